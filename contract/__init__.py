@@ -1,0 +1,1 @@
+"""What the bot and the worker agree on: conversations, jobs, Redis names; no client library."""

@@ -1,0 +1,97 @@
+"""What travels from the bot to the worker: one turn to answer, named after its Slack message."""
+
+import re
+from enum import StrEnum
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from contract.conversation import Conversation, Speaker, Turn
+
+QUEUE: Final = "starchat"
+"""The one RQ queue. One, because RQ loses jobs of a dead worker when it listens to several."""
+
+TASK: Final = "starchat.reply"
+"""What RQ's tools show as the function. It names no Python object and is never imported."""
+
+DESCRIPTION: Final = "turn"
+"""RQ's job description: constant, since the default would repeat the arguments in every log."""
+
+MAX_BYTES: Final = 256 * 1024
+"""A longer payload is no job of ours and is set aside unread."""
+
+PART: Final = re.compile(r"^[A-Za-z0-9]+$")
+"""What a Slack id looks like. RQ allows letters, digits, `_` and `-` in a job id."""
+
+
+class BadJobError(ValueError):
+    """A payload that is not a job; its text never shows what was in it."""
+
+
+class Display(StrEnum):
+    """How readers see a reply grow: a native stream, paced edits, or only the final text."""
+
+    STREAM = "stream"
+    EDIT = "edit"
+    FINAL = "final"
+
+
+class Thread(BaseModel):
+    """Where a conversation takes place: a team's channel and the `ts` of the thread's root."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    team: str = Field(pattern=PART)
+    channel: str = Field(pattern=PART)
+    ts: str = Field(pattern=r"^\d+\.\d+$")
+
+
+class Job(BaseModel):
+    """One turn to answer, with the conversation up to it. `ts` is the message that asks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    thread: Thread
+    ts: str = Field(pattern=r"^\d+\.\d+$")
+    user: str
+    user_team: str
+    """The asker's own team: in a shared channel not the team the bot is installed in."""
+    turns: Conversation
+    display: Display = Display.EDIT
+
+    @model_validator(mode="after")
+    def _ends_with_the_question(self) -> Self:
+        if not self.turns or self.question.speaker is not Speaker.USER:
+            raise ValueError("a conversation ends with the turn that asks")
+        return self
+
+    @property
+    def question(self) -> Turn:
+        """The turn to answer."""
+        return self.turns[-1]
+
+    @property
+    def id(self) -> str:
+        """RQ's id of this job: the same message always gives the same id."""
+        return job_id(self.thread.team, self.thread.channel, self.ts)
+
+    def encode(self) -> str:
+        """Return the job as JSON text."""
+        return self.model_dump_json()
+
+    @classmethod
+    def decode(cls, payload: object) -> Self:
+        """Read what `encode` wrote. Anything else raises `BadJobError`, which quotes nothing."""
+        if not isinstance(payload, str) or len(payload.encode("utf-8", "replace")) > MAX_BYTES:
+            raise BadJobError("not a job: not text, or longer than a job may be")
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, e["loc"])) or "job" for e in error.errors())
+        raise BadJobError(f"not a job: {places}")
+
+
+def job_id(team: str, channel: str, ts: str) -> str:
+    """Return the RQ id for a message: RQ refuses the dot in Slack's `ts`."""
+    return f"{team}-{channel}-{ts.replace('.', '-')}"

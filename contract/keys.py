@@ -1,0 +1,87 @@
+"""
+The names of our Redis keys, tenant first, and how long each may live.
+
+Every key starts with `starchat:`; every key that belongs to a workspace continues with its team.
+Fields that we add to RQ's own job hash start with `starchat_`; RQ ignores fields it does not know.
+"""
+
+from typing import Final
+
+HOUR: Final = 3600
+"""Seconds."""
+TEXT_TTL: Final = 24 * HOUR
+"""Seconds after which text of people or of the model has left Redis at the latest."""
+MARKER_TTL: Final = 24 * HOUR
+"""Seconds that a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
+SESSION_TTL: Final = 30 * 24 * HOUR
+"""Seconds that a thread stays followed after its last turn. A session holds no text."""
+
+PENDING: Final = "starchat:pending"
+"""Sorted set of all accepted, unfinished jobs by time of acceptance (s, Redis' clock)."""
+WORKERS: Final = "starchat:workers"
+"""Hash of worker name to its `Beat` as JSON; an entry older than `BEAT_STALE` is a dead worker."""
+BEAT_STALE: Final = 20
+"""Seconds."""
+
+PLACEHOLDER: Final = "starchat_placeholder"
+"""Field of the job hash: the `ts` of the message that will become the reply."""
+POSTING: Final = "starchat_posting"
+"""Field of the job hash: who set out to post the placeholder (intent, written before the post)."""
+ANSWER: Final = "starchat_answer"
+"""Field of the job hash: the finished reply, saved before it is posted."""
+ATTEMPTS: Final = "starchat_attempts"
+"""Field of the job hash: how often generation has started."""
+
+METADATA: Final = "starchat_reply"
+"""Slack metadata `event_type` of our messages; its payload is `{"job": id, "part": int}`."""
+
+
+def seen(team: str, channel: str, ts: str) -> str:
+    """Return the marker of an accepted message; its value is the job's id."""
+    return f"starchat:{team}:seen:{channel}:{ts}"
+
+
+def gesture(team: str, client_msg_id: str) -> str:
+    """Return the marker of one gesture of a person, which a client may have sent twice."""
+    return f"starchat:{team}:gesture:{client_msg_id}"
+
+
+def lane(team: str, channel: str, thread_ts: str) -> str:
+    """Return the list of a thread's unfinished jobs; only its head may run."""
+    return f"starchat:{team}:lane:{channel}:{thread_ts}"
+
+
+def person(team: str, user: str) -> str:
+    """Return the stem of a person's keys: `…:pending`, `…:running` (sets), `…:waiting` (list)."""
+    return f"starchat:{team}:person:{user}"
+
+
+def thread(team: str, channel: str, thread_ts: str) -> str:
+    """Return the bot's copy of a thread: hash of `ts` to message."""
+    return f"starchat:{team}:thread:{channel}:{thread_ts}"
+
+
+def session(team: str, channel: str, thread_ts: str) -> str:
+    """Return how the bot follows a thread: `auto`, `follow` or `mute`."""
+    return f"starchat:{team}:session:{channel}:{thread_ts}"
+
+
+def name(team: str, user: str) -> str:
+    """Return the cached display name of a person."""
+    return f"starchat:{team}:name:{user}"
+
+
+def memory(team: str, channel: str, thread_ts: str) -> str:
+    """Return the worker's own finished answers in a thread: hash of the question's `ts` to text."""
+    return f"starchat:{team}:memory:{channel}:{thread_ts}"
+
+
+def lease(job: str) -> str:
+    """Return the key that says which execution may act for a job; it expires by Redis' clock."""
+    team = job.split("-", 1)[0]
+    return f"starchat:{team}:lease:{job}"
+
+
+def rate(team: str, method: str) -> str:
+    """Return the budget of one Web API method in one workspace, shared by all workers."""
+    return f"starchat:{team}:rate:{method}"

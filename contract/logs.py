@@ -1,0 +1,46 @@
+"""
+One JSON line an event on stderr, the same in both processes; never the text of a message.
+
+Libraries log through the standard library: they are held at WARNING, because slack-sdk prints
+messages and RQ prints arguments at lower levels.
+"""
+
+import logging
+import sys
+
+import structlog
+
+QUIET = ("slack_bolt", "slack_sdk", "rq", "aiohttp", "asyncio", "urllib3", "redis")
+
+
+def start(process: str, level: str = "INFO") -> None:
+    """Send our events (from `level` on) and the warnings of libraries to stderr."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            *shared,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

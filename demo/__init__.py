@@ -1,0 +1,1 @@
+"""Everything on one machine with nothing to configure: what `make demo` starts."""

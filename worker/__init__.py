@@ -1,0 +1,1 @@
+"""The GPU side: jobs in, replies out."""
