@@ -1,0 +1,126 @@
+"""Starts a product process as an operator would, with a clean environment, and reads its log."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+REPOSITORY = Path(__file__).parents[2]
+KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return a clean environment with `variables`; torch keeps to one thread in tests."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
+
+
+class Process:
+    """`python -m <room>` running as its own process group; its log lines as they come."""
+
+    def __init__(self, room: str, *arguments: str, **variables: str) -> None:
+        """Start the process; `variables` are its whole configuration."""
+        self.room = room
+        self.lines: list[str] = []
+        self._arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", room, *arguments],
+            cwd=REPOSITORY,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything the process has written so far."""
+        return "\n".join(self.lines)
+
+    def wait_for(self, event: str, within: float = 60.0) -> dict[str, Any]:
+        """Wait for a log line with this event and return it. Lines before it are passed over."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                line = self._arrived.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(
+                    f"{self.room}: no '{event}' in {within} s\n{self.log}"
+                ) from None
+            if line is None:
+                raise AssertionError(f"{self.room} ended before '{event}'\n{self.log}")
+            found = _event(line)
+            if found.get("event") == event:
+                return found
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone, as a supervisor would."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End the whole process group at once, as the kernel would when memory runs out."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.wait()
+
+    def wait(self, within: float = 60.0) -> int:
+        """Wait for the end and return the exit status."""
+        status = self._process.wait(within)
+        self._reader.join(within)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
+
+    def stop(self, within: float = 30.0) -> int:
+        """Ask the process to end; end it by force if it does not in `within` seconds."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                return self.wait(within)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._arrived.put(line)
+        self._arrived.put(None)
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
