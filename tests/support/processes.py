@@ -1,5 +1,6 @@
 """Starts a product process as an operator would, with a clean environment, and reads its log."""
 
+import contextlib
 import json
 import os
 import queue
@@ -86,10 +87,8 @@ class Process:
 
     def kill(self) -> None:
         """End the whole process group at once, as the kernel would when memory runs out."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.wait()
 
     def wait(self, within: float = 60.0) -> int:
