@@ -1,0 +1,30 @@
+"""The Redis server that the other tests run on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.redis import RedisServer, binary, embedded
+
+
+@pytest.mark.parametrize("server", [binary, embedded])
+def test_what_was_written_survives_a_kill_and_a_restart(server: Callable[[], Path]) -> None:
+    """Killing the server loses nothing that it has acknowledged a moment ago."""
+    with RedisServer(server()) as running, redis.Redis.from_url(running.url) as client:
+        client.set("turn", "kept")
+        running.kill()
+        running.restart()
+
+        assert client.get("turn") == b"kept"
+        running.restart()
+        assert client.get("turn") == b"kept"
+
+
+def test_a_stopped_server_leaves_nothing_behind() -> None:
+    """A stopped server has removed its folder."""
+    server = RedisServer()
+    server.stop()
+
+    assert not server.socket.parent.exists()
