@@ -7,6 +7,8 @@ messages and RQ prints arguments at lower levels.
 
 import logging
 import sys
+import traceback
+from types import TracebackType
 
 import structlog
 
@@ -23,7 +25,7 @@ def start(process: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(trace),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -44,3 +46,12 @@ def start(process: str, level: str = "INFO") -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def trace(
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
+) -> dict[str, object]:
+    """Return what was raised and where, without its message and locals: they may hold text."""
+    kind, _, where = exc_info
+    frames = traceback.extract_tb(where)
+    return {"type": kind.__name__, "at": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]}
