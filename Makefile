@@ -1,0 +1,35 @@
+# Each word is a target: `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: demo test lint format papers lock credentials clean help
+export PYTHON ?= python3
+# As it was typed: a dollar sign in a question is no variable of make's.
+export STARCHAT_QUESTION := $(value ASK)
+
+demo: ## a Slack workspace, the bot and a small model on this machine; ASK="…" asks once and ends
+	@$(PYTHON) -m scripts.setup demo
+	@.venv/bin/python -m demo $${STARCHAT_QUESTION:+--ask "$$STARCHAT_QUESTION"}
+
+test: ## set up and run all tests with coverage; needs nothing from apt
+	@bash .ci/run tests
+
+lint: ## format, lint, imports and types, as CI does
+	@bash .ci/run fast
+
+format: ## put the code into its form
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+papers: ## write what is generated in README.md and docs/ anew
+	@.venv/bin/python -m scripts.papers
+
+lock: ## pin in requirements/ what is installed in .venv
+	@.venv/bin/python -m scripts.lock
+
+credentials: ## make the passwords and files in secrets/ that docker-compose.yml reads
+	@$(PYTHON) -m scripts.credentials
+
+clean: ## remove the demo's data and logs; .venv stays
+	@rm -rf .demo .coverage .coverage.*
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

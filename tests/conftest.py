@@ -1,0 +1,22 @@
+"""In CI a test that is skipped for want of Debian's redis-server or chromium has failed."""
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+INSTALLED = ("redis", "browser")
+"""Markers of tests whose programs `.ci/run` installs."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn such a skip into a failure."""
+    report = yield
+    needed = [name for name in INSTALLED if item.get_closest_marker(name)]
+    if report.skipped and needed and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but .ci/run installs what it needs: {', '.join(needed)}"
+    return report
