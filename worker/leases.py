@@ -1,0 +1,203 @@
+"""Leases: which execution may act for a job, proven to Redis by a heartbeat of its own thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+import structlog
+from redis.asyncio import Redis as AsyncRedis
+
+from contract import keys
+from contract.job import QUEUE
+from worker import scripts
+from worker.errors import LeaseLostError
+
+JOB: Final = "rq:job:"
+EXECUTION: Final = "rq:execution:"
+EXECUTIONS: Final = "rq:executions:"
+QUEUE_KEY: Final = f"rq:queue:{QUEUE}"
+INTERMEDIATE: Final = f"{QUEUE_KEY}:intermediate"
+STARTED: Final = f"rq:wip:{QUEUE}"
+SIGHTINGS: Final = "starchat:sightings"
+"""Sorted set: since when an id has been seen taken from the list and claimed by nobody."""
+RECOVERIES: Final = "starchat_recoveries"
+"""Field of the job hash: how often a dead worker's execution of it was put back."""
+STALL: Final = 30.0
+"""Seconds without a turn of the event loop after which a worker counts as hung."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act for a job. `execution` is RQ's execution id and the fencing token."""
+
+    job: str
+    execution: str
+
+    @property
+    def member(self) -> str:
+        """How RQ's registry of started jobs names the execution."""
+        return f"{self.job}:{self.execution}"
+
+
+class Claims:
+    """Takes, gives back and recovers jobs. Blocking: for threads, never for the event loop."""
+
+    def __init__(self, connection: redis.Redis, lease: float, worker: str) -> None:
+        """Use `connection`; a lease lasts `lease` seconds."""
+        self._ms = int(lease * 1000)
+        self._rest = lease / 2
+        self._worker = worker
+        self._connection = connection
+        self._claim = connection.register_script(scripts.CLAIM)
+        self._release = connection.register_script(scripts.RELEASE)
+        self._give_back = connection.register_script(scripts.GIVE_BACK)
+        self._reap = connection.register_script(scripts.REAP)
+
+    def claim(self, job: str, token: str) -> int:
+        """Take a dequeued job. Returns 1, 0 if another execution has it, -1 if it is over."""
+        claimed = [keys.lease(job), JOB + job, INTERMEDIATE]
+        return int(self._claim(keys=claimed, args=[job, token, self._ms]))
+
+    def name(self, lease: Lease) -> None:
+        """Put the execution's id in place of the token it was claimed with."""
+        self._connection.set(keys.lease(lease.job), lease.execution, px=self._ms)
+
+    def release(self, lease: Lease) -> None:
+        """Let the lease go after RQ has recorded the end of the job."""
+        self._release(keys=[keys.lease(lease.job)], args=[lease.execution])
+
+    def give_back(self, lease: Lease, uncharged: int) -> bool:
+        """Put the job back at the front, `uncharged` attempts taken off. False if it is lost."""
+        held = [
+            keys.lease(lease.job),
+            JOB + lease.job,
+            QUEUE_KEY,
+            STARTED,
+            EXECUTION + lease.member,
+            EXECUTIONS + lease.job,
+            f"rq:worker:{self._worker}:executions",
+        ]
+        spent: list[str | int] = [lease.execution, lease.job, lease.execution, uncharged, keys.ATTEMPTS]
+        return bool(self._give_back(keys=held, args=spent))
+
+    def reap(self) -> list[str]:
+        """Put back what dead workers held; returns the job ids."""
+        found = self._reap(
+            keys=[QUEUE_KEY, INTERMEDIATE, STARTED, SIGHTINGS],
+            args=[JOB, EXECUTION, EXECUTIONS, self._rest, RECOVERIES],
+        )
+        return [job.decode() for job in found]
+
+
+class Fence:
+    """Stands before every outside effect and every write for a job. For the event loop."""
+
+    def __init__(self, connection: AsyncRedis, lease: float) -> None:
+        """Use `connection`; a lease lasts `lease` seconds."""
+        self._ms = int(lease * 1000)
+        self._beat = connection.register_script(scripts.BEAT)
+        self._note = connection.register_script(scripts.NOTE)
+
+    async def check(self, lease: Lease) -> None:
+        """Prove that the lease is ours. Raises `LeaseLostError`; waits while Redis is away."""
+        held = [keys.lease(lease.job), STARTED]
+        if not await self._beat(keys=held, args=[lease.execution, lease.member, self._ms]):
+            raise LeaseLostError
+
+    async def note(self, lease: Lease, fields: dict[str, str]) -> None:
+        """Write fields on the job's hash if the lease is ours. Raises `LeaseLostError`."""
+        held = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        flat = [part for field in fields.items() for part in field]
+        if not await self._note(keys=held, args=[lease.execution, lease.member, *flat]):
+            raise LeaseLostError
+
+
+class Heartbeat:
+    """
+    Renews all leases of this worker from a thread of its own.
+
+    A blocked garbage collection or a slow library call on the event loop then costs nothing, but a
+    loop that has not turned for `STALL` seconds loses its jobs to a worker that is alive.
+    """
+
+    def __init__(
+        self, connection: redis.Redis, lease: float, beat: float, lost: Callable[[Lease], None]
+    ) -> None:
+        """Beat every `beat` seconds; `lost` is called in the thread for each lease that is gone."""
+        self._connection = connection
+        self._script = connection.register_script(scripts.BEAT)
+        self._ms = int(lease * 1000)
+        self._every = beat
+        self._lost = lost
+        self._held: dict[str, Lease] = {}
+        self._guard = threading.Lock()
+        self._over = threading.Event()
+        self._ticked = time.monotonic()
+        self._failed = -float("inf")
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._over.set()
+        self._thread.join()
+
+    def tick(self) -> None:
+        """Say that the event loop turns."""
+        self._ticked = time.monotonic()
+
+    def hold(self, lease: Lease) -> None:
+        """Renew this lease from now on."""
+        with self._guard:
+            self._held[lease.job] = lease
+
+    def drop(self, lease: Lease) -> None:
+        """Renew this lease no longer."""
+        with self._guard:
+            if self._held.get(lease.job) == lease:
+                del self._held[lease.job]
+
+    def healthy(self) -> bool:
+        """Tell whether the loop turns and the thread runs."""
+        return self._thread.is_alive() and time.monotonic() - self._ticked < STALL
+
+    def quiet_for(self) -> float:
+        """Return the seconds since Redis last failed to answer a beat."""
+        return time.monotonic() - self._failed
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every):
+            if time.monotonic() - self._ticked >= STALL:
+                log.error("event loop stalled", seconds=round(time.monotonic() - self._ticked))
+                continue
+            try:
+                self._beat()
+            except redis.RedisError as error:
+                self._failed = time.monotonic()
+                log.warning("heartbeat failed", error=type(error).__name__)
+
+    def _beat(self) -> None:
+        with self._guard:
+            held = list(self._held.values())
+        with self._connection.pipeline(transaction=False) as pipeline:
+            pipeline.ping()
+            for lease in held:
+                named = [keys.lease(lease.job), STARTED]
+                self._script(
+                    keys=named,
+                    args=[lease.execution, lease.member, self._ms],
+                    client=pipeline,
+                )
+            _, *kept = pipeline.execute()
+        for lease, ours in zip(held, kept, strict=True):
+            if not ours:
+                self.drop(lease)
+                self._lost(lease)
