@@ -82,7 +82,13 @@ class Claims:
             EXECUTIONS + lease.job,
             f"rq:worker:{self._worker}:executions",
         ]
-        spent: list[str | int] = [lease.execution, lease.job, lease.execution, uncharged, keys.ATTEMPTS]
+        spent: list[str | int] = [
+            lease.execution,
+            lease.job,
+            lease.execution,
+            uncharged,
+            keys.ATTEMPTS,
+        ]
         return bool(self._give_back(keys=held, args=spent))
 
     def reap(self) -> list[str]:
