@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
-RULES: Final = REPOSITORY / "redis" / "users.acl"
+RULES: Final = REPOSITORY / "deploy" / "users.acl"
 SERVER: Final = "valkey:6379"
 """Where docker-compose.yml's own network has the server."""
 PEOPLE: Final = ("bot", "worker")
