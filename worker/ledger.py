@@ -1,0 +1,91 @@
+"""What has been done for a job so far, written on its own hash, so that nothing is done twice."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from redis.asyncio import Redis
+
+from contract import keys
+from worker.leases import JOB, RECOVERIES, Fence, Lease
+
+POSTED: Final = "starchat_posted"
+"""Field of the job hash: how it ended for the reader, written once the final is out."""
+COUNTS: Final = "starchat_counts"
+"""Field of the job hash: what is known of the saved answer besides its text, as JSON."""
+FILE: Final = "starchat_file_"
+"""Stem of fields of the job hash: Slack's id of the file that is a part of the reply."""
+
+FIELDS: Final = (
+    keys.PLACEHOLDER,
+    keys.POSTING,
+    keys.ANSWER,
+    COUNTS,
+    keys.ATTEMPTS,
+    RECOVERIES,
+    POSTED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job's state as an earlier execution, or the bot, may have left it."""
+
+    placeholder: str | None
+    posting: str | None
+    answer: str | None
+    counts: str | None
+    attempts: int
+    recoveries: int
+    posted: str | None
+
+
+class Ledger:
+    """Reads and writes the state of one job; every write proves the lease."""
+
+    def __init__(self, connection: Redis, fence: Fence, lease: Lease) -> None:
+        """`connection` decodes responses."""
+        self._redis = connection
+        self._fence = fence
+        self._key = JOB + lease.job
+        self.lease = lease
+
+    async def read(self) -> Entry:
+        """Return what is written."""
+        values = await self._redis.hmget(self._key, list(FIELDS))
+        found = [None if value is None else str(value) for value in values]
+        placeholder, posting, answer, counts, attempts, recoveries, posted = found
+        return Entry(
+            placeholder,
+            posting,
+            answer,
+            counts,
+            int(attempts or 0),
+            int(recoveries or 0),
+            posted,
+        )
+
+    async def check(self) -> None:
+        """Prove the lease before an outside effect. Raises `LeaseLostError`."""
+        await self._fence.check(self.lease)
+
+    async def intend(self, who: str) -> str:
+        """Say that we are about to post the placeholder; returns who said so first."""
+        async with self._redis.pipeline() as pipeline:
+            pipeline.hsetnx(self._key, keys.POSTING, who)
+            pipeline.hget(self._key, keys.POSTING)
+            _, first = await pipeline.execute()
+        return str(first)
+
+    async def write(self, **fields: str) -> None:
+        """Write fields, named as in this module and `contract.keys`. Raises `LeaseLostError`."""
+        await self._fence.note(self.lease, fields)
+
+    async def value(self, field: str) -> str | None:
+        """Return one field."""
+        found = await self._redis.hget(self._key, field)
+        return None if found is None else str(found)
+
+    async def charge(self) -> int:
+        """Count an attempt: generation starts now. Returns how many that makes."""
+        await self.check()
+        return int(await self._redis.hincrby(self._key, keys.ATTEMPTS, 1))

@@ -1,0 +1,54 @@
+"""The worker's own finished answers per thread, exactly as generated, for the next turn there."""
+
+from typing import Final
+
+from redis.asyncio import Redis
+
+from contract import keys
+from contract.conversation import Conversation, Speaker, Turn, in_order
+from contract.job import Job
+
+MOST: Final = 64
+"""Answers kept per thread; what is older comes from Slack like everything else."""
+
+
+class Memory:
+    """Answers of this app in Redis: hash of the question's `ts` to the text."""
+
+    def __init__(self, connection: Redis) -> None:
+        """`connection` decodes responses."""
+        self._redis = connection
+
+    async def remember(self, job: Job, answer: str) -> None:
+        """Keep an answer; of a thread's answers the newest `MOST` stay."""
+        key = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
+        async with self._redis.pipeline() as pipeline:
+            pipeline.hset(key, job.ts, answer)
+            pipeline.expire(key, keys.TEXT_TTL)
+            pipeline.hkeys(key)
+            *_, kept = await pipeline.execute()
+        old = sorted(kept)[:-MOST]
+        if old:
+            await self._redis.hdel(key, *old)
+
+    async def conversation(self, job: Job) -> Conversation:
+        """Return the job's conversation with the answers that its bot could not know yet."""
+        key = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
+        answers = await self._redis.hgetall(key)
+        known = {str(ts): str(text) for ts, text in answers.items()}
+        return merged(job.turns, known, until=job.ts)
+
+
+def merged(turns: Conversation, answers: dict[str, str], *, until: str) -> Conversation:
+    """
+    Put each remembered answer behind its question, in place of what Slack shows of it.
+
+    An answer whose question is not among the turns is left out: that message was deleted, or cut.
+    """
+    asked = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
+    known = {ts: text for ts, text in answers.items() if ts in asked and ts < until}
+    kept = [turn for turn in turns if turn.answers not in known]
+    told = [
+        Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, answers=ts) for ts, text in known.items()
+    ]
+    return in_order((*kept, *told), until=until)
