@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,19 +68,11 @@ class Process:
 
     def wait_for(self, event: str, within: float = 60.0) -> dict[str, Any]:
         """Wait for a log line with this event and return it. Lines before it are passed over."""
-        deadline = time.monotonic() + within
-        while True:
-            try:
-                line = self._arrived.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(
-                    f"{self.room}: no '{event}' in {within} s\n{self.log}"
-                ) from None
-            if line is None:
-                raise AssertionError(f"{self.room} ended before '{event}'\n{self.log}")
-            found = _event(line)
-            if found.get("event") == event:
-                return found
+        return _event(self._next(lambda line: _event(line).get("event") == event, event, within))
+
+    def wait_for_line(self, start: str, within: float = 60.0) -> str:
+        """Wait for a line that begins with `start` and return it. Lines before are passed over."""
+        return self._next(lambda line: line.startswith(start), start, within).rstrip("\n")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process alone, as a supervisor would."""
@@ -108,6 +101,20 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.wait()
+
+    def _next(self, wanted: Callable[[str], bool], what: str, within: float) -> str:
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                line = self._arrived.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(
+                    f"{self.room}: no '{what}' in {within} s\n{self.log}"
+                ) from None
+            if line is None:
+                raise AssertionError(f"{self.room} ended before '{what}'\n{self.log}")
+            if wanted(line):
+                return line
 
     def _read(self) -> None:
         assert self._process.stdout is not None

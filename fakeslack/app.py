@@ -1,0 +1,101 @@
+"""Puts the workspace together: state, Web API, sockets, events, page and control."""
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from fakeslack.asked import refusing
+from fakeslack.clock import Clock
+from fakeslack.control import Control
+from fakeslack.delivery import Delivery
+from fakeslack.errors import Json
+from fakeslack.events import Events
+from fakeslack.feed import Feed
+from fakeslack.journal import Journal
+from fakeslack.page import Page
+from fakeslack.socket_mode import Sockets
+from fakeslack.subscription import Subscription
+from fakeslack.web_api import chat, conversations, users
+from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.method import Method
+from fakeslack.web_api.server import WebApi
+from fakeslack.workspace import Workspace
+
+LARGEST_REQUEST = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the workspace is started."""
+
+    seed: int = 0
+    speed: float = 1.0
+    ack_seconds: float = 3.0
+    limits: bool = False
+
+
+class Site:
+    """A running workspace; `application` serves it, `address` is where."""
+
+    def __init__(self, options: Options) -> None:
+        """Build everything; an event loop must be running."""
+        dice = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
+        self.workspace = Workspace(time.time)
+        self._clock = Clock(options.speed)
+        self._journal = Journal()
+        self._feed = Feed()
+        app_id = str(self.workspace.app.bot.app_id)
+        self._sockets = Sockets(app_id, dice, self._connected)
+        self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
+        subscription = Subscription(Events(self.workspace, dice), self._delivery)
+        self.workspace.listen(self._feed.put)
+        self.workspace.listen(subscription.hear)
+        self._page = Page(self.workspace, self._feed, self._sockets)
+        self._control = Control(
+            self.workspace,
+            self._clock,
+            self._journal,
+            self._feed,
+            self._sockets,
+            self._delivery,
+            subscription,
+        )
+        self._web_api = WebApi(self.workspace, self._methods(), self._journal)
+
+    def application(self) -> web.Application:
+        """Return what aiohttp serves."""
+        application = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[refusing])
+        application.add_routes(
+            [
+                web.route("*", "/api/{method}", self._web_api.handle),
+                web.get("/link/", self._sockets.accept),
+                *self._page.routes(),
+                *self._control.routes(),
+            ]
+        )
+        application.on_shutdown.append(self._close)
+        return application
+
+    async def _close(self, _application: web.Application) -> None:
+        await self._delivery.close()
+        await self._sockets.close()
+
+    def _connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+        self._page.connected(connected)
+
+    def _methods(self) -> Mapping[str, Method]:
+        connect = Method(self._connect, frozenset(), app_level=True)
+        return {
+            "apps.connections.open": connect,
+            **chat.METHODS,
+            **conversations.METHODS,
+            **users.METHODS,
+        }
+
+    def _connect(self, workspace: Workspace, _args: Arguments) -> Json:
+        ticket = self._sockets.ticket()
+        where = workspace.address.replace("http", "ws", 1)
+        return {"url": f"{where}/link/?ticket={ticket}&app_id={workspace.app.bot.app_id}"}

@@ -1,0 +1,39 @@
+"""What can happen in the workspace, told to the page and to the app's events alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fakeslack.errors import Json
+from fakeslack.messages import Message
+
+
+class Happening(StrEnum):
+    """The kinds of change, in the words of the page's event stream."""
+
+    MESSAGE = "message"
+    CHANGED = "message_changed"
+    DELETED = "message_deleted"
+    EPHEMERAL = "ephemeral"
+    REACTION = "reaction"
+    STATUS = "status"
+    CHANNEL = "channel"
+    CONNECTED = "connected"
+    SESSION = "session"
+    VIEW = "view"
+    HOME = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened; `previous` is the message as it was before."""
+
+    kind: Happening
+    channel: str | None = None
+    message: Message | None = None
+    previous: Message | None = None
+    only_for: str | None = None
+    detail: Json = field(default_factory=dict)
+
+
+Listener = Callable[[Change], None]

@@ -1,0 +1,53 @@
+"""Everything that happens, numbered, for pages that listen and tests that wait."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from fakeslack.changes import Change
+
+KEPT = 5_000
+
+
+class Feed:
+    """The last changes of the workspace; whoever reads may start at any number still kept."""
+
+    def __init__(self) -> None:
+        self._changes: deque[Change] = deque(maxlen=KEPT)
+        self._next = 0
+        self._more = asyncio.Event()
+
+    @property
+    def next(self) -> int:
+        """The number that the next change will have."""
+        return self._next
+
+    def put(self, change: Change) -> None:
+        """Add a change and wake everybody who waits for one."""
+        self._changes.append(change)
+        self._next += 1
+        self._more.set()
+        self._more = asyncio.Event()
+
+    def since(self, number: int) -> list[tuple[int, Change]]:
+        """Return the changes numbered `number` and later, as far as they are still kept."""
+        first = self._next - len(self._changes)
+        skipped = max(0, number - first)
+        return [
+            (first + place, change)
+            for place, change in enumerate(self._changes)
+            if place >= skipped
+        ]
+
+    async def follow(self, number: int) -> AsyncIterator[tuple[int, Change]]:
+        """Yield the changes from `number` on, for ever."""
+        while True:
+            for place, change in self.since(number):
+                number = place + 1
+                yield place, change
+            await self.beyond(number)
+
+    async def beyond(self, number: int) -> None:
+        """Return when the change numbered `number` has happened."""
+        while self._next <= number:
+            await self._more.wait()

@@ -1,0 +1,76 @@
+"""What went over the wire, for tests and for whoever wants to look: API calls and deliveries."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from fakeslack.errors import Json
+
+KEPT = 20_000
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a Web API method; `at` is monotonic, in seconds, `args` without the token."""
+
+    n: int
+    method: str
+    at: float
+    args: Json
+    ok: bool = False
+    error: str | None = None
+    status: int = 0
+    seconds: float = 0.0
+    fault: str | None = None
+    unknown: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Envelope:
+    """One attempt to deliver something to the app."""
+
+    envelope_id: str
+    type: str
+    event_type: str
+    event_id: str | None
+    channel: str | None
+    ts: str | None
+    attempt: int
+    reason: str
+    sent_at: float
+    acked_at: float | None = None
+    failure: str | None = None
+
+
+class Journal:
+    """The last calls and envelopes, numbered from 0."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self._calls: list[Call] = []
+        self._dropped = 0
+
+    def open_call(self, method: str, args: Mapping[str, object]) -> Call:
+        """Write down that a call has begun."""
+        number = self._dropped + len(self._calls)
+        call = Call(number, method, time.monotonic(), dict(args))
+        self._calls.append(call)
+        if len(self._calls) > KEPT:
+            del self._calls[0]
+            self._dropped += 1
+        return call
+
+    def calls(self, since: int = 0) -> list[Json]:
+        """Return the calls numbered `since` and later."""
+        return [asdict(call) for call in self._calls[max(0, since - self._dropped) :]]
+
+    @property
+    def next_call(self) -> int:
+        """The number that the next call will have."""
+        return self._dropped + len(self._calls)
+
+    def sent(self, envelope: Envelope) -> None:
+        """Write down that a delivery was tried."""
+        self.envelopes.append(envelope)
+        if len(self.envelopes) > KEPT:
+            del self.envelopes[0]

@@ -1,0 +1,212 @@
+"""The web page and what it calls: read as a person, write as a person, hear what happens."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+from aiohttp import web
+
+from fakeslack.asked import asked
+from fakeslack.changes import Change, Happening
+from fakeslack.channels import Channel
+from fakeslack.composer import Composer
+from fakeslack.errors import Json, SlackError
+from fakeslack.feed import Feed
+from fakeslack.messages import Message
+from fakeslack.socket_mode import Sockets
+from fakeslack.view import View
+from fakeslack.workspace import Workspace
+
+FILES = Path(__file__).with_name("page")
+KEEP_ALIVE_SECONDS = 15.0
+NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
+
+
+class Page:
+    """The page's side of the workspace."""
+
+    def __init__(self, workspace: Workspace, feed: Feed, sockets: Sockets) -> None:
+        self._workspace = workspace
+        self._feed = feed
+        self._sockets = sockets
+        self._read: dict[tuple[str, str], str] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served where."""
+        return [
+            web.get("/", self._index),
+            web.get("/page/{name:.+}", self._file),
+            web.get("/_page/state", self._state),
+            web.get("/_page/messages", self._messages),
+            web.get("/_page/events", self._events),
+            web.post("/_page/post", self._post),
+            web.post("/_page/edit", self._edit),
+            web.post("/_page/delete", self._delete),
+            web.post("/_page/react", self._react),
+            web.post("/_page/open_dm", self._open_dm),
+        ]
+
+    async def _index(self, _request: web.Request) -> web.StreamResponse:
+        return _served("index.html")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return _served(request.match_info["name"])
+
+    async def _state(self, request: web.Request) -> web.Response:
+        view = View(self._workspace, request.query.get("user", ""))
+        bot = self._workspace.app.bot
+        channels = [
+            view.channel(channel, self._unread(view, channel))
+            for channel in self._workspace.channels.values()
+            if view.sees(channel)
+        ]
+        app = {
+            "id": bot.app_id,
+            "bot_user": bot.id,
+            "name": bot.name,
+            "connected": self._sockets.connected,
+        }
+        team = {"id": self._workspace.id, "name": self._workspace.name}
+        return web.json_response(
+            {
+                "ok": True,
+                "team": team,
+                "me": view.person.id,
+                "people": view.people(),
+                "channels": channels,
+                "app": app,
+                "next": self._feed.next,
+            }
+        )
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        view = View(self._workspace, request.query.get("user", ""))
+        channel = self._seen(view, request.query.get("channel", ""))
+        thread_ts = request.query.get("thread_ts") or None
+        messages = view.messages(channel.id, thread_ts)
+        if thread_ts is None and messages:
+            self._read[view.person.id, channel.id] = str(messages[-1]["ts"])
+        statuses = {
+            thread: status
+            for (place, thread), status in self._workspace.statuses.items()
+            if place == channel.id and status
+        }
+        return web.json_response({"ok": True, "messages": messages, "statuses": statuses})
+
+    async def _post(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        view, channel = self._place(wish)
+        if channel.archived:
+            raise SlackError("is_archived")
+        body = {
+            "user": view.person.id,
+            "text": self._composed(wish),
+            "team": view.person.team,
+            "client_msg_id": wish.get("client_msg_id"),
+            "thread_ts": wish.get("thread_ts"),
+            "subtype": "thread_broadcast" if wish.get("broadcast") else None,
+        }
+        kept = {name: value for name, value in body.items() if value is not None}
+        message = self._workspace.post(channel.id, kept)
+        return web.json_response({"ok": True, "ts": message.ts})
+
+    async def _edit(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        view, message = self._own(wish, "cant_update_message")
+        self._workspace.edited(message, view.person.id, text=self._composed(wish), blocks=None)
+        return web.json_response({"ok": True})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        _, message = self._own(wish, "cant_delete_message")
+        self._workspace.delete(message)
+        return web.json_response({"ok": True})
+
+    async def _react(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        view, channel = self._place(wish)
+        message = self._workspace.message(channel.id, str(wish.get("ts", "")))
+        name = str(wish.get("name", ""))
+        remove = bool(wish.get("remove"))
+        self._workspace.react(message, view.person.id, name, remove=remove)
+        return web.json_response({"ok": True})
+
+    async def _open_dm(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        view = View(self._workspace, str(wish.get("user", "")))
+        channel = self._workspace.direct([view.person.id, *wish.get("users", [])])
+        return web.json_response({"ok": True, "channel": view.channel(channel)})
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        view = View(self._workspace, request.query.get("user", ""))
+        last = request.headers.get("Last-Event-ID") or request.query.get("since")
+        start = int(last) + 1 if last and last.isdigit() else self._feed.next
+        stream = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        )
+        await stream.prepare(request)
+        await stream.write(b": welcome\n\n")
+        alive = asyncio.create_task(_kept_alive(stream))
+        try:
+            async for number, change in self._feed.follow(start):
+                await _told(stream, number, view.change(change))
+        except ConnectionError:
+            return stream
+        finally:
+            alive.cancel()
+        return stream
+
+    def connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+        """Tell the page that the app has come or gone."""
+        self._workspace.announce(Change(Happening.CONNECTED, detail={"connected": connected}))
+
+    def _composed(self, wish: Json) -> str:
+        text = str(wish.get("text", ""))
+        if not text.strip():
+            raise SlackError("no_text")
+        people = self._workspace.people.values()
+        return Composer(people, self._workspace.channels.values()).kept(text)
+
+    def _place(self, wish: Json) -> tuple[View, Channel]:
+        view = View(self._workspace, str(wish.get("user", "")))
+        return view, self._seen(view, str(wish.get("channel", "")))
+
+    def _seen(self, view: View, name: str) -> Channel:
+        channel = self._workspace.channel(name)
+        if not view.sees(channel):
+            raise SlackError("not_in_channel")
+        return channel
+
+    def _own(self, wish: Json, refusal: str) -> tuple[View, Message]:
+        view, channel = self._place(wish)
+        message = self._workspace.message(channel.id, str(wish.get("ts", "")))
+        if message.user != view.person.id:
+            raise SlackError(refusal)
+        return view, message
+
+    def _unread(self, view: View, channel: Channel) -> int:
+        read = float(self._read.get((view.person.id, channel.id), "0"))
+        return sum(
+            1
+            for message in self._workspace.history(channel.id).in_channel()
+            if float(message.ts) > read and message.user != view.person.id
+        )
+
+
+def _served(name: str) -> web.StreamResponse:
+    path = FILES / name
+    if not NAME.fullmatch(name) or not path.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+
+async def _kept_alive(stream: web.StreamResponse) -> None:
+    while True:
+        await asyncio.sleep(KEEP_ALIVE_SECONDS)
+        await stream.write(b": still here\n\n")
+
+
+async def _told(stream: web.StreamResponse, number: int, told: Json | None) -> None:
+    if told is not None:
+        await stream.write(f"id: {number}\ndata: {json.dumps(told)}\n\n".encode())

@@ -1,0 +1,148 @@
+/** Draws Block Kit blocks; a block we do not know shows its kind, so that nothing hides. */
+
+import { el } from "./dom.js";
+import { icon } from "./icons.js";
+import { inline, link } from "./inline.js";
+import { markdown } from "./markdown.js";
+import { parse } from "./mrkdwn.js";
+import { richText, richWords } from "./richtext.js";
+
+/** A text object: `plain_text` is literal, `mrkdwn` is parsed. */
+function words(text, names) {
+  if (typeof text === "string") return inline(parse(text), names);
+  return text?.type === "mrkdwn" ? inline(parse(text.text ?? ""), names) : [text?.text ?? ""];
+}
+
+/** Pictures are not fetched: this page asks nothing of other machines. */
+function picture(image) {
+  const label = `🖼 ${image.alt_text ?? "image"}`;
+  return image.image_url ? link(image.image_url, label) : el("span", {}, label);
+}
+
+/** What a click must carry back to the app. */
+function carried(element, block, value) {
+  return {
+    "data-action": element.url ? "visit" : "click",
+    "data-action-id": element.action_id,
+    "data-block-id": block.block_id,
+    "data-value": value ?? null,
+    "data-url": element.url ?? null,
+    "data-confirm": element.confirm ? JSON.stringify(element.confirm) : null,
+  };
+}
+
+function button(element, block, names) {
+  const look = element.style ? `block-button ${element.style}` : "block-button";
+  const label = element.accessibility_label ?? null;
+  return el(
+    "button",
+    { type: "button", class: look, "aria-label": label, ...carried(element, block, element.value) },
+    words(element.text, names),
+  );
+}
+
+function choice(element, block, names) {
+  const options = (element.options ?? []).map((option) =>
+    el("option", { value: option.value }, option.text?.text ?? option.value),
+  );
+  const hint = el("option", { value: "", selected: true, disabled: true }, element.placeholder?.text ?? "Choose…");
+  const attributes = { ...carried(element, block), "data-action": "choose", class: "block-choice" };
+  return el("select", { ...attributes, "aria-label": element.placeholder?.text ?? "Choose" }, hint, options);
+}
+
+function feedback(element, block, names) {
+  const one = (part, shape, side) => {
+    const pressed = names.pressed(block.block_id, element.action_id) === part.value;
+    const label = part.accessibility_label ?? part.text?.text ?? side;
+    const attributes = { ...carried(element, block, part.value), "aria-pressed": String(pressed) };
+    return el("button", { type: "button", class: `feedback ${side}`, "aria-label": label, title: part.text?.text ?? label, ...attributes }, icon(shape));
+  };
+  return el(
+    "span",
+    { class: "feedback-pair", role: "group", "aria-label": "Feedback" },
+    element.positive_button && one(element.positive_button, "up_thumb", "positive"),
+    element.negative_button && one(element.negative_button, "down_thumb", "negative"),
+  );
+}
+
+function iconButton(element, block, names) {
+  const only = element.visible_to_user_ids;
+  if (only && !only.includes(names.me)) return null;
+  const label = element.accessibility_label ?? element.text?.text ?? element.icon;
+  return el(
+    "button",
+    { type: "button", class: "feedback", "aria-label": label, title: element.text?.text ?? label, ...carried(element, block, element.value) },
+    icon(element.icon),
+  );
+}
+
+const ELEMENTS = {
+  button,
+  static_select: choice,
+  feedback_buttons: feedback,
+  icon_button: iconButton,
+  image: picture,
+};
+
+const elements = (block, names) =>
+  (block.elements ?? []).map(
+    (element) => ELEMENTS[element.type]?.(element, block, names) ?? el("span", { class: "context-text" }, words(element, names)),
+  );
+
+function section(block, names) {
+  const fields = (block.fields ?? []).map((field) => el("div", { class: "field" }, words(field, names)));
+  const beside = block.accessory && ELEMENTS[block.accessory.type]?.(block.accessory, block, names);
+  return el(
+    "div",
+    { class: "block section" },
+    el("div", { class: "section-text" }, block.text && words(block.text, names), fields.length > 0 && el("div", { class: "fields" }, fields)),
+    beside && el("div", { class: "accessory" }, beside),
+  );
+}
+
+function cell(content, names, tag) {
+  const inner = content?.type === "rich_text" ? richText(content, names) : String(content?.text ?? content?.value ?? "");
+  return el(tag, {}, inner);
+}
+
+function table(block, names) {
+  const rows = (block.rows ?? []).map((row, index) =>
+    el("tr", {}, row.map((content) => cell(content, names, index === 0 ? "th" : "td"))),
+  );
+  return el("div", { class: "block table", tabindex: 0, role: "region", "aria-label": "Table" }, el("table", {}, el("tbody", {}, rows)));
+}
+
+const LEVELS = new Set(["default", "info", "warning", "error", "success"]);
+
+function alert(block, names) {
+  const level = LEVELS.has(block.level) ? block.level : "default";
+  const shape = { warning: "warning", error: "warning", success: "check" }[level] ?? "info";
+  return el("div", { class: `block alert ${level}`, role: "note" }, icon(shape), el("div", {}, words(block.text, names)));
+}
+
+const BLOCKS = {
+  rich_text: richText,
+  markdown: (block, names) => markdown(block.text ?? "", names),
+  section,
+  header: (block, names) => el("h3", { class: "block heading" }, words(block.text, names)),
+  divider: () => el("hr", { class: "block" }),
+  context: (block, names) => el("div", { class: "block context" }, elements(block, names)),
+  actions: (block, names) => el("div", { class: "block actions-block", role: "group", "aria-label": "Actions" }, elements(block, names)),
+  context_actions: (block, names) => el("div", { class: "block context-actions" }, elements(block, names)),
+  image: (block) => el("div", { class: "block context" }, picture(block)),
+  table,
+  alert,
+};
+
+/** DOM nodes of a message's blocks. */
+export function blocks(list, names) {
+  return list.map(
+    (block) => BLOCKS[block.type]?.(block, names) ?? el("div", { class: "block context" }, `A block of type ${block.type}.`),
+  );
+}
+
+/** The words of blocks alone, for announcements and previews. */
+export function blockWords(list) {
+  const text = (block) => (block.type === "rich_text" ? richWords(block) : (block.text?.text ?? block.text ?? ""));
+  return list.map(text).filter(Boolean).join(" ");
+}

@@ -1,0 +1,48 @@
+/** Builds DOM nodes; the page never parses HTML, so what a message says stays text. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function dress(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") {
+      for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    } else {
+      node.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+}
+
+function fill(node, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child instanceof Node ? child : String(child));
+  }
+  return node;
+}
+
+/** An HTML element; strings among the children become text nodes, `on` holds listeners. */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  dress(node, attributes);
+  return fill(node, children);
+}
+
+/** An SVG element, built like `el`. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  dress(node, attributes);
+  return fill(node, children);
+}
+
+/** The element with this id; the skeleton in index.html promises that it is there. */
+export const byId = (id) => document.getElementById(id);
+
+/** Replaces all children of a node. */
+export function refill(node, ...children) {
+  node.replaceChildren();
+  return fill(node, children);
+}
+
+/** Whether the reader asked for less motion; then nothing glides. */
+export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

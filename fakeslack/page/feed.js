@@ -1,0 +1,107 @@
+/** The messages of one channel or one thread, kept true by events. */
+
+import { api } from "./api.js";
+
+const OF_ROOT = ["reply_count", "reply_users", "reply_users_count", "latest_reply", "reactions"];
+
+const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
+
+/** A change of a message may leave out what Slack derives; that is taken from before. */
+function merged(old, fresh) {
+  const kept = OF_ROOT.filter((name) => name !== "reactions" && old && name in old && !(name in fresh));
+  return { ...fresh, ...Object.fromEntries(kept.map((name) => [name, old[name]])) };
+}
+
+function withReply(root, reply) {
+  if (root.latest_reply && root.latest_reply >= reply.ts) return root;
+  const users = root.reply_users ?? [];
+  return {
+    ...root,
+    thread_ts: root.ts,
+    reply_count: (root.reply_count ?? 0) + 1,
+    reply_users: users.includes(reply.user) ? users : [...users, reply.user],
+    latest_reply: reply.ts,
+  };
+}
+
+export class Feed {
+  constructor(user, channel, threadTs = null) {
+    this.user = user;
+    this.channel = channel;
+    this.threadTs = threadTs;
+    this.phase = "loading";
+    this.error = null;
+    this.messages = new Map();
+    this.early = [];
+  }
+
+  /** Fetches all messages; what the stream tells meanwhile is applied after them. */
+  async load() {
+    this.fetching = true;
+    try {
+      const { messages } = await api.messages(this.user, this.channel, this.threadTs);
+      const whispers = [...this.messages.values()].filter((message) => message.is_ephemeral);
+      this.messages = new Map([...messages, ...whispers].map((message) => [message.ts, message]));
+      this.phase = "ready";
+    } catch (refusal) {
+      this.error = refusal.message;
+      if (this.phase === "loading") this.phase = "failed";
+    }
+    this.fetching = false;
+    for (const event of this.early.splice(0)) this.take(event);
+  }
+
+  /** Messages as they are read: oldest first. */
+  list() {
+    return [...this.messages.values()].sort((one, other) => (one.ts < other.ts ? -1 : 1));
+  }
+
+  /** Applies one event of the stream, where it concerns this feed. */
+  take(event) {
+    if (event.channel !== this.channel || !event.message) return;
+    if (this.fetching) this.early.push(event);
+    else this[event.type]?.(event.message, event);
+  }
+
+  #mine(message) {
+    if (this.threadTs) return message.ts === this.threadTs || message.thread_ts === this.threadTs;
+    return !isReply(message) || message.subtype === "thread_broadcast";
+  }
+
+  message(message) {
+    if (this.#mine(message)) this.messages.set(message.ts, merged(this.messages.get(message.ts), message));
+    const root = isReply(message) && this.messages.get(message.thread_ts);
+    if (root) this.messages.set(root.ts, withReply(root, message));
+  }
+
+  ephemeral(message) {
+    if (this.#mine(message)) this.messages.set(message.ts, { ...message, is_ephemeral: true });
+  }
+
+  message_changed(message) {
+    const old = this.messages.get(message.ts);
+    if (old) this.messages.set(message.ts, merged(old, message));
+  }
+
+  reaction(message) {
+    this.message_changed(message);
+  }
+
+  message_deleted(message) {
+    const root = isReply(message) && this.messages.get(message.thread_ts);
+    if (root && this.messages.has(root.ts) && !this.threadTs) this.#lessOne(root);
+    const old = this.messages.get(message.ts);
+    if (!old) return;
+    if (old.reply_count) this.messages.set(old.ts, tombstone(old));
+    else this.messages.delete(old.ts);
+  }
+
+  #lessOne(root) {
+    const count = Math.max(0, (root.reply_count ?? 0) - 1);
+    this.messages.set(root.ts, { ...root, reply_count: count });
+  }
+}
+
+function tombstone({ ts, reply_count, reply_users, latest_reply }) {
+  return { ts, thread_ts: ts, reply_count, reply_users, latest_reply, subtype: "tombstone", user: "USLACKBOT", text: "" };
+}

@@ -1,0 +1,46 @@
+/** Changes a drawn tree into another with as few steps as it can, so that nothing flickers. */
+
+/** Set by the page itself while it runs; a fresh drawing knows nothing of these. */
+const KEPT = new Set(["data-copied", "open"]);
+
+function morphAttributes(from, to) {
+  for (const { name, value } of [...to.attributes]) {
+    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && !KEPT.has(name)) from.removeAttribute(name);
+  }
+}
+
+/** Growing text is appended, so that a selection in it survives. */
+function morphText(from, to) {
+  if (from.data === to.data) return;
+  if (to.data.startsWith(from.data)) from.appendData(to.data.slice(from.data.length));
+  else from.data = to.data;
+}
+
+function morphChildren(from, to) {
+  const fresh = [...to.childNodes];
+  for (const [index, child] of fresh.entries()) {
+    const old = from.childNodes[index];
+    if (old) morph(old, child);
+    else from.append(child);
+  }
+  while (from.childNodes.length > fresh.length) from.lastChild.remove();
+}
+
+/** Makes `from` look like `to`; returns the node that now stands in the page. */
+export function morph(from, to) {
+  const alike = from.nodeName === to.nodeName && from.dataset?.key === to.dataset?.key;
+  if (!alike) {
+    from.replaceWith(to);
+    return to;
+  }
+  if (from.nodeType === Node.TEXT_NODE) {
+    morphText(from, to);
+  } else if (!from.isEqualNode(to)) {
+    morphAttributes(from, to);
+    morphChildren(from, to);
+  }
+  return from;
+}

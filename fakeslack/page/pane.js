@@ -1,0 +1,67 @@
+/** A column with messages and a composer: the channel and the thread are both one of these. */
+
+import { Composer } from "./composer.js";
+import { draftKey } from "./drafts.js";
+import { el, refill } from "./dom.js";
+import { icon } from "./icons.js";
+import { morph } from "./morph.js";
+import { Timeline } from "./timeline.js";
+
+const SKELETONS = 4;
+
+function skeleton() {
+  const line = (width) => el("div", { class: `bone ${width}` });
+  const one = () => el("div", { class: "skeleton" }, el("div", { class: "bone face" }), el("div", { class: "lines" }, line("short"), line("long"), line("middle")));
+  return el("div", { class: "skeletons", "aria-label": "Loading messages", role: "status" }, Array.from({ length: SKELETONS }, one));
+}
+
+function failed(feed) {
+  return el("div", { class: "failed", role: "alert" }, icon("warning"), el("p", {}, feed.error), el("button", { type: "button", class: "block-button", "data-action": "reload" }, "Try again"));
+}
+
+export class Pane {
+  /** Builds the column within `root`; `work` does what composer and editor ask for. */
+  constructor(root, { work, names, inThread }) {
+    this.inThread = inThread;
+    this.header = el("header", { class: "pane-header" });
+    this.intro = el("div", { class: "intro" });
+    this.list = el("div", { class: "messages", role: "feed", "aria-label": inThread ? "Replies" : "Messages" });
+    this.state = el("div", { class: "state" });
+    this.scroller = el("div", { class: "scroller", tabindex: -1 }, this.state, this.intro, this.list);
+    this.pill = el("button", { type: "button", class: "pill", hidden: true }, icon("down"), el("span"));
+    this.doing = el("div", { class: "doing-line", role: "status", "aria-live": "polite" });
+    this.composer = new Composer({ ...work, names, broadcast: inThread });
+    this.timeline = new Timeline({ scroller: this.scroller, list: this.list, pill: this.pill, editor: work.editor });
+    root.append(this.header, el("div", { class: "reading" }, this.scroller, this.pill), this.doing, this.composer.node);
+  }
+
+  /** Draws a feed. `view` also says title, header, intro and why one may not write. */
+  show(feed, view) {
+    this.#morph(this.header, view.header);
+    this.#morph(this.intro, feed.phase === "ready" ? view.intro : []);
+    refillOnce(this.state, feed.phase, () => ({ loading: skeleton, failed: () => failed(feed) })[feed.phase]?.());
+    this.timeline.me = view.names.me;
+    this.timeline.show(feed, view);
+    this.composer.attach(draftKey(view.names.me, feed.channel, feed.threadTs));
+    this.composer.label(view.placeholder, view.also, view.blocked);
+    this.#status(view.doing);
+  }
+
+  #morph(node, children) {
+    const fresh = node.cloneNode(false);
+    refill(fresh, children);
+    morph(node, fresh);
+  }
+
+  #status(words) {
+    if (this.doing.dataset.words === (words ?? "")) return;
+    this.doing.dataset.words = words ?? "";
+    refill(this.doing, words ? [el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), words] : []);
+  }
+}
+
+function refillOnce(node, phase, draw) {
+  if (node.dataset.phase === phase) return;
+  node.dataset.phase = phase;
+  refill(node, draw());
+}

@@ -1,0 +1,145 @@
+/** All that the page knows: who reads, where they are, what was said, what is unread. */
+
+import { api } from "./api.js";
+import { Feed } from "./feed.js";
+
+const STATUS_LASTS = 120_000;
+
+const threadKey = (channel, ts) => `${channel}:${ts}`;
+
+export class Store {
+  constructor(changed) {
+    this.changed = changed;
+    this.me = null;
+    this.team = null;
+    this.app = null;
+    this.people = new Map();
+    this.channels = new Map();
+    this.feed = null;
+    this.thread = null;
+    this.statuses = new Map();
+    this.pressed = new Map();
+    this.editing = null;
+    this.link = { phase: "connecting", retryAt: null };
+  }
+
+  /** Reads the workspace as `user` sees it. */
+  async load(user) {
+    const state = await api.state(user);
+    this.me = state.me ?? user;
+    this.team = state.team;
+    this.app = state.app;
+    this.people = new Map(state.people.map((person) => [person.id, person]));
+    this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel }]));
+    for (const status of state.statuses ?? []) this.#status(status);
+    if (this.feed) this.#read(this.feed.channel);
+    this.changed();
+  }
+
+  /** What drawing needs to turn ids into names. */
+  get names() {
+    return {
+      me: this.me,
+      app: this.app,
+      person: (id) => this.people.get(id),
+      channel: (id) => this.channels.get(id),
+    };
+  }
+
+  /** Who can write here, that is everyone who is not a bot. */
+  get humans() {
+    return [...this.people.values()].filter((person) => !person.is_bot);
+  }
+
+  /** The channel that is open, or undefined before one is. */
+  get here() {
+    return this.channels.get(this.feed?.channel);
+  }
+
+  /** How a channel is called by the one who reads. */
+  title(channel) {
+    if (channel.kind !== "im" && channel.kind !== "mpim") return channel.name;
+    const others = channel.members.filter((member) => member !== this.me);
+    const names = (others.length ? others : [this.me]).map((id) => this.people.get(id)?.name ?? id);
+    return names.join(", ");
+  }
+
+  /** The other side of a direct message, else undefined. */
+  partner(channel) {
+    if (channel?.kind !== "im") return undefined;
+    return this.people.get(channel.members.find((member) => member !== this.me) ?? this.me);
+  }
+
+  /** Whether the connected app's bot can hear what is said in a channel. */
+  hears(channel) {
+    return Boolean(this.app && channel?.members?.includes(this.app.bot_user));
+  }
+
+  async open(channel) {
+    const feed = new Feed(this.me, channel);
+    this.feed = feed;
+    this.thread = null;
+    this.editing = null;
+    this.#read(channel);
+    this.changed();
+    await feed.load();
+    this.changed();
+  }
+
+  async openThread(ts) {
+    const feed = new Feed(this.me, this.feed.channel, ts);
+    const root = this.feed.messages.get(ts);
+    if (root) feed.messages.set(ts, root);
+    this.thread = feed;
+    this.changed();
+    await feed.load();
+    this.changed();
+  }
+
+  closeThread() {
+    this.thread = null;
+    this.changed();
+  }
+
+  /** Fetches again what is open, for instance after the workspace was away. */
+  async refresh() {
+    await Promise.all([this.feed?.load(), this.thread?.load()]);
+    this.changed();
+  }
+
+  /** Applies one event of the stream. */
+  take(event) {
+    if (event.type === "status") this.#status(event);
+    if (event.type === "message") this.#arrived(event.message, event.channel);
+    this.feed?.take(event);
+    this.thread?.take(event);
+    this.changed();
+  }
+
+  /** What the app says it does in a thread, or an empty string. */
+  status(channel, ts) {
+    return this.statuses.get(threadKey(channel, ts)) ?? "";
+  }
+
+  #status({ channel, thread_ts, status }) {
+    const key = threadKey(channel, thread_ts);
+    if (!status) return this.statuses.delete(key);
+    this.statuses.set(key, status);
+    setTimeout(() => this.statuses.get(key) === status && this.statuses.delete(key) && this.changed(), STATUS_LASTS);
+  }
+
+  #arrived(message, id) {
+    const channel = this.channels.get(id);
+    if (!channel || message.user === this.me || id === this.feed?.channel) return;
+    const reply = message.thread_ts && message.thread_ts !== message.ts;
+    const named = (message.text ?? "").includes(`<@${this.me}>`);
+    const direct = channel.kind === "im" || channel.kind === "mpim";
+    if (!reply || named || direct || message.parent_user_id === this.me) channel.unread = (channel.unread ?? 0) + 1;
+    if (named || direct) channel.named = true;
+  }
+
+  #read(id) {
+    const channel = this.channels.get(id);
+    if (channel) Object.assign(channel, { unread: 0, named: false });
+  }
+}

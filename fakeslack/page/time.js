@@ -1,0 +1,41 @@
+/** Says when: Slack's `ts` as clock, day and distance, in the reader's own language. */
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "long", day: "numeric" });
+const YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY_SECONDS = 24 * HOUR;
+
+/** The moment of a `ts` ("seconds.microseconds"). */
+export const moment = (ts) => new Date(Number(ts) * 1000);
+
+/** Hours and minutes of a `ts`. */
+export const clock = (ts) => CLOCK.format(moment(ts));
+
+/** The whole date of a `ts`, for a tooltip. */
+export const full = (ts) => FULL.format(moment(ts));
+
+/** A key that two `ts` of one local day share. */
+export const dayKey = (ts) => moment(ts).toDateString();
+
+/** The name of a day as a divider says it. */
+export function dayName(ts, now = new Date()) {
+  const days = (now - moment(ts)) / (DAY_SECONDS * 1000);
+  if (moment(ts).toDateString() === now.toDateString()) return "Today";
+  const yesterday = new Date(now.getTime() - DAY_SECONDS * 1000);
+  if (moment(ts).toDateString() === yesterday.toDateString()) return "Yesterday";
+  return (days > 300 ? YEAR : DAY).format(moment(ts));
+}
+
+/** How long ago a `ts` was, in one phrase. */
+export function ago(ts, now = new Date()) {
+  const seconds = (now - moment(ts)) / 1000;
+  if (seconds < MINUTE) return "just now";
+  if (seconds < HOUR) return AGO.format(-Math.floor(seconds / MINUTE), "minute");
+  if (seconds < DAY_SECONDS) return AGO.format(-Math.floor(seconds / HOUR), "hour");
+  return AGO.format(-Math.floor(seconds / DAY_SECONDS), "day");
+}

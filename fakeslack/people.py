@@ -1,0 +1,135 @@
+"""Who lives in the workspace: people, bots, and the one app that the tokens belong to."""
+
+from dataclasses import dataclass, field
+
+from fakeslack.errors import Json
+
+TEAM = "T0FAKE0001"
+TEAM_NAME = "Workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One member: a human, or the face of a bot (then with `bot_id` and `app_id`)."""
+
+    id: str
+    name: str
+    color: str
+    real_name: str = ""
+    bot_id: str | None = None
+    app_id: str | None = None
+    is_restricted: bool = False
+    tz: str = "Europe/Amsterdam"
+    team: str = TEAM
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether this is a bot."""
+        return self.bot_id is not None
+
+    def as_slack(self) -> Json:
+        """Return the user object of `users.info`."""
+        name = self.real_name or self.name
+        profile: Json = {
+            "real_name": name,
+            "real_name_normalized": name,
+            "display_name": "" if self.is_bot else self.name,
+            "display_name_normalized": "" if self.is_bot else self.name,
+            "team": self.team,
+        }
+        if self.is_bot:
+            profile |= {"bot_id": self.bot_id, "api_app_id": self.app_id}
+        return {
+            "id": self.id,
+            "team_id": self.team,
+            "name": self.name.lower(),
+            "deleted": False,
+            "color": self.color,
+            "real_name": name,
+            "tz": self.tz,
+            "tz_label": self.tz,
+            "tz_offset": 3600,
+            "profile": profile,
+            "is_admin": False,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "is_restricted": self.is_restricted,
+            "is_ultra_restricted": False,
+            "is_bot": self.is_bot,
+            "is_app_user": False,
+            "updated": 1700000000,
+        }
+
+    def bot_profile(self) -> Json:
+        """Return the `bot_profile` that a bot's message carries."""
+        return {
+            "id": self.bot_id,
+            "app_id": self.app_id,
+            "name": self.real_name or self.name,
+            "team_id": self.team,
+            "deleted": False,
+            "updated": 1700000000,
+            "icons": {},
+        }
+
+
+ADA = Person("U0ADA00001", "Ada", "9f69e7", "Ada")
+LIN = Person("U0LIN00001", "Lin", "4bbe2e", "Lin")
+SAM = Person("U0SAM00001", "Sam", "e96699", "Sam")
+STARCHAT = Person(
+    "U0STARCHAT", "StarChat", "e7392d", "StarChat", bot_id="B0STARCHAT", app_id="A0STARCHAT"
+)
+DEPLOYBOT = Person(
+    "U0DEPLOY01", "deploybot", "3c989f", "deploybot", bot_id="B0DEPLOY01", app_id="A0DEPLOY01"
+)
+RESIDENTS = (ADA, LIN, SAM, STARCHAT, DEPLOYBOT)
+
+SCOPES = (
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "channels:read",
+    "chat:write",
+    "commands",
+    "files:read",
+    "files:write",
+    "groups:history",
+    "groups:read",
+    "im:history",
+    "im:read",
+    "im:write",
+    "mpim:history",
+    "mpim:read",
+    "reactions:read",
+    "reactions:write",
+    "users:read",
+)
+EVENTS = (
+    "agent_session_stopped",
+    "agent_session_title_changed",
+    "app_context_changed",
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "member_joined_channel",
+    "message.channels",
+    "message.groups",
+    "message.im",
+    "message.mpim",
+    "reaction_added",
+    "reaction_removed",
+    "tokens_revoked",
+)
+
+
+@dataclass(slots=True)
+class Installation:
+    """The app as it is installed here: its tokens, what it may do, and what it listens to."""
+
+    bot: Person = STARCHAT
+    bot_token: str = "xoxb-fakeslack"  # noqa: S105 - the fixed token of a workspace without secrets
+    app_token: str = "xapp-fakeslack"  # noqa: S105 - as above
+    signing_secret: str = "fakeslack"  # noqa: S105 - as above
+    scopes: set[str] = field(default_factory=lambda: set(SCOPES))
+    events: set[str] = field(default_factory=lambda: set(EVENTS))
+    revoked: bool = False

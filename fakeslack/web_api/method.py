@@ -1,0 +1,30 @@
+"""What a Web API method is: who may call it, with what, how often, and what it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fakeslack.errors import Json
+from fakeslack.web_api.arguments import Arguments
+from fakeslack.workspace import Workspace
+
+Act = Callable[[Workspace, Arguments], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """
+    One method: `takes` are the names of its arguments, `scope` what its token needs.
+
+    `tier` is Slack's rate tier (calls a minute: 1, 20, 50, 100; 0 for a rule of its own).
+    """
+
+    act: Act
+    takes: frozenset[str]
+    scope: str | None = None
+    tier: int = 3
+    app_level: bool = False
+
+
+def takes(names: str) -> frozenset[str]:
+    """Return names of arguments written in one line."""
+    return frozenset(names.split())

@@ -1,0 +1,69 @@
+"""A real Bolt app lives in the workspace as it would in Slack."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+
+from tests.support.workspace import (
+    ADA,
+    APP_TOKEN,
+    BOT_TOKEN,
+    GENERAL,
+    STARCHAT,
+    Workspace,
+    texts,
+)
+
+
+@contextmanager
+def running(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
+    """Run a Bolt app with these listeners, connected by Socket Mode."""
+    app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url))
+    listen(app)
+    handler = SocketModeHandler(app, APP_TOKEN)
+    handler.connect()  # type: ignore[no-untyped-call]
+    slack.wait_connected()
+    try:
+        yield app
+    finally:
+        handler.close()  # type: ignore[no-untyped-call]
+
+
+def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -> None:
+    """A mention reaches Bolt over a socket; its reply and the edit of it stand in the thread."""
+
+    def listen(app: App) -> None:
+        @app.event("app_mention")
+        def mentioned(event: dict[str, Any], client: WebClient) -> None:
+            channel, thread_ts = event["channel"], event["ts"]
+            posted = client.chat_postMessage(channel=channel, thread_ts=thread_ts, text="…")
+            client.chat_update(channel=channel, ts=posted["ts"], text="A lock.")
+
+        @app.event("message")
+        def heard() -> None:
+            """Acknowledge."""
+
+    with running(slack, listen):
+        question = slack.post(ADA, GENERAL, "@StarChat what is a mutex?")
+        thread = slack.wait_for(lambda seen: "A lock." in texts(seen), GENERAL, question)
+
+    assert texts(thread) == [f"<@{STARCHAT}> what is a mutex?", "A lock."]
+    assert thread[0]["reply_count"] == 1
+    assert thread[1]["bot_id"] == "B0STARCHAT"
+    assert [call["method"] for call in slack.calls()] == [
+        "auth.test",
+        "apps.connections.open",
+        "chat.postMessage",
+        "chat.update",
+    ]
+
+
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT"])
+def test_the_workspace_closes_when_told(slack: Workspace, signal: str) -> None:
+    """SIGTERM and Ctrl-C end the process with status 0."""
+    assert slack.end(signal) == 0
