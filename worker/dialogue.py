@@ -1,0 +1,112 @@
+"""A model's way to hold a conversation: which ids a conversation becomes, and which end a reply."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from contract.conversation import Speaker
+from worker import template
+from worker.scaffold import STARCHAT, Message, Said, Scaffold, starchat
+from worker.tokens import CheckpointError, Control, Tokenizer
+
+ENDOFTEXT: Final = "<|endoftext|>"
+"""The end of a document in many vocabularies: a reply that reaches it is over."""
+
+STARCODER: Final = "<fim_prefix>"
+"""StarChat's vocabulary is StarCoder's. Other models have the same roles in another form."""
+
+PROBE: Final = (
+    Message(Speaker.USER, "x"),
+    Message(Speaker.ASSISTANT, "x"),
+    Message(Speaker.USER, "x"),
+)
+
+
+class Dialogue:
+    """
+    Turns messages into prompt ids; only the scaffold's own control tokens become control ids.
+
+    `stop` are the ids that end a reply: the dialogue's own tokens (its end, and each that would
+    open another role), the end of text, and what the checkpoint itself names. `stop_texts` are
+    the dialogue's tokens as a model may spell them in plain letters.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, scaffold: Scaffold, eos: Sequence[int] = ()) -> None:
+        """Use `scaffold`, whose control tokens the tokenizer must know."""
+        self.tokenizer = tokenizer
+        self._scaffold = scaffold
+        longest_first = sorted(tokenizer.controls, key=len, reverse=True)
+        self._controls = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        written = self._written()
+        ends = [text for text in (*written, ENDOFTEXT) if text in tokenizer.controls]
+        self.stop = tuple(sorted({tokenizer.controls[text].id for text in ends} | set(eos)))
+        self.stop_texts = tuple(text for text in written if not re.fullmatch(r"</?\w+>", text))
+        overhead = len(self.ids(PROBE)) - len(self.ids(PROBE[:1]))
+        self._overhead = (overhead + 1) // 2
+
+    @classmethod
+    def load(cls, directory: Path, tokenizer: Tokenizer, eos: Sequence[int] = ()) -> Self:
+        """
+        Find the form for a checkpoint; `eos` are the ids that its configuration names.
+
+        Raises `CheckpointError` naming what is missing.
+        """
+        if all(text in tokenizer.controls for text in (*STARCHAT, STARCODER)):
+            return cls(tokenizer, starchat, eos)
+        found = template.load(directory)
+        if found is None:
+            raise CheckpointError(
+                f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT)}) nor a "
+                "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
+            )
+        return cls(tokenizer, found, eos)
+
+    def ids(self, messages: Sequence[Message], system: str = "") -> tuple[int, ...]:
+        """Return the prompt for messages that alternate and end with a person's."""
+        ids: list[int] = []
+        for part in self._parts(messages, system):
+            ids += self.tokenizer.encode(part) if isinstance(part, str) else [part.id]
+        return tuple(ids)
+
+    def cost(self, text: str) -> int:
+        """Return how many ids a message of `text` adds to a prompt, or a few more than that."""
+        return len(self.tokenizer.encode(text)) + self._overhead
+
+    def _parts(self, messages: Sequence[Message], system: str) -> Iterator[str | Control]:
+        """
+        Yield the scaffold's control tokens and, between them, each plain run as one text.
+
+        A run is encoded as a whole, since the line break before a text may merge with it.
+        """
+        run, swallow = "", False
+        for piece in self._scaffold(messages, system):
+            if isinstance(piece, Said):
+                run += piece.text
+                continue
+            literal = 0
+            for found in self._controls.finditer(piece):
+                run += piece[literal : found.start()]
+                literal = found.end()
+                control = self.tokenizer.controls[found.group()]
+                yield _swallowed(run, left=swallow, right=control.left)
+                yield control
+                run, swallow = "", control.right
+            run += piece[literal:]
+        yield _swallowed(run, left=swallow, right=False)
+
+    def _written(self) -> list[str]:
+        """Return the special tokens that the scaffold itself writes, each once, in order."""
+        pieces = self._scaffold(PROBE, "x")
+        found = [
+            text
+            for piece in pieces
+            if isinstance(piece, str)
+            for text in self._controls.findall(piece)
+        ]
+        return [text for text in dict.fromkeys(found) if self.tokenizer.controls[text].special]
+
+
+def _swallowed(run: str, *, left: bool, right: bool) -> str:
+    run = run.lstrip() if left else run
+    return run.rstrip() if right else run

@@ -1,0 +1,183 @@
+"""The checkpoint's tokenizer: text to ids without control tokens, ids back to text as they come."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import tokenizers
+from tokenizers.decoders import DecodeStream
+
+HALF: Final = "\N{REPLACEMENT CHARACTER}"
+"""What the decoder shows for a character of which not all bytes have come."""
+
+BLANK: Final = "\u2581"
+"""How some vocabularies write a space."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint directory that cannot be talked to; the message is one line for the operator."""
+
+
+def clean(text: str) -> str:
+    """
+    Return `text` with each lone surrogate replaced, so that it can be encoded at all.
+
+    Two surrogates that make one character become it. Nothing else changes: normalising would turn
+    the full-width spelling of a control token into the real one.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """
+    A token that no text may spell.
+
+    `special` is the checkpoint's own flag; `left` and `right` say that the token swallows the
+    white space beside it where a template writes it.
+    """
+
+    id: int
+    special: bool
+    left: bool
+    right: bool
+
+
+class Tokenizer:
+    """
+    One checkpoint's tokenizer, closed against forgery.
+
+    `controls` are all tokens that were added to the vocabulary (white space aside), special or
+    not: `encode` never yields one of them, so only who names one here by its text gets its id.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer, controls: Mapping[str, Control]) -> None:
+        """Take the tokenizer as it is; `load` makes one from a checkpoint."""
+        self._backend = backend
+        self.controls = controls
+        self._hidden = frozenset(control.id for control in controls.values() if control.special)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read `tokenizer.json`. Raises `CheckpointError` if it is absent or cannot be used."""
+        file = directory / "tokenizer.json"
+        try:
+            data = json.loads(file.read_text("utf-8"))
+            controls = _close(data["added_tokens"])
+        except FileNotFoundError:
+            raise CheckpointError(f"{directory} has no tokenizer.json") from None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise CheckpointError(f"{file} cannot be read: {error!r}") from error
+        try:
+            backend = tokenizers.Tokenizer.from_str(json.dumps(data))
+        except Exception as error:  # the Rust library raises nothing narrower
+            raise CheckpointError(f"{file} cannot be used: {error}") from error
+        backend.encode_special_tokens = True
+        backend.no_truncation()
+        backend.no_padding()
+        tokenizer = cls(backend, controls)
+        tokenizer._refuse_forgery(file)
+        return tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`, cleaned; what it spells of control tokens stays plain text."""
+        return self._backend.encode(clean(text), add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of `ids` without special tokens."""
+        return self._backend.decode(self.shown(ids), skip_special_tokens=False)
+
+    def shown(self, ids: Sequence[int]) -> list[int]:
+        """Return `ids` without the special tokens among them, which are no text."""
+        return [token for token in ids if token not in self._hidden]
+
+    def ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
+        """Return about the first `head` and the last `tail` tokens of a longer text, as text."""
+        text = clean(text)
+        offsets = self._backend.encode(text, add_special_tokens=False).offsets
+        return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
+
+    def step(self, stream: DecodeStream, token: int) -> str:
+        """Return what `token` adds to the text of `stream`: nothing while a character is half."""
+        return stream.step(self._backend, token) or ""
+
+    def _refuse_forgery(self, file: Path) -> None:
+        ids = {control.id for control in self.controls.values()}
+        for text in self.controls:
+            if not ids.isdisjoint(self.encode(text)):
+                raise CheckpointError(f"{file} makes the control token {text} from plain text")
+
+
+def _close(added: list[dict[str, Any]]) -> dict[str, Control]:
+    """Return the control tokens, and mark each special: the library spells out only those."""
+    controls = {}
+    for token in added:
+        if not token["content"].replace(BLANK, "").strip():
+            continue
+        controls[token["content"]] = Control(
+            token["id"], token["special"], token["lstrip"], token["rstrip"]
+        )
+        token["special"] = True
+    return controls
+
+
+class TextStream:
+    """
+    The text of a reply while its ids arrive, up to the first stop string.
+
+    What `feed` has returned never changes afterwards: halves of characters, and whatever may still
+    become a stop string, are held back. Special tokens are left out.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()) -> None:
+        """Begin a reply that ends at the first of `stops`, if the model spells one."""
+        self.stopped = False
+        """Whether a stop string has come; the text before it is complete."""
+        self._tokenizer = tokenizer
+        self._decoder = DecodeStream()
+        self._stops = tuple(stops)
+        self._pattern = re.compile("|".join(map(re.escape, self._stops)) or "(?!)")
+        self._ids: list[int] = []
+        self._decoded = 0
+        self._held = ""
+
+    def feed(self, ids: Sequence[int]) -> str:
+        """Return the text that is certain now, beyond what was returned before."""
+        if self.stopped:
+            return ""
+        fresh = self._tokenizer.shown(ids)
+        self._ids += fresh
+        text = "".join(self._tokenizer.step(self._decoder, token) for token in fresh)
+        self._decoded += len(text)
+        return self._release(text)
+
+    def finish(self) -> str:
+        """Return the rest when no more ids come; half a character at the very end is left out."""
+        if self.stopped:
+            return ""
+        rest = self._tokenizer.decode(self._ids)[self._decoded :].rstrip(HALF)
+        text = self._release(rest) + self._held
+        self._held = ""
+        return text
+
+    def _release(self, text: str) -> str:
+        text = self._held + text
+        found = self._pattern.search(text)
+        if found:
+            self.stopped = True
+            self._held = ""
+            return text[: found.start()]
+        certain = len(text) - self._unsure(text)
+        self._held = text[certain:]
+        return text[:certain]
+
+    def _unsure(self, text: str) -> int:
+        """Return how many characters at the end may become a stop string."""
+        longest = max(map(len, self._stops), default=1) - 1
+        for size in range(min(longest, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self._stops):
+                return size
+        return 0
