@@ -13,8 +13,10 @@ from fakeslack.control import Control
 from fakeslack.delivery import Delivery
 from fakeslack.errors import Json
 from fakeslack.events import Events
+from fakeslack.faults import Faults
 from fakeslack.feed import Feed
 from fakeslack.journal import Journal
+from fakeslack.limits import Limits
 from fakeslack.page import Page
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
@@ -50,10 +52,13 @@ class Site:
         app_id = str(self.workspace.app.bot.app_id)
         self._sockets = Sockets(app_id, dice, self._connected)
         self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
-        subscription = Subscription(Events(self.workspace, dice), self._delivery)
+        faults = Faults()
+        limits = Limits(self._clock.now) if options.limits else None
+        subscription = Subscription(Events(self.workspace, dice), self._delivery, faults)
         self.workspace.listen(self._feed.put)
         self.workspace.listen(subscription.hear)
         self._page = Page(self.workspace, self._feed, self._sockets)
+        self._web_api = WebApi(self.workspace, self._methods(), self._journal, faults, limits)
         self._control = Control(
             self.workspace,
             self._clock,
@@ -62,8 +67,9 @@ class Site:
             self._sockets,
             self._delivery,
             subscription,
+            faults,
+            self._web_api,
         )
-        self._web_api = WebApi(self.workspace, self._methods(), self._journal)
 
     def application(self) -> web.Application:
         """Return what aiohttp serves."""

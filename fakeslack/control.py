@@ -9,12 +9,15 @@ from fakeslack.asked import asked
 from fakeslack.clock import Clock
 from fakeslack.delivery import Delivery
 from fakeslack.errors import Json, SlackError
+from fakeslack.faults import Faults
 from fakeslack.feed import Feed
 from fakeslack.journal import Journal
+from fakeslack.limits import Limits
 from fakeslack.messages import Manner
 from fakeslack.people import Person
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
+from fakeslack.web_api.server import WebApi
 from fakeslack.workspace import Workspace
 
 LONGEST_WAIT = 60.0
@@ -31,6 +34,8 @@ class Control:
     sockets: Sockets
     delivery: Delivery
     subscription: Subscription
+    faults: Faults
+    web_api: WebApi
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served where."""
@@ -47,6 +52,10 @@ class Control:
             web.post("/_control/clock", self._clock),
             web.post("/_control/sockets", self._sockets),
             web.post("/_control/app", self._app),
+            web.post("/_control/faults", self._faults),
+            web.post("/_control/limits", self._limits),
+            web.post("/_control/event", self._event),
+            web.post("/_control/delete", self._delete),
         ]
 
     async def _calls(self, request: web.Request) -> web.Response:
@@ -148,6 +157,34 @@ class Control:
         app.revoked = bool(wish.get("revoked", app.revoked))
         scopes, events = sorted(app.scopes), sorted(app.events)
         return web.json_response({"ok": True, "scopes": scopes, "events": events})
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        rules, deliveries = wish.get("rules", []), wish.get("deliveries", {})
+        if not isinstance(rules, list) or not isinstance(deliveries, dict):
+            raise SlackError("invalid_arguments")
+        before = [asdict(rule) for rule in self.faults.rules]
+        self.faults.replace(rules, deliveries, int(wish.get("seed", 0)))
+        return web.json_response({"ok": True, "before": before})
+
+    async def _limits(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        self.web_api.limits = Limits(self.clock.now) if wish.get("on", True) else None
+        return web.json_response({"ok": True})
+
+    async def _event(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        event = wish.get("event")
+        if not isinstance(event, dict):
+            raise SlackError("invalid_arguments")
+        event_id = self.subscription.tell({"event_ts": self.workspace.next_ts(), **event})
+        return web.json_response({"ok": True, "event_id": event_id})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        channel = self.workspace.channel(str(wish.get("channel", "")))
+        self.workspace.delete(self.workspace.message(channel.id, str(wish.get("ts", ""))))
+        return web.json_response({"ok": True})
 
     def _author(self, wish: Json) -> Person:
         name = wish.pop("user", None) or wish.pop("bot_id", None) or ""

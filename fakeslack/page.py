@@ -14,8 +14,8 @@ from fakeslack.composer import Composer
 from fakeslack.errors import Json, SlackError
 from fakeslack.feed import Feed
 from fakeslack.messages import Message
+from fakeslack.reader import Reader
 from fakeslack.socket_mode import Sockets
-from fakeslack.view import View
 from fakeslack.workspace import Workspace
 
 FILES = Path(__file__).with_name("page")
@@ -54,12 +54,12 @@ class Page:
         return _served(request.match_info["name"])
 
     async def _state(self, request: web.Request) -> web.Response:
-        view = View(self._workspace, request.query.get("user", ""))
+        reader = Reader(self._workspace, request.query.get("user", ""))
         bot = self._workspace.app.bot
         channels = [
-            view.channel(channel, self._unread(view, channel))
+            reader.channel(channel, self._unread(reader, channel))
             for channel in self._workspace.channels.values()
-            if view.sees(channel)
+            if reader.sees(channel)
         ]
         app = {
             "id": bot.app_id,
@@ -72,8 +72,8 @@ class Page:
             {
                 "ok": True,
                 "team": team,
-                "me": view.person.id,
-                "people": view.people(),
+                "me": reader.person.id,
+                "people": reader.people(),
                 "channels": channels,
                 "app": app,
                 "next": self._feed.next,
@@ -81,12 +81,12 @@ class Page:
         )
 
     async def _messages(self, request: web.Request) -> web.Response:
-        view = View(self._workspace, request.query.get("user", ""))
-        channel = self._seen(view, request.query.get("channel", ""))
+        reader = Reader(self._workspace, request.query.get("user", ""))
+        channel = self._seen(reader, request.query.get("channel", ""))
         thread_ts = request.query.get("thread_ts") or None
-        messages = view.messages(channel.id, thread_ts)
+        messages = reader.messages(channel.id, thread_ts)
         if thread_ts is None and messages:
-            self._read[view.person.id, channel.id] = str(messages[-1]["ts"])
+            self._read[reader.person.id, channel.id] = str(messages[-1]["ts"])
         statuses = {
             thread: status
             for (place, thread), status in self._workspace.statuses.items()
@@ -96,13 +96,13 @@ class Page:
 
     async def _post(self, request: web.Request) -> web.Response:
         wish = await asked(request)
-        view, channel = self._place(wish)
+        reader, channel = self._place(wish)
         if channel.archived:
             raise SlackError("is_archived")
         body = {
-            "user": view.person.id,
+            "user": reader.person.id,
             "text": self._composed(wish),
-            "team": view.person.team,
+            "team": reader.person.team,
             "client_msg_id": wish.get("client_msg_id"),
             "thread_ts": wish.get("thread_ts"),
             "subtype": "thread_broadcast" if wish.get("broadcast") else None,
@@ -113,8 +113,8 @@ class Page:
 
     async def _edit(self, request: web.Request) -> web.Response:
         wish = await asked(request)
-        view, message = self._own(wish, "cant_update_message")
-        self._workspace.edited(message, view.person.id, text=self._composed(wish), blocks=None)
+        reader, message = self._own(wish, "cant_update_message")
+        self._workspace.edited(message, reader.person.id, text=self._composed(wish), blocks=None)
         return web.json_response({"ok": True})
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -125,21 +125,21 @@ class Page:
 
     async def _react(self, request: web.Request) -> web.Response:
         wish = await asked(request)
-        view, channel = self._place(wish)
+        reader, channel = self._place(wish)
         message = self._workspace.message(channel.id, str(wish.get("ts", "")))
         name = str(wish.get("name", ""))
         remove = bool(wish.get("remove"))
-        self._workspace.react(message, view.person.id, name, remove=remove)
+        self._workspace.react(message, reader.person.id, name, remove=remove)
         return web.json_response({"ok": True})
 
     async def _open_dm(self, request: web.Request) -> web.Response:
         wish = await asked(request)
-        view = View(self._workspace, str(wish.get("user", "")))
-        channel = self._workspace.direct([view.person.id, *wish.get("users", [])])
-        return web.json_response({"ok": True, "channel": view.channel(channel)})
+        reader = Reader(self._workspace, str(wish.get("user", "")))
+        channel = self._workspace.direct([reader.person.id, *wish.get("users", [])])
+        return web.json_response({"ok": True, "channel": reader.channel(channel)})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        view = View(self._workspace, request.query.get("user", ""))
+        reader = Reader(self._workspace, request.query.get("user", ""))
         last = request.headers.get("Last-Event-ID") or request.query.get("since")
         start = int(last) + 1 if last and last.isdigit() else self._feed.next
         stream = web.StreamResponse(
@@ -150,7 +150,7 @@ class Page:
         alive = asyncio.create_task(_kept_alive(stream))
         try:
             async for number, change in self._feed.follow(start):
-                await _told(stream, number, view.change(change))
+                await _told(stream, number, reader.change(change))
         except ConnectionError:
             return stream
         finally:
@@ -168,29 +168,29 @@ class Page:
         people = self._workspace.people.values()
         return Composer(people, self._workspace.channels.values()).kept(text)
 
-    def _place(self, wish: Json) -> tuple[View, Channel]:
-        view = View(self._workspace, str(wish.get("user", "")))
-        return view, self._seen(view, str(wish.get("channel", "")))
+    def _place(self, wish: Json) -> tuple[Reader, Channel]:
+        reader = Reader(self._workspace, str(wish.get("user", "")))
+        return reader, self._seen(reader, str(wish.get("channel", "")))
 
-    def _seen(self, view: View, name: str) -> Channel:
+    def _seen(self, reader: Reader, name: str) -> Channel:
         channel = self._workspace.channel(name)
-        if not view.sees(channel):
+        if not reader.sees(channel):
             raise SlackError("not_in_channel")
         return channel
 
-    def _own(self, wish: Json, refusal: str) -> tuple[View, Message]:
-        view, channel = self._place(wish)
+    def _own(self, wish: Json, refusal: str) -> tuple[Reader, Message]:
+        reader, channel = self._place(wish)
         message = self._workspace.message(channel.id, str(wish.get("ts", "")))
-        if message.user != view.person.id:
+        if message.user != reader.person.id:
             raise SlackError(refusal)
-        return view, message
+        return reader, message
 
-    def _unread(self, view: View, channel: Channel) -> int:
-        read = float(self._read.get((view.person.id, channel.id), "0"))
+    def _unread(self, reader: Reader, channel: Channel) -> int:
+        read = float(self._read.get((reader.person.id, channel.id), "0"))
         return sum(
             1
             for message in self._workspace.history(channel.id).in_channel()
-            if float(message.ts) > read and message.user != view.person.id
+            if float(message.ts) > read and message.user != reader.person.id
         )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from fakeslack.errors import Json
+from fakeslack.errors import Json, SlackError
 
 TEAM = "T0FAKE0001"
 TEAM_NAME = "Workspace"
@@ -133,3 +133,8 @@ class Installation:
     scopes: set[str] = field(default_factory=lambda: set(SCOPES))
     events: set[str] = field(default_factory=lambda: set(EVENTS))
     revoked: bool = False
+
+    def need(self, scope: str) -> None:
+        """Raise `missing_scope` where the token does not have this scope."""
+        if scope not in self.scopes:
+            raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))

@@ -37,14 +37,8 @@ def _read(workspace: Workspace, args: Arguments) -> Channel:
     channel = visible(workspace, args.required("channel"))
     if workspace.app.bot.id not in channel.members:
         raise SlackError("not_in_channel")
-    _needs(workspace, f"{channel.kind.scope}:history")
+    workspace.app.need(f"{channel.kind.scope}:history")
     return channel
-
-
-def _needs(workspace: Workspace, scope: str) -> None:
-    if scope not in workspace.app.scopes:
-        provided = ",".join(sorted(workspace.app.scopes))
-        raise SlackError("missing_scope", needed=scope, provided=provided)
 
 
 def _shown(
@@ -90,7 +84,7 @@ def _history(workspace: Workspace, args: Arguments) -> Json:
 
 def _info(workspace: Workspace, args: Arguments) -> Json:
     channel = visible(workspace, args.required("channel"))
-    _needs(workspace, f"{channel.kind.scope}:read")
+    workspace.app.need(f"{channel.kind.scope}:read")
     body = channel.as_slack(workspace.app.bot.id)
     if args.flag("include_num_members"):
         body["num_members"] = len(channel.members)
@@ -99,7 +93,7 @@ def _info(workspace: Workspace, args: Arguments) -> Json:
 
 def _members(workspace: Workspace, args: Arguments) -> Json:
     channel = visible(workspace, args.required("channel"))
-    _needs(workspace, f"{channel.kind.scope}:read")
+    workspace.app.need(f"{channel.kind.scope}:read")
     limit = _limit(args, USUAL)
     start = args.number("cursor", 0, "invalid_cursor")
     following = start + limit

@@ -7,46 +7,75 @@ from typing import Any
 from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
+from fakeslack.faults import Faults
 from fakeslack.journal import Call, Journal
+from fakeslack.limits import Limits
 from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.faulty import afterwards, instead, limited
 from fakeslack.web_api.method import Method
 from fakeslack.workspace import Workspace
 
+POSTING = {"chat.postMessage", "chat.postEphemeral"}
 FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 class WebApi:
-    """All methods under one roof."""
+    """All methods under one roof; `limits` where they are to be kept."""
 
     def __init__(
-        self, workspace: Workspace, methods: Mapping[str, Method], journal: Journal
+        self,
+        workspace: Workspace,
+        methods: Mapping[str, Method],
+        journal: Journal,
+        faults: Faults,
+        limits: Limits | None = None,
     ) -> None:
+        self.limits = limits
         self._workspace = workspace
         self._methods = methods
         self._journal = journal
+        self._faults = faults
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one call."""
+        """Answer one call, and write it down."""
         name = request.match_info["method"]
-        given: Json = {}
-        early: SlackError | None = None
-        try:
-            given = await _given(request)
-        except SlackError as refusal:
-            early = refusal
+        given, refusal = await _read(request)
         token = _token(request, given)
         call = self._journal.open_call(name, given)
-        body = self._answer(name, token, given, early)
-        return self._sent(call, body)
+        rule = self._faults.strike(name)
+        response = await instead(request, rule) if rule is not None else None
+        if response is None:
+            response = self._too_soon(name, given)
+        if response is None:
+            body = self._answer(call, token, given, refusal)
+            response = await afterwards(request, rule, body) if rule is not None else None
+            response = response or self._sent(body)
+        call.fault = None if rule is None else rule.fault.value
+        call.status = response.status
+        call.seconds = time.monotonic() - call.at
+        return response
 
-    def _answer(self, name: str, token: str, given: Json, early: SlackError | None) -> Json:
+    def _too_soon(self, name: str, given: Json) -> web.Response | None:
+        method = self._methods.get(name)
+        if self.limits is None or method is None:
+            return None
+        wait = self.limits.wait(name, method.tier)
+        if wait is None and name in POSTING:
+            wait = self.limits.wait_to_post(str(given.get("channel", "")))
+        return None if wait is None else limited(wait)
+
+    def _answer(self, call: Call, token: str, given: Json, early: SlackError | None) -> Json:
         try:
             if early is not None:
                 raise early
-            method = self._allowed(name, token)
-            return {"ok": True, **method.act(self._workspace, Arguments(given))}
+            method = self._allowed(call.method, token)
+            call.unknown = sorted(set(given) - method.takes)
+            answer = method.act(self._workspace, Arguments(given))
         except SlackError as refusal:
+            call.error = refusal.error
             return refusal.answer()
+        call.ok = True
+        return {"ok": True, **answer}
 
     def _allowed(self, name: str, token: str) -> Method:
         app = self._workspace.app
@@ -61,18 +90,20 @@ class WebApi:
             raise SlackError("token_revoked")
         if method.app_level != (token == app.app_token):
             raise SlackError("not_allowed_token_type")
-        if method.scope is not None and method.scope not in app.scopes:
-            provided = ",".join(sorted(app.scopes))
-            raise SlackError("missing_scope", needed=method.scope, provided=provided)
+        if method.scope is not None:
+            app.need(method.scope)
         return method
 
-    def _sent(self, call: Call, body: Json) -> web.Response:
-        call.ok = bool(body["ok"])
-        call.error = body.get("error")
-        call.status = 200
-        call.seconds = time.monotonic() - call.at
+    def _sent(self, body: Json) -> web.Response:
         headers = {"x-oauth-scopes": ",".join(sorted(self._workspace.app.scopes))}
         return web.json_response(body, headers=headers)
+
+
+async def _read(request: web.Request) -> tuple[Json, SlackError | None]:
+    try:
+        return await _given(request), None
+    except SlackError as refusal:
+        return {}, refusal
 
 
 async def _given(request: web.Request) -> Json:

@@ -1,4 +1,4 @@
-"""What one person sees of the workspace, pure: channels, messages, changes, pings and unfurls."""
+"""What one person sees of the workspace, pure: channels, messages, changes, pings, unfurls."""
 
 from fakeslack.changes import Change, Happening
 from fakeslack.channels import Channel
@@ -8,7 +8,7 @@ from fakeslack.mrkdwn import pings, unfurls
 from fakeslack.workspace import Workspace
 
 
-class View:
+class Reader:
     """The eyes of one person."""
 
     def __init__(self, workspace: Workspace, person: str) -> None:
