@@ -1,0 +1,34 @@
+"""
+Runs a command that ends when whoever started it has ended, however that happened.
+
+`python -m demo.leash PARENT SIGNAL COMMAND…` asks the kernel to send SIGNAL when the process PARENT
+is gone, and becomes COMMAND. Without it a demo that is killed would leave its children running.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+SET_DEATH_SIGNAL: Final = 1
+"""`PR_SET_PDEATHSIG` of prctl(2); it survives the exec below."""
+
+
+def leashed(command: list[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
+    """Return `command` such that it gets the signal when the calling process is gone."""
+    if not sys.platform.startswith("linux"):
+        return command
+    return [sys.executable, "-m", "demo.leash", str(os.getpid()), number.name, *command]
+
+
+def main(parent: int, number: signal.Signals, command: list[str]) -> None:
+    """Put on the leash and become the command; never returns."""
+    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, number)
+    if os.getppid() != parent:  # it had gone before the kernel knew of our wish
+        sys.exit(1)
+    os.execvp(command[0], command)  # noqa: S606  no shell is the point
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), signal.Signals[sys.argv[2]], sys.argv[3:])
