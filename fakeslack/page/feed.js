@@ -2,13 +2,13 @@
 
 import { api } from "./api.js";
 
-const OF_ROOT = ["reply_count", "reply_users", "reply_users_count", "latest_reply", "reactions"];
+const OF_ROOT = ["reply_count", "reply_users", "reply_users_count", "latest_reply"];
 
 const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
 
 /** A change of a message may leave out what Slack derives; that is taken from before. */
 function merged(old, fresh) {
-  const kept = OF_ROOT.filter((name) => name !== "reactions" && old && name in old && !(name in fresh));
+  const kept = OF_ROOT.filter((name) => old && name in old && !(name in fresh));
   return { ...fresh, ...Object.fromEntries(kept.map((name) => [name, old[name]])) };
 }
 
@@ -39,7 +39,8 @@ export class Feed {
   async load() {
     this.fetching = true;
     try {
-      const { messages } = await api.messages(this.user, this.channel, this.threadTs);
+      const { messages, statuses } = await api.messages(this.user, this.channel, this.threadTs);
+      this.statuses = statuses ?? {};
       const whispers = [...this.messages.values()].filter((message) => message.is_ephemeral);
       this.messages = new Map([...messages, ...whispers].map((message) => [message.ts, message]));
       this.phase = "ready";
@@ -68,10 +69,10 @@ export class Feed {
     return !isReply(message) || message.subtype === "thread_broadcast";
   }
 
-  message(message) {
+  message(message, event) {
     if (this.#mine(message)) this.messages.set(message.ts, merged(this.messages.get(message.ts), message));
     const root = isReply(message) && this.messages.get(message.thread_ts);
-    if (root) this.messages.set(root.ts, withReply(root, message));
+    if (root) this.messages.set(root.ts, event.root ?? withReply(root, message));
   }
 
   ephemeral(message) {
@@ -87,20 +88,17 @@ export class Feed {
     this.message_changed(message);
   }
 
-  message_deleted(message) {
+  message_deleted(message, event) {
     const root = isReply(message) && this.messages.get(message.thread_ts);
-    if (root && this.messages.has(root.ts) && !this.threadTs) this.#lessOne(root);
+    if (root) this.messages.set(root.ts, event.root ?? withoutReply(root));
     const old = this.messages.get(message.ts);
     if (!old) return;
     if (old.reply_count) this.messages.set(old.ts, tombstone(old));
     else this.messages.delete(old.ts);
   }
-
-  #lessOne(root) {
-    const count = Math.max(0, (root.reply_count ?? 0) - 1);
-    this.messages.set(root.ts, { ...root, reply_count: count });
-  }
 }
+
+const withoutReply = (root) => ({ ...root, reply_count: Math.max(0, (root.reply_count ?? 0) - 1) });
 
 function tombstone({ ts, reply_count, reply_users, latest_reply }) {
   return { ts, thread_ts: ts, reply_count, reply_users, latest_reply, subtype: "tombstone", user: "USLACKBOT", text: "" };

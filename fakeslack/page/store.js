@@ -31,7 +31,6 @@ export class Store {
     this.app = state.app;
     this.people = new Map(state.people.map((person) => [person.id, person]));
     this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel }]));
-    for (const status of state.statuses ?? []) this.#status(status);
     if (this.feed) this.#read(this.feed.channel);
     this.changed();
   }
@@ -82,8 +81,7 @@ export class Store {
     this.editing = null;
     this.#read(channel);
     this.changed();
-    await feed.load();
-    this.changed();
+    await this.#fetch(feed);
   }
 
   async openThread(ts) {
@@ -92,8 +90,7 @@ export class Store {
     if (root) feed.messages.set(ts, root);
     this.thread = feed;
     this.changed();
-    await feed.load();
-    this.changed();
+    await this.#fetch(feed);
   }
 
   closeThread() {
@@ -103,7 +100,14 @@ export class Store {
 
   /** Fetches again what is open, for instance after the workspace was away. */
   async refresh() {
-    await Promise.all([this.feed?.load(), this.thread?.load()]);
+    await Promise.all([this.feed, this.thread].filter(Boolean).map((feed) => this.#fetch(feed)));
+  }
+
+  async #fetch(feed) {
+    await feed.load();
+    for (const [thread_ts, status] of Object.entries(feed.statuses ?? {})) {
+      this.#status({ channel: feed.channel, thread_ts, status });
+    }
     this.changed();
   }
 

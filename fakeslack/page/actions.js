@@ -1,0 +1,95 @@
+/** What the buttons of the page do, by the name in their `data-action`. */
+
+import { api } from "./api.js";
+import { copyFrom } from "./code.js";
+import { el } from "./dom.js";
+import { ask } from "./dialog.js";
+import { wordsOf } from "./message.js";
+import { pickEmoji } from "./picker.js";
+
+/** The message that a button stands in, from the column it stands in. */
+function messageOf(page, node) {
+  const row = node.closest("[data-ts]");
+  const feed = node.closest(".thread") ? page.store.thread : page.store.feed;
+  return row && feed?.messages.get(row.dataset.ts);
+}
+
+/** Names the message to the workspace. */
+const about = (page, message) => ({ user: page.store.me, channel: page.store.feed.channel, ts: message.ts });
+
+async function react(page, message, name) {
+  const mine = message.reactions?.some((one) => one.name === name && one.users.includes(page.store.me));
+  await api.react({ ...about(page, message), name, remove: mine || undefined });
+}
+
+async function remove(page, message) {
+  const preview = el("blockquote", {}, wordsOf(message).slice(0, 300));
+  const sure = await ask({ title: "Delete this message?", body: preview, yes: "Delete", danger: true });
+  if (sure) await api.remove(about(page, message));
+}
+
+async function confirmed(data) {
+  if (!data.confirm) return true;
+  const said = JSON.parse(data.confirm);
+  const words = (text) => text?.text ?? "";
+  return ask({ title: words(said.title), body: words(said.text), yes: words(said.confirm) || "Yes", no: words(said.deny) || "No" });
+}
+
+async function click(page, node, message, value) {
+  const { actionId, blockId } = node.dataset;
+  if (!(await confirmed(node.dataset))) return;
+  await api.click({ ...about(page, message), action_id: actionId, block_id: blockId, value });
+  if (node.hasAttribute("aria-pressed")) {
+    page.store.pressed = new Map(page.store.pressed).set(`${message.ts}:${blockId}:${actionId}`, value);
+    page.store.changed();
+  }
+}
+
+async function newDirect(page) {
+  const { store } = page;
+  const others = [...store.people.values()].filter((person) => person.id !== store.me);
+  const boxes = others.map((person) => el("label", { class: "pick" }, el("input", { type: "checkbox", value: person.id }), person.name, person.is_bot && el("span", { class: "app-badge" }, "APP")));
+  const list = el("div", { class: "picks" }, boxes);
+  const sure = await ask({ title: "New direct message", body: list, yes: "Open" });
+  const users = [...list.querySelectorAll("input:checked")].map((box) => box.value);
+  if (!sure || !users.length) return;
+  const { channel } = await api.openDirect({ user: store.me, users });
+  await store.load(store.me);
+  await page.go(channel.id ?? channel);
+}
+
+export const ACTIONS = {
+  go: (page, node) => page.go(node.dataset.channel),
+  persona: (page, node) => page.become(node.value),
+  thread: (page, node, message) => page.openThread(message.thread_ts ?? message.ts),
+  "close-thread": (page) => page.closeThread(),
+  drawer: (page) => page.drawer(true),
+  "drawer-close": (page) => page.drawer(false),
+  "to-composer": (page) => (page.threadPane && page.store.thread ? page.threadPane : page.channelPane).composer.focus(),
+  prompt: (page, node) => page.channelPane.composer.fill(node.dataset.prompt),
+  react: (page, node, message) => pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
+  "toggle-reaction": (page, node, message) => react(page, message, node.dataset.name),
+  edit: (page, node, message) => page.startEdit(message),
+  delete: (page, node, message) => remove(page, message),
+  copy: (page, node) => copyFrom(node),
+  click: (page, node, message) => click(page, node, message, node.dataset.value),
+  visit: (page, node) => URL.canParse(node.dataset.url) && /^https?:/.test(node.dataset.url) && open(node.dataset.url, "_blank", "noopener"),
+  reload: (page) => page.store.refresh(),
+  reconnect: (page) => page.live.retry(),
+  "hide-no-bot": (page) => page.hideNoBot(),
+  "new-direct": newDirect,
+};
+
+/** Listens to the whole page once. */
+export function listen(page) {
+  document.addEventListener("click", (event) => {
+    const node = event.target.closest?.("[data-action]");
+    const act = node && node.matches("button, .shade") && ACTIONS[node.dataset.action];
+    if (act) page.attempt(() => act(page, node, messageOf(page, node)));
+  });
+  document.addEventListener("change", (event) => {
+    const node = event.target.closest?.("[data-action]");
+    if (node?.dataset.action === "persona") page.attempt(() => ACTIONS.persona(page, node));
+    if (node?.dataset.action === "choose") page.attempt(() => click(page, node, messageOf(page, node), node.value));
+  });
+}

@@ -1,0 +1,255 @@
+/** Puts the page together: the store, the stream of events, the columns, the keys. */
+
+import { listen } from "./actions.js";
+import { announce } from "./announce.js";
+import { api } from "./api.js";
+import { banners } from "./banner.js";
+import { byId, el, refill } from "./dom.js";
+import { edit } from "./editor.js";
+import { keyboard } from "./keyboard.js";
+import { Live } from "./live.js";
+import { morph } from "./morph.js";
+import { Pane } from "./pane.js";
+import { pickEmoji } from "./picker.js";
+import { place, writePlace } from "./router.js";
+import { ordered, sidebar } from "./sidebar.js";
+import { Store } from "./store.js";
+import { channelView, threadView } from "./views.js";
+
+const FIRST_PERSON = "U0ADA00001";
+const STATE_EVENTS = new Set(["channel", "connected"]);
+const NOTICE_LASTS = 5_000;
+const TICK = 1_000;
+const MINUTE = 60_000;
+
+const narrow = matchMedia("(max-width: 760px)");
+
+class Page {
+  constructor() {
+    this.store = new Store(() => this.#drawSoon());
+    this.live = new Live({
+      onEvent: (event) => this.#hear(event),
+      onOpen: () => this.attempt(() => this.#sync()),
+      onAway: (retryAt) => this.#away(retryAt),
+    });
+    this.channelPane = this.#pane("channel", false);
+    this.threadPane = this.#pane("thread", true);
+    this.noBotHidden = false;
+    listen(this);
+    keyboard(this);
+    addEventListener("popstate", () => this.attempt(() => this.#follow()));
+    narrow.addEventListener("change", () => this.#drawSoon());
+    setInterval(() => this.#tick(), TICK);
+    setInterval(() => this.#drawSoon(), MINUTE);
+    byId("channel").classList.add("waiting");
+    this.live.start(place().user ?? FIRST_PERSON);
+  }
+
+  #pane(id, inThread) {
+    const feed = () => (inThread ? this.store.thread : this.store.feed);
+    const work = {
+      send: (message) => this.#send(feed(), message),
+      editLast: () => this.#editLast(feed()),
+      editor: (row, message) => this.#editor(row, message),
+      typed: () => this.#drawSoon(),
+    };
+    const pane = new Pane(byId(id), { work, inThread, names: () => this.#writing() });
+    pane.composer.onEmoji = (button) => pickEmoji(button, (name) => pane.composer.insert(`:${name}: `));
+    return pane;
+  }
+
+  /** What may be named while writing. */
+  #writing() {
+    const { store } = this;
+    return { ...store.names, everybody: () => store.people.values(), rooms: () => ordered(store).rooms };
+  }
+
+  /** Runs what the reader asked for; a refusal becomes a short notice. */
+  async attempt(act) {
+    try {
+      await act();
+    } catch (refusal) {
+      if (refusal.name !== "Error" && !("code" in refusal)) throw refusal;
+      this.#notice(refusal.message);
+    }
+  }
+
+  // -- where the reader is
+
+  async go(channel) {
+    this.drawer(false);
+    if (!this.store.channels.has(channel)) return;
+    await this.store.open(channel);
+    if (!narrow.matches) this.channelPane.composer.focus();
+  }
+
+  async become(user) {
+    const { channel } = place();
+    this.store.feed = null;
+    this.store.thread = null;
+    this.store.wanted = channel;
+    history.replaceState(null, "", `#/${user}/${channel ?? ""}`);
+    await this.store.load(user);
+    this.live.start(user);
+  }
+
+  async openThread(ts) {
+    this.returnTo = document.activeElement?.closest?.("[data-ts]")?.dataset.ts ?? ts;
+    const opened = this.store.openThread(ts);
+    this.#draw();
+    this.threadPane.composer.focus();
+    await opened;
+  }
+
+  closeThread() {
+    this.store.closeThread();
+    this.#draw();
+    byId("channel").querySelector(`[data-ts="${CSS.escape(this.returnTo ?? "")}"]`)?.focus();
+  }
+
+  drawer(open) {
+    document.body.classList.toggle("drawer", open);
+    this.#reach();
+    if (open) byId("sidebar").querySelector(".entry.here, .entry")?.focus();
+  }
+
+  /** Leaves what is on top; true where there was something to leave. */
+  escape() {
+    if (document.body.classList.contains("drawer")) this.drawer(false);
+    else if (this.store.thread) this.closeThread();
+    else return false;
+    return true;
+  }
+
+  hideNoBot() {
+    this.noBotHidden = true;
+    this.#drawSoon();
+  }
+
+  async #follow() {
+    const { user, channel, thread } = place();
+    if (user && user !== this.store.me) return this.become(user);
+    if (channel && channel !== this.store.feed?.channel) await this.store.open(channel);
+    if (thread && thread !== this.store.thread?.threadTs) await this.store.openThread(thread);
+    if (!thread && this.store.thread) this.store.closeThread();
+  }
+
+  // -- what the workspace says
+
+  async #sync() {
+    this.store.link = { phase: "live", retryAt: null };
+    const at = place();
+    await this.store.load(at.user ?? FIRST_PERSON);
+    if (this.store.feed?.user === this.store.me) return this.store.refresh();
+    const { rooms, direct } = ordered(this.store);
+    const first = [...rooms, ...direct][0]?.id;
+    await this.store.open(this.store.channels.has(at.channel) ? at.channel : first);
+    if (at.thread && at.channel === this.store.feed.channel) await this.store.openThread(at.thread);
+    if (!narrow.matches) this.channelPane.composer.focus();
+  }
+
+  #hear(event) {
+    if (STATE_EVENTS.has(event.type)) return this.attempt(() => this.store.load(this.store.me));
+    this.store.take(event);
+    const { feed, thread } = this.store;
+    if (event.channel !== feed?.channel) return;
+    if (feed.messages.has(event.message?.ts) || thread?.messages.has(event.message?.ts)) announce(event, this.store.names);
+  }
+
+  #away(retryAt) {
+    this.store.link = { phase: "away", retryAt };
+    this.#drawSoon();
+  }
+
+  // -- what the reader writes
+
+  async #send(feed, { text, broadcast, client_msg_id }) {
+    const body = { user: this.store.me, channel: feed.channel, text, client_msg_id };
+    if (feed.threadTs) Object.assign(body, { thread_ts: feed.threadTs, broadcast: broadcast || undefined });
+    await api.post(body);
+    (feed.threadTs ? this.threadPane : this.channelPane).timeline.pin();
+  }
+
+  #editLast(feed) {
+    const own = feed?.list().filter((message) => message.user === this.store.me && !message.bot_id && !message.is_ephemeral && !message.subtype);
+    const last = own?.at(-1);
+    if (last) this.startEdit(last);
+    return Boolean(last);
+  }
+
+  startEdit(message) {
+    this.store.editing = message.ts;
+    this.#drawSoon();
+  }
+
+  #editor(row, message) {
+    const leave = () => {
+      this.store.editing = null;
+      this.#draw();
+      (row.closest(".thread") ? this.threadPane : this.channelPane).composer.focus();
+    };
+    const save = async (text) => {
+      await api.edit({ user: this.store.me, channel: this.store.feed.channel, ts: message.ts, text });
+      leave();
+    };
+    edit(row, message, { names: this.store.names, save, leave });
+  }
+
+  // -- drawing
+
+  #drawSoon() {
+    if (this.waiting) return;
+    this.waiting = true;
+    queueMicrotask(() => this.#draw());
+  }
+
+  #draw() {
+    this.waiting = false;
+    const { store } = this;
+    banners(store, this.noBotHidden);
+    if (!store.me) return;
+    this.#sidebar();
+    this.#thread();
+    if (!store.here) return;
+    byId("channel").classList.remove("waiting");
+    this.channelPane.show(store.feed, { ...channelView(store), minute: Math.floor(Date.now() / MINUTE) });
+    writePlace({ user: store.me, channel: store.feed.channel, thread: store.thread?.threadTs });
+    document.title = `${store.title(store.here)} · ${store.team.name}`;
+    this.#reach();
+  }
+
+  #sidebar() {
+    const node = byId("sidebar");
+    const fresh = node.cloneNode(false);
+    refill(fresh, sidebar(this.store));
+    morph(node, fresh);
+    for (const choice of node.querySelectorAll("[name=persona]")) choice.checked = choice.value === this.store.me;
+  }
+
+  #thread() {
+    const { thread } = this.store;
+    byId("thread").hidden = !thread;
+    byId("frame").classList.toggle("with-thread", Boolean(thread));
+    if (thread) this.threadPane.show(thread, threadView(this.store));
+  }
+
+  /** On a narrow screen only what is on top can be reached. */
+  #reach() {
+    const open = document.body.classList.contains("drawer");
+    byId("sidebar").inert = narrow.matches && !open;
+    byId("channel").inert = narrow.matches && (open || Boolean(this.store.thread));
+    byId("thread").inert = narrow.matches && open;
+  }
+
+  #tick() {
+    if (this.store.link.phase === "away") banners(this.store, this.noBotHidden);
+  }
+
+  #notice(sentence) {
+    const note = el("div", { class: "notice", role: "alert" }, sentence);
+    document.body.append(note);
+    setTimeout(() => note.remove(), NOTICE_LASTS);
+  }
+}
+
+new Page();

@@ -1,0 +1,47 @@
+/** Says on top of the page what is wrong with the connection, and what to do about it. */
+
+import { codeBlock } from "./code.js";
+import { byId, el, refill } from "./dom.js";
+import { icon } from "./icons.js";
+import { morph } from "./morph.js";
+
+function away(store) {
+  const { retryAt } = store.link;
+  const left = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  const soon = retryAt === null ? "Trying again…" : `Trying again in ${left} s.`;
+  return el(
+    "div",
+    { class: "banner away", role: "alert", "data-key": "away" },
+    icon("plug"),
+    el("p", {}, el("b", {}, "The workspace cannot be reached."), " What you write is kept. ", el("span", { class: "countdown", "aria-hidden": "true" }, soon)),
+    el("button", { type: "button", class: "block-button", "data-action": "reconnect" }, "Reconnect now"),
+  );
+}
+
+const settings = () =>
+  [
+    `SLACK_API_URL=${location.origin}/api/`,
+    "SLACK_BOT_TOKEN=xoxb-fakeslack",
+    "SLACK_APP_TOKEN=xapp-fakeslack",
+  ].join("\n");
+
+function noBot(store) {
+  const name = store.app?.name ?? "The app";
+  return el(
+    "div",
+    { class: "banner no-bot", "data-key": "no-bot" },
+    icon("plug"),
+    el("div", {}, el("p", {}, el("b", {}, `${name} is not connected.`), " Start the bot with these settings and it will answer here:"), codeBlock(settings(), "bash")),
+    el("button", { type: "button", class: "tool", "data-action": "hide-no-bot", "aria-label": "Hide this notice" }, icon("close")),
+  );
+}
+
+/** Draws what there is to say; nothing, where all is well. */
+export function banners(store, hidden) {
+  const node = byId("banner");
+  const fresh = node.cloneNode(false);
+  const gone = store.link.phase === "away";
+  const lonely = !gone && store.app && !store.app.connected && !hidden;
+  refill(fresh, gone && away(store), lonely && noBot(store));
+  morph(node, fresh);
+}

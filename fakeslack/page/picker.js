@@ -1,0 +1,49 @@
+/** A small grid of emoji beside a button; arrows move, Enter picks, Escape leaves. */
+
+import { el } from "./dom.js";
+import { character, PICKED } from "./emoji.js";
+
+const ACROSS = 8;
+const MARGIN = 8;
+
+function put(box, beside) {
+  const at = beside.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = box;
+  const left = Math.min(Math.max(MARGIN, at.right - width), innerWidth - width - MARGIN);
+  const above = at.top - height - 4;
+  box.style.left = `${left}px`;
+  box.style.top = `${above > MARGIN ? above : Math.min(at.bottom + 4, innerHeight - height - MARGIN)}px`;
+}
+
+function move(event, box) {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: ACROSS, ArrowUp: -ACROSS }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const all = [...box.querySelectorAll("button")];
+  const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+  next.focus();
+}
+
+/** Opens the picker by a button; `chosen` hears the short name. */
+export function pickEmoji(beside, chosen) {
+  const buttons = PICKED.map((name) =>
+    el("button", { type: "button", "aria-label": name, title: `:${name}:`, "data-name": name }, character(name)),
+  );
+  const box = el("div", { class: "picker", popover: "auto", role: "dialog", "aria-label": "Emoji" }, buttons);
+  box.addEventListener("keydown", (event) => move(event, box));
+  box.addEventListener("click", (event) => {
+    const name = event.target.closest("[data-name]")?.dataset.name;
+    if (!name) return;
+    box.hidePopover();
+    chosen(name);
+  });
+  box.addEventListener("toggle", (event) => {
+    if (event.newState !== "closed") return;
+    box.remove();
+    if (document.activeElement === document.body) beside.focus?.();
+  });
+  document.body.append(box);
+  box.showPopover();
+  put(box, beside);
+  buttons[0].focus();
+}

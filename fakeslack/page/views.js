@@ -1,0 +1,105 @@
+/** What a channel and a thread show around their messages: headers, first words, hints. */
+
+import { avatar } from "./avatar.js";
+import { el } from "./dom.js";
+import { icon } from "./icons.js";
+import { statusWords } from "./message.js";
+
+const PROMPTS = [
+  ["Write some code", "Write a Python function that checks whether a string is a palindrome."],
+  ["Explain an idea", "What is a mutex, and when do I need one?"],
+  ["Find a mistake", "Why is 0.1 + 0.2 not equal to 0.3 in JavaScript?"],
+];
+
+const AWAY = { why: "The workspace cannot be reached." };
+const ARCHIVED = { why: "This channel is archived.", closed: true };
+
+function blocked(store) {
+  if (store.link.phase === "away") return AWAY;
+  return store.here?.archived || store.here?.is_archived ? ARCHIVED : null;
+}
+
+const tool = (action, shape, label, more = "") =>
+  el("button", { type: "button", class: `tool ${more}`, "data-action": action, "aria-label": label, title: label }, icon(shape));
+
+const badge = (person) => person?.is_bot && el("span", { class: "app-badge" }, "APP");
+
+function faces(channel, store) {
+  const members = channel.members.map((id) => store.people.get(id)).filter(Boolean);
+  const shown = members.slice(0, 4).map((person) => avatar({ ...person, starred: person.id === store.app?.bot_user }, 24));
+  const names = members.map((person) => person.name).join(", ");
+  return el("div", { class: "members", role: "img", "aria-label": `Members: ${names}`, title: names }, el("span", { class: "faces" }, shown), el("span", {}, members.length));
+}
+
+function name(channel, store) {
+  const partner = store.partner(channel);
+  if (partner) return [avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 26), el("h2", {}, store.title(channel)), badge(partner)];
+  const mark = channel.kind === "mpim" ? icon("people") : "#";
+  return [el("span", { class: "hash", "aria-hidden": "true" }, mark), el("h2", {}, store.title(channel))];
+}
+
+function suggestions(store) {
+  const channel = store.here;
+  if (!store.hears(channel)) return null;
+  const mention = channel.kind === "im" ? "" : `@${store.app.name} `;
+  const cards = PROMPTS.map(([title, prompt]) =>
+    el("button", { type: "button", class: "prompt", "data-action": "prompt", "data-prompt": mention + prompt }, el("b", {}, title), el("span", {}, prompt)),
+  );
+  return el("div", { class: "prompts", role: "group", "aria-label": "Suggested prompts" }, cards);
+}
+
+function firstWords(store) {
+  const channel = store.here;
+  const partner = store.partner(channel);
+  const title = store.title(channel);
+  if (partner) return [avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 64), el("h3", {}, title), el("p", {}, `This is the very beginning of your conversation with ${title}.`)];
+  const how = store.hears(channel) ? ` Mention @${store.app.name} to ask it something; it answers in the thread.` : "";
+  const where = channel.kind === "mpim" ? `your conversation with ${title}` : `#${title}`;
+  return [el("div", { class: "intro-mark", "aria-hidden": "true" }, channel.kind === "mpim" ? icon("people") : "#"), el("h3", {}, channel.kind === "mpim" ? title : `#${title}`), el("p", {}, `This is the very beginning of ${where}.${how}`)];
+}
+
+/** What the channel's column shows. */
+export function channelView(store) {
+  const channel = store.here;
+  const title = store.title(channel);
+  const room = channel.kind === "im" || channel.kind === "mpim" ? title : `#${title}`;
+  return {
+    names: store.names,
+    inThread: false,
+    editing: store.editing,
+    pressed: store.pressed,
+    status: (ts) => store.status(channel.id, ts),
+    header: [
+      tool("drawer", "menu", "Open the sidebar", "drawer-open"),
+      el("div", { class: "title" }, name(channel, store)),
+      channel.kind === "im" ? null : faces(channel, store),
+      tool("theme", "moon", "Switch between dark and light", "theme"),
+    ],
+    intro: [firstWords(store), store.feed.messages.size === 0 && suggestions(store)],
+    placeholder: channel.archived ? `${room} is archived` : `Message ${room}`,
+    blocked: blocked(store),
+    doing: null,
+  };
+}
+
+/** What the thread's column shows. */
+export function threadView(store) {
+  const channel = store.here;
+  const status = store.status(channel.id, store.thread.threadTs);
+  const room = channel.kind === "im" || channel.kind === "mpim" ? store.title(channel) : `#${store.title(channel)}`;
+  return {
+    names: store.names,
+    inThread: true,
+    editing: store.editing,
+    pressed: store.pressed,
+    header: [
+      el("div", { class: "title" }, el("h2", {}, "Thread"), el("span", { class: "sub" }, room)),
+      tool("close-thread", "close", "Close the thread"),
+    ],
+    intro: [],
+    placeholder: "Reply…",
+    also: `Also send to ${room}`,
+    blocked: blocked(store),
+    doing: status ? statusWords(status, store.names) : null,
+  };
+}
