@@ -1,0 +1,39 @@
+"""Starts the Slack front end, and ends it when it is told to."""
+
+import os
+import signal
+import sys
+import threading
+
+from bot.app import Bot
+from bot.settings import Settings
+from contract import logs
+from contract.settings import SettingsError
+
+WRONG_SETTING = 2
+
+
+def main() -> int:
+    """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set():
+            # Asked twice: what is not acknowledged yet Slack delivers again.
+            os._exit(0)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    try:
+        settings = Settings.read()
+        logs.start("bot", settings.log_level)
+        Bot(settings).run(stop)
+    except SettingsError as error:
+        print(f"bot: {error}", file=sys.stderr)  # noqa: T201
+        return WRONG_SETTING
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

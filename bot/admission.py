@@ -1,0 +1,89 @@
+"""Pure: is this message a turn for us, a command, or none of our business?"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bot import mrkdwn
+from bot.events import Place, Posted
+from bot.identity import Me
+
+
+class Mode(StrEnum):
+    """How the bot takes part in a thread; the values are what Redis holds."""
+
+    AUTO = "auto"
+    FOLLOW = "follow"
+    MUTE = "mute"
+
+
+class Verdict(StrEnum):
+    """What happens with a message."""
+
+    ANSWER = "answer"
+    IGNORE = "ignore"
+    EMPTY = "empty"
+    HELP = "help"
+    FOLLOW = "follow"
+    MUTE = "mute"
+    FORGET = "forget"
+    OUTSIDER = "outsider"
+
+
+COMMANDS: Final = {
+    "": Verdict.EMPTY,
+    "help": Verdict.HELP,
+    "follow": Verdict.FOLLOW,
+    "mute": Verdict.MUTE,
+    "forget": Verdict.FORGET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may ask: other bots by any of their ids, people of other workspaces, guests."""
+
+    bots: frozenset[str] = frozenset()
+    external: bool = False
+    guests: bool = True
+
+
+def decide(
+    post: Posted, me: Me, *, policy: Policy, mode: Mode | None, people: int | None
+) -> Verdict:
+    """
+    Decide about a new message.
+
+    `mode` is how the bot takes part in the thread, `None` if it does not. `people` is how many
+    people have written in the thread, `None` where nobody knows.
+    """
+    if not _calls(post, me, policy, mode, people):
+        return Verdict.IGNORE
+    if (post.external and not policy.external) or (post.guest and not policy.guests):
+        return Verdict.OUTSIDER
+    if not _named(post, me) and post.place is not Place.DIRECT:
+        return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
+    said = mrkdwn.unaddressed(post.text, me.user).strip().rstrip(".!?").lower()
+    return COMMANDS.get(said, Verdict.ANSWER)
+
+
+def _calls(post: Posted, me: Me, policy: Policy, mode: Mode | None, people: int | None) -> bool:
+    if not post.asks:
+        return False
+    if post.bots:
+        return bool(post.bots & policy.bots) and _named(post, me)
+    if post.place is Place.DIRECT:
+        return mode is not Mode.MUTE or _named(post, me)
+    return _named(post, me) or (post.in_thread and _followed(post, mode, people))
+
+
+def _named(post: Posted, me: Me) -> bool:
+    """Whether the bot is mentioned, unless the message opens by turning to somebody else alone."""
+    front = mrkdwn.addressed(post.text)
+    return me.user in (front or mrkdwn.mentioned(post.text))
+
+
+def _followed(post: Posted, mode: Mode | None, people: int | None) -> bool:
+    if mrkdwn.mentioned(post.text):
+        return False
+    return mode is Mode.FOLLOW or (mode is Mode.AUTO and people == 1)

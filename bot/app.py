@@ -1,0 +1,155 @@
+"""Puts the bot together: settings, clients, what it does about messages, and how they come in."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+from slack_bolt import App
+
+from bot import slack
+from bot.admission import Policy
+from bot.background import Background
+from bot.forgetting import Forgetting
+from bot.health import Health, Metrics
+from bot.http_mode import HttpMode
+from bot.identity import Me
+from bot.line import Line
+from bot.listeners import Listeners
+from bot.names import Names
+from bot.outbox import Limits, Outbox
+from bot.posting import Posting
+from bot.sessions import Sessions
+from bot.settings import Settings
+from bot.signs import Signs
+from bot.socket_mode import SocketMode
+from bot.store import connect
+from bot.threads import Threads
+from bot.turns import Turns
+from bot.web import Server
+from contract.settings import SettingsError, revealed
+
+log = structlog.get_logger()
+
+DRAIN: Final = 5.0
+"""Seconds for requests and errands that are under way when the bot is told to end."""
+NAMES: Final = 8
+"""Names that are asked for at once."""
+
+
+class Bot:
+    """The whole process but its signals."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect to nothing yet. Raises `SettingsError` if `HEALTH_PORT` cannot be had."""
+        self._settings = settings
+        self._web = slack.client(settings)
+        self._redis = connect(revealed(settings.redis_url))
+        self._metrics = Metrics()
+        self._receiver: SocketMode | HttpMode | None = None
+        self._health = self._serve_health()
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until `stop`. Raises `SettingsError` for what Slack or the system refuses."""
+        try:
+            me = slack.introduce(self._web, stop)
+            if me is not None:
+                self._receive(me, stop)
+        finally:
+            if self._health is not None:
+                self._health.close()
+            self._redis.close()
+        log.info("ended")
+
+    def _receive(self, me: Me, stop: threading.Event) -> None:
+        background, posting = Background(), Posting(self._web)
+        names = ThreadPoolExecutor(NAMES, thread_name_prefix="name")
+        app = slack.application(self._web, me)
+        self._listeners(me, background, posting, names).attach(app)
+        receiver = self._receiver = self._door(app)
+        try:
+            receiver.start(stop)
+            log.info("ready", team=me.team, mode=type(receiver).__name__)
+            stop.wait()
+            log.info("ending")
+        finally:
+            receiver.close(DRAIN)
+            posting.stop()
+            background.close(DRAIN)
+            names.shutdown(wait=False, cancel_futures=True)
+
+    def _listeners(
+        self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
+    ) -> Listeners:
+        settings, redis, line = self._settings, self._redis, Line(self._redis)
+        turns = Turns(
+            me=me,
+            policy=_policy(settings),
+            display=settings.starchat_display,
+            threads=Threads(redis, self._web, me),
+            sessions=Sessions(redis),
+            names=Names(redis, self._web, names),
+            outbox=Outbox(redis, _limits(settings)),
+            line=line,
+            signs=Signs(redis, line, posting, background),
+            posting=posting,
+            forgetting=Forgetting(redis),
+            background=background,
+            metrics=self._metrics,
+        )
+        return Listeners(
+            me=me,
+            turns=turns,
+            line=line,
+            posting=posting,
+            forgetting=turns.forgetting,
+            background=background,
+            metrics=self._metrics,
+        )
+
+    def _door(self, app: App) -> SocketMode | HttpMode:
+        settings = self._settings
+        if settings.slack_app_token is not None:
+            return SocketMode(app, revealed(settings.slack_app_token), self._metrics)
+        if settings.slack_signing_secret is None:
+            raise SettingsError("SLACK_SIGNING_SECRET is not set")
+        try:
+            return HttpMode(app, revealed(settings.slack_signing_secret), settings.port)
+        except OSError as error:
+            raise SettingsError(_taken("PORT", settings.port, error)) from None
+
+    def _serve_health(self) -> Server | None:
+        port = self._settings.health_port
+        if port is None:
+            return None
+        health = Health(self._redis, self._metrics, self._connected)
+        try:
+            server = Server(port, health.routes, name="health")
+        except OSError as error:
+            raise SettingsError(_taken("HEALTH_PORT", port, error)) from None
+        server.start()
+        return server
+
+    def _connected(self) -> bool:
+        return self._receiver is not None and self._receiver.connected()
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        bots=settings.starchat_allowed_bots,
+        external=settings.starchat_external_users == "allow",
+        guests=settings.starchat_guests == "allow",
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        pending=settings.starchat_most_pending,
+        per_person=settings.starchat_most_per_person,
+        slots=settings.starchat_slots_per_person,
+        attempts=settings.starchat_attempts,
+    )
+
+
+def _taken(variable: str, port: int, error: OSError) -> str:
+    return f"{variable} must be a port that can be listened on, not '{port}' ({error.strerror})"

@@ -1,0 +1,71 @@
+"""Drops what the bot and the workers keep of a thread, a channel or a whole team."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from redis import Redis
+from rq.job import Job as RqJob
+
+from bot.store import text
+from contract import keys
+from contract.job import Thread
+
+BATCH: Final = 500
+"""Keys that are looked at, or dropped, in one step, so that nobody else waits long for Redis."""
+MOST: Final = 200_000
+"""Keys that one request may drop; the others leave by their own time."""
+
+
+class Forgetting:
+    """Removes our keys. Raises `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def thread(self, thread: Thread) -> None:
+        """Drop the copy of a thread and the answers given in it."""
+        place = (thread.team, thread.channel, thread.ts)
+        self._redis.unlink(keys.thread(*place), keys.memory(*place))
+
+    def channel(self, team: str, channel: str) -> int:
+        """Drop what is kept of a channel, and the texts of its finished jobs; count the threads."""
+        copies = list(self._found(keys.thread(team, channel, "*")))
+        self._drop(copies)
+        self._drop(self._found(keys.memory(team, channel, "*")))
+        self._drop(self._finished(f"{RqJob.redis_job_namespace_prefix}{team}-{channel}-*"))
+        return len(copies)
+
+    def team(self, team: str) -> int:
+        """Drop everything of a team, also what is still waiting; return how many keys that were."""
+        jobs = f"{RqJob.redis_job_namespace_prefix}{team}-*"
+        waiting = [job for job in self._pending() if job.startswith(f"{team}-")]
+        for batch in _batches(waiting):
+            self._redis.zrem(keys.PENDING, *batch)
+        return self._drop(self._found(f"starchat:{team}:*")) + self._drop(self._found(jobs))
+
+    def _finished(self, pattern: str) -> Iterator[str]:
+        pending = {RqJob.key_for(job) for job in self._pending()}
+        return (key for key in self._found(pattern) if key not in pending)
+
+    def _pending(self) -> list[str]:
+        return [
+            text(job)
+            for job in self._redis.zrange(keys.PENDING, 0, -1)
+            if isinstance(job, bytes | str)
+        ]
+
+    def _found(self, pattern: str) -> Iterator[str]:
+        return (text(key) for key in self._redis.scan_iter(pattern, count=BATCH))
+
+    def _drop(self, found: Iterable[str]) -> int:
+        dropped = 0
+        for batch in _batches(islice(found, MOST)):
+            dropped += int(self._redis.unlink(*batch))
+        return dropped
+
+
+def _batches(found: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(found)
+    while batch := list(islice(rest, BATCH)):
+        yield batch

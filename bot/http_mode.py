@@ -1,0 +1,61 @@
+"""Receives by HTTP: checks Slack's signature first, then does what Socket Mode would do."""
+
+import threading
+from typing import Final
+
+import structlog
+from slack_bolt import App, BoltRequest, BoltResponse
+from slack_sdk.signature import SignatureVerifier
+
+from bot.web import Answer, Request, Server
+
+log = structlog.get_logger()
+
+PATH: Final = "/slack/events"
+FORBIDDEN: Final = Answer(401, b"not signed by Slack\n")
+
+
+class HttpMode:
+    """Serves events, actions and commands on one path."""
+
+    def __init__(self, app: App, secret: str, port: int) -> None:
+        """Bind the port. Raises `OSError` if it cannot be had."""
+        self._app = app
+        self._verifier = SignatureVerifier(secret)
+        self._server = Server(port, {PATH: self.receive}, name="slack")
+
+    def start(self, _: threading.Event) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def connected(self) -> bool:
+        """Say whether Slack can reach us now, as far as we can see."""
+        return self._server.serves()
+
+    def close(self, _: float) -> None:
+        """Finish the requests that are being answered, and end."""
+        self._server.close()
+
+    def receive(self, request: Request) -> Answer:
+        """Answer a request as Bolt does, if Slack has signed it."""
+        if request.method != "POST" or not self._signed(request):
+            return FORBIDDEN
+        try:
+            body = request.body.decode()
+        except UnicodeDecodeError:
+            return Answer(400)
+        return _answer(
+            self._app.dispatch(BoltRequest(body=body, headers=dict(request.headers), mode="http"))
+        )
+
+    def _signed(self, request: Request) -> bool:
+        # The verifier raises on hostile headers: numbers beyond all clocks, letters beyond ASCII.
+        try:
+            return self._verifier.is_valid_request(request.body, dict(request.headers))
+        except (ValueError, OverflowError, TypeError, UnicodeError):
+            return False
+
+
+def _answer(response: BoltResponse) -> Answer:
+    headers = {name: values[0] for name, values in response.headers.items() if values}
+    return Answer(response.status, (response.body or "").encode(), headers)

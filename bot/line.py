@@ -1,0 +1,24 @@
+"""How long the line is, who works on it, and what follows from that for a new question."""
+
+from redis import Redis
+
+from bot.store import text
+from contract import beat, keys
+
+
+class Line:
+    """Reads the state of the queue. Raises `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def workers(self) -> tuple[beat.Beat, ...]:
+        """Return what the workers that are alive say about themselves."""
+        seconds, micros = self._redis.time()
+        stored = self._redis.hgetall(keys.WORKERS)
+        beats = {text(name).encode(): text(said).encode() for name, said in stored.items()}
+        return beat.alive(beats, seconds + micros / 1e6)
+
+    def pending(self) -> int:
+        """Count the questions that are accepted and not answered."""
+        return self._redis.zcard(keys.PENDING)

@@ -1,0 +1,168 @@
+"""Puts a turn into Redis once, says where it stands in line, and takes it back."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from redis import Redis
+from rq import Queue, Retry
+from rq.command import send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job as RqJob
+from rq.job import JobStatus
+from rq.registry import DeferredJobRegistry
+from rq.serializers import JSONSerializer
+
+from bot.store import text
+from contract import keys
+from contract.job import DESCRIPTION, QUEUE, TASK, Job
+from contract.scripts import ACCEPT, FINISH
+
+TIMEOUT: Final = 900
+"""Seconds after which RQ's own tools take a running job for stuck."""
+
+WITHDRAW: Final = """
+local status, worker = unpack(redis.call('HMGET', KEYS[1], 'status', 'worker_name'))
+if not status then return 'gone' end
+if status == 'started' then return 'running' end
+if status == 'queued' then redis.call('LREM', KEYS[2], 0, ARGV[1]) end
+if status == 'queued' or status == 'deferred' then
+  redis.call('HSET', KEYS[1], 'status', 'canceled')
+  return 'waiting'
+end
+return status
+"""
+"""Takes a job that nobody has started away from the workers; says what it was before."""
+
+
+class Outcome(StrEnum):
+    """What became of a turn."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    FULL = "full"
+    PERSON_FULL = "person_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`place` is how many questions are before this one, `pending` how many are unanswered."""
+
+    job: str
+    outcome: Outcome
+    place: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be pending, and how often RQ may run a job again after a lost worker."""
+
+    pending: int = 1000
+    per_person: int = 8
+    slots: int = 4
+    attempts: int = 3
+
+
+class Outbox:
+    """
+    The way from the bot to the workers.
+
+    Every method raises `redis.exceptions.RedisError` if Redis cannot be reached; then nothing is
+    promised to anybody, and the caller must not acknowledge what it was doing.
+    """
+
+    def __init__(self, redis: Redis, limits: Limits) -> None:
+        """`redis` must not decode responses: RQ's payloads are compressed."""
+        self._redis = redis
+        self._limits = limits
+        self._accept = redis.register_script(ACCEPT)
+        self._finish = redis.register_script(FINISH)
+        self._withdraw = redis.register_script(WITHDRAW)
+        self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        self._deferred = DeferredJobRegistry(queue=self._queue)
+
+    def accept(self, job: Job, *, gesture: str | None = None) -> Receipt:
+        """Take a turn in unless it, or the same gesture of the person, was taken in before."""
+        team, channel = job.thread.team, job.thread.channel
+        limits = self._limits
+        fields = [part for pair in self._fields(job).items() for part in pair]
+        outcome, place, pending = self._accept(
+            keys=[
+                keys.seen(team, channel, job.ts),
+                keys.gesture(team, gesture) if gesture else "",
+                keys.PENDING,
+                keys.lane(team, channel, job.thread.ts),
+                keys.person(team, job.user),
+                RqJob.key_for(job.id),
+                self._queue.key,
+                self._deferred.key,
+                Queue.redis_queues_keys,
+            ],
+            args=[
+                job.id,
+                keys.MARKER_TTL,
+                limits.pending,
+                limits.per_person,
+                limits.slots,
+                keys.TEXT_TTL,
+                *fields,
+            ],
+        )
+        return Receipt(job.id, Outcome(text(outcome)), int(place), int(pending))
+
+    def seen(self, team: str, channel: str, ts: str) -> bool:
+        """Say whether this message was already dealt with."""
+        return bool(self._redis.exists(keys.seen(team, channel, ts)))
+
+    def claim(self, team: str, channel: str, ts: str) -> bool:
+        """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""
+        key = keys.seen(team, channel, ts)
+        return bool(self._redis.set(key, "notice", nx=True, ex=keys.MARKER_TTL))
+
+    def cancel(self, job: str) -> str | None:
+        """
+        Give up a job whatever its state, and its text with it.
+
+        Returns the `ts` of a placeholder that nobody will fill any more, if there is one.
+        """
+        key = RqJob.key_for(job)
+        state = text(self._withdraw(keys=[key, self._queue.key], args=[job]))
+        if state == "running":
+            self._stop(job)
+            return None
+        orphan = self._redis.hget(key, keys.PLACEHOLDER) if state == "waiting" else None
+        self._finish(
+            keys=[keys.PENDING, key, self._queue.key, self._deferred.key],
+            args=[job, RqJob.redis_job_namespace_prefix, keys.TEXT_TTL],
+        )
+        self._redis.delete(key)
+        return text(orphan) if orphan else None
+
+    def _stop(self, job: str) -> None:
+        try:
+            send_stop_job_command(self._redis, job, serializer=JSONSerializer)
+        except (NoSuchJobError, InvalidJobOperation):
+            # It ended between our look and our word: the reply is there, nothing to stop.
+            return
+
+    def _fields(self, job: Job) -> dict[str, Any]:
+        rq = RqJob.create(
+            TASK,
+            args=[job.encode()],
+            connection=self._redis,
+            id=job.id,
+            origin=QUEUE,
+            description=DESCRIPTION,
+            timeout=TIMEOUT,
+            result_ttl=keys.HOUR,
+            failure_ttl=keys.TEXT_TTL,
+            retry=Retry(max=self._limits.attempts, enqueue_at_front=True),
+            status=JobStatus.QUEUED,
+            serializer=JSONSerializer,
+        )
+        rq.enqueued_at = datetime.now(UTC)
+        fields = rq.to_dict()
+        fields["status"] = JobStatus.QUEUED.value
+        return fields

@@ -1,0 +1,91 @@
+"""Puts the bot's own sentences into Slack; the answers themselves are the workers' business."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot import views
+from contract.job import Thread
+
+log = structlog.get_logger()
+
+TRIES: Final = 3
+"""How often a post that Slack puts off is tried. One that may have arrived is not repeated."""
+LONGEST_WAIT: Final = 30.0
+"""Seconds; a longer wait is not worth a notice."""
+
+
+class Posting:
+    """Posts sentences. Raises `SlackApiError` or `OSError` where Slack does not take them."""
+
+    def __init__(self, client: WebClient) -> None:
+        """`client` must not repeat anything by itself: a repeated post is a second message."""
+        self._client = client
+        self._stopped = threading.Event()
+
+    def say(self, thread: Thread, text: str, *, metadata: dict[str, Any] | None = None) -> str:
+        """Post into a thread and return the message's `ts`."""
+        answer = self._patiently(
+            lambda: self._client.chat_postMessage(
+                channel=thread.channel,
+                thread_ts=thread.ts,
+                text=text,
+                blocks=views.notice(text),
+                metadata=metadata,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        )
+        return str(answer["ts"])
+
+    def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
+        """Post what only one person sees. Without `thread_ts` it stands in the channel itself."""
+        self._patiently(
+            lambda: self._client.chat_postEphemeral(
+                channel=channel,
+                user=user,
+                text=text,
+                blocks=views.notice(text),
+                thread_ts=thread_ts,
+            )
+        )
+
+    def delete(self, channel: str, ts: str) -> None:
+        """Delete one of our messages; one that is gone already is as good."""
+        try:
+            self._patiently(lambda: self._client.chat_delete(channel=channel, ts=ts))
+        except SlackApiError as error:
+            if error.response.get("error") != "message_not_found":
+                raise
+
+    def show_home(self, user: str, view: dict[str, Any]) -> None:
+        """Put the Home tab before a person."""
+        self._patiently(lambda: self._client.views_publish(user_id=user, view=view))
+
+    def stop(self) -> None:
+        """Wait for no limit any more: the process ends."""
+        self._stopped.set()
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        """Make a call; where Slack says "later" it was not done, so it may be made again."""
+        for _ in range(TRIES - 1):
+            try:
+                return call()
+            except SlackApiError as error:
+                wait = _put_off(error)
+                if wait is None or self._stopped.wait(wait):
+                    raise
+        return call()
+
+
+def _put_off(error: SlackApiError) -> float | None:
+    """Return for how many seconds Slack has put a call off; `None` if it has refused it."""
+    if error.response.get("error") not in {"ratelimited", "rate_limited"}:
+        return None
+    said = (error.response.headers or {}).get("Retry-After", "1")
+    seconds = float(said) if str(said).isdigit() else 1.0
+    return seconds if seconds <= LONGEST_WAIT else None

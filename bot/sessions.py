@@ -1,0 +1,35 @@
+"""How the bot takes part in a thread, for as long as Redis remembers it; no text is kept here."""
+
+from redis import Redis
+
+from bot.admission import Mode
+from bot.store import text
+from contract import keys
+from contract.job import Thread
+
+
+class Sessions:
+    """Reads and writes the mode of threads. Raises `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def mode(self, thread: Thread) -> Mode | None:
+        """Return how the bot takes part in a thread; `None` if it does not."""
+        found = self._redis.get(_key(thread))
+        return Mode(text(found)) if found else None
+
+    def join(self, thread: Thread) -> None:
+        """Take part from now on, in the mode that was chosen before if there is one."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.SESSION_TTL)
+            pipe.expire(_key(thread), keys.SESSION_TTL)
+            pipe.execute()
+
+    def choose(self, thread: Thread, mode: Mode) -> None:
+        """Take part in the way that somebody asked for."""
+        self._redis.set(_key(thread), mode, ex=keys.SESSION_TTL)
+
+
+def _key(thread: Thread) -> str:
+    return keys.session(thread.team, thread.channel, thread.ts)

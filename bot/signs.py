@@ -1,0 +1,83 @@
+"""
+Shows that a question was received, where no worker will do so within a second.
+
+The sign is the placeholder that a worker later turns into the reply. Whoever sets `POSTING` first
+posts it, the other leaves it alone; `PLACEHOLDER` then says where it is.
+"""
+
+from typing import Final
+
+import structlog
+from redis import Redis
+from rq.job import Job as RqJob
+from slack_sdk.errors import SlackApiError
+
+from bot import views
+from bot.background import Background
+from bot.line import Line
+from bot.outbox import Receipt
+from bot.posting import Posting
+from bot.store import text
+from contract import beat, keys
+from contract.job import Job
+
+log = structlog.get_logger()
+
+WHO: Final = "bot"
+
+SET_ONCE: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+"""
+"""Set a field of a job that still exists, if nobody has set it."""
+
+
+class Signs:
+    """Posts signs off the thread that acknowledges."""
+
+    def __init__(self, redis: Redis, line: Line, posting: Posting, background: Background) -> None:
+        self._redis = redis
+        self._line = line
+        self._posting = posting
+        self._background = background
+        self._set_once = redis.register_script(SET_ONCE)
+
+    def show(self, job: Job, receipt: Receipt) -> None:
+        """Post a sign soon if the answer to `job` will not start soon."""
+        self._background.do("sign", self._show, job, receipt.place)
+
+    def _show(self, job: Job, place: int) -> None:
+        key = RqJob.key_for(job.id)
+        workers = self._line.workers()
+        held = self._redis.hget(key, "status")
+        said = views.sign(
+            place,
+            workers,
+            beat.wait(place, workers),
+            held=held is not None and text(held) == "deferred",
+        )
+        if said is None or not self._claim(key, keys.POSTING, WHO):
+            return
+        self._post(job, key, said)
+
+    def _post(self, job: Job, key: str, said: str) -> None:
+        payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}
+        try:
+            ts = self._posting.say(
+                job.thread,
+                said,
+                metadata={"event_type": keys.METADATA, "event_payload": payload},
+            )
+        except SlackApiError as error:
+            # A refusal is an answer: nothing was posted, and the worker may try for itself.
+            self._redis.hdel(key, keys.POSTING)
+            log.warning("sign refused", job=job.id, why=error.response.get("error"))
+            return
+        if self._claim(key, keys.PLACEHOLDER, ts):
+            log.info("sign posted", job=job.id)
+        else:
+            # The question was deleted meanwhile, or a worker did not wait for us.
+            self._posting.delete(job.thread.channel, ts)
+
+    def _claim(self, key: str, field: str, value: str) -> bool:
+        return bool(self._set_once(keys=[key], args=[field, value]))

@@ -1,0 +1,104 @@
+"""The bot's clients of Slack, and the first question they ask: who am I?"""
+
+import logging
+import threading
+from typing import Final
+
+import structlog
+from slack_bolt import App
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.identity import Me
+from bot.settings import Settings
+from contract.settings import SettingsError, revealed
+
+log = structlog.get_logger()
+
+TIMEOUT: Final = 10
+"""Seconds for one call."""
+REFUSED: Final = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_allowed_token_type",
+        "missing_scope",
+        "no_permission",
+    }
+)
+"""Slack's errors that say that a token is wrong, and will be wrong the next time too."""
+PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries to reach Slack; the last one for ever."""
+
+
+def client(settings: Settings) -> WebClient:
+    """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
+    return WebClient(
+        token=revealed(settings.slack_bot_token),
+        base_url=settings.slack_api_url,
+        timeout=TIMEOUT,
+        retry_handlers=[],
+    )
+
+
+def introduce(web: WebClient, stop: threading.Event) -> Me | None:
+    """
+    Ask Slack who we are until it answers; `None` if `stop` comes first.
+
+    Raises `SettingsError` if Slack refuses the token.
+    """
+    tries = 0
+    while not stop.is_set():
+        try:
+            answer = web.auth_test()
+            return Me(
+                team=str(answer["team_id"]),
+                user=str(answer["user_id"]),
+                bot=str(answer.get("bot_id") or ""),
+                name=str(answer.get("user") or "StarChat"),
+            )
+        except SlackApiError as error:
+            why = str(error.response.get("error"))
+            if why in REFUSED:
+                raise SettingsError(refusal("SLACK_BOT_TOKEN", why)) from None
+        except OSError as error:
+            why = type(error).__name__
+        log.warning("slack not reached", why=why)
+        stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
+        tries += 1
+    return None
+
+
+def refusal(variable: str, why: str) -> str:
+    """Say in one line that Slack refuses a token."""
+    return f"{variable} must be a token that Slack accepts, not the given one ({why})"
+
+
+def application(web: WebClient, me: Me) -> App:
+    """Return Bolt's app with everything off that answers before we have decided."""
+    token = web.token
+
+    def authorize() -> AuthorizeResult:
+        # Without it Bolt asks Slack who we are before the first acknowledgement.
+        return AuthorizeResult(
+            enterprise_id=None, team_id=me.team, bot_id=me.bot, bot_user_id=me.user, bot_token=token
+        )
+
+    quiet = logging.getLogger("slack_bolt.starchat")
+    # Below that Bolt warns of the variable SLACK_BOT_TOKEN, and prints requests that it cannot use.
+    quiet.setLevel(logging.ERROR)
+    return App(
+        name="starchat",
+        logger=quiet,
+        client=web,
+        authorize=authorize,
+        # Signatures are checked where requests come in by HTTP; Bolt would log their bodies.
+        request_verification_enabled=False,
+        # Our own posts keep the copies of threads true.
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
+    )

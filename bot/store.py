@@ -1,0 +1,28 @@
+"""The bot's connection to Redis, which gives up well before Slack's three seconds are over."""
+
+from typing import Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+PATIENCE: Final = 1.0
+"""Seconds that one try at one command may take; there are two."""
+
+
+def connect(url: str) -> Redis:
+    """Return a client that bots' threads may share. It connects when it is first used."""
+    return Redis.from_url(
+        url,
+        socket_timeout=PATIENCE,
+        socket_connect_timeout=PATIENCE,
+        health_check_interval=30,
+        # One more try, because a restarted Redis leaves dead connections in the pool; every
+        # command of ours may be sent twice without harm.
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def text(reply: bytes | str) -> str:
+    """Return a reply of Redis as text, whatever the client was told about decoding."""
+    return reply.decode() if isinstance(reply, bytes) else reply

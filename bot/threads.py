@@ -1,0 +1,193 @@
+"""
+The bot's own copy of a thread: read from Slack once, with all pages, and kept true by events.
+
+The copy is a hash of `ts` to version and message. Events may come while the pages are still being
+read, twice, or in the wrong order: what an event said is never overwritten by a page, nor by an
+event that is older. A deleted message leaves an empty entry behind, for the same reason.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from pydantic import ValidationError
+from redis import Redis
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.identity import Me
+from bot.messages import Message
+from bot.store import text
+from contract import keys
+from contract.job import Thread
+
+log = structlog.get_logger()
+
+PAGE: Final = 1000
+"""Messages asked for at once; the most that Slack gives."""
+MOST_PAGES: Final = 20
+"""A longer thread is read from its beginning so far; events keep adding to it."""
+
+STATE: Final = "state"
+"""Field of the copy that says whether all pages have been read."""
+WHOLE: Final = "whole"
+
+SHUT: Final = frozenset(
+    {
+        "missing_scope",
+        "not_in_channel",
+        "channel_not_found",
+        "thread_not_found",
+        "no_permission",
+        "access_denied",
+        "method_not_supported_for_channel_type",
+    }
+)
+"""Slack's errors that say that the bot may not read this thread, and will not by trying again."""
+
+KEEP: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old and string.sub(old, 1, string.find(old, ' ') - 1) > ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+return 1
+"""
+"""Write one entry, if there is a copy and nothing newer is known. Versions have a fixed width."""
+
+FIRST: Final = "0"
+"""The version of what a page said: older than any event."""
+
+
+class Threads:
+    """
+    The copies of all threads in which the bot takes part.
+
+    Raises `redis.exceptions.RedisError`, and `SlackApiError`, `OSError` where Slack cannot be
+    read now but may be later.
+    """
+
+    def __init__(self, redis: Redis, client: WebClient, me: Me, *, page: int = PAGE) -> None:
+        self._redis = redis
+        self._client = client
+        self._me = me
+        self._page = page
+        self._keep = redis.register_script(KEEP)
+        self._reading: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def begin(self, thread: Thread, root: Message) -> None:
+        """Start the copy of a thread that consists of its root alone."""
+        with self._redis.pipeline() as pipe:
+            pipe.hsetnx(_key(thread), root.ts, _entry(FIRST, root))
+            pipe.hsetnx(_key(thread), STATE, WHOLE)
+            pipe.expire(_key(thread), keys.TEXT_TTL)
+            pipe.execute()
+
+    def known(self, thread: Thread) -> tuple[Message, ...] | None:
+        """Return the messages of a thread if there is a whole copy."""
+        stored = self._redis.hgetall(_key(thread))
+        fields = {text(field): text(value) for field, value in stored.items()}
+        if fields.pop(STATE, None) != WHOLE:
+            return None
+        found = (_read(value) for _, value in sorted(fields.items()))
+        return tuple(message for message in found if message is not None)
+
+    def read(self, thread: Thread) -> tuple[Message, ...] | None:
+        """Return the messages of a thread, from Slack if need be; `None` if it may not be read."""
+        found = self.known(thread)
+        if found is not None:
+            return found
+        with self._alone(_key(thread)):
+            found = self.known(thread)
+            if found is not None or not self._load(thread):
+                return found
+        return self.known(thread)
+
+    def keep(self, thread: Thread, message: Message, version: str) -> None:
+        """Enter a new or changed message; `version` is the `ts` of the event that brought it."""
+        self._keep(keys=[_key(thread)], args=[message.ts, version, message.model_dump_json()])
+
+    def drop(self, thread: Thread, ts: str, version: str) -> None:
+        """Forget a message for good, and the worker's answer to it."""
+        self._keep(keys=[_key(thread)], args=[ts, version, ""])
+        self._redis.hdel(keys.memory(thread.team, thread.channel, thread.ts), ts)
+
+    def touch(self, thread: Thread) -> None:
+        """Keep the copy for another while: the bot was just asked in it."""
+        self._redis.expire(_key(thread), keys.TEXT_TTL)
+
+    def _load(self, thread: Thread) -> bool:
+        key = _key(thread)
+        # From here on events are entered, so that nothing falls between them and the pages.
+        self._redis.hset(key, STATE, "reading")
+        self._redis.expire(key, keys.TEXT_TTL)
+        try:
+            messages = list(self._pages(thread))
+        except SlackApiError as error:
+            if error.response.get("error") not in SHUT:
+                raise
+            log.warning("thread not readable", channel=thread.channel, why=error.response["error"])
+            self._redis.delete(key)
+            return False
+        with self._redis.pipeline() as pipe:
+            for message in messages:
+                pipe.hsetnx(key, message.ts, _entry(FIRST, message))
+            pipe.hset(key, STATE, WHOLE)
+            pipe.expire(key, keys.TEXT_TTL)
+            pipe.execute()
+        log.info("thread read", channel=thread.channel, thread=thread.ts, messages=len(messages))
+        return True
+
+    def _pages(self, thread: Thread) -> Iterator[Message]:
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            answer = self._client.conversations_replies(
+                channel=thread.channel,
+                ts=thread.ts,
+                limit=self._page,
+                cursor=cursor,
+                include_all_metadata=True,
+            )
+            for raw in _listed(answer.get("messages")):
+                message = Message.read(raw, self._me)
+                if message is not None:
+                    yield message
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        """Let one of our threads at a time read the same copy: Slack sends a mention twice."""
+        with self._guard:
+            lock = self._reading.setdefault(key, threading.Lock())
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                if not lock.locked():
+                    self._reading.pop(key, None)
+
+
+def _key(thread: Thread) -> str:
+    return keys.thread(thread.team, thread.channel, thread.ts)
+
+
+def _entry(version: str, message: Message) -> str:
+    return f"{version} {message.model_dump_json()}"
+
+
+def _read(value: str) -> Message | None:
+    """Read an entry; `None` if the message was deleted, or is none that this version knows."""
+    _, _, said = value.partition(" ")
+    try:
+        return Message.model_validate_json(said) if said else None
+    except ValidationError:
+        return None
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,205 @@
+"""
+Takes a message from Slack to Redis: decide, read the thread, build the job, accept it.
+
+Whatever is raised here, by Redis or by Slack, means that nothing was promised: the caller does
+not acknowledge, and Slack delivers the message again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from slack_sdk.errors import SlackApiError
+
+from bot import admission, conversations, mrkdwn, views
+from bot.admission import Mode, Policy, Verdict
+from bot.background import Background
+from bot.events import Changed, Deleted, Place, Posted
+from bot.forgetting import Forgetting
+from bot.health import Metrics
+from bot.identity import Me
+from bot.line import Line
+from bot.messages import Message
+from bot.names import Names
+from bot.outbox import Outbox, Outcome, Receipt
+from bot.posting import Posting
+from bot.sessions import Sessions
+from bot.signs import Signs
+from bot.threads import Threads
+from contract import beat
+from contract.job import MAX_BYTES, Display, Job, job_id
+
+log = structlog.get_logger()
+
+MOST_TEXT: Final = MAX_BYTES - 32 * 1024
+"""Bytes that the turns of a job may have; far more than any model reads at once."""
+LAST_ATTEMPT: Final = 3
+"""The number of Slack's last redelivery of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What the bot does about messages."""
+
+    me: Me
+    policy: Policy
+    display: Display
+    threads: Threads
+    sessions: Sessions
+    names: Names
+    outbox: Outbox
+    line: Line
+    signs: Signs
+    posting: Posting
+    forgetting: Forgetting
+    background: Background
+    metrics: Metrics
+
+    def take(self, post: Posted, *, attempt: int = 0) -> None:
+        """Deal with a new message; `attempt` is how often Slack has delivered it before."""
+        if post.message is not None and post.in_thread:
+            self.threads.keep(post.thread, post.message, post.ts)
+        if not post.asks:
+            return
+        verdict = self._decide(post, attempt)
+        if verdict is Verdict.ANSWER:
+            self._answer(post, attempt)
+        elif verdict is not Verdict.IGNORE:
+            self._reply(post, verdict)
+
+    def change(self, changed: Changed) -> None:
+        """Keep the copy of a thread true to an edit. An edit is never a new turn."""
+        # A reply of ours that still grows changes every second and is no turn yet.
+        if changed.message is not None:
+            self.threads.keep(changed.thread, changed.message, changed.version)
+
+    def delete(self, deleted: Deleted) -> None:
+        """Forget a deleted message; if it was a question, nobody wants its answer any more."""
+        thread = deleted.thread
+        self.threads.drop(thread, deleted.ts, deleted.version)
+        job = job_id(thread.team, thread.channel, deleted.ts)
+        orphan = self.outbox.cancel(job)
+        if orphan is not None:
+            self.background.do("delete", self.posting.delete, thread.channel, orphan)
+
+    def _decide(self, post: Posted, attempt: int) -> Verdict:
+        mode = self.sessions.mode(post.thread) if post.in_thread else None
+        counts = mode is Mode.AUTO and post.place is not Place.DIRECT
+        people = None
+        if counts and not post.bots and not mrkdwn.mentioned(post.text):
+            people = self._people(post, attempt)
+        verdict = admission.decide(post, self.me, policy=self.policy, mode=mode, people=people)
+        closed = verdict not in {Verdict.IGNORE, Verdict.OUTSIDER} and not self.policy.guests
+        if closed and not post.bots:
+            person = self.names.of(post.thread.team, [post.author])[post.author]
+            # A door that is closed to guests stays closed where nobody can say who is one.
+            return Verdict.OUTSIDER if person.guest or not person.known else verdict
+        return verdict
+
+    def _people(self, post: Posted, attempt: int) -> int | None:
+        messages = self._read(post, attempt)
+        return None if messages is None else conversations.people(messages)
+
+    def _answer(self, post: Posted, attempt: int) -> None:
+        place = (post.thread.team, post.thread.channel, post.ts)
+        if post.in_thread and self.outbox.seen(*place):
+            # The thread need not be read again for the twin of a message that was taken in.
+            self.metrics.outcome(Outcome.DUPLICATE)
+            return self._joined(post, attempt)
+        job = self._job(post, attempt)
+        if len(job.encode().encode()) > MAX_BYTES:
+            return self._notice(post, views.TOO_LONG)
+        receipt = self.outbox.accept(job, gesture=post.gesture)
+        self.metrics.outcome(receipt.outcome)
+        log.info(
+            "turn",
+            job=job.id,
+            outcome=receipt.outcome,
+            place=receipt.place,
+            turns=len(job.turns),
+            length=len(job.question.text),
+        )
+        if receipt.outcome in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
+            self._joined(post, attempt)
+        if receipt.outcome is Outcome.ACCEPTED:
+            self.signs.show(job, receipt)
+        elif receipt.outcome is not Outcome.DUPLICATE:
+            self._decline(post, receipt)
+        return None
+
+    def _joined(self, post: Posted, attempt: int) -> None:
+        self.sessions.join(post.thread)
+        # A root that comes late may have replies already that nobody has told us about.
+        if post.message is not None and not post.in_thread and attempt == 0:
+            self.threads.begin(post.thread, post.message)
+        self.threads.touch(post.thread)
+
+    def _job(self, post: Posted, attempt: int) -> Job:
+        messages = {m.ts: m for m in self._earlier(post, attempt)}
+        if post.message is not None:
+            messages[post.ts] = post.message
+        wanted = conversations.strangers(messages.values(), until=post.ts, me=self.me)
+        people = self.names.of(post.thread.team, wanted)
+        turns = conversations.build(
+            messages.values(),
+            until=post.ts,
+            me=self.me,
+            names={user: person.name for user, person in people.items()},
+        )
+        return Job(
+            thread=post.thread,
+            ts=post.ts,
+            user=post.author,
+            user_team=post.author_team,
+            turns=conversations.fitting(turns, MOST_TEXT),
+            display=self.display,
+        )
+
+    def _earlier(self, post: Posted, attempt: int) -> tuple[Message, ...]:
+        return (self._read(post, attempt) or ()) if post.in_thread else ()
+
+    def _read(self, post: Posted, attempt: int) -> tuple[Message, ...] | None:
+        """Read the thread; at the last delivery a message alone is better than none."""
+        try:
+            return self.threads.read(post.thread)
+        except (SlackApiError, OSError) as error:
+            if attempt < LAST_ATTEMPT:
+                raise
+            log.warning("thread not read", channel=post.thread.channel, why=type(error).__name__)
+            return None
+
+    def _reply(self, post: Posted, verdict: Verdict) -> None:
+        thread = post.thread
+        match verdict:
+            case Verdict.FOLLOW:
+                self.sessions.choose(thread, Mode.FOLLOW)
+            case Verdict.MUTE:
+                self.sessions.choose(thread, Mode.MUTE)
+            case Verdict.FORGET:
+                self.forgetting.thread(thread)
+        self.metrics.verdict(verdict)
+        log.info("told", verdict=verdict, channel=thread.channel, ts=post.ts)
+        if verdict is not Verdict.OUTSIDER:
+            self._notice(post, views.COMMANDS[verdict])
+        elif self.outbox.claim(thread.team, thread.channel, post.ts):
+            where = thread.ts if post.in_thread else None
+            self.background.do(
+                "whisper",
+                self.posting.whisper,
+                thread.channel,
+                post.author,
+                views.OUTSIDER,
+                thread_ts=where,
+            )
+
+    def _decline(self, post: Posted, receipt: Receipt) -> None:
+        seconds = beat.wait(receipt.pending, self.line.workers())
+        if receipt.outcome is Outcome.FULL:
+            self._notice(post, views.full(seconds))
+        else:
+            self._notice(post, views.person_full(receipt.place, seconds))
+
+    def _notice(self, post: Posted, text: str) -> None:
+        """Say something in the thread, once for all deliveries of the message."""
+        if self.outbox.claim(post.thread.team, post.thread.channel, post.ts):
+            self.background.do("notice", self.posting.say, post.thread, text)

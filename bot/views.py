@@ -1,0 +1,155 @@
+"""Pure: every sentence that a person reads from the bot, and the blocks that carry them."""
+
+from typing import Any, Final
+
+from bot.admission import Verdict
+from contract.beat import Beat
+
+Blocks = list[dict[str, Any]]
+
+HELP: Final = (
+    "Mention me with a question about code and I answer in the thread. After that you can go on "
+    "without a mention while only you and I are talking. Paste code into the message; I cannot "
+    "open files. Say `follow` to have me answer everybody in a thread, `mute` to have me answer "
+    "mentions only, `forget` to have me drop my copy of the thread. I can be wrong: read what I "
+    "write before you run it."
+)
+EMPTY: Final = "What would you like to know? Write your question after my name. " + HELP
+FOLLOW: Final = (
+    "I will answer every message in this thread that is not addressed to somebody else. "
+    "Say `mute` to me to stop that."
+)
+MUTE: Final = (
+    "I will answer in this thread only when you mention me. Say `follow` to me to change that."
+)
+FORGET: Final = (
+    "I have dropped my copy of this thread. What stands here in Slack I read again when you next "
+    "mention me."
+)
+OUTSIDER: Final = (
+    "I am sorry: in this workspace I may answer its own members only. Whoever runs me can "
+    "change that."
+)
+TOO_LONG: Final = (
+    "Your message is longer than I can take in. Shorten it to the part that matters and ask again."
+)
+NO_WORKER: Final = (
+    "No worker is running at the moment. Your question is kept and will be answered as soon as "
+    "one is back."
+)
+LOADING: Final = "The model is still being loaded. Your question is kept; it will be answered then."
+
+COMMANDS: Final = {
+    Verdict.EMPTY: EMPTY,
+    Verdict.HELP: HELP,
+    Verdict.FOLLOW: FOLLOW,
+    Verdict.MUTE: MUTE,
+    Verdict.FORGET: FORGET,
+    Verdict.OUTSIDER: OUTSIDER,
+}
+"""What the bot says to a message that is no question."""
+
+
+def full(seconds: float | None) -> str:
+    """Say that too much is waiting, and when to try again."""
+    return (
+        "So many questions are waiting that I cannot take another one now. "
+        f"Please ask again in {_span(seconds)}."
+    )
+
+
+def person_full(waiting: int, seconds: float | None) -> str:
+    """Say that one person has asked as much as one may, and when to try again."""
+    questions = "One question" if waiting == 1 else f"{waiting} questions"
+    return (
+        f"{questions} of yours {'is' if waiting == 1 else 'are'} still waiting, and that is as "
+        f"many as one person may have. Please ask again in {_span(seconds)}."
+    )
+
+
+def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: bool) -> str | None:
+    """
+    Say why an answer does not start at once; `None` if it does.
+
+    `place` is how many questions are before this one; `held` says that it waits for an earlier
+    question of the same thread or person, so that free slots are of no use to it.
+    """
+    if not workers:
+        return NO_WORKER
+    ready = tuple(beat for beat in workers if not beat.loading)
+    if not ready:
+        return LOADING
+    free = sum(max(0, beat.slots - beat.busy) for beat in ready)
+    slots = sum(beat.slots for beat in ready)
+    if held or (not free and place >= slots):
+        return waiting(place, seconds)
+    return None
+
+
+def waiting(place: int, seconds: float | None) -> str:
+    """Say where a question stands in line, and how long that may take as far as it is known."""
+    if place <= 0:
+        before = "Your question is next."
+    elif place == 1:
+        before = "One question is before yours."
+    else:
+        before = f"{place} questions are before yours."
+    if seconds is None or seconds < 1:
+        return before
+    return f"{before} I expect to start in {_span(seconds)}."
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "a few minutes"
+    if seconds < 55:  # noqa: PLR2004
+        return f"about {max(5, 5 * round(seconds / 5))} seconds"
+    minutes = max(1, round(seconds / 60))
+    return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+
+
+def notice(text: str) -> Blocks:
+    """Return a sentence as a block of small print, which is never read back as a reply."""
+    return [{"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}]
+
+
+def status(pending: int, workers: tuple[Beat, ...], seconds: float | None) -> str:
+    """Say how things stand, for `/starchat status` and the Home tab."""
+    if not workers:
+        return f"No worker is running. Questions that are kept: {pending}."
+    if all(beat.loading for beat in workers):
+        return f"The model is still being loaded. Questions that are kept: {pending}."
+    busy, slots = sum(b.busy for b in workers), sum(b.slots for b in workers)
+    if not pending:
+        return f"Ready: nothing is waiting, {slots} can be answered at the same time."
+    said = f"Answering {busy} at the moment; {slots} can be answered at the same time."
+    if seconds is not None and seconds >= 1:
+        said += f" A new question would start in {_span(seconds)}."
+    return said
+
+
+def forgotten(threads: int) -> str:
+    """Say what `/starchat forget` has dropped."""
+    copies = {0: "nothing of this channel", 1: "my copy of one thread"}
+    return (
+        f"I have dropped {copies.get(threads, f'my copies of {threads} threads')}. What stands in "
+        "Slack stays there; I read a thread again when somebody next mentions me in it."
+    )
+
+
+def home(status_line: str) -> dict[str, Any]:
+    """Return the Home tab."""
+    return {
+        "type": "home",
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
+            _section(HELP),
+            {"type": "divider"},
+            _section(status_line),
+            *notice("`/starchat help`, `/starchat status` and `/starchat forget` work anywhere."),
+        ],
+    }
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
