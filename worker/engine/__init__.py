@@ -54,12 +54,19 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A prompt to continue. `prompt` are token ids; `stop` are ids that end the reply."""
+    """
+    A prompt to continue. `prompt` are token ids; `stop` are ids that end the reply.
+
+    What a slot remembers of an earlier prompt is used again only within the same non-empty
+    `scope` (a team). Where slots are few, the greater `priority` goes first.
+    """
 
     id: str
     prompt: tuple[int, ...]
     sampling: Sampling
     stop: tuple[int, ...] = ()
+    scope: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)

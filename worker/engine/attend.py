@@ -1,0 +1,190 @@
+"""
+Attention over slots, registered with transformers so that stock model code runs on our memory.
+
+All requests of a step are packed into one row of tokens: first those that grow (one token each),
+then chunks of prompts. transformers hands our keyword `packed` through to this function and, for
+an attention it has no mask for, builds none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from worker.engine.slots import Layer, Slots
+
+NAME: Final = "starchat_slots"
+
+UNEVEN: Final = 2
+"""On a CPU rows are attended to one by one if padding would cost so many times their work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`count` tokens of one slot from position `start` on; at `offset` in the packed row."""
+
+    slot: int
+    start: int
+    count: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """
+    Where each token of a packed row belongs.
+
+    `growing` are slots with one token each, at `lengths` (their positions), first in the row.
+    """
+
+    slots: Slots
+    growing: Sequence[int]
+    lengths: Sequence[int]
+    chunks: Sequence[Chunk]
+
+
+class Shapes:
+    """Stands in for `Packed` on a model's first run: attends within the row, notes the layers."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, Layer] = {}
+
+
+def register() -> None:
+    """Make the attention known to transformers under `NAME`."""
+    AttentionInterface.register(NAME, attention)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    _mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """
+    Store the keys and values of a packed row in their slots and attend to what each slot holds.
+
+    `query` is `[1, heads, tokens, dim]`, `key` and `value` have the key-value heads. Returns
+    `[1, tokens, heads, dim]`.
+    """
+    packed: Packed | Shapes = options["packed"]
+    index = int(module.layer_idx)  # type: ignore[arg-type]
+    look = _Look(options.get("scaling"), options.get("sliding_window"))
+    if isinstance(packed, Shapes):
+        packed.layers[index] = Layer(key.shape[1], key.shape[3], key.dtype, key.device)
+        return look.causal(query, key, value).transpose(1, 2), None
+    block = packed.slots.layer(index)
+    rows = len(packed.growing)
+    parts = []
+    if rows:
+        _store(block, packed, key, value)
+        parts.append(look.grow(query[0, :, :rows].transpose(0, 1), block, packed))
+    for chunk in packed.chunks:
+        span = slice(chunk.offset, chunk.offset + chunk.count)
+        parts.append(look.read(query[:, :, span], key[:, :, span], value[:, :, span], block, chunk))
+    return torch.cat(parts).unsqueeze(0), None
+
+
+def _store(block: Tensor, packed: Packed, key: Tensor, value: Tensor) -> None:
+    """Put the one key and value of each growing slot at its position."""
+    rows = len(packed.growing)
+    slots = torch.tensor(packed.growing, device=block.device)
+    positions = torch.tensor(packed.lengths, device=block.device)
+    block[0][slots, :, positions] = key[0, :, :rows].transpose(0, 1)
+    block[1][slots, :, positions] = value[0, :, :rows].transpose(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a layer looks back: its scale, and how far where it has a sliding window."""
+
+    scale: float | None
+    window: int | None
+
+    def causal(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within a row of tokens that starts at position 0."""
+        if self.window is not None and query.shape[2] > self.window:
+            return self.onward(query, key, value)
+        return scaled_dot_product_attention(
+            query, key, value, is_causal=True, scale=self.scale, enable_gqa=True
+        )
+
+    def onward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from the last tokens of a row to all of it."""
+        count, total = query.shape[2], key.shape[2]
+        at = torch.arange(total - count, total, device=query.device).unsqueeze(1)
+        seen = self._seen(at, total)
+        key, value = (_widened(part, query.shape[1]) for part in (key, value))
+        return scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=self.scale)
+
+    def read(
+        self, query: Tensor, key: Tensor, value: Tensor, block: Tensor, chunk: Chunk
+    ) -> Tensor:
+        """Store and attend to a chunk of a prompt; returns `[tokens, heads, dim]`."""
+        end = chunk.start + chunk.count
+        block[0, chunk.slot, :, chunk.start : end] = key[0]
+        block[1, chunk.slot, :, chunk.start : end] = value[0]
+        if chunk.start == 0:
+            return self.causal(query, key, value)[0].transpose(0, 1)
+        held = block[:, chunk.slot : chunk.slot + 1, :, :end]
+        return self.onward(query, held[0], held[1])[0].transpose(0, 1)
+
+    def grow(self, query: Tensor, block: Tensor, packed: Packed) -> Tensor:
+        """Attend from one token of each growing slot; `[rows, heads, dim]` in and out."""
+        longest = max(packed.lengths) + 1
+        total = sum(packed.lengths) + len(packed.lengths)
+        heads = block.shape[2]
+        folded = query.reshape(query.shape[0], heads, -1, query.shape[2])
+        top = max(packed.growing) + 1
+        if block.device.type == "cpu" and top * longest > UNEVEN * total:
+            return self._one_by_one(folded, block, packed).reshape(query.shape)
+        return self._together(folded, block, packed, top, longest).reshape(query.shape)
+
+    def _one_by_one(self, folded: Tensor, block: Tensor, packed: Packed) -> Tensor:
+        parts = []
+        for row, (slot, at) in enumerate(zip(packed.growing, packed.lengths, strict=True)):
+            first = 0 if self.window is None else max(0, at + 1 - self.window)
+            held = block[:, slot : slot + 1, :, first : at + 1]
+            parts.append(
+                scaled_dot_product_attention(
+                    folded[row : row + 1], held[0], held[1], scale=self.scale
+                )
+            )
+        return torch.cat(parts)
+
+    def _together(
+        self, folded: Tensor, block: Tensor, packed: Packed, top: int, longest: int
+    ) -> Tensor:
+        """Attend from the first `top` slots at once, idle ones too: no key is moved for it."""
+        slots = torch.tensor(packed.growing, device=block.device)
+        at = torch.zeros(top, dtype=torch.long, device=block.device)
+        at[slots] = torch.tensor(packed.lengths, device=block.device)
+        queries = folded.new_zeros(top, *folded.shape[1:])
+        queries[slots] = folded
+        seen = self._seen(at[:, None, None, None], longest)
+        held = block[:, :top, :, :longest]
+        found = scaled_dot_product_attention(
+            queries, held[0], held[1], attn_mask=seen, scale=self.scale
+        )
+        return found[slots]
+
+    def _seen(self, at: Tensor, total: int) -> Tensor:
+        """Return which of `total` positions a token `at` a position attends to."""
+        positions = torch.arange(total, device=at.device)
+        seen = positions <= at
+        if self.window is not None:
+            seen &= positions > at - self.window
+        return seen
+
+
+def _widened(part: Tensor, heads: int) -> Tensor:
+    """Repeat key-value heads for the query heads they serve; a view where there is one."""
+    _, own, total, dim = part.shape
+    wide = part.unsqueeze(2).expand(1, own, heads // own, total, dim)
+    return wide.reshape(1, heads, total, dim)

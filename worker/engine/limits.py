@@ -1,0 +1,31 @@
+"""Which requests can run at all; asked before anything reaches the model. Torch-free."""
+
+import math
+
+from worker.engine import Request, Sampling
+
+
+def refusal(request: Request, positions: int, vocabulary: int) -> str | None:
+    """Say in one line why a request can never run on a model, or `None` where it can."""
+    wanted = len(request.prompt) + request.sampling.max_new_tokens
+    if not request.prompt:
+        return "the prompt is empty"
+    if wanted > positions:
+        return f"prompt and reply need {wanted} positions, the model has {positions}"
+    if not all(0 <= token < vocabulary for token in request.prompt):
+        return f"the prompt holds an id outside 0 to {vocabulary - 1}"
+    return _sampling_refusal(request.sampling)
+
+
+def _sampling_refusal(sampling: Sampling) -> str | None:
+    if sampling.max_new_tokens < 1:
+        return "max_new_tokens must be at least 1"
+    if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
+        return "temperature must be a number from 0 up"
+    if sampling.top_k < 0:
+        return "top_k must be 0 (off) or more"
+    if not 0 < sampling.top_p <= 1:
+        return "top_p must be above 0 and at most 1"
+    if sampling.seed < 0:
+        return "seed must be 0 or more"
+    return None

@@ -1,0 +1,47 @@
+"""What the child is told at its start: which model, on what, with how much room; torch-free."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+DEFAULT_MODEL: Final = "HuggingFaceH4/starchat-beta"
+
+
+def cache_directory() -> Path:
+    """Where converted checkpoints are kept unless the options say otherwise."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "starchat"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    How to load and serve one model. `None` means: choose what suits the device.
+
+    `model` is a hub id, a checkpoint directory or a `.gguf` file; `device` and `dtype` may be
+    `auto`. `positions` shortens the model's own longest prompt plus reply. `cache_bytes` bounds the
+    keys and values of all slots. `chunk` is the number of tokens in one step. `threads` are the
+    CPU threads of the step. `converted` is the directory that keeps converted `.gguf` files.
+    """
+
+    model: str = DEFAULT_MODEL
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    slots: int | None = None
+    positions: int | None = None
+    cache_bytes: int | None = None
+    chunk: int | None = None
+    threads: int | None = None
+    converted: str | None = None
+
+    def encode(self) -> str:
+        """Return the options as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, line: str) -> Self:
+        """Read what `encode` wrote."""
+        return cls(**json.loads(line))

@@ -1,0 +1,150 @@
+"""
+Who runs in which slot and which tokens go into the next step; pure Python, no torch.
+
+A live request is its tokens (prompt and reply so far) and the number of them whose keys and values
+its slot holds. What is not held yet is fed in: one token for a request that is growing, a chunk
+for one that is being read. So a request that lost its slot's memory is simply read again.
+"""
+
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from worker.engine import FinishReason, Request
+
+MOST_FAILURES = 4
+"""In so many failed steps may a request take part before it is given up, guilty or not."""
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """A request on its way: `held` of its `tokens` are in slot `slot`."""
+
+    request: Request
+    tokens: list[int]
+    age: int
+    slot: int = -1
+    held: int = 0
+    failures: int = 0
+    suspect: bool = False
+
+    @property
+    def new(self) -> int:
+        """How many tokens the reply has."""
+        return len(self.tokens) - len(self.request.prompt)
+
+    @property
+    def pending(self) -> int:
+        """How many tokens must be fed before the next one can be chosen."""
+        return len(self.tokens) - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The part of one step that belongs to one request: `count` tokens from position `start`."""
+
+    live: Live
+    start: int
+    count: int
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens to feed."""
+        return self.live.tokens[self.start : self.start + self.count]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the next token can be chosen after this."""
+        return self.start + self.count == len(self.live.tokens)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Waiting and running requests. `budget` is the most tokens in one step."""
+
+    slots: int
+    budget: int
+    waiting: list[tuple[int, int, Live]] = field(default_factory=list)
+    running: dict[str, Live] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+    _age: int = 0
+
+    def __post_init__(self) -> None:
+        self.free = list(range(self.slots))
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.waiting or self.running)
+
+    def add(self, request: Request) -> None:
+        """Let a request wait for a slot."""
+        self._age += 1
+        live = Live(request, list(request.prompt), self._age)
+        heappush(self.waiting, (-request.priority, live.age, live))
+
+    def remove(self, request_id: str) -> Live | None:
+        """Take a request out, waiting or running, and free its slot at once."""
+        live = self.running.pop(request_id, None)
+        if live is not None:
+            heappush(self.free, live.slot)
+            return live
+        for entry in self.waiting:
+            if entry[2].request.id == request_id:
+                self.waiting.remove(entry)
+                self.waiting.sort()
+                return entry[2]
+        return None
+
+    def admit(self) -> None:
+        """Give the free slots, lowest first, to those who wait: by priority, then by age."""
+        while self.free and self.waiting:
+            live = heappop(self.waiting)[2]
+            live.slot = heappop(self.free)
+            self.running[live.request.id] = live
+
+    def plan(self) -> list[Work]:
+        """Return the next step: who grows goes first, then who is read, oldest first."""
+        lives = sorted(self.running.values(), key=lambda live: (-live.request.priority, live.age))
+        suspects = [live for live in lives if live.suspect]
+        if suspects:
+            # Alone in its step, a request that breaks it cannot be taken for another.
+            lives = suspects[:1]
+        growing = [Work(live, live.held, 1) for live in lives if live.pending == 1]
+        room = self.budget - len(growing)
+        reading = []
+        for live in lives:
+            if live.pending > 1 and room > 0:
+                reading.append(Work(live, live.held, min(live.pending, room)))
+                room -= reading[-1].count
+        return growing + reading
+
+    def advance(self, work: Work, token: int | None) -> FinishReason | None:
+        """Note that a step went through, with the token chosen for this request if there is one."""
+        live = work.live
+        live.held += work.count
+        if token is None:
+            return None
+        live.suspect = False
+        if token in live.request.stop:
+            return FinishReason.STOP
+        live.tokens.append(token)
+        if live.new >= live.request.sampling.max_new_tokens:
+            return FinishReason.LENGTH
+        return None
+
+    def fail(self, step: list[Work]) -> list[Live]:
+        """
+        Note that a step failed and that no slot holds anything any more.
+
+        Returns who must be given up: a request that was alone in the step, or one that was in too
+        many failed steps. All others are read again, one at a time until each has gone through.
+        """
+        for live in self.running.values():
+            live.held = 0
+        for work in step:
+            work.live.failures += 1
+            work.live.suspect = True
+        lives = [work.live for work in step]
+        if len(lives) == 1 and lives[0].failures > 1:
+            return lives
+        return [live for live in lives if live.failures >= MOST_FAILURES]

@@ -1,0 +1,56 @@
+"""
+The lines between the parent and its child: one JSON object a line, told apart by its first key.
+
+To the child: the options, then `{"start": …}` and `{"stop": id}`. From the child: `{"loading": …}`
+until `{"ready": …}` or `{"unloadable": line}`; then `{"refused": id, "why": …}` and one
+`{"step": n, …}` for every step, which also shows the parent that the child is alive.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from worker.engine import Model, Request, Sampling
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Return a message as one line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes | str) -> dict[str, Any]:
+    """Read one line. Raises `ValueError` for anything but a JSON object."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("not a message")  # noqa: TRY004 - one error for every wrong line
+    return message
+
+
+def request_to(request: Request) -> dict[str, Any]:
+    """Return a request as it is sent."""
+    return asdict(request)
+
+
+def request_from(fields: dict[str, Any]) -> Request:
+    """Read what `request_to` wrote."""
+    return Request(
+        id=fields["id"],
+        prompt=tuple(fields["prompt"]),
+        sampling=Sampling(**fields["sampling"]),
+        stop=tuple(fields["stop"]),
+        scope=fields["scope"],
+        priority=fields["priority"],
+    )
+
+
+def model_to(model: Model) -> dict[str, Any]:
+    """Return a model's description as it is sent."""
+    return {**asdict(model), "directory": str(model.directory)}
+
+
+def model_from(fields: dict[str, Any]) -> Model:
+    """Read what `model_to` wrote."""
+    return Model(
+        **{**fields, "directory": Path(fields["directory"]), "eos": tuple(fields["eos"])},
+    )
