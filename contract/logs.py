@@ -17,8 +17,14 @@ QUIET = ("slack_bolt", "slack_sdk", "rq", "aiohttp", "asyncio", "urllib3", "redi
 
 def start(process: str, level: str = "INFO") -> None:
     """Send our events (from `level` on) and the warnings of libraries to stderr."""
+
+    def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        # Not a context variable: those begin anew in each thread.
+        return {"process": process, **event}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        named,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -32,12 +38,12 @@ def start(process: str, level: str = "INFO") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.ExceptionRenderer(trace),
                 structlog.processors.JSONRenderer(),
             ],
             foreign_pre_chain=shared,
