@@ -1,0 +1,25 @@
+"""The samples that worker and bot share say what the worker really posts."""
+
+import pytest
+
+from tests.support.rich_text_samples import SAMPLES, Sample
+from worker.reply import Facts, Message, final
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_reply_becomes_the_blocks_of_its_sample(sample: Sample) -> None:
+    """A whole reply is one rich text block with exactly the sample's elements."""
+    (message,) = final(sample.written, facts=Facts("m", "stop", 256, sample.known))
+
+    assert isinstance(message, Message)
+    assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
+    assert {block["type"] for block in message.blocks[1:]} == {"context"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_what_is_recovered_becomes_the_same_blocks_again(sample: Sample) -> None:
+    """Reading a reply back and showing it again changes nothing."""
+    (message,) = final(sample.recovered, facts=Facts("m", "stop", 256, sample.known))
+
+    assert isinstance(message, Message)
+    assert message.blocks[0]["elements"] == sample.elements

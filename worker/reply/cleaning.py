@@ -1,0 +1,41 @@
+"""Removes control characters from generated text and makes hidden signs visible."""
+
+import re
+from typing import Final
+
+ENDINGS: Final = re.compile(r"(?:\s*<\|(?:end|endoftext)\|>)+\s*\Z")
+"""The model's own end marks, where it wrote them as text."""
+
+CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+NONCHARACTERS: Final = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
+
+OVERRIDES: Final = re.compile("[\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+"""What turns or breaks a line of prose unseen: bidi overrides, line separators, tags."""
+
+HIDDEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""What a reader of code cannot see although a compiler does; not emoji's own selectors."""
+
+
+def clean(text: str) -> str:
+    """Return the text with plain line ends, without control characters or broken characters."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return ENDINGS.sub("", NONCHARACTERS.sub("\ufffd", CONTROLS.sub("", text)))
+
+
+def prose(text: str) -> str:
+    """Make visible what would turn or break a line."""
+    return OVERRIDES.sub(_named, text)
+
+
+def code(text: str) -> str:
+    """Make visible every sign that would hide in code."""
+    return HIDDEN.sub(_named, text)
+
+
+def _named(sign: re.Match[str]) -> str:
+    return f"⟨U+{ord(sign.group()):04X}⟩"

@@ -1,0 +1,100 @@
+"""Names of languages: what a model writes behind a fence, what Slack and files call it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language: its common name, Slack's type for snippets, the ending of its files."""
+
+    name: str
+    snippet: str
+    ending: str
+
+
+PLAIN: Final = Language("", "text", "txt")
+"""Code whose language is not said, or not one we know."""
+
+_ROWS: Final = """
+bash shell sh sh shell zsh ksh shellscript
+c c c h
+clojure clojure clj clj
+coffeescript coffeescript coffee coffee
+console text txt shell-session terminal
+cpp cpp cpp c++ cc cxx hpp
+csharp csharp cs c# cs
+css css css
+csv csv csv
+dart dart dart
+diff diff diff patch
+dockerfile dockerfile dockerfile docker
+elixir text ex ex exs
+erlang erlang erl erl
+fortran fortran f90 f90
+fsharp fsharp fs f# fs
+go go go golang
+graphql text graphql gql
+groovy groovy groovy gradle
+haskell haskell hs hs
+html html html htm
+ini text ini cfg
+java java java
+javascript javascript js js jsx node mjs
+json javascript json
+julia text jl jl
+kotlin kotlin kt kt kts
+latex latex tex tex
+lisp lisp lisp elisp common-lisp
+lua lua lua
+makefile text mk make
+markdown markdown md md
+matlab matlab m
+nginx text conf
+objectivec objc m objc objective-c
+ocaml ocaml ml ml
+pascal pascal pas delphi
+perl perl pl pl
+php php php
+powershell powershell ps1 ps1 pwsh ps
+protobuf text proto proto
+pycon text txt python-repl
+python python py py python3 py3
+r r r
+ruby ruby rb rb
+rust rust rs rs
+sass sass sass scss
+scala scala scala
+scheme scheme scm racket
+smalltalk smalltalk st
+solidity text sol sol
+sql sql sql mysql postgresql postgres sqlite plsql tsql
+swift swift swift
+terraform text tf hcl tf
+text text txt txt plain plaintext output none
+toml text toml
+typescript text ts ts tsx
+vb vb vb vbnet
+verilog verilog v systemverilog
+vim text vim viml
+xml xml xml svg xsd
+yaml yaml yaml yml
+zig text zig
+"""
+
+_KNOWN: Final = {
+    alias: Language(name, snippet, ending)
+    for name, snippet, ending, *aliases in (row.split() for row in _ROWS.split("\n") if row)
+    for alias in (name, *aliases)
+}
+
+
+def language(tag: str) -> Language:
+    """Return the language that a fence's tag names; an unknown tag gives `PLAIN`."""
+    found = _KNOWN.get(tag.strip("{}.").lower(), PLAIN)
+    return PLAIN if found.name == "text" else found
+
+
+def known(tag: str) -> bool:
+    """Whether a fence's tag says nothing more than a language we know, or nothing at all."""
+    return not tag or tag.lower() in _KNOWN

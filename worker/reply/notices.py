@@ -1,0 +1,81 @@
+"""Every sentence that we put around the model's words, and the context blocks that hold them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from worker.reply.parts import Facts, Json
+
+WRITING: Final = "writing …"
+EMPTY: Final = "I have nothing to say to that. Asking in another way may help."
+STOPPED: Final = "Stopped here."
+LOADING: Final = "The model is still loading. Your question waits and will be answered."
+RETRYING: Final = "Something went wrong while I was answering. I am trying again."
+INVENTED: Final = (
+    "Addresses shown as code come from the model alone: nobody opened them, and they may not exist."
+)
+HIDDEN: Final = "Invisible characters are shown as ⟨U+…⟩: they can make text read other than it is."
+WHOLE: Final = "The whole reply is in the file below, also what does not fit here."
+MINUTE: Final = 60
+"""Seconds."""
+
+
+def context(*sentences: str) -> list[Json]:
+    """Return a block with the sentences, or none where there are none; no markup is read in it."""
+    elements = [{"type": "plain_text", "text": s, "emoji": False} for s in sentences if s]
+    return [{"type": "context", "elements": elements}] if elements else []
+
+
+def disclaimer(facts: Facts, *, code: bool) -> str:
+    """Return what the model is, that it may be wrong, and what was not checked."""
+    checked = (
+        "Its code was not run; above stands what a parser says of it."
+        if code
+        else "Nothing in it was checked."
+    )
+    return (
+        f"Written by {facts.model}, a language model for education and research. "
+        f"It may be wrong, insecure or made up. {checked}"
+    )
+
+
+def ending(facts: Facts) -> str:
+    """Return why the reply ends where it does, if the model did not end it."""
+    if facts.reason == "length":
+        return f"Cut at {facts.max_new_tokens} tokens; ask me to continue."
+    return STOPPED if facts.reason == "stopped" else ""
+
+
+def dropped(count: int) -> str:
+    """Return how much of the thread the model did not see."""
+    if not count:
+        return ""
+    if count == 1:
+        return "The oldest message of this thread no longer fitted: I did not read it."
+    return f"The {count} oldest messages of this thread no longer fitted: I did not read them."
+
+
+def beyond(length: int) -> str:
+    """Return how long a growing reply is that no longer fits its message."""
+    return f"{WRITING} {length:,} characters so far; the rest follows when it is done"
+
+
+def files(names: Sequence[str]) -> str:
+    """Return which files follow."""
+    return f"In the files below: {', '.join(names)}" if names else ""
+
+
+def queued(place: int, seconds: float | None) -> str:
+    """Return the place in line (questions before this one) and the wait, if anybody knows it."""
+    if place <= 0:
+        return "Your question is next."
+    before = "One question is" if place == 1 else f"{place} questions are"
+    return f"{before} before yours{_about(seconds)}."
+
+
+def _about(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < MINUTE:
+        return f": about {max(5, 5 * round(seconds / 5))} seconds"
+    minutes = round(seconds / MINUTE)
+    return ": about a minute" if minutes == 1 else f": about {minutes} minutes"
