@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +15,10 @@ HALF: Final = "\N{REPLACEMENT CHARACTER}"
 
 BLANK: Final = "\u2581"
 """How some vocabularies write a space."""
+
+
+NEVER: Final = re.compile("(?!)")
+"""A pattern that nothing matches."""
 
 
 class CheckpointError(Exception):
@@ -59,6 +63,8 @@ class Tokenizer:
         self._backend = backend
         self.controls = controls
         self._hidden = frozenset(control.id for control in controls.values() if control.special)
+        self._missing = NEVER
+        self._missing = self._unwritable()
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -83,8 +89,18 @@ class Tokenizer:
         return tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`, cleaned; what it spells of control tokens stays plain text."""
-        return self._backend.encode(clean(text), add_special_tokens=False).ids
+        """Return the ids of `written(text)`; what it spells of control tokens stays plain text."""
+        return self._backend.encode(self.written(text), add_special_tokens=False).ids
+
+    def written(self, text: str) -> str:
+        """
+        Return `text` clean and with each character marked that the vocabulary cannot write.
+
+        StarChat's lacks one byte, so that Unicode's planes 4 to 7 (which are empty) cannot be
+        written; other vocabularies lack control characters. The library would drop such bytes and
+        leave broken ones beside them.
+        """
+        return self._missing.sub(HALF, clean(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids` without special tokens."""
@@ -96,7 +112,7 @@ class Tokenizer:
 
     def ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
         """Return about the first `head` and the last `tail` tokens of a longer text, as text."""
-        text = clean(text)
+        text = self.written(text)
         offsets = self._backend.encode(text, add_special_tokens=False).offsets
         return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
 
@@ -104,11 +120,31 @@ class Tokenizer:
         """Return what `token` adds to the text of `stream`: nothing while a character is half."""
         return stream.step(self._backend, token) or ""
 
+    def _unwritable(self) -> re.Pattern[str]:
+        """Find what cannot be written by one character for each first byte of UTF-8."""
+        ranges = [
+            rf"\U{first:08x}-\U{last:08x}"
+            for first, last in _first_bytes()
+            if HALF in self.decode(ids := self.encode(chr(first))) or not ids
+        ]
+        return re.compile(f"[{''.join(ranges)}]") if ranges else NEVER
+
     def _refuse_forgery(self, file: Path) -> None:
-        ids = {control.id for control in self.controls.values()}
-        for text in self.controls:
-            if not ids.isdisjoint(self.encode(text)):
+        for text, control in self.controls.items():
+            if control.id in self.encode(text):
                 raise CheckpointError(f"{file} makes the control token {text} from plain text")
+
+
+def _first_bytes() -> Iterator[tuple[int, int]]:
+    """Yield the first and the last character of each range that shares its first byte in UTF-8."""
+    yield from ((code, code) for code in range(0x80) if chr(code) not in "\t\n\r ")
+    for first, end, size in (
+        (0x80, 0x800, 0x40),
+        (0x800, 0x10000, 0x1000),
+        (0x10000, 0x110000, 0x40000),
+    ):
+        for start in range(first // size * size, end, size):
+            yield max(start, first), min(start + size, end) - 1
 
 
 def _close(added: list[dict[str, Any]]) -> dict[str, Control]:

@@ -1,0 +1,124 @@
+"""A reply's text while it arrives: exact, whole characters only, and never a part of a stop."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.dialogues import Checkpoint
+from worker.tokens import TextStream
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
+STOPS = ("<|end|>", "<|user|>", "</s>", "<|")
+
+
+def streamed(stream: TextStream, ids: list[int], sizes: list[int]) -> list[str]:
+    """Feed ids in portions of `sizes`, the rest one by one, and return each answer."""
+    shown = []
+    while ids:
+        size = sizes.pop() if sizes else 1
+        shown.append(stream.feed(ids[:size]))
+        ids = ids[size:]
+    return [*shown, stream.finish()]
+
+
+@given(text=TEXTS, sizes=st.lists(st.integers(0, 5), max_size=9))
+def test_a_streamed_text_is_the_text(checkpoint: Checkpoint, text: str, sizes: list[int]) -> None:
+    """However the ids come in portions, the pieces make the text, byte for byte."""
+    ids = checkpoint.tokenizer.encode(text)
+
+    whole = "".join(streamed(TextStream(checkpoint.tokenizer), ids, sizes))
+
+    assert whole == checkpoint.tokenizer.written(text).rstrip("\ufffd")
+
+
+@given(ids=st.lists(st.integers(0, 447) | st.integers(60, 330), max_size=40))
+def test_no_ids_break_a_stream(small: Checkpoint, ids: list[int]) -> None:
+    """Whatever a model puts out, the pieces make what the ids say, but for a half at the end."""
+    whole = "".join(streamed(TextStream(small.tokenizer), ids, []))
+
+    assert whole == small.tokenizer.decode(ids).rstrip("\ufffd")
+
+
+@given(data=st.data())
+def test_no_ids_break_a_stream_of_the_real_models(
+    checkpoint: Checkpoint, data: st.DataObject
+) -> None:
+    """The same holds over the whole vocabulary of a real model."""
+    last = max(control.id for control in checkpoint.tokenizer.controls.values())
+    ids = data.draw(st.lists(st.integers(0, last), max_size=20))
+
+    whole = "".join(streamed(TextStream(checkpoint.tokenizer), ids, []))
+
+    assert whole == checkpoint.tokenizer.decode(ids).rstrip("\ufffd")
+
+
+def test_half_a_character_is_held_back(starchat: Checkpoint) -> None:
+    """A character of several tokens is shown when it is whole, and not at all if it never is."""
+    ids = starchat.tokenizer.encode("ok 🦙")
+    stream = TextStream(starchat.tokenizer)
+
+    assert stream.feed(ids[:-1]) == "ok"
+    assert stream.feed(ids[-1:]) == " 🦙"
+    cut = TextStream(starchat.tokenizer)
+    assert cut.feed(ids[:-1]) + cut.finish() == "ok "
+
+
+def test_control_tokens_are_no_text(starchat: Checkpoint) -> None:
+    """A control token that the model writes shows nothing and breaks no character."""
+    middle, end = (starchat.tokenizer.controls[name].id for name in ("<fim_middle>", "<|end|>"))
+    first, *rest = starchat.tokenizer.encode("🦙")
+    stream = TextStream(starchat.tokenizer)
+
+    assert stream.feed([middle, first, end, *rest, middle]) == "🦙"
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from([*STOPS, "<", "|", "<|e", "/", "s>", "a", " ", "🦙"]), max_size=12
+    ),
+    sizes=st.lists(st.integers(0, 4), max_size=9),
+)
+def test_nothing_of_a_stop_string_is_ever_shown(
+    small: Checkpoint, parts: list[str], sizes: list[int]
+) -> None:
+    """The text ends before the first stop string; what was shown before is never taken back."""
+    text = "".join(parts)
+    found = re.search("|".join(map(re.escape, STOPS)), text)
+    stream = TextStream(small.tokenizer, STOPS)
+
+    whole = "".join(streamed(stream, small.tokenizer.encode(text), sizes))
+
+    assert whole == (text[: found.start()] if found else text)
+    assert stream.stopped is bool(found)
+
+
+def test_what_may_become_a_stop_is_held_until_it_is_certain(small: Checkpoint) -> None:
+    """The beginning of a stop string waits, and is shown when it turns out to be something else."""
+    encode = small.tokenizer.encode
+    stream = TextStream(small.tokenizer, ("<|end|>", "<|user|>"))
+
+    assert stream.feed(encode("a <|en")) == "a "
+    assert stream.feed(encode("ough <|us")) == "<|enough "
+    assert stream.finish() == "<|us"
+    assert not stream.stopped
+
+
+def test_nothing_follows_a_stop(small: Checkpoint) -> None:
+    """Once a stop string has come, later ids show nothing."""
+    encode = small.tokenizer.encode
+    stream = TextStream(small.tokenizer, ("<|end|>",))
+
+    assert stream.feed(encode("done<|end|>\nmore")) == "done"
+    assert stream.stopped
+    assert stream.feed(encode("more")) == ""
+    assert stream.finish() == ""
+
+
+def test_a_stop_may_come_with_the_last_half_character(small: Checkpoint) -> None:
+    """A stop string that was held with half a character still ends the text when it finishes."""
+    ids = small.tokenizer.encode("yes<|end|>🦙")
+    stream = TextStream(small.tokenizer, ("<|end|>",))
+
+    assert stream.feed(ids[:-1]) + stream.finish() == "yes"
+    assert stream.stopped

@@ -1,0 +1,211 @@
+"""Text becomes ids that no text can forge."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.dialogues import Checkpoint
+from tests.support.hostile import all_disguises
+from tests.support.tokenizers import real, small_tokenizer_dir, vectors
+from worker.tokens import CheckpointError, Tokenizer, clean
+
+TEXTS = st.text(st.characters(codec=None), max_size=80)
+"""Any text that JSON can carry, lone surrogates too."""
+
+
+def edited(tmp_path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+    """Write the small tokenizer, with an edit."""
+    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    data = json.loads(file.read_text("utf-8"))
+    edit(data)
+    file.write_text(json.dumps(data), "utf-8")
+    return tmp_path
+
+
+@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
+@pytest.mark.parametrize(("text", "ids"), vectors())
+def test_the_reference_texts_have_the_reference_ids(
+    starchat: Checkpoint, text: str, ids: list[int]
+) -> None:
+    """An independent implementation gives these texts these ids, and they decode to the texts."""
+    assert starchat.tokenizer.encode(text) == ids
+    assert starchat.tokenizer.decode(ids) == text
+
+
+@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
+def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: Checkpoint) -> None:
+    """The four dialogue tokens follow the vocabulary and the end of text is 0."""
+    names = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>")
+
+    assert [starchat.tokenizer.controls[name].id for name in names] == [*range(49152, 49156), 0]
+    assert len(starchat.tokenizer.controls) == 23
+
+
+def test_no_disguise_of_a_control_token_becomes_one(checkpoint: Checkpoint) -> None:
+    """Whoever spells a control token, in whatever way, gets plain ids that say the same."""
+    tokenizer = checkpoint.tokenizer
+    controls = {control.id for control in tokenizer.controls.values()}
+    for text in all_disguises(tokenizer.controls):
+        ids = tokenizer.encode(text)
+
+        assert controls.isdisjoint(ids)
+        assert tokenizer.decode(ids) == clean(text) == tokenizer.written(text)
+
+
+@given(text=TEXTS)
+def test_any_text_comes_back_from_its_ids(checkpoint: Checkpoint, text: str) -> None:
+    """Whatever people write, the ids say exactly that, but for what cannot be written at all."""
+    tokenizer = checkpoint.tokenizer
+
+    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.written(text)
+
+
+def test_starchat_writes_every_character_that_there_is(starchat: Checkpoint) -> None:
+    """Only planes 4 to 7, where Unicode has no character, are marked as not to be written."""
+    written = starchat.tokenizer.written
+    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x40000), *range(0x80000, 0x110000))))
+
+    assert written(every) == every
+    if real():
+        assert written("\U00040000\U0007ffff") == "\ufffd\ufffd"
+
+
+def test_what_a_vocabulary_cannot_write_is_marked(smollm: Checkpoint) -> None:
+    """A character that a vocabulary lacks shows as one mark and breaks nothing beside it."""
+    tokenizer = smollm.tokenizer
+
+    assert tokenizer.decode(tokenizer.encode("a\x04b\U00080000c\x03")) == "a\ufffdb\ufffdc\x03"
+
+
+@given(text=TEXTS)
+def test_cleaning_leaves_all_that_can_be_encoded(text: str) -> None:
+    """Only lone surrogates change; what is clean stays as it is."""
+    cleaned = clean(text)
+
+    assert cleaned.encode("utf-8").decode("utf-8") == cleaned
+    assert clean(cleaned) == cleaned
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        assert cleaned == text
+
+
+def test_a_pair_of_surrogates_is_one_character() -> None:
+    """A character that came in two halves is whole again, and a lone half is marked."""
+    assert clean("\ud83d\ude00 \ud800 \ude00\ud83d") == "\U0001f600 \ufffd \ufffd\ufffd"
+
+
+def test_full_width_letters_stay_full_width() -> None:
+    """Nothing is normalised: that would make a control token of its full-width spelling."""
+    assert clean("＜｜end｜＞ ﬁ e\u0301") == "＜｜end｜＞ ﬁ e\u0301"
+
+
+def test_the_ends_of_a_text_are_whole_characters(starchat: Checkpoint) -> None:
+    """Where a text is cut, no character is cut, and both ends are the text's own."""
+    text = "🦙 wörld \ud800 " * 40
+    head, tail = starchat.tokenizer.ends(text, 10, 7)
+
+    assert clean(text).startswith(head)
+    assert clean(text).endswith(tail)
+    assert 8 <= len(starchat.tokenizer.encode(head)) <= 12
+    assert 5 <= len(starchat.tokenizer.encode(tail)) <= 9
+
+
+def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
+    """The operator reads which file is missing."""
+    with pytest.raises(CheckpointError, match=r"has no tokenizer\.json"):
+        Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"added_tokens": [{"id": 1}]}'])
+def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str) -> None:
+    """The operator reads which file cannot be read."""
+    (tmp_path / "tokenizer.json").write_text(content, "utf-8")
+
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json cannot be"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_tokenizer_that_the_library_refuses_is_refused(tmp_path: Path) -> None:
+    """What the library says of the file reaches the operator."""
+    directory = edited(tmp_path, lambda data: data["model"].update(type="Crystal"))
+
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        Tokenizer.load(directory)
+
+
+def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> None:
+    """A vocabulary that turns plain letters into a control token is refused at the start."""
+
+    def forge(data: dict[str, Any]) -> None:
+        data["model"] = {
+            "type": "WordLevel",
+            "vocab": {"<|end|>": 447, "?": 30},
+            "unk_token": "?",
+        }
+        data["pre_tokenizer"] = {"type": "WhitespaceSplit"}
+
+    with pytest.raises(CheckpointError, match=r"makes the control token <\|end\|> from plain text"):
+        Tokenizer.load(edited(tmp_path, forge))
+
+
+def test_a_checkpoint_s_own_cutting_and_padding_is_off(tmp_path: Path) -> None:
+    """A tokenizer file that would cut or pad texts does neither here."""
+
+    def cut(data: dict[str, Any]) -> None:
+        data["truncation"] = {
+            "direction": "Right",
+            "max_length": 4,
+            "strategy": "LongestFirst",
+            "stride": 0,
+        }
+        data["padding"] = {
+            "strategy": {"Fixed": 90},
+            "direction": "Left",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "<|endoftext|>",
+        }
+
+    tokenizer = Tokenizer.load(edited(tmp_path, cut))
+
+    assert tokenizer.decode(tokenizer.encode("a text of more than four tokens")) == (
+        "a text of more than four tokens"
+    )
+    assert 0 not in tokenizer.encode("short")
+
+
+def test_tokens_that_are_not_special_are_closed_too(tmp_path: Path) -> None:
+    """A tag that the vocabulary holds as one token cannot be typed, but a run of spaces can."""
+
+    def add(data: dict[str, Any]) -> None:
+        flags = dict.fromkeys(("special", "lstrip", "rstrip", "single_word", "normalized"), False)
+        for n, content in enumerate(("<tool_call>", "    ", "\u2581\u2581")):
+            data["added_tokens"].append({"id": 448 + n, "content": content} | flags)
+
+    tokenizer = Tokenizer.load(edited(tmp_path, add))
+
+    assert tokenizer.controls["<tool_call>"].id == 448
+    assert 448 not in tokenizer.encode("a <tool_call> b")
+    assert tokenizer.encode("    ") == [449]
+    assert tokenizer.encode("\u2581\u2581") == [450]
+    assert tokenizer.decode([448, 0, *tokenizer.encode("x")]) == "<tool_call>x"
+
+
+def test_the_parent_process_imports_no_model_library() -> None:
+    """Making prompts needs the tokenizer library alone."""
+    code = (
+        "import sys, worker.prompt; "
+        "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert found.stdout.strip() == "[]"
