@@ -73,6 +73,13 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
+    def announced(self) -> str | None:
+        """Return the address in the line `name: address` that a server prints once it serves."""
+        for line in self.log.read_text("utf-8", "replace").splitlines():
+            if line.startswith(f"{self.name}: http"):
+                return line.partition(": ")[2]
+        return None
+
     def last_words(self, lines: int = 5) -> str:
         """Return the last lines that it wrote."""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])

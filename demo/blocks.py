@@ -1,0 +1,75 @@
+"""Draws a message of the bot in a terminal: its rich text, its code and its small print; pure."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+Json = dict[str, Any]
+
+STYLES: Final = {"bold": "bold", "italic": "italic", "strike": "strike", "code": "cyan"}
+BULLETS: Final = ("•", "◦", "▪")
+
+
+def drawn(message: Json) -> RenderableType:
+    """Return a message as the terminal shows it; without blocks, its plain text."""
+    blocks = message.get("blocks") or []
+    parts = [part for block in blocks for part in _block(block)]
+    return Group(*parts) if parts else Text(str(message.get("text", "")))
+
+
+def _block(block: Json) -> Iterator[RenderableType]:
+    match block.get("type"):
+        case "rich_text":
+            for element in block.get("elements", []):
+                yield _element(element)
+        case "context":
+            words = " ".join(str(part.get("text", "")) for part in block.get("elements", []))
+            yield Text(words, style="dim italic")
+        case "section":
+            yield Text(str((block.get("text") or {}).get("text", "")))
+
+
+def _element(element: Json) -> RenderableType:
+    match element.get("type"):
+        case "rich_text_preformatted":
+            code = _line(element).plain.strip("\n")
+            language = str(element.get("language") or "text")
+            return Syntax(
+                code, language, background_color="default", word_wrap=True, padding=(0, 2)
+            )
+        case "rich_text_list":
+            return _list(element)
+        case "rich_text_quote":
+            return Padding(_line(element), (0, 0, 0, 2), style="italic")
+        case _:
+            return _line(element)
+
+
+def _list(element: Json) -> RenderableType:
+    depth = int(element.get("indent", 0))
+    ordered = element.get("style") == "ordered"
+    first = int(element.get("offset", 0)) + 1
+    items = []
+    for number, item in enumerate(element.get("elements", []), first):
+        mark = f"{number}." if ordered else BULLETS[depth % len(BULLETS)]
+        items.append(Text("  " * depth + f" {mark} ") + _line(item))
+    return Group(*items)
+
+
+def _line(element: Json) -> Text:
+    return Text.assemble(*(_piece(piece) for piece in element.get("elements", [])))
+
+
+def _piece(piece: Json) -> tuple[str, str]:
+    style = " ".join(STYLES[name] for name in piece.get("style") or {} if name in STYLES)
+    match piece.get("type"):
+        case "link":
+            return str(piece.get("text") or piece.get("url", "")), f"{style} underline"
+        case "emoji":
+            return f":{piece.get('name', '')}:", style
+        case _:
+            return str(piece.get("text", "")), style

@@ -1,0 +1,62 @@
+"""What the person at the terminal sees: progress, the page's address, a reply as it grows."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from demo.blocks import drawn
+from demo.conversation import Reply
+from demo.stage import Told
+
+
+class Screen:
+    """Talks to the person: the reply on standard output, everything else on standard error."""
+
+    def __init__(self) -> None:
+        """Find out what the two streams are."""
+        self._out = Console(highlight=False)
+        self._err = Console(stderr=True, highlight=False)
+
+    def say(self, line: str) -> None:
+        """Say one line."""
+        self._err.print(line, markup=False)
+
+    @contextmanager
+    def progress(self) -> Iterator[Told]:
+        """Show what is being waited for, and since when; where nobody watches, one line each."""
+        if not self._err.is_terminal:
+            yield lambda what: self.say(f"demo: {what}")
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=self._err, transient=True) as bar:
+            task = bar.add_task("")
+            yield lambda what: bar.reset(task, description=what)
+
+    def question(self, text: str) -> None:
+        """Show what is asked."""
+        self._err.print(Text.assemble(("Ada  ", "bold magenta"), f"@StarChat {text}"))
+
+    def reply(self, growing: Iterable[Reply]) -> Reply | None:
+        """Show a reply while it grows, and leave it on the screen; return it as it ended."""
+        last = None
+        if not self._out.is_terminal:
+            for each in growing:
+                last = each
+            self._out.print(_shown(last))
+            return last
+        with Live(Text("…", style="dim"), console=self._out, vertical_overflow="visible") as live:
+            started = time.monotonic()
+            for last in growing:
+                live.update(_shown(last))
+            seconds = time.monotonic() - started
+            live.update(Group(_shown(last), Text(f"{seconds:.1f} s", style="dim")))
+        return last
+
+
+def _shown(reply: Reply | None) -> RenderableType:
+    return Group(*(drawn(message) for message in reply.messages)) if reply else Text("")
