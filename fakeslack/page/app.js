@@ -2,7 +2,7 @@
 
 import { listen } from "./actions.js";
 import { announce } from "./announce.js";
-import { api } from "./api.js";
+import { api, Refusal } from "./api.js";
 import { banners } from "./banner.js";
 import { byId, el, refill } from "./dom.js";
 import { edit } from "./editor.js";
@@ -42,7 +42,15 @@ class Page {
     setInterval(() => this.#tick(), TICK);
     setInterval(() => this.#drawSoon(), MINUTE);
     byId("channel").classList.add("waiting");
-    this.live.start(place().user ?? FIRST_PERSON);
+    this.attempt(() => this.#start());
+  }
+
+  /** The address may name a person who is not here. */
+  async #start() {
+    const { user } = place();
+    const known = !user || (await api.state(user).then(() => true, (refusal) => refusal.code !== "user_not_found"));
+    if (!known) history.replaceState(null, "", "#/");
+    this.live.start(known ? (user ?? FIRST_PERSON) : FIRST_PERSON);
   }
 
   #pane(id, inThread) {
@@ -69,7 +77,7 @@ class Page {
     try {
       await act();
     } catch (refusal) {
-      if (refusal.name !== "Error" && !("code" in refusal)) throw refusal;
+      if (!(refusal instanceof Refusal)) throw refusal;
       this.#notice(refusal.message);
     }
   }
@@ -87,7 +95,6 @@ class Page {
     const { channel } = place();
     this.store.feed = null;
     this.store.thread = null;
-    this.store.wanted = channel;
     history.replaceState(null, "", `#/${user}/${channel ?? ""}`);
     await this.store.load(user);
     this.live.start(user);
@@ -164,6 +171,7 @@ class Page {
   // -- what the reader writes
 
   async #send(feed, { text, broadcast, client_msg_id }) {
+    if (!feed) throw new Refusal("This place is still being opened.");
     const body = { user: this.store.me, channel: feed.channel, text, client_msg_id };
     if (feed.threadTs) Object.assign(body, { thread_ts: feed.threadTs, broadcast: broadcast || undefined });
     await api.post(body);
@@ -242,7 +250,7 @@ class Page {
   }
 
   #tick() {
-    if (this.store.link.phase === "away") banners(this.store, this.noBotHidden);
+    banners(this.store, this.noBotHidden);
   }
 
   #notice(sentence) {

@@ -34,7 +34,6 @@ export function avatar(person, size = 36) {
     "svg",
     { class: "avatar", viewBox: "0 0 36 36", width: size, height: size, "aria-hidden": "true" },
     svg("rect", { width: 36, height: 36, rx: 9, fill: colour(person) }),
-    svg("rect", { width: 36, height: 18, rx: 9, class: "shine" }),
     person.is_bot && person.starred ? star : letters,
   );
 }

@@ -1,9 +1,12 @@
 /** Says on top of the page what is wrong with the connection, and what to do about it. */
 
-import { codeBlock } from "./code.js";
+import { copyButton } from "./code.js";
 import { byId, el, refill } from "./dom.js";
 import { icon } from "./icons.js";
 import { morph } from "./morph.js";
+
+/** A bot that reconnects is away for a moment; nobody needs to be told. */
+const GRACE = 1_500;
 
 function away(store) {
   const { retryAt } = store.link;
@@ -18,20 +21,22 @@ function away(store) {
   );
 }
 
-const settings = () =>
-  [
-    `SLACK_API_URL=${location.origin}/api/`,
-    "SLACK_BOT_TOKEN=xoxb-fakeslack",
-    "SLACK_APP_TOKEN=xapp-fakeslack",
-  ].join("\n");
+/** What the bot must be started with to live in this workspace. */
+const settings = () => [
+  `SLACK_API_URL=${location.origin}/api/`,
+  "SLACK_BOT_TOKEN=xoxb-fakeslack",
+  "SLACK_APP_TOKEN=xapp-fakeslack",
+];
 
 function noBot(store) {
-  const name = store.app?.name ?? "The app";
+  const lines = settings();
   return el(
     "div",
     { class: "banner no-bot", "data-key": "no-bot" },
     icon("plug"),
-    el("div", {}, el("p", {}, el("b", {}, `${name} is not connected.`), " Start the bot with these settings and it will answer here:"), codeBlock(settings(), "bash")),
+    el("p", {}, el("b", {}, `${store.app.name} is not connected.`), " Start the bot with these settings:"),
+    el("div", { class: "settings" }, lines.map((line) => el("code", {}, line))),
+    copyButton("settings", lines.join("\n")),
     el("button", { type: "button", class: "tool", "data-action": "hide-no-bot", "aria-label": "Hide this notice" }, icon("close")),
   );
 }
@@ -41,7 +46,7 @@ export function banners(store, hidden) {
   const node = byId("banner");
   const fresh = node.cloneNode(false);
   const gone = store.link.phase === "away";
-  const lonely = !gone && store.app && !store.app.connected && !hidden;
+  const lonely = !gone && !hidden && store.lonely(GRACE);
   refill(fresh, gone && away(store), lonely && noBot(store));
   morph(node, fresh);
 }

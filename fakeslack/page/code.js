@@ -7,6 +7,16 @@ import { language } from "./languages.js";
 
 const SHOWN_FOR = 1600;
 
+/** A button that copies `text`, or where there is none the code of the block around it. */
+export function copyButton(what, text = null) {
+  return el(
+    "button",
+    { type: "button", class: "copy", "data-action": "copy", "data-text": text, "aria-label": `Copy ${what}` },
+    el("span", { class: "unsaid" }, icon("copy"), "Copy"),
+    el("span", { class: "said" }, icon("check"), "Copied"),
+  );
+}
+
 /** A block of code that scrolls sideways and can be copied. */
 export function codeBlock(code, name) {
   const label = language(name)?.label ?? name ?? "Code";
@@ -20,12 +30,7 @@ export function codeBlock(code, name) {
       "figcaption",
       {},
       el("span", { class: "language" }, label),
-      el(
-        "button",
-        { type: "button", class: "copy", "data-action": "copy", "aria-label": `Copy ${label} code` },
-        el("span", { class: "unsaid" }, icon("copy"), "Copy"),
-        el("span", { class: "said" }, icon("check"), "Copied"),
-      ),
+      copyButton(`${label} code`),
     ),
     el("pre", { tabindex: 0, role: "region", "aria-label": `${label} code` }, el("code", {}, body)),
   );
@@ -51,9 +56,9 @@ export async function copyText(text) {
   }
 }
 
-/** Copies the code that a copy button belongs to, and says so on the button. */
+/** Copies what a copy button is for, and says so on the button. */
 export async function copyFrom(button) {
-  await copyText(button.closest("figure").querySelector("code").textContent);
+  await copyText(button.dataset.text ?? button.closest("figure").querySelector("code").textContent);
   button.dataset.copied = "yes";
   setTimeout(() => delete button.dataset.copied, SHOWN_FOR);
 }

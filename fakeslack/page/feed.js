@@ -4,6 +4,8 @@ import { api } from "./api.js";
 
 const OF_ROOT = ["reply_count", "reply_users", "reply_users_count", "latest_reply"];
 
+const TOLD = new Set(["message", "message_changed", "message_deleted", "reaction", "ephemeral"]);
+
 const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
 
 /** A change of a message may leave out what Slack derives; that is taken from before. */
@@ -25,7 +27,7 @@ function withReply(root, reply) {
 }
 
 export class Feed {
-  constructor(user, channel, threadTs = null) {
+  constructor(user, channel, threadTs = null, unread = 0) {
     this.user = user;
     this.channel = channel;
     this.threadTs = threadTs;
@@ -33,6 +35,8 @@ export class Feed {
     this.error = null;
     this.messages = new Map();
     this.early = [];
+    this.unread = unread;
+    this.newFrom = null;
   }
 
   /** Fetches all messages; what the stream tells meanwhile is applied after them. */
@@ -43,6 +47,7 @@ export class Feed {
       this.statuses = statuses ?? {};
       const whispers = [...this.messages.values()].filter((message) => message.is_ephemeral);
       this.messages = new Map([...messages, ...whispers].map((message) => [message.ts, message]));
+      if (this.phase === "loading") this.newFrom = this.#firstUnread();
       this.phase = "ready";
     } catch (refusal) {
       this.error = refusal.message;
@@ -61,7 +66,12 @@ export class Feed {
   take(event) {
     if (event.channel !== this.channel || !event.message) return;
     if (this.fetching) this.early.push(event);
-    else this[event.type]?.(event.message, event);
+    else if (TOLD.has(event.type)) this[event.type](event.message, event);
+  }
+
+  #firstUnread() {
+    const others = this.list().filter((message) => message.user !== this.user);
+    return this.unread ? (others.at(-this.unread)?.ts ?? null) : null;
   }
 
   #mine(message) {

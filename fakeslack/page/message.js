@@ -119,12 +119,23 @@ function attachment(given, names) {
   );
 }
 
+const edited = (message) => el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
+
+/** Where the mark of an edit goes: after the words of the last block that has some. */
+function lastWords(said) {
+  const blocks = [said].flat();
+  const last = blocks.findLast((block) => !block.matches(".context, .context-actions, .actions-block, hr")) ?? blocks.at(-1);
+  const inner = last.matches(".rich-text, .markdown, .section") ? last.lastElementChild : last;
+  return inner?.matches(".rich-section, p, .section-text") ? inner : last;
+}
+
 /** What was said: blocks where there are any, else the text. */
 export function content(message, names) {
   if (message.subtype === "tombstone") return el("div", { class: "content gone" }, "This message was deleted.");
   const said = message.blocks?.length
     ? blocks(message.blocks, names)
     : el("div", { class: "block text" }, inline(parse(message.text ?? "", { labelled: !message.bot_id }), names));
+  if (message.edited) lastWords(said).append(" ", edited(message));
   return el(
     "div",
     { class: "content" },
@@ -144,8 +155,6 @@ function head(message, who) {
   );
 }
 
-const edited = (message) => message.edited && el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
-
 /** One row. `view` is `{names, compact, inThread, status, pressed}`. */
 export function messageRow(message, view) {
   const who = author(message, view.names);
@@ -164,7 +173,6 @@ export function messageRow(message, view) {
       message.subtype === "thread_broadcast" && !view.inThread && el("button", { type: "button", class: "broadcast", "data-action": "thread" }, "Replied to a thread"),
       compact ? null : head(message, who),
       content(message, names),
-      edited(message),
       warnings(message, names),
       reactions(message, names),
       threadSummary(message, view),

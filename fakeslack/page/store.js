@@ -25,12 +25,15 @@ export class Store {
 
   /** Reads the workspace as `user` sees it. */
   async load(user) {
+    this.asked = user;
     const state = await api.state(user);
+    if (this.asked !== user) return;
     this.me = state.me ?? user;
     this.team = state.team;
+    if (this.app?.connected !== false) this.apartSince = this.app ? Date.now() : 0;
     this.app = state.app;
     this.people = new Map(state.people.map((person) => [person.id, person]));
-    this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel }]));
+    this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel, fresh: channel.unread }]));
     if (this.feed) this.#read(this.feed.channel);
     this.changed();
   }
@@ -43,6 +46,11 @@ export class Store {
       person: (id) => this.people.get(id),
       channel: (id) => this.channels.get(id),
     };
+  }
+
+  /** Whether the app has been away for longer than `grace` milliseconds. */
+  lonely(grace) {
+    return Boolean(this.app && !this.app.connected && Date.now() - this.apartSince > grace);
   }
 
   /** Who can write here, that is everyone who is not a bot. */
@@ -75,7 +83,7 @@ export class Store {
   }
 
   async open(channel) {
-    const feed = new Feed(this.me, channel);
+    const feed = new Feed(this.me, channel, null, this.channels.get(channel)?.fresh ?? 0);
     this.feed = feed;
     this.thread = null;
     this.editing = null;
@@ -138,12 +146,13 @@ export class Store {
     const reply = message.thread_ts && message.thread_ts !== message.ts;
     const named = (message.text ?? "").includes(`<@${this.me}>`);
     const direct = channel.kind === "im" || channel.kind === "mpim";
+    if (!reply) channel.fresh += 1;
     if (!reply || named || direct || message.parent_user_id === this.me) channel.unread = (channel.unread ?? 0) + 1;
     if (named || direct) channel.named = true;
   }
 
   #read(id) {
     const channel = this.channels.get(id);
-    if (channel) Object.assign(channel, { unread: 0, named: false });
+    if (channel) Object.assign(channel, { unread: 0, named: false, fresh: 0 });
   }
 }

@@ -1,6 +1,6 @@
 /** Says when: Slack's `ts` as clock, day and distance, in the reader's own language. */
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "long", day: "numeric" });
 const YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });

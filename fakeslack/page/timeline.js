@@ -18,8 +18,8 @@ function follows(message, previous) {
   return same && near && plain && Boolean(previous.is_ephemeral) === Boolean(message.is_ephemeral);
 }
 
-const divider = (label, key) =>
-  el("div", { class: "divider", role: "separator", "data-key": key, "aria-label": label }, el("span", {}, label));
+const divider = (label, key, look = "divider") =>
+  el("div", { class: look, role: "separator", "data-key": key, "aria-label": label }, el("span", {}, label));
 
 export class Timeline {
   constructor({ scroller, list, pill, editor }) {
@@ -80,6 +80,7 @@ export class Timeline {
         const name = dayName(message.ts);
         items.push({ key: `day-${dayKey(message.ts)}`, sign: [name], draw: () => divider(name, `day-${dayKey(message.ts)}`) });
       }
+      if (message.ts === feed.newFrom) items.push({ key: "new", sign: [], draw: () => divider("New", "new", "divider new") });
       items.push(this.#row(message, view, !first && follows(message, previous) && previous?.ts !== feed.threadTs));
       if (first) items.push(...this.#count(feed));
       previous = message;
@@ -97,8 +98,7 @@ export class Timeline {
   #row(message, view, compact) {
     const status = view.status?.(message.ts) ?? "";
     const editing = view.editing === message.ts;
-    const pressed = view.pressed?.size ?? 0;
-    const sign = [message, compact, status, editing, view.names.me, pressed, view.minute];
+    const sign = [message, compact, status, editing, view.names.me, view.pressed, view.minute];
     const draw = () => {
       const row = messageRow(message, { ...view, compact });
       if (editing) this.editor(row, message);

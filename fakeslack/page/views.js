@@ -22,6 +22,10 @@ function blocked(store) {
 const tool = (action, shape, label, more = "") =>
   el("button", { type: "button", class: `tool ${more}`, "data-action": action, "aria-label": label, title: label }, icon(shape));
 
+const theme = () =>
+  el("button", { type: "button", class: "tool theme", "data-action": "theme", "aria-label": "Switch between dark and light", title: "Switch between dark and light" },
+    el("span", { class: "to-dark" }, icon("moon")), el("span", { class: "to-light" }, icon("sun")));
+
 const badge = (person) => person?.is_bot && el("span", { class: "app-badge" }, "APP");
 
 function faces(channel, store) {
@@ -73,7 +77,7 @@ export function channelView(store) {
       tool("drawer", "menu", "Open the sidebar", "drawer-open"),
       el("div", { class: "title" }, name(channel, store)),
       channel.kind === "im" ? null : faces(channel, store),
-      tool("theme", "moon", "Switch between dark and light", "theme"),
+      theme(),
     ],
     intro: [firstWords(store), store.feed.messages.size === 0 && suggestions(store)],
     placeholder: channel.archived ? `${room} is archived` : `Message ${room}`,
@@ -96,7 +100,7 @@ export function threadView(store) {
       el("div", { class: "title" }, el("h2", {}, "Thread"), el("span", { class: "sub" }, room)),
       tool("close-thread", "close", "Close the thread"),
     ],
-    intro: [],
+    intro: store.thread.messages.size ? [] : [el("p", {}, "This thread is no longer here.")],
     placeholder: "Reply…",
     also: `Also send to ${room}`,
     blocked: blocked(store),
