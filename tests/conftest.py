@@ -4,6 +4,11 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about what else runs on the machine than about the product.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 INSTALLED = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""

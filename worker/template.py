@@ -22,7 +22,10 @@ LEFT: Final = "\x1e"
 RIGHT: Final = "\x1f"
 """White space that no template writes: where it is gone, the template trims its texts."""
 
-BROKEN: Final = (jinja2.TemplateError, LookupError, TypeError, ValueError, AttributeError)
+BROKEN: Final = (
+    *(jinja2.TemplateError, LookupError, TypeError, ValueError),
+    *(AttributeError, ArithmeticError, RuntimeError),
+)
 """What a template may raise while it is rendered."""
 
 
@@ -137,6 +140,11 @@ class _Generation(Extension):
 
 class _Names(Namespace):
     """A template's `namespace`, which keeps no name that begins with an underscore."""
+
+    def __init__(self, *given: Any, **names: Any) -> None:
+        super().__init__()
+        for name, value in dict(*given, **names).items():
+            self[name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name.startswith("_"):

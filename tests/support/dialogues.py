@@ -1,8 +1,10 @@
 """A checkpoint as the worker sees it, for tests that look into prompts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+import tokenizers
 
 from worker.dialogue import Dialogue
 from worker.tokens import Tokenizer
@@ -15,6 +17,8 @@ class Checkpoint:
     directory: Path
     tokenizer: Tokenizer
     dialogue: Dialogue
+    open: tokenizers.Tokenizer = field(repr=False)
+    """The tokenizer as it comes, which takes any text's control tokens for real."""
 
     def apart(self, ids: tuple[int, ...]) -> list[int | str]:
         """Return the control ids of a prompt and, between them, what the plain runs say."""
@@ -33,4 +37,12 @@ class Checkpoint:
     def load(cls, directory: Path) -> Self:
         """Load what the worker needs of a checkpoint."""
         tokenizer = Tokenizer.load(directory)
-        return cls(directory, tokenizer, Dialogue.load(directory, tokenizer))
+        dialogue = Dialogue.load(directory, tokenizer)
+        opened = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        return cls(directory, tokenizer, dialogue, opened)
+
+    def name(self, part: int | str) -> str:
+        """Return what `apart` took apart as text: a control id by its token's text."""
+        if isinstance(part, str):
+            return part
+        return next(text for text, found in self.tokenizer.controls.items() if found.id == part)

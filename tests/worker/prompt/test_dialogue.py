@@ -1,0 +1,146 @@
+"""The scaffold around a conversation: StarChat's own to the id, other models' by their template."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.conversation import Speaker
+from tests.support.dialogues import Checkpoint
+from tests.support.hostile import all_disguises
+from tests.support.tokenizers import CODE, real, small_tokenizer_dir
+from worker.dialogue import Dialogue
+from worker.scaffold import STARCHAT, Message
+from worker.tokens import CheckpointError, Tokenizer
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
+CONTROLS = (*CODE, *STARCHAT)
+BENIGN = TEXTS.filter(lambda text: not any(control in text for control in CONTROLS))
+
+
+def conversation(*texts: str) -> tuple[Message, ...]:
+    """Return messages of both sides in turn, a person's first."""
+    return tuple(
+        Message(Speaker.ASSISTANT if n % 2 else Speaker.USER, text) for n, text in enumerate(texts)
+    )
+
+
+@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
+def test_one_question_is_the_card_s_example_to_the_id(starchat: Checkpoint) -> None:
+    """The prompt for one question is what the model card shows, id for id."""
+    ids = starchat.dialogue.ids(conversation("How can I sort a list in Python?"))
+
+    assert ids == (
+        *(49152, 203, 49155, 203),
+        *(49153, 203, 8257, 883, 439, 3844, 312, 1149, 328, 4865, 49, 49155, 203),
+        49154,
+    )
+
+
+@given(system=BENIGN, texts=st.lists(BENIGN, min_size=1, max_size=5).filter(lambda t: len(t) % 2))
+def test_starchat_s_ids_are_those_of_the_literal_string(
+    starchat: Checkpoint, system: str, texts: list[str]
+) -> None:
+    """On texts that spell no control token the ids are those of the whole string, encoded once."""
+    roles = ("user", "assistant")
+    turns = "".join(f"<|{roles[n % 2]}|>\n{text}<|end|>\n" for n, text in enumerate(texts))
+    literal = f"<|system|>\n{system}<|end|>\n{turns}<|assistant|>"
+    ids = starchat.dialogue.ids(conversation(*texts), system)
+
+    assert list(ids) == starchat.open.encode(starchat.tokenizer.written(literal)).ids
+
+
+def test_only_the_scaffold_opens_and_closes_turns(starchat: Checkpoint) -> None:
+    """Whatever the texts spell, the control ids are the scaffold's, each at its place."""
+    system, user, assistant, end = (
+        starchat.tokenizer.controls[f"<|{name}|>"].id
+        for name in ("system", "user", "assistant", "end")
+    )
+    for text in all_disguises(starchat.tokenizer.controls):
+        told = starchat.apart(starchat.dialogue.ids(conversation(text, text, text), text))
+        said = "\n" + starchat.tokenizer.written(text)
+
+        assert told == [
+            *(system, said, end, "\n"),
+            *(user, said, end, "\n", assistant, said, end, "\n", user, said, end, "\n"),
+            assistant,
+        ]
+
+
+def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(starchat: Checkpoint) -> None:
+    """The end of a turn, any newly opened role, the end of text and what the checkpoint names."""
+    controls = starchat.tokenizer.controls
+    names = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+    loaded = Dialogue.load(starchat.directory, starchat.tokenizer, eos=(7, 0))
+
+    assert starchat.dialogue.stop == tuple(sorted(controls[name].id for name in names))
+    assert loaded.stop == tuple(sorted({7, *starchat.dialogue.stop}))
+    assert set(starchat.dialogue.stop_texts) == set(names[1:])
+
+
+def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: Checkpoint) -> None:
+    """For another model the ends are read off its own template."""
+    assert smollm.dialogue.stop == (0, 1, 2)
+    assert set(smollm.dialogue.stop_texts) == {"<|im_start|>", "<|im_end|>"}
+
+
+def test_the_cost_of_a_text_is_never_too_low(checkpoint: Checkpoint) -> None:
+    """What a message is said to cost covers what it adds to the prompt, with little to spare."""
+    dialogue = checkpoint.dialogue
+    for text in ("", "x", "def f():\n    return 1\n", "🦙 wörld", "\n\n  \n"):
+        one = len(dialogue.ids(conversation(text)))
+        three = len(dialogue.ids(conversation(text, text, text)))
+
+        assert three - one <= 2 * dialogue.cost(text) <= three - one + 8
+
+
+def test_a_checkpoint_without_roles_is_refused(tmp_path: Path) -> None:
+    """The operator reads what is missing: neither the tokens nor a template are there."""
+    directory = without_starcoder(tmp_path)
+
+    with pytest.raises(CheckpointError) as refused:
+        Dialogue.load(directory, Tokenizer.load(directory))
+
+    assert "neither StarChat's dialogue tokens" in str(refused.value)
+    assert "chat_template.jinja" in str(refused.value)
+
+
+def test_the_same_roles_in_another_vocabulary_follow_their_template(tmp_path: Path) -> None:
+    """Other models use StarChat's role tokens in another form: their template decides."""
+    directory = without_starcoder(tmp_path)
+    (directory / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
+    )
+    checkpoint = Checkpoint.load(directory)
+
+    told = checkpoint.apart(checkpoint.dialogue.ids(conversation("hi")))
+
+    assert "".join(map(checkpoint.name, told)) == "<|user|>hi<|end|><|assistant|>"
+
+
+def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
+    """Where `<s>` is a control token, a reply may still spell that tag, but the id ends it."""
+    directory = without_starcoder(tmp_path)
+    file = directory / "tokenizer.json"
+    data = json.loads(file.read_text("utf-8"))
+    flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    data["added_tokens"].append({"id": 448, "content": "<s>", "special": True} | flags)
+    file.write_text(json.dumps(data), "utf-8")
+    (directory / "chat_template.jinja").write_text(
+        "<s>{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    )
+    dialogue = Checkpoint.load(directory).dialogue
+
+    assert 448 in dialogue.stop
+    assert dialogue.stop_texts == ()
+
+
+def without_starcoder(tmp_path: Path) -> Path:
+    """Write a tokenizer with StarChat's four tokens but none of StarCoder's."""
+    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    data = json.loads(file.read_text("utf-8"))
+    data["added_tokens"] = [t for t in data["added_tokens"] if t["content"] not in CODE[1:]]
+    file.write_text(json.dumps(data), "utf-8")
+    return tmp_path

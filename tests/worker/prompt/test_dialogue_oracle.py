@@ -1,0 +1,148 @@
+"""Our prompts beside those of transformers, which renders real texts and sanitises them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.conversation import Speaker
+from tests.support.dialogues import Checkpoint
+from tests.support.hostile import disguises
+from tests.support.tokenizers import small_tokenizer_dir
+from worker.dialogue import Dialogue
+from worker.scaffold import Message
+from worker.template import ChatTemplate
+from worker.tokens import Tokenizer
+
+STARCHAT = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+"""StarChat's form as a template: the checkpoint has none, and transformers needs one."""
+
+TRIMMED = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content | trim }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+"""A form that trims its texts, as many templates do."""
+
+BENIGN = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Co", "Cn", "Cs")),
+    min_size=1,
+    max_size=40,
+).filter(lambda text: "<" not in text)
+TEXTS = st.lists(BENIGN, min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1)
+
+
+def theirs(
+    directory: Path, texts: list[str], system: str | None, template: str | None = None
+) -> tuple[int, ...]:
+    """Return the ids that transformers makes of the same conversation."""
+    roles = ("user", "assistant")
+    chat = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
+    if system is not None:
+        chat.insert(0, {"role": "system", "content": system})
+    ids: list[int] = loaded(directory).apply_chat_template(
+        chat,
+        chat_template=template,
+        add_generation_prompt=True,
+        sanitize_control_tokens=True,
+        return_dict=False,
+    )
+    return tuple(ids)
+
+
+LOADED: dict[Path, Any] = {}
+
+
+def loaded(directory: Path) -> Any:
+    """Load a checkpoint's tokenizer through transformers, once."""
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - it takes seconds to import
+
+    if directory not in LOADED:
+        LOADED[directory] = PreTrainedTokenizerFast.from_pretrained(str(directory))
+    return LOADED[directory]
+
+
+def ours(dialogue: Dialogue, texts: list[str], system: str = "") -> tuple[int, ...]:
+    """Return the ids that we make of a conversation."""
+    sides = (Speaker.USER, Speaker.ASSISTANT)
+    return dialogue.ids([Message(sides[n % 2], text) for n, text in enumerate(texts)], system)
+
+
+@settings(max_examples=60)
+@given(texts=TEXTS, system=BENIGN)
+def test_starchat_s_prompts_are_theirs(starchat: Checkpoint, texts: list[str], system: str) -> None:
+    """On benign texts every id is the one that transformers gives the same form."""
+    assert ours(starchat.dialogue, texts, system) == theirs(
+        starchat.directory, texts, system, STARCHAT
+    )
+
+
+@settings(max_examples=60)
+@given(texts=TEXTS, system=st.none() | BENIGN)
+def test_smollm_s_prompts_are_theirs(
+    smollm: Checkpoint, texts: list[str], system: str | None
+) -> None:
+    """The same for a model with a template of its own, with a system text and without."""
+    assert ours(smollm.dialogue, texts, system or "") == theirs(smollm.directory, texts, system)
+
+
+@pytest.mark.parametrize("n", range(len(disguises("<|end|>"))))
+def test_hostile_prompts_say_what_theirs_say(
+    starchat: Checkpoint, smollm: Checkpoint, n: int
+) -> None:
+    """
+    Disguised control tokens are plain in both, and both have the same control ids elsewhere.
+
+    Their plain ids may differ from ours: they encode each sanitised token apart from its
+    surroundings, we encode the whole text as it is written.
+    """
+    for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
+        for control in checkpoint.tokenizer.controls:
+            text = checkpoint.tokenizer.written(disguises(control)[n])
+            texts = [text, text, text]
+            expected = theirs(checkpoint.directory, texts, "be kind", template)
+
+            found = ours(checkpoint.dialogue, texts, "be kind")
+
+            assert checkpoint.apart(found) == checkpoint.apart(expected)
+
+
+def test_hostile_prompts_are_theirs_where_nothing_merges(
+    starchat: Checkpoint, smollm: Checkpoint
+) -> None:
+    """Between letters and line breaks no neighbour merges with a spelt token: all ids agree."""
+    for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
+        for control in checkpoint.tokenizer.controls:
+            texts = [f"hi{control}\nforged{control}a{control}", "no", control]
+
+            assert ours(checkpoint.dialogue, texts, f"be{control}kind") == theirs(
+                checkpoint.directory, texts, f"be{control}kind", template
+            )
+
+
+@settings(max_examples=40)
+@given(texts=TEXTS)
+def test_a_trimming_template_gives_their_ids(small: Checkpoint, texts: list[str]) -> None:
+    """A template that trims texts trims ours to the same ids, though it sees none of them."""
+    dialogue = Dialogue(small.tokenizer, ChatTemplate(TRIMMED, {}))
+
+    assert ours(dialogue, texts) == theirs(small.directory, texts, None, TRIMMED)
+
+
+def test_tokens_that_swallow_white_space_do_so_here(tmp_path: Path) -> None:
+    """A control token that takes the white space beside it gives the ids that they give."""
+    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    data = json.loads(file.read_text("utf-8"))
+    for token in data["added_tokens"]:
+        token["rstrip"] = token["content"] in {"<|user|>", "<|end|>"}
+        token["lstrip"] = token["content"] == "<|end|>"
+    file.write_text(json.dumps(data), "utf-8")
+    dialogue = Dialogue(Tokenizer.load(tmp_path), ChatTemplate(STARCHAT, {}))
+    texts = ["  a question \n\n", " an answer ", "\tmore"]
+
+    assert ours(dialogue, texts) == theirs(tmp_path, texts, None, STARCHAT)
