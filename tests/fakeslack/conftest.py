@@ -1,10 +1,19 @@
-"""A workspace for the tests of fakeslack."""
+"""A workspace for the tests of fakeslack, and readers of its page."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.support.workspace import Workspace
+from tests.support.browser import Reader, chromium
+from tests.support.workspace import ADA, DEPLOYBOT, LIN, SAM, STARCHAT, Workspace
+
+EVERYBODY = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
+NUMBERS = itertools.count(1)
+
+Read = Callable[..., Reader]
 
 
 @pytest.fixture
@@ -12,3 +21,39 @@ def slack() -> Iterator[Workspace]:
     """A fresh workspace in a process of its own."""
     with Workspace() as workspace:
         yield workspace
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; one for a module, since its driver and asyncio tests cannot run at once."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def town(browser: Browser) -> Iterator[Workspace]:
+    """One workspace for all tests of a module that keep to a room of their own."""
+    with Workspace() as workspace:
+        yield workspace
+
+
+@pytest.fixture
+def room(town: Workspace) -> str:
+    """A new channel in the town, with everybody in it."""
+    made = town.control("create", name=f"room-{next(NUMBERS)}", members=EVERYBODY)
+    return str(made["channel"])
+
+
+@pytest.fixture
+def read(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Read]:
+    """Open windows on the page; in the end no console may have complained."""
+    readers: list[Reader] = []
+
+    def opened(slack: Workspace, person: str = ADA, **context: Any) -> Reader:
+        readers.append(Reader(browser, slack, person, **context))
+        return readers[-1]
+
+    yield opened
+    for reader in readers:
+        reader.close()
+    assert [reader.complaints for reader in readers] == [[] for _ in readers]
