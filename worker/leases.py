@@ -108,6 +108,7 @@ class Fence:
         self._ms = int(lease * 1000)
         self._beat = connection.register_script(scripts.BEAT)
         self._note = connection.register_script(scripts.NOTE)
+        self._settle = connection.register_script(scripts.SETTLE)
 
     async def check(self, lease: Lease) -> None:
         """Prove that the lease is ours. Raises `LeaseLostError`; waits while Redis is away."""
@@ -122,6 +123,14 @@ class Fence:
         if not await self._note(keys=held, args=[lease.execution, lease.member, *flat]):
             raise LeaseLostError
 
+    async def settle(self, lease: Lease, field: str, value: str) -> str:
+        """Write a field unless it is written; returns what stands there. `LeaseLostError`."""
+        held = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        found = await self._settle(keys=held, args=[lease.execution, lease.member, field, value])
+        if found is None:
+            raise LeaseLostError
+        return str(found)
+
 
 class Heartbeat:
     """
@@ -131,15 +140,13 @@ class Heartbeat:
     loop that has not turned for `STALL` seconds loses its jobs to a worker that is alive.
     """
 
-    def __init__(
-        self, connection: redis.Redis, lease: float, beat: float, lost: Callable[[Lease], None]
-    ) -> None:
-        """Beat every `beat` seconds; `lost` is called in the thread for each lease that is gone."""
+    def __init__(self, connection: redis.Redis, lease: float, beat: float) -> None:
+        """Beat every `beat` seconds; `connection` must not wait long."""
         self._connection = connection
         self._script = connection.register_script(scripts.BEAT)
         self._ms = int(lease * 1000)
         self._every = beat
-        self._lost = lost
+        self._lost: Callable[[Lease], object] = log.warning
         self._held: dict[str, Lease] = {}
         self._guard = threading.Lock()
         self._over = threading.Event()
@@ -147,8 +154,9 @@ class Heartbeat:
         self._failed = -float("inf")
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, lost: Callable[[Lease], object]) -> None:
+        """Start the thread, which calls `lost` for each lease that is gone."""
+        self._lost = lost
         self._thread.start()
 
     def stop(self) -> None:

@@ -80,6 +80,10 @@ class Ledger:
         """Write fields, named as in this module and `contract.keys`. Raises `LeaseLostError`."""
         await self._fence.note(self.lease, fields)
 
+    async def settle(self, field: str, value: str) -> str:
+        """Write a field once; returns what stands there now. Raises `LeaseLostError`."""
+        return await self._fence.settle(self.lease, field, value)
+
     async def value(self, field: str) -> str | None:
         """Return one field."""
         found = await self._redis.hget(self._key, field)

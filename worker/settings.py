@@ -70,8 +70,19 @@ class Settings(Base):
     starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
         "auto", "auto, float32, bfloat16 or float16", "Number format of the weights."
     )
-    starchat_slots: int = _setting(
-        8, "a whole number from 1 to 256", "Replies generated at once.", ge=1, le=256
+    starchat_slots: int | None = _setting(
+        None,
+        "a whole number from 1 to 256",
+        "Replies generated at once; unset, what suits the device.",
+        ge=1,
+        le=256,
+    )
+    starchat_threads: int | None = _setting(
+        None,
+        "a whole number from 1 to 1024",
+        "CPU threads of the model; unset, as many as there are cores.",
+        ge=1,
+        le=1024,
     )
     starchat_max_new_tokens: int = _setting(
         256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191

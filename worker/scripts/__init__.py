@@ -14,6 +14,8 @@ BEAT: Final = _text("beat")
 """Prove and prolong a lease. Returns 1, or 0 if it is lost."""
 NOTE: Final = _text("note")
 """Write on the job's hash as long as the lease is ours. Returns 1, or 0 if it is lost."""
+SETTLE: Final = _text("settle")
+"""Write a field once as long as the lease is ours. Returns what stands there, or nothing."""
 RELEASE: Final = _text("release")
 """Let a lease go if it is still ours."""
 GIVE_BACK: Final = _text("give_back")

@@ -1,0 +1,28 @@
+"""`python -m worker`: exit 0 when drained, 1 when it cannot go on, 2 for a wrong setting."""
+
+import asyncio
+import sys
+
+from contract import logs
+from contract.settings import SettingsError
+from worker.app import run
+from worker.settings import Settings
+
+
+def main() -> int:
+    """Run the worker; what an operator must know comes as one line on stderr."""
+    try:
+        settings = Settings.read()
+    except SettingsError as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    logs.start("worker", settings.starchat_log_level)
+    why = asyncio.run(run(settings))
+    if why is not None:
+        print(f"worker: {why}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""One job from first to last: placeholder, conversation, growing reply, final, memory."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+import structlog
+from redis.exceptions import RedisError
+
+from contract import keys
+from contract.job import Job
+from worker import reply
+from worker.engine import EngineError, LoadError
+from worker.errors import (
+    LeaseLostError,
+    ModelFailedError,
+    ModelMissingError,
+    NoReplyError,
+    QuietError,
+)
+from worker.faults import Faults, Point
+from worker.generation import Generation
+from worker.ledger import COUNTS, POSTED, Entry
+from worker.memory import Memory
+from worker.metrics import Metrics
+from worker.posting import Posting
+from worker.reply import Facts, Message
+from worker.slack import SlackAwayError
+from worker.task import GiveBackError, Limits, Outcome, Task
+from worker.writing import Writing, known
+
+log = structlog.get_logger()
+
+RECOVERIES: int = 10
+"""A job that was put back so often ends its workers before generation even starts."""
+
+
+class Answering:
+    """Turns jobs into replies."""
+
+    def __init__(
+        self,
+        generation: Generation,
+        memory: Memory,
+        posting: Callable[[Task], Posting],
+        limits: Limits,
+        metrics: Metrics,
+        *,
+        faults: Faults,
+    ) -> None:
+        """`posting` gives the way to a task's thread."""
+        self._generation = generation
+        self._memory = memory
+        self._posting = posting
+        self._limits = limits
+        self._metrics = metrics
+        self._faults = faults
+
+    async def answer(self, task: Task) -> Outcome:
+        """
+        Answer a job, or tell its thread why there is no answer.
+
+        Raises `LeaseLostError`, `GiveBackError`, and what Redis and Slack raise when they stay
+        away: then nothing is decided yet.
+        """
+        entry = await task.ledger.read()
+        if entry.posted is not None:
+            return Outcome(entry.posted)
+        posting = self._posting(task)
+        try:
+            return await self._answered(task, entry, posting)
+        except (LeaseLostError, GiveBackError, RedisError, SlackAwayError):
+            raise
+        except NoReplyError as why:
+            return await self._refused(task, posting, why)
+        except QuietError as why:
+            log.warning("no reply wanted", job=task.job.id, why=type(why).__name__, error=str(why))
+            return Outcome.QUIET
+        except Exception:
+            # The one net: what nobody foresaw still ends as a sentence in the thread.
+            log.exception("job failed", job=task.job.id)
+            return await self._refused(task, posting, NoReplyError())
+
+    async def _answered(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
+        await posting.open(entry, self._sign(entry))
+        text, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
+        stopped = task.stopped.is_set()
+        if stopped and await posting.withdraw():
+            return await _ended(task, Outcome.WITHDRAWN)
+        if stopped and not text:
+            await posting.finish([reply.stopped("")], state="error", again=False)
+            return await _ended(task, Outcome.STOPPED)
+        parts = reply.final(text, facts=facts)
+        await posting.finish(parts, state="final", again=entry.answer is not None)
+        await self._memory.remember(task.job, text)
+        return await _ended(task, Outcome.STOPPED if stopped else Outcome.ANSWERED)
+
+    async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:
+        log.warning("no reply", job=task.job.id, why=type(why).__name__)
+        await posting.finish([reply.error(why.sentence)], state="error", again=False)
+        return await _ended(task, Outcome.REFUSED)
+
+    async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[str, Facts]:
+        """Generate the answer and save it before anybody is told that it is finished."""
+        if entry.attempts >= self._limits.attempts or entry.recoveries >= RECOVERIES:
+            raise ModelFailedError
+        writing = Writing(task, posting, self._generation, self._limits, self._faults)
+        try:
+            await writing.write(await self._memory.conversation(task.job), entry.attempts)
+        except LoadError:
+            await posting.sign(reply.error(ModelMissingError().sentence))
+            raise GiveBackError from None
+        except EngineError as error:
+            log.warning("generation failed", job=task.job.id, error=type(error).__name__)
+            task.charged = False
+            if writing.attempt >= self._limits.attempts:
+                raise ModelFailedError from None
+            await posting.sign(reply.retrying())
+            raise GiveBackError from None
+        text, facts = writing.reading.text, writing.facts
+        self._metrics.generated(writing.reading)
+        self._faults.reach(Point.BEFORE_ANSWER_SAVED)
+        await task.ledger.write(**{keys.ANSWER: text, COUNTS: _counts(facts)})
+        self._faults.reach(Point.AFTER_ANSWER_SAVED)
+        return text, facts
+
+    def _sign(self, entry: Entry) -> Message:
+        again = entry.attempts or entry.recoveries
+        return reply.retrying() if again else self._generation.sign()
+
+
+def _saved(job: Job, entry: Entry) -> tuple[str, Facts] | None:
+    if entry.answer is None:
+        return None
+    return entry.answer, Facts(**json.loads(entry.counts or "{}"), known=known(job))
+
+
+def _counts(facts: Facts) -> str:
+    counts = asdict(facts)
+    del counts["known"]
+    return json.dumps(counts)
+
+
+async def _ended(task: Task, outcome: Outcome) -> Outcome:
+    await task.ledger.write(**{POSTED: outcome})
+    return outcome

@@ -1,0 +1,180 @@
+"""Puts one worker together from its settings and runs it."""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import socket
+import time
+from typing import Final
+
+import aiohttp
+import redis
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+from slack_sdk.web.async_client import AsyncWebClient
+
+from contract.settings import revealed
+from worker.answering import Answering
+from worker.beats import Beats
+from worker.engine.options import Options
+from worker.engine.process import EngineProcess
+from worker.faults import Faults
+from worker.generation import Generation, Wishes
+from worker.intake import Intake
+from worker.leases import Claims, Fence, Heartbeat
+from worker.ledger import Ledger
+from worker.memory import Memory
+from worker.metrics import Metrics
+from worker.posting import Posting
+from worker.rates import Rates
+from worker.rq_worker import RqWorker, Taken
+from worker.serving import Orders, Parts, Serving
+from worker.settings import Settings
+from worker.slack import TIMEOUT, Slack
+from worker.task import Limits, Task
+from worker.thread import SlackThread
+
+log = structlog.get_logger()
+
+PATIENCE: Final = 240
+"""Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
+COLD: Final = 5.0
+"""Seconds between tries at most, until Redis answers for the first time."""
+
+
+async def run(settings: Settings) -> str | None:
+    """Run a worker until it is told to end; returns why it could not go on, if it could not."""
+    orders = Orders()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, orders.end)
+    engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
+    engine.open()
+    for_rq, for_beat, for_loop = _connections(revealed(settings.redis_url))
+    try:
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            if await _reached(for_beat, orders):
+                parts = _parts(settings, (for_rq, for_beat, for_loop), engine, session)
+                await Serving(parts, orders).run()
+    finally:
+        await engine.close()
+        await for_loop.aclose()
+        for_rq.close()
+        for_beat.close()
+    return orders.why
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        model=settings.starchat_model,
+        revision=settings.starchat_revision,
+        device=settings.starchat_device,
+        dtype=settings.starchat_dtype,
+        slots=settings.starchat_slots,
+        threads=settings.starchat_threads,
+    )
+
+
+def _wishes(settings: Settings) -> Wishes:
+    return Wishes(
+        new_tokens=settings.starchat_max_new_tokens,
+        temperature=settings.starchat_temperature,
+        top_k=settings.starchat_top_k,
+        top_p=settings.starchat_top_p,
+        system=settings.starchat_system_prompt,
+    )
+
+
+def _connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
+    """Return connections for RQ, for the heartbeat (never waits long) and for the loop."""
+    backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
+    return (
+        redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3)),
+        redis.Redis.from_url(url, socket_timeout=2, retry=Retry(backoff, 0)),
+        Redis.from_url(
+            url, decode_responses=True, socket_timeout=10, retry=AsyncRetry(backoff, PATIENCE)
+        ),
+    )
+
+
+async def _reached(connection: redis.Redis, orders: Orders) -> bool:
+    """Wait until Redis answers; says why it does not, once. False if told to end before."""
+    pause, said = 0.1, ""
+    while not orders.drain.is_set():
+        try:
+            await asyncio.to_thread(connection.ping)
+        except redis.RedisError as error:
+            if said != type(error).__name__:
+                said = type(error).__name__
+                log.error("redis does not answer", error=said)  # noqa: TRY400
+            pause = min(COLD, pause * 2)
+            await asyncio.wait(
+                {asyncio.create_task(orders.drain.wait())},
+                timeout=pause * random.uniform(0.5, 1),  # noqa: S311
+            )
+        else:
+            return True
+    return False
+
+
+def _parts(
+    settings: Settings,
+    connections: tuple[redis.Redis, redis.Redis, Redis],
+    engine: EngineProcess,
+    session: aiohttp.ClientSession,
+) -> Parts:
+    for_rq, for_beat, for_loop = connections
+    lease, faults, metrics = (
+        settings.starchat_lease,
+        Faults.read(settings.starchat_fault),
+        Metrics(),
+    )
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    claims = Claims(for_rq, lease, name)
+    worker = RqWorker(for_rq, name, claims, settings.starchat_result_ttl)
+    generation = Generation(engine, _wishes(settings))
+    client = AsyncWebClient(
+        token=revealed(settings.slack_bot_token),
+        base_url=settings.slack_api_url,
+        timeout=TIMEOUT,
+        session=session,
+        retry_handlers=[],
+    )
+    slack = Slack(session, client, Rates(for_loop), metrics)
+    fence = Fence(for_loop, lease)
+
+    def open_task(taken: Taken) -> Task:
+        return Task(taken.job, Ledger(for_loop, fence, taken.lease), taken.age)
+
+    def posting(task: Task) -> Posting:
+        thread = SlackThread(slack, task.job, time.monotonic() + settings.starchat_deadline)
+        return Posting(thread, task.ledger, task.job, faults, settings.starchat_edit_pace)
+
+    answering = Answering(
+        generation,
+        Memory(for_loop),
+        posting,
+        Limits(settings.starchat_attempts, settings.starchat_deadline),
+        metrics,
+        faults=faults,
+    )
+    heartbeat = Heartbeat(for_beat, lease, settings.starchat_beat)
+    intake = Intake(worker, heartbeat, open_task, answering.answer, metrics, faults=faults)
+    return Parts(
+        settings=settings,
+        redis=for_loop,
+        worker=worker,
+        claims=claims,
+        heartbeat=heartbeat,
+        beats=Beats(for_loop, name),
+        engine=engine,
+        generation=generation,
+        intake=intake,
+        metrics=metrics,
+    )

@@ -1,0 +1,205 @@
+"""Runs prompts on the engine: waits for the model and for a slot, streams the text."""
+
+import asyncio
+import contextlib
+import time
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from contract.conversation import Conversation
+from worker import reply
+from worker.dialogue import Dialogue
+from worker.engine import (
+    Event,
+    Finished,
+    FinishReason,
+    LoadError,
+    Model,
+    Request,
+    Sampling,
+)
+from worker.engine.health import State
+from worker.engine.process import EngineProcess
+from worker.prompt import Prompt, build
+from worker.reply import Message
+from worker.tokens import CheckpointError, TextStream, Tokenizer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is known once the model is loaded."""
+
+    model: Model
+    dialogue: Dialogue
+    slots: asyncio.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How the operator wants replies to be generated; `new_tokens` is their longest length."""
+
+    new_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    system: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """A reply while it is generated, and what is known of it at the end."""
+
+    text: str = ""
+    reason: FinishReason = FinishReason.STOPPED
+    new_tokens: int = 0
+    first: float | None = None
+    """Seconds until the first text."""
+
+
+class Pace:
+    """The average of seconds per reply, the newest counting most."""
+
+    def __init__(self, weight: float = 0.2) -> None:
+        """`weight` is the newest reply's share of the average."""
+        self._weight = weight
+        self.seconds: float | None = None
+
+    def add(self, seconds: float) -> None:
+        """Count one reply."""
+        before = seconds if self.seconds is None else self.seconds
+        self.seconds = before + self._weight * (seconds - before)
+
+
+class Generation:
+    """The engine, its tokenizer and its slots, as one job needs them."""
+
+    def __init__(self, engine: EngineProcess, wishes: Wishes) -> None:
+        """Use `engine`, which may still be loading."""
+        self._engine = engine
+        self._wishes = wishes
+        self._room: asyncio.Task[Room] | None = None
+        self._alone = asyncio.Lock()
+        self.pace = Pace()
+        self.running = 0
+        self.waiting = 0
+
+    def loading(self) -> bool:
+        """Tell whether a job that begins now would have to wait for the model."""
+        return self._engine.health.state is not State.READY or not self.load().done()
+
+    def load(self) -> asyncio.Task[Room]:
+        """Begin to wait for the model; the task ends with `LoadError` if there will be none."""
+        if self._room is None:
+            self._room = asyncio.create_task(self._load())
+        return self._room
+
+    async def room(self) -> Room:
+        """Wait for the model. Raises `LoadError`."""
+        return await asyncio.shield(self.load())
+
+    async def _load(self) -> Room:
+        model = await self._engine.ready()
+        try:
+            tokenizer = await asyncio.to_thread(Tokenizer.load, model.directory)
+            dialogue = Dialogue.load(model.directory, tokenizer, model.eos)
+        except CheckpointError as error:
+            raise LoadError(str(error)) from error
+        log.info("model loaded", device=model.device, slots=model.slots, positions=model.positions)
+        return Room(model, dialogue, asyncio.Semaphore(model.slots))
+
+    async def prompt(self, room: Room, turns: Conversation) -> Prompt:
+        """Build the prompt in a thread; raises `QuestionTooLongError`."""
+        return await asyncio.to_thread(
+            build,
+            turns,
+            dialogue=room.dialogue,
+            system=self._wishes.system,
+            positions=room.model.positions,
+            max_new_tokens=self._wishes.new_tokens,
+        )
+
+    @asynccontextmanager
+    async def slot(self, room: Room, *, alone: bool) -> AsyncIterator[None]:
+        """
+        Hold one of the engine's slots. With `alone` no other such job runs on this worker.
+
+        A job at its last attempt may be what ends the engine each time: of those only one runs at
+        a time, so it cannot take the attempts of the others with it.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            self.waiting += 1
+            try:
+                if alone:
+                    await stack.enter_async_context(self._alone)
+                await stack.enter_async_context(room.slots)
+                await self._engine.ready()
+            finally:
+                self.waiting -= 1
+            self.running += 1
+            started = time.monotonic()
+            try:
+                yield
+                self.pace.add(time.monotonic() - started)
+            finally:
+                self.running -= 1
+
+    def sign(self) -> Message:
+        """Return what a reader should see of a job that begins to wait now."""
+        if self.loading():
+            return reply.loading()
+        room = self.load().result()
+        if not room.slots.locked():
+            return reply.growing("")
+        pace = self.pace.seconds
+        wait = None if pace is None else (self.waiting + 1) * pace / room.model.slots
+        return reply.waiting(self.waiting, wait)
+
+    async def stream(
+        self, room: Room, name: str, prompt: Prompt, scope: str, reading: Reading
+    ) -> AsyncGenerator[str]:
+        """Generate; yields the text so far each time it grows, and fills in `reading`."""
+        text = TextStream(room.dialogue.tokenizer, room.dialogue.stop_texts)
+        started = time.monotonic()
+        async with aclosing(self._events(room, name, prompt, scope)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    reading.reason, reading.new_tokens = event.reason, event.new_tokens
+                    break
+                grown = text.feed(event.ids)
+                reading.new_tokens += len(event.ids)
+                if grown:
+                    reading.first = reading.first or time.monotonic() - started
+                    reading.text += grown
+                    yield reading.text
+                if text.stopped:
+                    reading.reason = FinishReason.STOP
+                    break
+        reading.text += text.finish()
+
+    def _events(self, room: Room, name: str, prompt: Prompt, scope: str) -> AsyncGenerator[Event]:
+        wishes = self._wishes
+        sampling = Sampling(
+            max_new_tokens=prompt.max_new_tokens,
+            temperature=wishes.temperature,
+            top_k=wishes.top_k,
+            top_p=wishes.top_p,
+            seed=zlib.crc32(name.encode()),
+        )
+        request = Request(
+            id=name,
+            prompt=prompt.ids,
+            sampling=sampling,
+            stop=room.dialogue.stop,
+            scope=scope,
+        )
+        return self._engine.start(request)
+
+    def stop(self, name: str) -> None:
+        """End a request; its stream ends with what there is."""
+        self._engine.stop(name)

@@ -1,0 +1,57 @@
+"""Answers an orchestrator over HTTP: is the worker alive, is it ready, what are its numbers."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from worker.metrics import Metrics
+
+
+class Health:
+    """`/healthz`, `/readyz` and `/metrics`; no text, no ids."""
+
+    def __init__(
+        self,
+        healthy: Callable[[], bool],
+        missing: Callable[[], Awaitable[str | None]],
+        metrics: Metrics,
+    ) -> None:
+        """`missing` names what the worker waits for, or nothing when it is ready."""
+        self._healthy = healthy
+        self._missing = missing
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int) -> int:
+        """Serve on `port`, any free one for 0; returns the port."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/readyz", self._ready),
+                web.get("/metrics", self._numbers),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "0.0.0.0", port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Serve no longer."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        alive = self._healthy()
+        return web.Response(text="alive\n" if alive else "hung\n", status=200 if alive else 503)
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        missing = await self._missing()
+        if missing is None:
+            return web.Response(text="ready\n")
+        return web.Response(text=f"waiting for {missing}\n", status=503)
+
+    async def _numbers(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), content_type="text/plain", charset="utf-8")

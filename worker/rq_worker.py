@@ -1,0 +1,217 @@
+"""RQ's side of the worker, blocking: what RQ's own tools see, and RQ's own records of each job."""
+
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+from uuid import uuid4
+
+import redis
+import structlog
+from rq import Queue, worker_registration
+from rq.exceptions import DequeueTimeout
+from rq.executions import Execution
+from rq.job import Job as RqJob
+from rq.job import JobStatus
+from rq.serializers import JSONSerializer
+from rq.utils import now
+from rq.worker.base import BaseWorker, WorkerStatus
+
+from contract import keys
+from contract.job import MAX_BYTES, QUEUE, BadJobError, Job
+from contract.scripts import FINISH
+from worker import scripts
+from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
+
+log = structlog.get_logger()
+
+ASIDE: Final = "starchat:aside"
+"""Sorted set of the ids that nobody could read, by the time they were set aside (s)."""
+ASIDE_MOST: Final = 1000
+DEFERRED: Final = f"rq:deferred:{QUEUE}"
+EXECUTION_TTL: Final = 3600
+"""Seconds after which RQ's own tools take an execution for dead; our reaper is faster."""
+OVER: Final = (None, b"finished", b"failed", b"stopped", b"canceled")
+"""States of a job that nobody needs to run any more."""
+
+
+class Turn(RqJob):
+    """An RQ job as data only: nothing that its hash names is imported, called or fetched."""
+
+    @property
+    def func(self) -> NoReturn:
+        """There is none: the worker has one fixed handler."""
+        raise BadJobError("a job's function is never looked up")
+
+    success_callback = failure_callback = stopped_callback = func
+
+    def send_webhooks(self, *_: Any, **__: Any) -> None:
+        """Call no address that stands in Redis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that this worker may run. `age` is how many seconds ago it was accepted."""
+
+    turn: RqJob
+    execution: Execution
+    lease: Lease
+    job: Job
+    age: float
+
+
+class RqWorker(BaseWorker):
+    """Registers as an RQ worker; begins and ends jobs in RQ's records. For threads."""
+
+    def __init__(self, connection: redis.Redis, name: str, claims: Claims, result_ttl: int) -> None:
+        """`connection` must not decode responses: RQ's payloads are compressed."""
+        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=Turn)
+        super().__init__(
+            [queue],
+            name=name,
+            connection=connection,
+            serializer=JSONSerializer,
+            job_class=Turn,
+            worker_ttl=60,
+            default_result_ttl=result_ttl,
+            log_job_description=False,
+        )
+        self._queue = queue
+        self._claims = claims
+        self._result_ttl = result_ttl
+        self._finish = connection.register_script(FINISH)
+        self._aside = connection.register_script(scripts.ASIDE)
+
+    dequeue_timeout = 1
+    """Seconds that one look at the queue waits."""
+    connection_timeout = 10
+
+    def get_heartbeat_ttl(self, *_: Any, **__: Any) -> int:
+        """Return the seconds after which RQ's own tools may take an execution for dead."""
+        return EXECUTION_TTL
+
+    def procline(self, message: str) -> None:
+        """Leave the process's title alone."""
+
+    def beat(self) -> None:
+        """Tell RQ's tools that the worker is alive, and register again if Redis forgot it."""
+        state = WorkerStatus.BUSY if self.executions else WorkerStatus.IDLE
+        with self.connection.pipeline() as pipeline:
+            self.heartbeat(pipeline=pipeline)
+            self.set_state(state, pipeline=pipeline)
+            forgotten = pipeline.execute()[0]
+            if forgotten:
+                pipeline.hset(self.key, mapping=self.serialize())
+                worker_registration.register(self, pipeline)
+                pipeline.execute()
+
+    def dequeue(self) -> str | None:
+        """Take the next id off the list; `None` if none came within `dequeue_timeout`."""
+        try:
+            _, job = Queue.lmove(self.connection, self._queue.key, self.dequeue_timeout)
+        except DequeueTimeout:
+            return None
+        return str(job, "utf-8", "replace")
+
+    def put_back(self, job: str) -> None:
+        """Put an id that was taken off the list and not claimed back where it was."""
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(INTERMEDIATE, 1, job)
+            pipeline.lpush(QUEUE_KEY, job)
+            pipeline.execute()
+
+    def begin(self, job: str) -> Taken | None:
+        """Claim a job and record that it runs; `None` if it is not ours to run."""
+        token = uuid4().hex
+        claimed = self._claims.claim(job, token)
+        if claimed != 1:
+            if claimed < 0 and self.connection.hget(JOB + job, "status") in OVER:
+                self.let_go(job)
+            log.info("job passed over", job=job, over=claimed < 0)
+            return None
+        try:
+            turn, payload = self._read(job)
+        except BadJobError:
+            self._set_aside(job)
+            return None
+        execution = self.prepare_execution(turn)
+        lease = Lease(job, execution.id)
+        self._claims.name(lease)
+        self.prepare_job_execution(turn, remove_from_intermediate_queue=True)
+        return Taken(turn, execution, lease, payload, self._age(job))
+
+    def _read(self, job: str) -> tuple[RqJob, Job]:
+        try:
+            _bounded(self.connection.hstrlen(JOB + job, "data"))
+            turn = Turn.fetch(job, connection=self.connection, serializer=JSONSerializer)
+            payload = Job.decode(turn.args[0])
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise
+        except Exception as error:
+            # Whoever may write to Redis may write anything there, and RQ reads all of it.
+            raise BadJobError(type(error).__name__) from error
+        if payload.id != job:
+            raise BadJobError("a job under another job's id")
+        turn.repeats_left = None
+        turn.retries_left = 0
+        turn.group_id = None
+        turn.result_ttl = self._result_ttl
+        turn.failure_ttl = keys.TEXT_TTL
+        return turn, payload
+
+    def _set_aside(self, job: str) -> None:
+        log.error("job unreadable, set aside", job=job)
+        held = [ASIDE, JOB + job, INTERMEDIATE, keys.lease(job)]
+        self._aside(keys=held, args=[job, ASIDE_MOST, keys.TEXT_TTL])
+        self.let_go(job)
+
+    def _age(self, job: str) -> float:
+        with self.connection.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.zscore(keys.PENDING, job)
+            (seconds, micro), accepted = pipeline.execute()
+        return 0.0 if accepted is None else max(0.0, seconds + micro / 1e6 - accepted)
+
+    def let_go(self, job: str) -> None:
+        """Release the job's lane and its person's slot, and make the next job runnable."""
+        held = [keys.PENDING, JOB + job, QUEUE_KEY, DEFERRED]
+        self._finish(keys=held, args=[job, JOB, keys.TEXT_TTL])
+
+    def succeed(self, taken: Taken, outcome: str) -> None:
+        """Record a finished job as RQ does."""
+        turn = taken.turn
+        turn.ended_at = now()
+        turn._result = {"outcome": outcome}  # noqa: SLF001
+        turn._status = JobStatus.FINISHED  # noqa: SLF001
+        self.handle_job_success(
+            job=turn,
+            queue=self._queue,
+            started_job_registry=self._queue.started_job_registry,
+            execution=taken.execution,
+        )
+        self._claims.release(taken.lease)
+
+    def fail(self, taken: Taken, why: str) -> None:
+        """Record a failed job as RQ does; `why` is a word, never a text of anybody."""
+        taken.turn.ended_at = now()
+        self.handle_job_failure(
+            job=taken.turn,
+            queue=self._queue,
+            started_job_registry=self._queue.started_job_registry,
+            exc_string=why,
+            execution=taken.execution,
+        )
+        self._claims.release(taken.lease)
+
+    def give_back(self, taken: Taken, uncharged: int) -> bool:
+        """Put a job back at the front of the queue; False if it is another's by now."""
+        given = self._claims.give_back(taken.lease, uncharged)
+        self.executions.pop(taken.execution.id, None)
+        return given
+
+    def forget(self, taken: Taken) -> None:
+        """Leave a job alone that is another's now."""
+        self.executions.pop(taken.execution.id, None)
+
+
+def _bounded(length: int) -> None:
+    if length > MAX_BYTES:
+        raise BadJobError("longer than a job may be")

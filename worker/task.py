@@ -1,0 +1,48 @@
+"""What a job is while it runs here, and the ways in which it may end."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contract.job import Job
+from worker.ledger import Ledger
+
+
+class Outcome(StrEnum):
+    """How a job ended for its reader."""
+
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    WITHDRAWN = "withdrawn"
+    """The question was deleted while it was being answered."""
+    QUIET = "quiet"
+    """There was nobody to tell, or no way to."""
+    REFUSED = "refused"
+    """The thread was told why there is no reply."""
+    UNSENT = "unsent"
+    """Slack took none of it until the deadline."""
+
+
+class GiveBackError(Exception):
+    """The job shall run again: it goes back to the front of the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`attempts` generations may fail; a question may wait `deadline` seconds for its slot."""
+
+    attempts: int
+    deadline: float
+
+
+@dataclass(slots=True)
+class Task:
+    """One execution of a job. `age` is how many seconds ago the job was accepted."""
+
+    job: Job
+    ledger: Ledger
+    age: float
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a person stops the job or deletes its question."""
+    charged: bool = False
+    """Whether an attempt is counted that would be unfair to count if we end it now."""

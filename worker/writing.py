@@ -1,0 +1,116 @@
+"""One attempt at an answer: waits for model and slot, generates, shows the text as it grows."""
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+
+from contract.conversation import Conversation, Speaker
+from contract.job import Job
+from worker import reply
+from worker.engine import EngineError, RequestRefusedError
+from worker.errors import NoReplyError, OutOfTimeError
+from worker.faults import Faults, Point
+from worker.generation import Generation, Reading, Room
+from worker.posting import Posting
+from worker.prompt import Prompt
+from worker.reply import Facts
+from worker.task import Limits, Task
+
+log = structlog.get_logger()
+
+
+def known(job: Job) -> tuple[str, ...]:
+    """Return what people wrote: an address that only the model named stays unknown."""
+    return tuple(turn.text for turn in job.turns if turn.speaker is Speaker.USER)
+
+
+class Writing:
+    """Writes one answer. `reading` and `facts` are what there is of it, also when it fails."""
+
+    def __init__(
+        self, task: Task, posting: Posting, generation: Generation, limits: Limits, faults: Faults
+    ) -> None:
+        self._task = task
+        self._posting = posting
+        self._generation = generation
+        self._limits = limits
+        self._faults = faults
+        self._name = task.ledger.lease.member
+        self.attempt = 0
+        """Which attempt at this job it is, once generation has started."""
+        self.reading = Reading()
+        self.facts = Facts(model="", reason=str(self.reading.reason), max_new_tokens=0)
+
+    async def write(self, turns: Conversation, before: int) -> None:
+        """
+        Fill in `reading` and `facts`; `before` attempts have failed.
+
+        Stopped by a person it ends with what there is so far. Raises `NoReplyError`, `EngineError`
+        (the attempt may be repeated), and what posting raises.
+        """
+        work = asyncio.create_task(self._work(turns, before))
+        stop = asyncio.create_task(self._task.stopped.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._stop(work)
+                await asyncio.wait({work})
+            if not work.cancelled():
+                await work
+        except EngineError:
+            if not self._task.stopped.is_set():
+                raise
+        finally:
+            stop.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+
+    def _stop(self, work: asyncio.Task[None]) -> None:
+        if self._task.charged:
+            self._generation.stop(self._name)
+        else:
+            work.cancel()
+
+    async def _work(self, turns: Conversation, before: int) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, self._limits.deadline - self._task.age)) as limit:
+                room = await self._generation.room()
+                prompt = await self._generation.prompt(room, turns)
+                if room.slots.locked():
+                    await self._posting.sign(self._generation.sign())
+                last = before + 1 >= self._limits.attempts
+                async with self._generation.slot(room, alone=last):
+                    limit.reschedule(None)
+                    await self._generate(room, prompt)
+        except TimeoutError:
+            if limit.expired():
+                raise OutOfTimeError from None
+            raise
+        except RequestRefusedError as error:
+            log.error("engine refused", job=self._task.job.id, why=str(error))  # noqa: TRY400
+            raise NoReplyError from None
+
+    async def _generate(self, room: Room, prompt: Prompt) -> None:
+        self.attempt = await self._task.ledger.charge()
+        self._task.charged = True
+        stream = self._generation.stream(
+            room, self._name, prompt, self._task.job.thread.team, self.reading
+        )
+        try:
+            async with aclosing(stream) as texts, self._posting.growing(reply.growing) as growing:
+                async for text in texts:
+                    await growing.show(text)
+                    self._faults.reach(Point.GENERATING)
+        finally:
+            self.facts = self._facts(room, prompt)
+        self._task.charged = False
+
+    def _facts(self, room: Room, prompt: Prompt) -> Facts:
+        return Facts(
+            model=room.model.name,
+            reason=str(self.reading.reason),
+            max_new_tokens=prompt.max_new_tokens,
+            known=known(self._task.job),
+            dropped=prompt.dropped,
+        )
