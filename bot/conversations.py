@@ -1,6 +1,6 @@
 """Pure: the messages of a thread become the conversation that ends with the message that asks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -69,8 +69,10 @@ def _said(message: Message, me: Me, names: Mapping[str, str], *, named: bool) ->
     return Turn(speaker=Speaker.USER, text=text, ts=message.ts, name=name)
 
 
-def _replies(messages: Iterable[Message]) -> tuple[Turn, ...]:
-    replies = [m for m in messages if m.kind is Kind.REPLY and m.answers is not None]
+def _replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    # A reply whose question was deleted would only repeat what somebody took back.
+    asked = {m.ts for m in messages if m.kind is not Kind.REPLY}
+    replies = [m for m in messages if m.kind is Kind.REPLY and m.answers in asked]
     # Stable: two messages of one part can only be an earlier and a later try, in that order.
     replies.sort(key=lambda m: (m.answers or "", m.part))
     found = []

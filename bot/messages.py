@@ -19,7 +19,7 @@ SAID: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message", "m
 FINAL: Final = "final"
 """The state in our metadata of a reply that is complete; any other is no turn."""
 
-ATTACHED: Final = ("pretext", "title", "text", "fallback")
+ATTACHED: Final = ("pretext", "title", "text")
 """Where another bot's attachment may carry its words, in the order in which they are read."""
 
 
@@ -53,7 +53,7 @@ class Message(BaseModel):
     @classmethod
     def read(cls, raw: Json, me: Me) -> Self | None:
         """Read one of Slack's messages. `None` where it is nothing that a conversation needs."""
-        if not isinstance(raw.get("ts"), str) or (raw.get("subtype") or "") not in SAID:
+        if not isinstance(raw.get("ts"), str) or str(raw.get("subtype") or "") not in SAID:
             return None
         if me.wrote(raw):
             return cls._reply(raw, me)
@@ -121,6 +121,6 @@ def _words(raw: Json) -> str:
         return text
     for attachment in _listed(raw, "attachments"):
         found = [str(attachment[key]) for key in ATTACHED if attachment.get(key)]
-        if found:
-            return "\n".join(dict.fromkeys(found[:-1] if len(found) > 1 else found))
+        if found or attachment.get("fallback"):
+            return "\n".join(found) or str(attachment["fallback"])
     return markdown(_listed(raw, "blocks"))

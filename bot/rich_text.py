@@ -13,6 +13,8 @@ Json = Mapping[str, Any]
 
 MARKS: Final = (("strike", "~~"), ("italic", "*"), ("bold", "**"))
 """Slack's styles and their marks in Markdown, the innermost first."""
+DEEPEST: Final = 1000
+"""No list of ours is deeper or longer; whatever says so is not believed."""
 
 
 def markdown(blocks: Sequence[Json]) -> str:
@@ -74,7 +76,7 @@ def _list(element: Json) -> str:
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return min(value, DEEPEST) if isinstance(value, int) else 0
 
 
 def _inline(element: Json) -> str:

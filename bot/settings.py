@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from contract.job import Display
 from contract.settings import Settings as Base
+from contract.settings import revealed
 
 SLACK: Final = "https://slack.com/api/"
 
@@ -112,17 +113,17 @@ class Settings(Base):
 
     @field_validator("slack_bot_token", "slack_app_token")
     @classmethod
-    def _token(cls, value: SecretStr | None) -> SecretStr | None:
-        # Slack's own tokens start so, those that rotate with "xoxe.".
-        starts = ("xoxb-", "xoxe.xoxb-", "xapp-")
-        if value is not None and not value.get_secret_value().startswith(starts):
-            raise ValueError("not a token")
+    def _token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # A bot token that rotates starts with "xoxe.".
+        starts = ("xoxb-", "xoxe.xoxb-") if info.field_name == "slack_bot_token" else ("xapp-",)
+        if value is not None and not revealed(value).startswith(starts):
+            raise ValueError("not such a token")
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _address(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        if not revealed(value).startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("not an address")
         return value
 

@@ -1,0 +1,203 @@
+"""What Slack delivers is read once, and nothing that it delivers can break the bot."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.events import Changed, Deleted, HomeOpened, Other, Place, Posted, Uninstalled, read
+from tests.support.deliveries import ADA, CHANNEL, ME, body, message, posted, reply, ts
+
+Json = dict[str, Any]
+
+
+def test_a_root_message_is_its_own_thread() -> None:
+    """A message outside any thread begins one."""
+    post = posted(client_msg_id="3a7c-1", user_team="T0OTHER001")
+
+    assert (post.thread.team, post.thread.channel, post.thread.ts) == (ME.team, CHANNEL, ts(1))
+    assert not post.in_thread
+    assert (post.author, post.author_team, post.gesture) == (ADA, "T0OTHER001", "3a7c-1")
+    assert post.asks
+    assert not post.bots
+    assert not post.external
+
+
+def test_a_reply_belongs_to_its_thread() -> None:
+    """A message in a thread names the thread's root."""
+    post = posted(3, thread_ts=ts(1))
+
+    assert post.in_thread
+    assert post.thread.ts == ts(1)
+
+
+@pytest.mark.parametrize(
+    ("event", "place"),
+    [
+        ({"channel_type": "channel"}, Place.CHANNEL),
+        ({"channel_type": "group"}, Place.CHANNEL),
+        ({"channel_type": "im", "channel": "D01"}, Place.DIRECT),
+        ({"channel_type": "mpim"}, Place.GROUP_DIRECT),
+        ({"channel_type": None, "channel": "D01"}, Place.DIRECT),
+        ({"channel_type": None}, Place.CHANNEL),
+    ],
+)
+def test_the_kind_of_channel_is_known(event: Json, place: Place) -> None:
+    """Direct messages, group messages and channels are told apart."""
+    assert posted(1, "hi", **event).place is place
+
+
+@pytest.mark.parametrize(
+    ("event", "outer", "external"),
+    [
+        ({"user_team": "T0OTHER001"}, {"is_ext_shared_channel": True}, True),
+        ({"source_team": "T0OTHER001"}, {"is_ext_shared_channel": True}, True),
+        ({"team": "T0FAKE0001"}, {"is_ext_shared_channel": True}, False),
+        ({}, {"is_ext_shared_channel": True}, True),
+        ({"user_team": "T0OTHER001"}, {}, False),
+    ],
+)
+def test_people_of_other_workspaces_are_known(event: Json, outer: Json, external: bool) -> None:  # noqa: FBT001
+    """In a shared channel who is not proved to be one of us is external."""
+    assert posted(1, "hi", **event, outer=outer).external is external
+
+
+@pytest.mark.parametrize("field", ["is_restricted", "is_ultra_restricted"])
+def test_guests_are_known_where_slack_says_so(field: str) -> None:
+    """An event that carries its author's profile tells guests from members."""
+    assert posted(1, "hi", user_profile={field: True}).guest
+    assert not posted(1, "hi", user_profile={}).guest
+
+
+def test_bots_are_known_by_all_their_ids() -> None:
+    """An allow list may name another bot by user, bot or app id."""
+    post = posted(1, "hi", bot_id="B9", app_id="A9", user="U9")
+
+    assert post.bots == {"B9", "A9", "U9"}
+    assert posted(1, "hi", subtype="bot_message", user=None).bots == {"?"}
+
+
+def test_our_own_messages_ask_nothing() -> None:
+    """The bot knows its own posts, which keep the copy of the thread true."""
+    event = read(body(reply(3, "words", thread_ts=ts(1))), ME)
+
+    assert isinstance(event, Posted)
+    assert event.own
+    assert not event.asks
+    assert event.message is not None
+
+
+@pytest.mark.parametrize(
+    "event", [{"subtype": "me_message"}, {"subtype": "channel_join"}, {"hidden": True}]
+)
+def test_some_messages_never_ask(event: Json) -> None:
+    """Joins, asides and hidden messages are no questions."""
+    assert not posted(1, **event).asks
+
+
+def test_the_first_authorization_says_for_which_team_an_event_is() -> None:
+    """In a shared channel the outer team may be another one than ours."""
+    shared = posted(1, outer={"team_id": "T0OTHER001"})
+    bare = posted(1, outer={"authorizations": [], "team_id": "T0OTHER001"})
+    nothing = posted(1, outer={"authorizations": None, "team_id": None})
+
+    assert shared.thread.team == ME.team
+    assert bare.thread.team == "T0OTHER001"
+    assert nothing.thread.team == ME.team
+
+
+def changed(inner: Json, **more: Any) -> Json:
+    """Return the body of a `message_changed`."""
+    hidden = {"type": "message", "subtype": "message_changed", "hidden": True}
+    return body({**hidden, "ts": ts(9), "event_ts": ts(9), "message": inner, **more})
+
+
+def test_an_edit_names_its_message_and_its_time() -> None:
+    """An edit brings the new text and the version that orders it."""
+    event = read(changed(message(2, "better", thread_ts=ts(1))), ME)
+
+    assert isinstance(event, Changed)
+    assert (event.ts, event.thread.ts, event.version, event.own) == (ts(2), ts(1), ts(9), False)
+    assert event.message is not None
+    assert event.message.text == "better"
+
+
+def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:
+    """Slack keeps a deleted root with replies as a tombstone: for us it is gone."""
+    event = read(changed(message(2, "", subtype="tombstone", thread_ts=ts(2))), ME)
+
+    assert isinstance(event, Deleted)
+    assert (event.ts, event.thread.ts) == (ts(2), ts(2))
+
+
+@pytest.mark.parametrize(
+    ("previous", "root"),
+    [({"previous_message": {"thread_ts": ts(1)}}, ts(1)), ({}, ts(2))],
+)
+def test_a_deletion_names_its_message(previous: Json, root: str) -> None:
+    """A deleted message is known with its thread, if it was in one."""
+    event = {"type": "message", "subtype": "message_deleted", "deleted_ts": ts(2), "ts": ts(9)}
+    found = read(body({**event, **previous}), ME)
+
+    assert isinstance(found, Deleted)
+    assert (found.ts, found.thread.ts, found.version) == (ts(2), root, ts(9))
+
+
+def test_the_home_tab_and_its_opener_are_known() -> None:
+    """Opening Home is told from opening the messages tab."""
+    home = {"type": "app_home_opened", "user": ADA, "tab": "home"}
+
+    assert read(body(home), ME) == HomeOpened(team=ME.team, user=ADA)
+    assert read(body({**home, "tab": "messages"}), ME) == Other()
+
+
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        ({"type": "app_uninstalled"}, Uninstalled(team=ME.team)),
+        (
+            {"type": "tokens_revoked", "tokens": {"bot": ["U0STARCHAT"], "oauth": []}},
+            Uninstalled(team=ME.team),
+        ),
+        ({"type": "tokens_revoked", "tokens": {"bot": [], "oauth": ["U1"]}}, Other()),
+        ({"type": "tokens_revoked"}, Other()),
+        ({"type": "reaction_added"}, Other()),
+        ({"type": "message"}, Other(readable=False)),
+        ({"type": "message", "ts": "now", "user": ADA}, Other(readable=False)),
+        ({"type": "message", "ts": ts(1), "user": "../etc"}, Other(readable=False)),
+        ({"type": "message", "ts": ts(1), "channel": "C\ud800"}, Other(readable=False)),
+        ({"type": "message", "subtype": "message_changed", "ts": ts(1)}, Other(readable=False)),
+    ],
+)
+def test_every_other_event_has_a_name(event: Json, found: object) -> None:
+    """Uninstalling is known; what cannot be read is said to be so."""
+    assert read(body(event), ME) == found
+
+
+def test_a_body_without_an_event_is_not_readable() -> None:
+    """A body that is none of Slack's is not readable, and no error."""
+    assert read({"type": "event_callback"}, ME) == Other(readable=False)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(ts(1)),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["ts", "user", "subtype", "bot_id", "text"]), inner)
+    ),
+    max_leaves=8,
+)
+KINDS = ["message", "app_mention", "tokens_revoked", "app_home_opened"]
+SUBTYPES = [None, "message_changed", "message_deleted", "bot_message"]
+FIELDS = ["ts", "thread_ts", "channel", "user", "text", "message", "deleted_ts", "tokens"]
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(SUBTYPES),
+    st.dictionaries(st.sampled_from(FIELDS), JSON),
+)
+def test_no_event_is_too_strange_to_read(kind: str, subtype: str | None, event: Json) -> None:
+    """Whatever Slack sends one day, the bot acknowledges it and goes on."""
+    read(body({"ts": ts(1), **event, "type": kind, "subtype": subtype}), ME)

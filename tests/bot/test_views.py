@@ -1,0 +1,144 @@
+"""Every sentence of the bot is kind, true and short enough for Slack."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import views
+from bot.admission import Verdict
+from contract.beat import Beat
+
+IDLE = Beat(at=1.0, slots=4, busy=0)
+BUSY = Beat(at=1.0, slots=4, busy=4, pace=8.0)
+LOADING = Beat(at=1.0, slots=4, busy=0, loading=True)
+
+
+def test_a_question_that_starts_at_once_needs_no_sign() -> None:
+    """Where a worker is free the worker itself shows that it has begun."""
+    assert views.sign(0, (IDLE,), None, held=False) is None
+    assert views.sign(3, (IDLE, LOADING), None, held=False) is None
+    assert views.sign(5, (BUSY, IDLE), 2.0, held=False) is None
+    assert views.sign(1, (BUSY,), 2.0, held=False) is None
+
+
+def test_a_question_without_a_worker_is_kept_and_said_to_be() -> None:
+    """With nobody to answer, the person reads that nothing is lost."""
+    assert views.sign(0, (), None, held=False) == views.NO_WORKER
+    assert "kept" in views.NO_WORKER
+
+
+def test_a_model_that_loads_is_said_to_load() -> None:
+    """While no worker is ready the person reads why."""
+    assert views.sign(0, (LOADING,), None, held=False) == views.LOADING
+
+
+def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
+    """Who waits reads how long, as far as anybody knows."""
+    assert views.sign(6, (BUSY,), 24.0, held=False) == (
+        "6 questions are before yours. I expect to start in about 25 seconds."
+    )
+    assert views.sign(0, (IDLE,), None, held=True) == "Your question is next."
+
+
+@pytest.mark.parametrize(
+    ("place", "seconds", "said"),
+    [
+        (0, None, "Your question is next."),
+        (1, 0.2, "One question is before yours."),
+        (2, None, "2 questions are before yours."),
+        (2, 3.0, "2 questions are before yours. I expect to start in about 5 seconds."),
+        (2, 70.0, "2 questions are before yours. I expect to start in about a minute."),
+        (2, 200.0, "2 questions are before yours. I expect to start in about 3 minutes."),
+    ],
+)
+def test_places_and_times_read_well(place: int, seconds: float | None, said: str) -> None:
+    """One is not "1 questions", and nobody is promised a second."""
+    assert views.waiting(place, seconds) == said
+
+
+def test_who_is_declined_reads_when_to_come_back() -> None:
+    """A full line and a person's own limit are told apart, with a time."""
+    assert "ask again in about a minute" in views.full(60)
+    assert "ask again in a few minutes" in views.full(None)
+    assert views.person_full(1, 10).startswith("One question of yours is still waiting")
+    assert views.person_full(8, 10).startswith("8 questions of yours are still waiting")
+
+
+def test_every_command_has_an_answer() -> None:
+    """Whatever is no question and not ignored is answered by a sentence."""
+    assert set(views.COMMANDS) == set(Verdict) - {Verdict.ANSWER, Verdict.IGNORE}
+
+
+@pytest.mark.parametrize(
+    ("pending", "workers", "said"),
+    [
+        (3, (), "No worker is running. Questions that are kept: 3."),
+        (2, (LOADING,), "The model is still being loaded. Questions that are kept: 2."),
+        (0, (IDLE,), "Ready: nothing is waiting, 4 can be answered at the same time."),
+        (4, (BUSY,), "Answering 4 at the moment; 4 can be answered at the same time."),
+    ],
+)
+def test_the_status_says_how_things_stand(
+    pending: int, workers: tuple[Beat, ...], said: str
+) -> None:
+    """The status is one sentence for each state that a person can meet."""
+    assert views.status(pending, workers, None) == said
+
+
+def test_the_status_says_when_a_new_question_would_start() -> None:
+    """Where the pace is known, so is the wait."""
+    assert views.status(9, (BUSY,), 12.0).endswith("would start in about 10 seconds.")
+
+
+@pytest.mark.parametrize(
+    ("threads", "said"),
+    [(0, "nothing of this channel"), (1, "one thread"), (5, "5 threads")],
+)
+def test_forgetting_says_what_was_dropped(threads: int, said: str) -> None:
+    """Who asks the bot to forget reads what that meant."""
+    assert said in views.forgotten(threads)
+
+
+def test_notices_are_small_print_that_pings_nobody() -> None:
+    """A notice is a context block: it is never read back as something that we answered."""
+    (block,) = views.notice("No worker is running.")
+
+    assert block["type"] == "context"
+    assert block["elements"][0]["verbatim"] is True
+
+
+def test_the_home_tab_is_a_view_that_slack_takes() -> None:
+    """The Home tab stays within Slack's limits."""
+    view = views.home(views.status(0, (), None))
+
+    assert view["type"] == "home"
+    assert len(view["blocks"]) <= 100
+    assert all(len(json.dumps(block)) < 3000 for block in view["blocks"])
+
+
+@given(
+    st.integers(min_value=0, max_value=100_000),
+    st.none() | st.floats(min_value=0, max_value=1e7),
+    st.lists(st.sampled_from([IDLE, BUSY, LOADING]), max_size=3),
+    st.booleans(),
+)
+def test_no_sentence_is_too_long_or_pings(
+    place: int,
+    seconds: float | None,
+    workers: list[Beat],
+    held: bool,  # noqa: FBT001
+) -> None:
+    """Nothing that the bot says is longer than Slack shows, and nothing in it is a token."""
+    beats = tuple(workers)
+    said = [
+        views.sign(place, beats, seconds, held=held) or "",
+        views.status(place, beats, seconds),
+        views.full(seconds),
+        views.person_full(place, seconds),
+        views.forgotten(place),
+        *views.COMMANDS.values(),
+    ]
+
+    assert all(len(sentence) < 1000 and "<" not in sentence for sentence in said)

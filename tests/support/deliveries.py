@@ -1,0 +1,78 @@
+"""What Slack delivers to a bot, written down by hand for the tests of the bot's pure parts."""
+
+from typing import Any, Final
+
+from bot.events import Posted, read
+from bot.identity import Me
+
+Json = dict[str, Any]
+
+ME: Final = Me(team="T0FAKE0001", user="U0STARCHAT", bot="B0STARCHAT", name="StarChat")
+ADA: Final = "U0ADA00001"
+LIN: Final = "U0LIN00001"
+CHANNEL: Final = "C0GENERAL1"
+MENTION: Final = "<@U0STARCHAT>"
+
+
+def ts(number: int) -> str:
+    """Return the timestamp of the message with this number: later ones are greater."""
+    return f"17000{number:05d}.000100"
+
+
+def message(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Json:
+    """Return a message as `conversations.replies` holds it; `user` is Ada unless told."""
+    return {"type": "message", "user": ADA, "text": text, "ts": ts(number), **more}
+
+
+def reply(number: int, *words: str, question: str = ts(1), part: int = 1, **more: Any) -> Json:
+    """Return a finished reply of ours, each of `words` a paragraph."""
+    return {
+        "type": "message",
+        "user": ME.user,
+        "bot_id": ME.bot,
+        "text": "fallback",
+        "ts": ts(number),
+        "blocks": [
+            {"type": "rich_text", "elements": [paragraph(said) for said in words]},
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]},
+        ],
+        "metadata": {
+            "event_type": "starchat_reply",
+            "event_payload": {
+                "job": "T-C-1",
+                "part": part,
+                "question": question,
+                "state": more.pop("state", "final"),
+            },
+        },
+        **more,
+    }
+
+
+def paragraph(words: str) -> Json:
+    """Return a paragraph of rich text, or a code block if it begins with a fence."""
+    if words.startswith("```"):
+        language, _, code = words.removeprefix("```").partition("\n")
+        elements = [{"type": "text", "text": code}]
+        return {"type": "rich_text_preformatted", "elements": elements, "language": language}
+    return {"type": "rich_text_section", "elements": [{"type": "text", "text": words}]}
+
+
+def body(event: Json, **more: Any) -> Json:
+    """Return the outer body around an event."""
+    return {
+        "type": "event_callback",
+        "team_id": ME.team,
+        "authorizations": [{"team_id": ME.team, "user_id": ME.user, "is_bot": True}],
+        "is_ext_shared_channel": False,
+        "event": {"channel": CHANNEL, "channel_type": "channel", **event},
+        **more,
+    }
+
+
+def posted(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Posted:
+    """Return a new message as the bot reads it; `outer` are fields of the body."""
+    outer = more.pop("outer", {})
+    event = read(body(message(number, text, **more), **outer), ME)
+    assert isinstance(event, Posted)
+    return event
