@@ -1,6 +1,7 @@
 """Asks through the page as a person would, and follows the thread until the reply is whole."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ PERSON: Final = "U0ADA00001"
 CHANNEL: Final = "C0GENERAL1"
 ENDS: Final = ("final", "error")
 """States after which a message does not change any more."""
+PARTS: Final = re.compile(r"^Part 1 of (\d+)$")
 PATIENCE: Final = 20.0
 """Seconds that the page may take for an answer of its own."""
 SILENCE: Final = 180.0
@@ -128,9 +130,13 @@ def _grown(changes: Iterator[Json], thread: str) -> Iterator[Reply]:
 
 def _reply(messages: dict[str, Json]) -> Reply:
     ordered = tuple(messages[ts] for ts in sorted(messages))
+    if not ordered:
+        return Reply((), "none")
     states = {_state(message) for message in ordered}
-    unfinished = sorted(states - set(ENDS))
-    return Reply(ordered, (unfinished or sorted(states) or ["none"])[0])
+    unfinished = states - set(ENDS)
+    if not unfinished and len(ordered) < _promised(ordered[0]):
+        unfinished = {"growing"}
+    return Reply(ordered, min(unfinished or states))
 
 
 def _state(message: Json) -> str:
@@ -138,3 +144,14 @@ def _state(message: Json) -> str:
     if metadata.get("event_type") != METADATA:
         return "none"
     return str(metadata.get("event_payload", {}).get("state", "none"))
+
+
+def _promised(first: Json) -> int:
+    """Return how many parts the small print of the first message speaks of."""
+    said = [
+        str(element.get("text", ""))
+        for block in first.get("blocks") or []
+        if block.get("type") == "context"
+        for element in block.get("elements", [])
+    ]
+    return max((int(number) for text in said for number in PARTS.findall(text)), default=1)
