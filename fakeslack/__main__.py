@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="how fast waits pass")
     parser.add_argument("--ack-seconds", type=float, default=3.0, help="time to acknowledge")
     parser.add_argument("--limits", action="store_true", help="apply Slack's rate limits")
+    parser.add_argument("--request-url", default="", help="deliver here instead of by socket")
     return parser
 
 
@@ -60,7 +61,7 @@ def main() -> int:
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
-    options = Options(given.seed, given.speed, given.ack_seconds, given.limits)
+    options = Options(given.seed, given.speed, given.ack_seconds, given.limits, given.request_url)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(given.host, given.port, options))

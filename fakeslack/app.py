@@ -15,14 +15,16 @@ from fakeslack.errors import Json
 from fakeslack.events import Events
 from fakeslack.faults import Faults
 from fakeslack.feed import Feed
+from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
 from fakeslack.page import Page
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
-from fakeslack.web_api import chat, conversations, users
+from fakeslack.web_api import agents, chat, conversations, files, streams, users, views
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method
+from fakeslack.web_api.responses import Responses
 from fakeslack.web_api.server import WebApi
 from fakeslack.workspace import Workspace
 
@@ -37,6 +39,7 @@ class Options:
     speed: float = 1.0
     ack_seconds: float = 3.0
     limits: bool = False
+    request_url: str = ""
 
 
 class Site:
@@ -45,8 +48,8 @@ class Site:
     def __init__(self, options: Options) -> None:
         """Build everything; an event loop must be running."""
         dice = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
-        self.workspace = Workspace(time.time)
         self._clock = Clock(options.speed)
+        self.workspace = Workspace(time.time, self._clock.now)
         self._journal = Journal()
         self._feed = Feed()
         app_id = str(self.workspace.app.bot.app_id)
@@ -54,10 +57,13 @@ class Site:
         self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
         faults = Faults()
         limits = Limits(self._clock.now) if options.limits else None
+        if options.request_url:
+            secret = self.workspace.app.signing_secret
+            self._delivery.carrier = RequestUrl(options.request_url, secret)
         subscription = Subscription(Events(self.workspace, dice), self._delivery, faults)
         self.workspace.listen(self._feed.put)
         self.workspace.listen(subscription.hear)
-        self._page = Page(self.workspace, self._feed, self._sockets)
+        self._page = Page(self.workspace, self._feed, self._delivery)
         self._web_api = WebApi(self.workspace, self._methods(), self._journal, faults, limits)
         self._control = Control(
             self.workspace,
@@ -78,6 +84,8 @@ class Site:
             [
                 web.route("*", "/api/{method}", self._web_api.handle),
                 web.get("/link/", self._sockets.accept),
+                *files.Storage(self.workspace).routes(),
+                *Responses(self.workspace).routes(),
                 *self._page.routes(),
                 *self._control.routes(),
             ]
@@ -88,6 +96,8 @@ class Site:
     async def _close(self, _application: web.Application) -> None:
         await self._delivery.close()
         await self._sockets.close()
+        if isinstance(self._delivery.carrier, RequestUrl):
+            await self._delivery.carrier.close()
 
     def _connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
         self._page.connected(connected)
@@ -96,9 +106,13 @@ class Site:
         connect = Method(self._connect, frozenset(), app_level=True)
         return {
             "apps.connections.open": connect,
+            **agents.METHODS,
             **chat.METHODS,
             **conversations.METHODS,
+            **files.METHODS,
+            **streams.METHODS,
             **users.METHODS,
+            **views.METHODS,
         }
 
     def _connect(self, workspace: Workspace, _args: Arguments) -> Json:

@@ -11,12 +11,14 @@ from fakeslack.delivery import Delivery
 from fakeslack.errors import Json, SlackError
 from fakeslack.faults import Faults
 from fakeslack.feed import Feed
+from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
 from fakeslack.messages import Manner
 from fakeslack.people import Person
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
+from fakeslack.web_api.files import share
 from fakeslack.web_api.server import WebApi
 from fakeslack.workspace import Workspace
 
@@ -56,6 +58,8 @@ class Control:
             web.post("/_control/limits", self._limits),
             web.post("/_control/event", self._event),
             web.post("/_control/delete", self._delete),
+            web.post("/_control/request_url", self._request_url),
+            web.post("/_control/file", self._file),
         ]
 
     async def _calls(self, request: web.Request) -> web.Response:
@@ -179,6 +183,27 @@ class Control:
             raise SlackError("invalid_arguments")
         event_id = self.subscription.tell({"event_ts": self.workspace.next_ts(), **event})
         return web.json_response({"ok": True, "event_id": event_id})
+
+    async def _request_url(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        url = RequestUrl(str(wish.get("url", "")), self.workspace.app.signing_secret)
+        await url.verify(self.workspace.next_ts())
+        self.delivery.carrier = url
+        return web.json_response({"ok": True})
+
+    async def _file(self, request: web.Request) -> web.Response:
+        wish = await asked(request)
+        channel = self.workspace.channel(str(wish.get("channel", "")))
+        person = self._author(wish)
+        content = str(wish.get("content", "")).encode()
+        file = self.workspace.files.reserve(person.id, str(wish.get("name", "")), len(content))
+        self.workspace.files.receive(file.id, content)
+        self.workspace.files.finish(file.id, "")
+        body: Json = {"user": person.id, "text": str(wish.get("text", "")), "team": person.team}
+        if wish.get("thread_ts"):
+            body["thread_ts"] = wish["thread_ts"]
+        ts = share(self.workspace, channel.id, body, [file])
+        return web.json_response({"ok": True, "ts": ts, "file": file.id})
 
     async def _delete(self, request: web.Request) -> web.Response:
         wish = await asked(request)

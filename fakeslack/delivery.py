@@ -55,6 +55,11 @@ class UndeliveredError(Exception):
 class Carrier(Protocol):
     """A way to the app: a socket or a request URL."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether the app can be reached this way."""
+        ...
+
     async def carry(self, parcel: Parcel, within: float) -> Json:
         """Deliver, wait `within` real seconds for the acknowledgement and return its payload."""
         ...

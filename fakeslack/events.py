@@ -92,8 +92,11 @@ class Events:
         return named and channel.kind in MENTIONED and message.user != bot.id
 
     def _changed(self, change: Change) -> Iterator[Json]:
+        if change.only_for is not None:
+            return
         channel = self._heard(change)
-        if channel is None or change.message is None or change.previous is None:
+        growing = change.detail.get("streaming", False)
+        if channel is None or growing or change.message is None or change.previous is None:
             return
         yield {
             **self._hidden("message_changed", channel),

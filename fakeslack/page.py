@@ -3,19 +3,21 @@
 import asyncio
 import json
 import re
+import uuid
 from pathlib import Path
 
 from aiohttp import web
 
+from fakeslack.actions import Actions
 from fakeslack.asked import asked
 from fakeslack.changes import Change, Happening
 from fakeslack.channels import Channel
 from fakeslack.composer import Composer
+from fakeslack.delivery import Delivery
 from fakeslack.errors import Json, SlackError
 from fakeslack.feed import Feed
 from fakeslack.messages import Message
 from fakeslack.reader import Reader
-from fakeslack.socket_mode import Sockets
 from fakeslack.workspace import Workspace
 
 FILES = Path(__file__).with_name("page")
@@ -26,10 +28,12 @@ NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
 class Page:
     """The page's side of the workspace."""
 
-    def __init__(self, workspace: Workspace, feed: Feed, sockets: Sockets) -> None:
+    def __init__(self, workspace: Workspace, feed: Feed, delivery: Delivery) -> None:
         self._workspace = workspace
         self._feed = feed
-        self._sockets = sockets
+        self._delivery = delivery
+        self._actions = Actions(workspace, delivery)
+        self._sent: dict[tuple[str, str], str] = {}
         self._read: dict[tuple[str, str], str] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -45,6 +49,7 @@ class Page:
             web.post("/_page/delete", self._delete),
             web.post("/_page/react", self._react),
             web.post("/_page/open_dm", self._open_dm),
+            *self._actions.routes(),
         ]
 
     async def _index(self, _request: web.Request) -> web.StreamResponse:
@@ -65,7 +70,7 @@ class Page:
             "id": bot.app_id,
             "bot_user": bot.id,
             "name": bot.name,
-            "connected": self._sockets.connected,
+            "connected": self._delivery.carrier.connected,
         }
         team = {"id": self._workspace.id, "name": self._workspace.name}
         return web.json_response(
@@ -87,11 +92,7 @@ class Page:
         messages = reader.messages(channel.id, thread_ts)
         if thread_ts is None and messages:
             self._read[reader.person.id, channel.id] = str(messages[-1]["ts"])
-        statuses = {
-            thread: status
-            for (place, thread), status in self._workspace.statuses.items()
-            if place == channel.id and status
-        }
+        statuses = self._workspace.sessions.lines(channel.id)
         return web.json_response({"ok": True, "messages": messages, "statuses": statuses})
 
     async def _post(self, request: web.Request) -> web.Response:
@@ -99,16 +100,23 @@ class Page:
         reader, channel = self._place(wish)
         if channel.archived:
             raise SlackError("is_archived")
+        person = reader.person
+        name = str(wish.get("client_msg_id") or uuid.uuid4())
+        if (person.id, name) in self._sent:
+            return web.json_response({"ok": True, "ts": self._sent[person.id, name]})
+        if await self._actions.command(person.id, channel, str(wish.get("text", ""))):
+            return web.json_response({"ok": True, "ts": None})
         body = {
-            "user": reader.person.id,
+            "user": person.id,
             "text": self._composed(wish),
-            "team": reader.person.team,
-            "client_msg_id": wish.get("client_msg_id"),
+            "team": person.team,
+            "client_msg_id": name,
             "thread_ts": wish.get("thread_ts"),
             "subtype": "thread_broadcast" if wish.get("broadcast") else None,
         }
         kept = {name: value for name, value in body.items() if value is not None}
         message = self._workspace.post(channel.id, kept)
+        self._sent[person.id, name] = message.ts
         return web.json_response({"ok": True, "ts": message.ts})
 
     async def _edit(self, request: web.Request) -> web.Response:

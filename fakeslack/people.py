@@ -132,6 +132,7 @@ class Installation:
     signing_secret: str = "fakeslack"  # noqa: S105 - as above
     scopes: set[str] = field(default_factory=lambda: set(SCOPES))
     events: set[str] = field(default_factory=lambda: set(EVENTS))
+    commands: set[str] = field(default_factory=lambda: {"/starchat"})
     revoked: bool = False
 
     def need(self, scope: str) -> None:

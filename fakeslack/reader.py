@@ -55,7 +55,7 @@ class Reader:
             found = [root, *history.replies(thread_ts)] if root else []
         found += [
             whisper
-            for whisper in self._workspace.whispers.get(channel, [])
+            for whisper in self._workspace.whispers.get(channel, {}).values()
             if whisper.only_for == self.person.id and whisper.thread_ts == thread_ts
         ]
         return [self.message(message) for message in sorted(found, key=lambda m: float(m.ts))]

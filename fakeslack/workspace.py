@@ -1,75 +1,56 @@
-"""The workspace itself, pure: people, channels, and all that is said and done in them."""
+"""The workspace itself, pure: all that is said and done in its channels."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fakeslack.changes import Change, Happening, Listener
-from fakeslack.channels import Channel, Kind, residents_channels
+from fakeslack.changes import Change, Happening
+from fakeslack.directory import Directory
 from fakeslack.errors import Json, SlackError
+from fakeslack.files import Files
 from fakeslack.history import History
 from fakeslack.messages import Manner, Message
 from fakeslack.people import RESIDENTS, TEAM, TEAM_NAME, Installation, Person
+from fakeslack.sessions import Sessions
+from fakeslack.streams import Stream
+from fakeslack.tickets import Answers, Triggers
+from fakeslack.views import View, Views
 
 MICROSECONDS = 1_000_000
 
 
-class Workspace:
+class Workspace(Directory):
     """One workspace; every change is told to the listeners, in order, as it happens."""
 
-    def __init__(self, now: Callable[[], float], people: Iterable[Person] = RESIDENTS) -> None:
-        """Open the workspace; `now` gives seconds since the epoch."""
+    def __init__(
+        self,
+        now: Callable[[], float],
+        elapsed: Callable[[], float],
+        people: Iterable[Person] = RESIDENTS,
+    ) -> None:
+        """Open it; `now` gives seconds since the epoch, by `elapsed` things grow old."""
+        super().__init__(people)
         self.id = TEAM
         self.name = TEAM_NAME
         self.app = Installation()
-        self.people = {person.id: person for person in people}
         self.address = ""
-        self.channels: dict[str, Channel] = {}
-        self.whispers: dict[str, list[Message]] = {}
-        self.statuses: dict[tuple[str, str], str] = {}
-        self._histories: dict[str, History] = {}
-        self._listeners: list[Listener] = []
+        self.whispers: dict[str, dict[str, Message]] = {}
+        self.elapsed = elapsed
+        self.streams: dict[tuple[str, str], Stream] = {}
+        self.sessions = Sessions(elapsed, self._session_changed)
+        self.files = Files(now)
+        self.views = Views(self._view_changed)
+        self.triggers = Triggers(elapsed)
+        self.answers = Answers(elapsed)
+        self._histories: defaultdict[str, History] = defaultdict(History)
         self._now = now
         self._last = 0
-        everybody = list(self.people)
-        for channel in residents_channels(everybody):
-            self._open(channel)
-        for place, person in enumerate(everybody):
-            for other in everybody[place + 1 :]:
-                self.direct([person, other])
-
-    # -- who and where
-
-    def listen(self, listener: Listener) -> None:
-        """Tell `listener` of every change from now on."""
-        self._listeners.append(listener)
-
-    def announce(self, change: Change) -> None:
-        """Tell all listeners of a change."""
-        for listener in self._listeners:
-            listener(change)
 
     def next_ts(self) -> str:
         """Return a new timestamp, later than every one before it."""
         self._last = max(int(self._now() * MICROSECONDS), self._last + 1)
         seconds, micros = divmod(self._last, MICROSECONDS)
         return f"{seconds}.{micros:06d}"
-
-    def person(self, name: str) -> Person:
-        """Return who has this id, bot id or name; raises `user_not_found`."""
-        for person in self.people.values():
-            if name in {person.id, person.bot_id, person.name}:
-                return person
-        raise SlackError("user_not_found")
-
-    def channel(self, name: str) -> Channel:
-        """Return the channel with this id or `#name`; raises `channel_not_found`."""
-        found = self.channels.get(name)
-        if found is not None:
-            return found
-        for channel in self.channels.values():
-            if name.removeprefix("#") == channel.name and channel.kind is Kind.CHANNEL:
-                return channel
-        raise SlackError("channel_not_found")
 
     def history(self, channel: str) -> History:
         """Return the messages of a channel."""
@@ -82,42 +63,6 @@ class Workspace:
             raise SlackError("message_not_found")
         return found
 
-    def direct(self, members: list[str]) -> Channel:
-        """Return the direct or group message of exactly these people, opened if need be."""
-        together = list(dict.fromkeys(self.person(member).id for member in members))
-        for channel in self.channels.values():
-            if channel.kind in {Kind.IM, Kind.MPIM} and set(channel.members) == set(together):
-                return channel
-        number = len(self.channels) + 1
-        if len(together) <= 2:  # noqa: PLR2004 - a direct message has one or two people in it
-            return self._open(Channel(f"D0DIRECT{number:02d}", "", Kind.IM, together))
-        names = "--".join(self.person(member).name.lower() for member in together)
-        return self._open(Channel(f"G0GROUP{number:03d}", f"mpdm-{names}-1", Kind.MPIM, together))
-
-    def create(self, name: str, members: list[str], *, private: bool = False) -> Channel:
-        """Make a channel with these members."""
-        kind = Kind.GROUP if private else Kind.CHANNEL
-        number = len(self.channels) + 1
-        together = [self.person(member).id for member in members]
-        return self._open(Channel(f"C0NEW{number:05d}", name, kind, together))
-
-    def join(self, channel: str, person: str) -> None:
-        """Let a person into a channel."""
-        self.channels[channel].members.append(person)
-        self._tell(Happening.CHANNEL, channel, joined=person)
-
-    def leave(self, channel: str, person: str) -> None:
-        """Take a person out of a channel."""
-        self.channels[channel].members.remove(person)
-        self._tell(Happening.CHANNEL, channel, left=person)
-
-    def archive(self, channel: str, *, archived: bool = True) -> None:
-        """Archive a channel, or bring it back."""
-        self.channels[channel].archived = archived
-        self._tell(Happening.CHANNEL, channel, archived=archived)
-
-    # -- what is said
-
     def post(self, channel: str, body: Json, manner: Manner | None = None) -> Message:
         """Add a message; `body` needs no `ts` and no `type`."""
         ts = self.next_ts()
@@ -125,8 +70,8 @@ class Workspace:
         message = self._in_thread(message)
         self._histories[channel].add(message)
         self.announce(Change(Happening.MESSAGE, channel, message))
-        if message.thread_ts is not None and message.is_reply:
-            self._clear_status(channel, message.thread_ts, message.user)
+        if message.is_reply and message.user == self.app.bot.id:
+            self._answered(channel, str(message.thread_ts))
         return message
 
     def whisper(
@@ -135,14 +80,31 @@ class Workspace:
         """Show a message to one person only; no method of the Web API finds it."""
         whole = {"type": "message", **body, "ts": self.next_ts(), "is_ephemeral": True}
         message = Message(channel, whole, manner or Manner(), only_for=person)
-        self.whispers.setdefault(channel, []).append(message)
+        self.whispers.setdefault(channel, {})[message.ts] = message
         self.announce(Change(Happening.EPHEMERAL, channel, message, only_for=person))
         return message
 
-    def edit(self, old: Message, new: Message) -> Message:
+    def whispered(self, channel: str, person: str, ts: str) -> Message | None:
+        """Return what was shown to this person alone at `ts`, None where nothing was."""
+        found = self.whispers.get(channel, {}).get(ts)
+        return found if found is not None and found.only_for == person else None
+
+    def unwhisper(self, message: Message) -> None:
+        """Take away a message that one person saw."""
+        if self.whispers.get(message.channel, {}).pop(message.ts, None) is not None:
+            person = message.only_for
+            self.announce(
+                Change(Happening.DELETED, message.channel, message, message, only_for=person)
+            )
+
+    def keep(self, message: Message) -> None:
+        """Put a message in the place of the one with its ts, without telling anybody."""
+        self._histories[message.channel].add(message)
+
+    def edit(self, old: Message, new: Message, **detail: Any) -> Message:
         """Put `new` in the place of `old`."""
-        self._histories[old.channel].add(new)
-        self.announce(Change(Happening.CHANGED, old.channel, new, old))
+        self.keep(new)
+        self.announce(Change(Happening.CHANGED, old.channel, new, old, detail=detail))
         return new
 
     def edited(self, message: Message, person: str, **fields: Any) -> Message:
@@ -171,30 +133,39 @@ class Workspace:
         detail = {"name": name, "user": person, "removed": remove}
         self.announce(Change(Happening.REACTION, message.channel, new, message, detail=detail))
 
-    def set_status(self, channel: str, thread_ts: str, status: str) -> None:
-        """Show what the app is doing in a thread; an empty status clears it."""
-        self.statuses[channel, thread_ts] = status
-        self._tell(Happening.STATUS, channel, thread_ts=thread_ts, status=status)
+    def _answered(self, channel: str, thread_ts: str) -> None:
+        if self.sessions.line(channel, thread_ts):
+            self.sessions.say(channel, thread_ts, "")
 
-    def _clear_status(self, channel: str, thread_ts: str, author: str) -> None:
-        if author == self.app.bot.id and self.statuses.get((channel, thread_ts)):
-            self.set_status(channel, thread_ts, "")
+    def _session_changed(self, channel: str, thread_ts: str, detail: Json) -> None:
+        kind = Happening.STATUS if "status" in detail else Happening.SESSION
+        self.tell(kind, channel, thread_ts=thread_ts, **detail)
 
-    def _in_thread(self, message: Message) -> Message:
-        if message.thread_ts is None:
-            return message
-        root = self._histories[message.channel].find(message.thread_ts)
+    def root(self, channel: str, thread_ts: str) -> Message:
+        """Return the root of a thread; raises what Slack says where none can be there."""
+        root = self._histories[channel].find(thread_ts)
         if root is None:
             raise SlackError("thread_not_found")
         if root.is_reply:
             raise SlackError("cannot_reply_to_message")
+        return root
+
+    def stop_streams(self, channel: str, thread_ts: str) -> list[str]:
+        """Stop all streams in a thread as a person does; returns their timestamps."""
+        stopped = []
+        for message in self._histories[channel].replies(thread_ts):
+            stream = self.streams.get((channel, message.ts))
+            if stream is not None and stream.running(self.elapsed()):
+                stream.stopped_by_user = True
+                stopped.append(message.ts)
+        return stopped
+
+    def _in_thread(self, message: Message) -> Message:
+        if message.thread_ts is None:
+            return message
+        root = self.root(message.channel, message.thread_ts)
         return message.with_fields(parent_user_id=root.user)
 
-    def _open(self, channel: Channel) -> Channel:
-        self.channels[channel.id] = channel
-        self._histories[channel.id] = History()
-        self._tell(Happening.CHANNEL, channel.id, opened=True)
-        return channel
-
-    def _tell(self, kind: Happening, channel: str, **detail: Any) -> None:
-        self.announce(Change(kind, channel, detail=detail))
+    def _view_changed(self, person: str, view: View | None) -> None:
+        shown = view.as_slack(self.app) if view is not None else None
+        self.announce(Change(Happening.VIEW, only_for=person, detail={"view": shown}))

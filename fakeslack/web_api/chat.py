@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fakeslack import blocks as block_rules
+from fakeslack import block_kit
 from fakeslack.channels import Channel
 from fakeslack.errors import Json, SlackError
 from fakeslack.messages import Manner, Message
@@ -73,7 +73,7 @@ def content(args: Arguments) -> Json:
         raise SlackError("no_text")
     if len(attachments) > ATTACHMENTS:
         raise SlackError("too_many_attachments")
-    kept = block_rules.named(block_rules.checked(blocks))
+    kept = block_kit.named(block_kit.checked(blocks))
     return {"text": text, "blocks": kept or None, "attachments": attachments or None}
 
 

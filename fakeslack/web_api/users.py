@@ -1,4 +1,4 @@
-"""Who is who, who we are, reactions, and what an app shows while it works."""
+"""Who is who, who we are, and reactions."""
 
 import re
 from collections.abc import Mapping
@@ -12,8 +12,6 @@ from fakeslack.workspace import Workspace
 
 EMOJI = re.compile(r"[a-z0-9_+'-]+(::skin-tone-[2-6])?")
 TS = re.compile(r"\d+\.\d{6}")
-STATUS_LOOKS = takes("icon_emoji icon_url username")
-MOST_LOADING = 10
 
 
 def _auth(workspace: Workspace, _args: Arguments) -> Json:
@@ -62,31 +60,11 @@ def _remove(workspace: Workspace, args: Arguments) -> Json:
     return {}
 
 
-def _status(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel_id"))
-    thread_ts = args.required("thread_ts")
-    if workspace.history(channel.id).find(thread_ts) is None:
-        raise SlackError("invalid_thread_ts")
-    if "status" not in args.given:
-        raise SlackError("invalid_arguments", "[ERROR] missing required field: status")
-    loading = args.items("loading_messages")
-    if len(loading) > MOST_LOADING:
-        raise SlackError("invalid_arguments", "[ERROR] must be at most 10 [loading_messages]")
-    workspace.set_status(channel.id, thread_ts, args.text("status"))
-    return {}
-
-
 METHODS: Mapping[str, Method] = {
     "auth.test": Method(_auth, takes(""), tier=0),
     "users.info": Method(_user, takes("user include_locale"), scope="users:read", tier=4),
     "reactions.add": Method(_add, takes("channel name timestamp"), scope="reactions:write"),
     "reactions.remove": Method(
         _remove, takes("channel name timestamp file file_comment"), scope="reactions:write", tier=2
-    ),
-    "assistant.threads.setStatus": Method(
-        _status,
-        STATUS_LOOKS | takes("channel_id thread_ts status loading_messages"),
-        scope="chat:write",
-        tier=0,
     ),
 }

@@ -1,0 +1,147 @@
+"""Files, pure: uploads in three steps, what is known of each file, where it was shared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fakeslack.errors import Json, SlackError
+from fakeslack.people import TEAM
+
+LARGEST_SNIPPET = 2**20
+PREVIEW = 500
+NAMED = """
+auto text apache applescript boxnote c csharp cpp css csv clojure coffeescript cfm d dart diff
+dockerfile erlang fsharp fortran go groovy haml handlebars haskell haxe html java javascript
+json jsx julia kotlin latex lisp lua markdown matlab mumps objc ocaml pascal perl php pig
+powershell puppet python r ruby rust sass scala scheme shell smalltalk sql swift tsv tsx
+typescript vb vbscript velocity verilog xml yaml
+"""
+SNIPPET_TYPES = frozenset(NAMED.split())
+ENDINGS = {
+    "py": "python",
+    "js": "javascript",
+    "ts": "typescript",
+    "rb": "ruby",
+    "rs": "rust",
+    "sh": "shell",
+    "md": "markdown",
+    "txt": "text",
+    "yml": "yaml",
+    "cs": "csharp",
+    "kt": "kotlin",
+}
+IMAGES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "pdf": "application/pdf"}
+
+
+@dataclass(slots=True)
+class File:
+    """One file; it exists for others once it is complete."""
+
+    id: str
+    owner: str
+    name: str
+    length: int
+    filetype: str
+    title: str = ""
+    mimetype: str = "text/plain"
+    content: bytes | None = None
+    complete: bool = False
+    created: int = 0
+    shares: dict[str, list[Json]] = field(default_factory=dict)
+
+    def as_slack(self, address: str) -> Json:
+        """Return the file object; `address` is where the workspace is served."""
+        private = f"{address}/files-pri/{TEAM}-{self.id}/{self.name}"
+        body: Json = {
+            "id": self.id,
+            "created": self.created,
+            "timestamp": self.created,
+            "name": self.name,
+            "title": self.title or self.name,
+            "mimetype": self.mimetype,
+            "filetype": self.filetype,
+            "pretty_type": self.filetype.capitalize(),
+            "user": self.owner,
+            "user_team": TEAM,
+            "editable": False,
+            "size": self.length,
+            "mode": "snippet" if self.is_text else "hosted",
+            "is_external": False,
+            "is_public": False,
+            "url_private": private,
+            "url_private_download": f"{private}?download=1",
+            "permalink": f"{address}/files/{self.owner}/{self.id}/{self.name}",
+            "file_access": "visible",
+        }
+        if self.is_text and self.content is not None:
+            text = self.content.decode("utf-8", "replace")
+            body |= {"preview": text[:PREVIEW], "lines": text.count("\n") + 1}
+            body["preview_is_truncated"] = len(text) > PREVIEW
+        return body
+
+    @property
+    def is_text(self) -> bool:
+        """Whether Slack shows it as a snippet."""
+        return self.mimetype.startswith("text/")
+
+    @property
+    def channels(self) -> list[str]:
+        """Where it was shared."""
+        return list(self.shares)
+
+
+class Files:
+    """All files of the workspace."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._files: dict[str, File] = {}
+
+    def reserve(self, owner: str, name: str, length: int, snippet_type: str = "") -> File:
+        """Promise a place for a file; raises what Slack says of a wrong wish."""
+        if snippet_type and snippet_type not in SNIPPET_TYPES:
+            raise SlackError("unknown_snippet_type")
+        if snippet_type and length > LARGEST_SNIPPET:
+            raise SlackError("snippet_too_large")
+        ending = name.rpartition(".")[2].lower()
+        number = len(self._files) + 1
+        file = File(
+            id=f"F0FILE{number:05d}",
+            owner=owner,
+            name=name,
+            length=length,
+            filetype=snippet_type or ENDINGS.get(ending, ending),
+            mimetype=IMAGES.get(ending, "text/plain"),
+            created=int(self._now()),
+        )
+        self._files[file.id] = file
+        return file
+
+    def find(self, name: str) -> File:
+        """Return a file; raises `file_not_found`."""
+        file = self._files.get(name)
+        if file is None:
+            raise SlackError("file_not_found")
+        return file
+
+    def receive(self, name: str, content: bytes) -> File:
+        """Take the content that was promised; raises `file_update_failed` where it differs."""
+        file = self.find(name)
+        if file.content is not None or len(content) != file.length:
+            raise SlackError("file_update_failed")
+        file.content = content
+        return file
+
+    def finish(self, name: str, title: str) -> File:
+        """Make a file exist for others; raises `file_not_found` where nothing was uploaded."""
+        file = self.find(name)
+        if file.content is None or file.complete:
+            raise SlackError("file_not_found")
+        file.title, file.complete = title, True
+        return file
+
+    def shared(self, file: File, channel: str, ts: str, thread_ts: str | None) -> None:
+        """Write down that a file stands in a message."""
+        share: Json = {"ts": ts}
+        if thread_ts is not None:
+            share["thread_ts"] = thread_ts
+        file.shares.setdefault(channel, []).append(share)
