@@ -12,7 +12,7 @@ from types import TracebackType
 
 import structlog
 
-QUIET = ("slack_bolt", "slack_sdk", "rq", "aiohttp", "asyncio", "urllib3", "redis")
+QUIET = ("slack_bolt", "slack_sdk", "rq", "rq.worker", "aiohttp", "asyncio", "urllib3", "redis")
 
 
 def start(process: str, level: str = "INFO") -> None:
