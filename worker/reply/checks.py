@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from worker.reply.pieces import Code
+from worker.reply.pieces import Code, Piece
 
 LONGEST: Final = 40_000
 """Longer code is not checked."""
@@ -33,8 +33,9 @@ def verdict(code: Code) -> str:
         return UNCHECKED
 
 
-def line(blocks: Iterable[Code]) -> str:
+def line(pieces: Iterable[Piece]) -> str:
     """Return the verdicts on a message's code as one line; empty where it has no code."""
+    blocks = [piece for piece in pieces if isinstance(piece, Code)]
     judged = [(block.language.name or "code", block.verdict) for block in blocks if block.verdict]
     counted = Counter(judged)
     said = [

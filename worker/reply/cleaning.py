@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-ENDINGS: Final = re.compile(r"(?:\s*<\|(?:end|endoftext)\|>)+\s*\Z")
+ENDINGS: Final = ("<|end|>", "<|endoftext|>")
 """The model's own end marks, where it wrote them as text."""
 
 CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -24,7 +24,7 @@ def clean(text: str) -> str:
     """Return the text with plain line ends, without control characters or broken characters."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return ENDINGS.sub("", NONCHARACTERS.sub("\ufffd", CONTROLS.sub("", text)))
+    return _ended(NONCHARACTERS.sub("\ufffd", CONTROLS.sub("", text)))
 
 
 def prose(text: str) -> str:
@@ -35,6 +35,13 @@ def prose(text: str) -> str:
 def code(text: str) -> str:
     """Make visible every sign that would hide in code."""
     return HIDDEN.sub(_named, text)
+
+
+def _ended(text: str) -> str:
+    bare = text.rstrip()
+    while bare.endswith(ENDINGS):
+        bare = text = bare[: bare.rindex("<")].rstrip()
+    return text
 
 
 def _named(sign: re.Match[str]) -> str:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Final
 
 from worker.reply import checks, cleaning, links, notices, reading, rich_text
 from worker.reply.fallback import plain
+from worker.reply.languages import PLAIN
 from worker.reply.parts import (
     LONG,
     MESSAGES,
@@ -34,31 +36,30 @@ UNFINISHED: Final = re.compile(
 )
 """A last line of which nobody can say yet what it will be: shown now, it would flicker."""
 
+ENOUGH: Final = 2 * ROOM
+"""A growing reply is read no further: more never fits its one message."""
+
 
 @dataclass(slots=True)
 class _Page:
-    """One message of a reply with the files that follow it."""
+    """One message of a reply, with the files that follow it and the long code in them."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[Piece]
     files: list[Snippet] = field(default_factory=list)
-    judged: list[Code] = field(default_factory=list)
+    long: list[Piece] = field(default_factory=list)
 
 
 def growing(text: str) -> Message:
     """Return the reply while it grows: the beginning that fits one message, and a sign of life."""
-    shown = cleaning.clean(text[: 2 * ROOM])
-    found = reading.pieces(UNFINISHED.sub("", shown), frozenset())
-    pages = packed(_shown(found), ROOM, whole=False)
-    beyond = len(pages) > 1 or len(text) > 2 * ROOM
-    sign = notices.beyond(len(text)) if beyond else notices.WRITING
-    return _message(pages[0] if pages else [], [sign])
+    page, whole = _beginning(UNFINISHED.sub("", text[:ENOUGH]))
+    whole = whole and len(text) <= ENOUGH
+    return _message(page, [notices.WRITING if whole else notices.beyond(len(text))])
 
 
 def stopped(text: str, sentence: str = notices.STOPPED) -> Message:
     """Return what was written before something stopped the reply, labelled with why."""
-    found = reading.pieces(cleaning.clean(text[: 2 * ROOM]), frozenset())
-    pages = packed(_shown(found), ROOM, whole=False)
-    return _message(pages[0] if pages else [], [sentence])
+    page, _ = _beginning(text[:ENOUGH])
+    return _message(page, [sentence])
 
 
 def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
@@ -69,30 +70,29 @@ def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
     of more than `MESSAGES` messages ends with a file that holds all of it.
     """
     source = cleaning.clean(text)
-    found = [_judged(piece) for piece in _shown(reading.pieces(source, _known(facts)))]
+    found = [_judged(piece) for piece in _pieces(source, links.addresses(facts.known))]
     pages = _pages(found, whole=True)
     if len(pages) > MESSAGES:
         pages = _pages(found, whole=False)
-    cut = len(pages) > MESSAGES
-    if cut:
+    last = [*_notices(source, found, facts), _disclaimer(found, facts)]
+    if len(pages) > MESSAGES:
         pages = pages[: MESSAGES - 1]
-        file = Snippet("reply.md", "markdown", cleaning.code(source) + "\n", "The whole reply")
-        pages[-1].files.append(file)
-    last = [
-        notices.WHOLE if cut else "",
-        *_notices(source, found, facts),
-        notices.disclaimer(facts, code=any(isinstance(piece, Code) for piece in found)),
-    ]
-    return tuple(part for n, page in enumerate(pages) for part in _parts(page, n, pages, last))
+        pages[-1].files.append(_whole(source))
+        last = [notices.WHOLE, *last]
+    return tuple(
+        part for place, page in enumerate(pages, 1) for part in _parts(page, place, pages, last)
+    )
 
 
-def _known(facts: Facts) -> frozenset[str]:
-    return links.addresses(facts.known)
+def _pieces(source: str, known: frozenset[str]) -> list[Piece]:
+    """Read cleaned text; what shows nothing is left out, for Slack refuses empty text."""
+    return [piece for piece in reading.pieces(source, known) if piece.text.strip()]
 
 
-def _shown(found: Sequence[Piece]) -> list[Piece]:
-    """Leave out code without a line: Slack refuses empty text."""
-    return [piece for piece in found if piece.text]
+def _beginning(text: str) -> tuple[list[Piece], bool]:
+    """Return what fits one message, and whether that is all."""
+    pages = packed(_pieces(cleaning.clean(text), frozenset()), ROOM, whole=False)
+    return (pages[0] if pages else []), len(pages) <= 1
 
 
 def _judged(piece: Piece) -> Piece:
@@ -102,54 +102,62 @@ def _judged(piece: Piece) -> Piece:
 
 
 def _pages(found: Sequence[Piece], *, whole: bool) -> list[_Page]:
-    """Deal the pieces out, with long code as files behind the words before it."""
-    pages = [_Page()]
-    run: list[Piece] = []
-    number = 0
-    for piece in [*found, None]:
-        long = isinstance(piece, Code) and size(piece.text) > LONG
-        if piece is not None and not long:
-            run.append(piece)
+    """Deal the pieces out; long code becomes a file behind the words before it."""
+    pages: list[_Page] = []
+    for long, run in groupby(found, _is_long):
+        if not long:
+            pages += [_Page(pieces) for pieces in packed(run, ROOM, whole=whole)]
             continue
-        pages += [_Page(page) for page in packed(run, ROOM, whole=whole)]
-        run = []
-        if isinstance(piece, Code):
-            number += 1
-            pages[-1].files.append(_file(piece, number))
-            pages[-1].judged.append(piece)
-    return pages if len(pages) == 1 or pages[0].files else pages[1:]
+        pages = pages or [_Page([])]
+        for code in run:
+            pages[-1].files.append(_file(code, sum(len(page.files) for page in pages) + 1))
+            pages[-1].long.append(code)
+    return pages or [_Page([])]
 
 
-def _file(code: Code, number: int) -> Snippet:
-    name = f"reply-{number}.{code.language.ending}"
-    return Snippet(name, code.language.snippet, code.text + "\n", name)
+def _is_long(piece: Piece) -> bool:
+    return isinstance(piece, Code) and size(piece.text) > LONG
+
+
+def _file(piece: Piece, number: int) -> Snippet:
+    language = piece.language if isinstance(piece, Code) else PLAIN
+    name = f"reply-{number}.{language.ending}"
+    return Snippet(name, language.snippet, piece.text + "\n", name)
+
+
+def _whole(source: str) -> Snippet:
+    content = cleaning.code(source).rstrip("\n") + "\n"
+    return Snippet("reply.md", "markdown", content, "The whole reply")
 
 
 def _notices(source: str, found: Sequence[Piece], facts: Facts) -> list[str]:
     spans = [span for piece in found if isinstance(piece, Prose) for span in piece.spans]
-    hidden = sum(piece.text.count("⟨U+") for piece in found) > source.count("⟨U+")
+    made_visible = sum(piece.text.count("⟨U+") for piece in found) > source.count("⟨U+")
     return [
         "" if found else notices.EMPTY,
         notices.ending(facts),
         notices.dropped(facts.dropped),
         notices.INVENTED if any(span.invented for span in spans) else "",
-        notices.HIDDEN if hidden else "",
+        notices.HIDDEN if made_visible else "",
     ]
 
 
-def _parts(page: _Page, place: int, pages: Sequence[_Page], last: list[str]) -> list[Part]:
-    code = [piece for piece in page.pieces if isinstance(piece, Code)]
-    sentences = [checks.line([*code, *page.judged])]
-    sentences.append(notices.files([file.filename for file in page.files]))
-    if len(pages) > 1:
-        sentences.append(f"Part {place + 1} of {len(pages)}")
-    if place == len(pages) - 1:
-        sentences += last
+def _disclaimer(found: Sequence[Piece], facts: Facts) -> str:
+    return notices.disclaimer(facts, code=any(isinstance(piece, Code) for piece in found))
+
+
+def _parts(page: _Page, place: int, pages: Sequence[_Page], last: Sequence[str]) -> list[Part]:
+    sentences = [
+        checks.line([*page.pieces, *page.long]),
+        notices.files([file.filename for file in page.files]),
+        f"Part {place} of {len(pages)}" if len(pages) > 1 else "",
+        *(last if place == len(pages) else []),
+    ]
     return [_message(page.pieces, sentences), *page.files]
 
 
 def _message(found: Sequence[Piece], sentences: Sequence[str]) -> Message:
     said = [sentence for sentence in sentences if sentence]
     words = "\n".join(piece.text[:TEXT] for piece in found[:TEXT]) or " ".join(said)
-    blocks = [block for sentence in said for block in notices.context(sentence)]
-    return Message(plain(words), rich_text.blocks(found) + blocks)
+    context = [block for sentence in said for block in notices.context(sentence)]
+    return Message(plain(words), rich_text.blocks(found) + context)

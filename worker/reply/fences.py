@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from worker.reply import cleaning
-from worker.reply.languages import known, language
+from worker.reply.languages import known, language, tagged
 from worker.reply.pieces import Code, Piece, Prose, Span, Style
 
 PLACE: Final = re.compile("\ufdd0(\\d+)\ufdd1")
@@ -74,8 +74,8 @@ class _Fence:
 
     def pieces(self, *, open_: bool) -> list[Piece]:
         """Return the block, below what was said of it beside its language."""
-        tag, _, rest = self.info.partition(" ")
-        caption = rest.strip() if known(tag) else self.info
+        tag, rest = tagged(self.info)
+        caption = rest if known(tag) else self.info
         lines = _unindented(self.lines, self.margin)
         code = Code(cleaning.code("\n".join(lines)), language(tag), open=open_)
         return [_literal(caption), code] if caption else [code]

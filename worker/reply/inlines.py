@@ -49,6 +49,9 @@ _GRAMMAR: Final = Grammar(NESTING)
 INTRAWORD: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
 """The signs around a mark that opens in the middle of a word."""
 
+MARKUP: Final = re.compile(r"[*_~`\\\[<\n]")
+"""Without one of these signs a text has no Markdown in it."""
+
 _STYLES: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.STRIKE}
 
 
@@ -64,6 +67,8 @@ def spans(content: str, known: frozenset[str], style: Style = Style.PLAIN) -> tu
 
 def words(content: str, known: frozenset[str]) -> str:
     """Read a paragraph's Markdown and return its words alone."""
+    if not MARKUP.search(content):
+        return cleaning.prose(content)
     return "".join(span.text for span in spans(content, known))
 
 

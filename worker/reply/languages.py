@@ -1,5 +1,6 @@
 """Names of languages: what a model writes behind a fence, what Slack and files call it."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,8 @@ class Language:
 
 PLAIN: Final = Language("", "text", "txt")
 """Code whose language is not said, or not one we know."""
+
+SEPARATOR: Final = re.compile(r"[\s,:;{(]")
 
 _ROWS: Final = """
 bash shell sh sh shell zsh ksh shellscript
@@ -89,12 +92,19 @@ _KNOWN: Final = {
 }
 
 
-def language(tag: str) -> Language:
-    """Return the language that a fence's tag names; an unknown tag gives `PLAIN`."""
-    found = _KNOWN.get(tag.strip("{}.").lower(), PLAIN)
-    return PLAIN if found.name == "text" else found
+def tagged(info: str) -> tuple[str, str]:
+    """Split what stands behind a fence into the tag of a language and the rest."""
+    inside = info.strip("{} ").removeprefix(".")
+    tag = SEPARATOR.split(inside, 1)[0]
+    return tag.lower(), inside[len(tag) :].strip("}:,; ")
 
 
 def known(tag: str) -> bool:
-    """Whether a fence's tag says nothing more than a language we know, or nothing at all."""
-    return not tag or tag.lower() in _KNOWN
+    """Whether a tag names a language we know, or says that there is none."""
+    return not tag or tag in _KNOWN
+
+
+def language(tag: str) -> Language:
+    """Return the language that a tag names; an unknown tag gives `PLAIN`."""
+    found = _KNOWN.get(tag, PLAIN)
+    return PLAIN if found.name == "text" else found

@@ -61,7 +61,7 @@ def beyond(length: int) -> str:
 
 def files(names: Sequence[str]) -> str:
     """Return which files follow."""
-    return f"In the files below: {', '.join(names)}" if names else ""
+    return f"Below as files: {', '.join(names)}" if names else ""
 
 
 def queued(place: int, seconds: float | None) -> str:

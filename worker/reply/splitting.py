@@ -73,8 +73,8 @@ def _prose(prose: Prose, room: int) -> tuple[Prose, Prose]:
     while rest[0].weight <= left:
         left -= rest[0].weight
         head.append(rest.pop(0))
-    end = 0 if rest[0].link and head else _cut(rest[0].text, left - ELEMENT)
-    if end or not head:
+    if not head or (left > ELEMENT and not rest[0].link):
+        end = _cut(rest[0].text, left - ELEMENT)
         head.append(replace(rest[0], text=rest[0].text[:end]))
         rest[0] = replace(rest[0], text=rest[0].text[end:])
     shape = Shape.SECTION if prose.shape is Shape.ITEM else prose.shape

@@ -1,0 +1,173 @@
+"""Reads posts as Slack does: what a text would set off, and what stands in the blocks."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from worker.reply import Message, Part, Snippet
+
+Json = dict[str, Any]
+
+WORD: Final = r"[^\s.,;:!?()\[\]{}'\"&<>|/\\⁠]"
+EFFECTS: Final = {
+    "ping": re.compile(
+        r"<[@!#][^<>\n]*>"
+        r"|@(?:here|channel|everyone|group)\b"
+        rf"|(?<![\w⁠])[@#]{WORD}+"
+    ),
+    "link": re.compile(
+        r"<[^<>\n]+>"
+        r"|[a-z0-9]://\S"
+        rf"|\b(?:mailto|tel|data):{WORD}"
+        rf"|\bwww\.{WORD}"
+        rf"|{WORD}@{WORD}"
+        r"|[a-z0-9-]\.[a-z]{2,}\b",
+        re.IGNORECASE,
+    ),
+    "format": re.compile(
+        r"(?<![\w])(?P<mark>[*_~`])(?=\S)[^\n]*?(?<=\S)(?P=mark)|```|^\s*(?:>|&gt;)", re.MULTILINE
+    ),
+    "emoji": re.compile(r":[a-z0-9_+'-]+:", re.IGNORECASE),
+}
+"""Broader than Slack: what passes here does nothing there."""
+
+ENTITY: Final = re.compile(r"&(?:amp|lt|gt);")
+
+ELEMENTS: Final = {
+    "rich_text_section": {"text", "link"},
+    "rich_text_quote": {"text", "link"},
+    "rich_text_preformatted": {"text"},
+    "rich_text_list": {"rich_text_section"},
+}
+KEYS: Final = {
+    "text": {"type", "text", "style"},
+    "link": {"type", "text", "url", "style"},
+    "rich_text_section": {"type", "elements"},
+    "rich_text_quote": {"type", "elements"},
+    "rich_text_preformatted": {"type", "elements", "language"},
+    "rich_text_list": {"type", "elements", "style", "indent", "offset"},
+}
+
+
+def effects(text: str) -> list[str]:
+    """Return what the fallback text would set off: pings, links, formatting, emoji."""
+    unescaped = [f"bare {sign}" for sign in re.findall(r"[<>&]", ENTITY.sub("", text))]
+    return unescaped + [
+        f"{name}: {found.group()!r}"
+        for name, pattern in EFFECTS.items()
+        for found in pattern.finditer(text)
+    ]
+
+
+def complaints(message: Message) -> list[str]:
+    """Return everything for which Slack would refuse the message, or for which we should."""
+    found = effects(message.text)
+    units = len(message.text.encode("utf-16-le")) // 2
+    if not 0 < units <= 3_000:
+        found.append(f"fallback of {units}")
+    if not 0 < len(message.blocks) <= 50:
+        found.append(f"{len(message.blocks)} blocks")
+    content = sum(len(text.encode("utf-16-le")) // 2 for text in texts(message.blocks))
+    if content > 11_000:
+        found.append(f"{content} of content")
+    for block in message.blocks:
+        found += _block(block)
+    return found
+
+
+def _context(block: Json) -> Iterator[str]:
+    if not 0 < len(block["elements"]) <= 10:
+        yield "context"
+    for element in block["elements"]:
+        if element.keys() != {"type", "text", "emoji"} or element["type"] != "plain_text":
+            yield f"context with {element}"
+        if not 0 < len(element["text"]) <= 2_000 or element["emoji"]:
+            yield "context text"
+
+
+def _block(block: Json) -> Iterator[str]:
+    if block["type"] == "context":
+        yield from _context(block)
+        return
+    if block.keys() != {"type", "elements"} or block["type"] != "rich_text":
+        yield f"block {block['type']}"
+    if not block["elements"]:
+        yield "empty block"
+    for element in block["elements"]:
+        yield from _element(element, set(ELEMENTS))
+
+
+def _element(element: Json, allowed: set[str]) -> Iterator[str]:
+    kind = element["type"]
+    if kind not in allowed or not element.keys() <= KEYS[kind]:
+        yield f"element {element}"
+        return
+    if kind in {"text", "link"}:
+        if not element["text"] or element.get("url", element["text"]) != element["text"]:
+            yield f"text {element}"
+        if not element.get("style", {"bold": True}):
+            yield "empty style"
+        return
+    if not element["elements"]:
+        yield f"empty {kind}"
+    if not (0 <= element.get("indent", 0) <= 8 and element.get("offset", 1) > 0):
+        yield f"list {element}"
+    for inner in element["elements"]:
+        yield from _element(inner, ELEMENTS[kind])
+
+
+def texts(value: object) -> Iterator[str]:
+    """Return every text in blocks, in order."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+    elif isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value["text"]
+        yield from texts(value.get("elements"))
+
+
+def elements(parts: Sequence[Part], kind: str) -> list[Json]:
+    """Return all elements of one kind in the messages, in order."""
+    return [
+        found for part in parts if isinstance(part, Message) for found in _kinds(part.blocks, kind)
+    ]
+
+
+def _kinds(value: object, kind: str) -> Iterator[Json]:
+    if isinstance(value, list):
+        for inner in value:
+            yield from _kinds(inner, kind)
+    elif isinstance(value, dict):
+        if value.get("type") == kind:
+            yield value
+        yield from _kinds(value.get("elements"), kind)
+
+
+def code_lines(parts: Sequence[Part]) -> list[str]:
+    """Return every line of code in posting order, from messages and files."""
+    lines: list[str] = []
+    for part in parts:
+        if isinstance(part, Snippet):
+            lines += part.content.removesuffix("\n").split("\n")
+        else:
+            for block in elements([part], "rich_text_preformatted"):
+                lines += block["elements"][0]["text"].split("\n")
+    return lines
+
+
+def words(parts: Sequence[Part]) -> str:
+    """Return all words of the model in posting order, without our own sentences."""
+    shown: list[str] = []
+    for part in parts:
+        if isinstance(part, Snippet):
+            shown.append(part.content)
+        else:
+            shown += texts([b for b in part.blocks if b["type"] == "rich_text"])
+    return "".join(shown)
+
+
+def said(part: Part) -> list[str]:
+    """Return our own sentences below a message."""
+    assert isinstance(part, Message)
+    return list(texts([block for block in part.blocks if block["type"] == "context"]))

@@ -1,0 +1,177 @@
+"""Every line of code arrives byte for byte, whatever holds it and wherever the reply is cut."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.code_replies import replies
+from tests.support.hostile_markdown import FRAGMENTS
+from tests.support.slack_reading import code_lines, complaints, elements, words
+from worker.reply import Facts, Message, Snippet, final, growing
+from worker.reply.parts import LONG, MESSAGES
+
+FACTS = Facts("StarChat-β", "stop", 256)
+
+LINE = st.one_of(
+    st.text(
+        st.characters(codec="ascii", exclude_characters="`~\x7f", min_codepoint=32), max_size=40
+    ),
+    st.sampled_from(FRAGMENTS).filter(
+        lambda line: line.isascii() and line.isprintable() and "\n" not in line
+    ),
+    st.sampled_from(["", "    x = 1", "\tif x:", "  - y", "``", "a ``` b", "é = '😀'", "| a |"]),
+)
+PROSE = st.sampled_from(["Like this:", "- an item", "1. a step", "> said", "**so**", "# Then", ""])
+
+
+def _closes(line: str, mark: str) -> bool:
+    return line.strip().startswith(mark) and not line.strip().strip(mark[0])
+
+
+@st.composite
+def _replies(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A reply of prose and closed blocks, and all its lines of code."""
+    text, code = "", []
+    for _ in range(draw(st.integers(1, 6))):
+        mark = draw(st.sampled_from(["```", "~~~", "````", "~~~~~~"]))
+        tag = draw(st.sampled_from(["", "python", "c++", "none", "sh"]))
+        block = [line for line in draw(st.lists(LINE, max_size=12)) if not _closes(line, mark)]
+        text += "\n".join([draw(PROSE), f"{mark}{tag}", *block, mark, ""])
+        code += block if any(line.strip() for line in block) else []
+    return text, code
+
+
+@given(_replies())
+@settings(max_examples=250, deadline=None)
+@example(("\n```\n\n  x\n\n```\n", ["", "  x", ""]))
+def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) -> None:
+    """Empty lines, indentation and marks inside a block stay; nothing around it gets in."""
+    text, code = reply
+
+    assert code_lines(final(text, facts=FACTS)) == code
+
+
+def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
+    """Replies of 4,000 to 18,000 characters with code of the standard library come out whole."""
+    for text, code in replies(200):
+        parts = final(text, facts=FACTS)
+
+        assert code_lines(parts) == code
+        assert len([part for part in parts if isinstance(part, Message)]) <= MESSAGES
+        for part in parts:
+            if isinstance(part, Message):
+                assert complaints(part) == []
+                assert "```" not in words([part])
+
+
+@given(st.integers(1, 400), st.integers(2, 60))
+@settings(max_examples=15, deadline=None)
+def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, lines: int) -> None:
+    """Where a reply needs too many messages, its end is a file that holds all of it."""
+    code = [f"    value_{n} = {n}" for n in range(lines)]
+    text = "Look:\n\n```python\n" + "\n".join(code) + "\n```\n"
+    text *= blocks
+    parts = final(text, facts=FACTS)
+
+    files = [part for part in parts if isinstance(part, Snippet)]
+    if files:
+        assert files[0].filename == "reply.md"
+        assert files[0].content == text
+        assert parts[-1] == files[0]
+    else:
+        assert code_lines(parts) == code * blocks
+
+
+@pytest.mark.parametrize("tag", ["python", "", "unheard-of"])
+@pytest.mark.parametrize("lines", [1, 1_000])
+def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) -> None:
+    """The file holds exactly the code; the words around it stay messages in their order."""
+    code = ["x" * (LONG // lines + 1) for _ in range(lines)]
+    text = f"Before.\n\n```{tag}\n" + "\n".join(code) + "\n```\n\nAfter."
+    before, file, after = final(text, facts=FACTS)
+
+    assert isinstance(file, Snippet)
+    assert file.content == "\n".join(code) + "\n"
+    assert file.filename == ("reply-1.py" if tag == "python" else "reply-1.txt")
+    assert file.snippet_type == ("python" if tag == "python" else "text")
+    assert words([before]).startswith("Before.")
+    assert words([after]) == "After."
+
+
+def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> None:
+    """The placeholder becomes a message that names the files behind it."""
+    block = "```python\n" + "x = 1\n" * 3_000 + "```\n"
+    first, *files = final(block + block, facts=FACTS)
+
+    assert isinstance(first, Message)
+    assert complaints(first) == []
+    assert [file.filename for file in files if isinstance(file, Snippet)] == [
+        "reply-1.py",
+        "reply-2.py",
+    ]
+
+
+LISTED = """1. Write this:
+   ```python
+def f():
+    return 1
+   ```
+2. Then run it."""
+
+
+def test_code_less_indented_than_its_list_is_still_code() -> None:
+    """A model that indents only the fences of a block in a list gets its code shown as code."""
+    parts = final(LISTED, facts=FACTS)
+
+    assert code_lines(parts) == ["def f():", "    return 1"]
+    assert [
+        found["offset"] for found in elements(parts, "rich_text_list") if "offset" in found
+    ] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("- item\n\n  ```\n  a\n    b\n  ```", ["a", "  b"]),
+        ("- ```\n  a\n    b\n  ```", ["a", "  b"]),
+        ("> ```sh\n> a\n>   b\n> ```\n> said", ["a", "  b"]),
+        ("> ```sh\n> a\nnot quoted", ["a"]),
+        ("1. x\n\n\t```\n\ta\n\t\tb\n\t```", ["a", "\tb"]),
+        ("1. x\n\n\t```\n    a\n        b\n    ```", ["a", "    b"]),
+        ("text\n        ```\n        a\n        ```", ["a"]),
+        ("```\n    ```\n```", ["    ```"]),
+        ("~~~\n```\n~~~", ["```"]),
+        ("````\n```\nx\n```\n````", ["```", "x", "```"]),
+        ("```markdown\n# t\n```sh\nmake\n```\nend\n```", ["# t", "```sh", "make", "```", "end"]),
+        ("a paragraph\n```\nx\n```\nanother", ["x"]),
+        ("para\n\n    by indentation\n\n      alone\n\nend", ["by indentation", "", "  alone"]),
+        ("```\nnever closed\n", ["never closed"]),
+        ("`x`\n\n    one\n    ```\n    two\n    ```\n    three", ["one", "two", "three"]),
+    ],
+)  # fmt: skip
+def test_code_is_found_in_lists_quotes_and_odd_places(text: str, code: list[str]) -> None:
+    """The margin that the list or quote puts before each line goes, everything else stays."""
+    assert code_lines(final(text, facts=FACTS)) == code
+    assert code_lines([growing(text.rstrip("\n") + "\n")]) == code
+
+
+@pytest.mark.parametrize(
+    ("tag", "language", "caption"),
+    [
+        ("python", "python", ""), ("py", "python", ""), ("Python3", "python", ""),
+        ("c++", "cpp", ""), ("sh", "bash", ""), ("text", None, ""), ("", None, ""),
+        ("{.python .numberLines}", "python", ".numberLines"),
+        ("js title=a.js", "javascript", "title=a.js"),
+        ("python,linenos", "python", "linenos"), ("mermaid", None, "mermaid"),
+        ("<!channel>", None, "<!channel>"),
+    ],
+)  # fmt: skip
+def test_the_language_of_a_block_is_named_and_nothing_else_is_lost(
+    tag: str, language: str | None, caption: str
+) -> None:
+    """A tag that is no known language, or says more than one, stands above the code."""
+    parts = final(f"```{tag}\nx\n```", facts=FACTS)
+    (block,) = elements(parts, "rich_text_preformatted")
+
+    assert block.get("language") == language
+    assert words(parts) == f"{caption}x"
