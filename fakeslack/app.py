@@ -94,6 +94,7 @@ class Site:
         return application
 
     async def _close(self, _application: web.Application) -> None:
+        self._feed.close()
         await self._delivery.close()
         await self._sockets.close()
         if isinstance(self._delivery.carrier, RequestUrl):

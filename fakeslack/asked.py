@@ -11,7 +11,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def asked(request: web.Request) -> Json:
-    """Return the JSON object that was sent; raises `invalid_json` and `json_not_object`."""
+    """
+    Return the JSON object that was sent; raises `invalid_json` and `json_not_object`.
+
+    It must be sent as JSON (else `invalid_post_type`): another site's page cannot do that.
+    """
+    if request.content_type != "application/json":
+        raise SlackError("invalid_post_type")
     text = await request.text()
     try:
         body = json.loads(text) if text else {}

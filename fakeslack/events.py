@@ -106,12 +106,18 @@ class Events:
 
     def _deleted(self, change: Change) -> Iterator[Json]:
         channel = self._heard(change)
-        if channel is None or change.message is None:
+        if channel is None or change.message is None or change.only_for is not None:
+            return
+        before = change.message.without_metadata()
+        left = self._workspace.history(channel.id).find(change.message.ts)
+        if left is not None:
+            hidden = self._hidden("message_changed", channel)
+            yield {**hidden, "message": left.body, "previous_message": before}
             return
         yield {
             **self._hidden("message_deleted", channel),
             "deleted_ts": change.message.ts,
-            "previous_message": change.message.without_metadata(),
+            "previous_message": before,
         }
 
     def _hidden(self, subtype: str, channel: Channel) -> Json:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
 
 from fakeslack.changes import Change
 
@@ -14,6 +13,7 @@ class Feed:
 
     def __init__(self) -> None:
         self._changes: deque[Change] = deque(maxlen=KEPT)
+        self.closed = False
         self._next = 0
         self._more = asyncio.Event()
 
@@ -39,15 +39,12 @@ class Feed:
             if place >= skipped
         ]
 
-    async def follow(self, number: int) -> AsyncIterator[tuple[int, Change]]:
-        """Yield the changes from `number` on, for ever."""
-        while True:
-            for place, change in self.since(number):
-                number = place + 1
-                yield place, change
-            await self.beyond(number)
-
     async def beyond(self, number: int) -> None:
-        """Return when the change numbered `number` has happened."""
-        while self._next <= number:
+        """Return when the change numbered `number` has happened, or the feed is closed."""
+        while self._next <= number and not self.closed:
             await self._more.wait()
+
+    def close(self) -> None:
+        """Nothing more will happen: let everybody go who waits."""
+        self.closed = True
+        self._more.set()

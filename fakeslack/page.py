@@ -155,15 +155,24 @@ class Page:
         )
         await stream.prepare(request)
         await stream.write(b": welcome\n\n")
-        alive = asyncio.create_task(_kept_alive(stream))
         try:
-            async for number, change in self._feed.follow(start):
-                await _told(stream, number, reader.change(change))
+            await self._tell(stream, reader, start)
         except ConnectionError:
-            return stream
-        finally:
-            alive.cancel()
+            return stream  # the page was closed
         return stream
+
+    async def _tell(self, stream: web.StreamResponse, reader: Reader, number: int) -> None:
+        while not self._feed.closed:
+            for place, change in self._feed.since(number):
+                number = place + 1
+                told = reader.change(change)
+                if told is not None:
+                    line = f"id: {place}\ndata: {json.dumps(told)}\n\n"
+                    await stream.write(line.encode())
+            try:
+                await asyncio.wait_for(self._feed.beyond(number), KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                await stream.write(b": still here\n\n")
 
     def connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
         """Tell the page that the app has come or gone."""
@@ -207,14 +216,3 @@ def _served(name: str) -> web.StreamResponse:
     if not NAME.fullmatch(name) or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
-
-
-async def _kept_alive(stream: web.StreamResponse) -> None:
-    while True:
-        await asyncio.sleep(KEEP_ALIVE_SECONDS)
-        await stream.write(b": still here\n\n")
-
-
-async def _told(stream: web.StreamResponse, number: int, told: Json | None) -> None:
-    if told is not None:
-        await stream.write(f"id: {number}\ndata: {json.dumps(told)}\n\n".encode())

@@ -39,6 +39,7 @@ class WebApi:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one call, and write it down."""
         name = request.match_info["method"]
+        self._workspace.address = f"{request.scheme}://{request.host}"
         given, refusal = await _read(request)
         token = _token(request, given)
         call = self._journal.open_call(name, given)

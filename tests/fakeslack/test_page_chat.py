@@ -221,7 +221,7 @@ def test_a_group_message_can_be_opened(town: Workspace, read: Read) -> None:
 
 
 def test_who_reads_above_is_not_pulled_down(town: Workspace, room: str, read: Read) -> None:
-    """New messages follow only a reader who is at the bottom; others get a pill that leads there."""
+    """New messages pull a reader along only at the bottom; elsewhere a pill leads there."""
     for number in range(40):
         town.post(LIN, room, f"line {number}")
     ada = read(town).open(room)

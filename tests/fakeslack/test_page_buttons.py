@@ -1,0 +1,125 @@
+"""Buttons under a message reach the app that posted it, and say so where they do not."""
+
+import queue
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from slack_bolt import Ack, App
+
+from tests.fakeslack.conftest import Read
+from tests.support.bolt import living
+from tests.support.workspace import GENERAL, LIN, STARCHAT, Workspace
+
+pytestmark = pytest.mark.browser
+
+Json = dict[str, Any]
+
+
+def plain(text: str) -> Json:
+    """Plain text."""
+    return {"type": "plain_text", "text": text}
+
+
+AGAIN = {"type": "button", "action_id": "again", "text": plain("Again"), "value": "1"}
+CAREFUL = {
+    "type": "button",
+    "action_id": "careful",
+    "style": "danger",
+    "text": plain("Forget all"),
+    "confirm": {"title": plain("Sure?"), "text": plain("It is gone then."), "confirm": plain("Do")},
+}
+THUMBS = {
+    "type": "feedback_buttons",
+    "action_id": "feedback",
+    "positive_button": {"text": plain("Good"), "value": "good"},
+    "negative_button": {"text": plain("Bad"), "value": "bad"},
+}
+TRASH = {
+    "type": "icon_button",
+    "icon": "trash",
+    "action_id": "trash",
+    "text": plain("Remove"),
+    "visible_to_user_ids": [LIN],
+}
+BLOCKS = [
+    {"type": "actions", "block_id": "b1", "elements": [AGAIN, CAREFUL]},
+    {"type": "context_actions", "block_id": "b2", "elements": [THUMBS, TRASH]},
+]
+
+
+@pytest.fixture
+def pressed(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
+    """Every press that reaches the app, as action and value."""
+    presses: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+    def listen(app: App) -> None:
+        @app.action(re.compile("."))
+        def press(ack: Ack, action: Json) -> None:
+            ack()
+            presses.put((action["action_id"], action.get("value")))
+
+    with living(slack, listen):
+        yield presses
+
+
+def test_presses_reach_the_app(
+    slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
+) -> None:
+    """A button and a thumb send action and value; the thumb stays pressed until the other is."""
+    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open()
+    ada.channel.get_by_role("button", name="Again").click()
+    assert pressed.get(timeout=20) == ("again", "1")
+    good, bad = (ada.channel.get_by_role("button", name=name) for name in ("Good", "Bad"))
+    good.click()
+    expect(good).to_have_attribute("aria-pressed", "true")
+    bad.click()
+
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    expect(good).to_have_attribute("aria-pressed", "false")
+    assert pressed.get(timeout=20) == ("feedback", "good")
+    assert pressed.get(timeout=20) == ("feedback", "bad")
+    expect(ada.channel.get_by_role("button", name="Remove")).to_have_count(0)
+
+
+def test_a_dangerous_button_asks_first(
+    slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
+) -> None:
+    """A button with a question sends nothing before the answer is yes."""
+    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open()
+    forget = ada.channel.get_by_role("button", name="Forget all")
+    forget.click()
+    expect(ada.page.get_by_role("dialog", name="Sure?")).to_contain_text("It is gone then.")
+    ada.page.get_by_role("button", name="No", exact=True).click()
+    forget.click()
+    ada.page.get_by_role("button", name="Do", exact=True).click()
+
+    assert pressed.get(timeout=20) == ("careful", None)
+    assert pressed.empty()
+
+
+def test_an_icon_is_shown_to_those_it_is_for(slack: Workspace, read: Read) -> None:
+    """`visible_to_user_ids` hides a button from everybody else."""
+    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    lin = read(slack, LIN).open()
+
+    expect(lin.channel.get_by_role("button", name="Remove")).to_be_visible()
+
+
+def test_a_press_that_nobody_hears_is_told_kindly(slack: Workspace, read: Read) -> None:
+    """Without the app a press changes nothing but a sentence on the page."""
+    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open()
+    ada.channel.get_by_role("button", name="Good").click()
+
+    expect(ada.page.locator(".notice")).to_have_text(
+        "The app did not answer. Try again in a moment."
+    )
+    expect(ada.channel.get_by_role("button", name="Good")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+    ada.forgive("400")

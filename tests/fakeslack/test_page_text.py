@@ -1,0 +1,371 @@
+"""What people and bots write is shown as Slack would, and can do nothing to the page."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import expect
+
+from tests.fakeslack.conftest import Read
+from tests.support.browser import Reader
+from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
+
+pytestmark = pytest.mark.browser
+
+Json = dict[str, Any]
+
+HOSTILE = (
+    "<script>window.owned = 1</script>",
+    "<img src=x onerror='window.owned = 1'>",
+    '"><svg onload=window.owned=1>',
+    "<iframe srcdoc='<script>parent.owned=1</script>'></iframe>",
+    "<a href='javascript:window.owned=1'>press</a>",
+    "</textarea></code></pre><style>*{display:none}</style>",
+    "{{constructor.constructor('window.owned=1')()}}",
+    "${window.owned = 1}",
+    "&lt;img src=x onerror=window.owned=1&gt;",
+)
+HOSTILE_ADDRESSES = (
+    "javascript:window.owned=1",
+    "JaVaScRiPt:window.owned=1//https://",
+    "data:text/html,<script>owned=1</script>",
+    "vbscript:owned",
+    "file:///etc/passwd",
+    "//example.org/x",
+    "https://[",
+)
+ELEMENTS = "script, iframe, object, embed, img, style, link, form, [onerror], [onload], [onclick]"
+
+
+def rich(*elements: Json) -> list[Json]:
+    """One `rich_text` block of a section with these elements."""
+    section = {"type": "rich_text_section", "elements": list(elements)}
+    return [{"type": "rich_text", "elements": [section]}]
+
+
+def everywhere(text: str) -> list[Json]:
+    """Blocks that hold the same text in every place that shows text."""
+    mrkdwn, plain = {"type": "mrkdwn", "text": text}, {"type": "plain_text", "text": text}
+    literal = {"type": "text", "text": text}
+    return [
+        *rich(literal, {"type": "link", "url": "https://example.org", "text": text}),
+        {
+            "type": "rich_text",
+            "elements": [
+                {"type": "rich_text_preformatted", "language": text, "elements": [literal]},
+                {"type": "rich_text_quote", "elements": [literal]},
+                {
+                    "type": "rich_text_list",
+                    "style": "bullet",
+                    "elements": [{"type": "rich_text_section", "elements": [literal]}],
+                },
+            ],
+        },
+        {"type": "section", "text": mrkdwn, "fields": [plain, mrkdwn]},
+        {"type": "header", "text": plain},
+        {"type": "context", "elements": [mrkdwn, plain]},
+        {"type": "markdown", "text": f"# {text}\n- {text}\n\n```{text}\n{text}\n```\n> {text}"},
+        {"type": "alert", "level": "warning", "text": mrkdwn},
+        {
+            "type": "actions",
+            "elements": [{"type": "button", "text": plain, "action_id": text, "value": text}],
+        },
+        {"type": "image", "image_url": "https://example.org/x.png", "alt_text": text},
+        {"type": f"unknown {text}"},
+    ]
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Any, town: Workspace) -> Any:
+    """A window in which the page's modules can be called."""
+    reader = Reader(browser, town, ADA).open(GENERAL)
+    yield reader
+    reader.close()
+
+
+def test_hostile_text_stays_text(town: Workspace, room: str, read: Read) -> None:
+    """Markup in any field of any message is shown as it is; no element comes of it."""
+    for text in HOSTILE:
+        town.post(LIN, room, text)
+        town.raw_post(room, text, user=STARCHAT, blocks=everywhere(text), username=text)
+        attachment = {"title": text, "title_link": "javascript:owned=1", "text": text}
+        town.raw_post(room, text, user=STARCHAT, attachments=[attachment])
+    ada = read(town).open(room)
+    rows = ada.channel.locator("article.message")
+
+    expect(rows).to_have_count(3 * len(HOSTILE))
+    for place, text in enumerate(HOSTILE[:-1]):
+        expect(rows.nth(3 * place).locator(".block.text")).to_have_text(text)
+        expect(rows.nth(3 * place + 1).locator("pre").first).to_have_text(text)
+        expect(rows.nth(3 * place + 1).locator(".who")).to_have_text(text)
+    assert rows.locator(ELEMENTS).count() == 0
+    assert ada.run("() => window.owned") is None
+
+
+def test_only_safe_addresses_become_links(town: Workspace, room: str, read: Read) -> None:
+    """An address of another kind than http, https or mailto can be read but not followed."""
+    for address in HOSTILE_ADDRESSES:
+        town.raw_post(room, f"<{address}|press>", user=STARCHAT)
+        link = {"type": "link", "url": address, "text": "press"}
+        press = {"type": "plain_text", "text": "press"}
+        button = {"type": "button", "text": press, "action_id": "a", "url": address}
+        actions = {"type": "actions", "elements": [button]}
+        town.raw_post(room, "", user=STARCHAT, blocks=[*rich(link), actions])
+        markdown = {"type": "markdown", "text": f"[press]({address}) <{address}>"}
+        town.raw_post(room, "", user=STARCHAT, blocks=[markdown])
+    town.raw_post(room, "<https://example.org|safe>", user=STARCHAT)
+    ada = read(town).open(room)
+
+    expect(ada.row("safe").locator("a")).to_have_attribute("rel", "noopener noreferrer")
+    buttons = ada.channel.get_by_role("button", name="press")
+    for place in range(buttons.count()):
+        buttons.nth(place).click()
+    links = ada.channel.locator("article.message a")
+    addresses = {links.nth(n).get_attribute("href") for n in range(links.count())}
+    assert addresses == {"https://example.org"}
+    assert len(ada.context.pages) == 1
+    assert ada.run("() => window.owned") is None
+
+
+MRKDWN = (
+    ("*bold* _it_ ~no~", "<strong>bold</strong> <em>it</em> <s>no</s>"),
+    ("*a _b_ c*", "<strong>a <em>b</em> c</strong>"),
+    ("2*3*4 snake_case_name", "2*3*4 snake_case_name"),
+    ("* not bold* and *open", "* not bold* and *open"),
+    ("`*code*` *x `y*` z*", "<code>*code*</code> <strong>x <code>y*</code> z</strong>"),
+    ("`a &lt; b &amp;&amp; c`", "<code>a &lt; b &amp;&amp; c</code>"),
+    ("&gt; quoted\nplain", "<blockquote>quoted</blockquote>plain"),
+    ("&gt;&gt;&gt; all\nof it", "<blockquote>all\nof it</blockquote>"),
+    ("<https://a.example/x?y=1&amp;z=2|label>", "<a>label</a>"),
+    ("see https://a.example/x.", "see <a>https://a.example/x</a>."),
+    ("<mailto:ada@a.example|write>", "<a>write</a>"),
+    ("<@U0LIN00001> <@U0NOBODY|gone>", "<span>@Lin</span> <span>@gone</span>"),
+    ("<!here> <!subteam^S1|team>", "<span>@here</span> <span>@team</span>"),
+    ("<#C0PYTHON01|python>", "<button>#python</button>"),
+    ("<!date^1700000000^{date}|in November>", "in November"),
+    ("<T> &lt;T&gt;", "&lt;T&gt; &lt;T&gt;"),
+    (":tada: :no_such_one: 10:30:00", "<span>🎉</span> :no_such_one: 10:30:00"),
+    ("an ``` open fence", "an ``` open fence"),
+)
+
+
+@pytest.mark.parametrize(("text", "shown"), MRKDWN)
+def test_mrkdwn_is_shown_as_slack_shows_it(modules: Reader, text: str, shown: str) -> None:
+    """Styles, quotes, links, mentions, channels and emoji; everything else is literal."""
+    drawn = modules.run(
+        """async (text) => {
+            const { parse } = await import("/page/mrkdwn.js");
+            const { inline } = await import("/page/inline.js");
+            const { el } = await import("/page/dom.js");
+            const names = {
+                me: "U0ADA00001",
+                person: (id) => ({ U0LIN00001: { name: "Lin" } })[id],
+                channel: (id) => ({ C0PYTHON01: { name: "python" } })[id],
+            };
+            const node = el("div", {}, inline(parse(text), names));
+            for (const inner of node.querySelectorAll("*"))
+                for (const { name } of [...inner.attributes]) inner.removeAttribute(name);
+            return node.innerHTML;
+        }""",
+        text,
+    )
+    assert drawn == shown
+
+
+def test_a_fence_that_a_person_types_is_code(town: Workspace, room: str, read: Read) -> None:
+    """A known language in a fence's first line is its label; the rest is the code."""
+    town.post(LIN, room, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```")
+    ada = read(town).open(room)
+    row = ada.row("look:")
+
+    expect(row.locator(".code .language")).to_have_text(["Python", "Code"])
+    expect(row.locator(".code code")).to_have_text(["x: List[int] = []  # <&>", "just text"])
+    expect(row.locator(".hl-comment")).to_have_text("# <&>")
+
+
+def test_rich_text_is_shown_completely(town: Workspace, room: str, read: Read) -> None:
+    """Lists keep their numbers and depth, styles nest, and every kind of element is there."""
+    styles = {"bold": True, "italic": True, "strike": True}
+    item = {"type": "rich_text_section", "elements": [{"type": "text", "text": "item"}]}
+    ordered = {"type": "rich_text_list", "style": "ordered", "offset": 4, "elements": [item, item]}
+    nested = {"type": "rich_text_list", "style": "bullet", "indent": 2, "elements": [item]}
+    section = {
+        "type": "rich_text_section",
+        "elements": [
+            {"type": "text", "text": "all", "style": styles},
+            {"type": "text", "text": "<@U0LIN00001> *literal*"},
+            {"type": "text", "text": "code", "style": {"code": True}},
+            {"type": "user", "user_id": ADA},
+            {"type": "channel", "channel_id": GENERAL},
+            {"type": "broadcast", "range": "here"},
+            {"type": "emoji", "name": "thing", "unicode": "1f44d-1f3fb"},
+            {"type": "link", "url": "https://example.org", "text": "label"},
+            {"type": "date", "timestamp": 1700000000, "format": "{date}", "fallback": "in 2023"},
+            {"type": "color", "value": "#ff0000"},
+        ],
+    }
+    blocks = [{"type": "rich_text", "elements": [section, ordered, nested]}]
+    town.raw_post(room, "", user=STARCHAT, blocks=blocks)
+    ada = read(town).open(room)
+    row = ada.row("literal")
+
+    expect(row.locator("strong em s")).to_have_text("all")
+    expect(row).to_contain_text("<@U0LIN00001> *literal*")
+    expect(row.locator("code.inline")).to_have_text(["code", "#ff0000"])
+    expect(row.locator(".mention")).to_have_text(["@Ada", "#general", "@here"])
+    expect(row.locator(".emoji")).to_have_text("👍🏻")
+    expect(row).to_contain_text("in 2023")
+    expect(row.locator("ol")).to_have_attribute("start", "5")
+    expect(row.locator("ul.rich-list")).to_have_attribute("data-indent", "2")
+
+
+def test_what_the_bot_would_cause_in_slack_is_marked(
+    town: Workspace, room: str, read: Read
+) -> None:
+    """A ping or an unfurl that a bot's text would cause is a red badge on the message."""
+    town.raw_post(room, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT)
+    ada = read(town).open(room)
+    badges = ada.row("careless").locator(".badge-warning")
+
+    expect(badges).to_have_text(["Pings @channel, @Lin", "Unfurls https://example.org"])
+
+
+CODES = (
+    "plain",
+    "\ttabs\t and trailing   \n\n\n  indented\n",
+    "a\r\nb\rc\x0bd\x0c",
+    "<b>&amp;&lt;</b> `x` ```y``` \u200b\u202e\U0001f600 é e\u0301",
+    "x" * 5000,
+)
+
+
+@pytest.mark.parametrize("code", CODES, ids=["plain", "space", "returns", "marks", "long"])
+def test_the_copy_button_copies_exactly_the_code(
+    town: Workspace, room: str, read: Read, code: str
+) -> None:
+    """What lands on the clipboard is the code byte for byte, and the button says so."""
+    element = {"type": "text", "text": code}
+    part = {"type": "rich_text_preformatted", "language": "python", "elements": [element]}
+    town.raw_post(room, "", user=STARCHAT, blocks=[{"type": "rich_text", "elements": [part]}])
+    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open(room)
+    button = ada.channel.get_by_role("button", name="Copy Python code")
+    button.click()
+
+    expect(button).to_have_text("Copied", use_inner_text=True)
+    assert ada.run("() => navigator.clipboard.readText()") == code
+
+
+def test_code_is_copied_exactly_without_a_clipboard_object(
+    town: Workspace, room: str, read: Read
+) -> None:
+    """Outside a secure context a copy event carries the same bytes."""
+    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open(room)
+    ada.run(
+        """async (code) => {
+            const { copyText } = await import("/page/code.js");
+            const { writeText } = navigator.clipboard;
+            navigator.clipboard.writeText = () => Promise.reject(new Error("not here"));
+            await copyText(code);
+            navigator.clipboard.writeText = writeText;
+        }""",
+        CODES[1],
+    )
+    assert ada.run("() => navigator.clipboard.readText()") == CODES[1]
+
+
+def test_code_is_shown_in_colours(modules: Reader) -> None:
+    """Comments, strings, numbers and keywords are told apart in each language."""
+    samples = {
+        "python": 'def f(x):\n    """doc\nmore"""\n    return 1  # no',
+        "typescript": "const f = (x: string) => `a` + 1; // no",
+        "bash": "if true; then echo 'x' 1; fi # no",
+        "sql": "select 'x', 1 from t -- no",
+        "rust": 'fn f() { let s = r#"a"b"#; 1 } // no',
+        "go": 'func f() string { return "x" + 1 } // no',
+        "cpp": 'int f() { return "x"[1]; } /* no */',
+        "java": 'class A { String s = "x"; int n = 1; } // no',
+    }
+    for language, code in samples.items():
+        kinds = {piece["kind"] for piece in pieces(modules, code, language)}
+        assert kinds >= {"keyword", "string", "number", "comment"}, language
+    assert {p["kind"] for p in pieces(modules, "a: 'x'\nb: 1 # no", "yaml")} >= {
+        "property",
+        "string",
+        "number",
+        "comment",
+    }
+    assert [p["kind"] for p in pieces(modules, "@@ -1 +1 @@\n-a\n+b\n c", "diff")] == [
+        "variable",
+        "removed",
+        "added",
+        None,
+    ]
+    assert {p["kind"] for p in pieces(modules, '<a href="x">y</a><!-- z -->', "html")} == {
+        "keyword",
+        "property",
+        "string",
+        "comment",
+        None,
+    }
+
+
+def pieces(modules: Reader, code: str, language: str) -> list[Json]:
+    """What the highlighter makes of code."""
+    found = modules.run(
+        """async ([code, language]) => {
+            const { pieces } = await import("/page/highlight.js");
+            return pieces(code, language);
+        }""",
+        [code, language],
+    )
+    assert isinstance(found, list)
+    return found
+
+
+CODE_TEXT = st.text(st.sampled_from("\"'`#/*-<>!@$\\\n\t abcf019_=(){}[]:;r<&é\U0001f600"))
+
+
+@given(codes=st.lists(CODE_TEXT, max_size=20))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_colouring_loses_no_byte_of_code(modules: Reader, codes: list[str]) -> None:
+    """In every language the pieces joined are the code."""
+    joined = modules.run(
+        """async (codes) => {
+            const { pieces } = await import("/page/highlight.js");
+            const { KNOWN } = await import("/page/languages.js");
+            const join = (code, name) => pieces(code, name).map((piece) => piece.text).join("");
+            return codes.map((code) => [...new Set([...KNOWN].map((name) => join(code, name)))]);
+        }""",
+        codes,
+    )
+    assert joined == [[code] for code in codes]
+
+
+MARKS = st.text(st.sampled_from("*_~`<>|@#!:&;ab \n>-1.[]()hU0"), max_size=80)
+
+
+@given(before=MARKS, after=MARKS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_change_in_place_looks_like_a_fresh_drawing(
+    modules: Reader, before: str, after: str
+) -> None:
+    """Whatever stood there, a changed message ends as if it had been drawn anew."""
+    same = modules.run(
+        """async ([before, after]) => {
+            const { content } = await import("/page/message.js");
+            const { morph } = await import("/page/morph.js");
+            const { el } = await import("/page/dom.js");
+            const names = { person: () => null, channel: () => null, pressed: () => null };
+            const draw = (text) => {
+                const section = { type: "section", text: { type: "mrkdwn", text } };
+                const blocks = [{ type: "markdown", text }, section];
+                return el("div", {}, content({ text }, names), content({ text, blocks }, names));
+            };
+            const box = el("section", {}, draw(before));
+            morph(box.firstChild, draw(after));
+            return box.firstChild.isEqualNode(draw(after));
+        }""",
+        [before, after],
+    )
+    assert same
