@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
@@ -25,14 +26,16 @@ from worker.memory import Memory
 from worker.metrics import Metrics
 from worker.posting import Posting
 from worker.reply import Facts, Message
-from worker.slack import SlackAwayError
+from worker.slack import RefusedError, SlackAwayError
 from worker.task import GiveBackError, Limits, Outcome, Task
 from worker.writing import Writing, known
 
 log = structlog.get_logger()
 
-RECOVERIES: int = 10
+RECOVERIES: Final = 10
 """A job that was put back so often ends its workers before generation even starts."""
+UNDECIDED: Final = (QuietError, GiveBackError, RedisError, SlackAwayError)
+"""What ends an execution without telling the thread why."""
 
 
 class Answering:
@@ -66,23 +69,34 @@ class Answering:
         entry = await task.ledger.read()
         if entry.posted is not None:
             return Outcome(entry.posted)
-        posting = self._posting(task)
         try:
-            return await self._answered(task, entry, posting)
-        except (LeaseLostError, GiveBackError, RedisError, SlackAwayError):
+            return await self._told(task, entry, self._posting(task))
+        except LeaseLostError:
             raise
-        except NoReplyError as why:
-            return await self._refused(task, posting, why)
         except QuietError as why:
             log.warning("no reply wanted", job=task.job.id, why=type(why).__name__, error=str(why))
             return Outcome.QUIET
+        except RefusedError as why:
+            log.error("reply refused", job=task.job.id, error=str(why))  # noqa: TRY400
+            return Outcome.UNSENT
+
+    async def _told(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
+        try:
+            return await self._answered(task, entry, posting)
+        except UNDECIDED:
+            raise
+        except NoReplyError as why:
+            return await self._refused(task, posting, why)
         except Exception:
             # The one net: what nobody foresaw still ends as a sentence in the thread.
             log.exception("job failed", job=task.job.id)
             return await self._refused(task, posting, NoReplyError())
 
     async def _answered(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
-        await posting.open(entry, self._sign(entry))
+        hopeless = entry.attempts >= self._limits.attempts or entry.recoveries >= RECOVERIES
+        await posting.open(entry, None if entry.answer else self._sign(entry))
+        if hopeless and entry.answer is None:
+            raise ModelFailedError
         text, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
         stopped = task.stopped.is_set()
         if stopped and await posting.withdraw():
@@ -102,8 +116,6 @@ class Answering:
 
     async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[str, Facts]:
         """Generate the answer and save it before anybody is told that it is finished."""
-        if entry.attempts >= self._limits.attempts or entry.recoveries >= RECOVERIES:
-            raise ModelFailedError
         writing = Writing(task, posting, self._generation, self._limits, self._faults)
         try:
             await writing.write(await self._memory.conversation(task.job), entry.attempts)

@@ -7,10 +7,11 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from contract.conversation import Conversation
+from contract.conversation import Conversation, Speaker, Turn
 from worker import reply
 from worker.dialogue import Dialogue
 from worker.engine import (
@@ -24,11 +25,14 @@ from worker.engine import (
 )
 from worker.engine.health import State
 from worker.engine.process import EngineProcess
-from worker.prompt import Prompt, build
+from worker.prompt import Prompt, SystemPromptError, build
 from worker.reply import Message
 from worker.tokens import CheckpointError, TextStream, Tokenizer
 
 log = structlog.get_logger()
+
+PROBE: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
+"""A conversation that must fit, whatever the system prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ class Generation:
 
     def loading(self) -> bool:
         """Tell whether a job that begins now would have to wait for the model."""
-        return self._engine.health.state is not State.READY or not self.load().done()
+        room = self.load()
+        unknown = not room.done() or room.exception() is not None
+        return unknown or self._engine.health.state is not State.READY
 
     def load(self) -> asyncio.Task[Room]:
         """Begin to wait for the model; the task ends with `LoadError` if there will be none."""
@@ -108,10 +114,12 @@ class Generation:
         try:
             tokenizer = await asyncio.to_thread(Tokenizer.load, model.directory)
             dialogue = Dialogue.load(model.directory, tokenizer, model.eos)
-        except CheckpointError as error:
+            room = Room(model, dialogue, asyncio.Semaphore(model.slots))
+            await self.prompt(room, PROBE)
+        except (CheckpointError, SystemPromptError) as error:
             raise LoadError(str(error)) from error
         log.info("model loaded", device=model.device, slots=model.slots, positions=model.positions)
-        return Room(model, dialogue, asyncio.Semaphore(model.slots))
+        return room
 
     async def prompt(self, room: Room, turns: Conversation) -> Prompt:
         """Build the prompt in a thread; raises `QuestionTooLongError`."""

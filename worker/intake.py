@@ -62,6 +62,7 @@ class Intake:
         self._faults = faults
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rq")
         self._closing = asyncio.Event()
+        self._leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[str, Running] = {}
         self.capacity = 1
@@ -108,6 +109,9 @@ class Intake:
             log.warning("job not begun", job=job, error=type(error).__name__)
             return
         if taken is None:
+            return
+        if self._leaving:
+            await self.thread(self._worker.give_back, taken, 0)
             return
         self._faults.reach(Point.CLAIMED)
         self._metrics.taken(taken.age)
@@ -166,7 +170,10 @@ class Intake:
 
     async def _give_back(self, running: Running) -> None:
         uncharged = 1 if running.task.charged else 0
-        given = await self.thread(self._worker.give_back, running.taken, uncharged)
+        try:
+            given = await self.thread(self._worker.give_back, running.taken, uncharged)
+        except redis.RedisError:
+            given = False
         self._metrics.ended("given_back")
         log.info("job given back", job=running.taken.lease.job, given=given)
 
@@ -195,13 +202,13 @@ class Intake:
 
     async def drain(self, now: asyncio.Event, grace: float) -> None:
         """Let running jobs finish for `grace` seconds; give the rest back, at once if `now`."""
-        self.close()
         tasks = set(self._tasks)
         if tasks:
             hurry = asyncio.create_task(now.wait())
             done = asyncio.create_task(_all(tasks))
             await asyncio.wait({hurry, done}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
             hurry.cancel()
+            self._leaving = True
             for running in list(self._running.values()):
                 running.work.cancel()
             await done

@@ -21,7 +21,7 @@ class Method:
     verb: str = "POST"
 
 
-POST: Final = Method("chat.postMessage", Budget(10, 60, 2), repeatable=False, per_channel=True)
+POST: Final = Method("chat.postMessage", Budget(5, 60), repeatable=False, per_channel=True)
 UPDATE: Final = Method("chat.update", Budget(40, 50, 12), repeatable=True)
 DELETE: Final = Method("chat.delete", Budget(40, 50), repeatable=True)
 REPLIES: Final = Method("conversations.replies", Budget(40, 50), repeatable=True, verb="GET")

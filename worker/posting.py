@@ -10,6 +10,7 @@ import structlog
 
 from contract import keys
 from contract.job import Display, Job
+from worker import reply
 from worker.errors import LeaseLostError
 from worker.faults import Faults, Point
 from worker.ledger import FILE, Entry, Ledger
@@ -47,11 +48,12 @@ class Posting:
         self._shown: Message | None = None
         self._edited = -float("inf")
 
-    async def open(self, entry: Entry, sign: Message) -> None:
+    async def open(self, entry: Entry, sign: Message | None) -> None:
         """
         Make sure that the thread has our placeholder, exactly one.
 
-        One that an earlier execution or the bot has posted is adopted and shows `sign` from now on.
+        One that an earlier execution or the bot has posted is adopted and shows `sign` from now on;
+        without a `sign` it stays as it is, because the final follows at once.
         """
         who = f"worker:{self._ledger.lease.execution}"
         self._ts = entry.placeholder
@@ -60,8 +62,8 @@ class Posting:
             if first != who:
                 self._ts = await self._adopted(first)
         if self._ts is None:
-            await self._post(sign)
-        else:
+            await self._post(sign or reply.growing(""))
+        elif sign is not None:
             await self.sign(sign)
 
     async def _adopted(self, first: str) -> str | None:
@@ -128,9 +130,11 @@ class Posting:
         `again` says that an earlier attempt may have posted some: those are looked for first.
         """
         first, *others = parts
-        assert isinstance(first, Message) and self._ts is not None  # noqa: S101, PT018
+        assert isinstance(first, Message)  # noqa: S101 - files follow the words that name them
+        if self._ts is None:
+            await self._post(first)
         await self._ledger.check()
-        await self._thread.edit(self._ts, first, state)
+        await self._thread.edit(str(self._ts), first, state)
         self._faults.reach(Point.AFTER_FINAL)
         found = await self._thread.look() if others and again else None
         for number, part in enumerate(others, FIRST + 1):

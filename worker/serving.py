@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from worker.beats import Beats
 from worker.commands import Commands
+from worker.engine import LoadError
 from worker.engine.health import Health as EngineHealth
 from worker.engine.health import State
 from worker.engine.process import EngineProcess
@@ -99,10 +100,13 @@ class Serving:
         parts.heartbeat.start(lambda lease: lose(parts.intake.lose, lease))
         if parts.settings.health_port:
             await self._health.start(parts.settings.health_port)
+        taking = asyncio.create_task(self._guard(lambda: parts.intake.run(self._may_take)))
         tasks = [asyncio.create_task(self._guard(work)) for work in self._works()]
         log.info("worker started", name=parts.worker.name)
         await self._orders.drain.wait()
         log.info("worker draining", held=len(parts.intake))
+        parts.intake.close()
+        await taking
         await parts.intake.drain(self._orders.hurry, parts.settings.starchat_grace)
         for task in tasks:
             task.cancel()
@@ -114,7 +118,6 @@ class Serving:
         channel = parts.worker.pubsub_channel_name
         commands = Commands(parts.redis, channel, parts.intake.stop, self._orders.end)
         return [
-            lambda: parts.intake.run(self._may_take),
             self._loaded,
             commands.listen,
             lambda: every(TICK, self._tick),
@@ -132,7 +135,11 @@ class Serving:
             self._orders.fail("an unexpected error, see the log")
 
     async def _loaded(self) -> None:
-        room = await self._parts.generation.room()
+        try:
+            room = await self._parts.generation.room()
+        except LoadError as error:
+            self._orders.fail(f"the model cannot be loaded: {error}")
+            return
         self._slots = room.model.slots
         self._parts.intake.capacity = PER_SLOT * self._slots
 
