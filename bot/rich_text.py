@@ -56,7 +56,7 @@ def _element(element: Json) -> str:
 
 
 def _fence(element: Json) -> str:
-    code = "".join(_words(e) for e in _elements(element)).removesuffix("\n")
+    code = "".join(map(_words, _elements(element)))
     longest = max(map(len, re.findall(r"`{3,}", code)), default=2)
     mark = "`" * (longest + 1)
     return f"{mark}{element.get('language') or ''}\n{code}\n{mark}"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.rich_text import markdown
+from tests.support.rich_text_samples import SAMPLES, Sample
 
 Json = dict[str, Any]
 
@@ -54,7 +55,7 @@ def listed(*items: str, **more: Any) -> Json:
             "[docs](https://a.example)",
         ),
         (section({"type": "emoji", "name": "wave"}), ":wave:"),
-        (code("x = 1\n\ty  \n", language="python"), "```python\nx = 1\n\ty  \n```"),
+        (code("x = 1\n\ty  \n", language="python"), "```python\nx = 1\n\ty  \n\n```"),
         (code("plain"), "```\nplain\n```"),
         (code("```\ninner\n```", language="markdown"), "````markdown\n```\ninner\n```\n````"),
         (listed("one", "two", style="bullet"), "- one\n- two"),
@@ -69,6 +70,12 @@ def listed(*items: str, **more: Any) -> Json:
 def test_each_kind_of_element_has_its_markdown(element: Json, words: str) -> None:
     """Styles, code, lists, quotes and links come back; code to the byte."""
     assert markdown([block(element)]) == words
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_what_the_worker_posts_is_what_the_bot_reads(sample: Sample) -> None:
+    """A reply comes back from the blocks that the worker makes of it."""
+    assert markdown(sample.blocks) == sample.recovered
 
 
 def test_only_the_words_of_the_reply_come_back() -> None:
@@ -95,7 +102,7 @@ def test_a_list_with_depth_stays_one_list() -> None:
     assert markdown([block(*pieces)]) == "So:\n\n- a\n   - a1\n- b"
 
 
-@given(st.text().filter(lambda words: words.strip() and not words.endswith("\n")))
+@given(st.text().filter(str.strip))
 def test_code_comes_back_to_the_byte(words: str) -> None:
     """Whatever stands in a code block, its fence can be told from its lines."""
     fence, _, rest = markdown([block(code(words))]).partition("\n")

@@ -1,0 +1,50 @@
+"""A real Redis, a real workspace and a real bot, for the tests of the bot."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot.store import connect
+from tests.support.processes import Process
+from tests.support.redis import RedisServer
+from tests.support.workspace import BOT_TOKEN, Workspace
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    """Start a Redis server."""
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: RedisServer) -> Iterator[Redis]:
+    """Connect to an empty Redis."""
+    client = connect(server.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[Workspace]:
+    """Open a Slack workspace."""
+    with Workspace() as running:
+        yield running
+
+
+@pytest.fixture
+def web(workspace: Workspace) -> WebClient:
+    """Return a client of the workspace, as the bot makes it."""
+    return WebClient(token=BOT_TOKEN, base_url=workspace.api_url, timeout=10, retry_handlers=[])
+
+
+@pytest.fixture(scope="module")
+def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
+    """Run the bot in Socket Mode, connected."""
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as process:
+        process.wait_for("connected")
+        workspace.wait_connected()
+        yield process

@@ -1,0 +1,66 @@
+"""What the bot keeps of a thread, a channel or a team can be dropped at any time."""
+
+import pytest
+from redis import Redis
+from rq.job import Job as RqJob
+
+from bot.forgetting import Forgetting
+from contract import keys
+from contract.job import Thread
+
+TEAM, OTHER = "T0FAKE0001", "T0OTHER001"
+
+
+@pytest.fixture
+def forgetting(redis: Redis) -> Forgetting:
+    """Return what forgets, with things to forget in two teams and two channels."""
+    for team in (TEAM, OTHER):
+        for channel in ("C1", "C2"):
+            for thread in ("1.1", "2.2"):
+                redis.hset(keys.thread(team, channel, thread), "1.1", "text")
+                redis.hset(keys.memory(team, channel, thread), "1.1", "answer")
+            redis.hset(RqJob.key_for(f"{team}-{channel}-1-1"), "data", "answered")
+            redis.hset(RqJob.key_for(f"{team}-{channel}-2-2"), "data", "waiting")
+            redis.zadd(keys.PENDING, {f"{team}-{channel}-2-2": 1.0})
+            redis.set(keys.session(team, channel, "1.1"), "auto")
+    return Forgetting(redis)
+
+
+def left(redis: Redis, pattern: str) -> int:
+    """Count the keys that are left."""
+    return len(redis.keys(pattern))
+
+
+def test_a_thread_is_forgotten_alone(forgetting: Forgetting, redis: Redis) -> None:
+    """Dropping one thread leaves its neighbours."""
+    forgetting.thread(Thread(team=TEAM, channel="C1", ts="1.1"))
+
+    assert left(redis, f"starchat:{TEAM}:thread:*") == 3
+    assert left(redis, f"starchat:{TEAM}:memory:*") == 3
+    assert redis.exists(keys.session(TEAM, "C1", "1.1"))
+
+
+def test_a_channel_is_forgotten_with_its_answered_questions(
+    forgetting: Forgetting, redis: Redis
+) -> None:
+    """Copies, answers and finished jobs go; questions that wait are still answered."""
+    assert forgetting.channel(TEAM, "C1") == 2
+    assert left(redis, f"starchat:{TEAM}:thread:C1:*") == 0
+    assert left(redis, f"starchat:{TEAM}:memory:C1:*") == 0
+    assert left(redis, f"starchat:{TEAM}:thread:C2:*") == 2
+    assert not redis.exists(RqJob.key_for(f"{TEAM}-C1-1-1"))
+    assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
+    assert redis.exists(RqJob.key_for(f"{TEAM}-C2-1-1"))
+    assert forgetting.channel(TEAM, "C1") == 0
+
+
+def test_a_team_is_forgotten_whole_and_alone(forgetting: Forgetting, redis: Redis) -> None:
+    """After an uninstall nothing of that team is left, and nothing of another one is gone."""
+    before = left(redis, f"starchat:{OTHER}:*")
+    dropped = forgetting.team(TEAM)
+
+    assert dropped > 0
+    assert left(redis, f"starchat:{TEAM}:*") == 0
+    assert left(redis, f"rq:job:{TEAM}-*") == 0
+    assert left(redis, f"starchat:{OTHER}:*") == before
+    assert redis.zcard(keys.PENDING) == 2

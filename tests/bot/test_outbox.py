@@ -1,0 +1,198 @@
+"""A turn goes into Redis once, with its text for as long as it is needed and no longer."""
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as AwayError
+from rq.job import JobStatus
+
+from bot.outbox import Limits, Outbox, Outcome, Receipt
+from bot.store import connect
+from contract import keys
+from contract.conversation import Speaker, Turn
+from contract.job import DESCRIPTION, TASK, Job, Thread
+from tests.support.deliveries import ADA, CHANNEL, LIN, ME, ts
+from tests.support.queued import fetched, finish, pending, runnable
+
+THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
+
+
+@pytest.fixture
+def outbox(redis: Redis) -> Outbox:
+    """Return an outbox with small limits."""
+    return Outbox(redis, Limits(pending=4, per_person=2, slots=1))
+
+
+def asked(number: int, user: str = ADA, thread: int | None = None) -> Job:
+    """Return the job of the message with this number, a thread of its own unless told."""
+    return Job(
+        thread=THREAD.model_copy(update={"ts": ts(thread or number)}),
+        ts=ts(number),
+        user=user,
+        user_team=ME.team,
+        turns=(Turn(speaker=Speaker.USER, text="what is a mutex?", ts=ts(number)),),
+    )
+
+
+def test_a_turn_becomes_a_job_that_rq_can_run_and_count(outbox: Outbox, redis: Redis) -> None:
+    """RQ's own tools see the job; its text is in the payload alone, and nothing is pickled."""
+    job = asked(1)
+    receipt = outbox.accept(job)
+
+    assert receipt == Receipt(job.id, Outcome.ACCEPTED, place=0, pending=1)
+    assert runnable(redis) == [job.id]
+    found = fetched(redis, job.id)
+    assert found.get_status() is JobStatus.QUEUED
+    assert (found.func_name, found.description, found.origin) == (TASK, DESCRIPTION, "starchat")
+    assert Job.decode(found.args[0]) == job
+    assert found.retries_left == 3
+    assert found.enqueue_at_front_on_retry
+    assert 0 < (found.result_ttl or 0) <= keys.TEXT_TTL
+    assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL
+
+
+def test_a_turn_is_taken_in_once(outbox: Outbox, redis: Redis) -> None:
+    """The same message twice is one job, also after it has been answered."""
+    outbox.accept(asked(1))
+
+    assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
+    finish(redis, asked(1).id)
+    assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
+    assert outbox.seen(ME.team, CHANNEL, ts(1))
+    assert not outbox.seen(ME.team, CHANNEL, ts(2))
+
+
+def test_one_gesture_is_one_turn(outbox: Outbox, redis: Redis) -> None:
+    """A client that sends the same gesture twice, as two messages, gets one answer."""
+    outbox.accept(asked(1), gesture="3a7c")
+
+    assert outbox.accept(asked(2), gesture="3a7c").outcome is Outcome.DUPLICATE
+    assert outbox.accept(asked(3), gesture="9b1d").outcome is Outcome.ACCEPTED
+    assert pending(redis) == [asked(1).id, asked(3).id]
+
+
+def test_a_thread_answers_in_order(outbox: Outbox, redis: Redis) -> None:
+    """The second question of a thread waits for the first, whoever asked it."""
+    outbox.accept(asked(1))
+    receipt = outbox.accept(asked(2, user=LIN, thread=1))
+
+    assert receipt.place == 1
+    assert runnable(redis) == [asked(1).id]
+    assert fetched(redis, asked(2).id).get_status() is JobStatus.DEFERRED
+    finish(redis, asked(1).id)
+    assert runnable(redis)[-1] == asked(2).id
+
+
+def test_one_person_cannot_fill_the_line(outbox: Outbox, redis: Redis) -> None:
+    """A person has so many slots and so many questions; others are not kept waiting by them."""
+    first, second, third = (outbox.accept(asked(number)) for number in (1, 2, 3))
+    other = outbox.accept(asked(4, user=LIN))
+
+    assert (first.outcome, second.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
+    assert third == Receipt(asked(3).id, Outcome.PERSON_FULL, place=2, pending=2)
+    assert other.outcome is Outcome.ACCEPTED
+    assert runnable(redis) == [asked(1).id, asked(4).id]
+    assert not outbox.seen(ME.team, CHANNEL, ts(3))
+
+
+def test_a_full_line_takes_nobody_in(outbox: Outbox) -> None:
+    """Beyond the limit a question is declined, not lost: its marker is not set."""
+    for number in range(1, 5):
+        outbox.accept(asked(number, user=f"U{number}"))
+    receipt = outbox.accept(asked(5))
+
+    assert receipt == Receipt(asked(5).id, Outcome.FULL, place=4, pending=4)
+    assert not outbox.seen(ME.team, CHANNEL, ts(5))
+
+
+def test_a_message_is_claimed_once(outbox: Outbox) -> None:
+    """What is answered by a notice is answered once, and is no turn afterwards."""
+    assert outbox.claim(ME.team, CHANNEL, ts(1))
+    assert not outbox.claim(ME.team, CHANNEL, ts(1))
+    assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
+
+
+def test_a_waiting_job_is_cancelled_with_its_text(outbox: Outbox, redis: Redis) -> None:
+    """A question that is taken back leaves the line at once, and the next one moves up."""
+    outbox.accept(asked(1))
+    outbox.accept(asked(2, thread=1))
+
+    assert outbox.cancel(asked(1).id) is None
+    assert pending(redis) == [asked(2).id]
+    assert runnable(redis) == [asked(2).id]
+    assert not redis.exists(f"rq:job:{asked(1).id}")
+    assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
+
+
+def test_a_deferred_job_is_cancelled_too(outbox: Outbox, redis: Redis) -> None:
+    """A question that waits behind another one leaves its lane."""
+    outbox.accept(asked(1))
+    outbox.accept(asked(2, thread=1))
+    outbox.cancel(asked(2).id)
+
+    assert pending(redis) == [asked(1).id]
+    finish(redis, asked(1).id)
+    assert asked(2).id not in runnable(redis)
+
+
+def test_the_placeholder_of_a_cancelled_job_is_named(outbox: Outbox, redis: Redis) -> None:
+    """What was already posted for a question is handed back to be deleted."""
+    outbox.accept(asked(1))
+    redis.hset(f"rq:job:{asked(1).id}", keys.PLACEHOLDER, ts(9))
+
+    assert outbox.cancel(asked(1).id) == ts(9)
+
+
+def test_a_running_job_is_stopped_by_its_worker(outbox: Outbox, redis: Redis) -> None:
+    """The worker that runs the job hears RQ's stop command; the job stays its business."""
+    outbox.accept(asked(1))
+    redis.hset(f"rq:job:{asked(1).id}", mapping={"status": "started", "worker_name": "w1"})
+    heard = redis.pubsub()  # type: ignore[no-untyped-call]
+    heard.subscribe("rq:pubsub:w1")
+    heard.get_message(timeout=5)
+
+    assert outbox.cancel(asked(1).id) is None
+    message = heard.get_message(timeout=5)
+    assert message is not None
+    assert asked(1).id in message["data"].decode()
+    assert pending(redis) == [asked(1).id]
+    heard.close()
+
+
+def test_a_job_that_nobody_runs_any_more_needs_no_stopping(outbox: Outbox, redis: Redis) -> None:
+    """A job between two workers is left to the one that takes it next."""
+    outbox.accept(asked(1))
+    redis.hset(f"rq:job:{asked(1).id}", "status", "started")
+
+    assert outbox.cancel(asked(1).id) is None
+
+
+def test_the_text_of_an_answered_job_goes_with_its_question(outbox: Outbox, redis: Redis) -> None:
+    """Deleting a question that was answered removes what Redis still holds of it."""
+    outbox.accept(asked(1))
+    finish(redis, asked(1).id)
+    redis.hset(f"rq:job:{asked(1).id}", "status", "finished")
+
+    assert outbox.cancel(asked(1).id) is None
+    assert not redis.exists(f"rq:job:{asked(1).id}")
+
+
+def test_cancelling_what_never_was_a_job_is_harmless(outbox: Outbox) -> None:
+    """Most deleted messages were no questions."""
+    assert outbox.cancel("T0FAKE0001-C0GENERAL1-1-1") is None
+
+
+def test_everything_but_the_job_leaves_by_itself(outbox: Outbox, redis: Redis) -> None:
+    """Every key of ours has an end; the job's is set by RQ when it is done."""
+    outbox.accept(asked(1), gesture="3a7c")
+    outbox.accept(asked(2, thread=1))
+    found = {key.decode() for key in redis.keys("starchat:*") if isinstance(key, bytes)}
+    endless = {key for key in found if redis.ttl(key) < 0}
+
+    assert endless == {keys.PENDING}
+
+
+def test_a_redis_that_is_away_is_an_error() -> None:
+    """Nothing is promised while Redis cannot be reached."""
+    outbox = Outbox(connect("unix:///nowhere.sock"), Limits())
+    with pytest.raises(AwayError):
+        outbox.accept(asked(1))
