@@ -1,0 +1,277 @@
+"""What a person writes in Slack becomes one job with the right conversation."""
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from contract import keys
+from contract.job import job_id
+from tests.support.processes import Process
+from tests.support.queued import TEAM, finish, job, pending, runnable, turns
+from tests.support.waiting import until
+from tests.support.workspace import (
+    ADA,
+    DEPLOYBOT,
+    GENERAL,
+    LIN,
+    PYTHON,
+    SAM,
+    STARCHAT,
+    Workspace,
+)
+
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+def settle(workspace: Workspace, ts: str) -> list[Json]:
+    """Wait until Slack knows that everything about a message has arrived; return the deliveries."""
+
+    def acknowledged() -> list[Json] | None:
+        envelopes = workspace.envelopes(ts)
+        waiting = [e for e in envelopes if e["acked_at"] is None]
+        return envelopes if envelopes and not waiting else None
+
+    return until(acknowledged, what="acknowledgements")
+
+
+def ask(workspace: Workspace, text: str, thread: str | None = None, **who: str) -> str:
+    """Post as Ada in #general unless told, wait for the acknowledgement, return the `ts`."""
+    place = who.get("channel", GENERAL)
+    ts = workspace.post(who.get("user", ADA), place, text, thread)
+    settle(workspace, ts)
+    return ts
+
+
+def notice(workspace: Workspace, thread: str, channel: str = GENERAL, user: str = ADA) -> str:
+    """Wait until the bot has said something in a thread; return its last words."""
+    said = until(lambda: workspace.replies(channel, thread, user), what="a notice")
+    return str(said[-1]["text"])
+
+
+def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
+    """Slack sends a mention twice, as two events; there is one job, and nothing was asked first."""
+    start = len(workspace.calls())
+    ts = ask(workspace, "@StarChat what is `List<T>` & why?")
+    found = job(redis, GENERAL, ts)
+
+    assert found is not None
+    assert turns(redis, GENERAL, ts) == [(None, "what is `List<T>` & why?")]
+    assert (found.user, found.user_team, found.thread.ts) == (ADA, TEAM, ts)
+    assert runnable(redis) == pending(redis) == [found.id]
+    assert {e["event_type"] for e in workspace.envelopes(ts)} == {"message", "app_mention"}
+    assert {call["method"] for call in workspace.calls(start)} <= {"chat.postMessage"}
+
+
+def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
+    """Slack repeats what it believes lost; the answer is not given twice, even if it was given."""
+    ts = ask(workspace, "@StarChat hi")
+    finish(redis, job_id(TEAM, GENERAL, ts))
+    workspace.redeliver(ts)
+    until(lambda: len(workspace.envelopes(ts)) == 4 and settle(workspace, ts))
+
+    assert pending(redis) == []
+
+
+def test_a_mention_in_the_middle_of_a_thread_reads_what_was_said(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Who said what before is in the job, people by name and another bot's post as context."""
+    root = workspace.post(ADA, GENERAL, "the build fails, see https://ci.example/7")
+    workspace.raw_post(GENERAL, "Build 7 failed", user=DEPLOYBOT, thread_ts=root)
+    workspace.post(LIN, GENERAL, "@Ada did you `pip install`?", root)
+    ts = ask(workspace, "@StarChat what could it be?", root)
+
+    assert turns(redis, GENERAL, ts) == [
+        ("Ada", "the build fails, see https://ci.example/7"),
+        ("deploybot", "Build 7 failed"),
+        ("Lin", "@Ada did you `pip install`?"),
+        ("Ada", "what could it be?"),
+    ]
+
+
+def test_a_follow_up_needs_no_mention_while_one_person_writes(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """In a thread of one person and the bot everything is a question, without another call."""
+    root = ask(workspace, "@StarChat what is a mutex?")
+    start = len(workspace.calls())
+    ts = ask(workspace, "and in Rust?", root)
+
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
+    assert not workspace.calls(start, "conversations.replies")
+
+
+def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, redis: Redis) -> None:
+    """As soon as a second person writes, the bot answers mentions only."""
+    root = ask(workspace, "@StarChat what is a mutex?")
+    lin = ask(workspace, "I know!", root, user=LIN)
+    ada = ask(workspace, "tell me", root)
+    mention = ask(workspace, "@StarChat is she right?", root)
+
+    assert job(redis, GENERAL, lin) is None
+    assert job(redis, GENERAL, ada) is None
+    assert turns(redis, GENERAL, mention) == [
+        ("Ada", "what is a mutex?"),
+        ("Lin", "I know!"),
+        ("Ada", "tell me"),
+        ("Ada", "is she right?"),
+    ]
+
+
+def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, redis: Redis) -> None:
+    """A thread can be followed with many people in it, and be left alone with one."""
+    root = ask(workspace, "@StarChat follow")
+    assert "every message" in notice(workspace, root)
+    followed = ask(workspace, "what is a mutex?", root, user=LIN)
+    assert job(redis, GENERAL, followed) is not None
+
+    ask(workspace, "@StarChat mute", root, user=SAM)
+    until(lambda: "only when you mention me" in notice(workspace, root))
+    muted = ask(workspace, "and a semaphore?", root, user=LIN)
+    assert job(redis, GENERAL, muted) is None
+    asked = ask(workspace, "@StarChat and a semaphore?", root, user=LIN)
+    assert job(redis, GENERAL, asked) is not None
+
+
+def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: Redis) -> None:
+    """In a thread that the bot follows, a message for another person is not answered."""
+    root = ask(workspace, "@StarChat follow")
+    ts = ask(workspace, "@Lin can you look?", root)
+
+    assert job(redis, GENERAL, ts) is None
+
+
+def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> None:
+    """Between a person and the bot no mention is needed, at the root nor in a thread."""
+    channel = workspace.direct(ADA, STARCHAT)
+    root = ask(workspace, "what is a mutex?", channel=channel)
+    ts = ask(workspace, "and in Rust?", root, channel=channel)
+
+    assert turns(redis, channel, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
+
+
+def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis) -> None:
+    """In a group the bot is asked by a mention and then follows the thread."""
+    channel = workspace.direct(ADA, LIN, STARCHAT)
+    silent = ask(workspace, "hello all", channel=channel)
+    root = ask(workspace, "@StarChat what is a mutex?", channel=channel)
+    ts = ask(workspace, "and in Rust?", root, channel=channel)
+
+    assert job(redis, channel, silent) is None
+    assert job(redis, channel, root) is not None
+    assert job(redis, channel, ts) is not None
+
+
+@pytest.mark.parametrize("who", [DEPLOYBOT, STARCHAT])
+def test_bots_start_nothing(workspace: Workspace, redis: Redis, who: str) -> None:
+    """Neither another bot's mention nor the bot's own post becomes a job."""
+    ts = workspace.raw_post(GENERAL, f"<@{STARCHAT}> hello", user=who)
+    settle(workspace, ts)
+
+    assert pending(redis) == []
+
+
+def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: Redis) -> None:
+    """A mention without a question gets one kind sentence, also where Slack delivers it again."""
+    ts = ask(workspace, "@StarChat")
+    assert "What would you like to know?" in notice(workspace, ts)
+    workspace.redeliver(ts)
+    until(lambda: len(workspace.envelopes(ts)) == 4 and settle(workspace, ts))
+
+    assert len(workspace.replies(GENERAL, ts)) == 1
+    assert pending(redis) == []
+
+
+def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> None:
+    """What the bot says about itself is not read back as something the model said."""
+    root = ask(workspace, "@StarChat help")
+    notice(workspace, root)
+    redis.flushall()
+    ts = ask(workspace, "@StarChat what is a mutex?", root)
+
+    assert turns(redis, GENERAL, ts) == [(None, "help"), (None, "what is a mutex?")]
+
+
+def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, redis: Redis) -> None:
+    """What was edited is read as it stands, what was deleted is not read at all."""
+    root = ask(workspace, "@StarChat what is a mutx?")
+    secret = ask(workspace, "the key is hunter2", root)
+    workspace.edit(ADA, GENERAL, root, "@StarChat what is a mutex?")
+    workspace.delete(ADA, GENERAL, secret)
+    copy = keys.thread(TEAM, GENERAL, root)
+    until(lambda: b"mutex" in (redis.hget(copy, root) or b""), what="the edit")
+    until(lambda: b"hunter2" not in (redis.hget(copy, secret) or b""), what="the deletion")
+    ts = ask(workspace, "go on", root)
+
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "go on")]
+
+
+def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) -> None:
+    """Who takes a question back takes it out of the line, with its text and its sign."""
+    ts = ask(workspace, "@StarChat my secret")
+    other = ask(workspace, "@StarChat what is a mutex?")
+    until(lambda: workspace.replies(GENERAL, ts), what="the sign")
+    workspace.delete(ADA, GENERAL, ts)
+    until(lambda: pending(redis) == [job_id(TEAM, GENERAL, other)], what="the cancellation")
+    until(lambda: not workspace.replies(GENERAL, ts), what="the sign's end")
+
+    assert job(redis, GENERAL, ts) is None
+    assert b"secret" not in (redis.hget(keys.thread(TEAM, GENERAL, ts), ts) or b"")
+
+
+def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) -> None:
+    """`forget` drops the copy; the next question reads the thread from Slack again."""
+    root = ask(workspace, "@StarChat what is a mutex?")
+    ask(workspace, "@StarChat forget", root)
+    until(lambda: "dropped my copy" in notice(workspace, root))
+    assert not redis.exists(keys.thread(TEAM, GENERAL, root))
+    ts = ask(workspace, "@StarChat and in Rust?", root)
+
+    assert [text for _, text in turns(redis, GENERAL, ts)] == [
+        "what is a mutex?",
+        "forget",
+        "and in Rust?",
+    ]
+
+
+def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis: Redis) -> None:
+    """The ninth question that waits is declined in its thread; somebody else's is taken."""
+    for number in range(8):
+        ask(workspace, f"@StarChat question {number}")
+    ninth = ask(workspace, "@StarChat one more")
+    other = ask(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
+
+    assert "8 questions of yours are still waiting" in notice(workspace, ninth)
+    assert job(redis, GENERAL, ninth) is None
+    assert job(redis, PYTHON, other) is not None
+
+
+def test_without_a_worker_the_thread_says_so_within_a_second(
+    workspace: Workspace, redis: Redis, bot: Process
+) -> None:
+    """The sign is the placeholder that a worker will fill: it is posted once and known."""
+    ts = ask(workspace, "@StarChat hi")
+    sign = until(lambda: workspace.replies(GENERAL, ts), within=1.0, what="the sign")[0]
+
+    assert "No worker is running" in sign["text"]
+    key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    until(lambda: redis.hget(key, keys.PLACEHOLDER) == sign["ts"].encode())
+    assert redis.hget(key, keys.POSTING) == b"bot"
+    assert sign["metadata"]["event_payload"] == {
+        "job": job_id(TEAM, GENERAL, ts),
+        "part": 1,
+        "question": ts,
+        "state": "placeholder",
+    }
+
+
+def test_no_text_of_a_person_is_ever_logged(workspace: Workspace, bot: Process) -> None:
+    """Logs hold ids, lengths and seconds; neither texts nor names nor tokens."""
+    ask(workspace, "@StarChat my secret is hunter2")
+
+    assert "turn" in bot.log
+    for word in ("hunter2", "Ada", "xoxb-", "xapp-"):
+        assert word not in bot.log
