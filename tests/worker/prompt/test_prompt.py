@@ -5,8 +5,10 @@ import pytest
 from contract.conversation import Turn
 from tests.support.dialogues import Checkpoint
 from tests.support.threads import answer, ask, talk
+from worker.dialogue import Dialogue
 from worker.errors import QuestionTooLongError
 from worker.prompt import LEAST_NEW, MARK, NAME, Prompt, SystemPromptError, build
+from worker.template import ChatTemplate
 
 
 def built(checkpoint: Checkpoint, *turns: Turn, **options: object) -> Prompt:
@@ -209,3 +211,17 @@ def test_other_models_lose_older_turns_in_the_same_way(smollm: Checkpoint) -> No
     assert text.startswith("<|im_start|>system\n")
     assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
     assert len(prompt.ids) + prompt.max_new_tokens <= 512
+
+
+def test_a_template_that_grows_more_than_it_seemed_still_fits(small: Checkpoint) -> None:
+    """Where later turns cost more than the first ones promised, more of the oldest go."""
+    source = (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>"
+        "{% if loop.index > 3 %}{{ 'and so on, ' * 3 }}{% endif %}{% endfor %}<|assistant|>"
+    )
+    dialogue = Dialogue(small.tokenizer, ChatTemplate(source, {}))
+    turns = talk(*(f"turn {n} " + "word " * 4 for n in range(9)))
+    prompt = build(turns, dialogue=dialogue, system="", positions=350, max_new_tokens=64)
+
+    assert prompt.dropped > 0
+    assert len(prompt.ids) + prompt.max_new_tokens <= 350

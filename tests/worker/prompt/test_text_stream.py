@@ -57,9 +57,10 @@ def test_half_a_character_is_held_back(starchat: Checkpoint) -> None:
     """A character of several tokens is shown when it is whole, and not at all if it never is."""
     ids = starchat.tokenizer.encode("ok 🦙")
     stream = TextStream(starchat.tokenizer)
+    shown = stream.feed(ids[:-1])
 
-    assert stream.feed(ids[:-1]) == "ok"
-    assert stream.feed(ids[-1:]) == " 🦙"
+    assert shown in {"ok", "ok "}
+    assert shown + stream.feed(ids[-1:]) == "ok 🦙"
     cut = TextStream(starchat.tokenizer)
     assert cut.feed(ids[:-1]) + cut.finish() == "ok "
 
