@@ -1,5 +1,6 @@
 /** What the buttons of the page do, by the name in their `data-action`. */
 
+import { say } from "./announce.js";
 import { api } from "./api.js";
 import { copyFrom } from "./code.js";
 import { el } from "./dom.js";
@@ -71,7 +72,10 @@ export const ACTIONS = {
   "toggle-reaction": (page, node, message) => react(page, message, node.dataset.name),
   edit: (page, node, message) => page.startEdit(message),
   delete: (page, node, message) => remove(page, message),
-  copy: (page, node) => copyFrom(node),
+  copy: async (page, node) => {
+    await copyFrom(node);
+    say("Copied.");
+  },
   click: (page, node, message) => click(page, node, message, node.dataset.value),
   visit: (page, node) => URL.canParse(node.dataset.url) && /^https?:/.test(node.dataset.url) && open(node.dataset.url, "_blank", "noopener"),
   reload: (page) => page.store.refresh(),

@@ -9,7 +9,8 @@ const KEPT = 5;
 
 const growing = new Map();
 
-function say(words) {
+/** Says something to screen readers. */
+export function say(words) {
   const live = byId("live");
   live.append(el("p", {}, words));
   while (live.childElementCount > KEPT) live.firstChild.remove();

@@ -13,6 +13,8 @@ const SENTENCES = {
   user_not_found: "This person is no longer here.",
   already_reacted: "You already reacted with this emoji.",
   no_reaction: "This reaction is already gone.",
+  app_did_not_respond: "The app did not answer. Try again in a moment.",
+  unknown_command: "The app knows no such command.",
   duplicate_message_found: "This message was already sent.",
 };
 const UNREACHABLE = "The workspace cannot be reached.";

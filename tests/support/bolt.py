@@ -1,0 +1,24 @@
+"""A Bolt app of a test's own, living in a workspace as the product's bot would."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+
+from tests.support.workspace import APP_TOKEN, BOT_TOKEN, Workspace
+
+
+@contextmanager
+def living(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
+    """Run a Bolt app with these listeners, connected by Socket Mode."""
+    app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url))
+    listen(app)
+    handler = SocketModeHandler(app, APP_TOKEN)
+    handler.connect()  # type: ignore[no-untyped-call]
+    slack.wait_connected()
+    try:
+        yield app
+    finally:
+        handler.close()  # type: ignore[no-untyped-call]
