@@ -1,0 +1,227 @@
+"""By HTTP the bot does what it does by Socket Mode, and only for Slack."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import time
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from tests.support.deliveries import CHANNEL, MENTION, body, message, ts
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.queued import job, pending, turns
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, Workspace
+
+Json = dict[str, Any]
+SECRET = "fakeslack"
+
+
+@dataclass(frozen=True)
+class Door:
+    """The bot's port, as Slack and others may knock at it."""
+
+    port: int
+
+    def knock(
+        self,
+        content: bytes,
+        *,
+        method: str = "POST",
+        path: str = "/slack/events",
+        **headers: str,
+    ) -> tuple[int, bytes]:
+        """Send a request with exactly these headers; return status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, content, named)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def send(self, event: Json, *, age: float = 0.0, secret: str = SECRET) -> tuple[int, bytes]:
+        """Send a body as Slack signs it."""
+        content = json.dumps(event).encode()
+        return self.knock(content, **signed(content, age=age, secret=secret))
+
+
+def signed(
+    content: bytes, *, age: float = 0.0, secret: str = SECRET, kind: str = "application/json"
+) -> dict[str, str]:
+    """Return the headers that Slack adds."""
+    when = str(int(time.time() - age))
+    digest = hmac.new(secret.encode(), f"v0:{when}:".encode() + content, hashlib.sha256)
+    return {
+        "Content_Type": kind,
+        "X_Slack_Request_Timestamp": when,
+        "X_Slack_Signature": f"v0={digest.hexdigest()}",
+    }
+
+
+@pytest.fixture(scope="module")
+def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
+    """Run the bot in HTTP mode; it declines people of other workspaces, as by default."""
+    port = free_port()
+    variables = workspace.environment | {"SLACK_SIGNING_SECRET": SECRET, "PORT": str(port)}
+    del variables["SLACK_APP_TOKEN"]
+    with Process("bot", REDIS_URL=server.url, **variables) as process:
+        assert process.wait_for("ready")["mode"] == "HttpMode"
+        yield Door(port)
+        assert process.stop() == 0
+
+
+def test_slack_can_verify_the_address(door: Door) -> None:
+    """The first thing that Slack sends to an address is a challenge."""
+    status, answer = door.send({"type": "url_verification", "challenge": "3eZbrw1a"})
+
+    assert (status, json.loads(answer)) == (200, {"challenge": "3eZbrw1a"})
+
+
+def test_a_mention_becomes_a_job_by_http_too(
+    door: Door, workspace: Workspace, redis: Redis
+) -> None:
+    """Slack delivers to the request URL; the mention is accepted before it is acknowledged."""
+    workspace.control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
+    posted = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes(posted)) or None)
+
+    assert turns(redis, GENERAL, posted) == [(None, "what is a mutex?")]
+    assert len(pending(redis)) == 1
+
+
+def test_a_signed_event_is_accepted(door: Door, redis: Redis) -> None:
+    """What Slack has signed is taken in."""
+    assert door.send(body(message(1)))[0] == 200
+    assert job(redis, CHANNEL, ts(1)) is not None
+
+
+HOSTILE: list[dict[str, str]] = [
+    {},
+    {"X_Slack_Request_Timestamp": "abc"},
+    {"X_Slack_Request_Timestamp": "1e3"},
+    {"X_Slack_Request_Timestamp": "9" * 400},
+    {"X_Slack_Request_Timestamp": ""},
+    {"X_Slack_Signature": ""},
+    {"X_Slack_Signature": "v0=" + "0" * 64},
+    {"X_Slack_Signature": "v1="},
+    {"X_Slack_Signature": "v0=\u00e9\u00fc"},
+]
+
+
+@pytest.mark.parametrize("headers", HOSTILE, ids=str)
+def test_what_slack_has_not_signed_is_refused(
+    door: Door, redis: Redis, headers: dict[str, str]
+) -> None:
+    """Forged, malformed and missing signatures are all one answer, and nothing happens."""
+    content = json.dumps(body(message(1))).encode()
+    whole = signed(content) | headers if headers else {}
+
+    assert door.knock(content, **whole)[0] == 401
+    assert pending(redis) == []
+
+
+@pytest.mark.parametrize("age", [400, -400])
+def test_an_old_request_is_refused(door: Door, redis: Redis, age: float) -> None:
+    """A request that somebody recorded cannot be sent again later."""
+    assert door.send(body(message(1)), age=age)[0] == 401
+    assert door.send(body(message(1)), secret="another")[0] == 401
+    assert pending(redis) == []
+
+
+def test_a_changed_body_is_refused(door: Door, redis: Redis) -> None:
+    """A signature belongs to one body."""
+    content = json.dumps(body(message(1))).encode()
+
+    assert door.knock(content + b" ", **signed(content))[0] == 401
+    assert door.knock(b"\xff\xfe", **signed(b"\xff\xfe"))[0] in {400, 401}
+    assert pending(redis) == []
+
+
+def test_a_signed_body_that_makes_no_sense_does_no_harm(door: Door) -> None:
+    """Slack's own mistakes would be answered like anything else that is nothing to us."""
+    for content in (b"", b"null", b"[]", b'"text"', b"{"):
+        assert door.knock(content, **signed(content))[0] in {200, 400, 404, 500}
+    assert door.send(body(message(1)))[0] == 200
+
+
+def test_other_paths_and_methods_are_refused(door: Door) -> None:
+    """The port serves Slack's requests and nothing else."""
+    assert door.knock(b"", method="GET")[0] == 401
+    assert door.knock(b"", method="GET", path="/")[0] == 404
+    assert door.knock(b"", method="PUT")[0] == 501
+
+
+def test_a_request_that_is_too_long_is_refused(door: Door) -> None:
+    """Nobody can fill the memory by sending."""
+    assert door.knock(b"", Content_Length=str(2**21))[0] == 413
+    assert door.knock(b"", Content_Length="many")[0] == 411
+
+
+def test_people_of_other_workspaces_are_declined_politely(
+    door: Door, workspace: Workspace, redis: Redis
+) -> None:
+    """In a shared channel an external person reads, alone, why there is no answer."""
+    start = len(workspace.calls())
+    external = body(message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
+
+    assert door.send(external)[0] == 200
+    assert door.send(external)[0] == 200
+    whispers = until(lambda: workspace.calls(start, "chat.postEphemeral"), what="a whisper")
+    assert "its own members only" in whispers[0]["args"]["text"]
+    assert whispers[0]["args"]["user"] == ADA
+    assert len(workspace.calls(start, "chat.postEphemeral")) == 1
+    assert pending(redis) == []
+
+
+def command(text: str) -> bytes:
+    """Return a slash command as Slack sends it."""
+    fields = {"command": "/starchat", "text": text, "team_id": "T0FAKE0001"}
+    return urllib.parse.urlencode(fields | {"channel_id": CHANNEL, "user_id": ADA}).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Mention me"),
+        ("help", "Mention me"),
+        ("status", "No worker is running"),
+        ("forget", "nothing of this channel"),
+    ],
+)
+def test_slash_commands_are_answered_to_one_person(
+    door: Door, redis: Redis, text: str, said: str
+) -> None:
+    """`/starchat` answers at once, and only to who has typed it."""
+    content = command(text)
+    kind = "application/x-www-form-urlencoded"
+    status, answer = door.knock(content, **signed(content, kind=kind))
+    found = json.loads(answer)
+
+    assert status == 200
+    assert found["response_type"] == "ephemeral"
+    assert said in found["text"]
+
+
+def test_buttons_of_others_are_acknowledged(door: Door) -> None:
+    """An action that is nothing to the bot is acknowledged, so that Slack shows no error."""
+    for kind in ("block_actions", "view_submission", "message_action", "shortcut"):
+        payload = {"type": kind, "team": {"id": "T0FAKE0001"}, "user": {"id": ADA}}
+        content = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
+        form = "application/x-www-form-urlencoded"
+        assert door.knock(content, **signed(content, kind=form))[0] == 200
+
+
+def test_a_lone_surrogate_does_no_harm(door: Door, redis: Redis) -> None:
+    """Half a character, which JSON can carry, reaches the job as a question mark."""
+    assert door.send(body(message(1, f"{MENTION} a\ud800b")))[0] == 200
+    assert turns(redis, CHANNEL, ts(1)) == [(None, "a?b")]
