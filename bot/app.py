@@ -84,6 +84,7 @@ class Bot:
         settings, redis, line = self._settings, self._redis, Line(self._redis)
         turns = Turns(
             me=me,
+            redis=redis,
             policy=_policy(settings),
             display=settings.starchat_display,
             threads=Threads(redis, self._web, me),

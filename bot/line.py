@@ -14,8 +14,10 @@ class Line:
 
     def workers(self) -> tuple[beat.Beat, ...]:
         """Return what the workers that are alive say about themselves."""
-        seconds, micros = self._redis.time()
-        stored = self._redis.hgetall(keys.WORKERS)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(keys.WORKERS)
+            (seconds, micros), stored = pipe.execute()
         beats = {text(name).encode(): text(said).encode() for name, said in stored.items()}
         return beat.alive(beats, seconds + micros / 1e6)
 

@@ -1,6 +1,7 @@
 """How the bot takes part in a thread, for as long as Redis remembers it; no text is kept here."""
 
 from redis import Redis
+from redis.client import Pipeline
 
 from bot.admission import Mode
 from bot.store import text
@@ -19,12 +20,11 @@ class Sessions:
         found = self._redis.get(_key(thread))
         return Mode(text(found)) if found else None
 
-    def join(self, thread: Thread) -> None:
+    @staticmethod
+    def join(thread: Thread, pipe: Pipeline) -> None:
         """Take part from now on, in the mode that was chosen before if there is one."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.SESSION_TTL)
-            pipe.expire(_key(thread), keys.SESSION_TTL)
-            pipe.execute()
+        pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.SESSION_TTL)
+        pipe.expire(_key(thread), keys.SESSION_TTL)
 
     def choose(self, thread: Thread, mode: Mode) -> None:
         """Take part in the way that somebody asked for."""

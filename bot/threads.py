@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 from redis import Redis
+from redis.client import Pipeline
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -77,13 +78,12 @@ class Threads:
         self._reading: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def begin(self, thread: Thread, root: Message) -> None:
+    @staticmethod
+    def begin(thread: Thread, root: Message, pipe: Pipeline) -> None:
         """Start the copy of a thread that consists of its root alone."""
-        with self._redis.pipeline() as pipe:
-            pipe.hsetnx(_key(thread), root.ts, _entry(FIRST, root))
-            pipe.hsetnx(_key(thread), STATE, WHOLE)
-            pipe.expire(_key(thread), keys.TEXT_TTL)
-            pipe.execute()
+        pipe.hsetnx(_key(thread), root.ts, _entry(FIRST, root))
+        pipe.hsetnx(_key(thread), STATE, WHOLE)
+        pipe.expire(_key(thread), keys.TEXT_TTL)
 
     def known(self, thread: Thread) -> tuple[Message, ...] | None:
         """Return the messages of a thread if there is a whole copy."""
@@ -114,9 +114,10 @@ class Threads:
         self._keep(keys=[_key(thread)], args=[ts, version, ""])
         self._redis.hdel(keys.memory(thread.team, thread.channel, thread.ts), ts)
 
-    def touch(self, thread: Thread) -> None:
+    @staticmethod
+    def touch(thread: Thread, pipe: Pipeline) -> None:
         """Keep the copy for another while: the bot was just asked in it."""
-        self._redis.expire(_key(thread), keys.TEXT_TTL)
+        pipe.expire(_key(thread), keys.TEXT_TTL)
 
     def _load(self, thread: Thread) -> bool:
         key = _key(thread)

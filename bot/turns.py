@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from redis import Redis
 from slack_sdk.errors import SlackApiError
 
 from bot import admission, conversations, mrkdwn, views
@@ -43,6 +44,7 @@ class Turns:
 
     me: Me
     policy: Policy
+    redis: Redis
     display: Display
     threads: Threads
     sessions: Sessions
@@ -105,7 +107,7 @@ class Turns:
         if post.in_thread and self.outbox.seen(*place):
             # The thread need not be read again for the twin of a message that was taken in.
             self.metrics.outcome(Outcome.DUPLICATE)
-            return self._joined(post, attempt)
+            return self._join(post, attempt)
         job = self._job(post, attempt)
         if len(job.encode().encode()) > MAX_BYTES:
             return self._notice(post, views.TOO_LONG)
@@ -119,20 +121,23 @@ class Turns:
             turns=len(job.turns),
             length=len(job.question.text),
         )
-        if receipt.outcome in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
-            self._joined(post, attempt)
+        if receipt.outcome in {Outcome.FULL, Outcome.PERSON_FULL}:
+            return self._decline(post, receipt)
+        # Whoever took in the twin of a first delivery joins too, or Slack delivers that again.
+        if receipt.outcome is Outcome.ACCEPTED or attempt:
+            self._join(post, attempt)
         if receipt.outcome is Outcome.ACCEPTED:
             self.signs.show(job, receipt)
-        elif receipt.outcome is not Outcome.DUPLICATE:
-            self._decline(post, receipt)
         return None
 
-    def _joined(self, post: Posted, attempt: int) -> None:
-        self.sessions.join(post.thread)
-        # A root that comes late may have replies already that nobody has told us about.
-        if post.message is not None and not post.in_thread and attempt == 0:
-            self.threads.begin(post.thread, post.message)
-        self.threads.touch(post.thread)
+    def _join(self, post: Posted, attempt: int) -> None:
+        with self.redis.pipeline(transaction=False) as pipe:
+            self.sessions.join(post.thread, pipe)
+            # A root that comes late may have replies already that nobody has told us about.
+            if post.message is not None and not post.in_thread and attempt == 0:
+                self.threads.begin(post.thread, post.message, pipe)
+            self.threads.touch(post.thread, pipe)
+            pipe.execute()
 
     def _job(self, post: Posted, attempt: int) -> Job:
         messages = {m.ts: m for m in self._earlier(post, attempt)}

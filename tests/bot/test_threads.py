@@ -50,6 +50,13 @@ def said(number: int, text: str) -> Message:
     return found
 
 
+def begin(threads: Threads, redis: Redis, thread: Thread) -> None:
+    """Start the copy of a thread whose root says "a"."""
+    with redis.pipeline() as pipe:
+        threads.begin(thread, said(1, "a"), pipe)
+        pipe.execute()
+
+
 def test_all_pages_of_a_thread_are_read_once(threads: Threads, workspace: Workspace) -> None:
     """A long thread is read to its end, and not again for the next question."""
     thread = talk(workspace, *"abcdefg")
@@ -97,10 +104,10 @@ def test_events_are_entered_into_a_copy(threads: Threads, workspace: Workspace) 
     assert not workspace.calls(start)
 
 
-def test_an_older_event_changes_nothing(threads: Threads) -> None:
+def test_an_older_event_changes_nothing(threads: Threads, redis: Redis) -> None:
     """Of two edits that arrive in the wrong order the later one stands."""
     thread = thread_of(ts(1))
-    threads.begin(thread, said(1, "a"))
+    begin(threads, redis, thread)
     threads.keep(thread, said(1, "second edit"), ts(9))
     threads.keep(thread, said(1, "first edit"), ts(8))
 
@@ -110,7 +117,7 @@ def test_an_older_event_changes_nothing(threads: Threads) -> None:
 def test_a_deleted_message_stays_deleted(threads: Threads, redis: Redis) -> None:
     """A deletion is final, whatever arrives late, and takes the worker's answer with it."""
     thread = thread_of(ts(1))
-    threads.begin(thread, said(1, "a"))
+    begin(threads, redis, thread)
     threads.keep(thread, said(2, "secret"), ts(2))
     memory = keys.memory(thread.team, thread.channel, thread.ts)
     redis.hset(memory, mapping={ts(2): "about the secret", ts(1): "about a"})
@@ -207,10 +214,12 @@ def test_a_thread_that_cannot_be_read_now_is_an_error(
 def test_a_copy_lives_as_long_as_the_thread_is_used(threads: Threads, redis: Redis) -> None:
     """A copy leaves Redis by itself a day after the last question."""
     thread = thread_of(ts(1))
-    threads.begin(thread, said(1, "a"))
+    begin(threads, redis, thread)
     key = keys.thread(thread.team, GENERAL, ts(1))
     redis.expire(key, 60)
-    threads.touch(thread)
+    with redis.pipeline() as pipe:
+        threads.touch(thread, pipe)
+        pipe.execute()
 
     assert keys.TEXT_TTL - 5 < redis.ttl(key) <= keys.TEXT_TTL
 
@@ -218,7 +227,7 @@ def test_a_copy_lives_as_long_as_the_thread_is_used(threads: Threads, redis: Red
 def test_an_entry_of_another_version_is_left_out(threads: Threads, redis: Redis) -> None:
     """What an older or newer bot has written does not stop this one."""
     thread = thread_of(ts(1))
-    threads.begin(thread, said(1, "a"))
+    begin(threads, redis, thread)
     redis.hset(keys.thread(thread.team, GENERAL, ts(1)), ts(2), "0 not json")
 
     assert texts(threads.read(thread)) == ["a"]
