@@ -84,7 +84,7 @@ SIMPLE: Mapping[str, Rule] = {
     ),
     "task_card": TASK,
     "plan": shape(
-        {"title": string(256)}, {**NAME, "tasks": items(by_type({"task_card": TASK}), 50)}
+        {"title": string(256)}, {**NAME, "tasks": items(by_type({"task_card": TASK}), 50, 0)}
     ),
     "card": anything,
     "carousel": anything,

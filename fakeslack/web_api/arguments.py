@@ -40,7 +40,7 @@ class Arguments:
     def number(self, name: str, default: int, error: str = "invalid_arguments") -> int:
         """Return an argument as a whole number; raises `error` where it is none."""
         try:
-            return int(self.given.get(name) or default)
+            return int(self.given[name]) if self.has(name) else default
         except (TypeError, ValueError):
             raise SlackError(error) from None
 

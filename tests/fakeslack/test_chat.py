@@ -1,0 +1,221 @@
+"""`chat.*` and its relatives keep Slack's rules, and refuse in Slack's words."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fakeslack.errors import SlackError
+from fakeslack.messages import Manner
+from fakeslack.web_api.arguments import Arguments
+from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+
+Json = dict[str, Any]
+DIVIDER = {"type": "divider"}
+TOLD = {"event_type": "reply", "event_payload": {"job": "1"}}
+
+
+@pytest.fixture
+def town() -> Town:
+    """A fresh workspace."""
+    return Town()
+
+
+def test_a_post_is_the_bots_own(town: Town) -> None:
+    """The answer carries the message as it stands in the channel."""
+    answer = town.call(
+        "chat.postMessage",
+        channel="#general",
+        text="hi",
+        blocks=json.dumps([DIVIDER]),
+        metadata=json.dumps(TOLD),
+        unfurl_media="false",
+    )
+    message = town.workspace.message(GENERAL, answer["ts"])
+    assert answer["message"] == message.body
+    assert (message.user, message.body["bot_id"]) == (STARCHAT, "B0STARCHAT")
+    assert message.body["metadata"] == TOLD
+    assert message.body["blocks"] == [{**DIVIDER, "block_id": "b0"}]
+    assert message.manner == Manner(unfurl_media=False)
+
+
+def test_a_post_to_a_person_is_a_direct_message(town: Town) -> None:
+    """A user id instead of a channel leads to the direct message with that person."""
+    pair = town.workspace.direct([ADA, STARCHAT])
+    assert town.call("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
+
+
+def test_a_broadcast_reply_is_seen_in_the_channel(town: Town) -> None:
+    """`reply_broadcast` shows a reply in the channel too; outside a thread it means nothing."""
+    root = town.say("a")
+    wish = {"channel": GENERAL, "text": "b", "reply_broadcast": True}
+    answer = town.call("chat.postMessage", thread_ts=root.ts, **wish)
+    assert answer["message"]["subtype"] == "thread_broadcast"
+    assert town.refusal("chat.postMessage", **wish) == "invalid_arguments"
+
+
+def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(town: Town) -> None:
+    """40,000 characters are posted, with a warning; an edit takes 4,000."""
+    answer = town.call("chat.postMessage", channel=GENERAL, text="a" * 40_001)
+    assert len(answer["message"]["text"]) == 40_000
+    assert answer["warning"] == "message_truncated"
+    edit = {"channel": GENERAL, "ts": answer["ts"]}
+    assert town.refusal("chat.update", **edit, text="a" * 4_001) == "msg_too_long"
+    town.call("chat.update", **edit, text="a" * 4_000)
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        ({"channel": ""}, "invalid_arguments"),
+        ({"channel": "C0NOWHERE1"}, "channel_not_found"),
+        ({"text": ""}, "no_text"),
+        ({"text": " \n"}, "no_text"),
+        ({"text": "", "blocks": "[{"}, "invalid_blocks_format"),
+        ({"blocks": {"type": "divider"}}, "invalid_blocks_format"),
+        ({"blocks": [{"type": "poem"}]}, "invalid_blocks"),
+        ({"markdown_text": "a"}, "markdown_text_conflict"),
+        ({"text": None, "markdown_text": "a", "blocks": [DIVIDER]}, "markdown_text_conflict"),
+        ({"text": None, "markdown_text": "a" * 12_001}, "msg_too_long"),
+        ({"attachments": [{"text": "a"}] * 101}, "too_many_attachments"),
+        ({"metadata": "[]"}, "invalid_metadata_format"),
+        ({"metadata": {"event_type": 1}}, "invalid_metadata_format"),
+        ({"metadata": {**TOLD, "more": 1}}, "invalid_metadata_format"),
+        ({"metadata": {"event_type": "a", "event_payload": []}}, "invalid_metadata_format"),
+        (
+            {"metadata": {"event_type": "a", "event_payload": {"x": "a" * 8_000}}},
+            "metadata_too_large",
+        ),
+        ({"thread_ts": "1.000000"}, "thread_not_found"),
+    ],
+    ids=range(17),
+)
+def test_a_wrong_post_is_refused(town: Town, wish: Json, error: str) -> None:
+    """Each fault has Slack's own word."""
+    assert town.refusal("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
+
+
+def test_markdown_text_becomes_a_markdown_block(town: Town) -> None:
+    """`markdown_text` stands in the place of text and blocks."""
+    answer = town.call("chat.postMessage", channel=GENERAL, markdown_text="# a")
+    [block] = answer["message"]["blocks"]
+    assert (block["type"], block["text"]) == ("markdown", "# a")
+    assert answer["message"]["text"] == "# a"
+
+
+def test_the_bot_writes_only_where_it_may(town: Town) -> None:
+    """Strange, foreign and archived channels are refused, each in its own word."""
+    foreign = town.workspace.create("foreign", [ADA]).id
+    private = town.workspace.create("den", [ADA], private=True).id
+    own = town.call("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    town.workspace.archive(GENERAL)
+    post, edit = "chat.postMessage", {"ts": own, "text": "b"}
+    assert town.refusal(post, channel=foreign, text="a") == "not_in_channel"
+    assert town.refusal(post, channel=private, text="a") == "channel_not_found"
+    assert town.refusal(post, channel=GENERAL, text="a") == "is_archived"
+    assert town.refusal("chat.update", channel=GENERAL, **edit) == "is_inactive"
+    assert town.refusal("chat.update", channel=foreign, **edit) == "not_in_channel"
+
+
+def test_an_edit_replaces_what_it_names(town: Town) -> None:
+    """Text alone drops the blocks; blocks alone keep the text and show no edit; metadata stays."""
+    wish = {"channel": GENERAL, "text": "a", "metadata": TOLD, "unfurl_media": False}
+    ts = town.call("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
+    message = town.call("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])["message"]
+    assert (message["text"], len(message["blocks"])) == ("a", 2)
+    assert "edited" not in message
+    message = town.call("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
+    assert message["edited"]["user"] == STARCHAT
+    assert message["metadata"] == TOLD
+    assert "blocks" not in message
+    assert not town.workspace.message(GENERAL, ts).manner.unfurl_media
+    message = town.call("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})["message"]
+    assert "metadata" not in message
+
+
+def test_only_ones_own_messages_can_be_edited_and_deleted(town: Town) -> None:
+    """Another's message, a missing one and a tombstone each have their word."""
+    hers = town.say("a").ts
+    mine = town.call("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    town.say("b", thread_ts=mine)
+    where = {"channel": GENERAL}
+    assert town.refusal("chat.update", **where, ts=hers, text="b") == "cant_update_message"
+    assert town.refusal("chat.delete", **where, ts=hers) == "cant_delete_message"
+    assert town.refusal("chat.delete", **where, ts="1.000000") == "message_not_found"
+    assert town.call("chat.delete", **where, ts=mine) == {**where, "ts": mine}
+    assert town.refusal("chat.delete", **where, ts=mine) == "message_not_found"
+
+
+def test_a_whisper_needs_its_reader_in_the_channel(town: Town) -> None:
+    """An ephemeral message goes to a member; its text has a bound."""
+    wish = {"channel": GENERAL, "text": "psst"}
+    ts = town.call("chat.postEphemeral", user=ADA, **wish)["message_ts"]
+    assert town.workspace.whispered(GENERAL, ADA, ts) is not None
+    town.workspace.leave(GENERAL, LIN)
+    assert town.refusal("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
+    long = {"channel": GENERAL, "text": "a" * 40_001}
+    assert town.refusal("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
+
+
+def test_a_permalink_leads_to_the_message(town: Town) -> None:
+    """A reply's permalink names its thread."""
+    root = town.say("a")
+    reply = town.say("b", thread_ts=root.ts)
+
+    def link(ts: str) -> str:
+        found = town.call("chat.getPermalink", channel=GENERAL, message_ts=ts)["permalink"]
+        return str(found)
+
+    digits = root.ts.replace(".", "")
+    assert link(root.ts) == f"http://slack.test/archives/{GENERAL}/p{digits}"
+    assert link(reply.ts).endswith(f"?thread_ts={root.ts}&cid={GENERAL}")
+
+
+def test_reactions_are_added_and_removed_once(town: Town) -> None:
+    """The bot reacts with an emoji by its name to a message by its timestamp."""
+    message = town.say("a")
+    wish = {"channel": GENERAL, "name": "eyes", "timestamp": message.ts}
+    assert town.call("reactions.add", **wish) == {}
+    assert town.refusal("reactions.add", **wish) == "already_reacted"
+    assert town.call("reactions.remove", **wish) == {}
+    assert town.refusal("reactions.remove", **wish) == "no_reaction"
+    assert town.refusal("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
+    assert town.refusal("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
+    town.workspace.archive(GENERAL)
+    assert town.refusal("reactions.add", **wish) == "is_archived"
+    foreign = town.workspace.create("foreign", [ADA]).id
+    assert town.refusal("reactions.add", **{**wish, "channel": foreign}) == "no_access"
+
+
+def test_the_bot_learns_who_it_is_and_who_others_are(town: Town) -> None:
+    """`auth.test` and `users.info` answer with Slack's fields."""
+    assert town.call("auth.test")["bot_id"] == "B0STARCHAT"
+    assert town.call("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
+    assert town.refusal("users.info", user="U9") == "user_not_found"
+
+
+def test_arguments_are_read_however_they_were_sent() -> None:
+    """A form sends text, JSON sends values; both mean the same."""
+    form = Arguments({"n": "2", "yes": "1", "no": "false", "list": "[1]", "empty": ""})
+    body = Arguments({"n": 2, "yes": True, "no": False, "list": [1], "nothing": None})
+    for given in (form, body):
+        assert given.number("n", 5) == 2
+        assert given.flag("yes")
+        assert not given.flag("no", default=True)
+        assert given.items("list") == [1]
+    assert form.fields("empty") == {}
+    assert body.text("list") == "[1]"
+    assert body.flag("nothing", default=True)
+    assert not form.has("empty")
+    assert not body.has("nothing")
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [("number", "a"), ("items", "{}"), ("fields", "[]"), ("fields", "{")],
+)
+def test_an_argument_of_another_kind_is_refused(read: str, value: str) -> None:
+    """Where a number, a list or an object is due nothing else will do."""
+    asked = {"number": (0,), "items": (), "fields": ()}[read]
+    with pytest.raises(SlackError, match="invalid_arguments"):
+        getattr(Arguments({"x": value}), read)("x", *asked)

@@ -1,0 +1,51 @@
+"""What people type becomes the text that Slack keeps."""
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakeslack.composer import Composer, escaped
+from tests.support.town import Town
+
+
+def composer() -> Composer:
+    """Return a composer that knows the workspace's names."""
+    workspace = Town().workspace
+    return Composer(workspace.people.values(), workspace.channels.values())
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("@StarChat hi", "<@U0STARCHAT> hi"),
+        ("@starchat, @Ada!", "<@U0STARCHAT>, <@U0ADA00001>!"),
+        ("@channel @here", "<!channel> <!here>"),
+        ("#general #nowhere", "<#C0GENERAL1|general> #nowhere"),
+        ("ada@ada.example @Adam @Ada-x", "ada@ada.example @Adam @Ada-x"),
+        ("a < b && c > d", "a &lt; b &amp;&amp; c &gt; d"),
+        ("see https://a.example/x?y=1&z=2.", "see <https://a.example/x?y=1&amp;z=2>."),
+        ("(https://a.example/x)", "(<https://a.example/x>)"),
+        ("`@Ada` @Ada", "`@Ada` <@U0ADA00001>"),
+        ("```\n@Ada <b>\nhttps://a.example\n```", "```\n@Ada &lt;b&gt;\n<https://a.example>\n```"),
+    ],
+)
+def test_typed_text_is_kept_as_slack_keeps_it(typed: str, kept: str) -> None:
+    """Names and addresses are marked, the three characters escaped, names in code left alone."""
+    assert composer().kept(typed) == kept
+
+
+@given(st.text(st.characters(exclude_characters="@#:")))
+def test_text_without_names_or_links_comes_back_when_unescaped(text: str) -> None:
+    """Escaping loses nothing."""
+    assert composer().kept(text) == escaped(text)
+    assert html.unescape(escaped(text)) == text
+
+
+@given(st.text())
+def test_nothing_typed_becomes_a_token_by_accident(text: str) -> None:
+    """Whatever is typed, only names and addresses of ours stand between `<` and `>`."""
+    for token in re.findall(r"<([^>]*)>", composer().kept(text)):
+        assert token.startswith(("@U0", "#C0", "!", "http"))

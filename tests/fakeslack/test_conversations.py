@@ -1,0 +1,136 @@
+"""Reading channels and threads through the Web API."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def town() -> Town:
+    """A fresh workspace."""
+    return Town()
+
+
+def words(messages: list[Json]) -> list[str]:
+    """Return the texts of messages."""
+    return [message["text"] for message in messages]
+
+
+@given(st.integers(0, 12), st.integers(1, 5))
+def test_every_page_of_a_thread_begins_with_its_root(count: int, limit: int) -> None:
+    """Slack repeats the root; the replies come once each, oldest first."""
+    town = Town()
+    root = town.say("root").ts
+    expected = [town.say(str(number), thread_ts=root).text for number in range(count)]
+    replies: list[str] = []
+    cursor = ""
+    while True:
+        sheet = town.call(
+            "conversations.replies", channel=GENERAL, ts=root, limit=limit, cursor=cursor
+        )
+        assert sheet["messages"][0]["text"] == "root"
+        replies += words(sheet["messages"][1:])
+        if not sheet["has_more"]:
+            break
+        cursor = sheet["response_metadata"]["next_cursor"]
+    assert replies == expected
+
+
+def test_metadata_is_shown_when_asked_for(town: Town) -> None:
+    """Without `include_all_metadata` there is none."""
+    told = {"event_type": "reply", "event_payload": {}}
+    ts = town.call("chat.postMessage", channel=GENERAL, text="a", metadata=told)["ts"]
+    where = {"channel": GENERAL, "ts": ts}
+    [message] = town.call("conversations.replies", **where)["messages"]
+    assert "metadata" not in message
+    [message] = town.call("conversations.replies", **where, include_all_metadata=True)["messages"]
+    assert message["metadata"] == told
+
+
+def test_a_thread_is_read_between_two_moments(town: Town) -> None:
+    """`oldest` and `latest` cut the replies, never the root."""
+    root = town.say("root").ts
+    first, second = (town.say(text, thread_ts=root) for text in "ab")
+    where = {"channel": GENERAL, "ts": root}
+    later = town.call("conversations.replies", **where, oldest=first.ts)["messages"]
+    assert words(later) == ["root", "b"]
+    both = town.call("conversations.replies", **where, latest=second.ts, inclusive="true")
+    assert words(both["messages"]) == ["root", "a", "b"]
+    [reply] = town.call("conversations.replies", channel=GENERAL, ts=second.ts)["messages"]
+    assert reply["text"] == "b"
+
+
+def test_a_channel_is_read_newest_first(town: Town) -> None:
+    """History shows roots with their counts, and no replies."""
+    root = town.say("a").ts
+    town.say("b", thread_ts=root)
+    town.say("c")
+    sheet = town.call("conversations.history", channel=GENERAL, limit=1)
+    assert words(sheet["messages"]) == ["c"]
+    cursor = sheet["response_metadata"]["next_cursor"]
+    [message] = town.call("conversations.history", channel=GENERAL, cursor=cursor)["messages"]
+    assert (message["text"], message["reply_count"]) == ("a", 1)
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        ({"ts": "1.000000"}, "thread_not_found"),
+        ({"limit": 0}, "invalid_limit"),
+        ({"limit": "many"}, "invalid_limit"),
+        ({"oldest": "yesterday"}, "invalid_ts_oldest"),
+        ({"latest": "now"}, "invalid_ts_latest"),
+        ({"cursor": "!"}, "invalid_cursor"),
+    ],
+    ids=range(6),
+)
+def test_a_wrong_reading_is_refused(town: Town, wish: Json, error: str) -> None:
+    """Each fault has Slack's own word."""
+    root = town.say("a").ts
+    assert town.refusal("conversations.replies", channel=GENERAL, **{"ts": root, **wish}) == error
+
+
+def test_reading_needs_membership_and_scope(town: Town) -> None:
+    """A channel the bot is not in, and one it has no scope for, cannot be read."""
+    foreign = town.workspace.create("foreign", [ADA])
+    ts = town.say("a", channel=foreign.id).ts
+    wish = {"channel": foreign.id, "ts": ts}
+    assert town.refusal("conversations.replies", **wish) == "not_in_channel"
+    town.workspace.app.scopes -= {"channels:history", "channels:read"}
+    assert town.refusal("conversations.history", channel=GENERAL) == "missing_scope"
+    assert town.refusal("conversations.info", channel=GENERAL) == "missing_scope"
+
+
+def test_a_channel_tells_about_itself_and_its_members(town: Town) -> None:
+    """Members come page by page."""
+    shown = town.call("conversations.info", channel=GENERAL, include_num_members=True)["channel"]
+    assert (shown["name"], shown["is_member"], shown["num_members"]) == ("general", True, 5)
+    assert "num_members" not in town.call("conversations.info", channel=GENERAL)["channel"]
+    members: list[str] = []
+    cursor = ""
+    while True:
+        sheet = town.call("conversations.members", channel=GENERAL, limit=2, cursor=cursor)
+        members += sheet["members"]
+        cursor = sheet["response_metadata"]["next_cursor"]
+        if not cursor:
+            break
+    assert members == town.workspace.channels[GENERAL].members
+
+
+def test_a_direct_message_is_opened_through_the_api(town: Town) -> None:
+    """The same people lead to the same place, and the wrong number to a refusal."""
+    pair = town.workspace.direct([ADA, STARCHAT])
+    assert town.call("conversations.open", users=ADA)["channel"] == {"id": pair.id}
+    whole = town.call("conversations.open", channel=pair.id, return_im=True)["channel"]
+    assert whole["user"] == ADA
+    group = town.call("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
+    assert town.workspace.channels[group].kind == "mpim"
+    assert town.refusal("conversations.open", users="") == "users_list_not_supplied"
+    assert town.refusal("conversations.open", users=",".join("U" * 9)) == "too_many_users"
+    assert town.refusal("conversations.open", users="U9") == "user_not_found"

@@ -1,0 +1,210 @@
+"""The small stores beside the messages: files, limits, faults, journal, feed, clock."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakeslack.changes import Change, Happening
+from fakeslack.clock import Clock
+from fakeslack.errors import SlackError
+from fakeslack.faults import Fault, Faults, Rule
+from fakeslack.feed import KEPT as FEED_KEPT
+from fakeslack.feed import Feed
+from fakeslack.files import File, Files
+from fakeslack.journal import KEPT as JOURNAL_KEPT
+from fakeslack.journal import Envelope, Journal
+from fakeslack.limits import Limits
+
+Json = dict[str, Any]
+
+
+class Watch:
+    """A watch that a test turns."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_file_is_promised_received_and_finished() -> None:
+    """Only what was promised is taken, and it exists once it is finished."""
+    files = Files(Watch())
+    file = files.reserve("U1", "a.py", 5)
+    assert files.receive(file.id, b"x = 1") is file
+    assert files.finish(file.id, "") is file
+    shown = file.as_slack("http://slack.test")
+    assert (shown["filetype"], shown["mode"], shown["preview"]) == ("python", "snippet", "x = 1")
+    assert shown["url_private"].startswith("http://slack.test/files-pri/T0FAKE0001-")
+    files.shared(file, "C1", "1.000000", None)
+    files.shared(file, "C1", "2.000000", "1.000000")
+    assert file.channels == ["C1"]
+    assert file.shares["C1"][1] == {"ts": "2.000000", "thread_ts": "1.000000"}
+
+
+def test_wrong_files_are_refused() -> None:
+    """Unknown kinds, too long snippets, other lengths and unfinished uploads are refused."""
+    files = Files(Watch())
+    with pytest.raises(SlackError, match="unknown_snippet_type"):
+        files.reserve("U1", "a", 1, "poem")
+    with pytest.raises(SlackError, match="snippet_too_large"):
+        files.reserve("U1", "a", 2**20 + 1, "python")
+    file = files.reserve("U1", "a.png", 2)
+    assert not file.is_text
+    with pytest.raises(SlackError, match="file_not_found"):
+        files.finish(file.id, "")
+    with pytest.raises(SlackError, match="file_update_failed"):
+        files.receive(file.id, b"abc")
+    files.receive(file.id, b"ab")
+    with pytest.raises(SlackError, match="file_update_failed"):
+        files.receive(file.id, b"ab")
+    files.finish(file.id, "")
+    for name in (file.id, "F9"):
+        with pytest.raises(SlackError, match="file_not_found"):
+            files.finish(name, "")
+
+
+def test_a_promised_file_shows_no_text_yet() -> None:
+    """There is no preview before there is content."""
+    assert "preview" not in File("F1", "U1", "a.py", 3, "python").as_slack("")
+
+
+def test_a_method_may_be_called_so_often_a_minute() -> None:
+    """The tier's number of calls fit into each minute; then the caller is told how long to wait."""
+    watch = Watch()
+    limits = Limits(watch)
+    assert [limits.wait("chat.startStream", 2) for _ in range(21)] == [None] * 20 + [60]
+    watch.seconds += 59.5
+    assert limits.wait("chat.startStream", 2) == 1
+    assert limits.wait("chat.update", 3) is None
+    watch.seconds += 1
+    assert limits.wait("chat.startStream", 2) is None
+
+
+def test_a_channel_takes_a_short_burst_and_then_one_message_a_second() -> None:
+    """Four messages may come at once; after that each needs its second."""
+    watch = Watch()
+    limits = Limits(watch)
+    assert [limits.wait_to_post("C1") for _ in range(6)] == [None] * 4 + [1, 1]
+    assert limits.wait_to_post("C2") is None
+    watch.seconds += 1
+    assert [limits.wait_to_post("C1") for _ in range(2)] == [None, 1]
+    watch.seconds += 1_000
+    assert [limits.wait_to_post("C1") for _ in range(5)] == [None] * 4 + [1]
+
+
+@given(st.lists(st.floats(0, 5), max_size=80))
+def test_no_minute_ever_holds_more_calls_than_the_tier(gaps: list[float]) -> None:
+    """However calls are spaced, no window of a minute sees more than twenty accepted."""
+    watch = Watch()
+    limits = Limits(watch)
+    accepted: list[float] = []
+    for gap in gaps:
+        watch.seconds += gap
+        if limits.wait("chat.startStream", 2) is None:
+            accepted.append(watch.seconds)
+    for start in accepted:
+        assert sum(start <= when < start + 60 for when in accepted) <= 20
+
+
+def test_a_rule_strikes_the_calls_it_names() -> None:
+    """A rule passes over some calls, strikes so many, and leaves other methods alone."""
+    faults = Faults()
+    rule = {"fault": "slow", "method": "chat.*", "skip": 1, "count": 2}
+    faults.replace([rule], {}, 0)
+    methods = ["chat.update", "users.info", "chat.update", "chat.delete", "chat.update"]
+    struck = [faults.strike(method) is not None for method in methods]
+    assert struck == [False, False, True, True, False]
+    assert faults.rules[0].struck == 2
+
+
+def test_chance_is_repeatable_by_its_seed() -> None:
+    """The same seed strikes the same calls."""
+
+    def run(seed: int) -> list[bool]:
+        faults = Faults()
+        faults.replace([{"fault": "html", "probability": 0.5}], {}, seed)
+        return [faults.strike("a") is not None for _ in range(40)]
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+    assert 5 < sum(run(1)) < 35
+
+
+def test_deliveries_are_doubled_and_mixed_on_demand() -> None:
+    """Without a wish each delivery goes out once."""
+    faults = Faults()
+    assert faults.copies() == 1
+    faults.replace([], {"duplicate": 1.0, "copies": 3, "reorder": 4}, 0)
+    assert faults.copies() == 4
+    assert sorted(faults.shuffled([1, 2, 3, 4])) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("rule", [{"fault": "odd"}, {}, {"fault": "slow", "loud": True}])
+def test_a_rule_that_cannot_be_read_is_refused(rule: Json) -> None:
+    """A typing error in a rule must not pass for a fault."""
+    with pytest.raises(SlackError, match="invalid_arguments"):
+        Faults().replace([rule], {}, 0)
+
+
+def test_faults_know_whether_the_call_had_its_effect() -> None:
+    """Four kinds of fault come after the effect."""
+    after = {fault for fault in Fault if fault.after_effect}
+    assert after == {Fault.TRUNCATED, Fault.DROP_AFTER, Fault.STATUS_AFTER, Fault.SLOW_AFTER}
+    assert Rule(Fault.SLOW).strikes("x", random.Random(0))  # noqa: S311 - repeatable
+
+
+def test_the_journal_numbers_calls_and_forgets_the_oldest() -> None:
+    """Numbers go on when old calls are forgotten."""
+    journal = Journal()
+    for _ in range(JOURNAL_KEPT + 2):
+        journal.open_call("auth.test", {})
+    assert journal.next_call == JOURNAL_KEPT + 2
+    assert journal.calls()[0]["n"] == 2
+    assert [call["n"] for call in journal.calls(JOURNAL_KEPT)] == [JOURNAL_KEPT, JOURNAL_KEPT + 1]
+    for number in range(JOURNAL_KEPT + 1):
+        journal.sent(Envelope(str(number), "a", "b", None, None, None, 0, "", 0.0))
+    assert len(journal.envelopes) == JOURNAL_KEPT
+    assert journal.envelopes[0].envelope_id == "1"
+
+
+async def test_a_feed_is_read_from_any_number_still_kept() -> None:
+    """Readers start where they left off; what is too old is gone."""
+    feed = Feed()
+    change = Change(Happening.CONNECTED)
+    for _ in range(FEED_KEPT + 1):
+        feed.put(change)
+    assert feed.next == FEED_KEPT + 1
+    assert [number for number, _ in feed.since(FEED_KEPT)] == [FEED_KEPT]
+    assert next(number for number, _ in feed.since(0)) == 1
+
+
+async def test_waiting_for_a_change_ends_with_it_or_with_the_feed() -> None:
+    """Whoever waits is woken by the change, and let go when nothing more will come."""
+    feed = Feed()
+    first, second = (asyncio.create_task(feed.beyond(number)) for number in (0, 1))
+    await asyncio.sleep(0)
+    feed.put(Change(Happening.CONNECTED))
+    await first
+    assert not second.done()
+    feed.close()
+    await second
+
+
+async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:
+    """Five minutes pass at once when the clock is moved forward, and soon when it is hurried."""
+    clock = Clock()
+    sleeper = asyncio.create_task(clock.sleep(300))
+    await asyncio.sleep(0)
+    clock.change(advance=299)
+    await asyncio.sleep(0)
+    assert not sleeper.done()
+    clock.change(speed=1_000)
+    await asyncio.wait_for(sleeper, 5)
+    assert clock.now() >= 300
+    await clock.sleep(0)

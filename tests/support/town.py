@@ -1,0 +1,58 @@
+"""The pure workspace in the tests' own process, with a clock that stands still until moved."""
+
+from typing import Any
+
+from fakeslack.changes import Change
+from fakeslack.errors import SlackError
+from fakeslack.messages import Manner, Message
+from fakeslack.web_api import agents, chat, conversations, files, streams, users, views
+from fakeslack.web_api.arguments import Arguments
+from fakeslack.workspace import Workspace
+
+GENERAL = "C0GENERAL1"
+ADA = "U0ADA00001"
+LIN = "U0LIN00001"
+SAM = "U0SAM00001"
+STARCHAT = "U0STARCHAT"
+
+Json = dict[str, Any]
+METHODS = {
+    **agents.METHODS,
+    **chat.METHODS,
+    **conversations.METHODS,
+    **files.METHODS,
+    **streams.METHODS,
+    **users.METHODS,
+    **views.METHODS,
+}
+
+
+class Town:
+    """A workspace, everything that happened in it, and its clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+        self.workspace = Workspace(lambda: self.seconds, lambda: self.seconds)
+        self.workspace.address = "http://slack.test"
+        self.changes: list[Change] = []
+        self.workspace.listen(self.changes.append)
+
+    def say(self, text: str, *, user: str = ADA, channel: str = GENERAL, **more: Any) -> Message:
+        """Post a message as a person."""
+        return self.workspace.post(channel, {"user": user, "text": text, **more}, Manner())
+
+    def call(self, method: str, **given: Any) -> Json:
+        """Call a Web API method as the app; raises SlackError."""
+        return METHODS[method].act(self.workspace, Arguments(given))
+
+    def refusal(self, method: str, **given: Any) -> str:
+        """Call a method that must be refused; returns Slack's word for why."""
+        try:
+            answer = self.call(method, **given)
+        except SlackError as refusal:
+            return refusal.error
+        raise AssertionError(f"{method} was not refused: {answer}")
+
+    def told(self, kind: str) -> list[Change]:
+        """Return the changes of one kind so far."""
+        return [change for change in self.changes if change.kind == kind]
