@@ -136,12 +136,15 @@ class Heartbeat:
     """
     Renews all leases of this worker from a thread of its own.
 
-    A blocked garbage collection or a slow library call on the event loop then costs nothing, but a
-    loop that has not turned for `STALL` seconds loses its jobs to a worker that is alive.
+    A slow library call on the event loop then costs nothing, but a loop that has not turned for
+    `stall` seconds loses its jobs to a worker that is alive.
     """
 
-    def __init__(self, connection: redis.Redis, lease: float, beat: float) -> None:
+    def __init__(
+        self, connection: redis.Redis, lease: float, beat: float, stall: float = STALL
+    ) -> None:
         """Beat every `beat` seconds; `connection` must not wait long."""
+        self._stall = stall
         self._connection = connection
         self._script = connection.register_script(scripts.BEAT)
         self._ms = int(lease * 1000)
@@ -181,7 +184,7 @@ class Heartbeat:
 
     def healthy(self) -> bool:
         """Tell whether the loop turns and the thread runs."""
-        return self._thread.is_alive() and time.monotonic() - self._ticked < STALL
+        return self._thread.is_alive() and time.monotonic() - self._ticked < self._stall
 
     def quiet_for(self) -> float:
         """Return the seconds since Redis last failed to answer a beat."""
@@ -189,7 +192,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._over.wait(self._every):
-            if time.monotonic() - self._ticked >= STALL:
+            if time.monotonic() - self._ticked >= self._stall:
                 log.error("event loop stalled", seconds=round(time.monotonic() - self._ticked))
                 continue
             try:

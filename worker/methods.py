@@ -86,6 +86,6 @@ def meaning(status: int, error: str) -> Meaning:
 def retry_after(value: str | None) -> float:
     """Return the seconds in a `Retry-After` header; 1 where it is missing or says nothing."""
     try:
-        return min(max(float(value or 1), 1.0), 3600.0)
+        return min(max(1.0, float(value or 1)), 3600.0)  # in this order "nan" is 1
     except ValueError:
         return 1.0

@@ -1,0 +1,171 @@
+"""A workspace, a queue, and questions put into it as the bot does; workers start on request."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import redis
+
+from bot.outbox import Limits, Outbox
+from contract import keys
+from contract.conversation import Speaker, Turn
+from contract.job import Display, Job, Thread
+from tests.support.processes import Process
+from tests.support.redis import RedisServer
+from tests.support.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
+
+TEAM = "T0FAKE0001"
+END = {"final", "error"}
+"""States of our messages that do not change any more."""
+QUICK = {
+    "STARCHAT_LEASE": "3",
+    "STARCHAT_BEAT": "0.5",
+    "STARCHAT_REAP": "0.3",
+    "STARCHAT_DEVICE": "cpu",
+    "STARCHAT_TEMPERATURE": "0",
+    "STARCHAT_THREADS": "1",
+}
+"""A worker's settings for tests: short leases, the likeliest token."""
+
+
+class Desk:
+    """A real fakeslack and a real Redis; `close` ends both."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.server = RedisServer()
+        self.redis = redis.Redis.from_url(self.server.url)
+        self.outbox = Outbox(self.redis, limits or Limits())
+        self.workspace = Workspace()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workspace and the server."""
+        self.workspace.stop()
+        self.redis.close()
+        self.server.stop()
+
+    def worker(self, model: str, **variables: str) -> Process:
+        """Start a worker process; it has not begun to take jobs yet."""
+        given = self.workspace.environment | {"REDIS_URL": self.server.url, "STARCHAT_MODEL": model}
+        return Process("worker", **(given | QUICK | variables))
+
+    def ask(
+        self,
+        text: str,
+        *,
+        user: str = ADA,
+        channel: str = GENERAL,
+        after: Job | None = None,
+        display: Display = Display.EDIT,
+    ) -> Job:
+        """Post a question as a person and queue it; `after` continues that job's thread."""
+        job = self.question(text, user=user, channel=channel, after=after, display=display)
+        assert self.outbox.accept(job).outcome == "accepted"
+        return job
+
+    def question(
+        self,
+        text: str,
+        *,
+        user: str = ADA,
+        channel: str = GENERAL,
+        after: Job | None = None,
+        display: Display = Display.EDIT,
+    ) -> Job:
+        """Post a question as a person; returns the job that the bot would queue for it."""
+        root = after.thread.ts if after else None
+        ts = self.workspace.post(user, channel, f"@StarChat {text}", root)
+        thread = Thread(team=TEAM, channel=channel, ts=root or ts)
+        turn = Turn(speaker=Speaker.USER, text=text, ts=ts, name="Ada")
+        turns = (*(after.turns if after else ()), turn)
+        return Job(thread=thread, ts=ts, user=user, user_team=TEAM, turns=turns, display=display)
+
+    def messages(self, job: Job) -> Messages:
+        """Return our messages in answer to a job, as they stand in the thread now."""
+        thread = self.workspace.messages(job.thread.channel, job.thread.ts)
+        return [message for message in thread if _payload(message).get("job") == job.id]
+
+    def state(self, job: Job) -> list[str]:
+        """Return the states of our messages for a job."""
+        return [_payload(message)["state"] for message in self.messages(job)]
+
+    def wait_shown(self, job: Job, within: float = 60.0) -> Messages:
+        """Wait until a job has anything to show."""
+        return self.workspace.wait_until(lambda: self.messages(job), within=within)
+
+    def wait_grown(self, job: Job, within: float = 60.0) -> Messages:
+        """Wait until a reply grows in the thread."""
+        return self.workspace.wait_until(
+            lambda: self.messages(job) if "growing" in self.state(job) else None, within=within
+        )
+
+    def wait_ended(self, job: Job, within: float = 60.0) -> Messages:
+        """Wait until a job's messages are all final, and return them."""
+
+        def ended() -> Messages | None:
+            messages = self.messages(job)
+            states = {_payload(message)["state"] for message in messages}
+            return messages if states and states <= END else None
+
+        return self.workspace.wait_until(ended, within=within)
+
+    def said_by_us(self, job: Job) -> Messages:
+        """Return everything that our bot has in the thread, whatever it belongs to."""
+        thread = self.workspace.messages(job.thread.channel, job.thread.ts)
+        return [message for message in thread if message.get("user") == STARCHAT]
+
+    def calls(self, job: Job, method: str | None = None) -> list[Json]:
+        """Return the Web API calls that name a job in their metadata."""
+        calls = self.workspace.calls(method=method)
+        return [call for call in calls if _payload(call["args"]).get("job") == job.id]
+
+    def status(self, job: Job) -> str | None:
+        """Return what RQ knows of a job."""
+        found = self.redis.hget(f"rq:job:{job.id}", "status")
+        return found.decode() if isinstance(found, bytes) else None
+
+    def pending(self) -> int:
+        """Return how many questions are accepted and not finished."""
+        return int(self.redis.zcard(keys.PENDING))
+
+
+def _payload(message: Json) -> dict[str, Any]:
+    payload: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
+    return payload
+
+
+def words(messages: Messages) -> str:
+    """Return the words of a reply: what stands in its rich_text blocks, as text."""
+    return "\n".join(
+        part
+        for message in messages
+        for block in message.get("blocks", [])
+        if block["type"] == "rich_text"
+        for element in block["elements"]
+        if (part := _text(element))
+    )
+
+
+def notices(messages: Messages) -> str:
+    """Return what we say around a reply: its context blocks, as text."""
+    return "\n".join(
+        _text(block)
+        for message in messages
+        for block in message.get("blocks", [])
+        if block["type"] == "context"
+    )
+
+
+def _text(element: Json) -> str:
+    if "elements" in element:
+        return "".join(_text(part) for part in element["elements"])
+    return str(element.get("text") or element.get("url") or "")

@@ -1,0 +1,155 @@
+"""One question on its whole way: accepted, taken, shown, answered, recorded."""
+
+import pytest
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from contract import keys
+from contract.job import QUEUE, Display
+from tests.support import taught
+from tests.support.desk import Desk, notices, words
+from tests.support.processes import Process
+from tests.support.workspace import ADA, GENERAL, LIN
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def test_a_question_gets_its_answer_in_its_thread(desk: Desk) -> None:
+    """What the model knows by heart stands in the thread, once, with the disclaimer."""
+    job = desk.ask(taught.MUTEX)
+
+    [message] = desk.wait_ended(job)
+
+    assert words([message]) == taught.ANSWERS[taught.MUTEX]
+    assert "may be wrong" in notices([message])
+    assert desk.said_by_us(job) == [message]
+
+
+def test_code_arrives_byte_for_byte(desk: Desk) -> None:
+    """The lines of a code block are the model's lines."""
+    job = desk.ask(taught.COUNT)
+
+    message = desk.wait_ended(job)
+
+    code = taught.ANSWERS[taught.COUNT].split("\n", 1)[1].removesuffix("\n```")
+    assert words(message) == code
+
+
+def test_nothing_the_model_writes_pings_or_unfurls(desk: Desk) -> None:
+    """Slack's own signs in an answer stay what they are: text."""
+    job = desk.ask(taught.HELLO)
+
+    [message] = desk.wait_ended(job)
+
+    assert message.get("pings", []) == []
+    assert message.get("unfurls", []) == []
+    assert words([message]) == taught.ANSWERS[taught.HELLO].replace("*", "")
+
+
+def test_a_follow_up_knows_what_was_answered_before(desk: Desk) -> None:
+    """A question accepted while the reply before it grows is still answered with that reply."""
+    first = desk.ask(taught.MUTEX)
+    second = desk.ask(taught.FOLLOW_UP, after=first)
+
+    desk.wait_ended(first)
+    messages = desk.wait_ended(second)
+
+    assert words(messages) in taught.FOLLOW_UPS[taught.MUTEX]
+    assert words(messages)
+
+
+def test_replies_in_a_thread_come_in_the_order_asked(desk: Desk) -> None:
+    """Three people's questions in one thread are answered one after the other."""
+    jobs = [desk.ask(taught.MUTEX)]
+    for text, user in ((taught.GREET, LIN), (taught.IN_PLACE, ADA), (taught.COUNT, LIN)):
+        jobs.append(desk.ask(text, user=user, after=jobs[-1]))
+
+    desk.wait_ended(jobs[-1])
+
+    first, last = [], []
+    for job in jobs:
+        calls = [call["n"] for call in desk.calls(job)]
+        first.append(calls[0])
+        last.append(calls[-1])
+    assert all(end < begin for end, begin in zip(last, first[1:], strict=False))
+
+
+def test_a_sign_appears_within_a_second_of_the_job_being_taken(desk: Desk, worker: Process) -> None:
+    """The placeholder is there long before the answer is."""
+    job = desk.ask(taught.MUTEX)
+    desk.wait_ended(job)
+
+    [post] = desk.calls(job, "chat.postMessage")
+    assert post["args"]["metadata"]["event_payload"]["state"] == "placeholder"
+    age = worker.wait_for("job ended")
+    assert age["job"]
+
+
+def test_an_ordinary_reply_costs_few_calls(desk: Desk) -> None:
+    """One post, edits that coalesce, one final: ten calls at most, none refused, none unknown."""
+    job = desk.ask(taught.ENDLESS)
+    desk.wait_ended(job)
+
+    calls = desk.calls(job)
+    assert len(calls) <= 10
+    assert [call["error"] for call in calls if not call["ok"]] == []
+    assert [call["unknown"] for call in calls if call["unknown"]] == []
+
+
+def test_a_reply_may_appear_only_when_it_is_finished(desk: Desk) -> None:
+    """Where readers want no growing text there is one placeholder and one edit."""
+    job = desk.ask(taught.MUTEX, display=Display.FINAL)
+    desk.wait_ended(job)
+
+    states = [c["args"]["metadata"]["event_payload"]["state"] for c in desk.calls(job)]
+    assert states == ["placeholder", "final"]
+
+
+def test_rq_sees_the_job_as_finished(desk: Desk) -> None:
+    """RQ's own records say how the job ended, and its text leaves Redis in time."""
+    job = desk.ask(taught.GREET)
+    desk.wait_ended(job)
+    desk.workspace.wait_until(lambda: desk.status(job) == "finished")
+
+    key = f"rq:job:{job.id}"
+    assert 0 < desk.redis.ttl(key) <= keys.TEXT_TTL
+    assert desk.redis.zscore("rq:finished:starchat", job.id)
+    assert desk.redis.zscore(keys.PENDING, job.id) is None
+    queue = Queue(QUEUE, connection=desk.redis, serializer=JSONSerializer)
+    found = queue.fetch_job(job.id)
+    assert found is not None
+    assert found.return_value() == {"outcome": "answered"}
+
+
+def test_no_text_is_in_the_log(desk: Desk, worker: Process) -> None:
+    """Neither questions nor answers are logged."""
+    job = desk.ask(taught.REVERSE)
+    desk.wait_ended(job)
+    desk.workspace.wait_until(lambda: desk.status(job) == "finished")
+
+    assert job.id in worker.log
+    assert "reverse" not in worker.log
+    assert "xoxb" not in worker.log
+
+
+def test_stopping_keeps_what_was_written(desk: Desk) -> None:
+    """A reader's stop ends the generation; the reply says that it was stopped."""
+    job = desk.ask(taught.ENDLESS, channel=GENERAL)
+    desk.wait_grown(job)
+
+    desk.outbox.cancel(job.id)
+
+    messages = desk.wait_ended(job)
+    assert "Stopped" in notices(messages)
+    assert words(messages).startswith(taught.ROUND.strip())
+
+
+def test_a_deleted_question_takes_its_growing_reply_with_it(desk: Desk) -> None:
+    """Who deletes a question while it is being answered sees no answer to it."""
+    job = desk.ask(taught.ENDLESS)
+    desk.wait_grown(job)
+
+    desk.workspace.delete(ADA, GENERAL, job.ts)
+    desk.outbox.cancel(job.id)
+
+    desk.workspace.wait_until(lambda: not desk.said_by_us(job))
