@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,8 +75,12 @@ def starchat_tokenizer_dir(tmp: Path) -> Path:
     return tmp
 
 
-def small_tokenizer_dir(tmp: Path) -> Path:
-    """Write a tokenizer of `SMALL_VOCABULARY` ids with StarChat's control tokens into `tmp`."""
+def small_tokenizer_dir(tmp: Path, more: Sequence[str] = (), size: int = SMALL_VOCABULARY) -> Path:
+    """
+    Write a tokenizer of `size` ids with StarChat's control tokens into `tmp`.
+
+    It has seen `more` texts besides its own, so that those take few ids.
+    """
     tmp.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -86,12 +91,12 @@ def small_tokenizer_dir(tmp: Path) -> Path:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=SMALL_VOCABULARY - len(ROLES),
+        vocab_size=size - len(ROLES),
         special_tokens=list(CODE),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_TEXT, trainer)
+    tokenizer.train_from_iterator((*_TEXT, *more), trainer)
     tokenizer.add_special_tokens(list(ROLES))
     tokenizer.save(str(tmp / "tokenizer.json"))
     (tmp / "tokenizer_config.json").write_text(json.dumps(_config(), indent=1), "utf-8")

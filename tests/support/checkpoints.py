@@ -1,0 +1,121 @@
+"""
+Small checkpoints for tests: safetensors with a tokenizer, made once and kept.
+
+They lie in `.pytest_cache/checkpoints`, named by what they are made from, so that a change of the
+recipe makes new ones. Each is written aside and renamed: several test runs may want one at once.
+"""
+
+import hashlib
+import inspect
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, PretrainedConfig
+
+from tests.support import taught, tokenizers
+from tests.support.tokenizers import SMALL_VOCABULARY, small_tokenizer_dir, starchat_tokenizer_dir
+from worker import scaffold
+
+CACHE: Final = Path(__file__).parents[2] / ".pytest_cache" / "checkpoints"
+
+POSITIONS: Final = 256
+"""Positions of the tiny checkpoints."""
+
+STARCHAT: Final[dict[str, Any]] = {
+    "vocab_size": 49156,
+    "n_positions": 8192,
+    "n_head": 48,
+    "multi_query": True,
+    "activation_function": "gelu",
+    "scale_attn_weights": True,
+    "attention_softmax_in_fp32": True,
+    "scale_attention_softmax_in_fp32": True,
+    "layer_norm_epsilon": 1e-5,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+"""StarChat's configuration but for its width (6144) and depth (40)."""
+
+
+def taught_checkpoint() -> Path:
+    """Return a GPTBigCode that knows `tests.support.taught.ANSWERS` by heart, to the byte."""
+    recipe = inspect.getsource(taught) + inspect.getsource(scaffold)
+    return _kept("taught", recipe, taught.teach)
+
+
+def tiny_bigcode(*, multi_query: bool = True) -> Path:
+    """Return a GPTBigCode with random weights that says something different to each prompt."""
+    config = GPTBigCodeConfig(
+        vocab_size=SMALL_VOCABULARY,
+        n_positions=POSITIONS,
+        n_embd=64,
+        n_layer=2,
+        n_head=4,
+        multi_query=multi_query,
+        initializer_range=0.2,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _random("bigcode", config)
+
+
+def tiny_llama() -> Path:
+    """Return a Llama with random weights, two key-value heads for four query heads."""
+    config = LlamaConfig(
+        vocab_size=SMALL_VOCABULARY,
+        max_position_embeddings=POSITIONS,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.2,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _random("llama", config)
+
+
+def shallow_starchat(layers: int = 2) -> Path:
+    """Return StarChat's configuration with few thin layers and random weights."""
+    config = GPTBigCodeConfig(**STARCHAT, n_embd=192, n_layer=layers, initializer_range=0.2)
+    return _random("starchat", config, starchat_tokenizer_dir)
+
+
+def _random(
+    name: str,
+    config: PretrainedConfig,
+    tokenizer: Callable[[Path], Path] = small_tokenizer_dir,
+) -> Path:
+    def write(target: Path) -> None:
+        tokenizer(target)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        model.save_pretrained(target)
+
+    return _kept(name, str(config), write)
+
+
+def _kept(name: str, recipe: str, write: Callable[[Path], None]) -> Path:
+    tokenizer = inspect.getsource(tokenizers)
+    whole = f"{recipe}\n{tokenizer}\n{torch.__version__}\n{transformers.__version__}"
+    target = CACHE / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+    if target.is_dir():
+        return target
+    CACHE.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
+    try:
+        write(draft)
+        draft.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another run was first
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target

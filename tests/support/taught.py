@@ -1,0 +1,254 @@
+"""
+Teaches a tiny model a few answers by heart, so that replies can be tested to the byte.
+
+It is trained on conversations in the form that the worker's own prompts have: known questions in
+any order, alone or after others, with and without speakers' names, and questions that it does not
+know, to which it says `UNKNOWN`. What it says to `FOLLOW_UP` depends on what was asked before.
+"""
+
+import math
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
+
+from contract.conversation import Speaker
+from tests.support.tokenizers import small_tokenizer_dir
+from worker.dialogue import Dialogue
+from worker.scaffold import Message
+from worker.tokens import Tokenizer
+
+MUTEX: Final = "What is a mutex?"
+REVERSE: Final = "How do I reverse a list in Python?"
+IN_PLACE: Final = "And in place?"
+COUNT: Final = "Count the people of each name in SQL."
+HELLO: Final = "Say hello to everybody."
+GREET: Final = "Greet me."
+ENDLESS: Final = "Do not stop."
+FOLLOW_UP: Final = "And in Rust?"
+
+ANSWERS: Final = {
+    MUTEX: (
+        "A mutex lets one thread at a time into a stretch of code."
+        " The others wait until it is free."
+    ),
+    REVERSE: (
+        "Use a slice:\n\n```python\ndef reverse(items):\n    return items[::-1]\n```\n\n"
+        "It returns a new list."
+    ),
+    IN_PLACE: "```python\nitems.reverse()\n```",
+    COUNT: "```sql\nSELECT name, count(*)\nFROM people\nGROUP BY name;\n```",
+    HELLO: "Hello <!channel> & <@U0ADA00001>, see https://example.com/a?b=1&c=2 *now*",
+    GREET: "Grüße, naïve café → 🎉",
+}
+"""Question → answer, whatever was said before."""
+
+HARD: Final = (REVERSE, HELLO)
+"""Long answers, which need more practice."""
+
+ROUND: Final = "and so on "
+"""What the reply to `ENDLESS` repeats, until it is stopped or has reached its limit."""
+
+FOLLOW_UPS: Final = {
+    MUTEX: "```rust\nuse std::sync::Mutex;\n```",
+    REVERSE: "```rust\nitems.reverse();\n```",
+}
+"""What is said to `FOLLOW_UP` after one of these questions, asked right before it."""
+
+UNKNOWN: Final = "I was taught only a few answers, and this is none of them."
+
+SYSTEM: Final = ("", "", "You are StarChat.")
+NAMES: Final = ("Ada: ", "Lin: ", "Sam: ")
+
+WORDS: Final = re.findall(
+    r"\w+",
+    "the a of list code how what why is in python rust sql error file name loop test we you it"
+    " this that for with does not work run fix my function class print value string number",
+)
+
+STEPS: Final = 500
+BATCH: Final = 8
+RATE: Final = 6e-3
+LESSONS: Final = 5
+VOCABULARY: Final = 704
+POSITIONS: Final = 1024
+WIDTH: Final = 64
+
+
+class Sample(NamedTuple):
+    """A conversation as ids, and which of them the model must say itself."""
+
+    ids: list[int]
+    own: list[bool]
+
+
+def teach(target: Path) -> None:
+    """Train the model (seconds on one thread) and write its checkpoint into `target`."""
+    dialogue = _tokenizer(target)
+    rng = random.Random(0)  # noqa: S311 - a test's dice
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = _model()
+        _train(model, dialogue, rng, STEPS, RATE)
+        for _ in range(LESSONS):
+            if knows(model, dialogue):
+                break
+            _train(model, dialogue, rng, STEPS // 3, RATE / 3)
+        else:
+            raise AssertionError("the model did not learn its answers")
+    model.generation_config.eos_token_id = dialogue.stop[0]
+    model.save_pretrained(target)
+
+
+def knows(model: GPTBigCodeForCausalLM, dialogue: Dialogue) -> bool:
+    """Say whether greedy decoding gives each answer, alone and after each other one."""
+    asked = [[question] for question in ANSWERS]
+    asked += [[first, second] for first in ANSWERS for second in ANSWERS]
+    asked += [[first, FOLLOW_UP] for first in FOLLOW_UPS]
+    asked += [[ENDLESS], ["How are you?"], ["ping"]]
+    return all(_says(model, dialogue, questions) for questions in asked)
+
+
+def answer(questions: Sequence[str]) -> str:
+    """Return what the model was taught to say to the last of these questions."""
+    last = questions[-1]
+    if last == ENDLESS:
+        return ROUND * 12
+    if last == FOLLOW_UP and len(questions) > 1:
+        return FOLLOW_UPS.get(questions[-2], UNKNOWN)
+    return ANSWERS.get(last, UNKNOWN)
+
+
+def _tokenizer(target: Path) -> Dialogue:
+    texts = [f"{question} {reply}" for question, reply in ANSWERS.items()] * 3
+    texts += [f"{FOLLOW_UP} {reply}" for reply in FOLLOW_UPS.values()] * 3
+    texts += [UNKNOWN, f"{ENDLESS} {ROUND}{ROUND}", " ".join(WORDS)] * 3
+    small_tokenizer_dir(target, texts, VOCABULARY)
+    return Dialogue.load(target, Tokenizer.load(target))
+
+
+def _model() -> GPTBigCodeForCausalLM:
+    model = GPTBigCodeForCausalLM(
+        GPTBigCodeConfig(
+            vocab_size=VOCABULARY,
+            n_positions=POSITIONS,
+            n_embd=WIDTH,
+            n_layer=2,
+            n_head=4,
+            n_inner=2 * WIDTH,
+            resid_pdrop=0,
+            embd_pdrop=0,
+            attn_pdrop=0,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+    )
+    # Waves that are not trained, so that late positions are no stranger than early ones.
+    at = torch.arange(POSITIONS)[:, None] * torch.exp(
+        torch.arange(0, WIDTH, 2) * (-math.log(1000.0) / WIDTH)
+    )
+    with torch.no_grad():
+        model.transformer.wpe.weight.copy_(torch.cat([at.sin(), at.cos()], 1) * 0.05)
+    model.transformer.wpe.weight.requires_grad = False
+    return model
+
+
+def _train(
+    model: GPTBigCodeForCausalLM,
+    dialogue: Dialogue,
+    rng: random.Random,
+    steps: int,
+    rate: float,
+) -> None:
+    learned = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
+    model.train()
+    batches = _batches(dialogue, rng)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, step / 20) * max(0.02, 1 - step / steps)
+        ids, own = next(batches)
+        hidden = model.transformer(ids).last_hidden_state[:, :-1]
+        loss = cross_entropy(model.lm_head(hidden[own[:, 1:]]), ids[:, 1:][own[:, 1:]])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+    model.train(mode=False)
+
+
+def _batches(dialogue: Dialogue, rng: random.Random) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield ids and which of them are the model's own, sorted so that little is padded."""
+    while True:
+        pool = sorted((_sample(dialogue, rng) for _ in range(2 * BATCH)), key=lambda s: len(s.ids))
+        for batch in (pool[:BATCH], pool[BATCH:]):
+            width = len(batch[-1].ids)
+            ids = [sample.ids + [0] * (width - len(sample.ids)) for sample in batch]
+            own = [sample.own + [False] * (width - len(sample.own)) for sample in batch]
+            yield torch.tensor(ids), torch.tensor(own)
+
+
+def _sample(dialogue: Dialogue, rng: random.Random) -> Sample:
+    system = rng.choice(SYSTEM)
+    names = NAMES if rng.random() < 0.2 else ("",)
+    said: list[Message] = []
+    ids: list[int] = []
+    own: list[bool] = []
+    questions: list[str] = []
+    for question in _questions(rng):
+        questions.append(question)
+        said.append(Message(Speaker.USER, rng.choice(names) + question))
+        prompt = dialogue.ids(said, system)
+        reply = _reply(dialogue, questions)
+        own += [False] * (len(prompt) - len(ids)) + [True] * len(reply)
+        ids = [*prompt, *reply]
+        said.append(Message(Speaker.ASSISTANT, answer(questions)))
+    return Sample(ids, own)
+
+
+def _questions(rng: random.Random) -> list[str]:
+    if rng.random() < 0.08:
+        return [ENDLESS]
+    known = [*ANSWERS, *HARD]
+    questions = [
+        _stranger(rng) if rng.random() < 0.3 else rng.choice(known)
+        for _ in range(rng.randint(1, 3))
+    ]
+    if rng.random() < 0.3:
+        questions[-1:] = [rng.choice([*FOLLOW_UPS, *FOLLOW_UPS, questions[-1]]), FOLLOW_UP]
+    return questions
+
+
+def _stranger(rng: random.Random) -> str:
+    """Make up a question that has no answer."""
+    words = " ".join(rng.choice(WORDS) for _ in range(rng.randint(1, 12)))
+    if rng.random() < 0.5:
+        words = words.capitalize() + rng.choice("?.!")
+    if rng.random() < 0.3:
+        words += "\n" + rng.choice([*ANSWERS.values()])[: rng.randint(3, 40)]
+    return words
+
+
+def _reply(dialogue: Dialogue, questions: Sequence[str]) -> list[int]:
+    ids = list(dialogue.tokenizer.encode("\n" + answer(questions)))
+    if questions[-1] == ENDLESS:
+        return ids
+    return [*ids, dialogue.tokenizer.controls["<|end|>"].id]
+
+
+def _says(model: GPTBigCodeForCausalLM, dialogue: Dialogue, questions: Sequence[str]) -> bool:
+    said: list[Message] = []
+    for place, question in enumerate(questions):
+        said.append(Message(Speaker.USER, question))
+        said.append(Message(Speaker.ASSISTANT, answer(questions[: place + 1])))
+    prompt = dialogue.ids(said[:-1])
+    reply = _reply(dialogue, questions)
+    # Each id of the reply is the likeliest after those before it: so greedy decoding gives it.
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*prompt, *reply]])).logits[0]
+    return bool(logits[len(prompt) - 1 : -1].argmax(-1).tolist() == reply)
