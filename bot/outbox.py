@@ -87,11 +87,12 @@ class Outbox:
         """Take a turn in unless it, or the same gesture of the person, was taken in before."""
         team, channel = job.thread.team, job.thread.channel
         limits = self._limits
+        seen = keys.seen(team, channel, job.ts)
         fields = [part for pair in self._fields(job).items() for part in pair]
         outcome, place, pending = self._accept(
             keys=[
-                keys.seen(team, channel, job.ts),
-                keys.gesture(team, gesture) if gesture else "",
+                seen,
+                keys.gesture(team, gesture) if gesture else seen,
                 keys.PENDING,
                 keys.lane(team, channel, job.thread.ts),
                 keys.person(team, job.user),
@@ -106,7 +107,7 @@ class Outbox:
                 limits.pending,
                 limits.per_person,
                 limits.slots,
-                keys.TEXT_TTL,
+                keys.PLACE_TTL,
                 *fields,
             ],
         )
@@ -135,7 +136,7 @@ class Outbox:
         orphan = self._redis.hget(key, keys.PLACEHOLDER) if state == "waiting" else None
         self._finish(
             keys=[keys.PENDING, key, self._queue.key, self._deferred.key],
-            args=[job, RqJob.redis_job_namespace_prefix, keys.TEXT_TTL],
+            args=[job, RqJob.redis_job_namespace_prefix, keys.PLACE_TTL],
         )
         self._redis.delete(key)
         return text(orphan) if orphan else None

@@ -1,10 +1,10 @@
 """What travels from the bot to the worker: one turn to answer, named after its Slack message."""
 
-import re
 from enum import StrEnum
 from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from contract.conversation import Conversation, Speaker, Turn
 
@@ -20,8 +20,11 @@ DESCRIPTION: Final = "turn"
 MAX_BYTES: Final = 256 * 1024
 """A longer payload is no job of ours and is set aside unread."""
 
-PART: Final = re.compile(r"^[A-Za-z0-9]+$")
+PART: Final = r"^[A-Za-z0-9]+$"
 """What a Slack id looks like. RQ allows letters, digits, `_` and `-` in a job id."""
+
+TS: Final = r"^[0-9]+\.[0-9]+$"
+"""What Slack's timestamp of a message looks like."""
 
 
 class BadJobError(ValueError):
@@ -43,7 +46,7 @@ class Thread(BaseModel):
 
     team: str = Field(pattern=PART)
     channel: str = Field(pattern=PART)
-    ts: str = Field(pattern=r"^\d+\.\d+$")
+    ts: str = Field(pattern=TS)
 
 
 class Job(BaseModel):
@@ -53,9 +56,9 @@ class Job(BaseModel):
 
     version: Literal[1] = 1
     thread: Thread
-    ts: str = Field(pattern=r"^\d+\.\d+$")
-    user: str
-    user_team: str
+    ts: str = Field(pattern=TS)
+    user: str = Field(pattern=PART)
+    user_team: str = Field(pattern=PART)
     """The asker's own team: in a shared channel not the team the bot is installed in."""
     turns: Conversation
     display: Display = Display.EDIT
@@ -88,8 +91,16 @@ class Job(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            places = ", ".join(".".join(map(str, e["loc"])) or "job" for e in error.errors())
+            places = ", ".join(sorted({_place(found) for found in error.errors()})[:8])
         raise BadJobError(f"not a job: {places}")
+
+
+def _place(error: ErrorDetails) -> str:
+    """Return which field is wrong; what a field of nobody's is called may be anybody's text."""
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return ".".join([*map(str, loc[:-1]), "an unknown field"])
+    return ".".join(map(str, loc)) or "job"
 
 
 def job_id(team: str, channel: str, ts: str) -> str:

@@ -13,6 +13,8 @@ TEXT_TTL: Final = 24 * HOUR
 """Seconds after which text of people or of the model has left Redis at the latest."""
 MARKER_TTL: Final = 24 * HOUR
 """Seconds that a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
+PLACE_TTL: Final = 7 * 24 * HOUR
+"""Seconds that an unfinished turn keeps its place: longer than a weekend without a worker."""
 SESSION_TTL: Final = 30 * 24 * HOUR
 """Seconds that a thread stays followed after its last turn. A session holds no text."""
 
@@ -33,7 +35,10 @@ ATTEMPTS: Final = "starchat_attempts"
 """Field of the job hash: how often generation has started."""
 
 METADATA: Final = "starchat_reply"
-"""Slack metadata `event_type` of our messages; its payload is `{"job": id, "part": int}`."""
+"""
+Slack metadata `event_type` of our messages. Its payload names the job, the part, the `ts` of the
+question, and the state: `placeholder`, `growing`, `final` or `error`.
+"""
 
 
 def seen(team: str, channel: str, ts: str) -> str:

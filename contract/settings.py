@@ -2,88 +2,101 @@
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Final, Self
 
+import pydantic_settings
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-from pydantic_settings.sources import EnvSettingsSource
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHOWN: Final = 80
+"""Characters of a wrong value that an error line repeats."""
 
 
 class SettingsError(Exception):
     """A setting that cannot be used: names the variable, its value and what was expected."""
 
 
-class _Files(EnvSettingsSource):
-    """The variable `X_FILE` holds the path of a file with the value of the secret `X`."""
+class Settings(BaseSettings):
+    """
+    The settings of one process: frozen, secrets masked.
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        if not path or not _is_secret(field):
-            return None, field_name, False
+    Each field is the variable of the same name in capitals; the value of a secret `X` may also
+    stand in the file that `X_FILE` names. A field's `description` is what the README says of it;
+    `json_schema_extra={"expected": ...}` is what an error line says was expected.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment. Raises `SettingsError` with one line for the first wrong value."""
         try:
-            return Path(path).read_text("utf-8").strip(), field_name, False
-        except OSError as error:
-            variable = f"{field_name.upper()}_FILE"
-            raise SettingsError(
-                f"{variable} must name a readable file, not '{path}' ({error.strerror})"
-            ) from error
+            return cls(**cls._from_files())
+        except ValidationError as error:
+            raise SettingsError(cls._line(error)) from None
+        except pydantic_settings.SettingsError as error:
+            # A list or the like that is no JSON: the message quotes the name of the field.
+            name = str(error).split('"')[1]
+            given = os.environ.get(name.upper(), "")
+            raise SettingsError(cls._wrong(name, given, "JSON of what is expected")) from None
+
+    @classmethod
+    def _from_files(cls) -> dict[str, str]:
+        found = {}
+        for name, field in cls.model_fields.items():
+            variable = f"{name.upper()}_FILE"
+            path = os.environ.get(variable)
+            if path and _is_secret(field) and not os.environ.get(name.upper()):
+                found[name] = _content(variable, path)
+        return found
+
+    @classmethod
+    def _line(cls, error: ValidationError) -> str:
+        first = error.errors()[0]
+        because = str(first["msg"]).removeprefix("Value error, ")
+        if not first["loc"]:
+            return " ".join(because.split())
+        name = str(first["loc"][0])
+        if first["type"] == "missing":
+            return f"{name.upper()} is not set: it must be {cls._expected(name, 'given')}"
+        return cls._wrong(name, first["input"], because.lower())
+
+    @classmethod
+    def _wrong(cls, name: str, given: object, otherwise: str) -> str:
+        secret = _is_secret(cls.model_fields[name])
+        value = "the given one" if secret else f"'{_one_line(str(given))}'"
+        return f"{name.upper()} must be {cls._expected(name, otherwise)}, not {value}"
+
+    @classmethod
+    def _expected(cls, name: str, otherwise: str) -> str:
+        extra = cls.model_fields[name].json_schema_extra
+        return str(extra.get("expected", otherwise)) if isinstance(extra, dict) else otherwise
+
+
+def revealed(secret: SecretStr) -> str:
+    """Return a secret's value; the one place to look for who reads one."""
+    return secret.get_secret_value()
 
 
 def _is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
-class Settings(BaseSettings):
-    """
-    The settings of one process: frozen, secrets masked.
-
-    Each field is the variable of the same name in capitals. Its `description` is what the README
-    says of it; `json_schema_extra={"expected": ...}` is what an error line says was expected.
-    """
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read values given in code first, then the environment, then `X_FILE`."""
-        return init_settings, env_settings, _Files(settings_cls)
-
-    @classmethod
-    def read(cls) -> Self:
-        """Read the environment. Raises `SettingsError` with one line for the first wrong value."""
-        try:
-            return cls()
-        except ValidationError as error:
-            raise SettingsError(cls._line(error)) from None
-
-    @classmethod
-    def _line(cls, error: ValidationError) -> str:
-        first = error.errors()[0]
-        if not first["loc"]:
-            return str(first["msg"]).removeprefix("Value error, ")
-        name = str(first["loc"][0])
-        field = cls.model_fields[name.lower()]
-        extra = field.json_schema_extra
-        expected = extra.get("expected") if isinstance(extra, dict) else None
-        expected = expected or first["msg"].removeprefix("Value error, ").lower()
-        if first["type"] == "missing":
-            return f"{name.upper()} is not set: it must be {expected}"
-        value = "the given one" if _is_secret(field) else f"'{first['input']}'"
-        return f"{name.upper()} must be {expected}, not {value}"
+def _content(variable: str, path: str) -> str:
+    """Return what a secret's file holds, without the white space around it."""
+    # The path is not repeated: somebody may have put the secret itself there.
+    try:
+        content = Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{variable} must name a readable file ({error.strerror})") from None
+    except ValueError:
+        raise SettingsError(f"{variable} must name a text file") from None
+    if not content:
+        raise SettingsError(f"{variable} must not name an empty file")
+    return content
 
 
-def revealed(secret: SecretStr) -> str:
-    """Return a secret's value; the one place to look for who reads one."""
-    return secret.get_secret_value()
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

@@ -173,7 +173,7 @@ class RqWorker(BaseWorker):
     def let_go(self, job: str) -> None:
         """Release the job's lane and its person's slot, and make the next job runnable."""
         held = [keys.PENDING, JOB + job, QUEUE_KEY, DEFERRED]
-        self._finish(keys=held, args=[job, JOB, keys.TEXT_TTL])
+        self._finish(keys=held, args=[job, JOB, keys.PLACE_TTL])
 
     def succeed(self, taken: Taken, outcome: str) -> None:
         """Record a finished job as RQ does."""

@@ -3,8 +3,14 @@
 from importlib.resources import files
 from typing import Final
 
-ACCEPT: Final = files(__name__).joinpath("accept.lua").read_text("utf-8")
+
+def _script(name: str) -> str:
+    here = files(__name__)
+    return "".join(here.joinpath(file).read_text("utf-8") for file in ("places.lua", name))
+
+
+ACCEPT: Final = _script("accept.lua")
 """Take a turn in once: see `bot.outbox`. Returns `[outcome, place, pending]`."""
 
-FINISH: Final = files(__name__).joinpath("finish.lua").read_text("utf-8")
+FINISH: Final = _script("finish.lua")
 """Let a job's lane, slots and place go, and make the next one runnable. Returns 1, or 0 if done."""
