@@ -89,7 +89,7 @@ class _Reader:
         """Add what one token shows; the two after it tell `__init__` from a bold word."""
         name, _, side = token.type.rpartition("_")
         if name in _STYLES:
-            style = Style.PLAIN if self._code(token, ahead) else _STYLES[name]
+            style = Style.PLAIN if self._is_code(token, ahead) else _STYLES[name]
             self._mark(token.markup, style if side == "open" else None)
         elif token.type == "link_open":
             self._links.append((len(self.found), token))
@@ -103,13 +103,12 @@ class _Reader:
         else:
             self._text("\n" if token.type.endswith("break") else token.content)
 
-    def _code(self, token: Token, ahead: list[Token]) -> bool:
-        """Whether a mark is more likely code without its quotes: `__init__`, `2**n**2`, `a*b*c`."""
-        if [after.type for after in ahead[:1]] != ["text"]:
-            return False
-        word = ahead[0].content
+    def _is_code(self, token: Token, ahead: list[Token]) -> bool:
+        """Whether a mark opens code without its quotes: `__init__`, `2**n**2`, `a*b*c`."""
+        word = ahead[0].content if ahead else ""
         if token.markup == "__":
-            return word.isidentifier() and ahead[1].type == "strong_close"
+            kinds = [after.type for after in ahead]
+            return kinds == ["text", "strong_close"] and word.isidentifier()
         last = self.found[-1].text[-1] if self.found else " "
         return INTRAWORD.fullmatch(last + word[:1]) is not None
 

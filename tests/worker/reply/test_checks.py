@@ -1,0 +1,76 @@
+"""What a parser says of code: it parses, it does not, or nobody checked."""
+
+import time
+
+import pytest
+
+from worker.reply import checks
+from worker.reply.languages import language
+from worker.reply.pieces import Code
+
+
+def verdict(text: str, tag: str = "python") -> str:
+    """Return the verdict on a closed block."""
+    return checks.verdict(Code(text, language(tag)))
+
+
+@pytest.mark.parametrize(
+    ("text", "tag", "said"),
+    [
+        ("def f():\n    return 1", "python", "parses"),
+        ("    indented = 1\n    more = 2", "py", "parses"),
+        ("x = '\\d'", "python", "parses"),
+        ("x = (\n1\n", "python", "does not parse (line 1)"),
+        ("x = 1\ny = = 2", "python3", "does not parse (line 2)"),
+        ("print 'hello'", "python", "does not parse (line 1)"),
+        (">>> x = 1\n1", "python", "not checked"),
+        ("", "python", "not checked"),
+        ("x", "", "not checked"),
+        ("echo $(", "bash", "not checked"),
+        ('{"a": [1, 2.5, null]}', "json", "parses"),
+        ('{"a": 1,\n "b": }', "json", "does not parse (line 2)"),
+        ("1" * 5_000, "json", "not checked"),
+    ],
+)
+def test_python_and_json_are_parsed_and_the_rest_is_not_checked(
+    text: str, tag: str, said: str
+) -> None:
+    """The verdict says no more than a parser knows."""
+    assert verdict(text, tag) == said
+
+
+def test_unfinished_code_is_not_judged() -> None:
+    """A block that the limit cut off says nothing about the whole."""
+    assert checks.verdict(Code("def f(", language("python"), open=True)) == (
+        "unfinished, not checked"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-" * 40_000 + "1", "x" + "[0]" * 13_000, "a." * 19_000 + "a", "lambda:" * 5_000,
+     "1+" * 20_000 + "1", "if x: pass\n" + "elif x: pass\n" * 3_000, "x = 1\n" * 10_000],
+)  # fmt: skip
+def test_hostile_python_costs_little_and_is_not_checked(text: str) -> None:
+    """Nesting beyond any parser, or endless code, breaks nothing."""
+    began = time.process_time()
+
+    assert verdict(text) == "not checked"
+    assert time.process_time() - began < 1
+
+
+def test_hostile_json_is_not_checked() -> None:
+    """The same for JSON."""
+    assert verdict("[" * 39_000, "json") == "not checked"
+
+
+def test_many_verdicts_make_one_short_line() -> None:
+    """Equal verdicts are counted; beyond a few kinds only their number is said."""
+    same = [Code("x", language("python"), verdict="parses")] * 3
+    kinds = [Code("x", language("python"), verdict=f"does not parse (line {n})") for n in range(20)]
+
+    assert checks.line([*same, Code("x", verdict="not checked")]) == (
+        "python: parses ×3 · code: not checked"
+    )
+    assert checks.line(kinds).endswith(" · 12 more")
+    assert checks.line([Code("a table", drawn=True)]) == ""

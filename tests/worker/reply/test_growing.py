@@ -1,0 +1,116 @@
+"""A reply that grows is readable at every moment and does not flicker."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.code_replies import replies
+from tests.support.hostile_markdown import hostile
+from tests.support.rich_text_samples import SAMPLES, Sample
+from tests.support.slack_reading import code_lines, complaints, said, words
+from worker.reply import growing, notices, stopped
+
+
+def shown(text: str) -> str:
+    """Return the model's words in the growing reply."""
+    return words([growing(text)])
+
+
+def test_before_the_first_word_there_is_a_sign_of_life() -> None:
+    """An empty reply is a message with one line below nothing."""
+    message = growing("")
+
+    assert said(message) == [notices.WRITING]
+    assert [block["type"] for block in message.blocks] == ["context"]
+    assert message.text == notices.WRITING
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_reply_grows_into_what_it_will_be(sample: Sample) -> None:
+    """At its end the growing reply has the final's blocks, but for links of the conversation."""
+    if not sample.known:
+        message = growing(sample.written + ("\n\n" if "table" in sample.name else "\n"))
+        assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
+        assert said(message) == [notices.WRITING]
+
+
+@given(hostile(), st.data())
+@settings(max_examples=120, deadline=None)
+def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject) -> None:
+    """Cut at any place, the text so far is a message that Slack takes and that acts on nobody."""
+    beginning = text[: data.draw(st.integers(0, len(text)))]
+
+    assert complaints(growing(beginning)) == []
+
+
+@pytest.mark.parametrize(
+    ("beginning", "visible"),
+    [
+        ("A **bol", "A **bol"),
+        ("A **bold**", "A bold"),
+        ("Use `co", "Use `co"),
+        ("See [the docs](https://a.exa", "See [the docs](https://a.exa"),
+        ("Look:\n```", "Look:"),
+        ("Look:\n```pyth", "Look:"),
+        ("Look:\n```python\n", "Look:"),
+        ("Look:\n```python\nx = 1", "Look:x = 1"),
+        ("Look:\n```python\nx = 1\n``", "Look:x = 1"),
+        ("Look:\n```python\nx = 1\n```", "Look:x = 1"),
+        ("Look:\n- ```sh", "Look:"),
+        ("Look:\n#", "Look:"),
+        ("Look:\n-", "Look:"),
+        ("Look:\n- a\n1", "Look:a"),
+        ("Look:\n> ", "Look:"),
+        ("Look:\n\n| a | b", "Look:"),
+        ("Look:\n\n| a | b |\n|--", "Look:"),
+        ("Look:\n\n| a |\n|---|\n| x |\n| y", "Look:a\n─\nx"),
+        ("It is 4", "It is 4"),
+    ],
+)
+def test_half_a_mark_is_words_or_waits(beginning: str, visible: str) -> None:
+    """What may become a fence, a list or a table is held back; an open style shows as text."""
+    assert shown(beginning) == visible
+
+
+def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
+    """No beginning of a reply with code shows code lines that a later one takes back."""
+    text, code = next(replies(1))
+    before: list[str] = []
+    for end in range(0, 3_000, 13):
+        lines = code_lines([growing(text[:end])])
+        assert lines[:-1] == code[: max(0, len(lines) - 1)]
+        assert len(lines) >= len(before) - 1
+        before = lines
+
+
+def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
+    """The reader goes on reading from the start while the length shows that more is coming."""
+    text = "word " * 4_000
+    message = growing(text)
+
+    assert complaints(message) == []
+    assert text.startswith(words([message]))
+    assert said(message) == [notices.beyond(20_000)]
+    assert growing(text + "more ").blocks[0] == message.blocks[0]
+
+
+def test_showing_a_long_reply_once_a_second_costs_little() -> None:
+    """30,000 characters are read in a small part of the second until the next showing."""
+    texts = [text for text, _ in replies(8)]
+    began = time.process_time()
+    for text in texts:
+        growing((text * 6)[:30_000])
+
+    assert (time.process_time() - began) / len(texts) < 0.25
+
+
+def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
+    """The words stay, with why there are no more below them."""
+    message = stopped("A **half", "Somebody pressed stop.")
+
+    assert words([message]) == "A **half"
+    assert said(message) == ["Somebody pressed stop."]
+    assert said(stopped("")) == [notices.STOPPED]
+    assert complaints(stopped("x" * 40_000)) == []

@@ -1,0 +1,120 @@
+"""An address is a link only where the conversation itself held it; any other is shown inert."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.hostile_markdown import LINKS
+from tests.support.slack_reading import complaints, elements, said, words
+from worker.reply import Facts, Message, final, notices
+
+URL = "https://docs.example.org/a_(b)?c=d#e"
+
+
+def reply(written: str, *known: str) -> Message:
+    """Return the one message of a reply in a conversation with the texts `known`."""
+    (message,) = final(written, facts=Facts("m", "stop", 256, known))
+    assert isinstance(message, Message)
+    return message
+
+
+@pytest.mark.parametrize(
+    "written",
+    [URL, f"see {URL}.", f"<{URL}>", f"[the docs]({URL})", f"({URL})", f"- {URL}", f"**{URL}**"],
+)
+@pytest.mark.parametrize("known", [f"read {URL}, please", f"({URL})", f"<{URL}>!", f"{URL}/"])
+def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
+    written: str, known: str
+) -> None:
+    """The link element carries exactly the address as its text."""
+    message = reply(written, known)
+
+    (link,) = elements([message], "link")
+    assert (link["url"], link["text"]) == (URL, URL)
+    assert notices.INVENTED not in said(message)
+    assert complaints(message) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{URL}&more=secret", URL.removesuffix("#e"), URL.replace("docs", "d0cs"),
+        URL + "\u200bx", URL.replace("https", "http"), URL.upper(),
+    ],
+)  # fmt: skip
+def test_an_address_that_only_looks_like_a_known_one_is_no_link(written: str) -> None:
+    """One sign more or less, and nobody can tell where it leads."""
+    message = reply(written, f"read {URL}")
+
+    assert elements([message], "link") == []
+    assert notices.INVENTED in said(message)
+
+
+def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None:
+    """A link's words cannot lead anywhere else than they say."""
+    message = reply(f"[{URL}](https://evil.example/)", f"read {URL}")
+
+    assert [link["url"] for link in elements([message], "link")] == [URL]
+    assert words([message]) == f"{URL} (https://evil.example/)"
+
+
+@pytest.mark.parametrize(
+    "known", ["slack://user?team=T1", "javascript:alert(1)", "www.evil.example", "evil.com/x"]
+)
+def test_only_web_addresses_are_links_even_when_they_are_known(known: str) -> None:
+    """Other schemes open programs; a bare host is no full address."""
+    assert elements([reply(known, known)], "link") == []
+
+
+def test_an_endless_address_is_no_link() -> None:
+    """What nobody can read is not offered to click."""
+    long = "https://a.example/" + "x" * 2_000
+
+    assert elements([reply(long, long)], "link") == []
+
+
+@pytest.mark.parametrize("link", [link for link in LINKS if link not in {"file.py", "[a]()"}])
+def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
+    """All of the address is shown in code style, with a notice below."""
+    message = reply(f"Look at {link} now")
+
+    if link not in {"ada@evil.com", "//a.com"}:
+        assert any(e.get("style") == {"code": True} for e in elements([message], "text"))
+        assert notices.INVENTED in said(message)
+    assert elements([message], "link") == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["file.py", "numpy.random", "e.g. this", "Node.js", "a::b", "`https://a.b`", "ada@a.com"],
+)
+def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
+    """Ordinary words of programmers are left as they are."""
+    assert notices.INVENTED not in said(reply(written))
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("[docs](https://a.example 'Title')", 'docs (https://a.example "Title")'),
+        ("![chart](https://a.example/x.png)", "chart (https://a.example/x.png)"),
+        ("![](https://a.example/x.png)", "(https://a.example/x.png)"),
+        ("[**b** c](x.md)", "b c (x.md)"),
+        ("[![a](b)](c)", "a (b) (c)"),
+        ("<mailto:ada@a.example>", "mailto:ada@a.example"),
+        ("<ada@a.example>", "ada@a.example"),
+        ("https://a.example/x), and", "https://a.example/x), and"),
+    ],
+)
+def test_everything_about_a_link_is_shown(written: str, shown: str) -> None:
+    """Label, address and title are all words."""
+    assert words([reply(written)]) == shown
+
+
+@given(st.text(alphabet="htps:/.comw-a ()[]", max_size=40), st.text(max_size=10))
+def test_addresses_are_set_apart_without_losing_a_sign(host: str, tail: str) -> None:
+    """However an address ends, what stands behind it is still there."""
+    written = f"x https://a.example/{host} {tail.strip()}".replace("[", "(").replace("]", ")")
+    plain = "".join(sign for sign in written if sign.isalnum() or sign in "():/. ")
+
+    assert "".join(words([reply(plain)]).split()) == "".join(plain.split())

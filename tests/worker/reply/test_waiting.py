@@ -1,0 +1,42 @@
+"""What stands in a thread before there is a reply, or where there will be none."""
+
+import pytest
+
+from tests.support.slack_reading import complaints, said
+from worker.errors import NoReplyError
+from worker.reply import Message, error, loading, retrying, waiting
+
+
+@pytest.mark.parametrize(
+    ("place", "seconds", "sentence"),
+    [
+        (0, None, "Your question is next."),
+        (0, 30.0, "Your question is next."),
+        (1, None, "One question is before yours."),
+        (2, 2.0, "2 questions are before yours: about 5 seconds."),
+        (3, 47.0, "3 questions are before yours: about 45 seconds."),
+        (9, 61.0, "9 questions are before yours: about a minute."),
+        (40, 301.0, "40 questions are before yours: about 5 minutes."),
+    ],
+)
+def test_a_question_in_line_learns_its_place_and_an_honest_wait(
+    place: int, seconds: float | None, sentence: str
+) -> None:
+    """Without a measured pace no time is promised."""
+    message = waiting(place, seconds)
+
+    assert said(message) == [sentence]
+    assert complaints(message) == []
+
+
+@pytest.mark.parametrize("message", [loading(), retrying(), error(NoReplyError().sentence)])
+def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> None:
+    """The bot reads only rich text as words of a reply, so none of these becomes a turn."""
+    assert [block["type"] for block in message.blocks] == ["context"]
+    assert complaints(message) == []
+    assert message.text.replace("\u2060", "") == said(message)[0]
+
+
+def test_an_error_is_the_sentence_of_its_class() -> None:
+    """People read what `worker.errors` says, nothing of the exception itself."""
+    assert said(error(NoReplyError("secret").sentence)) == [NoReplyError.__doc__]
