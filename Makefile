@@ -7,7 +7,7 @@ export STARCHAT_QUESTION := $(value ASK)
 
 demo: ## a Slack workspace, the bot and a small model on this machine; ASK="…" asks once and ends
 	@$(PYTHON) -m scripts.setup demo
-	@.venv/bin/python -m demo $${STARCHAT_QUESTION:+--ask "$$STARCHAT_QUESTION"}
+	@.venv/bin/python -m demo $${STARCHAT_QUESTION:+"--ask=$$STARCHAT_QUESTION"}
 
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests

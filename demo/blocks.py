@@ -38,9 +38,7 @@ def _element(element: Json) -> RenderableType:
         case "rich_text_preformatted":
             code = _line(element).plain.strip("\n")
             language = str(element.get("language") or "text")
-            return Syntax(
-                code, language, background_color="default", word_wrap=True, padding=(0, 2)
-            )
+            return Syntax(code, language, theme="ansi_dark", word_wrap=True, padding=(0, 2))
         case "rich_text_list":
             return _list(element)
         case "rich_text_quote":

@@ -1,0 +1,138 @@
+"""
+Writes what the papers say of the code: settings, scopes, modules. `make papers` runs it.
+
+A generated part stands between `<!-- NAME -->` and `<!-- /NAME -->`; a test compares it.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import bot.settings
+import worker.settings
+from contract.settings import Settings
+
+REPOSITORY: Final = Path(__file__).parents[1]
+ROOMS: Final = ("bot", "contract", "worker", "fakeslack", "demo")
+
+SCOPES: Final = {
+    "app_mentions:read": "hear a mention in a channel",
+    "assistant:write": "not used yet: titles and suggestions in Slack's assistant view",
+    "channels:history": "read and follow the threads it is mentioned in, in public channels",
+    "channels:read": "not used yet: settings of its own for a channel",
+    "chat:write": "post the reply, let it grow, correct it",
+    "commands": "`/starchat`",
+    "files:read": "not used yet: read code files that people post in the thread",
+    "files:write": "post code that is too long for a message as a file",
+    "groups:history": "the same as `channels:history` in private channels it was invited to",
+    "groups:read": "not used yet: the same as `channels:read` there",
+    "im:history": "read direct messages to it",
+    "im:read": "not used yet: the same as `channels:read` there",
+    "im:write": "not used yet: write to somebody who has not written first",
+    "mpim:history": "read group direct messages it is part of",
+    "mpim:read": "not used yet: the same as `channels:read` there",
+    "reactions:read": "not used yet: hear 👍 and 👎 on its replies",
+    "reactions:write": "not used yet: mark a message as seen",
+    "users:read": "call people by the names they go by",
+}
+"""What we ask an administrator for, and why; a test holds it against the code."""
+
+Paper = dict[str, Callable[[], str]]
+
+
+def settings_table(settings: type[Settings]) -> str:
+    """Return the table of one process's variables."""
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        rows.append(f"| `{name.upper()}` | {_default(field)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def scopes_table() -> str:
+    """Return the table of the manifest's scopes, each with its reason."""
+    manifest = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
+    scopes = manifest["oauth_config"]["scopes"]["bot"]
+    rows = [f"| `{scope}` | {SCOPES[scope]} |" for scope in scopes]
+    return "\n".join(["| scope | what for |", "|---|---|", *rows])
+
+
+def events_list() -> str:
+    """Return the manifest's events as one sentence."""
+    manifest = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
+    events = manifest["settings"]["event_subscriptions"]["bot_events"]
+    return f"Events: {', '.join(f'`{event}`' for event in events)}."
+
+
+def modules_list() -> str:
+    """Return one line for each module of the product: its path and what it is for."""
+    lines = []
+    for room in ROOMS:
+        package = REPOSITORY / room
+        lines += [f"### `{room}/`", "", sentence(package / "__init__.py"), ""]
+        lines += [f"- `{path.relative_to(package)}` {sentence(path)}" for path in _modules(package)]
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def written(text: str, paper: Paper) -> str:
+    """Return a paper's text with its generated parts anew. Raises `ValueError` for a lost part."""
+    for name, make in paper.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"the marks of '{name}' are not there once")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+PAPERS: Final[dict[str, Paper]] = {
+    "README.md": {
+        "bot settings": lambda: settings_table(bot.settings.Settings),
+        "worker settings": lambda: settings_table(worker.settings.Settings),
+        "scopes": scopes_table,
+        "events": events_list,
+    },
+    "docs/architecture.md": {"modules": modules_list},
+}
+
+
+def main() -> None:
+    """Write every paper anew."""
+    for name, paper in PAPERS.items():
+        path = REPOSITORY / name
+        path.write_text(written(path.read_text("utf-8"), paper), "utf-8")
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if field.is_required() or value is PydanticUndefined:
+        return "*needed*"
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if value is None or value in {"", frozenset()}:
+        return ""
+    return f"`{getattr(value, 'value', value)}`"
+
+
+def _modules(package: Path) -> Iterator[Path]:
+    """Yield a room's modules, and its inner packages by their own first sentence."""
+    for path in sorted(package.rglob("*.py")):
+        if path != package / "__init__.py":
+            yield path
+
+
+def sentence(path: Path) -> str:
+    """Return the first sentence of a module's docstring as one line."""
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    first = " ".join(said.split("\n\n")[0].split())
+    return re.split(r"(?<=[.])\s", first)[0]
+
+
+if __name__ == "__main__":
+    main()
