@@ -1,0 +1,15 @@
+"""One whole product a module, on a model that knows a few answers by heart."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.checkpoints import taught_checkpoint
+from tests.support.product import Product
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    """Run fakeslack, Redis, the bot and one worker."""
+    with Product(str(taught_checkpoint())) as product:
+        yield product

@@ -1,0 +1,40 @@
+"""Nothing that the model writes reaches anybody it should not, and no text reaches a log."""
+
+from tests.support.desk import words
+from tests.support.product import Product
+from tests.support.taught import ANSWERS, HELLO, MUTEX
+from tests.support.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
+
+
+def test_a_reply_pings_nobody_and_unfurls_nothing(product: Product) -> None:
+    """The model writes @channel, a mention and a link: all of it stays text, in every edit."""
+    ts, replies = product.reply(f"@StarChat {HELLO}", GENERAL)
+
+    assert "<!channel>" in words(replies)
+    assert all(not m.get("pings") and not m.get("unfurls") for m in replies)
+    sent = [call["args"] for call in product.workspace.calls() if ts in str(call["args"])]
+    posted = [args for args in sent if "blocks" in args]
+    assert posted
+    assert all(args.get("unfurl_links") in {False, "false", None} for args in posted)
+    assert not any("<!channel>" in str(args.get("text", "")) for args in posted)
+
+
+def test_a_mention_delivered_again_is_answered_once(product: Product) -> None:
+    """Slack delivers an event again when it is unsure; the thread still holds one reply."""
+    ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
+    product.workspace.redeliver(ts)
+    product.workspace.redeliver(ts)
+    product.reply(f"@StarChat {MUTEX}", GENERAL)
+
+    assert len(product.workspace.replies(GENERAL, ts)) == 1
+
+
+def test_no_text_and_no_token_is_ever_logged(product: Product) -> None:
+    """What a person asks and what the model answers is in no log line, nor is a token."""
+    secret = "heliotrope-canary-4711"
+    product.reply(f"@StarChat {secret}", GENERAL, user=ADA)
+    product.reply(f"@StarChat {MUTEX}", GENERAL)
+
+    for text in (secret, MUTEX, ANSWERS[MUTEX], BOT_TOKEN, APP_TOKEN):
+        assert text not in product.logs
+    assert product.logs.count("\n") > 0

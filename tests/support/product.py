@@ -1,0 +1,102 @@
+"""The whole product in processes of its own: fakeslack, Redis, the bot and a worker."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.desk import QUICK
+from tests.support.processes import Process
+from tests.support.redis import RedisServer
+from tests.support.workspace import ADA, STARCHAT, Json, Messages, Workspace
+
+END = {"final", "error"}
+"""States of our messages that do not change any more."""
+
+
+class Product:
+    """Everything that stands between a person's question and its reply, all of it real."""
+
+    def __init__(self, model: str, *, worker: bool = True, **variables: str) -> None:
+        """Start all of it; with `variables` for bot and worker alike."""
+        self.redis = RedisServer()
+        self.workspace = Workspace()
+        self.shared = {"REDIS_URL": self.redis.url} | self.workspace.environment | variables
+        self.model = model
+        self.workers: list[Process] = []
+        self.bot = Process("bot", **self.shared)
+        if worker:
+            self.start_worker()
+        self.bot.wait_for("ready")
+        self.workspace.wait_connected()
+        for process in self.workers:
+            process.wait_for("model loaded", within=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything, people's side last."""
+        for process in (self.bot, *self.workers):
+            process.stop()
+        self.workspace.stop()
+        self.redis.stop()
+
+    def start_worker(self, **variables: str) -> Process:
+        """Start another worker."""
+        settings = self.shared | QUICK | {"STARCHAT_MODEL": self.model} | variables
+        process = Process("worker", **settings)
+        self.workers.append(process)
+        return process
+
+    @property
+    def logs(self) -> str:
+        """Everything that bot and workers have written."""
+        return "\n".join(process.log for process in (self.bot, *self.workers))
+
+    def reply(
+        self, text: str, channel: str, thread_ts: str | None = None, *, user: str = ADA
+    ) -> tuple[str, Messages]:
+        """Say something as a person; returns its ts and our messages that end in answer to it."""
+        ts = self.workspace.post(user, channel, text, thread_ts)
+        return ts, self.ended(channel, thread_ts or ts, ts)
+
+    def ended(self, channel: str, thread_ts: str, question: str) -> Messages:
+        """Wait until what we say to a question does not change any more, and return it."""
+
+        def over(messages: Messages) -> bool:
+            ours = answers(messages, question)
+            return bool(ours) and all(payload(m)["state"] in END for m in ours)
+
+        return answers(self.workspace.wait_for(over, channel, thread_ts), question)
+
+    def said(
+        self, true: Callable[[Json], Any], channel: str, thread_ts: str | None = None
+    ) -> Messages:
+        """Wait until the bot has said something of which `true` is true; returns all it said."""
+
+        def ours(messages: Messages) -> Messages:
+            return [m for m in messages if m.get("user") == STARCHAT]
+
+        found = self.workspace.wait_for(
+            lambda messages: any(map(true, ours(messages))), channel, thread_ts
+        )
+        return ours(found)
+
+
+def payload(message: Json) -> dict[str, Any]:
+    """Return what our metadata says of a message."""
+    found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
+    return found
+
+
+def answers(messages: Messages, question: str) -> Messages:
+    """Return our messages in answer to the question at this ts."""
+    return [m for m in messages if payload(m).get("question") == question]
