@@ -151,11 +151,15 @@ export class Composer {
     this.error.textContent = sentence ?? "";
   }
 
+  #keep(why) {
+    this.#fail(`Not sent: ${why} Your text is kept.`);
+  }
+
   async #submit(event) {
     event.preventDefault();
     const text = this.field.value;
     if (this.busy || !text.trim()) return;
-    if (this.blocked) return this.#fail(this.blocked.why);
+    if (this.blocked) return this.#keep(this.blocked.why);
     const key = this.key;
     this.busy = true;
     this.#enable();
@@ -163,7 +167,7 @@ export class Composer {
       await this.send({ text, broadcast: this.also.checked, client_msg_id: this.messageId });
       this.#sent(key, text);
     } catch (refusal) {
-      if (key === this.key) this.#fail(`Not sent: ${refusal.message} Your text is kept.`);
+      if (key === this.key) this.#keep(refusal.message);
     }
     this.busy = false;
     this.#enable();

@@ -1,7 +1,7 @@
 /** Changes a drawn tree into another with as few steps as it can, so that nothing flickers. */
 
 /** Set by the page itself while it runs; a fresh drawing knows nothing of these. */
-const KEPT = new Set(["data-copied", "open"]);
+const KEPT = new Set(["data-copied", "aria-expanded", "open"]);
 
 function morphAttributes(from, to) {
   for (const { name, value } of [...to.attributes]) {

@@ -39,9 +39,11 @@ export function pickEmoji(beside, chosen) {
   });
   box.addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return;
+    if (document.activeElement === document.body) beside.focus();
+    beside.removeAttribute("aria-expanded");
     box.remove();
-    if (document.activeElement === document.body) beside.focus?.();
   });
+  beside.setAttribute("aria-expanded", "true"); // keeps a message's hidden buttons in sight
   document.body.append(box);
   box.showPopover();
   put(box, beside);
