@@ -27,13 +27,14 @@ class RequestUrl:
         self._session: aiohttp.ClientSession | None = None
 
     async def verify(self, challenge: str) -> None:
-        """Check that the app answers the challenge; raises `url_verification_failed`."""
+        """Check that the app answers the challenge; closes and raises where it does not."""
         parcel = Parcel("url_verification", {"type": "url_verification", "challenge": challenge})
         try:
             answer = await self._sent(parcel, 3.0)
         except UndeliveredError:
-            raise SlackError("url_verification_failed") from None
+            answer = ""
         if challenge not in answer:
+            await self.close()
             raise SlackError("url_verification_failed")
 
     async def carry(self, parcel: Parcel, within: float) -> Json:

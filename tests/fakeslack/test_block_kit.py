@@ -95,6 +95,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"type": "context", "elements": MRKDWN}, "must provide an array"),
     ({"type": "actions", "elements": [BUTTON] * 26}, "no more than 25 items allowed"),
     ({"type": "actions", "elements": [{**BUTTON, "style": "odd"}]}, "must be one of primary"),
+    ({"type": "actions", "elements": [{"type": "overflow", "options": ["a"]}]}, "an object"),
     ({"type": "context_actions", "elements": [BUTTON]}, "unsupported element: button"),
     ({"type": "markdown", "text": "a" * 12_001}, "must be no more than 12000 characters"),
     (rich(section(text(""))), "must be more than 0 characters"),

@@ -152,6 +152,13 @@ def test_a_rule_that_cannot_be_read_is_refused(rule: Json) -> None:
         Faults().replace([rule], {}, 0)
 
 
+def test_a_refusal_answers_as_slack_does() -> None:
+    """`ok` is false, the error has a name, and messages come as metadata."""
+    assert SlackError("a", needed="b").answer() == {"ok": False, "error": "a", "needed": "b"}
+    said = SlackError("a", "why").answer()
+    assert said["response_metadata"] == {"messages": ["why"]}
+
+
 def test_faults_know_whether_the_call_had_its_effect() -> None:
     """Four kinds of fault come after the effect."""
     after = {fault for fault in Fault if fault.after_effect}
