@@ -151,9 +151,10 @@ class Posting:
             file = await self._thread.upload(snippet)
             await self._ledger.write(**{f"{FILE}{number}": file})
             self._faults.reach(Point.AFTER_FILE_UPLOADED)
-        if file not in there:
-            await self._thread.show(file, snippet)
-            self._faults.reach(Point.AFTER_FILE_POST)
+        elif file in there or await self._thread.shows(file):
+            return
+        await self._thread.show(file, snippet)
+        self._faults.reach(Point.AFTER_FILE_POST)
 
     async def withdraw(self) -> bool:
         """Delete the placeholder if the question itself was deleted; says whether it was."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,14 +11,14 @@ from contract.job import Job
 from worker.errors import ThreadGoneError
 from worker.methods import COMPLETE, DELETE, POST, REPLIES, UPDATE, UPLOAD
 from worker.reply.parts import Message, Snippet
-from worker.slack import BusyError, Slack, SlackAwayError, UnknownOutcomeError
+from worker.slack import BusyError, RefusedError, Slack, SlackAwayError, UnknownOutcomeError
 
 PAGE: Final = 200
 """Messages read at once."""
 PAGES: Final = 25
 """Pages read at most when looking for our own messages."""
-LOOKS: Final = (0.0, 0.5, 1.0)
-"""Seconds before each look: a message just posted may not be readable at once."""
+LOOKS: Final = (0.3, 0.7, 1.5)
+"""Seconds before each further look: a message just posted may not be readable at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,12 @@ class SlackThread:
             return str(slot["file_id"])
 
     async def show(self, file: str, snippet: Snippet) -> None:
-        """Show an uploaded file in the thread, once even after an unknown outcome."""
+        """
+        Show an uploaded file in the thread, once even after an unknown outcome.
+
+        Slack shows a file a moment after it has said yes: waits for it, so that what is posted next
+        stands below it.
+        """
         while True:
             try:
                 await self._call(
@@ -133,21 +139,33 @@ class SlackThread:
                     thread_ts=self._job.thread.ts,
                 )
             except UnknownOutcomeError:
-                if file in (await self.look()).files:
+                if await self.shows(file):
                     return
                 if time.monotonic() > self._deadline:
                     raise SlackAwayError from None
                 continue
+            except RefusedError as error:
+                if str(error) != "file_not_found":
+                    raise
+                # Slack completes an upload once: an attempt whose answer was lost has done it.
+            await self.shows(file)
             return
+
+    async def shows(self, file: str) -> bool:
+        """Tell whether a file is in the thread, after a few looks at most."""
+        return file in (await self._look_until(lambda found: file in found.files)).files
 
     async def look_for(self, part: int) -> Found:
         """Read the thread until our message is there, a few times at most."""
-        found = Found({}, frozenset(), question=True)
+        return await self._look_until(lambda found: part in found.parts)
+
+    async def _look_until(self, enough: Callable[[Found], bool]) -> Found:
+        found = await self.look()
         for pause in LOOKS:
+            if enough(found):
+                break
             await asyncio.sleep(pause)
             found = await self.look()
-            if part in found.parts:
-                break
         return found
 
     async def look(self) -> Found:
