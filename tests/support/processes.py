@@ -55,6 +55,9 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        if kind is not None:
+            # Shown by pytest beside the failure.
+            print(self.log)  # noqa: T201
 
     @property
     def pid(self) -> int:
