@@ -41,7 +41,7 @@ class Actions:
             web.get("/_page/views", self._views),
         ]
 
-    async def command(self, person: str, channel: Channel, typed: str) -> bool:
+    async def command(self, person: str, channel: Channel, typed: str, *, in_thread: bool) -> bool:
         """Send a slash command to the app; returns False where `typed` is none."""
         found = COMMAND.fullmatch(typed.strip())
         if found is None:
@@ -49,6 +49,8 @@ class Actions:
         name, text = found.group(1), found.group(2) or ""
         if name not in self._workspace.app.commands:
             raise SlackError("unknown_command")
+        if in_thread:
+            raise SlackError("command_not_in_thread")
         payload = self._payloads.command(person, channel, name, text)
         said = await self._ask(Parcel("slash_commands", payload))
         if said:

@@ -158,6 +158,7 @@ class Control:
         app.scopes |= set(wish.get("with_scopes", []))
         app.events -= set(wish.get("without_events", []))
         app.events |= set(wish.get("with_events", []))
+        app.commands = set(wish.get("commands", app.commands))
         app.revoked = bool(wish.get("revoked", app.revoked))
         scopes, events = sorted(app.scopes), sorted(app.events)
         return web.json_response({"ok": True, "scopes": scopes, "events": events})

@@ -104,7 +104,9 @@ class Page:
         name = str(wish.get("client_msg_id") or uuid.uuid4())
         if (person.id, name) in self._sent:
             return web.json_response({"ok": True, "ts": self._sent[person.id, name]})
-        if await self._actions.command(person.id, channel, str(wish.get("text", ""))):
+        in_thread = bool(wish.get("thread_ts"))
+        typed = str(wish.get("text", ""))
+        if await self._actions.command(person.id, channel, typed, in_thread=in_thread):
             return web.json_response({"ok": True, "ts": None})
         body = {
             "user": person.id,
