@@ -70,7 +70,7 @@ export class Feed {
   }
 
   #firstUnread() {
-    const others = this.list().filter((message) => message.user !== this.user);
+    const others = this.list().filter((message) => message.user !== this.user && !message.is_ephemeral);
     return this.unread ? (others.at(-this.unread)?.ts ?? null) : null;
   }
 

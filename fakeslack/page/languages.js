@@ -122,7 +122,7 @@ const SPECS = {
     comment: String.raw`\/\*[\s\S]*?(?:\*\/|(?![\s\S]))`,
     string: `${DOUBLE}|${SINGLE}`,
     meta: String.raw`@[\w-]+|![a-z]+`,
-    property: String.raw`--[\w-]+|(?<=[{;]\s{0,40})[a-z-]+(?=\s{0,3}:)`,
+    property: String.raw`--[\w-]+|(?<=[{;/]\s{0,40})[a-z-]+(?=\s{0,3}:)`,
     number: String.raw`#[\da-fA-F]{3,8}\b|-?\b\d+(?:\.\d+)?(?:%|[a-z]+)?|-?\.\d+[a-z%]*`,
     keyword: words("from to and not only or"),
   },

@@ -80,8 +80,9 @@ export class Timeline {
         const name = dayName(message.ts);
         items.push({ key: `day-${dayKey(message.ts)}`, sign: [name], draw: () => divider(name, `day-${dayKey(message.ts)}`) });
       }
-      if (message.ts === feed.newFrom) items.push({ key: "new", sign: [], draw: () => divider("New", "new", "divider new") });
-      items.push(this.#row(message, view, !first && follows(message, previous) && previous?.ts !== feed.threadTs));
+      const fresh = message.ts === feed.newFrom;
+      if (fresh) items.push({ key: "new", sign: [], draw: () => divider("New", "new", "divider new") });
+      items.push(this.#row(message, view, !first && !fresh && follows(message, previous) && previous?.ts !== feed.threadTs));
       if (first) items.push(...this.#count(feed));
       previous = message;
     }
