@@ -1,0 +1,105 @@
+"""Logs: one JSON line an event, in both processes; never what somebody wrote."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support.processes import REPOSITORY, environment
+
+START = "import logging, structlog; from contract import logs; logs.start('bot'{level}); "
+OURS = "log = structlog.get_logger(); "
+SECRET = "the text of somebody"
+
+
+def logged(code: str, level: str = "") -> list[dict[str, Any]]:
+    """Run a process that logs, and return its lines."""
+    ran = subprocess.run(
+        [sys.executable, "-c", START.format(level=level) + code],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout == ""
+    return [json.loads(line) for line in ran.stderr.splitlines()]
+
+
+def test_an_event_is_one_json_line() -> None:
+    """An event carries its name, its fields, the process, the level and the time."""
+    (line,) = logged(OURS + "log.info('job taken', job='T1-C1-1-5', seconds=0.25)")
+
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "process": "bot",
+        "event": "job taken",
+        "level": "info",
+        "job": "T1-C1-1-5",
+        "seconds": 0.25,
+    }
+
+
+def test_the_least_level_is_kept() -> None:
+    """Events below the level are not written."""
+    code = OURS + "log.debug('a'); log.info('b'); log.warning('c')"
+
+    assert [line["event"] for line in logged(code)] == ["b", "c"]
+    assert [line["event"] for line in logged(code, ", 'WARNING'")] == ["c"]
+    assert [line["event"] for line in logged(code, ", 'DEBUG'")] == ["a", "b", "c"]
+
+
+def test_lines_from_other_threads_name_the_process_too() -> None:
+    """What a thread logs says which process it was, with the fields bound there only."""
+    code = (
+        "import threading; structlog.contextvars.bind_contextvars(job='1'); "
+        "t = threading.Thread(target=lambda: structlog.get_logger().info('b')); "
+        "structlog.get_logger().info('a'); t.start(); t.join()"
+    )
+    first, second = logged(code)
+
+    assert (first["job"], first["process"], second["process"]) == ("1", "bot", "bot")
+    assert "job" not in second
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["slack_bolt.App", "slack_sdk.web", "rq.worker", "aiohttp.access", "redis", "anything"],
+)
+def test_libraries_are_heard_from_warnings_on(library: str) -> None:
+    """Below WARNING slack-sdk prints messages and RQ prints arguments; above, JSON as ours."""
+    code = (
+        f"log = logging.getLogger('{library}'); log.debug('{SECRET}'); log.info('{SECRET}'); "
+        "log.warning('slow: %s', 7)"
+    )
+    (line,) = logged(code, ", 'DEBUG'")
+
+    assert (line["event"], line["level"], line["process"]) == ("slow: 7", "warning", "bot")
+
+
+def test_a_library_that_set_its_own_level_before_is_held_too() -> None:
+    """RQ's worker sets itself to INFO when it is imported or made."""
+    code = (
+        "logging.getLogger('rq.worker').setLevel(logging.DEBUG); logs.start('worker'); "
+        f"logging.getLogger('rq.worker').info('{SECRET}')"
+    )
+
+    assert logged(code) == []
+
+
+@pytest.mark.parametrize("logger", ["structlog.get_logger()", "logging.getLogger('asyncio')"])
+def test_an_error_says_where_but_not_what(logger: str) -> None:
+    """A traceback names the places; the message and the values there may hold somebody's text."""
+    code = (
+        f"\nlog = {logger}\ndef reply(text):\n    raise ValueError(text)\n"
+        f"try:\n    reply('{SECRET}')\nexcept ValueError:\n    log.exception('reply failed')\n"
+    )
+    (line,) = logged(code)
+
+    assert line["event"] == "reply failed"
+    assert line["exception"]["type"] == "ValueError"
+    assert line["exception"]["at"][-1].endswith(" reply")
+    assert SECRET not in json.dumps(line)
