@@ -1,7 +1,5 @@
 """The demo's processes: they end when asked, when not asked, and when their parent is gone."""
 
-import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +9,7 @@ from typing import Final
 import pytest
 
 from demo.processes import Child, stop
+from tests.support.kin import surviving
 from tests.support.processes import REPOSITORY, environment
 
 STUBBORN: Final = """
@@ -42,17 +41,6 @@ def _first_line(child: Child) -> str:
     pytest.fail(child.last_words())
 
 
-def _ends(pid: int, within: float = 20.0) -> bool:
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], within)[0])
-    finally:
-        os.close(handle)
-
-
 def test_a_child_that_listens_ends_at_the_first_request(tmp_path: Path) -> None:
     """SIGTERM is enough for a process that does not resist."""
     child = _child("import signal; print('up'); signal.pause()", tmp_path / "log")
@@ -69,7 +57,7 @@ def test_a_stubborn_child_and_its_own_child_are_ended_by_force(tmp_path: Path) -
     stop([child], patience=0.2)
 
     assert child.status() == -signal.SIGKILL
-    assert _ends(grandchild)
+    assert not surviving({grandchild})
 
 
 def test_the_second_request_reaches_a_child_that_drains(tmp_path: Path) -> None:
@@ -113,7 +101,7 @@ def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
     parent.kill()
     parent.communicate()
 
-    assert _ends(pid)
+    assert not surviving({pid})
 
 
 def test_a_child_whose_parent_is_gone_already_never_begins() -> None:
