@@ -184,7 +184,7 @@ def _assemble(options: Options, network: Any, layers: tuple[Layer, ...], directo
     positions = min(longest, options.positions or longest)
     count, positions = room(options, layers, positions)
     about = Model(
-        name=options.model,
+        name=_name(options.model),
         revision=options.revision,
         directory=directory.absolute(),
         positions=positions,
@@ -196,6 +196,14 @@ def _assemble(options: Options, network: Any, layers: tuple[Layer, ...], directo
     )
     budget = options.chunk or (512 if device.type == "cuda" else 128)
     return Loaded(network, Slots(layers, count, positions), about, budget)
+
+
+def _name(model: str) -> str:
+    """Return what readers may see: the hub id, or a path's last part without its folders."""
+    path = Path(model)
+    if not path.exists():
+        return model
+    return path.resolve().name.removesuffix(".gguf")
 
 
 def _eos(network: Any) -> tuple[int, ...]:
