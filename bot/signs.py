@@ -5,7 +5,9 @@ The sign is the placeholder that a worker later turns into the reply. Whoever se
 posts it, the other leaves it alone; `PLACEHOLDER` then says where it is.
 """
 
+from functools import partial
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from redis import Redis
@@ -17,19 +19,18 @@ from bot.background import Background
 from bot.line import Line
 from bot.outbox import Receipt
 from bot.posting import Posting
-from bot.store import text
+from bot.store import patiently, text
 from contract import beat, keys
 from contract.job import Job
 
 log = structlog.get_logger()
 
-WHO: Final = "bot"
-
 SET_ONCE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-return redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] and 1 or 0
 """
-"""Set a field of a job that still exists, if nobody has set it."""
+"""Set a field of a job that still exists, if nobody else has set it. Saying so twice is fine."""
 
 
 class Signs:
@@ -48,17 +49,15 @@ class Signs:
 
     def _show(self, job: Job, place: int) -> None:
         key = RqJob.key_for(job.id)
+        said = patiently(partial(self._said, key, place))
+        if said is not None and self._claim(key, keys.POSTING, f"bot:{uuid4().hex}"):
+            self._post(job, key, said)
+
+    def _said(self, key: str, place: int) -> str | None:
         workers = self._line.workers()
-        held = self._redis.hget(key, "status")
-        said = views.sign(
-            place,
-            workers,
-            beat.wait(place, workers),
-            held=held is not None and text(held) == "deferred",
-        )
-        if said is None or not self._claim(key, keys.POSTING, WHO):
-            return
-        self._post(job, key, said)
+        status = self._redis.hget(key, "status")
+        held = status is not None and text(status) == "deferred"
+        return views.sign(place, workers, beat.wait(place, workers), held=held)
 
     def _post(self, job: Job, key: str, said: str) -> None:
         payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}
@@ -70,7 +69,7 @@ class Signs:
             )
         except SlackApiError as error:
             # A refusal is an answer: nothing was posted, and the worker may try for itself.
-            self._redis.hdel(key, keys.POSTING)
+            patiently(partial(self._redis.hdel, key, keys.POSTING))
             log.warning("sign refused", job=job.id, why=error.response.get("error"))
             return
         if self._claim(key, keys.PLACEHOLDER, ts):
@@ -80,4 +79,4 @@ class Signs:
             self._posting.delete(job.thread.channel, ts)
 
     def _claim(self, key: str, field: str, value: str) -> bool:
-        return bool(self._set_once(keys=[key], args=[field, value]))
+        return bool(patiently(partial(self._set_once, keys=[key], args=[field, value])))

@@ -1,13 +1,20 @@
 """The bot's connection to Redis, which gives up well before Slack's three seconds are over."""
 
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 PATIENCE: Final = 1.0
 """Seconds that one try at one command may take; there are two."""
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries of what nobody waits for."""
+
+Found = TypeVar("Found")
 
 
 def connect(url: str) -> Redis:
@@ -21,6 +28,16 @@ def connect(url: str) -> Redis:
         # command of ours may be sent twice without harm.
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def patiently(call: Callable[[], Found]) -> Found:
+    """Make a call that may be made twice until Redis answers, for what nobody waits for."""
+    for pause in PAUSES:
+        try:
+            return call()
+        except RedisError:
+            time.sleep(pause)
+    return call()
 
 
 def text(reply: bytes | str) -> str:

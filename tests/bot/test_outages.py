@@ -1,0 +1,172 @@
+"""What happens when Redis, Slack or the bot itself is away: nothing is lost, nothing is doubled."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from contract.job import job_id
+from tests.support.processes import Process
+from tests.support.queued import TEAM, job, pending, turns
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, LIN, Workspace
+
+Json = dict[str, Any]
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+@pytest.fixture(autouse=True)
+def hurry(workspace: Workspace) -> Iterator[None]:
+    """Let Slack wait half a second for us and repeat within one or two, and leave no fault."""
+    workspace.clock(speed=100, ack_seconds=0.8)
+    yield
+    workspace.faults()
+    workspace.clock(speed=1, ack_seconds=3)
+
+
+def attempts(workspace: Workspace, ts: str) -> list[tuple[int, bool]]:
+    """Return which delivery of a message was acknowledged."""
+    return sorted((e["attempt"], e["acked_at"] is not None) for e in workspace.envelopes(ts))
+
+
+def arrived(workspace: Workspace, ts: str) -> bool:
+    """Say whether both events of a mention are acknowledged."""
+    return sum(acknowledged for _, acknowledged in attempts(workspace, ts)) == 2
+
+
+def test_a_mention_without_redis_is_not_acknowledged_and_comes_again(
+    workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
+) -> None:
+    """While Redis is away nothing is promised; when it is back Slack has the question still."""
+    server.kill()
+    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
+    bot.wait_for("not acknowledged")
+    assert not any(acknowledged for _, acknowledged in attempts(workspace, ts))
+    server.restart()
+    until(lambda: arrived(workspace, ts), what="a later delivery")
+
+    assert max(attempt for attempt, _ in attempts(workspace, ts)) > 0
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+
+
+def test_a_redis_that_was_restarted_is_used_at_once(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Connections that died with the old server cost no delivery."""
+    first = workspace.post(ADA, GENERAL, "@StarChat one")
+    until(lambda: arrived(workspace, first))
+    server.restart()
+    second = workspace.post(ADA, GENERAL, "@StarChat two")
+    until(lambda: arrived(workspace, second))
+
+    assert attempts(workspace, second) == [(0, True), (0, True)]
+    assert len(pending(redis)) == 2
+
+
+def test_a_thread_that_slack_will_not_show_now_is_read_later(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """When Slack limits our reading, the mention comes again and has the whole thread then."""
+    root = workspace.post(LIN, GENERAL, "it fails")
+    fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
+    workspace.faults({"method": "conversations.replies", **fault})
+    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
+    until(lambda: arrived(workspace, ts), what="a later delivery")
+
+    assert turns(redis, GENERAL, ts) == [("Lin", "it fails"), ("Ada", "why?")]
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+
+
+def test_the_last_delivery_goes_on_with_the_question_alone(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """A thread that cannot be read at all is better answered without than never."""
+    root = workspace.post(LIN, GENERAL, "it fails")
+    workspace.faults({"method": "conversations.replies", "fault": "status", "status": 503})
+    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
+    until(lambda: arrived(workspace, ts), what="the last delivery")
+
+    assert max(attempts(workspace, ts)) == (3, True)
+    assert turns(redis, GENERAL, ts) == [(None, "why?")]
+
+
+def test_a_bot_that_may_not_read_threads_answers_the_question(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Without the permission to read, the question alone is answered, and at once."""
+    root = workspace.post(LIN, GENERAL, "it fails")
+    workspace.faults(
+        {"method": "conversations.replies", "fault": "error", "error": "missing_scope"}
+    )
+    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
+    until(lambda: arrived(workspace, ts))
+
+    assert attempts(workspace, ts) == [(0, True), (0, True)]
+    assert turns(redis, GENERAL, ts) == [(None, "why?")]
+
+
+@pytest.mark.parametrize("action", ["drop", "refresh_requested"])
+def test_a_socket_that_closes_is_opened_again(
+    workspace: Workspace, redis: Redis, action: str
+) -> None:
+    """A lost connection is replaced, and what was said meanwhile arrives."""
+    workspace.clock(speed=1, ack_seconds=3)
+    workspace.sockets(action)
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    until(lambda: workspace.state()["app"]["connected"], what="a connection")
+    workspace.clock(advance=61)
+    until(lambda: job(redis, GENERAL, ts), what="the job")
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+
+
+def test_a_sign_that_slack_refuses_is_left_to_the_worker(
+    workspace: Workspace, redis: Redis, bot: Process
+) -> None:
+    """A refused post has not happened: the intent is taken back, the question stays."""
+    workspace.faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    bot.wait_for("sign refused")
+    key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    until(lambda: not redis.hexists(key, "starchat_posting"))
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+
+
+def test_a_sign_that_may_have_arrived_is_not_posted_again(
+    workspace: Workspace, redis: Redis, bot: Process
+) -> None:
+    """A cut connection leaves the intent behind, so that the worker looks before it posts."""
+    workspace.faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    bot.wait_for("errand failed")
+    key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+
+    assert str(redis.hget(key, "starchat_posting")).startswith("b'bot:")
+    assert not redis.hexists(key, "starchat_placeholder")
+    assert len(workspace.replies(GENERAL, ts)) == 1
+
+
+def test_a_sign_that_slack_puts_off_comes_later(workspace: Workspace, redis: Redis) -> None:
+    """A rate limit delays the sign and loses nothing."""
+    fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
+    workspace.faults({"method": "chat.postMessage", **fault})
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+
+    assert len(until(lambda: workspace.replies(GENERAL, ts), what="the sign")) == 1
+
+
+def test_deliveries_in_any_order_and_number_are_one_job_each(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Doubled and shuffled deliveries of a conversation leave one job for each question."""
+    workspace.faults(deliveries={"duplicate": 0.5, "copies": 2, "reorder": 4, "hold": 0.1})
+    asked = [workspace.post(ADA, GENERAL, f"@StarChat question {n}") for n in range(6)]
+    until(lambda: len(pending(redis)) == 6, what="six jobs")
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes() if e["ts"] in asked))
+
+    assert sorted(pending(redis)) == sorted(job_id(TEAM, GENERAL, ts) for ts in asked)

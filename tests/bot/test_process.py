@@ -1,0 +1,247 @@
+"""`python -m bot` starts and ends as an operator expects, and stays small."""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.support.ports import free_port
+from tests.support.processes import REPOSITORY, Process, environment
+from tests.support.queued import job, pending
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, Workspace
+
+HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "worker", "fakeslack")
+
+
+def outcome(**variables: str) -> tuple[int, str]:
+    """Run the bot to its end; return exit status and what it wrote to stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bot"],
+        cwd=REPOSITORY,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_a_wrong_setting_stops_the_start_with_one_line() -> None:
+    """The operator reads which variable is wrong and what it must be."""
+    status, line = outcome(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
+
+    assert (status, line) == (2, "bot: PORT must be a port from 1 to 65535, not 'many'\n")
+
+
+def test_a_token_that_slack_refuses_stops_the_start(workspace: Workspace) -> None:
+    """A token of another workspace is a wrong setting, not something to try for ever."""
+    variables = workspace.environment | {"SLACK_BOT_TOKEN": "xoxb-another"}
+    status, line = outcome(**variables)
+
+    assert status == 2
+    assert line == (
+        "bot: SLACK_BOT_TOKEN must be a token that Slack accepts, not the given one "
+        "(invalid_auth)\n"
+    )
+
+
+def test_an_app_token_that_slack_refuses_stops_the_start(
+    workspace: Workspace, server: RedisServer
+) -> None:
+    """So is the token for Socket Mode."""
+    variables = workspace.environment | {"SLACK_APP_TOKEN": "xapp-another"}
+    status, line = outcome(REDIS_URL=server.url, **variables)
+
+    assert status == 2
+    assert "bot: SLACK_APP_TOKEN must be a token that Slack accepts" in line
+
+
+def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
+    """Two bots on one port are told apart at the start."""
+    taken = workspace.url.rpartition(":")[2]
+    variables = workspace.environment | {"SLACK_SIGNING_SECRET": "shh", "PORT": taken}
+    del variables["SLACK_APP_TOKEN"]
+
+    line = outcome(**variables)[1]
+    assert line.endswith(
+        f"PORT must be a port that can be listened on, not '{taken}' (Address already in use)\n"
+    )
+    health = workspace.environment | {"HEALTH_PORT": taken}
+    assert "bot: HEALTH_PORT must be a port" in outcome(**health)[1]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_the_bot_cleanly(
+    workspace: Workspace, server: RedisServer, name: str
+) -> None:
+    """A deploy ends the bot within seconds and without an error."""
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        bot.signal(signal.Signals[name])
+        assert bot.wait(15) == 0
+
+    assert "ended" in bot.log
+    assert '"level": "error"' not in bot.log
+    assert "Traceback" not in bot.log
+
+
+def test_a_bot_that_waits_for_slack_ends_at_once(server: RedisServer) -> None:
+    """A bot that has not reached Slack yet can be told to end too."""
+    nowhere = f"http://127.0.0.1:{free_port()}/api/"
+    tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+    with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **tokens) as bot:
+        bot.wait_for("slack not reached")
+        assert bot.stop() == 0
+
+
+def test_the_second_signal_ends_the_bot_at_once(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Who asks twice does not wait for a slow call to Slack; the question is safe already."""
+    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+        until(lambda: workspace.calls(method="chat.postMessage"), what="the slow call")
+        bot.signal(signal.SIGTERM)
+        bot.wait_for("ending")
+        bot.signal(signal.SIGTERM)
+        assert bot.wait(5) == 0
+    workspace.faults()
+
+    assert job(redis, GENERAL, ts) is not None
+
+
+def test_the_bot_never_meets_the_model() -> None:
+    """Nothing that the bot imports belongs to the worker or to a model library."""
+    code = f"import sys, bot.__main__; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
+
+
+def test_a_burst_of_mentions_is_taken_in_by_a_small_process(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """A hundred mentions at once are all accepted within Slack's time, in less than 150 MiB."""
+    limits = {"STARCHAT_MOST_PER_PERSON": "1000"}
+    with Process("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        with ThreadPoolExecutor(20) as people:
+            asked = list(
+                people.map(
+                    lambda number: workspace.post(ADA, GENERAL, f"@StarChat question {number}"),
+                    range(100),
+                )
+            )
+        until(lambda: len(pending(redis)) == 100, what="a hundred jobs")
+        mine = [e for e in workspace.envelopes() if e["ts"] in set(asked)]
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes() if e["ts"] in set(asked)))
+        status = Path(f"/proc/{bot.pid}/status").read_text("ascii")
+        resident = int(status.partition("VmRSS:")[2].split()[0])
+
+    assert {e["attempt"] for e in mine} == {0}
+    assert resident < 150 * 1024
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """Look at the bot's health as a supervisor does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def test_health_says_what_a_supervisor_needs(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Alive, ready while Slack and Redis are there, and numbers without ids or texts."""
+    port = free_port()
+    variables = workspace.environment | {"HEALTH_PORT": str(port)}
+    with Process("bot", REDIS_URL=server.url, **variables) as bot:
+        bot.wait_for("connected")
+        until(lambda: ask(port, "/readyz")[0] == 200, what="readiness")
+        assert ask(port, "/healthz") == (200, "alive\n")
+        ts = workspace.post(ADA, GENERAL, "@StarChat my secret")
+        until(lambda: job(redis, GENERAL, ts))
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+        _, numbers = ask(port, "/metrics")
+        server.kill()
+        assert ask(port, "/readyz") == (503, "not ready\n")
+        assert ask(port, "/healthz")[0] == 200
+        server.restart()
+        until(lambda: ask(port, "/readyz")[0] == 200, what="readiness again")
+
+    assert 'starchat_bot_turns_total{outcome="accepted"} 1.0' in numbers
+    assert 'starchat_bot_turns_total{outcome="duplicate"} 1.0' in numbers
+    assert 'starchat_bot_events_total{acknowledged="yes",type="event_callback"}' in numbers
+    assert "starchat_bot_ack_seconds_bucket" in numbers
+    assert "starchat_bot_ready 1.0" in numbers
+    assert "secret" not in numbers
+    assert ADA not in numbers
+
+
+def test_an_uninstalled_bot_forgets_its_team(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """When the workspace removes the bot, what it kept of that workspace goes."""
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+        until(lambda: pending(redis), what="the job")
+        until(lambda: workspace.replies(GENERAL, ts), what="the sign")
+        workspace.control("app", with_events=["app_uninstalled", "app_home_opened"])
+        workspace.control("event", event={"type": "app_uninstalled"})
+        bot.wait_for("team forgotten")
+        left = [key for key in redis.keys("starchat:T0FAKE0001:*") if isinstance(key, bytes)]
+        assert left == []
+        assert pending(redis) == []
+
+
+def test_the_home_tab_shows_how_things_stand(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Who opens the bot's Home reads what it can do and whether it is ready."""
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        event = {"type": "app_home_opened", "user": ADA, "tab": "home", "channel": "D01"}
+        workspace.control("event", event=event)
+        call = until(lambda: workspace.calls(method="views.publish"), what="the view")[-1]
+
+    assert call["ok"]
+    assert "No worker is running" in json.dumps(call["args"]["view"])
+
+
+def test_an_environment_for_oauth_changes_nothing(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Bolt would turn to its own installations where it finds a client id; the bot does not."""
+    oauth = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "shh"}
+    with Process("bot", REDIS_URL=server.url, **oauth, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+        until(lambda: job(redis, GENERAL, ts), what="the job")
+
+
+def test_the_page_shows_the_bot_connected(workspace: Workspace, server: RedisServer) -> None:
+    """A workspace sees the bot come and go."""
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        workspace.wait_connected()
+        with urllib.request.urlopen(f"{workspace.url}/_page/state?user={ADA}") as answer:  # noqa: S310
+            assert json.load(answer)["app"]["connected"]
