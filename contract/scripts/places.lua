@@ -7,7 +7,8 @@
 -- A job that was deleted by RQ's own tools, or whose process died between ending it and finishing
 -- it, never lets its places go: whoever comes across it takes them away.
 local function over(q, job)
-  local status = redis.pcall('HGET', q.prefix .. job, 'status')
+  local found = redis.pcall('HMGET', q.prefix .. job, 'status', 'starchat_person')
+  local status = found[2] and found[1]
   return status ~= 'queued' and status ~= 'deferred' and status ~= 'started'
 end
 
@@ -24,7 +25,7 @@ local function start(q, job)
   local key = q.prefix .. job
   local person, slots = unpack(redis.call('HMGET', key, 'starchat_person', 'starchat_slots'))
   sweep(q, person)
-  if redis.call('SCARD', person .. ':running') >= tonumber(slots or 1) then return false end
+  if redis.call('SCARD', person .. ':running') >= tonumber(slots) then return false end
   redis.call('SADD', person .. ':running', job)
   redis.call('EXPIRE', person .. ':running', q.ttl)
   redis.call('HSET', key, 'status', 'queued')
@@ -50,9 +51,7 @@ local function wake(q, lane)
     job = redis.call('LINDEX', lane, 0)
   end
   if not job or redis.call('HGET', q.prefix .. job, 'status') ~= 'deferred' then return end
-  local person = redis.call('HGET', q.prefix .. job, 'starchat_person')
-  if not person then return end
-  local waiting = person .. ':waiting'
+  local waiting = redis.call('HGET', q.prefix .. job, 'starchat_person') .. ':waiting'
   if redis.call('LPOS', waiting, job) or start(q, job) then return end
   redis.call('RPUSH', waiting, job)
   redis.call('EXPIRE', waiting, q.ttl)

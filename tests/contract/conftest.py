@@ -1,0 +1,30 @@
+"""A Redis server for the contract's tests, empty at the beginning of each."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from tests.support.places import Places
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RedisServer]:
+    """One server for all tests here."""
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: RedisServer) -> Iterator[Redis]:
+    """A client of the server, which is empty."""
+    with Redis.from_url(server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def places(redis: Redis) -> Places:
+    """The scripts on the empty server."""
+    return Places(redis)

@@ -1,0 +1,200 @@
+"""Whatever turns come, end, are taken back or vanish: the rules of places hold at every moment."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from tests.support.places import Places
+
+THREADS = ("1.0", "2.0", "3.0")
+USERS = ("U1", "U2")
+
+
+@dataclass
+class Turn:
+    """What we know of an accepted, unfinished turn."""
+
+    thread: str
+    user: str
+    runs: bool = False
+
+
+class Traffic(RuleBasedStateMachine):
+    """People ask, workers answer, turns are taken back, an operator deletes jobs."""
+
+    turns: Bundle[str] = Bundle("turns")
+
+    places: ClassVar[Places]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places.redis.flushall()
+        self.live: dict[str, Turn] = {}
+        self.asked = 0
+
+    @rule(target=turns, thread=st.sampled_from(THREADS), user=st.sampled_from(USERS))
+    def ask(self, thread: str, user: str) -> Any:
+        """A person asks; within the limits the turn is taken in."""
+        self.asked += 1
+        ts = f"{self.asked}.1"
+        own = sum(turn.user == user for turn in self.live.values())
+        receipt = self.places.accept(ts, thread=thread, user=user)
+        if own >= self.places.per_person:
+            assert receipt.outcome == "person_full"
+            return multiple()
+        assert receipt == ("accepted", len(self.live), len(self.live) + 1)
+        self.live[ts] = Turn(thread, user)
+        return ts
+
+    @rule(ts=turns)
+    def redeliver(self, ts: str) -> None:
+        """Slack delivers a message again, whatever became of it."""
+        before = self.places.runnable()
+
+        assert self.places.accept(ts).outcome == "duplicate"
+        assert self.places.runnable() == before
+
+    @precondition(lambda self: any(turn.runs for turn in self.live.values()))
+    @rule(choice=st.randoms(use_true_random=False))
+    def answer(self, choice: Any) -> None:
+        """A worker has finished one of those that it runs."""
+        ts = choice.choice([ts for ts, turn in self.live.items() if turn.runs])
+
+        assert self.places.end(ts) == 1
+        del self.live[ts]
+
+    @rule()
+    def take(self) -> None:
+        """A worker takes the next one off the list."""
+        ts = self.places.take()
+        if ts is not None:
+            self.live[ts].runs = True
+
+    @rule(ts=turns)
+    def take_back(self, ts: str) -> None:
+        """A person deletes a question that nobody has begun."""
+        if ts in self.live and not self.live[ts].runs:
+            self.places.withdraw(ts)
+            assert self.places.end(ts, "canceled") == 1
+            del self.live[ts]
+
+    @invariant()
+    def a_thread_has_one_turn_at_a_time(self) -> None:
+        """Only a thread's oldest turn runs or may run."""
+        may_run = set(self.places.runnable()) | {ts for ts, t in self.live.items() if t.runs}
+        for thread in THREADS:
+            own = [ts for ts, turn in self.live.items() if turn.thread == thread]
+            assert not may_run & set(own[1:])
+
+    @invariant()
+    def a_person_keeps_to_the_slots(self) -> None:
+        """Nobody has more jobs running or runnable than slots, and no slot stays empty."""
+        queued = self.places.runnable()
+        assert len(queued) == len(set(queued))
+        for user in USERS:
+            own = [ts for ts, turn in self.live.items() if turn.user == user]
+            going = [ts for ts in own if ts in queued or self.live[ts].runs]
+            heads = [ts for ts in own if self._head(self.live[ts].thread) == ts]
+            assert len(going) == min(self.places.slots, len(heads))
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        """Each unfinished turn is pending, and either runs, may run, or is shown as waiting."""
+        assert self.places.pending() == list(self.live)
+        queued = set(self.places.runnable())
+        running = {ts for ts, turn in self.live.items() if turn.runs}
+        assert queued | running | self.places.deferred() == set(self.live)
+        assert self.places.statuses(self.live) == [
+            "queued" if ts in queued else "started" if ts in running else "deferred"
+            for ts in self.live
+        ]
+
+    def teardown(self) -> None:
+        """Workers answer all that is left, and then nobody holds a place."""
+        for ts in [ts for ts, turn in self.live.items() if turn.runs]:
+            self.places.end(ts)
+        self.places.answer_all()
+        assert self.places.held() == set()
+        assert self.places.deferred() == set()
+
+    def _head(self, thread: str) -> str:
+        return next(ts for ts, turn in self.live.items() if turn.thread == thread)
+
+
+class Deletions(RuleBasedStateMachine):
+    """People ask and workers answer, while an operator deletes jobs by RQ's own tools."""
+
+    places: ClassVar[Places]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places.redis.flushall()
+        self.asked = 0
+
+    @rule(thread=st.sampled_from(THREADS), user=st.sampled_from(USERS))
+    def ask(self, thread: str, user: str) -> None:
+        """A person asks."""
+        self.asked += 1
+        self.places.accept(f"{self.asked}.1", thread=thread, user=user)
+
+    @rule()
+    def answer(self) -> None:
+        """A worker takes the next job and answers it."""
+        ts = self.places.take()
+        if ts is not None:
+            self.places.end(ts)
+
+    @rule(choice=st.randoms(use_true_random=False))
+    def delete(self, choice: Any) -> None:
+        """An operator deletes any job that is pending."""
+        pending = self.places.pending()
+        if pending:
+            self.places.delete(choice.choice(pending))
+
+    def teardown(self) -> None:
+        """A further turn of each person in each thread clears all away, and all are answered."""
+        self.places.answer_all()
+        for user in USERS:
+            for thread in THREADS:
+                self.ask(thread, user)
+        self.places.answer_all()
+        assert set(self.places.statuses(self.places.pending())) <= {None}
+        assert self.places.deferred() == set()
+        assert self.places.statuses([f"{self.asked}.1"]) == ["finished"]
+
+
+QUIET = settings(
+    max_examples=30,
+    stateful_step_count=25,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def test_the_rules_of_places_hold_at_every_moment(redis: Redis) -> None:
+    """Order of threads, shares of people, nothing twice, nothing lost, nothing left behind."""
+
+    class Here(Traffic):
+        places = Places(redis, per_person=6, slots=2)
+
+    run_state_machine_as_test(Here, settings=QUIET)
+
+
+def test_deleted_jobs_never_hold_anybody_up_for_good(redis: Redis) -> None:
+    """Whatever an operator deletes, each thread's and each person's next turn is answered."""
+
+    class Here(Deletions):
+        places = Places(redis, slots=1)
+
+    run_state_machine_as_test(Here, settings=QUIET)
