@@ -36,11 +36,17 @@ async function confirmed(data) {
   return ask({ title: words(said.title), body: words(said.text), yes: words(said.confirm) || "Yes", no: words(said.deny) || "No" });
 }
 
+/** What a pressed element belongs to: a view of the app, or a message. */
+function holder(page, node, message) {
+  const view = node.closest("[data-view]")?.dataset.view;
+  return view ? { user: page.store.me, view_id: view } : about(page, message);
+}
+
 async function click(page, node, message, value) {
   const { actionId, blockId } = node.dataset;
   if (!(await confirmed(node.dataset))) return;
-  await api.click({ ...about(page, message), action_id: actionId, block_id: blockId, value });
-  if (node.hasAttribute("aria-pressed")) {
+  await api.click({ ...holder(page, node, message), action_id: actionId, block_id: blockId, value });
+  if (message && node.hasAttribute("aria-pressed")) {
     page.store.pressed = new Map(page.store.pressed).set(`${message.ts}:${blockId}:${actionId}`, value);
     page.store.changed();
   }
@@ -78,6 +84,8 @@ export const ACTIONS = {
   },
   click: (page, node, message) => click(page, node, message, node.dataset.value),
   visit: (page, node) => URL.canParse(node.dataset.url) && /^https?:/.test(node.dataset.url) && open(node.dataset.url, "_blank", "noopener"),
+  tab: (page, node) => page.store.openTab(node.dataset.tab),
+  stop: (page) => api.stop({ user: page.store.me, channel: page.store.feed.channel, thread_ts: page.store.thread.threadTs }),
   reload: (page) => page.store.refresh(),
   reconnect: (page) => page.live.retry(),
   "hide-no-bot": (page) => page.hideNoBot(),

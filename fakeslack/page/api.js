@@ -14,6 +14,7 @@ const SENTENCES = {
   already_reacted: "You already reacted with this emoji.",
   no_reaction: "This reaction is already gone.",
   app_did_not_respond: "The app did not answer. Try again in a moment.",
+  not_processing: "There is nothing to stop any more.",
   unknown_command: "The app knows no such command.",
   duplicate_message_found: "This message was already sent.",
 };
@@ -36,7 +37,8 @@ async function ask(path, options) {
     throw new Refusal(UNREACHABLE);
   }
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok || body.ok === false) throw new Refusal(SENTENCES[body.error] ?? REFUSED, body.error ?? null);
+  const wrong = body.ok === false && !body.errors; // a modal's errors belong to its inputs
+  if (!answer.ok || wrong) throw new Refusal(SENTENCES[body.error] ?? REFUSED, body.error ?? null);
   return body;
 }
 
@@ -68,5 +70,10 @@ export const api = {
   remove: (body) => send("delete", body),
   react: (body) => send("react", body),
   click: (body) => send("click", body),
+  views: (user) => get("views", { user }),
+  home: (body) => send("home", body),
+  submitView: (body) => send("submit", body),
+  closeView: (body) => send("close", body),
+  stop: (body) => send("stop", body),
   openDirect: (body) => send("open_dm", body),
 };

@@ -8,6 +8,7 @@ import { byId, el, refill } from "./dom.js";
 import { edit } from "./editor.js";
 import { keyboard } from "./keyboard.js";
 import { Live } from "./live.js";
+import { Modal } from "./modal.js";
 import { morph } from "./morph.js";
 import { Pane } from "./pane.js";
 import { pickEmoji } from "./picker.js";
@@ -34,6 +35,7 @@ class Page {
     });
     this.channelPane = this.#pane("channel", false);
     this.threadPane = this.#pane("thread", true);
+    this.modal = new Modal(this.store, (act) => this.attempt(act));
     this.noBotHidden = false;
     listen(this);
     keyboard(this);
@@ -147,6 +149,7 @@ class Page {
     this.store.link = { phase: "live", retryAt: null };
     const at = place();
     await this.store.load(at.user ?? FIRST_PERSON);
+    this.attempt(() => this.store.loadViews());
     if (this.store.feed?.user === this.store.me) return this.store.refresh();
     const { rooms, direct } = ordered(this.store);
     const first = [...rooms, ...direct][0]?.id;
@@ -216,6 +219,7 @@ class Page {
     const { store } = this;
     banners(store, this.noBotHidden);
     if (!store.me) return;
+    this.modal.show();
     this.#sidebar();
     this.#thread();
     if (!store.here) return;

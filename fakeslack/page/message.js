@@ -119,23 +119,13 @@ function attachment(given, names) {
   );
 }
 
-const edited = (message) => el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
-
-/** Where the mark of an edit goes: after the words of the last block that has some. */
-function lastWords(said) {
-  const blocks = [said].flat();
-  const last = blocks.findLast((block) => !block.matches(".context, .context-actions, .actions-block, hr")) ?? blocks.at(-1);
-  const inner = last.matches(".rich-text, .markdown, .section") ? last.lastElementChild : last;
-  return inner?.matches(".rich-section, p, .section-text") ? inner : last;
-}
-
 /** What was said: blocks where there are any, else the text. */
 export function content(message, names) {
   if (message.subtype === "tombstone") return el("div", { class: "content gone" }, "This message was deleted.");
   const said = message.blocks?.length
     ? blocks(message.blocks, names)
     : el("div", { class: "block text" }, inline(parse(message.text ?? "", { labelled: !message.bot_id }), names));
-  if (message.edited) lastWords(said).append(" ", edited(message));
+  if (message.edited && !message.blocks?.length) said.append(" ", edited(message));
   return el(
     "div",
     { class: "content" },
@@ -145,6 +135,8 @@ export function content(message, names) {
   );
 }
 
+const edited = (message) => el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
+
 function head(message, who) {
   return el(
     "div",
@@ -152,6 +144,7 @@ function head(message, who) {
     el("span", { class: "who" }, who.name),
     who.is_bot && el("span", { class: "app-badge" }, "APP"),
     el("time", { title: full(message.ts), datetime: new Date(Number(message.ts) * 1000).toISOString() }, clock(message.ts)),
+    message.edited && message.blocks?.length && edited(message),
   );
 }
 
@@ -173,6 +166,7 @@ export function messageRow(message, view) {
       message.subtype === "thread_broadcast" && !view.inThread && el("button", { type: "button", class: "broadcast", "data-action": "thread" }, "Replied to a thread"),
       compact ? null : head(message, who),
       content(message, names),
+      compact && message.edited && message.blocks?.length && edited(message),
       warnings(message, names),
       reactions(message, names),
       threadSummary(message, view),

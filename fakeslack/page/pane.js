@@ -32,7 +32,9 @@ export class Pane {
     this.doing = el("div", { class: "doing-line", role: "status", "aria-live": "polite" });
     this.composer = new Composer({ ...work, names, broadcast: inThread });
     this.timeline = new Timeline({ scroller: this.scroller, list: this.list, pill: this.pill, editor: work.editor });
-    root.append(this.header, el("div", { class: "reading" }, this.scroller, this.pill), this.doing, this.composer.node);
+    this.home = el("div", { class: "home", role: "tabpanel", "aria-label": "Home", hidden: true });
+    this.talk = el("div", { class: "talk" }, el("div", { class: "reading" }, this.scroller, this.pill), this.doing, this.composer.node);
+    root.append(this.header, this.home, this.talk);
   }
 
   /** Draws a feed. `view` also says title, header, intro and why one may not write. */
@@ -44,7 +46,10 @@ export class Pane {
     this.timeline.show(feed, view);
     this.composer.attach(draftKey(view.names.me, feed.channel, feed.threadTs));
     this.composer.label(view.placeholder, view.also, view.blocked);
-    this.#status(view.doing);
+    this.#status(view.doing, view.stoppable);
+    this.home.hidden = !view.home;
+    this.talk.hidden = Boolean(view.home);
+    this.#morph(this.home, [view.home]);
   }
 
   #morph(node, children) {
@@ -53,10 +58,10 @@ export class Pane {
     morph(node, fresh);
   }
 
-  #status(words) {
-    if (this.doing.dataset.words === (words ?? "")) return;
-    this.doing.dataset.words = words ?? "";
-    refill(this.doing, words ? [el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), words] : []);
+  #status(words, stoppable) {
+    const dots = el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i"));
+    const stop = el("button", { type: "button", class: "stop", "data-action": "stop" }, "Stop");
+    this.#morph(this.doing, [words && [dots, el("span", {}, words)], stoppable && stop]);
   }
 }
 

@@ -18,7 +18,11 @@ export class Store {
     this.feed = null;
     this.thread = null;
     this.statuses = new Map();
+    this.sessions = new Map();
     this.pressed = new Map();
+    this.tab = "messages";
+    this.home = null;
+    this.modal = null;
     this.editing = null;
     this.link = { phase: "connecting", retryAt: null };
   }
@@ -36,6 +40,21 @@ export class Store {
     this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel, fresh: channel.unread }]));
     if (this.feed) this.#read(this.feed.channel);
     this.changed();
+  }
+
+  /** Reads what the app shows this person beside messages: the Home tab and open modals. */
+  async loadViews() {
+    const { home, modals } = await api.views(this.me);
+    this.home = home;
+    this.modal = modals.at(-1) ?? null;
+    this.changed();
+  }
+
+  /** Shows the Home tab of the app's direct message, or its messages again. */
+  async openTab(tab) {
+    this.tab = tab;
+    this.changed();
+    await api.home({ user: this.me, tab });
   }
 
   /** What drawing needs to turn ids into names. */
@@ -77,6 +96,11 @@ export class Store {
     return this.people.get(channel.members.find((member) => member !== this.me) ?? this.me);
   }
 
+  /** Whether this is the direct message with the app, which also has a Home tab. */
+  isAppsOwn(channel) {
+    return Boolean(this.app) && this.partner(channel)?.id === this.app.bot_user;
+  }
+
   /** Whether the connected app's bot can hear what is said in a channel. */
   hears(channel) {
     return Boolean(this.app && channel?.members?.includes(this.app.bot_user));
@@ -87,6 +111,7 @@ export class Store {
     this.feed = feed;
     this.thread = null;
     this.editing = null;
+    this.tab = "messages";
     this.#read(channel);
     this.changed();
     await this.#fetch(feed);
@@ -122,6 +147,8 @@ export class Store {
   /** Applies one event of the stream. */
   take(event) {
     if (event.type === "status") this.#status(event);
+    if (event.type === "session" && event.session) this.sessions.set(threadKey(event.channel, event.thread_ts), event.session);
+    if (event.type === "view") this.#view(event.view);
     if (event.type === "message") this.#arrived(event.message, event.channel);
     this.feed?.take(event);
     this.thread?.take(event);
@@ -131,6 +158,16 @@ export class Store {
   /** What the app says it does in a thread, or an empty string. */
   status(channel, ts) {
     return this.statuses.get(threadKey(channel, ts)) ?? "";
+  }
+
+  /** Whether the app says that its work in a thread can be stopped. */
+  stoppable(channel, ts) {
+    return this.sessions.get(threadKey(channel, ts)) === "processing";
+  }
+
+  #view(view) {
+    if (view?.type === "home") this.home = view;
+    else this.modal = view;
   }
 
   #status({ channel, thread_ts, status }) {

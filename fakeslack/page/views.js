@@ -1,6 +1,7 @@
 /** What a channel and a thread show around their messages: headers, first words, hints. */
 
 import { avatar } from "./avatar.js";
+import { blocks } from "./blocks.js";
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
 import { statusWords } from "./message.js";
@@ -42,6 +43,21 @@ function name(channel, store) {
   return [el("span", { class: "hash", "aria-hidden": "true" }, mark), el("h2", {}, store.title(channel))];
 }
 
+function tabs(store) {
+  if (!store.isAppsOwn(store.here)) return null;
+  const one = (tab, label) =>
+    el("button", { type: "button", role: "tab", class: "tab", "data-action": "tab", "data-tab": tab, "aria-selected": String(store.tab === tab) }, label);
+  return el("div", { class: "tabs", role: "tablist", "aria-label": "The app" }, one("messages", "Messages"), one("home", "Home"));
+}
+
+/** The app's Home tab where it is open, else null. */
+function home(store) {
+  if (store.tab !== "home" || !store.isAppsOwn(store.here)) return null;
+  const names = { ...store.names, pressed: () => undefined };
+  if (!store.home) return el("p", { class: "home-empty" }, `${store.app.name} shows nothing here yet.`);
+  return el("div", { class: "content", "data-view": store.home.id }, blocks(store.home.blocks, names));
+}
+
 function suggestions(store) {
   const channel = store.here;
   if (!store.hears(channel)) return null;
@@ -76,10 +92,12 @@ export function channelView(store) {
     header: [
       tool("drawer", "menu", "Open the sidebar", "drawer-open"),
       el("div", { class: "title" }, name(channel, store)),
+      tabs(store),
       channel.kind === "im" ? null : faces(channel, store),
       theme(),
     ],
     intro: [firstWords(store), store.feed.messages.size === 0 && suggestions(store)],
+    home: home(store),
     placeholder: channel.archived ? `${room} is archived` : `Message ${room}`,
     blocked: blocked(store),
     doing: null,
@@ -105,5 +123,6 @@ export function threadView(store) {
     also: `Also send to ${room}`,
     blocked: blocked(store),
     doing: status ? statusWords(status, store.names) : null,
+    stoppable: store.stoppable(channel.id, store.thread.threadTs),
   };
 }

@@ -1,0 +1,85 @@
+/** Shows the modal that an app has opened for the reader, and sends it off. */
+
+import { api } from "./api.js";
+import { blocks } from "./blocks.js";
+import { el, refill } from "./dom.js";
+import { input, missing, values } from "./inputs.js";
+
+const words = (text, otherwise) => text?.text ?? otherwise;
+
+export class Modal {
+  /** `attempt` runs what may be refused; `store` knows the reader and the view on top. */
+  constructor(store, attempt) {
+    this.store = store;
+    this.attempt = attempt;
+    this.form = el("form", { class: "modal-form", novalidate: true });
+    this.box = el("dialog", { class: "dialog modal" }, this.form);
+    this.box.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.attempt(() => this.#leave());
+    });
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.attempt(() => this.#send());
+    });
+  }
+
+  /** Opens, changes or closes the dialog, as the store has it. */
+  show() {
+    const view = this.store.modal;
+    if (view?.id === this.view?.id && view?.hash === this.view?.hash) return;
+    this.view = view;
+    if (!view) return this.#close();
+    this.#draw(view);
+    if (this.box.isConnected) return;
+    document.body.append(this.box);
+    this.box.showModal();
+  }
+
+  #draw(view) {
+    const names = { ...this.store.names, pressed: () => undefined };
+    const parts = view.blocks.map((block) => (block.type === "input" ? input(block) : blocks([block], names)));
+    const leave = el("button", { type: "button", class: "block-button" }, words(view.close, "Cancel"));
+    leave.addEventListener("click", () => this.attempt(() => this.#leave()));
+    const send = view.submit && el("button", { type: "submit", class: "block-button primary" }, view.submit.text);
+    this.box.setAttribute("aria-label", words(view.title, "Dialog"));
+    this.box.dataset.view = view.id;
+    refill(
+      this.form,
+      el("h2", {}, words(view.title, "")),
+      el("div", { class: "dialog-body content" }, parts),
+      el("div", { class: "dialog-buttons" }, leave, send),
+    );
+  }
+
+  #close() {
+    this.box.close();
+    this.box.remove();
+  }
+
+  async #leave() {
+    await api.closeView({ user: this.store.me, view_id: this.view.id });
+  }
+
+  async #send() {
+    const { view } = this;
+    const said = values(view.blocks, this.form);
+    const empty = missing(view.blocks, said);
+    this.#complain(empty);
+    if (Object.keys(empty).length) return;
+    const { errors } = await api.submitView({ user: this.store.me, view_id: view.id, values: said });
+    this.#complain(errors ?? {});
+  }
+
+  /** Puts each sentence under its input, and the focus into the first. */
+  #complain(errors) {
+    for (const node of this.form.querySelectorAll("[data-input]")) {
+      const sentence = errors[node.dataset.input];
+      const place = node.querySelector("[role=alert]");
+      place.hidden = !sentence;
+      place.textContent = sentence ?? "";
+    }
+    const first = Object.keys(errors)[0];
+    if (first) this.form.querySelector(`[data-input="${CSS.escape(first)}"] .input-field`)?.focus();
+  }
+}

@@ -1,0 +1,165 @@
+"""What an app shows beside messages: modals, its Home tab, a button that stops it."""
+
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from slack_bolt import Ack, App
+from slack_sdk import WebClient
+
+from tests.fakeslack.conftest import Read
+from tests.support.bolt import living
+from tests.support.workspace import ADA, GENERAL, STARCHAT, Workspace
+
+pytestmark = pytest.mark.browser
+
+Json = dict[str, Any]
+Heard = queue.SimpleQueue[tuple[str, Any]]
+
+
+def plain(text: str) -> Json:
+    """Plain text."""
+    return {"type": "plain_text", "text": text}
+
+
+def asking(name: str, element: Json, **more: Any) -> Json:
+    """An input block."""
+    element = {"action_id": name, **element}
+    return {"type": "input", "block_id": name, "label": plain(name), "element": element, **more}
+
+
+LANGUAGES = [{"text": plain(name), "value": name.lower()} for name in ("Python", "Rust")]
+MODAL = {
+    "type": "modal",
+    "title": plain("What was wrong?"),
+    "submit": plain("Send"),
+    "blocks": [
+        {"type": "section", "text": plain("Thank you for telling.")},
+        asking("reason", {"type": "plain_text_input", "multiline": True}),
+        asking("language", {"type": "static_select", "options": LANGUAGES}),
+        asking("also", {"type": "checkboxes", "options": LANGUAGES}, optional=True),
+    ],
+}
+BUTTON = {"type": "button", "action_id": "again", "text": plain("Once more"), "value": "1"}
+HOME = {
+    "type": "home",
+    "blocks": [
+        {"type": "header", "text": plain("How to ask")},
+        {"type": "actions", "block_id": "b1", "elements": [BUTTON]},
+    ],
+}
+
+
+@pytest.fixture
+def heard(slack: Workspace) -> Iterator[Heard]:
+    """What reaches an app that opens a modal, refuses one reason, and shows a Home tab."""
+    said: Heard = queue.SimpleQueue()
+
+    def listen(app: App) -> None:
+        @app.action("again")
+        def again(ack: Ack, body: Json, client: WebClient) -> None:
+            ack()
+            said.put(("again", body["container"]["type"]))
+            client.views_open(trigger_id=body["trigger_id"], view=MODAL)
+
+        @app.view("")
+        def sent(ack: Ack, view: Json) -> None:
+            values = view["state"]["values"]
+            if values["reason"]["reason"]["value"] == "because":
+                ack(response_action="errors", errors={"reason": "Say a little more."})
+                return
+            ack()
+            said.put(("sent", values))
+
+        @app.event("app_home_opened")
+        def opened(event: Json, client: WebClient) -> None:
+            if event["tab"] == "home":
+                client.views_publish(user_id=event["user"], view=HOME)
+
+        @app.event("agent_session_stopped")
+        def stopped(event: Json) -> None:
+            said.put(("stopped", event["thread_ts"]))
+
+    with living(slack, listen):
+        yield said
+
+
+def test_a_modal_is_filled_in_and_sent(slack: Workspace, read: Read, heard: Heard) -> None:
+    """Empty inputs and the app's objections are told at their place; then the values arrive."""
+    blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
+    slack.raw_post(GENERAL, "", user=STARCHAT, blocks=blocks)
+    ada = read(slack).open()
+    ada.channel.get_by_role("button", name="Once more").click()
+    modal = ada.page.get_by_role("dialog", name="What was wrong?")
+    modal.get_by_label("language").select_option("Rust")
+    modal.get_by_role("button", name="Send").click()
+    expect(modal.get_by_role("alert")).to_have_text("Please fill this in.")
+    expect(modal.get_by_label("reason")).to_be_focused()
+    modal.get_by_label("reason").fill("because")
+    modal.get_by_role("button", name="Send").click()
+    expect(modal.get_by_role("alert")).to_have_text("Say a little more.")
+    modal.get_by_label("reason").fill("The code <b>does not</b> run.")
+    modal.get_by_label("Python").check()
+    modal.get_by_role("button", name="Send").click()
+
+    expect(modal).to_have_count(0)
+    assert heard.get(timeout=20) == ("again", "message")
+    kind, values = heard.get(timeout=20)
+    assert kind == "sent"
+    assert values["reason"]["reason"]["value"] == "The code <b>does not</b> run."
+    assert values["language"]["language"]["selected_option"]["value"] == "rust"
+    assert [o["value"] for o in values["also"]["also"]["selected_options"]] == ["python"]
+
+
+def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None:
+    """Escape closes it for the app too: after loading the page again it is still closed."""
+    blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
+    slack.raw_post(GENERAL, "", user=STARCHAT, blocks=blocks)
+    ada = read(slack).open()
+    ada.channel.get_by_role("button", name="Once more").click()
+    modal = ada.page.get_by_role("dialog", name="What was wrong?")
+    expect(modal).to_be_visible()
+    ada.page.reload()
+    expect(modal).to_be_visible()
+    ada.page.keyboard.press("Escape")
+    expect(modal).to_have_count(0)
+    ada.page.reload()
+    expect(ada.channel.get_by_role("button", name="Once more")).to_be_visible()
+
+    expect(modal).to_have_count(0)
+    assert heard.get(timeout=20) == ("again", "message")
+
+
+def test_the_app_has_a_home(slack: Workspace, read: Read, heard: Heard) -> None:
+    """In the app's direct message a tab shows its Home, whose buttons work."""
+    ada = read(slack).open()
+    expect(ada.page.get_by_role("tab")).to_have_count(0)
+    ada.entry("StarChat").click()
+    ada.page.get_by_role("tab", name="Home").click()
+    home = ada.page.get_by_role("tabpanel", name="Home")
+    expect(home.get_by_role("heading")).to_have_text("How to ask")
+    expect(ada.composer).to_be_hidden()
+    home.get_by_role("button", name="Once more").click()
+    assert heard.get(timeout=20) == ("again", "view")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    ada.page.get_by_role("tab", name="Messages").click()
+
+    expect(ada.composer).to_be_visible()
+    expect(home).to_be_hidden()
+
+
+def test_work_in_a_thread_can_be_stopped(slack: Workspace, read: Read, heard: Heard) -> None:
+    """While a session is processing, the thread has a button that tells the app to stop."""
+    bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
+    root = slack.post(ADA, GENERAL, "@StarChat go on for ever")
+    ada = read(slack).open(GENERAL, root)
+    expect(ada.row("for ever", ada.thread)).to_be_visible()
+    session = {"channel_id": GENERAL, "thread_ts": root}
+    bot.api_call("agents.sessions.setStatus", params={**session, "status": "processing"})
+    ada.thread.get_by_role("button", name="Stop").click()
+    assert heard.get(timeout=20) == ("stopped", root)
+    bot.api_call("agents.sessions.setStatus", params={**session, "status": "active"})
+
+    expect(ada.thread.get_by_role("button", name="Stop")).to_have_count(0)
