@@ -16,10 +16,9 @@ SHUTDOWN_SECONDS = 1.0
 
 
 def _port(given: str) -> int:
-    port = int(given)
-    if not 0 <= port <= HIGHEST_PORT:
-        raise ValueError
-    return port
+    if not given.isdecimal() or int(given) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a port from 0 to {HIGHEST_PORT}, not '{given}'")
+    return int(given)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
 from fakeslack.page import Page
+from fakeslack.scenery import Scenery
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
 from fakeslack.web_api import agents, chat, conversations, files, streams, users, views
@@ -53,7 +54,7 @@ class Site:
         self._journal = Journal()
         self._feed = Feed()
         app_id = str(self.workspace.app.bot.app_id)
-        self._sockets = Sockets(app_id, dice, self._connected)
+        self._sockets = Sockets(app_id, self._clock, dice, self._connected)
         self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
         faults = Faults()
         limits = Limits(self._clock.now) if options.limits else None
@@ -87,6 +88,7 @@ class Site:
                 *files.Storage(self.workspace).routes(),
                 *Responses(self.workspace).routes(),
                 *self._page.routes(),
+                *Scenery(self.workspace).routes(),
                 *self._control.routes(),
             ]
         )

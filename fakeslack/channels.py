@@ -27,13 +27,14 @@ class Kind(StrEnum):
 
 @dataclass(slots=True)
 class Channel:
-    """One place and who is in it, in the order they came."""
+    """One place and who is in it, in the order they came; `shared` with another organisation."""
 
     id: str
     name: str
     kind: Kind = Kind.CHANNEL
     members: list[str] = field(default_factory=list)
     archived: bool = False
+    shared: bool = False
 
     def visible_to(self, person: str) -> bool:
         """Whether `person` can know of this place: everybody of a channel, else its members."""
@@ -51,8 +52,8 @@ class Channel:
             "is_mpim": self.kind is Kind.MPIM,
             "is_private": self.kind is not Kind.CHANNEL,
             "is_general": self.name == "general",
-            "is_shared": False,
-            "is_ext_shared": False,
+            "is_shared": self.shared,
+            "is_ext_shared": self.shared,
             "is_org_shared": False,
             "is_member": viewer in self.members,
         }

@@ -73,12 +73,16 @@ class Directory:
         return self._open(Channel(f"C0NEW{number:05d}", name, kind, together))
 
     def join(self, channel: str, person: str) -> None:
-        """Let a person into a channel."""
+        """Let a person into a channel; raises `already_in_channel`."""
+        if person in self.channels[channel].members:
+            raise SlackError("already_in_channel")
         self.channels[channel].members.append(person)
         self.tell(Happening.CHANNEL, channel, joined=person)
 
     def leave(self, channel: str, person: str) -> None:
-        """Take a person out of a channel."""
+        """Take a person out of a channel; raises `not_in_channel`."""
+        if person not in self.channels[channel].members:
+            raise SlackError("not_in_channel")
         self.channels[channel].members.remove(person)
         self.tell(Happening.CHANNEL, channel, left=person)
 

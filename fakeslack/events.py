@@ -59,7 +59,7 @@ class Events:
                     "is_enterprise_install": False,
                 }
             ],
-            "is_ext_shared_channel": False,
+            "is_ext_shared_channel": self._shared(event),
             "event_context": f"4-{self._dice.getrandbits(64):016x}",
         }
 
@@ -77,6 +77,7 @@ class Events:
     def _message_event(self, message: Message, channel: Channel) -> Json:
         return {
             **message.without_metadata(),
+            **self._origin(message),
             "channel": channel.id,
             "channel_type": channel.kind.value,
             "event_ts": message.ts,
@@ -84,7 +85,20 @@ class Events:
 
     def _mention_event(self, message: Message) -> Json:
         body = {n: v for n, v in message.without_metadata().items() if n != "parent_user_id"}
-        return {**body, "type": "app_mention", "channel": message.channel, "event_ts": message.ts}
+        return {
+            **body,
+            **self._origin(message),
+            "type": "app_mention",
+            "channel": message.channel,
+            "event_ts": message.ts,
+        }
+
+    def _origin(self, message: Message) -> Json:
+        author = self._workspace.people.get(message.user)
+        shared = self._workspace.channels[message.channel].shared
+        if author is None or not shared:
+            return {}
+        return {"user_team": author.team, "source_team": author.team}
 
     def _is_mention(self, message: Message, channel: Channel) -> bool:
         bot = self._workspace.app.bot
@@ -168,6 +182,10 @@ class Events:
         if channel is None or self._workspace.app.bot.id not in channel.members:
             return None
         return channel
+
+    def _shared(self, event: Json) -> bool:
+        channel = self._workspace.channels.get(str(event.get("channel")))
+        return channel is not None and channel.shared
 
     def _subscribed(self, event: Json) -> bool:
         wanted = event["type"]

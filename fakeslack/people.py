@@ -55,6 +55,7 @@ class Person:
             "is_primary_owner": False,
             "is_restricted": self.is_restricted,
             "is_ultra_restricted": False,
+            "is_stranger": self.team != TEAM,
             "is_bot": self.is_bot,
             "is_app_user": False,
             "updated": 1700000000,

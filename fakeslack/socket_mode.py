@@ -2,24 +2,29 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from fakeslack.clock import Clock
 from fakeslack.delivery import Parcel, UndeliveredError
 from fakeslack.errors import Json, SlackError
 
 log = structlog.get_logger()
 
 MOST_SOCKETS = 10
-LIFETIME = 18_060
-DEBUG_LIFETIME = 360
+LIFETIME = 18_060.0
+DEBUG_LIFETIME = 360.0
+WARNING = 10.0
+"""How many seconds before its end a socket is warned."""
 PING_SECONDS = 30.0
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -29,23 +34,26 @@ class Socket:
     connection: web.WebSocketResponse
     number: int
     request: web.BaseRequest
-    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
 
 class Sockets:
     """The open sockets of the app and what is waiting for its acknowledgement."""
 
-    def __init__(self, app_id: str, dice: random.Random, told: Callable[[bool], None]) -> None:
+    def __init__(
+        self, app_id: str, clock: Clock, dice: random.Random, told: Callable[[bool], None]
+    ) -> None:
         """Serve the app with this id; `told` hears whether a socket is open when that changes."""
         self.enabled = True
+        self.mute = False
         self.stale_tickets = 0
         self._app_id = app_id
+        self._clock = clock
         self._dice = dice
         self._told = told
         self._tickets: set[str] = set()
-        self._open: list[Socket] = []
+        self._open: dict[int, Socket] = {}
         self._waiting: dict[str, asyncio.Future[Json]] = {}
-        self._number = 0
+        self._numbers = itertools.count(1)
 
     @property
     def connected(self) -> bool:
@@ -69,12 +77,15 @@ class Sockets:
         if ticket not in self._tickets:
             return web.Response(status=408, text="Request Timeout")
         self._tickets.discard(ticket)
-        connection = web.WebSocketResponse(heartbeat=PING_SECONDS, max_msg_size=2**20)
+        connection = web.WebSocketResponse(
+            timeout=CLOSE_SECONDS, heartbeat=PING_SECONDS, autoping=False, max_msg_size=2**20
+        )
         await connection.prepare(request)
+        socket = Socket(connection, next(self._numbers), request)
         if len(self._open) >= MOST_SOCKETS:
-            await _disconnect(connection, "too_many_websockets")
-            return connection
-        await self._serve(Socket(connection, self._next_number(), request), request)
+            await self._dismiss(socket, "too_many_websockets")
+        else:
+            await self._serve(socket)
         return connection
 
     async def carry(self, parcel: Parcel, within: float) -> Json:
@@ -83,7 +94,7 @@ class Sockets:
             raise UndeliveredError("connection_failed")
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._waiting[parcel.envelope_id] = answer
-        socket = self._dice.choice(self._open)
+        socket = self._dice.choice(list(self._open.values()))
         try:
             async with asyncio.timeout(within):
                 await socket.connection.send_json(_wire(parcel))
@@ -97,9 +108,8 @@ class Sockets:
 
     async def disconnect(self, reason: str) -> int:
         """Tell all sockets to go and close them; returns how many there were."""
-        going = list(self._open)
-        for socket in going:
-            await _disconnect(socket.connection, reason)
+        going = list(self._open.values())
+        await asyncio.gather(*(self._dismiss(socket, reason) for socket in going))
         return len(going)
 
     async def warn(self) -> int:
@@ -108,14 +118,14 @@ class Sockets:
 
     async def say(self, raw: str) -> int:
         """Send one frame as it is to all sockets; returns how many there are."""
-        hearing = list(self._open)
+        hearing = list(self._open.values())
         for socket in hearing:
             await socket.connection.send_str(raw)
         return len(hearing)
 
     def drop(self) -> int:
         """Cut all connections without a word; returns how many there were."""
-        cut = list(self._open)
+        cut = list(self._open.values())
         for socket in cut:
             transport = socket.request.transport
             if transport is not None:
@@ -124,36 +134,54 @@ class Sockets:
 
     async def close(self) -> None:
         """Close all sockets because the workspace closes."""
-        for socket in list(self._open):
-            await socket.connection.close(code=WSCloseCode.GOING_AWAY)
+        closing = list(self._open.values())
+        code = WSCloseCode.GOING_AWAY
+        await asyncio.gather(*(socket.connection.close(code=code) for socket in closing))
 
-    def _next_number(self) -> int:
-        self._number += 1
-        return self._number
-
-    async def _serve(self, socket: Socket, request: web.Request) -> None:
-        self._open.append(socket)
-        brief = request.query.get("debug_reconnects") == "true"
-        await socket.connection.send_json(self._hello(DEBUG_LIFETIME if brief else LIFETIME))
+    async def _serve(self, socket: Socket) -> None:
+        brief = socket.request.query.get("debug_reconnects") == "true"
+        lifetime = DEBUG_LIFETIME if brief else LIFETIME
+        await socket.connection.send_json(self._hello(lifetime))
+        self._open[socket.number] = socket
+        aging = asyncio.create_task(self._age(socket, lifetime))
         log.info("socket opened", number=socket.number, open=len(self._open))
         self._told(True)  # noqa: FBT003 - the one thing there is to tell
         try:
             async for frame in socket.connection:
-                if frame.type is WSMsgType.TEXT:
-                    self._acknowledged(frame.data)
+                await self._heard(socket, frame)
         finally:
-            self._open.remove(socket)
+            aging.cancel()
+            self._open.pop(socket.number, None)
             log.info("socket closed", number=socket.number, open=len(self._open))
             self._told(self.connected)
 
-    def _hello(self, seconds: int) -> Json:
+    async def _heard(self, socket: Socket, frame: WSMessage) -> None:
+        if frame.type is WSMsgType.TEXT:
+            self._acknowledged(frame.data)
+        elif frame.type is WSMsgType.PING and not self.mute:
+            await socket.connection.pong(frame.data)
+
+    async def _age(self, socket: Socket, lifetime: float) -> None:
+        await self._clock.sleep(lifetime - WARNING)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await socket.connection.send_json(_goodbye("warning"))
+        await self._clock.sleep(WARNING)
+        await self._dismiss(socket, "refresh_requested")
+
+    async def _dismiss(self, socket: Socket, reason: str) -> None:
+        self._open.pop(socket.number, None)
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await socket.connection.send_json(_goodbye(reason))
+            await socket.connection.close()
+
+    def _hello(self, seconds: float) -> Json:
         return {
             "type": "hello",
-            "num_connections": len(self._open),
+            "num_connections": len(self._open) + 1,
             "debug_info": {
                 "host": "applink-fakeslack",
                 "build_number": 1,
-                "approximate_connection_time": seconds,
+                "approximate_connection_time": int(seconds),
             },
             "connection_info": {"app_id": self._app_id},
         }
@@ -184,9 +212,3 @@ def _goodbye(reason: str) -> Json:
         "reason": reason,
         "debug_info": {"host": "applink-fakeslack"},
     }
-
-
-async def _disconnect(connection: web.WebSocketResponse, reason: str) -> None:
-    with contextlib.suppress(ConnectionError, RuntimeError):
-        await connection.send_json(_goodbye(reason))
-        await connection.close()

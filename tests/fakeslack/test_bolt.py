@@ -9,6 +9,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from tests.support.processes import Process
 from tests.support.workspace import (
     ADA,
     APP_TOKEN,
@@ -67,3 +68,23 @@ def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -
 def test_the_workspace_closes_when_told(slack: Workspace, signal: str) -> None:
     """SIGTERM and Ctrl-C end the process with status 0."""
     assert slack.end(signal) == 0
+
+
+def test_a_wrong_port_or_a_taken_one_is_said_in_one_line(slack: Workspace) -> None:
+    """The workspace does not start, and the status says so."""
+    taken = slack.url.rpartition(":")[2]
+    for port, why in (
+        (taken, "address already in use"),
+        ("70000", "must be a port from 0 to 65535, not '70000'"),
+    ):
+        process = Process("fakeslack", "--port", port)
+        assert process.wait() == 2
+        assert why in process.log
+
+
+def test_a_workspace_may_start_in_http_mode() -> None:
+    """With a request URL the app counts as there."""
+    with Workspace("--request-url", "http://127.0.0.1:1/slack/events") as slack:
+        ts = slack.post(ADA, GENERAL, "hi")
+        assert slack.state()["app"]["connected"]
+        assert slack.envelopes(ts)[0]["event_type"] == "message"

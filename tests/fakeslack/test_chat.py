@@ -8,6 +8,7 @@ import pytest
 from fakeslack.errors import SlackError
 from fakeslack.messages import Manner
 from fakeslack.web_api.arguments import Arguments
+from fakeslack.web_api.files import share
 from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
@@ -219,3 +220,11 @@ def test_an_argument_of_another_kind_is_refused(read: str, value: str) -> None:
     asked = {"number": (0,), "items": (), "fields": ()}[read]
     with pytest.raises(SlackError, match="invalid_arguments"):
         getattr(Arguments({"x": value}), read)("x", *asked)
+
+
+def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(town: Town) -> None:
+    """The share comes after the answer; a thread deleted in between gets none."""
+    file = town.workspace.files.reserve(STARCHAT, "a.py", 1)
+    body = {"user": STARCHAT, "text": "here", "thread_ts": "1.000000"}
+    assert share(town.workspace, GENERAL, body, [file]) == ""
+    assert file.channels == []

@@ -7,6 +7,7 @@ import pytest
 
 from fakeslack.changes import Change, Happening
 from fakeslack.events import Events
+from fakeslack.people import Person
 from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
@@ -155,3 +156,17 @@ def test_what_the_page_tells_is_passed_on(town: Heard) -> None:
     [event] = town.events
     assert event["user"] == ADA
     assert town.maker.callback(event)["event_time"] == 1_700_000_000
+
+
+def test_a_shared_channel_says_where_people_come_from(town: Heard) -> None:
+    """With another organisation in a channel, its people bring their own team."""
+    town.workspace.people["U0GUEST001"] = Person("U0GUEST001", "Gus", "888888", team="T0OTHER001")
+    den = town.workspace.create("den", ["U0GUEST001", STARCHAT])
+    den.shared = True
+    town.events.clear()
+    town.say(MENTION, user="U0GUEST001", channel=den.id)
+    town.say("from nobody known", user="U0GONE0001", channel=den.id)
+    assert {event.get("user_team") for event in town.events[:2]} == {"T0OTHER001"}
+    assert "user_team" not in town.events[2]
+    assert town.maker.callback(town.events[0])["is_ext_shared_channel"]
+    assert town.workspace.people["U0GUEST001"].as_slack()["is_stranger"]

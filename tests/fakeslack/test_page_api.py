@@ -274,6 +274,21 @@ def test_messages_can_be_posted_as_they_are(town: Workspace, room: str) -> None:
     assert town.messages(room)[0]["subtype"] == "tombstone"
 
 
+def test_guests_and_unfurls_can_be_had_for_the_asking(town: Workspace, room: str) -> None:
+    """A test brings people of any kind, and lets Slack unfurl a link."""
+    guest = {"id": "U0GUEST001", "name": "Gus", "is_restricted": True, "team": "T0OTHER001"}
+    shown = town.control("person", **guest)["user"]
+    assert (shown["is_restricted"], shown["is_stranger"]) == (True, True)
+    town.control("invite", channel=room, user="U0GUEST001")
+    ts = town.post("U0GUEST001", room, "see https://a.example")
+    town.control("unfurl", channel=room, ts=ts, url="https://a.example")
+    [message] = town.messages(room)
+    assert message["attachments"][0]["from_url"] == "https://a.example"
+    assert "edited" not in message
+    with pytest.raises(RefusedError, match="invalid_arguments"):
+        town.control("person", id="U1", loud=True)
+
+
 def test_waiting_ends_with_the_change_or_the_time(town: Workspace) -> None:
     """A test sleeps in the workspace until something happens."""
     start = town.read("_control/wait", timeout=0)["next"]

@@ -32,6 +32,13 @@ class Phone:
         """Acknowledge an envelope."""
         await self._connection.send_json({"envelope_id": envelope["envelope_id"], **more})
 
+    async def ping(self) -> bytes:
+        """Ping and return what comes back."""
+        await self._connection.ping(b"there?")
+        frame = await self._connection.receive(timeout=0.5)
+        assert frame.type is aiohttp.WSMsgType.PONG
+        return bytes(frame.data)
+
     async def say(self, frame: str) -> None:
         """Send a frame as it is."""
         await self._connection.send_str(frame)
@@ -66,7 +73,7 @@ class Line:
 
     async def open(self, address: str | None = None) -> Phone:
         """Open a socket."""
-        return Phone(await self._session.ws_connect(address or await self.ticket()))
+        return Phone(await self._session.ws_connect(address or await self.ticket(), autoping=False))
 
     async def greeted(self) -> Phone:
         """Open a socket and hear its greeting."""
@@ -226,6 +233,27 @@ async def test_sockets_break_on_demand(line: Line) -> None:
     await (await line.greeted()).hang_up()
     with pytest.raises(AssertionError, match="invalid_arguments"):
         line.slack.sockets("odd")
+
+
+async def test_a_socket_lives_for_hours_and_is_warned_before_its_end(line: Line) -> None:
+    """Ten seconds before Slack asks for a fresh socket it says so."""
+    phone = await line.greeted()
+    line.slack.clock(advance=18_051)
+    assert (await phone.hear())["reason"] == "warning"
+    line.slack.clock(advance=10)
+    assert (await phone.hear())["reason"] == "refresh_requested"
+    assert await phone.closed()
+
+
+async def test_pings_are_answered_unless_the_workspace_is_mute(line: Line) -> None:
+    """A client that pings learns whether anybody is there."""
+    phone = await line.greeted()
+    assert await phone.ping() == b"there?"
+    line.slack.sockets("mute")
+    with pytest.raises(TimeoutError):
+        await phone.ping()
+    line.slack.sockets("enable")
+    assert await phone.ping() == b"there?"
 
 
 async def test_events_are_doubled_mixed_and_repeated_on_demand(line: Line) -> None:

@@ -162,6 +162,20 @@ async def test_files_go_up_from_an_asyncio_client_too(town: Workspace) -> None:
     assert found["file"]["shares"] == {}
 
 
+def test_bytes_may_come_in_a_form(town: Workspace, client: WebClient) -> None:
+    """The upload address takes the file in a form as well; nothing else passes for it."""
+    for body, status in ((b"abc", 200), (b"", 400)):
+        answer = client.files_getUploadURLExternal(filename="a.txt", length=3)
+        part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        whole = part + body + b"\r\n--x--\r\n" if body else b"--x--\r\n"
+        connection = http.client.HTTPConnection(town.url.removeprefix("http://"), timeout=10)
+        path = urllib.parse.urlsplit(answer["upload_url"]).path
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        connection.request("POST", path, whole, kind)
+        assert connection.getresponse().status == status
+        connection.close()
+
+
 def test_wrong_uploads_are_refused(town: Workspace, client: WebClient) -> None:
     """A length, a target and a thread must hold; a private file shows itself to no stranger."""
     assert refused(client, "files.getUploadURLExternal", filename="a")["error"] == (

@@ -59,6 +59,10 @@ def test_coming_going_and_archiving_are_told(town: Town) -> None:
         {"archived": False},
     ]
     assert den.members == [LIN]
+    with pytest.raises(SlackError, match="already_in_channel"):
+        town.workspace.join(den.id, LIN)
+    with pytest.raises(SlackError, match="not_in_channel"):
+        town.workspace.leave(den.id, ADA)
 
 
 def test_a_reply_names_the_author_of_the_root(town: Town) -> None:
