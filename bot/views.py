@@ -37,6 +37,9 @@ NO_WORKER: Final = (
     "No worker is running at the moment. Your question is kept and will be answered as soon as "
     "one is back."
 )
+HELD: Final = (
+    "Another question of this thread, or of yours, comes first. This one is kept and follows it."
+)
 LOADING: Final = "The model is still being loaded. Your question is kept; it will be answered then."
 
 COMMANDS: Final = {
@@ -81,9 +84,9 @@ def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: 
         return LOADING
     free = sum(max(0, beat.slots - beat.busy) for beat in ready)
     slots = sum(beat.slots for beat in ready)
-    if held or (not free and place >= slots):
-        return waiting(place, seconds)
-    return None
+    if held:
+        return HELD
+    return waiting(place, seconds) if not free and place >= slots else None
 
 
 def waiting(place: int, seconds: float | None) -> str:

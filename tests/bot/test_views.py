@@ -39,7 +39,12 @@ def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
     assert views.sign(6, (BUSY,), 24.0, held=False) == (
         "6 questions are before yours. I expect to start in about 25 seconds."
     )
-    assert views.sign(0, (IDLE,), None, held=True) == "Your question is next."
+
+
+def test_a_question_that_waits_for_another_one_says_so() -> None:
+    """Free slots are of no use to the second question of a thread, and the person reads why."""
+    assert views.sign(5, (IDLE,), None, held=True) == views.HELD
+    assert views.sign(5, (), None, held=True) == views.NO_WORKER
 
 
 @pytest.mark.parametrize(

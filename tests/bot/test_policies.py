@@ -1,0 +1,93 @@
+"""Who may ask is the operator's decision, and who may not reads so."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from bot.names import Person
+from contract import keys
+from tests.support.processes import Process
+from tests.support.queued import TEAM, job, pending, turns
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Workspace
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
+    """Run a bot for members and one other bot, with room for two questions."""
+    policy = {
+        "STARCHAT_GUESTS": "deny",
+        "STARCHAT_ALLOWED_BOTS": "B0DEPLOY01",
+        "STARCHAT_MOST_PENDING": "2",
+    }
+    with Process("bot", REDIS_URL=server.url, **policy, **workspace.environment) as process:
+        process.wait_for("connected")
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def healthy(workspace: Workspace) -> Iterator[None]:
+    """Leave no fault behind."""
+    yield
+    workspace.faults()
+
+
+def ask(workspace: Workspace, text: str, user: str = ADA) -> str:
+    """Post in #general and wait until it is acknowledged."""
+    ts = workspace.raw_post(GENERAL, text, user=user)
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)) and workspace.envelopes(ts))
+    return ts
+
+
+MENTION = f"<@{STARCHAT}>"
+
+
+def test_a_member_is_answered(workspace: Workspace, redis: Redis) -> None:
+    """Who is looked up and is no guest may ask."""
+    assert job(redis, GENERAL, ask(workspace, f"{MENTION} hi", LIN)) is not None
+
+
+def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> None:
+    """A guest reads, alone, that the bot is for members."""
+    redis.set(keys.name(TEAM, SAM), Person(name="Sam", guest=True).model_dump_json())
+    start = len(workspace.calls())
+    ts = ask(workspace, f"{MENTION} hi", SAM)
+    until(lambda: workspace.calls(start, "chat.postEphemeral"), what="a whisper")
+
+    assert job(redis, GENERAL, ts) is None
+    assert len(workspace.calls(start, "chat.postEphemeral")) == 1
+
+
+def test_a_closed_door_stays_closed_where_nobody_can_tell(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """If Slack does not say who somebody is, a bot that is closed to guests does not answer."""
+    workspace.faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
+
+    assert job(redis, GENERAL, ask(workspace, f"{MENTION} hi")) is None
+
+
+def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:
+    """An operator can let one other bot ask; what it says without a mention is no question."""
+    asked = ask(workspace, f"{MENTION} what failed?", DEPLOYBOT)
+    said = ask(workspace, "Build 7 failed", DEPLOYBOT)
+
+    assert turns(redis, GENERAL, asked) == [("deploybot", "what failed?")]
+    assert job(redis, GENERAL, said) is None
+
+
+def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) -> None:
+    """Who is declined because too much is waiting reads so in the thread, once."""
+    for user in (ADA, LIN):
+        ask(workspace, f"{MENTION} hi", user)
+    ts = ask(workspace, f"{MENTION} me too", LIN)
+    said = until(lambda: workspace.replies(GENERAL, ts), what="a notice")
+    workspace.redeliver(ts)
+    until(lambda: len(workspace.envelopes(ts)) == 4)
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+
+    assert "cannot take another one now. Please ask again in a few minutes" in said[0]["text"]
+    assert len(workspace.replies(GENERAL, ts)) == 1
+    assert len(pending(redis)) == 2

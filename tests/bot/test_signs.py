@@ -1,0 +1,205 @@
+"""Who asks sees within a second that the question arrived, and exactly one sign of it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from rq.job import Job as RqJob
+from slack_sdk import WebClient
+
+from bot import views
+from bot.background import Background
+from bot.line import Line
+from bot.outbox import Limits, Outbox
+from bot.posting import Posting
+from bot.signs import Signs
+from contract import keys
+from contract.conversation import Speaker, Turn
+from contract.job import Job, Thread
+from tests.support.deliveries import ME
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, Workspace, texts
+
+
+@pytest.fixture
+def outbox(redis: Redis) -> Outbox:
+    """Return an outbox where a person has one slot."""
+    return Outbox(redis, Limits(slots=1))
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    """Run errands until the test is over."""
+    running = Background()
+    yield running
+    running.close(5)
+
+
+@pytest.fixture
+def signs(redis: Redis, web: WebClient, background: Background) -> Signs:
+    """Return what posts signs."""
+    return Signs(redis, Line(redis), Posting(web), background)
+
+
+@pytest.fixture(autouse=True)
+def healthy(workspace: Workspace) -> Iterator[None]:
+    """Leave no fault behind."""
+    yield
+    workspace.faults()
+
+
+def asked(workspace: Workspace, thread: str | None = None) -> Job:
+    """Let Ada ask, and return the job of it."""
+    ts = workspace.post(ADA, GENERAL, "what is a mutex?", thread)
+    return Job(
+        thread=Thread(team=ME.team, channel=GENERAL, ts=thread or ts),
+        ts=ts,
+        user=ADA,
+        user_team=ME.team,
+        turns=(Turn(speaker=Speaker.USER, text="what is a mutex?", ts=ts),),
+    )
+
+
+def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: float = 8.0) -> None:
+    """Let a worker say how it is."""
+    seconds, _ = redis.time()
+    beat = {"at": seconds, "slots": slots, "busy": busy, "loading": loading, "pace": pace}
+    redis.hset(keys.WORKERS, "w1", json.dumps(beat))
+
+
+def shown(workspace: Workspace, job: Job) -> list[str]:
+    """Return what the bot has said in the thread of a job."""
+    return texts(workspace.replies(GENERAL, job.thread.ts))
+
+
+def finished(background: Background) -> None:
+    """Wait until every errand is done."""
+    background.close(10)
+
+
+def test_a_free_worker_needs_no_sign_of_ours(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """The worker posts the placeholder itself, and ours would be one too many."""
+    work(redis, slots=4, busy=1)
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert shown(workspace, job) == []
+    assert not redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+
+
+def test_a_long_line_is_shown_with_place_and_time(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """Behind a busy worker the person reads the place in line and an estimate."""
+    work(redis, slots=1, busy=1)
+    for user in ("U1", "U2", "U3"):
+        outbox.accept(asked(workspace).model_copy(update={"user": user}))
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert shown(workspace, job) == [
+        "3 questions are before yours. I expect to start in about 25 seconds."
+    ]
+
+
+def test_a_worker_that_loads_is_said_to_load(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """While the model is being loaded the person reads that."""
+    work(redis, slots=4, busy=0, loading=True)
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert shown(workspace, job) == [views.LOADING]
+
+
+def test_a_dead_worker_is_no_worker(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """What a worker said long ago counts no more."""
+    work(redis, slots=4, busy=0)
+    beat = json.loads(redis.hget(keys.WORKERS, "w1") or b"")
+    beat["at"] -= keys.BEAT_STALE + 1
+    redis.hset(keys.WORKERS, "w1", json.dumps(beat))
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert shown(workspace, job) == [views.NO_WORKER]
+
+
+def test_a_question_behind_another_one_says_so(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """The second question of a thread is seen to have arrived while the first is answered."""
+    work(redis, slots=4, busy=1)
+    first = asked(workspace)
+    outbox.accept(first)
+    second = asked(workspace, first.ts)
+    signs.show(second, outbox.accept(second))
+    finished(background)
+
+    assert shown(workspace, second) == [views.HELD]
+
+
+def test_a_worker_that_was_faster_keeps_its_placeholder(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """Whoever says first that they will post is the one who posts."""
+    job = asked(workspace)
+    receipt = outbox.accept(job)
+    redis.hset(RqJob.key_for(job.id), keys.POSTING, "worker:1")
+    signs.show(job, receipt)
+    finished(background)
+
+    assert shown(workspace, job) == []
+
+
+def test_a_sign_that_comes_too_late_is_taken_back(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """If a worker did not wait for a slow post of ours, ours goes."""
+    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    key = RqJob.key_for(job.id)
+    until(lambda: redis.hexists(key, keys.POSTING), what="the intent")
+    redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
+    finished(background)
+
+    assert shown(workspace, job) == []
+    assert redis.hget(key, keys.PLACEHOLDER) == b"1700000000.000100"
+
+
+def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """Nothing stays in the thread of a question that somebody took back meanwhile."""
+    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    until(lambda: redis.hexists(RqJob.key_for(job.id), keys.POSTING), what="the intent")
+    outbox.cancel(job.id)
+    finished(background)
+
+    assert shown(workspace, job) == []
+    assert not redis.exists(RqJob.key_for(job.id))
+
+
+def test_a_job_that_is_gone_gets_no_sign(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace
+) -> None:
+    """A question that was taken back at once is not answered by a sign."""
+    job = asked(workspace)
+    receipt = outbox.accept(job)
+    outbox.cancel(job.id)
+    signs.show(job, receipt)
+    finished(background)
+
+    assert shown(workspace, job) == []
