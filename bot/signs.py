@@ -49,9 +49,17 @@ class Signs:
 
     def _show(self, job: Job, place: int) -> None:
         key = RqJob.key_for(job.id)
+        if not patiently(partial(self._first, job)):
+            # The reply before it has no message yet: a sign now would stand above that reply.
+            return
         said = patiently(partial(self._said, key, place))
         if said is not None and self._claim(key, keys.POSTING, f"bot:{uuid4().hex}"):
             self._post(job, key, said)
+
+    def _first(self, job: Job) -> bool:
+        thread = job.thread
+        head = self._redis.lindex(keys.lane(thread.team, thread.channel, thread.ts), 0)
+        return head is not None and text(head) == job.id
 
     def _said(self, key: str, place: int) -> str | None:
         workers = self._line.workers()
