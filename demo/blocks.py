@@ -36,15 +36,20 @@ def _block(block: Json) -> Iterator[RenderableType]:
 def _element(element: Json) -> RenderableType:
     match element.get("type"):
         case "rich_text_preformatted":
-            code = _line(element).plain.strip("\n")
-            language = str(element.get("language") or "text")
-            return Syntax(code, language, theme="ansi_dark", word_wrap=True, padding=(0, 2))
+            return _code(_line(element).plain, str(element.get("language") or "text"))
         case "rich_text_list":
             return _list(element)
         case "rich_text_quote":
             return Padding(_line(element), (0, 0, 0, 2), style="italic")
         case _:
             return _line(element)
+
+
+def _code(text: str, language: str) -> RenderableType:
+    """Colour code without a frame or an indent, so that it can be copied as it is."""
+    code = Syntax("", language, theme="ansi_dark").highlight(text.strip("\n"))
+    code.rstrip()
+    return Group("", code, "")
 
 
 def _list(element: Json) -> RenderableType:

@@ -24,7 +24,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Say one line."""
-        self._err.print(line, markup=False)
+        self._err.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Told]:
@@ -47,7 +47,7 @@ class Screen:
         if not self._out.is_terminal:
             for each in growing:
                 last = each
-            self._out.print(_shown(last))
+            self._out.print(_shown(last), soft_wrap=True)
             return last
         with Live(Text("…", style="dim"), console=self._out, vertical_overflow="visible") as live:
             started = time.monotonic()

@@ -63,8 +63,7 @@ def test_one_question_is_answered_and_everything_ends(home: Path, model: str) ->
 
     said = [line.strip() for line in demo.lines]
     for line in ANSWERS[REVERSE].splitlines():
-        if "```" not in line:
-            assert line.strip() in said
+        assert line.strip() in said or "```" in line or not line
     assert "It may be wrong" in " ".join(said)
     assert len(kin) >= 4
     assert not surviving(kin)

@@ -32,14 +32,14 @@ def test_code_arrives_as_it_was_written() -> None:
 
     found = _seen(_rich(_line(code, kind="rich_text_preformatted") | {"language": "python"}))
 
-    assert [line.removeprefix("  ") for line in found] == code.splitlines()
+    assert found == ["", *code.splitlines(), ""]
 
 
 def test_a_language_nobody_knows_is_shown_plainly() -> None:
     """What the model calls its language may be anything."""
     block = _line("x", kind="rich_text_preformatted") | {"language": "no-such"}
 
-    assert _seen(_rich(block)) == ["  x"]
+    assert _seen(_rich(block)) == ["", "x", ""]
 
 
 def test_prose_and_small_print_stand_under_each_other() -> None:
