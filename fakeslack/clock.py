@@ -1,6 +1,8 @@
 """A clock that tests may hurry: waits and lifetimes run on it, timestamps stay real."""
 
 import asyncio
+import heapq
+import itertools
 import time
 
 
@@ -11,7 +13,9 @@ class Clock:
         self._speed = speed
         self._real = time.monotonic()
         self._seconds = 0.0
-        self._moved = asyncio.Event()
+        self._numbers = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._alarm: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
         """Seconds since the clock was made, on this clock."""
@@ -22,14 +26,34 @@ class Clock:
         self._seconds = self.now() + advance
         self._real = time.monotonic()
         self._speed = speed or self._speed
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._ring()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds` on this clock, however it is moved meanwhile."""
-        until = self.now() + seconds
-        while (left := until - self.now()) > 0:
-            try:
-                await asyncio.wait_for(self._moved.wait(), left / self._speed)
-            except TimeoutError:
-                continue
+        if seconds <= 0:
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sleeper = (self.now() + seconds, next(self._numbers), woken)
+        heapq.heappush(self._sleepers, sleeper)
+        if self._sleepers[0] is sleeper:
+            self._ring()
+        await woken
+
+    def _ring(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        while self._sleepers and (self._sleepers[0][0] <= self.now() or self._first.done()):
+            self._wake()
+        if self._sleepers:
+            left = (self._sleepers[0][0] - self.now()) / self._speed
+            self._alarm = asyncio.get_running_loop().call_later(left, self._ring)
+
+    @property
+    def _first(self) -> asyncio.Future[None]:
+        return self._sleepers[0][2]
+
+    def _wake(self) -> None:
+        _, _, woken = heapq.heappop(self._sleepers)
+        if not woken.done():
+            woken.set_result(None)

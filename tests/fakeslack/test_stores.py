@@ -206,12 +206,27 @@ async def test_waiting_for_a_change_ends_with_it_or_with_the_feed() -> None:
 async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:
     """Five minutes pass at once when the clock is moved forward, and soon when it is hurried."""
     clock = Clock()
-    sleeper = asyncio.create_task(clock.sleep(300))
+    sleepers = [asyncio.create_task(clock.sleep(seconds)) for seconds in (300, 200, 400)]
     await asyncio.sleep(0)
     clock.change(advance=299)
     await asyncio.sleep(0)
-    assert not sleeper.done()
+    assert [sleeper.done() for sleeper in sleepers] == [False, True, False]
     clock.change(speed=1_000)
-    await asyncio.wait_for(sleeper, 5)
-    assert clock.now() >= 300
+    async with asyncio.timeout(10):
+        await asyncio.gather(*sleepers)
+    assert clock.now() >= 400
     await clock.sleep(0)
+
+
+async def test_a_sleeper_that_is_gone_wakes_nobody() -> None:
+    """Whoever gives up sleeping is passed over."""
+    clock = Clock()
+    gone, staying = (asyncio.create_task(clock.sleep(seconds)) for seconds in (100, 200))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    clock.change(advance=150)
+    assert not staying.done()
+    clock.change(advance=100)
+    await staying
+    assert gone.cancelled()
