@@ -15,7 +15,13 @@ from typing import Any, Final
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, GPTBigCodeConfig, LlamaConfig, PretrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    GPTBigCodeConfig,
+    LlamaConfig,
+    MistralConfig,
+    PretrainedConfig,
+)
 
 from tests.support import taught, tokenizers
 from tests.support.tokenizers import SMALL_VOCABULARY, small_tokenizer_dir, starchat_tokenizer_dir
@@ -79,6 +85,39 @@ def tiny_llama() -> Path:
         eos_token_id=0,
     )
     return _random("llama", config)
+
+
+def tiny_mistral() -> Path:
+    """Return a Mistral with random weights whose layers look back no further than 16 tokens."""
+    config = MistralConfig(
+        vocab_size=SMALL_VOCABULARY,
+        max_position_embeddings=POSITIONS,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        sliding_window=16,
+        initializer_range=0.2,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _random("mistral", config)
+
+
+def long_bigcode() -> Path:
+    """Return a GPTBigCode with StarChat's 8,192 positions and little else."""
+    config = GPTBigCodeConfig(
+        vocab_size=SMALL_VOCABULARY,
+        n_positions=STARCHAT["n_positions"],
+        n_embd=16,
+        n_layer=1,
+        n_head=1,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _random("long", config)
 
 
 def shallow_starchat(layers: int = 2) -> Path:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from worker.engine import LoadError, wire
+from worker.engine.locate import locate
 from worker.engine.options import Options
 
 UNLOADABLE: Final = 66
@@ -120,13 +121,18 @@ def _pipe() -> Pipe:
 
 
 def _serve(pipe: Pipe, options: Options) -> None:
-    # Here, because importing torch takes seconds and the parent should hear of us before.
+    def progress(stage: str, done: float) -> None:
+        pipe.send({"loading": stage, "fraction": done})
+
+    progress("starting", 0.0)
+    found = locate(options, progress)
+    # Here, because importing torch takes seconds: a wrong path is told before.
     from worker.engine.batching import Batching  # noqa: PLC0415
     from worker.engine.runtime import prepare  # noqa: PLC0415
     from worker.engine.weights import load  # noqa: PLC0415
 
     prepare(options)
-    loaded = load(options, lambda stage, done: pipe.send({"loading": stage, "fraction": done}))
+    loaded = load(found, options, progress)
     batching = Batching(
         loaded.network,
         loaded.slots,
@@ -142,7 +148,6 @@ def main() -> int:
     """Run the child; return its exit code."""
     pipe = _pipe()
     options = pipe.options()
-    pipe.send({"loading": "starting", "fraction": 0.0})
     try:
         _serve(pipe, options)
     except LoadError as error:

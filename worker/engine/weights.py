@@ -1,7 +1,7 @@
 """
-Finds a checkpoint, loads it by transformers, and checks that our attention serves it.
+Loads a checkpoint by transformers and checks that our attention serves it.
 
-Safetensors only, no code from the checkpoint, the revision as asked. Everything that can be wrong
+Safetensors only, no code from the checkpoint. Everything that can be wrong
 is a `LoadError` of one line.
 """
 
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -24,14 +22,11 @@ from worker.engine.memory import free_bytes, room
 from worker.engine.options import Options, cache_directory
 from worker.engine.slots import Layer, Slots
 
-FILES: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-"""What is fetched from the hub: no pickles and no code."""
-
 CLOSE: Final = 0.05
 """The most our attention may differ from transformers' own, as a share of the logits' size."""
 
 Progress = Callable[[str, float], None]
-"""Told of each stage of loading with the share of the whole that is done."""
+"""Told of each stage of loading, with the share of the whole that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +39,9 @@ class Loaded:
     budget: int
 
 
-def load(options: Options, progress: Progress) -> Loaded:
-    """Load what the options name. Raises `LoadError`."""
-    progress("finding", 0.05)
-    directory = locate(options, progress)
+def load(found: Path, options: Options, progress: Progress) -> Loaded:
+    """Load the directory or `.gguf` file that was found for the options. Raises `LoadError`."""
+    directory = _plain(found, options, progress)
     config = _config(directory)
     device = _device(options.device)
     dtype = _dtype(options.dtype, device)
@@ -59,29 +53,16 @@ def load(options: Options, progress: Progress) -> Loaded:
     return _assemble(options, network, layers, directory)
 
 
-def locate(options: Options, progress: Progress) -> Path:
-    """Return the plain checkpoint directory of a path, a `.gguf` file or a hub id."""
-    path = Path(options.model)
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise LoadError(f"there is no file {path}")
-        progress("converting", 0.1)
-        cache = Path(options.converted) if options.converted else cache_directory()
-        return converted(path, cache)
-    if path.is_dir():
-        return path
-    if options.model.startswith((".", "/", "~")) or options.model.count("/") != 1:
-        raise LoadError(f"there is no directory {options.model}")
-    progress("fetching", 0.1)
+def _plain(found: Path, options: Options, progress: Progress) -> Path:
+    """Return the plain checkpoint directory of what was found."""
+    if found.suffix != ".gguf":
+        return found
+    progress("converting", 0.1)
+    cache = Path(options.converted) if options.converted else cache_directory()
     try:
-        return Path(
-            snapshot_download(options.model, revision=options.revision, allow_patterns=FILES)
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise LoadError(
-            f"{options.model} is neither a directory here nor can it be fetched"
-            f" ({type(error).__name__})"
-        ) from error
+        return converted(found, cache)
+    except (ValueError, OSError, RuntimeError, KeyError, ImportError) as error:
+        raise LoadError(f"{found} cannot be converted ({type(error).__name__})") from error
 
 
 def _config(directory: Path) -> Any:

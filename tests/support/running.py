@@ -1,0 +1,85 @@
+"""Runs requests through an engine in the test's own process, and what transformers says instead."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from worker.engine import FinishReason, Request, Sampling
+from worker.engine.batching import Batching, Outcome
+
+GREEDY = Sampling(max_new_tokens=24, temperature=0)
+
+Fresh = Callable[..., Batching]
+"""Makes an engine with empty slots: `fresh(kind, slots=…, budget=…)`."""
+
+MOST_STEPS = 5000
+"""No test takes more: an engine that stands still is an error, not a hang."""
+
+
+@dataclass(slots=True)
+class Reply:
+    """What became of one request."""
+
+    ids: list[int] = field(default_factory=list)
+    reason: FinishReason | None = None
+    failure: str | None = None
+
+
+def run(engine: Batching, requests: Iterable[Request]) -> dict[str, Reply]:
+    """Add all requests and step until nothing is left to do; a refusal is a failure."""
+    replies = {}
+    for request in requests:
+        replies[request.id] = Reply(failure=engine.add(request))
+    for _ in range(MOST_STEPS):
+        if not engine.busy:
+            return replies
+        note(replies, engine.step())
+    raise AssertionError("the engine stands still")
+
+
+def note(replies: dict[str, Reply], outcome: Outcome) -> None:
+    """Add what one step brought to the replies."""
+    for name, ids in outcome.tokens.items():
+        replies[name].ids += ids
+    for name, ended in outcome.ended.items():
+        replies[name].reason = ended.reason
+        assert ended.new_tokens == len(replies[name].ids)
+    for name, code in outcome.failed.items():
+        replies[name].failure = code
+
+
+def generated(network: Any, request: Request) -> list[int]:
+    """Return what `generate` continues a prompt with, greedily and alone."""
+    prompt = torch.tensor([request.prompt])
+    network.set_attn_implementation("sdpa")
+    try:
+        found: list[int] = network.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=request.sampling.max_new_tokens,
+            do_sample=False,
+            eos_token_id=list(request.stop) or None,
+            pad_token_id=0,
+        )[0, len(request.prompt) :].tolist()
+    finally:
+        network.set_attn_implementation("starchat_slots")
+    return found[:-1] if found[-1] in request.stop else found
+
+
+def mixed(
+    vocabulary: int, positions: int, count: int, stop: Sequence[int] = (), seed: int = 0
+) -> list[Request]:
+    """Make greedy requests of all lengths, from one token to the model's last position."""
+    rng = random.Random(seed)  # noqa: S311 - a test's dice
+    requests = []
+    for number in range(count):
+        new = rng.randint(1, 40)
+        longest = positions - new
+        length = longest if number == 0 else rng.choice([1, 2, rng.randint(3, longest)])
+        prompt = tuple(rng.randrange(vocabulary) for _ in range(length))
+        sampling = Sampling(max_new_tokens=new, temperature=0)
+        requests.append(Request(str(number), prompt, sampling, tuple(stop)))
+    return requests

@@ -1,0 +1,240 @@
+"""The engine's process, really started: many requests at once, and everything that can go wrong."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.checkpoints import tiny_bigcode
+from tests.support.running import GREEDY, Fresh, run
+from worker.engine import (
+    Engine,
+    EngineLostError,
+    Finished,
+    FinishReason,
+    LoadError,
+    Request,
+    RequestRefusedError,
+    Sampling,
+    Tokens,
+)
+from worker.engine.health import Health, Patience, State
+from worker.engine.options import Options
+from worker.engine.process import EngineProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IMPATIENT = Patience(step=5.0, first_restart=0.05, last_restart=0.2)
+
+LONG = Request("long", (1, 2, 3), Sampling(max_new_tokens=250, temperature=0))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def changes() -> list[Health]:
+    """Everything that the engine of this module has said about itself."""
+    return []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(changes: list[Health]) -> AsyncIterator[EngineProcess]:
+    """An engine over a tiny model, ready to run; tests may kill its child."""
+    options = Options(model=str(tiny_bigcode()), slots=8, threads=1)
+    engine = EngineProcess(options, patience=IMPATIENT, on_change=changes.append)
+    await engine.ready()
+    yield engine
+    await engine.close()
+
+
+async def reply(
+    engine: Engine, request: Request, first: asyncio.Event | None = None
+) -> tuple[list[int], Finished]:
+    """Run a request to its end; set `first` at its first token."""
+    ids: list[int] = []
+    async for event in engine.start(request):
+        if isinstance(event, Finished):
+            return ids, event
+        ids += event.ids
+        if first is not None:
+            first.set()
+    raise AssertionError("a request ended without a last event")
+
+
+async def begun(engine: Engine, request: Request) -> asyncio.Task[tuple[list[int], Finished]]:
+    """Start a request and wait for its first token."""
+    first = asyncio.Event()
+    task = asyncio.create_task(reply(engine, request, first))
+    await first.wait()
+    return task
+
+
+async def test_the_parent_learns_what_it_needs_to_know(
+    engine: EngineProcess, changes: list[Health]
+) -> None:
+    """The model's directory, positions and ids are those of the checkpoint; loading is visible."""
+    model = await engine.ready()
+
+    assert (model.directory / "tokenizer.json").is_file()
+    assert (model.positions, model.vocabulary, model.eos) == (256, 448, (0,))
+    assert (model.device, model.dtype, model.slots) == ("cpu", "float32", 8)
+    fractions = [change.fraction for change in changes if change.restarts == 0]
+    assert fractions == sorted(fractions)
+    assert changes[0].state is State.LOADING
+    assert engine.health.state is State.READY
+
+
+async def test_many_requests_at_once_get_the_replies_of_one(
+    engine: EngineProcess, fresh: Fresh
+) -> None:
+    """40 requests on 8 slots: each gets its tokens in order, and no one else's."""
+    requests = [Request(f"r{n}", tuple(range(n, 3 * n + 2)), GREEDY) for n in range(40)]
+    expected = run(fresh("bigcode"), requests)
+
+    replies = await asyncio.gather(*(reply(engine, request) for request in requests))
+
+    for request, (ids, finished) in zip(requests, replies, strict=True):
+        assert ids == expected[request.id].ids
+        assert finished == Finished(FinishReason.LENGTH, len(request.prompt), 24)
+    stats = engine.stats()
+    assert (stats.running, stats.waiting) == (0, 0)
+    assert stats.steps > 24
+    assert stats.tokens_per_second > 0
+
+
+async def test_a_request_is_stopped_in_the_middle(engine: EngineProcess) -> None:
+    """It ends with what it has, well before its limit; a second stop changes nothing."""
+    seen = 0
+    async for event in engine.start(LONG):
+        if isinstance(event, Tokens):
+            seen += len(event.ids)
+            engine.stop("long")
+            engine.stop("long")
+        else:
+            assert event.reason is FinishReason.STOPPED
+            assert event.new_tokens == seen < 250
+    engine.stop("long")
+
+
+async def test_leaving_a_reply_frees_its_slot(engine: EngineProcess) -> None:
+    """Whoever stops listening stops the request; the same name may be used again at once."""
+    async with aclosing(engine.start(LONG)) as events:
+        await anext(events)
+    ids, finished = await reply(engine, replace(LONG, sampling=GREEDY))
+
+    assert (len(ids), finished.reason) == (24, FinishReason.LENGTH)
+    assert engine.stats().running == 0
+
+
+async def test_what_cannot_run_is_refused_without_the_child(engine: EngineProcess) -> None:
+    """Too long, and an id that the model does not know."""
+    for prompt in ((1,) * 240, (448,)):
+        with pytest.raises(RequestRefusedError):
+            await reply(engine, Request("bad", prompt, GREEDY))
+
+
+async def test_one_name_runs_once_at_a_time(engine: EngineProcess) -> None:
+    """A second request of the same name is a mistake of the caller."""
+    first = await begun(engine, LONG)
+
+    with pytest.raises(ValueError, match="running already"):
+        await reply(engine, LONG)
+    engine.stop("long")
+    assert (await first)[1].reason is FinishReason.STOPPED
+
+
+async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
+    engine: EngineProcess, changes: list[Health]
+) -> None:
+    """The callers hear of it at once; the next request is answered by a new child."""
+    running = await begun(engine, LONG)
+    restarts, pid = engine.health.restarts, engine.pid
+    assert pid is not None
+
+    os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(EngineLostError):
+        await running
+    ids, _ = await reply(engine, replace(LONG, sampling=GREEDY))
+    assert len(ids) == 24
+    assert engine.health.restarts == restarts + 1
+    assert engine.pid != pid
+    lost = [change.state for change in changes if change.restarts == restarts + 1]
+    assert lost[0] is State.LOADING
+    assert lost[-1] is State.READY
+
+
+async def test_a_child_that_hangs_is_killed(engine: EngineProcess) -> None:
+    """A busy child without a step for the time allowed is as good as dead."""
+    running = await begun(engine, LONG)
+    assert engine.pid is not None
+
+    os.kill(engine.pid, signal.SIGSTOP)
+
+    with pytest.raises(EngineLostError):
+        await running
+    assert len((await reply(engine, replace(LONG, sampling=GREEDY)))[0]) == 24
+
+
+async def test_closing_ends_the_child_and_what_runs() -> None:
+    """Requests in flight are lost, later ones are refused, and no process stays."""
+    engine = EngineProcess(Options(model=str(tiny_bigcode()), slots=2, threads=1))
+    running = await begun(engine, LONG)
+    pid = engine.pid
+
+    await engine.close()
+
+    with pytest.raises(EngineLostError):
+        await running
+    with pytest.raises(EngineLostError):
+        await engine.ready()
+    assert engine.health.state is State.CLOSED
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    """The operator reads what is missing; the child is not started again and again."""
+    engine = EngineProcess(Options(model=str(tmp_path / "nowhere")))
+
+    with pytest.raises(LoadError, match="there is no directory"):
+        await engine.ready()
+    with pytest.raises(LoadError):
+        await reply(engine, LONG)
+
+    assert (engine.health.state, engine.health.restarts) == (State.FAILED, 0)
+    await engine.close()
+
+
+async def test_a_child_that_never_loads_is_given_up() -> None:
+    """Three deaths before the model is loaded are an answer, too."""
+    deaths: set[int] = set()
+
+    def kill(_: Health) -> None:
+        if doomed.pid is not None:
+            deaths.add(doomed.pid)
+            os.kill(doomed.pid, signal.SIGKILL)
+
+    options = Options(model=str(tiny_bigcode()))
+    doomed = EngineProcess(options, patience=IMPATIENT, on_change=kill)
+
+    with pytest.raises(LoadError, match="died 3 times"):
+        await doomed.ready()
+    assert len(deaths) == 3
+    await doomed.close()
+
+
+async def test_closing_while_loading_does_not_wait_for_the_model() -> None:
+    """A worker that is told to stop at once stops at once."""
+    engine = EngineProcess(Options(model=str(tiny_bigcode())))
+    engine.open()
+
+    async with asyncio.timeout(20):
+        await engine.close()
+
+    assert engine.health.state is State.CLOSED

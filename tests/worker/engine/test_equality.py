@@ -1,0 +1,66 @@
+"""Greedy replies of a mixed batch are those of `generate`, token for token."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.running import Fresh, Reply, generated, mixed, run
+from worker.engine import FinishReason, Request, Sampling
+from worker.engine.weights import Loaded
+
+Models = Callable[[str], Loaded]
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
+def test_a_mixed_batch_says_what_each_would_say_alone(
+    models: Models, fresh: Fresh, kind: str
+) -> None:
+    """25 prompts of 1 to 255 tokens share 6 slots, at any budget; each equals `generate`'s."""
+    model = models(kind)
+    requests = mixed(model.about.vocabulary, model.about.positions, 25, stop=(0, 7))
+    expected = {request.id: generated(model.network, request) for request in requests}
+
+    for budget in (16, 300):
+        replies = run(fresh(kind, slots=6, budget=budget), requests)
+
+        assert {name: reply.ids for name, reply in replies.items()} == expected
+
+
+def test_starchats_own_geometry_says_what_it_would_say_alone(models: Models, fresh: Fresh) -> None:
+    """48 heads, one key-value head, 49,156 ids: few layers, and otherwise the real thing."""
+    model = models("starchat")
+    requests = mixed(model.about.vocabulary, 120, 8, stop=(0, 49155))
+    expected = {request.id: generated(model.network, request) for request in requests}
+
+    replies = run(fresh("starchat", slots=8, budget=32), requests)
+
+    assert model.about.positions == 8192
+    assert {name: reply.ids for name, reply in replies.items()} == expected
+
+
+def test_the_last_positions_of_a_long_window_are_right(models: Models, fresh: Fresh) -> None:
+    """A prompt of 8,180 tokens read in chunks goes on as `generate` goes on, to the last place."""
+    model = models("long")
+    prompt = tuple((7919 * n) % model.about.vocabulary for n in range(8180))
+    request = Request("long", prompt, Sampling(max_new_tokens=12, temperature=0))
+
+    replies = run(fresh("long", slots=1, budget=1024), [request])
+
+    assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
+
+
+@pytest.mark.parametrize("lengths", [(30, 30, 30, 30), (200, 2, 1, 3)], ids=["even", "uneven"])
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+def test_threads_of_even_and_uneven_lengths_grow_alike(
+    models: Models, fresh: Fresh, kind: str, lengths: tuple[int, ...]
+) -> None:
+    """Whether slots are attended to together or one by one changes no reply."""
+    model = models(kind)
+    prompts = [tuple(range(10 + n, 10 + n + length)) for n, length in enumerate(lengths)]
+    sampling = Sampling(max_new_tokens=40, temperature=0)
+    requests = [Request(str(n), prompt, sampling) for n, prompt in enumerate(prompts)]
+
+    replies = run(fresh(kind), requests)
+
+    for request in requests:
+        assert replies[request.id].ids == generated(model.network, request)

@@ -1,0 +1,109 @@
+"""A reply does not depend on who runs beside it, in which slot, at which budget, in which order."""
+
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.running import Fresh, Reply, note, run
+from worker.engine import FinishReason, Request, Sampling
+from worker.engine.batching import Batching
+
+KINDS = ("bigcode", "llama")
+
+
+def _request(number: int) -> Request:
+    """Return one of the requests that the fuzzed schedules draw from; a third is greedy."""
+    prompt = tuple((number * 37 + place * (number + 3)) % 448 for place in range(1 + number * 9))
+    sampling = Sampling(
+        max_new_tokens=1 + number * 7 % 23,
+        temperature=(0, 0.7, 1.3)[number % 3],
+        top_k=(0, 20, 64)[number % 2],
+        top_p=(1.0, 0.9)[number % 2],
+        seed=number,
+    )
+    return Request(f"r{number}", prompt, sampling, stop=tuple(range(100, 130)))
+
+
+REQUESTS = [_request(number) for number in range(20)]
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, len(REQUESTS) - 1)),
+        st.tuples(st.just("stop"), st.integers(0, len(REQUESTS) - 1)),
+        st.tuples(st.just("step"), st.integers(1, 6)),
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class Story:
+    """One engine through a fuzzed series of events."""
+
+    engine: Batching
+    replies: dict[str, Reply] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+
+    def add(self, number: int) -> None:
+        """Add a request, once."""
+        if REQUESTS[number].id not in self.replies:
+            request = replace(REQUESTS[number], priority=number % 4)
+            self.replies[request.id] = Reply(failure=self.engine.add(request))
+
+    def stop(self, number: int) -> None:
+        """Stop a request that may be anywhere."""
+        if self.engine.stop(REQUESTS[number].id):
+            self.stopped.add(REQUESTS[number].id)
+
+    def step(self, count: int) -> None:
+        """Take some steps, as far as there is anything to do."""
+        for _ in range(count):
+            if self.engine.busy:
+                note(self.replies, self.engine.step())
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(KINDS), st.integers(1, 5), st.integers(2, 90), events)
+def test_a_reply_is_the_same_in_any_company(
+    fresh: Fresh,
+    kind: str,
+    slots: int,
+    budget: int,
+    happened: list[tuple[str, int]],
+) -> None:
+    """Requests come, go and are stopped in any order; each says what it says alone."""
+    alone = _alone(fresh, kind)
+    story = Story(fresh(kind, slots=slots, budget=budget))
+
+    for what, number in happened:
+        getattr(story, what)(number)
+    while story.engine.busy:
+        story.step(1)
+
+    for name, reply in story.replies.items():
+        if name in story.stopped:
+            assert reply.ids == alone[name].ids[: len(reply.ids)]
+            assert reply.reason is None
+        else:
+            assert reply == alone[name]
+
+
+_kept: dict[str, dict[str, Reply]] = {}
+
+
+def _alone(fresh: Fresh, kind: str) -> dict[str, Reply]:
+    """Return what each request says in an engine of its own."""
+    if kind not in _kept:
+        _kept[kind] = {}
+        for request in REQUESTS:
+            _kept[kind] |= run(fresh(kind, slots=1, budget=1000), [request])
+    return _kept[kind]
+
+
+def test_the_fuzzed_requests_are_worth_comparing(fresh: Fresh) -> None:
+    """They end by their limit and by a stop id, and say different things."""
+    replies = _alone(fresh, "bigcode").values()
+
+    assert {FinishReason.STOP, FinishReason.LENGTH} == {reply.reason for reply in replies}
+    assert len({tuple(reply.ids) for reply in replies}) > len(REQUESTS) // 2
