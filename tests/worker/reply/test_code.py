@@ -42,7 +42,7 @@ def _replies(draw: st.DrawFn) -> tuple[str, list[str]]:
 
 
 @given(_replies())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150)
 @example(("\n```\n\n  x\n\n```\n", ["", "  x", ""]))
 def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) -> None:
     """Empty lines, indentation and marks inside a block stay; nothing around it gets in."""
@@ -65,7 +65,7 @@ def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
 
 
 @given(st.integers(1, 400), st.integers(2, 60))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, lines: int) -> None:
     """Where a reply needs too many messages, its end is a file that holds all of it."""
     code = [f"    value_{n} = {n}" for n in range(lines)]

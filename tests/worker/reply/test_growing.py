@@ -37,7 +37,7 @@ def test_a_reply_grows_into_what_it_will_be(sample: Sample) -> None:
 
 
 @given(hostile(), st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100)
 def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject) -> None:
     """Cut at any place, the text so far is a message that Slack takes and that acts on nobody."""
     beginning = text[: data.draw(st.integers(0, len(text)))]
@@ -78,7 +78,7 @@ def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
     """No beginning of a reply with code shows code lines that a later one takes back."""
     text, code = next(replies(1))
     before: list[str] = []
-    for end in range(0, 3_000, 13):
+    for end in range(0, 2_000, 17):
         lines = code_lines([growing(text[:end])])
         assert lines[:-1] == code[: max(0, len(lines) - 1)]
         assert len(lines) >= len(before) - 1

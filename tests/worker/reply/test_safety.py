@@ -27,7 +27,7 @@ def assert_safe(text: str) -> None:
 
 
 @given(hostile())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200)
 def test_no_text_of_the_model_acts_in_slack_or_is_refused(text: str) -> None:
     """Fragments made to ping, link, format or overflow come out as plain words."""
     assert_safe(text)

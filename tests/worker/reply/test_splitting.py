@@ -24,7 +24,7 @@ def joined(pieces: list[Piece]) -> str:
 
 
 @given(PIECES, st.integers(500, 3_000), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 def test_messages_hold_everything_in_order_and_no_more_than_they_may(
     pieces: list[Piece],
     room: int,
@@ -41,7 +41,7 @@ def test_messages_hold_everything_in_order_and_no_more_than_they_may(
 
 
 @given(CODE, st.integers(500, 900))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 def test_code_is_cut_between_lines_and_keeps_its_language(code: Code, room: int) -> None:
     """Joining the halves by line ends gives the code back byte for byte."""
     parts = [piece for message in packed([code], room, whole=True) for piece in message]
