@@ -67,6 +67,7 @@ async def run(settings: Settings) -> str | None:
         await for_loop.aclose()
         for_rq.close()
         for_beat.close()
+        log.info("worker ended", why=orders.why)
     return orders.why
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import redis
 import structlog
 
+from worker.ending import end
 from worker.errors import LeaseLostError
 from worker.faults import Faults, Point
 from worker.leases import Heartbeat, Lease
@@ -38,6 +39,7 @@ class Running:
     task: Task
     work: "asyncio.Task[None]"
     lost: bool = False
+    leaving: bool = False
 
 
 class Intake:
@@ -169,6 +171,7 @@ class Intake:
                 return
 
     async def _give_back(self, running: Running) -> None:
+        running.leaving = True
         uncharged = 1 if running.task.charged else 0
         try:
             given = await self.thread(self._worker.give_back, running.taken, uncharged)
@@ -209,8 +212,7 @@ class Intake:
             await asyncio.wait({hurry, done}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
             hurry.cancel()
             self._leaving = True
-            for running in list(self._running.values()):
-                running.work.cancel()
+            await end(running.work for running in self._running.values() if not running.leaving)
             await done
         self._threads.shutdown()
 

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from worker.beats import Beats
 from worker.commands import Commands
+from worker.ending import end
 from worker.engine import LoadError
 from worker.engine.health import Health as EngineHealth
 from worker.engine.health import State
@@ -108,9 +109,7 @@ class Serving:
         parts.intake.close()
         await taking
         await parts.intake.drain(self._orders.hurry, parts.settings.starchat_grace)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end(tasks)
         await self._leave()
 
     def _works(self) -> list[Callable[[], Awaitable[None]]]:

@@ -8,6 +8,7 @@ import structlog
 from contract.conversation import Conversation, Speaker
 from contract.job import Job
 from worker import reply
+from worker.ending import end
 from worker.engine import EngineError, RequestRefusedError
 from worker.errors import NoReplyError, OutOfTimeError
 from worker.faults import Faults, Point
@@ -53,24 +54,17 @@ class Writing:
         stop = asyncio.create_task(self._task.stopped.wait())
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                self._stop(work)
+            if self._task.charged and not work.done():
+                self._generation.stop(self._name)
                 await asyncio.wait({work})
+            await end({work})
             if not work.cancelled():
                 await work
         except EngineError:
             if not self._task.stopped.is_set():
                 raise
         finally:
-            stop.cancel()
-            work.cancel()
-            await asyncio.wait({work})
-
-    def _stop(self, work: asyncio.Task[None]) -> None:
-        if self._task.charged:
-            self._generation.stop(self._name)
-        else:
-            work.cancel()
+            await end({stop, work})
 
     async def _work(self, turns: Conversation, before: int) -> None:
         try:

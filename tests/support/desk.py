@@ -133,6 +133,11 @@ class Desk:
         found = self.redis.hget(f"rq:job:{job.id}", "status")
         return found.decode() if isinstance(found, bytes) else None
 
+    def wait_recorded(self, job: Job, within: float = 60.0) -> None:
+        """Wait until RQ has the result of a job."""
+        key = f"rq:results:{job.id}"
+        assert self.redis.xread({key: "0"}, count=1, block=int(within * 1000)), "no result came"
+
     def pending(self) -> int:
         """Return how many questions are accepted and not finished."""
         return int(self.redis.zcard(keys.PENDING))

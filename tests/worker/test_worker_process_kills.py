@@ -1,0 +1,128 @@
+"""A worker dies at any moment: another one ends the job, and the thread holds one reply."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract import keys
+from contract.job import Job
+from tests.support import taught
+from tests.support.desk import Desk, notices, words
+from tests.support.processes import Process
+from worker.faults import Point
+
+BEFORE_THE_MODEL = (
+    Point.DEQUEUED,
+    Point.CLAIMED,
+    Point.BEFORE_PLACEHOLDER,
+    Point.AFTER_PLACEHOLDER_POST,
+    Point.AFTER_PLACEHOLDER_SAVED,
+)
+WITH_THE_MODEL = (
+    Point.GENERATING,
+    Point.BEFORE_ANSWER_SAVED,
+    Point.AFTER_ANSWER_SAVED,
+    Point.AFTER_FINAL,
+    Point.BEFORE_FINISH,
+    Point.AFTER_FINISH,
+)
+LEASE = 3.0
+"""Seconds, as in `tests.support.desk`."""
+
+
+class Survivor:
+    """A worker that sleeps until it is needed."""
+
+    def __init__(self, desk: Desk, process: Process) -> None:
+        self._desk = desk
+        self._process = process
+
+    def sleep(self) -> None:
+        """Stand still, as if there were no such worker."""
+        self._process.signal(signal.SIGSTOP)
+        self._desk.redis.delete(keys.WORKERS)
+
+    def wake(self) -> None:
+        """Go on."""
+        self._process.signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def _survivor(desk: Desk, worker: Process) -> Iterator[Survivor]:
+    survivor = Survivor(desk, worker)
+    yield survivor
+    survivor.wake()
+
+
+@pytest.fixture
+def survivor(_survivor: Survivor) -> Iterator[Survivor]:
+    """A worker that has its model and sleeps."""
+    _survivor.sleep()
+    yield _survivor
+    _survivor.wake()
+
+
+def assert_answered_once(desk: Desk, job: Job) -> None:
+    """The thread holds the answer and nothing else of ours, and nobody holds the job."""
+    [message] = desk.wait_ended(job)
+    assert words([message]) == taught.ANSWERS[taught.MUTEX]
+    desk.wait_recorded(job)
+    [still] = desk.said_by_us(job)
+    assert (still["ts"], words([still])) == (message["ts"], words([message]))
+    assert desk.redis.zscore(keys.PENDING, job.id) is None
+
+
+@pytest.mark.parametrize("point", [*BEFORE_THE_MODEL, *WITH_THE_MODEL])
+def test_a_worker_may_die_at_any_point(
+    desk: Desk, model: str, survivor: Survivor, point: Point
+) -> None:
+    """Whenever a worker is killed, its job is answered once, soon after its lease has run out."""
+    with desk.worker(model, STARCHAT_FAULT=f"{point}:kill") as victim:
+        job = desk.ask(taught.MUTEX)
+        assert victim.wait(120) == -signal.SIGKILL
+    killed = time.monotonic()
+    survivor.wake()
+    assert_answered_once(desk, job)
+    assert time.monotonic() - killed < LEASE + 5 + 15  # the shared machine may be slow
+
+
+def test_a_paused_worker_that_wakes_up_says_nothing_more(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
+    """A worker that slept through its lease finds its job taken over and touches nothing."""
+    with desk.worker(model, STARCHAT_FAULT=f"{Point.GENERATING}:pause") as sleeper:
+        sleeper.wait_for("model loaded", within=120)
+        job = desk.ask(taught.MUTEX)
+        wait_paused(sleeper)
+        survivor.wake()
+        assert_answered_once(desk, job)
+        calls = len(desk.calls(job))
+        sleeper.signal(signal.SIGCONT)
+        sleeper.wait_for("job lost to another worker")
+        assert sleeper.stop() == 0
+    assert len(desk.calls(job)) == calls
+    assert_answered_once(desk, job)
+
+
+def test_a_job_that_ends_its_workers_is_given_up(desk: Desk, survivor: Survivor) -> None:
+    """After as many attempts as it may have, the thread is told once, and the next one runs."""
+    job = desk.ask(taught.MUTEX)
+    following = desk.ask(taught.IN_PLACE, after=job)
+    desk.redis.hset(f"rq:job:{job.id}", keys.ATTEMPTS, 3)
+    survivor.wake()
+    [message] = desk.wait_ended(job)
+    assert "more than once" in notices([message])
+    assert desk.wait_ended(following)
+    desk.wait_recorded(job)
+    assert desk.status(job) == "failed"
+
+
+def wait_paused(process: Process) -> None:
+    """Wait until a process stands still."""
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline, f"it goes on\n{process.log}"
+        time.sleep(0.05)
