@@ -233,6 +233,18 @@ def test_a_deleted_follower_is_passed_over(places: Places) -> None:
     assert places.runnable() == ["1.1", "2.1", "1.4"]
 
 
+def test_a_follower_need_not_wait_for_its_person_s_deleted_job(places: Places) -> None:
+    """Whose next turn it is in a thread has a free slot, if what held the slot is gone."""
+    one = replace(places, slots=1)
+    one.accept("1.1")
+    one.accept("2.1", thread="2.0", user="U2")
+    one.accept("1.2", user="U2")
+    one.delete("2.1")
+    one.end("1.1")
+
+    assert one.runnable() == ["1.1", "1.2"]
+
+
 def test_a_deleted_job_that_waits_for_a_slot_is_passed_over(places: Places) -> None:
     """A freed slot goes to the next that exists; none is made up of nothing."""
     one = replace(places, slots=1)

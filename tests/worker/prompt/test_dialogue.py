@@ -137,6 +137,22 @@ def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
     assert dialogue.stop_texts == ()
 
 
+def test_the_longer_of_two_control_tokens_is_meant(tmp_path: Path) -> None:
+    """Where one control token begins like another, the scaffold's text is the longer one."""
+    directory = without_starcoder(tmp_path)
+    file = directory / "tokenizer.json"
+    data = json.loads(file.read_text("utf-8"))
+    flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
+    data["added_tokens"].append({"id": 448, "content": "<|user|>:", "special": True} | flags)
+    file.write_text(json.dumps(data), "utf-8")
+    (directory / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|user|>:{{ m.content }}{% endfor %}"
+    )
+    checkpoint = Checkpoint.load(directory)
+
+    assert checkpoint.dialogue.ids(conversation("x")) == (448, *checkpoint.tokenizer.encode("x"))
+
+
 def without_starcoder(tmp_path: Path) -> Path:
     """Write a tokenizer with StarChat's four tokens but none of StarCoder's."""
     file = small_tokenizer_dir(tmp_path) / "tokenizer.json"

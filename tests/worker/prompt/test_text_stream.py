@@ -105,6 +105,17 @@ def test_what_may_become_a_stop_is_held_until_it_is_certain(small: Checkpoint) -
     assert not stream.stopped
 
 
+def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: Checkpoint) -> None:
+    """Where a stop string begins like it goes on, the longest beginning is held."""
+    encode = small.tokenizer.encode
+    stream = TextStream(small.tokenizer, ("<<|",))
+
+    assert stream.feed(encode("a<<")) == "a"
+    assert stream.feed(encode("<")) == "<"
+    assert stream.feed(encode("|b")) == ""
+    assert stream.stopped
+
+
 def test_nothing_follows_a_stop(small: Checkpoint) -> None:
     """Once a stop string has come, later ids show nothing."""
     encode = small.tokenizer.encode
