@@ -27,7 +27,7 @@ def main() -> int:
         signal.signal(number, end)
     try:
         settings = Settings.read()
-        logs.start("bot", settings.log_level)
+        logs.start("bot", settings.starchat_log_level)
         Bot(settings).run(stop)
     except SettingsError as error:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201

@@ -63,8 +63,13 @@ def decide(
         return Verdict.OUTSIDER
     if not _named(post, me) and post.place is not Place.DIRECT:
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
-    said = mrkdwn.unaddressed(post.text, me.user).strip().rstrip(".!?").lower()
-    return COMMANDS.get(said, Verdict.ANSWER)
+    return command(post.text, me) or Verdict.ANSWER
+
+
+def command(text: str, me: Me) -> Verdict | None:
+    """Return what a text asks the bot itself to do; `None` if it is for the model."""
+    said = mrkdwn.unaddressed(text, me.user).strip().rstrip(".!?").lower()
+    return COMMANDS.get(said)
 
 
 def _calls(post: Posted, me: Me, policy: Policy, mode: Mode | None, people: int | None) -> bool:

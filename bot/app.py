@@ -148,7 +148,6 @@ def _limits(settings: Settings) -> Limits:
         pending=settings.starchat_most_pending,
         per_person=settings.starchat_most_per_person,
         slots=settings.starchat_slots_per_person,
-        attempts=settings.starchat_attempts,
     )
 
 

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from bot import mrkdwn
+from bot.admission import command
 from bot.identity import Me
 from bot.messages import Kind, Message
 from contract.conversation import Conversation, Speaker, Turn, in_order
@@ -38,7 +39,11 @@ def build(
     known = {me.user: me.name, **names}
     before = sorted((m for m in messages if m.ts <= until), key=lambda m: m.ts)
     several = len({m.author for m in before if m.kind is not Kind.REPLY}) > 1
-    said = [_said(m, me, known, named=several) for m in before if m.kind is not Kind.REPLY]
+    said = [
+        _said(m, me, known, named=several)
+        for m in before
+        if m.ts == until or not (m.kind is Kind.REPLY or _told(m, me))
+    ]
     turns = (*said, *_replies(before))
     return in_order(tuple(t for t in turns if t.text.strip() or t.ts == until), until=until)
 
@@ -53,6 +58,12 @@ def fitting(conversation: Conversation, most: int) -> Conversation:
             break
         kept.append(turn)
     return tuple(reversed(kept))
+
+
+def _told(message: Message, me: Me) -> bool:
+    """Whether the message told the bot itself something, as `follow`, and not the model."""
+    addressed = me.user in mrkdwn.addressed(message.text)
+    return addressed and not message.files and command(message.text, me) is not None
 
 
 def _mentioned(message: Message, me: Me) -> set[str]:

@@ -21,6 +21,8 @@ from contract.scripts import ACCEPT, FINISH
 
 TIMEOUT: Final = 900
 """Seconds after which RQ's own tools take a running job for stuck."""
+RETRIES: Final = 3
+"""How often RQ's own tools may run a job again whose worker was lost."""
 
 WITHDRAW: Final = """
 local status, worker = unpack(redis.call('HMGET', KEYS[1], 'status', 'worker_name'))
@@ -57,12 +59,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may be pending, and how often RQ may run a job again after a lost worker."""
+    """How much may be pending in all and for one person, and how much of that may run at once."""
 
     pending: int = 1000
     per_person: int = 8
     slots: int = 4
-    attempts: int = 3
 
 
 class Outbox:
@@ -159,7 +160,7 @@ class Outbox:
             timeout=TIMEOUT,
             result_ttl=keys.HOUR,
             failure_ttl=keys.TEXT_TTL,
-            retry=Retry(max=self._limits.attempts, enqueue_at_front=True),
+            retry=Retry(max=RETRIES, enqueue_at_front=True),
             status=JobStatus.QUEUED,
             serializer=JSONSerializer,
         )

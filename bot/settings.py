@@ -57,7 +57,7 @@ class Settings(Base):
         description="Port for `/healthz`, `/readyz` and `/metrics`; without it there is none.",
         json_schema_extra=_expected("a port from 1 to 65535"),
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    starchat_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",
         description="The least important events that are logged; texts of messages never are.",
         json_schema_extra=_expected("DEBUG, INFO, WARNING or ERROR"),
@@ -87,13 +87,6 @@ class Settings(Base):
         le=1_000,
         description="How many of one person's questions are answered at the same time.",
         json_schema_extra=_expected("a whole number from 1 to 1000"),
-    )
-    starchat_attempts: int = Field(
-        default=3,
-        ge=1,
-        le=20,
-        description="How often a worker may be lost with a question before it is given up.",
-        json_schema_extra=_expected("a whole number from 1 to 20"),
     )
     starchat_external_users: Answer = Field(
         default="deny",

@@ -79,8 +79,9 @@ class Turns:
         """Forget a deleted message; if it was a question, nobody wants its answer any more."""
         thread = deleted.thread
         self.threads.drop(thread, deleted.ts, deleted.version)
-        job = job_id(thread.team, thread.channel, deleted.ts)
-        orphan = self.outbox.cancel(job)
+        # Slack may deliver the question itself later than its deletion.
+        self.outbox.claim(thread.team, thread.channel, deleted.ts)
+        orphan = self.outbox.cancel(job_id(thread.team, thread.channel, deleted.ts))
         if orphan is not None:
             self.background.do("delete", self.posting.delete, thread.channel, orphan)
 

@@ -37,9 +37,7 @@ NO_WORKER: Final = (
     "No worker is running at the moment. Your question is kept and will be answered as soon as "
     "one is back."
 )
-HELD: Final = (
-    "Another question of this thread, or of yours, comes first. This one is kept and follows it."
-)
+HELD: Final = "Other questions of yours come first. This one is kept and follows them."
 LOADING: Final = "The model is still being loaded. Your question is kept; it will be answered then."
 
 COMMANDS: Final = {
@@ -74,8 +72,8 @@ def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: 
     """
     Say why an answer does not start at once; `None` if it does.
 
-    `place` is how many questions are before this one; `held` says that it waits for an earlier
-    question of the same thread or person, so that free slots are of no use to it.
+    `place` is how many questions are before this one; `held` says that it waits for earlier
+    questions of the same person, so that free slots are of no use to it.
     """
     if not workers:
         return NO_WORKER

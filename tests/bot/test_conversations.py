@@ -168,6 +168,19 @@ def test_empty_messages_are_left_out_but_never_the_question() -> None:
     assert said(build(messages, until=ts(2), me=ME, names={})) == [(None, "")]
 
 
+def test_what_was_told_to_the_bot_itself_is_no_turn() -> None:
+    """`follow` and an empty mention are for the bot; the same words without it are for people."""
+    messages = read(
+        message(1, f"{MENTION} follow"),
+        message(2, f"{MENTION}"),
+        message(3, "help"),
+        message(4, f"{MENTION} what is a mutex?"),
+    )
+
+    found = build(messages, until=ts(4), me=ME, names={})
+    assert [turn.text for turn in found] == ["help", "what is a mutex?"]
+
+
 def test_attached_files_are_named() -> None:
     """The model is told that there was a file, since it cannot see it."""
     messages = read(message(1, f"{MENTION} why?", files=[{"name": "error.log"}]))

@@ -109,6 +109,21 @@ def test_a_bot_that_may_not_read_threads_answers_the_question(
     assert turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
+def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
+    workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
+) -> None:
+    """While Redis is away a question is asked and taken back; Slack delivers both late."""
+    server.kill()
+    ts = workspace.post(ADA, GENERAL, "@StarChat my secret")
+    bot.wait_for("not acknowledged")
+    server.restart()
+    workspace.delete(ADA, GENERAL, ts)
+    until(lambda: redis.exists(f"starchat:{TEAM}:seen:{GENERAL}:{ts}"), what="the deletion")
+    until(lambda: arrived(workspace, ts), what="a later delivery")
+
+    assert pending(redis) == []
+
+
 @pytest.mark.parametrize("action", ["drop", "refresh_requested"])
 def test_a_socket_that_closes_is_opened_again(
     workspace: Workspace, redis: Redis, action: str

@@ -192,7 +192,7 @@ def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> N
     redis.flushall()
     ts = ask(workspace, "@StarChat what is a mutex?", root)
 
-    assert turns(redis, GENERAL, ts) == [(None, "help"), (None, "what is a mutex?")]
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, redis: Redis) -> None:
@@ -230,11 +230,7 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
     assert not redis.exists(keys.thread(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat and in Rust?", root)
 
-    assert [text for _, text in turns(redis, GENERAL, ts)] == [
-        "what is a mutex?",
-        "forget",
-        "and in Rust?",
-    ]
+    assert [text for _, text in turns(redis, GENERAL, ts)] == ["what is a mutex?", "and in Rust?"]
 
 
 def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis: Redis) -> None:

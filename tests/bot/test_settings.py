@@ -43,7 +43,7 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "localhost:6379", "redis://"),
         ("PORT", "many", "a port from 1 to 65535"),
         ("HEALTH_PORT", "0", "a port from 1 to 65535"),
-        ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
+        ("STARCHAT_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
         ("STARCHAT_DISPLAY", "shout", "stream, edit or final"),
         ("STARCHAT_MOST_PENDING", "0", "a whole number from 1 to 100000"),
         ("STARCHAT_EXTERNAL_USERS", "denied", "allow or deny"),

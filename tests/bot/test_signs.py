@@ -134,18 +134,30 @@ def test_a_dead_worker_is_no_worker(
     assert shown(workspace, job) == [views.NO_WORKER]
 
 
-def test_a_question_behind_another_one_says_so(
+def test_a_persons_second_question_says_that_the_first_is_answered_first(
     signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
 ) -> None:
-    """The second question of a thread is seen to have arrived while the first is answered."""
+    """Who has no slot left reads why nothing happens although the workers are free."""
     work(redis, slots=4, busy=1)
+    outbox.accept(asked(workspace))
+    second = asked(workspace)
+    signs.show(second, outbox.accept(second))
+    finished(background)
+
+    assert shown(workspace, second) == [views.HELD]
+
+
+def test_a_question_behind_another_one_of_its_thread_gets_no_sign(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace
+) -> None:
+    """A sign would stand above the reply that comes before it: replies stand in order."""
     first = asked(workspace)
     outbox.accept(first)
     second = asked(workspace, first.ts)
     signs.show(second, outbox.accept(second))
     finished(background)
 
-    assert shown(workspace, second) == [views.HELD]
+    assert shown(workspace, second) == []
 
 
 def test_a_worker_that_was_faster_keeps_its_placeholder(

@@ -42,7 +42,7 @@ def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
 
 
 def test_a_question_that_waits_for_another_one_says_so() -> None:
-    """Free slots are of no use to the second question of a thread, and the person reads why."""
+    """Free slots are of no use to who has taken all of theirs, and the person reads why."""
     assert views.sign(5, (IDLE,), None, held=True) == views.HELD
     assert views.sign(5, (), None, held=True) == views.NO_WORKER
 
