@@ -71,9 +71,11 @@ def test_one_question_is_answered_and_everything_ends(home: Path, model: str) ->
 
 
 def test_it_stays_until_it_is_interrupted(home: Path, model: str) -> None:
-    """Others may ask through it meanwhile, a killed Valkey comes back, Ctrl-C ends all of it."""
+    """Others may ask through it, a killed Valkey comes back, and Ctrl-C ends all of it."""
     with _demo(home, model, "--no-question") as demo:
-        demo.wait_for_line("  Open http", START)
+        address = demo.wait_for_line("  Open http", START).split()[1]
+        with _demo(home, model) as another:
+            assert another.wait() == 0
         first = _asked(home, MUTEX)
         valkey = Valkey(home / "valkey").pid()
         assert valkey is not None
@@ -86,6 +88,7 @@ def test_it_stays_until_it_is_interrupted(home: Path, model: str) -> None:
     for found in (first, second):
         assert found.returncode == 0, found.stderr
         assert "A mutex lets one thread" in found.stdout
+    assert another.lines == [f"demo: already running at {address}"]
     assert status == 0
     assert demo.lines[-1] == "demo: stopped, nothing is left running"
     assert not surviving(kin)
@@ -101,17 +104,6 @@ def test_a_killed_demo_leaves_nothing_behind(home: Path, model: str) -> None:
 
     assert len(kin) >= 4
     assert not surviving(kin, START)
-
-
-def test_a_second_demo_says_where_the_first_is(home: Path, model: str) -> None:
-    """Nothing is started twice."""
-    with _demo(home, model, "--no-question") as first:
-        address = first.wait_for_line("  Open http", START).split()[1]
-        with _demo(home, model) as second:
-            status = second.wait()
-
-    assert status == 0
-    assert second.lines == [f"demo: already running at {address}"]
 
 
 def test_a_process_that_dies_ends_the_demo_with_its_last_words(home: Path) -> None:

@@ -11,8 +11,13 @@ import pytest
 import redis
 
 from contract import keys, scripts
+from demo.conversation import Page
 from scripts import credentials
+from tests.support.checkpoints import taught_checkpoint
+from tests.support.processes import Process
 from tests.support.redis import binary
+from tests.support.taught import MUTEX
+from tests.support.workspace import Workspace
 
 REPOSITORY: Final = Path(__file__).parents[2]
 QUEUE: Final = "rq:queue:starchat"
@@ -25,6 +30,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     """The bot and the worker, connected to a server that runs our configuration and rules."""
     home = tmp_path_factory.mktemp("r")
     credentials.main(home)
+    with (home / "secrets" / "users.acl").open("a", encoding="utf-8") as rules:
+        rules.write("user watcher on nopass +acl|log\n")
     options = {"--unixsocket": home / "s", "--dir": home, "--aclfile": home / "secrets/users.acl"}
     conf = REPOSITORY / "deploy" / "redis.conf"
     text = re.sub(r"^(dir|aclfile) .*\n", "", conf.read_text("utf-8"), flags=re.MULTILINE)
@@ -94,6 +101,29 @@ def test_a_turn_passes_from_the_bot_to_the_worker(clients: Clients) -> None:
         assert client.hgetall(keys.WORKERS) == {b"w": b"{}"}
         assert client.ping()
         assert abs(client.time()[0] - time.time()) < 60
+
+
+@pytest.mark.timeout(300)
+def test_a_question_is_answered_under_these_rules(clients: Clients) -> None:
+    """Bot and worker do all that they do for a reply, and nothing that the rules refuse."""
+    path = clients["bot"].connection_pool.connection_kwargs["path"]
+    words = {n: c.connection_pool.connection_kwargs["password"] for n, c in clients.items()}
+    urls = {name: f"unix://{name}:{word}@{path}" for name, word in words.items()}
+    model = {"STARCHAT_MODEL": str(taught_checkpoint()), "STARCHAT_TEMPERATURE": "0"}
+    with (
+        Workspace() as slack,
+        Process("bot", REDIS_URL=urls["bot"], **slack.environment),
+        Process("worker", REDIS_URL=urls["worker"], **slack.environment, **model) as worker,
+    ):
+        slack.wait_connected()
+        worker.wait_for("model loaded", within=120)
+        *_, reply = Page(slack.url).ask(MUTEX)
+    watcher = redis.Redis(unix_socket_path=path, username="watcher", password="")
+    with watcher:
+        refused = watcher.acl_log()
+
+    assert reply.state == "final"
+    assert refused == []
 
 
 def test_the_worker_may_listen_for_commands(clients: Clients) -> None:
