@@ -23,15 +23,24 @@ def _port(given: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="fakeslack", description="A Slack workspace on this machine."
+        prog="fakeslack",
+        description="A Slack workspace on this machine.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=_port, default=8065, help="port; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything left to chance")
-    parser.add_argument("--speed", type=float, default=1.0, help="how fast waits pass")
-    parser.add_argument("--ack-seconds", type=float, default=3.0, help="time to acknowledge")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="how fast repetitions, lifetimes and limits pass"
+    )
+    parser.add_argument(
+        "--ack-seconds",
+        type=float,
+        default=3.0,
+        help="real seconds in which the app has to acknowledge",
+    )
     parser.add_argument("--limits", action="store_true", help="apply Slack's rate limits")
-    parser.add_argument("--request-url", default="", help="deliver here instead of by socket")
+    parser.add_argument("--request-url", default="", help="HTTP mode: deliver here, not by socket")
     return parser
 
 

@@ -43,17 +43,10 @@ class Clock:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        while self._sleepers and (self._sleepers[0][0] <= self.now() or self._first.done()):
-            self._wake()
+        while self._sleepers and self._sleepers[0][0] <= self.now():
+            _, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
         if self._sleepers:
             left = (self._sleepers[0][0] - self.now()) / self._speed
             self._alarm = asyncio.get_running_loop().call_later(left, self._ring)
-
-    @property
-    def _first(self) -> asyncio.Future[None]:
-        return self._sleepers[0][2]
-
-    def _wake(self) -> None:
-        _, _, woken = heapq.heappop(self._sleepers)
-        if not woken.done():
-            woken.set_result(None)
