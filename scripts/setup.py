@@ -30,6 +30,9 @@ BIG = (
     "CUDA libraries, 3 to 4 GB, once. An index with CPU builds in PIP_EXTRA_INDEX_URL avoids it."
 )
 
+ABSENT = ("No matching distribution", "ResolutionImpossible")
+"""How pip says that a version is nowhere; the second where a constraint of its own names torch."""
+
 
 class SetupError(Exception):
     """The set-up cannot go on; the message is one line for the person."""
@@ -136,7 +139,7 @@ def torch(environment: Environment, wanted: str) -> None:
     try:
         run(environment, "torch, CPU build", pip(environment, f"{wanted}+cpu", *constraint))
     except CommandError as error:
-        if "No matching distribution" not in str(error):
+        if not any(words in str(error) for words in ABSENT):
             raise
         if sys.platform == "linux":
             say(BIG)
