@@ -162,7 +162,9 @@ def _posted(event: Json, body: Json, team: str, me: Me) -> Posted:
     author_team = event.get("user_team") or event.get("source_team") or event.get("team")
     shared = bool(body.get("is_ext_shared_channel"))
     own = me.wrote(event)
-    asks = (event.get("subtype") or "") in ASKING and not own and not event.get("hidden")
+    # Slack tells of a mention again when its message is edited: an edit is no new turn.
+    fresh = not (own or event.get("hidden") or event.get("edited"))
+    asks = fresh and (event.get("subtype") or "") in ASKING
     message = Message.read(event, me)
     profile = event.get("user_profile")
     profile = profile if isinstance(profile, Mapping) else {}
@@ -221,9 +223,10 @@ def _thread(team: str, channel: str, message: Json) -> Thread:
 
 def _place(event: Json) -> Place:
     kind = event.get("channel_type")
-    if kind == "im" or (kind is None and str(event["channel"]).startswith("D")):
-        return Place.DIRECT
-    return Place.GROUP_DIRECT if kind == "mpim" else Place.CHANNEL
+    if kind == "mpim":
+        return Place.GROUP_DIRECT
+    direct = kind == "im" or str(event["channel"]).startswith("D")
+    return Place.DIRECT if direct else Place.CHANNEL
 
 
 def _team(body: Json, me: Me) -> str:

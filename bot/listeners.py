@@ -13,10 +13,10 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest, BoltResponse
-from slack_sdk.errors import SlackApiError
 
 from bot import views
 from bot.background import Background
+from bot.errors import SLACK_AWAY
 from bot.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
 from bot.forgetting import Forgetting
 from bot.health import Metrics
@@ -67,8 +67,7 @@ class Listeners:
 
     def failed(self, error: Exception) -> None:
         """Log what kept us from acknowledging; never with the text of the request."""
-        known = isinstance(error, RedisError | SlackApiError | OSError)
-        if known:
+        if isinstance(error, (RedisError, *SLACK_AWAY)):
             log.warning("not acknowledged", why=type(error).__name__)
         else:
             log.error("not acknowledged", exc_info=error)

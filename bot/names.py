@@ -8,8 +8,8 @@ import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
+from bot.errors import SLACK_AWAY
 from bot.mrkdwn import clean
 from contract import keys
 
@@ -63,7 +63,7 @@ class Names:
     def _ask(self, user: str) -> Person:
         try:
             answer = self._client.users_info(user=user)
-        except (SlackApiError, OSError) as error:
+        except SLACK_AWAY as error:
             log.warning("name not found", user=user, why=type(error).__name__)
             return Person(name=user, known=False)
         person = answer.get("user")

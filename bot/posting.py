@@ -20,7 +20,7 @@ LONGEST_WAIT: Final = 30.0
 
 
 class Posting:
-    """Posts sentences. Raises `SlackApiError` or `OSError` where Slack does not take them."""
+    """Posts sentences. Raises `bot.errors.SLACK_AWAY` where Slack does not take them."""
 
     def __init__(self, client: WebClient) -> None:
         """`client` must not repeat anything by itself: a repeated post is a second message."""

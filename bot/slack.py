@@ -10,6 +10,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.errors import SLACK_AWAY
 from bot.identity import Me
 from bot.settings import Settings
 from contract.settings import SettingsError, revealed
@@ -61,16 +62,21 @@ def introduce(web: WebClient, stop: threading.Event) -> Me | None:
                 bot=str(answer.get("bot_id") or ""),
                 name=str(answer.get("user") or "StarChat"),
             )
-        except SlackApiError as error:
-            why = str(error.response.get("error"))
+        except SLACK_AWAY as error:
+            why = reason(error)
             if why in REFUSED:
                 raise SettingsError(refusal("SLACK_BOT_TOKEN", why)) from None
-        except OSError as error:
-            why = type(error).__name__
         log.warning("slack not reached", why=why)
         stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
         tries += 1
     return None
+
+
+def reason(error: Exception) -> str:
+    """Return Slack's word for what went wrong, or the kind of error that kept us from it."""
+    if isinstance(error, SlackApiError):
+        return str(error.response.get("error"))
+    return type(error).__name__
 
 
 def refusal(variable: str, why: str) -> str:

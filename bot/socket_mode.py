@@ -11,13 +11,13 @@ from typing import Any, Final
 import structlog
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot.errors import SLACK_AWAY
 from bot.health import Metrics
-from bot.slack import PAUSES, REFUSED, refusal
+from bot.slack import PAUSES, REFUSED, reason, refusal
 from contract.settings import SettingsError
 
 log = structlog.get_logger()
@@ -153,10 +153,8 @@ class SocketMode:
         """Open what is not open; return why that did not work, or nothing."""
         try:
             opened = [connection.mend() for connection in self._connections]
-        except SlackApiError as error:
-            return str(error.response.get("error"))
-        except OSError as error:
-            return type(error).__name__
+        except SLACK_AWAY as error:
+            return reason(error)
         return "" if all(opened) else "closed"
 
 

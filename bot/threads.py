@@ -65,8 +65,8 @@ class Threads:
     """
     The copies of all threads in which the bot takes part.
 
-    Raises `redis.exceptions.RedisError`, and `SlackApiError`, `OSError` where Slack cannot be
-    read now but may be later.
+    Raises `redis.exceptions.RedisError`, and `bot.errors.SLACK_AWAY` where Slack cannot be read
+    now but may be later.
     """
 
     def __init__(self, redis: Redis, client: WebClient, me: Me, *, page: int = PAGE) -> None:

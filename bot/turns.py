@@ -10,11 +10,11 @@ from typing import Final
 
 import structlog
 from redis import Redis
-from slack_sdk.errors import SlackApiError
 
 from bot import admission, conversations, mrkdwn, views
 from bot.admission import Mode, Policy, Verdict
 from bot.background import Background
+from bot.errors import SLACK_AWAY
 from bot.events import Changed, Deleted, Place, Posted
 from bot.forgetting import Forgetting
 from bot.health import Metrics
@@ -168,7 +168,7 @@ class Turns:
         """Read the thread; at the last delivery a message alone is better than none."""
         try:
             return self.threads.read(post.thread)
-        except (SlackApiError, OSError) as error:
+        except SLACK_AWAY as error:
             if attempt < LAST_ATTEMPT:
                 raise
             log.warning("thread not read", channel=post.thread.channel, why=type(error).__name__)

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 THREADS: Final = 32
 MOST_WAITING: Final = 256
 """Connections that may wait for a thread; more are closed at once."""
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 """Seconds that a client may be silent."""
 MOST_BODY: Final = 1024 * 1024
 """Bytes; Slack's largest requests have a few hundred thousand."""

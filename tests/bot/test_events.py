@@ -40,6 +40,7 @@ def test_a_reply_belongs_to_its_thread() -> None:
         ({"channel_type": "im", "channel": "D01"}, Place.DIRECT),
         ({"channel_type": "mpim"}, Place.GROUP_DIRECT),
         ({"channel_type": None, "channel": "D01"}, Place.DIRECT),
+        ({"channel_type": "app_home", "channel": "D01"}, Place.DIRECT),
         ({"channel_type": None}, Place.CHANNEL),
     ],
 )
@@ -89,10 +90,16 @@ def test_our_own_messages_ask_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{"subtype": "me_message"}, {"subtype": "channel_join"}, {"hidden": True}]
+    "event",
+    [
+        {"subtype": "me_message"},
+        {"subtype": "channel_join"},
+        {"hidden": True},
+        {"edited": {"user": ADA, "ts": ts(9)}},
+    ],
 )
 def test_some_messages_never_ask(event: Json) -> None:
-    """Joins, asides and hidden messages are no questions."""
+    """Joins, asides, hidden messages and edits are no questions."""
     assert not posted(1, **event).asks
 
 

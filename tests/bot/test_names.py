@@ -53,6 +53,7 @@ def test_nobody_is_asked_for_without_need(names: Names, workspace: Workspace) ->
         {"fault": "ratelimited"},
         {"fault": "drop_before"},
         {"fault": "html"},
+        {"fault": "truncated"},
         {"fault": "status", "status": 503},
     ],
 )

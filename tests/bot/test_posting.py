@@ -8,6 +8,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.errors import SLACK_AWAY
 from bot.posting import Posting
 from contract.job import Thread
 from tests.support.deliveries import ME
@@ -58,7 +59,7 @@ def test_a_post_that_may_have_arrived_is_not_made_again(
     """A lost answer is an error, never a second message."""
     workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     thread = thread_of(workspace)
-    with pytest.raises((SlackApiError, OSError)):
+    with pytest.raises(SLACK_AWAY):
         posting.say(thread, "Ready.")
 
     assert texts(workspace.replies(GENERAL, thread.ts)) == ["Ready."]

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
+from bot.errors import SLACK_AWAY
 from bot.messages import Kind, Message
 from bot.threads import Threads
 from contract import keys
@@ -195,6 +195,7 @@ def test_a_thread_that_may_not_be_read_is_none(
         {"fault": "status", "status": 500},
         {"fault": "drop_before"},
         {"fault": "html"},
+        {"fault": "truncated"},
         {"fault": "error", "error": "internal_error"},
     ],
 )
@@ -204,7 +205,7 @@ def test_a_thread_that_cannot_be_read_now_is_an_error(
     """When Slack is busy or broken, the mention is not acknowledged and comes again."""
     thread = talk(workspace, "a", "b")
     workspace.faults({"method": "conversations.replies", **fault})
-    with pytest.raises((SlackApiError, OSError)):
+    with pytest.raises(SLACK_AWAY):
         threads.read(thread)
     workspace.faults()
 
