@@ -248,7 +248,6 @@ class Page {
   /** On a narrow screen only what is on top can be reached. */
   #reach() {
     const open = document.body.classList.contains("drawer");
-    byId("sidebar").inert = narrow.matches && !open;
     byId("channel").inert = narrow.matches && (open || Boolean(this.store.thread));
     byId("thread").inert = narrow.matches && open;
   }

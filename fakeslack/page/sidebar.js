@@ -18,6 +18,12 @@ function switcher(store) {
   return el("fieldset", { class: "personas" }, el("legend", {}, "You write as"), choices);
 }
 
+function connection(store) {
+  if (store.link.phase !== "live") return "The workspace is away";
+  const name = store.app?.name ?? "App";
+  return store.app?.connected ? `${name} is connected` : `${name} is not connected`;
+}
+
 function presence(store) {
   const there = store.app?.connected && store.link.phase === "live";
   const words = there ? "connected" : "not connected";
@@ -81,6 +87,6 @@ export function sidebar(store) {
       el("button", { type: "button", class: "tool drawer-close", "data-action": "drawer-close", "aria-label": "Close the sidebar" }, icon("close"))),
     switcher(store),
     el("div", { class: "groups" }, group("Channels", rooms, store), group("Direct messages", direct, store, fresh)),
-    el("div", { class: "app-state" }, presence(store), el("span", {}, store.app?.connected ? `${store.app.name} is connected` : `${store.app?.name ?? "App"} is not connected`)),
+    el("div", { class: "app-state" }, presence(store), el("span", {}, connection(store))),
   ];
 }

@@ -135,17 +135,19 @@ def test_an_own_message_can_be_edited(town: Workspace, room: str, read: Read) ->
 
 def test_an_edit_that_is_left_changes_nothing(town: Workspace, room: str, read: Read) -> None:
     """Escape in the editor leaves the message as it was, also while others write."""
-    town.post(ADA, room, "as it was")
+    ts = town.post(ADA, room, "as it was")
     ada = read(town).open(room)
+    expect(ada.row("as it was")).to_be_visible()
     ada.composer.press("ArrowUp")
     editor = ada.page.get_by_role("textbox", name="Edit message")
     editor.fill("half a thought")
+    town.react(LIN, room, ts, "eyes")
     town.post(LIN, room, "meanwhile")
     expect(ada.row("meanwhile")).to_be_visible()
     expect(editor).to_have_value("half a thought")
     editor.press("Escape")
 
-    expect(ada.row("as it was")).to_be_visible()
+    expect(ada.row("as it was").locator(".reaction")).to_have_text("👀1")
     assert texts(town.messages(room)) == ["as it was", "meanwhile"]
 
 

@@ -194,6 +194,29 @@ def test_slow_messages_show_that_they_are_coming(town: Workspace, room: str, rea
     expect(ada.channel.get_by_role("status", name="Loading messages")).to_have_count(0)
 
 
+def test_what_happens_while_messages_come_is_not_lost(
+    town: Workspace, room: str, read: Read
+) -> None:
+    """An event that is newer than the answer under way is shown after it."""
+    made = town.control("create", name="meanwhile", members=[ADA, LIN])
+    other = str(made["channel"])
+    ada = read(town).open(PYTHON)
+    expect(ada.channel.locator(".intro")).to_contain_text("#python")
+
+    def slowly(route: Route) -> None:
+        answer = route.fetch()
+        town.post(LIN, room, "just now")
+        town.post(LIN, other, "elsewhere")
+        expect(ada.entry("meanwhile").locator(".count")).to_have_text("1")
+        route.fulfill(response=answer)
+
+    ada.page.route(f"**/_page/messages*{room}*", slowly)
+    name = next(c["name"] for c in town.state()["channels"] if c["id"] == room)
+    ada.entry(name).click()
+
+    expect(ada.row("just now")).to_be_visible()
+
+
 @pytest.mark.parametrize(("system", "paper"), [("light", LIGHT), ("dark", DARK)])
 def test_the_theme_is_the_systems(town: Workspace, read: Read, system: str, paper: str) -> None:
     """Without a choice the page is as dark as the system wants it."""
@@ -233,6 +256,10 @@ def test_a_narrow_page_has_a_drawer_and_a_whole_thread(
     ada.page.keyboard.press("Escape")
     expect(ada.entry("general")).not_to_be_visible()
     ada.row("root").locator(".summary").click()
+    expect(ada.reply_composer).to_be_focused()
+    for _ in range(20):
+        ada.page.keyboard.press("Tab")
+        assert not ada.run("() => document.activeElement.matches('#channel *, #sidebar *')")
     box = ada.thread.bounding_box()
     assert box is not None
     assert box["width"] == NARROW["width"]
