@@ -119,6 +119,15 @@ def test_a_step_leaves_room_for_further_turns(small: Checkpoint) -> None:
     assert len(built(small, *turns, positions=512, max_new_tokens=64).ids) <= 0.7 * room
 
 
+def test_a_long_question_keeps_what_fits_beside_it(small: Checkpoint) -> None:
+    """Where the question alone takes most of the room, the newest turns still fill the rest."""
+    turns = talk(*(f"turn {n} " + "word " * 4 for n in range(8)), "{" * 330)
+    prompt = built(small, *turns, positions=512, max_new_tokens=64)
+
+    assert 0 < prompt.dropped < 8
+    assert len(prompt.ids) > 512 - 64 - 2 * cost(small, turns[0].text)
+
+
 def test_people_s_talk_before_the_mention_is_left_out_turn_by_turn(small: Checkpoint) -> None:
     """A long talk among people is one message to the model, yet only its oldest turns go."""
     turns = [ask(f"message {n} " + "word " * 9, f"P{n % 3}", at=n) for n in range(20)]
