@@ -213,6 +213,7 @@ def test_what_happens_while_messages_come_is_not_lost(
     ada.page.route(f"**/_page/messages*{room}*", slowly)
     name = next(c["name"] for c in town.state()["channels"] if c["id"] == room)
     ada.entry(name).click()
+    expect(ada.channel.locator(".intro")).to_contain_text(f"#{name}")
 
     expect(ada.row("just now")).to_be_visible()
 
