@@ -117,7 +117,7 @@ class Settings(Base):
         le=TEXT_TTL,
     )
     starchat_fault: str = _setting(
-        "", "point:kill or point:pause, see worker/faults.py", "For tests: dies at a named point."
+        "", "point:kill or point:pause", "For tests: dies at a named point, see worker/faults.py."
     )
 
     @field_validator("starchat_fault")

@@ -1,12 +1,18 @@
 """What the tests of a whole worker share: one desk, and one worker that has its model."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import redis
+from redis.asyncio import Redis
 
+from bot.outbox import Limits, Outbox
 from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import Desk
 from tests.support.processes import Process
+from tests.support.redis import RedisServer
+from worker.leases import Claims
+from worker.rq_worker import RqWorker
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +34,39 @@ def worker(desk: Desk, model: str) -> Iterator[Process]:
     with desk.worker(model) as worker:
         worker.wait_for("model loaded", within=120)
         yield worker
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    """A Redis server of this module's own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: RedisServer) -> Iterator[redis.Redis]:
+    """A connection to an empty server."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+async def loop_client(server: RedisServer) -> AsyncIterator[Redis]:
+    """A connection for the event loop."""
+    async with Redis.from_url(server.url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def outbox(client: redis.Redis) -> Outbox:
+    """The bot's end of the queue."""
+    return Outbox(client, Limits())
+
+
+@pytest.fixture
+def rq_worker(client: redis.Redis) -> RqWorker:
+    """A registered worker."""
+    worker = RqWorker(client, "w1", Claims(client, 30.0, "w1"), 3600)
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    return worker

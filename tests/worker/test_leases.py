@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from uuid import uuid4
@@ -28,28 +27,6 @@ from worker.leases import (
 
 LONG = 30.0
 SHORT = 0.3
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """A Redis server of this module's own."""
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    """A connection to an empty server."""
-    with redis.Redis.from_url(server.url) as client:
-        client.flushall()
-        yield client
-
-
-@pytest.fixture
-async def loop_client(server: RedisServer) -> AsyncIterator[Redis]:
-    """A connection for the event loop."""
-    async with Redis.from_url(server.url, decode_responses=True) as client:
-        yield client
 
 
 def dequeued(client: redis.Redis, status: str = "queued") -> str:

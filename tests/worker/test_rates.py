@@ -1,12 +1,10 @@
 """Budgets of Web API calls: one for all workers, finals first, frozen when Slack says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
-import pytest
+import redis
 from redis.asyncio import Redis
 
-from tests.support.redis import RedisServer
 from worker.rates import Budget, Rates, budget_key
 
 SLOW = Budget(burst=3, per_minute=60, reserve=1)
@@ -14,31 +12,18 @@ FAST = Budget(burst=2, per_minute=6000)
 KEY = budget_key("T1", "chat.update")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """A Redis server of this module's own."""
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: RedisServer) -> AsyncIterator[Redis]:
-    """A connection to an empty server."""
-    async with Redis.from_url(server.url, decode_responses=True) as client:
-        await client.flushall()
-        yield client
-
-
-async def test_all_workers_spend_one_budget(client: Redis) -> None:
+async def test_all_workers_spend_one_budget(client: redis.Redis, loop_client: Redis) -> None:
     """However many workers ask at once, a burst is granted once."""
-    waits = await asyncio.gather(*(Rates(client).take(KEY, SLOW, final=True) for _ in range(6)))
+    waits = await asyncio.gather(
+        *(Rates(loop_client).take(KEY, SLOW, final=True) for _ in range(6))
+    )
     assert sorted(waits)[:3] == [0, 0, 0]
     assert all(0 < wait <= 1 for wait in sorted(waits)[3:])
 
 
-async def test_finals_have_a_reserve(client: Redis) -> None:
+async def test_finals_have_a_reserve(client: redis.Redis, loop_client: Redis) -> None:
     """Edits of growing replies leave calls for those that finish one."""
-    rates = Rates(client)
+    rates = Rates(loop_client)
     while not await rates.take(KEY, SLOW, final=False):
         pass
     assert await rates.take(KEY, SLOW, final=False) > 0
@@ -46,26 +31,30 @@ async def test_finals_have_a_reserve(client: Redis) -> None:
     assert await rates.take(KEY, SLOW, final=True) > 0
 
 
-async def test_a_budget_refills(client: Redis) -> None:
+async def test_a_budget_refills(client: redis.Redis, loop_client: Redis) -> None:
     """Whoever waits as long as it was told is granted the call."""
-    rates = Rates(client)
+    rates = Rates(loop_client)
     for _ in range(20):
         wait = await rates.take(KEY, FAST, final=True)
         await asyncio.sleep(wait + 0.002 if wait else 0)
     assert await rates.take(KEY, FAST, final=True) <= 0.01
 
 
-async def test_a_freeze_holds_everybody_until_its_end(client: Redis) -> None:
+async def test_a_freeze_holds_everybody_until_its_end(
+    client: redis.Redis, loop_client: Redis
+) -> None:
     """What Slack says to one worker counts for all; a shorter word does not shorten it."""
-    await Rates(client).freeze(KEY, FAST, 0.3)
-    await Rates(client).freeze(KEY, FAST, 0.1)
-    wait = await Rates(client).take(KEY, FAST, final=True)
+    await Rates(loop_client).freeze(KEY, FAST, 0.3)
+    await Rates(loop_client).freeze(KEY, FAST, 0.1)
+    wait = await Rates(loop_client).take(KEY, FAST, final=True)
     assert 0.1 < wait <= 0.3
     await asyncio.sleep(wait + 0.002)
-    assert await Rates(client).take(KEY, FAST, final=True) == 0
+    assert await Rates(loop_client).take(KEY, FAST, final=True) == 0
 
 
-async def test_workspaces_methods_and_channels_have_budgets_of_their_own(client: Redis) -> None:
+async def test_workspaces_methods_and_channels_have_budgets_of_their_own(
+    client: redis.Redis, loop_client: Redis
+) -> None:
     """What one spends is not missing to another."""
     keys = [
         budget_key("T1", "chat.update"),
@@ -76,10 +65,10 @@ async def test_workspaces_methods_and_channels_have_budgets_of_their_own(client:
     ]
     assert len(set(keys)) == 5
     one = Budget(burst=1, per_minute=1)
-    assert [await Rates(client).take(key, one, final=True) for key in keys] == [0] * 5
+    assert [await Rates(loop_client).take(key, one, final=True) for key in keys] == [0] * 5
 
 
-async def test_no_budget_stays_for_ever(client: Redis) -> None:
+async def test_no_budget_stays_for_ever(client: redis.Redis, loop_client: Redis) -> None:
     """A workspace that is gone leaves nothing in Redis."""
-    await Rates(client).take(KEY, SLOW, final=True)
-    assert 0 < await client.ttl(KEY) <= 120
+    await Rates(loop_client).take(KEY, SLOW, final=True)
+    assert 0 < await loop_client.ttl(KEY) <= 120

@@ -3,13 +3,13 @@
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from contract import keys
 from contract.job import Job
 from tests.support import taught
+from tests.support.children import wait_paused
 from tests.support.desk import Desk, notices, words
 from tests.support.processes import Process
 from worker.faults import Point
@@ -96,7 +96,7 @@ def test_a_paused_worker_that_wakes_up_says_nothing_more(
     with desk.worker(model, STARCHAT_FAULT=f"{Point.GENERATING}:pause") as sleeper:
         sleeper.wait_for("model loaded", within=120)
         job = desk.ask(taught.MUTEX)
-        wait_paused(sleeper)
+        wait_paused(sleeper.pid)
         survivor.wake()
         assert_answered_once(desk, job)
         calls = len(desk.calls(job))
@@ -118,11 +118,3 @@ def test_a_job_that_ends_its_workers_is_given_up(desk: Desk, survivor: Survivor)
     assert desk.wait_ended(following)
     desk.wait_recorded(job)
     assert desk.status(job) == "failed"
-
-
-def wait_paused(process: Process) -> None:
-    """Wait until a process stands still."""
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline, f"it goes on\n{process.log}"
-        time.sleep(0.05)

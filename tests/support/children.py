@@ -1,0 +1,37 @@
+"""The processes that a process has started, read from /proc."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+WITHIN: Final = 60.0
+"""Seconds."""
+
+
+def children(pid: int) -> list[int]:
+    """Return the process ids of what `pid` has started and still has."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text("utf-8").split())
+    return found
+
+
+def command(pid: int) -> str:
+    """Return how a process was started."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def kill_engine(pid: int) -> None:
+    """End the engine of the worker `pid` at once, as the kernel would."""
+    [engine] = [child for child in children(pid) if "worker.engine" in command(child)]
+    os.kill(engine, signal.SIGKILL)
+
+
+def wait_paused(pid: int) -> None:
+    """Wait until a process stands still."""
+    deadline = time.monotonic() + WITHIN
+    while Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.02)

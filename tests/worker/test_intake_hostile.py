@@ -1,0 +1,101 @@
+"""Hostile jobs: whoever can write to Redis can neither run code here nor stop the worker."""
+
+import json
+import pickle
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+
+from bot.outbox import Outbox
+from contract import keys
+from contract.job import QUEUE
+from tests.support.questions import question, seconds_left, status
+from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.rq_worker import ASIDE, RqWorker
+
+
+def _planted(client: redis.Redis, name: str, **fields: Any) -> str:
+    job = f"T1-C1-{name}"
+    given = {"status": "queued", "origin": QUEUE, "created_at": "2026-01-01T00:00:00.000000Z"}
+    client.hset(JOB + job, mapping=cast("Any", given | fields))
+    client.rpush(QUEUE_KEY, job)
+    return job
+
+
+class _Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.canary, "owned")
+
+
+def _data(function: str, *arguments: object) -> bytes:
+    return zlib.compress(json.dumps([function, None, list(arguments), {}]).encode())
+
+
+HOSTILE: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "a-function": lambda canary: {"data": _data("os.system", f"touch {canary}")},
+    "a-pickle": lambda canary: {"data": zlib.compress(pickle.dumps(_Bomb(canary)))},
+    "bare-pickle": lambda canary: {"data": pickle.dumps(_Bomb(canary))},
+    "pickled-meta": lambda canary: {
+        "data": _data("os.system", f"touch {canary}"),
+        "meta": pickle.dumps(_Bomb(canary)),
+        "result": pickle.dumps(_Bomb(canary)),
+    },
+    "no-data": lambda _: {"x": "y"},
+    "no-json": lambda _: {"data": b"\xff\xfe"},
+    "no-arguments": lambda _: {"data": _data("starchat.reply")},
+    "a-number": lambda _: {"data": _data("starchat.reply", 7)},
+    "another-job": lambda _: {"data": _data("starchat.reply", question(5).encode())},
+    "a-bad-time": lambda _: {"data": _data("starchat.reply", "{}"), "created_at": "yesterday"},
+    "a-bad-number": lambda _: {"data": _data("starchat.reply", "{}"), "result_ttl": "1e999"},
+    "deep": lambda _: {"data": b"[" * 100_000},
+    "long": lambda _: {"data": b"x" * 300_000},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker, tmp_path: Path, name: str
+) -> None:
+    """Whoever can write to Redis can neither run code here nor stop the worker."""
+    canary = tmp_path / "canary"
+    job = _planted(client, name, **HOSTILE[name](canary))
+    good = question(1)
+    outbox.accept(good)
+
+    assert rq_worker.dequeue() == job
+    assert rq_worker.begin(job) is None
+    assert not canary.exists()
+    assert client.zscore(ASIDE, job) is not None
+    assert status(client, job) == "failed"
+    assert client.llen(INTERMEDIATE) == 0
+    assert 0 < seconds_left(client, job) <= keys.TEXT_TTL
+    assert rq_worker.begin(str(rq_worker.dequeue())) is not None
+
+
+def test_callbacks_and_webhooks_of_a_job_are_never_called(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker, tmp_path: Path
+) -> None:
+    """A job that is ours but for what Redis adds to it is answered, and the rest ignored."""
+    hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
+    for number, end in ((1, rq_worker.succeed), (2, rq_worker.fail)):
+        job = question(number)
+        outbox.accept(job)
+        names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
+        client.hset(
+            JOB + job.id, mapping=cast("Any", dict.fromkeys(names, "os.abort") | {"webhooks": hook})
+        )
+        taken = rq_worker.begin(str(rq_worker.dequeue()))
+        assert taken is not None
+        end(taken, "word")
+        with pytest.raises(ValueError, match="never looked up"):
+            _ = taken.turn.func
+    assert list(tmp_path.iterdir()) == []

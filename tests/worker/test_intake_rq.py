@@ -1,0 +1,113 @@
+"""One job in RQ's records: begun once, ended by RQ's own means."""
+
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from rq.worker.base import BaseWorker
+
+from bot.outbox import Outbox
+from contract import keys
+from contract.job import QUEUE
+from tests.support.questions import question, seconds_left, status
+from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.rq_worker import RqWorker
+
+
+def test_a_job_is_begun_and_ended_in_rqs_records(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """RQ's tools see it queued, started by this worker, and finished with its outcome."""
+    job = question(1)
+    outbox.accept(job)
+    assert rq_worker.dequeue() == job.id
+    taken = rq_worker.begin(job.id)
+    assert taken is not None
+    assert taken.job == job
+    assert taken.age < 60
+    assert status(client, job.id) == "started"
+    assert client.llen(INTERMEDIATE) == 0
+    assert client.get(keys.lease(job.id)) == taken.lease.execution.encode()
+    [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
+    assert [e.job_id for e in seen.get_current_executions()] == [job.id]
+
+    rq_worker.let_go(job.id)
+    rq_worker.succeed(taken, "answered")
+
+    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    found = queue.fetch_job(job.id)
+    assert found is not None
+    assert found.return_value() == {"outcome": "answered"}
+    assert queue.finished_job_registry.get_job_ids(cleanup=False) == [job.id]
+    assert queue.started_job_registry.get_job_ids(cleanup=False) == []
+    assert not client.exists(keys.lease(job.id))
+    assert 0 < seconds_left(client, job.id) <= keys.TEXT_TTL
+
+
+def test_a_failed_job_stays_for_a_day_at_most(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """RQ's own year for failed jobs would keep text too long; the record holds a word, no text."""
+    outbox.accept(question(1))
+    taken = rq_worker.begin(str(rq_worker.dequeue()))
+    assert taken is not None
+    rq_worker.fail(taken, "refused")
+    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    assert queue.failed_job_registry.get_job_ids(cleanup=False) == [taken.job.id]
+    assert 0 < seconds_left(client, taken.job.id) <= keys.TEXT_TTL
+    found = queue.fetch_job(taken.job.id)
+    assert found is not None
+    result = found.latest_result()
+    assert result is not None
+    assert result.exc_string == "refused"
+
+
+def test_an_empty_queue_gives_nothing(rq_worker: RqWorker) -> None:
+    """One look at the queue waits a second at most."""
+    assert rq_worker.dequeue() is None
+
+
+def test_an_id_that_came_twice_runs_once(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """Whatever puts an id on the list again, only one execution begins."""
+    job = question(1)
+    outbox.accept(job)
+    client.rpush(QUEUE_KEY, job.id, job.id)
+    begun = [rq_worker.begin(str(rq_worker.dequeue())) for _ in range(3)]
+    assert [taken is not None for taken in begun] == [True, False, False]
+
+
+def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """A question that was withdrawn while a worker reached for it hinders nobody."""
+    first, second = question(1), question(2, thread=1)
+    outbox.accept(first)
+    outbox.accept(second)
+    job = str(rq_worker.dequeue())
+    client.hset(JOB + job, "status", "canceled")
+    assert rq_worker.begin(job) is None
+    assert rq_worker.dequeue() == second.id
+
+
+def test_what_was_taken_in_the_last_moment_goes_back(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """A worker that is told to end while it takes a job leaves it at the front."""
+    outbox.accept(question(1))
+    outbox.accept(question(2))
+    job = str(rq_worker.dequeue())
+    rq_worker.put_back(job)
+    assert client.lrange(QUEUE_KEY, 0, 0) == [job.encode()]
+    assert client.llen(INTERMEDIATE) == 0
+
+
+def test_a_worker_that_redis_forgot_registers_again(
+    client: redis.Redis, rq_worker: RqWorker
+) -> None:
+    """`rq info` shows a worker again after Redis lost it."""
+    client.flushall()
+    rq_worker.beat()
+    [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
+    assert seen.name == "w1"
+    assert seen.hostname == rq_worker.hostname

@@ -1,0 +1,202 @@
+"""How a worker ends, and what goes on when its engine or its Redis ends."""
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from contract import keys
+from tests.support import taught
+from tests.support.children import kill_engine
+from tests.support.desk import Desk, notices, words
+from tests.support.processes import Process
+
+LONG = {"STARCHAT_MAX_NEW_TOKENS": "512"}
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def fetched(port: int, path: str) -> tuple[int, str]:
+    """Return the status and the text of a page of the worker's."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_worker_that_is_told_to_end_finishes_what_it_has(desk: Desk, model: str) -> None:
+    """It takes no more, waits for the replies in the making, leaves no trace and exits 0."""
+    with desk.worker(model, **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        job = desk.ask(taught.ENDLESS)
+        desk.wait_grown(job)
+        worker.signal(signal.SIGTERM)
+        worker.wait_for("worker draining")
+        later = desk.ask(taught.MUTEX)
+        assert worker.wait() == 0
+    desk.wait_recorded(job)
+    assert desk.status(job) == "finished"
+    assert desk.messages(later) == []
+    assert desk.redis.hlen(keys.WORKERS) == 0
+    assert desk.redis.scard("rq:workers") == 0
+    desk.outbox.cancel(later.id)
+
+
+def test_a_worker_that_is_told_twice_gives_back_what_it_has(desk: Desk, model: str) -> None:
+    """The job is at the front again, no attempt is counted, and the next worker goes on with it."""
+    with desk.worker(model, **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        job = desk.ask(taught.ENDLESS)
+        following = desk.ask(taught.MUTEX, after=job)
+        [growing] = desk.wait_grown(job)
+        worker.signal(signal.SIGTERM)
+        worker.wait_for("worker draining")
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0
+    assert (desk.status(job), desk.status(following)) == ("queued", "deferred")
+    assert desk.redis.lrange("rq:queue:starchat", 0, -1) == [job.id.encode()]
+    assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
+
+    with desk.worker(model):
+        [message] = desk.wait_ended(job, within=120)
+        assert message["ts"] == growing["ts"]
+        assert words([message]).startswith(taught.ROUND)
+        assert len(desk.wait_ended(following)) == 1
+        desk.wait_recorded(following)
+
+
+def test_an_engine_that_dies_is_started_again(desk: Desk, model: str) -> None:
+    """The reader sees that it goes on; the reply comes once, in the same message."""
+    with desk.worker(model, **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        job = desk.ask(taught.ENDLESS)
+        [growing] = desk.wait_grown(job)
+        kill_engine(worker.pid)
+        desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
+        [message] = desk.wait_ended(job, within=120)
+        assert message["ts"] == growing["ts"]
+        assert words([message]).startswith(taught.ROUND)
+        assert desk.said_by_us(job) == [message]
+        desk.wait_recorded(job)
+        assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
+
+
+def test_a_question_at_its_last_attempt_ends_as_a_sentence(desk: Desk, model: str) -> None:
+    """When the engine dies as often as a question may try, the thread is told so, once."""
+    with desk.worker(model, STARCHAT_ATTEMPTS="1", **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        job = desk.ask(taught.ENDLESS)
+        desk.wait_grown(job)
+        kill_engine(worker.pid)
+        [message] = desk.wait_ended(job)
+        assert "more than once" in notices([message])
+        desk.wait_recorded(job)
+        assert desk.status(job) == "failed"
+
+
+@pytest.mark.redis
+def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, model: str) -> None:
+    """Replies in the making survive a restart of Redis and are generated once."""
+    with desk.worker(model, **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        jobs = [desk.ask(taught.ENDLESS), desk.ask(taught.MUTEX)]
+        desk.wait_grown(jobs[0])
+        desk.server.kill()
+        worker.wait_for("heartbeat failed")
+        desk.server.restart()
+        for job in jobs:
+            [message] = desk.wait_ended(job)
+            assert desk.said_by_us(job) == [message]
+            desk.wait_recorded(job)
+            assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
+        later = desk.ask(taught.GREET)
+        assert words(desk.wait_ended(later)) == taught.ANSWERS[taught.GREET]
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """The operator reads why; the question keeps its place and its reader is told to wait."""
+    job = desk.ask(taught.MUTEX)
+    with desk.worker(str(tmp_path)) as worker:
+        assert worker.wait(120) == 1
+        assert "worker: the model cannot be loaded: " in worker.log.splitlines()[-1]
+    assert desk.status(job) == "queued"
+    assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
+    [message] = desk.messages(job)
+    assert "could not be loaded" in notices([message])
+    desk.outbox.cancel(job.id)
+
+
+def test_health_readiness_and_numbers_are_served(desk: Desk, model: str) -> None:
+    """A worker is alive before it is ready; its numbers hold neither ids nor text."""
+    port = free_port()
+    with desk.worker(model, HEALTH_PORT=str(port)) as worker:
+        worker.wait_for("worker started")
+        assert fetched(port, "/healthz") == (200, "alive\n")
+        assert fetched(port, "/readyz") == (503, "waiting for the model\n")
+        worker.wait_for("model loaded", within=120)
+        assert fetched(port, "/readyz") == (200, "ready\n")
+        job = desk.ask(taught.MUTEX)
+        desk.wait_ended(job)
+        worker.wait_for("job ended")
+        _, numbers = fetched(port, "/metrics")
+        assert 'starchat_jobs_total{outcome="answered"} 1.0' in numbers
+        assert 'starchat_slack_calls_total{method="chat.postMessage",outcome="ok"} 1.0' in numbers
+        assert "starchat_queue_seconds_count 1.0" in numbers
+        assert job.ts not in numbers
+        assert "T0FAKE" not in numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        (
+            "STARCHAT_BEAT",
+            "1",
+            "STARCHAT_BEAT must be less than a third of STARCHAT_LEASE (3), not '1'",
+        ),
+        ("HEALTH_PORT", "http", "HEALTH_PORT must be a port from 0 to 65535, not 'http'"),
+        (
+            "SLACK_API_URL",
+            "https://slack.com",
+            "SLACK_API_URL must be an http address that ends in /api/, not 'https://slack.com'",
+        ),
+        (
+            "STARCHAT_FAULT",
+            "somewhere:kill",
+            "STARCHAT_FAULT must be point:kill or point:pause, not 'somewhere:kill'",
+        ),
+    ],
+)
+def test_a_wrong_setting_stops_the_start(desk: Desk, name: str, value: str, line: str) -> None:
+    """One line says which, what was expected and what it was; the exit status is 2."""
+    with desk.worker("nowhere", **{name: value}) as worker:
+        assert worker.wait() == 2
+        assert worker.lines == [f"worker: {line}"]
+
+
+def test_a_worker_waits_for_a_redis_that_is_not_there_yet(desk: Desk, tmp_path: Path) -> None:
+    """It says so once and ends when it is told to."""
+    with Process(
+        "worker",
+        **desk.workspace.environment,
+        REDIS_URL=f"unix://{tmp_path}/redis.sock",
+        STARCHAT_MODEL=str(tmp_path),
+    ) as worker:
+        worker.wait_for("redis does not answer")
+        assert worker.stop() in {0, 1}
+    said = [line for line in worker.lines if "redis does not answer" in line]
+    assert len(said) == 1
+    assert json.loads(said[0])["error"] == "ConnectionError"
