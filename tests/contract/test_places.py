@@ -159,6 +159,18 @@ def test_a_turn_taken_back_while_it_waits_holds_nobody_up(places: Places) -> Non
     assert one.held() == set()
 
 
+def test_a_turn_that_ended_while_it_waited_never_starts(places: Places) -> None:
+    """A slot that comes free later goes to nobody who was let go meanwhile."""
+    one = replace(places, slots=1)
+    one.accept("1.1")
+    one.accept("2.1", thread="2.0")
+    one.finish("2.1")
+    one.end("1.1")
+
+    assert one.runnable() == ["1.1"]
+    assert one.held() == set()
+
+
 def test_nothing_is_left_of_finished_turns(places: Places) -> None:
     """When all is answered, no place is held; only the markers and RQ's jobs remain."""
     for n in range(6):
