@@ -23,6 +23,18 @@ UNEVEN: Final = 2
 """On a CPU rows are attended to one by one if padding would cost so many times their work."""
 
 
+KNOWN: Final = frozenset({
+    "packed", "scaling", "sliding_window",
+    # What changes nothing here: nothing is dropped out in evaluation, positions are in `packed`.
+    "dropout", "is_causal", "output_attentions", "position_ids", "use_cache", "cache_position",
+})  # fmt: skip
+"""What a layer may ask of its attention."""
+
+
+class UnservedError(Exception):
+    """A layer asks its attention for something else; the message is its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """`count` tokens of one slot from position `start` on; at `offset` in the packed row."""
@@ -73,6 +85,7 @@ def attention(
     `query` is `[1, heads, tokens, dim]`, `key` and `value` have the key-value heads. Returns
     `[1, tokens, heads, dim]`.
     """
+    _refuse_unknown(options)
     packed: Packed | Shapes = options["packed"]
     index = int(module.layer_idx)  # type: ignore[arg-type]
     look = _Look(options.get("scaling"), options.get("sliding_window"))
@@ -89,6 +102,12 @@ def attention(
         span = slice(chunk.offset, chunk.offset + chunk.count)
         parts.append(look.read(query[:, :, span], key[:, :, span], value[:, :, span], block, chunk))
     return torch.cat(parts).unsqueeze(0), None
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None and name not in KNOWN:
+            raise UnservedError(name)
 
 
 def _store(block: Tensor, packed: Packed, key: Tensor, value: Tensor) -> None:

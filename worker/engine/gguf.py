@@ -14,11 +14,13 @@ from typing import Final
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from worker.engine.progress import Progress
+
 VERSION: Final = 1
 """Part of a converted checkpoint's name: raise it when what is written changes."""
 
 
-def converted(file: Path, cache: Path) -> Path:
+def converted(file: Path, cache: Path, progress: Progress) -> Path:
     """Return the directory of the file's plain checkpoint, written now if it is not there yet."""
     target = cache / f"{file.stem}-{_digest(file)}"
     if (target / "config.json").is_file():
@@ -26,7 +28,7 @@ def converted(file: Path, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache))
     try:
-        _write(file, draft)
+        _write(file, draft, progress)
         draft.rename(target)
     except OSError:
         if not (target / "config.json").is_file():  # else another process was first
@@ -36,21 +38,26 @@ def converted(file: Path, cache: Path) -> Path:
     return target
 
 
-def _write(file: Path, target: Path) -> None:
+def _write(file: Path, target: Path, progress: Progress) -> None:
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    tokenizer = AutoTokenizer.from_pretrained(**where)
+    progress("converting", 0.1)
+    # The template inside tokenizer_config.json, not in a file beside it.
+    AutoTokenizer.from_pretrained(**where).save_pretrained(target, save_jinja_files=False)
+    progress("converting", 0.3)
     unpacked = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    progress("converting", 0.7)
     settings = unpacked.config.to_dict()
     settings.pop("quantization_config", None)
-    config = AutoConfig.for_model(**settings)
-    plain = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-        config, dtype=torch.float32
-    )
-    plain.load_state_dict(unpacked.state_dict())
+    # A model that was read from such a file refuses to be saved; one that took over its weights
+    # does not.
+    with torch.device("meta"):
+        plain = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            AutoConfig.for_model(**settings), dtype=torch.float32
+        )
+    plain.load_state_dict(unpacked.state_dict(), assign=True)
+    plain.tie_weights()
     plain.generation_config = unpacked.generation_config
     plain.save_pretrained(target)
-    # The template inside tokenizer_config.json, not in a file beside it.
-    tokenizer.save_pretrained(target, save_jinja_files=False)
 
 
 def _digest(file: Path) -> str:

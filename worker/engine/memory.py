@@ -1,5 +1,6 @@
 """How much memory is free, and how many slots of how many positions fit into it."""
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -19,15 +20,43 @@ LEAST_POSITIONS: Final = 256
 """A slot with fewer positions is of no use."""
 
 
+GROUP: Final = Path("/sys/fs/cgroup")
+"""Where a container's limit stands."""
+
+
 def free_bytes(device: torch.device) -> int:
-    """Return how many bytes can still be taken on a device; on several GPUs, on all of them."""
+    """Return how many bytes can still be taken on a device."""
     if device.type == "cuda":
-        count = torch.cuda.device_count()
-        return sum(torch.cuda.mem_get_info(index)[0] for index in range(count))
-    for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise LoadError("the system does not say how much memory is free")
+        return torch.cuda.mem_get_info(device)[0]
+    available = _field(Path("/proc/meminfo"), "MemAvailable:")
+    if available is None:
+        raise LoadError("the system does not say how much memory is free")
+    return min(available * 1024, _left_in_group())
+
+
+def taken_bytes(device: torch.device) -> int:
+    """Return how many bytes this process has taken on a device."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return (_field(Path("/proc/self/status"), "VmRSS:") or 0) * 1024
+
+
+def _left_in_group() -> int:
+    """Return what a container's limit leaves; what the system merely caches can be taken back."""
+    try:
+        limit = int((GROUP / "memory.max").read_text("ascii"))
+    except (OSError, ValueError):
+        return sys.maxsize
+    return max(0, limit - (_field(GROUP / "memory.stat", "anon") or 0))
+
+
+def _field(file: Path, name: str) -> int | None:
+    """Return the number after a name in a file of the system."""
+    try:
+        lines = file.read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.split()[0] == name), None)
 
 
 def room(options: Options, layers: tuple[Layer, ...], positions: int) -> tuple[int, int]:
