@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract.settings import revealed
@@ -29,6 +30,7 @@ from worker.intake import Intake
 from worker.leases import Claims, Fence, Heartbeat
 from worker.ledger import Ledger
 from worker.memory import Memory
+from worker.methods import NO_TOKEN
 from worker.metrics import Metrics
 from worker.posting import Posting
 from worker.rates import Rates
@@ -59,8 +61,15 @@ async def run(settings: Settings) -> str | None:
     try:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            if await _reached(for_beat, orders):
-                parts = _parts(settings, (for_rq, for_beat, for_loop), engine, session)
+            client = AsyncWebClient(
+                token=revealed(settings.slack_bot_token),
+                base_url=settings.slack_api_url,
+                timeout=TIMEOUT,
+                session=session,
+                retry_handlers=[],
+            )
+            if await _reached(for_beat, orders) and await _known(client, orders):
+                parts = _parts(settings, (for_rq, for_beat, for_loop), engine, client)
                 await Serving(parts, orders).run()
     finally:
         await engine.close()
@@ -124,11 +133,26 @@ async def _reached(connection: redis.Redis, orders: Orders) -> bool:
     return False
 
 
+async def _known(client: AsyncWebClient, orders: Orders) -> bool:
+    """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
+    try:
+        await client.auth_test()
+    except SlackApiError as error:
+        data = getattr(error.response, "data", None)
+        name = str(data.get("error")) if isinstance(data, dict) else ""
+        if name in NO_TOKEN:
+            orders.fail(f"SLACK_BOT_TOKEN must be a token that Slack accepts, it says '{name}'")
+            return False
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
+        log.warning("slack does not answer", error=type(error).__name__)
+    return True
+
+
 def _parts(
     settings: Settings,
     connections: tuple[redis.Redis, redis.Redis, Redis],
     engine: EngineProcess,
-    session: aiohttp.ClientSession,
+    client: AsyncWebClient,
 ) -> Parts:
     for_rq, for_beat, for_loop = connections
     lease, faults, metrics = (
@@ -140,14 +164,7 @@ def _parts(
     claims = Claims(for_rq, lease, name)
     worker = RqWorker(for_rq, name, claims, settings.starchat_result_ttl)
     generation = Generation(engine, _wishes(settings))
-    client = AsyncWebClient(
-        token=revealed(settings.slack_bot_token),
-        base_url=settings.slack_api_url,
-        timeout=TIMEOUT,
-        session=session,
-        retry_handlers=[],
-    )
-    slack = Slack(session, client, Rates(for_loop), metrics)
+    slack = Slack(client, Rates(for_loop), metrics)
     fence = Fence(for_loop, lease)
 
     def open_task(taken: Taken) -> Task:

@@ -29,7 +29,19 @@ UPLOAD: Final = Method("files.getUploadURLExternal", Budget(50, 100), repeatable
 COMPLETE: Final = Method("files.completeUploadExternal", Budget(50, 100), repeatable=False)
 
 GONE: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
-NOT_ALLOWED: Final = frozenset(
+NO_TOKEN: Final = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "org_login_required",
+        "two_factor_setup_required",
+        "not_allowed_token_type",
+    }
+)
+NOT_ALLOWED: Final = NO_TOKEN | frozenset(
     {
         "is_archived",
         "not_in_channel",
@@ -44,14 +56,6 @@ NOT_ALLOWED: Final = frozenset(
         "ekm_access_denied",
         "cant_update_message",
         "edit_window_closed",
-        "invalid_auth",
-        "not_authed",
-        "account_inactive",
-        "token_revoked",
-        "token_expired",
-        "org_login_required",
-        "two_factor_setup_required",
-        "not_allowed_token_type",
     }
 )
 LIMITED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})

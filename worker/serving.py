@@ -36,10 +36,6 @@ RQ_BEAT: Final = 5.0
 """Seconds."""
 
 
-class EndingError(Exception):
-    """The worker cannot go on; the message is one line for the operator."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a worker consists of."""
@@ -99,8 +95,7 @@ class Serving:
         await parts.intake.thread(parts.worker.register_birth)
         lose = asyncio.get_running_loop().call_soon_threadsafe
         parts.heartbeat.start(lambda lease: lose(parts.intake.lose, lease))
-        if parts.settings.health_port:
-            await self._health.start(parts.settings.health_port)
+        await self._open_health(parts.settings.health_port)
         taking = asyncio.create_task(self._guard(lambda: parts.intake.run(self._may_take)))
         tasks = [asyncio.create_task(self._guard(work)) for work in self._works()]
         log.info("worker started", name=parts.worker.name)
@@ -111,6 +106,13 @@ class Serving:
         await parts.intake.drain(self._orders.hurry, parts.settings.starchat_grace)
         await end(tasks)
         await self._leave()
+
+    async def _open_health(self, port: int) -> None:
+        try:
+            if port:
+                await self._health.start(port)
+        except OSError as error:
+            self._orders.fail(f"HEALTH_PORT must be a free port, not '{port}' ({error.strerror})")
 
     def _works(self) -> list[Callable[[], Awaitable[None]]]:
         parts, settings = self._parts, self._parts.settings

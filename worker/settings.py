@@ -40,7 +40,7 @@ class Settings(Base):
         pattern=r"^https?://\S+/api/$",
     )
     redis_url: SecretStr = _setting(
-        "redis://127.0.0.1:6379/0",
+        SecretStr("redis://127.0.0.1:6379/0"),
         "a redis://, rediss:// or unix:// address",
         "Redis or Valkey that bot and worker share.",
     )

@@ -55,11 +55,11 @@ REFUSALS: Final[dict[Meaning, type[Exception]]] = {
 class Slack:
     """Calls Slack for one app; keeps to the shared budgets and to each method's policy."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, client: AsyncWebClient, rates: Rates, calls: Calls
-    ) -> None:
-        """`client` must use `session` and have no retry handlers of its own."""
-        self._session = session
+    def __init__(self, client: AsyncWebClient, rates: Rates, calls: Calls) -> None:
+        """`client` must have a session, and no retry handlers of its own."""
+        if client.session is None or client.retry_handlers:
+            raise ValueError("a client with one pooled session and without retries is needed")
+        self._session = client.session
         self._client = client
         self._rates = rates
         self._calls = calls
@@ -120,8 +120,8 @@ class Slack:
         except aiohttp.ClientConnectorError:
             self._calls.called(method.name, "failed")
             raise BusyError(method.name) from None
-        except (aiohttp.ClientError, TimeoutError, OSError, AttributeError):
-            # An answer that is no JSON object ends as an AttributeError inside slack_sdk.
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
+            # An answer that is no JSON object ends as one of the last two inside slack_sdk.
             raise self._lost(method) from None
         self._calls.called(method.name, "ok")
         data: dict[str, Any] = found.data  # type: ignore[assignment]

@@ -90,9 +90,8 @@ def test_callbacks_and_webhooks_of_a_job_are_never_called(
         job = question(number)
         outbox.accept(job)
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
-        client.hset(
-            JOB + job.id, mapping=cast("Any", dict.fromkeys(names, "os.abort") | {"webhooks": hook})
-        )
+        added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}
+        client.hset(JOB + job.id, mapping=cast("Any", added))
         taken = rq_worker.begin(str(rq_worker.dequeue()))
         assert taken is not None
         end(taken, "word")

@@ -99,7 +99,7 @@ async def slack(desk: Desk, client: Redis) -> AsyncIterator[Slack]:
         web = AsyncWebClient(
             token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
         )
-        yield Slack(session, web, Rates(client), Metrics())
+        yield Slack(web, Rates(client), Metrics())
 
 
 @pytest.fixture
