@@ -1,5 +1,7 @@
 """How the bot takes part in a thread, for as long as Redis remembers it; no text is kept here."""
 
+from typing import Final
+
 from redis import Redis
 from redis.client import Pipeline
 
@@ -7,6 +9,8 @@ from bot.admission import Mode
 from bot.store import text
 from contract import keys
 from contract.job import Thread
+
+KNOWN: Final = {mode.value: mode for mode in Mode}
 
 
 class Sessions:
@@ -18,7 +22,7 @@ class Sessions:
     def mode(self, thread: Thread) -> Mode | None:
         """Return how the bot takes part in a thread; `None` if it does not."""
         found = self._redis.get(_key(thread))
-        return Mode(text(found)) if found else None
+        return KNOWN.get(text(found)) if found else None
 
     @staticmethod
     def join(thread: Thread, pipe: Pipeline) -> None:

@@ -1,7 +1,7 @@
 """The bot's connection to Redis, which gives up well before Slack's three seconds are over."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from redis import Redis
@@ -30,9 +30,9 @@ def connect(url: str) -> Redis:
     )
 
 
-def patiently(call: Callable[[], Found]) -> Found:
+def patiently(call: Callable[[], Found], pauses: Sequence[float] = PAUSES) -> Found:
     """Make a call that may be made twice until Redis answers, for what nobody waits for."""
-    for pause in PAUSES:
+    for pause in pauses:
         try:
             return call()
         except RedisError:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.support.deliveries import CHANNEL, MENTION, body, message, ts
+from contract import keys
+from tests.support.deliveries import CHANNEL, ME, MENTION, body, message, reply, ts
 from tests.support.ports import free_port
 from tests.support.processes import Process
 from tests.support.queued import job, pending, turns
@@ -30,6 +31,7 @@ class Door:
     """The bot's port, as Slack and others may knock at it."""
 
     port: int
+    health: int
 
     def knock(
         self,
@@ -49,10 +51,12 @@ class Door:
         finally:
             connection.close()
 
-    def send(self, event: Json, *, age: float = 0.0, secret: str = SECRET) -> tuple[int, bytes]:
+    def send(
+        self, event: Json, *, age: float = 0.0, secret: str = SECRET, **headers: str
+    ) -> tuple[int, bytes]:
         """Send a body as Slack signs it."""
         content = json.dumps(event).encode()
-        return self.knock(content, **signed(content, age=age, secret=secret))
+        return self.knock(content, **signed(content, age=age, secret=secret), **headers)
 
 
 def signed(
@@ -71,12 +75,13 @@ def signed(
 @pytest.fixture(scope="module")
 def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
     """Run the bot in HTTP mode; it declines people of other workspaces, as by default."""
-    port = free_port()
-    variables = workspace.environment | {"SLACK_SIGNING_SECRET": SECRET, "PORT": str(port)}
+    port, health = free_port(), free_port()
+    ports = {"PORT": str(port), "HEALTH_PORT": str(health)}
+    variables = workspace.environment | {"SLACK_SIGNING_SECRET": SECRET} | ports
     del variables["SLACK_APP_TOKEN"]
     with Process("bot", REDIS_URL=server.url, **variables) as process:
         assert process.wait_for("ready")["mode"] == "HttpMode"
-        yield Door(port)
+        yield Door(port, health)
         assert process.stop() == 0
 
 
@@ -219,6 +224,84 @@ def test_buttons_of_others_are_acknowledged(door: Door) -> None:
         content = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
         form = "application/x-www-form-urlencoded"
         assert door.knock(content, **signed(content, kind=form))[0] == 200
+
+
+def test_a_bot_that_serves_its_port_is_ready(door: Door, redis: Redis) -> None:
+    """In HTTP mode the bot is ready as long as it answers and reaches Redis."""
+    redis.ping()
+
+    assert Door(door.health, door.health).knock(b"", method="GET", path="/readyz")[0] == 200
+
+
+def test_a_message_that_no_job_can_hold_is_declined(
+    door: Door, workspace: Workspace, redis: Redis
+) -> None:
+    """A message beyond all limits gets a sentence; nothing of it is cut off unseen."""
+    start = len(workspace.calls())
+
+    assert door.send(body(message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
+    said = until(lambda: workspace.calls(start, "chat.postMessage"), what="a notice")
+    assert "longer than I can take in" in said[0]["args"]["text"]
+    assert pending(redis) == []
+
+
+def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(door: Door, redis: Redis) -> None:
+    """Replies may have been missed meanwhile: the next question reads the thread from Slack."""
+    assert door.send(body(message(1)), X_Slack_Retry_Num="1")[0] == 200
+    assert job(redis, CHANNEL, ts(1)) is not None
+    assert not redis.exists(keys.thread(ME.team, CHANNEL, ts(1)))
+    assert redis.exists(keys.session(ME.team, CHANNEL, ts(1)))
+
+
+def test_the_twin_of_a_late_mention_follows_the_thread_too(door: Door, redis: Redis) -> None:
+    """A bot that died between accepting and following is made up for by the next delivery."""
+    assert door.send(body(message(1)))[0] == 200
+    redis.delete(keys.session(ME.team, CHANNEL, ts(1)))
+    assert door.send(body(message(1)), X_Slack_Retry_Num="2")[0] == 200
+
+    assert redis.get(keys.session(ME.team, CHANNEL, ts(1))) == b"auto"
+
+
+def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
+    """What this bot does not know it does not follow."""
+    redis.set(keys.session(ME.team, CHANNEL, ts(1)), "whisper")
+
+    assert door.send(body(message(2, "and in Rust?", thread_ts=ts(1))))[0] == 200
+    assert pending(redis) == []
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"type": "app_rate_limited", "team_id": "T0FAKE0001"},
+        body({"type": "message"}),
+        body({"type": "message", "subtype": "message_changed", "message": {}}),
+        body({"type": "reaction_added", "user": ADA}),
+        body(
+            {
+                "type": "message",
+                "subtype": "message_changed",
+                "ts": ts(9),
+                "message": reply(3, "grows", state="growing", thread_ts=ts(1)),
+            }
+        ),
+        {"type": "event_callback"},
+    ],
+)
+def test_whatever_slack_sends_is_acknowledged(door: Door, redis: Redis, whole: Json) -> None:
+    """An event that is nothing to us is acknowledged, so that Slack does not send it again."""
+    assert door.send(whole)[0] == 200
+    assert redis.keys("*") == []
+
+
+def test_forgetting_needs_a_place(door: Door) -> None:
+    """A command without a channel forgets nothing, and never more than it should."""
+    content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
+    kind = "application/x-www-form-urlencoded"
+    status, answer = door.knock(content, **signed(content, kind=kind))
+
+    assert status == 200
+    assert "Mention me" in json.loads(answer)["text"]
 
 
 def test_a_lone_surrogate_does_no_harm(door: Door, redis: Redis) -> None:

@@ -124,6 +124,22 @@ def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
     assert pending(redis) == []
 
 
+def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
+    workspace: Workspace, redis: Redis, bot: Process
+) -> None:
+    """While Slack refuses new connections the bot tries again, slower each time."""
+    fault = {"fault": "status", "status": 503, "count": 2}
+    workspace.faults({"method": "apps.connections.open", **fault})
+    workspace.sockets("stale_tickets", count=1)
+    workspace.sockets("drop")
+    bot.wait_for("slack not reached")
+    until(lambda: workspace.state()["app"]["connected"], what="a connection")
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    until(lambda: job(redis, GENERAL, ts), what="the job")
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+
+
 @pytest.mark.parametrize("action", ["drop", "refresh_requested"])
 def test_a_socket_that_closes_is_opened_again(
     workspace: Workspace, redis: Redis, action: str

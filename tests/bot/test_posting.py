@@ -42,9 +42,12 @@ def test_a_sentence_is_said_in_the_thread(posting: Posting, workspace: Workspace
     assert (said["ts"], said["text"], said["pings"], said["unfurls"]) == (ts, "Ready.", [], [])
 
 
-def test_a_post_that_slack_puts_off_is_made_again(posting: Posting, workspace: Workspace) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_post_that_slack_puts_off_is_made_again(
+    posting: Posting, workspace: Workspace, count: int
+) -> None:
     """A refusal for the moment did not post anything, so it may be tried again."""
-    fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
+    fault = {"fault": "ratelimited", "retry_after": 1, "count": count}
     workspace.faults({"method": "chat.postMessage", **fault})
     thread = thread_of(workspace)
     posting.say(thread, "Ready.")

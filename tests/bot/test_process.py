@@ -81,6 +81,20 @@ def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
     assert "bot: HEALTH_PORT must be a port" in outcome(**health)[1]
 
 
+def test_a_bot_connects_as_soon_as_slack_lets_it(workspace: Workspace, server: RedisServer) -> None:
+    """Started before Slack is ready, the bot waits for it."""
+    fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
+    workspace.faults(
+        {"method": "auth.test", "fault": "drop_before", "count": 1},
+        {"method": "apps.connections.open", "fault": "status", "status": 500, "count": 1},
+        {"method": "apps.connections.open", **fault},
+    )
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("slack not reached")
+        bot.wait_for("ready")
+    workspace.faults()
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_ends_the_bot_cleanly(
     workspace: Workspace, server: RedisServer, name: str
