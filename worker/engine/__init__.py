@@ -57,7 +57,7 @@ class Request:
     """
     A prompt to continue. `prompt` are token ids; `stop` are ids that end the reply.
 
-    What a slot remembers of an earlier prompt is used again only within the same non-empty
+    What a slot still holds of an earlier request is used again only within the same non-empty
     `scope` (a team). Where slots are few, the greater `priority` goes first.
     """
 

@@ -139,7 +139,7 @@ class Batching:
             except NoProbabilitiesError:
                 outcome.failed[live.request.id] = "nothing to choose from"
                 self._slots.wipe(live.slot)
-                self.schedule.remove(live.request.id)
+                self.schedule.remove(live.request.id, sound=False)
         return chosen
 
     def _next(self, live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor) -> int:
@@ -169,7 +169,7 @@ class Batching:
             self.schedule.budget = max(LEAST_BUDGET, self.schedule.budget // 2)
         self._slots.rebuild()
         for live in self.schedule.fail(step):
-            self.schedule.remove(live.request.id)
+            self.schedule.remove(live.request.id, sound=False)
             outcome.failed[live.request.id] = outcome.trouble
 
 

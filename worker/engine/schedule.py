@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
+from worker.engine.parked import Parked
 
 MOST_FAILURES = 4
 """In so many failed steps may a request take part before it is given up, guilty or not."""
@@ -65,11 +66,11 @@ class Schedule:
     budget: int
     waiting: list[tuple[int, int, Live]] = field(default_factory=list)
     running: dict[str, Live] = field(default_factory=dict)
-    free: list[int] = field(default_factory=list)
+    free: Parked = field(init=False)
     _age: int = 0
 
     def __post_init__(self) -> None:
-        self.free = list(range(self.slots))
+        self.free = Parked(set(range(self.slots)))
 
     @property
     def busy(self) -> bool:
@@ -82,11 +83,16 @@ class Schedule:
         live = Live(request, list(request.prompt), self._age)
         heappush(self.waiting, (-request.priority, live.age, live))
 
-    def remove(self, request_id: str) -> Live | None:
-        """Take a request out, waiting or running, and free its slot at once."""
+    def remove(self, request_id: str, *, sound: bool = True) -> Live | None:
+        """
+        Take a request out, waiting or running, and free its slot at once.
+
+        What the slot holds may be used again if it is `sound`.
+        """
         live = self.running.pop(request_id, None)
         if live is not None:
-            heappush(self.free, live.slot)
+            held = live.tokens[: live.held] if sound else []
+            self.free.park(live.slot, live.request.scope, held)
             return live
         for entry in self.waiting:
             if entry[2].request.id == request_id:
@@ -96,10 +102,10 @@ class Schedule:
         return None
 
     def admit(self) -> None:
-        """Give the free slots, lowest first, to those who wait: by priority, then by age."""
+        """Give the free slots to those who wait: by priority, then by age."""
         while self.free and self.waiting:
             live = heappop(self.waiting)[2]
-            live.slot = heappop(self.free)
+            live.slot, live.held = self.free.claim(live.request.scope, live.tokens)
             self.running[live.request.id] = live
 
     def plan(self) -> list[Work]:
@@ -139,6 +145,7 @@ class Schedule:
         Returns who must be given up: a request that was alone in the step, or one that was in too
         many failed steps. All others are read again, one at a time until each has gone through.
         """
+        self.free.forget()
         for live in self.running.values():
             live.held = 0
         for work in step:

@@ -12,9 +12,19 @@ from worker.engine.batching import Batching
 KINDS = ("bigcode", "llama")
 
 
+SCOPES = ("", "T1", "T2")
+
+
 def _request(number: int) -> Request:
-    """Return one of the requests that the fuzzed schedules draw from; a third is greedy."""
-    prompt = tuple((number * 37 + place * (number + 3)) % 448 for place in range(1 + number * 9))
+    """
+    Return one of the requests that the fuzzed schedules draw from.
+
+    A third is greedy. Every fourth has a beginning in common with the one four before it; there
+    are two scopes, and requests without one.
+    """
+    family = number % 4
+    prompt = tuple((family * 37 + place * (family + 3)) % 448 for place in range(1 + number * 8))
+    prompt += (number, number + 1)
     sampling = Sampling(
         max_new_tokens=1 + number * 7 % 23,
         temperature=(0, 0.7, 1.3)[number % 3],
@@ -22,7 +32,9 @@ def _request(number: int) -> Request:
         top_p=(1.0, 0.9)[number % 2],
         seed=number,
     )
-    return Request(f"r{number}", prompt, sampling, stop=tuple(range(100, 130)))
+    return Request(
+        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[number % 3]
+    )
 
 
 REQUESTS = [_request(number) for number in range(20)]
