@@ -75,7 +75,7 @@ class Orders:
     def engine_changed(self, health: EngineHealth) -> None:
         """Fail when the model cannot be loaded."""
         if health.state is State.FAILED:
-            self.fail(f"the model cannot be loaded: {health.line}")
+            self.fail(f"STARCHAT_MODEL cannot be loaded: {health.line}")
 
 
 class Serving:
@@ -139,7 +139,7 @@ class Serving:
         try:
             room = await self._parts.generation.room()
         except LoadError as error:
-            self._orders.fail(f"the model cannot be loaded: {error}")
+            self._orders.fail(f"STARCHAT_MODEL cannot be loaded: {error}")
             return
         self._slots = room.model.slots
         self._parts.intake.capacity = PER_SLOT * self._slots

@@ -1,4 +1,4 @@
-"""One whole product a module, on a model that knows a few answers by heart."""
+"""One whole product for all tests here, on a model that knows a few answers by heart."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tests.support.checkpoints import taught_checkpoint
 from tests.support.product import Product
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
     """Run fakeslack, Redis, the bot and one worker."""
     with Product(str(taught_checkpoint())) as product:

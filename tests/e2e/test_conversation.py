@@ -22,6 +22,7 @@ def test_a_mention_is_answered_in_its_thread(product: Product) -> None:
     assert reply["thread_ts"] == ts
     assert payload(reply)["state"] == "final"
     assert "return items[::-1]" in words(replies)
+    assert "Written by taught-" in notices(replies)
     assert "may be wrong" in notices(replies)
 
 

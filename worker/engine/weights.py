@@ -53,7 +53,7 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
     positions = _positions(network.config, options)
     count, positions = room(options, layers, positions)
     about = Model(
-        name=options.model,
+        name=_name(options.model, found),
         revision=options.revision,
         directory=directory.absolute(),
         positions=positions,
@@ -65,6 +65,13 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
     )
     budget = options.chunk or BUDGET[device.type]
     return Loaded(network, Slots(layers, count, positions), about, budget)
+
+
+def _name(model: str, found: Path) -> str:
+    """Return what readers may see: the hub id, or a path's last part without its folders."""
+    return (
+        found.resolve().name.removesuffix(".gguf") if Path(model).expanduser().exists() else model
+    )
 
 
 def _plain(found: Path, options: Options, progress: Progress) -> Path:
