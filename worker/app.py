@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 PATIENCE: Final = 240
 """Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
+TELLING: Final = 120.0
+"""Seconds that Slack has after a question's deadline to take the last word on it."""
 COLD: Final = 5.0
 """Seconds between tries at most, until Redis answers for the first time."""
 
@@ -171,7 +173,8 @@ def _parts(
         return Task(taken.job, Ledger(for_loop, fence, taken.lease), taken.age)
 
     def posting(task: Task) -> Posting:
-        thread = SlackThread(slack, task.job, time.monotonic() + settings.starchat_deadline)
+        until = time.monotonic() + settings.starchat_deadline + TELLING
+        thread = SlackThread(slack, task.job, until)
         return Posting(thread, task.ledger, task.job, faults, settings.starchat_edit_pace)
 
     answering = Answering(

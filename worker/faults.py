@@ -48,8 +48,8 @@ class Fault:
     @classmethod
     def read(cls, text: str) -> Self:
         """Read `point:effect` or `point:effect:nth`. Raises `ValueError` for anything else."""
-        point, effect, *nth = text.split(":")
-        return cls(Point(point), Effect(effect), int(*nth or "1"))
+        point, effect, nth = (text if text.count(":") > 1 else f"{text}:1").split(":")
+        return cls(Point(point), Effect(effect), int(nth))
 
 
 class Faults:

@@ -131,12 +131,47 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
     job = desk.ask(taught.MUTEX)
     with desk.worker(str(tmp_path)) as worker:
         assert worker.wait(120) == 1
-        assert "worker: the model cannot be loaded: " in worker.log.splitlines()[-1]
+        assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log.splitlines()[-1]
     assert desk.status(job) == "queued"
     assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
     [message] = desk.messages(job)
     assert "could not be loaded" in notices([message])
     desk.outbox.cancel(job.id)
+
+
+def test_a_question_waits_while_the_model_loads(desk: Desk, model: str) -> None:
+    """Its sign says what it waits for, and the same message becomes the reply."""
+    with desk.worker(model) as worker:
+        worker.wait_for("worker started")
+        job = desk.ask(taught.MUTEX)
+        [sign] = desk.wait_shown(job)
+        [message] = desk.wait_ended(job, within=120)
+    assert "still loading" in notices([sign])
+    assert sign["ts"] == message["ts"]
+    assert words([message]) == taught.ANSWERS[taught.MUTEX]
+
+
+def test_a_question_that_waits_too_long_is_told_so(desk: Desk, model: str) -> None:
+    """Nobody waits for ever without a word."""
+    with desk.worker(model, STARCHAT_DEADLINE="0.01"):
+        job = desk.ask(taught.MUTEX)
+        [message] = desk.wait_ended(job)
+    assert "waited longer" in notices([message])
+    assert desk.status(job) == "failed"
+
+
+def test_who_waits_for_a_slot_is_told_so(desk: Desk, model: str) -> None:
+    """With every slot taken the sign says how many are before."""
+    with desk.worker(model, STARCHAT_SLOTS="1", **LONG) as worker:
+        worker.wait_for("model loaded", within=120)
+        first = desk.ask(taught.ENDLESS)
+        desk.wait_grown(first)
+        second = desk.ask(taught.MUTEX)
+        [sign] = desk.wait_shown(second)
+        assert "next" in notices([sign])
+        [message] = desk.wait_ended(second)
+        assert words([message]) == taught.ANSWERS[taught.MUTEX]
+        desk.wait_ended(first)
 
 
 def test_health_readiness_and_numbers_are_served(desk: Desk, model: str) -> None:

@@ -11,7 +11,7 @@ from contract.job import QUEUE, Display
 from tests.support import taught
 from tests.support.desk import Desk, notices, words
 from tests.support.processes import Process
-from tests.support.workspace import ADA, GENERAL, LIN
+from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -155,3 +155,61 @@ def test_a_deleted_question_takes_its_growing_reply_with_it(desk: Desk) -> None:
     desk.outbox.cancel(job.id)
 
     desk.workspace.wait_until(lambda: not desk.said_by_us(job))
+
+
+# -- where there is no reply
+
+
+def test_a_question_longer_than_the_window_is_refused_kindly(desk: Desk) -> None:
+    """Nothing of a question is cut off behind the back of who asked it."""
+    job = desk.ask("why " * 3000)
+    [message] = desk.wait_ended(job)
+    assert "longer than I can read" in notices([message])
+    assert words([message]) == ""
+
+
+def test_a_placeholder_that_was_deleted_ends_the_job_in_silence(desk: Desk) -> None:
+    """Who deletes the growing reply gets no other one."""
+    job = desk.ask(taught.ENDLESS)
+    [message] = desk.wait_grown(job)
+    desk.workspace.control("delete", channel=GENERAL, ts=message["ts"])
+    desk.wait_recorded(job)
+    assert desk.said_by_us(job) == []
+    assert desk.pending() == 0
+
+
+def test_a_channel_that_was_archived_ends_the_job_in_silence(desk: Desk, worker: Process) -> None:
+    """Where nobody may post, one line in the log is all."""
+    channel = desk.workspace.control("create", name="old", members=[ADA, STARCHAT])["channel"]
+    job = desk.question(taught.MUTEX, channel=channel)
+    desk.workspace.control("archive", channel=channel)
+    desk.outbox.accept(job)
+    desk.wait_recorded(job)
+    assert worker.wait_for("no reply wanted")["error"] == "is_archived"
+    assert len(desk.calls(job)) == 1
+
+
+def test_a_worker_that_was_removed_from_the_channel_is_silent(desk: Desk, worker: Process) -> None:
+    """Removed while it writes, the app leaves the channel alone."""
+    channel = desk.workspace.control("create", name="left", members=[ADA, STARCHAT])["channel"]
+    job = desk.question(taught.MUTEX, channel=channel)
+    desk.workspace.control("kick", channel=channel)
+    desk.outbox.accept(job)
+    desk.wait_recorded(job)
+    assert worker.wait_for("no reply wanted")["job"] == job.id
+
+
+def test_slack_may_fail_at_every_call_and_the_reply_is_there_once(desk: Desk) -> None:
+    """With a third of all calls going wrong, each question still has its one answer."""
+    faults = ("ratelimited", "status", "status_after", "html", "truncated", "drop_before")
+    rules = [{"fault": fault, "probability": 0.06, "retry_after": 1} for fault in faults]
+    desk.workspace.faults(*rules, seed=7)
+    jobs = [desk.ask(taught.MUTEX) for _ in range(4)]
+    try:
+        found = [desk.wait_ended(job, within=90) for job in jobs]
+        for job in jobs:
+            desk.wait_recorded(job)
+    finally:
+        desk.workspace.faults()
+    assert [words(messages) for messages in found] == [taught.ANSWERS[taught.MUTEX]] * 4
+    assert [len(desk.said_by_us(job)) for job in jobs] == [1] * 4

@@ -1,0 +1,52 @@
+"""Planned faults: nothing without a plan, and exactly what was planned with one."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from worker.faults import Effect, Fault, Faults, Point
+
+
+def test_without_a_plan_nothing_happens() -> None:
+    """In production every point is passed a million times."""
+    faults = Faults.read("")
+    for point in Point:
+        faults.reach(point)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("generating:kill", Fault(Point.GENERATING, Effect.KILL, 1)),
+        ("after_final:pause:3", Fault(Point.AFTER_FINAL, Effect.PAUSE, 3)),
+    ],
+)
+def test_a_plan_is_read_from_text(text: str, fault: Fault) -> None:
+    """A point, what happens there, and at which time."""
+    assert Fault.read(text) == fault
+
+
+@pytest.mark.parametrize(
+    "text", ["generating", "generating:burn", "nowhere:kill", "generating:kill:x", "a:b:c:d"]
+)
+def test_a_wrong_plan_is_refused(text: str) -> None:
+    """A test that misspells its fault does not pass by doing nothing."""
+    with pytest.raises(ValueError, match=r"\w"):
+        Faults.read(text)
+
+
+def test_the_planned_time_is_the_time() -> None:
+    """The process dies the second time, not the first."""
+    program = (
+        "from worker.faults import Faults, Point\n"
+        "faults = Faults.read('generating:kill:2, after_final:pause')\n"
+        "faults.reach(Point.CLAIMED); faults.reach(Point.GENERATING); print('once', flush=True)\n"
+        "faults.reach(Point.GENERATING); print('twice', flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "once\n"
+    assert done.returncode == -signal.SIGKILL

@@ -1,0 +1,87 @@
+"""Remembered answers find their questions, whatever the thread looks like."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from contract import keys
+from contract.conversation import Speaker, Turn
+from contract.job import Job, Thread
+from tests.support.questions import question
+from worker.memory import MOST, Memory, merged
+
+
+def asked(ts: str) -> Turn:
+    """Return a person's turn."""
+    return Turn(speaker=Speaker.USER, text=f"question {ts}", ts=ts, name="Ada")
+
+
+def told(ts: str, to: str, text: str = "from Slack") -> Turn:
+    """Return an answer as Slack shows it."""
+    return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, answers=to)
+
+
+def test_an_answer_that_came_after_its_follow_up_stands_between_them() -> None:
+    """A question that was accepted while the reply before it grew is read after that reply."""
+    turns = (asked("1.0"), asked("2.0"))
+    found = merged(turns, {"1.0": "one"}, until="2.0")
+    assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
+
+
+def test_what_was_generated_replaces_what_slack_shows_of_it() -> None:
+    """The model reads its own words, not what rendering made of them."""
+    turns = (asked("1.0"), told("1.5", "1.0"), asked("2.0"))
+    found = merged(turns, {"1.0": "one"}, until="2.0")
+    assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
+
+
+def test_an_answer_whose_question_is_gone_is_left_out() -> None:
+    """A deleted question takes its answer out of the conversation."""
+    found = merged((asked("2.0"),), {"1.0": "one", "2.0": "own", "3.0": "later"}, until="2.0")
+    assert [turn.text for turn in found] == ["question 2.0"]
+
+
+TIMES = st.integers(1, 9).map(lambda second: f"{second}.000000")
+
+
+@given(st.sets(TIMES, min_size=1), st.dictionaries(TIMES, st.text()), st.sets(TIMES))
+def test_a_conversation_ends_with_its_question_and_loses_nobody(
+    times: set[str], answers: dict[str, str], shown: set[str]
+) -> None:
+    """Every person's turn stays, in order; each question has one answer at most, right behind."""
+    until = max(times)
+    turns = [asked(ts) for ts in times]
+    turns += [told(ts.replace(".0", ".5"), ts) for ts in shown & times if ts != until]
+    found = merged(tuple(turns), answers, until=until)
+
+    assert found[-1] == asked(until)
+    assert [turn.ts for turn in found if turn.speaker is Speaker.USER] == sorted(times)
+    for before, turn in pairwise(found):
+        if turn.speaker is Speaker.ASSISTANT:
+            assert before.ts == turn.answers
+            assert turn.text == answers.get(str(turn.answers), "from Slack")
+
+
+async def test_a_thread_remembers_its_newest_answers(client: object, loop_client: Redis) -> None:
+    """Memory is bounded, has an end, and belongs to one thread of one workspace."""
+    memory = Memory(loop_client)
+    for number in range(MOST + 5):
+        await memory.remember(question(1000 + number, thread=1), f"answer {number}")
+    key = keys.memory("T1", "C1", "1.000000")
+    assert await loop_client.hlen(key) == MOST
+    assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL
+
+    turns = (asked("1063.000000"), asked("1064.000000"), asked("1068.000000"))
+    thread = Thread(team="T1", channel="C1", ts="1.000000")
+    job = Job(thread=thread, ts="1068.000000", user="U1", user_team="T1", turns=turns)
+    texts = [turn.text for turn in await memory.conversation(job)]
+    assert texts[:4] == [
+        "question 1063.000000",
+        "answer 63",
+        "question 1064.000000",
+        "answer 64",
+    ]
+    other = job.model_copy(update={"thread": Thread(team="T2", channel="C1", ts="1.000000")})
+    assert await memory.conversation(other) == turns
