@@ -16,16 +16,27 @@ function messageOf(page, node) {
 }
 
 /** Names the message to the workspace. */
-const about = (page, message) => ({ user: page.store.me, channel: page.store.feed.channel, ts: message.ts });
+const about = (page, message) => ({
+  user: page.store.me,
+  channel: page.store.feed.channel,
+  ts: message.ts,
+});
 
 async function react(page, message, name) {
-  const mine = message.reactions?.some((one) => one.name === name && one.users.includes(page.store.me));
+  const mine = message.reactions?.some(
+    (one) => one.name === name && one.users.includes(page.store.me),
+  );
   await api.react({ ...about(page, message), name, remove: mine || undefined });
 }
 
 async function remove(page, message) {
   const preview = el("blockquote", {}, wordsOf(message).slice(0, 300));
-  const sure = await ask({ title: "Delete this message?", body: preview, yes: "Delete", danger: true });
+  const sure = await ask({
+    title: "Delete this message?",
+    body: preview,
+    yes: "Delete",
+    danger: true,
+  });
   if (sure) await api.remove(about(page, message));
 }
 
@@ -33,7 +44,12 @@ async function confirmed(data) {
   if (!data.confirm) return true;
   const said = JSON.parse(data.confirm);
   const words = (text) => text?.text ?? "";
-  return ask({ title: words(said.title), body: words(said.text), yes: words(said.confirm) || "Yes", no: words(said.deny) || "No" });
+  return ask({
+    title: words(said.title),
+    body: words(said.text),
+    yes: words(said.confirm) || "Yes",
+    no: words(said.deny) || "No",
+  });
 }
 
 /** What a pressed element belongs to: a view of the app, or a message. */
@@ -45,9 +61,17 @@ function holder(page, node, message) {
 async function click(page, node, message, value) {
   const { actionId, blockId } = node.dataset;
   if (!(await confirmed(node.dataset))) return;
-  await api.click({ ...holder(page, node, message), action_id: actionId, block_id: blockId, value });
+  await api.click({
+    ...holder(page, node, message),
+    action_id: actionId,
+    block_id: blockId,
+    value,
+  });
   if (message && node.hasAttribute("aria-pressed")) {
-    page.store.pressed = new Map(page.store.pressed).set(`${message.ts}:${blockId}:${actionId}`, value);
+    page.store.pressed = new Map(page.store.pressed).set(
+      `${message.ts}:${blockId}:${actionId}`,
+      value,
+    );
     page.store.changed();
   }
 }
@@ -55,7 +79,15 @@ async function click(page, node, message, value) {
 async function newDirect(page) {
   const { store } = page;
   const others = [...store.people.values()].filter((person) => person.id !== store.me);
-  const boxes = others.map((person) => el("label", { class: "pick" }, el("input", { type: "checkbox", value: person.id }), person.name, person.is_bot && el("span", { class: "app-badge" }, "APP")));
+  const boxes = others.map((person) =>
+    el(
+      "label",
+      { class: "pick" },
+      el("input", { type: "checkbox", value: person.id }),
+      person.name,
+      person.is_bot && el("span", { class: "app-badge" }, "APP"),
+    ),
+  );
   const list = el("div", { class: "picks" }, boxes);
   const sure = await ask({ title: "New direct message", body: list, yes: "Open" });
   const users = [...list.querySelectorAll("input:checked")].map((box) => box.value);
@@ -72,20 +104,30 @@ export const ACTIONS = {
   "close-thread": (page) => page.closeThread(),
   drawer: (page) => page.drawer(true),
   "drawer-close": (page) => page.drawer(false),
-  "to-composer": (page) => (page.threadPane && page.store.thread ? page.threadPane : page.channelPane).composer.focus(),
+  "to-composer": (page) =>
+    (page.threadPane && page.store.thread ? page.threadPane : page.channelPane).composer.focus(),
   prompt: (page, node) => page.channelPane.composer.fill(node.dataset.prompt),
-  react: (page, node, message) => pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
+  react: (page, node, message) =>
+    pickEmoji(node, (name) => page.attempt(() => react(page, message, name))),
   "toggle-reaction": (page, node, message) => react(page, message, node.dataset.name),
-  edit: (page, node, message) => page.startEdit(message),
+  edit: (page, node, message) => page.store.edit(message.ts, Boolean(node.closest(".thread"))),
   delete: (page, node, message) => remove(page, message),
   copy: async (page, node) => {
     await copyFrom(node);
     say("Copied.");
   },
   click: (page, node, message) => click(page, node, message, node.dataset.value),
-  visit: (page, node) => URL.canParse(node.dataset.url) && /^https?:/.test(node.dataset.url) && open(node.dataset.url, "_blank", "noopener"),
+  visit: (page, node) =>
+    URL.canParse(node.dataset.url) &&
+    /^https?:/.test(node.dataset.url) &&
+    open(node.dataset.url, "_blank", "noopener"),
   tab: (page, node) => page.store.openTab(node.dataset.tab),
-  stop: (page) => api.stop({ user: page.store.me, channel: page.store.feed.channel, thread_ts: page.store.thread.threadTs }),
+  stop: (page) =>
+    api.stop({
+      user: page.store.me,
+      channel: page.store.feed.channel,
+      thread_ts: page.store.thread.threadTs,
+    }),
   reload: (page) => page.store.refresh(),
   reconnect: (page) => page.live.retry(),
   "hide-no-bot": (page) => page.hideNoBot(),
@@ -102,6 +144,7 @@ export function listen(page) {
   document.addEventListener("change", (event) => {
     const node = event.target.closest?.("[data-action]");
     if (node?.dataset.action === "persona") page.attempt(() => ACTIONS.persona(page, node));
-    if (node?.dataset.action === "choose") page.attempt(() => click(page, node, messageOf(page, node), node.value));
+    if (node?.dataset.action === "choose")
+      page.attempt(() => click(page, node, messageOf(page, node), node.value));
   });
 }

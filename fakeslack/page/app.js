@@ -4,22 +4,21 @@ import { listen } from "./actions.js";
 import { announce } from "./announce.js";
 import { api, Refusal } from "./api.js";
 import { banners } from "./banner.js";
-import { byId, el, refill } from "./dom.js";
-import { edit } from "./editor.js";
+import { byId, refill } from "./dom.js";
 import { keyboard } from "./keyboard.js";
 import { Live } from "./live.js";
 import { Modal } from "./modal.js";
 import { morph } from "./morph.js";
+import { notice } from "./notice.js";
 import { Pane } from "./pane.js";
-import { pickEmoji } from "./picker.js";
 import { place, writePlace } from "./router.js";
-import { ordered, sidebar } from "./sidebar.js";
+import { sidebar } from "./sidebar.js";
 import { Store } from "./store.js";
 import { channelView, threadView } from "./views.js";
+import { Writing } from "./writing.js";
 
 const FIRST_PERSON = "U0ADA00001";
 const STATE_EVENTS = new Set(["channel", "connected"]);
-const NOTICE_LASTS = 5_000;
 const TICK = 1_000;
 const MINUTE = 60_000;
 
@@ -50,28 +49,28 @@ class Page {
   /** The address may name a person who is not here. */
   async #start() {
     const { user } = place();
-    const known = !user || (await api.state(user).then(() => true, (refusal) => refusal.code !== "user_not_found"));
+    const known =
+      !user ||
+      (await api.state(user).then(
+        () => true,
+        (refusal) => refusal.code !== "user_not_found",
+      ));
     if (!known) history.replaceState(null, "", "#/");
     this.live.start(known ? (user ?? FIRST_PERSON) : FIRST_PERSON);
   }
 
   #pane(id, inThread) {
     const feed = () => (inThread ? this.store.thread : this.store.feed);
-    const work = {
-      send: (message) => this.#send(feed(), message),
-      editLast: () => this.#editLast(feed()),
-      editor: (row, message) => this.#editor(row, message),
+    const pane = new Pane(byId(id), {
+      inThread,
+      names: () => this.store.nameable(),
       typed: () => this.#drawSoon(),
-    };
-    const pane = new Pane(byId(id), { work, inThread, names: () => this.#writing() });
-    pane.composer.onEmoji = (button) => pickEmoji(button, (name) => pane.composer.insert(`:${name}: `));
+      writing: new Writing(this.store, feed, () => {
+        this.#draw();
+        pane.composer.focus();
+      }),
+    });
     return pane;
-  }
-
-  /** What may be named while writing. */
-  #writing() {
-    const { store } = this;
-    return { ...store.names, everybody: () => store.people.values(), rooms: () => ordered(store).rooms };
   }
 
   /** Runs what the reader asked for; a refusal becomes a short notice. */
@@ -80,7 +79,7 @@ class Page {
       await act();
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
-      this.#notice(refusal.message);
+      notice(refusal.message);
     }
   }
 
@@ -113,7 +112,9 @@ class Page {
   closeThread() {
     this.store.closeThread();
     this.#draw();
-    byId("channel").querySelector(`[data-ts="${CSS.escape(this.returnTo ?? "")}"]`)?.focus();
+    byId("channel")
+      .querySelector(`[data-ts="${CSS.escape(this.returnTo ?? "")}"]`)
+      ?.focus();
   }
 
   drawer(open) {
@@ -151,8 +152,7 @@ class Page {
     await this.store.load(at.user ?? FIRST_PERSON);
     this.attempt(() => this.store.loadViews());
     if (this.store.feed?.user === this.store.me) return this.store.refresh();
-    const { rooms, direct } = ordered(this.store);
-    const first = [...rooms, ...direct][0]?.id;
+    const first = [...this.store.rooms, ...this.store.direct][0]?.id;
     await this.store.open(this.store.channels.has(at.channel) ? at.channel : first);
     if (at.thread && at.channel === this.store.feed.channel) await this.store.openThread(at.thread);
     if (!narrow.matches) this.channelPane.composer.focus();
@@ -163,47 +163,13 @@ class Page {
     this.store.take(event);
     const { feed, thread } = this.store;
     if (event.channel !== feed?.channel) return;
-    if (feed.messages.has(event.message?.ts) || thread?.messages.has(event.message?.ts)) announce(event, this.store.names);
+    const shown = [feed, thread].some((one) => one?.messages.has(event.message?.ts));
+    if (shown) announce(event, this.store.names);
   }
 
   #away(retryAt) {
     this.store.link = { phase: "away", retryAt };
     this.#drawSoon();
-  }
-
-  // -- what the reader writes
-
-  async #send(feed, { text, broadcast, client_msg_id }) {
-    if (!feed) throw new Refusal("This place is still being opened.");
-    const body = { user: this.store.me, channel: feed.channel, text, client_msg_id };
-    if (feed.threadTs) Object.assign(body, { thread_ts: feed.threadTs, broadcast: broadcast || undefined });
-    await api.post(body);
-    (feed.threadTs ? this.threadPane : this.channelPane).timeline.pin();
-  }
-
-  #editLast(feed) {
-    const own = feed?.list().filter((message) => message.user === this.store.me && !message.bot_id && !message.is_ephemeral && !message.subtype);
-    const last = own?.at(-1);
-    if (last) this.startEdit(last);
-    return Boolean(last);
-  }
-
-  startEdit(message) {
-    this.store.editing = message.ts;
-    this.#drawSoon();
-  }
-
-  #editor(row, message) {
-    const leave = () => {
-      this.store.editing = null;
-      this.#draw();
-      (row.closest(".thread") ? this.threadPane : this.channelPane).composer.focus();
-    };
-    const save = async (text) => {
-      await api.edit({ user: this.store.me, channel: this.store.feed.channel, ts: message.ts, text });
-      leave();
-    };
-    edit(row, message, { names: this.store.names, save, leave });
   }
 
   // -- drawing
@@ -224,7 +190,10 @@ class Page {
     this.#thread();
     if (!store.here) return;
     byId("channel").classList.remove("waiting");
-    this.channelPane.show(store.feed, { ...channelView(store), minute: Math.floor(Date.now() / MINUTE) });
+    this.channelPane.show(store.feed, {
+      ...channelView(store),
+      minute: Math.floor(Date.now() / MINUTE),
+    });
     writePlace({ user: store.me, channel: store.feed.channel, thread: store.thread?.threadTs });
     document.title = `${store.title(store.here)} · ${store.team.name}`;
     this.#reach();
@@ -235,7 +204,9 @@ class Page {
     const fresh = node.cloneNode(false);
     refill(fresh, sidebar(this.store));
     morph(node, fresh);
-    for (const choice of node.querySelectorAll("[name=persona]")) choice.checked = choice.value === this.store.me;
+    for (const choice of node.querySelectorAll("[name=persona]")) {
+      choice.checked = choice.value === this.store.me;
+    }
   }
 
   #thread() {
@@ -254,12 +225,6 @@ class Page {
 
   #tick() {
     banners(this.store, this.noBotHidden);
-  }
-
-  #notice(sentence) {
-    const note = el("div", { class: "notice", role: "alert" }, sentence);
-    document.body.append(note);
-    setTimeout(() => note.remove(), NOTICE_LASTS);
   }
 }
 

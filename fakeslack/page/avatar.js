@@ -2,20 +2,37 @@
 
 import { svg } from "./dom.js";
 
-const COLOURS = ["#7c5cd6", "#d6455d", "#0f8a6d", "#c26a12", "#2f74d0", "#a83fa0", "#4d7c0f", "#0e7490"];
+const COLOURS = [
+  "#7c5cd6",
+  "#d6455d",
+  "#0f8a6d",
+  "#c26a12",
+  "#2f74d0",
+  "#a83fa0",
+  "#4d7c0f",
+  "#0e7490",
+];
 
 const HEX = /^#?([0-9a-f]{6})$/i;
 
 function colour(person) {
   const given = HEX.exec(person.color ?? "");
   if (given) return `#${given[1]}`;
-  const sum = [...(person.id ?? "?")].reduce((total, letter) => total * 31 + letter.codePointAt(0), 7);
+  const sum = [...(person.id ?? "?")].reduce(
+    (total, letter) => total * 31 + letter.codePointAt(0),
+    7,
+  );
   return COLOURS[Math.abs(sum) % COLOURS.length];
 }
 
 function initials(name) {
   const words = name.split(/(?=\p{Lu})|[\s_.-]+/u).filter(Boolean);
-  return words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("") || "?";
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => [...word][0].toUpperCase())
+      .join("") || "?"
+  );
 }
 
 /** An avatar of `size` CSS pixels; bots wear a star, people their initials. */

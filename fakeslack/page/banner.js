@@ -16,8 +16,18 @@ function away(store) {
     "div",
     { class: "banner away", role: "alert", "data-key": "away" },
     icon("plug"),
-    el("p", {}, el("b", {}, "The workspace cannot be reached."), " What you write is kept. ", el("span", { class: "countdown", "aria-hidden": "true" }, soon)),
-    el("button", { type: "button", class: "block-button", "data-action": "reconnect" }, "Reconnect now"),
+    el(
+      "p",
+      {},
+      el("b", {}, "The workspace cannot be reached."),
+      " What you write is kept. ",
+      el("span", { class: "countdown", "aria-hidden": "true" }, soon),
+    ),
+    el(
+      "button",
+      { type: "button", class: "block-button", "data-action": "reconnect" },
+      "Reconnect now",
+    ),
   );
 }
 
@@ -34,10 +44,28 @@ function noBot(store) {
     "div",
     { class: "banner no-bot", "data-key": "no-bot" },
     icon("plug"),
-    el("p", {}, el("b", {}, `${store.app.name} is not connected.`), " Start the bot with these settings:"),
-    el("div", { class: "settings" }, lines.map((line) => el("code", {}, line))),
+    el(
+      "p",
+      {},
+      el("b", {}, `${store.app.name} is not connected.`),
+      " Start the bot with these settings:",
+    ),
+    el(
+      "div",
+      { class: "settings" },
+      lines.map((line) => el("code", {}, line)),
+    ),
     copyButton("settings", lines.join("\n")),
-    el("button", { type: "button", class: "tool", "data-action": "hide-no-bot", "aria-label": "Hide this notice" }, icon("close")),
+    el(
+      "button",
+      {
+        type: "button",
+        class: "tool",
+        "data-action": "hide-no-bot",
+        "aria-label": "Hide this notice",
+      },
+      icon("close"),
+    ),
   );
 }
 

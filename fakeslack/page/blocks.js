@@ -45,9 +45,18 @@ function choice(element, block, names) {
   const options = (element.options ?? []).map((option) =>
     el("option", { value: option.value }, option.text?.text ?? option.value),
   );
-  const hint = el("option", { value: "", selected: true, disabled: true }, element.placeholder?.text ?? "Choose…");
+  const hint = el(
+    "option",
+    { value: "", selected: true, disabled: true },
+    element.placeholder?.text ?? "Choose…",
+  );
   const attributes = { ...carried(element, block), "data-action": "choose", class: "block-choice" };
-  return el("select", { ...attributes, "aria-label": element.placeholder?.text ?? "Choose" }, hint, options);
+  return el(
+    "select",
+    { ...attributes, "aria-label": element.placeholder?.text ?? "Choose" },
+    hint,
+    options,
+  );
 }
 
 function feedback(element, block, names) {
@@ -55,7 +64,17 @@ function feedback(element, block, names) {
     const pressed = names.pressed(block.block_id, element.action_id) === part.value;
     const label = part.accessibility_label ?? part.text?.text ?? side;
     const attributes = { ...carried(element, block, part.value), "aria-pressed": String(pressed) };
-    return el("button", { type: "button", class: `feedback ${side}`, "aria-label": label, title: part.text?.text ?? label, ...attributes }, icon(shape));
+    return el(
+      "button",
+      {
+        type: "button",
+        class: `feedback ${side}`,
+        "aria-label": label,
+        title: part.text?.text ?? label,
+        ...attributes,
+      },
+      icon(shape),
+    );
   };
   return el(
     "span",
@@ -71,7 +90,13 @@ function iconButton(element, block, names) {
   const label = element.accessibility_label ?? element.text?.text ?? element.icon;
   return el(
     "button",
-    { type: "button", class: "feedback", "aria-label": label, title: element.text?.text ?? label, ...carried(element, block, element.value) },
+    {
+      type: "button",
+      class: "feedback",
+      "aria-label": label,
+      title: element.text?.text ?? label,
+      ...carried(element, block, element.value),
+    },
     icon(element.icon),
   );
 }
@@ -86,30 +111,50 @@ const ELEMENTS = {
 
 const elements = (block, names) =>
   (block.elements ?? []).map(
-    (element) => ELEMENTS[element.type]?.(element, block, names) ?? el("span", { class: "context-text" }, words(element, names)),
+    (element) =>
+      ELEMENTS[element.type]?.(element, block, names) ??
+      el("span", { class: "context-text" }, words(element, names)),
   );
 
 function section(block, names) {
-  const fields = (block.fields ?? []).map((field) => el("div", { class: "field" }, words(field, names)));
+  const fields = (block.fields ?? []).map((field) =>
+    el("div", { class: "field" }, words(field, names)),
+  );
   const beside = block.accessory && ELEMENTS[block.accessory.type]?.(block.accessory, block, names);
   return el(
     "div",
     { class: "block section" },
-    el("div", { class: "section-text" }, block.text && words(block.text, names), fields.length > 0 && el("div", { class: "fields" }, fields)),
+    el(
+      "div",
+      { class: "section-text" },
+      block.text && words(block.text, names),
+      fields.length > 0 && el("div", { class: "fields" }, fields),
+    ),
     beside && el("div", { class: "accessory" }, beside),
   );
 }
 
 function cell(content, names, tag) {
-  const inner = content?.type === "rich_text" ? richText(content, names) : String(content?.text ?? content?.value ?? "");
+  const inner =
+    content?.type === "rich_text"
+      ? richText(content, names)
+      : String(content?.text ?? content?.value ?? "");
   return el(tag, {}, inner);
 }
 
 function table(block, names) {
   const rows = (block.rows ?? []).map((row, index) =>
-    el("tr", {}, row.map((content) => cell(content, names, index === 0 ? "th" : "td"))),
+    el(
+      "tr",
+      {},
+      row.map((content) => cell(content, names, index === 0 ? "th" : "td")),
+    ),
   );
-  return el("div", { class: "block table", tabindex: 0, role: "region", "aria-label": "Table" }, el("table", {}, el("tbody", {}, rows)));
+  return el(
+    "div",
+    { class: "block table", tabindex: 0, role: "region", "aria-label": "Table" },
+    el("table", {}, el("tbody", {}, rows)),
+  );
 }
 
 const LEVELS = new Set(["default", "info", "warning", "error", "success"]);
@@ -117,7 +162,12 @@ const LEVELS = new Set(["default", "info", "warning", "error", "success"]);
 function alert(block, names) {
   const level = LEVELS.has(block.level) ? block.level : "default";
   const shape = { warning: "warning", error: "warning", success: "check" }[level] ?? "info";
-  return el("div", { class: `block alert ${level}`, role: "note" }, icon(shape), el("div", {}, words(block.text, names)));
+  return el(
+    "div",
+    { class: `block alert ${level}`, role: "note" },
+    icon(shape),
+    el("div", {}, words(block.text, names)),
+  );
 }
 
 const BLOCKS = {
@@ -127,8 +177,14 @@ const BLOCKS = {
   header: (block, names) => el("h3", { class: "block heading" }, words(block.text, names)),
   divider: () => el("hr", { class: "block" }),
   context: (block, names) => el("div", { class: "block context" }, elements(block, names)),
-  actions: (block, names) => el("div", { class: "block actions-block", role: "group", "aria-label": "Actions" }, elements(block, names)),
-  context_actions: (block, names) => el("div", { class: "block context-actions" }, elements(block, names)),
+  actions: (block, names) =>
+    el(
+      "div",
+      { class: "block actions-block", role: "group", "aria-label": "Actions" },
+      elements(block, names),
+    ),
+  context_actions: (block, names) =>
+    el("div", { class: "block context-actions" }, elements(block, names)),
   image: (block) => el("div", { class: "block context" }, picture(block)),
   table,
   alert,
@@ -137,12 +193,15 @@ const BLOCKS = {
 /** DOM nodes of a message's blocks. */
 export function blocks(list, names) {
   return list.map(
-    (block) => BLOCKS[block.type]?.(block, names) ?? el("div", { class: "block context" }, `A block of type ${block.type}.`),
+    (block) =>
+      BLOCKS[block.type]?.(block, names) ??
+      el("div", { class: "block context" }, `A block of type ${block.type}.`),
   );
 }
 
 /** The words of blocks alone, for announcements and previews. */
 export function blockWords(list) {
-  const text = (block) => (block.type === "rich_text" ? richWords(block) : (block.text?.text ?? block.text ?? ""));
+  const text = (block) =>
+    block.type === "rich_text" ? richWords(block) : (block.text?.text ?? block.text ?? "");
   return list.map(text).filter(Boolean).join(" ");
 }

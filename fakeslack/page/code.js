@@ -11,7 +11,13 @@ const SHOWN_FOR = 1600;
 export function copyButton(what, text = null) {
   return el(
     "button",
-    { type: "button", class: "copy", "data-action": "copy", "data-text": text, "aria-label": `Copy ${what}` },
+    {
+      type: "button",
+      class: "copy",
+      "data-action": "copy",
+      "data-text": text,
+      "aria-label": `Copy ${what}`,
+    },
     el("span", { class: "unsaid" }, icon("copy"), "Copy"),
     el("span", { class: "said" }, icon("check"), "Copied"),
   );
@@ -26,12 +32,7 @@ export function codeBlock(code, name) {
   return el(
     "figure",
     { class: "code", "data-language": name || null },
-    el(
-      "figcaption",
-      {},
-      el("span", { class: "language" }, label),
-      copyButton(`${label} code`),
-    ),
+    el("figcaption", {}, el("span", { class: "language" }, label), copyButton(`${label} code`)),
     el("pre", { tabindex: 0, role: "region", "aria-label": `${label} code` }, el("code", {}, body)),
   );
 }

@@ -4,6 +4,7 @@ import { messageId } from "./api.js";
 import { draft, keepDraft } from "./drafts.js";
 import { el } from "./dom.js";
 import { icon } from "./icons.js";
+import { pickEmoji } from "./picker.js";
 import { Suggest } from "./suggest.js";
 
 const TALLEST = 320;
@@ -15,7 +16,11 @@ export function grow(field) {
 }
 
 const tool = (shape, label, act) =>
-  el("button", { type: "button", class: "tool", "aria-label": label, title: label, on: { click: act } }, icon(shape));
+  el(
+    "button",
+    { type: "button", class: "tool", "aria-label": label, title: label, on: { click: act } },
+    icon(shape),
+  );
 
 export class Composer {
   /**
@@ -33,24 +38,56 @@ export class Composer {
   }
 
   #build(names, broadcast) {
-    this.field = el("textarea", { rows: 1, autocomplete: "off", spellcheck: "true", "aria-autocomplete": "list", enterkeyhint: "send" });
-    this.box = el("ul", { class: "suggestions", role: "listbox", "aria-label": "Suggestions", hidden: true });
-    this.button = el("button", { type: "submit", class: "send", "aria-label": "Send message", title: "Send (Enter)" }, icon("send"));
+    this.field = el("textarea", {
+      rows: 1,
+      autocomplete: "off",
+      spellcheck: "true",
+      "aria-autocomplete": "list",
+      enterkeyhint: "send",
+    });
+    this.box = el("ul", {
+      class: "suggestions",
+      role: "listbox",
+      "aria-label": "Suggestions",
+      hidden: true,
+    });
+    this.button = el(
+      "button",
+      { type: "submit", class: "send", "aria-label": "Send message", title: "Send (Enter)" },
+      icon("send"),
+    );
     this.error = el("p", { class: "composer-error", role: "alert", hidden: true });
     this.also = el("input", { type: "checkbox" });
     this.alsoText = el("span");
-    this.frame = el("div", { class: "composer-frame" },
+    this.frame = el(
+      "div",
+      { class: "composer-frame" },
       this.field,
-      el("div", { class: "composer-tools" },
+      el(
+        "div",
+        { class: "composer-tools" },
         tool("at", "Mention somebody", () => this.insert("@")),
-        tool("smile", "Emoji", (event) => this.onEmoji?.(event.currentTarget)),
+        tool("smile", "Emoji", (event) => this.#emoji(event.currentTarget)),
         tool("code", "Code block", () => this.fence()),
         broadcast && el("label", { class: "also" }, this.also, this.alsoText),
-        el("span", { class: "hint", "aria-hidden": "true" }, el("b", {}, "Enter"), " to send · ", el("b", {}, "Shift+Enter"), " for a new line"),
+        el(
+          "span",
+          { class: "hint", "aria-hidden": "true" },
+          el("b", {}, "Enter"),
+          " to send · ",
+          el("b", {}, "Shift+Enter"),
+          " for a new line",
+        ),
         this.button,
       ),
     );
-    this.node = el("form", { class: "composer", autocomplete: "off" }, this.box, this.frame, this.error);
+    this.node = el(
+      "form",
+      { class: "composer", autocomplete: "off" },
+      this.box,
+      this.frame,
+      this.error,
+    );
     this.suggest = new Suggest(this.field, this.box, names);
     this.field.addEventListener("input", () => this.#changed());
     this.field.addEventListener("keydown", (event) => this.#key(event));
@@ -95,6 +132,10 @@ export class Composer {
     this.field.setRangeText(gap + text, this.field.selectionStart, this.field.selectionEnd, "end");
     this.focus();
     this.field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  #emoji(button) {
+    pickEmoji(button, (name) => this.insert(`:${name}: `));
   }
 
   /** Puts the selection between fences, or opens an empty pair around the caret. */

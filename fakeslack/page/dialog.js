@@ -4,9 +4,19 @@ import { el } from "./dom.js";
 
 /** Shows a dialog of `title` and `body`; resolves to whether the reader agreed. */
 export function ask({ title, body, yes, no = "Cancel", danger = false }) {
-  const agree = el("button", { type: "button", class: danger ? "block-button danger" : "block-button primary" }, yes);
+  const agree = el(
+    "button",
+    { type: "button", class: danger ? "block-button danger" : "block-button primary" },
+    yes,
+  );
   const refuse = el("button", { type: "button", class: "block-button" }, no);
-  const box = el("dialog", { class: "dialog", "aria-label": title }, el("h2", {}, title), el("div", { class: "dialog-body" }, body), el("div", { class: "dialog-buttons" }, refuse, agree));
+  const box = el(
+    "dialog",
+    { class: "dialog", "aria-label": title },
+    el("h2", {}, title),
+    el("div", { class: "dialog-body" }, body),
+    el("div", { class: "dialog-buttons" }, refuse, agree),
+  );
   document.body.append(box);
   return new Promise((settle) => {
     const end = (answer) => {

@@ -9,7 +9,10 @@ export function typed(text, names) {
   return unescape(
     text
       .replace(/<@([UW][A-Z0-9]+)(?:\|[^>]*)?>/g, (_, id) => `@${names.person(id)?.name ?? id}`)
-      .replace(/<#([CG][A-Z0-9]+)(?:\|([^>]*))?>/g, (_, id, label) => `#${names.channel(id)?.name ?? label ?? id}`)
+      .replace(
+        /<#([CG][A-Z0-9]+)(?:\|([^>]*))?>/g,
+        (_, id, label) => `#${names.channel(id)?.name ?? label ?? id}`,
+      )
       .replace(/<!(channel|here|everyone)>/g, "@$1")
       .replace(/<((?:https?:\/\/|mailto:)[^|>]+)(?:\|[^>]*)?>/g, "$1"),
   );
@@ -46,7 +49,11 @@ export function edit(row, message, { names, save, leave }) {
       "div",
       { class: "editor-buttons" },
       el("button", { type: "button", class: "block-button", on: { click: leave } }, "Cancel"),
-      el("button", { type: "button", class: "block-button primary", on: { click: finish } }, "Save"),
+      el(
+        "button",
+        { type: "button", class: "block-button primary", on: { click: finish } },
+        "Save",
+      ),
     ),
     error,
   );

@@ -70,7 +70,9 @@ export class Feed {
   }
 
   #firstUnread() {
-    const others = this.list().filter((message) => message.user !== this.user && !message.is_ephemeral);
+    const others = this.list().filter(
+      (message) => message.user !== this.user && !message.is_ephemeral,
+    );
     return this.unread ? (others.at(-this.unread)?.ts ?? null) : null;
   }
 
@@ -80,7 +82,8 @@ export class Feed {
   }
 
   message(message, event) {
-    if (this.#mine(message)) this.messages.set(message.ts, merged(this.messages.get(message.ts), message));
+    if (this.#mine(message))
+      this.messages.set(message.ts, merged(this.messages.get(message.ts), message));
     const root = isReply(message) && this.messages.get(message.thread_ts);
     if (root) this.messages.set(root.ts, event.root ?? withReply(root, message));
   }
@@ -111,5 +114,14 @@ export class Feed {
 const withoutReply = (root) => ({ ...root, reply_count: Math.max(0, (root.reply_count ?? 0) - 1) });
 
 function tombstone({ ts, reply_count, reply_users, latest_reply }) {
-  return { ts, thread_ts: ts, reply_count, reply_users, latest_reply, subtype: "tombstone", user: "USLACKBOT", text: "" };
+  return {
+    ts,
+    thread_ts: ts,
+    reply_count,
+    reply_users,
+    latest_reply,
+    subtype: "tombstone",
+    user: "USLACKBOT",
+    text: "",
+  };
 }

@@ -17,20 +17,32 @@ export function link(url, ...label) {
 function mention(id, names, label) {
   const person = names.person(id);
   const self = id === names.me;
-  return el("span", { class: self ? "mention self" : "mention" }, `@${person?.name ?? label ?? id}`);
+  return el(
+    "span",
+    { class: self ? "mention self" : "mention" },
+    `@${person?.name ?? label ?? id}`,
+  );
 }
 
 function channel(id, names, label) {
   const name = names.channel(id)?.name ?? label ?? id;
   return names.channel(id)
-    ? el("button", { class: "mention", type: "button", "data-action": "go", "data-channel": id }, `#${name}`)
+    ? el(
+        "button",
+        { class: "mention", type: "button", "data-action": "go", "data-channel": id },
+        `#${name}`,
+      )
     : el("span", { class: "mention" }, `#${name}`);
 }
 
 function emoji(node) {
   const shown = node.unicode ?? character(node.name);
   if (!shown) return `:${node.name}:`;
-  return el("span", { class: "emoji", role: "img", "aria-label": node.name, title: `:${node.name}:` }, shown);
+  return el(
+    "span",
+    { class: "emoji", role: "img", "aria-label": node.name, title: `:${node.name}:` },
+    shown,
+  );
 }
 
 const DRAW = {
@@ -38,7 +50,11 @@ const DRAW = {
   code: (node) => el("code", { class: "inline" }, node.text),
   pre: (node) => codeBlock(node.text, node.language),
   quote: (node, names) => el("blockquote", {}, inline(node.children, names)),
-  link: (node, names) => link(node.url, ...(node.children ? inline(node.children, names) : node.label ? [node.label] : [])),
+  link: (node, names) =>
+    link(
+      node.url,
+      ...(node.children ? inline(node.children, names) : node.label ? [node.label] : []),
+    ),
   user: (node, names) => mention(node.id, names, node.label),
   group: (node) => el("span", { class: "mention" }, `@${node.label ?? node.id}`),
   channel: (node, names) => channel(node.id, names, node.label),
@@ -51,6 +67,8 @@ const DRAW = {
 export function inline(nodes, names) {
   return nodes.map((node) => {
     const tag = STYLE_TAGS[node.type];
-    return tag ? el(tag, {}, inline(node.children, names)) : (DRAW[node.type]?.(node, names) ?? null);
+    return tag
+      ? el(tag, {}, inline(node.children, names))
+      : (DRAW[node.type]?.(node, names) ?? null);
   });
 }

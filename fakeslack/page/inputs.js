@@ -4,13 +4,20 @@ import { el } from "./dom.js";
 
 const words = (text) => text?.text ?? "";
 
-const options = (element) =>
-  [...(element.options ?? []), ...(element.option_groups ?? []).flatMap((group) => group.options)];
+const options = (element) => [
+  ...(element.options ?? []),
+  ...(element.option_groups ?? []).flatMap((group) => group.options),
+];
 
 function field(element, id) {
-  const common = { id, placeholder: words(element.placeholder), maxlength: element.max_length ?? null };
+  const common = {
+    id,
+    placeholder: words(element.placeholder),
+    maxlength: element.max_length ?? null,
+  };
   if (!element.multiline) {
-    const type = { number_input: "number", datepicker: "date", timepicker: "time" }[element.type] ?? "text";
+    const type =
+      { number_input: "number", datepicker: "date", timepicker: "time" }[element.type] ?? "text";
     const value = element.initial_value ?? element.initial_date ?? element.initial_time ?? null;
     return el("input", { ...common, type, value, class: "input-field" });
   }
@@ -33,7 +40,12 @@ function boxes(element, id) {
   const first = element.initial_options ?? [element.initial_option].filter(Boolean);
   const chosen = new Set(first.map((option) => option.value));
   const list = (element.options ?? []).map((option) =>
-    el("label", { class: "pick" }, el("input", { type, name: id, value: option.value, checked: chosen.has(option.value) }), words(option.text)),
+    el(
+      "label",
+      { class: "pick" },
+      el("input", { type, name: id, value: option.value, checked: chosen.has(option.value) }),
+      words(option.text),
+    ),
   );
   return el("div", { id, role: type === "radio" ? "radiogroup" : "group", class: "picks" }, list);
 }
@@ -50,7 +62,8 @@ const DRAW = {
 };
 
 const one = (element, value) => options(element).find((option) => option.value === value) ?? null;
-const many = (element, values) => options(element).filter((option) => values.includes(option.value));
+const many = (element, values) =>
+  options(element).filter((option) => values.includes(option.value));
 const checked = (node) => [...node.querySelectorAll(":checked")].map((box) => box.value);
 
 const READ = {
@@ -70,7 +83,10 @@ const idOf = (block) => `input-${block.block_id}`;
 export function input(block) {
   const { element } = block;
   const draw = DRAW[element.type];
-  const label = [words(block.label), block.optional && el("span", { class: "optional" }, " (optional)")];
+  const label = [
+    words(block.label),
+    block.optional && el("span", { class: "optional" }, " (optional)"),
+  ];
   return el(
     "div",
     { class: "input", "data-input": block.block_id },
@@ -95,7 +111,8 @@ export function values(blocks, root) {
 
 /** Blocks that must be filled and are not: block id → sentence. */
 export function missing(blocks, found) {
-  const empty = (state) => Object.entries(state).every(([name, said]) => name === "type" || !said || said.length === 0);
+  const empty = (state) =>
+    Object.entries(state).every(([name, said]) => name === "type" || !said || said.length === 0);
   const wrong = blocks.filter((block) => {
     const state = found[block.block_id];
     return state && !block.optional && Object.values(state).every(empty);

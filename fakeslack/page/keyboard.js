@@ -1,11 +1,9 @@
 /** Keys that work anywhere on the page. */
 
-import { ordered } from "./sidebar.js";
-
 const OVERLAY = "dialog[open], :popover-open";
 
 function nextChannel(page, step) {
-  const { rooms, direct } = ordered(page.store);
+  const { rooms, direct } = page.store;
   const all = [...rooms, ...direct];
   const at = all.findIndex((channel) => channel.id === page.store.feed?.channel);
   return all[(at + step + all.length) % all.length]?.id;

@@ -17,7 +17,8 @@ const JAVASCRIPT = {
   comment: SLASHES,
   string: `${DOUBLE}|${SINGLE}|${TICKED}`,
   regex: String.raw`(?<=[=(:,[!&|?{};]\s{0,3})\/(?![*/])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*`,
-  keyword: words(`abstract as async await break case catch class const continue debugger declare default
+  keyword:
+    words(`abstract as async await break case catch class const continue debugger declare default
     delete do else enum export extends finally for from function get if implements import in instanceof
     interface keyof let namespace new of private protected public readonly return satisfies set static
     super switch throw try type typeof var void while with yield`),
@@ -30,10 +31,12 @@ const SPECS = {
     comment: HASH,
     string: String.raw`[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|(?![\s\S]))|'''[\s\S]*?(?:'''|(?![\s\S]))|${DOUBLE}|${SINGLE})`,
     meta: String.raw`(?<=^[ \t]{0,40})${AT}`,
-    keyword: words(`and as assert async await break case class continue def del elif else except finally
+    keyword:
+      words(`and as assert async await break case class continue def del elif else except finally
       for from global if import in is lambda match nonlocal not or pass raise return try while with yield`),
     literal: words("True False None self cls"),
-    builtin: words(`abs all any bool bytes callable chr classmethod dict dir enumerate filter float format
+    builtin:
+      words(`abs all any bool bytes callable chr classmethod dict dir enumerate filter float format
       frozenset getattr hasattr hash hex id input int isinstance issubclass iter len list map max min next
       object open ord pow print property range repr reversed round set setattr slice sorted staticmethod
       str sum super tuple type vars zip`),
@@ -50,22 +53,26 @@ const SPECS = {
     string: String.raw`"(?:[^"\\]|\\[\s\S])*"?|'[^']*'?`,
     variable: String.raw`\$(?:\{[^}\n]*\}?|[A-Za-z_]\w*|[\d@*#?!$-])`,
     meta: String.raw`(?<=\s)--?[A-Za-z][\w-]*`,
-    keyword: words(`if then else elif fi for while until do done case esac in function select return exit
+    keyword:
+      words(`if then else elif fi for while until do done case esac in function select return exit
       break continue local export readonly declare unset set shift trap source time`),
-    builtin: words(`awk cat cd chmod chown cp curl cut docker echo env find git grep head kill ls make mkdir
+    builtin:
+      words(`awk cat cd chmod chown cp curl cut docker echo env find git grep head kill ls make mkdir
       mv npm pip printf ps python read rm sed sleep sort ssh sudo tail tar tee test touch tr uniq wc xargs`),
   },
   sql: {
     comment: String.raw`--[^\n]*|\/\*[\s\S]*?(?:\*\/|(?![\s\S]))`,
     string: String.raw`'(?:[^']|'')*'?`,
-    keyword: words(`add all alter and as asc begin between by cascade case check column commit constraint
+    keyword:
+      words(`add all alter and as asc begin between by cascade case check column commit constraint
       create cross database default delete desc distinct drop else end exists explain foreign from full
       function grant group having if in index inner insert into is join key left like limit not null
       offset on or order outer over partition primary procedure references returning right rollback
       row rows select set table then transaction trigger truncate union unique update using values view
       when where window with`),
     literal: words("true false null"),
-    builtin: words(`avg bigint boolean char coalesce count date decimal float int integer json jsonb max min
+    builtin:
+      words(`avg bigint boolean char coalesce count date decimal float int integer json jsonb max min
       now numeric real serial smallint sum text time timestamp uuid varchar`),
     anyCase: true,
   },
@@ -74,7 +81,8 @@ const SPECS = {
     string: String.raw`b?r(#*)"[\s\S]*?(?:"\1|(?![\s\S]))|b?${DOUBLE}|b?'(?:[^'\\\n]|\\(?:u\{[^}]*\}|x..|.))'`,
     variable: String.raw`'[a-z_]\w*`,
     meta: String.raw`#!?\[[^\]\n]*\]?|\b[a-z_]\w*!(?!=)`,
-    keyword: words(`as async await break const continue crate dyn else enum extern fn for if impl in let loop
+    keyword:
+      words(`as async await break const continue crate dyn else enum extern fn for if impl in let loop
       match mod move mut pub ref return static struct super trait type union unsafe use where while`),
     literal: words("true false self Self None Some Ok Err"),
     builtin: words(`bool char f32 f64 i8 i16 i32 i64 i128 isize str u8 u16 u32 u64 u128 usize`),
@@ -82,10 +90,12 @@ const SPECS = {
   go: {
     comment: SLASHES,
     string: `${DOUBLE}|${SINGLE}|\`[^\`]*\`?`,
-    keyword: words(`break case chan const continue default defer else fallthrough for func go goto if import
+    keyword:
+      words(`break case chan const continue default defer else fallthrough for func go goto if import
       interface map package range return select struct switch type var`),
     literal: words("true false nil iota"),
-    builtin: words(`any append bool byte cap close copy delete error float32 float64 int int8 int16 int32 int64
+    builtin:
+      words(`any append bool byte cap close copy delete error float32 float64 int int8 int16 int32 int64
       len make new panic print println recover rune string uint uint8 uint16 uint32 uint64`),
   },
   c: {
@@ -94,13 +104,16 @@ const SPECS = {
     meta: String.raw`(?<=^[ \t]{0,40})#[ \t]*(?:include[ \t]*<[^>\n]*>?|\w+)`,
     keyword: words(C_WORDS),
     literal: words("NULL true false"),
-    builtin: words("size_t ssize_t int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t FILE"),
+    builtin: words(
+      "size_t ssize_t int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t FILE",
+    ),
   },
   cpp: {
     comment: SLASHES,
     string: `${DOUBLE}|${SINGLE}`,
     meta: String.raw`(?<=^[ \t]{0,40})#[ \t]*(?:include[ \t]*<[^>\n]*>?|\w+)`,
-    keyword: words(`${C_WORDS} and catch class concept consteval constexpr const_cast co_await co_return
+    keyword:
+      words(`${C_WORDS} and catch class concept consteval constexpr const_cast co_await co_return
       co_yield decltype delete dynamic_cast explicit export final friend mutable namespace new noexcept
       not operator or override private protected public reinterpret_cast requires static_assert
       static_cast template this throw try typename using virtual`),
@@ -111,7 +124,8 @@ const SPECS = {
     comment: SLASHES,
     string: String.raw`"""[\s\S]*?(?:"""|(?![\s\S]))|${DOUBLE}|${SINGLE}`,
     meta: AT,
-    keyword: words(`abstract assert break case catch class continue default do else enum extends final finally
+    keyword:
+      words(`abstract assert break case catch class continue default do else enum extends final finally
       for if implements import instanceof interface native new package permits private protected public
       record return sealed static strictfp super switch synchronized this throw throws transient try var
       volatile while yield`),

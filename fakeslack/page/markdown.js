@@ -14,17 +14,32 @@ const ROW = /^\s*\|.*\|\s*$/;
 const RULED_ROW = /^\s*\|(?:\s*:?-+:?\s*\|)+\s*$/;
 
 const SPANS = [
-  [/(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)/y, (found) => ({ type: "code", text: found[2].replace(/^ (.+) $/, "$1") })],
-  [/!?\[([^\]\n]{1,500})\]\(([^()\s]{1,2000})(?:\s+"[^"\n]*")?\)/y, (found) => ({ type: "link", url: found[2], children: inline(found[1]) })],
+  [
+    /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)/y,
+    (found) => ({ type: "code", text: found[2].replace(/^ (.+) $/, "$1") }),
+  ],
+  [
+    /!?\[([^\]\n]{1,500})\]\(([^()\s]{1,2000})(?:\s+"[^"\n]*")?\)/y,
+    (found) => ({ type: "link", url: found[2], children: inline(found[1]) }),
+  ],
   [/<((?:https?:\/\/|mailto:)[^<>\s]+)>/y, (found) => ({ type: "link", url: found[1] })],
   [/https?:\/\/[^\s<>|]*[^\s<>|.,;:!?'")\]*_~]/y, (found) => ({ type: "link", url: found[0] })],
   [/<@([UW][A-Z0-9]+)>/y, (found) => ({ type: "user", id: found[1] })],
   [/<!(channel|here|everyone)>/y, (found) => ({ type: "broadcast", range: found[1] })],
   [/\*\*(?=\S)([^\n]{0,4000}?\S)\*\*/y, (found) => ({ type: "bold", children: inline(found[1]) })],
-  [/__(?=\S)([^\n]{0,4000}?\S)__(?!\w)/y, (found) => ({ type: "bold", children: inline(found[1]) })],
+  [
+    /__(?=\S)([^\n]{0,4000}?\S)__(?!\w)/y,
+    (found) => ({ type: "bold", children: inline(found[1]) }),
+  ],
   [/~~(?=\S)([^\n]{0,4000}?\S)~~/y, (found) => ({ type: "strike", children: inline(found[1]) })],
-  [/\*(?![\s*])([^*\n]{0,4000}?[^\s*])\*/y, (found) => ({ type: "italic", children: inline(found[1]) })],
-  [/_(?![\s_])([^_\n]{0,4000}?[^\s_])_(?!\w)/y, (found) => ({ type: "italic", children: inline(found[1]) })],
+  [
+    /\*(?![\s*])([^*\n]{0,4000}?[^\s*])\*/y,
+    (found) => ({ type: "italic", children: inline(found[1]) }),
+  ],
+  [
+    /_(?![\s_])([^_\n]{0,4000}?[^\s_])_(?!\w)/y,
+    (found) => ({ type: "italic", children: inline(found[1]) }),
+  ],
   [/\\([\\`*_{}[\]()#+.!~<>|-])/y, (found) => ({ type: "text", text: found[1] })],
   [/&(amp|lt|gt);/y, (found) => ({ type: "text", text: { amp: "&", lt: "<", gt: ">" }[found[1]] })],
 ];
@@ -46,7 +61,7 @@ function span(text, at) {
 function inline(text) {
   const nodes = [];
   let plain = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = span(text, at);
     if (!found) {
       at += 1;
@@ -104,27 +119,56 @@ function quote(lines, names) {
 
 function list(lines, names) {
   const [, , , number] = ITEM.exec(lines.now);
-  const items = lines.takeWhile((line) => ITEM.test(line)).map((line) => item(ITEM.exec(line), names));
+  const items = lines
+    .takeWhile((line) => ITEM.test(line))
+    .map((line) => item(ITEM.exec(line), names));
   return el(number ? "ol" : "ul", { class: "rich-list", start: number ?? null }, items);
 }
 
 function item([, indent, , , text], names) {
   const task = TASK.exec(text);
   const done = task && task[1] !== " ";
-  const box = task && el("input", { type: "checkbox", disabled: true, checked: done, "aria-label": done ? "done" : "to do" });
-  const attributes = { "data-indent": Math.min(Math.floor(indent.length / 2), 8), class: task ? "task" : null };
+  const box =
+    task &&
+    el("input", {
+      type: "checkbox",
+      disabled: true,
+      checked: done,
+      "aria-label": done ? "done" : "to do",
+    });
+  const attributes = {
+    "data-indent": Math.min(Math.floor(indent.length / 2), 8),
+    class: task ? "task" : null,
+  };
   return el("li", attributes, box, draw(inline(task ? text.slice(task[0].length) : text), names));
 }
 
-const cells = (row) => row.trim().slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim());
+const cells = (row) =>
+  row
+    .trim()
+    .slice(1, -1)
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim());
 
 function table(lines, names) {
   const rows = lines.takeWhile((line) => ROW.test(line));
   const ruled = RULED_ROW.test(rows[1] ?? "");
-  const body = rows.filter((_, index) => !(ruled && index === 1)).map((row, index) =>
-    el("tr", {}, cells(row).map((cell) => el(ruled && index === 0 ? "th" : "td", {}, draw(inline(cell), names)))),
+  const body = rows
+    .filter((_, index) => !(ruled && index === 1))
+    .map((row, index) =>
+      el(
+        "tr",
+        {},
+        cells(row).map((cell) =>
+          el(ruled && index === 0 ? "th" : "td", {}, draw(inline(cell), names)),
+        ),
+      ),
+    );
+  return el(
+    "div",
+    { class: "table", tabindex: 0, role: "region", "aria-label": "Table" },
+    el("table", {}, el("tbody", {}, body)),
   );
-  return el("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Table" }, el("table", {}, el("tbody", {}, body)));
 }
 
 const READERS = [

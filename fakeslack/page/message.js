@@ -15,7 +15,9 @@ const NOBODY = { id: "?", name: "Somebody" };
 /** Who wrote a message, also where it says so itself. */
 export function author(message, names) {
   const known = names.person(message.user) ?? NOBODY;
-  const name = message.username ?? (known === NOBODY ? (message.bot_profile?.name ?? NOBODY.name) : known.name);
+  const name =
+    message.username ??
+    (known === NOBODY ? (message.bot_profile?.name ?? NOBODY.name) : known.name);
   const bot = Boolean(message.bot_id) || known.is_bot;
   return { ...known, name, is_bot: bot, starred: message.user === names.app?.bot_user };
 }
@@ -25,7 +27,11 @@ export const wordsOf = (message) =>
   message.blocks?.length ? blockWords(message.blocks) : unescape(message.text ?? "");
 
 function tool(action, shape, label) {
-  return el("button", { type: "button", class: "tool", "data-action": action, "aria-label": label, title: label }, icon(shape));
+  return el(
+    "button",
+    { type: "button", class: "tool", "data-action": action, "aria-label": label, title: label },
+    icon(shape),
+  );
 }
 
 function tools(message, view) {
@@ -48,7 +54,15 @@ function reactions(message, names) {
     const who = users.map((id) => names.person(id)?.name ?? id).join(", ");
     return el(
       "button",
-      { type: "button", class: "reaction", "data-action": "toggle-reaction", "data-name": name, "aria-pressed": String(mine), "aria-label": `${name}, ${count}, ${who}`, title: who },
+      {
+        type: "button",
+        class: "reaction",
+        "data-action": "toggle-reaction",
+        "data-name": name,
+        "aria-pressed": String(mine),
+        "aria-label": `${name}, ${count}, ${who}`,
+        title: who,
+      },
       el("span", { class: "emoji" }, character(name) ?? `:${name}:`),
       el("span", { class: "count" }, count ?? users.length),
     );
@@ -59,7 +73,9 @@ function reactions(message, names) {
 function threadSummary(message, view) {
   const status = view.status?.(message.ts);
   if (view.inThread || (!message.reply_count && !status)) return null;
-  const faces = (message.reply_users ?? []).slice(0, 4).map((id) => avatar(author({ user: id }, view.names), 22));
+  const faces = (message.reply_users ?? [])
+    .slice(0, 4)
+    .map((id) => avatar(author({ user: id }, view.names), 22));
   const count = message.reply_count === 1 ? "1 reply" : `${message.reply_count ?? 0} replies`;
   return el(
     "button",
@@ -93,8 +109,10 @@ function warnings(message, names) {
   return el(
     "div",
     { class: "warnings", role: "note" },
-    pings.length > 0 && el("span", { class: "badge-warning" }, icon("warning"), `Pings ${pings.join(", ")}`),
-    unfurls.length > 0 && el("span", { class: "badge-warning" }, icon("warning"), `Unfurls ${unfurls.join(", ")}`),
+    pings.length > 0 &&
+      el("span", { class: "badge-warning" }, icon("warning"), `Pings ${pings.join(", ")}`),
+    unfurls.length > 0 &&
+      el("span", { class: "badge-warning" }, icon("warning"), `Unfurls ${unfurls.join(", ")}`),
   );
 }
 
@@ -105,7 +123,12 @@ function file(shared) {
     "div",
     { class: "file" },
     icon("file"),
-    el("div", {}, el("div", { class: "file-name" }, address ? link(address, name) : name), el("div", { class: "file-kind" }, shared.pretty_type ?? shared.filetype ?? "File")),
+    el(
+      "div",
+      {},
+      el("div", { class: "file-name" }, address ? link(address, name) : name),
+      el("div", { class: "file-kind" }, shared.pretty_type ?? shared.filetype ?? "File"),
+    ),
   );
 }
 
@@ -113,7 +136,12 @@ function attachment(given, names) {
   return el(
     "div",
     { class: "attachment" },
-    given.title && el("div", { class: "attachment-title" }, given.title_link ? link(given.title_link, given.title) : given.title),
+    given.title &&
+      el(
+        "div",
+        { class: "attachment-title" },
+        given.title_link ? link(given.title_link, given.title) : given.title,
+      ),
     inline(parse(given.text ?? given.fallback ?? ""), names),
     given.blocks && blocks(given.blocks, names),
   );
@@ -121,10 +149,15 @@ function attachment(given, names) {
 
 /** What was said: blocks where there are any, else the text. */
 export function content(message, names) {
-  if (message.subtype === "tombstone") return el("div", { class: "content gone" }, "This message was deleted.");
+  if (message.subtype === "tombstone")
+    return el("div", { class: "content gone" }, "This message was deleted.");
   const said = message.blocks?.length
     ? blocks(message.blocks, names)
-    : el("div", { class: "block text" }, inline(parse(message.text ?? "", { labelled: !message.bot_id }), names));
+    : el(
+        "div",
+        { class: "block text" },
+        inline(parse(message.text ?? "", { labelled: !message.bot_id }), names),
+      );
   if (message.edited && !message.blocks?.length) said.append(" ", edited(message));
   return el(
     "div",
@@ -135,7 +168,8 @@ export function content(message, names) {
   );
 }
 
-const edited = (message) => el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
+const edited = (message) =>
+  el("span", { class: "edited", title: full(message.edited.ts) }, "(edited)");
 
 function head(message, who) {
   return el(
@@ -143,7 +177,11 @@ function head(message, who) {
     { class: "head" },
     el("span", { class: "who" }, who.name),
     who.is_bot && el("span", { class: "app-badge" }, "APP"),
-    el("time", { title: full(message.ts), datetime: new Date(Number(message.ts) * 1000).toISOString() }, clock(message.ts)),
+    el(
+      "time",
+      { title: full(message.ts), datetime: new Date(Number(message.ts) * 1000).toISOString() },
+      clock(message.ts),
+    ),
     message.edited && message.blocks?.length && edited(message),
   );
 }
@@ -151,19 +189,43 @@ function head(message, who) {
 /** One row. `view` is `{names, compact, inThread, status, pressed}`. */
 export function messageRow(message, view) {
   const who = author(message, view.names);
-  const names = { ...view.names, pressed: (block, action) => view.pressed?.get(`${message.ts}:${block}:${action}`) };
+  const names = {
+    ...view.names,
+    pressed: (block, action) => view.pressed?.get(`${message.ts}:${block}:${action}`),
+  };
   const quiet = JOINED.has(message.subtype);
   const compact = view.compact && !quiet;
-  const classes = ["message", compact && "compact", quiet && "quiet", message.is_ephemeral && "whisper"];
+  const classes = [
+    "message",
+    compact && "compact",
+    quiet && "quiet",
+    message.is_ephemeral && "whisper",
+  ];
   return el(
     "article",
-    { class: classes.filter(Boolean).join(" "), "data-key": message.ts, "data-ts": message.ts, tabindex: 0, "aria-label": `${who.name}, ${clock(message.ts)}` },
-    el("div", { class: "gutter" }, compact ? el("time", { title: full(message.ts) }, clock(message.ts)) : avatar(who)),
+    {
+      class: classes.filter(Boolean).join(" "),
+      "data-key": message.ts,
+      "data-ts": message.ts,
+      tabindex: 0,
+      "aria-label": `${who.name}, ${clock(message.ts)}`,
+    },
+    el(
+      "div",
+      { class: "gutter" },
+      compact ? el("time", { title: full(message.ts) }, clock(message.ts)) : avatar(who),
+    ),
     el(
       "div",
       { class: "body" },
       message.is_ephemeral && el("div", { class: "only-you" }, icon("eye"), "Only visible to you"),
-      message.subtype === "thread_broadcast" && !view.inThread && el("button", { type: "button", class: "broadcast", "data-action": "thread" }, "Replied to a thread"),
+      message.subtype === "thread_broadcast" &&
+        !view.inThread &&
+        el(
+          "button",
+          { type: "button", class: "broadcast", "data-action": "thread" },
+          "Replied to a thread",
+        ),
       compact ? null : head(message, who),
       content(message, names),
       compact && message.edited && message.blocks?.length && edited(message),

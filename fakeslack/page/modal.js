@@ -38,10 +38,18 @@ export class Modal {
 
   #draw(view) {
     const names = { ...this.store.names, pressed: () => undefined };
-    const parts = view.blocks.map((block) => (block.type === "input" ? input(block) : blocks([block], names)));
-    const leave = el("button", { type: "button", class: "block-button" }, words(view.close, "Cancel"));
+    const parts = view.blocks.map((block) =>
+      block.type === "input" ? input(block) : blocks([block], names),
+    );
+    const leave = el(
+      "button",
+      { type: "button", class: "block-button" },
+      words(view.close, "Cancel"),
+    );
     leave.addEventListener("click", () => this.attempt(() => this.#leave()));
-    const send = view.submit && el("button", { type: "submit", class: "block-button primary" }, view.submit.text);
+    const send =
+      view.submit &&
+      el("button", { type: "submit", class: "block-button primary" }, view.submit.text);
     this.box.setAttribute("aria-label", words(view.title, "Dialog"));
     this.box.dataset.view = view.id;
     refill(
@@ -67,7 +75,11 @@ export class Modal {
     const empty = missing(view.blocks, said);
     this.#complain(empty);
     if (Object.keys(empty).length) return;
-    const { errors } = await api.submitView({ user: this.store.me, view_id: view.id, values: said });
+    const { errors } = await api.submitView({
+      user: this.store.me,
+      view_id: view.id,
+      values: said,
+    });
     this.#complain(errors ?? {});
   }
 

@@ -30,14 +30,18 @@ function fenced(raw, labelled) {
 
 /** Inside code, Slack wraps an address in angle brackets; the reader sees the address. */
 const unlinked = (text) =>
-  text.replace(/<((?:https?:\/\/|mailto:)[^<>|\n]+)(?:\|([^<>\n]*))?>/g, (_, url, label) => label ?? url);
+  text.replace(
+    /<((?:https?:\/\/|mailto:)[^<>|\n]+)(?:\|([^<>\n]*))?>/g,
+    (_, url, label) => label ?? url,
+  );
 
 function reference(body) {
   const [target, ...rest] = body.split("|");
   const label = rest.length ? unescape(rest.join("|")) : null;
   if (/^@[UW][A-Z0-9]+$/.test(target)) return { type: "user", id: target.slice(1), label };
   if (/^#[CG][A-Z0-9]+$/.test(target)) return { type: "channel", id: target.slice(1), label };
-  if (/^!(channel|here|everyone)$/.test(target)) return { type: "broadcast", range: target.slice(1) };
+  if (/^!(channel|here|everyone)$/.test(target))
+    return { type: "broadcast", range: target.slice(1) };
   if (/^!subteam\^/.test(target)) return { type: "group", id: target.slice(9), label };
   if (/^!date\^/.test(target)) return { type: "text", text: label ?? "" };
   if (/^(https?:|mailto:)/i.test(target)) return { type: "link", url: unescape(target), label };
@@ -45,10 +49,13 @@ function reference(body) {
 }
 
 const starters = {
-  "`": (text, at) => matched(CODE, text, at, (found) => ({ type: "code", text: unescape(unlinked(found[1])) })),
+  "`": (text, at) =>
+    matched(CODE, text, at, (found) => ({ type: "code", text: unescape(unlinked(found[1])) })),
   "<": (text, at) => matched(ENTITY, text, at, (found) => reference(found[1])),
   ":": (text, at) =>
-    matched(EMOJI, text, at, (found) => (character(found[1]) ? { type: "emoji", name: found[1] } : null)),
+    matched(EMOJI, text, at, (found) =>
+      character(found[1]) ? { type: "emoji", name: found[1] } : null,
+    ),
   h: (text, at) => (word(text[at - 1]) ? null : bare(text, at)),
 };
 
@@ -86,7 +93,7 @@ export function inline(text, spent = new Set()) {
   const nodes = [];
   const tried = new Set(spent);
   let plain = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const mark = text[at] in STYLES;
     const found = mark ? styled(text, mask, at, tried) : starters[text[at]]?.(text, at);
     if (!found) {

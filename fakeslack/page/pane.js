@@ -11,29 +11,80 @@ const SKELETONS = 4;
 
 function skeleton() {
   const line = (width) => el("div", { class: `bone ${width}` });
-  const one = () => el("div", { class: "skeleton" }, el("div", { class: "bone face" }), el("div", { class: "lines" }, line("short"), line("long"), line("middle")));
-  return el("div", { class: "skeletons", "aria-label": "Loading messages", role: "status" }, Array.from({ length: SKELETONS }, one));
+  const one = () =>
+    el(
+      "div",
+      { class: "skeleton" },
+      el("div", { class: "bone face" }),
+      el("div", { class: "lines" }, line("short"), line("long"), line("middle")),
+    );
+  return el(
+    "div",
+    { class: "skeletons", "aria-label": "Loading messages", role: "status" },
+    Array.from({ length: SKELETONS }, one),
+  );
 }
 
 function failed(feed) {
-  return el("div", { class: "failed", role: "alert" }, icon("warning"), el("p", {}, feed.error), el("button", { type: "button", class: "block-button", "data-action": "reload" }, "Try again"));
+  return el(
+    "div",
+    { class: "failed", role: "alert" },
+    icon("warning"),
+    el("p", {}, feed.error),
+    el("button", { type: "button", class: "block-button", "data-action": "reload" }, "Try again"),
+  );
 }
 
 export class Pane {
-  /** Builds the column within `root`; `work` does what composer and editor ask for. */
-  constructor(root, { work, names, inThread }) {
+  /** Builds the column within `root`; `writing` does what composer and editor ask for. */
+  constructor(root, { writing, names, typed, inThread }) {
     this.inThread = inThread;
     this.header = el("header", { class: "pane-header" });
     this.intro = el("div", { class: "intro" });
-    this.list = el("div", { class: "messages", role: "feed", "aria-label": inThread ? "Replies" : "Messages" });
+    this.list = el("div", {
+      class: "messages",
+      role: "feed",
+      "aria-label": inThread ? "Replies" : "Messages",
+    });
     this.state = el("div", { class: "state" });
-    this.scroller = el("div", { class: "scroller", tabindex: -1 }, this.state, this.intro, this.list);
-    this.pill = el("button", { type: "button", class: "pill", hidden: true }, icon("down"), el("span"));
+    this.scroller = el(
+      "div",
+      { class: "scroller", tabindex: -1 },
+      this.state,
+      this.intro,
+      this.list,
+    );
+    this.pill = el(
+      "button",
+      { type: "button", class: "pill", hidden: true },
+      icon("down"),
+      el("span"),
+    );
     this.doing = el("div", { class: "doing-line", role: "status", "aria-live": "polite" });
-    this.composer = new Composer({ ...work, names, broadcast: inThread });
-    this.timeline = new Timeline({ scroller: this.scroller, list: this.list, pill: this.pill, editor: work.editor });
+    this.composer = new Composer({
+      names,
+      typed,
+      broadcast: inThread,
+      editLast: () => writing.editLast(),
+      send: async (message) => {
+        await writing.send(message);
+        this.timeline.pin();
+      },
+    });
+    this.timeline = new Timeline({
+      scroller: this.scroller,
+      list: this.list,
+      pill: this.pill,
+      editor: (row, message) => writing.editor(row, message),
+    });
     this.home = el("div", { class: "home", role: "tabpanel", "aria-label": "Home", hidden: true });
-    this.talk = el("div", { class: "talk" }, el("div", { class: "reading" }, this.scroller, this.pill), this.doing, this.composer.node);
+    this.talk = el(
+      "div",
+      { class: "talk" },
+      el("div", { class: "reading" }, this.scroller, this.pill),
+      this.doing,
+      this.composer.node,
+    );
     root.append(this.header, this.home, this.talk);
   }
 
@@ -41,7 +92,9 @@ export class Pane {
   show(feed, view) {
     this.#morph(this.header, view.header);
     this.#morph(this.intro, feed.phase === "ready" ? view.intro : []);
-    refillOnce(this.state, feed.phase, () => ({ loading: skeleton, failed: () => failed(feed) })[feed.phase]?.());
+    refillOnce(this.state, feed.phase, () =>
+      ({ loading: skeleton, failed: () => failed(feed) })[feed.phase]?.(),
+    );
     this.timeline.me = view.names.me;
     this.timeline.show(feed, view);
     this.composer.attach(draftKey(view.names.me, feed.channel, feed.threadTs));

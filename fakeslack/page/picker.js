@@ -27,9 +27,17 @@ function move(event, box) {
 /** Opens the picker by a button; `chosen` hears the short name. */
 export function pickEmoji(beside, chosen) {
   const buttons = PICKED.map((name) =>
-    el("button", { type: "button", "aria-label": name, title: `:${name}:`, "data-name": name }, character(name)),
+    el(
+      "button",
+      { type: "button", "aria-label": name, title: `:${name}:`, "data-name": name },
+      character(name),
+    ),
   );
-  const box = el("div", { class: "picker", popover: "auto", role: "dialog", "aria-label": "Emoji" }, buttons);
+  const box = el(
+    "div",
+    { class: "picker", popover: "auto", role: "dialog", "aria-label": "Emoji" },
+    buttons,
+  );
   box.addEventListener("keydown", (event) => move(event, box));
   box.addEventListener("click", (event) => {
     const name = event.target.closest("[data-name]")?.dataset.name;

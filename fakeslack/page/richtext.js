@@ -9,12 +9,20 @@ const STYLES = ["bold", "italic", "strike", "underline", "highlight"];
 
 function styled(node, style = {}) {
   const core = style.code && node.type === "text" ? { type: "code", text: node.text } : node;
-  return STYLES.filter((name) => style[name]).reduceRight((inner, type) => ({ type, children: [inner] }), core);
+  return STYLES.filter((name) => style[name]).reduceRight(
+    (inner, type) => ({ type, children: [inner] }),
+    core,
+  );
 }
 
 const CORE = {
   text: (element) => ({ type: "text", text: element.text }),
-  link: (element) => ({ type: "link", url: element.url, label: element.text ?? null, code: element.style?.code }),
+  link: (element) => ({
+    type: "link",
+    url: element.url,
+    label: element.text ?? null,
+    code: element.style?.code,
+  }),
   user: (element) => ({ type: "user", id: element.user_id }),
   usergroup: (element) => ({ type: "group", id: element.usergroup_id }),
   channel: (element) => ({ type: "channel", id: element.channel_id }),
@@ -34,7 +42,11 @@ function fromCodes(unicode) {
 
 function linkInCode(node) {
   if (node.type !== "link" || !node.code) return node;
-  return { type: "link", url: node.url, children: [{ type: "code", text: node.label ?? node.url }] };
+  return {
+    type: "link",
+    url: node.url,
+    children: [{ type: "code", text: node.label ?? node.url }],
+  };
 }
 
 /** Inline elements of a section, a quote or a list item. */
@@ -60,7 +72,8 @@ function listed(part, names) {
 }
 
 const DRAW = {
-  rich_text_section: (part, names) => el("div", { class: "rich-section" }, elements(part.elements, names)),
+  rich_text_section: (part, names) =>
+    el("div", { class: "rich-section" }, elements(part.elements, names)),
   rich_text_list: listed,
   rich_text_quote: (part, names) =>
     el("blockquote", { class: part.border ? "bordered" : null }, elements(part.elements, names)),

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { Feed } from "./feed.js";
 
+const DIRECT = new Set(["im", "mpim"]);
 const STATUS_LASTS = 120_000;
 
 const threadKey = (channel, ts) => `${channel}:${ts}`;
@@ -37,7 +38,9 @@ export class Store {
     if (this.app?.connected !== false) this.apartSince = this.app ? Date.now() : 0;
     this.app = state.app;
     this.people = new Map(state.people.map((person) => [person.id, person]));
-    this.channels = new Map(state.channels.map((channel) => [channel.id, { ...channel, fresh: channel.unread }]));
+    this.channels = new Map(
+      state.channels.map((channel) => [channel.id, { ...channel, fresh: channel.unread }]),
+    );
     if (this.feed) this.#read(this.feed.channel);
     this.changed();
   }
@@ -72,6 +75,23 @@ export class Store {
     return Boolean(this.app && !this.app.connected && Date.now() - this.apartSince > grace);
   }
 
+  /** Who and what may be named while writing. */
+  nameable() {
+    return { ...this.names, everybody: () => this.people.values(), rooms: () => this.rooms };
+  }
+
+  /** Channels, without direct messages. */
+  get rooms() {
+    return [...this.channels.values()].filter((channel) => !DIRECT.has(channel.kind));
+  }
+
+  /** Direct messages: the app's first, then with one person, then with several. */
+  get direct() {
+    const rank = (channel) => (channel.kind === "mpim" ? 2 : this.isAppsOwn(channel) ? 0 : 1);
+    const all = [...this.channels.values()].filter((channel) => DIRECT.has(channel.kind));
+    return all.sort((one, other) => rank(one) - rank(other));
+  }
+
   /** Who can write here, that is everyone who is not a bot. */
   get humans() {
     return [...this.people.values()].filter((person) => !person.is_bot);
@@ -84,7 +104,7 @@ export class Store {
 
   /** How a channel is called by the one who reads. */
   title(channel) {
-    if (channel.kind !== "im" && channel.kind !== "mpim") return channel.name;
+    if (!DIRECT.has(channel.kind)) return channel.name;
     const others = channel.members.filter((member) => member !== this.me);
     const names = (others.length ? others : [this.me]).map((id) => this.people.get(id)?.name ?? id);
     return names.join(", ");
@@ -126,6 +146,12 @@ export class Store {
     await this.#fetch(feed);
   }
 
+  /** Opens the editor of a message in one column, or closes it. */
+  edit(ts, inThread = false) {
+    this.editing = ts ? { ts, inThread } : null;
+    this.changed();
+  }
+
   closeThread() {
     this.thread = null;
     this.changed();
@@ -147,7 +173,8 @@ export class Store {
   /** Applies one event of the stream. */
   take(event) {
     if (event.type === "status") this.#status(event);
-    if (event.type === "session" && event.session) this.sessions.set(threadKey(event.channel, event.thread_ts), event.session);
+    if (event.type === "session" && event.session)
+      this.sessions.set(threadKey(event.channel, event.thread_ts), event.session);
     if (event.type === "view") this.#view(event.view);
     if (event.type === "message") this.#arrived(event.message, event.channel);
     this.feed?.take(event);
@@ -174,7 +201,10 @@ export class Store {
     const key = threadKey(channel, thread_ts);
     if (!status) return this.statuses.delete(key);
     this.statuses.set(key, status);
-    setTimeout(() => this.statuses.get(key) === status && this.statuses.delete(key) && this.changed(), STATUS_LASTS);
+    setTimeout(
+      () => this.statuses.get(key) === status && this.statuses.delete(key) && this.changed(),
+      STATUS_LASTS,
+    );
   }
 
   #arrived(message, id) {
@@ -182,9 +212,10 @@ export class Store {
     if (!channel || message.user === this.me || id === this.feed?.channel) return;
     const reply = message.thread_ts && message.thread_ts !== message.ts;
     const named = (message.text ?? "").includes(`<@${this.me}>`);
-    const direct = channel.kind === "im" || channel.kind === "mpim";
+    const direct = DIRECT.has(channel.kind);
     if (!reply) channel.fresh += 1;
-    if (!reply || named || direct || message.parent_user_id === this.me) channel.unread = (channel.unread ?? 0) + 1;
+    if (!reply || named || direct || message.parent_user_id === this.me)
+      channel.unread = (channel.unread ?? 0) + 1;
     if (named || direct) channel.named = true;
   }
 

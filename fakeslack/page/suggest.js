@@ -11,8 +11,13 @@ const startsWith = (name, letters) => name.toLowerCase().startsWith(letters.toLo
 
 function people(names, letters) {
   return [...names.everybody()]
-    .filter((person) => startsWith(person.name, letters) || startsWith(person.real_name ?? "", letters))
-    .sort((one, other) => Number(other.id === names.app?.bot_user) - Number(one.id === names.app?.bot_user))
+    .filter(
+      (person) => startsWith(person.name, letters) || startsWith(person.real_name ?? "", letters),
+    )
+    .sort(
+      (one, other) =>
+        Number(other.id === names.app?.bot_user) - Number(one.id === names.app?.bot_user),
+    )
     .map((person) => ({
       insert: `@${person.name} `,
       label: person.name,
@@ -30,7 +35,12 @@ function channels(names, letters) {
 
 function emoji(_, letters) {
   if (letters.length < 2) return [];
-  return named(letters).map((name) => ({ insert: `:${name}: `, label: `:${name}:`, face: character(name), note: "" }));
+  return named(letters).map((name) => ({
+    insert: `:${name}: `,
+    label: `:${name}:`,
+    face: character(name),
+    note: "",
+  }));
 }
 
 const SOURCES = { "@": people, "#": channels, ":": emoji };
@@ -60,7 +70,8 @@ export class Suggest {
   /** Looks at what stands before the caret and suggests, or closes. */
   look() {
     const before = this.field.value.slice(0, this.field.selectionStart);
-    const found = this.field.selectionStart === this.field.selectionEnd ? TRIGGER.exec(before) : null;
+    const found =
+      this.field.selectionStart === this.field.selectionEnd ? TRIGGER.exec(before) : null;
     if (!found) return this.close();
     const [, mark, letters] = found;
     this.from = before.length - letters.length - 1;
@@ -110,7 +121,12 @@ export class Suggest {
     const options = this.choices.map((choice, index) =>
       el(
         "li",
-        { role: "option", id: `${this.prefix}-${index}`, "data-index": index, "aria-selected": String(index === this.at) },
+        {
+          role: "option",
+          id: `${this.prefix}-${index}`,
+          "data-index": index,
+          "aria-selected": String(index === this.at),
+        },
         el("span", { class: "face" }, choice.face),
         el("span", { class: "label" }, choice.label),
         choice.note && el("span", { class: "note" }, choice.note),

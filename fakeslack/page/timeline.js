@@ -19,7 +19,11 @@ function follows(message, previous) {
 }
 
 const divider = (label, key, look = "divider") =>
-  el("div", { class: look, role: "separator", "data-key": key, "aria-label": label }, el("span", {}, label));
+  el(
+    "div",
+    { class: look, role: "separator", "data-key": key, "aria-label": label },
+    el("span", {}, label),
+  );
 
 export class Timeline {
   constructor({ scroller, list, pill, editor }) {
@@ -51,7 +55,10 @@ export class Timeline {
 
   /** Scrolls to the newest message. */
   toBottom() {
-    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: calm() ? "auto" : "smooth" });
+    this.scroller.scrollTo({
+      top: this.scroller.scrollHeight,
+      behavior: calm() ? "auto" : "smooth",
+    });
   }
 
   /** Follows the end again, for instance after the reader wrote something. */
@@ -78,11 +85,22 @@ export class Timeline {
       const first = view.inThread && message.ts === feed.threadTs;
       if (!view.inThread && (!previous || dayKey(previous.ts) !== dayKey(message.ts))) {
         const name = dayName(message.ts);
-        items.push({ key: `day-${dayKey(message.ts)}`, sign: [name], draw: () => divider(name, `day-${dayKey(message.ts)}`) });
+        items.push({
+          key: `day-${dayKey(message.ts)}`,
+          sign: [name],
+          draw: () => divider(name, `day-${dayKey(message.ts)}`),
+        });
       }
       const fresh = message.ts === feed.newFrom;
-      if (fresh) items.push({ key: "new", sign: [], draw: () => divider("New", "new", "divider new") });
-      items.push(this.#row(message, view, !first && !fresh && follows(message, previous) && previous?.ts !== feed.threadTs));
+      if (fresh)
+        items.push({ key: "new", sign: [], draw: () => divider("New", "new", "divider new") });
+      items.push(
+        this.#row(
+          message,
+          view,
+          !first && !fresh && follows(message, previous) && previous?.ts !== feed.threadTs,
+        ),
+      );
       if (first) items.push(...this.#count(feed));
       previous = message;
     }
@@ -126,7 +144,10 @@ export class Timeline {
 
   #node(item) {
     const old = this.drawn.get(item.key);
-    if (old && (old.sign.every((part, index) => part === item.sign[index]) || (old.editing && item.editing))) {
+    if (
+      old &&
+      (old.sign.every((part, index) => part === item.sign[index]) || (old.editing && item.editing))
+    ) {
       return old.node;
     }
     const whole = old && old.editing === item.editing && !item.editing;
@@ -159,7 +180,11 @@ export class Timeline {
 
   #showPill() {
     this.pill.hidden = this.pinned;
-    const label = this.missed ? (this.missed === 1 ? "1 new message" : `${this.missed} new messages`) : "Latest messages";
+    const label = this.missed
+      ? this.missed === 1
+        ? "1 new message"
+        : `${this.missed} new messages`
+      : "Latest messages";
     if (this.pill.lastChild.textContent !== label) this.pill.lastChild.textContent = label;
     this.pill.classList.toggle("fresh", this.missed > 0);
   }

@@ -21,41 +21,97 @@ function blocked(store) {
 }
 
 const tool = (action, shape, label, more = "") =>
-  el("button", { type: "button", class: `tool ${more}`, "data-action": action, "aria-label": label, title: label }, icon(shape));
+  el(
+    "button",
+    {
+      type: "button",
+      class: `tool ${more}`,
+      "data-action": action,
+      "aria-label": label,
+      title: label,
+    },
+    icon(shape),
+  );
 
 const theme = () =>
-  el("button", { type: "button", class: "tool theme", "data-action": "theme", "aria-label": "Switch between dark and light", title: "Switch between dark and light" },
-    el("span", { class: "to-dark" }, icon("moon")), el("span", { class: "to-light" }, icon("sun")));
+  el(
+    "button",
+    {
+      type: "button",
+      class: "tool theme",
+      "data-action": "theme",
+      "aria-label": "Switch between dark and light",
+      title: "Switch between dark and light",
+    },
+    el("span", { class: "to-dark" }, icon("moon")),
+    el("span", { class: "to-light" }, icon("sun")),
+  );
 
 const badge = (person) => person?.is_bot && el("span", { class: "app-badge" }, "APP");
 
 function faces(channel, store) {
   const members = channel.members.map((id) => store.people.get(id)).filter(Boolean);
-  const shown = members.slice(0, 4).map((person) => avatar({ ...person, starred: person.id === store.app?.bot_user }, 24));
+  const shown = members
+    .slice(0, 4)
+    .map((person) => avatar({ ...person, starred: person.id === store.app?.bot_user }, 24));
   const names = members.map((person) => person.name).join(", ");
-  return el("div", { class: "members", role: "img", "aria-label": `Members: ${names}`, title: names }, el("span", { class: "faces" }, shown), el("span", {}, members.length));
+  return el(
+    "div",
+    { class: "members", role: "img", "aria-label": `Members: ${names}`, title: names },
+    el("span", { class: "faces" }, shown),
+    el("span", {}, members.length),
+  );
 }
 
 function name(channel, store) {
   const partner = store.partner(channel);
-  if (partner) return [avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 26), el("h2", {}, store.title(channel)), badge(partner)];
+  if (partner)
+    return [
+      avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 26),
+      el("h2", {}, store.title(channel)),
+      badge(partner),
+    ];
   const mark = channel.kind === "mpim" ? icon("people") : "#";
-  return [el("span", { class: "hash", "aria-hidden": "true" }, mark), el("h2", {}, store.title(channel))];
+  return [
+    el("span", { class: "hash", "aria-hidden": "true" }, mark),
+    el("h2", {}, store.title(channel)),
+  ];
 }
 
 function tabs(store) {
   if (!store.isAppsOwn(store.here)) return null;
   const one = (tab, label) =>
-    el("button", { type: "button", role: "tab", class: "tab", "data-action": "tab", "data-tab": tab, "aria-selected": String(store.tab === tab) }, label);
-  return el("div", { class: "tabs", role: "tablist", "aria-label": "The app" }, one("messages", "Messages"), one("home", "Home"));
+    el(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        class: "tab",
+        "data-action": "tab",
+        "data-tab": tab,
+        "aria-selected": String(store.tab === tab),
+      },
+      label,
+    );
+  return el(
+    "div",
+    { class: "tabs", role: "tablist", "aria-label": "The app" },
+    one("messages", "Messages"),
+    one("home", "Home"),
+  );
 }
 
 /** The app's Home tab where it is open, else null. */
 function home(store) {
   if (store.tab !== "home" || !store.isAppsOwn(store.here)) return null;
   const names = { ...store.names, pressed: () => undefined };
-  if (!store.home) return el("p", { class: "home-empty" }, `${store.app.name} shows nothing here yet.`);
-  return el("div", { class: "content", "data-view": store.home.id }, blocks(store.home.blocks, names));
+  if (!store.home)
+    return el("p", { class: "home-empty" }, `${store.app.name} shows nothing here yet.`);
+  return el(
+    "div",
+    { class: "content", "data-view": store.home.id },
+    blocks(store.home.blocks, names),
+  );
 }
 
 function suggestions(store) {
@@ -63,7 +119,12 @@ function suggestions(store) {
   if (!store.hears(channel)) return null;
   const mention = channel.kind === "im" ? "" : `@${store.app.name} `;
   const cards = PROMPTS.map(([title, prompt]) =>
-    el("button", { type: "button", class: "prompt", "data-action": "prompt", "data-prompt": mention + prompt }, el("b", {}, title), el("span", {}, prompt)),
+    el(
+      "button",
+      { type: "button", class: "prompt", "data-action": "prompt", "data-prompt": mention + prompt },
+      el("b", {}, title),
+      el("span", {}, prompt),
+    ),
   );
   return el("div", { class: "prompts", role: "group", "aria-label": "Suggested prompts" }, cards);
 }
@@ -72,11 +133,30 @@ function firstWords(store) {
   const channel = store.here;
   const partner = store.partner(channel);
   const title = store.title(channel);
-  if (partner) return [avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 64), el("h3", {}, title), el("p", {}, `This is the very beginning of your conversation with ${title}.`)];
-  const how = store.hears(channel) ? ` Mention @${store.app.name} to ask it something; it answers in the thread.` : "";
+  if (partner)
+    return [
+      avatar({ ...partner, starred: partner.id === store.app?.bot_user }, 64),
+      el("h3", {}, title),
+      el("p", {}, `This is the very beginning of your conversation with ${title}.`),
+    ];
+  const how = store.hears(channel)
+    ? ` Mention @${store.app.name} to ask it something; it answers in the thread.`
+    : "";
   const where = channel.kind === "mpim" ? `your conversation with ${title}` : `#${title}`;
-  return [el("div", { class: "intro-mark", "aria-hidden": "true" }, channel.kind === "mpim" ? icon("people") : "#"), el("h3", {}, channel.kind === "mpim" ? title : `#${title}`), el("p", {}, `This is the very beginning of ${where}.${how}`)];
+  return [
+    el(
+      "div",
+      { class: "intro-mark", "aria-hidden": "true" },
+      channel.kind === "mpim" ? icon("people") : "#",
+    ),
+    el("h3", {}, channel.kind === "mpim" ? title : `#${title}`),
+    el("p", {}, `This is the very beginning of ${where}.${how}`),
+  ];
 }
+
+/** The message that is edited in one column; the root of a thread may stand in both. */
+const editing = (store, inThread) =>
+  store.editing?.inThread === inThread ? store.editing.ts : null;
 
 /** What the channel's column shows. */
 export function channelView(store) {
@@ -86,7 +166,7 @@ export function channelView(store) {
   return {
     names: store.names,
     inThread: false,
-    editing: store.editing,
+    editing: editing(store, false),
     pressed: store.pressed,
     status: (ts) => store.status(channel.id, ts),
     header: [
@@ -108,11 +188,14 @@ export function channelView(store) {
 export function threadView(store) {
   const channel = store.here;
   const status = store.status(channel.id, store.thread.threadTs);
-  const room = channel.kind === "im" || channel.kind === "mpim" ? store.title(channel) : `#${store.title(channel)}`;
+  const room =
+    channel.kind === "im" || channel.kind === "mpim"
+      ? store.title(channel)
+      : `#${store.title(channel)}`;
   return {
     names: store.names,
     inThread: true,
-    editing: store.editing,
+    editing: editing(store, true),
     pressed: store.pressed,
     header: [
       el("div", { class: "title" }, el("h2", {}, "Thread"), el("span", { class: "sub" }, room)),
