@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format papers lock credentials clean help
+.PHONY: demo test lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -21,6 +21,9 @@ format: ## put the code into its form
 
 papers: ## write what is generated in README.md and docs/ anew
 	@.venv/bin/python -m scripts.papers
+
+screenshot: ## take docs/page.png anew: a real thread of the demo in chromium
+	@.venv/bin/python -m scripts.screenshot
 
 lock: ## pin in requirements/ what is installed in .venv
 	@.venv/bin/python -m scripts.lock

@@ -16,7 +16,7 @@ from demo.screen import Screen
 from demo.stage import AlreadyRunningError, Stage, StageError
 from demo.valkey import ValkeyError
 
-FIRST: Final = "What is a mutex? Show one in a few lines of Python."
+FIRST: Final = "Write a Python function that checks whether a word is a palindrome."
 LOOK: Final = 1.0
 """Seconds between two looks at whether everything still runs."""
 INTERRUPTED: Final = 130

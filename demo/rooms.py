@@ -68,4 +68,6 @@ def environment(
     }
     if "STARCHAT_MODEL" not in kept:
         ours |= {"STARCHAT_MODEL": str(model()), "HF_HUB_OFFLINE": "1"}
+        # So small a model is at its best with its likeliest words.
+        kept.setdefault("STARCHAT_TEMPERATURE", "0")
     return kept | ours
