@@ -212,6 +212,7 @@ def test_arrow_up_edits_the_last_own_message(town: Workspace, room: str, read: R
     ada.composer.fill("")
     ada.composer.press("ArrowUp")
     expect(ada.channel.get_by_role("textbox", name="Edit message")).to_have_value("root")
+    expect(ada.thread.get_by_role("textbox", name="Edit message")).to_have_count(0)
     ada.page.keyboard.press("Escape")
     ada.reply_composer.press("ArrowUp")
 
