@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support.workspace import GENERAL, Workspace
 
@@ -31,6 +31,7 @@ def chromium() -> Iterator[Browser]:
     """Run chromium; skips the test where it is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium, which is not at {CHROMIUM}")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
         yield browser
