@@ -125,3 +125,61 @@ def test_the_last_error_is_the_reason() -> None:
     assert setup.reason("a\nERROR: no disk\nb\nERROR: no space left\nc") == "ERROR: no space left"
     assert setup.reason("a\nb") == "b"
     assert setup.reason("") == "no output"
+
+
+PIP: Final = """#!/bin/sh
+case "$*" in
+    "-c import pip") exit 0 ;;
+    *==*+cpu*-c*) [ -e "$0.cpu" ] || { echo "ERROR: No matching distribution found"; exit 1; } ;;
+esac
+echo "$@" >> "$0.calls"
+"""
+"""Stands in the place of an environment's Python: has a CPU build if a file beside it says so."""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment that only notes what pip is told, on a machine without a driver."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(PIP, "utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(setup, "driver", lambda: False)
+    return tmp_path
+
+
+def _told(machine: Path) -> list[str]:
+    return (machine / "bin" / "python.calls").read_text("utf-8").splitlines()
+
+
+def test_the_cpu_build_is_taken_where_there_is_one(machine: Path) -> None:
+    """One attempt for torch, then everything else without dependencies; and a stamp."""
+    (machine / "bin" / "python.cpu").touch()
+    setup.main("demo", machine)
+    torch, rest = _told(machine)
+
+    assert re.search(r" torch==[\d.]+\+cpu -c \S+worker.txt$", torch)
+    assert " --no-deps -r " in rest
+    assert setup.Environment(machine).complete("demo")
+
+
+def test_the_general_build_is_announced_where_there_is_none(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The person learns what is downloaded and why, and how to avoid it."""
+    setup.main("demo", machine)
+    torch, _ = _told(machine)
+
+    assert re.search(r" torch==[\d.]+ -c ", torch)
+    assert setup.BIG in capsys.readouterr().err
+
+
+def test_a_machine_with_a_driver_never_gets_the_cpu_build(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where an index offers it first."""
+    monkeypatch.setattr(setup, "driver", lambda: True)
+    (machine / "bin" / "python.cpu").touch()
+    setup.main("demo", machine)
+
+    assert re.search(r" torch==([\d.]+),!=\1\+cpu ", _told(machine)[0])
