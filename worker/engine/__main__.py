@@ -9,18 +9,14 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from worker.engine import LoadError, wire
+from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
 from worker.engine.locate import locate
 from worker.engine.options import Options
-
-UNLOADABLE: Final = 66
-"""Exit code: the model cannot be loaded (the line before says why)."""
-
-DEVICE_LOST: Final = 70
-"""Exit code: the device is in an unknown state."""
 
 GRACE: Final = 2.0
 """Seconds a step may still take after stdin has closed."""
@@ -144,21 +140,24 @@ def _serve(pipe: Pipe, options: Options) -> None:
     Child(pipe, batching).run()
 
 
+def ended(pipe: Pipe, serve: Callable[[], None]) -> int:
+    """Serve until stdin closes or something ends the child; return its exit code."""
+    try:
+        serve()
+    except LoadError as error:
+        pipe.send({"unloadable": str(error)})
+        return UNLOADABLE
+    except DeviceLostError as error:
+        log("device_lost", error=str(error))
+        return DEVICE_LOST
+    return 0
+
+
 def main() -> int:
     """Run the child; return its exit code."""
     pipe = _pipe()
     options = pipe.options()
-    try:
-        _serve(pipe, options)
-    except LoadError as error:
-        pipe.send({"unloadable": str(error)})
-        return UNLOADABLE
-    except Exception as error:
-        log("engine_died", error=type(error).__name__)
-        if type(error).__name__ == "DeviceLostError":
-            return DEVICE_LOST
-        raise
-    return 0
+    return ended(pipe, lambda: _serve(pipe, options))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
 from worker.engine.attend import Chunk, Packed
+from worker.engine.exits import DeviceLostError
 from worker.engine.limits import refusal
 from worker.engine.sample import MOST, NoProbabilitiesError, choose, needs_row, ordered, uniform
 from worker.engine.schedule import Live, Schedule, Work
@@ -22,10 +23,6 @@ from worker.engine.slots import Slots
 
 LEAST_BUDGET: Final = 16
 """Running out of memory halves the tokens of a step, down to this."""
-
-
-class DeviceLostError(Exception):
-    """The device is in an unknown state; this process must end and never be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +178,5 @@ def _device_lost(error: Exception) -> bool:
     """Whether an error came from the device itself; running out of its memory is no such error."""
     if isinstance(error, torch.OutOfMemoryError):
         return False
-    return isinstance(error, torch.AcceleratorError) or "CUDA" in str(error)
+    text = str(error)
+    return isinstance(error, torch.AcceleratorError) or "CUDA" in text or "cuDNN" in text

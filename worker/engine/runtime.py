@@ -3,14 +3,35 @@
 import logging
 import os
 import warnings
+from pathlib import Path
+from typing import Final
 
 import torch
 
 from worker.engine.options import Options
 
+QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+"""Where a container's share of the processors stands: microseconds of a period, and the period."""
+
 
 def prepare(options: Options) -> None:
     """Choose the number of threads and keep the libraries to their errors."""
-    torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(options.threads or min(torch.get_num_threads(), spare_cores()))
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
+
+
+def spare_cores(quota: Path = QUOTA) -> int:
+    """
+    Return all cores that this process may use but one, and at least one.
+
+    A step waits for its slowest thread, and the parent needs a core as well: on two busy cores,
+    two threads are slower than one.
+    """
+    cores = float(len(os.sched_getaffinity(0)))
+    try:
+        share, period = quota.read_text("ascii").split()
+        cores = min(cores, int(share) / int(period))
+    except (OSError, ValueError):
+        pass  # no container, or one without a limit
+    return max(1, int(cores) - 1)

@@ -10,7 +10,8 @@ from torch import nn
 
 from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.batching import LEAST_BUDGET, Batching, DeviceLostError
+from worker.engine.batching import LEAST_BUDGET, Batching
+from worker.engine.exits import DeviceLostError
 from worker.engine.slots import Slots
 from worker.engine.weights import Loaded
 

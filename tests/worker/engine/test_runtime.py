@@ -1,0 +1,80 @@
+"""The child's surroundings: its environment, its threads, and how it ends."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from worker.engine import LoadError
+from worker.engine.__main__ import Pipe, ended
+from worker.engine.child import environment
+from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
+from worker.engine.runtime import spare_cores
+
+
+def test_the_child_sees_no_secret() -> None:
+    """Nothing of Slack, of Redis or of our settings; what the libraries need is handed down."""
+    given = {
+        "SLACK_BOT_TOKEN": "xoxb-secret",
+        "REDIS_URL": "redis://:secret@host",
+        "STARCHAT_SYSTEM_PROMPT": "secret",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "PATH": "/bin",
+        "HF_HOME": "/models",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "PYTHONPATH": "/own",
+    }
+
+    kept = environment(given)
+
+    assert not [name for name, value in kept.items() if "secret" in value]
+    assert (kept["PATH"], kept["HF_HOME"], kept["CUDA_VISIBLE_DEVICES"]) == ("/bin", "/models", "1")
+    assert kept["PYTHONPATH"].split(os.pathsep)[1:] == ["/own"]
+
+
+def test_waiting_threads_sleep_unless_told_otherwise() -> None:
+    """Our default gives way to the operator's own."""
+    assert environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("50000 100000", 1)])
+def test_a_containers_share_bounds_the_threads(tmp_path: Path, quota: str, cores: int) -> None:
+    """One core stays free where there is more than one."""
+    (tmp_path / "cpu.max").write_text(quota, "ascii")
+
+    assert spare_cores(tmp_path / "cpu.max") == cores
+
+
+@pytest.mark.parametrize("text", ["max 100000", None])
+def test_without_a_share_all_cores_but_one_are_used(tmp_path: Path, text: str | None) -> None:
+    """No container, or one without a limit."""
+    if text is not None:
+        (tmp_path / "cpu.max").write_text(text, "ascii")
+
+    assert spare_cores(tmp_path / "cpu.max") == max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def test_the_child_ends_with_70_after_a_device_error() -> None:
+    """And says nothing to the parent that could be taken for a step."""
+    sink = io.BytesIO()
+
+    code = ended(Pipe(io.BytesIO(), sink), lambda: _raise(DeviceLostError("AcceleratorError")))
+
+    assert (code, sink.getvalue()) == (DEVICE_LOST, b"")
+    assert DEVICE_LOST == 70
+
+
+def test_the_child_says_why_a_model_cannot_be_loaded() -> None:
+    """One line to the parent, and an exit code of its own."""
+    sink = io.BytesIO()
+
+    code = ended(Pipe(io.BytesIO(), sink), lambda: _raise(LoadError("no weights")))
+
+    assert (code, json.loads(sink.getvalue())) == (UNLOADABLE, {"unloadable": "no weights"})
