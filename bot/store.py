@@ -24,8 +24,8 @@ def connect(url: str) -> Redis:
         socket_timeout=PATIENCE,
         socket_connect_timeout=PATIENCE,
         health_check_interval=30,
-        # One more try, because a restarted Redis leaves dead connections in the pool; every
-        # command of ours may be sent twice without harm.
+        # One more try, because a connection may die under a command; every one of ours may be
+        # sent twice without harm.
         retry=Retry(NoBackoff(), 1),
     )
 

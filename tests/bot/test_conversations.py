@@ -96,7 +96,7 @@ def test_our_replies_stand_behind_their_questions() -> None:
 def test_the_turns_end_with_the_message_that_asks() -> None:
     """What was written later is not part of the question, nor is a reply to it."""
     messages = read(message(1, "a"), message(2, "b"), reply(3, "to b", question=ts(2)))
-    later = read(message(4, "c"))
+    later = read(message(4, "c", user=LIN))
 
     assert said(build([*messages, *later], until=ts(2), me=ME, names={})) == [
         (None, "a"),
