@@ -21,6 +21,13 @@ from tests.support.workspace import (
 )
 
 
+@pytest.fixture
+def slack() -> Iterator[Workspace]:
+    """A workspace that waits for acknowledgements as long as a busy machine may need."""
+    with Workspace("--ack-seconds", "30") as workspace:
+        yield workspace
+
+
 @contextmanager
 def running(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
     """Run a Bolt app with these listeners, connected by Socket Mode."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -136,6 +136,13 @@ async def test_an_address_must_answer_the_challenge() -> None:
             await url.verify("abc")
     with pytest.raises(SlackError, match="url_verification_failed"):
         await RequestUrl("http://127.0.0.1:1/", SECRET).verify("abc")
+
+
+@pytest.fixture
+def slack() -> Iterator[Workspace]:
+    """A workspace that waits for acknowledgements as long as a busy machine may need."""
+    with Workspace("--ack-seconds", "30") as workspace:
+        yield workspace
 
 
 async def test_a_bolt_app_replies_over_http(slack: Workspace) -> None:

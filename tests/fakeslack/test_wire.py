@@ -34,6 +34,7 @@ def client(town: Workspace) -> Iterator[WebClient]:
     town.faults()
     town.control("app", with_scopes=["users:read"], revoked=False)
     town.control("limits", on=False)
+    town.clock(speed=1.0)
 
 
 def call(
@@ -257,6 +258,7 @@ def test_a_rule_that_makes_no_sense_is_refused(town: Workspace) -> None:
 
 def test_rate_limits_are_kept_on_demand(town: Workspace, client: WebClient) -> None:
     """The twenty-first start of a stream within a minute, and the fifth message at once, wait."""
+    town.clock(speed=0.001)
     town.control("limits")
     for _ in range(4):
         client.chat_postMessage(channel=GENERAL, text="quick")
