@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
+from bot.socket_mode import CONNECTIONS
 from bot.store import connect
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
@@ -45,6 +46,7 @@ def web(workspace: Workspace) -> WebClient:
 def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     """Run the bot in Socket Mode, connected."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as process:
-        process.wait_for("connected")
+        for _ in range(CONNECTIONS):
+            process.wait_for("connected")
         workspace.wait_connected()
         yield process
