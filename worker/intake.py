@@ -157,8 +157,8 @@ class Intake:
         record = self._worker.fail if failed else self._worker.succeed
         await self._persist(lambda: self._worker.let_go(taken.lease.job))
         self._faults.reach(Point.AFTER_FINISH)
-        await self._persist(lambda: record(taken, str(outcome)))
         self._metrics.ended(outcome)
+        await self._persist(lambda: record(taken, str(outcome)))
         log.info("job ended", job=taken.lease.job, outcome=str(outcome))
 
     async def _persist(self, call: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import Desk
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
+from tests.support.survivor import Survivor
 from worker.leases import Claims
 from worker.rq_worker import RqWorker
 
@@ -34,6 +35,15 @@ def worker(desk: Desk, model: str) -> Iterator[Process]:
     with desk.worker(model) as worker:
         worker.wait_for("model loaded", within=120)
         yield worker
+
+
+@pytest.fixture
+def survivor(desk: Desk, worker: Process) -> Iterator[Survivor]:
+    """The module's worker, asleep."""
+    survivor = Survivor(desk, worker)
+    survivor.sleep()
+    yield survivor
+    survivor.wake()
 
 
 @pytest.fixture(scope="module")

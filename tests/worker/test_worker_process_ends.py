@@ -5,6 +5,7 @@ import signal
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from tests.support import taught
 from tests.support.children import kill_engine
 from tests.support.desk import Desk, notices, words
 from tests.support.processes import Process
+from tests.support.survivor import Survivor
+
+pytestmark = pytest.mark.timeout(300)
 
 LONG = {"STARCHAT_MAX_NEW_TOKENS": "512"}
 
@@ -35,10 +39,40 @@ def fetched(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def test_a_worker_that_is_told_to_end_finishes_what_it_has(desk: Desk, model: str) -> None:
-    """It takes no more, waits for the replies in the making, leaves no trace and exits 0."""
-    with desk.worker(model, **LONG) as worker:
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Where the module's worker answers for its health."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def worker(desk: Desk, model: str, port: int) -> Iterator[Process]:
+    """A worker that writes long replies and has its model loaded."""
+    with desk.worker(model, HEALTH_PORT=str(port), **LONG) as worker:
+        worker.wait_for("worker started")
+        assert fetched(port, "/healthz") == (200, "alive\n")
+        assert fetched(port, "/readyz") == (503, "waiting for the model\n")
         worker.wait_for("model loaded", within=120)
+        yield worker
+
+
+def test_a_worker_from_its_first_question_to_its_end(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
+    """
+    A question that comes before the model is told so, and gets its reply in the same message.
+
+    Told to end, the worker finishes what it has, takes no more, leaves no trace and exits 0.
+    """
+    with desk.worker(model, **LONG) as worker:
+        worker.wait_for("worker started")
+        early = desk.ask(taught.MUTEX)
+        [sign] = desk.wait_shown(early)
+        [message] = desk.wait_ended(early, within=120)
+        assert "still loading" in notices([sign])
+        assert sign["ts"] == message["ts"]
+        assert words([message]) == taught.ANSWERS[taught.MUTEX]
+
         job = desk.ask(taught.ENDLESS)
         desk.wait_grown(job)
         worker.signal(signal.SIGTERM)
@@ -49,11 +83,12 @@ def test_a_worker_that_is_told_to_end_finishes_what_it_has(desk: Desk, model: st
     assert desk.status(job) == "finished"
     assert desk.messages(later) == []
     assert desk.redis.hlen(keys.WORKERS) == 0
-    assert desk.redis.scard("rq:workers") == 0
     desk.outbox.cancel(later.id)
 
 
-def test_a_worker_that_is_told_twice_gives_back_what_it_has(desk: Desk, model: str) -> None:
+def test_a_worker_that_is_told_twice_gives_back_what_it_has(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
     """The job is at the front again, no attempt is counted, and the next worker goes on with it."""
     with desk.worker(model, **LONG) as worker:
         worker.wait_for("model loaded", within=120)
@@ -68,64 +103,86 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(desk: Desk, model: s
     assert desk.redis.lrange("rq:queue:starchat", 0, -1) == [job.id.encode()]
     assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
 
-    with desk.worker(model):
-        [message] = desk.wait_ended(job, within=120)
-        assert message["ts"] == growing["ts"]
-        assert words([message]).startswith(taught.ROUND)
-        assert len(desk.wait_ended(following)) == 1
-        desk.wait_recorded(following)
+    survivor.wake()
+    [message] = desk.wait_ended(job)
+    assert message["ts"] == growing["ts"]
+    assert words([message]).startswith(taught.ROUND)
+    assert len(desk.wait_ended(following)) == 1
+    desk.wait_recorded(following)
 
 
-def test_an_engine_that_dies_is_started_again(desk: Desk, model: str) -> None:
+def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> None:
     """The reader sees that it goes on; the reply comes once, in the same message."""
-    with desk.worker(model, **LONG) as worker:
-        worker.wait_for("model loaded", within=120)
-        job = desk.ask(taught.ENDLESS)
-        [growing] = desk.wait_grown(job)
-        kill_engine(worker.pid)
-        desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
-        [message] = desk.wait_ended(job, within=120)
-        assert message["ts"] == growing["ts"]
-        assert words([message]).startswith(taught.ROUND)
-        assert desk.said_by_us(job) == [message]
-        desk.wait_recorded(job)
-        assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
+    job = desk.ask(taught.ENDLESS)
+    [growing] = desk.wait_grown(job, within=120)
+    kill_engine(worker.pid)
+    desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
+    [message] = desk.wait_ended(job, within=120)
+    assert message["ts"] == growing["ts"]
+    assert words([message]).startswith(taught.ROUND)
+    assert desk.said_by_us(job) == [message]
+    desk.wait_recorded(job)
+    assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
 
 
-def test_a_question_at_its_last_attempt_ends_as_a_sentence(desk: Desk, model: str) -> None:
-    """When the engine dies as often as a question may try, the thread is told so, once."""
-    with desk.worker(model, STARCHAT_ATTEMPTS="1", **LONG) as worker:
+def test_a_question_at_its_last_attempt_ends_as_a_sentence(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
+    """
+    When the engine dies as often as a question may try, the thread is told so, once.
+
+    With a single slot, who waits for it is told that too, and is answered in the end.
+    """
+    with desk.worker(model, STARCHAT_ATTEMPTS="1", STARCHAT_SLOTS="1", **LONG) as worker:
         worker.wait_for("model loaded", within=120)
         job = desk.ask(taught.ENDLESS)
         desk.wait_grown(job)
+        waiting = desk.ask(taught.MUTEX)
+        [sign] = desk.wait_shown(waiting)
+        assert "next" in notices([sign])
+
         kill_engine(worker.pid)
         [message] = desk.wait_ended(job)
         assert "more than once" in notices([message])
+        [answer] = desk.wait_ended(waiting, within=120)
+        assert words([answer]) == taught.ANSWERS[taught.MUTEX]
         desk.wait_recorded(job)
         assert desk.status(job) == "failed"
 
 
 @pytest.mark.redis
-def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, model: str) -> None:
+def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, worker: Process) -> None:
     """Replies in the making survive a restart of Redis and are generated once."""
-    with desk.worker(model, **LONG) as worker:
-        worker.wait_for("model loaded", within=120)
-        jobs = [desk.ask(taught.ENDLESS), desk.ask(taught.MUTEX)]
-        desk.wait_grown(jobs[0])
-        desk.server.kill()
-        worker.wait_for("heartbeat failed")
-        desk.server.restart()
-        for job in jobs:
-            [message] = desk.wait_ended(job)
-            assert desk.said_by_us(job) == [message]
-            desk.wait_recorded(job)
-            assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
-        later = desk.ask(taught.GREET)
-        assert words(desk.wait_ended(later)) == taught.ANSWERS[taught.GREET]
+    jobs = [desk.ask(taught.ENDLESS), desk.ask(taught.MUTEX)]
+    desk.wait_grown(jobs[0], within=120)
+    desk.server.kill()
+    worker.wait_for("heartbeat failed")
+    desk.server.restart()
+    for job in jobs:
+        [message] = desk.wait_ended(job)
+        assert desk.said_by_us(job) == [message]
+        desk.wait_recorded(job)
+        assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
+    later = desk.ask(taught.GREET)
+    assert words(desk.wait_ended(later)) == taught.ANSWERS[taught.GREET]
+
+
+def test_health_readiness_and_numbers_are_served(desk: Desk, worker: Process, port: int) -> None:
+    """The numbers of a worker hold neither ids nor text."""
+    job = desk.ask(taught.MUTEX)
+    desk.wait_ended(job, within=120)
+    desk.wait_recorded(job)
+    assert fetched(port, "/readyz") == (200, "ready\n")
+    _, numbers = fetched(port, "/metrics")
+    assert 'starchat_jobs_total{outcome="answered"}' in numbers
+    assert 'starchat_slack_calls_total{method="chat.postMessage",outcome="ok"}' in numbers
+    assert "starchat_queue_seconds_count" in numbers
+    assert job.ts not in numbers
+    assert "T0FAKE" not in numbers
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
-    desk: Desk, tmp_path: Path
+    desk: Desk, survivor: Survivor, tmp_path: Path
 ) -> None:
     """The operator reads why; the question keeps its place and its reader is told to wait."""
     job = desk.ask(taught.MUTEX)
@@ -136,62 +193,33 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
     assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
     [message] = desk.messages(job)
     assert "could not be loaded" in notices([message])
-    desk.outbox.cancel(job.id)
+    survivor.wake()
+    assert words(desk.wait_ended(job)) == taught.ANSWERS[taught.MUTEX]
 
 
-def test_a_question_waits_while_the_model_loads(desk: Desk, model: str) -> None:
-    """Its sign says what it waits for, and the same message becomes the reply."""
-    with desk.worker(model) as worker:
-        worker.wait_for("worker started")
-        job = desk.ask(taught.MUTEX)
-        [sign] = desk.wait_shown(job)
-        [message] = desk.wait_ended(job, within=120)
-    assert "still loading" in notices([sign])
-    assert sign["ts"] == message["ts"]
-    assert words([message]) == taught.ANSWERS[taught.MUTEX]
-
-
-def test_a_question_that_waits_too_long_is_told_so(desk: Desk, model: str) -> None:
+def test_a_question_that_waits_too_long_is_told_so(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
     """Nobody waits for ever without a word."""
     with desk.worker(model, STARCHAT_DEADLINE="0.01"):
         job = desk.ask(taught.MUTEX)
         [message] = desk.wait_ended(job)
+        desk.wait_recorded(job)
     assert "waited longer" in notices([message])
     assert desk.status(job) == "failed"
 
 
-def test_who_waits_for_a_slot_is_told_so(desk: Desk, model: str) -> None:
-    """With every slot taken the sign says how many are before."""
-    with desk.worker(model, STARCHAT_SLOTS="1", **LONG) as worker:
-        worker.wait_for("model loaded", within=120)
-        first = desk.ask(taught.ENDLESS)
-        desk.wait_grown(first)
-        second = desk.ask(taught.MUTEX)
-        [sign] = desk.wait_shown(second)
-        assert "next" in notices([sign])
-        [message] = desk.wait_ended(second)
-        assert words([message]) == taught.ANSWERS[taught.MUTEX]
-        desk.wait_ended(first)
-
-
-def test_health_readiness_and_numbers_are_served(desk: Desk, model: str) -> None:
-    """A worker is alive before it is ready; its numbers hold neither ids nor text."""
-    port = free_port()
-    with desk.worker(model, HEALTH_PORT=str(port)) as worker:
-        worker.wait_for("worker started")
-        assert fetched(port, "/healthz") == (200, "alive\n")
-        assert fetched(port, "/readyz") == (503, "waiting for the model\n")
-        worker.wait_for("model loaded", within=120)
-        assert fetched(port, "/readyz") == (200, "ready\n")
-        job = desk.ask(taught.MUTEX)
-        desk.wait_ended(job)
-        worker.wait_for("job ended")
-        _, numbers = fetched(port, "/metrics")
-        assert 'starchat_jobs_total{outcome="answered"} 1.0' in numbers
-        assert 'starchat_slack_calls_total{method="chat.postMessage",outcome="ok"} 1.0' in numbers
-        assert "starchat_queue_seconds_count 1.0" in numbers
-        assert job.ts not in numbers
-        assert "T0FAKE" not in numbers
+def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
+    desk: Desk, survivor: Survivor
+) -> None:
+    """No question is spent on a wrong token."""
+    job = desk.ask(taught.MUTEX)
+    with desk.worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
+        assert worker.wait() == 1
+        assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log
+        assert "xoxb-wrong" not in worker.log
+    assert desk.status(job) == "queued"
+    desk.outbox.cancel(job.id)
 
 
 @pytest.mark.parametrize(

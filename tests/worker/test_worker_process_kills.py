@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,7 @@ from contract.job import Job
 from tests.support import taught
 from tests.support.children import wait_paused
 from tests.support.desk import Desk, notices, words
-from tests.support.processes import Process
+from tests.support.survivor import Survivor
 from worker.faults import Point
 
 BEFORE_THE_MODEL = (
@@ -29,40 +28,10 @@ WITH_THE_MODEL = (
     Point.BEFORE_FINISH,
     Point.AFTER_FINISH,
 )
+pytestmark = pytest.mark.timeout(300)
+
 LEASE = 3.0
 """Seconds, as in `tests.support.desk`."""
-
-
-class Survivor:
-    """A worker that sleeps until it is needed."""
-
-    def __init__(self, desk: Desk, process: Process) -> None:
-        self._desk = desk
-        self._process = process
-
-    def sleep(self) -> None:
-        """Stand still, as if there were no such worker."""
-        self._process.signal(signal.SIGSTOP)
-        self._desk.redis.delete(keys.WORKERS)
-
-    def wake(self) -> None:
-        """Go on."""
-        self._process.signal(signal.SIGCONT)
-
-
-@pytest.fixture(scope="module")
-def _survivor(desk: Desk, worker: Process) -> Iterator[Survivor]:
-    survivor = Survivor(desk, worker)
-    yield survivor
-    survivor.wake()
-
-
-@pytest.fixture
-def survivor(_survivor: Survivor) -> Iterator[Survivor]:
-    """A worker that has its model and sleeps."""
-    _survivor.sleep()
-    yield _survivor
-    _survivor.wake()
 
 
 def assert_answered_once(desk: Desk, job: Job) -> None:
