@@ -94,11 +94,14 @@ class Child:
         self._write(wire.encode(message))
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield what the child says until it has ended; a line cut off by its death is dropped."""
+        """
+        Yield what the child says until it says no more; a line cut off by its death is dropped.
+
+        Raises `ValueError` for a line that is no message.
+        """
         async for line in self._stdout:
             if line.endswith(b"\n"):
                 yield wire.decode(line)
-        await self._process.wait()
 
     async def close(self, grace: float) -> None:
         """Close the child's stdin, which ends it; after `grace` seconds kill it."""

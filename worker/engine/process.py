@@ -146,22 +146,32 @@ class EngineProcess:
 
     async def _live(self) -> bool:
         """Run one child from its start to its end; say whether it had loaded the model."""
-        child = await Child.spawn(self._options)
-        self._child = child
-        if self._closing.is_set():
-            await child.close(self._patience.close)
+        try:
+            self._child = child = await Child.spawn(self._options)
+        except OSError as error:
+            log.error("engine_not_started", error=type(error).__name__)  # noqa: TRY400 - no text
+            return False
         watch = asyncio.create_task(self._watch(child))
         try:
-            async for message in child.messages():
-                self._hear(message)
-        finally:
-            watch.cancel()
+            await self._listen(child)
+        except ValueError:
+            log.error("engine_talks_nonsense", pid=child.pid)  # noqa: TRY400 - no text
+            child.kill()
+        watch.cancel()
+        await child.close(self._patience.close)
         loaded = self._model is not None
         self._child = self._model = None
         lost = self._answers.lose("the engine's process ended")
         if not self._closing.is_set():
             log.warning("engine_ended", pid=child.pid, code=child.code, lost=lost)
         return loaded
+
+    async def _listen(self, child: Child) -> None:
+        """Hear what the child says until it says no more. Raises `ValueError` for nonsense."""
+        if self._closing.is_set():
+            return
+        async for message in child.messages():
+            self._hear(message)
 
     async def _watch(self, child: Child) -> None:
         """Kill a child that is busy and takes no step."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from worker.engine import LoadError, Model
 from worker.engine.gguf import converted
@@ -96,11 +96,16 @@ def _config(directory: Path) -> Any:
         raise LoadError(f"{directory} has no weights in safetensors format")
     if not (directory / "tokenizer.json").is_file():
         raise LoadError(f"{directory} has no tokenizer.json")
+    if raw.get("model_type") not in CONFIG_MAPPING:
+        reason = "brings its own code, which is never run" if "auto_map" in raw else "is unknown"
+        raise LoadError(f"the model type '{raw.get('model_type')}' {reason}")
     try:
         return AutoConfig.from_pretrained(directory, trust_remote_code=False)
-    except (ValueError, KeyError, TypeError, OSError):
-        reason = "brings its own code, which is never run" if "auto_map" in raw else "is unknown"
-        raise LoadError(f"the model type '{raw.get('model_type')}' {reason}") from None
+    # Each architecture checks its own fields in its own way.
+    except Exception as error:
+        raise LoadError(
+            f"transformers refuses config.json in {directory} ({type(error).__name__})"
+        ) from error
 
 
 def _device(name: str) -> torch.device:

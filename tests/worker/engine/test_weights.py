@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, MambaConfig, PretrainedConfig
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    Gemma2Config,
+    MambaConfig,
+    PretrainedConfig,
+)
 
 from tests.support.checkpoints import tiny_bigcode, tiny_llama
 from tests.support.ggufs import tiny_gguf
@@ -112,6 +118,7 @@ def _huge(directory: Path) -> None:
         (_broken("model.safetensors", None), "no weights in safetensors format"),
         (_broken("model.safetensors", "not weights"), "transformers cannot load"),
         (_broken("tokenizer.json", None), "no tokenizer.json"),
+        (_foreign({"model_type": "gpt_bigcode", "n_positions": "many"}), "refuses config.json"),
         (_foreign({"model_type": "nonesuch"}), "'nonesuch' is unknown"),
         (_foreign({"model_type": "own", "auto_map": {}}), "own code, which is never run"),
         (_huge, "GB are free"),
@@ -150,6 +157,7 @@ def test_options_that_cannot_be_met_are_one_line(
 @pytest.mark.parametrize(
     "config",
     [
+        BloomConfig(vocab_size=448, hidden_size=32, n_layer=2, n_head=2),
         Gemma2Config(
             vocab_size=448,
             hidden_size=32,
@@ -161,7 +169,7 @@ def test_options_that_cannot_be_met_are_one_line(
         ),
         MambaConfig(vocab_size=448, hidden_size=32, num_hidden_layers=2, state_size=4),
     ],
-    ids=["soft cap", "no attention"],
+    ids=["bias by distance", "soft cap", "no attention"],
 )
 def test_an_architecture_that_slots_cannot_hold_is_refused(
     tmp_path: Path, config: PretrainedConfig
@@ -199,6 +207,22 @@ def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
     ]
     assert both[0] == both[1]
     assert both[0]["a"].ids
+
+
+def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
+    """Whoever is second takes what the first has written."""
+    file = tiny_gguf(tmp_path / "tiny.gguf")
+    options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
+    others: list[Path] = []
+
+    def overtaken(stage: str, done: float) -> None:
+        if (stage, done) == ("converting", 0.7):
+            others.append(load(file, options, _silent).about.directory)
+
+    model = load(file, options, overtaken)
+
+    assert others == [model.about.directory]
+    assert list((tmp_path / "converted").iterdir()) == others
 
 
 def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""What parent and child say to each other, line by line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.checkpoints import tiny_bigcode
+from tests.support.running import GREEDY
+from worker.engine import (
+    EngineError,
+    EngineLostError,
+    Finished,
+    FinishReason,
+    Model,
+    Request,
+    RequestRefusedError,
+    Sampling,
+    Tokens,
+    wire,
+)
+from worker.engine.answers import Answers
+from worker.engine.options import Options
+
+requests = st.builds(
+    Request,
+    id=st.text(),
+    prompt=st.lists(st.integers(0, 50_000)).map(tuple),
+    sampling=st.builds(Sampling, temperature=st.floats(0, 2), seed=st.integers(0, 2**64)),
+    stop=st.lists(st.integers(0, 50_000)).map(tuple),
+    scope=st.text(),
+    priority=st.integers(),
+)
+
+
+@given(requests)
+def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
+    """Every field, in one line."""
+    line = wire.encode({"start": wire.request_to(request_)})
+
+    assert line.count(b"\n") == 1
+    assert wire.request_from(wire.decode(line)["start"]) == request_
+
+
+def test_a_models_description_arrives_as_it_was_sent() -> None:
+    """Paths and lists included."""
+    model = Model("a/b", "v1", Path("/models/x"), 8192, 49156, (0, 49155), "cuda", "bfloat16", 32)
+
+    assert wire.model_from(wire.decode(wire.encode(wire.model_to(model)))) == model
+
+
+def test_options_arrive_as_they_were_sent() -> None:
+    """Unset ones stay unset."""
+    options = Options(model="a/b", slots=3)
+
+    assert Options.decode(options.encode()) == options
+
+
+@pytest.mark.parametrize("line", [b"", b"[1]", b"Loading weights: 10%", b'{"step"'])
+def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
+    """Whatever it is, one kind of error."""
+    with pytest.raises(ValueError):
+        wire.decode(line)
+
+
+STEP: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
+
+
+def test_each_request_hears_only_its_own_events() -> None:
+    """Tokens, an end, a failure and a refusal reach whom they are for; strangers are ignored."""
+    answers = Answers()
+    queues = [answers.begin(Request(name, (1,), GREEDY))[1] for name in "abc"]
+
+    answers.hear(STEP | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}})
+    answers.hear({"refused": "3", "why": "too long"})
+    answers.hear({"refused": "99", "why": "too long"})
+    answers.hear(STEP | {"ended": {"1": ["stop", 1, 2]}})
+
+    heard = [[queue.get_nowait() for _ in range(queue.qsize())] for queue in queues]
+    assert heard[0] == [Tokens((5, 6)), Finished(FinishReason.STOP, 1, 2)]
+    assert type(heard[1][0]) is EngineError
+    assert type(heard[2][0]) is RequestRefusedError
+    assert [len(events) for events in heard] == [2, 1, 1]
+    assert not answers
+
+
+def test_a_lost_child_ends_everything_once() -> None:
+    """Nobody waits for ever, and late words about the dead reach no one."""
+    answers = Answers()
+    number, queue = answers.begin(Request("a", (1,), GREEDY))
+
+    assert answers.lose("gone") == 1
+    assert answers.lose("gone") == 0
+    answers.hear(STEP | {"tokens": {number: [1]}})
+
+    assert isinstance(queue.get_nowait(), EngineLostError)
+    assert queue.empty()
+    assert not answers.end("a", number)
+
+
+def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
+    """
+    Spoken to directly: it refuses what a careless parent sends, stops what it is told to stop, and
+    prints nothing but messages.
+    """
+    options = Options(model=str(tiny_bigcode()), slots=1, threads=1)
+    long = Request("1", (1, 2), Sampling(max_new_tokens=200, temperature=0))
+    said: list[dict[str, Any]] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "worker.engine"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(options.encode().encode() + b"\n")
+        for message in (
+            {"start": wire.request_to(Request("bad", (1,) * 256, GREEDY))},
+            {"start": wire.request_to(long)},
+            {"start": wire.request_to(Request("2", (3,), GREEDY))},
+            {"stop": "1"},
+            {"stop": "nobody"},
+            {"hum": "a tune"},
+        ):
+            child.stdin.write(wire.encode(message))
+        child.stdin.flush()
+        for line in child.stdout:
+            said.append(json.loads(line))
+            if "2" in said[-1].get("ended", {}):
+                child.stdin.close()
+                break
+        said += [json.loads(line) for line in child.stdout]
+
+    assert child.returncode == 0
+    assert [message for message in said if message.get("refused") == "bad"]
+    ends = {name: end for message in said for name, end in message.get("ended", {}).items()}
+    assert ends["1"][0] == "stopped"
+    assert ends["2"] == ["length", 1, 24]
+    assert said[-1]["running"] == 0
