@@ -5,6 +5,7 @@ The sign is the placeholder that a worker later turns into the reply. Whoever se
 posts it, the other leaves it alone; `PLACEHOLDER` then says where it is.
 """
 
+import time
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -24,6 +25,9 @@ from contract import beat, keys
 from contract.job import Job
 
 log = structlog.get_logger()
+
+PATIENCE: Final = 0.2
+"""Seconds until a sign is posted: in a burst the other acknowledgements come first."""
 
 SET_ONCE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -45,9 +49,11 @@ class Signs:
 
     def show(self, job: Job, receipt: Receipt) -> None:
         """Post a sign soon if the answer to `job` will not start soon."""
-        self._background.do("sign", self._show, job, receipt.place)
+        due = time.monotonic() + PATIENCE
+        self._background.do("sign", self._show, job, receipt.place, due)
 
-    def _show(self, job: Job, place: int) -> None:
+    def _show(self, job: Job, place: int, due: float) -> None:
+        time.sleep(max(0.0, due - time.monotonic()))
         key = RqJob.key_for(job.id)
         if not patiently(partial(self._first, job)):
             # The reply before it has no message yet: a sign now would stand above that reply.
