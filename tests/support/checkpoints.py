@@ -5,6 +5,7 @@ They lie in `.pytest_cache/checkpoints`, named by what they are made from, so th
 recipe makes new ones. Each is written aside and renamed: several test runs may want one at once.
 """
 
+import fcntl
 import hashlib
 import inspect
 import shutil
@@ -148,13 +149,18 @@ def _kept(name: str, recipe: str, write: Callable[[Path], None]) -> Path:
     if target.is_dir():
         return target
     CACHE.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
+    with (CACHE / f".{name}.lock").open("w") as lock:
+        # Tests run in several processes: the second one waits and finds what the first has made.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.is_dir():
+            _made(target, write)
+    return target
+
+
+def _made(target: Path, write: Callable[[Path], None]) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=CACHE))
     try:
         write(draft)
         draft.rename(target)
-    except OSError:
-        if not target.is_dir():  # else another run was first
-            raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return target
