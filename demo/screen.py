@@ -39,7 +39,7 @@ class Screen:
 
     def question(self, text: str) -> None:
         """Show what is asked."""
-        self._err.print(Text.assemble(("Ada  ", "bold magenta"), f"@StarChat {text}"))
+        self._err.print(Text.assemble(("Ada\n", "bold magenta"), f"@StarChat {text}\n"))
 
     def reply(self, growing: Iterable[Reply]) -> Reply | None:
         """Show a reply while it grows, and leave it on the screen; return it as it ended."""
@@ -49,6 +49,7 @@ class Screen:
                 last = each
             self._out.print(_shown(last), soft_wrap=True)
             return last
+        self._out.print(Text("StarChat", style="bold red"))
         with Live(Text("…", style="dim"), console=self._out, vertical_overflow="visible") as live:
             started = time.monotonic()
             for last in growing:

@@ -85,7 +85,7 @@ class Stage:
         self._child(rooms.BOT)
         self._child(rooms.WORKER)
         self._until(self.page.connected, START)
-        tell("loading the model; the first time it is unpacked, which takes about a minute")
+        tell("loading the model; the first start unpacks it, which takes a minute")
         self._until(self._loaded, LOAD)
         self._address.write_text(self.page.address, "utf-8")
         return self.page
