@@ -121,7 +121,7 @@ class Bot:
 
     def _serve_health(self) -> Server | None:
         port = self._settings.health_port
-        if port is None:
+        if not port:
             return None
         health = Health(self._redis, self._metrics, self._connected)
         try:

@@ -52,10 +52,12 @@ class Settings(Base):
         description="Port for Slack's requests, used without `SLACK_APP_TOKEN`.",
         json_schema_extra=_expected("a port from 1 to 65535"),
     )
-    health_port: Port | None = Field(
-        default=None,
-        description="Port for `/healthz`, `/readyz` and `/metrics`; without it there is none.",
-        json_schema_extra=_expected("a port from 1 to 65535"),
+    health_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port for `/healthz`, `/readyz` and `/metrics`; 0 for none.",
+        json_schema_extra=_expected("a port from 0 to 65535"),
     )
     starchat_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO",

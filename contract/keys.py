@@ -72,7 +72,7 @@ def session(team: str, channel: str, thread_ts: str) -> str:
 
 
 def name(team: str, user: str) -> str:
-    """Return the cached display name of a person."""
+    """Return what Slack says about a person, cached as JSON: the name, and whether a guest."""
     return f"starchat:{team}:name:{user}"
 
 

@@ -42,7 +42,7 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SLACK_API_URL", "https://slack.com/api", "ends with /api/"),
         ("REDIS_URL", "localhost:6379", "redis://"),
         ("PORT", "many", "a port from 1 to 65535"),
-        ("HEALTH_PORT", "0", "a port from 1 to 65535"),
+        ("HEALTH_PORT", "65536", "a port from 0 to 65535"),
         ("STARCHAT_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
         ("STARCHAT_DISPLAY", "shout", "stream, edit or final"),
         ("STARCHAT_MOST_PENDING", "0", "a whole number from 1 to 100000"),
