@@ -45,8 +45,15 @@ STARCHAT: Final[dict[str, Any]] = {
     "layer_norm_epsilon": 1e-5,
     "bos_token_id": 0,
     "eos_token_id": 0,
+    "inference_runner": 0,
+    "max_batch_size": None,
+    "max_sequence_length": None,
+    "pad_key_length": True,
+    "pre_allocate_kv_cache": False,
+    "summary_type": "cls_index",
+    "validate_runner_input": True,
 }
-"""StarChat's configuration but for its width (6144) and depth (40)."""
+"""StarChat's configuration but for its width (6144) and depth (40), with fields long out of use."""
 
 
 def taught_checkpoint() -> Path:

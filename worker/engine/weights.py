@@ -26,6 +26,13 @@ BUDGET: Final = {"cuda": 512, "cpu": 128}
 """Tokens in one step where the options do not say."""
 
 
+DTYPES: Final = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model ready to step: its weights, its slots and what the parent needs to know."""
@@ -125,8 +132,8 @@ def _device(name: str) -> torch.device:
 def _dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    found = DTYPES.get(name)
+    if found is None:
         raise LoadError(f"dtype must be auto, float32, bfloat16 or float16, not {name}")
     return found
 

@@ -142,7 +142,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
         ({"device": "abacus"}, "device must be"),
         ({"device": "meta"}, "device must be"),
         ({"dtype": "int8"}, "dtype must be"),
-        ({"dtype": "nn"}, "dtype must be"),
+        ({"dtype": "float64"}, "dtype must be"),
         ({"cache_bytes": 1000}, "for keys and values"),
     ],
 )
