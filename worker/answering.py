@@ -106,7 +106,8 @@ class Answering:
             return await _ended(task, Outcome.STOPPED)
         parts = reply.final(text, facts=facts)
         await posting.finish(parts, state="final", again=entry.answer is not None)
-        await self._memory.remember(task.job, text)
+        if text:
+            await self._memory.remember(task.job, text)
         return await _ended(task, Outcome.STOPPED if stopped else Outcome.ANSWERED)
 
     async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:

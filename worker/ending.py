@@ -19,4 +19,7 @@ async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=AGAIN)
+        done, left = await asyncio.wait(left, timeout=AGAIN)
+        for task in done:
+            # Looked at, so that what an unwanted task ended with is not reported as forgotten.
+            _ = task.cancelled() or task.exception()

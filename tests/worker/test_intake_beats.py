@@ -1,0 +1,65 @@
+"""What workers say about themselves, to the bots and to each other."""
+
+import redis
+from redis.asyncio import Redis
+
+from contract import keys
+from contract.beat import alive
+from worker.beats import GONE, Beats
+from worker.generation import Pace
+
+
+async def said(connection: Redis, name: str, *, loading: bool) -> Beats:
+    """Let a worker say what it does."""
+    beats = Beats(connection, name)
+    await beats.publish(slots=4, busy=1, loading=loading, pace=2.5)
+    return beats
+
+
+async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Redis) -> None:
+    """Slots, work and pace are what the bot computes a place in line from."""
+    beats = await said(loop_client, "w1", loading=False)
+    seconds, _ = client.time()
+    raw = client.hgetall(keys.WORKERS)
+    assert isinstance(raw, dict)
+    [beat] = alive({bytes(name): bytes(value) for name, value in raw.items()}, float(seconds))  # type: ignore[arg-type]
+    assert (beat.slots, beat.busy, beat.loading, beat.pace) == (4, 1, False, 2.5)
+    await beats.remove()
+    assert client.hlen(keys.WORKERS) == 0
+
+
+async def test_a_loading_worker_leaves_jobs_to_those_that_are_ready(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """It counts others alone, and only those that have their model."""
+    own = await said(loop_client, "w1", loading=False)
+    assert not await own.others_ready()
+    await said(loop_client, "w2", loading=True)
+    assert not await own.others_ready()
+    await said(loop_client, "w3", loading=False)
+    assert await own.others_ready()
+
+
+async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """A worker that stopped beating is not ready; after an hour nothing is left of it."""
+    own = await said(loop_client, "w1", loading=False)
+    silent = '{"at": %f, "slots": 4, "busy": 0}'
+    seconds, _ = client.time()
+    client.hset(keys.WORKERS, "silent", silent % (float(seconds) - keys.BEAT_STALE - 5))
+    client.hset(keys.WORKERS, "dead", silent % (float(seconds) - GONE - keys.BEAT_STALE - 5))
+    client.hset(keys.WORKERS, "nonsense", "?")
+    assert not await own.others_ready()
+    assert sorted(client.hkeys(keys.WORKERS)) == [b"silent", b"w1"]
+
+
+def test_the_pace_follows_the_newest_replies() -> None:
+    """One slow reply does not decide; many do."""
+    pace = Pace()
+    seen = [pace.seconds]
+    for seconds in (2.0, *[12.0] * 50):
+        pace.add(seconds)
+        seen.append(pace.seconds)
+    assert seen[:3] == [None, 2.0, 4.0]
+    assert 11.9 < (seen[-1] or 0) <= 12.0
