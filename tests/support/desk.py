@@ -23,8 +23,10 @@ QUICK = {
     "STARCHAT_DEVICE": "cpu",
     "STARCHAT_TEMPERATURE": "0",
     "STARCHAT_THREADS": "1",
+    "STARCHAT_EDIT_PACE": "0.2",
+    "STARCHAT_MAX_NEW_TOKENS": "512",
 }
-"""A worker's settings for tests: short leases, the likeliest token."""
+"""A worker's settings for tests: short leases, the likeliest token, long replies that grow fast."""
 
 
 class Desk:
@@ -137,6 +139,12 @@ class Desk:
         """Wait until RQ has the result of a job."""
         key = f"rq:results:{job.id}"
         assert self.redis.xread({key: "0"}, count=1, block=int(within * 1000)), "no result came"
+
+    def wait_logged(self, worker: Process, event: str, job: Job) -> Json:
+        """Wait for what a worker logs of a job that is newer than what was waited for before."""
+        while (line := worker.wait_for(event)).get("job") != job.id:
+            pass
+        return line
 
     def pending(self) -> int:
         """Return how many questions are accepted and not finished."""

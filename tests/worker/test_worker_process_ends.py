@@ -19,8 +19,6 @@ from tests.support.survivor import Survivor
 
 pytestmark = pytest.mark.timeout(300)
 
-LONG = {"STARCHAT_MAX_NEW_TOKENS": "512"}
-
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
@@ -48,7 +46,7 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def worker(desk: Desk, model: str, port: int) -> Iterator[Process]:
     """A worker that writes long replies and has its model loaded."""
-    with desk.worker(model, HEALTH_PORT=str(port), **LONG) as worker:
+    with desk.worker(model, HEALTH_PORT=str(port)) as worker:
         worker.wait_for("worker started")
         assert fetched(port, "/healthz") == (200, "alive\n")
         assert fetched(port, "/readyz") == (503, "waiting for the model\n")
@@ -64,7 +62,7 @@ def test_a_worker_from_its_first_question_to_its_end(
 
     Told to end, the worker finishes what it has, takes no more, leaves no trace and exits 0.
     """
-    with desk.worker(model, **LONG) as worker:
+    with desk.worker(model) as worker:
         worker.wait_for("worker started")
         early = desk.ask(taught.MUTEX)
         [sign] = desk.wait_shown(early)
@@ -90,7 +88,7 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     desk: Desk, model: str, survivor: Survivor
 ) -> None:
     """The job is at the front again, no attempt is counted, and the next worker goes on with it."""
-    with desk.worker(model, **LONG) as worker:
+    with desk.worker(model) as worker:
         worker.wait_for("model loaded", within=120)
         job = desk.ask(taught.ENDLESS)
         following = desk.ask(taught.MUTEX, after=job)
@@ -133,7 +131,7 @@ def test_a_question_at_its_last_attempt_ends_as_a_sentence(
 
     With a single slot, who waits for it is told that too, and is answered in the end.
     """
-    with desk.worker(model, STARCHAT_ATTEMPTS="1", STARCHAT_SLOTS="1", **LONG) as worker:
+    with desk.worker(model, STARCHAT_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
         worker.wait_for("model loaded", within=120)
         job = desk.ask(taught.ENDLESS)
         desk.wait_grown(job)

@@ -185,7 +185,7 @@ def test_a_channel_that_was_archived_ends_the_job_in_silence(desk: Desk, worker:
     desk.workspace.control("archive", channel=channel)
     desk.outbox.accept(job)
     desk.wait_recorded(job)
-    assert worker.wait_for("no reply wanted")["error"] == "is_archived"
+    assert desk.wait_logged(worker, "no reply wanted", job)["error"] == "is_archived"
     assert len(desk.calls(job)) == 1
 
 
@@ -196,7 +196,7 @@ def test_a_worker_that_was_removed_from_the_channel_is_silent(desk: Desk, worker
     desk.workspace.control("kick", channel=channel)
     desk.outbox.accept(job)
     desk.wait_recorded(job)
-    assert worker.wait_for("no reply wanted")["job"] == job.id
+    assert desk.wait_logged(worker, "no reply wanted", job)
 
 
 def test_slack_may_fail_at_every_call_and_the_reply_is_there_once(desk: Desk) -> None:
