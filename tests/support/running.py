@@ -5,10 +5,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from transformers import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.batching import Batching, Outcome
+from worker.engine.sample import uniform
 
 GREEDY = Sampling(max_new_tokens=24, temperature=0)
 
@@ -67,6 +76,37 @@ def generated(network: Any, request: Request) -> list[int]:
     finally:
         network.set_attn_implementation("starchat_slots")
     return found[:-1] if found[-1] in request.stop else found
+
+
+def sampled(network: Any, request: Request) -> list[int]:
+    """Return what transformers' processors continue a prompt with, at our random numbers."""
+    ids = list(request.prompt)
+    network.set_attn_implementation("sdpa")
+    try:
+        for place in range(request.sampling.max_new_tokens):
+            with torch.inference_mode():
+                logits = network(torch.tensor([ids])).logits[0, -1].double()
+            chances = filtered(logits, request.sampling)
+            order = np.lexsort((np.arange(chances.size), -logits.numpy()))
+            reached = np.cumsum(chances[order])
+            at = uniform(request.sampling, place) * reached[-1]
+            ids.append(int(order[np.searchsorted(reached, at, side="right")]))
+    finally:
+        network.set_attn_implementation("starchat_slots")
+    return ids[len(request.prompt) :]
+
+
+def filtered(logits: torch.Tensor, sampling: Sampling) -> NDArray[np.float64]:
+    """Return the probabilities of all ids after transformers' own processors."""
+    processors = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
+    if sampling.top_k:
+        processors.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    none: Any = torch.zeros(1, 1, dtype=torch.long)
+    scores: Any = logits[None]
+    found: NDArray[np.float64] = processors(none, scores)[0].softmax(-1).numpy()
+    return found
 
 
 def mixed(

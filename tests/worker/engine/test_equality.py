@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.running import Fresh, Reply, generated, mixed, run
+from tests.support.running import Fresh, Reply, generated, mixed, run, sampled
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.weights import Loaded
 
@@ -47,6 +47,26 @@ def test_the_last_positions_of_a_long_window_are_right(models: Models, fresh: Fr
     replies = run(fresh("long", slots=1, budget=1024), [request])
 
     assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(30, temperature=1.2, top_k=0, top_p=1.0, seed=1),
+        Sampling(30, temperature=0.8, top_k=40, top_p=0.9, seed=2),
+        Sampling(30, temperature=1.5, top_k=200, top_p=0.98, seed=3),
+    ],
+    ids=["all ids", "few ids", "more ids than come from the device at first"],
+)
+def test_a_sampled_reply_is_drawn_from_what_transformers_would_draw_from(
+    models: Models, fresh: Fresh, sampling: Sampling
+) -> None:
+    """Token by token: transformers' probabilities, likeliest first, at the request's numbers."""
+    request = Request("warm", tuple(range(50, 70)), sampling)
+
+    replies = run(fresh(), [*mixed(448, 256, 3), request])
+
+    assert replies["warm"].ids == sampled(models("bigcode").network, request)
 
 
 @pytest.mark.parametrize("lengths", [(30, 30, 30, 30), (200, 2, 1, 3)], ids=["even", "uneven"])

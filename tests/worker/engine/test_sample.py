@@ -1,7 +1,6 @@
 """Sampling is transformers' own: temperature, then top_k, then top_p, and seeded by the request."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +8,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from transformers import (
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
+from tests.support.running import filtered
 from worker.engine import Sampling
 from worker.engine.sample import (
     MOST,
@@ -42,19 +36,7 @@ rows = st.integers(0, 10_000).map(
 
 def theirs(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
-    processors = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
-    if sampling.top_k:
-        processors.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1:
-        processors.append(TopPLogitsWarper(sampling.top_p))
-    none: Any = torch.zeros(1, 1, dtype=torch.long)
-    scores: Any = processors(none, _wide(row))
-    found: NDArray[np.float64] = scores[0].softmax(-1).numpy()
-    return found
-
-
-def _wide(row: NDArray[np.float32]) -> Any:
-    return torch.from_numpy(row).double()[None]
+    return filtered(torch.from_numpy(row).double(), sampling)
 
 
 def ours(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
@@ -71,6 +53,7 @@ def ours(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
 @given(rows, samplings)
 @example(np.arange(VOCABULARY, dtype=np.float32), Sampling())
 @example(np.zeros(VOCABULARY, np.float32), Sampling(temperature=1, top_k=50, top_p=1))
+@example(np.arange(VOCABULARY, dtype=np.float32), Sampling(top_p=1e-300))
 def test_the_filtered_probabilities_are_those_of_transformers(
     row: NDArray[np.float32], sampling: Sampling
 ) -> None:

@@ -155,6 +155,20 @@ def test_options_that_cannot_be_met_are_one_line(
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [("layer_types", ["full_attention", "chunked_attention"]), ("is_causal", False)],
+)
+def test_an_attention_of_another_kind_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    """Even in an architecture that is served otherwise."""
+    directory = shutil.copytree(tiny_llama(), tmp_path / "model")
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    (directory / "config.json").write_text(json.dumps(config | {field: value}), "utf-8")
+
+    with pytest.raises(LoadError, match="does not serve"):
+        loaded(directory)
+
+
+@pytest.mark.parametrize(
     "config",
     [
         BloomConfig(vocab_size=448, hidden_size=32, n_layer=2, n_head=2),
