@@ -2,18 +2,25 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import pytest
 import redis
 from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.outbox import Limits, Outbox
 from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import Desk
+from tests.support.posts import Post
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
 from tests.support.survivor import Survivor
+from tests.support.workspace import BOT_TOKEN
 from worker.leases import Claims
+from worker.metrics import Metrics
+from worker.rates import Rates
 from worker.rq_worker import RqWorker
+from worker.slack import Slack
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +87,20 @@ def rq_worker(client: redis.Redis) -> RqWorker:
     worker = RqWorker(client, "w1", Claims(client, 30.0, "w1"), 3600)
     worker.register_birth()  # type: ignore[no-untyped-call]
     return worker
+
+
+@pytest.fixture
+async def post(desk: Desk) -> AsyncIterator[Post]:
+    """A question that a worker has just taken; calls have two seconds."""
+    timeout = aiohttp.ClientTimeout(total=2)
+    async with (
+        Redis.from_url(desk.server.url, decode_responses=True) as client,
+        aiohttp.ClientSession(timeout=timeout) as session,
+    ):
+        await client.flushall()
+        web = AsyncWebClient(
+            token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
+        )
+        slack = Slack(web, Rates(client), Metrics())
+        yield Post(desk, client, slack, desk.question("What is a mutex?"))
+    desk.workspace.faults()

@@ -1,124 +1,20 @@
 """The reply in the thread: one placeholder, one final, each part once, whatever goes wrong."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from uuid import uuid4
 
-import aiohttp
 import pytest
-from redis.asyncio import Redis
-from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import keys
-from contract.job import Display, Job
+from contract.job import Display
 from tests.support import code_replies
 from tests.support.desk import Desk, words
-from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, STARCHAT, Json, Messages
+from tests.support.posts import FACTS, SIGN, Post, message, of
+from tests.support.workspace import ADA, GENERAL, STARCHAT
 from worker import reply
-from worker.errors import LeaseLostError, NotAllowedError, ThreadGoneError
-from worker.faults import Faults
-from worker.leases import JOB, Fence, Lease
-from worker.ledger import Ledger
-from worker.metrics import Metrics
-from worker.posting import Posting
-from worker.rates import Rates
-from worker.reply import Facts, Message, Snippet
-from worker.slack import RefusedError, Slack, SlackAwayError
-from worker.thread import SlackThread
-
-SIGN = reply.growing("")
-FACTS = Facts(model="tiny", reason="stop", max_new_tokens=9)
-PACE = 0.05
-
-
-class Post:
-    """A question and the means to reply to it, as a worker that has just taken it."""
-
-    def __init__(self, desk: Desk, client: Redis, slack: Slack, job: Job) -> None:
-        self.desk = desk
-        self.client = client
-        self.slack = slack
-        self.job = job
-        self.key = JOB + job.id
-
-    async def taken(self, patience: float = 30.0) -> Posting:
-        """Let a new execution take the job."""
-        lease = Lease(self.job.id, uuid4().hex)
-        await self.client.set(keys.lease(self.job.id), lease.execution, ex=600)
-        self.ledger = Ledger(self.client, Fence(self.client, 600), lease)
-        thread = SlackThread(self.slack, self.job, time.monotonic() + patience)
-        return Posting(thread, self.ledger, self.job, Faults(), PACE)
-
-    async def opened(self) -> Posting:
-        """Let a new execution take the job and show that it has."""
-        posting = await self.taken()
-        await posting.open(await self.ledger.read(), SIGN)
-        return posting
-
-    async def finished(self, *parts: reply.Part, again: bool = False) -> None:
-        """Let a new execution show a finished reply."""
-        posting = await self.opened()
-        await posting.finish(parts, state="final", again=again)
-
-    async def sees(self, enough: Callable[[Messages], bool]) -> Messages:
-        """Wait until a person sees enough of ours in the thread."""
-
-        def look() -> Messages | None:
-            return self.shown if enough(self.shown) else None
-
-        return await asyncio.to_thread(self.desk.workspace.wait_until, look)
-
-    @property
-    def shown(self) -> Messages:
-        """What stands in the thread of ours."""
-        return self.desk.said_by_us(self.job)
-
-
-@pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    """A workspace and a Redis of this module's own."""
-    with Desk() as desk:
-        yield desk
-
-
-@pytest.fixture
-async def client(desk: Desk) -> AsyncIterator[Redis]:
-    """A connection for the event loop."""
-    async with Redis.from_url(desk.server.url, decode_responses=True) as client:
-        await client.flushall()
-        yield client
-    desk.workspace.faults()
-
-
-@pytest.fixture
-async def slack(desk: Desk, client: Redis) -> AsyncIterator[Slack]:
-    """The Web API of the desk's workspace."""
-    timeout = aiohttp.ClientTimeout(total=2)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        web = AsyncWebClient(
-            token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
-        )
-        yield Slack(web, Rates(client), Metrics())
-
-
-@pytest.fixture
-def post(desk: Desk, client: Redis, slack: Slack) -> Post:
-    """A question that a worker has just taken."""
-    return Post(desk, client, slack, desk.question("What is a mutex?"))
-
-
-def message(text: str) -> Message:
-    """Return a finished reply of one part."""
-    [part] = reply.final(text, facts=FACTS)
-    assert isinstance(part, Message)
-    return part
-
-
-def of(shown: Json) -> str:
-    """Return what a message of ours says, or the file that it shows."""
-    return words([shown]) or str(shown["files"][0]["name"])
-
+from worker.errors import LeaseLostError, ThreadGoneError
+from worker.leases import JOB
+from worker.posting import SLOWER, SLOWEST
+from worker.reply import Snippet
 
 # -- the placeholder
 
@@ -314,6 +210,13 @@ async def test_nothing_grows_where_only_the_end_is_wanted(desk: Desk, post: Post
     assert desk.calls(post.job, "chat.update") == []
 
 
+def test_ten_calls_do_for_an_ordinary_reply() -> None:
+    """At the usual pace, eight edits between first sign and final last for twenty seconds."""
+    pauses = [min(SLOWEST, 1.2 * SLOWER**number) for number in range(8)]
+    assert pauses[0] == 1.2
+    assert sum(pauses) > 20
+
+
 # -- the final
 
 
@@ -359,51 +262,3 @@ async def test_long_replies_are_taken_by_the_workspace(post: Post) -> None:
     assert [call["error"] for call in post.desk.workspace.calls(since) if call["error"]] == []
     shown = words(post.shown)
     assert all(line in shown for line in code)
-
-
-# -- where Slack refuses
-
-
-async def test_an_archived_channel_ends_the_job_in_silence(post: Post) -> None:
-    """Where nobody may post, nothing is tried twice."""
-    name = f"old-{uuid4().hex[:8]}"
-    channel = post.desk.workspace.control("create", name=name, members=[ADA, STARCHAT])["channel"]
-    post.job = post.desk.question("hello", channel=channel)
-    post.desk.workspace.control("archive", channel=channel)
-    with pytest.raises(NotAllowedError):
-        await post.opened()
-    assert len(post.desk.calls(post.job)) == 1
-
-
-async def test_a_thread_that_is_gone_ends_the_job_in_silence(post: Post) -> None:
-    """An edit of a deleted message says so."""
-    posting = await post.opened()
-    post.desk.workspace.control("delete", channel=GENERAL, ts=post.shown[0]["ts"])
-    with pytest.raises(ThreadGoneError):
-        await posting.finish([message("done")], state="final", again=False)
-
-
-async def test_an_error_that_will_not_go_away_is_not_repeated(post: Post) -> None:
-    """A refusal of the very request is one call."""
-    posting = await post.opened()
-    post.desk.workspace.faults({"fault": "error", "method": "chat.update", "error": "msg_too_long"})
-    with pytest.raises(RefusedError):
-        await posting.finish([message("done")], state="final", again=False)
-    assert len(post.desk.calls(post.job, "chat.update")) == 1
-
-
-async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: Post) -> None:
-    """Patience ends when the question's own time is over."""
-    posting = await post.taken(patience=1.5)
-    post.desk.workspace.faults({"fault": "drop_before"})
-    with pytest.raises(SlackAwayError):
-        await posting.open(await post.ledger.read(), SIGN)
-
-
-async def test_a_deleted_question_takes_the_placeholder_with_it(post: Post) -> None:
-    """`withdraw` looks whether the question is still there."""
-    posting = await post.opened()
-    assert not await posting.withdraw()
-    post.desk.workspace.delete(ADA, GENERAL, post.job.ts)
-    assert await posting.withdraw()
-    assert post.shown == []

@@ -1,6 +1,7 @@
 """One question on its whole way: accepted, taken, shown, answered, recorded."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from rq import Queue
@@ -9,9 +10,12 @@ from rq.serializers import JSONSerializer
 from contract import keys
 from contract.job import QUEUE, Display
 from tests.support import taught
-from tests.support.desk import Desk, notices, words
+from tests.support.desk import QUICK, Desk, notices, words
 from tests.support.processes import Process
 from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT
+from worker.posting import SLOWER
+
+PACE = float(QUICK["STARCHAT_EDIT_PACE"])
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -88,12 +92,16 @@ def test_a_sign_appears_within_a_second_of_the_job_being_taken(desk: Desk, worke
 
 
 def test_an_ordinary_reply_costs_few_calls(desk: Desk) -> None:
-    """One post, edits that coalesce, one final: ten calls at most, none refused, none unknown."""
+    """One post, edits further and further apart, one final; none of them is refused."""
     job = desk.ask(taught.ENDLESS)
     desk.wait_ended(job)
 
     calls = desk.calls(job)
-    assert len(calls) <= 10
+    states = [call["args"]["metadata"]["event_payload"]["state"] for call in calls]
+    assert states == ["placeholder", *["growing"] * (len(calls) - 2), "final"]
+    times = [call["at"] for call in calls[:-1]]
+    least = [PACE * SLOWER**number for number in range(len(times))]
+    assert all(b - a > 0.9 * wait for (a, b), wait in zip(pairwise(times), least, strict=False))
     assert [call["error"] for call in calls if not call["ok"]] == []
     assert [call["unknown"] for call in calls if call["unknown"]] == []
 
