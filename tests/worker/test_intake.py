@@ -103,7 +103,9 @@ async def test_no_more_jobs_are_taken_than_there_is_room_for(
     assert client.llen(QUEUE_KEY) == 2
     desk.ends[tasks[0].job.id].set_result(Outcome.ANSWERED)
     tasks.append(await desk.taken())
-    assert [task.job.ts for task in tasks] == ["0.000000", "1.000000", "2.000000"]
+    *first, last = (task.job.ts for task in tasks)
+    assert sorted(first) == ["0.000000", "1.000000"]
+    assert last == "2.000000"
 
 
 async def test_a_thread_is_answered_in_order(

@@ -130,7 +130,8 @@ def test_the_prompt_of_a_thread_begins_with_the_one_before(
             assert (prompt.dropped, prompt.shortened) != (before.dropped, before.shortened)
             assert len(prompt.ids) <= KEPT * room or question > KEPT * room / 2
             added = sum(small.dialogue.cost(turn.text) for turn in turns[asked - 2 : asked])
-            assert len(before.ids) + added > room - 8
+            # A turn may cost an id less among its neighbours than it costs alone.
+            assert len(before.ids) + added > room - 8 - asked
         assert prompt.dropped >= before.dropped
         before = prompt
 
