@@ -46,7 +46,7 @@ def merged(turns: Conversation, answers: dict[str, str], *, until: str) -> Conve
     An answer whose question is not among the turns is left out: that message was deleted, or cut.
     """
     asked = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
-    known = {ts: text for ts, text in answers.items() if ts in asked and ts < until}
+    known = {ts: text for ts, text in answers.items() if ts in asked}
     kept = [turn for turn in turns if turn.answers not in known]
     told = [
         Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, answers=ts) for ts, text in known.items()
