@@ -23,22 +23,14 @@ ROOMS: Final = ("bot", "contract", "worker", "fakeslack", "demo")
 
 SCOPES: Final = {
     "app_mentions:read": "hear a mention in a channel",
-    "assistant:write": "not used yet: titles and suggestions in Slack's assistant view",
+    "assistant:write": "Slack wants it for `agent_view`, which gives the bot its own place",
     "channels:history": "read and follow the threads it is mentioned in, in public channels",
-    "channels:read": "not used yet: settings of its own for a channel",
     "chat:write": "post the reply, let it grow, correct it",
     "commands": "`/starchat`",
-    "files:read": "not used yet: read code files that people post in the thread",
     "files:write": "post code that is too long for a message as a file",
     "groups:history": "the same as `channels:history` in private channels it was invited to",
-    "groups:read": "not used yet: the same as `channels:read` there",
     "im:history": "read direct messages to it",
-    "im:read": "not used yet: the same as `channels:read` there",
-    "im:write": "not used yet: write to somebody who has not written first",
     "mpim:history": "read group direct messages it is part of",
-    "mpim:read": "not used yet: the same as `channels:read` there",
-    "reactions:read": "not used yet: hear 👍 and 👎 on its replies",
-    "reactions:write": "not used yet: mark a message as seen",
     "users:read": "call people by the names they go by",
 }
 """What we ask an administrator for, and why; a test holds it against the code."""

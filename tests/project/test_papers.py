@@ -93,7 +93,6 @@ def test_events_have_the_scopes_that_slack_wants_for_them() -> None:
         "message.groups": "groups:history",
         "message.im": "im:history",
         "message.mpim": "mpim:history",
-        "reaction_added": "reactions:read",
     }
     events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     scopes = MANIFEST["oauth_config"]["scopes"]["bot"]
