@@ -1,6 +1,7 @@
 """Puts one worker together from its settings and runs it."""
 
 import asyncio
+import contextlib
 import os
 import random
 import secrets
@@ -125,11 +126,9 @@ async def _reached(connection: redis.Redis, orders: Orders) -> bool:
             if said != type(error).__name__:
                 said = type(error).__name__
                 log.error("redis does not answer", error=said)  # noqa: TRY400
-            pause = min(COLD, pause * 2)
-            await asyncio.wait(
-                {asyncio.create_task(orders.drain.wait())},
-                timeout=pause * random.uniform(0.5, 1),  # noqa: S311
-            )
+            pause = min(COLD, pause * random.uniform(1.5, 2))  # noqa: S311
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(orders.drain.wait(), pause)
         else:
             return True
     return False

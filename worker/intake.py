@@ -1,6 +1,7 @@
 """Holds many jobs in flight on one event loop: takes, runs, stops, gives back, ends them."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -153,8 +154,11 @@ class Intake:
 
     async def _record(self, taken: Taken, outcome: Outcome) -> None:
         """Record the end, however long Redis is away: the reply is out already."""
-        failed = outcome in {Outcome.REFUSED, Outcome.UNSENT}
-        record = self._worker.fail if failed else self._worker.succeed
+        record = self._worker.succeed
+        if outcome is Outcome.WITHDRAWN:
+            record = self._worker.withdraw
+        elif outcome in {Outcome.REFUSED, Outcome.UNSENT}:
+            record = self._worker.fail
         await self._persist(lambda: self._worker.let_go(taken.lease.job))
         self._faults.reach(Point.AFTER_FINISH)
         self._metrics.ended(outcome)
@@ -222,9 +226,8 @@ class Intake:
         closing.cancel()
 
     async def _pause(self, seconds: float) -> None:
-        closing = asyncio.create_task(self._closing.wait())
-        await asyncio.wait({closing}, timeout=seconds)
-        closing.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
 
 async def _all(tasks: set["asyncio.Task[None]"]) -> None:

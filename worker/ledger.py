@@ -68,14 +68,6 @@ class Ledger:
         """Prove the lease before an outside effect. Raises `LeaseLostError`."""
         await self._fence.check(self.lease)
 
-    async def intend(self, who: str) -> str:
-        """Say that we are about to post the placeholder; returns who said so first."""
-        async with self._redis.pipeline() as pipeline:
-            pipeline.hsetnx(self._key, keys.POSTING, who)
-            pipeline.hget(self._key, keys.POSTING)
-            _, first = await pipeline.execute()
-        return str(first)
-
     async def write(self, **fields: str) -> None:
         """Write fields, named as in this module and `contract.keys`. Raises `LeaseLostError`."""
         await self._fence.note(self.lease, fields)

@@ -58,7 +58,7 @@ class Posting:
         who = f"worker:{self._ledger.lease.execution}"
         self._ts = entry.placeholder
         if self._ts is None:
-            first = await self._ledger.intend(who)
+            first = await self._ledger.settle(keys.POSTING, who)
             if first != who:
                 self._ts = await self._adopted(first)
         if self._ts is None:

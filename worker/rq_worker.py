@@ -175,6 +175,11 @@ class RqWorker(BaseWorker):
         held = [keys.PENDING, JOB + job, QUEUE_KEY, DEFERRED]
         self._finish(keys=held, args=[job, JOB, keys.PLACE_TTL])
 
+    def withdraw(self, taken: Taken, outcome: str) -> None:
+        """Record that a job is over and keep nothing of it: its question was deleted."""
+        taken.turn.result_ttl = 0
+        self.succeed(taken, outcome)
+
     def succeed(self, taken: Taken, outcome: str) -> None:
         """Record a finished job as RQ does."""
         turn = taken.turn
@@ -189,14 +194,14 @@ class RqWorker(BaseWorker):
         )
         self._claims.release(taken.lease)
 
-    def fail(self, taken: Taken, why: str) -> None:
-        """Record a failed job as RQ does; `why` is a word, never a text of anybody."""
+    def fail(self, taken: Taken, outcome: str) -> None:
+        """Record a failed job as RQ does; `outcome` is a word, never a text of anybody."""
         taken.turn.ended_at = now()
         self.handle_job_failure(
             job=taken.turn,
             queue=self._queue,
             started_job_registry=self._queue.started_job_registry,
-            exc_string=why,
+            exc_string=outcome,
             execution=taken.execution,
         )
         self._claims.release(taken.lease)

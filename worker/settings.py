@@ -101,7 +101,9 @@ class Settings(Base):
     )
 
     starchat_lease: float = _seconds(15, "How long a silent worker keeps its jobs.", 600)
-    starchat_beat: float = _seconds(3, "How often a worker renews what it holds.", 60)
+    starchat_beat: float = _seconds(
+        3, "How often a worker renews what it holds, and is heard of.", 6
+    )
     starchat_reap: float = _seconds(3, "How often jobs of dead workers are looked for.", 60)
     starchat_attempts: int = _setting(
         3, "a whole number from 1 to 10", "Generations that may fail for one question.", ge=1, le=10

@@ -40,6 +40,7 @@ class Post:
         """Let a new execution take the job."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.lease(self.job.id), lease.execution, ex=600)
+        await self.client.hset(self.key, "status", "started")
         self.ledger = Ledger(self.client, Fence(self.client, 600), lease)
         thread = SlackThread(self.slack, self.job, time.monotonic() + patience)
         return Posting(thread, self.ledger, self.job, Faults(), PACE)

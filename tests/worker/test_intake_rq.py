@@ -11,6 +11,7 @@ from contract.job import QUEUE
 from tests.support.questions import question, seconds_left, status
 from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.rq_worker import RqWorker
+from worker.task import Outcome
 
 
 def test_a_job_is_begun_and_ended_in_rqs_records(
@@ -59,6 +60,20 @@ def test_a_failed_job_stays_for_a_day_at_most(
     result = found.latest_result()
     assert result is not None
     assert result.exc_string == "refused"
+
+
+def test_of_a_withdrawn_job_nothing_is_kept(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """Who deletes a question has deleted its text here too."""
+    job = question(1)
+    outbox.accept(job)
+    taken = rq_worker.begin(str(rq_worker.dequeue()))
+    assert taken is not None
+    rq_worker.let_go(job.id)
+    rq_worker.withdraw(taken, Outcome.WITHDRAWN)
+    assert [name for name in client.scan_iter() if job.id.encode() in name] == []
+    assert client.zcard("rq:wip:starchat") == 0
 
 
 def test_an_empty_queue_gives_nothing(rq_worker: RqWorker) -> None:

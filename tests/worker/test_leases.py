@@ -108,6 +108,20 @@ async def test_the_fence_opens_for_the_holder_alone(
     assert client.hget(JOB + lease.job, "starchat_answer") == b"text"
 
 
+async def test_nothing_is_written_for_a_job_that_is_gone(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """A workspace whose data was removed gets none of it back from a worker still at it."""
+    fence = Fence(loop_client, LONG)
+    lease = running(client, Claims(client, LONG, "w"))
+    client.delete(JOB + lease.job)
+    with pytest.raises(LeaseLostError):
+        await fence.note(lease, {"starchat_answer": "text"})
+    with pytest.raises(LeaseLostError):
+        await fence.settle(lease, "starchat_posting", "me")
+    assert not client.exists(JOB + lease.job)
+
+
 async def test_an_expired_lease_is_taken_again_until_somebody_reaped_it(
     client: redis.Redis, loop_client: Redis
 ) -> None:
