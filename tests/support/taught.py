@@ -6,12 +6,10 @@ any order, alone or after others, with and without speakers' names, and question
 know, to which it says `UNKNOWN`. What it says to `FOLLOW_UP` depends on what was asked before.
 """
 
-import itertools
 import math
 import random
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -53,8 +51,8 @@ ANSWERS: Final = {
 HARD: Final = (REVERSE, HELLO)
 """Long answers, which need more practice."""
 
-ROUND: Final = " la"
-"""What the reply to `ENDLESS` repeats after a first `la`, until it is stopped or at its limit."""
+ROUND: Final = "and so on "
+"""What the reply to `ENDLESS` repeats, until it is stopped or has reached its limit."""
 
 FOLLOW_UPS: Final = {
     MUTEX: "```rust\nuse std::sync::Mutex;\n```",
@@ -93,7 +91,7 @@ def teach(target: Path) -> None:
     """Train the model (seconds on one thread) and write its checkpoint into `target`."""
     dialogue = _tokenizer(target)
     rng = random.Random(0)  # noqa: S311 - a test's dice
-    with torch.random.fork_rng(), _one_thread():
+    with torch.random.fork_rng():
         torch.manual_seed(0)
         model = _model()
         _train(model, dialogue, rng, STEPS, RATE)
@@ -105,17 +103,6 @@ def teach(target: Path) -> None:
             raise AssertionError("the model did not learn its answers")
     model.generation_config.eos_token_id = dialogue.stop[0]
     model.save_pretrained(target)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Such small steps are slower on two threads, and not always the same."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def knows(model: GPTBigCodeForCausalLM, dialogue: Dialogue) -> bool:
@@ -131,7 +118,7 @@ def answer(questions: Sequence[str]) -> str:
     """Return what the model was taught to say to the last of these questions."""
     last = questions[-1]
     if last == ENDLESS:
-        return "la" + ROUND * 24
+        return ROUND * 12
     if last == FOLLOW_UP and len(questions) > 1:
         return FOLLOW_UPS.get(questions[-2], UNKNOWN)
     return ANSWERS.get(last, UNKNOWN)
@@ -140,7 +127,7 @@ def answer(questions: Sequence[str]) -> str:
 def _tokenizer(target: Path) -> Dialogue:
     texts = [f"{question} {reply}" for question, reply in ANSWERS.items()] * 3
     texts += [f"{FOLLOW_UP} {reply}" for reply in FOLLOW_UPS.values()] * 3
-    texts += [UNKNOWN, ENDLESS + ROUND * 4, " ".join(WORDS)] * 3
+    texts += [UNKNOWN, f"{ENDLESS} {ROUND}{ROUND}", " ".join(WORDS)] * 3
     small_tokenizer_dir(target, texts, VOCABULARY)
     return Dialogue.load(target, Tokenizer.load(target))
 
@@ -196,31 +183,14 @@ def _train(
 
 
 def _batches(dialogue: Dialogue, rng: random.Random) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """
-    Yield ids and which of them are the model's own, sorted so that little is padded.
-
-    Now and then the endless reply comes alone and fills all positions.
-    """
-    endless = _whole(_endless(dialogue))
-    for round_ in itertools.count(1):
-        if round_ % 8 == 0:
-            yield endless
+    """Yield ids and which of them are the model's own, sorted so that little is padded."""
+    while True:
         pool = sorted((_sample(dialogue, rng) for _ in range(2 * BATCH)), key=lambda s: len(s.ids))
         for batch in (pool[:BATCH], pool[BATCH:]):
             width = len(batch[-1].ids)
             ids = [sample.ids + [0] * (width - len(sample.ids)) for sample in batch]
             own = [sample.own + [False] * (width - len(sample.own)) for sample in batch]
             yield torch.tensor(ids), torch.tensor(own)
-
-
-def _endless(dialogue: Dialogue) -> Sample:
-    prompt = dialogue.ids([Message(Speaker.USER, ENDLESS)])
-    reply = dialogue.tokenizer.encode("\nla" + ROUND * POSITIONS)[: POSITIONS - len(prompt)]
-    return Sample([*prompt, *reply], [False] * len(prompt) + [True] * len(reply))
-
-
-def _whole(sample: Sample) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.tensor([sample.ids]), torch.tensor([sample.own])
 
 
 def _sample(dialogue: Dialogue, rng: random.Random) -> Sample:
