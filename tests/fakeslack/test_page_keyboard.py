@@ -163,6 +163,8 @@ def test_alt_and_arrows_change_the_channel(town: Workspace, read: Read) -> None:
 def test_enter_sends_and_shift_enter_does_not(town: Workspace, room: str, read: Read) -> None:
     """Shift+Enter is a new line, and so is Enter within an open fence."""
     ada = read(town).open(room)
+    ada.composer.click()
+    expect(ada.composer).to_be_focused()
     ada.page.keyboard.type("one")
     ada.page.keyboard.press("Shift+Enter")
     ada.page.keyboard.type("two ```")
