@@ -104,7 +104,7 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     survivor.wake()
     [message] = desk.wait_ended(job)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(taught.ROUND)
+    assert words([message]).startswith(taught.ROUND.strip())
     assert len(desk.wait_ended(following)) == 1
     desk.wait_recorded(following)
 
@@ -117,7 +117,7 @@ def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> No
     desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
     [message] = desk.wait_ended(job, within=120)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(taught.ROUND)
+    assert words([message]).startswith(taught.ROUND.strip())
     assert desk.said_by_us(job) == [message]
     desk.wait_recorded(job)
     assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
