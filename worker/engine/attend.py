@@ -6,8 +6,8 @@ then chunks of prompts. transformers hands our keyword `packed` through to this 
 an attention it has no mask for, builds none.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
@@ -57,6 +57,20 @@ class Packed:
     growing: Sequence[int]
     lengths: Sequence[int]
     chunks: Sequence[Chunk]
+    _kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return what is the same in all layers of a step; the first one makes it."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def rows(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the growing slots and their positions as indices."""
+        return (
+            self.once("growing", lambda: torch.tensor(self.growing, device=device)),
+            self.once("lengths", lambda: torch.tensor(self.lengths, device=device)),
+        )
 
 
 class Shapes:
@@ -100,7 +114,8 @@ def attention(
         parts.append(look.grow(query[0, :, :rows].transpose(0, 1), block, packed))
     for chunk in packed.chunks:
         span = slice(chunk.offset, chunk.offset + chunk.count)
-        parts.append(look.read(query[:, :, span], key[:, :, span], value[:, :, span], block, chunk))
+        fresh = (query[:, :, span], key[:, :, span], value[:, :, span])
+        parts.append(look.read(fresh, block, packed, chunk))
     return torch.cat(parts).unsqueeze(0), None
 
 
@@ -113,10 +128,9 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 def _store(block: Tensor, packed: Packed, key: Tensor, value: Tensor) -> None:
     """Put the one key and value of each growing slot at its position."""
     rows = len(packed.growing)
-    slots = torch.tensor(packed.growing, device=block.device)
-    positions = torch.tensor(packed.lengths, device=block.device)
-    block[0][slots, :, positions] = key[0, :, :rows].transpose(0, 1)
-    block[1][slots, :, positions] = value[0, :, :rows].transpose(0, 1)
+    at = packed.rows(block.device)
+    block[0][at[0], :, at[1]] = key[0, :, :rows].transpose(0, 1)
+    block[1][at[0], :, at[1]] = value[0, :, :rows].transpose(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,31 +142,37 @@ class _Look:
 
     def causal(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within a row of tokens that starts at position 0."""
-        if self.window is not None and query.shape[2] > self.window:
-            return self.onward(query, key, value)
+        count = query.shape[2]
+        if self.window is not None and count > self.window:
+            return self.onward(query, key, value, self._seen_from(0, count, query.device))
         return scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=self.scale, enable_gqa=True
         )
 
-    def onward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend from the last tokens of a row to all of it."""
-        count, total = query.shape[2], key.shape[2]
-        at = torch.arange(total - count, total, device=query.device).unsqueeze(1)
-        seen = self._seen(at, total)
+    def onward(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
+        """Attend from the last tokens of a row to what each has `seen` of it."""
         key, value = (_widened(part, query.shape[1]) for part in (key, value))
         return scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=self.scale)
 
     def read(
-        self, query: Tensor, key: Tensor, value: Tensor, block: Tensor, chunk: Chunk
+        self, fresh: tuple[Tensor, Tensor, Tensor], block: Tensor, packed: Packed, chunk: Chunk
     ) -> Tensor:
-        """Store and attend to a chunk of a prompt; returns `[tokens, heads, dim]`."""
+        """
+        Store and attend to a chunk of a prompt, given its query, key and value.
+
+        Returns `[tokens, heads, dim]`.
+        """
+        query, key, value = fresh
         end = chunk.start + chunk.count
         block[0, chunk.slot, :, chunk.start : end] = key[0]
         block[1, chunk.slot, :, chunk.start : end] = value[0]
         if chunk.start == 0:
             return self.causal(query, key, value)[0].transpose(0, 1)
         held = block[:, chunk.slot : chunk.slot + 1, :, :end]
-        return self.onward(query, held[0], held[1])[0].transpose(0, 1)
+        seen = packed.once(
+            (chunk, self.window), lambda: self._seen_from(chunk.start, chunk.count, query.device)
+        )
+        return self.onward(query, held[0], held[1], seen)[0].transpose(0, 1)
 
     def grow(self, query: Tensor, block: Tensor, packed: Packed) -> Tensor:
         """Attend from one token of each growing slot; `[rows, heads, dim]` in and out."""
@@ -181,17 +201,26 @@ class _Look:
         self, folded: Tensor, block: Tensor, packed: Packed, top: int, longest: int
     ) -> Tensor:
         """Attend from the first `top` slots at once, idle ones too: no key is moved for it."""
-        slots = torch.tensor(packed.growing, device=block.device)
-        at = torch.zeros(top, dtype=torch.long, device=block.device)
-        at[slots] = torch.tensor(packed.lengths, device=block.device)
+        slots, lengths = packed.rows(block.device)
+
+        def seen_by_row() -> Tensor:
+            at = lengths.new_zeros(top)
+            at[slots] = lengths
+            return self._seen(at[:, None, None, None], longest)
+
         queries = folded.new_zeros(top, *folded.shape[1:])
         queries[slots] = folded
-        seen = self._seen(at[:, None, None, None], longest)
+        seen = packed.once(("grow", self.window), seen_by_row)
         held = block[:, :top, :, :longest]
         found = scaled_dot_product_attention(
             queries, held[0], held[1], attn_mask=seen, scale=self.scale
         )
         return found[slots]
+
+    def _seen_from(self, start: int, count: int, device: torch.device) -> Tensor:
+        """Return what each of `count` tokens from position `start` on attends to."""
+        at = torch.arange(start, start + count, device=device).unsqueeze(1)
+        return self._seen(at, start + count)
 
     def _seen(self, at: Tensor, total: int) -> Tensor:
         """Return which of `total` positions a token `at` a position attends to."""
