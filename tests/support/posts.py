@@ -34,7 +34,6 @@ class Post:
         self.client = client
         self.slack = slack
         self.job = job
-        self.key = JOB + job.id
 
     async def taken(self, patience: float = 30.0) -> Posting:
         """Let a new execution take the job."""
@@ -63,6 +62,11 @@ class Post:
             return self.shown if enough(self.shown) else None
 
         return await asyncio.to_thread(self.desk.workspace.wait_until, look)
+
+    @property
+    def key(self) -> str:
+        """Where Redis has the job."""
+        return JOB + self.job.id
 
     @property
     def shown(self) -> Messages:
