@@ -12,7 +12,6 @@ from tests.support.posts import FACTS, SIGN, Post, message, of
 from tests.support.workspace import ADA, GENERAL, STARCHAT
 from worker import reply
 from worker.errors import LeaseLostError, ThreadGoneError
-from worker.leases import JOB
 from worker.posting import SLOWER, SLOWEST
 from worker.reply import Snippet
 
@@ -201,7 +200,6 @@ async def test_growing_ends_when_the_message_is_gone(post: Post) -> None:
 async def test_nothing_grows_where_only_the_end_is_wanted(desk: Desk, post: Post) -> None:
     """In the mode `final` there is no edit before the last."""
     post.job = desk.question("quietly", display=Display.FINAL)
-    post.key = JOB + post.job.id
     posting = await post.opened()
     async with posting.growing(reply.growing) as growing:
         for _ in range(5):
