@@ -1,0 +1,1 @@
+"""Chaos: faults on purpose, what then happened, and whether every promise held."""
