@@ -32,9 +32,8 @@ class BadJobError(ValueError):
 
 
 class Display(StrEnum):
-    """How readers see a reply grow: a native stream, paced edits, or only the final text."""
+    """How readers see a reply grow: paced edits, or only the final text."""
 
-    STREAM = "stream"
     EDIT = "edit"
     FINAL = "final"
 

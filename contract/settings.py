@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pydantic_settings
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,8 +22,7 @@ class Settings(BaseSettings):
     The settings of one process: frozen, secrets masked.
 
     Each field is the variable of the same name in capitals; the value of a secret `X` may also
-    stand in the file that `X_FILE` names. A field's `description` is what the README says of it;
-    `json_schema_extra={"expected": ...}` is what an error line says was expected.
+    stand in the file that `X_FILE` names. `setting` makes the fields.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -72,6 +71,22 @@ class Settings(BaseSettings):
     def _expected(cls, name: str, otherwise: str) -> str:
         extra = cls.model_fields[name].json_schema_extra
         return str(extra.get("expected", otherwise)) if isinstance(extra, dict) else otherwise
+
+
+def setting(default: Any, expected: str, description: str, **limits: Any) -> Any:
+    """
+    Return a field of `Settings`; `default` is `...` where there is none.
+
+    An error line says what was `expected`, the README shows the `description`, and pydantic checks
+    the `limits`.
+    """
+    return Field(
+        default=default,
+        description=description,
+        json_schema_extra={"expected": expected},
+        validate_default=False,
+        **limits,
+    )
 
 
 def revealed(secret: SecretStr) -> str:

@@ -2,101 +2,67 @@
 
 from typing import Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from contract.keys import TEXT_TTL
-from contract.settings import Settings as Base
+from contract.settings import setting
+from contract.shared import Shared
 from worker.faults import Faults
 
 BEATS_PER_LEASE: Final = 3
 """A lease outlives this many heartbeats, so that one that is late or lost harms nobody."""
 
 
-def _setting(default: Any, expected: str, description: str, **limits: Any) -> Any:
-    return Field(
-        default=default,
-        description=description,
-        json_schema_extra={"expected": expected},
-        validate_default=False,
-        **limits,
-    )
-
-
 def _seconds(default: float, description: str, most: float = 86400) -> Any:
     expected = f"a number of seconds above 0 and at most {most:g}"
-    return _setting(default, expected, description, gt=0, le=most)
+    return setting(default, expected, description, gt=0, le=most)
 
 
-class Settings(Base):
+class Settings(Shared):
     """Everything that an operator may choose for a worker."""
 
-    slack_bot_token: SecretStr = _setting(
-        ..., "a bot token, beginning with xoxb-", "Bot token of the Slack app.", min_length=1
-    )
-    slack_api_url: str = _setting(
-        "https://slack.com/api/",
-        "an http address that ends in /api/",
-        "Web API to speak to; another one for a workspace on this machine.",
-        pattern=r"^https?://\S+/api/$",
-    )
-    redis_url: SecretStr = _setting(
-        SecretStr("redis://127.0.0.1:6379/0"),
-        "a redis://, rediss:// or unix:// address",
-        "Redis or Valkey that bot and worker share.",
-    )
-    health_port: int = _setting(
-        0,
-        "a port from 0 to 65535",
-        "Port for /healthz, /readyz and /metrics; 0 for none.",
-        ge=0,
-        le=65535,
-    )
-    starchat_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        "INFO", "DEBUG, INFO, WARNING or ERROR", "Least serious event that is logged."
-    )
-
-    starchat_model: str = _setting(
+    starchat_model: str = setting(
         "HuggingFaceH4/starchat-beta",
         "a model's name on the hub or a directory",
         "Model that answers: a name on the hub or a directory.",
         min_length=1,
     )
-    starchat_revision: str | None = _setting(
+    starchat_revision: str | None = setting(
         None, "a commit of the model's repository", "Revision of a model from the hub."
     )
-    starchat_device: Literal["auto", "cpu", "cuda"] = _setting(
+    starchat_device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "auto, cpu or cuda", "Where the model runs."
     )
-    starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = _setting(
+    starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "auto, float32, bfloat16 or float16", "Number format of the weights."
     )
-    starchat_slots: int | None = _setting(
+    starchat_slots: int | None = setting(
         None,
         "a whole number from 1 to 256",
         "Replies generated at once; unset, what suits the device.",
         ge=1,
         le=256,
     )
-    starchat_threads: int | None = _setting(
+    starchat_threads: int | None = setting(
         None,
         "a whole number from 1 to 1024",
         "CPU threads of the model; unset, as many as there are cores.",
         ge=1,
         le=1024,
     )
-    starchat_max_new_tokens: int = _setting(
+    starchat_max_new_tokens: int = setting(
         256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191
     )
-    starchat_temperature: float = _setting(
+    starchat_temperature: float = setting(
         0.2, "a number from 0 to 2", "Randomness of the reply; 0 takes the likeliest.", ge=0, le=2
     )
-    starchat_top_k: int = _setting(
+    starchat_top_k: int = setting(
         50, "a whole number, 0 for no limit", "Likeliest tokens to choose among.", ge=0
     )
-    starchat_top_p: float = _setting(
+    starchat_top_p: float = setting(
         0.95, "a number above 0 and at most 1", "Share of likelihood to choose among.", gt=0, le=1
     )
-    starchat_system_prompt: str = _setting(
+    starchat_system_prompt: str = setting(
         "", "text", "What the model is told before every conversation."
     )
 
@@ -105,20 +71,20 @@ class Settings(Base):
         3, "How often a worker renews what it holds, and is heard of.", 6
     )
     starchat_reap: float = _seconds(3, "How often jobs of dead workers are looked for.", 60)
-    starchat_attempts: int = _setting(
+    starchat_attempts: int = setting(
         3, "a whole number from 1 to 10", "Generations that may fail for one question.", ge=1, le=10
     )
     starchat_deadline: float = _seconds(1800, "How long a question may wait for its reply.")
     starchat_grace: float = _seconds(60, "How long running replies may finish after SIGTERM.", 3600)
     starchat_edit_pace: float = _seconds(1.2, "Least time between two edits of a reply.", 60)
-    starchat_result_ttl: int = _setting(
+    starchat_result_ttl: int = setting(
         3600,
         f"a whole number of seconds from 1 to {TEXT_TTL}",
         "How long a finished job stays visible in Redis.",
         ge=1,
         le=TEXT_TTL,
     )
-    starchat_fault: str = _setting(
+    starchat_fault: str = setting(
         "", "point:kill or point:pause", "For tests: dies at a named point, see worker/faults.py."
     )
 

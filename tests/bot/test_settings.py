@@ -44,7 +44,7 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PORT", "many", "a port from 1 to 65535"),
         ("HEALTH_PORT", "65536", "a port from 0 to 65535"),
         ("STARCHAT_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
-        ("STARCHAT_DISPLAY", "shout", "stream, edit or final"),
+        ("STARCHAT_DISPLAY", "shout", "edit or final"),
         ("STARCHAT_MOST_PENDING", "0", "a whole number from 1 to 100000"),
         ("STARCHAT_EXTERNAL_USERS", "denied", "allow or deny"),
         ("STARCHAT_GUESTS", "yes", "allow or deny"),

@@ -232,7 +232,14 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
         (
             "SLACK_API_URL",
             "https://slack.com",
-            "SLACK_API_URL must be an http address that ends in /api/, not 'https://slack.com'",
+            "SLACK_API_URL must be an address that starts with http and ends with /api/,"
+            " not 'https://slack.com'",
+        ),
+        (
+            "REDIS_URL",
+            "http://127.0.0.1",
+            "REDIS_URL must be an address that starts with redis://, rediss:// or unix://,"
+            " not the given one",
         ),
         (
             "STARCHAT_FAULT",
