@@ -10,6 +10,7 @@ from slack_bolt import App
 from bot import slack
 from bot.admission import Policy
 from bot.background import Background
+from bot.faults import Faults
 from bot.forgetting import Forgetting
 from bot.health import Health, Metrics
 from bot.http_mode import HttpMode
@@ -90,7 +91,7 @@ class Bot:
             threads=Threads(redis, self._web, me),
             sessions=Sessions(redis),
             names=Names(redis, self._web, names),
-            outbox=Outbox(redis, _limits(settings)),
+            outbox=Outbox(redis, _limits(settings), Faults.read(settings.starchat_fault)),
             line=line,
             signs=Signs(redis, line, posting, background),
             posting=posting,

@@ -14,6 +14,7 @@ from rq.job import JobStatus
 from rq.registry import DeferredJobRegistry
 from rq.serializers import JSONSerializer
 
+from bot.faults import Faults, Point
 from bot.store import text
 from contract import keys
 from contract.job import DESCRIPTION, QUEUE, TASK, Job
@@ -74,10 +75,11 @@ class Outbox:
     promised to anybody, and the caller must not acknowledge what it was doing.
     """
 
-    def __init__(self, redis: Redis, limits: Limits) -> None:
+    def __init__(self, redis: Redis, limits: Limits, faults: Faults | None = None) -> None:
         """`redis` must not decode responses: RQ's payloads are compressed."""
         self._redis = redis
         self._limits = limits
+        self._faults = faults or Faults()
         self._accept = redis.register_script(ACCEPT)
         self._finish = redis.register_script(FINISH)
         self._withdraw = redis.register_script(WITHDRAW)
@@ -90,6 +92,7 @@ class Outbox:
         limits = self._limits
         seen = keys.seen(team, channel, job.ts)
         fields = [part for pair in self._fields(job).items() for part in pair]
+        self._faults.reach(Point.BEFORE_ACCEPT)
         outcome, place, pending = self._accept(
             keys=[
                 seen,
@@ -112,6 +115,7 @@ class Outbox:
                 *fields,
             ],
         )
+        self._faults.reach(Point.AFTER_ACCEPT)
         return Receipt(job.id, Outcome(text(outcome)), int(place), int(pending))
 
     def seen(self, team: str, channel: str, ts: str) -> bool:

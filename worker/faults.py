@@ -1,11 +1,8 @@
-"""Named points at which a test may end or pause the worker; without a setting they do nothing."""
+"""The points at which a test may end or pause the worker."""
 
-import os
-import signal
-from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+
+from contract import faults
 
 
 class Point(StrEnum):
@@ -27,49 +24,7 @@ class Point(StrEnum):
     AFTER_FINISH = "after_finish"
 
 
-class Effect(StrEnum):
-    """What happens at a point: the process dies at once, or is paused until somebody goes on."""
+class Faults(faults.Faults):
+    """The planned faults of a worker."""
 
-    KILL = "kill"
-    PAUSE = "pause"
-
-
-SIGNALS = {Effect.KILL: signal.SIGKILL, Effect.PAUSE: signal.SIGSTOP}
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One planned fault: the `nth` time that `point` is reached."""
-
-    point: Point
-    effect: Effect
-    nth: int = 1
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Read `point:effect` or `point:effect:nth`. Raises `ValueError` for anything else."""
-        point, effect, nth = (text if text.count(":") > 1 else f"{text}:1").split(":")
-        return cls(Point(point), Effect(effect), int(nth))
-
-
-class Faults:
-    """The planned faults of this process."""
-
-    def __init__(self, *plan: Fault) -> None:
-        """Plan faults; with none, `reach` does nothing."""
-        self._plan = {(fault.point, fault.nth): fault.effect for fault in plan}
-        self._reached: Counter[Point] = Counter()
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Read faults separated by commas; an empty text plans none."""
-        return cls(*(Fault.read(one.strip()) for one in text.split(",") if one.strip()))
-
-    def reach(self, point: Point) -> None:
-        """Let the fault that is planned for this moment happen."""
-        if not self._plan:
-            return
-        self._reached[point] += 1
-        effect = self._plan.get((point, self._reached[point]))
-        if effect is not None:
-            os.kill(os.getpid(), SIGNALS[effect])
+    points = Point

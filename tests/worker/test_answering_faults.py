@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from worker.faults import Effect, Fault, Faults, Point
+from contract.faults import Effect, Fault
+from worker.faults import Faults, Point
 
 
 def test_without_a_plan_nothing_happens() -> None:
@@ -25,7 +26,7 @@ def test_without_a_plan_nothing_happens() -> None:
 )
 def test_a_plan_is_read_from_text(text: str, fault: Fault) -> None:
     """A point, what happens there, and at which time."""
-    assert Fault.read(text) == fault
+    assert Faults.read(text).plan == (fault,)
 
 
 @pytest.mark.parametrize(

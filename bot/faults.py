@@ -1,0 +1,18 @@
+"""The points at which a test may end or pause the bot."""
+
+from enum import StrEnum
+
+from contract import faults
+
+
+class Point(StrEnum):
+    """A moment in the life of a question after which everything so far must still hold."""
+
+    BEFORE_ACCEPT = "before_accept"
+    AFTER_ACCEPT = "after_accept"
+
+
+class Faults(faults.Faults):
+    """The planned faults of a bot."""
+
+    points = Point
