@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.checkpoints import taught_checkpoint
-from tests.support.product import Product, payload
+from tests.support.desk import payload
+from tests.support.product import Product
 from tests.support.taught import GREET
 from tests.support.workspace import ADA, GENERAL, PYTHON, Workspace
 

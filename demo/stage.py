@@ -4,7 +4,6 @@ import fcntl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self, TextIO
 
 from redis import Redis
@@ -60,12 +59,7 @@ class Stage:
         self._address.write_text("", "utf-8")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave nothing running."""
         stop(self._children)
         self._valkey.stop()

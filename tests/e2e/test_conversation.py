@@ -1,7 +1,7 @@
 """A question in Slack gets its reply in its own thread, and the talk goes on from there."""
 
-from tests.support.desk import notices, words
-from tests.support.product import Product, payload
+from tests.support.desk import notices, payload, words
+from tests.support.product import Product
 from tests.support.taught import (
     ANSWERS,
     FOLLOW_UP,

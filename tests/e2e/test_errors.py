@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import notices, words
-from tests.support.product import Product, payload
+from tests.support.desk import notices, payload, words
+from tests.support.product import Product
 from tests.support.taught import ANSWERS, ENDLESS, GREET, MUTEX
 from tests.support.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 

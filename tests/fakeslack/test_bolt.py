@@ -1,19 +1,16 @@
 """A real Bolt app lives in the workspace as it would in Slack."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from tests.support.bolt import living
 from tests.support.processes import Process
 from tests.support.workspace import (
     ADA,
-    APP_TOKEN,
-    BOT_TOKEN,
     GENERAL,
     STARCHAT,
     Workspace,
@@ -26,20 +23,6 @@ def slack() -> Iterator[Workspace]:
     """A workspace that waits for acknowledgements as long as a busy machine may need."""
     with Workspace("--ack-seconds", "30") as workspace:
         yield workspace
-
-
-@contextmanager
-def running(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
-    """Run a Bolt app with these listeners, connected by Socket Mode."""
-    app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url))
-    listen(app)
-    handler = SocketModeHandler(app, APP_TOKEN)
-    handler.connect()  # type: ignore[no-untyped-call]
-    slack.wait_connected()
-    try:
-        yield app
-    finally:
-        handler.close()  # type: ignore[no-untyped-call]
 
 
 def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -> None:
@@ -56,7 +39,7 @@ def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -
         def heard() -> None:
             """Acknowledge."""
 
-    with running(slack, listen):
+    with living(slack, listen):
         question = slack.post(ADA, GENERAL, "@StarChat what is a mutex?")
         thread = slack.wait_for(lambda seen: "A lock." in texts(seen), GENERAL, question)
 

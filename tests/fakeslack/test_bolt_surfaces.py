@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 from slack_bolt import Ack, App, Respond
-from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
+from tests.support.bolt import living
 from tests.support.workspace import (
     ADA,
-    APP_TOKEN,
-    BOT_TOKEN,
     GENERAL,
     LIN,
     STARCHAT,
@@ -59,17 +57,13 @@ def town() -> Iterator[Workspace]:
 @contextmanager
 def running(town: Workspace, listen: Callable[[App], None]) -> Iterator[WebClient]:
     """Run a Bolt app with these listeners beside one that acknowledges all messages."""
-    app = App(client=WebClient(token=BOT_TOKEN, base_url=town.api_url))
-    listen(app)
-    app.event("message")(lambda: None)
-    handler = SocketModeHandler(app, APP_TOKEN)
-    handler.connect()  # type: ignore[no-untyped-call]
-    town.wait_connected()
-    try:
+
+    def also(app: App) -> None:
+        listen(app)
+        app.event("message")(lambda: None)
+
+    with living(town, also) as app:
         yield app.client
-    finally:
-        handler.close()  # type: ignore[no-untyped-call]
-        town.wait_until(lambda: not town.state()["app"]["connected"])
 
 
 def test_a_pressed_button_reaches_the_app_and_is_answered(

@@ -22,3 +22,4 @@ def living(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
         yield app
     finally:
         handler.close()  # type: ignore[no-untyped-call]
+        slack.wait_until(lambda: not slack.state()["app"]["connected"])

@@ -1,6 +1,5 @@
 """A workspace, a queue, and questions put into it as the bot does; workers start on request."""
 
-from types import TracebackType
 from typing import Any, Self
 
 import redis
@@ -41,12 +40,7 @@ class Desk:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -94,11 +88,11 @@ class Desk:
     def messages(self, job: Job) -> Messages:
         """Return our messages in answer to a job, as they stand in the thread now."""
         thread = self.workspace.messages(job.thread.channel, job.thread.ts)
-        return [message for message in thread if _payload(message).get("job") == job.id]
+        return [message for message in thread if payload(message).get("job") == job.id]
 
     def state(self, job: Job) -> list[str]:
         """Return the states of our messages for a job."""
-        return [_payload(message)["state"] for message in self.messages(job)]
+        return [payload(message)["state"] for message in self.messages(job)]
 
     def wait_shown(self, job: Job, within: float = 60.0) -> Messages:
         """Wait until a job has anything to show."""
@@ -115,7 +109,7 @@ class Desk:
 
         def ended() -> Messages | None:
             messages = self.messages(job)
-            states = {_payload(message)["state"] for message in messages}
+            states = {payload(message)["state"] for message in messages}
             return messages if states and states <= END else None
 
         return self.workspace.wait_until(ended, within=within)
@@ -128,7 +122,7 @@ class Desk:
     def calls(self, job: Job, method: str | None = None) -> list[Json]:
         """Return the Web API calls that name a job in their metadata."""
         calls = self.workspace.calls(method=method)
-        return [call for call in calls if _payload(call["args"]).get("job") == job.id]
+        return [call for call in calls if payload(call["args"]).get("job") == job.id]
 
     def status(self, job: Job) -> str | None:
         """Return what RQ knows of a job."""
@@ -151,9 +145,10 @@ class Desk:
         return int(self.redis.zcard(keys.PENDING))
 
 
-def _payload(message: Json) -> dict[str, Any]:
-    payload: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
-    return payload
+def payload(message: Json) -> dict[str, Any]:
+    """Return what our metadata says of a message."""
+    found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
+    return found
 
 
 def words(messages: Messages) -> str:

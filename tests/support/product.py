@@ -1,16 +1,12 @@
 """The whole product in processes of its own: fakeslack, Redis, the bot and a worker."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
-from tests.support.desk import QUICK
+from tests.support.desk import END, QUICK, payload
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
 from tests.support.workspace import ADA, STARCHAT, Json, Messages, Workspace
-
-END = {"final", "error"}
-"""States of our messages that do not change any more."""
 
 
 class Product:
@@ -34,12 +30,7 @@ class Product:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -89,12 +80,6 @@ class Product:
             lambda messages: any(map(true, ours(messages))), channel, thread_ts
         )
         return ours(found)
-
-
-def payload(message: Json) -> dict[str, Any]:
-    """Return what our metadata says of a message."""
-    found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
-    return found
 
 
 def answers(messages: Messages, question: str) -> Messages:
