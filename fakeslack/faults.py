@@ -36,11 +36,6 @@ class Fault(StrEnum):
     SLOW_AFTER = "slow_after"
     """The effect comes at once, the answer takes `seconds`."""
 
-    @property
-    def after_effect(self) -> bool:
-        """Whether the call has had its effect when this goes wrong."""
-        return self in {Fault.TRUNCATED, Fault.DROP_AFTER, Fault.STATUS_AFTER, Fault.SLOW_AFTER}
-
 
 @dataclass(slots=True)
 class Rule:

@@ -1,4 +1,4 @@
-"""What a person can press, pure: triggers, answering addresses, and the payloads they send."""
+"""What a person can press, pure: the elements, and the payloads that pressing them sends."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,6 @@ from fakeslack.errors import Json, SlackError
 from fakeslack.messages import Message
 from fakeslack.views import View
 from fakeslack.workspace import Workspace
-
-CHOSEN = ("options", "option_groups")
 
 
 def pressed(source: Json, action_id: str, block_id: str | None) -> tuple[Json, str]:

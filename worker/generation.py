@@ -15,6 +15,7 @@ from contract.conversation import Conversation, Speaker, Turn
 from worker import reply
 from worker.dialogue import Dialogue
 from worker.engine import (
+    Engine,
     Event,
     Finished,
     FinishReason,
@@ -24,7 +25,6 @@ from worker.engine import (
     Sampling,
 )
 from worker.engine.health import State
-from worker.engine.process import EngineProcess
 from worker.prompt import Prompt, SystemPromptError, build
 from worker.reply import Message
 from worker.tokens import CheckpointError, TextStream, Tokenizer
@@ -83,7 +83,7 @@ class Pace:
 class Generation:
     """The engine, its tokenizer and its slots, as one job needs them."""
 
-    def __init__(self, engine: EngineProcess, wishes: Wishes) -> None:
+    def __init__(self, engine: Engine, wishes: Wishes) -> None:
         """Use `engine`, which may still be loading."""
         self._engine = engine
         self._wishes = wishes

@@ -32,11 +32,27 @@ class Memory:
             await self._redis.hdel(key, *old)
 
     async def conversation(self, job: Job) -> Conversation:
-        """Return the job's conversation with the answers that its bot could not know yet."""
-        key = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
-        answers = await self._redis.hgetall(key)
+        """Return the job's conversation as it stands now: what was deleted since is gone."""
+        place = (job.thread.team, job.thread.channel, job.thread.ts)
+        stamps = [turn.ts for turn in job.turns]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(keys.memory(*place))
+            pipeline.hmget(keys.thread(*place), stamps)
+            answers, entries = await pipeline.execute()
         known = {str(ts): str(text) for ts, text in answers.items()}
-        return merged(job.turns, known, until=job.ts)
+        deleted = {ts for ts, entry in zip(stamps, entries, strict=True) if _empty(entry)}
+        return merged(without(job.turns, deleted), known, until=job.ts)
+
+
+def without(turns: Conversation, deleted: set[str]) -> Conversation:
+    """Leave out what was deleted, answers to it included. What asks stays: it is the job."""
+    *before, question = turns
+    return (*(t for t in before if not deleted & {t.ts, t.answers}), question)
+
+
+def _empty(entry: object) -> bool:
+    """Whether the bot's copy holds a version of a message and nothing behind it: a deletion."""
+    return entry is not None and not str(entry).partition(" ")[2]
 
 
 def merged(turns: Conversation, answers: dict[str, str], *, until: str) -> Conversation:

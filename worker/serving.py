@@ -12,10 +12,9 @@ from redis.asyncio import Redis
 from worker.beats import Beats
 from worker.commands import Commands
 from worker.ending import end
-from worker.engine import LoadError
+from worker.engine import Engine, LoadError
 from worker.engine.health import Health as EngineHealth
 from worker.engine.health import State
-from worker.engine.process import EngineProcess
 from worker.generation import Generation
 from worker.health import Health
 from worker.intake import Intake
@@ -46,7 +45,7 @@ class Parts:
     claims: Claims
     heartbeat: Heartbeat
     beats: Beats
-    engine: EngineProcess
+    engine: Engine
     generation: Generation
     intake: Intake
     metrics: Metrics

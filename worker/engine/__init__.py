@@ -6,11 +6,13 @@ step loop. It has no Slack token and opens no socket; it speaks JSON lines on it
 `worker.engine.process` is the parent's end. Importing this package imports no model library.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from worker.engine.health import Health
 
 
 class EngineError(Exception):
@@ -121,13 +123,18 @@ class Stats:
 
 
 class Engine(Protocol):
-    """Anything that can continue many prompts at once."""
+    """Anything that can continue many prompts at once; `worker.engine.process` has the real one."""
+
+    @property
+    def health(self) -> Health:
+        """What the engine is doing now."""
+        ...
 
     async def ready(self) -> Model:
         """Wait until the model is loaded. Raises `LoadError` if it cannot be."""
         ...
 
-    def start(self, request: Request) -> AsyncIterator[Event]:
+    def start(self, request: Request) -> AsyncGenerator[Event]:
         """
         Continue a prompt: zero or more `Tokens`, then one `Finished`.
 
