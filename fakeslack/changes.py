@@ -1,5 +1,6 @@
 """What can happen in the workspace, told to the page and to the app's events alike."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,7 +27,11 @@ class Happening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that happened; `previous` is the message as it was before."""
+    """
+    One thing that happened; `previous` is the message as it was before.
+
+    `at` is monotonic, in seconds.
+    """
 
     kind: Happening
     channel: str | None = None
@@ -34,6 +39,7 @@ class Change:
     previous: Message | None = None
     only_for: str | None = None
     detail: Json = field(default_factory=dict)
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 Listener = Callable[[Change], None]

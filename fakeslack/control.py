@@ -6,14 +6,17 @@ from dataclasses import asdict, dataclass
 from aiohttp import web
 
 from fakeslack.asked import asked
+from fakeslack.changes import Change
 from fakeslack.clock import Clock
 from fakeslack.delivery import Delivery
-from fakeslack.errors import SlackError
+from fakeslack.errors import Json, SlackError
 from fakeslack.faults import Faults
 from fakeslack.feed import Feed
 from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
+from fakeslack.messages import Message
+from fakeslack.mrkdwn import pings, unfurls
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
 from fakeslack.web_api.server import WebApi
@@ -41,6 +44,7 @@ class Control:
         return [
             web.get("/_control/calls", self._calls),
             web.get("/_control/events", self._events),
+            web.get("/_control/changes", self._changes),
             web.get("/_control/wait", self._wait),
             web.post("/_control/redeliver", self._redeliver),
             web.post("/_control/clock", self._clock),
@@ -59,6 +63,16 @@ class Control:
     async def _events(self, _request: web.Request) -> web.Response:
         envelopes = [asdict(envelope) for envelope in self.journal.envelopes]
         return web.json_response({"events": envelopes})
+
+    async def _changes(self, request: web.Request) -> web.Response:
+        since = _number(request, "since")
+        told = [
+            _told(number, change, change.message)
+            for number, change in self.feed.since(since)
+            if change.message is not None and change.only_for is None
+        ]
+        body = {"changes": told, "first": self.feed.first, "next": self.feed.next}
+        return web.json_response(body)
 
     async def _wait(self, request: web.Request) -> web.Response:
         number = _number(request, "since")
@@ -133,6 +147,17 @@ class Control:
         await url.verify(self.workspace.next_ts())
         self.delivery.carrier = url
         return web.json_response({"ok": True})
+
+
+def _told(number: int, change: Change, message: Message) -> Json:
+    seen = message.body | {"pings": pings(message), "unfurls": unfurls(message)}
+    return {
+        "n": number,
+        "at": change.at,
+        "type": change.kind,
+        "channel": change.channel,
+        "message": seen,
+    }
 
 
 def _number(request: web.Request, name: str) -> int:

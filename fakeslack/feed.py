@@ -1,11 +1,12 @@
 """Everything that happens, numbered, for pages that listen and tests that wait."""
 
 import asyncio
+import itertools
 from collections import deque
 
 from fakeslack.changes import Change
 
-KEPT = 5_000
+KEPT = 20_000
 
 
 class Feed:
@@ -22,6 +23,11 @@ class Feed:
         """The number that the next change will have."""
         return self._next
 
+    @property
+    def first(self) -> int:
+        """The number of the oldest change that is still kept."""
+        return self._next - len(self._changes)
+
     def put(self, change: Change) -> None:
         """Add a change and wake everybody who waits for one."""
         self._changes.append(change)
@@ -31,13 +37,9 @@ class Feed:
 
     def since(self, number: int) -> list[tuple[int, Change]]:
         """Return the changes numbered `number` and later, as far as they are still kept."""
-        first = self._next - len(self._changes)
-        skipped = max(0, number - first)
-        return [
-            (first + place, change)
-            for place, change in enumerate(self._changes)
-            if place >= skipped
-        ]
+        skipped = max(0, number - self.first)
+        kept = itertools.islice(self._changes, skipped, None)
+        return list(enumerate(kept, self.first + skipped))
 
     async def beyond(self, number: int) -> None:
         """Return when the change numbered `number` has happened, or the feed is closed."""

@@ -22,6 +22,7 @@ class Call:
     status: int = 0
     seconds: float = 0.0
     fault: str | None = None
+    retry_after: str | None = None
     unknown: list[str] = field(default_factory=list)
 
 

@@ -53,6 +53,7 @@ class WebApi:
             response = response or self._sent(body)
         call.fault = None if rule is None else rule.fault.value
         call.status = response.status
+        call.retry_after = response.headers.get("Retry-After")
         call.seconds = time.monotonic() - call.at
         return response
 

@@ -131,6 +131,36 @@ def test_the_journal_keeps_calls_without_tokens(town: Workspace, client: WebClie
     assert good["at"] <= bad["at"]
 
 
+def test_the_journal_keeps_when_to_call_again(town: Workspace, client: WebClient) -> None:
+    """What Slack has put off can be compared with when it was called next."""
+    start = town.read("_control/calls")["next"]
+    town.faults({"fault": "ratelimited", "retry_after": 7, "count": 1})
+    refused(client, "auth.test")
+    client.auth_test()
+    assert [call["retry_after"] for call in town.calls(start)] == ["7", None]
+
+
+def test_the_control_tells_how_a_message_came_changed_and_went(
+    town: Workspace, client: WebClient
+) -> None:
+    """Each version is kept with its time and with what it would ping; whispers are nobody's."""
+    start = town.read("_control/changes")["next"]
+    ts = str(client.chat_postMessage(channel=GENERAL, text="hi")["ts"])
+    client.chat_postEphemeral(channel=GENERAL, user=ADA, text="psst")
+    client.chat_update(channel=GENERAL, ts=ts, text="hi <!here>")
+    client.chat_delete(channel=GENERAL, ts=ts)
+    came, changed, went = town.changes(start)
+    assert [seen["type"] for seen in (came, changed, went)] == [
+        "message",
+        "message_changed",
+        "message_deleted",
+    ]
+    assert {seen["message"]["ts"] for seen in (came, changed, went)} == {ts}
+    assert (came["message"]["pings"], changed["message"]["pings"]) == ([], ["<!here>"])
+    assert (came["channel"], came["message"]["text"]) == (GENERAL, "hi")
+    assert came["at"] < changed["at"] < went["at"] < time.monotonic()
+
+
 def test_files_go_up_in_three_steps_and_come_down_with_the_token(
     town: Workspace, client: WebClient
 ) -> None:

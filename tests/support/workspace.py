@@ -171,6 +171,12 @@ class Workspace:
         found = self.read("_control/calls", since=since)["calls"]
         return [call for call in found if method in {None, call["method"]}]
 
+    def changes(self, since: int = 0) -> list[Json]:
+        """Return how every message that all may read came, changed and went, with the time."""
+        found = self.read("_control/changes", since=since)
+        assert found["first"] <= since, "the workspace has forgotten the beginning"
+        return list(found["changes"])
+
     def envelopes(self, ts: str | None = None) -> list[Json]:
         """Return every attempt to deliver, of the events at one ts or all."""
         found = self.read("_control/events")["events"]
