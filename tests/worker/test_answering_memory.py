@@ -4,11 +4,16 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
+from slack_sdk import WebClient
 
+from bot.messages import Kind, Message
+from bot.threads import Threads
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from tests.support.deliveries import ADA, CHANNEL, ME, ts
 from tests.support.questions import question
 from worker.memory import MOST, Memory, merged
 
@@ -85,3 +90,27 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     ]
     other = job.model_copy(update={"thread": Thread(team="T2", channel="C1", ts="1.000000")})
     assert await memory.conversation(other) == turns
+
+
+async def test_what_was_deleted_while_a_job_waited_is_not_read(
+    client: SyncRedis, loop_client: Redis
+) -> None:
+    """The bot's copy knows of each deletion: a secret, its answer, and a reply taken away."""
+    place = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
+    threads = Threads(client, WebClient(), ME)
+    root = Message(ts=ts(1), kind=Kind.PERSON, author=ADA, text="question")
+    with client.pipeline() as pipe:
+        threads.begin(place, root, pipe)
+        pipe.execute()
+    for number in (2, 5):
+        threads.drop(place, ts(number), ts(9))
+    turns = (
+        *(asked(ts(1)), asked(ts(2)), told(ts(3), ts(2)), asked(ts(4)), told(ts(5), ts(4))),
+        asked(ts(6)),
+    )
+    job = Job(thread=place, ts=ts(6), user=ADA, user_team=ME.team, turns=turns)
+    found = await Memory(loop_client).conversation(job)
+
+    assert [turn.ts for turn in found] == [ts(1), ts(4), ts(6)]
+    threads.drop(place, ts(6), ts(9))
+    assert (await Memory(loop_client).conversation(job))[-1].ts == ts(6)
