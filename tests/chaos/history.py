@@ -127,6 +127,7 @@ class Call:
 
     at: float
     method: str
+    channel: str = ""
     target: str = ""
     seconds: float = 0.0
     status: int = 200

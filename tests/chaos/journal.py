@@ -6,27 +6,52 @@ say by metadata what they are. Where a bot has none, a message that shows a toke
 that says "error" is an error, and anything else is a placeholder.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable
-from typing import Final
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final
 
-from tests.chaos.history import Canary, Find, History, Sample
+from contract import keys
+from tests.chaos.history import (
+    Call,
+    Canary,
+    Delivery,
+    Find,
+    History,
+    LogLine,
+    Mention,
+    Message,
+    Place,
+    Sample,
+    State,
+    Version,
+)
 from tests.support.processes import Process
-from tests.support.workspace import Workspace
+from tests.support.workspace import APP_TOKEN, BOT_TOKEN, STARCHAT, Json, Workspace
 
 TOKEN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
+WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+TOLD: Final = frozenset({"app_mention", "message"})
+"""Events by which Slack tells the app of a question."""
+ALL_KEPT: Final = 20_000
+"""Deliveries that fakeslack's journal keeps."""
 
 
 def token(number: int, seed: int = 0) -> str:
-    """Return the token of the question with this number, which no other question has."""
-    return f"q{number}-{seed * 1_000_003 + number * 7919 & 0xFFFFFF:06x}"
+    """Return the token of the question with this number; no other question of a run has it."""
+    digest = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()
+    return f"q{number}-{digest[:6]}"
 
 
 def collect(
     workspace: Workspace,
     processes: Iterable[Process] = (),
     *,
-    secrets: Iterable[str] = (),
+    secrets: Iterable[str] = (BOT_TOKEN, APP_TOKEN),
     canaries: Iterable[Canary] = (),
     samples: Iterable[Sample] = (),
     finds: Iterable[Find] = (),
@@ -36,4 +61,157 @@ def collect(
 
     Raises `AssertionError` where the workspace has already forgotten the beginning.
     """
-    raise NotImplementedError
+    team = str(workspace.state()["team"]["id"])
+    threads = _Threads(team)
+    for change in workspace.changes():
+        threads.see(change)
+    calls = workspace.calls()
+    envelopes = workspace.envelopes()
+    forgotten = (calls and calls[0]["n"]) or len(envelopes) >= ALL_KEPT
+    assert not forgotten, "the workspace has forgotten the beginning"
+    return History(
+        mentions=tuple(_told(threads.mentions, envelopes)),
+        messages=tuple(threads.messages.values()),
+        calls=tuple(_call(call) for call in calls),
+        lines=tuple(_lines(processes)),
+        samples=tuple(samples),
+        canaries=tuple(canaries),
+        finds=tuple(finds),
+        secrets=tuple(secrets),
+        ended_at=time.monotonic(),
+    )
+
+
+class _Threads:
+    """Questions and our own messages, put together from one change after the other."""
+
+    def __init__(self, team: str) -> None:
+        self.mentions: dict[str, Mention] = {}
+        self.messages: dict[str, Message] = {}
+        self._team = team
+
+    def see(self, change: Json) -> None:
+        """Take in how a message came, changed or went."""
+        body = change["message"]
+        place = Place(self._team, change["channel"], body.get("thread_ts") or body["ts"])
+        seen = self._ours if body.get("user") == STARCHAT else self._asked
+        seen(change["type"], change["at"], place, body)
+
+    def _ours(self, kind: str, at: float, place: Place, body: Json) -> None:
+        ts = body["ts"]
+        known = self.messages.get(ts)
+        if kind == "message_deleted":
+            if known is not None:
+                self.messages[ts] = replace(known, deleted_at=at)
+        elif kind in {"message", "message_changed"}:
+            versions = known.versions if known is not None else ()
+            self.messages[ts] = Message(ts, place, (*versions, _version(at, body)))
+
+    def _asked(self, kind: str, at: float, place: Place, body: Json) -> None:
+        ts = body["ts"]
+        found = TOKEN.search(str(body.get("text", "")))
+        if kind == "message" and found is not None and "bot_id" not in body:
+            self.mentions[ts] = Mention(ts, place, found.group(), at)
+        elif kind == "message_deleted" and ts in self.mentions:
+            self.mentions[ts] = replace(self.mentions[ts], deleted_at=at)
+
+
+def _version(at: float, body: Json) -> Version:
+    words = frozenset(word for text in _texts(body) for word in WORD.findall(text))
+    metadata = body.get("metadata") or {}
+    ours = metadata.get("event_type") == keys.METADATA
+    payload = metadata.get("event_payload", {}) if ours else {}
+    look = json.dumps([body.get(name) for name in ("text", "blocks", "attachments", "files")])
+    return Version(
+        at=at,
+        state=State(payload["state"]) if ours else _state(body, words),
+        look=hashlib.sha256(look.encode()).hexdigest(),
+        words=words,
+        question=payload.get("question"),
+        part=str(payload["part"]) if ours else _part(body),
+        pings=len(body["pings"]),
+        unfurls=len(body["unfurls"]),
+    )
+
+
+def _state(body: Json, words: frozenset[str]) -> State:
+    """Return how far a message without our metadata is."""
+    blocks = body.get("blocks") or []
+    if blocks and all(block["type"] == "context" for block in blocks):
+        return State.REFUSED
+    if body.get("files") or any(TOKEN.fullmatch(word) for word in words):
+        return State.FINAL
+    if any(word.lower() == "error" for word in words):
+        return State.ERROR
+    return State.PLACEHOLDER
+
+
+def _part(body: Json) -> str:
+    files = ", ".join(str(file.get("id")) for file in body.get("files") or ())
+    return f"file {files}" if files else "1"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text that a message shows, also inside its blocks."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if isinstance(inner, str) and name in {"text", "url", "fallback"}:
+                yield inner
+            elif name in {"text", "blocks", "elements", "attachments", "fields"}:
+                yield from _texts(inner)
+
+
+def _told(mentions: dict[str, Mention], envelopes: list[Json]) -> Iterator[Mention]:
+    deliveries: defaultdict[str, list[Delivery]] = defaultdict(list)
+    for envelope in envelopes:
+        if envelope["event_type"] in TOLD and envelope["ts"] in mentions:
+            acknowledged = envelope["acked_at"]
+            told = Delivery(
+                envelope["event_type"], envelope["sent_at"], acknowledged, envelope["attempt"]
+            )
+            deliveries[envelope["ts"]].append(told)
+    for ts, mention in mentions.items():
+        yield replace(mention, deliveries=tuple(deliveries[ts]))
+
+
+def _call(call: Json) -> Call:
+    arguments = call["args"]
+    return Call(
+        at=call["at"],
+        method=call["method"],
+        channel=str(arguments.get("channel") or ""),
+        target=_target(arguments),
+        seconds=call["seconds"],
+        status=call["status"],
+        error=call["error"],
+        retry_after=_seconds(call["retry_after"]),
+    )
+
+
+def _target(arguments: Json) -> str:
+    """Say what a call acts on: one message, or in a thread the reply to one question."""
+    if "ts" in arguments:
+        return f"{arguments.get('channel')} {arguments['ts']}"
+    metadata = arguments.get("metadata") or {}
+    if isinstance(metadata, str):
+        metadata = json.loads(metadata)
+    asked = TOKEN.search(str(arguments.get("text", "")))
+    question = metadata.get("event_payload", {}).get("question") or (asked and asked.group())
+    return f"{arguments.get('channel')} {arguments.get('thread_ts')} {question}"
+
+
+def _seconds(said: str | None) -> float | None:
+    try:
+        return float(said) if said is not None else None
+    except ValueError:
+        return None
+
+
+def _lines(processes: Iterable[Process]) -> Iterator[LogLine]:
+    for process in processes:
+        name = f"{process.room} {process.pid}"
+        for line in list(process.lines):
+            yield LogLine(name, line)

@@ -50,8 +50,9 @@ class Bounds:
     end: float = 600.0
     """From the acknowledgement to the reply or the error."""
     double: float = 1.0
-    """How long two messages may stand for one mention, until a late writer takes its own away."""
+    """How long two messages may stand for one mention until a late writer takes its own away."""
     acknowledgement: float = 3.0
+    """From a delivery to its acknowledgement."""
     acknowledgement_p99: float | None = None
     """For runs in which nothing keeps the bot from acknowledging at once."""
     hold: float = 0.0
@@ -59,15 +60,16 @@ class Bounds:
     late_edits: int = 0
     """Changes after the end that are let pass; more than 0 only where workers were paused."""
     deletion: float = 5.0
+    """From the deletion of a question until nothing of it may be seen any more."""
+    news: float = 1.0
+    """From the deletion of a question until all know of it: a reply that ends before may stay."""
     hearing: float = 0.5
     """Until all processes know that Slack has put a method off."""
     most: Mapping[Resource, float] = MappingProxyType(
         {Resource.MEMORY: 512.0 * MIB, Resource.FILES: 256.0, Resource.KEYS: 100_000.0}
     )
-    growth: float = 0.1
-    """How much more of a resource may be in use in the last third of a run than in the first."""
-    warm: int = 9
-    """Samples of a process before its growth says anything."""
+    growth: float | None = None
+    """What share more of a resource may be in use in the last third of a run than in the first."""
 
 
 @dataclass(frozen=True, slots=True)
