@@ -1,7 +1,7 @@
 """Pure: what must hold in every run, within which bounds, and what it means to break it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -41,6 +41,10 @@ class Invariant(StrEnum):
 
 
 MIB: Final = 2**20
+MOST: Final[Mapping[Resource, float]] = MappingProxyType(
+    {Resource.MEMORY: 512.0 * MIB, Resource.FILES: 256.0, Resource.KEYS: 100_000.0}
+)
+"""How much of a resource one process may use unless a run says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,7 @@ class Bounds:
     """From the deletion of a question until all know of it: a reply that ends before may stay."""
     hearing: float = 0.5
     """Until all processes know that Slack has put a method off."""
-    most: Mapping[Resource, float] = MappingProxyType(
-        {Resource.MEMORY: 512.0 * MIB, Resource.FILES: 256.0, Resource.KEYS: 100_000.0}
-    )
+    most: Mapping[Resource, float] = field(default_factory=lambda: MOST)
     growth: float | None = None
     """What share more of a resource may be in use in the last third of a run than in the first."""
 
