@@ -156,11 +156,15 @@ def _check_size(needed: int, device: torch.device, dtype: torch.dtype) -> None:
 
 
 def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    # accelerate places the weights and may use no other device: a step that crosses devices, or
+    # reads layers from a disk, is slower than a second worker.
+    place = "cpu" if device.type == "cpu" else (device.index or 0)
     try:
         network = AutoModelForCausalLM.from_pretrained(
             directory,
             dtype=dtype,
-            device_map={"": device} if device.type == "cuda" else None,
+            device_map="auto",
+            max_memory={place: free_bytes(device)},
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="eager",
@@ -168,9 +172,16 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     # safetensors raises an error of its own straight from Exception.
     except Exception as error:
         raise LoadError(f"transformers cannot load {directory} ({type(error).__name__})") from error
+    check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     return network
+
+
+def check_placement(network: nn.Module, device: torch.device) -> None:
+    """Raise `LoadError` if accelerate left weights elsewhere, for want of room on the device."""
+    if any(weights.device.type != device.type for weights in network.parameters()):
+        raise LoadError(f"the weights do not fit on {device} beside what else is there")
 
 
 def _positions(config: Any, options: Options) -> int:

@@ -115,7 +115,7 @@ def test_a_request_that_gives_nan_fails_alone(models: Models, fresh: Fresh) -> N
     engine = fresh("llama", slots=2)
     try:
         table[POISON] = torch.nan
-        replies = run(engine, [bad, GOOD[0]])
+        replies = run(engine, [bad, GOOD[0]], troubled=True)
     finally:
         table[POISON] = kept
     # In the bad one's slot a short thread grows beside a longer one, past where the NaN was.
@@ -133,7 +133,7 @@ def test_a_request_that_breaks_the_step_fails_alone(models: Models) -> None:
     bad = Request("bad", (20, POISON, 30), GREEDY)
     engine = fragile(model, RuntimeError("broken"))
 
-    replies = run(engine, [*GOOD[:2], bad, *GOOD[2:]])
+    replies = run(engine, [*GOOD[:2], bad, *GOOD[2:]], troubled=True)
 
     assert replies.pop("bad").failure == "RuntimeError"
     assert replies == good_replies(model)
@@ -145,7 +145,7 @@ def test_a_step_that_fails_once_costs_nobody_a_reply(models: Models) -> None:
     innocent = Request("innocent", (20, POISON, 30), GREEDY)
     engine = fragile(model, RuntimeError("once"), times=1)
 
-    replies = run(engine, [*GOOD, innocent])
+    replies = run(engine, [*GOOD, innocent], troubled=True)
 
     assert replies.pop("innocent") == Reply(generated(model.network, innocent), FinishReason.LENGTH)
     assert replies == good_replies(model)
@@ -174,7 +174,7 @@ def test_running_out_of_memory_makes_the_steps_smaller(models: Models, error: Ex
     """The budget is halved and everybody is served."""
     engine = fragile(models("bigcode"), error, times=1)
 
-    replies = run(engine, [Request("a", (POISON, 1, 2), GREEDY)])
+    replies = run(engine, [Request("a", (POISON, 1, 2), GREEDY)], troubled=True)
 
     assert replies["a"].reason is FinishReason.LENGTH
     assert engine.schedule.budget == 32 > LEAST_BUDGET

@@ -24,7 +24,7 @@ from worker.engine import LoadError, Request
 from worker.engine.batching import Batching
 from worker.engine.locate import locate
 from worker.engine.options import Options, cache_directory
-from worker.engine.weights import Loaded, load
+from worker.engine.weights import Loaded, check_placement, load
 
 Progress = list[tuple[str, float]]
 
@@ -51,6 +51,18 @@ def test_a_checkpoint_says_what_it_is(checkpoint: Path) -> None:
     assert about.directory == checkpoint
     assert (about.positions, about.vocabulary, about.eos) == (256, 448, (0,))
     assert (about.device, about.dtype, about.slots) == ("cpu", "float32", 2)
+
+
+def test_weights_that_found_no_room_on_the_device_are_refused(tmp_path: Path) -> None:
+    """Where accelerate has to leave weights on a disk, the worker says that they do not fit."""
+    spilt = AutoModelForCausalLM.from_pretrained(
+        tiny_bigcode(),
+        device_map="auto",
+        max_memory={"cpu": 100_000},
+        offload_folder=tmp_path,
+    )
+    with pytest.raises(LoadError, match="do not fit on cpu"):
+        check_placement(spilt, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("named", "eos"), [([5, 0], (5, 0)), (7, (7,))])
