@@ -12,7 +12,7 @@ from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import payload
 from tests.support.product import Product
 from tests.support.taught import GREET
-from tests.support.workspace import ADA, GENERAL, PYTHON, Workspace
+from tests.support.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
 
 QUESTION: Final = f"@StarChat {GREET}"
 MEBIBYTE: Final = 1024
@@ -50,11 +50,14 @@ def run(burst: int, single: int) -> Figures:
         workspace = running.workspace
         first = workspace.post(ADA, GENERAL, QUESTION)
         finished(workspace, [first], GENERAL)
+        channels = [_channel(workspace, number) for number in range(single)]
         counted = len(workspace.calls())
         asked = []
-        for _ in range(single):
-            ts = workspace.post(ADA, GENERAL, QUESTION)
-            finished(workspace, [ts], GENERAL)
+        for number in range(single):
+            # Slack lets a channel have one message a second: more would measure that budget.
+            channel = channels[number % len(channels)]
+            ts = workspace.post(ADA, channel, QUESTION)
+            finished(workspace, [ts], channel)
             asked.append(ts)
         calls = workspace.calls(since=counted)
         signs, replies = _times(workspace, asked, calls)
@@ -96,6 +99,11 @@ def finished(workspace: Workspace, asked: Sequence[str], channel: str) -> None:
     """Wait until each of these mentions has its final reply."""
     for ts in asked:
         workspace.wait_for(lambda thread: any(map(_final, thread)), channel, ts)
+
+
+def _channel(workspace: Workspace, number: int) -> str:
+    answer = workspace.control("create", name=f"bench-{number}", members=[ADA, STARCHAT])
+    return str(answer["channel"])
 
 
 def _burst(workspace: Workspace, count: int) -> list[str]:
