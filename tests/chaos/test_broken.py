@@ -1,0 +1,176 @@
+"""Twelve bots that each break a promise are each caught, and the bot that keeps all is not."""
+
+import itertools
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import pytest
+
+from tests.chaos.broken import BOTS
+from tests.chaos.history import History
+from tests.chaos.invariants import check
+from tests.chaos.journal import collect, token
+from tests.chaos.promises import Invariant
+from tests.support.processes import Process
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, Workspace
+
+HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
+
+
+class Run:
+    """A workspace and one of the small bots, which may be killed and started again."""
+
+    def __init__(self, name: str) -> None:
+        self.workspace = Workspace()
+        self._name = name
+        self._bots: list[Process] = []
+        self._asked: list[str] = []
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self.workspace.stop()
+
+    def start(self, *hold: str) -> Process:
+        """Start the bot; with `hold` it stands still before it answers."""
+        bot = Process("tests.chaos.broken", self._name, *hold, **self.workspace.environment)
+        bot.wait_for_line("ready")
+        self._bots.append(bot)
+        return bot
+
+    def ask(self, what: str = "echo", more: str = "") -> None:
+        """Ask a question of its own."""
+        words = f"@StarChat {what} {token(next(self._numbers))} {more}"
+        self._asked.append(self.workspace.post(ADA, GENERAL, words))
+
+    def settle(self) -> None:
+        """Wait until Slack has all acknowledgements, and end what went wrong."""
+        until(self._settled, what="all acknowledgements")
+        self.workspace.faults()
+        self.workspace.clock(speed=1.0, ack_seconds=3.0)
+
+    def history(self) -> History:
+        """Return what happened; these bots do nothing after their acknowledgement."""
+        return collect(self.workspace, self._bots)
+
+    def stop(self) -> None:
+        """End the bot."""
+        for bot in self._bots:
+            bot.stop()
+
+    def _settled(self) -> bool:
+        told = [e for e in self.workspace.envelopes() if e["ts"] in self._asked]
+        wanted = {(ts, event) for ts in self._asked for event in ("app_mention", "message")}
+        done = {(e["ts"], e["event_type"]) for e in told if e["acked_at"] is not None}
+        return done >= wanted and all(e["acked_at"] or e["failure"] for e in told)
+
+
+def plainly(run: Run) -> None:
+    """A question that quotes what would ping and unfurl."""
+    run.start()
+    run.ask(more=HOSTILE)
+    run.settle()
+
+
+def killed(run: Run) -> None:
+    """The bot is killed before it answers, and started again."""
+    run.workspace.clock(speed=100.0, ack_seconds=1.0)
+    bot = run.start("hold")
+    run.ask()
+    bot.wait_for_line("holding")
+    bot.kill()
+    run.start()
+    run.settle()
+
+
+def doubled(run: Run) -> None:
+    """Slack delivers everything twice."""
+    run.workspace.faults(deliveries={"duplicate": 1.0})
+    run.start()
+    run.ask()
+    run.settle()
+
+
+def dropped(run: Run) -> None:
+    """The connection is cut after a post has taken effect."""
+    run.workspace.faults({"fault": "drop_after", "method": "chat.postMessage", "count": 1})
+    run.start()
+    run.ask()
+    run.settle()
+
+
+def limited(run: Run) -> None:
+    """Slack has no room for a post now."""
+    rule = {"fault": "ratelimited", "method": "chat.postMessage", "count": 1, "retry_after": 1}
+    run.workspace.faults(rule)
+    run.start()
+    run.ask()
+    run.settle()
+
+
+def failing(run: Run) -> None:
+    """The model fails."""
+    run.start()
+    run.ask("fail")
+    run.settle()
+
+
+TWICE: Final = {Invariant.ONE_END, Invariant.ONE_MESSAGE}
+LOST: Final = {Invariant.ONE_END}
+BROKEN: Final = (
+    ("AcknowledgesFirst", killed, LOST),
+    ("ForgetsDeliveries", doubled, TWICE),
+    ("RepeatsPosts", dropped, TWICE),
+    ("WrongThread", plainly, {Invariant.RIGHT_PLACE}),
+    ("TwoWorkers", plainly, TWICE),
+    ("Pings", plainly, {Invariant.NO_PING}),
+    ("Unfurls", plainly, {Invariant.NO_PING}),
+    ("LogsText", plainly, {Invariant.NO_LEAK}),
+    ("DropsRedeliveries", killed, LOST),
+    ("Impatient", limited, {Invariant.RETRY_AFTER}),
+    ("Restless", plainly, {Invariant.FINAL}),
+    ("ForgetsErrors", failing, LOST),
+)
+FAULTS: Final = (plainly, killed, doubled, dropped, limited, failing)
+
+
+@pytest.mark.parametrize(("name", "fault", "broken"), BROKEN, ids=[one[0] for one in BROKEN])
+def test_a_broken_bot_is_caught(
+    name: str, fault: Callable[[Run], None], broken: set[Invariant]
+) -> None:
+    """The checker names the promise that the bot breaks, and no other."""
+    with Run(name) as run:
+        fault(run)
+        violations = check(run.history())
+    assert {violation.invariant for violation in violations} == broken, violations
+
+
+def test_every_broken_bot_has_a_test() -> None:
+    """There are twelve."""
+    assert len(BROKEN) == 12
+    assert {name for name, _, _ in BROKEN} == BOTS.keys() - {"Bot"}
+
+
+def test_the_honest_bot_is_left_alone_by_the_same_faults() -> None:
+    """Each fault that shows a flaw happens to it, and every question has its one reply."""
+    with Run("Bot") as run:
+        for fault in FAULTS:
+            fault(run)
+            run.stop()
+        history = run.history()
+    assert check(history) == ()
+    assert len(history.mentions) == len(history.messages) == len(FAULTS)
+    assert {call.status for call in history.calls} == {200, 429, 500}
+    # The one of the kill came again, the one of the doubled deliveries came in two pairs.
+    deliveries = [len(mention.deliveries) for mention in history.mentions]
+    assert (deliveries[1] > 2, deliveries[2]) == (True, 4)
