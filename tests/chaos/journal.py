@@ -67,8 +67,7 @@ def collect(
         threads.see(change)
     calls = workspace.calls()
     envelopes = workspace.envelopes()
-    forgotten = (calls and calls[0]["n"]) or len(envelopes) >= ALL_KEPT
-    assert not forgotten, "the workspace has forgotten the beginning"
+    assert not lacks_beginning(calls, envelopes), "the workspace has forgotten the beginning"
     return History(
         mentions=tuple(_told(threads.mentions, envelopes)),
         messages=tuple(threads.messages.values()),
@@ -80,6 +79,11 @@ def collect(
         secrets=tuple(secrets),
         ended_at=time.monotonic(),
     )
+
+
+def lacks_beginning(calls: list[Json], envelopes: list[Json]) -> bool:
+    """Whether the workspace's journal no longer has all that went over the wire."""
+    return bool(calls and calls[0]["n"]) or len(envelopes) >= ALL_KEPT
 
 
 class _Threads:
