@@ -1,0 +1,76 @@
+"""People who ask: questions in threads, dealt by the dice, each with a token of its own."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from tests.chaos.journal import token
+from tests.chaos.stage import Stage
+from tests.support import taught
+
+LONG: Final = f"{taught.ENDLESS} {taught.ENDLESS} {taught.ENDLESS}"
+"""A question whose reply goes on until it has reached its limit."""
+QUESTIONS: Final = (taught.MUTEX, taught.REVERSE, taught.COUNT, taught.GREET, LONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One mention; `thread` is the ts of its thread's root, which may be its own."""
+
+    ts: str
+    channel: str
+    thread: str
+    person: str
+    token: str
+    asked_at: float
+
+
+class Crowd:
+    """The people of a stage, who ask as the dice say."""
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self._stage = stage
+        self._seed = seed
+        self._numbers = count(1)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        person: str | None = None,
+        channel: str | None = None,
+        after: Question | None = None,
+    ) -> Question:
+        """Ask one question, in a thread of its own or `after` an earlier one."""
+        stage = self._stage
+        person = person or stage.people[0]
+        channel = after.channel if after else channel or stage.channels[0]
+        root = after.thread if after else None
+        word = token(next(self._numbers), self._seed)
+        asked_at = time.monotonic()
+        ts = stage.workspace.post(person, channel, f"@StarChat {text} {word}", root)
+        return Question(ts, channel, root or ts, person, word, asked_at)
+
+    def threads(self, dice: random.Random, lengths: Sequence[int]) -> Iterator[Question]:
+        """Let threads of these lengths grow side by side; nobody waits for a reply."""
+        stage = self._stage
+        places = [(dice.choice(stage.people), dice.choice(stage.channels)) for _ in lengths]
+        last: dict[int, Question] = {}
+        for turn in range(max(lengths, default=0)):
+            for number, (person, channel) in enumerate(places):
+                if turn < lengths[number]:
+                    text, after = dice.choice(QUESTIONS), last.get(number)
+                    last[number] = self.ask(text, person=person, channel=channel, after=after)
+                    yield last[number]
+
+
+def dealt(dice: random.Random, questions: int, longest: int = 3) -> Sequence[int]:
+    """Return the lengths of threads that hold so many questions together."""
+    lengths: list[int] = []
+    while questions > 0:
+        lengths.append(min(questions, dice.randint(1, longest)))
+        questions -= lengths[-1]
+    return lengths

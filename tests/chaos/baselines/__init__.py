@@ -1,0 +1,1 @@
+"""What one would write without knowing better: the same harness measures it beside the product."""

@@ -1,0 +1,46 @@
+"""The front end of both baselines: Bolt as its tutorial has it, acknowledging first."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+
+from tests.chaos.journal import TOKEN
+
+Send = Callable[[str, str, str], None]
+"""Hands a question on: channel, thread, token."""
+
+
+def serve(send: Send) -> None:
+    """Hand every mention to `send` until SIGTERM."""
+    client = WebClient(os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
+    app = App(client=client)
+
+    @app.event("app_mention")
+    def mentioned(event: dict[str, Any]) -> None:
+        found = TOKEN.search(event["text"])
+        if found is not None:
+            send(event["channel"], event.get("thread_ts", event["ts"]), found.group())
+
+    @app.event("message")
+    def said() -> None:
+        """Nothing: Slack wants an acknowledgement."""
+
+    handler = SocketModeHandler(app, os.environ["SLACK_APP_TOKEN"])
+    handler.connect()  # type: ignore[no-untyped-call]
+    say("ready")
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    over.wait()
+    handler.close()  # type: ignore[no-untyped-call]
+
+
+def say(event: str, **fields: str) -> None:
+    """Log one line, as the product does."""
+    print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201

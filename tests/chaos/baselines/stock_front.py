@@ -1,0 +1,25 @@
+"""`python -m tests.chaos.baselines.stock_front`: enqueues mentions as stock RQ jobs."""
+
+import os
+
+from redis import Redis
+from rq import Queue, Retry
+
+from tests.chaos.baselines.front import serve
+
+QUEUE = "stock"
+
+
+def main() -> None:
+    """Serve."""
+    queue = Queue(QUEUE, connection=Redis.from_url(os.environ["REDIS_URL"]))
+
+    def send(channel: str, thread: str, token: str) -> None:
+        task = "tests.chaos.baselines.replying.reply"
+        queue.enqueue(task, channel, thread, token, retry=Retry(max=3))
+
+    serve(send)
+
+
+if __name__ == "__main__":
+    main()

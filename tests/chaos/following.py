@@ -1,0 +1,93 @@
+"""Follows what the workspace shows until every question that was asked has its end."""
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from tests.chaos.asking import Question
+from tests.chaos.journal import TOKEN
+from tests.support.desk import END, payload
+from tests.support.workspace import STARCHAT, Json, Workspace
+
+LONGEST_LOOK: Final = 5.0
+"""Seconds after which it is looked again even where nothing has happened."""
+LULL: Final = 0.1
+
+
+class Following:
+    """Reads each change once; knows which questions are open and what was said to whom."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Begin with what happens from now on."""
+        self._workspace = workspace
+        self._next = int(workspace.read("_control/wait", since=0, timeout=0)["next"])
+        self._ended: dict[str, float] = {}
+        self._refused: set[str] = set()
+        self._shown: dict[str, list[tuple[str, str]]] = {}
+
+    def open(self, questions: Iterable[Question]) -> list[Question]:
+        """Return those that have neither a reply nor an error yet."""
+        self._read()
+        return [q for q in questions if not {q.ts, q.token} & self._ended.keys()]
+
+    def wait(self, questions: Iterable[Question], within: float) -> list[Question]:
+        """Wait until all have their end; return those that have none `within` seconds."""
+        deadline = time.monotonic() + within
+        left = self.open(questions)
+        while left and (patience := deadline - time.monotonic()) > 0:
+            self._wait(patience)
+            left = self.open(left)
+        return left
+
+    def shown(self, question: Question, state: str, within: float) -> bool:
+        """Wait until our message for a question has been in this state."""
+        deadline = time.monotonic() + within
+        while True:
+            self._read()
+            if any(state == found for found, _ in self._shown.get(question.ts, [])):
+                return True
+            patience = deadline - time.monotonic()
+            if patience <= 0:
+                return False
+            self._wait(patience)
+
+    def messages(self, question: Question) -> list[str]:
+        """Return the ts of each message that has been shown for a question, oldest first."""
+        self._read()
+        return list(dict.fromkeys(ts for _, ts in self._shown.get(question.ts, [])))
+
+    def waited(self, question: Question) -> float:
+        """Return the seconds from a question to its end; raises `KeyError` without one."""
+        return self._ended[question.ts] - question.asked_at
+
+    def refused(self, questions: Iterable[Question]) -> list[Question]:
+        """Return those that were not taken in."""
+        return [question for question in questions if question.ts in self._refused]
+
+    def _wait(self, patience: float) -> None:
+        look = min(patience, LONGEST_LOOK)
+        self._workspace.read("_control/wait", since=self._next, timeout=look)
+        # What happens comes in swarms: to look after each change would cost a core.
+        time.sleep(LULL)
+
+    def _read(self) -> None:
+        found = self._workspace.read("_control/changes", since=self._next)
+        self._next = int(found["next"])
+        for change in found["changes"]:
+            message: Json = change["message"]
+            if message.get("user") == STARCHAT and change["type"] != "message_deleted":
+                self._see(change["at"], message, payload(message))
+
+    def _see(self, at: float, message: Json, said: dict[str, Any]) -> None:
+        if said:
+            self._shown.setdefault(said["question"], []).append((said["state"], message["ts"]))
+            if said["state"] in END:
+                self._ended.setdefault(said["question"], at)
+            return
+        # A program without our metadata repeats the token; the bot's own notices do not.
+        named = TOKEN.findall(str(message.get("text")))
+        if not named:
+            named = [str(message.get("thread_ts"))]
+            self._refused.update(named)
+        for name in named:
+            self._ended.setdefault(name, at)

@@ -1,0 +1,142 @@
+"""A row of the kill matrix: what is done to a stage, and what the checker says of it."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tests.chaos.asking import Crowd
+from tests.chaos.attribution import attributed
+from tests.chaos.history import History
+from tests.chaos.invariants import check
+from tests.chaos.journal import collect
+from tests.chaos.promises import Bounds, Invariant, Violation
+from tests.chaos.recovery import recoveries
+from tests.chaos.stage import Stage, dice
+from tests.chaos.trial import Trial, restricted
+
+Act = Callable[[Trial], None]
+
+LOST: Final = "missing"
+COLUMNS: Final = {
+    Invariant.ONE_MESSAGE: "doubled",
+    Invariant.RIGHT_PLACE: "misplaced",
+    Invariant.ORDER: "disordered",
+}
+"""Invariants that have a column of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the matrix. `what` is said in the table."""
+
+    name: str
+    what: str
+    act: Act
+    bounds: Bounds = field(default_factory=lambda: Bounds(end=90.0))
+    answered: bool = True
+    """Whether every question is to be answered; where not, the row itself counts."""
+    ordered: bool = True
+    """Whether Slack's events come in an order that can be kept; where not, it is only noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a row. `others` are violations that have no column of their own."""
+
+    row: str
+    what: str
+    mentions: int
+    faults: int
+    missing: int
+    doubled: int
+    misplaced: int
+    disordered: int
+    others: tuple[str, ...]
+    recovery_p50: float | None
+    recovery_p95: float | None
+    seconds: float
+    player: str = "StarChat"
+    notes: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> int:
+        """How much went wrong."""
+        counted = self.missing + self.doubled + self.misplaced + self.disordered
+        return counted + len(self.others)
+
+
+def play(row: Row, stage: Stage, crowd: Crowd, seed: int, scale: float) -> Result:
+    """Let a row do its worst, wait for calm, and check what became of its questions."""
+    trial = Trial(stage, crowd, dice(seed, row.name), scale)
+    calls = len(stage.workspace.calls())
+    try:
+        row.act(trial)
+    finally:
+        stage.calm()
+    if row.answered:
+        trial.settle()
+    stage.revive()
+    struck = Counter(c["fault"] for c in stage.workspace.calls(calls) if c["fault"])
+    trial.faults += struck
+    history = restricted(collect(stage.workspace), trial)
+    return _result(row, trial, history)
+
+
+def _result(row: Row, trial: Trial, history: History) -> Result:
+    violations = check(history, row.bounds)
+    missing = _unanswered(history) if row.answered else []
+    columns = Counter(COLUMNS.get(v.invariant) for v in violations if _counts(v, missing))
+    others = [str(v) for v in violations if _counts(v, missing) and v.invariant not in COLUMNS]
+    if not row.ordered:
+        trial.notes.append(f"{columns.pop('disordered', 0)} came too late to be put in order")
+    times = recoveries(trial.deaths, trial.questions, history)
+    return Result(
+        row=row.name,
+        what=row.what,
+        mentions=len(trial.questions),
+        faults=trial.faults.total(),
+        missing=len(missing),
+        doubled=columns["doubled"],
+        misplaced=columns["misplaced"],
+        disordered=columns["disordered"],
+        others=(*others, *trial.broken) if row.answered else tuple(trial.broken),
+        recovery_p50=statistics.median(times) if times else None,
+        recovery_p95=percentile(times, 95) if times else None,
+        seconds=time.monotonic() - trial.began,
+        player=trial.stage.cast.name,
+        notes="; ".join([*trial.notes, _listed(trial.faults)]),
+        details=tuple(map(str, violations)),
+    )
+
+
+def _unanswered(history: History) -> list[str]:
+    cases = attributed(history).cases
+    return [case.mention.ts for case in cases if case.wanted and not case.ends]
+
+
+def _counts(violation: Violation, missing: Iterable[str]) -> bool:
+    """Say whether a violation is not another one's shadow: a missing reply, a second one."""
+    if violation.invariant in {Invariant.ONE_END, Invariant.ACKNOWLEDGED}:
+        return violation.about not in missing and "replies or errors" not in violation.why
+    return True
+
+
+def _listed(faults: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
+
+
+def percentile(values: Iterable[float], percent: int) -> float:
+    """Return the value that so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
+
+
+def leaks(stage: Stage) -> tuple[str, ...]:
+    """Return what the logs of all processes of a stage, dead ones too, should not hold."""
+    whole = collect(stage.workspace, stage.processes)
+    logs = replace(History(), mentions=whole.mentions, lines=whole.lines, secrets=whole.secrets)
+    return tuple(str(v) for v in check(logs) if v.invariant is Invariant.NO_LEAK)

@@ -1,0 +1,61 @@
+"""The kill matrix: its rows, and on which stages they are played."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tests.chaos import rows_bot, rows_load, rows_mixed, rows_redis, rows_slack, rows_worker
+from tests.chaos.row import Row
+from tests.chaos.stage import Cast
+
+StageRows = tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Rows that are played on one stage, one after the other."""
+
+    cast: Cast
+    rows: StageRows
+
+
+DEFAULTS: Final = replace(Cast(), variables=())
+"""With the limits that an operator has who sets nothing."""
+COMPARED: Final = (rows_slack.UNSURE, rows_bot.DUPLICATES, rows_worker.KILLED, rows_mixed.ROW)
+"""Rows that every player is measured by."""
+PATIENCE: Final = 20.0
+"""Seconds that a baseline has; RQ takes 14 minutes to notice a killed worker on an idle queue."""
+
+
+def baseline(name: str, module: str) -> Cast:
+    """Return a cast whose bot and worker are a baseline's."""
+    stem = f"tests.chaos.baselines.{module}"
+    return Cast(name=name, bot=f"{stem}_front", worker=stem, workers=2, patience=PATIENCE)
+
+
+NAIVE: Final = baseline("naive worker", "naive")
+STOCK: Final = baseline("stock RQ worker", "stock")
+
+MATRIX: Final = (
+    Act(Cast(), rows_bot.ONE_BOT),
+    Act(Cast(bots=2), rows_bot.TWO_BOTS),
+    Act(Cast(workers=2), rows_worker.ROWS),
+    Act(Cast(proxied=True), rows_redis.ROWS),
+    Act(replace(Cast(), refilled=False), (rows_slack.LIMITED,)),
+    Act(Cast(), rows_slack.ROWS),
+    Act(Cast(workers=2), (rows_worker.KILLED,)),
+    Act(Cast(bots=2, workers=2), (rows_mixed.ROW,)),
+    Act(Cast(workers=0), (rows_load.BURST,)),
+    Act(DEFAULTS, (rows_load.ABUSER,)),
+    Act(NAIVE, COMPARED),
+    Act(STOCK, COMPARED),
+)
+
+
+def chosen(names: frozenset[str], players: frozenset[str] = frozenset()) -> tuple[Act, ...]:
+    """Return the matrix with only these rows and players; all of them where none are named."""
+    acts = (
+        replace(act, rows=tuple(row for row in act.rows if not names or row.name in names))
+        for act in MATRIX
+        if not players or act.cast.name in players
+    )
+    return tuple(act for act in acts if act.rows)

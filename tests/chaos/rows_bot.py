@@ -1,0 +1,138 @@
+"""Rows in which bots die, and in which Slack's sockets and events misbehave."""
+
+import time
+from typing import Final
+
+from bot.faults import Point
+from contract import keys
+from tests.chaos.havoc import Havoc
+from tests.chaos.recovery import job_of
+from tests.chaos.row import Row
+from tests.chaos.trial import Trial
+
+EXIT: Final = 10.0
+"""Seconds in which a process ends after SIGTERM."""
+RECONNECTED: Final = 10.0
+
+
+def at_point(point: Point, count: int) -> Row:
+    """Return the row in which the only bot dies at a point, again and again."""
+
+    def act(trial: Trial) -> None:
+        rounds = trial.many(3)
+        for bot in list(trial.stage.bots):
+            trial.stage.drop(bot)
+        for number in range(rounds):
+            victim = trial.stage.bot(f"{point}:kill:{trial.dice.randint(1, 6)}")
+            victim.wait_for("ready")
+            trial.ask(trial.many(count // rounds, 4))
+            if not trial.expect_death(victim, 20.0):
+                trial.broken.append(f"bot {number} did not die")
+        trial.stage.revive()
+
+    name = {Point.BEFORE_ACCEPT: "B1", Point.AFTER_ACCEPT: "B2"}[point]
+    what = {
+        Point.BEFORE_ACCEPT: "before it persists",
+        Point.AFTER_ACCEPT: "between persist and ack",
+    }
+    return Row(name, f"bot killed {what[point]}, one bot", act)
+
+
+def random_kills(trial: Trial) -> None:
+    """Kill one of two bots every now and then."""
+    with Havoc(trial.dice, 1.2, trial.kill_bot):
+        trial.ask(trial.many(150), over=12 * trial.scale)
+
+
+def rolling(trial: Trial) -> None:
+    """Restart every bot and every worker by SIGTERM, one after the other."""
+    stage = trial.stage
+    slowest = 0.0
+    for process in (*stage.bots, *stage.workers):
+        fresh = stage.bot() if process in stage.bots else stage.worker()
+        fresh.wait_for("ready" if process in stage.bots else "model loaded", within=120)
+        trial.ask(trial.many(30, 6))
+        began = time.monotonic()
+        if process.stop() != 0:
+            trial.broken.append(f"{process.room} did not end with 0")
+        slowest = max(slowest, time.monotonic() - began)
+        stage.drop(process)
+        trial.faults["SIGTERM"] += 1
+    trial.settle()
+    if slowest > EXIT:
+        trial.broken.append(f"took {slowest:.1f} s to end")
+    trial.notes.append(f"slowest end {slowest:.1f} s, attempts charged {charged(trial)}")
+
+
+def charged(trial: Trial) -> int:
+    """Return how often a job has begun to generate more than once; a fault of the row if so."""
+    with trial.stage.direct() as redis:
+        attempts = [redis.hget(f"rq:job:{job_of(q)}", keys.ATTEMPTS) for q in trial.questions]
+    again = sum(int(count or 0) - 1 for count in attempts if int(count or 0) > 1)
+    if again:
+        trial.broken.append(f"{again} attempts charged for nothing")
+    return again
+
+
+def sockets(trial: Trial) -> None:
+    """Close, renew and garble the sockets while people ask."""
+    slowest = 0.0
+    workspace = trial.stage.workspace
+    for action in ("drop", "refresh_requested", "too_many_websockets", "warning", "drop", "mute"):
+        trial.ask(trial.many(8, 2))
+        workspace.sockets(action)
+        trial.faults[action] += 1
+        began = time.monotonic()
+        trial.ask(trial.many(8, 2))
+        workspace.wait_connected(within=30)
+        slowest = max(slowest, time.monotonic() - began)
+        workspace.sockets("enable")
+    for frame in ("{", '{"type": "hello"', "[]", '{"envelope_id": 1}', "\u0000"):
+        workspace.sockets("say", frame=frame)
+        trial.faults["garbage"] += 1
+        trial.ask(trial.many(4, 1))
+    workspace.sockets("stale_tickets", count=1)
+    workspace.sockets("drop")
+    trial.ask(trial.many(8, 2))
+    if slowest > RECONNECTED:
+        trial.broken.append(f"reconnected after {slowest:.1f} s")
+    trial.notes.append(f"slowest reconnection {slowest:.1f} s")
+
+
+def duplicates(trial: Trial) -> None:
+    """Deliver many events twice to four times, and some again later."""
+    workspace = trial.stage.workspace
+    workspace.faults(deliveries={"duplicate": 0.5, "copies": 3}, seed=trial.dice.randint(0, 999))
+    asked = trial.ask(trial.many(80))
+    again = trial.dice.sample(asked, len(asked) // 4)
+    trial.settle()
+    for question in again:
+        workspace.redeliver(question.ts)
+    trial.faults["redelivered"] += len(again)
+    trial.faults["duplicates"] += len(workspace.envelopes()) // 4
+
+
+def disorder(trial: Trial) -> None:
+    """Shuffle the events in windows of ten; some people take their question back at once."""
+    workspace = trial.stage.workspace
+    workspace.faults(deliveries={"reorder": 10}, seed=trial.dice.randint(0, 999))
+    for question in trial.ask(trial.many(100), together=2):
+        if trial.dice.random() < 0.1:
+            workspace.delete(question.person, question.channel, question.ts)
+            trial.deleted.add(question.ts)
+    trial.faults["deleted"] += len(trial.deleted)
+    trial.faults["shuffled"] += len(trial.questions)
+
+
+DUPLICATES: Final = Row("S6", "events delivered up to four times, some again later", duplicates)
+ONE_BOT: Final = (
+    at_point(Point.BEFORE_ACCEPT, 60),
+    at_point(Point.AFTER_ACCEPT, 60),
+    Row("S5", "sockets dropped, refreshed, refused, muted, garbled", sockets),
+    DUPLICATES,
+    Row("S7", "events shuffled in windows of ten, questions deleted", disorder, ordered=False),
+)
+TWO_BOTS: Final = (
+    Row("B3", "one of two bots killed every second", random_kills),
+    Row("B5", "rolling restart of bots and workers by SIGTERM", rolling),
+)

@@ -1,0 +1,110 @@
+"""Rows in which too many ask at once, or one asks far too much."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from contract import keys
+from tests.chaos.asking import Question
+from tests.chaos.row import Row, percentile
+from tests.chaos.trial import Trial
+from tests.support.taught import GREET
+
+ACK_P99: Final = 1.0
+BOT_MIB: Final = 512
+REDIS_MIB: Final = 64
+WAIT_RATIO: Final = 2.0
+MEBIBYTE: Final = 2**20
+TICK: Final = 0.5
+"""Seconds of wait that the machine's own unrest may cost."""
+
+
+def burst(trial: Trial) -> None:
+    """Ask as fast as the workspace takes it, twenty questions a thread."""
+    count = trial.many(2000, 100)
+    stage = trial.stage
+    roots = [
+        trial.crowd.ask(GREET, person=_one(stage.people, n), channel=_one(stage.channels, n))
+        for n in range(count // 20)
+    ]
+    trial.questions += roots
+    for number in range(count - len(roots)):
+        root = roots[number % len(roots)]
+        person = trial.dice.choice(stage.people)
+        trial.questions.append(trial.crowd.ask(GREET, person=person, after=root))
+    asked = {question.ts for question in trial.questions}
+    with stage.direct() as redis:
+        deadline = time.monotonic() + 60
+        while redis.zcard(keys.PENDING) < count and time.monotonic() < deadline:
+            time.sleep(0.1)
+        accepted = int(redis.zcard(keys.PENDING))
+        memory = int(redis.info("memory")["used_memory"]) / MEBIBYTE
+    took = [
+        (envelope["acked_at"] or deadline) - envelope["sent_at"]
+        for envelope in stage.workspace.envelopes()
+        if envelope["ts"] in asked
+    ]
+    bot = max(_resident(process.pid) for process in stage.bots)
+    p99 = percentile(took, 99)
+    limits = {
+        "ack p99": (p99, ACK_P99),
+        "bot MiB": (bot, BOT_MIB),
+        "redis MiB": (memory, REDIS_MIB),
+    }
+    trial.broken += [
+        f"{what} {found:.1f}" for what, (found, most) in limits.items() if found > most
+    ]
+    if accepted < count:
+        trial.broken.append(f"{count - accepted} not accepted")
+    trial.notes.append(
+        f"ack p50 {percentile(took, 50) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms;"
+        f" bot {bot:.0f} MiB, redis {memory:.0f} MiB; {accepted} accepted in {len(roots)} threads"
+    )
+
+
+def abuser(trial: Trial) -> None:
+    """Let twenty people ask alone, then again while one person sends a flood."""
+    flooding, *others = trial.stage.people
+    alone = _waits(trial, [trial.crowd.ask(GREET, person=person) for person in others])
+    flood = [trial.crowd.ask(GREET, person=flooding) for _ in range(trial.many(100, 10))]
+    asked: list[Question] = []
+    for person in others:
+        asked.append(trial.crowd.ask(GREET, person=person))
+        more = trial.many(10, 2)
+        flood += [trial.crowd.ask(GREET, person=flooding) for _ in range(more)]
+    beside = _waits(trial, asked)
+    trial.settle()
+    before, after = percentile(alone, 95), percentile(beside, 95)
+    refused = len(trial.following.refused(flood))
+    trial.faults["flood"] += len(flood)
+    trial.notes.append(
+        f"p95 alone {before:.2f} s, beside {len(flood)} questions {after:.2f} s;"
+        f" {refused} of the flood declined"
+    )
+    if after > max(WAIT_RATIO * before, before + TICK):
+        trial.broken.append(f"p95 wait grew from {before:.2f} to {after:.2f} s")
+    trial.questions += flood
+    silent = trial.following.wait(flood, 60)
+    if silent:
+        trial.broken.append(f"{len(silent)} of the flood were told nothing")
+
+
+def _waits(trial: Trial, asked: list[Question]) -> list[float]:
+    """Return how long each of these questions waited for its end."""
+    trial.questions += asked
+    trial.following.wait(asked, 60)
+    return [trial.following.waited(question) for question in asked]
+
+
+def _one(some: list[str], number: int) -> str:
+    return some[number % len(some)]
+
+
+def _resident(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+BURST: Final = Row("L1", "burst of mentions, no worker yet", burst, answered=False)
+ABUSER: Final = Row("L3", "one person floods, twenty others ask", abuser)

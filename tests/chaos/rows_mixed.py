@@ -1,0 +1,27 @@
+"""Everything at once: bots, workers and Redis die while Slack fails and repeats itself."""
+
+from typing import Final
+
+from tests.chaos.havoc import Havoc
+from tests.chaos.promises import Bounds
+from tests.chaos.row import Row
+from tests.chaos.rows_slack import MIXED_RULES
+from tests.chaos.trial import Trial
+
+DUPLICATED: Final = 0.1
+
+
+def mixed(trial: Trial) -> None:
+    """Let everything go wrong while people ask."""
+    trial.stage.workspace.faults(
+        *MIXED_RULES, deliveries={"duplicate": DUPLICATED}, seed=trial.dice.randint(0, 999)
+    )
+    kills = (trial.kill_worker, trial.kill_bot, trial.kill_bot, trial.kill_redis)
+    with Havoc(trial.dice, 3.0, *kills):
+        trial.ask(trial.many(300, 30), over=max(8.0, 40 * trial.scale))
+    trial.stage.workspace.faults()
+    trial.stage.revive()
+    trial.settle(90)
+
+
+ROW: Final = Row("W14", "everything mixed", mixed, Bounds(end=150.0, late_edits=1))

@@ -1,0 +1,173 @@
+"""Everything that a chaos run plays on: a workspace, Redis, bots and workers that may die."""
+
+import contextlib
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.chaos.proxy import CALM, Proxy
+from tests.support.checkpoints import taught_checkpoint
+from tests.support.desk import QUICK
+from tests.support.processes import Process
+from tests.support.redis import RedisServer
+from tests.support.workspace import STARCHAT, Workspace
+
+LEASE: Final = float(QUICK["STARCHAT_LEASE"])
+"""Seconds that a silent worker keeps its jobs here."""
+SPEED: Final = 60.0
+"""How fast Slack's redeliveries come: one minute is one second."""
+PEOPLE: Final = 20
+CHANNELS: Final = 12
+REFILL: Final = 0.2
+"""Seconds between two times at which the budgets of Slack's methods are full again."""
+OPEN_DOOR: Final = {
+    "STARCHAT_MOST_PENDING": "100000",
+    "STARCHAT_MOST_PER_PERSON": "10000",
+    "STARCHAT_SLOTS_PER_PERSON": "1000",
+    "STARCHAT_MAX_NEW_TOKENS": "160",
+}
+"""Settings with which no question is declined, and a long reply takes a second or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Which programs play bot and worker, how many of each, and with which settings."""
+
+    name: str = "StarChat"
+    bot: str = "bot"
+    worker: str = "worker"
+    bots: int = 1
+    workers: int = 1
+    variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
+    proxied: bool = False
+    refilled: bool = True
+    """Whether budgets are kept full: a minute of Slack's would be longer than a whole row."""
+    patience: float = 90.0
+    """Seconds that a row waits at most for replies."""
+
+
+class Stage:
+    """
+    A workspace with people and channels, Redis, and as many bots and workers as were cast.
+
+    Each process may be killed at any time; `revive` brings back what is missing.
+    """
+
+    def __init__(self, cast: Cast, seed: int = 0) -> None:
+        """Start all of it and wait until it works."""
+        self.cast = cast
+        self.redis = RedisServer()
+        self.proxy = Proxy(self.redis.socket, seed) if cast.proxied else None
+        self.workspace = Workspace("--seed", str(seed), "--speed", str(SPEED))
+        url = self.proxy.url if self.proxy else self.redis.url
+        self.shared = (
+            QUICK
+            | {"STARCHAT_MODEL": str(taught_checkpoint()), "REDIS_URL": url}
+            | self.workspace.environment
+            | dict(cast.variables)
+        )
+        self.processes: list[Process] = []
+        self.bots: list[Process] = []
+        self.workers: list[Process] = []
+        self.people, self.channels = self._settle()
+        self._over = threading.Event()
+        self._refill = threading.Thread(target=self._keep_full, daemon=True)
+        self.revive()
+        if cast.refilled:
+            self._refill.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything, people's side last."""
+        self._over.set()
+        if self._refill.is_alive():
+            self._refill.join()
+        for process in self.processes:
+            process.kill()
+        if self.proxy is not None:
+            self.proxy.close()
+        self.workspace.stop()
+        self.redis.stop()
+
+    def bot(self, fault: str = "") -> Process:
+        """Start another bot; it is not ready yet."""
+        return self._started(self.cast.bot, self.bots, fault)
+
+    def worker(self, fault: str = "") -> Process:
+        """Start another worker; it does not take jobs yet."""
+        return self._started(self.cast.worker, self.workers, fault)
+
+    def calm(self) -> None:
+        """End all that goes wrong between the processes."""
+        self.workspace.faults()
+        self.workspace.sockets("enable")
+        if self.proxy is not None:
+            self.proxy.trouble = CALM
+
+    def revive(self) -> None:
+        """Bring back what is missing, send away what is too much, and wait until all work."""
+        for process in (*self.bots[self.cast.bots :], *self.workers[self.cast.workers :]):
+            self.drop(process)
+        bots = [self.bot() for _ in range(self.cast.bots - len(self.bots))]
+        workers = [self.worker() for _ in range(self.cast.workers - len(self.workers))]
+        for process in bots:
+            process.wait_for("ready")
+        self.workspace.wait_connected()
+        for process in workers:
+            process.wait_for("model loaded", within=120)
+
+    def drop(self, process: Process) -> float:
+        """Kill a bot or a worker for good and return when it was dead."""
+        for group in (self.bots, self.workers):
+            if process in group:
+                group.remove(process)
+        process.kill()
+        return time.monotonic()
+
+    def direct(self) -> Redis:
+        """Return a client of Redis that no trouble reaches."""
+        return Redis.from_url(self.redis.url)
+
+    def _started(self, room: str, group: list[Process], fault: str) -> Process:
+        process = Process(room, **self.shared, **({"STARCHAT_FAULT": fault} if fault else {}))
+        group.append(process)
+        self.processes.append(process)
+        return process
+
+    def _settle(self) -> tuple[list[str], list[str]]:
+        people = [f"U0CHAOS{number:03}" for number in range(PEOPLE)]
+        for number, person in enumerate(people):
+            self.workspace.control("person", id=person, name=f"Person{number}")
+        members = [*people, STARCHAT]
+        rooms = [
+            self.workspace.control("create", name=f"room-{n}", members=members)
+            for n in range(CHANNELS)
+        ]
+        return people, [str(room["channel"]) for room in rooms]
+
+    def _keep_full(self) -> None:
+        with self.direct() as redis:
+            while not self._over.wait(REFILL):
+                _fill(redis)
+
+
+def _fill(redis: Redis) -> None:
+    with contextlib.suppress(RedisError):
+        spent = list(redis.scan_iter("starchat:*:rate:*", count=1000))
+        if spent:
+            redis.delete(*spent)
+
+
+def dice(*seeds: object) -> random.Random:
+    """Return dice that fall the same way for the same seeds."""
+    return random.Random("/".join(map(str, seeds)))  # noqa: S311 - repeatable, not secret
