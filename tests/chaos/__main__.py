@@ -1,6 +1,7 @@
 """Plays the kill matrix: `python -m tests.chaos`; exit status 1 where a promise was broken."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +14,15 @@ from tests.chaos.row import Result, leaks, play
 from tests.chaos.rows import Act, chosen
 from tests.chaos.stage import Cast, Stage
 
+REMAINS = 60
+"""Lines that are shown of what is known of questions without a reply."""
+
 
 def main() -> int:
     """Play what the command line names and print the table."""
     given = _parser().parse_args()
+    # Told to end, all processes of the stage end too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rows, players = _named(given.rows), _named(given.players)
     acts = chosen(rows, players)
     if not acts:
@@ -50,7 +56,8 @@ def _say(result: Result) -> None:
     print(  # noqa: T201
         f"{result.player} {result.row}: {how}, {result.mentions} mentions, {result.faults} faults,"
         f" {result.seconds:.0f} s; {result.notes}",
-        *result.details[:8],
+        *result.details[: table.SHOWN],
+        *(result.remains[:REMAINS] if result.player == Cast().name else ()),
         sep="\n    ",
         flush=True,
     )

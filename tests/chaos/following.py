@@ -9,8 +9,8 @@ from tests.chaos.journal import TOKEN
 from tests.support.desk import END, payload
 from tests.support.workspace import STARCHAT, Json, Workspace
 
-LONGEST_LOOK: Final = 5.0
-"""Seconds after which it is looked again even where nothing has happened."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds that the workspace lets a listener wait."""
 LULL: Final = 0.1
 
 
@@ -35,21 +35,32 @@ class Following:
         deadline = time.monotonic() + within
         left = self.open(questions)
         while left and (patience := deadline - time.monotonic()) > 0:
-            self._wait(patience)
+            self.news(patience)
             left = self.open(left)
         return left
 
-    def shown(self, question: Question, state: str, within: float) -> bool:
-        """Wait until our message for a question has been in this state."""
+    def count(self, question: Question, state: str) -> int:
+        """Return how often our message for a question has been shown in this state."""
+        self._read()
+        return sum(state == found for found, _ in self._shown.get(question.ts, []))
+
+    def shown(self, question: Question, state: str, within: float = 0.0) -> bool:
+        """Wait until our message for a question has been in this state; say whether it was."""
         deadline = time.monotonic() + within
-        while True:
-            self._read()
-            if any(state == found for found, _ in self._shown.get(question.ts, [])):
-                return True
-            patience = deadline - time.monotonic()
-            if patience <= 0:
+        while not self.count(question, state):
+            if not self.news(deadline - time.monotonic()):
                 return False
-            self._wait(patience)
+        return True
+
+    def news(self, within: float) -> bool:
+        """Wait until anything happens in the workspace; say whether it did."""
+        if within <= 0:
+            return False
+        wish = {"since": self._next, "timeout": min(within, LONGEST_WAIT)}
+        happened = self._workspace.read("_control/wait", **wish)["happened"]
+        # What happens comes in swarms: to look after each change would cost a core.
+        time.sleep(LULL)
+        return bool(happened)
 
     def messages(self, question: Question) -> list[str]:
         """Return the ts of each message that has been shown for a question, oldest first."""
@@ -63,12 +74,6 @@ class Following:
     def refused(self, questions: Iterable[Question]) -> list[Question]:
         """Return those that were not taken in."""
         return [question for question in questions if question.ts in self._refused]
-
-    def _wait(self, patience: float) -> None:
-        look = min(patience, LONGEST_LOOK)
-        self._workspace.read("_control/wait", since=self._next, timeout=look)
-        # What happens comes in swarms: to look after each change would cost a core.
-        time.sleep(LULL)
 
     def _read(self) -> None:
         found = self._workspace.read("_control/changes", since=self._next)

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from tests.chaos.invariants import check
 from tests.chaos.journal import collect
 from tests.chaos.promises import Bounds, Invariant, Violation
 from tests.chaos.recovery import recoveries
+from tests.chaos.remains import remains
 from tests.chaos.stage import Stage, dice
 from tests.chaos.trial import Trial, restricted
 
@@ -38,6 +39,8 @@ class Row:
     bounds: Bounds = field(default_factory=lambda: Bounds(end=90.0))
     answered: bool = True
     """Whether every question is to be answered; where not, the row itself counts."""
+    recovery: float | None = None
+    """Seconds within which nearly everything that died must be going on again."""
     ordered: bool = True
     """Whether Slack's events come in an order that can be kept; where not, it is only noted."""
 
@@ -61,6 +64,8 @@ class Result:
     player: str = "StarChat"
     notes: str = ""
     details: tuple[str, ...] = ()
+    remains: tuple[str, ...] = ()
+    """What is known of questions without a reply."""
 
     @property
     def broken(self) -> int:
@@ -89,11 +94,14 @@ def play(row: Row, stage: Stage, crowd: Crowd, seed: int, scale: float) -> Resul
 def _result(row: Row, trial: Trial, history: History) -> Result:
     violations = check(history, row.bounds)
     missing = _unanswered(history) if row.answered else []
-    columns = Counter(COLUMNS.get(v.invariant) for v in violations if _counts(v, missing))
+    abouts = {(v.invariant, v.about) for v in violations if _counts(v, missing)}
+    columns = Counter(COLUMNS.get(invariant) for invariant, _ in abouts)
     others = [str(v) for v in violations if _counts(v, missing) and v.invariant not in COLUMNS]
     if not row.ordered:
         trial.notes.append(f"{columns.pop('disordered', 0)} came too late to be put in order")
     times = recoveries(trial.deaths, trial.questions, history)
+    if row.recovery is not None and times and percentile(times, 95) > row.recovery:
+        trial.broken.append(f"recovered later than {row.recovery:.0f} s")
     return Result(
         row=row.name,
         what=row.what,
@@ -110,12 +118,19 @@ def _result(row: Row, trial: Trial, history: History) -> Result:
         player=trial.stage.cast.name,
         notes="; ".join([*trial.notes, _listed(trial.faults)]),
         details=tuple(map(str, violations)),
+        remains=tuple(_remains(trial, missing)),
     )
 
 
 def _unanswered(history: History) -> list[str]:
     cases = attributed(history).cases
     return [case.mention.ts for case in cases if case.wanted and not case.ends]
+
+
+def _remains(trial: Trial, missing: Iterable[str]) -> Iterator[str]:
+    for question in trial.questions:
+        if question.ts in missing:
+            yield from remains(trial.stage, question)
 
 
 def _counts(violation: Violation, missing: Iterable[str]) -> bool:

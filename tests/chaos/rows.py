@@ -36,14 +36,12 @@ NAIVE: Final = baseline("naive worker", "naive")
 STOCK: Final = baseline("stock RQ worker", "stock")
 
 MATRIX: Final = (
-    Act(Cast(), rows_bot.ONE_BOT),
-    Act(Cast(bots=2), rows_bot.TWO_BOTS),
-    Act(Cast(workers=2), rows_worker.ROWS),
+    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS)),
+    Act(
+        Cast(bots=2, workers=2),
+        (*rows_bot.TWO_BOTS, *rows_worker.ROWS, rows_worker.KILLED, rows_mixed.ROW),
+    ),
     Act(Cast(proxied=True), rows_redis.ROWS),
-    Act(replace(Cast(), refilled=False), (rows_slack.LIMITED,)),
-    Act(Cast(), rows_slack.ROWS),
-    Act(Cast(workers=2), (rows_worker.KILLED,)),
-    Act(Cast(bots=2, workers=2), (rows_mixed.ROW,)),
     Act(Cast(workers=0), (rows_load.BURST,)),
     Act(DEFAULTS, (rows_load.ABUSER,)),
     Act(NAIVE, COMPARED),

@@ -8,7 +8,7 @@ from contract import keys
 from tests.chaos.havoc import Havoc
 from tests.chaos.recovery import job_of
 from tests.chaos.row import Row
-from tests.chaos.trial import Trial
+from tests.chaos.trial import Doomed, Trial
 
 EXIT: Final = 10.0
 """Seconds in which a process ends after SIGTERM."""
@@ -25,8 +25,9 @@ def at_point(point: Point, count: int) -> Row:
         for number in range(rounds):
             victim = trial.stage.bot(f"{point}:kill:{trial.dice.randint(1, 6)}")
             victim.wait_for("ready")
+            doomed = Doomed(trial, victim)
             trial.ask(trial.many(count // rounds, 4))
-            if not trial.expect_death(victim, 20.0):
+            if not doomed.died():
                 trial.broken.append(f"bot {number} did not die")
         trial.stage.revive()
 

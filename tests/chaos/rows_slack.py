@@ -29,7 +29,7 @@ def limited(trial: Trial) -> None:
         for method in ("chat.", "conversations.")
     ]
     trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
-    trial.ask(trial.many(40, 10), over=4)
+    trial.ask(trial.many(60, 16), over=4)
     trial.settle(90)
 
 
@@ -132,6 +132,7 @@ def _refused(trial: Trial) -> Counter[tuple[str, str]]:
 LIMITED: Final = Row("S1", "every fifth call is answered with 429", limited)
 UNSURE: Final = Row("S3", "connections cut before and after the effect, late answers", unsure)
 ROWS: Final = (
+    LIMITED,
     Row("S2", "500, 502, 503, a page, half an answer, errors of Slack's own", failing),
     UNSURE,
     Row("S9", "archived, thrown out, deleted under us, token revoked", taken_away, answered=False),

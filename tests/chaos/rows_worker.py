@@ -5,77 +5,79 @@ import signal
 import time
 from typing import Final
 
-from tests.chaos.asking import LONG
+from tests.chaos.asking import LONG, Question
 from tests.chaos.havoc import Havoc
 from tests.chaos.promises import Bounds
 from tests.chaos.recovery import held, job_of
 from tests.chaos.row import Row
 from tests.chaos.stage import LEASE
-from tests.chaos.trial import Trial
+from tests.chaos.trial import Doomed, Trial
 from tests.support.children import children, command
 from tests.support.processes import Process
 from worker.faults import Point
 
+RECOVERED: Final = LEASE + 5
+"""Seconds after which another worker must be at it."""
 HANGS: Final = 30.0
 """Seconds without a step after which a worker takes its engine for hung."""
+PATIENCE: Final = 45.0
+"""Seconds in which anything must happen."""
 CAP: Final = 3
 """How often generation may begin for one question."""
 
 
 def at_point(name: str, what: str, point: Point, latest: int = 4) -> Row:
-    """Return the row in which two of three workers die at a point."""
+    """Return the row in which one of three workers dies at a point."""
 
     def act(trial: Trial) -> None:
-        faults = [f"{point}:kill:{trial.dice.randint(1, latest)}" for _ in range(2)]
-        victims = [trial.stage.worker(fault) for fault in faults]
-        for victim in victims:
-            victim.wait_for("model loaded", within=120)
-        trial.ask(trial.many(40, 12))
-        for victim in victims:
-            if not trial.expect_death(victim, 20.0):
-                trial.broken.append(f"no worker died at {point}")
+        victim = trial.stage.worker(f"{point}:kill:{trial.dice.randint(1, latest)}")
+        victim.wait_for("model loaded", within=120)
+        doomed = Doomed(trial, victim)
+        trial.ask(trial.many(40, 16))
+        if not doomed.died():
+            trial.broken.append(f"no worker died at {point}")
 
-    return Row(name, f"worker killed {what}", act)
+    return Row(name, f"worker killed {what}", act, recovery=RECOVERED)
 
 
 def poison(trial: Trial) -> None:
-    """Kill whichever worker generates the reply to one of two questions, as often as it tries."""
-    trial.ask(trial.many(20, 6))
-    poisons = [trial.say(LONG) for _ in range(trial.many(2))]
-    asked = trial.ask(trial.many(40, 8), over=4)
-    for question in poisons:
-        for _ in range(CAP):
-            if not _kill_who_writes(trial, job_of(question)):
-                break
-    trial.settle(90)
-    ends = [trial.following.shown(question, "error", 1.0) for question in poisons]
-    if not all(ends):
-        trial.broken.append(f"{ends.count(False)} poisons without an error")
-    punished = [q for q in asked if trial.following.shown(q, "error", 0.0)]
+    """Kill whichever worker generates the reply to a poison, as often as one tries."""
+    healthy: list[Question] = []
+    poisons: list[Question] = []
+    for _ in range(trial.many(2)):
+        healthy += trial.ask(trial.many(10, 4))
+        poisons.append(trial.say(LONG))
+        while _kill_who_writes(trial, poisons[-1]):
+            healthy += trial.ask(trial.many(10, 4))
+    trial.settle()
+    ended = [trial.following.shown(question, "error") for question in poisons]
+    if not all(ended):
+        trial.broken.append(f"{ended.count(False)} poisons without an error")
+    punished = [question for question in healthy if trial.following.shown(question, "error")]
     if punished:
-        trial.broken.append(f"{len(punished)} innocent questions ended as errors")
-    trial.notes.append(f"{len(poisons)} poisons, killed {trial.faults['worker killed']} times")
+        trial.broken.append(f"{len(punished)} healthy questions ended as errors")
+    if trial.faults["worker killed"] > CAP * len(poisons):
+        trial.broken.append("a poison was tried too often")
+    trial.notes.append(f"{len(poisons)} poisons")
 
 
-def _kill_who_writes(trial: Trial, job: str) -> bool:
-    """Kill the worker that has begun to write this job's reply; say whether there was one."""
-    deadline = time.monotonic() + 45
-    before = time.monotonic()
-    while time.monotonic() < deadline:
-        for worker in list(trial.stage.workers):
-            if job in held(worker) and _grows(trial, job, before):
-                trial.kill_worker(worker)
-                return True
-        time.sleep(0.05)
-    return False
-
-
-def _grows(trial: Trial, job: str, since: float) -> bool:
-    for call in trial.stage.workspace.calls(method="chat.update"):
-        said = (call["args"].get("metadata") or {}).get("event_payload") or {}
-        if call["at"] > since and said.get("job") == job and said.get("state") == "growing":
+def _kill_who_writes(trial: Trial, question: Question) -> bool:
+    """Kill the worker that lets the reply grow; False where the question has its end."""
+    seen = trial.following.count(question, "growing")
+    while trial.following.open([question]):
+        writer = _writer(trial, question)
+        if writer is not None and trial.following.count(question, "growing") > seen:
+            trial.kill_worker(writer)
             return True
+        if not trial.following.news(PATIENCE):
+            trial.broken.append("a poison stood still")
+            return False
     return False
+
+
+def _writer(trial: Trial, question: Question) -> Process | None:
+    job = job_of(question)
+    return next((worker for worker in trial.stage.workers if job in held(worker)), None)
 
 
 def engine(trial: Trial) -> None:
@@ -117,8 +119,8 @@ def sleepers(trial: Trial) -> None:
 
 def random_kills(trial: Trial) -> None:
     """Kill a worker every few seconds, whatever it does; another one starts in its place."""
-    with Havoc(trial.dice, 5.0, trial.kill_worker):
-        trial.ask(trial.many(150), over=15 * trial.scale)
+    with Havoc(trial.dice, 4.0, trial.kill_worker):
+        trial.ask(trial.many(150), over=max(20 * trial.scale, 12))
     trial.stage.revive()
 
 
@@ -138,4 +140,6 @@ ROWS: Final = (
         Bounds(end=90.0, late_edits=1),
     ),
 )
-KILLED: Final = Row("W*", "worker killed every 5 s, whatever it does", random_kills)
+KILLED: Final = Row(
+    "W*", "worker killed every 4 s, whatever it does", random_kills, recovery=RECOVERED
+)

@@ -24,7 +24,7 @@ SPEED: Final = 60.0
 PEOPLE: Final = 20
 CHANNELS: Final = 12
 REFILL: Final = 0.2
-"""Seconds between two times at which the budgets of Slack's methods are full again."""
+"""Seconds after which the budgets of Slack's methods are full again, instead of a minute."""
 OPEN_DOOR: Final = {
     "STARCHAT_MOST_PENDING": "100000",
     "STARCHAT_MOST_PER_PERSON": "10000",
@@ -45,8 +45,6 @@ class Cast:
     workers: int = 1
     variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
     proxied: bool = False
-    refilled: bool = True
-    """Whether budgets are kept full: a minute of Slack's would be longer than a whole row."""
     patience: float = 90.0
     """Seconds that a row waits at most for replies."""
 
@@ -77,9 +75,12 @@ class Stage:
         self.people, self.channels = self._settle()
         self._over = threading.Event()
         self._refill = threading.Thread(target=self._keep_full, daemon=True)
-        self.revive()
-        if cast.refilled:
-            self._refill.start()
+        self._refill.start()
+        try:
+            self.revive()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -90,8 +91,7 @@ class Stage:
     def close(self) -> None:
         """End everything, people's side last."""
         self._over.set()
-        if self._refill.is_alive():
-            self._refill.join()
+        self._refill.join()
         for process in self.processes:
             process.kill()
         if self.proxy is not None:
@@ -162,10 +162,10 @@ class Stage:
 
 
 def _fill(redis: Redis) -> None:
+    # Slack's minutes would be longer than a whole row. What Slack has frozen stays frozen.
     with contextlib.suppress(RedisError):
-        spent = list(redis.scan_iter("starchat:*:rate:*", count=1000))
-        if spent:
-            redis.delete(*spent)
+        for budget in redis.scan_iter("starchat:*:rate:*", count=1000):
+            redis.hdel(budget, "left", "at")
 
 
 def dice(*seeds: object) -> random.Random:

@@ -8,6 +8,8 @@ from typing import Final
 
 from tests.chaos.row import Result
 
+SHOWN: Final = 5
+"""Violations of one row that are listed."""
 TITLES: Final = (
     *("row", "fault", "mentions", "faults", "missing", "doubled", "wrong place", "out of order"),
     *("other", "recovery p50 / p95", "seconds", "measured"),
@@ -27,11 +29,11 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def violations(results: Sequence[Result]) -> str:
-    """Return what was broken, a line each."""
+    """Return what was broken, a line each and a few of each row."""
     return "\n".join(
         f"{result.player} {result.row}: {why}"
         for result in results
-        for why in dict.fromkeys((*result.details, *result.others))
+        for why in list(dict.fromkeys((*result.others, *result.details)))[:SHOWN]
     )
 
 

@@ -1,12 +1,13 @@
 """One row while it is played: who asks, what breaks, and what became of it."""
 
-import contextlib
 import random
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from contract.job import QUEUE
 from tests.chaos.asking import Crowd, Question, dealt
 from tests.chaos.following import Following
 from tests.chaos.history import History
@@ -14,6 +15,8 @@ from tests.chaos.recovery import Death, held
 from tests.chaos.stage import Stage
 from tests.support.processes import Process
 
+UNCLAIMED: Final = f"rq:queue:{QUEUE}:intermediate"
+FOREVER: Final = 3600.0
 LONGEST: Final = 60.0
 """Seconds that a row waits for its last reply."""
 
@@ -78,9 +81,14 @@ class Trial:
         victim = victim or self.dice.choice(stage.workers)
         at = stage.drop(victim)
         self.faults["worker killed"] += 1
-        self.deaths.append(Death(at, held(victim)))
+        self.deaths.append(Death(at, held(victim) | self.unclaimed()))
         if replaced:
             stage.worker()
+
+    def unclaimed(self) -> frozenset[str]:
+        """Return the jobs that a worker has taken from the list and not claimed yet."""
+        with self.stage.direct() as redis:
+            return frozenset(job.decode() for job in redis.lrange(UNCLAIMED, 0, -1))
 
     def kill_bot(self) -> None:
         """Kill a bot at once; another one starts in its place."""
@@ -97,16 +105,33 @@ class Trial:
         self.stage.redis.restart()
         self.deaths.append(Death(time.monotonic()))
 
-    def expect_death(self, victim: Process, within: float = 60.0) -> bool:
-        """Wait until a process dies by a fault of its own; say whether it did."""
-        with contextlib.suppress(Exception):
-            victim.wait(within)
-            at = self.stage.drop(victim)
-            self.faults["worker killed" if victim.room != "bot" else "bot killed"] += 1
-            self.deaths.append(Death(at, held(victim) if victim.room != "bot" else None))
-            return True
-        self.stage.drop(victim)
-        return False
+
+class Doomed:
+    """A process that will die by a fault of its own; notes when, and what it held then."""
+
+    def __init__(self, trial: Trial, victim: Process) -> None:
+        """Watch from now on."""
+        self._trial = trial
+        self._victim = victim
+        self._watch = threading.Thread(target=self._wait, name="doomed", daemon=True)
+        self._watch.start()
+
+    def died(self, within: float = 30.0) -> bool:
+        """Wait for the death; end the process where it does not come. Say whether it came."""
+        self._watch.join(within)
+        dead = not self._watch.is_alive()
+        self._trial.stage.drop(self._victim)
+        self._watch.join()
+        if not dead:
+            self._trial.deaths.pop()
+        return dead
+
+    def _wait(self) -> None:
+        self._victim.wait(FOREVER)
+        at, trial, what = time.monotonic(), self._trial, self._victim.room
+        jobs = None if what == trial.stage.cast.bot else held(self._victim) | trial.unclaimed()
+        trial.deaths.append(Death(at, jobs))
+        trial.faults[f"{what} killed"] += 1
 
 
 def restricted(history: History, trial: Trial) -> History:
