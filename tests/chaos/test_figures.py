@@ -62,11 +62,13 @@ def test_a_line_with_a_planted_word_or_a_secret_leaks(text: str, *, leaks: bool)
 
 def test_a_leak_is_named_by_process_and_line_and_not_shown_again() -> None:
     """The summary of a run is a log too."""
-    lines = (LogLine("worker", "x"), LogLine("worker", ASKED.token), LogLine("worker", SECRET))
-    found = violations(History(mentions=(ASKED,), lines=lines, secrets=(SECRET,)))
+    other = replace(ASKED, ts="11.0", token="q2-abcdef")
+    texts = ("q2-abcdef", "x", ASKED.token, SECRET)
+    lines = tuple(LogLine("worker", text) for text in texts)
+    found = violations(History(mentions=(ASKED, other), lines=lines, secrets=(SECRET,)))
     assert [leak.why for leak in found] == [
-        "1 secrets, the first in line 3",
-        "1 texts of questions, the first in line 2",
+        "1 secrets, the first in line 4",
+        "2 texts of questions, the first in line 1",
     ]
 
 
@@ -127,7 +129,8 @@ def test_quick_acknowledgements_are_fine(seconds: list[float]) -> None:
 
 def test_a_late_acknowledgement_is_named() -> None:
     """Slack waits for three seconds."""
-    late = replace(ASKED, deliveries=(Delivery("message", 5.0, 8.5),))
+    deliveries = Delivery("message", 5.0, 8.5), Delivery("app_mention", 5.0, 5.1)
+    late = replace(ASKED, deliveries=deliveries)
     assert broken(History(mentions=(late,))) == [(Invariant.ACKNOWLEDGED, "10.0")]
 
 

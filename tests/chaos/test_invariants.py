@@ -187,6 +187,15 @@ def test_what_was_deleted_before_the_next_came_never_stood_beside_it() -> None:
     assert named_by(run(ONE, messages=(gone, REPLY))) == set()
 
 
+def test_two_stand_together_until_the_first_of_them_goes() -> None:
+    """Whichever that is."""
+    first = Message(named(10.5), ONE.place, (Version(10.5, State.PLACEHOLDER),), deleted_at=11.2)
+    second = replace(first, ts=named(10.9), versions=(Version(10.9, State.PLACEHOLDER),))
+    second = replace(second, deleted_at=20.0)
+    history = run(ONE, messages=(first, second, reply(ONE, after=10.5)))
+    assert named_by(history) == set()
+
+
 # -- I3: the right place
 
 
@@ -212,6 +221,14 @@ def test_replies_in_the_wrong_order_are_named() -> None:
     """The younger question's reply stands above the older one's."""
     swapped = (reply(ONE, after=15.0), reply(FOLLOWING, after=1.0))
     assert named_by(run(ONE, FOLLOWING, messages=swapped)) == {(Invariant.ORDER, ONE.ts)}
+
+
+def test_every_reply_of_a_question_must_stand_above_the_next() -> None:
+    """Also the one too many."""
+    twice = (reply(ONE), reply(FOLLOWING), reply(ONE, after=30.0))
+    assert (Invariant.ORDER, ONE.ts) in named_by(run(ONE, FOLLOWING, messages=twice))
+    twice = (reply(ONE, after=12.0), reply(FOLLOWING), reply(FOLLOWING, after=30.0))
+    assert (Invariant.ORDER, ONE.ts) in named_by(run(ONE, FOLLOWING, messages=twice))
 
 
 def test_order_is_promised_only_to_what_was_heard_in_order() -> None:
@@ -339,6 +356,16 @@ def test_a_reply_without_metadata_is_known_by_its_words() -> None:
     moved = replace(older, place=ELSEWHERE)
     broken = {(Invariant.RIGHT_PLACE, ONE.ts)}
     assert named_by(run(ONE, FOLLOWING, messages=(moved, younger))) == broken
+
+
+def test_among_several_words_the_reply_answers_what_was_asked_there_last() -> None:
+    """It may quote an older question of its thread, and one of another thread."""
+    other = mention(25.0, channel="C2")
+    said = reply(FOLLOWING, after=8.0, ours=False)
+    words = frozenset({ONE.token, FOLLOWING.token, other.token})
+    quoting = replace(said, versions=(replace(said.last, words=words),))
+    messages = (REPLY, quoting, reply(other))
+    assert named_by(run(ONE, FOLLOWING, other, messages=messages)) == set()
 
 
 def test_metadata_says_more_than_words() -> None:
