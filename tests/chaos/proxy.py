@@ -33,6 +33,7 @@ class Trouble:
     lose: float = 0.0
     stalled: bool = False
     away: bool = False
+    times: int = 1_000_000
 
 
 CALM: Final = Trouble()
@@ -49,6 +50,7 @@ class Proxy:
         self._target = target
         self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose, not secret
         self._trouble = CALM
+        self._struck = 0
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._serves = threading.Event()
@@ -97,7 +99,7 @@ class Proxy:
         assert done.wait(PATIENCE)
 
     def _change(self, trouble: Trouble) -> None:
-        self._trouble = trouble
+        self._trouble, self._struck = trouble, 0
         if trouble.stalled:
             self._flows.clear()
         else:
@@ -143,7 +145,10 @@ class Proxy:
 
     def strikes(self, probability: float) -> bool:
         """Throw the dice."""
-        return self._dice.random() < probability
+        if self._struck >= self._trouble.times or self._dice.random() >= probability:
+            return False
+        self._struck += 1
+        return True
 
 
 class _Line:

@@ -90,11 +90,21 @@ def test_nothing_passes_a_stall(redis: Redis, proxy: Proxy, server: RedisServer)
     assert redis.incr("counter") == counted(server) > 0
 
 
-def test_connections_are_cut_at_once(redis: Redis, proxy: Proxy) -> None:
+def test_connections_are_cut_at_once(proxy: Proxy) -> None:
     """Who has one open must open another."""
-    before = redis.client_id()
-    proxy.cut()
-    assert redis.client_id() != before
+    with Redis.from_url(proxy.url) as patient:
+        before = patient.client_id()
+        proxy.cut()
+        assert patient.client_id() != before
+
+
+def test_trouble_may_strike_once(redis: Redis, proxy: Proxy, server: RedisServer) -> None:
+    """So many times and not again, until it is set anew."""
+    redis.ping()
+    proxy.trouble = Trouble(lose=1.0, times=1)
+    with pytest.raises(Broken):
+        redis.incr("counter")
+    assert redis.incr("counter") == counted(server) == 2
 
 
 def test_whoever_is_away_takes_no_connection(proxy: Proxy) -> None:

@@ -3,7 +3,12 @@
 -- ARGV: 1 job id  2 token  3 lease ms
 -- Returns 1; 0 when another execution holds it; -1 when the job is finished, cancelled or gone.
 -- The status changes together with the lease: a job that is `queued` never has an owner.
+-- Whoever missed the answer to a claim claims again by the same token: it is theirs already.
 local status = redis.pcall('HGET', KEYS[2], 'status')
+if status == 'started' and redis.call('GET', KEYS[1]) == ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  return 1
+end
 if status ~= 'queued' then
   redis.call('LREM', KEYS[3], 1, ARGV[1])
   return status == 'started' and 0 or -1

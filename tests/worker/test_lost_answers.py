@@ -1,0 +1,48 @@
+"""Redis has done what it was asked, and its answer is lost on the way: it is asked again."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from contract import keys
+from tests.chaos.proxy import Proxy, Trouble
+from tests.support.redis import RedisServer
+from worker.leases import INTERMEDIATE, JOB, Claims
+
+JOB_ID = "T1-C1-1-1"
+FIRST = Trouble(lose=1.0, times=1)
+"""Lose the answer to the next request, and to no other."""
+
+
+@pytest.fixture
+def proxy(server: RedisServer) -> Iterator[Proxy]:
+    """A wire to Redis that may lose answers."""
+    with Proxy(server.socket) as running:
+        yield running
+
+
+@pytest.fixture
+def claims(proxy: Proxy, client: redis.Redis) -> Iterator[Claims]:
+    """A worker's claims over that wire, with a job that RQ's list has just given out."""
+    client.hset(JOB + JOB_ID, "status", "queued")
+    client.lpush(INTERMEDIATE, JOB_ID)
+    with redis.Redis.from_url(proxy.url, retry=Retry(NoBackoff(), 3)) as wire:
+        claims = Claims(wire, 30.0, "w")
+        claims.reap()
+        yield claims
+
+
+def test_a_claim_whose_answer_was_lost_is_a_claim(
+    claims: Claims, proxy: Proxy, client: redis.Redis
+) -> None:
+    """The worker runs what it has claimed; nobody would ever put such a job back."""
+    assert claims.claim("T1-C1-0-0", "other") == -1
+    proxy.trouble = FIRST
+
+    assert claims.claim(JOB_ID, "token") == 1
+    assert client.get(keys.lease(JOB_ID)) == b"token"
+    assert client.lrange(INTERMEDIATE, 0, -1) == [JOB_ID.encode()]
+    assert claims.claim(JOB_ID, "another") == 0
