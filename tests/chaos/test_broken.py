@@ -1,7 +1,9 @@
 """Twelve bots that each break a promise are each caught, and the bot that keeps all is not."""
 
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,18 +18,19 @@ from tests.support.processes import Process
 from tests.support.waiting import until
 from tests.support.workspace import ADA, GENERAL, Workspace
 
+NUMBERS: Final = itertools.count(1)
 HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
 
 
 class Run:
-    """A workspace and one of the small bots, which may be killed and started again."""
+    """One of the small bots in a workspace; it may be killed and started again."""
 
-    def __init__(self, name: str) -> None:
-        self.workspace = Workspace()
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.workspace = workspace
         self._name = name
+        self._began = time.monotonic()
         self._bots: list[Process] = []
         self._asked: list[str] = []
-        self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +42,7 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-        self.workspace.stop()
+        self._mend()
 
     def start(self, *hold: str) -> Process:
         """Start the bot; with `hold` it stands still before it answers."""
@@ -50,23 +53,32 @@ class Run:
 
     def ask(self, what: str = "echo", more: str = "") -> None:
         """Ask a question of its own."""
-        words = f"@StarChat {what} {token(next(self._numbers))} {more}"
+        words = f"@StarChat {what} {token(next(NUMBERS))} {more}"
         self._asked.append(self.workspace.post(ADA, GENERAL, words))
 
     def settle(self) -> None:
         """Wait until Slack has all acknowledgements, and end what went wrong."""
         until(self._settled, what="all acknowledgements")
-        self.workspace.faults()
-        self.workspace.clock(speed=1.0, ack_seconds=3.0)
+        self._mend()
 
     def history(self) -> History:
         """Return what happened; these bots do nothing after their acknowledgement."""
-        return collect(self.workspace, self._bots)
+        whole, began = collect(self.workspace, self._bots), self._began
+        return replace(
+            whole,
+            mentions=tuple(m for m in whole.mentions if m.asked_at > began),
+            messages=tuple(m for m in whole.messages if m.versions[0].at > began),
+            calls=tuple(call for call in whole.calls if call.at > began),
+        )
 
     def stop(self) -> None:
         """End the bot."""
         for bot in self._bots:
             bot.stop()
+
+    def _mend(self) -> None:
+        self.workspace.faults()
+        self.workspace.clock(speed=1.0, ack_seconds=3.0)
 
     def _settled(self) -> bool:
         told = [e for e in self.workspace.envelopes() if e["ts"] in self._asked]
@@ -144,12 +156,19 @@ BROKEN: Final = (
 FAULTS: Final = (plainly, killed, doubled, dropped, limited, failing)
 
 
+@pytest.fixture(scope="module")
+def town() -> Iterator[Workspace]:
+    """One workspace, in which one bot after the other lives."""
+    with Workspace() as workspace:
+        yield workspace
+
+
 @pytest.mark.parametrize(("name", "fault", "broken"), BROKEN, ids=[one[0] for one in BROKEN])
 def test_a_broken_bot_is_caught(
-    name: str, fault: Callable[[Run], None], broken: set[Invariant]
+    town: Workspace, name: str, fault: Callable[[Run], None], broken: set[Invariant]
 ) -> None:
     """The checker names the promise that the bot breaks, and no other."""
-    with Run(name) as run:
+    with Run(town, name) as run:
         fault(run)
         violations = check(run.history())
     assert {violation.invariant for violation in violations} == broken, violations
@@ -161,9 +180,9 @@ def test_every_broken_bot_has_a_test() -> None:
     assert {name for name, _, _ in BROKEN} == BOTS.keys() - {"Bot"}
 
 
-def test_the_honest_bot_is_left_alone_by_the_same_faults() -> None:
+def test_the_honest_bot_is_left_alone_by_the_same_faults(town: Workspace) -> None:
     """Each fault that shows a flaw happens to it, and every question has its one reply."""
-    with Run("Bot") as run:
+    with Run(town, "Bot") as run:
         for fault in FAULTS:
             fault(run)
             run.stop()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.chaos.history import (
@@ -122,6 +122,7 @@ def _pinging(_to: Mention, said: Message) -> tuple[Message, ...]:
     ],
     ids=["lost", "doubled", "moved", "changed", "pinging"],
 )
+@settings(max_examples=40)
 @given(history=kept().filter(lambda history: history.mentions), data=st.data())
 def test_one_damage_anywhere_is_named(
     damage: Damage, broken: set[Invariant], history: History, data: st.DataObject

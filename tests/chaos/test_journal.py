@@ -178,11 +178,11 @@ def test_a_retry_after_may_be_nonsense(
     assert collect(town).calls[-1].retry_after == seconds
 
 
-def test_logs_are_kept_by_process() -> None:
-    """With what the operator gave: canaries, samples and secrets pass through."""
-    with Workspace() as other, Process("fakeslack", "--port", "0") as process:
+def test_logs_are_kept_by_process(town: Workspace) -> None:
+    """As whole lines; which secrets are looked for in them is the caller's to say."""
+    with Process("fakeslack", "--port", "0") as process:
         process.wait_for_line("fakeslack: http")
-        history = collect(other, [process], secrets=["s"])
+        history = collect(town, [process], secrets=["s"])
     assert [line.text for line in history.lines] == process.lines
     assert {line.process for line in history.lines} == {f"fakeslack {process.pid}"}
     assert history.secrets == ("s",)
