@@ -10,16 +10,19 @@ from slack_bolt import App
 from bot import slack
 from bot.admission import Policy
 from bot.background import Background
+from bot.edits import Edits
 from bot.faults import Faults
 from bot.forgetting import Forgetting
 from bot.health import Health, Metrics
 from bot.http_mode import HttpMode
 from bot.identity import Me
+from bot.jobs import Jobs
 from bot.line import Line
 from bot.listeners import Listeners
 from bot.names import Names
 from bot.outbox import Limits, Outbox
 from bot.posting import Posting
+from bot.revisions import Revisions
 from bot.sessions import Sessions
 from bot.settings import Settings
 from bot.signs import Signs
@@ -83,14 +86,15 @@ class Bot:
         self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
     ) -> Listeners:
         settings, redis, line = self._settings, self._redis, Line(self._redis)
+        threads, known = Threads(redis, self._web, me), Names(redis, self._web, names)
         turns = Turns(
             me=me,
             redis=redis,
             policy=_policy(settings),
-            display=settings.starchat_display,
-            threads=Threads(redis, self._web, me),
+            jobs=Jobs(me, settings.starchat_display, threads, known),
+            threads=threads,
             sessions=Sessions(redis),
-            names=Names(redis, self._web, names),
+            names=known,
             outbox=Outbox(redis, _limits(settings), Faults.read(settings.starchat_fault)),
             line=line,
             signs=Signs(redis, line, posting, background),
@@ -99,9 +103,22 @@ class Bot:
             background=background,
             metrics=self._metrics,
         )
+        edits = Edits(
+            me=me,
+            restart=settings.starchat_edited == "restart",
+            jobs=turns.jobs,
+            threads=threads,
+            outbox=turns.outbox,
+            revisions=Revisions(redis),
+            line=line,
+            signs=turns.signs,
+            posting=posting,
+            background=background,
+        )
         return Listeners(
             me=me,
             turns=turns,
+            edits=edits,
             line=line,
             posting=posting,
             forgetting=turns.forgetting,

@@ -42,7 +42,7 @@ def build(
     said = [
         _said(m, me, known, named=several)
         for m in before
-        if m.ts == until or not (m.kind is Kind.REPLY or _told(m, me))
+        if m.ts == until or not (m.kind is Kind.REPLY or told(m, me))
     ]
     turns = (*said, *_replies(before))
     return in_order(tuple(t for t in turns if t.text.strip() or t.ts == until), until=until)
@@ -60,8 +60,8 @@ def fitting(conversation: Conversation, most: int) -> Conversation:
     return tuple(reversed(kept))
 
 
-def _told(message: Message, me: Me) -> bool:
-    """Whether the message told the bot itself something, as `follow`, and not the model."""
+def told(message: Message, me: Me) -> bool:
+    """Say whether the message told the bot itself something, as `follow`, and not the model."""
     addressed = me.user in mrkdwn.addressed(message.text)
     return addressed and not message.files and command(message.text, me) is not None
 

@@ -13,6 +13,9 @@ from contract.job import Thread
 
 Json = Mapping[str, Any]
 
+ANSWER_AGAIN: Final = "answer_again"
+"""The `action_id` of the button under which an edited question is answered again."""
+
 ASKING: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message"})
 """Subtypes of messages that may ask something."""
 
@@ -60,7 +63,11 @@ class Posted(BaseModel):
 
 
 class Changed(BaseModel):
-    """A message that was edited, or unfurled; `version` orders the changes of one message."""
+    """
+    A message that was edited, or unfurled; `version` orders the changes of one message.
+
+    `edited` is whether somebody else than us has changed its words, as far as Slack says.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,6 +76,7 @@ class Changed(BaseModel):
     version: Timestamp
     message: Message | None
     own: bool
+    edited: bool = False
 
 
 class Deleted(BaseModel):
@@ -79,6 +87,19 @@ class Deleted(BaseModel):
     thread: Thread
     ts: Timestamp
     version: Timestamp
+
+
+class AskedAgain(BaseModel):
+    """A person wants a new answer to a question that was edited; `version` names the edit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    ts: Timestamp
+    version: Timestamp
+    user: Id
+    user_team: Id
+    answer_to: str
 
 
 class HomeOpened(BaseModel):
@@ -117,6 +138,25 @@ def read(body: Json, me: Me) -> Event:
     try:
         return _event(event, body, me)
     except (ValidationError, KeyError, TypeError, AttributeError):
+        return Other(readable=False)
+
+
+def read_press(body: Json, me: Me) -> AskedAgain | Other:
+    """Read the body of a `block_actions`; what is none of our buttons is `Other`."""
+    try:
+        action = body["actions"][0]
+        if action["action_id"] != ANSWER_AGAIN:
+            return Other()
+        root, ts, version = action["value"].split(" ")
+        return AskedAgain(
+            thread=Thread(team=me.team, channel=body["channel"]["id"], ts=root),
+            ts=ts,
+            version=version,
+            user=body["user"]["id"],
+            user_team=body["user"].get("team_id") or me.team,
+            answer_to=body["response_url"],
+        )
+    except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
         return Other(readable=False)
 
 
@@ -197,13 +237,22 @@ def _changed(event: Json, team: str, me: Me) -> Event:
     if raw.get("subtype") == "tombstone":
         # A deleted root with replies stays behind as a tombstone.
         return _deleted(event, raw["ts"], team)
+    message, own = Message.read(raw, me), me.wrote(raw)
     return Changed(
         thread=_thread(team, event["channel"], raw),
         ts=raw["ts"],
         version=_version(event),
-        message=Message.read(raw, me),
-        own=me.wrote(raw),
+        message=message,
+        own=own,
+        edited=message is not None and not own and not _same(event, message, me),
     )
+
+
+def _same(event: Json, message: Message, me: Me) -> bool:
+    """Whether a message says what it said before, as where Slack has unfurled a link in it."""
+    before = event.get("previous_message")
+    known = Message.read(before, me) if isinstance(before, Mapping) else None
+    return known is not None and (known.text, known.files) == (message.text, message.files)
 
 
 def _deleted(event: Json, ts: str, team: str) -> Deleted:

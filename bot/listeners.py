@@ -16,8 +16,19 @@ from slack_bolt import App, BoltRequest, BoltResponse
 
 from bot import views
 from bot.background import Background
+from bot.edits import Edits
 from bot.errors import SLACK_AWAY
-from bot.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
+from bot.events import (
+    AskedAgain,
+    Changed,
+    Deleted,
+    HomeOpened,
+    Other,
+    Posted,
+    Uninstalled,
+    read,
+    read_press,
+)
 from bot.forgetting import Forgetting
 from bot.health import Metrics
 from bot.identity import Me
@@ -41,6 +52,7 @@ class Listeners:
 
     me: Me
     turns: Turns
+    edits: Edits
     line: Line
     posting: Posting
     forgetting: Forgetting
@@ -78,6 +90,8 @@ class Listeners:
                 self._event(body, _attempt(request))
             case "command":
                 return self._command(body)
+            case "block_actions":
+                self._pressed(body)
             case "app_rate_limited":
                 log.error("slack limits our events")
         return BoltResponse(status=200, body="")
@@ -87,15 +101,22 @@ class Listeners:
             case Posted() as post:
                 self.turns.take(post, attempt=attempt)
             case Changed() as changed:
-                self.turns.change(changed)
+                self.edits.change(changed, attempt=attempt)
             case Deleted() as deleted:
-                self.turns.delete(deleted)
+                self.edits.delete(deleted, attempt=attempt)
             case HomeOpened() as opened:
                 self.background.do("home", self._show_home, opened.user)
             case Uninstalled() as gone:
                 self.background.do("forget team", self._forget_team, gone.team)
             case Other(readable=False):
                 log.warning("event not readable")
+
+    def _pressed(self, body: dict[str, Any]) -> None:
+        match read_press(body, self.me):
+            case AskedAgain() as asked:
+                self.edits.again(asked)
+            case Other(readable=False):
+                log.warning("press not readable")
 
     def _command(self, body: dict[str, Any]) -> BoltResponse:
         said = str(body.get("text") or "").strip().lower()

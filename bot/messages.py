@@ -63,7 +63,7 @@ class Message(BaseModel):
 
     @classmethod
     def _reply(cls, raw: Json, me: Me) -> Self | None:
-        said = _payload(raw)
+        said = payload(raw)
         question = said.get("question")
         if said.get("state") != FINAL or not isinstance(question, str):
             return None
@@ -102,12 +102,13 @@ class Message(BaseModel):
         )
 
 
-def _payload(raw: Json) -> Json:
+def payload(raw: Json) -> Json:
+    """Return what our metadata says of a message, empty where it is none of ours."""
     metadata = raw.get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA:
         return {}
-    payload = metadata.get("event_payload")
-    return payload if isinstance(payload, Mapping) else {}
+    said = metadata.get("event_payload")
+    return said if isinstance(said, Mapping) else {}
 
 
 def _listed(raw: Json, name: str) -> Sequence[Json]:

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from bot.faults import Faults, Point
 from bot.store import text
 from contract import keys
-from contract.job import DESCRIPTION, QUEUE, TASK, Job
+from contract.job import DESCRIPTION, QUEUE, TASK, Job, job_id
 from contract.scripts import ACCEPT, FINISH
 
 TIMEOUT: Final = 900
@@ -28,7 +28,11 @@ RETRIES: Final = 3
 WITHDRAW: Final = """
 local status, worker = unpack(redis.call('HMGET', KEYS[1], 'status', 'worker_name'))
 if not status then return 'gone' end
-if status == 'started' then return 'running' end
+if status == 'started' then
+  redis.call('HSET', KEYS[1], 'starchat_withdrawn', 1)
+  redis.call('HINCRBY', KEYS[1], 'starchat_revision', 1)
+  return 'running'
+end
 if status == 'queued' then redis.call('LREM', KEYS[2], 0, ARGV[1]) end
 if status == 'queued' or status == 'deferred' then
   redis.call('HSET', KEYS[1], 'status', 'canceled')
@@ -36,7 +40,10 @@ if status == 'queued' or status == 'deferred' then
 end
 return status
 """
-"""Takes a job that nobody has started away from the workers; says what it was before."""
+"""
+Takes a job that nobody has started away from the workers, and marks one that somebody runs, so
+that it ends as withdrawn whoever runs it next; says what it was before.
+"""
 
 
 class Outcome(StrEnum):
@@ -89,14 +96,28 @@ class Outbox:
     def accept(self, job: Job, *, gesture: str | None = None) -> Receipt:
         """Take a turn in unless it, or the same gesture of the person, was taken in before."""
         team, channel = job.thread.team, job.thread.channel
-        limits = self._limits
         seen = keys.seen(team, channel, job.ts)
-        fields = [part for pair in self._fields(job).items() for part in pair]
+        other = keys.gesture(team, gesture) if gesture else seen
+        return self._take_in(job, (seen, other), record(self._redis, job))
+
+    def again(self, job: Job, version: str, reply: str | None) -> Receipt:
+        """
+        Take a turn in once more whose question was edited at `version`, once for that edit.
+
+        `reply` is the message that answers it so far: the new answer comes in its place.
+        """
+        marker = keys.again(job.thread.team, job.thread.channel, job.ts, version)
+        taken = {} if reply is None else {keys.POSTING: "bot:again", keys.PLACEHOLDER: reply}
+        return self._take_in(job, (marker, marker), record(self._redis, job) | taken)
+
+    def _take_in(self, job: Job, markers: tuple[str, str], saved: dict[str, Any]) -> Receipt:
+        team, channel = job.thread.team, job.thread.channel
+        limits = self._limits
+        fields = [part for pair in saved.items() for part in pair]
         self._faults.reach(Point.BEFORE_ACCEPT)
         outcome, place, pending = self._accept(
             keys=[
-                seen,
-                keys.gesture(team, gesture) if gesture else seen,
+                *markers,
                 keys.PENDING,
                 keys.lane(team, channel, job.thread.ts),
                 keys.person(team, job.user),
@@ -122,9 +143,25 @@ class Outbox:
         """Say whether this message was already dealt with."""
         return bool(self._redis.exists(keys.seen(team, channel, ts)))
 
+    def asked(self, team: str, channel: str, ts: str) -> bool:
+        """Say whether this message became a job, whatever came of that."""
+        found = self._redis.get(keys.seen(team, channel, ts))
+        return found is not None and text(found) == job_id(team, channel, ts)
+
+    def placeholder(self, job: str) -> str | None:
+        """Return the `ts` of the message that answers a job, as long as Redis knows the job."""
+        found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)
+        return None if found is None else text(found)
+
     def claim(self, team: str, channel: str, ts: str) -> bool:
         """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""
-        key = keys.seen(team, channel, ts)
+        return self._mark(keys.seen(team, channel, ts))
+
+    def claim_edit(self, team: str, channel: str, ts: str, version: str) -> bool:
+        """Mark an edit as one after which a new answer is offered; say whether it was not yet."""
+        return self._mark(keys.offer(team, channel, ts, version))
+
+    def _mark(self, key: str) -> bool:
         return bool(self._redis.set(key, "notice", nx=True, ex=keys.MARKER_TTL))
 
     def cancel(self, job: str) -> str | None:
@@ -153,22 +190,22 @@ class Outbox:
             # It ended between our look and our word: the reply is there, nothing to stop.
             return
 
-    def _fields(self, job: Job) -> dict[str, Any]:
-        rq = RqJob.create(
-            TASK,
-            args=[job.encode()],
-            connection=self._redis,
-            id=job.id,
-            origin=QUEUE,
-            description=DESCRIPTION,
-            timeout=TIMEOUT,
-            result_ttl=keys.HOUR,
-            failure_ttl=keys.TEXT_TTL,
-            retry=Retry(max=RETRIES, enqueue_at_front=True),
-            status=JobStatus.QUEUED,
-            serializer=JSONSerializer,
-        )
-        rq.enqueued_at = datetime.now(UTC)
-        fields = rq.to_dict()
-        fields["status"] = JobStatus.QUEUED.value
-        return fields
+
+def record(redis: Redis, job: Job) -> dict[str, Any]:
+    """Return a job's hash as RQ keeps it."""
+    rq = RqJob.create(
+        TASK,
+        args=[job.encode()],
+        connection=redis,
+        id=job.id,
+        origin=QUEUE,
+        description=DESCRIPTION,
+        timeout=TIMEOUT,
+        result_ttl=keys.HOUR,
+        failure_ttl=keys.TEXT_TTL,
+        retry=Retry(max=RETRIES, enqueue_at_front=True),
+        status=JobStatus.QUEUED,
+        serializer=JSONSerializer,
+    )
+    rq.enqueued_at = datetime.now(UTC)
+    return rq.to_dict() | {"status": JobStatus.QUEUED.value}

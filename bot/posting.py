@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
 
 from bot import views
 from contract.job import Thread
@@ -15,6 +16,8 @@ log = structlog.get_logger()
 
 TRIES: Final = 3
 """How often a post that Slack puts off is tried. One that may have arrived is not repeated."""
+TIMEOUT: Final = 10
+"""Seconds for an answer to a button."""
 LONGEST_WAIT: Final = 30.0
 """Seconds; a longer wait is not worth a notice."""
 
@@ -42,17 +45,29 @@ class Posting:
         )
         return str(answer["ts"])
 
-    def whisper(self, channel: str, user: str, text: str, *, thread_ts: str | None = None) -> None:
+    def whisper(
+        self,
+        channel: str,
+        user: str,
+        text: str,
+        *,
+        thread_ts: str | None = None,
+        blocks: views.Blocks | None = None,
+    ) -> None:
         """Post what only one person sees. Without `thread_ts` it stands in the channel itself."""
         self._patiently(
             lambda: self._client.chat_postEphemeral(
                 channel=channel,
                 user=user,
                 text=text,
-                blocks=views.notice(text),
+                blocks=blocks or views.notice(text),
                 thread_ts=thread_ts,
             )
         )
+
+    def take_back(self, address: str) -> None:
+        """Remove the message whose button a person pressed."""
+        WebhookClient(address, timeout=TIMEOUT, retry_handlers=[]).send(delete_original=True)
 
     def delete(self, channel: str, ts: str) -> None:
         """Delete one of our messages; one that is gone already is as good."""

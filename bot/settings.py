@@ -39,6 +39,11 @@ class Settings(Shared):
         "edit or final",
         "How a reply grows: by `edit`s, or `final` for the whole text at once.",
     )
+    starchat_edited: Literal["restart", "finish"] = setting(
+        "restart",
+        "restart or finish",
+        "What a reply under way does when its question is edited: `restart`, or `finish` first.",
+    )
     starchat_most_pending: int = setting(
         1000,
         "a whole number from 1 to 100000",

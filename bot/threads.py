@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.identity import Me
-from bot.messages import Message
+from bot.messages import Message, payload
 from bot.store import text
 from contract import keys
 from contract.job import Thread
@@ -119,19 +119,26 @@ class Threads:
         """Keep the copy for another while: the bot was just asked in it."""
         pipe.expire(_key(thread), keys.TEXT_TTL)
 
+    def posted(self, thread: Thread, question: str) -> tuple[str, ...]:
+        """Return our messages in answer to a question, as Slack has them now, in their order."""
+        ours = (raw for raw in self._pages(thread) if self._me.wrote(raw))
+        found = [raw for raw in ours if payload(raw).get("question") == question]
+        return tuple(sorted(str(raw["ts"]) for raw in found))
+
     def _load(self, thread: Thread) -> bool:
         key = _key(thread)
         # From here on events are entered, so that nothing falls between them and the pages.
         self._redis.hset(key, STATE, "reading")
         self._redis.expire(key, keys.TEXT_TTL)
         try:
-            messages = list(self._pages(thread))
+            read = [Message.read(raw, self._me) for raw in self._pages(thread)]
         except SlackApiError as error:
             if error.response.get("error") not in SHUT:
                 raise
             log.warning("thread not readable", channel=thread.channel, why=error.response["error"])
             self._redis.delete(key)
             return False
+        messages = [message for message in read if message is not None]
         with self._redis.pipeline() as pipe:
             for message in messages:
                 pipe.hsetnx(key, message.ts, _entry(FIRST, message))
@@ -141,7 +148,7 @@ class Threads:
         log.info("thread read", channel=thread.channel, thread=thread.ts, messages=len(messages))
         return True
 
-    def _pages(self, thread: Thread) -> Iterator[Message]:
+    def _pages(self, thread: Thread) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             answer = self._client.conversations_replies(
@@ -151,10 +158,7 @@ class Threads:
                 cursor=cursor,
                 include_all_metadata=True,
             )
-            for raw in _listed(answer.get("messages")):
-                message = Message.read(raw, self._me)
-                if message is not None:
-                    yield message
+            yield from _listed(answer.get("messages"))
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return

@@ -6,7 +6,6 @@ not acknowledge, and Slack delivers the message again.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from redis import Redis
@@ -14,13 +13,12 @@ from redis import Redis
 from bot import admission, conversations, mrkdwn, views
 from bot.admission import Mode, Policy, Verdict
 from bot.background import Background
-from bot.errors import SLACK_AWAY
-from bot.events import Changed, Deleted, Place, Posted
+from bot.events import Place, Posted
 from bot.forgetting import Forgetting
 from bot.health import Metrics
 from bot.identity import Me
+from bot.jobs import Jobs
 from bot.line import Line
-from bot.messages import Message
 from bot.names import Names
 from bot.outbox import Outbox, Outcome, Receipt
 from bot.posting import Posting
@@ -28,14 +26,9 @@ from bot.sessions import Sessions
 from bot.signs import Signs
 from bot.threads import Threads
 from contract import beat
-from contract.job import MAX_BYTES, Display, Job, job_id
+from contract.job import MAX_BYTES
 
 log = structlog.get_logger()
-
-MOST_TEXT: Final = MAX_BYTES - 32 * 1024
-"""Bytes that the turns of a job may have; far more than any model reads at once."""
-LAST_ATTEMPT: Final = 3
-"""The number of Slack's last redelivery of an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +38,7 @@ class Turns:
     me: Me
     policy: Policy
     redis: Redis
-    display: Display
+    jobs: Jobs
     threads: Threads
     sessions: Sessions
     names: Names
@@ -69,22 +62,6 @@ class Turns:
         elif verdict is not Verdict.IGNORE:
             self._reply(post, verdict)
 
-    def change(self, changed: Changed) -> None:
-        """Keep the copy of a thread true to an edit. An edit is never a new turn."""
-        # A reply of ours that still grows changes every second and is no turn yet.
-        if changed.message is not None:
-            self.threads.keep(changed.thread, changed.message, changed.version)
-
-    def delete(self, deleted: Deleted) -> None:
-        """Forget a deleted message; if it was a question, nobody wants its answer any more."""
-        thread = deleted.thread
-        self.threads.drop(thread, deleted.ts, deleted.version)
-        # Slack may deliver the question itself later than its deletion.
-        self.outbox.claim(thread.team, thread.channel, deleted.ts)
-        orphan = self.outbox.cancel(job_id(thread.team, thread.channel, deleted.ts))
-        if orphan is not None:
-            self.background.do("delete", self.posting.delete, thread.channel, orphan)
-
     def _decide(self, post: Posted, attempt: int) -> Verdict:
         mode = self.sessions.mode(post.thread) if post.in_thread else None
         counts = mode is Mode.AUTO and post.place is not Place.DIRECT
@@ -100,7 +77,7 @@ class Turns:
         return verdict
 
     def _people(self, post: Posted, attempt: int) -> int | None:
-        messages = self._read(post, attempt)
+        messages = self.jobs.read(post.thread, attempt)
         return None if messages is None else conversations.people(messages)
 
     def _answer(self, post: Posted, attempt: int) -> None:
@@ -109,7 +86,7 @@ class Turns:
             # The thread need not be read again for the twin of a message that was taken in.
             self.metrics.outcome(Outcome.DUPLICATE)
             return self._join(post, attempt)
-        job = self._job(post, attempt)
+        job = self.jobs.of(post, attempt)
         if len(job.encode().encode()) > MAX_BYTES:
             return self._notice(post, views.TOO_LONG)
         receipt = self.outbox.accept(job, gesture=post.gesture)
@@ -139,40 +116,6 @@ class Turns:
                 self.threads.begin(post.thread, post.message, pipe)
             self.threads.touch(post.thread, pipe)
             pipe.execute()
-
-    def _job(self, post: Posted, attempt: int) -> Job:
-        messages = {m.ts: m for m in self._earlier(post, attempt)}
-        if post.message is not None:
-            messages[post.ts] = post.message
-        wanted = conversations.strangers(messages.values(), until=post.ts, me=self.me)
-        people = self.names.of(post.thread.team, wanted)
-        turns = conversations.build(
-            messages.values(),
-            until=post.ts,
-            me=self.me,
-            names={user: person.name for user, person in people.items()},
-        )
-        return Job(
-            thread=post.thread,
-            ts=post.ts,
-            user=post.author,
-            user_team=post.author_team,
-            turns=conversations.fitting(turns, MOST_TEXT),
-            display=self.display,
-        )
-
-    def _earlier(self, post: Posted, attempt: int) -> tuple[Message, ...]:
-        return (self._read(post, attempt) or ()) if post.in_thread else ()
-
-    def _read(self, post: Posted, attempt: int) -> tuple[Message, ...] | None:
-        """Read the thread; at the last delivery a message alone is better than none."""
-        try:
-            return self.threads.read(post.thread)
-        except SLACK_AWAY as error:
-            if attempt < LAST_ATTEMPT:
-                raise
-            log.warning("thread not read", channel=post.thread.channel, why=type(error).__name__)
-            return None
 
     def _reply(self, post: Posted, verdict: Verdict) -> None:
         thread = post.thread

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from bot.admission import Verdict
+from bot.events import ANSWER_AGAIN
 from contract.beat import Beat
 
 Blocks = list[dict[str, Any]]
@@ -37,6 +38,13 @@ NO_WORKER: Final = (
     "No worker is running at the moment. Your question is kept and will be answered as soon as "
     "one is back."
 )
+EDITED: Final = "You have edited your question after I answered it. Shall I answer it again?"
+EDITED_RUNNING: Final = (
+    "You have edited your question while I answer it. I finish what I have begun; when it is "
+    "done, I can answer again."
+)
+AT_IT: Final = "Your question is being answered. Press again when the answer is there."
+NOT_FOUND: Final = "I can no longer read that question. Please ask it again."
 HELD: Final = "Other questions of yours come first. This one is kept and follows them."
 LOADING: Final = "The model is still being loaded. Your question is kept; it will be answered then."
 
@@ -112,6 +120,17 @@ def _span(seconds: float | None) -> str:
 def notice(text: str) -> Blocks:
     """Return a sentence as a block of small print, which is never read back as a reply."""
     return [{"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}]
+
+
+def again(text: str, thread: str, ts: str, version: str) -> Blocks:
+    """Return a sentence with the button that has a question answered again."""
+    button = {
+        "type": "button",
+        "action_id": ANSWER_AGAIN,
+        "text": {"type": "plain_text", "text": "Answer again"},
+        "value": f"{thread} {ts} {version}",
+    }
+    return [_section(text), {"type": "actions", "elements": [button]}]
 
 
 def status(pending: int, workers: tuple[Beat, ...], seconds: float | None) -> str:

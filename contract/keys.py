@@ -33,6 +33,15 @@ ANSWER: Final = "starchat_answer"
 """Field of the job hash: the finished reply, saved before it is posted."""
 ATTEMPTS: Final = "starchat_attempts"
 """Field of the job hash: how often generation has started."""
+POSTED: Final = "starchat_posted"
+"""Field of the job hash: how it ended for the reader, written once the final is out."""
+REVISION: Final = "starchat_revision"
+"""Field of the job hash: how often its person thought better of it. No field is the same as 0."""
+WITHDRAWN: Final = "starchat_withdrawn"
+"""Field of the job hash: set when its question is deleted while somebody runs it."""
+
+EDITED: Final = "starchat-edited"
+"""Command on RQ's channel of a worker: run this job anew, its question was edited."""
 
 METADATA: Final = "starchat_reply"
 """
@@ -49,6 +58,16 @@ def seen(team: str, channel: str, ts: str) -> str:
 def gesture(team: str, client_msg_id: str) -> str:
     """Return the marker of one gesture of a person, which a client may have sent twice."""
     return f"starchat:{team}:gesture:{client_msg_id}"
+
+
+def offer(team: str, channel: str, ts: str, version: str) -> str:
+    """Return the marker of an edit after which the person was offered a new answer."""
+    return f"starchat:{team}:offer:{channel}:{ts}:{version}"
+
+
+def again(team: str, channel: str, ts: str, version: str) -> str:
+    """Return the marker of an edit after which the question was answered again."""
+    return f"starchat:{team}:again:{channel}:{ts}:{version}"
 
 
 def lane(team: str, channel: str, thread_ts: str) -> str:
@@ -85,6 +104,11 @@ def lease(job: str) -> str:
     """Return the key that says which execution may act for a job; it expires by Redis' clock."""
     team = job.split("-", 1)[0]
     return f"starchat:{team}:lease:{job}"
+
+
+def connected(team: str) -> str:
+    """Return since when and until when (s, Redis' clock) a team's events reached us: a hash."""
+    return f"starchat:{team}:connected"
 
 
 def rate(team: str, method: str) -> str:

@@ -13,6 +13,7 @@ from contract.job import Job
 from worker import reply
 from worker.engine import EngineError, LoadError
 from worker.errors import (
+    EditedError,
     LeaseLostError,
     ModelFailedError,
     ModelMissingError,
@@ -21,7 +22,7 @@ from worker.errors import (
 )
 from worker.faults import Faults, Point
 from worker.generation import Generation
-from worker.ledger import COUNTS, POSTED, Entry
+from worker.ledger import COUNTS, Entry
 from worker.memory import Memory
 from worker.metrics import Metrics
 from worker.posting import Posting
@@ -69,6 +70,8 @@ class Answering:
         entry = await task.ledger.read()
         if entry.posted is not None:
             return Outcome(entry.posted)
+        if entry.withdrawn:
+            task.stopped.set()
         try:
             return await self._told(task, entry, self._posting(task))
         except LeaseLostError:
@@ -95,31 +98,50 @@ class Answering:
     async def _answered(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
         hopeless = entry.attempts >= self._limits.attempts or entry.recoveries >= RECOVERIES
         await posting.open(entry, None if entry.answer else self._sign(entry))
-        if hopeless and entry.answer is None:
+        if hopeless and entry.answer is None and not entry.withdrawn:
             raise ModelFailedError
         text, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
         stopped = task.stopped.is_set()
         if stopped and await posting.withdraw():
-            return await _ended(task, Outcome.WITHDRAWN)
+            return await self._ended(task, posting, Outcome.WITHDRAWN)
         if stopped and not text:
             await posting.finish([reply.stopped("")], state="error", again=False)
-            return await _ended(task, Outcome.STOPPED)
+            return await self._ended(task, posting, Outcome.STOPPED)
         parts = reply.final(text, facts=facts)
         await posting.finish(parts, state="final", again=entry.answer is not None)
         if text:
             await self._memory.remember(task.job, text)
-        return await _ended(task, Outcome.STOPPED if stopped else Outcome.ANSWERED)
+        outcome = Outcome.STOPPED if stopped else Outcome.ANSWERED
+        return await self._ended(task, posting, outcome)
 
     async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:
         log.warning("no reply", job=task.job.id, why=type(why).__name__)
         await posting.finish([reply.error(why.sentence)], state="error", again=False)
-        return await _ended(task, Outcome.REFUSED)
+        return await self._ended(task, posting, Outcome.REFUSED)
+
+    async def _ended(self, task: Task, posting: Posting, outcome: Outcome) -> Outcome:
+        """Record how the job ended for its reader, unless its person thought better of it."""
+        try:
+            await task.ledger.conclude(task.revision, **{keys.POSTED: outcome})
+        except EditedError:
+            if await posting.withdraw():
+                await self._memory.forget(task.job)
+                outcome = Outcome.WITHDRAWN
+            elif outcome is Outcome.REFUSED:
+                raise GiveBackError from None
+            await task.ledger.write(**{keys.POSTED: outcome})
+        return outcome
 
     async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[str, Facts]:
         """Generate the answer and save it before anybody is told that it is finished."""
         writing = Writing(task, posting, self._generation, self._limits, self._faults)
         try:
             await writing.write(await self._memory.conversation(task.job), entry.attempts)
+            await self._keep(task, writing)
+        except EditedError:
+            # The question has another text by now: whoever takes the job next reads that one.
+            task.charged = writing.attempt > 0
+            raise GiveBackError from None
         except LoadError:
             await posting.sign(reply.error(ModelMissingError().sentence))
             raise GiveBackError from None
@@ -130,12 +152,18 @@ class Answering:
                 raise ModelFailedError from None
             await posting.sign(reply.retrying())
             raise GiveBackError from None
-        text, facts = writing.reading.text, writing.facts
+        return writing.reading.text, writing.facts
+
+    async def _keep(self, task: Task, writing: Writing) -> None:
+        """Save what was generated, unless it answers a text that the question has no more."""
+        stopped = task.stopped.is_set()
+        if task.edited.is_set() and not stopped:
+            raise EditedError
         self._metrics.generated(writing.reading)
         self._faults.reach(Point.BEFORE_ANSWER_SAVED)
-        await task.ledger.write(**{keys.ANSWER: text, COUNTS: _counts(facts)})
+        answer = {keys.ANSWER: writing.reading.text, COUNTS: _counts(writing.facts)}
+        await task.ledger.conclude("" if stopped else task.revision, **answer)
         self._faults.reach(Point.AFTER_ANSWER_SAVED)
-        return text, facts
 
     def _sign(self, entry: Entry) -> Message:
         again = entry.attempts or entry.recoveries
@@ -152,8 +180,3 @@ def _counts(facts: Facts) -> str:
     counts = asdict(facts)
     del counts["known"]
     return json.dumps(counts)
-
-
-async def _ended(task: Task, outcome: Outcome) -> Outcome:
-    await task.ledger.write(**{POSTED: outcome})
-    return outcome

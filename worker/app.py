@@ -169,7 +169,8 @@ def _parts(
     fence = Fence(for_loop, lease)
 
     def open_task(taken: Taken) -> Task:
-        return Task(taken.job, Ledger(for_loop, fence, taken.lease), taken.age)
+        ledger = Ledger(for_loop, fence, taken.lease)
+        return Task(taken.job, ledger, taken.age, revision=taken.revision)
 
     def posting(task: Task) -> Posting:
         until = time.monotonic() + settings.starchat_deadline + TELLING

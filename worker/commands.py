@@ -1,4 +1,4 @@
-"""Listens to what RQ's tools and the bot tell this worker: stop a job, shut down."""
+"""Listens to what RQ's tools and the bot tell this worker: stop a job, run it anew, shut down."""
 
 import asyncio
 import json
@@ -8,6 +8,8 @@ from typing import Any, Final
 import redis
 import structlog
 from redis.asyncio import Redis
+
+from contract import keys
 
 log = structlog.get_logger()
 
@@ -19,12 +21,18 @@ class Commands:
     """RQ's channel of one worker."""
 
     def __init__(
-        self, connection: Redis, channel: str, stop: Callable[[str], None], end: Callable[[], None]
+        self,
+        connection: Redis,
+        channel: str,
+        stop: Callable[[str], None],
+        edit: Callable[[str], None],
+        end: Callable[[], None],
     ) -> None:
-        """`stop` ends a job for its reader, `end` drains the worker."""
+        """`stop` ends a job for its reader, `edit` runs it anew, `end` drains the worker."""
         self._redis = connection
         self._channel = channel
         self._stop = stop
+        self._edit = edit
         self._end = end
 
     async def listen(self) -> None:
@@ -52,5 +60,7 @@ class Commands:
             return
         if name in {"stop-job", "stop-execution"} and isinstance(job, str):
             self._stop(job)
+        elif name == keys.EDITED and isinstance(job, str):
+            self._edit(job)
         elif name == "shutdown":
             self._end()

@@ -16,6 +16,10 @@ QuietError
 """
 
 
+class EditedError(Exception):
+    """The question was edited, or deleted, since the job was read: what is being said is stale."""
+
+
 class NoReplyError(Exception):
     """I could not answer this. Please ask again."""
 

@@ -203,6 +203,13 @@ class Intake:
             log.info("job stopped", job=job)
             running.task.stopped.set()
 
+    def edit(self, job: str) -> None:
+        """End a job here whose question was edited: it runs anew with the text it has now."""
+        running = self._running.get(job)
+        if running is not None:
+            log.info("job edited", job=job)
+            running.task.edited.set()
+
     def close(self) -> None:
         """Take no more jobs."""
         self._closing.set()

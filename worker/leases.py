@@ -13,7 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from contract import keys
 from contract.job import QUEUE
 from worker import scripts
-from worker.errors import LeaseLostError
+from worker.errors import EditedError, LeaseLostError
 
 JOB: Final = "rq:job:"
 EXECUTION: Final = "rq:execution:"
@@ -116,11 +116,18 @@ class Fence:
         if not await self._beat(keys=held, args=[lease.execution, lease.member, self._ms]):
             raise LeaseLostError
 
-    async def note(self, lease: Lease, fields: dict[str, str]) -> None:
-        """Write fields on the job's hash if the lease is ours. Raises `LeaseLostError`."""
+    async def note(self, lease: Lease, fields: dict[str, str], revision: str = "") -> None:
+        """
+        Write fields on the job's hash if the lease is ours. Raises `LeaseLostError`.
+
+        With a `revision` of the question that is not the newest any more: `EditedError`.
+        """
         held = [keys.lease(lease.job), STARTED, JOB + lease.job]
         flat = [part for field in fields.items() for part in field]
-        if not await self._note(keys=held, args=[lease.execution, lease.member, *flat]):
+        said = await self._note(keys=held, args=[lease.execution, lease.member, revision, *flat])
+        if int(said) < 0:
+            raise EditedError
+        if not said:
             raise LeaseLostError
 
     async def settle(self, lease: Lease, field: str, value: str) -> str:

@@ -8,8 +8,6 @@ from redis.asyncio import Redis
 from contract import keys
 from worker.leases import JOB, RECOVERIES, Fence, Lease
 
-POSTED: Final = "starchat_posted"
-"""Field of the job hash: how it ended for the reader, written once the final is out."""
 COUNTS: Final = "starchat_counts"
 """Field of the job hash: what is known of the saved answer besides its text, as JSON."""
 FILE: Final = "starchat_file_"
@@ -22,7 +20,8 @@ FIELDS: Final = (
     COUNTS,
     keys.ATTEMPTS,
     RECOVERIES,
-    POSTED,
+    keys.POSTED,
+    keys.WITHDRAWN,
 )
 
 
@@ -37,6 +36,7 @@ class Entry:
     attempts: int
     recoveries: int
     posted: str | None
+    withdrawn: bool
 
 
 class Ledger:
@@ -53,7 +53,7 @@ class Ledger:
         """Return what is written."""
         values = await self._redis.hmget(self._key, list(FIELDS))
         found = [None if value is None else str(value) for value in values]
-        placeholder, posting, answer, counts, attempts, recoveries, posted = found
+        placeholder, posting, answer, counts, attempts, recoveries, posted, withdrawn = found
         return Entry(
             placeholder,
             posting,
@@ -62,6 +62,7 @@ class Ledger:
             int(attempts or 0),
             int(recoveries or 0),
             posted,
+            withdrawn is not None,
         )
 
     async def check(self) -> None:
@@ -71,6 +72,10 @@ class Ledger:
     async def write(self, **fields: str) -> None:
         """Write fields, named as in this module and `contract.keys`. Raises `LeaseLostError`."""
         await self._fence.note(self.lease, fields)
+
+    async def conclude(self, revision: str, **fields: str) -> None:
+        """Write fields unless the person thought better of it. `LeaseLostError`, `EditedError`."""
+        await self._fence.note(self.lease, fields, revision)
 
     async def settle(self, field: str, value: str) -> str:
         """Write a field once; returns what stands there now. Raises `LeaseLostError`."""

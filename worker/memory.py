@@ -31,6 +31,11 @@ class Memory:
         if old:
             await self._redis.hdel(key, *old)
 
+    async def forget(self, job: Job) -> None:
+        """Drop the answer to a job's question."""
+        place = (job.thread.team, job.thread.channel, job.thread.ts)
+        await self._redis.hdel(keys.memory(*place), job.ts)
+
     async def conversation(self, job: Job) -> Conversation:
         """Return the job's conversation as it stands now: what was deleted since is gone."""
         place = (job.thread.team, job.thread.channel, job.thread.ts)

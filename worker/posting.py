@@ -157,12 +157,13 @@ class Posting:
         self._faults.reach(Point.AFTER_FILE_POST)
 
     async def withdraw(self) -> bool:
-        """Delete the placeholder if the question itself was deleted; says whether it was."""
-        if (await self._thread.look()).question:
+        """Delete what we have posted if the question itself was deleted; says whether it was."""
+        found = await self._thread.look()
+        if found.question:
             return False
-        if self._ts is not None:
+        for ts in sorted({*found.parts.values(), *filter(None, [self._ts])}):
             await self._ledger.check()
-            await self._thread.delete(self._ts)
+            await self._thread.delete(ts)
         return True
 
 

@@ -56,6 +56,7 @@ class Taken:
     lease: Lease
     job: Job
     age: float
+    revision: str = "0"
 
 
 class RqWorker(BaseWorker):
@@ -127,6 +128,8 @@ class RqWorker(BaseWorker):
                 self.let_go(job)
             log.info("job passed over", job=job, over=claimed < 0)
             return None
+        # Read before the payload: an edit between the two is noticed once more, never missed.
+        revision = self.connection.hget(JOB + job, keys.REVISION)
         try:
             turn, payload = self._read(job)
         except BadJobError:
@@ -136,7 +139,8 @@ class RqWorker(BaseWorker):
         lease = Lease(job, execution.id)
         self._claims.name(lease)
         self.prepare_job_execution(turn, remove_from_intermediate_queue=True)
-        return Taken(turn, execution, lease, payload, self._age(job))
+        revised = revision.decode("utf-8", "replace") if isinstance(revision, bytes) else "0"
+        return Taken(turn, execution, lease, payload, self._age(job), revised)
 
     def _read(self, job: str) -> tuple[RqJob, Job]:
         try:
@@ -181,8 +185,10 @@ class RqWorker(BaseWorker):
         self.succeed(taken, outcome)
 
     def succeed(self, taken: Taken, outcome: str) -> None:
-        """Record a finished job as RQ does."""
+        """Record a finished job as RQ does; nothing stays of one whose question was deleted."""
         turn = taken.turn
+        if self.connection.hexists(turn.key, keys.WITHDRAWN):
+            turn.result_ttl = 0
         turn.ended_at = now()
         turn._result = {"outcome": outcome}  # noqa: SLF001
         turn._status = JobStatus.FINISHED  # noqa: SLF001

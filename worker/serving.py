@@ -116,7 +116,8 @@ class Serving:
     def _works(self) -> list[Callable[[], Awaitable[None]]]:
         parts, settings = self._parts, self._parts.settings
         channel = parts.worker.pubsub_channel_name
-        commands = Commands(parts.redis, channel, parts.intake.stop, self._orders.end)
+        intake = parts.intake
+        commands = Commands(parts.redis, channel, intake.stop, intake.edit, self._orders.end)
         return [
             self._loaded,
             commands.listen,

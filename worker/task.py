@@ -44,5 +44,9 @@ class Task:
     age: float
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a person stops the job or deletes its question."""
+    edited: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the person has edited the question, and the job holds the new text."""
+    revision: str = "0"
+    """Which revision of the question the job was read at, or an earlier one."""
     charged: bool = False
     """Whether an attempt is counted that would be unfair to count if we end it now."""

@@ -47,13 +47,14 @@ class Writing:
         """
         Fill in `reading` and `facts`; `before` attempts have failed.
 
-        Stopped by a person it ends with what there is so far. Raises `NoReplyError`, `EngineError`
-        (the attempt may be repeated), and what posting raises.
+        Stopped by a person, or by an edit of the question, it ends with what there is so far.
+        Raises `NoReplyError`, `EngineError` (the attempt may be repeated), and what posting raises.
         """
         work = asyncio.create_task(self._work(turns, before))
-        stop = asyncio.create_task(self._task.stopped.wait())
+        ends = (self._task.stopped, self._task.edited)
+        words = {asyncio.create_task(said.wait()) for said in ends}
         try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, *words}, return_when=asyncio.FIRST_COMPLETED)
             if self._task.charged and not work.done():
                 self._generation.stop(self._name)
                 await asyncio.wait({work})
@@ -61,10 +62,10 @@ class Writing:
             if not work.cancelled():
                 await work
         except EngineError:
-            if not self._task.stopped.is_set():
+            if not any(said.is_set() for said in ends):
                 raise
         finally:
-            await end({stop, work})
+            await end({*words, work})
 
     async def _work(self, turns: Conversation, before: int) -> None:
         try:

@@ -5,6 +5,7 @@
 -- ARGV: 1 job id  2 marker ttl s  3 most pending  4 most pending per person  5 slots per person
 --       6 ttl of places s  7.. field, value, ... of the rq job hash
 -- Returns {outcome, place, pending}.
+-- A job that was answered before may come again under another marker: it starts with a clean hash.
 local id, person = ARGV[1], KEYS[5]
 local q = {prefix = KEYS[6]:sub(1, -#id - 1), queue = KEYS[7], deferred = KEYS[8], ttl = ARGV[6]}
 
@@ -13,6 +14,7 @@ for _, job in ipairs(redis.call('ZRANGE', KEYS[3], 0, 15)) do
 end
 local pending = redis.call('ZCARD', KEYS[3])
 local found = redis.call('GET', KEYS[1]) or redis.call('GET', KEYS[2])
+if not found and redis.call('ZSCORE', KEYS[3], id) then found = id end
 if found then return {'duplicate', redis.call('ZRANK', KEYS[3], found) or 0, pending} end
 if pending >= tonumber(ARGV[3]) then return {'full', pending, pending} end
 sweep(q, person)
@@ -28,6 +30,7 @@ redis.call('SADD', person .. ':pending', id)
 redis.call('EXPIRE', person .. ':pending', q.ttl)
 redis.call('RPUSH', KEYS[4], id)
 redis.call('EXPIRE', KEYS[4], q.ttl)
+redis.call('DEL', KEYS[6])
 redis.call('HSET', KEYS[6], unpack(ARGV, 7))
 redis.call('HSET', KEYS[6], 'status', 'deferred', 'starchat_lane', KEYS[4],
            'starchat_person', person, 'starchat_slots', ARGV[5])

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.events import Changed, Deleted, HomeOpened, Other, Place, Posted, Uninstalled, read
+from bot.events import (
+    ANSWER_AGAIN,
+    AskedAgain,
+    Changed,
+    Deleted,
+    HomeOpened,
+    Other,
+    Place,
+    Posted,
+    Uninstalled,
+    read,
+    read_press,
+)
 from tests.support.deliveries import ADA, CHANNEL, ME, body, message, posted, reply, ts
 
 Json = dict[str, Any]
@@ -128,6 +140,67 @@ def test_an_edit_names_its_message_and_its_time() -> None:
     assert (event.ts, event.thread.ts, event.version, event.own) == (ts(2), ts(1), ts(9), False)
     assert event.message is not None
     assert event.message.text == "better"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "edited"),
+    [
+        (message(2, "worse"), message(2, "better"), True),
+        (message(2, "same"), message(2, "same", attachments=[{"from_url": "https://a.b"}]), False),
+        (message(2, "same"), message(2, "same", files=[{"name": "a.py"}]), True),
+        (None, message(2, "better"), True),
+        (message(2, "worse"), message(2, "better", user=ME.user), False),
+        (message(2, "hi"), message(2, "hi", subtype="channel_topic"), False),
+    ],
+)
+def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edited: bool) -> None:  # noqa: FBT001
+    """Slack sends the same event where it unfurls a link; our own edits are none either."""
+    event = read(changed(after, previous_message=before), ME)
+
+    assert isinstance(event, Changed)
+    assert event.edited is edited
+
+
+def press(**more: Any) -> Json:
+    """Return the body of a pressed button."""
+    value = f"{ts(1)} {ts(2)} {ts(9)}"
+    return {
+        "type": "block_actions",
+        "user": {"id": ADA, "team_id": "T0OTHER001"},
+        "channel": {"id": CHANNEL},
+        "response_url": "https://hooks.example/1",
+        "actions": [{"action_id": ANSWER_AGAIN, "value": value}],
+        **more,
+    }
+
+
+def test_a_wish_for_another_answer_names_its_question() -> None:
+    """Thread, question, edit and person are in what Slack sends back to us."""
+    asked = read_press(press(), ME)
+
+    assert isinstance(asked, AskedAgain)
+    assert (asked.thread.ts, asked.ts, asked.version) == (ts(1), ts(2), ts(9))
+    assert (asked.user, asked.user_team) == (ADA, "T0OTHER001")
+    bare = read_press(press(user={"id": ADA}), ME)
+    assert isinstance(bare, AskedAgain)
+    assert bare.user_team == ME.team
+
+
+@pytest.mark.parametrize(
+    ("more", "readable"),
+    [
+        ({"actions": [{"action_id": "another"}]}, True),
+        ({"actions": []}, False),
+        ({"actions": None}, False),
+        ({"actions": [{"action_id": ANSWER_AGAIN, "value": "now"}]}, False),
+        ({"actions": [{"action_id": ANSWER_AGAIN, "value": "1.1 2.2 now"}]}, False),
+        ({"actions": [{"action_id": ANSWER_AGAIN, "value": None}]}, False),
+        ({"channel": None}, False),
+    ],
+)
+def test_every_other_press_is_acknowledged(more: Json, readable: bool) -> None:  # noqa: FBT001
+    """A button of nobody's, or a strange payload, breaks nothing."""
+    assert read_press(press(**more), ME) == Other(readable=readable)
 
 
 def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:

@@ -29,6 +29,15 @@ def test_a_question_without_a_worker_is_kept_and_said_to_be() -> None:
     assert "kept" in views.NO_WORKER
 
 
+def test_an_edited_question_has_a_button() -> None:
+    """The button carries what is needed to find the question again."""
+    section, actions = views.again(views.EDITED, "1.1", "2.2", "3.3")
+
+    assert "edited" in section["text"]["text"]
+    [button] = actions["elements"]
+    assert (button["action_id"], button["value"]) == ("answer_again", "1.1 2.2 3.3")
+
+
 def test_a_model_that_loads_is_said_to_load() -> None:
     """While no worker is ready the person reads why."""
     assert views.sign(0, (LOADING,), None, held=False) == views.LOADING

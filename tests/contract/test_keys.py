@@ -24,6 +24,9 @@ MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.name: (IDS, IDS),
     keys.memory: (IDS, IDS, STAMPS),
     keys.lease: (st.builds(job_id, IDS, IDS, STAMPS),),
+    keys.offer: (IDS, IDS, STAMPS, STAMPS),
+    keys.again: (IDS, IDS, STAMPS, STAMPS),
+    keys.connected: (IDS,),
     keys.rate: (IDS, METHODS),
 }
 MADE = st.sampled_from(list(MAKERS)).flatmap(

@@ -39,7 +39,8 @@ class Desk:
         fence = Fence(loop_client, LEASE)
 
         def open_task(taken: Taken) -> Task:
-            return Task(taken.job, Ledger(loop_client, fence, taken.lease), taken.age)
+            ledger = Ledger(loop_client, fence, taken.lease)
+            return Task(taken.job, ledger, taken.age, revision=taken.revision)
 
         self.intake = Intake(
             rq_worker, self.heartbeat, open_task, self.answer, Metrics(), faults=Faults()
@@ -225,17 +226,21 @@ async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
 async def test_rqs_own_commands_are_obeyed(
     server: RedisServer, outbox: Outbox, desk: Desk, client: redis.Redis
 ) -> None:
-    """The bot stops a running job by RQ's stop command; RQ's shutdown drains."""
+    """The bot stops a job by RQ's stop command and edits it by one more; RQ's shutdown drains."""
     ended = asyncio.Event()
     async with Redis.from_url(server.url, decode_responses=True) as listening:
         channel = desk.rq_worker.pubsub_channel_name
-        commands = Commands(listening, channel, desk.intake.stop, ended.set)
+        intake = desk.intake
+        commands = Commands(listening, channel, intake.stop, intake.edit, ended.set)
         listen = asyncio.create_task(commands.listen())
         outbox.accept(question(1))
         task = await desk.taken()
         await until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):
             client.publish(channel, nonsense)
+        client.publish(channel, json.dumps({"command": keys.EDITED, "job_id": task.job.id}))
+        await asyncio.wait_for(task.edited.wait(), 10)
+        assert not task.stopped.is_set()
         outbox.cancel(task.job.id)
         await asyncio.wait_for(task.stopped.wait(), 10)
         client.publish(channel, json.dumps({"command": "shutdown"}))

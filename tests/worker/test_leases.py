@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from contract import keys
 from tests.support.redis import RedisServer
-from worker.errors import LeaseLostError
+from worker.errors import EditedError, LeaseLostError
 from worker.leases import (
     INTERMEDIATE,
     JOB,
@@ -106,6 +106,24 @@ async def test_the_fence_opens_for_the_holder_alone(
     with pytest.raises(LeaseLostError):
         await fence.settle(stranger, "starchat_posted", "x")
     assert client.hget(JOB + lease.job, "starchat_answer") == b"text"
+
+
+async def test_what_answers_a_text_of_before_is_not_written(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """After an edit or a deletion an answer that was begun before it is refused, and only that."""
+    fence = Fence(loop_client, LONG)
+    lease = running(client, Claims(client, LONG, "w"))
+    await fence.note(lease, {"starchat_answer": "zero"}, "0")
+    client.hincrby(JOB + lease.job, keys.REVISION, 1)
+
+    with pytest.raises(EditedError):
+        await fence.note(lease, {"starchat_answer": "old"}, "0")
+    await fence.note(lease, {"starchat_answer": "new"}, "1")
+    await fence.note(lease, {"starchat_file_2": "F1"})
+    with pytest.raises(LeaseLostError):
+        await fence.note(Lease(lease.job, "another"), {"starchat_answer": "x"}, "0")
+    assert client.hget(JOB + lease.job, "starchat_answer") == b"new"
 
 
 async def test_nothing_is_written_for_a_job_that_is_gone(

@@ -13,7 +13,7 @@ CLAIM: Final = _text("claim")
 BEAT: Final = _text("beat")
 """Prove and prolong a lease. Returns 1, or 0 if it is lost."""
 NOTE: Final = _text("note")
-"""Write on the job's hash as long as the lease is ours. Returns 1, or 0 if it is lost."""
+"""Write on the job's hash if the lease is ours. Returns 1; 0 if it is lost; -1 if it was edited."""
 SETTLE: Final = _text("settle")
 """Write a field once as long as the lease is ours. Returns what stands there, or nothing."""
 RELEASE: Final = _text("release")

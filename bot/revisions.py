@@ -1,0 +1,116 @@
+"""Puts another text into a job that waits or runs, where a person thought better of it."""
+
+import zlib
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+import structlog
+from redis import Redis
+from rq.command import send_command
+from rq.job import Job as RqJob
+from rq.serializers import JSONSerializer
+
+from bot.outbox import record
+from bot.store import text
+from contract import keys
+from contract.job import MAX_BYTES, Job, Thread
+
+log = structlog.get_logger()
+
+TRIES: Final = 8
+"""How often a payload is made anew that somebody else has changed meanwhile."""
+
+REVISE: Final = """
+local found = redis.call('HMGET', KEYS[1], 'status', 'data', 'starchat_answer', 'starchat_posted')
+local status, data = found[1], found[2]
+if not status then return 'gone' end
+local waits = status == 'queued' or status == 'deferred'
+if found[3] or found[4] or not (waits or status == 'started') then return 'answered' end
+if status == 'started' and ARGV[3] ~= '1' then return 'running' end
+if data ~= ARGV[1] then return 'moved' end
+redis.call('HSET', KEYS[1], 'data', ARGV[2])
+if waits then redis.call('HDEL', KEYS[1], 'starchat_attempts') end
+redis.call('HINCRBY', KEYS[1], 'starchat_revision', 1)
+return waits and 'updated' or 'restarted'
+"""
+"""
+Replaces a payload that is still what the caller has read. One that somebody runs is replaced only
+if asked for: the revision then keeps the answer to the old text from being saved.
+"""
+
+Rebuild = Callable[[Job], Job | None]
+
+
+class Revised(StrEnum):
+    """What became of a new text."""
+
+    UPDATED = "updated"
+    """The job waits and holds it."""
+    RESTARTED = "restarted"
+    """Somebody runs the job, and will do so anew."""
+    RUNNING = "running"
+    """Somebody runs the job and was not to be disturbed."""
+    ANSWERED = "answered"
+    """It comes too late."""
+    SAME = "same"
+    """There is nothing to change."""
+    GONE = "gone"
+    """There is no such job, or no longer."""
+
+
+class Revisions:
+    """Changes jobs in their places. Raises `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        """`redis` must not decode responses."""
+        self._redis = redis
+        self._revise = redis.register_script(REVISE)
+
+    def unfinished(self, thread: Thread) -> list[str]:
+        """Return the jobs of a thread that are not finished, in their order."""
+        lane = keys.lane(thread.team, thread.channel, thread.ts)
+        return [text(job) for job in self._redis.lrange(lane, 0, -1)]
+
+    def revise(self, job: str, rebuild: Rebuild, *, restart: bool) -> Revised:
+        """
+        Give a job the payload that `rebuild` makes of its present one, `None` for no other.
+
+        With `restart` a job that somebody runs is changed too and begun anew.
+        """
+        for _ in range(TRIES):
+            data = self._redis.hget(RqJob.key_for(job), "data")
+            old = None if data is None else self._decoded(job, data)
+            if data is None or old is None:
+                return Revised.GONE
+            new = rebuild(old)
+            if new is None or new == old or len(new.encode().encode()) > MAX_BYTES:
+                return Revised.SAME
+            said = text(
+                self._revise(
+                    keys=[RqJob.key_for(job)],
+                    args=[data, record(self._redis, new)["data"], int(restart)],
+                )
+            )
+            if said != "moved":
+                self._tell(job, said)
+                return Revised(said)
+        log.error("job not revised", job=job)
+        return Revised.SAME
+
+    def _tell(self, job: str, said: str) -> None:
+        """Let the worker know; if it does not hear, it notices when it saves the answer."""
+        log.info("job revised", job=job, outcome=said)
+        if said != Revised.RESTARTED:
+            return
+        worker = self._redis.hget(RqJob.key_for(job), "worker_name")
+        if worker:
+            send_command(self._redis, text(worker), keys.EDITED, job_id=job)
+
+    def _decoded(self, job: str, data: bytes | str) -> Job | None:
+        rq = RqJob(job, connection=self._redis, serializer=JSONSerializer)
+        try:
+            rq.data = zlib.decompress(data if isinstance(data, bytes) else data.encode())
+            return Job.decode(rq.args[0])
+        except (zlib.error, ValueError, TypeError, LookupError):
+            return None

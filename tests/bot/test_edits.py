@@ -1,0 +1,257 @@
+"""Who edits a question is answered to what it says now, once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from contract import keys
+from contract.job import job_id
+from tests.support.processes import Process
+from tests.support.queued import TEAM, finish, job, pending, runnable, turns
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=["restart", "finish"])
+def setting(request: pytest.FixtureRequest) -> str:
+    """Each value of `STARCHAT_EDITED`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bot(server: RedisServer, workspace: Workspace, setting: str) -> Iterator[Process]:
+    """Run a bot with this setting."""
+    variables = workspace.environment | {"STARCHAT_EDITED": setting}
+    with Process("bot", REDIS_URL=server.url, **variables) as process:
+        process.wait_for("connected")
+        workspace.wait_connected()
+        yield process
+
+
+def ask(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
+    """Ask as Ada and wait until the question is taken in; returns its `ts`."""
+    ts = workspace.post(ADA, GENERAL, text, thread)
+    until(lambda: job(redis, GENERAL, ts), what="the job")
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)), what="acknowledgements")
+    return ts
+
+
+def edit(workspace: Workspace, ts: str, text: str) -> None:
+    """Edit as Ada and wait until the bot has dealt with it."""
+    before = len(told(workspace))
+    workspace.edit(ADA, GENERAL, ts, text)
+    until(lambda: len(told(workspace)) > before and all(told(workspace)), what="the edit")
+
+
+def told(workspace: Workspace) -> list[bool]:
+    """Return which changes of messages were acknowledged."""
+    return [
+        envelope["acked_at"] is not None
+        for envelope in workspace.envelopes()
+        if envelope["event_type"] == "message"
+    ]
+
+
+def mark(redis: Redis, ts: str, **fields: str) -> None:
+    """Write on the hash of a question's job."""
+    for name, value in fields.items():
+        redis.hset(f"rq:job:{job_id(TEAM, GENERAL, ts)}", name, value)
+
+
+def answered(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[str]:
+    """Answer a question as a worker does; returns the messages of the reply."""
+    web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    name = job_id(TEAM, GENERAL, ts)
+    posted = []
+    for number, text in enumerate(parts, 1):
+        payload = {"job": name, "part": number, "question": ts, "state": "final"}
+        words = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+        said = web.chat_postMessage(
+            channel=GENERAL,
+            text=text,
+            thread_ts=ts,
+            blocks=[{"type": "rich_text", "elements": [words]}],
+            metadata={"event_type": keys.METADATA, "event_payload": payload},
+        )
+        posted.append(str(said["ts"]))
+    finish(redis, name)
+    redis.lrem("rq:queue:starchat", 0, name)
+    mark(redis, ts, status="finished", **{keys.PLACEHOLDER: posted[0]})
+    return posted
+
+
+def offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
+    """Return the buttons that a person sees in a thread."""
+    return [
+        message
+        for message in workspace.messages(GENERAL, thread, user)
+        if any(block["type"] == "actions" for block in message.get("blocks", []))
+    ]
+
+
+def press(workspace: Workspace, offer: Json) -> None:
+    """Press the button of an offer as Ada."""
+    wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
+    workspace.ask("_page/click", wish)
+
+
+def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis: Redis) -> None:
+    """The job keeps its place in line and holds the new text; nobody is asked anything."""
+    first = ask(workspace, redis, "@StarChat what is a mutx?")
+    second = ask(workspace, redis, "@StarChat and a lock?", first)
+    line = (pending(redis), runnable(redis))
+    edit(workspace, first, "@StarChat what is a mutex?")
+
+    assert turns(redis, GENERAL, first) == [(None, "what is a mutex?")]
+    assert [text for _, text in turns(redis, GENERAL, second)] == [
+        "what is a mutex?",
+        "and a lock?",
+    ]
+    edit(workspace, second, "@StarChat and a spin lock?")
+    assert turns(redis, GENERAL, second)[-1] == (None, "and a spin lock?")
+    assert (pending(redis), runnable(redis)) == line
+    assert offers(workspace, first) == []
+
+
+def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, redis: Redis) -> None:
+    """The text of an earlier message leaves the payloads of later questions with it."""
+    root = workspace.post(LIN, GENERAL, "my key is hunter2")
+    ts = ask(workspace, redis, "@StarChat why?", root)
+    assert len(turns(redis, GENERAL, ts)) == 2
+    workspace.delete(LIN, GENERAL, root)
+    until(lambda: len(turns(redis, GENERAL, ts)) == 1, what="the smaller job")
+
+    assert [text for _, text in turns(redis, GENERAL, ts)] == ["why?"]
+
+
+def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Redis) -> None:
+    """An answered question that unfurls, or is saved unchanged, offers nothing."""
+    ts = ask(workspace, redis, "@StarChat what is https://example.com?")
+    answered(workspace, redis, ts, "A page.")
+    edit(workspace, ts, "@StarChat what is https://example.com?")
+    edit(workspace, ts, "@StarChat what is https://example.org?")
+    until(lambda: offers(workspace, ts), what="the offer")
+
+    assert len(offers(workspace, ts)) == 1
+
+
+def test_a_question_that_becomes_a_command_is_withdrawn(workspace: Workspace, redis: Redis) -> None:
+    """Nobody wants an answer to what is no question any more."""
+    ts = ask(workspace, redis, "@StarChat my secret")
+    until(lambda: workspace.replies(GENERAL, ts), what="the sign")
+    edit(workspace, ts, "@StarChat help")
+
+    assert pending(redis) == []
+    until(lambda: not workspace.replies(GENERAL, ts), what="the end of the sign")
+
+
+def test_a_running_question_is_begun_anew_or_finished_first(
+    workspace: Workspace, redis: Redis, setting: str
+) -> None:
+    """As the operator wants it: the job gets the new text, or the person gets the button."""
+    ts = ask(workspace, redis, "@StarChat what is a mutx?")
+    mark(redis, ts, status="started", worker_name="w1")
+    edit(workspace, ts, "@StarChat what is a mutex?")
+
+    if setting == "restart":
+        assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+        assert offers(workspace, ts) == []
+    else:
+        assert turns(redis, GENERAL, ts) == [(None, "what is a mutx?")]
+        [offer] = until(lambda: offers(workspace, ts), what="the offer")
+        assert "finish what I have begun" in offer["text"]
+        press(workspace, offer)
+        whispered = until(
+            lambda: [m for m in workspace.messages(GENERAL, ts) if "Press again" in m["text"]]
+        )
+        assert len(whispered) == 1
+        assert len(pending(redis)) == 1
+
+
+def test_an_answered_question_is_answered_again_on_request(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """The asker alone sees the button; the new answer comes in the place of the old one."""
+    ts = ask(workspace, redis, "@StarChat what is a mutx?")
+    first, rest = answered(workspace, redis, ts, "A muckle?", "More of it.")
+    edit(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    assert offers(workspace, ts, LIN) == []
+    press(workspace, offer)
+    until(lambda: pending(redis), what="the job")
+
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+    name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    assert redis.hget(name, keys.PLACEHOLDER) == first.encode()
+    until(lambda: not offers(workspace, ts), what="the end of the offer")
+    until(lambda: rest not in {m["ts"] for m in workspace.replies(GENERAL, ts)})
+    assert [m["ts"] for m in workspace.replies(GENERAL, ts)] == [first]
+
+
+def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """An hour later the job is gone; the thread still says which message answers."""
+    ts = ask(workspace, redis, "@StarChat what is a mutx?")
+    [reply] = answered(workspace, redis, ts, "A muckle?")
+    redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread(TEAM, GENERAL, ts))
+    edit(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    press(workspace, offer)
+    until(lambda: pending(redis), what="the job")
+
+    name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
+    assert redis.hget(name, keys.PLACEHOLDER) == reply.encode()
+
+
+def test_an_edit_that_is_delivered_twice_offers_once(
+    workspace: Workspace, redis: Redis, bot: Process
+) -> None:
+    """Slack repeats what it believes lost; each edit is another occasion."""
+    workspace.faults(deliveries={"duplicate": 1.0, "copies": 3})
+    ts = ask(workspace, redis, "@StarChat what is a mutx?")
+    answered(workspace, redis, ts, "A muckle?")
+    edit(workspace, ts, "@StarChat what is a mutex?")
+    until(lambda: offers(workspace, ts), what="the offer")
+    edit(workspace, ts, "@StarChat what is a semaphore?")
+    until(lambda: len(offers(workspace, ts)) == 2, what="the second offer")
+    workspace.faults()
+
+    assert "what is a" not in bot.log
+
+
+def test_a_question_that_was_deleted_is_not_answered_again(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Who presses the button of a question that is gone reads so."""
+    ts = ask(workspace, redis, "@StarChat what is a mutx?")
+    answered(workspace, redis, ts, "A muckle?")
+    edit(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    workspace.delete(ADA, GENERAL, ts)
+    copy = keys.thread(TEAM, GENERAL, ts)
+    until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), what="the deletion")
+    press(workspace, offer)
+    until(
+        lambda: [m for m in workspace.messages(GENERAL, ts) if "no longer read" in m["text"]],
+        what="the refusal",
+    )
+
+    assert pending(redis) == []
+
+
+def test_an_edit_of_what_nobody_asked_us_changes_nothing(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Most messages that people edit are none of our business, nor become so by it."""
+    ts = workspace.post(ADA, GENERAL, "hello")
+    edit(workspace, ts, "@StarChat hello")
+
+    assert pending(redis) == []
+    assert offers(workspace, ts) == []

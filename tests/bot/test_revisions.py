@@ -1,0 +1,208 @@
+"""A job that waits or runs gets another text in its place, whoever takes it at that moment."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from bot.outbox import Limits, Outbox
+from bot.revisions import Revised, Revisions
+from contract import keys
+from contract.conversation import Speaker, Turn
+from contract.job import QUEUE, Job, Thread
+from tests.support.deliveries import ADA, CHANNEL, ME, ts
+from tests.support.queued import fetched, pending, runnable
+
+THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
+
+
+@pytest.fixture
+def outbox(redis: Redis) -> Outbox:
+    """Return the bot's outbox."""
+    return Outbox(redis, Limits())
+
+
+@pytest.fixture
+def revisions(redis: Redis) -> Revisions:
+    """Return what changes jobs."""
+    return Revisions(redis)
+
+
+def asked(number: int, text: str = "before") -> Job:
+    """Return the job of a message of one thread."""
+    turn = Turn(speaker=Speaker.USER, text=text, ts=ts(number))
+    return Job(thread=THREAD, ts=ts(number), user=ADA, user_team=ME.team, turns=(turn,))
+
+
+def put(job: Job, text: str) -> Job:
+    """Return the job with another question."""
+    turn = job.question.model_copy(update={"text": text})
+    return job.model_copy(update={"turns": (*job.turns[:-1], turn)})
+
+
+def held(redis: Redis, job: Job) -> str:
+    """Return the question that a worker would read."""
+    return Job.decode(fetched(redis, job.id).args[0]).question.text
+
+
+def mark(redis: Redis, job: Job, **fields: str) -> None:
+    """Write on a job's hash."""
+    for name, value in fields.items():
+        redis.hset(f"rq:job:{job.id}", name, value)
+
+
+def test_a_waiting_job_is_changed_in_its_place(
+    outbox: Outbox, revisions: Revisions, redis: Redis
+) -> None:
+    """Queued or behind another one of its thread: the text is new, the line is the same."""
+    first, second = asked(1), asked(2)
+    outbox.accept(first)
+    outbox.accept(second)
+    mark(redis, first, **{keys.ATTEMPTS: "2"})
+    line = (runnable(redis), pending(redis), revisions.unfinished(THREAD))
+    for job in (first, second):
+        said = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
+        assert said is Revised.UPDATED
+        assert held(redis, job) == "after"
+
+    assert (runnable(redis), pending(redis), revisions.unfinished(THREAD)) == line
+    assert line[2] == [first.id, second.id]
+    assert not redis.hexists(f"rq:job:{first.id}", keys.ATTEMPTS)
+
+
+def test_a_running_job_is_begun_anew_if_that_is_wanted(
+    outbox: Outbox, revisions: Revisions, redis: Redis
+) -> None:
+    """Its worker hears of it, and the revision tells one that does not hear."""
+    job = asked(1)
+    outbox.accept(job)
+    mark(redis, job, status="started", worker_name="w1")
+    heard = redis.pubsub()  # type: ignore[no-untyped-call]
+    heard.subscribe("rq:pubsub:w1")
+    heard.get_message(timeout=5)
+
+    kept = revisions.revise(job.id, lambda old: put(old, "after"), restart=False)
+    assert (kept, held(redis, job)) == (Revised.RUNNING, "before")
+    assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
+    anew = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
+    assert (anew, held(redis, job)) == (Revised.RESTARTED, "after")
+    assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
+    message = heard.get_message(timeout=5)
+    assert json.loads(message["data"]) == {"command": keys.EDITED, "job_id": job.id}
+    heard.close()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "started", keys.ANSWER: "text"},
+        {"status": "queued", keys.ANSWER: "text"},
+        {"status": "started", keys.POSTED: "refused"},
+        {"status": "finished"},
+        {"status": "failed"},
+    ],
+)
+def test_an_answered_job_stays_as_it_is(
+    outbox: Outbox, revisions: Revisions, redis: Redis, fields: dict[str, str]
+) -> None:
+    """From the moment when the answer is saved, an edit comes too late for it."""
+    job = asked(1)
+    outbox.accept(job)
+    mark(redis, job, **fields)
+
+    said = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
+    assert (said, held(redis, job)) == (Revised.ANSWERED, "before")
+
+
+def test_nothing_is_changed_for_nothing(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+    """The same text, a thread that cannot be read, a text too long, no job: all of it is quiet."""
+    job = asked(1)
+    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.GONE
+    outbox.accept(job)
+
+    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.SAME
+    assert revisions.revise(job.id, lambda _: None, restart=True) is Revised.SAME
+    long = revisions.revise(job.id, lambda old: put(old, "x" * 300_000), restart=True)
+    assert long is Revised.SAME
+    mark(redis, job, data="no payload of ours")
+    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.GONE
+    assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
+
+
+def test_two_edits_at_once_lose_neither(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+    """Whoever comes second sees what the first one wrote, and builds on it."""
+    job = asked(1, "")
+    outbox.accept(job)
+
+    def write(letter: str) -> Revised:
+        return revisions.revise(
+            job.id, lambda old: put(old, old.question.text + letter), restart=True
+        )
+
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(write, "abcd"))
+    assert set(said) == {Revised.UPDATED}
+    assert sorted(held(redis, job)) == list("abcd")
+
+
+def test_a_payload_that_never_stands_still_is_left_alone(
+    outbox: Outbox, revisions: Revisions, redis: Redis
+) -> None:
+    """There is an end to trying."""
+    job = asked(1)
+    outbox.accept(job)
+    written: list[str] = []
+
+    def disturbed(old: Job) -> Job:
+        written.append(f"{len(written)}")
+        if len(written) % 2:
+            Revisions(redis).revise(job.id, disturbed, restart=True)
+        return put(old, written[-1] + "!")
+
+    assert revisions.revise(job.id, disturbed, restart=True) is Revised.SAME
+    assert held(redis, job).endswith("!")
+
+
+def test_a_question_is_answered_again_once_for_each_edit(outbox: Outbox, redis: Redis) -> None:
+    """The new job takes over the message of the reply and none of the old answer."""
+    job = asked(1)
+    outbox.accept(job)
+    name = f"rq:job:{job.id}"
+    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "duplicate"
+    redis.zrem(keys.PENDING, job.id)
+    redis.delete(keys.lane(ME.team, CHANNEL, ts(1)), Queue(QUEUE, connection=redis).key)
+    mark(redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: ts(2)})
+    assert outbox.asked(ME.team, CHANNEL, ts(1))
+    assert outbox.placeholder(job.id) == ts(2)
+
+    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "accepted"
+    assert held(redis, job) == "after"
+    assert redis.hget(name, keys.PLACEHOLDER) == ts(2).encode()
+    assert redis.hexists(name, keys.POSTING)
+    assert not redis.hexists(name, keys.ANSWER)
+    assert runnable(redis) == pending(redis) == [job.id]
+    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "duplicate"
+
+
+def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: Outbox, redis: Redis) -> None:
+    """The mark stays where the stop command was not heard, and refuses the answer."""
+    job = asked(1)
+    outbox.accept(job)
+    mark(redis, job, status="started")
+    outbox.cancel(job.id)
+
+    assert redis.hget(f"rq:job:{job.id}", keys.WITHDRAWN) == b"1"
+    assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
+
+
+def test_rq_reads_what_we_write(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+    """A changed payload has the form that RQ's own serializer reads."""
+    job = asked(1)
+    outbox.accept(job)
+    revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
+
+    [found] = Queue(QUEUE, connection=redis, serializer=JSONSerializer).jobs
+    assert Job.decode(found.args[0]) == put(job, "after")

@@ -1,0 +1,108 @@
+"""A question that is edited or deleted while a worker runs it, whether the worker hears or not."""
+
+import signal
+
+from bot.revisions import Revised, Revisions
+from contract import keys
+from contract.job import Job
+from tests.support.children import wait_paused
+from tests.support.desk import Desk, words
+from tests.support.processes import Process
+from tests.support.survivor import Survivor
+from tests.support.taught import ANSWERS, ENDLESS, GREET, MUTEX
+from tests.support.workspace import ADA
+
+
+def edited(desk: Desk, job: Job, text: str) -> Revised:
+    """Edit a question and put the new text into its job, as the bot does."""
+    desk.workspace.edit(ADA, job.thread.channel, job.ts, text)
+    turn = job.question.model_copy(update={"text": text})
+    return Revisions(desk.redis).revise(
+        job.id, lambda old: old.model_copy(update={"turns": (turn,)}), restart=True
+    )
+
+
+def deafened(desk: Desk, job: Job) -> None:
+    """Make it unknown which worker runs a job, so that no command reaches it."""
+    desk.redis.hdel(f"rq:job:{job.id}", "worker_name")
+
+
+def test_an_edit_begins_the_reply_anew(desk: Desk, worker: Process) -> None:
+    """The worker stops at once, and what it had begun costs no attempt."""
+    job = desk.ask(ENDLESS)
+    [grown] = desk.wait_grown(job)
+    assert edited(desk, job, MUTEX) is Revised.RESTARTED
+    desk.wait_logged(worker, "job edited", job)
+    desk.wait_recorded(job)
+    [reply] = desk.wait_ended(job)
+
+    assert reply["ts"] == grown["ts"]
+    assert words([reply]).strip() == ANSWERS[MUTEX]
+    assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
+    assert not any("Something went wrong" in call["args"]["text"] for call in desk.calls(job))
+
+
+def test_an_edit_that_the_worker_does_not_hear_is_noticed_at_the_end(
+    desk: Desk, worker: Process
+) -> None:
+    """The answer to the old text is never saved, nor shown as final."""
+    job = desk.ask(ENDLESS)
+    desk.wait_grown(job)
+    deafened(desk, job)
+    assert edited(desk, job, GREET) is Revised.RESTARTED
+    desk.wait_recorded(job)
+    [reply] = desk.wait_ended(job)
+
+    assert words([reply]).strip() == ANSWERS[GREET]
+    finals = [c for c in desk.calls(job) if "'state': 'final'" in str(c["args"])]
+    assert len(finals) == 1
+
+
+def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
+    desk: Desk, worker: Process
+) -> None:
+    """Neither the reply nor any text of it stays."""
+    job = desk.ask(ENDLESS)
+    desk.wait_grown(job)
+    deafened(desk, job)
+    desk.workspace.delete(ADA, job.thread.channel, job.ts)
+    desk.outbox.cancel(job.id)
+    desk.wait_logged(worker, "job ended", job)
+
+    assert desk.messages(job) == []
+    desk.workspace.wait_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+
+
+def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
+    desk: Desk, model: str, survivor: Survivor
+) -> None:
+    """The last moment at which the question counts as running is when its end is written."""
+    with desk.worker(model, STARCHAT_FAULT="after_final:pause", STARCHAT_LEASE="30") as worker:
+        worker.wait_for("model loaded", within=120)
+        job = desk.ask(MUTEX)
+        wait_paused(worker.pid)
+        assert desk.wait_ended(job)
+        desk.workspace.delete(ADA, job.thread.channel, job.ts)
+        desk.outbox.cancel(job.id)
+        worker.signal(signal.SIGCONT)
+        desk.wait_logged(worker, "job ended", job)
+        memory = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
+
+        assert desk.messages(job) == []
+        assert not desk.redis.hexists(memory, job.ts)
+        desk.workspace.wait_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+
+
+def test_a_withdrawn_job_of_a_dead_worker_is_not_generated_again(
+    desk: Desk, worker: Process, survivor: Survivor
+) -> None:
+    """Whoever takes it over only clears away what was posted."""
+    job = desk.ask(MUTEX)
+    desk.workspace.delete(ADA, job.thread.channel, job.ts)
+    desk.redis.hset(f"rq:job:{job.id}", keys.WITHDRAWN, "1")
+    survivor.wake()
+    ended = desk.wait_logged(worker, "job ended", job)
+
+    assert ended["outcome"] in {"withdrawn", "quiet"}
+    assert desk.messages(job) == []
+    assert not any("'state': 'final'" in str(call["args"]) for call in desk.calls(job))
