@@ -26,7 +26,7 @@ from contract.job import Job
 
 log = structlog.get_logger()
 
-PATIENCE: Final = 0.2
+PATIENCE: Final = 0.5
 """Seconds until a sign is posted: in a burst the other acknowledgements come first."""
 
 SET_ONCE: Final = """

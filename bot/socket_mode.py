@@ -23,7 +23,7 @@ from contract.settings import SettingsError
 log = structlog.get_logger()
 
 CONNECTIONS: Final = 2
-THREADS: Final = 24
+THREADS: Final = 8
 """Requests of one connection that are dealt with at once: some read a thread from Slack first."""
 PING: Final = 5.0
 """Seconds between signs of life; the client takes a socket for dead after four of them."""

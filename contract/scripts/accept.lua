@@ -17,8 +17,7 @@ local found = redis.call('GET', KEYS[1]) or redis.call('GET', KEYS[2])
 if not found and redis.call('ZSCORE', KEYS[3], id) then found = id end
 if found then return {'duplicate', redis.call('ZRANK', KEYS[3], found) or 0, pending} end
 if pending >= tonumber(ARGV[3]) then return {'full', pending, pending} end
-sweep(q, person)
-local own = redis.call('SCARD', person .. ':pending')
+local own = counted(q, person .. ':pending', tonumber(ARGV[4]))
 if own >= tonumber(ARGV[4]) then return {'person_full', own, pending} end
 
 local time = redis.call('TIME')

@@ -12,20 +12,21 @@ local function over(q, job)
   return status ~= 'queued' and status ~= 'deferred' and status ~= 'started'
 end
 
-local function sweep(q, person)
-  for _, set in ipairs({person .. ':pending', person .. ':running'}) do
+-- Returns how many jobs a person's set holds; looks for those that are over only where it is full.
+local function counted(q, set, limit)
+  if redis.call('SCARD', set) >= limit then
     for _, job in ipairs(redis.call('SMEMBERS', set)) do
       if over(q, job) then redis.call('SREM', set, job) end
     end
   end
+  return redis.call('SCARD', set)
 end
 
 -- Hands a deferred job to RQ, unless all slots of its person are taken; says whether it did.
 local function start(q, job)
   local key = q.prefix .. job
   local person, slots = unpack(redis.call('HMGET', key, 'starchat_person', 'starchat_slots'))
-  sweep(q, person)
-  if redis.call('SCARD', person .. ':running') >= tonumber(slots) then return false end
+  if counted(q, person .. ':running', tonumber(slots)) >= tonumber(slots) then return false end
   redis.call('SADD', person .. ':running', job)
   redis.call('EXPIRE', person .. ':running', q.ttl)
   redis.call('HSET', key, 'status', 'queued')
