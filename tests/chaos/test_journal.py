@@ -65,6 +65,7 @@ def test_a_question_knows_its_deliveries_and_its_deletion(town: Workspace) -> No
     """Nobody is there to acknowledge it."""
     before = time.monotonic()
     ts = town.post(ADA, GENERAL, f"@StarChat echo {token(4)}")
+    town.react(ADA, GENERAL, ts, "eyes")
     town.delete(ADA, GENERAL, ts)
     found = asked(town, ts)
     assert found is not None
@@ -123,6 +124,14 @@ def test_without_our_metadata_words_say_what_a_message_is(
     ts = str(client.chat_postMessage(channel=GENERAL, **given)["ts"])
     found = said(town, ts)
     assert (found.last.state, found.last.question, found.last.part) == (state, None, "1")
+
+
+def test_a_message_looks_different_when_its_blocks_do(town: Workspace, client: WebClient) -> None:
+    """Its text is only what is read out."""
+    ts = str(client.chat_postMessage(channel=GENERAL, text="hi")["ts"])
+    client.chat_update(channel=GENERAL, ts=ts, text="hi", blocks=SMALL_PRINT)
+    first, second = said(town, ts).versions
+    assert first.look != second.look
 
 
 def test_a_file_is_a_part_of_its_own(town: Workspace, client: WebClient) -> None:
