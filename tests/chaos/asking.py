@@ -11,7 +11,7 @@ from tests.chaos.journal import token
 from tests.chaos.stage import Stage
 from tests.support import taught
 
-LONG: Final = f"{taught.ENDLESS} {taught.ENDLESS} {taught.ENDLESS}"
+LONG: Final = " ".join([taught.ENDLESS] * 8)
 """A question whose reply goes on until it has reached its limit."""
 QUESTIONS: Final = (taught.MUTEX, taught.REVERSE, taught.COUNT, taught.GREET, LONG)
 

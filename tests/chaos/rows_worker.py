@@ -5,6 +5,9 @@ import signal
 import time
 from typing import Final
 
+from redis import Redis
+
+from contract import keys
 from tests.chaos.asking import LONG, Question
 from tests.chaos.havoc import Havoc
 from tests.chaos.promises import Bounds
@@ -21,7 +24,10 @@ RECOVERED: Final = LEASE + 5
 HANGS: Final = 30.0
 """Seconds without a step after which a worker takes its engine for hung."""
 PATIENCE: Final = 45.0
-"""Seconds in which anything must happen."""
+"""Seconds in which a poison must have another try, or its end."""
+LOOKS: Final = 100
+LOOK: Final = 0.003
+"""Seconds between two looks: a short reply is generated in less than 0.1 s."""
 CAP: Final = 3
 """How often generation may begin for one question."""
 
@@ -47,7 +53,9 @@ def poison(trial: Trial) -> None:
     for _ in range(trial.many(2)):
         healthy += trial.ask(trial.many(10, 4))
         poisons.append(trial.say(LONG))
-        while _kill_who_writes(trial, poisons[-1]):
+        tried = 0
+        while _kill_who_writes(trial, poisons[-1], tried):
+            tried += 1
             healthy += trial.ask(trial.many(10, 4))
     trial.settle()
     ended = [trial.following.shown(question, "error") for question in poisons]
@@ -61,17 +69,27 @@ def poison(trial: Trial) -> None:
     trial.notes.append(f"{len(poisons)} poisons")
 
 
-def _kill_who_writes(trial: Trial, question: Question) -> bool:
-    """Kill the worker that lets the reply grow; False where the question has its end."""
-    seen = trial.following.count(question, "growing")
-    while trial.following.open([question]):
-        writer = _writer(trial, question)
-        if writer is not None and trial.following.count(question, "growing") > seen:
-            trial.kill_worker(writer)
+def _kill_who_writes(trial: Trial, question: Question, tried: int) -> bool:
+    """Kill the worker that begins to generate once more; False where the question has its end."""
+    deadline = time.monotonic() + PATIENCE
+    with trial.stage.direct() as redis:
+        while time.monotonic() < deadline and trial.following.open([question]):
+            if not _tries_again(redis, question, tried):
+                continue
+            writer = _writer(trial, question)
+            if writer is not None:
+                trial.kill_worker(writer)
+                return True
+    return False
+
+
+def _tries_again(redis: Redis, question: Question, tried: int) -> bool:
+    """Look for a while whether generation has begun more often than it was `tried`."""
+    key = f"rq:job:{job_of(question)}"
+    for _ in range(LOOKS):
+        if int(redis.hget(key, keys.ATTEMPTS) or 0) > tried:
             return True
-        if not trial.following.news(PATIENCE):
-            trial.broken.append("a poison stood still")
-            return False
+        time.sleep(LOOK)
     return False
 
 
@@ -126,9 +144,9 @@ def random_kills(trial: Trial) -> None:
 
 ROWS: Final = (
     at_point("W1", "right after dequeue", Point.DEQUEUED),
-    at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
-    at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
-    at_point("W4", "while generating", Point.GENERATING, 40),
+    at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER, 2),
+    at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST, 2),
+    at_point("W4", "while generating", Point.GENERATING, 20),
     at_point("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
     at_point("W6", "after the final, before its record", Point.AFTER_FINAL),
     Row("W7", "poison: its worker dies each time it is answered", poison),

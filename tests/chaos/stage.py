@@ -127,12 +127,13 @@ class Stage:
             process.wait_for("model loaded", within=120)
 
     def drop(self, process: Process) -> float:
-        """Kill a bot or a worker for good and return when it was dead."""
+        """Kill a bot or a worker for good and return when that was."""
+        at = time.monotonic()
         for group in (self.bots, self.workers):
             if process in group:
                 group.remove(process)
         process.kill()
-        return time.monotonic()
+        return at
 
     def direct(self) -> Redis:
         """Return a client of Redis that no trouble reaches."""
