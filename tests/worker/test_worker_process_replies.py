@@ -16,6 +16,8 @@ from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT
 from worker.posting import SLOWER
 
 PACE = float(QUICK["STARCHAT_EDIT_PACE"])
+TRIES = 5
+"""How often a stop may come too late where the machine is busy: the reply takes two seconds."""
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -144,14 +146,15 @@ def test_no_text_is_in_the_log(desk: Desk, worker: Process) -> None:
 
 def test_stopping_keeps_what_was_written(desk: Desk) -> None:
     """A reader's stop ends the generation; the reply says that it was stopped."""
-    job = desk.ask(taught.ENDLESS, channel=GENERAL)
-    desk.wait_grown(job)
-
-    desk.outbox.cancel(job.id)
-
-    messages = desk.wait_ended(job)
-    assert "Stopped" in notices(messages)
-    assert words(messages).startswith(taught.ROUND.strip())
+    for _ in range(TRIES):
+        job = desk.ask(taught.ENDLESS, channel=GENERAL)
+        desk.wait_grown(job)
+        desk.outbox.cancel(job.id)
+        messages = desk.wait_ended(job)
+        assert words(messages).startswith(taught.ROUND.strip())
+        if "Stopped" in notices(messages):
+            return
+    raise AssertionError("no stop came before the end")
 
 
 def test_a_deleted_question_takes_its_growing_reply_with_it(desk: Desk) -> None:
