@@ -4,7 +4,7 @@ import bisect
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from tests.chaos.history import Call, History, Resource
@@ -29,14 +29,28 @@ def nothing_leaks(history: History, _bounds: Bounds) -> Iterator[Violation]:
     for process, lines in logs.items():
         log = "\n".join(lines)
         for what, sought in (("secrets", history.secrets), ("texts of questions", words)):
-            hits = [place for word in sought if (place := log.find(word)) >= 0]
+            hits = _shown(log, sought)
             if hits:
-                first = log.count("\n", 0, min(hits)) + 1
+                first = log.count("\n", 0, min(hits.values())) + 1
                 why = f"{len(hits)} {what}, the first in line {first}"
                 yield Violation(Invariant.NO_LEAK, process, why)
     for find in history.finds:
         if any(secret in find.word for secret in history.secrets):
             yield Violation(Invariant.NO_LEAK, find.where, "a secret")
+
+
+def _shown(log: str, words: Collection[str]) -> dict[str, int]:
+    """Return which words stand in a log, and where first; one pass, however many words."""
+    size = min(map(len, words), default=1)
+    begun: defaultdict[str, list[str]] = defaultdict(list)
+    for word in words:
+        begun[word[:size]].append(word)
+    found = dict[str, int]()
+    for at in range(len(log)):
+        for word in begun.get(log[at : at + size], ()):
+            if log.startswith(word, at):
+                found.setdefault(word, at)
+    return found
 
 
 def resources_stay_bounded(history: History, bounds: Bounds) -> Iterator[Violation]:

@@ -65,6 +65,8 @@ class Mention:
     asked_at: float
     deliveries: tuple[Delivery, ...] = ()
     deleted_at: float | None = None
+    edited_at: float | None = None
+    """When its words were first changed: its reply may change from then on."""
 
     @property
     def acknowledged_at(self) -> float | None:

@@ -1,5 +1,6 @@
 """Pure: decides from a history which promises were broken; here those about the replies."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
@@ -140,7 +141,7 @@ def mention_is_noticed(
 
 
 def final_stays(found: Attribution, _history: History, bounds: Bounds) -> Iterator[Violation]:
-    """I10: what was final neither changes nor goes, unless the question goes."""
+    """I10: what was final neither changes nor goes, unless the question does."""
     broken = [
         Violation(Invariant.FINAL, case.mention.ts, why)
         for case in found.cases
@@ -155,11 +156,13 @@ def _touched(message: Message, case: Case) -> Iterator[str]:
     ended = message.ended_at
     if ended is None:
         return
-    final = [version for version in message.versions if version.at >= ended]
+    until = math.inf if case.mention.edited_at is None else case.mention.edited_at
+    final = [version for version in message.versions if ended <= version.at < until]
     changes = sum(before.look != after.look for before, after in pairwise(final))
     if changes:
         yield f"{message.ts} changed {changes} times after its end"
-    if message.deleted_at is not None and case.wanted and not case.ends:
+    gone = message.deleted_at is not None and message.deleted_at < until
+    if gone and case.wanted and not case.ends:
         yield f"{message.ts} was deleted after its end"
 
 

@@ -113,11 +113,13 @@ class _Threads:
 
     def _asked(self, kind: str, at: float, place: Place, body: Json) -> None:
         ts = body["ts"]
-        found = TOKEN.search(str(body.get("text", "")))
+        found, known = TOKEN.search(str(body.get("text", ""))), self.mentions.get(ts)
         if kind == "message" and found is not None and "bot_id" not in body:
             self.mentions[ts] = Mention(ts, place, found.group(), at)
-        elif kind == "message_deleted" and ts in self.mentions:
-            self.mentions[ts] = replace(self.mentions[ts], deleted_at=at)
+        elif kind == "message_deleted" and known is not None:
+            self.mentions[ts] = replace(known, deleted_at=at)
+        elif kind == "message_changed" and known is not None and "edited" in body:
+            self.mentions[ts] = replace(known, edited_at=known.edited_at or at)
 
 
 def _version(at: float, body: Json) -> Version:

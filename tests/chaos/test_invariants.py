@@ -295,6 +295,19 @@ def test_a_final_that_goes_is_missed() -> None:
     assert named_by(run(replace(ONE, deleted_at=29.0), messages=(gone,))) == set()
 
 
+@pytest.mark.parametrize(("at", "broken"), [(12.0, False), (17.0, True)])
+def test_a_reply_may_change_once_its_question_has(at: float, *, broken: bool) -> None:
+    """But not before."""
+    (changed,) = _changed(ONE, REPLY)
+    wanted = {(Invariant.FINAL, ONE.ts)} if broken else set()
+    assert named_by(run(replace(ONE, edited_at=at), messages=(changed,))) == wanted
+    gone = replace(REPLY, deleted_at=16.5)
+    history = run(replace(ONE, edited_at=at), messages=(gone, reply(ONE, after=20.0)))
+    assert named_by(history) == set()
+    history = run(replace(ONE, edited_at=at), messages=(gone,))
+    assert named_by(history) == wanted | {(Invariant.ONE_END, ONE.ts)}
+
+
 # -- I11: words stay where they belong
 
 

@@ -76,6 +76,19 @@ def test_a_question_knows_its_deliveries_and_its_deletion(town: Workspace) -> No
     assert all(before < delivery.sent_at for delivery in found.deliveries)
 
 
+def test_a_question_knows_when_its_words_changed(town: Workspace) -> None:
+    """For the first time; a reaction changes nothing."""
+    ts = town.post(ADA, GENERAL, f"echo {token(9)}")
+    town.react(ADA, GENERAL, ts, "eyes")
+    seen = [asked(town, ts)]
+    for word in ("repeat", "say"):
+        town.edit(ADA, GENERAL, ts, f"{word} {token(9)}")
+        seen.append(asked(town, ts))
+    never, once, twice = (found and found.edited_at for found in seen)
+    assert never is None
+    assert once == twice is not None
+
+
 def test_our_metadata_says_what_a_message_is(town: Workspace, client: WebClient) -> None:
     """Each version has its own state, look and words, and deletion has its time."""
     root = town.post(ADA, GENERAL, f"@StarChat echo {token(5)}")
