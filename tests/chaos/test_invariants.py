@@ -7,81 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.history import (
-    Canary,
-    Delivery,
-    Find,
-    History,
-    Mention,
-    Message,
-    Place,
-    State,
-    Version,
-)
+from tests.chaos.history import Delivery, History, Mention, Message, Place, State, Version
 from tests.chaos.invariants import check
+from tests.chaos.made import (
+    ELSEWHERE,
+    FOLLOWING,
+    ONE,
+    REPLY,
+    changed,
+    kept,
+    named,
+    named_by,
+    reply,
+    run,
+)
 from tests.chaos.promises import Bounds, Invariant
-
-TEAM = "T1"
-ELSEWHERE = Place(TEAM, "C9", "1.0")
-
-
-def named(second: float) -> str:
-    """Return the ts of what is posted at this second."""
-    return f"{1_700_000_000 + second:.6f}"
-
-
-def mention(second: float, *, thread: float | None = None, channel: str = "C1") -> Mention:
-    """Return a question that was acknowledged at once; its token is unlike any other."""
-    ts = named(second)
-    place = Place(TEAM, channel, ts if thread is None else named(thread))
-    told = tuple(Delivery(event, second, second + 0.1) for event in ("app_mention", "message"))
-    return Mention(ts, place, f"q{second:g}-abcd", second, told)
-
-
-def reply(to: Mention, after: float = 1.0, *, ours: bool = True) -> Message:
-    """Return a reply that grew from a placeholder; with our metadata, or told by its words."""
-    at = to.asked_at + after
-    question = to.ts if ours else None
-    token = frozenset({to.token, "echo"})
-    versions = (
-        Version(at, State.PLACEHOLDER, "…", frozenset(), question),
-        Version(at + 0.2, State.GROWING, "ec", frozenset({"ec"}), question),
-        Version(at + 0.4, State.FINAL, "echo", token, question),
-    )
-    return Message(named(at), to.place, versions)
-
-
-def run(*mentions: Mention, messages: tuple[Message, ...] | None = None) -> History:
-    """Return a history of these questions and their replies, which ended long after."""
-    said = tuple(reply(to) for to in mentions) if messages is None else messages
-    return History(mentions=mentions, messages=said, ended_at=1_000.0)
-
-
-def named_by(history: History, bounds: Bounds | None = None) -> set[tuple[Invariant, str]]:
-    """Return what is broken, and about whom."""
-    violations = check(history, bounds or Bounds())
-    return {(violation.invariant, violation.about) for violation in violations}
-
-
-ONE = mention(10.0)
-REPLY = reply(ONE)
-FOLLOWING = mention(20.0, thread=10.0)
-
-
-@st.composite
-def kept(draw: st.DrawFn) -> History:
-    """Runs in which every promise is kept, by bots with and without metadata."""
-    ours = draw(st.booleans())
-    mentions, messages, second = list[Mention](), list[Message](), 0.0
-    for channel in draw(st.lists(st.sampled_from(("C1", "C2")), max_size=4)):
-        second += 10
-        thread = second
-        for _ in range(draw(st.integers(1, 4))):
-            mentions.append(mention(second, thread=thread, channel=channel))
-            messages.append(reply(mentions[-1], ours=ours))
-            second += draw(st.sampled_from((2.0, 5.0)))
-    order = draw(st.permutations(messages))
-    return run(*draw(st.permutations(mentions)), messages=tuple(order))
 
 
 @given(kept())
@@ -101,11 +41,6 @@ def _moved(_to: Mention, said: Message) -> tuple[Message, ...]:
     return (replace(said, place=ELSEWHERE),)
 
 
-def _changed(_to: Mention, said: Message) -> tuple[Message, ...]:
-    later = replace(said.last, at=said.last.at + 5, look="changed")
-    return (replace(said, versions=(*said.versions, later)),)
-
-
 def _pinging(_to: Mention, said: Message) -> tuple[Message, ...]:
     first, *others = said.versions
     return (replace(said, versions=(replace(first, pings=1), *others)),)
@@ -117,7 +52,7 @@ def _pinging(_to: Mention, said: Message) -> tuple[Message, ...]:
         (lambda _to, _said: (), {Invariant.ONE_END}),
         (_doubled, {Invariant.ONE_END, Invariant.ONE_MESSAGE}),
         (_moved, {Invariant.RIGHT_PLACE}),
-        (_changed, {Invariant.FINAL}),
+        (lambda _to, said: (changed(said),), {Invariant.FINAL}),
         (_pinging, {Invariant.NO_PING}),
     ],
     ids=["lost", "doubled", "moved", "changed", "pinging"],
@@ -267,133 +202,6 @@ def test_the_end_must_come_in_time(seconds: float, *, broken: bool) -> None:
     """Counted from the acknowledgement: 1.3 s here."""
     wanted = {(Invariant.IN_TIME, ONE.ts)} if broken else set()
     assert named_by(run(ONE), Bounds(end=seconds)) == wanted
-
-
-# -- I10: the final stays
-
-
-def test_the_same_final_once_more_is_no_change() -> None:
-    """Nobody sees it."""
-    again = replace(REPLY.last, at=50.0)
-    repeated = replace(REPLY, versions=(*REPLY.versions, again))
-    assert named_by(run(ONE, messages=(repeated,))) == set()
-
-
-def test_changes_after_the_end_are_let_pass_where_workers_were_paused() -> None:
-    """As many as the run says, and no more."""
-    (changed,) = _changed(ONE, REPLY)
-    history = run(ONE, messages=(changed,))
-    assert named_by(history, Bounds(late_edits=1)) == set()
-    assert named_by(history, Bounds(late_edits=0)) == {(Invariant.FINAL, ONE.ts)}
-
-
-def test_a_final_that_goes_is_missed() -> None:
-    """Unless it was one of two, or its question went too."""
-    gone = replace(REPLY, deleted_at=30.0)
-    broken = {(Invariant.ONE_END, ONE.ts), (Invariant.FINAL, ONE.ts)}
-    assert named_by(run(ONE, messages=(gone,))) == broken
-    assert named_by(run(replace(ONE, deleted_at=29.0), messages=(gone,))) == set()
-
-
-@pytest.mark.parametrize(("at", "broken"), [(12.0, False), (17.0, True)])
-def test_a_reply_may_change_once_its_question_has(at: float, *, broken: bool) -> None:
-    """But not before."""
-    (changed,) = _changed(ONE, REPLY)
-    wanted = {(Invariant.FINAL, ONE.ts)} if broken else set()
-    assert named_by(run(replace(ONE, edited_at=at), messages=(changed,))) == wanted
-    gone = replace(REPLY, deleted_at=16.5)
-    history = run(replace(ONE, edited_at=at), messages=(gone, reply(ONE, after=20.0)))
-    assert named_by(history) == set()
-    history = run(replace(ONE, edited_at=at), messages=(gone,))
-    assert named_by(history) == wanted | {(Invariant.ONE_END, ONE.ts)}
-
-
-# -- I11: words stay where they belong
-
-
-@pytest.mark.parametrize(
-    ("canary", "broken"),
-    [
-        (Canary("echo", TEAM), False),
-        (Canary("echo", TEAM, "C1"), False),
-        (Canary("echo", TEAM, "C1", ONE.ts), False),
-        (Canary("echo", "T2"), True),
-        (Canary("echo", TEAM, "C2"), True),
-        (Canary("echo", TEAM, "C1", "7.0"), True),
-    ],
-)
-def test_a_word_of_another_place_is_foreign(canary: Canary, *, broken: bool) -> None:
-    """Of another team, channel or thread."""
-    wanted = {(Invariant.OWN_TENANT, REPLY.ts)} if broken else set()
-    assert named_by(replace(run(ONE), canaries=(canary,))) == wanted
-
-
-# -- I12: what is deleted is gone
-
-DELETED = replace(ONE, deleted_at=10.8)
-
-
-@pytest.mark.parametrize(
-    ("said", "broken"),
-    [
-        ((), False),
-        ((REPLY,), False),
-        ((replace(REPLY, versions=REPLY.versions[:2]),), True),
-        ((replace(REPLY, versions=REPLY.versions[:2], deleted_at=15.0),), False),
-        ((replace(REPLY, versions=REPLY.versions[:2], deleted_at=17.0),), True),
-        ((reply(ONE, after=2.0),), True),
-        ((replace(reply(ONE, after=30.0), deleted_at=31.0),), True),
-    ],
-    ids=["none", "before", "stuck", "withdrawn", "late", "after", "much later"],
-)
-def test_a_deleted_question_has_no_reply(said: tuple[Message, ...], *, broken: bool) -> None:
-    """Only one that ended before the deletion was known may stay."""
-    wanted = {(Invariant.DELETED, ONE.ts)} if broken else set()
-    assert named_by(run(DELETED, messages=said)) == wanted
-
-
-@pytest.mark.parametrize(("at", "broken"), [(15.0, False), (16.0, True)])
-def test_no_copy_of_a_deleted_question_is_left(at: float, *, broken: bool) -> None:
-    """Such as in Redis; what still stands may be kept."""
-    history = replace(run(DELETED, messages=()), finds=(Find(at, ONE.token, "a key"),))
-    assert named_by(history) == ({(Invariant.DELETED, "a key")} if broken else set())
-    assert named_by(replace(history, mentions=(ONE,), messages=(REPLY,))) == set()
-
-
-# -- attribution
-
-
-def test_a_reply_without_metadata_is_known_by_its_words() -> None:
-    """Also in a thread where it is not the youngest question that it answers."""
-    older, younger = reply(ONE, after=11.0, ours=False), reply(FOLLOWING, after=3.0, ours=False)
-    assert named_by(run(ONE, FOLLOWING, messages=(older, younger))) == set()
-    moved = replace(older, place=ELSEWHERE)
-    broken = {(Invariant.RIGHT_PLACE, ONE.ts)}
-    assert named_by(run(ONE, FOLLOWING, messages=(moved, younger))) == broken
-
-
-def test_among_several_words_the_reply_answers_what_was_asked_there_last() -> None:
-    """It may quote an older question of its thread, and one of another thread."""
-    other = mention(25.0, channel="C2")
-    said = reply(FOLLOWING, after=8.0, ours=False)
-    words = frozenset({ONE.token, FOLLOWING.token, other.token})
-    quoting = replace(said, versions=(replace(said.last, words=words),))
-    messages = (REPLY, quoting, reply(other))
-    assert named_by(run(ONE, FOLLOWING, other, messages=messages)) == set()
-
-
-def test_metadata_says_more_than_words() -> None:
-    """A reply may quote another question."""
-    quoting = replace(REPLY.last, words=frozenset({FOLLOWING.token}))
-    said = replace(REPLY, versions=(*REPLY.versions[:2], quoting))
-    assert named_by(run(ONE, FOLLOWING, messages=(said, reply(FOLLOWING)))) == set()
-
-
-def test_a_message_without_words_belongs_to_the_question_above() -> None:
-    """An orphaned placeholder is one message too many for it."""
-    orphan = Message(named(15.0), ONE.place, (Version(15.0, State.PLACEHOLDER),))
-    history = run(ONE, FOLLOWING, messages=(REPLY, orphan, reply(FOLLOWING)))
-    assert named_by(history) == {(Invariant.ONE_MESSAGE, ONE.ts)}
 
 
 def test_violations_come_in_the_order_of_the_plan_and_show_no_text() -> None:
