@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test lint format papers screenshot lock credentials clean help
+.PHONY: demo test chaos lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -11,6 +11,10 @@ demo: ## a Slack workspace, the bot and a small model on this machine; ASK="…"
 
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests
+
+chaos: ## kill bots, workers, engines and Redis for 12 minutes and count; ROWS="W4,R2" SEED=2
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -m tests.chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
 
 lint: ## format, lint, imports and types, as CI does
 	@bash .ci/run fast
