@@ -13,6 +13,8 @@ from tests.support import taught
 
 LONG: Final = " ".join([taught.ENDLESS] * 8)
 """A question whose reply goes on until it has reached its limit."""
+MOMENT: Final = 0.25
+"""Seconds between two questions of one person in one thread."""
 QUESTIONS: Final = (taught.MUTEX, taught.REVERSE, taught.COUNT, taught.GREET, LONG)
 
 
@@ -63,8 +65,15 @@ class Crowd:
             for number, (person, channel) in enumerate(places):
                 if turn < lengths[number]:
                     text, after = dice.choice(QUESTIONS), last.get(number)
+                    _type(after)
                     last[number] = self.ask(text, person=person, channel=channel, after=after)
                     yield last[number]
+
+
+def _type(after: Question | None) -> None:
+    """Take as long as a person needs at least for a further question."""
+    if after is not None:
+        time.sleep(max(0.0, after.asked_at + MOMENT - time.monotonic()))
 
 
 def dealt(dice: random.Random, questions: int, longest: int = 3) -> Sequence[int]:

@@ -1,6 +1,7 @@
 """Rows in which bots die, and in which Slack's sockets and events misbehave."""
 
 import time
+from collections import Counter
 from typing import Final
 
 from bot.faults import Point
@@ -110,14 +111,16 @@ def duplicates(trial: Trial) -> None:
     for question in again:
         workspace.redeliver(question.ts)
     trial.faults["redelivered"] += len(again)
-    trial.faults["duplicates"] += len(workspace.envelopes()) // 4
+    sent = Counter((e["ts"], e["event_type"]) for e in workspace.envelopes())
+    copies = [sent[q.ts, kind] - 1 for q in asked for kind in ("message", "app_mention")]
+    trial.faults["duplicates"] += sum(copies)
 
 
 def disorder(trial: Trial) -> None:
     """Shuffle the events in windows of ten; some people take their question back at once."""
     workspace = trial.stage.workspace
     workspace.faults(deliveries={"reorder": 10}, seed=trial.dice.randint(0, 999))
-    for question in trial.ask(trial.many(100), together=2):
+    for question in trial.ask(trial.many(100)):
         if trial.dice.random() < 0.1:
             workspace.delete(question.person, question.channel, question.ts)
             trial.deleted.add(question.ts)

@@ -18,6 +18,8 @@ from tests.chaos.stage import Stage
 from tests.support.processes import Process
 
 UNCLAIMED: Final = f"rq:queue:{QUEUE}:intermediate"
+SIDE: Final = 16
+"""Threads that grow side by side."""
 LONGEST: Final = 60.0
 """Seconds that a row waits for its last reply."""
 
@@ -48,15 +50,11 @@ class Trial:
         """Return a count at this run's scale."""
         return max(least, round(count * self.scale))
 
-    def ask(self, count: int, *, over: float = 0.0, together: int = 16) -> list[Question]:
-        """
-        Let people ask so many questions in threads, spread over so many seconds.
-
-        So many threads grow `together`: a person needs a moment between two questions.
-        """
+    def ask(self, count: int, *, over: float = 0.0) -> list[Question]:
+        """Let people ask so many questions in threads, spread over so many seconds."""
         asked: list[Question] = []
         lengths = dealt(self.dice, count)
-        for some in (lengths[at : at + together] for at in range(0, len(lengths), together)):
+        for some in (lengths[at : at + SIDE] for at in range(0, len(lengths), SIDE)):
             for question in self.crowd.threads(self.dice, some):
                 asked.append(question)
                 time.sleep(over / count)
