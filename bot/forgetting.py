@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Final
 
 from redis import Redis
+from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.store import text
@@ -27,6 +28,7 @@ class Forgetting:
         """Drop the copy of a thread and the answers given in it."""
         place = (thread.team, thread.channel, thread.ts)
         self._redis.unlink(keys.thread(*place), keys.memory(*place))
+        self._tell_workers(thread.team)
 
     def channel(self, team: str, channel: str) -> int:
         """Drop what is kept of a channel, and the texts of its finished jobs; count the threads."""
@@ -34,6 +36,7 @@ class Forgetting:
         self._drop(copies)
         self._drop(self._found(keys.memory(team, channel, "*")))
         self._drop(self._finished(f"{RqJob.redis_job_namespace_prefix}{team}-{channel}-*"))
+        self._tell_workers(team)
         return len(copies)
 
     def team(self, team: str) -> int:
@@ -42,7 +45,13 @@ class Forgetting:
         waiting = [job for job in self._pending() if job.startswith(f"{team}-")]
         for batch in _batches(waiting):
             self._redis.zrem(keys.PENDING, *batch)
+        self._tell_workers(team)
         return self._drop(self._found(f"starchat:{team}:*")) + self._drop(self._found(jobs))
+
+    def _tell_workers(self, team: str) -> None:
+        """Let engines wipe the past of a team's prompts; they keep it by team, not by thread."""
+        for worker in self._redis.hkeys(keys.WORKERS):
+            send_command(self._redis, text(worker), keys.FORGET, team=team)
 
     def _finished(self, pattern: str) -> Iterator[str]:
         pending = {RqJob.key_for(job) for job in self._pending()}

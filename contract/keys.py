@@ -42,6 +42,8 @@ WITHDRAWN: Final = "starchat_withdrawn"
 
 EDITED: Final = "starchat-edited"
 """Command on RQ's channel of a worker: run this job anew, its question was edited."""
+FORGET: Final = "starchat-forget"
+"""Command on RQ's channel of a worker: wipe what the engine keeps of this `team`'s prompts."""
 
 METADATA: Final = "starchat_reply"
 """

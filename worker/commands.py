@@ -1,4 +1,4 @@
-"""Listens to what RQ's tools and the bot tell this worker: stop a job, run it anew, shut down."""
+"""Listens to what RQ's tools and the bot tell this worker: stop, edit, forget, shut down."""
 
 import asyncio
 import json
@@ -24,15 +24,22 @@ class Commands:
         self,
         connection: Redis,
         channel: str,
+        *,
         stop: Callable[[str], None],
         edit: Callable[[str], None],
+        forget: Callable[[str], None],
         end: Callable[[], None],
     ) -> None:
-        """`stop` ends a job for its reader, `edit` runs it anew, `end` drains the worker."""
+        """
+        `stop` ends a job for its reader, `edit` runs it anew, `end` drains the worker.
+
+        `forget` wipes what the engine keeps of a team.
+        """
         self._redis = connection
         self._channel = channel
         self._stop = stop
         self._edit = edit
+        self._forget = forget
         self._end = end
 
     async def listen(self) -> None:
@@ -54,7 +61,7 @@ class Commands:
     def _obey(self, message: dict[str, Any]) -> None:
         try:
             command = json.loads(message["data"])
-            name, job = command["command"], command.get("job_id")
+            name, job, team = command["command"], command.get("job_id"), command.get("team")
         except (ValueError, LookupError, TypeError, AttributeError):
             log.warning("command unreadable")
             return
@@ -62,5 +69,7 @@ class Commands:
             self._stop(job)
         elif name == keys.EDITED and isinstance(job, str):
             self._edit(job)
+        elif name == keys.FORGET and isinstance(team, str):
+            self._forget(team)
         elif name == "shutdown":
             self._end()

@@ -117,7 +117,14 @@ class Serving:
         parts, settings = self._parts, self._parts.settings
         channel = parts.worker.pubsub_channel_name
         intake = parts.intake
-        commands = Commands(parts.redis, channel, intake.stop, intake.edit, self._orders.end)
+        commands = Commands(
+            parts.redis,
+            channel,
+            stop=intake.stop,
+            edit=intake.edit,
+            forget=parts.engine.forget,
+            end=self._orders.end,
+        )
         return [
             self._loaded,
             commands.listen,

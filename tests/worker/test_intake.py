@@ -9,6 +9,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
+from bot.forgetting import Forgetting
 from bot.outbox import Outbox
 from contract import keys
 from tests.support.questions import question, status
@@ -228,10 +229,18 @@ async def test_rqs_own_commands_are_obeyed(
 ) -> None:
     """The bot stops a job by RQ's stop command and edits it by one more; RQ's shutdown drains."""
     ended = asyncio.Event()
+    forgotten: list[str] = []
     async with Redis.from_url(server.url, decode_responses=True) as listening:
         channel = desk.rq_worker.pubsub_channel_name
         intake = desk.intake
-        commands = Commands(listening, channel, intake.stop, intake.edit, ended.set)
+        commands = Commands(
+            listening,
+            channel,
+            stop=intake.stop,
+            edit=intake.edit,
+            forget=forgotten.append,
+            end=ended.set,
+        )
         listen = asyncio.create_task(commands.listen())
         outbox.accept(question(1))
         task = await desk.taken()
@@ -243,6 +252,9 @@ async def test_rqs_own_commands_are_obeyed(
         assert not task.stopped.is_set()
         outbox.cancel(task.job.id)
         await asyncio.wait_for(task.stopped.wait(), 10)
+        client.hset(keys.WORKERS, desk.rq_worker.name, "a beat")
+        Forgetting(client).channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)
+        assert forgotten == ["T1"]
         listen.cancel()

@@ -37,6 +37,10 @@ def fetched(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+ADDRESS = "an address that starts with http and ends with /api/"
+REDIS = "an address that starts with redis://, rediss:// or unix://"
+
+
 @pytest.fixture(scope="module")
 def port() -> int:
     """Where the module's worker answers for its health."""
@@ -232,14 +236,12 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
         (
             "SLACK_API_URL",
             "https://slack.com",
-            "SLACK_API_URL must be an address that starts with http and ends with /api/,"
-            " not 'https://slack.com'",
+            f"SLACK_API_URL must be {ADDRESS}, not 'https://slack.com'",
         ),
         (
             "REDIS_URL",
             "http://127.0.0.1",
-            "REDIS_URL must be an address that starts with redis://, rediss:// or unix://,"
-            " not the given one",
+            f"REDIS_URL must be {REDIS}, not the given one",
         ),
         (
             "STARCHAT_FAULT",

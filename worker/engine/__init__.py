@@ -147,6 +147,10 @@ class Engine(Protocol):
         """End a request within one step; its iterator yields `Finished(STOPPED)`."""
         ...
 
+    def forget(self, scope: str) -> None:
+        """Wipe what is kept of requests of this scope."""
+        ...
+
     def stats(self) -> Stats:
         """Return what the engine last said about itself."""
         ...

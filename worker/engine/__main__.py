@@ -84,6 +84,8 @@ class Child:
             ended = self.batching.stop(message["stop"])
             if ended is not None:
                 self._report({"ended": {message["stop"]: _ended(ended)}})
+        elif "forget" in message:
+            self.batching.forget(message["forget"])
 
     def _step(self) -> None:
         outcome = self.batching.step()

@@ -73,6 +73,11 @@ class Batching:
         live = self.schedule.remove(request_id)
         return _ended(live, FinishReason.STOPPED) if live else None
 
+    def forget(self, scope: str) -> None:
+        """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
+        for slot in self.schedule.forget(scope):
+            self._slots.wipe(slot)
+
     def step(self) -> Outcome:
         """Feed the next tokens of everything that runs. Raises `DeviceLostError`."""
         self.schedule.admit()

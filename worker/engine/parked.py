@@ -62,7 +62,15 @@ class Parked:
         del self.pasts[oldest]
         return oldest, 0
 
-    def forget(self) -> None:
+    def forget(self, scope: str) -> list[int]:
+        """Give up the pasts of one scope; returns their slots, which still hold them."""
+        slots = [slot for slot, past in self.pasts.items() if past.scope == scope]
+        for slot in slots:
+            del self.pasts[slot]
+        self.empty.update(slots)
+        return slots
+
+    def forget_all(self) -> None:
         """Note that no slot holds anything any more."""
         self.empty |= self.pasts.keys()
         self.pasts.clear()

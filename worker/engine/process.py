@@ -111,6 +111,10 @@ class EngineProcess:
         if number is not None:
             self._send({"stop": number})
 
+    def forget(self, scope: str) -> None:
+        """Wipe what is kept of requests of this scope; a child that is loading keeps nothing."""
+        self._send({"forget": scope})
+
     def stats(self) -> Stats:
         """Return what the child last said, and the pace of the last seconds."""
         return self._answers.stats()

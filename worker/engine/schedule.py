@@ -6,7 +6,7 @@ its slot holds. What is not held yet is fed in: one token for a request that is 
 for one that is being read. So a request that lost its slot's memory is simply read again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
@@ -101,6 +101,14 @@ class Schedule:
                 return entry[2]
         return None
 
+    def forget(self, scope: str) -> list[int]:
+        """Let nothing of a scope be used again; returns the free slots that still hold some."""
+        lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
+        for live in lives:
+            if live.request.scope == scope:
+                live.request = replace(live.request, scope="")
+        return self.free.forget(scope)
+
     def admit(self) -> None:
         """Give the free slots to those who wait: by priority, then by age."""
         while self.free and self.waiting:
@@ -145,7 +153,7 @@ class Schedule:
         Returns who must be given up: a request that was alone in the step, or one that was in too
         many failed steps. All others are read again, one at a time until each has gone through.
         """
-        self.free.forget()
+        self.free.forget_all()
         for live in self.running.values():
             live.held = 0
         for work in step:

@@ -1,9 +1,10 @@
 """
 The lines between the parent and its child: one JSON object a line, told apart by its first key.
 
-To the child: the options, then `{"start": …}` and `{"stop": id}`. From the child: `{"loading": …}`
-until `{"ready": …}` or `{"unloadable": line}`; then `{"refused": id, "why": …}` and one
-`{"step": n, …}` for every step, which also shows the parent that the child is alive.
+To the child: the options, then `{"start": …}`, `{"stop": id}` and `{"forget": scope}`. From the
+child: `{"loading": …}` until `{"ready": …}` or `{"unloadable": line}`; then `{"refused": id,
+"why": …}` and one `{"step": n, …}` for every step, which also shows the parent that the child is
+alive.
 """
 
 import json

@@ -120,6 +120,18 @@ async def test_a_request_is_stopped_in_the_middle(engine: EngineProcess) -> None
     engine.stop("long")
 
 
+async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineProcess) -> None:
+    """The child takes the command between two steps; the running request ends as it would."""
+    scoped = replace(LONG, scope="T1")
+    seen = asyncio.Event()
+    running = asyncio.create_task(reply(engine, scoped, seen))
+    await seen.wait()
+    engine.forget("T1")
+    ids, finished = await running
+    assert (len(ids), finished.reason) == (250, FinishReason.LENGTH)
+    assert (await reply(engine, replace(scoped, id="again")))[0] == ids
+
+
 async def test_leaving_a_reply_frees_its_slot(engine: EngineProcess) -> None:
     """Whoever stops listening stops the request; the same name may be used again at once."""
     async with aclosing(engine.start(LONG)) as events:

@@ -1,6 +1,6 @@
 """A thread's next turn is not read from its beginning again, and no other team's ever is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,8 @@ from tests.support.running import GREEDY, Fresh, Reply, note, run
 from worker.engine import Request
 from worker.engine.batching import Batching
 from worker.engine.parked import LEAST, Parked, shared
+from worker.engine.slots import Slots
+from worker.engine.weights import Loaded
 
 FIRST = tuple(range(30, 90))
 
@@ -53,6 +55,42 @@ def test_nothing_is_shared_across_scopes(fresh: Fresh, first: str, second: str) 
     read, _ = fed(engine, question)
 
     assert read == len(question.prompt)
+
+
+def test_what_is_forgotten_is_wiped_and_read_again(fresh: Fresh) -> None:
+    """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
+    engine = fresh(slots=3)
+    over = run(engine, [Request("over", FIRST, GREEDY, scope="T1")])["over"]
+    run(engine, [Request("other", (*FIRST, 5), GREEDY, scope="T2")])
+    replies = {"runs": Reply(failure=engine.add(Request("runs", FIRST[:40], GREEDY, scope="T1")))}
+    for _ in range(3):
+        note(replies, engine.step())
+
+    engine.forget("T1")
+    while engine.busy:
+        note(replies, engine.step())
+
+    assert replies["runs"] == run(fresh(), [Request("runs", FIRST[:40], GREEDY)])["runs"]
+    assert [past.scope for past in engine.schedule.free.pasts.values()] == ["T2"]
+    question = next_turn(over, "T1")
+    assert fed(engine, question)[0] == len(question.prompt)
+    other = Request("again", (*FIRST, 5, 6), GREEDY, scope="T2")
+    assert fed(engine, other)[0] == 1
+
+
+def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
+    models: Callable[[str], Loaded],
+) -> None:
+    """Keys and values are made of what people wrote."""
+    model = models("bigcode")
+    slots = Slots(model.slots.layers, 1, model.about.positions)
+    engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
+    run(engine, [Request("over", FIRST, GREEDY, scope="T1")])
+    assert all(slots.layer(index).any() for index in range(len(slots.layers)))
+
+    engine.forget("T1")
+
+    assert not any(slots.layer(index).any() for index in range(len(slots.layers)))
 
 
 def test_the_same_prompt_again_reads_one_token(fresh: Fresh) -> None:
