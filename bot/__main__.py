@@ -11,20 +11,15 @@ from contract import logs
 from contract.settings import SettingsError
 
 WRONG_SETTING = 2
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
     """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
     stop = threading.Event()
-
-    def end(*_: object) -> None:
-        if stop.is_set():
-            # Asked twice: what is not acknowledged yet Slack delivers again.
-            os._exit(0)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    # No handlers: one that interrupts whoever holds the event's lock would wait for it for ever.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    threading.Thread(target=_obey, args=(stop,), name="signals", daemon=True).start()
     try:
         settings = Settings.read()
         logs.start("bot", settings.starchat_log_level)
@@ -33,6 +28,15 @@ def main() -> int:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201
         return WRONG_SETTING
     return 0
+
+
+def _obey(stop: threading.Event) -> None:
+    """Set `stop` at the first signal, and end at the second."""
+    signal.sigwait(SIGNALS)
+    stop.set()
+    signal.sigwait(SIGNALS)
+    # Asked twice: what is not acknowledged yet Slack delivers again.
+    os._exit(0)
 
 
 if __name__ == "__main__":

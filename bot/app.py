@@ -10,6 +10,7 @@ from slack_bolt import App
 from bot import slack
 from bot.admission import Policy
 from bot.background import Background
+from bot.catch_up import CatchUp
 from bot.edits import Edits
 from bot.faults import Faults
 from bot.forgetting import Forgetting
@@ -69,14 +70,20 @@ class Bot:
         background, posting = Background(), Posting(self._web)
         names = ThreadPoolExecutor(NAMES, thread_name_prefix="name")
         app = slack.application(self._web, me)
-        self._listeners(me, background, posting, names).attach(app)
+        listeners = self._listeners(me, background, posting, names)
+        listeners.attach(app)
         receiver = self._receiver = self._door(app)
+        catch_up = CatchUp(
+            self._redis, self._web, listeners.turns, listeners.edits, self._connected
+        )
+        catch_up.start()
         try:
             receiver.start(stop)
             log.info("ready", team=me.team, mode=type(receiver).__name__)
             stop.wait()
             log.info("ending")
         finally:
+            catch_up.close()
             receiver.close(DRAIN)
             posting.stop()
             background.close(DRAIN)

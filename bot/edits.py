@@ -18,7 +18,7 @@ from bot.revisions import Revised, Revisions
 from bot.signs import Signs
 from bot.threads import Threads
 from contract import beat
-from contract.job import Thread, job_id
+from contract.job import Job, Thread, job_id
 
 log = structlog.get_logger()
 
@@ -61,6 +61,20 @@ class Edits:
         self.outbox.claim(thread.team, thread.channel, deleted.ts)
         self._withdraw(thread, deleted.ts)
         self._refresh(thread, attempt)
+
+    def recheck(self, job: str, *, attempt: int = 0) -> None:
+        """Compare a job that is not answered with Slack: nobody may have told us of an edit."""
+        gone: list[Job] = []
+
+        def rebuild(old: Job) -> Job | None:
+            messages = self.jobs.read(old.thread, attempt)
+            gone[:] = [old] if messages and all(m.ts != old.ts for m in messages) else []
+            return self.jobs.anew(old, attempt)
+
+        self.revisions.revise(job, rebuild, restart=self.restart)
+        for old in gone:
+            log.info("question gone", job=job)
+            self._withdraw(old.thread, old.ts)
 
     def again(self, asked: AskedAgain) -> None:
         """Answer an edited question again, in the place of the reply that it has."""

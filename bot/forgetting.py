@@ -39,6 +39,10 @@ class Forgetting:
         self._tell_workers(team)
         return len(copies)
 
+    def copies(self, team: str) -> int:
+        """Drop the copies of all threads of a team: they are read again when they are needed."""
+        return self._drop(self._found(keys.thread(team, "*", "*")))
+
     def team(self, team: str) -> int:
         """Drop everything of a team, also what is still waiting; return how many keys that were."""
         jobs = f"{RqJob.redis_job_namespace_prefix}{team}-*"

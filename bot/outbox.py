@@ -148,6 +148,12 @@ class Outbox:
         found = self._redis.get(keys.seen(team, channel, ts))
         return found is not None and text(found) == job_id(team, channel, ts)
 
+    def unanswered(self, team: str) -> list[str]:
+        """Return the jobs of a team that are not answered."""
+        found = self._redis.zrange(keys.PENDING, 0, -1)
+        jobs = [text(job) for job in found if isinstance(job, bytes | str)]
+        return [job for job in jobs if job.startswith(f"{team}-")]
+
     def placeholder(self, job: str) -> str | None:
         """Return the `ts` of the message that answers a job, as long as Redis knows the job."""
         found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)

@@ -25,12 +25,16 @@ SCOPES: Final = {
     "app_mentions:read": "hear a mention in a channel",
     "assistant:write": "Slack wants it for `agent_view`, which gives the bot its own place",
     "channels:history": "read and follow the threads it is mentioned in, in public channels",
+    "channels:read": "know which public channels it is in, to catch up there after an outage",
     "chat:write": "post the reply, let it grow, correct it",
     "commands": "`/starchat`",
     "files:write": "post code that is too long for a message as a file",
     "groups:history": "the same as `channels:history` in private channels it was invited to",
+    "groups:read": "the same as `channels:read` for private channels",
     "im:history": "read direct messages to it",
+    "im:read": "the same for direct messages",
     "mpim:history": "read group direct messages it is part of",
+    "mpim:read": "the same for group direct messages",
     "users:read": "call people by the names they go by",
 }
 """What we ask an administrator for, and why; a test holds it against the code."""

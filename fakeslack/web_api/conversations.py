@@ -1,8 +1,8 @@
-"""`conversations.*`: reading channels and threads, page by page, and opening direct messages."""
+"""`conversations.*`: listing and reading channels and threads, and opening direct messages."""
 
 from collections.abc import Mapping, Sequence
 
-from fakeslack.channels import Channel
+from fakeslack.channels import Channel, Kind
 from fakeslack.errors import Json, SlackError
 from fakeslack.history import Page, Span, page
 from fakeslack.messages import Message
@@ -14,6 +14,12 @@ from fakeslack.workspace import Workspace
 MOST = 1_000
 USUAL = 100
 PEOPLE_TOGETHER = 8
+TYPES = {
+    "public_channel": Kind.CHANNEL,
+    "private_channel": Kind.GROUP,
+    "mpim": Kind.MPIM,
+    "im": Kind.IM,
+}
 STRETCH = takes("channel cursor limit oldest latest inclusive include_all_metadata")
 
 
@@ -104,6 +110,27 @@ def _members(workspace: Workspace, args: Arguments) -> Json:
     }
 
 
+def _mine(workspace: Workspace, args: Arguments) -> Json:
+    bot, types = workspace.app.bot.id, (args.text("types") or "public_channel").split(",")
+    if not set(types) <= set(TYPES):
+        raise SlackError("invalid_types")
+    for name in types:
+        workspace.app.need(f"{TYPES[name].scope}:read")
+    kinds = {TYPES[name] for name in types}
+    found = [
+        channel.as_slack(bot)
+        for channel in workspace.channels.values()
+        if channel.kind in kinds and bot in channel.members
+        if not (channel.archived and args.flag("exclude_archived"))
+    ]
+    start, limit = args.number("cursor", 0, "invalid_cursor"), _limit(args, USUAL)
+    more = str(start + limit) if start + limit < len(found) else ""
+    return {
+        "channels": found[start : start + limit],
+        "response_metadata": {"next_cursor": more},
+    }
+
+
 def _open(workspace: Workspace, args: Arguments) -> Json:
     bot = workspace.app.bot.id
     if args.has("channel"):
@@ -124,6 +151,7 @@ METHODS: Mapping[str, Method] = {
     "conversations.history": Method(_history, STRETCH),
     "conversations.info": Method(_info, takes("channel include_locale include_num_members")),
     "conversations.members": Method(_members, takes("channel cursor limit"), tier=4),
+    "users.conversations": Method(_mine, takes("types exclude_archived limit cursor user team_id")),
     "conversations.open": Method(
         _open, takes("channel users return_im prevent_creation"), scope="im:write"
     ),

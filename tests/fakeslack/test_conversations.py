@@ -134,3 +134,30 @@ def test_a_direct_message_is_opened_through_the_api(town: Town) -> None:
     assert town.refusal("conversations.open", users="") == "users_list_not_supplied"
     assert town.refusal("conversations.open", users=",".join("U" * 9)) == "too_many_users"
     assert town.refusal("conversations.open", users="U9") == "user_not_found"
+
+
+def test_an_app_lists_the_places_it_is_in(town: Town) -> None:
+    """By kind, page by page, without the archived ones if that is wanted."""
+    direct = town.call("conversations.open", users=ADA)["channel"]["id"]
+    group = town.call("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
+
+    def listed(**given: Any) -> list[str]:
+        found: list[str] = []
+        cursor = ""
+        while True:
+            sheet = town.call("users.conversations", limit=1, cursor=cursor, **given)
+            found += [channel["id"] for channel in sheet["channels"]]
+            cursor = sheet["response_metadata"]["next_cursor"]
+            if not cursor:
+                return found
+
+    everywhere = listed()
+    assert GENERAL in everywhere
+    assert not {direct, group} & set(everywhere)
+    assert sorted(listed(types="im,mpim")) == sorted([direct, group])
+    town.workspace.channels[GENERAL].archived = True
+    assert GENERAL not in listed(exclude_archived=True)
+    assert GENERAL in listed()
+    assert town.refusal("users.conversations", types="secret") == "invalid_types"
+    town.workspace.app.scopes.remove("im:read")
+    assert town.refusal("users.conversations", types="im") == "missing_scope"

@@ -1,0 +1,262 @@
+"""
+Finds the questions of an outage in Slack's history, and answers each once.
+
+Redis knows until when events reached a bot. After a start, or after a while without connections,
+what was asked since is read from Slack and dealt with as if it had just been delivered; markers
+tell what was dealt with before. All of it happens beside the events that arrive now.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.edits import Edits
+from bot.errors import SLACK_AWAY
+from bot.events import Posted
+from bot.forgetting import Forgetting
+from bot.jobs import LAST_ATTEMPT
+from bot.outages import Outage, Spot, grew, missed
+from bot.sessions import Sessions
+from bot.slack import PAUSES, reason
+from bot.threads import SHUT
+from bot.turns import Turns
+from contract import keys
+
+log = structlog.get_logger()
+
+BEAT: Final = 5.0
+"""Seconds between two notes that events reach us."""
+AWAY: Final = 60.0
+"""Seconds without such a note that count as an outage."""
+KINDS: Final = {"public_channel": "channel", "private_channel": "group", "mpim": "mpim", "im": "im"}
+"""Slack's names of what we can be in, and what its events call the same."""
+PAGE: Final = 200
+MOST_PAGES: Final = 50
+MOST_THREADS: Final = 300
+"""Followed threads that are looked into one by one; those that were used last come first."""
+FREE: Final = 20
+"""Calls that are made as fast as Slack answers."""
+PACE: Final = 1.5
+"""Seconds before each further call: Slack's limits must leave room for the events of now."""
+LONGEST_WAIT: Final = 300.0
+
+BEAT_ON: Final = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'last', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+"""Note that events reach us, unless the team was forgotten meanwhile."""
+
+
+class EndedError(Exception):
+    """The bot ends."""
+
+
+class CatchUp:
+    """A thread that notes until when events reached us, and catches up on what did not."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        web: WebClient,
+        turns: Turns,
+        edits: Edits,
+        connected: Callable[[], bool],
+    ) -> None:
+        """`connected` says whether Slack can reach us."""
+        self._redis = redis
+        self._web = web
+        self._me = me = turns.me
+        self._turns = turns
+        self._edits = edits
+        self._connected = connected
+        self._key = keys.connected(me.team)
+        self._beat_on = redis.register_script(BEAT_ON)
+        self._began = False
+        self._calls = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what is known of threads that may have changed since is dropped at once."""
+        try:
+            _, last, now = self._noted()
+            self._drop_stale(last, now)
+        except RedisError as error:
+            log.warning("outage unknown", why=type(error).__name__)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, in the middle of catching up if need be: the next start begins it anew."""
+        self._ended.set()
+        self._thread.join(BEAT)
+
+    def _run(self) -> None:
+        while not self._ended.wait(BEAT if self._began else BEAT / 20):
+            try:
+                if self._connected():
+                    self._beat()
+            except EndedError:
+                return
+            except (RedisError, *SLACK_AWAY) as error:
+                log.warning("catching up put off", why=_why(error))
+                self._ended.wait(BEAT)
+            except Exception:
+                # One of this process's nets: the beat must go on.
+                log.exception("catching up failed")
+                self._began = True
+
+    def _beat(self) -> None:
+        first, last, now = self._noted()
+        if first is None and not self._began:
+            self._redis.hset(self._key, mapping={"first": now, "last": now})
+        elif first is not None and last is not None and (not self._began or now - last > AWAY):
+            if self._drop_stale(last, now):
+                self._recheck()
+            self._catch_up(Outage.between(first, last, now))
+        self._began = True
+        _, _, now = self._noted()
+        self._beat_on(keys=[self._key], args=[now, keys.SESSION_TTL])
+
+    def _noted(self) -> tuple[float | None, float | None, float]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(self._key, ["first", "last"])
+            pipe.time()
+            (first, last), (seconds, micros) = pipe.execute()
+        known = None if first is None or last is None else (float(first), float(last))
+        return (*(known or (None, None)), seconds + micros / 1e6)
+
+    def _drop_stale(self, last: float | None, now: float) -> bool:
+        if last is None or now - last <= AWAY:
+            return False
+        dropped = Forgetting(self._redis).copies(self._me.team)
+        log.info("outage", seconds=round(now - last), copies=dropped)
+        return True
+
+    def _recheck(self) -> None:
+        """Look at the questions that were waiting: were they edited or deleted meanwhile?"""
+        for job in self._turns.outbox.unanswered(self._me.team):
+            self._persist(partial(self._edits.recheck, job))
+
+    def _catch_up(self, outage: Outage) -> None:
+        self._calls = taken = 0
+        followed = Sessions(self._redis).latest(self._me.team, MOST_THREADS)
+        spots = {spot.id: spot for spot in self._spots()}
+        for channel in {*spots, *followed}:
+            spot = spots.get(channel) or Spot.unlisted(channel)
+            try:
+                posts = self._posts(spot, outage, followed.get(channel, ()))
+            except SlackApiError as error:
+                if reason(error) not in SHUT:
+                    raise
+                log.info("channel not readable", channel=channel, why=reason(error))
+                continue
+            taken += sum(self._take(posts[ts]) for ts in sorted(posts))
+        log.info("caught up", channels=len(spots), calls=self._calls, taken=taken)
+
+    def _spots(self) -> Iterator[Spot]:
+        for kind, name in KINDS.items():
+            listed = self._pages(
+                self._web.users_conversations, "channels", types=kind, exclude_archived=True
+            )
+            try:
+                for raw in listed:
+                    yield Spot(str(raw["id"]), name, shared=bool(raw.get("is_ext_shared")))
+            except SlackApiError as error:
+                if reason(error) != "missing_scope":
+                    raise
+                log.warning("channels not listed", kind=kind, why="missing_scope")
+
+    def _posts(self, spot: Spot, outage: Outage, followed: tuple[str, ...]) -> dict[str, Posted]:
+        """Return the questions of the outage in one channel by their `ts`."""
+        oldest = f"{outage.roots:.6f}"
+        roots = list(
+            self._pages(self._web.conversations_history, "messages", channel=spot.id, oldest=oldest)
+        )
+        grown = [str(raw["ts"]) for raw in roots if grew(raw, outage)]
+        older = [ts for ts in followed if ts < oldest]
+        found = [*roots, *self._replies(spot, outage, [*grown, *older])]
+        posts = (missed(raw, spot, outage, self._me) for raw in found)
+        return {post.ts: post for post in posts if post is not None}
+
+    def _replies(self, spot: Spot, outage: Outage, threads: list[str]) -> Iterator[dict[str, Any]]:
+        for ts in threads:
+            try:
+                yield from self._pages(
+                    self._web.conversations_replies,
+                    "messages",
+                    channel=spot.id,
+                    ts=ts,
+                    oldest=f"{outage.since:.6f}",
+                )
+            except SlackApiError as error:
+                if reason(error) != "thread_not_found":
+                    raise
+
+    def _take(self, post: Posted) -> bool:
+        """Deal with a question as if it was delivered now; say whether nobody had done so."""
+        thread = post.thread
+        if self._turns.outbox.seen(thread.team, thread.channel, post.ts):
+            return False
+        self._persist(partial(self._turns.take, post))
+        return True
+
+    def _persist(self, deal: Callable[..., None]) -> None:
+        """Do what an event would make us do; like it, again and again where Slack is away."""
+        for attempt in range(1, LAST_ATTEMPT):
+            try:
+                return deal(attempt=attempt)
+            except SLACK_AWAY as error:
+                self._wait(_pause(error, attempt))
+        return deal(attempt=LAST_ATTEMPT)
+
+    def _pages(
+        self, method: Callable[..., Any], field: str, **arguments: Any
+    ) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            answer = self._ask(partial(method, limit=PAGE, cursor=cursor, **arguments))
+            yield from answer.get(field) or ()
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    def _ask(self, call: Callable[[], Any]) -> Any:
+        """Make a call that may be made twice, as often as Slack puts it off."""
+        tries = 0
+        while True:
+            self._calls += 1
+            self._wait(PACE if self._calls > FREE else 0)
+            try:
+                return call()
+            except SLACK_AWAY as error:
+                if reason(error) in SHUT or tries >= len(PAUSES):
+                    raise
+                if reason(error) != "ratelimited":
+                    tries += 1
+                self._wait(_pause(error, tries))
+
+    def _wait(self, seconds: float) -> None:
+        if self._ended.wait(seconds):
+            raise EndedError
+
+
+def _pause(error: Exception, tries: int) -> float:
+    """Return the seconds that Slack wants us to wait, or that are kind to it."""
+    if isinstance(error, SlackApiError):
+        said = str((error.response.headers or {}).get("Retry-After", ""))
+        if said.isdigit():
+            return min(float(said), LONGEST_WAIT)
+    return PAUSES[min(tries, len(PAUSES)) - 1]
+
+
+def _why(error: Exception) -> str:
+    return reason(error) if isinstance(error, SLACK_AWAY) else type(error).__name__

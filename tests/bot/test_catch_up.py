@@ -1,0 +1,263 @@
+"""After an outage each question of it is taken in once, and nothing that was dealt with before."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from bot.catch_up import AWAY
+from contract import keys
+from contract.job import job_id
+from tests.support.processes import Process
+from tests.support.queued import TEAM, finish, job, pending, turns
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
+
+CONNECTED = keys.connected(TEAM)
+
+
+@pytest.fixture(autouse=True)
+def healthy(workspace: Workspace) -> Iterator[None]:
+    """Leave the workspace as it was."""
+    yield
+    workspace.faults()
+    workspace.clock(speed=1)
+
+
+def started(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
+    """Start a bot."""
+    return Process("bot", REDIS_URL=server.url, **workspace.environment, **variables)
+
+
+def serve(workspace: Workspace, redis: Redis, bot: Process) -> None:
+    """Wait until a bot is connected and has noted that."""
+    bot.wait_for("connected")
+    workspace.wait_connected()
+    until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
+
+
+def given_up(workspace: Workspace, *stamps: str) -> None:
+    """Let the clock run until Slack delivers these messages no more."""
+    workspace.clock(speed=2000)
+
+    def over() -> bool:
+        tries = [workspace.envelopes(ts) for ts in stamps]
+        return all(max((e["attempt"] for e in found), default=0) == 3 for found in tries)
+
+    until(over, what="the last delivery")
+    workspace.clock(speed=1)
+    envelopes = [e for ts in stamps for e in workspace.envelopes(ts)]
+    until(lambda: all(e["failure"] for e in envelopes) or None, what="its failure")
+
+
+Asked = list[tuple[str, str]]
+
+
+def asked_meanwhile(workspace: Workspace, followed: str) -> Asked:
+    """Let people ask in every way there is; returns channel and `ts` of each question."""
+    root = workspace.post(LIN, GENERAL, "it fails")
+    direct = workspace.direct(LIN, STARCHAT)
+    edited = workspace.post(ADA, GENERAL, "@StarChat what is a mutx?")
+    workspace.edit(ADA, GENERAL, edited, "@StarChat what is a lock?")
+    return [
+        (GENERAL, edited),
+        (GENERAL, workspace.post(ADA, GENERAL, "@StarChat one")),
+        (GENERAL, workspace.post(ADA, GENERAL, "@StarChat why?", root)),
+        (PYTHON, workspace.post(ADA, PYTHON, "and in Rust?", followed)),
+        (direct, workspace.post(LIN, direct, "hello")),
+    ]
+
+
+def assert_taken_in(redis: Redis, asked: Asked) -> None:
+    """Each question is one job, with what was said before it."""
+    said = [[text for _, text in turns(redis, channel, ts)] for channel, ts in asked]
+    assert said == [
+        ["what is a lock?"],
+        ["one"],
+        ["it fails", "why?"],
+        ["what is a mutex?", "and in Rust?"],
+        ["hello"],
+    ]
+
+
+def test_each_question_of_an_outage_is_taken_in_once(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Mentions, replies in threads, direct messages and followed threads; nothing else."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        before = workspace.post(ADA, GENERAL, "@StarChat before")
+        followed = workspace.post(ADA, PYTHON, "@StarChat what is a mutex?")
+        until(lambda: len(pending(redis)) == 2, what="two jobs")
+        until(lambda: redis.exists(keys.session(TEAM, PYTHON, followed)), what="the session")
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes(followed)))
+        finish(redis, job_id(TEAM, GENERAL, before))
+        bot.kill()
+    asked = asked_meanwhile(workspace, followed)
+    nothing = workspace.post(LIN, GENERAL, "nice weather")
+    given_up(workspace, nothing, *(ts for _, ts in asked))
+    with started(workspace, server) as bot:
+        assert bot.wait_for("caught up")["taken"] >= len(asked)
+        jobs = {job_id(TEAM, *place) for place in [*asked, (PYTHON, followed)]}
+        assert sorted(pending(redis)) == sorted(jobs)
+        assert_taken_in(redis, asked)
+        assert not any(word in bot.log for word in ("mutex", "Rust", "it fails"))
+    with started(workspace, server) as bot:
+        bot.wait_for("caught up")
+        assert sorted(pending(redis)) == sorted(jobs)
+
+
+def test_nothing_is_answered_that_was_said_before_the_installation(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """A bot that starts for the first time looks at nothing, nor at it when it starts again."""
+    ts = workspace.post(ADA, GENERAL, "@StarChat are you there?")
+    given_up(workspace, ts)
+    for _ in range(2):
+        with started(workspace, server) as bot:
+            serve(workspace, redis, bot)
+        assert pending(redis) == []
+
+
+def test_a_start_into_a_slack_that_limits_us_catches_up_late(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Limits and failures delay the search and lose nothing; new events are not kept waiting."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        bot.kill()
+    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    given_up(workspace, ts)
+    limited = {"fault": "ratelimited", "retry_after": 2, "count": 1}
+    workspace.faults(
+        {"method": "users.conversations", **limited},
+        {"method": "conversations.history", **limited},
+        {"method": "conversations.history", "fault": "status", "status": 503, "count": 1},
+        {"method": "conversations.replies", "fault": "drop_before", "count": 1},
+    )
+    with started(workspace, server) as bot:
+        bot.wait_for("connected")
+        workspace.wait_connected()
+        new = workspace.post(ADA, PYTHON, "@StarChat now")
+        until(lambda: job(redis, PYTHON, new), what="the new job")
+        assert job(redis, GENERAL, ts) is None
+        bot.wait_for("caught up")
+
+        assert sorted(pending(redis)) == sorted(
+            [job_id(TEAM, GENERAL, ts), job_id(TEAM, PYTHON, new)]
+        )
+
+
+def test_without_the_scope_the_threads_that_it_follows_are_still_found(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """An installation of before the scope was asked for loses only what is new elsewhere."""
+    reading = ["channels:read", "groups:read", "im:read", "mpim:read"]
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
+        until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes(root)))
+        bot.kill()
+    ts = workspace.post(ADA, GENERAL, "and in Rust?", root)
+    given_up(workspace, ts)
+    workspace.control("app", without_scopes=reading)
+    with started(workspace, server) as bot:
+        assert bot.wait_for("channels not listed")["why"] == "missing_scope"
+        bot.wait_for("caught up")
+    workspace.control("app", with_scopes=reading)
+
+    assert job(redis, GENERAL, ts) is not None
+
+
+def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Not only a start ends an outage: so does the first connection after a long while."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        known = workspace.post(ADA, GENERAL, "@StarChat known")
+        until(lambda: job(redis, GENERAL, known), what="the job")
+        workspace.sockets("link_disabled")
+        until(lambda: not workspace.state()["app"]["connected"], what="the end of the sockets")
+        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+        given_up(workspace, ts)
+        last = float(redis.hget(CONNECTED, "last") or 0)
+        redis.hset(CONNECTED, "last", last - 2 * AWAY)
+        workspace.sockets("enable")
+        bot.wait_for("outage")
+        bot.wait_for("caught up")
+
+        assert pending(redis) == [job_id(TEAM, GENERAL, t) for t in (known, ts)]
+        assert float(redis.hget(CONNECTED, "first") or 0) <= last
+
+
+def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """An end in the middle leaves the note of the last connection as it was."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        bot.kill()
+    last = redis.hget(CONNECTED, "last")
+    workspace.faults({"method": "users.conversations", "fault": "ratelimited", "retry_after": 60})
+    with started(workspace, server) as bot:
+        bot.wait_for("ready")
+        until(lambda: workspace.calls(method="users.conversations"), what="a try")
+        assert bot.stop() == 0
+    assert redis.hget(CONNECTED, "last") == last
+
+
+def test_copies_of_threads_are_read_again_after_an_outage(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """What was said, edited and deleted meanwhile is known to nobody but Slack."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        root = workspace.post(ADA, GENERAL, "@StarChat my key is hunter2")
+        until(lambda: redis.exists(keys.thread(TEAM, GENERAL, root)), what="the copy")
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes(root)))
+        bot.kill()
+    last = float(redis.hget(CONNECTED, "last") or 0)
+    redis.hset(CONNECTED, "last", last - 2 * AWAY)
+    with started(workspace, server) as bot:
+        assert bot.wait_for("outage")["copies"] == 1
+        bot.wait_for("caught up")
+
+
+def test_a_waiting_question_is_compared_with_slack_after_an_outage(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Edited meanwhile, it is answered as it is now; deleted meanwhile, not at all."""
+    root = workspace.post(LIN, GENERAL, "it fails")
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        kept = workspace.post(ADA, GENERAL, "@StarChat why", root)
+        deleted = workspace.post(ADA, GENERAL, "@StarChat my secret", root)
+        until(lambda: len(pending(redis)) == 2, what="two jobs")
+        until(
+            lambda: all(e["acked_at"] for e in workspace.envelopes() if e["ts"] in {kept, deleted})
+        )
+        bot.kill()
+    workspace.edit(ADA, GENERAL, kept, "@StarChat why not?")
+    workspace.delete(ADA, GENERAL, deleted)
+    last = float(redis.hget(CONNECTED, "last") or 0)
+    redis.hset(CONNECTED, "last", last - 2 * AWAY)
+    with started(workspace, server) as bot:
+        bot.wait_for("caught up")
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, kept)]
+    assert [text for _, text in turns(redis, GENERAL, kept)] == ["it fails", "why not?"]
+
+
+def test_the_note_never_comes_back_after_the_team_is_forgotten(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Removing the bot removes what it knew; only a new start begins again."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        redis.delete(CONNECTED)
+        threading.Event().wait(5.5)
+        assert not redis.exists(CONNECTED)

@@ -1,0 +1,88 @@
+"""What an outage was, and which messages of a history belong to it."""
+
+from typing import Any
+
+import pytest
+
+from bot.outages import LOOK_BACK, REDELIVERY, ROOTS, Outage, Spot, grew, missed
+from tests.support.deliveries import ME, MENTION, message, reply, ts
+
+Json = dict[str, Any]
+
+GENERAL = Spot("C0GENERAL1", "channel", shared=False)
+DIRECT = Spot("D0ADA00001", "im", shared=False)
+NOW = 1_700_000_000.0
+
+
+def outage(since: int, quiet: int) -> Outage:
+    """Return an outage between the messages with these numbers."""
+    return Outage(since=float(ts(since)), quiet=float(ts(quiet)), roots=0.0)
+
+
+def test_an_outage_begins_where_slack_may_have_given_up() -> None:
+    """What was sent shortly before the last sign of life may not have been acknowledged."""
+    found = Outage.between(NOW - 9000, NOW - 1000, NOW)
+
+    assert (found.since, found.quiet) == (NOW - 1000 - REDELIVERY, NOW - 1000)
+    assert found.roots == found.since - ROOTS
+
+
+def test_nothing_older_than_the_installation_is_looked_at() -> None:
+    """What was said before the bot was there was not said to it."""
+    found = Outage.between(NOW - 100, NOW - 50, NOW)
+
+    assert (found.since, found.quiet) == (NOW - 100, NOW - 50)
+
+
+def test_nothing_is_looked_at_whose_marker_may_be_gone() -> None:
+    """After a week without a bot, only what a marker could still tell apart is answered."""
+    week = 7 * 24 * 3600
+    found = Outage.between(NOW - 2 * week, NOW - week, NOW)
+
+    assert found.since == found.quiet == NOW - LOOK_BACK
+
+
+@pytest.mark.parametrize(
+    ("raw", "spot", "found"),
+    [
+        (message(5), GENERAL, True),
+        (message(5, "hi"), GENERAL, False),
+        (message(9, "hi"), GENERAL, True),
+        (message(5, "hi"), DIRECT, True),
+        (message(4), GENERAL, False),
+        (message(5, edited={"user": "U0ADA00001", "ts": ts(6)}), GENERAL, True),
+        (message(5, subtype="channel_join"), GENERAL, False),
+        (reply(9, "words"), GENERAL, False),
+        ({"ts": "now"}, GENERAL, False),
+    ],
+)
+def test_a_missed_question_is_told_from_everything_else(raw: Json, spot: Spot, found: bool) -> None:  # noqa: FBT001
+    """Who names us is heard from the beginning on, others from the last sign of life on."""
+    assert (missed(raw, spot, outage(5, 9), ME) is not None) is found
+
+
+def test_a_missed_question_is_read_as_a_delivered_one() -> None:
+    """Thread, place and author are the same as if Slack had delivered it."""
+    post = missed(message(5, thread_ts=ts(1), team="T0OTHER001"), GENERAL, outage(5, 5), ME)
+
+    assert post is not None
+    assert (post.thread.team, post.thread.channel, post.thread.ts) == (ME.team, GENERAL.id, ts(1))
+    assert (post.in_thread, post.external, post.text) == (True, False, f"{MENTION} hi")
+
+
+def test_in_a_channel_that_nobody_lists_strangers_are_taken_for_strangers() -> None:
+    """Without the permission to list channels nobody knows which ones are shared."""
+    spot = Spot.unlisted("C0SHARED01")
+    post = missed(message(5, team="T0OTHER001"), spot, outage(5, 5), ME)
+
+    assert post is not None
+    assert post.external
+    assert Spot.unlisted("D0ADA00001").kind == "im"
+
+
+@pytest.mark.parametrize(
+    ("latest", "found"), [(ts(5), True), (ts(4), False), (None, False), ("?", False), ([], False)]
+)
+def test_a_thread_that_grew_is_looked_into(latest: object, found: bool) -> None:  # noqa: FBT001
+    """The channel's history says when somebody last wrote into a thread."""
+    assert grew({"latest_reply": latest}, outage(5, 5)) is found
