@@ -56,7 +56,7 @@ def _say(result: Result) -> None:
     print(  # noqa: T201
         f"{result.player} {result.row}: {how}, {result.mentions} mentions, {result.faults} faults,"
         f" {result.seconds:.0f} s; {result.notes}",
-        *result.details[: table.SHOWN],
+        *dict.fromkeys((*result.others, *result.details[: table.SHOWN])),
         *(result.remains[:REMAINS] if result.player == Cast().name else ()),
         sep="\n    ",
         flush=True,

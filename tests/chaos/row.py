@@ -41,8 +41,6 @@ class Row:
     """Whether every question is to be answered; where not, the row itself counts."""
     recovery: float | None = None
     """Seconds within which nearly everything that died must be going on again."""
-    ordered: bool = True
-    """Whether Slack's events come in an order that can be kept; where not, it is only noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +90,15 @@ def play(row: Row, stage: Stage, crowd: Crowd, seed: int, scale: float) -> Resul
 
 
 def _result(row: Row, trial: Trial, history: History) -> Result:
-    violations = check(history, row.bounds)
+    found = check(history, row.bounds)
+    violations = [v for v in found if not _raced(v, history)]
     missing = _unanswered(history) if row.answered else []
     abouts = {(v.invariant, v.about) for v in violations if _counts(v, missing)}
     columns = Counter(COLUMNS.get(invariant) for invariant, _ in abouts)
     others = [str(v) for v in violations if _counts(v, missing) and v.invariant not in COLUMNS]
-    if not row.ordered:
-        trial.notes.append(f"{columns.pop('disordered', 0)} came too late to be put in order")
+    races = len(found) - len(violations)
+    if races:
+        trial.notes.append(f"{races} pairs came at the same time and stand the other way round")
     times = recoveries(trial.deaths, trial.questions, history)
     if row.recovery is not None and times and percentile(times, 95) > row.recovery:
         trial.broken.append(f"recovered later than {row.recovery:.0f} s")
@@ -120,6 +120,20 @@ def _result(row: Row, trial: Trial, history: History) -> Result:
         details=tuple(map(str, violations)),
         remains=tuple(_remains(trial, missing)),
     )
+
+
+def _raced(violation: Violation, history: History) -> bool:
+    """
+    Say whether two questions came at the same time, so that either may stand above the other.
+
+    The younger one must have been told of before Slack had the acknowledgement of the older one.
+    """
+    if violation.invariant is not Invariant.ORDER:
+        return False
+    mentions = {mention.ts: mention for mention in history.mentions}
+    older, younger = mentions[violation.about], mentions[violation.why.rpartition(" ")[2]]
+    told = min(delivery.sent_at for delivery in younger.deliveries)
+    return older.acknowledged_at is None or told < older.acknowledged_at
 
 
 def _unanswered(history: History) -> list[str]:

@@ -18,7 +18,7 @@ def mixed(trial: Trial) -> None:
     )
     kills = (trial.kill_worker, trial.kill_bot, trial.kill_bot, trial.kill_redis)
     with Havoc(trial.dice, 3.0, *kills):
-        trial.ask(trial.many(300, 30), over=max(8.0, 40 * trial.scale))
+        trial.ask(trial.many(240, 30), over=max(8.0, 30 * trial.scale))
     trial.stage.workspace.faults()
     trial.stage.revive()
     trial.settle(90)

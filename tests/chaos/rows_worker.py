@@ -50,7 +50,7 @@ def poison(trial: Trial) -> None:
     """Kill whichever worker generates the reply to a poison, as often as one tries."""
     healthy: list[Question] = []
     poisons: list[Question] = []
-    for _ in range(trial.many(2)):
+    for _ in range(trial.many(1)):
         healthy += trial.ask(trial.many(10, 4))
         poisons.append(trial.say(LONG))
         tried = 0

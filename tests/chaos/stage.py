@@ -111,6 +111,7 @@ class Stage:
         """End all that goes wrong between the processes."""
         self.workspace.faults()
         self.workspace.sockets("enable")
+        self.workspace.clock(speed=SPEED)
         if self.proxy is not None:
             self.proxy.trouble = CALM
 
