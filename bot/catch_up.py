@@ -21,10 +21,10 @@ from bot.edits import Edits
 from bot.errors import SLACK_AWAY
 from bot.events import Posted
 from bot.forgetting import Forgetting
-from bot.jobs import LAST_ATTEMPT
+from bot.history import EndedError, Reading
 from bot.outages import Outage, Spot, grew, missed
 from bot.sessions import Sessions
-from bot.slack import PAUSES, reason
+from bot.slack import reason
 from bot.threads import SHUT
 from bot.turns import Turns
 from contract import keys
@@ -37,15 +37,8 @@ AWAY: Final = 60.0
 """Seconds without such a note that count as an outage."""
 KINDS: Final = {"public_channel": "channel", "private_channel": "group", "mpim": "mpim", "im": "im"}
 """Slack's names of what we can be in, and what its events call the same."""
-PAGE: Final = 200
-MOST_PAGES: Final = 50
 MOST_THREADS: Final = 300
 """Followed threads that are looked into one by one; those that were used last come first."""
-FREE: Final = 20
-"""Calls that are made as fast as Slack answers."""
-PACE: Final = 1.5
-"""Seconds before each further call: Slack's limits must leave room for the events of now."""
-LONGEST_WAIT: Final = 300.0
 
 BEAT_ON: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -54,10 +47,6 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 """Note that events reach us, unless the team was forgotten meanwhile."""
-
-
-class EndedError(Exception):
-    """The bot ends."""
 
 
 class CatchUp:
@@ -81,8 +70,8 @@ class CatchUp:
         self._key = keys.connected(me.team)
         self._beat_on = redis.register_script(BEAT_ON)
         self._began = False
-        self._calls = 0
         self._ended = threading.Event()
+        self._reading = Reading(self._ended)
         self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
 
     def start(self) -> None:
@@ -144,10 +133,10 @@ class CatchUp:
     def _recheck(self) -> None:
         """Look at the questions that were waiting: were they edited or deleted meanwhile?"""
         for job in self._turns.outbox.unanswered(self._me.team):
-            self._persist(partial(self._edits.recheck, job))
+            self._reading.persist(partial(self._edits.recheck, job))
 
     def _catch_up(self, outage: Outage) -> None:
-        self._calls = taken = 0
+        self._reading.calls = taken = 0
         followed = Sessions(self._redis).latest(self._me.team, MOST_THREADS)
         spots = {spot.id: spot for spot in self._spots()}
         for channel in {*spots, *followed}:
@@ -160,11 +149,11 @@ class CatchUp:
                 log.info("channel not readable", channel=channel, why=reason(error))
                 continue
             taken += sum(self._take(posts[ts]) for ts in sorted(posts))
-        log.info("caught up", channels=len(spots), calls=self._calls, taken=taken)
+        log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
 
     def _spots(self) -> Iterator[Spot]:
         for kind, name in KINDS.items():
-            listed = self._pages(
+            listed = self._reading.pages(
                 self._web.users_conversations, "channels", types=kind, exclude_archived=True
             )
             try:
@@ -179,7 +168,9 @@ class CatchUp:
         """Return the questions of the outage in one channel by their `ts`."""
         oldest = f"{outage.roots:.6f}"
         roots = list(
-            self._pages(self._web.conversations_history, "messages", channel=spot.id, oldest=oldest)
+            self._reading.pages(
+                self._web.conversations_history, "messages", channel=spot.id, oldest=oldest
+            )
         )
         grown = [str(raw["ts"]) for raw in roots if grew(raw, outage)]
         older = [ts for ts in followed if ts < oldest]
@@ -190,7 +181,7 @@ class CatchUp:
     def _replies(self, spot: Spot, outage: Outage, threads: list[str]) -> Iterator[dict[str, Any]]:
         for ts in threads:
             try:
-                yield from self._pages(
+                yield from self._reading.pages(
                     self._web.conversations_replies,
                     "messages",
                     channel=spot.id,
@@ -206,56 +197,8 @@ class CatchUp:
         thread = post.thread
         if self._turns.outbox.seen(thread.team, thread.channel, post.ts):
             return False
-        self._persist(partial(self._turns.take, post))
+        self._reading.persist(partial(self._turns.take, post))
         return True
-
-    def _persist(self, deal: Callable[..., None]) -> None:
-        """Do what an event would make us do; like it, again and again where Slack is away."""
-        for attempt in range(1, LAST_ATTEMPT):
-            try:
-                return deal(attempt=attempt)
-            except SLACK_AWAY as error:
-                self._wait(_pause(error, attempt))
-        return deal(attempt=LAST_ATTEMPT)
-
-    def _pages(
-        self, method: Callable[..., Any], field: str, **arguments: Any
-    ) -> Iterator[dict[str, Any]]:
-        cursor: str | None = None
-        for _ in range(MOST_PAGES):
-            answer = self._ask(partial(method, limit=PAGE, cursor=cursor, **arguments))
-            yield from answer.get(field) or ()
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return
-
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        """Make a call that may be made twice, as often as Slack puts it off."""
-        tries = 0
-        while True:
-            self._calls += 1
-            self._wait(PACE if self._calls > FREE else 0)
-            try:
-                return call()
-            except SLACK_AWAY as error:
-                if reason(error) in SHUT or tries >= len(PAUSES):
-                    raise
-                if reason(error) != "ratelimited":
-                    tries += 1
-                self._wait(_pause(error, tries))
-
-    def _wait(self, seconds: float) -> None:
-        if self._ended.wait(seconds):
-            raise EndedError
-
-
-def _pause(error: Exception, tries: int) -> float:
-    """Return the seconds that Slack wants us to wait, or that are kind to it."""
-    if isinstance(error, SlackApiError):
-        said = str((error.response.headers or {}).get("Retry-After", ""))
-        if said.isdigit():
-            return min(float(said), LONGEST_WAIT)
-    return PAUSES[min(tries, len(PAUSES)) - 1]
 
 
 def _why(error: Exception) -> str:

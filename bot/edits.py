@@ -7,13 +7,14 @@ import structlog
 from bot import conversations, views
 from bot.background import Background
 from bot.errors import SLACK_AWAY
-from bot.events import AskedAgain, Changed, Deleted
+from bot.events import Changed, Deleted
 from bot.identity import Me
 from bot.jobs import LAST_ATTEMPT, Jobs
 from bot.line import Line
 from bot.messages import Kind, Message
 from bot.outbox import Outbox, Outcome, Receipt
 from bot.posting import Posting
+from bot.presses import AskedAgain
 from bot.revisions import Revised, Revisions
 from bot.signs import Signs
 from bot.threads import Threads

@@ -13,9 +13,6 @@ from contract.job import Thread
 
 Json = Mapping[str, Any]
 
-ANSWER_AGAIN: Final = "answer_again"
-"""The `action_id` of the button under which an edited question is answered again."""
-
 ASKING: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message"})
 """Subtypes of messages that may ask something."""
 
@@ -63,11 +60,7 @@ class Posted(BaseModel):
 
 
 class Changed(BaseModel):
-    """
-    A message that was edited, or unfurled; `version` orders the changes of one message.
-
-    `edited` is whether somebody else than us has changed its words, as far as Slack says.
-    """
+    """A message that was unfurled, or `edited` by a person; `version` orders its changes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,19 +80,6 @@ class Deleted(BaseModel):
     thread: Thread
     ts: Timestamp
     version: Timestamp
-
-
-class AskedAgain(BaseModel):
-    """A person wants a new answer to a question that was edited; `version` names the edit."""
-
-    model_config = ConfigDict(frozen=True)
-
-    thread: Thread
-    ts: Timestamp
-    version: Timestamp
-    user: Id
-    user_team: Id
-    answer_to: str
 
 
 class HomeOpened(BaseModel):
@@ -138,25 +118,6 @@ def read(body: Json, me: Me) -> Event:
     try:
         return _event(event, body, me)
     except (ValidationError, KeyError, TypeError, AttributeError):
-        return Other(readable=False)
-
-
-def read_press(body: Json, me: Me) -> AskedAgain | Other:
-    """Read the body of a `block_actions`; what is none of our buttons is `Other`."""
-    try:
-        action = body["actions"][0]
-        if action["action_id"] != ANSWER_AGAIN:
-            return Other()
-        root, ts, version = action["value"].split(" ")
-        return AskedAgain(
-            thread=Thread(team=me.team, channel=body["channel"]["id"], ts=root),
-            ts=ts,
-            version=version,
-            user=body["user"]["id"],
-            user_team=body["user"].get("team_id") or me.team,
-            answer_to=body["response_url"],
-        )
-    except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
         return Other(readable=False)
 
 

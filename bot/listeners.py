@@ -14,26 +14,17 @@ import structlog
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest, BoltResponse
 
-from bot import views
+from bot import presses, views
 from bot.background import Background
 from bot.edits import Edits
 from bot.errors import SLACK_AWAY
-from bot.events import (
-    AskedAgain,
-    Changed,
-    Deleted,
-    HomeOpened,
-    Other,
-    Posted,
-    Uninstalled,
-    read,
-    read_press,
-)
+from bot.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
 from bot.forgetting import Forgetting
 from bot.health import Metrics
 from bot.identity import Me
 from bot.line import Line
 from bot.posting import Posting
+from bot.presses import AskedAgain
 from bot.turns import Turns
 from contract import beat
 
@@ -112,7 +103,7 @@ class Listeners:
                 log.warning("event not readable")
 
     def _pressed(self, body: dict[str, Any]) -> None:
-        match read_press(body, self.me):
+        match presses.read(body, self.me):
             case AskedAgain() as asked:
                 self.edits.again(asked)
             case Other(readable=False):

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from bot.admission import Verdict
-from bot.events import ANSWER_AGAIN
+from bot.presses import ANSWER_AGAIN
 from contract.beat import Beat
 
 Blocks = list[dict[str, Any]]

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events import (
-    ANSWER_AGAIN,
-    AskedAgain,
     Changed,
     Deleted,
     HomeOpened,
@@ -17,7 +15,6 @@ from bot.events import (
     Posted,
     Uninstalled,
     read,
-    read_press,
 )
 from tests.support.deliveries import ADA, CHANNEL, ME, body, message, posted, reply, ts
 
@@ -159,48 +156,6 @@ def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edi
 
     assert isinstance(event, Changed)
     assert event.edited is edited
-
-
-def press(**more: Any) -> Json:
-    """Return the body of a pressed button."""
-    value = f"{ts(1)} {ts(2)} {ts(9)}"
-    return {
-        "type": "block_actions",
-        "user": {"id": ADA, "team_id": "T0OTHER001"},
-        "channel": {"id": CHANNEL},
-        "response_url": "https://hooks.example/1",
-        "actions": [{"action_id": ANSWER_AGAIN, "value": value}],
-        **more,
-    }
-
-
-def test_a_wish_for_another_answer_names_its_question() -> None:
-    """Thread, question, edit and person are in what Slack sends back to us."""
-    asked = read_press(press(), ME)
-
-    assert isinstance(asked, AskedAgain)
-    assert (asked.thread.ts, asked.ts, asked.version) == (ts(1), ts(2), ts(9))
-    assert (asked.user, asked.user_team) == (ADA, "T0OTHER001")
-    bare = read_press(press(user={"id": ADA}), ME)
-    assert isinstance(bare, AskedAgain)
-    assert bare.user_team == ME.team
-
-
-@pytest.mark.parametrize(
-    ("more", "readable"),
-    [
-        ({"actions": [{"action_id": "another"}]}, True),
-        ({"actions": []}, False),
-        ({"actions": None}, False),
-        ({"actions": [{"action_id": ANSWER_AGAIN, "value": "now"}]}, False),
-        ({"actions": [{"action_id": ANSWER_AGAIN, "value": "1.1 2.2 now"}]}, False),
-        ({"actions": [{"action_id": ANSWER_AGAIN, "value": None}]}, False),
-        ({"channel": None}, False),
-    ],
-)
-def test_every_other_press_is_acknowledged(more: Json, readable: bool) -> None:  # noqa: FBT001
-    """A button of nobody's, or a strange payload, breaks nothing."""
-    assert read_press(press(**more), ME) == Other(readable=readable)
 
 
 def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:

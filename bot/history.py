@@ -1,0 +1,82 @@
+"""Reads Slack for what nobody waits for: page by page, kindly paced, as often as it is put off."""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+from slack_sdk.errors import SlackApiError
+
+from bot.errors import SLACK_AWAY
+from bot.jobs import LAST_ATTEMPT
+from bot.slack import PAUSES, reason
+from bot.threads import SHUT
+
+PAGE: Final = 200
+MOST_PAGES: Final = 50
+FREE: Final = 20
+"""Calls that are made as fast as Slack answers."""
+PACE: Final = 1.5
+"""Seconds before each further call: Slack's limits must leave room for the events of now."""
+LONGEST_WAIT: Final = 300.0
+"""Seconds."""
+
+
+class EndedError(Exception):
+    """The bot ends."""
+
+
+class Reading:
+    """Calls of Slack that may be made twice. Raises `EndedError` as soon as `ended` is set."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+        self.calls = 0
+
+    def pages(
+        self, method: Callable[..., Any], field: str, **arguments: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what all pages of a method hold in a field."""
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            answer = self._ask(partial(method, limit=PAGE, cursor=cursor, **arguments))
+            yield from answer.get(field) or ()
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    def persist(self, deal: Callable[..., None]) -> None:
+        """Do what an event would make us do; like it, again and again where Slack is away."""
+        for attempt in range(1, LAST_ATTEMPT):
+            try:
+                return deal(attempt=attempt)
+            except SLACK_AWAY as error:
+                self._wait(_pause(error, attempt))
+        return deal(attempt=LAST_ATTEMPT)
+
+    def _ask(self, call: Callable[[], Any]) -> Any:
+        tries = 0
+        while True:
+            self.calls += 1
+            self._wait(PACE if self.calls > FREE else 0)
+            try:
+                return call()
+            except SLACK_AWAY as error:
+                if reason(error) in SHUT or tries >= len(PAUSES):
+                    raise
+                if reason(error) != "ratelimited":
+                    tries += 1
+                self._wait(_pause(error, tries))
+
+    def _wait(self, seconds: float) -> None:
+        if self._ended.wait(seconds):
+            raise EndedError
+
+
+def _pause(error: Exception, tries: int) -> float:
+    """Return the seconds that Slack wants us to wait, or that are kind to it."""
+    if isinstance(error, SlackApiError):
+        said = str((error.response.headers or {}).get("Retry-After", ""))
+        if said.isdigit():
+            return min(float(said), LONGEST_WAIT)
+    return PAUSES[min(tries, len(PAUSES)) - 1]
