@@ -12,6 +12,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from contract import keys
 from contract.job import QUEUE
+from contract.scripts import HEAL
 from worker import scripts
 from worker.errors import EditedError, LeaseLostError
 
@@ -21,6 +22,9 @@ EXECUTIONS: Final = "rq:executions:"
 QUEUE_KEY: Final = f"rq:queue:{QUEUE}"
 INTERMEDIATE: Final = f"{QUEUE_KEY}:intermediate"
 STARTED: Final = f"rq:wip:{QUEUE}"
+DEFERRED: Final = f"rq:deferred:{QUEUE}"
+LOOKED_AT: Final = 64
+"""Waiting jobs that are looked at in one go for others that hold them up."""
 SIGHTINGS: Final = "starchat:sightings"
 """Sorted set: since when an id has been seen taken from the list and claimed by nobody."""
 RECOVERIES: Final = "starchat_recoveries"
@@ -57,6 +61,7 @@ class Claims:
         self._release = connection.register_script(scripts.RELEASE)
         self._give_back = connection.register_script(scripts.GIVE_BACK)
         self._reap = connection.register_script(scripts.REAP)
+        self._heal = connection.register_script(HEAL)
 
     def claim(self, job: str, token: str) -> int:
         """Take a dequeued job. Returns 1, 0 if another execution has it, -1 if it is over."""
@@ -98,6 +103,11 @@ class Claims:
             args=[JOB, EXECUTION, EXECUTIONS, self._rest, RECOVERIES],
         )
         return [job.decode() for job in found]
+
+    def heal(self) -> int:
+        """Free what jobs hold that others have deleted; returns how many may run because of it."""
+        looked = [keys.PENDING, QUEUE_KEY, DEFERRED]
+        return int(self._heal(keys=looked, args=[JOB, keys.PLACE_TTL, LOOKED_AT]))
 
 
 class Fence:

@@ -19,14 +19,13 @@ from contract import keys
 from contract.job import MAX_BYTES, QUEUE, BadJobError, Job
 from contract.scripts import FINISH
 from worker import scripts
-from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
+from worker.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
 
 log = structlog.get_logger()
 
 ASIDE: Final = "starchat:aside"
 """Sorted set of the ids that nobody could read, by the time they were set aside (s)."""
 ASIDE_MOST: Final = 1000
-DEFERRED: Final = f"rq:deferred:{QUEUE}"
 EXECUTION_TTL: Final = 3600
 """Seconds after which RQ's own tools take an execution for dead; our reaper is faster."""
 OVER: Final = (None, b"finished", b"failed", b"stopped", b"canceled")

@@ -187,6 +187,8 @@ class Serving:
             return
         for job in await parts.intake.thread(parts.claims.reap):
             log.warning("job recovered", job=job)
+        if freed := await parts.intake.thread(parts.claims.heal):
+            log.warning("jobs freed", jobs=freed)
 
     async def _missing(self) -> str | None:
         if self._orders.drain.is_set():

@@ -14,3 +14,6 @@ ACCEPT: Final = _script("accept.lua")
 
 FINISH: Final = _script("finish.lua")
 """Let a job's lane, slots and place go, and make the next one runnable. Returns 1, or 0 if done."""
+
+HEAL: Final = _script("heal.lua")
+"""Free what deleted jobs hold up. Returns how many jobs became runnable."""

@@ -318,3 +318,42 @@ def test_what_was_acknowledged_survives_the_server(server: RedisServer, places: 
         assert again.accept("x", gesture="g3").outcome == "duplicate"
         again.answer_all()
         assert again.held() == set()
+
+
+def test_a_thread_goes_on_without_a_job_that_was_deleted(places: Places) -> None:
+    """Nobody has to ask again: the worker's own look frees the lane, and only once."""
+    for ts in ("1.1", "1.2", "1.3"):
+        places.accept(ts)
+    places.delete("1.1")
+    assert places.runnable() == []
+
+    assert places.heal() == 1
+    assert (places.runnable(), places.pending()) == (["1.2"], ["1.2", "1.3"])
+    assert places.heal() == 0
+    places.answer_all()
+    assert places.held() == set()
+
+
+def test_a_share_that_a_deleted_job_holds_is_given_to_the_next(places: Places) -> None:
+    """A person's other thread waits for a slot that nobody uses any more."""
+    places = replace(places, slots=1)
+    places.accept("1.1")
+    places.accept("2.1", thread="2.0")
+    places.delete("1.1")
+
+    assert places.heal() == 1
+    assert places.runnable() == ["2.1"]
+
+
+def test_healing_looks_at_few_jobs_and_touches_none_that_waits_rightly(places: Places) -> None:
+    """It is cheap in a long line, and what cannot be read only leaves the list of the waiting."""
+    for number in range(1, 6):
+        places.accept(f"1.{number}")
+    before = (places.runnable(), places.pending(), places.deferred())
+    assert places.heal(most=2) == 0
+    assert (places.runnable(), places.pending(), places.deferred()) == before
+    places.redis.zadd("rq:deferred:starchat", {"T1-C1-9-9": 1, "T1-C1-8-8": 2})
+    places.redis.set(JOB + "T1-C1-8-8", "no hash")
+
+    assert places.heal() == 0
+    assert places.deferred() == before[2]

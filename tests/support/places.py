@@ -90,6 +90,12 @@ class Places:
         self.redis.lrem(LIST, 0, job)
         self.redis.zrem(DEFERRED, job)
 
+    def heal(self, most: int = 100) -> int:
+        """Free what deleted jobs hold, as each worker does every few seconds."""
+        names = (keys.PENDING, LIST, DEFERRED)
+        found: Any = self.redis.eval(scripts.HEAL, len(names), *names, JOB, keys.PLACE_TTL, most)
+        return int(found)
+
     def runnable(self) -> list[str]:
         """Return what is on RQ's list, the next one first."""
         return [_ts(job) for job in self.redis.lrange(LIST, 0, -1)]
