@@ -27,6 +27,10 @@ def remains(stage: Stage, question: Question) -> Iterator[str]:
         known = {name.decode(): value for name, value in fields.items() if name not in SILENT}
         yield f"{job}: {known or 'no job'}"
         yield f"{job}: in {_where(redis, question, job)}"
+    for sent in stage.workspace.envelopes(question.ts):
+        took = (sent["acked_at"] or sent["sent_at"]) - sent["sent_at"]
+        what = (sent["event_type"], sent["attempt"], sent["failure"], f"{took:.2f} s")
+        yield f"{job}: told at {sent['sent_at'] - question.asked_at:.1f} s {what}"
     for process in stage.processes:
         for line in list(process.lines):
             if job in line or question.ts in line:

@@ -90,11 +90,11 @@ class Trial:
             return frozenset(job.decode() for job in redis.lrange(UNCLAIMED, 0, -1))
 
     def kill_bot(self) -> None:
-        """Kill a bot at once; another one starts in its place."""
+        """Kill a bot at once; return when another one is there in its place."""
         at = self.stage.drop(self.dice.choice(self.stage.bots))
         self.faults["bot killed"] += 1
         self.deaths.append(Death(at))
-        self.stage.bot()
+        self.stage.bot().wait_for("ready")
 
     def kill_redis(self, away: float = 0.0) -> None:
         """Kill the Redis server; it starts again after so many seconds."""
