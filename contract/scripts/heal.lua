@@ -12,7 +12,8 @@ end
 for _, job in ipairs(redis.call('ZRANGE', q.deferred, 0, last)) do
   local found = redis.pcall('HMGET', q.prefix .. job, 'starchat_lane', 'starchat_person')
   if found[1] and found[2] then
-    sweep(q, found[2])
+    counted(q, found[2] .. ':pending', 0)
+    counted(q, found[2] .. ':running', 0)
     serve(q, found[2])
     wake(q, found[1])
   else
