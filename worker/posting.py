@@ -98,9 +98,8 @@ class Posting:
         """Say what the reply is waiting for; left out where Slack has no room for it now."""
         if message == self._shown or self._ts is None:
             return
-        await self._ledger.check()
         with contextlib.suppress(BusyError, RefusedError):
-            await self._thread.try_edit(self._ts, message, "placeholder")
+            await self._thread.try_edit(self._ts, message, "placeholder", self._ledger.check)
             self._shown, self._edited = message, time.monotonic()
 
     def growing(self, render: Render) -> "Growing":
@@ -111,9 +110,8 @@ class Posting:
         """Show what there is so far. Raises `BusyError` where there is no room for it now."""
         if message == self._shown or self._ts is None:
             return
-        await self._ledger.check()
         try:
-            await self._thread.try_edit(self._ts, message, "growing")
+            await self._thread.try_edit(self._ts, message, "growing", self._ledger.check)
         except RefusedError as error:
             log.warning("edit refused", job=self._job.id, error=str(error))
         self._shown, self._edited = message, time.monotonic()

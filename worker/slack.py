@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -36,6 +37,9 @@ class RefusedError(Exception):
 
 class SlackAwayError(Exception):
     """Slack did not take the call until its deadline."""
+
+
+Prove = Callable[[], Awaitable[None]]
 
 
 class Calls(Protocol):
@@ -85,11 +89,18 @@ class Slack:
                 raise SlackAwayError(method.name)
             await asyncio.sleep(pause)
 
-    async def attempt(self, method: Method, team: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Call once if the budget has room for what is not urgent; raises `BusyError` if not."""
+    async def attempt(
+        self, method: Method, team: str, arguments: dict[str, Any], prove: Prove
+    ) -> dict[str, Any]:
+        """
+        Call once if the budget has room for what is not urgent; raises `BusyError` if not.
+
+        `prove` comes last before the call, and may raise what keeps us from making it.
+        """
         key = self._key(method, team, arguments)
         if await self._rates.take(key, method.budget, final=False):
             raise BusyError(method.name)
+        await prove()
         return await self._once(method, team, arguments)
 
     async def upload(self, url: str, content: bytes) -> None:

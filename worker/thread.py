@@ -11,7 +11,14 @@ from contract.job import Job
 from worker.errors import ThreadGoneError
 from worker.methods import COMPLETE, DELETE, POST, REPLIES, UPDATE, UPLOAD
 from worker.reply.parts import Message, Snippet
-from worker.slack import BusyError, RefusedError, Slack, SlackAwayError, UnknownOutcomeError
+from worker.slack import (
+    BusyError,
+    Prove,
+    RefusedError,
+    Slack,
+    SlackAwayError,
+    UnknownOutcomeError,
+)
 
 PAGE: Final = 200
 """Messages read at once."""
@@ -81,10 +88,10 @@ class SlackThread:
         """Replace a message, whatever it takes; doing it twice is harmless."""
         await self._call(UPDATE, **self._edited(ts, message, state, part))
 
-    async def try_edit(self, ts: str, message: Message, state: str) -> None:
-        """Replace a message if the budget has room. Raises `BusyError` if not."""
+    async def try_edit(self, ts: str, message: Message, state: str, prove: Prove) -> None:
+        """Replace a message if the budget has room, right after `prove`. Raises `BusyError`."""
         arguments = self._edited(ts, message, state, 1)
-        await self._slack.attempt(UPDATE, self._job.thread.team, arguments)
+        await self._slack.attempt(UPDATE, self._job.thread.team, arguments, prove)
 
     def _edited(self, ts: str, message: Message, state: str, part: int) -> dict[str, Any]:
         return {

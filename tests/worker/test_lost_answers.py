@@ -1,18 +1,23 @@
-"""Redis has done what it was asked, and its answer is lost on the way: it is asked again."""
+"""Redis has done what it was asked, and its answer is lost or comes late: it is asked again."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 import redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from contract import keys
 from tests.chaos.proxy import Proxy, Trouble
 from tests.support.redis import RedisServer
-from worker.leases import INTERMEDIATE, JOB, Claims
+from worker.errors import LeaseLostError
+from worker.leases import INTERMEDIATE, JOB, Claims, Fence, Lease
 
 JOB_ID = "T1-C1-1-1"
+SHORT = 0.3
+"""Seconds of a lease."""
 FIRST = Trouble(lose=1.0, times=1)
 """Lose the answer to the next request, and to no other."""
 
@@ -46,3 +51,18 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(
     assert client.get(keys.lease(JOB_ID)) == b"token"
     assert client.lrange(INTERMEDIATE, 0, -1) == [JOB_ID.encode()]
     assert claims.claim(JOB_ID, "another") == 0
+
+
+async def test_an_old_answer_proves_no_lease(proxy: Proxy, client: redis.Redis) -> None:
+    """Whoever hears after a sleep that the lease was theirs must ask whether it still is."""
+    lease = Lease(JOB_ID, "execution")
+    client.set(keys.lease(JOB_ID), lease.execution)
+    async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:
+        fence = Fence(wire, SHORT)
+        await fence.check(lease)
+        proxy.trouble = Trouble(latency=2 * SHORT)
+        proof = asyncio.create_task(fence.check(lease))
+        await asyncio.sleep(SHORT)
+        client.set(keys.lease(JOB_ID), "of another worker")
+        with pytest.raises(LeaseLostError):
+            await proof
