@@ -11,7 +11,7 @@ from contract.job import QUEUE
 from tests.chaos.asking import Question
 from tests.chaos.recovery import job_of
 from tests.chaos.stage import Stage
-from tests.support.desk import TEAM
+from tests.support.desk import TEAM, payload
 
 LISTS: Final = (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
 SORTED: Final = (f"rq:wip:{QUEUE}", f"rq:deferred:{QUEUE}", keys.PENDING)
@@ -31,10 +31,19 @@ def remains(stage: Stage, question: Question) -> Iterator[str]:
         took = (sent["acked_at"] or sent["sent_at"]) - sent["sent_at"]
         what = (sent["event_type"], sent["attempt"], sent["failure"], f"{took:.2f} s")
         yield f"{job}: told at {sent['sent_at'] - question.asked_at:.1f} s {what}"
+    yield from (f"{job}: {what}" for what in _shown(stage, question))
     for process in stage.processes:
         for line in list(process.lines):
             if job in line or question.ts in line:
                 yield f"{process.room} {process.pid}: {line}"
+
+
+def _shown(stage: Stage, question: Question) -> Iterator[str]:
+    for change in stage.workspace.changes():
+        said = payload(change["message"])
+        if said.get("question") == question.ts:
+            at = change["at"] - question.asked_at
+            yield f"{change['type']} {change['message']['ts']} {said['state']} at {at:.1f} s"
 
 
 def _where(redis: Redis, question: Question, job: str) -> list[str]:
