@@ -1,5 +1,6 @@
 """RQ's side of the worker, blocking: what RQ's own tools see, and RQ's own records of each job."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 from uuid import uuid4
@@ -28,6 +29,10 @@ ASIDE: Final = "starchat:aside"
 ASIDE_MOST: Final = 1000
 EXECUTION_TTL: Final = 3600
 """Seconds after which RQ's own tools take an execution for dead; our reaper is faster."""
+PACKED: Final = ("data", "exc_info")
+"""Fields of a job's hash that RQ unpacks, whatever they unpack to."""
+UNPACKED_MOST: Final = 4 * MAX_BYTES
+"""Bytes of a job as RQ packs it: its JSON once more as JSON, so that signs become escapes."""
 OVER: Final = (None, b"finished", b"failed", b"stopped", b"canceled")
 """States of a job that nobody needs to run any more."""
 
@@ -143,7 +148,9 @@ class RqWorker(BaseWorker):
 
     def _read(self, job: str) -> tuple[RqJob, Job]:
         try:
-            _bounded(self.connection.hstrlen(JOB + job, "data"))
+            for name in PACKED:
+                _bounded(self.connection.hstrlen(JOB + job, name))
+                _unpackable(self.connection.hget(JOB + job, name))
             turn = Turn.fetch(job, connection=self.connection, serializer=JSONSerializer)
             payload = Job.decode(turn.args[0])
         except (redis.ConnectionError, redis.TimeoutError):
@@ -225,3 +232,15 @@ class RqWorker(BaseWorker):
 def _bounded(length: int) -> None:
     if length > MAX_BYTES:
         raise BadJobError("longer than a job may be")
+
+
+def _unpackable(packed: object) -> None:
+    """Refuse what unpacks to more than a job: RQ would unpack all of it, a thousandfold."""
+    if not isinstance(packed, bytes):
+        return
+    try:
+        length = len(zlib.decompressobj().decompress(packed, UNPACKED_MOST + 1))
+    except zlib.error:
+        return
+    if length > UNPACKED_MOST:
+        raise BadJobError("longer than a job may be, once it is unpacked")

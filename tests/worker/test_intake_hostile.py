@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
     assert client.llen(INTERMEDIATE) == 0
     assert 0 < seconds_left(client, job) <= keys.TEXT_TTL
     assert rq_worker.begin(str(rq_worker.dequeue())) is not None
+
+
+@pytest.mark.parametrize("field", ["data", "exc_info"])
+def test_a_bomb_is_not_unpacked(client: redis.Redis, rq_worker: RqWorker, field: str) -> None:
+    """A short field that unpacks to a hundred megabytes costs a worker no memory."""
+    bomb = zlib.compress(b"[" + b" " * 100_000_000 + b"]")
+    job = _planted(client, "bomb", **{"data": _data("starchat.reply", "{}"), field: bomb})
+    assert rq_worker.dequeue() == job
+
+    tracemalloc.start()
+    assert rq_worker.begin(job) is None
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert client.zscore(ASIDE, job) is not None
+    assert most < 20_000_000
 
 
 def test_callbacks_and_webhooks_of_a_job_are_never_called(
