@@ -1,0 +1,56 @@
+"""Messages with next to nothing in them: a mention, white space, punctuation, an emoji."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.corpus.case import MENTION, Case, Door, End, cases
+
+CATEGORY: Final = "empty"
+LIN: Final = "<@U0LIN00001>"
+
+HINT: Final = {
+    "bare": MENTION,
+    "blank-behind": f"{MENTION} ",
+    "lines-behind": f"{MENTION}\n\n\n",
+    "tab-behind": f"{MENTION}\t",
+    "hard-space": f"{MENTION}\u00a0\u3000",
+    "line-separators": f"{MENTION}\u2028\u2029",
+    "twice": f"{MENTION} {MENTION}",
+    "comma": f"{MENTION},",
+    "colon": f"{MENTION}:",
+    "question-mark": f"{MENTION} ?",
+    "dots": f"{MENTION} ...",
+    "marks": f"{MENTION} ?!?!",
+    "labelled": "<@U0STARCHAT|StarChat>",
+    "help": f"{MENTION} Help!",
+    "mute": f"{MENTION}: mute",
+}
+"""What gets a hint, or what a command says."""
+
+SILENT: Final = {
+    "nothing": "",
+    "blank": " ",
+    "lines": "\n \n",
+    "zero-width-alone": "\u200b",
+    "another": LIN,
+    "both-but-theirs-first": f"{LIN} please ask {MENTION}",
+    "name-without-mention": "StarChat?",
+    "escaped-mention": "&lt;@U0STARCHAT&gt; hello",
+}
+
+ANSWERED: Final = {
+    "emoji": f"{MENTION} 👍",
+    "emoji-name": f"{MENTION} :tada:",
+    "ellipsis": f"{MENTION} …",
+    "dash": f"{MENTION} -",
+    "zero-width": f"{MENTION} \u200b",
+    "ampersand": f"{MENTION} &amp;",
+    "empty-fence": f"{MENTION} ```\n```",
+}
+
+
+def corpus() -> Iterator[Case]:
+    """Return the category's cases."""
+    yield from cases(CATEGORY, Door.TEXT, End.REFUSE, HINT)
+    yield from cases(CATEGORY, Door.TEXT, End.IGNORE, SILENT)
+    yield from cases(CATEGORY, Door.TEXT, End.ANSWER, ANSWERED)

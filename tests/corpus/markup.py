@@ -1,0 +1,82 @@
+"""Markup that confuses: fences of every kind, and what Slack itself reads in a text."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.corpus.case import Case, Door, End, asked, cases, spread, typed
+
+FENCES: Final = {
+    "plain": "```",
+    "four": "````",
+    "six": "``````",
+    "tildes": "~~~",
+    "many-tildes": "~~~~~~",
+    "python": "```python",
+    "upper": "```PYTHON",
+    "unknown": "```klingon",
+    "title": "```python title='a b'",
+    "braces": "```{.python .numberLines}",
+    "ping": "```<!channel>",
+    "address": "```https://evil.example/",
+    "tick-inside": "```a`b",
+    "traversal": "```../../etc/passwd",
+    "long": "```" + "x" * 300,
+    "indented": "   ```js",
+    "too-indented": "     ```js",
+    "tabbed": "\t```js",
+    "quoted": "> ```sh",
+    "listed": "1. ```sh",
+}
+SHAPES: Final = {
+    "closed": "see\n{}\nx = 1\n```\nthen?",
+    "open": "see\n{}\nx = 1",
+    "nested": "see\n{}\n```md\n{}\nx\n```\n````\nwhy?",
+    "split": "see\n{}\n" + "y = 2  # word\n" * 60 + "{}\nend",
+}
+
+SLACK: Final = {
+    "channel": "<!channel>",
+    "here": "<!here>",
+    "everyone": "<!everyone|everyone>",
+    "subteam": "<!subteam^S0TEAM0001|@team>",
+    "person": "<@U0ADA00001>",
+    "labelled-person": "<@U0ADA00001|ada>",
+    "nobody": "<@U0NOBODY99>",
+    "room": "<#C0GENERAL1|general>",
+    "date": "<!date^1700000000^{date_num}^https://evil.example/|once>",
+    "link": "<https://evil.example/?d=1>",
+    "labelled-link": "<https://evil.example/|https://good.example/>",
+    "mail": "<mailto:ada@evil.example|ada@evil.example>",
+    "telephone": "<tel:+123456|call>",
+    "script": "<javascript:alert(1)|x>",
+    "slack-scheme": "<slack://user?team=T1|x>",
+    "double-escaped": "&amp;lt;!channel&amp;gt;",
+    "escaped": "&lt;!channel&gt;",
+    "numeric-entity": "&#60;!channel&#62;",
+    "half-entity": "&lt",
+    "half-token": "<!chan",
+    "closing-alone": "nel> <",
+    "nested-token": "<https://a.example/<!here>>",
+    "empty-token": "<> <@> <#> <!> <|x>",
+    "token-over-lines": "<!chan\nnel>",
+    "bare-here": "@here @channel @everyone @ada",
+    "emoji-bomb": ":tada:" * 200,
+    "marks": "*bold* _it_ ~gone~ `code` > quote",
+    "quote-block": "&gt;&gt;&gt; all of\nthis",
+    "workflow": "<!workflow^1|run>",
+    "broken-date": "<!date^x^y^z|w>",
+}
+PLACES: Final = {
+    "raw": "what is {} for?",
+    "code": "what is this?\n```\nprint('{}')\n```",
+}
+
+
+def corpus() -> Iterator[Case]:
+    """Return the cases of the two categories."""
+    fences = {name: asked(text) for name, text in spread(FENCES, SHAPES).items()}
+    yield from cases("fence", Door.TEXT, End.ANSWER, fences)
+    raw = {name: asked(text) for name, text in spread(SLACK, PLACES).items()}
+    yield from cases("slack", Door.TEXT, End.ANSWER, raw)
+    escaped = {name: asked(f"I typed {typed(text)} by hand") for name, text in SLACK.items()}
+    yield from cases("slack", Door.TEXT, End.ANSWER, escaped, "typed-")

@@ -1,0 +1,141 @@
+"""Shows what comes out in fakeslack's own workspace, by the product's own calls without a wire."""
+
+import json
+import random
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
+
+from bot.posting import Posting
+from contract.job import Job, Thread
+from fakeslack.changes import Change, Happening
+from fakeslack.errors import SlackError
+from fakeslack.events import Events
+from fakeslack.mrkdwn import pings, unfurls
+from fakeslack.reader import Reader
+from tests.corpus.case import Json
+from tests.support.town import ADA, GENERAL, STARCHAT, Town
+from worker import reply
+from worker.methods import Method
+from worker.reply import Part, Snippet
+from worker.slack import RefusedError, Slack
+from worker.thread import SlackThread
+
+LONGEST_TEXT = 4_000
+"""Slack refuses to edit a message with more."""
+
+
+class Room:
+    """A channel of a workspace in this process; `faults` are pings, unfurls and texts too long."""
+
+    def __init__(self) -> None:
+        self.town = Town()
+        self.faults: dict[str, list[str]] = {}
+        self._events = Events(self.town.workspace, random.Random(0))  # noqa: S311 - a test's dice
+        self._posting = Posting(_Client(self.town))
+        self._reader = Reader(self.town.workspace, ADA)
+        self.town.workspace.listen(self._look)
+
+    def post(self, text: str) -> tuple[str, list[Json]]:
+        """Post as a person; returns the `ts` and the bodies that Slack delivers of it."""
+        message = self.town.say(text, team="T0FAKE0001")
+        change = Change(Happening.MESSAGE, GENERAL, message)
+        return message.ts, [wired(self._events.callback(e)) for e in self._events.of(change)]
+
+    def say(self, root: str, text: str) -> None:
+        """Post a sentence of the bot's."""
+        self._posting.say(_thread(root), text)
+
+    def whisper(self, root: str, text: str) -> None:
+        """Post a sentence of the bot's that one person sees."""
+        self._posting.whisper(GENERAL, ADA, text, thread_ts=root)
+
+    async def write(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
+        """Show a reply as it grows, and then its finished parts."""
+        place = job.model_copy(update={"thread": _thread(root), "ts": root})
+        thread = SlackThread(_Wire(self.town), place, float("inf"))
+        ts = await thread.post(reply.growing(""), 1, "placeholder")
+        for text in steps:
+            await thread.edit(ts, reply.growing(text), "growing")
+        await self.finish(thread, ts, parts)
+
+    async def refuse(self, job: Job, root: str, sentence: str) -> None:
+        """Show the worker's sentence in place of a reply."""
+        await self.write(job, root, [], [reply.error(sentence)])
+
+    @staticmethod
+    async def finish(thread: SlackThread, ts: str, parts: list[Part]) -> None:
+        """Show the finished parts of a reply."""
+        for number, part in enumerate(parts, 1):
+            if isinstance(part, Snippet):
+                await thread.show(await thread.upload(part), part)
+            elif number == 1:
+                await thread.edit(ts, part, "final")
+            else:
+                await thread.post(part, number, "final")
+
+    def ours(self, root: str) -> list[Json]:
+        """Return what the bot has said in a thread, as the person who asked sees it."""
+        found = self._reader.messages(GENERAL, root)
+        return [message for message in found if message.get("user") == STARCHAT]
+
+    def _look(self, change: Change) -> None:
+        message = change.message
+        if message is None or message.user != STARCHAT:
+            return
+        found = [f"ping {found}" for found in pings(message)]
+        found += [f"unfurl {found}" for found in unfurls(message)]
+        if len(message.text) > LONGEST_TEXT:
+            found.append(f"text of {len(message.text)}")
+        if found:
+            self.faults.setdefault(str(message.thread_ts), []).extend(found)
+
+
+def wired(value: Json) -> Json:
+    """Return what the other side of a wire reads."""
+    found: Json = json.loads(json.dumps(value))
+    return found
+
+
+def _thread(root: str) -> Thread:
+    return Thread(team="T0FAKE0001", channel=GENERAL, ts=root)
+
+
+class _Wire(Slack):
+    """The worker's way to Slack, which ends in this process."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    async def call(
+        self, method: Method, team: str, arguments: dict[str, Any], until: float
+    ) -> dict[str, Any]:
+        try:
+            return wired(self._town.call(method.name, **wired(arguments)))
+        except SlackError as refusal:
+            raise RefusedError(refusal.error, *refusal.messages) from None
+
+    async def upload(self, url: str, content: bytes) -> None:
+        self._town.workspace.files.receive(url.rpartition("/")[2], content)
+
+
+class _Client(WebClient):
+    """The bot's way to Slack, which ends in this process."""
+
+    def __init__(self, town: Town) -> None:
+        super().__init__()
+        self._town = town
+
+    def api_call(self, api_method: str, **more: Any) -> SlackResponse:
+        given = {n: v for n, v in (more.get("json") or more["params"]).items() if v is not None}
+        answer = self._town.call(api_method, **wired(given))
+        return SlackResponse(
+            client=self,
+            http_verb="POST",
+            api_url=api_method,
+            req_args={},
+            data={"ok": True, **answer},
+            headers={},
+            status_code=200,
+        )
