@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos lint format papers screenshot lock credentials clean help
+.PHONY: demo test chaos protocol lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -15,6 +15,10 @@ test: ## set up and run all tests with coverage; needs nothing from apt
 chaos: ## kill bots, workers, engines and Redis for 12 minutes and count; ROWS="W4,R2" SEED=2
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m tests.chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
+
+protocol: ## 2,000 runs of 60 steps of everything that can happen to questions and workers
+	@$(PYTHON) -m scripts.setup dev
+	@PROTOCOL_RUNS=2000 PROTOCOL_STEPS=60 .venv/bin/python -m pytest tests/worker/test_protocol.py
 
 lint: ## format, lint, imports and types, as CI does
 	@bash .ci/run fast
