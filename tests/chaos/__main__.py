@@ -1,6 +1,7 @@
 """Plays the kill matrix: `python -m tests.chaos`; exit status 1 where a promise was broken."""
 
 import argparse
+import shlex
 import signal
 import sys
 import time
@@ -28,15 +29,22 @@ def main() -> int:
     if not acts:
         print("chaos: no such row", file=sys.stderr)  # noqa: T201
         return 2
+    results: list[Result] = []
     began = time.monotonic()
-    results = [result for act in acts for result in played(act, given.seed, given.scale)]
-    seconds = time.monotonic() - began
-    command = f"`python -m tests.chaos {' '.join(sys.argv[1:])}`".replace(" `", "`")
-    head = f"{command}, seed {given.seed}, scale {given.scale:g}, {seconds:.0f} s."
-    print(f"\n{head}\n\n{table.markdown(results)}\n{table.violations(results)}")  # noqa: T201
-    if given.write:
-        table.write(results, given.write, head)
+    for act in acts:
+        for result in played(act, given.seed, given.scale):
+            results.append(result)
+            # After each row, for a run may be ended before its end.
+            if given.write:
+                table.write(results, given.write, _head(given, began))
+    print(f"\n{_head(given, began)}\n\n{table.markdown(results)}\n{table.violations(results)}")  # noqa: T201
     return int(any(result.broken for result in results if result.player == Cast().name))
+
+
+def _head(given: argparse.Namespace, began: float) -> str:
+    command = " ".join(["python -m tests.chaos", *map(shlex.quote, sys.argv[1:])])
+    seconds = time.monotonic() - began
+    return f"`{command}`, seed {given.seed}, scale {given.scale:g}, {seconds:.0f} s."
 
 
 def played(act: Act, seed: int, scale: float) -> Iterator[Result]:
