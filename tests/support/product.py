@@ -5,21 +5,26 @@ from typing import Any, Self
 
 from tests.support.desk import END, QUICK, payload
 from tests.support.processes import Process
-from tests.support.redis import RedisServer
+from tests.support.redis import GuardedRedis
 from tests.support.workspace import ADA, STARCHAT, Json, Messages, Workspace
 
 
 class Product:
-    """Everything that stands between a person's question and its reply, all of it real."""
+    """
+    Everything that stands between a person's question and its reply, all of it real.
+
+    Redis runs by the configuration and the rules of `deploy/`, and `close` fails where the bot or
+    a worker has tried what those refuse.
+    """
 
     def __init__(self, model: str, *, worker: bool = True, **variables: str) -> None:
         """Start all of it; with `variables` for bot and worker alike."""
-        self.redis = RedisServer()
+        self.redis = GuardedRedis()
         self.workspace = Workspace()
-        self.shared = {"REDIS_URL": self.redis.url} | self.workspace.environment | variables
+        self.shared = self.workspace.environment | variables
         self.model = model
         self.workers: list[Process] = []
-        self.bot = Process("bot", **self.shared)
+        self.bot = Process("bot", REDIS_URL=self.redis.url_of("bot"), **self.shared)
         if worker:
             self.start_worker()
         self.bot.wait_for("ready")
@@ -38,12 +43,14 @@ class Product:
         for process in (self.bot, *self.workers):
             process.stop()
         self.workspace.stop()
+        refused = self.redis.refused()
         self.redis.stop()
+        assert refused == [], "the rules of Redis refused what the product needs"
 
     def start_worker(self, **variables: str) -> Process:
         """Start another worker."""
         settings = self.shared | QUICK | {"STARCHAT_MODEL": self.model} | variables
-        process = Process("worker", **settings)
+        process = Process("worker", REDIS_URL=self.redis.url_of("worker"), **settings)
         self.workers.append(process)
         return process
 

@@ -2,12 +2,17 @@
 
 import importlib.util
 import queue
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
+
+import redis
+
+from scripts import credentials
 
 READY: Final = "ready to accept connections"
 START: Final = 30.0
@@ -55,6 +60,10 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def url_of(self, person: str) -> str:
+        """Return the address by which the bot or the worker enters: here all are the same."""
+        return self.url
+
     @property
     def pid(self) -> int:
         """The process id of the server that runs now, or ran last."""
@@ -81,11 +90,7 @@ class RedisServer:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [
-                self._server,
-                *("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700"),
-                *("--dir", self._home, "--save", "", "--appendonly", "yes"),
-            ],
+            [self._server, *self._arguments()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,6 +109,10 @@ class RedisServer:
             self.stop()
             raise RuntimeError(f"{self._server} did not start:\n{log}")
 
+    def _arguments(self) -> list[str | Path]:
+        place = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
+        return [*place, "--dir", self._home, "--save", "", "--appendonly", "yes"]
+
     def _read(self, state: queue.SimpleQueue[str]) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -117,3 +126,38 @@ class RedisServer:
         self._reader.join(START)
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+class GuardedRedis(RedisServer):
+    """
+    A server with the configuration and the rules of `deploy/`, as compose starts it.
+
+    `url` is the way in for a watcher who may do everything; nobody else enters by it.
+    """
+
+    def url_of(self, person: str) -> str:
+        """Return the address of the bot or the worker, with the password made for this server."""
+        made = (self._home / "secrets" / f"redis_url_{person}").read_text("utf-8")
+        return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{self.socket}", made)
+
+    def client(self, person: str | None = None) -> "redis.Redis":
+        """Connect as the bot or the worker; as the watcher without a name."""
+        return redis.Redis.from_url(self.url if person is None else self.url_of(person))
+
+    def refused(self) -> list[Any]:
+        """Return everything that somebody was not allowed to do."""
+        with self.client() as watcher:
+            return list(watcher.acl_log())
+
+    def _arguments(self) -> list[str | Path]:
+        rules = self._home / "secrets" / "users.acl"
+        conf = self._home / "redis.conf"
+        if not conf.exists():
+            credentials.main(self._home)
+            with rules.open("a", encoding="utf-8") as users:
+                users.write("user watcher on nopass ~* &* +@all\n")
+            text = (credentials.REPOSITORY / "deploy" / "redis.conf").read_text("utf-8")
+            conf.write_text(re.sub(r"^(dir|aclfile) .*\n", "", text, flags=re.MULTILINE), "utf-8")
+            self.url = f"unix://watcher:nobody@{self.socket}"
+        place = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
+        return [conf, *place, "--dir", self._home, "--aclfile", rules]
