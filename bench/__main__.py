@@ -1,20 +1,38 @@
-"""Chooses a benchmark: `python -m bench replies`."""
+"""Chooses a benchmark: `python -m bench replies` or `python -m bench engine`."""
 
 import argparse
+from collections.abc import Sequence
 
-from bench import replies
+COUNTS = (1, 4, 8, 16, 32)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    measured = commands.add_parser("replies", help=replies.__doc__)
-    measured.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
-    measured.add_argument("--burst", type=int, default=100, help="mentions sent at once")
-    measured.add_argument("--single", type=int, default=20, help="mentions sent one by one")
-    chosen = parser.parse_args()
-    print(replies.table([replies.run(chosen.burst, chosen.single) for _ in range(chosen.runs)]))
+    replies = commands.add_parser("replies", help="everything around the model")
+    replies.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
+    replies.add_argument("--burst", type=int, default=100, help="mentions sent at once")
+    replies.add_argument("--single", type=int, default=20, help="mentions sent one by one")
+    engine = commands.add_parser("engine", help="our batching beside what else there is, on a CPU")
+    engine.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
+    engine.add_argument(
+        "--requests", type=int, nargs="+", default=COUNTS, help="requests that arrive at once"
+    )
+    chosen = parser.parse_args(arguments)
+    print(_replies(chosen) if chosen.command == "replies" else _engine(chosen))
+
+
+def _replies(chosen: argparse.Namespace) -> str:
+    from bench import replies  # noqa: PLC0415 - each needs libraries that the other one does not
+
+    return replies.table([replies.run(chosen.burst, chosen.single) for _ in range(chosen.runs)])
+
+
+def _engine(chosen: argparse.Namespace) -> str:
+    from bench import engine  # noqa: PLC0415
+
+    return engine.table(engine.run(chosen.requests, chosen.rounds))
 
 
 if __name__ == "__main__":
