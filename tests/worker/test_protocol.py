@@ -43,6 +43,8 @@ class Question:
     text: str
     said: str
     deleted: bool = False
+    unwanted: bool = False
+    """Whether it was deleted before it was answered: then nobody may see a reply."""
     finals: int = 0
     wanted: int = 1
     shown: dict[str, str] = field(default_factory=dict)
@@ -127,7 +129,7 @@ class Machine(RuleBasedStateMachine):
         if asked.deleted:
             return
         self.protocol.delete(asked.job)
-        asked.deleted = True
+        asked.deleted, asked.unwanted = True, asked.finals < asked.wanted
         if asked.job.id not in self.protocol.pending():
             self.ended(asked)
 
@@ -139,6 +141,16 @@ class Machine(RuleBasedStateMachine):
         job = self.protocol.dequeue(self.protocol.workers[worker])
         if job is not None:
             self.begin(worker, job)
+
+    @rule(worker=st.integers(0, 1))
+    def work(self, worker: int) -> None:
+        """A worker takes the next job and answers it without a hitch."""
+        job = self.protocol.dequeue(self.protocol.workers[worker])
+        before = len(self.alive)
+        if job is not None:
+            self.begin(worker, job)
+        for execution in self.alive[before:]:
+            self.through(execution)
 
     @rule(worker=st.integers(0, 1), claims=st.booleans())
     def die_early(self, worker: int, claims: bool) -> None:  # noqa: FBT001
@@ -283,6 +295,7 @@ class Machine(RuleBasedStateMachine):
                     self.through(execution)
         for asked in self.questions.values():
             assert asked.deleted or list(asked.shown.values()) == [asked.text]
+            assert not (asked.unwanted and asked.shown)
         assert self.protocol.left() == set()
 
     # -- steps that rules share
