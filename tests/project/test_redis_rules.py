@@ -3,7 +3,7 @@
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from contract import keys, scripts
 from scripts import credentials
-from tests.support.redis import GuardedRedis
+from tests.support.redis import GuardedRedis, binary, embedded
 
 REPOSITORY: Final = Path(__file__).parents[2]
 QUEUE: Final = "rq:queue:starchat"
@@ -114,12 +114,32 @@ def test_what_was_refused_is_told(server: GuardedRedis, clients: Clients) -> Non
     assert (entry["username"], entry["object"]) == ("worker", "keys")
 
 
-def test_nobody_enters_without_a_password(server: GuardedRedis) -> None:
-    """The default user is off."""
+@pytest.mark.parametrize("given", ["", ":x@", "default:x@", "default:@"])
+def test_nobody_enters_without_a_password(server: GuardedRedis, given: str) -> None:
+    """The default user is off, whatever it says in greeting."""
     once = Retry(NoBackoff(), 0)
-    stranger = redis.Redis(unix_socket_path=str(server.socket), retry=once)
+    stranger = redis.Redis.from_url(f"unix://{given}{server.socket}", retry=once)
     with stranger, pytest.raises(redis.exceptions.AuthenticationError):
         stranger.ping()
+
+
+@pytest.mark.parametrize("find", [binary, embedded])
+def test_an_accepted_question_survives_a_restart(find: Callable[[], Path]) -> None:
+    """
+    What scripts wrote is there again after a crash, and nothing of it was refused.
+
+    Redis 7.0 replays its file as the default user, which must not log in but may do everything.
+    """
+    with GuardedRedis(find()) as server:
+        with server.client("bot") as bot:
+            assert _accept(bot, "1-1")[0] == b"accepted"
+        with server.client() as watcher:
+            before = {key: watcher.dump(key) for key in watcher.scan_iter()}
+        server.kill()
+        server.restart()
+        with server.client() as watcher:
+            assert {key: watcher.dump(key) for key in watcher.scan_iter()} == before
+        assert server.refused() == []
 
 
 def test_nothing_is_evicted_and_everything_is_on_disk() -> None:

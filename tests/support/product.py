@@ -45,7 +45,7 @@ class Product:
         self.workspace.stop()
         refused = self.redis.refused()
         self.redis.stop()
-        assert refused == [], "the rules of Redis refused what the product needs"
+        assert refused == [], f"the rules of Redis refused what the product needs: {refused}"
 
     def start_worker(self, **variables: str) -> Process:
         """Start another worker."""

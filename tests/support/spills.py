@@ -1,0 +1,83 @@
+"""Looks for words in every place where a product could spill them: logs, pages, Redis, /proc."""
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import redis
+
+
+class Kept(NamedTuple):
+    """A key's name, its seconds to live (-1 for ever), and all that it holds, unpacked."""
+
+    key: str
+    ttl: int
+    value: bytes
+
+
+def kept(client: redis.Redis) -> list[Kept]:
+    """Return everything that is in Redis."""
+    found = []
+    for key in client.scan_iter(count=1000):
+        value = b"\n".join(map(_unpacked, _values(client, key)))
+        found.append(Kept(key.decode("utf-8", "replace"), int(str(client.ttl(key))), value))
+    return found
+
+
+def holding(found: Iterable[Kept], *words: str) -> list[Kept]:
+    """Return the keys that hold one of these words."""
+    return [one for one in found if any(word.encode() in one.value for word in words)]
+
+
+def _values(client: Any, key: bytes) -> Iterable[bytes]:
+    readers: dict[bytes, Callable[[], Iterable[bytes]]] = {
+        b"string": lambda: [client.get(key)],
+        b"hash": lambda: chain.from_iterable(client.hgetall(key).items()),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"set": lambda: client.smembers(key),
+        b"zset": lambda: client.zrange(key, 0, -1),
+        b"stream": lambda: chain(*(pair for _, f in client.xrange(key) for pair in f.items())),
+    }
+    # A key may leave between being found and being read.
+    return filter(None, readers.get(client.type(key), list)())
+
+
+def _unpacked(value: bytes) -> bytes:
+    try:
+        return zlib.decompress(value)
+    except zlib.error:
+        return value
+
+
+def page(port: int, path: str) -> str:
+    """Return a health page, whatever its status."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return str(error.read().decode())
+
+
+def rq_info(url: str) -> str:
+    """Return what RQ's own tool shows of queues and workers."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("rq"), "info", "--url", url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def proc(pid: int, name: str) -> list[str]:
+    """Return what the kernel tells of a process: its `cmdline` or its `environ`."""
+    told = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
+    return told.strip("\0").split("\0")
