@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", default="", help="names of rows with commas; all by default")
     parser.add_argument("--players", default="", help="StarChat, naive worker, stock RQ worker")
     parser.add_argument("--seed", type=int, default=1, help="of everything left to the dice")
-    parser.add_argument("--scale", type=float, default=1.0, help="how many questions, relatively")
+    parser.add_argument("--scale", type=float, default=0.6, help="how many questions, relatively")
     parser.add_argument("--write", type=Path, help="where to write the table; JSON beside it")
     return parser
 
