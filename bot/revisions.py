@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from bot.outbox import record
 from bot.store import text
 from contract import keys
-from contract.job import MAX_BYTES, Job, Thread
+from contract.job import MAX_BYTES, UNPACKED_MOST, Job, Thread
 
 log = structlog.get_logger()
 
@@ -110,7 +110,9 @@ class Revisions:
     def _decoded(self, job: str, data: bytes | str) -> Job | None:
         rq = RqJob(job, connection=self._redis, serializer=JSONSerializer)
         try:
-            rq.data = zlib.decompress(data if isinstance(data, bytes) else data.encode())
+            packed = data if isinstance(data, bytes) else data.encode()
+            # What unpacks to more than a job is cut, and then no JSON.
+            rq.data = zlib.decompressobj().decompress(packed, UNPACKED_MOST)
             return Job.decode(rq.args[0])
         except (zlib.error, ValueError, TypeError, LookupError):
             return None

@@ -20,6 +20,9 @@ DESCRIPTION: Final = "turn"
 MAX_BYTES: Final = 256 * 1024
 """A longer payload is no job of ours and is set aside unread."""
 
+UNPACKED_MOST: Final = 4 * MAX_BYTES
+"""Bytes of a job as RQ packs it: its JSON once more as JSON, so that signs become escapes."""
+
 PART: Final = r"^[A-Za-z0-9]+$"
 """What a Slack id looks like. RQ allows letters, digits, `_` and `-` in a job id."""
 

@@ -17,7 +17,7 @@ from rq.utils import now
 from rq.worker.base import BaseWorker, WorkerStatus
 
 from contract import keys
-from contract.job import MAX_BYTES, QUEUE, BadJobError, Job
+from contract.job import MAX_BYTES, QUEUE, UNPACKED_MOST, BadJobError, Job
 from contract.scripts import FINISH
 from worker import scripts
 from worker.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
@@ -31,8 +31,6 @@ EXECUTION_TTL: Final = 3600
 """Seconds after which RQ's own tools take an execution for dead; our reaper is faster."""
 PACKED: Final = ("data", "exc_info")
 """Fields of a job's hash that RQ unpacks, whatever they unpack to."""
-UNPACKED_MOST: Final = 4 * MAX_BYTES
-"""Bytes of a job as RQ packs it: its JSON once more as JSON, so that signs become escapes."""
 OVER: Final = (None, b"finished", b"failed", b"stopped", b"canceled")
 """States of a job that nobody needs to run any more."""
 

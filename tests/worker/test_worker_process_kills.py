@@ -13,21 +13,14 @@ from tests.support.desk import Desk, notices, words
 from tests.support.survivor import Survivor
 from worker.faults import Point
 
-BEFORE_THE_MODEL = (
-    Point.DEQUEUED,
+POINTS = (
     Point.CLAIMED,
-    Point.BEFORE_PLACEHOLDER,
-    Point.AFTER_PLACEHOLDER_POST,
     Point.AFTER_PLACEHOLDER_SAVED,
-)
-WITH_THE_MODEL = (
-    Point.GENERATING,
     Point.BEFORE_ANSWER_SAVED,
-    Point.AFTER_ANSWER_SAVED,
-    Point.AFTER_FINAL,
     Point.BEFORE_FINISH,
     Point.AFTER_FINISH,
 )
+"""Where a worker dies here; the kill matrix (`tests/chaos/rows_worker.py`) plays the others."""
 pytestmark = pytest.mark.timeout(300)
 
 LEASE = 3.0
@@ -44,7 +37,7 @@ def assert_answered_once(desk: Desk, job: Job) -> None:
     assert desk.redis.zscore(keys.PENDING, job.id) is None
 
 
-@pytest.mark.parametrize("point", [*BEFORE_THE_MODEL, *WITH_THE_MODEL])
+@pytest.mark.parametrize("point", POINTS)
 def test_a_worker_may_die_at_any_point(
     desk: Desk, model: str, survivor: Survivor, point: Point
 ) -> None:
