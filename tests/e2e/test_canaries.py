@@ -20,6 +20,7 @@ from tests.support.spills import Kept, holding, kept, page, proc, rq_info
 from tests.support.taught import ANSWERS, ENDLESS, MUTEX
 from tests.support.waiting import until
 from tests.support.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
+from worker.leases import STARTED
 
 SIGNING: Final = "signing-canary-4711"
 WORD: Final = "heliotrope-canary"
@@ -127,6 +128,8 @@ def look(product: Product) -> Spilled:
     urls = [product.redis.url_of(person) for person in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
     with product.redis.client() as redis:
+        # A reply is final a moment before its job's end is written down.
+        until(lambda: not (redis.zcard(keys.PENDING) or redis.zcard(STARTED)), what="all ends")
         found = kept(redis)
     return Spilled(
         logs=product.logs,
