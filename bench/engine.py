@@ -14,6 +14,7 @@ from transformers import GPTBigCodeForCausalLM as BigCode
 
 from worker.engine import Request, Sampling
 from worker.engine.batching import Batching
+from worker.engine.prepack import prepack
 from worker.engine.probe import probe
 from worker.engine.slots import Slots
 
@@ -118,6 +119,7 @@ def _model() -> Any:
 
 
 def _sides(theirs: Any, mine: Any, most: int) -> dict[str, Side]:
+    prepack(mine)
     slots = Slots(probe(mine), min(most, 32), CONFIG["n_positions"])
     return {
         "pipeline": lambda asked: _pipeline(theirs, asked),

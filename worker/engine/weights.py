@@ -18,6 +18,7 @@ from worker.engine import LoadError, Model
 from worker.engine.gguf import converted
 from worker.engine.memory import free_bytes, room
 from worker.engine.options import Options, cache_directory
+from worker.engine.prepack import prepack
 from worker.engine.probe import probe
 from worker.engine.progress import Progress, watched
 from worker.engine.slots import Slots
@@ -175,6 +176,7 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
+    prepack(network)
     return network
 
 

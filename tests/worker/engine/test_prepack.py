@@ -1,0 +1,56 @@
+"""Prepacked layers say what the plain ones say, to the last few bits."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from tests.support.checkpoints import tiny_bigcode, tiny_llama
+from worker.engine.prepack import Prepacked, prepack
+
+CLOSE = 1e-4
+
+
+@pytest.mark.parametrize("checkpoint", [tiny_bigcode, tiny_llama])
+def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
+    """All linear layers are replaced, the head that shares the embedding's weights too."""
+    plain = AutoModelForCausalLM.from_pretrained(checkpoint())
+    packed = copy.deepcopy(plain)
+    ids = torch.arange(1, 200).view(1, -1) % 448
+
+    count = prepack(packed)
+
+    assert count == sum(type(layer) is nn.Linear for layer in plain.modules()) > 0
+    assert not any(type(layer) is nn.Linear for layer in packed.modules())
+    with torch.inference_mode():
+        for length in (1, 7, 199):
+            expected = plain(ids[:, :length]).logits
+            assert (packed(ids[:, :length]).logits - expected).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 2, 8, 33])
+def test_a_layer_takes_any_number_of_rows(rows: int, bias: bool) -> None:  # noqa: FBT001
+    """The number that the layout was made for is a hint."""
+    layer = nn.Linear(48, 96, bias=bias)
+    given = torch.randn(1, rows, 48)
+    with torch.inference_mode():
+        assert (Prepacked(layer)(given) - layer(given)).abs().max() < CLOSE
+
+
+def test_other_numbers_are_left_alone() -> None:
+    """Half precision keeps torch's own layers, and so does a network without any."""
+    assert prepack(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
+    assert prepack(nn.Sequential(nn.ReLU())) == 0
+
+
+def test_operators_that_refuse_leave_the_network_as_it_is() -> None:
+    """A layer that cannot be laid out, as one without inputs, keeps everybody plain."""
+    with pytest.warns(UserWarning, match="zero-element"):
+        network = nn.Sequential(nn.Linear(0, 8), nn.Linear(8, 8))
+    assert prepack(network) == 0
+    assert type(network[1]) is nn.Linear
