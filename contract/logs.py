@@ -5,14 +5,30 @@ Libraries log through the standard library: they are held at WARNING, because sl
 messages and RQ prints arguments at lower levels.
 """
 
+import contextlib
 import logging
 import sys
 import traceback
 from types import TracebackType
+from typing import Any
 
 import structlog
 
 QUIET = ("slack_bolt", "slack_sdk", "rq", "rq.worker", "aiohttp", "asyncio", "urllib3", "redis")
+
+
+class Log:
+    """Stderr as a place for logs: where it takes no more, a line is lost and nothing else."""
+
+    def write(self, text: str) -> None:
+        """Write, or do not: the disk may be full, or whoever has read it may be gone."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """See `write`."""
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def start(process: str, level: str = "INFO") -> None:
@@ -28,6 +44,7 @@ def start(process: str, level: str = "INFO") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    target: Any = Log()
     structlog.configure(
         processors=[
             *shared,
@@ -35,10 +52,10 @@ def start(process: str, level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[

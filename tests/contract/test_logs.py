@@ -103,3 +103,19 @@ def test_an_error_says_where_but_not_what(logger: str) -> None:
     assert line["exception"]["type"] == "ValueError"
     assert line["exception"]["at"][-1].endswith(" reply")
     assert SECRET not in json.dumps(line)
+
+
+@pytest.mark.parametrize("sink", ["full", "closed"])
+def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
+    """On a full disk or a broken pipe lines are lost, of ours and of libraries; nothing raises."""
+    code = START.format(level="") + OURS + "log.info('a'); logging.error('b'); print('done')"
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.support.mute", sink, "-c", code],
+        cwd=REPOSITORY,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stdout == "done\n"

@@ -5,6 +5,7 @@ It ends when stdin closes, so it never outlives its parent. Whatever a library p
 stderr; our own lines there carry ids and counts, never text.
 """
 
+import contextlib
 import os
 import queue
 import sys
@@ -103,8 +104,11 @@ class Child:
 
 def log(event: str, **fields: Any) -> None:
     """Write one line to stderr: ids and counts only."""
-    sys.stderr.buffer.write(wire.encode({"event": event, "process": "engine", **fields}))
-    sys.stderr.flush()
+    line = wire.encode({"event": event, "process": "engine", **fields})
+    # A log that takes no more is no reason to end.
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(line)
+        sys.stderr.flush()
 
 
 def _ended(ended: Any) -> list[Any]:
