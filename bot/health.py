@@ -8,6 +8,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bot.web import Answer, Request, Route
+from contract import keys
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,7 +84,8 @@ class Health:
     def ready(self) -> bool:
         """Say whether a mention sent now would be taken in."""
         try:
-            return self._connected() and bool(self._redis.ping())
+            # Not a ping: that is answered to users too who may do nothing else.
+            return self._connected() and self._redis.zcard(keys.PENDING) >= 0
         except RedisError:
             return False
 

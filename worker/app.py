@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
@@ -71,9 +72,9 @@ async def run(settings: Settings) -> str | None:
                 session=session,
                 retry_handlers=[],
             )
-            if await _reached(for_beat, orders) and await _known(client, orders):
-                parts = _parts(settings, (for_rq, for_beat, for_loop), engine, client)
-                await Serving(parts, orders).run()
+            if await _reached(for_beat.ping, orders) and await _known(client, orders):
+                connections = (for_rq, for_beat, for_loop)
+                await _serve(_parts(settings, connections, engine, client), orders)
     finally:
         await engine.close()
         await for_loop.aclose()
@@ -81,6 +82,12 @@ async def run(settings: Settings) -> str | None:
         for_beat.close()
         log.info("worker ended", why=orders.why)
     return orders.why
+
+
+async def _serve(parts: Parts, orders: Orders) -> None:
+    """Serve once we are registered: Redis may let us in and still not let us do anything."""
+    if await _reached(parts.worker.register_birth, orders):
+        await Serving(parts, orders).run()
 
 
 def _options(settings: Settings) -> Options:
@@ -116,12 +123,12 @@ def _connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
     )
 
 
-async def _reached(connection: redis.Redis, orders: Orders) -> bool:
-    """Wait until Redis answers; says why it does not, once. False if told to end before."""
+async def _reached(call: Callable[[], object], orders: Orders) -> bool:
+    """Call until Redis answers; says why it does not, once. False if told to end before."""
     pause, said = 0.1, ""
     while not orders.drain.is_set():
         try:
-            await asyncio.to_thread(connection.ping)
+            await asyncio.to_thread(call)
         except redis.RedisError as error:
             if said != type(error).__name__:
                 said = type(error).__name__

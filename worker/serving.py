@@ -78,7 +78,7 @@ class Orders:
 
 
 class Serving:
-    """A worker from its first beat to its last."""
+    """A worker from its first beat to its last; it must be registered already."""
 
     def __init__(self, parts: Parts, orders: Orders) -> None:
         """Nothing is started yet."""
@@ -91,7 +91,6 @@ class Serving:
         """Serve until told to end, then let running jobs finish or give them back."""
         parts = self._parts
         parts.intake.capacity = PER_SLOT * self._slots
-        await parts.intake.thread(parts.worker.register_birth)
         lose = asyncio.get_running_loop().call_soon_threadsafe
         parts.heartbeat.start(lambda lease: lose(parts.intake.lose, lease))
         await self._open_health(parts.settings.health_port)

@@ -210,6 +210,23 @@ def test_health_says_what_a_supervisor_needs(
     assert ADA not in numbers
 
 
+def test_a_bot_that_redis_lets_do_nothing_is_not_ready(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """A user who may enter and ping takes in no mention."""
+    port = free_port()
+    rule = ("ACL", "SETUSER", "narrow", "on", ">secret", "~*", "&*")
+    redis.execute_command(*rule, "-@all", "+@connection")  # type: ignore[no-untyped-call]
+    variables = workspace.environment | {"HEALTH_PORT": str(port)}
+    url = f"unix://narrow:secret@{server.socket}"
+    with Process("bot", REDIS_URL=url, **variables) as bot:
+        bot.wait_for("connected")
+
+        assert ask(port, "/readyz") == (503, "not ready\n")
+        redis.execute_command(*rule, "+@all")  # type: ignore[no-untyped-call]
+        assert ask(port, "/readyz") == (200, "ready\n")
+
+
 def test_an_uninstalled_bot_forgets_its_team(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:

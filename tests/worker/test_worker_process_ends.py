@@ -270,3 +270,22 @@ def test_a_worker_waits_for_a_redis_that_is_not_there_yet(desk: Desk, tmp_path: 
     said = [line for line in worker.lines if "redis does not answer" in line]
     assert len(said) == 1
     assert json.loads(said[0])["error"] == "ConnectionError"
+
+
+def test_a_worker_waits_for_a_redis_that_lets_it_do_nothing_yet(desk: Desk, tmp_path: Path) -> None:
+    """Its user may enter and not yet do anything: it says so once and goes on when it may."""
+
+    def may(*commands: str) -> None:
+        rule = ("ACL", "SETUSER", "narrow", "on", ">secret", "~*", "&*", *commands)
+        desk.redis.execute_command(*rule)  # type: ignore[no-untyped-call]
+
+    may("-@all", "+@connection")
+    url = f"unix://narrow:secret@{desk.server.socket}"
+    with desk.worker(str(tmp_path), REDIS_URL=url) as worker:
+        refused = worker.wait_for("redis does not answer")
+        may("+@all")
+        # Not because of Redis: there is no model in the folder.
+        assert worker.wait() == 1
+    assert refused["error"] == "NoPermissionError"
+    assert worker.log.count("redis does not answer") == 1
+    assert "STARCHAT_MODEL cannot be loaded" in worker.log
