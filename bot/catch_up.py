@@ -7,8 +7,9 @@ tell what was dealt with before. All of it happens beside the events that arrive
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 import structlog
@@ -22,7 +23,7 @@ from bot.errors import SLACK_AWAY
 from bot.events import Posted
 from bot.forgetting import Forgetting
 from bot.history import EndedError, Reading
-from bot.outages import Outage, Spot, grew, missed
+from bot.outages import Outage, Spot, grew, grown, missed
 from bot.sessions import Sessions
 from bot.slack import reason
 from bot.threads import SHUT
@@ -136,19 +137,26 @@ class CatchUp:
             self._reading.persist(partial(self._edits.recheck, job))
 
     def _catch_up(self, outage: Outage) -> None:
-        self._reading.calls = taken = 0
+        self._reading.begin()
         followed = Sessions(self._redis).latest(self._me.team, MOST_THREADS)
         spots = {spot.id: spot for spot in self._spots()}
+        oldest, taken = f"{outage.roots:.6f}", 0
+        threads: list[tuple[float, Spot, str]] = []
         for channel in {*spots, *followed}:
             spot = spots.get(channel) or Spot.unlisted(channel)
-            try:
-                posts = self._posts(spot, outage, followed.get(channel, ()))
-            except SlackApiError as error:
-                if reason(error) not in SHUT:
-                    raise
-                log.info("channel not readable", channel=channel, why=reason(error))
-                continue
-            taken += sum(self._take(posts[ts]) for ts in sorted(posts))
+            roots = self._read(self._web.conversations_history, spot, oldest=oldest)
+            if roots is not None:
+                taken += self._take_missed(roots, spot, outage)
+                threads += [
+                    (grown(raw), spot, str(raw["ts"])) for raw in roots if grew(raw, outage)
+                ]
+                older = (ts for ts in followed.get(channel, ()) if ts < oldest)
+                threads += [(outage.since, spot, ts) for ts in older]
+        # Each thread costs a call, so those that were written in last, as in the outage, are first.
+        for _, spot, ts in sorted(threads, key=itemgetter(0), reverse=True):
+            since = f"{outage.since:.6f}"
+            found = self._read(self._web.conversations_replies, spot, ts=ts, oldest=since)
+            taken += self._take_missed(found or (), spot, outage)
         log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
 
     def _spots(self) -> Iterator[Spot]:
@@ -164,33 +172,23 @@ class CatchUp:
                     raise
                 log.warning("channels not listed", kind=kind, why="missing_scope")
 
-    def _posts(self, spot: Spot, outage: Outage, followed: tuple[str, ...]) -> dict[str, Posted]:
-        """Return the questions of the outage in one channel by their `ts`."""
-        oldest = f"{outage.roots:.6f}"
-        roots = list(
-            self._reading.pages(
-                self._web.conversations_history, "messages", channel=spot.id, oldest=oldest
-            )
-        )
-        grown = [str(raw["ts"]) for raw in roots if grew(raw, outage)]
-        older = [ts for ts in followed if ts < oldest]
-        found = [*roots, *self._replies(spot, outage, [*grown, *older])]
-        posts = (missed(raw, spot, outage, self._me) for raw in found)
-        return {post.ts: post for post in posts if post is not None}
+    def _read(
+        self, method: Callable[..., Any], spot: Spot, **arguments: str
+    ) -> list[dict[str, Any]] | None:
+        """Return the messages of a channel or of a thread; `None` where we may not read them."""
+        try:
+            return list(self._reading.pages(method, "messages", channel=spot.id, **arguments))
+        except SlackApiError as error:
+            if reason(error) not in SHUT:
+                raise
+            log.info("channel not readable", channel=spot.id, why=reason(error))
+            return None
 
-    def _replies(self, spot: Spot, outage: Outage, threads: list[str]) -> Iterator[dict[str, Any]]:
-        for ts in threads:
-            try:
-                yield from self._reading.pages(
-                    self._web.conversations_replies,
-                    "messages",
-                    channel=spot.id,
-                    ts=ts,
-                    oldest=f"{outage.since:.6f}",
-                )
-            except SlackApiError as error:
-                if reason(error) != "thread_not_found":
-                    raise
+    def _take_missed(self, found: Iterable[dict[str, Any]], spot: Spot, outage: Outage) -> int:
+        """Deal with the questions of the outage among these, oldest first; say how many."""
+        posts = (missed(raw, spot, outage, self._me) for raw in found)
+        asked = {post.ts: post for post in posts if post is not None}
+        return sum(self._take(asked[ts]) for ts in sorted(asked))
 
     def _take(self, post: Posted) -> bool:
         """Deal with a question as if it was delivered now; say whether nobody had done so."""

@@ -1,6 +1,7 @@
 """Reads Slack for what nobody waits for: page by page, kindly paced, as often as it is put off."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -15,7 +16,7 @@ from bot.threads import SHUT
 PAGE: Final = 200
 MOST_PAGES: Final = 50
 FREE: Final = 20
-"""Calls that are made as fast as Slack answers."""
+"""Calls of each method that are made as fast as Slack answers."""
 PACE: Final = 1.5
 """Seconds before each further call: Slack's limits must leave room for the events of now."""
 LONGEST_WAIT: Final = 300.0
@@ -31,7 +32,16 @@ class Reading:
 
     def __init__(self, ended: threading.Event) -> None:
         self._ended = ended
-        self.calls = 0
+        self._calls: Counter[str] = Counter()
+
+    @property
+    def calls(self) -> int:
+        """How many calls were made since the last beginning."""
+        return self._calls.total()
+
+    def begin(self) -> None:
+        """Begin to count anew: the minutes of Slack's limits are over."""
+        self._calls.clear()
 
     def pages(
         self, method: Callable[..., Any], field: str, **arguments: Any
@@ -39,7 +49,9 @@ class Reading:
         """Yield what all pages of a method hold in a field."""
         cursor: str | None = None
         for _ in range(MOST_PAGES):
-            answer = self._ask(partial(method, limit=PAGE, cursor=cursor, **arguments))
+            answer = self._ask(
+                method.__name__, partial(method, limit=PAGE, cursor=cursor, **arguments)
+            )
             yield from answer.get(field) or ()
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
@@ -54,11 +66,11 @@ class Reading:
                 self._wait(_pause(error, attempt))
         return deal(attempt=LAST_ATTEMPT)
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
+    def _ask(self, name: str, call: Callable[[], Any]) -> Any:
         tries = 0
         while True:
-            self.calls += 1
-            self._wait(PACE if self.calls > FREE else 0)
+            self._calls[name] += 1
+            self._wait(PACE if self._calls[name] > FREE else 0)
             try:
                 return call()
             except SLACK_AWAY as error:

@@ -67,9 +67,14 @@ def missed(raw: Json, spot: Spot, outage: Outage, me: Me) -> Posted | None:
     return post if float(post.ts) >= (outage.since if named else outage.quiet) else None
 
 
+def grown(raw: Json) -> float:
+    """Return when somebody last wrote into the thread of a message (s); 0 where nobody did."""
+    try:
+        return float(raw.get("latest_reply") or 0)
+    except (TypeError, ValueError):
+        return 0.0
+
+
 def grew(raw: Json, outage: Outage) -> bool:
     """Say whether somebody has written into the thread of a message since the outage began."""
-    try:
-        return float(raw.get("latest_reply") or 0) >= outage.since
-    except (TypeError, ValueError):
-        return False
+    return grown(raw) >= outage.since

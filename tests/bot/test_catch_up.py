@@ -109,6 +109,29 @@ def test_each_question_of_an_outage_is_taken_in_once(
         assert sorted(pending(redis)) == sorted(jobs)
 
 
+def test_what_was_written_in_last_is_read_first(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """Threads cost a call each: those of the outage are not kept waiting by busy ones before it."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        threads = [(where, workspace.post(LIN, where, "it fails")) for where in (GENERAL, PYTHON)]
+        for where, root in threads:
+            workspace.post(LIN, where, "still", root)
+        bot.kill()
+    where, root = threads[0]
+    asked = workspace.post(ADA, where, "@StarChat why?", root)
+    given_up(workspace, asked)
+    before = len(workspace.calls())
+    with started(workspace, server) as bot:
+        bot.wait_for("caught up")
+
+    read = [c["args"].get("ts") for c in workspace.calls(before) if "oldest" in c["args"]]
+    roots = [ts for _, ts in threads]
+    assert [ts for ts in read if ts in {None, *roots}] == [None] * read.count(None) + roots
+    assert job(redis, where, asked) is not None
+
+
 def test_nothing_is_answered_that_was_said_before_the_installation(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
