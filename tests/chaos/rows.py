@@ -3,9 +3,19 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.chaos import rows_bot, rows_load, rows_mixed, rows_redis, rows_slack, rows_worker
+from tests.chaos import (
+    rows_bot,
+    rows_engine,
+    rows_load,
+    rows_mixed,
+    rows_redis,
+    rows_slack,
+    rows_start,
+    rows_worker,
+)
 from tests.chaos.row import Row
 from tests.chaos.stage import Cast
+from tests.support.checkpoints import long_bigcode
 
 StageRows = tuple[Row, ...]
 
@@ -36,12 +46,18 @@ NAIVE: Final = baseline("naive worker", "naive")
 STOCK: Final = baseline("stock RQ worker", "stock")
 
 MATRIX: Final = (
-    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS)),
+    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS, rows_load.LONG_THREAD)),
     Act(
         Cast(bots=2, workers=2),
-        (*rows_bot.TWO_BOTS, *rows_worker.ROWS, rows_worker.KILLED, rows_mixed.ROW),
+        (
+            *rows_bot.TWO_BOTS,
+            *rows_worker.ROWS,
+            rows_worker.KILLED,
+            rows_mixed.ROW,
+        ),
     ),
-    Act(Cast(proxied=True), rows_redis.ROWS),
+    Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
+    Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
     Act(Cast(workers=0), (rows_load.BURST,)),
     Act(DEFAULTS, (rows_load.ABUSER,)),
     Act(NAIVE, COMPARED),

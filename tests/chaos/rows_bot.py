@@ -9,11 +9,18 @@ from contract import keys
 from tests.chaos.havoc import Havoc
 from tests.chaos.recovery import job_of
 from tests.chaos.row import Row
+from tests.chaos.stage import SPEED
 from tests.chaos.trial import Doomed, Trial
+from tests.support.waiting import until
+from tests.support.workspace import Workspace
 
 EXIT: Final = 10.0
 """Seconds in which a process ends after SIGTERM."""
 RECONNECTED: Final = 10.0
+HURRY: Final = 2000.0
+"""How fast Slack's clock runs until it has given up."""
+LAST: Final = 3
+"""Slack's last attempt to deliver, the first being 0."""
 
 
 def at_point(point: Point, count: int) -> Row:
@@ -74,6 +81,32 @@ def charged(trial: Trial) -> int:
     if again:
         trial.broken.append(f"{again} attempts charged for nothing")
     return again
+
+
+def away(trial: Trial) -> None:
+    """Let all bots be away until Slack has given up on what was asked, then start them."""
+    workspace = trial.stage.workspace
+    for bot in list(trial.stage.bots):
+        trial.stage.drop(bot)
+        trial.faults["bot killed"] += 1
+    asked = {question.ts for question in trial.ask(trial.many(60, 10))}
+    workspace.clock(speed=HURRY)
+    until(lambda: _given_up(workspace, asked), what="the last deliveries")
+    workspace.clock(speed=SPEED)
+    began = time.monotonic()
+    trial.stage.revive()
+    ready = time.monotonic() - began
+    left = trial.settle()
+    took = time.monotonic() - began
+    trial.notes.append(f"{len(asked) - len(left)} of {len(asked)} found in the history")
+    trial.notes.append(f"bots ready after {ready:.1f} s, all answered after {took:.1f} s")
+
+
+def _given_up(workspace: Workspace, asked: set[str]) -> bool:
+    """Say whether Slack has tried for the last time to deliver each of these."""
+    sent = [e for e in workspace.envelopes() if e["ts"] in asked]
+    last = [e for e in sent if e["attempt"] == LAST]
+    return {e["ts"] for e in last} == asked and all(e["failure"] for e in last)
 
 
 def sockets(trial: Trial) -> None:
@@ -138,5 +171,6 @@ ONE_BOT: Final = (
 )
 TWO_BOTS: Final = (
     Row("B3", "one of two bots killed every 2.5 s", random_kills),
+    Row("B4", "both bots away until Slack has given up, then started", away),
     Row("B5", "rolling restart of bots and workers by SIGTERM", rolling),
 )

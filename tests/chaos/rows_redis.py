@@ -1,18 +1,24 @@
-"""Rows in which Redis dies, stands still, is slow or loses replies."""
+"""Rows in which Redis dies, stands still, is slow or full, or loses replies and its last words."""
 
 import os
 import signal
 import time
 from typing import Final
 
+from tests.chaos.asking import Question
 from tests.chaos.havoc import Havoc
 from tests.chaos.proxy import CALM, Trouble
 from tests.chaos.row import Row
 from tests.chaos.rows_bot import charged
 from tests.chaos.trial import Trial
+from tests.support.waiting import until
 
 AWAY: Final = 20.0
 """Seconds that Redis is gone, which is longer than any lease."""
+FULL: Final = 5.0
+"""Seconds that Redis takes nothing in, which is longer than a lease here."""
+CUTS: Final = (1, 7, 60, 200)
+"""Bytes that the append-only file lacks at its end after a power cut."""
 
 
 def killed(trial: Trial) -> None:
@@ -68,9 +74,55 @@ def slow(trial: Trial) -> None:
         trial.settle()
 
 
+def full(trial: Trial) -> None:
+    """Leave Redis no memory while replies are generated and people go on asking."""
+    trial.ask(trial.many(16, 6))
+    with trial.stage.direct() as redis:
+        redis.config_set("maxmemory", "1")
+        trial.faults["redis full"] += 1
+        asked = trial.ask(trial.many(30, 10), over=FULL)
+        redis.config_set("maxmemory", "0")
+    room = time.monotonic()
+    trial.settle()
+    trial.notes.append(f"all answered {time.monotonic() - room:.1f} s after there was room again")
+    sent = [e for question in asked for e in trial.stage.workspace.envelopes(question.ts)]
+    failed = sum(bool(envelope["failure"]) for envelope in sent)
+    trial.notes.append(f"{failed} of {len(sent)} deliveries not acknowledged")
+    if not failed:
+        trial.broken.append("all was taken in although Redis was full")
+
+
+def cut(trial: Trial) -> None:
+    """Kill Redis and take the last bytes off its file, which nothing promised stands in."""
+    server = trial.stage.redis
+    for size in CUTS:
+        _wait_kept(trial, trial.ask(trial.many(8, 4)), size)
+        server.kill()
+        server.cut(size)
+        server.restart()
+        trial.faults["tail cut off"] += 1
+    trial.settle()
+    trial.notes.append(f"{', '.join(map(str, CUTS))} bytes cut off")
+
+
+def _wait_kept(trial: Trial, questions: list[Question], size: int) -> None:
+    """Wait until these are acknowledged, and the file then grows by more than `size` bytes."""
+    server, asked = trial.stage.redis, {question.ts for question in questions}
+
+    def acknowledged() -> bool:
+        sent = trial.stage.workspace.envelopes()
+        return asked <= {envelope["ts"] for envelope in sent if envelope["acked_at"]}
+
+    until(acknowledged, what="acknowledgements")
+    written = server.appended + size
+    until(lambda: server.appended > written, what="further writing")
+
+
 ROWS: Final = (
     Row("R1", "redis killed every 2 s, append-only file", killed),
     Row("R1g", "redis gone for 20 s", gone),
     Row("R2", "wire to redis slow, broken before and after, stalled, refused; redis asleep", wire),
+    Row("R3", "redis full for 5 s, nothing evicted", full),
+    Row("R4", "redis killed, its append-only file cut off at the end", cut),
     Row("S8", "redis answers 0.8, 2.5 and 3.5 s late", slow),
 )

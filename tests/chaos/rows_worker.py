@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import Final
 
 from redis import Redis
@@ -53,9 +54,8 @@ def poison(trial: Trial) -> None:
     for _ in range(trial.many(1)):
         healthy += trial.ask(trial.many(10, 4))
         poisons.append(trial.say(LONG))
-        tried = 0
-        while _kill_who_writes(trial, poisons[-1], tried):
-            tried += 1
+        for worker in writers(trial, poisons[-1]):
+            trial.kill_worker(worker)
             healthy += trial.ask(trial.many(10, 4))
     trial.settle()
     ended = [trial.following.shown(question, "error") for question in poisons]
@@ -69,18 +69,22 @@ def poison(trial: Trial) -> None:
     trial.notes.append(f"{len(poisons)} poisons")
 
 
-def _kill_who_writes(trial: Trial, question: Question, tried: int) -> bool:
-    """Kill the worker that begins to generate once more; False where the question has its end."""
+def writers(trial: Trial, question: Question) -> Iterator[Process]:
+    """Yield whichever worker begins to generate, again and again until the question has its end."""
+    tried = 0
+    while (writer := _begins(trial, question, tried)) is not None:
+        tried += 1
+        yield writer
+
+
+def _begins(trial: Trial, question: Question, tried: int) -> Process | None:
+    """Wait for the worker that begins once more; `None` where the question has its end."""
     deadline = time.monotonic() + PATIENCE
     with trial.stage.direct() as redis:
         while time.monotonic() < deadline and trial.following.open([question]):
-            if not _tries_again(redis, question, tried):
-                continue
-            writer = _writer(trial, question)
-            if writer is not None:
-                trial.kill_worker(writer)
-                return True
-    return False
+            if _tries_again(redis, question, tried) and (writer := _writer(trial, question)):
+                return writer
+    return None
 
 
 def _tries_again(redis: Redis, question: Question, tried: int) -> bool:

@@ -4,7 +4,9 @@ import contextlib
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 from redis import Redis
@@ -45,6 +47,8 @@ class Cast:
     workers: int = 1
     variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
     proxied: bool = False
+    model: Callable[[], Path] = taught_checkpoint
+    """Makes the checkpoint that the workers load."""
     patience: float = 90.0
     """Seconds that a row waits at most for replies."""
 
@@ -65,7 +69,7 @@ class Stage:
         url = self.proxy.url if self.proxy else self.redis.url
         self.shared = (
             QUICK
-            | {"STARCHAT_MODEL": str(taught_checkpoint()), "REDIS_URL": url}
+            | {"STARCHAT_MODEL": str(self.cast.model()), "REDIS_URL": url}
             | self.workspace.environment
             | dict(cast.variables)
         )

@@ -77,6 +77,10 @@ class Process:
         """Wait for a line that begins with `start` and return it. Lines before are passed over."""
         return self._next(lambda line: line.startswith(start), start, within).rstrip("\n")
 
+    def poll(self) -> int | None:
+        """Return the exit status of a process that has ended, `None` of one that runs."""
+        return self._process.poll()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process alone, as a supervisor would."""
         self._process.send_signal(number)

@@ -1,6 +1,7 @@
 """Runs a real Redis server for tests on a unix socket, which may be killed and started again."""
 
 import importlib.util
+import os
 import queue
 import re
 import shutil
@@ -80,6 +81,18 @@ class RedisServer:
             self._process.terminate()
         self._ended()
         self._start()
+
+    @property
+    def appended(self) -> int:
+        """How many bytes the append-only file has."""
+        return self._appending().stat().st_size
+
+    def cut(self, size: int) -> None:
+        """Take the last bytes off the append-only file of a killed server."""
+        os.truncate(self._appending(), self.appended - size)
+
+    def _appending(self) -> Path:
+        return max(self._home.glob("appendonlydir/*.incr.aof"))
 
     def stop(self) -> None:
         """End the server and remove its data."""
