@@ -52,6 +52,7 @@ MATRIX: Final = (
         (
             *rows_bot.TWO_BOTS,
             *rows_worker.ROWS,
+            rows_engine.POISON,
             rows_worker.KILLED,
             rows_mixed.ROW,
         ),

@@ -17,6 +17,9 @@ from tests.support.workspace import Workspace
 EXIT: Final = 10.0
 """Seconds in which a process ends after SIGTERM."""
 RECONNECTED: Final = 10.0
+KILLS: Final = 3
+MORE: Final = 10
+"""How often some more questions are asked at most until so many bots were killed."""
 HURRY: Final = 2000.0
 """How fast Slack's clock runs until it has given up."""
 LAST: Final = 3
@@ -49,8 +52,11 @@ def at_point(point: Point, count: int) -> Row:
 
 def random_kills(trial: Trial) -> None:
     """Kill one of two bots every now and then."""
-    with Havoc(trial.dice, 2.5, trial.kill_bot):
+    with Havoc(trial.dice, 1.0, trial.kill_bot):
         trial.ask(trial.many(150), over=max(14 * trial.scale, 8))
+        for _ in range(MORE):
+            if trial.faults["bot killed"] < KILLS:
+                trial.ask(trial.many(10, 4), over=2.0)
 
 
 def rolling(trial: Trial) -> None:
@@ -170,7 +176,7 @@ ONE_BOT: Final = (
     Row("S7", "events shuffled in windows of ten, questions deleted", disorder),
 )
 TWO_BOTS: Final = (
-    Row("B3", "one of two bots killed every 2.5 s", random_kills),
+    Row("B3", "one of two bots killed again and again", random_kills),
     Row("B4", "both bots away until Slack has given up, then started", away),
     Row("B5", "rolling restart of bots and workers by SIGTERM", rolling),
 )

@@ -19,8 +19,8 @@ from worker.prompt import LEAST_NEW
 from worker.scaffold import Message
 from worker.tokens import Tokenizer
 
-ENDS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGTERM)
-"""What no memory, a bad pointer, a failed assertion, a lost file and an order to end send."""
+ENDS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
+"""What ends a process without memory, with a bad pointer, with a failed assertion."""
 POSITIONS: Final = 8192
 """Positions of StarChat, and of the model of the row with long questions."""
 AROUND: Final = (-9, -6, -3, -1, 0, 1, 3, 6, 9)
@@ -36,7 +36,7 @@ def poison(trial: Trial) -> None:
     ends = cycle(trial.dice.sample(ENDS, len(ENDS)))
     healthy: list[Question] = []
     poisons: list[Question] = []
-    for _ in range(trial.many(3)):
+    for _ in range(trial.many(1)):
         healthy += trial.ask(trial.many(10, 4))
         poisons.append(trial.say(LONG))
         for worker in writers(trial, poisons[-1]):
