@@ -1,4 +1,4 @@
-"""Chooses a benchmark: `python -m bench replies` or `python -m bench engine`."""
+"""Chooses a benchmark: `python -m bench replies`, `python -m bench line`, …."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,19 +14,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     replies.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
     replies.add_argument("--burst", type=int, default=100, help="mentions sent at once")
     replies.add_argument("--single", type=int, default=20, help="mentions sent one by one")
+    line = commands.add_parser("line", help="how far off the wait is that people are told")
+    line.add_argument("--questions", type=int, default=40, help="questions of one rush")
     engine = commands.add_parser("engine", help="our batching beside what else there is, on a CPU")
     engine.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
     engine.add_argument(
         "--requests", type=int, nargs="+", default=COUNTS, help="requests that arrive at once"
     )
     chosen = parser.parse_args(arguments)
-    print(_replies(chosen) if chosen.command == "replies" else _engine(chosen))
+    print({"replies": _replies, "line": _line, "engine": _engine}[chosen.command](chosen))
 
 
 def _replies(chosen: argparse.Namespace) -> str:
     from bench import replies  # noqa: PLC0415 - each needs libraries that the other one does not
 
     return replies.table([replies.run(chosen.burst, chosen.single) for _ in range(chosen.runs)])
+
+
+def _line(chosen: argparse.Namespace) -> str:
+    from bench import line  # noqa: PLC0415
+
+    return line.table(line.run(chosen.questions))
 
 
 def _engine(chosen: argparse.Namespace) -> str:

@@ -67,17 +67,23 @@ class Reading:
 
 
 class Pace:
-    """The average of seconds per reply, the newest counting most."""
+    """
+    The average of seconds per reply: of all at first, then of about so many of the newest.
 
-    def __init__(self, weight: float = 0.2) -> None:
-        """`weight` is the newest reply's share of the average."""
-        self._weight = weight
+    One reply may be a hundred times as long as another, so an average of few would say little.
+    """
+
+    def __init__(self, many: int = 50) -> None:
+        """`many` replies are enough to know the average."""
+        self._many = many
+        self._counted = 0
         self.seconds: float | None = None
 
     def add(self, seconds: float) -> None:
         """Count one reply."""
-        before = seconds if self.seconds is None else self.seconds
-        self.seconds = before + self._weight * (seconds - before)
+        self._counted = min(self._counted + 1, self._many)
+        before = self.seconds or 0.0
+        self.seconds = before + (seconds - before) / self._counted
 
 
 class Generation:

@@ -1,5 +1,6 @@
 """What workers say about themselves, to the bots and to each other."""
 
+import pytest
 import redis
 from redis.asyncio import Redis
 
@@ -55,11 +56,21 @@ async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
 
 
 def test_the_pace_follows_the_newest_replies() -> None:
-    """One slow reply does not decide; many do."""
+    """It begins as the average of all; what was long ago counts for nothing in the end."""
     pace = Pace()
     seen = [pace.seconds]
-    for seconds in (2.0, *[12.0] * 50):
+    for seconds in (2.0, *[12.0] * 300):
         pace.add(seconds)
         seen.append(pace.seconds)
-    assert seen[:3] == [None, 2.0, 4.0]
+    assert seen[:4] == [None, 2.0, 7.0, pytest.approx(26 / 3)]
     assert 11.9 < (seen[-1] or 0) <= 12.0
+
+
+def test_the_pace_does_not_take_the_end_of_a_rush_for_the_whole() -> None:
+    """The longest replies of a rush end last, and the next ones will not all be as long."""
+    pace = Pace()
+    for _ in range(10):
+        for seconds in (*[1.0] * 35, *[10.0] * 5):
+            pace.add(seconds)
+    average = (35 + 5 * 10) / 40
+    assert pace.seconds == pytest.approx(average, rel=0.5)
