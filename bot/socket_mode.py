@@ -135,11 +135,12 @@ class SocketMode:
         self._gate.shut(within)
         if self._watch.ident is not None:
             self._watch.join(within)
-        closing = [threading.Thread(target=c.client.close) for c in self._connections]
+        # The client may wait for a thread of its own that still reads: nobody waits for that.
+        closing = [threading.Thread(target=c.client.close, daemon=True) for c in self._connections]
         for thread in closing:
             thread.start()
         for thread in closing:
-            thread.join()
+            thread.join(within)
 
     def _mend(self) -> None:
         tries = 0

@@ -11,7 +11,7 @@ from contract.job import QUEUE
 from tests.corpus import everything
 from tests.corpus.case import MENTION, Case, Door, End, Entry, Talk
 from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import END, payload, words
+from tests.support.desk import END, payload
 from tests.support.product import Product
 from tests.support.taught import MUTEX
 from tests.support.waiting import until
@@ -141,7 +141,9 @@ def failure(product: Product, found: Asked) -> str:
     shown = ours(product, found)
     end = End.IGNORE
     if shown:
-        end = End.ANSWER if words(shown).strip() else End.REFUSE
+        # A model of a few thousand weights may answer with nothing: that is an answer too.
+        final = any(payload(m).get("state") == "final" for m in shown)
+        end = End.ANSWER if final else End.REFUSE
     effects = [effect for m in shown for effect in (*m.get("pings", ()), *m.get("unfurls", ()))]
     if end is found.case.end and len(shown) <= 1 and not effects:
         return ""

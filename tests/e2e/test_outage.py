@@ -3,7 +3,6 @@
 import pytest
 
 from tests.support.desk import payload, words
-from tests.support.processes import Process
 from tests.support.product import Product, answers
 from tests.support.taught import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
 from tests.support.waiting import until
@@ -35,7 +34,7 @@ def test_what_was_asked_while_the_bot_was_away_is_answered_once(product: Product
     follow_up = product.workspace.post(ADA, PYTHON, FOLLOW_UP, thread)
     message = product.workspace.post(ADA, direct, GREET)
     away(product, mention, follow_up, message)
-    product.bot = Process("bot", **product.shared)
+    product.bot = product.start_bot()
     product.bot.wait_for("caught up")
 
     assert words(product.ended(GENERAL, mention, mention)).strip() == ANSWERS[MUTEX]
@@ -43,7 +42,7 @@ def test_what_was_asked_while_the_bot_was_away_is_answered_once(product: Product
     assert payload(product.ended(direct, message, message)[0])["state"] == "final"
     assert [m["ts"] for m in product.workspace.replies(GENERAL, done)] == [m["ts"] for m in known]
     product.bot.stop()
-    product.bot = Process("bot", **product.shared)
+    product.bot = product.start_bot()
     product.bot.wait_for("caught up")
     product.reply(f"@StarChat {GREET}", GENERAL)
     for channel, root, question in ((GENERAL, mention, mention), (PYTHON, thread, follow_up)):

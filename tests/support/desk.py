@@ -33,7 +33,8 @@ class Desk:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.server = RedisServer()
-        self.redis = redis.Redis.from_url(self.server.url)
+        # Without a limit: some calls wait for what is to come.
+        self.redis = redis.Redis.from_url(self.server.url, socket_timeout=None)
         self.outbox = Outbox(self.redis, limits or Limits())
         self.workspace = Workspace()
 

@@ -24,7 +24,7 @@ class Product:
         self.shared = self.workspace.environment | variables
         self.model = model
         self.workers: list[Process] = []
-        self.bot = Process("bot", REDIS_URL=self.redis.url_of("bot"), **self.shared)
+        self.bot = self.start_bot()
         if worker:
             self.start_worker()
         self.bot.wait_for("ready")
@@ -46,6 +46,10 @@ class Product:
         refused = self.redis.refused()
         self.redis.stop()
         assert refused == [], f"the rules of Redis refused what the product needs: {refused}"
+
+    def start_bot(self) -> Process:
+        """Start a bot; who starts another one in its place keeps it as `bot`."""
+        return Process("bot", REDIS_URL=self.redis.url_of("bot"), **self.shared)
 
     def start_worker(self, **variables: str) -> Process:
         """Start another worker."""

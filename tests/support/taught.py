@@ -10,6 +10,7 @@ import math
 import random
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -91,7 +92,7 @@ def teach(target: Path) -> None:
     """Train the model (seconds on one thread) and write its checkpoint into `target`."""
     dialogue = _tokenizer(target)
     rng = random.Random(0)  # noqa: S311 - a test's dice
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(0)
         model = _model()
         _train(model, dialogue, rng, STEPS, RATE)
@@ -103,6 +104,17 @@ def teach(target: Path) -> None:
             raise AssertionError("the model did not learn its answers")
     model.generation_config.eos_token_id = dialogue.stop[0]
     model.save_pretrained(target)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Such small steps are slower on two threads, and not always the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def knows(model: GPTBigCodeForCausalLM, dialogue: Dialogue) -> bool:
