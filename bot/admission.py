@@ -61,9 +61,15 @@ def decide(
         return Verdict.IGNORE
     if (post.external and not policy.external) or (post.guest and not policy.guests):
         return Verdict.OUTSIDER
-    if not _named(post, me) and post.place is not Place.DIRECT:
+    if not named(post, me) and post.place is not Place.DIRECT:
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
     return command(post.text, me) or Verdict.ANSWER
+
+
+def named(post: Posted, me: Me) -> bool:
+    """Say whether a message is for the bot: named, and not turned to somebody else at its front."""
+    front = mrkdwn.addressed(post.text)
+    return me.user in (front or mrkdwn.mentioned(post.text))
 
 
 def command(text: str, me: Me) -> Verdict | None:
@@ -76,16 +82,10 @@ def _calls(post: Posted, me: Me, policy: Policy, mode: Mode | None, people: int 
     if not post.asks:
         return False
     if post.bots:
-        return bool(post.bots & policy.bots) and _named(post, me)
+        return bool(post.bots & policy.bots) and named(post, me)
     if post.place is Place.DIRECT:
-        return mode is not Mode.MUTE or _named(post, me)
-    return _named(post, me) or (post.in_thread and _followed(post, mode, people))
-
-
-def _named(post: Posted, me: Me) -> bool:
-    """Whether the bot is mentioned, unless the message opens by turning to somebody else alone."""
-    front = mrkdwn.addressed(post.text)
-    return me.user in (front or mrkdwn.mentioned(post.text))
+        return mode is not Mode.MUTE or named(post, me)
+    return named(post, me) or (post.in_thread and _followed(post, mode, people))
 
 
 def _followed(post: Posted, mode: Mode | None, people: int | None) -> bool:

@@ -63,7 +63,8 @@ class Turns:
             self._reply(post, verdict)
 
     def _decide(self, post: Posted, attempt: int) -> Verdict:
-        mode = self.sessions.mode(post.thread) if post.in_thread else None
+        asked = post.in_thread and not admission.named(post, self.me)
+        mode = self.sessions.mode(post.thread) if asked else None
         counts = mode is Mode.AUTO and post.place is not Place.DIRECT
         people = None
         if counts and not post.bots and not mrkdwn.mentioned(post.text):
@@ -85,7 +86,7 @@ class Turns:
         if post.in_thread and self.outbox.seen(*place):
             # The thread need not be read again for the twin of a message that was taken in.
             self.metrics.outcome(Outcome.DUPLICATE)
-            return self._join(post, attempt)
+            return self._join(post, attempt) if attempt else None
         job = self.jobs.of(post, attempt)
         if len(job.encode().encode()) > MAX_BYTES:
             return self._notice(post, views.TOO_LONG)
