@@ -81,11 +81,11 @@ def abuser(trial: Trial) -> None:
     flooding, *others = trial.stage.people
     _waits(trial, [trial.crowd.ask(GREET, person=person) for person in others])
     alone = _waits(trial, [trial.crowd.ask(GREET, person=person) for person in others])
-    flood = [trial.crowd.ask(GREET, person=flooding) for _ in range(trial.many(100, 10))]
+    flood = [trial.crowd.ask(GREET, person=flooding) for _ in range(trial.many(600, 10))]
     asked: list[Question] = []
     for person in others:
         asked.append(trial.crowd.ask(GREET, person=person))
-        more = trial.many(10, 2)
+        more = trial.many(56, 2)
         flood += [trial.crowd.ask(GREET, person=flooding) for _ in range(more)]
     beside = _waits(trial, asked)
     trial.settle()
