@@ -126,8 +126,11 @@ def test_the_second_signal_ends_the_bot_at_once(
     workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for("connected")
+        before = len(workspace.calls())
         ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        until(lambda: workspace.calls(method="chat.postMessage"), what="the slow call")
+        until(
+            lambda: workspace.calls(method="chat.postMessage", since=before), what="the slow call"
+        )
         bot.signal(signal.SIGTERM)
         bot.wait_for("ending")
         bot.signal(signal.SIGTERM)
