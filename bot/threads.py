@@ -6,9 +6,7 @@ read, twice, or in the wrong order: what an event said is never overwritten by a
 event that is older. A deleted message leaves an empty entry behind, for the same reason.
 """
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -18,6 +16,7 @@ from redis.client import Pipeline
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.alone import Alone
 from bot.identity import Me
 from bot.messages import Message, payload
 from bot.store import text
@@ -75,8 +74,7 @@ class Threads:
         self._me = me
         self._page = page
         self._keep = redis.register_script(KEEP)
-        self._reading: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
+        self._alone = Alone()
 
     @staticmethod
     def begin(thread: Thread, root: Message, pipe: Pipeline) -> None:
@@ -99,7 +97,7 @@ class Threads:
         found = self.known(thread)
         if found is not None:
             return found
-        with self._alone(_key(thread)):
+        with self._alone.holding(_key(thread)):
             found = self.known(thread)
             if found is not None or not self._load(thread):
                 return found
@@ -162,19 +160,6 @@ class Threads:
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return
-
-    @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        """Let one of our threads at a time read the same copy: Slack sends a mention twice."""
-        with self._guard:
-            lock = self._reading.setdefault(key, threading.Lock())
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                if not lock.locked():
-                    self._reading.pop(key, None)
 
 
 def _key(thread: Thread) -> str:

@@ -5,13 +5,14 @@ Whatever is raised here, by Redis or by Slack, means that nothing was promised: 
 not acknowledge, and Slack delivers the message again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from redis import Redis
 
 from bot import admission, conversations, mrkdwn, views
 from bot.admission import Mode, Policy, Verdict
+from bot.alone import Alone
 from bot.background import Background
 from bot.events import Place, Posted
 from bot.forgetting import Forgetting
@@ -49,6 +50,8 @@ class Turns:
     forgetting: Forgetting
     background: Background
     metrics: Metrics
+    alone: Alone = field(default_factory=Alone)
+    """Of the twins of a message one comes after the other, and finds it taken in."""
 
     def take(self, post: Posted, *, attempt: int = 0) -> None:
         """Deal with a new message; `attempt` is how often Slack has delivered it before."""
@@ -82,8 +85,11 @@ class Turns:
         return None if messages is None else conversations.people(messages)
 
     def _answer(self, post: Posted, attempt: int) -> None:
-        place = (post.thread.team, post.thread.channel, post.ts)
-        if post.in_thread and self.outbox.seen(*place):
+        with self.alone.holding(f"{post.thread.channel}:{post.ts}"):
+            self._answer_once(post, attempt)
+
+    def _answer_once(self, post: Posted, attempt: int) -> None:
+        if self.outbox.seen(post.thread.team, post.thread.channel, post.ts):
             # The thread need not be read again for the twin of a message that was taken in.
             self.metrics.outcome(Outcome.DUPLICATE)
             return self._join(post, attempt) if attempt else None

@@ -226,9 +226,10 @@ def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
         bot.kill()
     last = redis.hget(CONNECTED, "last")
     workspace.faults({"method": "users.conversations", "fault": "ratelimited", "retry_after": 60})
+    before = len(workspace.calls())
     with started(workspace, server) as bot:
         bot.wait_for("ready")
-        until(lambda: workspace.calls(method="users.conversations"), what="a try")
+        until(lambda: workspace.calls(before, "users.conversations"), what="a try")
         assert bot.stop() == 0
     assert redis.hget(CONNECTED, "last") == last
 

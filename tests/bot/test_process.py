@@ -255,9 +255,11 @@ def test_the_home_tab_shows_how_things_stand(
         bot.wait_for("connected")
         event = {"type": "app_home_opened", "user": ADA, "tab": "home", "channel": "D01"}
         workspace.control("event", event=event)
-        call = until(lambda: workspace.calls(method="views.publish"), what="the view")[-1]
+        call = until(
+            lambda: [call for call in workspace.calls(method="views.publish") if call["ok"]],
+            what="the view",
+        )[-1]
 
-    assert call["ok"]
     assert "No worker is running" in json.dumps(call["args"]["view"])
 
 
