@@ -10,8 +10,15 @@ from hypothesis import settings
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
+LONG = ("worker/test_", "chaos", "e2e", "worker/engine", "corpus", "project")
+"""Where the long files are. They begin first, so that none of them is left alone at the end."""
 INSTALLED = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first."""
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONG))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -59,10 +59,11 @@ def test_nothing_is_shared_across_scopes(fresh: Fresh, first: str, second: str) 
 
 def test_what_is_forgotten_is_wiped_and_read_again(fresh: Fresh) -> None:
     """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
-    engine = fresh(slots=3)
+    engine = fresh(slots=4)
     over = run(engine, [Request("over", FIRST, GREEDY, scope="T1")])["over"]
     run(engine, [Request("other", (*FIRST, 5), GREEDY, scope="T2")])
     replies = {"runs": Reply(failure=engine.add(Request("runs", FIRST[:40], GREEDY, scope="T1")))}
+    replies["beside"] = Reply(failure=engine.add(Request("beside", (1, 2), GREEDY, scope="T3")))
     for _ in range(3):
         note(replies, engine.step())
 
@@ -71,7 +72,7 @@ def test_what_is_forgotten_is_wiped_and_read_again(fresh: Fresh) -> None:
         note(replies, engine.step())
 
     assert replies["runs"] == run(fresh(), [Request("runs", FIRST[:40], GREEDY)])["runs"]
-    assert [past.scope for past in engine.schedule.free.pasts.values()] == ["T2"]
+    assert {past.scope for past in engine.schedule.free.pasts.values()} == {"T2", "T3"}
     question = next_turn(over, "T1")
     assert fed(engine, question)[0] == len(question.prompt)
     other = Request("again", (*FIRST, 5, 6), GREEDY, scope="T2")
