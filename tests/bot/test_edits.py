@@ -46,7 +46,8 @@ def edit(workspace: Workspace, ts: str, text: str) -> None:
     """Edit as Ada and wait until the bot has dealt with it."""
     before = len(told(workspace))
     workspace.edit(ADA, GENERAL, ts, text)
-    until(lambda: len(told(workspace)) > before and all(told(workspace)), what="the edit")
+    # What came before may stay unanswered for ever: it may have met the end of another bot.
+    until(lambda: (since := told(workspace)[before:]) and all(since), what="the edit")
 
 
 def told(workspace: Workspace) -> list[bool]:

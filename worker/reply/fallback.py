@@ -21,6 +21,8 @@ SIGNS: Final = {
 ACTIVE: Final = "@#:."
 """What calls a person, a channel, an emoji or an address when something follows at once."""
 
+SPACE: Final = " \t\n"
+
 
 def plain(text: str) -> str:
     """Return the text so that Slack shows it as it stands, at most `TEXT` long."""
@@ -31,11 +33,11 @@ def plain(text: str) -> str:
         shown = SIGNS.get(sign, sign)
         if sign == ">" and before == "\n":
             shown = BREAK + shown
-        if sign in ACTIVE and text[place + 1 : place + 2].strip(" \t\n.,;!?)"):
+        if sign in ACTIVE and text[place + 1 : place + 2].strip(SPACE + ".,;!?)"):
             shown += BREAK
         left -= size(shown)
         if left < 0:
-            return "".join(safe).rstrip() + "…"
+            return "".join(safe).rstrip(ACTIVE + SPACE) + "…"
         safe.append(shown)
         before = sign if not sign.isspace() or sign == "\n" else before
     return "".join(safe)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.support.hostile_markdown import CASES, LINKS, SLACK, hostile
 from tests.support.slack_reading import complaints, effects, elements
 from worker.reply import Facts, Message, Snippet, final, growing, stopped
+from worker.reply.parts import TEXT
 
 FACTS = Facts("StarChat-β", "length", 256, dropped=2)
 
@@ -53,6 +54,13 @@ def test_a_ping_across_the_border_of_two_messages_does_nothing(string: str) -> N
     """A reply that is cut in the middle of a mention makes none of either half."""
     for shift in range(1, len(string), 3):
         assert_safe("x" * (9_440 - shift) + string * 3)
+
+
+@pytest.mark.parametrize("sign", ["#", "@", ":", "."])
+def test_the_mark_of_a_cut_never_follows_a_sign_at_once(sign: str) -> None:
+    """The plain text beside the blocks may be cut right behind a sign and its space."""
+    for length in range(TEXT - 12, TEXT + 2):
+        assert_safe("```\n" + "x" * length + f" {sign}\nname and more\n```")
 
 
 @given(st.text(alphabet="*_~`<>@#:&. a\n/", max_size=40))
