@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from tests.chaos.row import percentile
 from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import payload
 from tests.support.product import Product
@@ -66,12 +67,12 @@ def run(burst: int, single: int) -> Figures:
         signs, replies = _times(workspace, asked, calls)
         acks = _acks(workspace, _burst(workspace, burst))
         return Figures(
-            ack_p50=_percentile(acks, 50),
-            ack_p99=_percentile(acks, 99),
-            sign_p50=_percentile(signs, 50),
-            sign_p95=_percentile(signs, 95),
-            reply_p50=_percentile(replies, 50),
-            reply_p95=_percentile(replies, 95),
+            ack_p50=percentile(acks, 50),
+            ack_p99=percentile(acks, 99),
+            sign_p50=percentile(signs, 50),
+            sign_p95=percentile(signs, 95),
+            reply_p50=percentile(replies, 50),
+            reply_p95=percentile(replies, 95),
             calls_per_reply=len(calls) / single,
             bot_memory=_resident(running.bot.pid),
         )
@@ -152,11 +153,6 @@ def _times(
 
 def _final(message: dict[str, Any]) -> bool:
     return payload(message).get("state") == "final"
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
 
 
 def _resident(pid: int) -> float:
