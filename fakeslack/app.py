@@ -19,6 +19,7 @@ from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
 from fakeslack.page import Page
+from fakeslack.pulse import Pulse
 from fakeslack.scenery import Scenery
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
@@ -51,8 +52,9 @@ class Site:
         dice = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
         self._clock = Clock(options.speed)
         self.workspace = Workspace(time.time, self._clock.now)
-        self._journal = Journal()
-        self._feed = Feed()
+        self._pulse = Pulse()
+        self._journal = Journal(self._pulse)
+        self._feed = Feed(self._pulse)
         app_id = str(self.workspace.app.bot.app_id)
         self._sockets = Sockets(app_id, self._clock, dice, self._connected)
         self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
@@ -71,6 +73,7 @@ class Site:
             self._clock,
             self._journal,
             self._feed,
+            self._pulse,
             self._sockets,
             self._delivery,
             subscription,
@@ -96,7 +99,7 @@ class Site:
         return application
 
     async def _close(self, _application: web.Application) -> None:
-        self._feed.close()
+        self._pulse.stop()
         await self._delivery.close()
         await self._sockets.close()
         if isinstance(self._delivery.carrier, RequestUrl):

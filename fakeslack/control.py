@@ -1,6 +1,7 @@
 """Control for tests: what went over the wire, and how it is to go wrong."""
 
 import asyncio
+import contextlib
 from dataclasses import asdict, dataclass
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from fakeslack.journal import Journal
 from fakeslack.limits import Limits
 from fakeslack.messages import Message
 from fakeslack.mrkdwn import pings, unfurls
+from fakeslack.pulse import Pulse
 from fakeslack.socket_mode import Sockets
 from fakeslack.subscription import Subscription
 from fakeslack.web_api.server import WebApi
@@ -33,6 +35,7 @@ class Control:
     clock: Clock
     journal: Journal
     feed: Feed
+    pulse: Pulse
     sockets: Sockets
     delivery: Delivery
     subscription: Subscription
@@ -46,6 +49,7 @@ class Control:
             web.get("/_control/events", self._events),
             web.get("/_control/changes", self._changes),
             web.get("/_control/wait", self._wait),
+            web.get("/_control/pulse", self._beat),
             web.post("/_control/redeliver", self._redeliver),
             web.post("/_control/clock", self._clock),
             web.post("/_control/sockets", self._sockets),
@@ -82,6 +86,13 @@ class Control:
         except TimeoutError:
             return web.json_response({"ok": True, "next": self.feed.next, "happened": False})
         return web.json_response({"ok": True, "next": self.feed.next, "happened": True})
+
+    async def _beat(self, request: web.Request) -> web.Response:
+        number = _number(request, "since")
+        within = min(float(request.query.get("timeout", LONGEST_WAIT)), LONGEST_WAIT)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.pulse.beyond(number), within)
+        return web.json_response({"ok": True, "next": self.pulse.beats})
 
     async def _redeliver(self, request: web.Request) -> web.Response:
         wish = await asked(request)

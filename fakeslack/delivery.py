@@ -89,9 +89,9 @@ class Delivery:
         try:
             answer = await self.carrier.carry(parcel, self.ack)
         except UndeliveredError as why:
-            envelope.failure = why.reason
+            self._journal.settled(envelope, why.reason)
             raise
-        envelope.acked_at = time.monotonic()
+        self._journal.settled(envelope)
         return answer
 
     async def close(self) -> None:

@@ -1,10 +1,10 @@
 """Everything that happens, numbered, for pages that listen and tests that wait."""
 
-import asyncio
 import itertools
 from collections import deque
 
 from fakeslack.changes import Change
+from fakeslack.pulse import Pulse
 
 KEPT = 20_000
 
@@ -12,11 +12,15 @@ KEPT = 20_000
 class Feed:
     """The last changes of the workspace; whoever reads may start at any number still kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: Pulse) -> None:
         self._changes: deque[Change] = deque(maxlen=KEPT)
-        self.closed = False
         self._next = 0
-        self._more = asyncio.Event()
+        self._pulse = pulse
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will happen."""
+        return self._pulse.stopped
 
     @property
     def next(self) -> int:
@@ -32,8 +36,7 @@ class Feed:
         """Add a change and wake everybody who waits for one."""
         self._changes.append(change)
         self._next += 1
-        self._more.set()
-        self._more = asyncio.Event()
+        self._pulse.beat()
 
     def since(self, number: int) -> list[tuple[int, Change]]:
         """Return the changes numbered `number` and later, as far as they are still kept."""
@@ -44,9 +47,4 @@ class Feed:
     async def beyond(self, number: int) -> None:
         """Return when the change numbered `number` has happened, or the feed is closed."""
         while self._next <= number and not self.closed:
-            await self._more.wait()
-
-    def close(self) -> None:
-        """Nothing more will happen: let everybody go who waits."""
-        self.closed = True
-        self._more.set()
+            await self._pulse.beyond(self._pulse.beats)

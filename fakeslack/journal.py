@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from fakeslack.errors import Json
+from fakeslack.pulse import Pulse
 
 KEPT = 20_000
 
@@ -46,7 +47,8 @@ class Envelope:
 class Journal:
     """The last calls and envelopes, numbered from 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
         self.envelopes: list[Envelope] = []
         self._calls: list[Call] = []
         self._dropped = 0
@@ -59,7 +61,13 @@ class Journal:
         if len(self._calls) > KEPT:
             del self._calls[0]
             self._dropped += 1
+        self._pulse.beat()
         return call
+
+    def close_call(self, call: Call) -> None:
+        """Write down that a call has its answer."""
+        call.seconds = time.monotonic() - call.at
+        self._pulse.beat()
 
     def calls(self, since: int = 0) -> list[Json]:
         """Return the calls numbered `since` and later."""
@@ -75,3 +83,11 @@ class Journal:
         self.envelopes.append(envelope)
         if len(self.envelopes) > KEPT:
             del self.envelopes[0]
+        self._pulse.beat()
+
+    def settled(self, envelope: Envelope, failure: str | None = None) -> None:
+        """Write down that a delivery was acknowledged, or why not."""
+        if failure is None:
+            envelope.acked_at = time.monotonic()
+        envelope.failure = failure
+        self._pulse.beat()

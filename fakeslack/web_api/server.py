@@ -1,6 +1,5 @@
 """Serves the Web API: reads a call however it was sent, lets it act, and writes it down."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +53,7 @@ class WebApi:
         call.fault = None if rule is None else rule.fault.value
         call.status = response.status
         call.retry_after = response.headers.get("Retry-After")
-        call.seconds = time.monotonic() - call.at
+        self._journal.close_call(call)
         return response
 
     def _too_soon(self, name: str, given: Json) -> web.Response | None:

@@ -18,6 +18,7 @@ from fakeslack.files import File, Files
 from fakeslack.journal import KEPT as JOURNAL_KEPT
 from fakeslack.journal import Envelope, Journal
 from fakeslack.limits import Limits
+from fakeslack.pulse import Pulse
 
 Json = dict[str, Any]
 
@@ -166,7 +167,7 @@ def test_a_rule_without_a_pattern_strikes_every_method() -> None:
 
 def test_the_journal_numbers_calls_and_forgets_the_oldest() -> None:
     """Numbers go on when old calls are forgotten."""
-    journal = Journal()
+    journal = Journal(Pulse())
     for _ in range(JOURNAL_KEPT + 2):
         journal.open_call("auth.test", {})
     assert journal.next_call == JOURNAL_KEPT + 2
@@ -180,7 +181,7 @@ def test_the_journal_numbers_calls_and_forgets_the_oldest() -> None:
 
 async def test_a_feed_is_read_from_any_number_still_kept() -> None:
     """Readers start where they left off; what is too old is gone."""
-    feed = Feed()
+    feed = Feed(Pulse())
     change = Change(Happening.CONNECTED)
     for _ in range(FEED_KEPT + 1):
         feed.put(change)
@@ -191,14 +192,35 @@ async def test_a_feed_is_read_from_any_number_still_kept() -> None:
 
 async def test_waiting_for_a_change_ends_with_it_or_with_the_feed() -> None:
     """Whoever waits is woken by the change, and let go when nothing more will come."""
-    feed = Feed()
+    pulse = Pulse()
+    feed = Feed(pulse)
     first, second = (asyncio.create_task(feed.beyond(number)) for number in (0, 1))
     await asyncio.sleep(0)
     feed.put(Change(Happening.CONNECTED))
     await first
     assert not second.done()
-    feed.close()
+    pulse.stop()
     await second
+
+
+async def test_a_sleeper_is_woken_by_calls_and_deliveries_too() -> None:
+    """A call or delivery beats at its begin and end; who waits for a change sleeps on."""
+    pulse = Pulse()
+    journal, feed = Journal(pulse), Feed(pulse)
+    change = asyncio.create_task(feed.beyond(0))
+    beats = [asyncio.create_task(pulse.beyond(number)) for number in range(4)]
+    call = journal.open_call("auth.test", {})
+    journal.close_call(call)
+    envelope = Envelope("E", "a", "b", None, None, None, 0, "", 0.0)
+    journal.sent(envelope)
+    await asyncio.gather(*beats[:3])
+    assert not beats[3].done()
+    journal.settled(envelope, "timeout")
+    await beats[3]
+    assert (envelope.failure, envelope.acked_at) == ("timeout", None)
+    assert not change.done()
+    pulse.stop()
+    await change
 
 
 async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:

@@ -135,18 +135,21 @@ class Workspace:
             messages = self.messages(channel, thread_ts, user)
             return messages if true(messages) else None
 
-        return self.wait_until(seen, within=within)
+        return self._look(seen, "_control/wait", within)
 
     def wait_until(
         self, look: Callable[[], Found | None], *, within: float = WAIT_SECONDS
     ) -> Found:
-        """Look again after every change in the workspace until there is something; return it."""
+        """Look again after every change, call and delivery until there is something; return it."""
+        return self._look(look, "_control/pulse", within)
+
+    def _look(self, look: Callable[[], Found | None], where: str, within: float) -> Found:
         deadline = time.monotonic() + within
-        number = self.read("_control/wait", since=0, timeout=0)["next"]
+        number = self.read(where, since=0, timeout=0)["next"]
         while not (found := look()):
             left = deadline - time.monotonic()
             assert left > 0, f"nothing came within {within} s\n{self.log}"
-            number = self.read("_control/wait", since=number, timeout=left)["next"]
+            number = self.read(where, since=number, timeout=left)["next"]
         return found
 
     def wait_connected(self, *, within: float = WAIT_SECONDS) -> None:

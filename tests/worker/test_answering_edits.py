@@ -10,6 +10,7 @@ from tests.support.desk import Desk, words
 from tests.support.processes import Process
 from tests.support.survivor import Survivor
 from tests.support.taught import ANSWERS, ENDLESS, GREET, MUTEX
+from tests.support.waiting import until
 from tests.support.workspace import ADA
 
 
@@ -70,7 +71,7 @@ def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
     desk.wait_logged(worker, "job ended", job)
 
     assert desk.messages(job) == []
-    desk.workspace.wait_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+    until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
 
 
 def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
@@ -90,7 +91,7 @@ def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
 
         assert desk.messages(job) == []
         assert not desk.redis.hexists(memory, job.ts)
-        desk.workspace.wait_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+        until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
 
 
 def test_a_withdrawn_job_of_a_dead_worker_is_not_generated_again(
