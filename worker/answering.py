@@ -166,7 +166,8 @@ class Answering:
         self._faults.reach(Point.AFTER_ANSWER_SAVED)
 
     def _sign(self, entry: Entry) -> Message:
-        again = entry.attempts or entry.recoveries
+        # A job that was lost before its reader saw anything begins for them now.
+        again = entry.attempts or (entry.recoveries and entry.placeholder)
         return reply.retrying() if again else self._generation.sign()
 
 

@@ -16,6 +16,7 @@ from tests.support.children import kill_engine
 from tests.support.desk import Desk, notices, words
 from tests.support.processes import Process
 from tests.support.survivor import Survivor
+from worker.leases import RECOVERIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -111,6 +112,20 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     assert words([message]).startswith(taught.ROUND.strip())
     assert len(desk.wait_ended(following)) == 1
     desk.wait_recorded(following)
+
+
+def test_a_question_that_was_lost_unseen_is_not_called_a_second_try(
+    desk: Desk, survivor: Survivor
+) -> None:
+    """Nothing went wrong for a reader who has seen nothing yet."""
+    start = desk.workspace.read("_control/changes")["next"]
+    job = desk.ask(taught.MUTEX)
+    desk.redis.hset(f"rq:job:{job.id}", RECOVERIES, 1)
+    survivor.wake()
+    desk.wait_ended(job)
+    shown = [change["message"] for change in desk.workspace.changes(start)]
+    assert len(shown) >= 3
+    assert "trying again" not in notices(shown)
 
 
 def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> None:
