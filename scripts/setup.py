@@ -158,8 +158,18 @@ def pins(room: str) -> list[str]:
 
 
 def pip(environment: Environment, *arguments: str) -> list[str]:
-    """Return the command that installs; nothing is built here, so nothing needs a compiler."""
-    options = ("--disable-pip-version-check", "--no-input", "--only-binary", ":all:")
+    """
+    Return the command that installs; nothing is built here, so nothing needs a compiler.
+
+    To compile all modules takes a core most of a minute; those that are used are compiled by use.
+    """
+    options = (
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-compile",
+        "--only-binary",
+        ":all:",
+    )
     return [str(environment.python), "-m", "pip", "install", *options, *arguments]
 
 
