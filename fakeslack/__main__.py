@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from fakeslack.app import Options, Site
+from fakeslack.feed import KEPT
 
 HIGHEST_PORT = 65_535
 SHUTDOWN_SECONDS = 1.0
@@ -41,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--limits", action="store_true", help="apply Slack's rate limits")
     parser.add_argument("--request-url", default="", help="HTTP mode: deliver here, not by socket")
+    parser.add_argument(
+        "--keep", type=int, default=KEPT, help="calls, deliveries and changes to remember, of each"
+    )
     return parser
 
 
@@ -69,7 +73,9 @@ def main() -> int:
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
-    options = Options(given.seed, given.speed, given.ack_seconds, given.limits, given.request_url)
+    options = Options(
+        given.seed, given.speed, given.ack_seconds, given.limits, given.request_url, given.keep
+    )
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(given.host, given.port, options))

@@ -14,7 +14,7 @@ from fakeslack.delivery import Delivery
 from fakeslack.errors import Json
 from fakeslack.events import Events
 from fakeslack.faults import Faults
-from fakeslack.feed import Feed
+from fakeslack.feed import KEPT, Feed
 from fakeslack.http_events import RequestUrl
 from fakeslack.journal import Journal
 from fakeslack.limits import Limits
@@ -42,6 +42,7 @@ class Options:
     ack_seconds: float = 3.0
     limits: bool = False
     request_url: str = ""
+    keep: int = KEPT
 
 
 class Site:
@@ -53,8 +54,8 @@ class Site:
         self._clock = Clock(options.speed)
         self.workspace = Workspace(time.time, self._clock.now)
         self._pulse = Pulse()
-        self._journal = Journal(self._pulse)
-        self._feed = Feed(self._pulse)
+        self._journal = Journal(self._pulse, options.keep)
+        self._feed = Feed(self._pulse, options.keep)
         app_id = str(self.workspace.app.bot.app_id)
         self._sockets = Sockets(app_id, self._clock, dice, self._connected)
         self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)

@@ -66,7 +66,7 @@ class Control:
 
     async def _events(self, _request: web.Request) -> web.Response:
         envelopes = [asdict(envelope) for envelope in self.journal.envelopes]
-        return web.json_response({"events": envelopes})
+        return web.json_response({"events": envelopes, "first": self.journal.first_envelope})
 
     async def _changes(self, request: web.Request) -> web.Response:
         since = _number(request, "since")

@@ -12,8 +12,8 @@ KEPT = 20_000
 class Feed:
     """The last changes of the workspace; whoever reads may start at any number still kept."""
 
-    def __init__(self, pulse: Pulse) -> None:
-        self._changes: deque[Change] = deque(maxlen=KEPT)
+    def __init__(self, pulse: Pulse, keep: int = KEPT) -> None:
+        self._changes: deque[Change] = deque(maxlen=keep)
         self._next = 0
         self._pulse = pulse
 

@@ -1,6 +1,7 @@
 """What went over the wire, for tests and for whoever wants to look: API calls and deliveries."""
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -45,11 +46,14 @@ class Envelope:
 
 
 class Journal:
-    """The last calls and envelopes, numbered from 0."""
+    """The last `keep` calls and as many envelopes, numbered from 0."""
 
-    def __init__(self, pulse: Pulse) -> None:
+    def __init__(self, pulse: Pulse, keep: int = KEPT) -> None:
         self._pulse = pulse
-        self.envelopes: list[Envelope] = []
+        self._keep = keep
+        self.envelopes: deque[Envelope] = deque(maxlen=keep)
+        self.first_envelope = 0
+        """How many envelopes have been forgotten."""
         self._calls: list[Call] = []
         self._dropped = 0
 
@@ -58,7 +62,7 @@ class Journal:
         number = self._dropped + len(self._calls)
         call = Call(number, method, time.monotonic(), dict(args))
         self._calls.append(call)
-        if len(self._calls) > KEPT:
+        if len(self._calls) > self._keep:
             del self._calls[0]
             self._dropped += 1
         self._pulse.beat()
@@ -80,9 +84,8 @@ class Journal:
 
     def sent(self, envelope: Envelope) -> None:
         """Write down that a delivery was tried."""
+        self.first_envelope += len(self.envelopes) == self._keep
         self.envelopes.append(envelope)
-        if len(self.envelopes) > KEPT:
-            del self.envelopes[0]
         self._pulse.beat()
 
     def settled(self, envelope: Envelope, failure: str | None = None) -> None:

@@ -37,8 +37,6 @@ TOKEN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
 WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 TOLD: Final = frozenset({"app_mention", "message"})
 """Events by which Slack tells the app of a question."""
-ALL_KEPT: Final = 20_000
-"""Deliveries that fakeslack's journal keeps."""
 
 
 def token(number: int, seed: int = 0) -> str:
@@ -66,8 +64,11 @@ def collect(
     for change in workspace.changes():
         threads.see(change)
     calls = workspace.calls()
-    envelopes = workspace.envelopes()
-    assert not lacks_beginning(calls, envelopes), "the workspace has forgotten the beginning"
+    deliveries = workspace.read("_control/events")
+    envelopes = deliveries["events"]
+    assert not lacks_beginning(calls, deliveries["first"]), (
+        "the workspace has forgotten the beginning"
+    )
     return History(
         mentions=tuple(_told(threads.mentions, envelopes)),
         messages=tuple(threads.messages.values()),
@@ -81,9 +82,9 @@ def collect(
     )
 
 
-def lacks_beginning(calls: list[Json], envelopes: list[Json]) -> bool:
-    """Whether the workspace's journal no longer has all that went over the wire."""
-    return bool(calls and calls[0]["n"]) or len(envelopes) >= ALL_KEPT
+def lacks_beginning(calls: list[Json], first: int) -> bool:
+    """Whether the workspace has forgotten a call, or the deliveries before the `first`."""
+    return bool(first or (calls and calls[0]["n"]))
 
 
 class _Threads:

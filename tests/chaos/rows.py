@@ -59,7 +59,7 @@ MATRIX: Final = (
     ),
     Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
     Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
-    Act(Cast(workers=0), (rows_load.BURST,)),
+    Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD)),
     Act(DEFAULTS, (rows_load.ABUSER,)),
     Act(NAIVE, COMPARED),
     Act(STOCK, COMPARED),

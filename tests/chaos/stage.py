@@ -25,6 +25,8 @@ SPEED: Final = 15.0
 """How fast Slack's redeliveries come: a bot starts before the last of them, 24 seconds later."""
 PEOPLE: Final = 20
 CHANNELS: Final = 12
+KEPT: Final = "200000"
+"""What the workspace remembers: whatever a row does, the history has its beginning."""
 REFILL: Final = 0.2
 """Seconds after which the budgets of Slack's methods are full again, instead of a minute."""
 OPEN_DOOR: Final = {
@@ -65,7 +67,7 @@ class Stage:
         self.cast = cast
         self.redis = RedisServer()
         self.proxy = Proxy(self.redis.socket, seed) if cast.proxied else None
-        self.workspace = Workspace("--seed", str(seed), "--speed", str(SPEED))
+        self.workspace = Workspace("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT)
         url = self.proxy.url if self.proxy else self.redis.url
         self.shared = (
             QUICK

@@ -177,6 +177,7 @@ def test_the_journal_numbers_calls_and_forgets_the_oldest() -> None:
         journal.sent(Envelope(str(number), "a", "b", None, None, None, 0, "", 0.0))
     assert len(journal.envelopes) == JOURNAL_KEPT
     assert journal.envelopes[0].envelope_id == "1"
+    assert journal.first_envelope == 1
 
 
 async def test_a_feed_is_read_from_any_number_still_kept() -> None:
