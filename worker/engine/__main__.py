@@ -140,9 +140,10 @@ def _serve(pipe: Pipe, options: Options) -> None:
         loaded.slots,
         vocabulary=loaded.about.vocabulary,
         budget=loaded.budget,
+        shelf=loaded.shelf,
     )
     pipe.send({"ready": wire.model_to(loaded.about)})
-    log("ready", slots=loaded.about.slots, positions=loaded.about.positions)
+    log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)
     Child(pipe, batching).run()
 
 

@@ -17,8 +17,10 @@ from worker.engine import FinishReason, Request
 from worker.engine.attend import Chunk, Packed
 from worker.engine.exits import DeviceLostError
 from worker.engine.limits import refusal
+from worker.engine.parked import Claim
 from worker.engine.sample import MOST, NoProbabilitiesError, choose, needs_row, ordered, uniform
 from worker.engine.schedule import Live, Schedule, Work
+from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
 
 LEAST_BUDGET: Final = 16
@@ -48,8 +50,12 @@ class Outcome:
 class Batching:
     """Many requests, one model. `model` must use the attention of `worker.engine.attend`."""
 
-    def __init__(self, model: nn.Module, slots: Slots, *, vocabulary: int, budget: int) -> None:
+    def __init__(
+        self, model: nn.Module, slots: Slots, *, vocabulary: int, budget: int, shelf: int = 0
+    ) -> None:
+        """`budget` is the most tokens in one step, `shelf` the bytes of what slots gave up."""
         self.schedule = Schedule(slots.count, budget)
+        self.shelf: Shelf[list[Tensor]] = Shelf(shelf)
         self.steps = 0
         self._model = model
         self._slots = slots
@@ -77,10 +83,40 @@ class Batching:
         """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
         for slot in self.schedule.forget(scope):
             self._slots.wipe(slot)
+        for lifted in self.shelf.forget(scope):
+            for block in lifted:
+                block.zero_()
+
+    def admit(self) -> None:
+        """Give the free slots to those who wait, with what is kept of their threads."""
+        for live, claim in self.schedule.admit():
+            try:
+                live.held = self._furnish(live, claim)
+            except Exception as error:
+                if _device_lost(error):
+                    raise DeviceLostError(type(error).__name__) from error
+                self.shelf.clear()
+                live.held = 0
+
+    def _furnish(self, live: Live, claim: Claim) -> int:
+        """Save what the slot held, put a beginning of the prompt in; return how long that is."""
+        slots, lost = self._slots, claim.lost
+        if lost is not None:
+            size = len(lost.tokens) * slots.position_bytes
+            if self.shelf.takes(lost, size):
+                self.shelf.put(lost, slots.lift(claim.slot, len(lost.tokens)), size)
+        found = self.shelf.find(live.request.scope, live.tokens, claim.held)
+        if found is not None:
+            kept, held = found
+            slots.lay(claim.slot, kept.blocks, held)
+            return held
+        if claim.source is not None:
+            slots.copy(claim.source, claim.slot, claim.held)
+        return claim.held
 
     def step(self) -> Outcome:
         """Feed the next tokens of everything that runs. Raises `DeviceLostError`."""
-        self.schedule.admit()
+        self.admit()
         step = self.schedule.plan()
         self.steps += 1
         outcome = Outcome()
@@ -169,6 +205,7 @@ class Batching:
         outcome.trouble = type(error).__name__
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             self.schedule.budget = max(LEAST_BUDGET, self.schedule.budget // 2)
+            self.shelf.clear()
         self._slots.rebuild()
         for live in self.schedule.fail(step):
             self.schedule.remove(live.request.id, sound=False)

@@ -16,6 +16,9 @@ SLOTS: Final = {"cuda": 32, "cpu": 8}
 SHARE: Final = {"cuda": 0.8, "cpu": 0.5}
 """How much of what is free after loading the slots may take."""
 
+SHELF: Final = 0.25
+"""How much of the host's free memory the pasts may take that no slot holds any more."""
+
 LEAST_POSITIONS: Final = 256
 """A slot with fewer positions is of no use."""
 
@@ -73,3 +76,10 @@ def room(options: Options, layers: tuple[Layer, ...], positions: int) -> tuple[i
             f" a slot needs {LEAST_POSITIONS}"
         )
     return count, held
+
+
+def shelf(options: Options) -> int:
+    """Return how many bytes of the host's memory are for pasts that no slot holds any more."""
+    if options.shelf_bytes is not None:
+        return options.shelf_bytes
+    return int(SHELF * free_bytes(torch.device("cpu")))

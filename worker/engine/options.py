@@ -22,7 +22,8 @@ class Options:
 
     `model` is a hub id, a checkpoint directory or a `.gguf` file; `device` and `dtype` may be
     `auto`. `positions` shortens the model's own longest prompt plus reply. `cache_bytes` bounds the
-    keys and values of all slots. `chunk` is the number of tokens in one step. `threads` are the
+    keys and values of all slots, `shelf_bytes` those that were moved out of slots into the host's
+    memory. `chunk` is the number of tokens in one step. `threads` are the
     CPU threads of the step. `converted` is the directory that keeps converted `.gguf` files.
     """
 
@@ -33,6 +34,7 @@ class Options:
     slots: int | None = None
     positions: int | None = None
     cache_bytes: int | None = None
+    shelf_bytes: int | None = None
     chunk: int | None = None
     threads: int | None = None
     converted: str | None = None

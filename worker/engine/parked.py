@@ -22,6 +22,21 @@ class Past:
     tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    A slot for a prompt.
+
+    The first `held` tokens are in it already or, where there is a `source`, in that slot, from
+    which they are to be copied. `lost` is what the slot held of something else.
+    """
+
+    slot: int
+    held: int = 0
+    source: int | None = None
+    lost: Past | None = None
+
+
 @dataclass(slots=True)
 class Parked:
     """The free slots. Those that hold a past are ordered from the longest ago to the latest."""
@@ -39,28 +54,32 @@ class Parked:
         else:
             self.empty.add(slot)
 
-    def claim(self, scope: str, prompt: Sequence[int]) -> tuple[int, int]:
+    def claim(self, scope: str, prompt: Sequence[int]) -> Claim:
         """
-        Return a slot for a prompt and how many of its tokens that slot holds already.
+        Return a slot for a prompt, with the longest beginning of it that any free slot holds.
 
-        Of slots without a common beginning an empty one is taken before an older past, the lowest
-        first. At least one token remains to be fed.
+        The past that the prompt continues is taken as it is. One that has merely begun alike, such
+        as another thread with the same system prompt, stays if there is another slot: an empty one
+        before an older past, the lowest first. At least one token remains to be fed.
         """
         best, held = -1, LEAST - 1
         for slot, past in self.pasts.items():
             common = shared(past.tokens, prompt[:-1]) if scope and past.scope == scope else 0
             if common > held:
                 best, held = slot, common
-        if best >= 0:
+        if best >= 0 and continues(self.pasts[best], held):
             del self.pasts[best]
-            return best, held
+            return Claim(best, held)
+        if best >= 0 and not self.empty and len(self.pasts) == 1:
+            return Claim(best, held, lost=self.pasts.pop(best))
+        source = best if best >= 0 else None
+        held = held if best >= 0 else 0
         if self.empty:
             lowest = min(self.empty)
             self.empty.remove(lowest)
-            return lowest, 0
-        oldest = next(iter(self.pasts))
-        del self.pasts[oldest]
-        return oldest, 0
+            return Claim(lowest, held, source)
+        oldest = next(slot for slot in self.pasts if slot != best)
+        return Claim(oldest, held, source, self.pasts.pop(oldest))
 
     def forget(self, scope: str) -> list[int]:
         """Give up the pasts of one scope; returns their slots, which still hold them."""
@@ -74,6 +93,11 @@ class Parked:
         """Note that no slot holds anything any more."""
         self.empty |= self.pasts.keys()
         self.pasts.clear()
+
+
+def continues(past: Past, held: int) -> bool:
+    """Whether a prompt with `held` tokens of a past in common goes on with it rather than aside."""
+    return 2 * held >= len(past.tokens)
 
 
 def shared(one: Sequence[int], other: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
-from worker.engine.parked import Parked
+from worker.engine.parked import Claim, Parked
 
 MOST_FAILURES = 4
 """In so many failed steps may a request take part before it is given up, guilty or not."""
@@ -109,12 +109,21 @@ class Schedule:
                 live.request = replace(live.request, scope="")
         return self.free.forget(scope)
 
-    def admit(self) -> None:
-        """Give the free slots to those who wait: by priority, then by age."""
+    def admit(self) -> list[tuple[Live, Claim]]:
+        """
+        Give the free slots to those who wait: by priority, then by age.
+
+        Returns the claims in their order; the caller sees to it that each slot holds what its
+        claim says.
+        """
+        claims = []
         while self.free and self.waiting:
             live = heappop(self.waiting)[2]
-            live.slot, live.held = self.free.claim(live.request.scope, live.tokens)
+            claim = self.free.claim(live.request.scope, live.tokens)
+            live.slot, live.held = claim.slot, claim.held
             self.running[live.request.id] = live
+            claims.append((live, claim))
+        return claims
 
     def plan(self) -> list[Work]:
         """Return the next step: who grows goes first, then who is read, oldest first."""

@@ -52,6 +52,25 @@ class Slots:
         for block in self._blocks:
             block[:, slot].zero_()
 
+    @property
+    def position_bytes(self) -> int:
+        """Bytes of one position in all layers."""
+        return sum(layer.bytes for layer in self.layers)
+
+    def copy(self, source: int, slot: int, count: int) -> None:
+        """Let a slot hold the first `count` positions of another one, too."""
+        for block in self._blocks:
+            block[:, slot, :, :count] = block[:, source, :, :count]
+
+    def lift(self, slot: int, count: int) -> list[Tensor]:
+        """Return a slot's first positions on the host: per layer `[2, head, count, dim]`."""
+        return [_on_host(block[:, slot, :, :count]) for block in self._blocks]
+
+    def lay(self, slot: int, lifted: list[Tensor], count: int) -> None:
+        """Let a slot hold the first `count` of what was lifted."""
+        for block, held in zip(self._blocks, lifted, strict=True):
+            block[:, slot, :, :count].copy_(held[:, :, :count], non_blocking=True)
+
     def _block(self, layer: Layer) -> Tensor:
         shape = (2, self.count, layer.heads, self.positions, layer.dim)
         if layer.device.type != "cpu":
@@ -60,3 +79,10 @@ class Slots:
         # the threads' real lengths although every slot has all its positions from the start.
         size = self.count * self.positions * layer.bytes
         return torch.from_numpy(np.zeros(size, np.uint8)).view(layer.dtype).view(shape)
+
+
+def _on_host(block: Tensor) -> Tensor:
+    """Copy to memory that a GPU can write by itself: the step does not wait for it."""
+    away = block.device.type != "cpu"
+    host = torch.empty(block.shape, dtype=block.dtype, pin_memory=away)
+    return host.copy_(block, non_blocking=away)

@@ -16,7 +16,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from worker.engine import LoadError, Model
 from worker.engine.gguf import converted
-from worker.engine.memory import free_bytes, room
+from worker.engine.memory import free_bytes, room, shelf
 from worker.engine.options import Options, cache_directory
 from worker.engine.prepack import prepack
 from worker.engine.probe import probe
@@ -42,6 +42,7 @@ class Loaded:
     slots: Slots
     about: Model
     budget: int
+    shelf: int
 
 
 def load(found: Path, options: Options, progress: Progress) -> Loaded:
@@ -72,7 +73,7 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
         slots=count,
     )
     budget = options.chunk or BUDGET[device.type]
-    return Loaded(network, Slots(layers, count, positions), about, budget)
+    return Loaded(network, Slots(layers, count, positions), about, budget, shelf(options))
 
 
 def _name(model: str, found: Path) -> str:

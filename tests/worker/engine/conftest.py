@@ -53,9 +53,17 @@ def models() -> Callable[[str], Loaded]:
 def fresh(models: Callable[[str], Loaded]) -> Fresh:
     """Make an engine with empty slots over a model that is loaded already."""
 
-    def engine(kind: str = "bigcode", *, slots: int = 4, budget: int = 64) -> Batching:
+    def engine(
+        kind: str = "bigcode", *, slots: int = 4, budget: int = 64, shelf: int = 0
+    ) -> Batching:
         model = models(kind)
         memory = Slots(model.slots.layers, slots, model.about.positions)
-        return Batching(model.network, memory, vocabulary=model.about.vocabulary, budget=budget)
+        return Batching(
+            model.network,
+            memory,
+            vocabulary=model.about.vocabulary,
+            budget=budget,
+            shelf=shelf,
+        )
 
     return engine

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.running import GREEDY, Fresh, Reply, note, run
 from worker.engine import Request
 from worker.engine.batching import Batching
-from worker.engine.parked import LEAST, Parked, shared
+from worker.engine.parked import LEAST, Claim, Parked, shared
 from worker.engine.slots import Slots
 from worker.engine.weights import Loaded
 
@@ -25,7 +25,7 @@ def fed(engine: Batching, request: Request) -> tuple[int, Reply]:
     """Run a request; return how many tokens of its prompt were read, and its reply."""
     replies = {request.id: Reply()}
     assert engine.add(request) is None
-    engine.schedule.admit()
+    engine.admit()
     [work] = engine.schedule.plan()
     while engine.busy:
         note(replies, engine.step())
@@ -141,7 +141,7 @@ def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() ->
         parked.empty.remove(slot)
         parked.park(slot, "T1", [len(name)] * LEAST)
 
-    assert [parked.claim("T2", [9] * 30)[0] for _ in range(3)] == [2, 1, 0]
+    assert [parked.claim("T2", [9] * 30).slot for _ in range(3)] == [2, 1, 0]
     assert not parked
 
 
@@ -152,9 +152,10 @@ def test_the_slot_with_the_longest_common_beginning_is_taken() -> None:
     parked.park(1, "T1", [1] * 30)
     parked.park(2, "T1", [*[1] * (LEAST - 1), *[2] * 30])
 
-    assert parked.claim("T1", [1] * 25 + [3]) == (1, 25)
-    assert parked.claim("T1", [1] * 25 + [3]) == (0, 20)
-    assert parked.claim("T1", [1] * 25 + [3]) == (2, 0)
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(1, 25)
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(0, 20)
+    lost = parked.pasts[2]
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(2, lost=lost)
 
 
 tokens = st.lists(st.integers(0, 1), max_size=40)
