@@ -43,8 +43,10 @@ def starchat(messages: Sequence[Message], system: str) -> list[Piece]:
 
     The card shows one turn; further turns take the same form, each closed with `<|end|>` and a
     line break. Nothing follows the last `<|assistant|>`: the model writes the line break itself.
+    So a reply as it was generated begins with the form's line break, which must not stand twice.
     """
     pieces: list[Piece] = ["<|system|>\n", Said(system), "<|end|>\n"]
-    for message in messages:
-        pieces += [f"<|{message.speaker}|>\n", Said(message.text), "<|end|>\n"]
+    for speaker, text in messages:
+        said = text.removeprefix("\n") if speaker is Speaker.ASSISTANT else text
+        pieces += [f"<|{speaker}|>\n", Said(said), "<|end|>\n"]
     return [*pieces, "<|assistant|>"]

@@ -47,6 +47,36 @@ def test_further_turns_follow_in_the_same_form(starchat: Checkpoint) -> None:
     )
 
 
+@pytest.mark.parametrize(("generated", "read_again"), [("\ntwo", "two"), ("\n\ntwo", "\ntwo")])
+def test_the_line_break_that_the_model_wrote_is_the_form_s(
+    starchat: Checkpoint, generated: str, read_again: str
+) -> None:
+    """A reply as it was generated begins with it; what a person writes is left as it is."""
+    prompt = built(starchat, *talk("\none?", generated, "three?"))
+
+    assert read(starchat, prompt) == (
+        "<|system|>\n<|end|>\n<|user|>\n\none?<|end|>\n"
+        f"<|assistant|>\n{read_again}<|end|>\n<|user|>\nthree?<|end|>\n<|assistant|>"
+    )
+
+
+def test_the_next_prompt_begins_with_all_that_the_engine_has_computed(
+    checkpoint: Checkpoint,
+) -> None:
+    """The first prompt and the reply's own ids: nothing of them is read again."""
+    first = built(checkpoint, ask("one?"))
+    tokenizer = checkpoint.dialogue.tokenizer
+    # Where the prompt ends with a control token, the model writes the line break behind it.
+    opened = first.ids[-1] in {control.id for control in tokenizer.controls.values()}
+    form = "\n" if opened else ""
+    reply = f"{form}Use a slice:\n\n```python\nitems[::-1]\n```\nÄ 🎉"
+    computed = first.ids + tuple(tokenizer.encode(reply))
+
+    second = built(checkpoint, *talk("one?", reply, "two?"))
+
+    assert second.ids[: len(computed)] == computed
+
+
 def test_names_say_who_spoke_where_several_do(starchat: Checkpoint) -> None:
     """With two people each turn begins with its speaker's name; our own turns never do."""
     prompt = built(starchat, ask("one?"), answer("two"), ask("three?", "Lin"), ask("four?", None))
