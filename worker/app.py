@@ -96,6 +96,7 @@ def _options(settings: Settings) -> Options:
         revision=settings.starchat_revision,
         device=settings.starchat_device,
         dtype=settings.starchat_dtype,
+        quantize=None if settings.starchat_quantize == "none" else settings.starchat_quantize,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
     )

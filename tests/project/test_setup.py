@@ -15,9 +15,7 @@ from scripts import lock, setup
 from tests.support.processes import REPOSITORY, environment
 
 PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
-USES: Final = PROJECT["project"]["optional-dependencies"] | {
-    "dev": PROJECT["dependency-groups"]["dev"]
-}
+USES: Final = lock.uses(PROJECT)
 
 
 def _pinned(name: str) -> dict[str, str]:

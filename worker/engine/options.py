@@ -21,16 +21,18 @@ class Options:
     How to load and serve one model. `None` means: choose what suits the device.
 
     `model` is a hub id, a checkpoint directory or a `.gguf` file; `device` and `dtype` may be
-    `auto`. `positions` shortens the model's own longest prompt plus reply. `cache_bytes` bounds the
-    keys and values of all slots, `shelf_bytes` those that were moved out of slots into the host's
-    memory. `chunk` is the number of tokens in one step. `threads` are the
-    CPU threads of the step. `converted` is the directory that keeps converted `.gguf` files.
+    `auto`; `quantize` is `int8`, `nf4` or nothing. `positions` shortens the model's own longest
+    prompt plus reply. `cache_bytes` bounds the keys and values of all slots, `shelf_bytes` those
+    that were moved out of slots into the host's memory. `chunk` is the number of tokens in one
+    step. `threads` are the CPU threads of the step. `converted` is the directory that keeps
+    converted `.gguf` files.
     """
 
     model: str = DEFAULT_MODEL
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
+    quantize: str | None = None
     slots: int | None = None
     positions: int | None = None
     cache_bytes: int | None = None

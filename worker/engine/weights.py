@@ -21,6 +21,7 @@ from worker.engine.options import Options, cache_directory
 from worker.engine.prepack import prepack
 from worker.engine.probe import probe
 from worker.engine.progress import Progress, watched
+from worker.engine.quantize import quantization, quantized
 from worker.engine.slots import Slots
 
 BUDGET: Final = {"cuda": 512, "cpu": 128}
@@ -51,12 +52,13 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
     config = _config(directory)
     device = _device(options.device)
     dtype = _dtype(options.dtype, device)
-    needed = _needed(directory, config, dtype)
-    _check_size(needed, device, dtype)
+    smaller = quantization(options.quantize, dtype)
+    needed = _needed(directory, config, dtype, options.quantize)
+    _check_size(needed, device, options.quantize or _named(dtype))
     # Converting has taken most of the time where there was something to convert.
     first = 0.1 if directory == found else 0.8
     with watched(progress, "weights", (first, 0.9), device, needed):
-        network = _weights(directory, device, dtype)
+        network = _weights(directory, device, dtype, smaller)
     progress("checking", 0.9)
     layers = probe(network)
     positions = _positions(network.config, options)
@@ -69,7 +71,7 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
         vocabulary=min(network.config.vocab_size, len(network.get_input_embeddings().weight)),
         eos=_eos(network),
         device=str(device),
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=options.quantize or _named(dtype),
         slots=count,
     )
     budget = options.chunk or BUDGET[device.type]
@@ -140,24 +142,32 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return found
 
 
-def _needed(directory: Path, config: Any, dtype: torch.dtype) -> int:
-    """Return how many bytes the weights take in `dtype`."""
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _needed(directory: Path, config: Any, dtype: torch.dtype, quantize: str | None) -> int:
+    """Return how many bytes the weights take in `dtype`, or quantised."""
+    if quantize is not None:
+        with torch.device("meta"):
+            network = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        return quantized(quantize, network, dtype)
     stored = getattr(config, "dtype", None)
     scale = dtype.itemsize / stored.itemsize if isinstance(stored, torch.dtype) else 1.0
     return int(scale * sum(file.stat().st_size for file in directory.glob("*.safetensors")))
 
 
-def _check_size(needed: int, device: torch.device, dtype: torch.dtype) -> None:
+def _check_size(needed: int, device: torch.device, form: str) -> None:
     """Refuse what cannot fit, before memory runs out half-way."""
     free = free_bytes(device)
     if needed > free:
         raise LoadError(
-            f"the weights need {needed / 1e9:.1f} GB in {str(dtype).removeprefix('torch.')} and"
-            f" only {free / 1e9:.1f} GB are free on {device}"
+            f"the weights need {needed / 1e9:.1f} GB in {form} and only {free / 1e9:.1f} GB are"
+            f" free on {device}; STARCHAT_QUANTIZE=int8 or nf4 makes them smaller"
         )
 
 
-def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller: Any) -> Any:
     # accelerate places the weights and may use no other device: a step that crosses devices, or
     # reads layers from a disk, is slower than a second worker.
     place = "cpu" if device.type == "cpu" else (device.index or 0)
@@ -170,6 +180,7 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="eager",
+            quantization_config=smaller,
         )
     # safetensors raises an error of its own straight from Exception.
     except Exception as error:
@@ -177,7 +188,8 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    prepack(network)
+    if smaller is None:
+        prepack(network)
     return network
 
 
