@@ -98,6 +98,7 @@ def _options(settings: Settings) -> Options:
         dtype=settings.starchat_dtype,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
+        drafted=settings.starchat_speculation,
     )
 
 

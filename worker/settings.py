@@ -50,6 +50,13 @@ class Settings(Shared):
         ge=1,
         le=1024,
     )
+    starchat_speculation: int = setting(
+        8,
+        "a whole number from 0 to 32, 0 for none",
+        "Tokens guessed ahead at most, from the thread's own words; no reply changes by it.",
+        ge=0,
+        le=32,
+    )
     starchat_max_new_tokens: int = setting(
         256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191
     )

@@ -140,6 +140,7 @@ def _serve(pipe: Pipe, options: Options) -> None:
         loaded.slots,
         vocabulary=loaded.about.vocabulary,
         budget=loaded.budget,
+        drafted=options.drafted,
     )
     pipe.send({"ready": wire.model_to(loaded.about)})
     log("ready", slots=loaded.about.slots, positions=loaded.about.positions)

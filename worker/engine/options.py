@@ -23,7 +23,8 @@ class Options:
     `model` is a hub id, a checkpoint directory or a `.gguf` file; `device` and `dtype` may be
     `auto`. `positions` shortens the model's own longest prompt plus reply. `cache_bytes` bounds the
     keys and values of all slots. `chunk` is the number of tokens in one step. `threads` are the
-    CPU threads of the step. `converted` is the directory that keeps converted `.gguf` files.
+    CPU threads of the step. `drafted` is the most tokens that are drafted for a request in a step.
+    `converted` is the directory that keeps converted `.gguf` files.
     """
 
     model: str = DEFAULT_MODEL
@@ -35,6 +36,7 @@ class Options:
     cache_bytes: int | None = None
     chunk: int | None = None
     threads: int | None = None
+    drafted: int = 0
     converted: str | None = None
 
     def encode(self) -> str:

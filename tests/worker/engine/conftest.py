@@ -53,9 +53,14 @@ def models() -> Callable[[str], Loaded]:
 def fresh(models: Callable[[str], Loaded]) -> Fresh:
     """Make an engine with empty slots over a model that is loaded already."""
 
-    def engine(kind: str = "bigcode", *, slots: int = 4, budget: int = 64) -> Batching:
+    def engine(
+        kind: str = "bigcode", *, slots: int = 4, budget: int = 64, drafted: int = 0
+    ) -> Batching:
         model = models(kind)
         memory = Slots(model.slots.layers, slots, model.about.positions)
-        return Batching(model.network, memory, vocabulary=model.about.vocabulary, budget=budget)
+        vocabulary = model.about.vocabulary
+        return Batching(
+            model.network, memory, vocabulary=vocabulary, budget=budget, drafted=drafted
+        )
 
     return engine
