@@ -26,6 +26,7 @@ MODELS: dict[str, Callable[[], Path]] = {
     "long": long_bigcode,
     "mistral": tiny_mistral,
     "starchat": shallow_starchat,
+    "starchat-long": lambda: shallow_starchat(layers=1),
 }
 
 

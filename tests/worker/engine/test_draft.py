@@ -145,6 +145,19 @@ def test_the_budget_of_a_step_holds_for_drafts_too() -> None:
     assert [(work.count, len(work.drafted)) for work in step] == [(1, 0), (11, 0)]
 
 
+def test_two_that_draft_share_what_is_left_of_a_step() -> None:
+    """The second one gets what the first one's draft leaves."""
+    schedule = Schedule(slots=2, budget=30, drafted=MOST, ridge=1e6)
+    for name in "ab":
+        schedule.add(Request(name, (*PROMPT, 1, 2), Sampling(30)))
+    schedule.admit()
+    for work in schedule.plan():
+        schedule.advance(work, [3])
+    schedule.budget = 11
+
+    assert sorted(len(work.drafted) for work in schedule.plan()) == [1, MOST]
+
+
 @pytest.mark.parametrize(
     ("stop", "chosen"),
     [((), [9]), ((), [4, 9]), ((4,), [4]), ((), [4, 5, 6, 7, 8, 9, 1, 2, 4])],
@@ -252,11 +265,13 @@ def test_what_a_wrong_draft_left_is_never_reused(fresh: Fresh) -> None:
 
 
 def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: Fresh) -> None:
-    """What follows a drafted id that breaks its own row leaves no trace in the slot."""
-    engine = fresh("llama", drafted=MOST)
+    """An id that breaks its own row is drafted once, and what it left is gone from the slot."""
+    # Beside a longer thread a slot is attended to beyond its own length.
+    beside = Request("beside", tuple(range(100, 145)), Sampling(24, temperature=0))
     request = Request("a", (13, *range(60, 80)), GREEDY)
-    expected = run(fresh("llama"), [request])
-    replies = {"a": Reply(failure=engine.add(request))}
+    expected = run(fresh("llama"), [request, beside])
+    engine = fresh("llama", drafted=MOST)
+    replies = {asked.id: Reply(failure=engine.add(asked)) for asked in (request, beside)}
     for _ in range(4):
         note(replies, engine.step())
     drafter = engine.schedule.running["a"].drafter
@@ -268,10 +283,10 @@ def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: Fresh) -> N
     kept = table[13].clone()
     table[13] = torch.nan
     try:
-        note(replies, engine.step())
+        for _ in range(30):
+            if engine.busy:
+                note(replies, engine.step())
     finally:
         table[13] = kept
-    while engine.busy:
-        note(replies, engine.step())
 
     assert replies == expected
