@@ -81,7 +81,9 @@ class Settings(Shared):
     starchat_attempts: int = setting(
         3, "a whole number from 1 to 10", "Generations that may fail for one question.", ge=1, le=10
     )
-    starchat_deadline: float = _seconds(1800, "How long a question may wait for its reply.")
+    starchat_deadline: float = _seconds(
+        1800, "How long a question may wait for its reply, and how long its reply may take."
+    )
     starchat_grace: float = _seconds(60, "How long running replies may finish after SIGTERM.", 3600)
     starchat_edit_pace: float = _seconds(1.2, "Least time between two edits of a reply.", 60)
     starchat_result_ttl: int = setting(

@@ -10,6 +10,7 @@ says there, with the random number of that place, as long as it is the drafted o
 the same with drafts and without, also a sampled one.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -81,8 +82,7 @@ class Batching:
 
     def stop(self, request_id: str) -> Ended | None:
         """End a request and free its slot; `None` where it is over already."""
-        live = self.schedule.remove(request_id)
-        return _ended(live, FinishReason.STOPPED) if live else None
+        return self._end(request_id, FinishReason.STOPPED)
 
     def forget(self, scope: str) -> None:
         """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
@@ -90,22 +90,37 @@ class Batching:
             self._slots.wipe(slot)
 
     def step(self) -> Outcome:
-        """Feed the next tokens of everything that runs. Raises `DeviceLostError`."""
-        self.schedule.admit()
-        step = self.schedule.plan()
+        """
+        Feed the next tokens of everything that runs, but for what is past its deadline.
+
+        Raises `DeviceLostError`.
+        """
         self.steps += 1
         outcome = Outcome()
+        for name in self.schedule.late(time.monotonic()):
+            if ended := self._end(name, FinishReason.TIMEOUT):
+                outcome.ended[name] = ended
+        self.schedule.admit()
+        step = self.schedule.plan()
+        if step:
+            self._take(step, outcome)
+        return outcome
+
+    def _end(self, request_id: str, reason: FinishReason) -> Ended | None:
+        live = self.schedule.remove(request_id)
+        return _ended(live, reason) if live else None
+
+    def _take(self, step: list[Work], outcome: Outcome) -> None:
         try:
             with torch.inference_mode():
                 chosen = self._choose(step, self._forward(step), outcome)
         except Exception as error:  # noqa: BLE001 - whatever broke the step, its neighbours go on
             self._recover(step, error, outcome)
-            return outcome
+            return
         for work in step:
             found = chosen.get(work.live.request.id, [])
             if found or not work.complete:
                 self._advance(work, found, outcome)
-        return outcome
 
     def _forward(self, step: list[Work]) -> Tensor:
         """Return the logits `[choices of the works, vocabulary]`, in the order of the step."""

@@ -134,6 +134,12 @@ class Schedule:
                 return entry[2]
         return None
 
+    def late(self, now: float) -> list[str]:
+        """Return the requests, waiting or running, whose deadline has passed (s, monotonic)."""
+        lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
+        requests = [live.request for live in lives]
+        return [r.id for r in requests if r.deadline is not None and r.deadline <= now]
+
     def forget(self, scope: str) -> list[int]:
         """Let nothing of a scope be used again; returns the free slots that still hold some."""
         lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
