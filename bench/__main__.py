@@ -21,8 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     engine.add_argument(
         "--requests", type=int, nargs="+", default=COUNTS, help="requests that arrive at once"
     )
+    speculation = commands.add_parser("speculation", help="what drafting saves and costs, on a CPU")
+    speculation.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
     chosen = parser.parse_args(arguments)
-    print({"replies": _replies, "line": _line, "engine": _engine}[chosen.command](chosen))
+    tables = {"replies": _replies, "line": _line, "engine": _engine, "speculation": _speculation}
+    print(tables[chosen.command](chosen))
 
 
 def _replies(chosen: argparse.Namespace) -> str:
@@ -41,6 +44,12 @@ def _engine(chosen: argparse.Namespace) -> str:
     from bench import engine  # noqa: PLC0415
 
     return engine.table(engine.run(chosen.requests, chosen.rounds))
+
+
+def _speculation(chosen: argparse.Namespace) -> str:
+    from bench import speculation  # noqa: PLC0415
+
+    return speculation.table(speculation.run(chosen.rounds))
 
 
 if __name__ == "__main__":

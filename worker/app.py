@@ -99,6 +99,7 @@ def _options(settings: Settings) -> Options:
         quantize=None if settings.starchat_quantize == "none" else settings.starchat_quantize,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
+        drafted=settings.starchat_speculation,
     )
 
 

@@ -57,8 +57,13 @@ class Wishes:
 
 @dataclass(slots=True)
 class Reading:
-    """A reply while it is generated, and what is known of it at the end."""
+    """
+    A reply while it is generated, and what is known of it at the end.
 
+    It is cut at its `deadline` (s, monotonic).
+    """
+
+    deadline: float | None = None
     text: str = ""
     reason: FinishReason = FinishReason.STOPPED
     new_tokens: int = 0
@@ -180,7 +185,7 @@ class Generation:
         """Generate; yields the text so far each time it grows, and fills in `reading`."""
         text = TextStream(room.dialogue.tokenizer, room.dialogue.stop_texts)
         started = time.monotonic()
-        async with aclosing(self._events(room, name, prompt, scope)) as events:
+        async with aclosing(self._events(room, name, prompt, scope, reading.deadline)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     reading.reason, reading.new_tokens = event.reason, event.new_tokens
@@ -196,7 +201,9 @@ class Generation:
                     break
         reading.text += text.finish()
 
-    def _events(self, room: Room, name: str, prompt: Prompt, scope: str) -> AsyncGenerator[Event]:
+    def _events(
+        self, room: Room, name: str, prompt: Prompt, scope: str, deadline: float | None
+    ) -> AsyncGenerator[Event]:
         wishes = self._wishes
         sampling = Sampling(
             max_new_tokens=prompt.max_new_tokens,
@@ -211,6 +218,7 @@ class Generation:
             sampling=sampling,
             stop=room.dialogue.stop,
             scope=scope,
+            deadline=deadline,
         )
         return self._engine.start(request)
 

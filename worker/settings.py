@@ -53,6 +53,13 @@ class Settings(Shared):
         ge=1,
         le=1024,
     )
+    starchat_speculation: int = setting(
+        8,
+        "a whole number from 0 to 32, 0 for none",
+        "Tokens guessed ahead at most, from the thread's own words; no reply changes by it.",
+        ge=0,
+        le=32,
+    )
     starchat_max_new_tokens: int = setting(
         256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191
     )
@@ -77,7 +84,9 @@ class Settings(Shared):
     starchat_attempts: int = setting(
         3, "a whole number from 1 to 10", "Generations that may fail for one question.", ge=1, le=10
     )
-    starchat_deadline: float = _seconds(1800, "How long a question may wait for its reply.")
+    starchat_deadline: float = _seconds(
+        1800, "How long a question may wait for its reply, and how long its reply may take."
+    )
     starchat_grace: float = _seconds(60, "How long running replies may finish after SIGTERM.", 3600)
     starchat_edit_pace: float = _seconds(1.2, "Least time between two edits of a reply.", 60)
     starchat_result_ttl: int = setting(

@@ -29,7 +29,11 @@ class GiveBackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`attempts` generations may fail; a question may wait `deadline` seconds for its slot."""
+    """
+    `attempts` generations may fail; a question may wait `deadline` seconds for its slot.
+
+    So many seconds after the question was taken up its reply is cut.
+    """
 
     attempts: int
     deadline: float

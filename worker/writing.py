@@ -1,6 +1,7 @@
 """One attempt at an answer: waits for model and slot, generates, shows the text as it grows."""
 
 import asyncio
+import time
 from contextlib import aclosing
 
 import structlog
@@ -9,7 +10,7 @@ from contract.conversation import Conversation, Speaker
 from contract.job import Job
 from worker import reply
 from worker.ending import end
-from worker.engine import EngineError, RequestRefusedError
+from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import NoReplyError, OutOfTimeError
 from worker.faults import Faults, Point
 from worker.generation import Generation, Reading, Room
@@ -40,7 +41,8 @@ class Writing:
         self._name = task.ledger.lease.member
         self.attempt = 0
         """Which attempt at this job it is, once generation has started."""
-        self.reading = Reading()
+        # From here on, not from the question: a job that is taken up late may be answered too.
+        self.reading = Reading(deadline=time.monotonic() + limits.deadline)
         self.facts = Facts(model="", reason=str(self.reading.reason), max_new_tokens=0)
 
     async def write(self, turns: Conversation, before: int) -> None:
@@ -100,6 +102,8 @@ class Writing:
         finally:
             self.facts = self._facts(room, prompt)
         self._task.charged = False
+        if self.reading.reason is FinishReason.TIMEOUT and not self.reading.text:
+            raise OutOfTimeError
 
     def _facts(self, room: Room, prompt: Prompt) -> Facts:
         return Facts(

@@ -22,7 +22,7 @@ from worker.engine.sample import uniform
 GREEDY = Sampling(max_new_tokens=24, temperature=0)
 
 Fresh = Callable[..., Batching]
-"""Makes an engine with empty slots: `fresh(kind, slots=…, budget=…)`."""
+"""Makes an engine with empty slots: `fresh(kind, slots=…, budget=…, drafted=…)`."""
 
 MOST_STEPS = 5000
 """No test takes more: an engine that stands still is an error, not a hang."""

@@ -32,11 +32,16 @@ class LoadError(EngineError):
 
 
 class FinishReason(StrEnum):
-    """Why a request ended: the model said stop, its limit was reached, or somebody stopped it."""
+    """
+    Why a request ended.
+
+    The model said stop, its limit was reached, somebody stopped it, or its deadline passed.
+    """
 
     STOP = "stop"
     LENGTH = "length"
     STOPPED = "stopped"
+    TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Request:
     A prompt to continue. `prompt` are token ids; `stop` are ids that end the reply.
 
     What a slot still holds of an earlier request is used again only within the same non-empty
-    `scope` (a team). Where slots are few, the greater `priority` goes first.
+    `scope` (a team). Where slots are few, the greater `priority` goes first. At its `deadline` (s,
+    monotonic, a clock that parent and child share) it ends with what there is of its reply.
     """
 
     id: str
@@ -69,6 +75,7 @@ class Request:
     stop: tuple[int, ...] = ()
     scope: str = ""
     priority: int = 0
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ def _serve(pipe: Pipe, options: Options) -> None:
         vocabulary=loaded.about.vocabulary,
         budget=loaded.budget,
         shelf=loaded.shelf,
+        drafted=options.drafted,
     )
     pipe.send({"ready": wire.model_to(loaded.about)})
     log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)

@@ -4,8 +4,13 @@ The step: one forward pass over everything that runs, and what became of each re
 One request can never fail another: what cannot run is refused before it waits, unusable logits
 fail their own request, and after any other error the slots are rebuilt and every live request is
 read again from its tokens, suspects alone until each has gone through.
+
+Where tokens are drafted for a request, one is chosen at each of their places from what the model
+says there, with the random number of that place, as long as it is the drafted one. So a reply is
+the same with drafts and without, also a sampled one.
 """
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,10 +20,11 @@ from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
 from worker.engine.attend import Chunk, Packed
+from worker.engine.draft import RIDGE
 from worker.engine.exits import DeviceLostError
 from worker.engine.limits import refusal
 from worker.engine.parked import Claim
-from worker.engine.sample import MOST, NoProbabilitiesError, choose, needs_row, ordered, uniform
+from worker.engine.sample import MOST, choose, needs_row, ordered, uniform
 from worker.engine.schedule import Live, Schedule, Work
 from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
@@ -48,19 +54,30 @@ class Outcome:
 
 
 class Batching:
-    """Many requests, one model. `model` must use the attention of `worker.engine.attend`."""
+    """
+    Many requests, one model. `model` must use the attention of `worker.engine.attend`.
+
+    `budget` are the most tokens in a step, `drafted` the most that are drafted for a request in it,
+    `shelf` the bytes of what slots had to give up.
+    """
 
     def __init__(
-        self, model: nn.Module, slots: Slots, *, vocabulary: int, budget: int, shelf: int = 0
+        self,
+        model: nn.Module,
+        slots: Slots,
+        *,
+        vocabulary: int,
+        budget: int,
+        drafted: int = 0,
+        shelf: int = 0,
     ) -> None:
-        """`budget` is the most tokens in one step, `shelf` the bytes of what slots gave up."""
-        self.schedule = Schedule(slots.count, budget)
+        self._device = slots.layers[0].device
+        self.schedule = Schedule(slots.count, budget, drafted, RIDGE[self._device.type])
         self.shelf: Shelf[list[Tensor]] = Shelf(shelf)
         self.steps = 0
         self._model = model
         self._slots = slots
         self._vocabulary = vocabulary
-        self._device = slots.layers[0].device
 
     @property
     def busy(self) -> bool:
@@ -76,8 +93,7 @@ class Batching:
 
     def stop(self, request_id: str) -> Ended | None:
         """End a request and free its slot; `None` where it is over already."""
-        live = self.schedule.remove(request_id)
-        return _ended(live, FinishReason.STOPPED) if live else None
+        return self._end(request_id, FinishReason.STOPPED)
 
     def forget(self, scope: str) -> None:
         """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
@@ -92,7 +108,7 @@ class Batching:
         for live, claim in self.schedule.admit():
             try:
                 live.held = self._furnish(live, claim)
-            except Exception as error:
+            except Exception as error:  # what was to save time must cost no reply
                 if _device_lost(error):
                     raise DeviceLostError(type(error).__name__) from error
                 self.shelf.clear()
@@ -115,35 +131,53 @@ class Batching:
         return claim.held
 
     def step(self) -> Outcome:
-        """Feed the next tokens of everything that runs. Raises `DeviceLostError`."""
-        self.admit()
-        step = self.schedule.plan()
+        """
+        Feed the next tokens of everything that runs, but for what is past its deadline.
+
+        Raises `DeviceLostError`.
+        """
         self.steps += 1
         outcome = Outcome()
+        for name in self.schedule.late(time.monotonic()):
+            if ended := self._end(name, FinishReason.TIMEOUT):
+                outcome.ended[name] = ended
+        self.admit()
+        step = self.schedule.plan()
+        if step:
+            self._take(step, outcome)
+        return outcome
+
+    def _end(self, request_id: str, reason: FinishReason) -> Ended | None:
+        live = self.schedule.remove(request_id)
+        return _ended(live, reason) if live else None
+
+    def _take(self, step: list[Work], outcome: Outcome) -> None:
         try:
             with torch.inference_mode():
                 chosen = self._choose(step, self._forward(step), outcome)
         except Exception as error:  # noqa: BLE001 - whatever broke the step, its neighbours go on
             self._recover(step, error, outcome)
-            return outcome
+            return
         for work in step:
-            if work.live.request.id not in outcome.failed:
-                self._advance(work, chosen.get(work.live.request.id), outcome)
-        return outcome
+            found = chosen.get(work.live.request.id, [])
+            if found or not work.complete:
+                self._advance(work, found, outcome)
 
     def _forward(self, step: list[Work]) -> Tensor:
-        """Return the logits `[complete works, vocabulary]`, in the order of the step."""
+        """Return the logits `[choices of the works, vocabulary]`, in the order of the step."""
         ids: list[int] = []
         positions: list[int] = []
-        last, chunks = [], []
-        growing = [work for work in step if work.count == 1 and work.complete]
+        rows: list[int] = []
+        growing, chunks = [], []
         for work in step:
-            if not (work.count == 1 and work.complete):
-                chunks.append(Chunk(work.live.slot, work.start, work.count, len(ids)))
-            ids += work.ids
-            positions += range(work.start, work.start + work.count)
-            if work.complete:
-                last.append(len(ids) - 1)
+            fed = work.ids
+            if len(fed) == 1 and work.complete:
+                growing.append(work)
+            else:
+                chunks.append(Chunk(work.live.slot, work.start, len(fed), len(ids)))
+            ids += fed
+            positions += range(work.start, work.start + len(fed))
+            rows += range(len(ids) - work.choices, len(ids))
         packed = Packed(
             self._slots,
             [work.live.slot for work in growing],
@@ -154,7 +188,7 @@ class Batching:
             input_ids=self._row(ids),
             position_ids=self._row(positions),
             use_cache=False,
-            logits_to_keep=torch.tensor(last, dtype=torch.long, device=self._device),
+            logits_to_keep=torch.tensor(rows, dtype=torch.long, device=self._device),
             packed=packed,
         )
         logits: Tensor = found.logits[0]
@@ -163,37 +197,56 @@ class Batching:
     def _row(self, numbers: list[int]) -> Tensor:
         return torch.tensor([numbers], dtype=torch.long, device=self._device)
 
-    def _choose(self, step: list[Work], logits: Tensor, outcome: Outcome) -> dict[str, int]:
-        """Return the next id of each request whose pending tokens are all fed."""
-        lives = [work.live for work in step if work.complete]
-        chosen: dict[str, int] = {}
-        if not lives:
+    def _choose(self, step: list[Work], logits: Tensor, outcome: Outcome) -> dict[str, list[int]]:
+        """Return the next ids of each request whose pending tokens are all fed."""
+        chosen: dict[str, list[int]] = {}
+        if not len(logits):
             return chosen
         most = logits.float().topk(min(MOST, logits.shape[1]))
         values, ids = most.values.cpu().numpy(), most.indices.cpu().numpy()
-        for row, live in enumerate(lives):
-            try:
-                chosen[live.request.id] = self._next(live, values[row], ids[row], logits[row])
-            except NoProbabilitiesError:
-                outcome.failed[live.request.id] = "nothing to choose from"
-                self._slots.wipe(live.slot)
-                self.schedule.remove(live.request.id, sound=False)
+        first = 0
+        for work in step:
+            rows = slice(first, first + work.choices)
+            first = rows.stop
+            if work.choices:
+                found = self._next(work, values[rows], ids[rows], logits[rows])
+                chosen[work.live.request.id] = found
+                if not found:
+                    self._fail(work, outcome)
         return chosen
 
-    def _next(self, live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor) -> int:
-        sampling = live.request.sampling
-        logits, ids = ordered(values, ids)
-        if needs_row(logits, sampling):
-            whole = row.float().cpu().numpy()
-            logits, ids = ordered(whole, np.arange(whole.size))
-        return choose(logits, ids, sampling, uniform(sampling, live.new))
+    def _next(self, work: Work, values: np.ndarray, ids: np.ndarray, rows: Tensor) -> list[int]:
+        """Choose a token at each row while the one before was drafted; none where none can be."""
+        chosen: list[int] = []
+        if not np.isfinite(values[:, 0]).all():
+            return chosen
+        sampling, new = work.live.request.sampling, work.live.new
+        while not chosen or work.leads_on(chosen):
+            row = len(chosen)
+            logits, places = ordered(values[row], ids[row])
+            if needs_row(logits, sampling):
+                whole = rows[row].float().cpu().numpy()
+                logits, places = ordered(whole, np.arange(whole.size))
+            chosen.append(choose(logits, places, sampling, uniform(sampling, new + row)))
+        return chosen
 
-    def _advance(self, work: Work, token: int | None, outcome: Outcome) -> None:
+    def _fail(self, work: Work, outcome: Outcome) -> None:
+        """Give a request up whose logits are unusable, or its drafts, which may be to blame."""
         live = work.live
-        before = live.new
-        reason = self.schedule.advance(work, token)
-        if live.new > before and token is not None:
-            outcome.tokens[live.request.id] = [token]
+        if work.drafted:
+            live.drafter = None
+            self._slots.wipe(live.slot, work.start)
+            return
+        outcome.failed[live.request.id] = "nothing to choose from"
+        self._slots.wipe(live.slot)
+        self.schedule.remove(live.request.id, sound=False)
+
+    def _advance(self, work: Work, chosen: list[int], outcome: Outcome) -> None:
+        live = work.live
+        before = len(live.tokens)
+        reason = self.schedule.advance(work, chosen)
+        if len(live.tokens) > before:
+            outcome.tokens[live.request.id] = live.tokens[before:]
         if reason is not None:
             self.schedule.remove(live.request.id)
             outcome.ended[live.request.id] = _ended(live, reason)

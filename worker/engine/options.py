@@ -24,8 +24,8 @@ class Options:
     `auto`; `quantize` is `int8`, `nf4` or nothing. `positions` shortens the model's own longest
     prompt plus reply. `cache_bytes` bounds the keys and values of all slots, `shelf_bytes` those
     that were moved out of slots into the host's memory. `chunk` is the number of tokens in one
-    step. `threads` are the CPU threads of the step. `converted` is the directory that keeps
-    converted `.gguf` files.
+    step. `threads` are the CPU threads of the step. `drafted` is the most tokens that are drafted
+    for a request in a step. `converted` is the directory that keeps converted `.gguf` files.
     """
 
     model: str = DEFAULT_MODEL
@@ -39,6 +39,7 @@ class Options:
     shelf_bytes: int | None = None
     chunk: int | None = None
     threads: int | None = None
+    drafted: int = 0
     converted: str | None = None
 
     def encode(self) -> str:

@@ -3,13 +3,16 @@ Who runs in which slot and which tokens go into the next step; pure Python, no t
 
 A live request is its tokens (prompt and reply so far) and the number of them whose keys and values
 its slot holds. What is not held yet is fed in: one token for a request that is growing, a chunk
-for one that is being read. So a request that lost its slot's memory is simply read again.
+for one that is being read. So a request that lost its slot's memory is simply read again. Behind
+its one token a growing request may be fed drafted ones; they count once they are chosen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
+from worker.engine.draft import Drafter, worthwhile
 from worker.engine.parked import Claim, Parked
 
 MOST_FAILURES = 4
@@ -27,6 +30,10 @@ class Live:
     held: int = 0
     failures: int = 0
     suspect: bool = False
+    drafter: Drafter | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.drafter = Drafter(self.tokens)
 
     @property
     def new(self) -> int:
@@ -41,29 +48,55 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The part of one step that belongs to one request: `count` tokens from position `start`."""
+    """
+    The part of one step that belongs to one request: `count` tokens from position `start`.
+
+    After them come `drafted` tokens, which are not the request's own yet.
+    """
 
     live: Live
     start: int
     count: int
+    drafted: tuple[int, ...] = ()
 
     @property
     def ids(self) -> list[int]:
         """The tokens to feed."""
-        return self.live.tokens[self.start : self.start + self.count]
+        return [*self.live.tokens[self.start : self.start + self.count], *self.drafted]
 
     @property
     def complete(self) -> bool:
         """Whether the next token can be chosen after this."""
         return self.start + self.count == len(self.live.tokens)
 
+    @property
+    def choices(self) -> int:
+        """How many tokens can be chosen after this, if all that are drafted are chosen."""
+        return 1 + len(self.drafted) if self.complete else 0
+
+    def leads_on(self, chosen: Sequence[int]) -> bool:
+        """Whether a token can be chosen after those that were: the last one was fed, as drafted."""
+        place = len(chosen) - 1
+        return self.drafted[place : place + 1] == (chosen[-1],) and not self.ends(chosen[-1])
+
+    def ends(self, token: int) -> bool:
+        """Whether a token ends the reply; it is no part of it."""
+        return token in self.live.request.stop
+
 
 @dataclass(slots=True)
 class Schedule:
-    """Waiting and running requests. `budget` is the most tokens in one step."""
+    """
+    Waiting and running requests. `budget` is the most tokens in one step.
+
+    Up to `drafted` tokens are drafted for a request in a step, where that is worth it on a device
+    whose `ridge` is given (see `worker.engine.draft`); 0 turns it off.
+    """
 
     slots: int
     budget: int
+    drafted: int = 0
+    ridge: float = 0.0
     waiting: list[tuple[int, int, Live]] = field(default_factory=list)
     running: dict[str, Live] = field(default_factory=dict)
     free: Parked = field(init=False)
@@ -100,6 +133,12 @@ class Schedule:
                 self.waiting.sort()
                 return entry[2]
         return None
+
+    def late(self, now: float) -> list[str]:
+        """Return the requests, waiting or running, whose deadline has passed (s, monotonic)."""
+        lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
+        requests = [live.request for live in lives]
+        return [r.id for r in requests if r.deadline is not None and r.deadline <= now]
 
     def forget(self, scope: str) -> list[int]:
         """Let nothing of a scope be used again; returns the free slots that still hold some."""
@@ -139,18 +178,47 @@ class Schedule:
             if live.pending > 1 and room > 0:
                 reading.append(Work(live, live.held, min(live.pending, room)))
                 room -= reading[-1].count
+        if self.drafted:
+            growing = self._with_drafts(growing, room, self.budget - room)
         return growing + reading
 
-    def advance(self, work: Work, token: int | None) -> FinishReason | None:
-        """Note that a step went through, with the token chosen for this request if there is one."""
+    def _with_drafts(self, growing: list[Work], room: int, rows: int) -> list[Work]:
+        """Add drafts to the growing requests of a step of `rows` tokens; those without go first."""
+        plain: list[Work] = []
+        drafting: list[Work] = []
+        for work in growing:
+            drafted = self._draft(work.live, room, rows)
+            room -= len(drafted)
+            rows += len(drafted)
+            (drafting if drafted else plain).append(replace(work, drafted=drafted))
+        return plain + drafting
+
+    def _draft(self, live: Live, room: int, rows: int) -> tuple[int, ...]:
+        if live.drafter is None:
+            return ()
+        live.drafter.learn()
+        # The last token of a reply is chosen and never fed.
+        most = min(self.drafted, room, live.request.sampling.max_new_tokens - live.new - 1)
+        length = worthwhile(live.drafter.trust, rows, self.ridge, most)
+        return tuple(live.drafter.draft(length))
+
+    def advance(self, work: Work, chosen: Sequence[int]) -> FinishReason | None:
+        """
+        Note that a step went through, with the tokens chosen for this request, if any, in order.
+
+        All but the last one were drafted, so their keys and values are held already; what the slot
+        has beyond is fed again. The last one may end the reply.
+        """
         live = work.live
         live.held += work.count
-        if token is None:
+        if not chosen:
             return None
         live.suspect = False
-        if token in live.request.stop:
+        live.held += len(chosen) - 1
+        if work.ends(chosen[-1]):
+            live.tokens += chosen[:-1]
             return FinishReason.STOP
-        live.tokens.append(token)
+        live.tokens += chosen
         if live.new >= live.request.sampling.max_new_tokens:
             return FinishReason.LENGTH
         return None

@@ -47,10 +47,10 @@ class Slots:
         """Return a layer's block; `[0]` are the keys, `[1]` the values."""
         return self._blocks[index]
 
-    def wipe(self, slot: int) -> None:
-        """Make what a slot holds finite again."""
+    def wipe(self, slot: int, start: int = 0) -> None:
+        """Make what a slot holds from a position on finite again."""
         for block in self._blocks:
-            block[:, slot].zero_()
+            block[:, slot, :, start:].zero_()
 
     @property
     def position_bytes(self) -> int:

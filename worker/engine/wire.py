@@ -42,6 +42,7 @@ def request_from(fields: dict[str, Any]) -> Request:
         stop=tuple(fields["stop"]),
         scope=fields["scope"],
         priority=fields["priority"],
+        deadline=fields["deadline"],
     )
 
 

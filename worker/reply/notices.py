@@ -8,6 +8,7 @@ from worker.reply.parts import Facts, Json
 WRITING: Final = "writing …"
 EMPTY: Final = "I have nothing to say to that. Asking in another way may help."
 STOPPED: Final = "Stopped here."
+LATE: Final = "Cut here, because it took longer than it may; ask me to continue."
 LOADING: Final = "The model is still loading. Your question waits and will be answered."
 RETRYING: Final = "Something went wrong while I was answering. I am trying again."
 INVENTED: Final = (
@@ -42,7 +43,7 @@ def ending(facts: Facts) -> str:
     """Return why the reply ends where it does, if the model did not end it."""
     if facts.reason == "length":
         return f"Cut at {facts.max_new_tokens} tokens; ask me to continue."
-    return STOPPED if facts.reason == "stopped" else ""
+    return {"stopped": STOPPED, "timeout": LATE}.get(facts.reason, "")
 
 
 def dropped(count: int) -> str:

@@ -26,6 +26,7 @@ MODELS: dict[str, Callable[[], Path]] = {
     "long": long_bigcode,
     "mistral": tiny_mistral,
     "starchat": shallow_starchat,
+    "starchat-long": lambda: shallow_starchat(layers=1),
 }
 
 
@@ -54,7 +55,12 @@ def fresh(models: Callable[[str], Loaded]) -> Fresh:
     """Make an engine with empty slots over a model that is loaded already."""
 
     def engine(
-        kind: str = "bigcode", *, slots: int = 4, budget: int = 64, shelf: int = 0
+        kind: str = "bigcode",
+        *,
+        slots: int = 4,
+        budget: int = 64,
+        drafted: int = 0,
+        shelf: int = 0,
     ) -> Batching:
         model = models(kind)
         memory = Slots(model.slots.layers, slots, model.about.positions)
@@ -63,6 +69,7 @@ def fresh(models: Callable[[str], Loaded]) -> Fresh:
             memory,
             vocabulary=model.about.vocabulary,
             budget=budget,
+            drafted=drafted,
             shelf=shelf,
         )
 

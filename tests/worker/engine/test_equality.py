@@ -49,6 +49,18 @@ def test_the_last_positions_of_a_long_window_are_right(models: Models, fresh: Fr
     assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
 
 
+def test_starchats_own_geometry_is_right_to_its_last_position(models: Models, fresh: Fresh) -> None:
+    """8,192 positions for 48 heads and all ids: one thin layer, and otherwise the real thing."""
+    model = models("starchat-long")
+    prompt = tuple((7919 * n) % 1000 for n in range(8176))  # goes round, so that drafts come in
+    request = Request("long", prompt, Sampling(max_new_tokens=16, temperature=0))
+
+    replies = run(fresh("starchat-long", slots=1, budget=1024, drafted=8), [request])
+
+    assert len(prompt) + 16 == model.about.positions == 8192
+    assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
+
+
 @pytest.mark.parametrize(
     "sampling",
     [

@@ -20,9 +20,17 @@ def forward(schedule: Schedule, token: int = 1) -> list[Work]:
     schedule.admit()
     step = schedule.plan()
     for work in step:
-        if schedule.advance(work, token if work.complete else None):
+        chosen = [token] if work.complete else []
+        while chosen and work.leads_on(chosen):
+            chosen.append(token)
+        if schedule.advance(work, chosen):
             schedule.remove(work.live.request.id)
     return step
+
+
+def positions(work: Work) -> int:
+    """Return how many positions a request needs at most."""
+    return len(work.live.request.prompt) + work.live.request.sampling.max_new_tokens
 
 
 def names(step: list[Work]) -> list[str]:
@@ -78,7 +86,7 @@ def test_a_request_ends_at_a_stop_id_which_is_not_part_of_the_reply() -> None:
     schedule.admit()
     [work] = schedule.plan()
 
-    assert schedule.advance(work, 9) is FinishReason.STOP
+    assert schedule.advance(work, [9]) is FinishReason.STOP
     assert work.live.new == 0
 
 
@@ -89,7 +97,7 @@ def test_a_request_ends_at_its_own_limit() -> None:
     schedule.admit()
     [work] = schedule.plan()
 
-    assert schedule.advance(work, 4) is FinishReason.LENGTH
+    assert schedule.advance(work, [4]) is FinishReason.LENGTH
     assert work.live.new == 1
 
 
@@ -173,21 +181,23 @@ def test_what_a_lost_slot_held_is_read_again() -> None:
     st.lists(st.tuples(st.integers(1, 30), st.integers(1, 6), st.integers(0, 2)), max_size=12),
     st.integers(1, 4),
     st.integers(1, 12),
+    st.integers(0, 3),
 )
 def test_every_request_gets_all_its_tokens_once_and_in_order(
-    wanted: list[tuple[int, int, int]], slots: int, budget: int
+    wanted: list[tuple[int, int, int]], slots: int, budget: int, drafted: int
 ) -> None:
-    """Whatever the mix, each position is fed exactly once and no step exceeds its budget."""
-    schedule = Schedule(slots=slots, budget=budget)
+    """Whatever the mix, each position is held exactly once and no step exceeds its budget."""
+    schedule = Schedule(slots=slots, budget=budget, drafted=drafted, ridge=1e6)
     for number, (length, new, priority) in enumerate(wanted):
         schedule.add(asking(str(number), length, new, priority=priority))
     fed: dict[str, list[int]] = {str(number): [] for number in range(len(wanted))}
     while schedule.busy:
         step = forward(schedule)
-        assert sum(work.count for work in step) <= max(budget, slots)
+        assert sum(len(work.ids) for work in step) <= max(budget, slots)
         assert len({work.live.slot for work in step}) == len(step)
         for work in step:
-            fed[work.live.request.id] += range(work.start, work.start + work.count)
+            assert work.start + len(work.ids) <= positions(work)
+            fed[work.live.request.id] += range(work.start, work.live.held)
 
     for number, (length, new, _) in enumerate(wanted):
         assert fed[str(number)] == list(range(length + new - 1))

@@ -35,6 +35,7 @@ requests = st.builds(
     stop=st.lists(st.integers(0, 50_000)).map(tuple),
     scope=st.text(),
     priority=st.integers(),
+    deadline=st.none() | st.floats(0, 1e9),
 )
 
 

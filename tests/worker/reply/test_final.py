@@ -46,9 +46,11 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
     """The reader learns why the reply ends, and how to go on."""
     cut = below("Half a", Facts("m", "length", 256))
     gone = below("Half a", Facts("m", "stopped", 256))
+    late = below("Half a", Facts("m", "timeout", 256))
 
     assert "Cut at 256 tokens; ask me to continue." in cut
     assert notices.STOPPED in gone
+    assert notices.LATE in late
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""Replies from a real engine, as one job gets them."""
+
+import time
+
+from contract.conversation import Speaker, Turn
+from tests.support.checkpoints import taught_checkpoint
+from tests.support.taught import ANSWERS, MUTEX
+from worker.engine import FinishReason
+from worker.engine.options import Options
+from worker.engine.process import EngineProcess
+from worker.generation import Generation, Reading, Wishes
+
+ASKED = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
+
+
+async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
+    """One whose time is up before it begins says nothing; the next one says all, drafts or not."""
+    options = Options(model=str(taught_checkpoint()), slots=1, threads=1, drafted=8)
+    engine = EngineProcess(options)
+    wishes = Wishes(new_tokens=100, temperature=0, top_k=0, top_p=1, system="")
+    generation = Generation(engine, wishes)
+    readings = [Reading(deadline=time.monotonic()), Reading(deadline=time.monotonic() + 3600)]
+    try:
+        room = await generation.room()
+        prompt = await generation.prompt(room, ASKED)
+        for reading in readings:
+            async for _ in generation.stream(room, "a", prompt, "T1", reading):
+                pass
+    finally:
+        await engine.close()
+
+    assert [reading.reason for reading in readings] == [FinishReason.TIMEOUT, FinishReason.STOP]
+    assert [reading.text.strip() for reading in readings] == ["", ANSWERS[MUTEX]]
