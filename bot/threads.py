@@ -42,6 +42,11 @@ SHUT: Final = frozenset(
         "thread_not_found",
         "no_permission",
         "access_denied",
+        "ekm_access_denied",
+        "accesslimited",
+        "team_access_not_granted",
+        "enterprise_is_restricted",
+        "channel_is_limited_access",
         "method_not_supported_for_channel_type",
     }
 )

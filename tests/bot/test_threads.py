@@ -177,7 +177,9 @@ def test_the_twin_of_a_mention_does_not_read_again(threads: Threads, workspace: 
     assert len(workspace.calls(start, "conversations.replies")) == 1
 
 
-@pytest.mark.parametrize("error", ["missing_scope", "not_in_channel", "thread_not_found"])
+@pytest.mark.parametrize(
+    "error", ["missing_scope", "not_in_channel", "thread_not_found", "ekm_access_denied"]
+)
 def test_a_thread_that_may_not_be_read_is_none(
     threads: Threads, workspace: Workspace, redis: Redis, error: str
 ) -> None:
