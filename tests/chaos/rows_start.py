@@ -97,9 +97,9 @@ class Started:
         """Wait until it says that it is ready."""
         until(lambda: self.status == 200, within=START, what=f"a ready {self.process.room}")
 
-    def said(self, event: str) -> int:
-        """Return how often it has logged an event."""
-        return sum(line.get("event") == event for line in events(self.process))
+    def said(self, event: str) -> list[str]:
+        """Return the errors that it has logged with an event, in their order."""
+        return [line["error"] for line in events(self.process) if line.get("event") == event]
 
 
 def shut_out(trial: Trial) -> None:
@@ -118,8 +118,10 @@ def shut_out(trial: Trial) -> None:
         bot.wait_ready()
         for one in (bot, worker):
             one.process.kill()
-        if worker.said(REASON) != 1:
-            trial.broken.append(f"{reason.name}: said {worker.said(REASON)} times")
+        said = worker.said(REASON)
+        # A server that is just starting is another reason than none.
+        if not said or len(said) != len(set(said)):
+            trial.broken.append(f"{reason.name}: said {', '.join(said)}")
     trial.stage.revive()
 
 
