@@ -91,6 +91,22 @@ def test_our_own_replies_are_read_with_their_questions(
     assert (found[1].kind, found[1].answers) == (Kind.REPLY, thread.ts)
 
 
+def test_an_edit_may_come_before_anything_is_known_of_its_thread(
+    threads: Threads, workspace: Workspace, redis: Redis
+) -> None:
+    """It is kept for what comes later, and does not pass for the whole thread."""
+    thread = talk(workspace, "a", "b")
+    threads.keep(thread, said(1, "unheard"), ts(1))
+    assert threads.newest(thread, ts(1)) is None
+    edited = said(1, "edited").model_copy(update={"ts": thread.ts})
+    threads.keep(thread, edited, LATER, early=True)
+
+    assert threads.newest(thread, thread.ts) == edited
+    assert threads.known(thread) is None
+    assert 0 < redis.ttl(keys.thread(thread.team, thread.channel, thread.ts)) <= 600
+    assert texts(threads.read(thread)) == ["edited", "b"]
+
+
 def test_events_are_entered_into_a_copy(threads: Threads, workspace: Workspace) -> None:
     """New and edited messages reach the copy without another call."""
     thread = talk(workspace, "a", "b")
