@@ -184,8 +184,9 @@ class Threads:
                 include_all_metadata=True,
             )
             yield from _listed(answer.get("messages"))
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
+            # A page that names itself as the next one would be read for ever.
+            if not cursor or cursor == before:
                 return
 
 

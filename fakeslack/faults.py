@@ -25,6 +25,8 @@ class Fault(StrEnum):
     """Status 200 and a page instead of an answer; the call has no effect."""
     TRUNCATED = "truncated"
     """The call has its effect, half of the JSON comes back."""
+    ENDLESS = "endless"
+    """The call has its effect; a page names itself as the next one, again and again."""
     DROP_BEFORE = "drop_before"
     """The connection is cut before the call has its effect."""
     DROP_AFTER = "drop_after"

@@ -91,6 +91,19 @@ def test_our_own_replies_are_read_with_their_questions(
     assert (found[1].kind, found[1].answers) == (Kind.REPLY, thread.ts)
 
 
+def test_a_page_that_names_itself_as_the_next_one_is_the_last(
+    threads: Threads, workspace: Workspace
+) -> None:
+    """A thread without an end is read to where it brings nothing new, and not twenty pages far."""
+    thread = talk(workspace, *"abcde")
+    workspace.faults({"method": "conversations.replies", "fault": "endless"})
+    start = len(workspace.calls())
+
+    assert texts(threads.read(thread)) == list("abcde")
+    assert len(workspace.calls(start)) <= 5
+    workspace.faults()
+
+
 def test_an_edit_may_come_before_anything_is_known_of_its_thread(
     threads: Threads, workspace: Workspace, redis: Redis
 ) -> None:

@@ -1,7 +1,6 @@
-"""Rows in which too many ask at once, one asks far too much, or a thread is far too long."""
+"""Rows in which too many ask at once, or one asks far too much."""
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +9,6 @@ from tests.chaos.asking import Question
 from tests.chaos.row import Row, percentile
 from tests.chaos.trial import Trial
 from tests.support.taught import GREET
-from tests.support.workspace import STARCHAT
 
 ACK_P99: Final = 1.0
 BOT_MIB: Final = 512
@@ -20,9 +18,6 @@ MEBIBYTE: Final = 2**20
 PATIENCE: Final = 60.0
 LOOK: Final = 0.5
 """Seconds between two looks at thousands of deliveries."""
-MESSAGES: Final = 5000
-"""Messages of the long thread."""
-MOST_READS: Final = 5
 TICK: Final = 0.5
 """Seconds of wait that the machine's own unrest may cost."""
 
@@ -104,34 +99,6 @@ def abuser(trial: Trial) -> None:
         trial.broken.append(f"{len(silent)} of the flood were told nothing")
 
 
-def long_thread(trial: Trial) -> None:
-    """Ask at the end of a thread of thousands that the bot has never seen."""
-    stage, workspace = trial.stage, trial.stage.workspace
-    person = stage.people[0]
-    wish = {"name": f"long-{trial.dice.random()}", "members": [person]}
-    channel = str(workspace.control("create", **wish)["channel"])
-    root = workspace.raw_post(channel, "How do I sort a list?", user=person)
-    for number in range(trial.many(MESSAGES)):
-        workspace.raw_post(channel, f"Number {number}.", user=person, thread_ts=root)
-    workspace.control("invite", channel=channel, user=STARCHAT)
-    calls = len(workspace.calls())
-    thread = Question(root, channel, root, person, "", time.monotonic())
-    question = trial.crowd.ask(GREET, person=person, after=thread)
-    trial.questions.append(question)
-    trial.faults["long thread"] += 1
-    trial.settle()
-    made = Counter(call["method"] for call in workspace.calls(calls))
-    reads = made["conversations.replies"]
-    count = trial.many(MESSAGES)
-    trial.notes.append(f"{count} messages: {reads} reads, {made.total()} calls in all")
-    if reads > MOST_READS:
-        trial.broken.append(f"{reads} reads of one thread")
-    if not trial.following.shown(question, "final"):
-        trial.broken.append("no reply")
-    else:
-        trial.notes.append(f"answered after {trial.following.waited(question):.1f} s")
-
-
 def _waits(trial: Trial, asked: list[Question]) -> list[float]:
     """Return how long each of these questions waited for its end."""
     trial.questions += asked
@@ -151,4 +118,3 @@ def _resident(pid: int) -> float:
 
 BURST: Final = Row("L1", "burst of mentions, no worker yet", burst, answered=False)
 ABUSER: Final = Row("L3", "one person floods, twenty others ask", abuser)
-LONG_THREAD: Final = Row("D1", "question at the end of a thread of thousands", long_thread)

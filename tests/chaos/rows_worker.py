@@ -33,12 +33,14 @@ VICTIMS: Final = 5
 """Workers that die at each point, at scale 1."""
 MORE: Final = 10
 """How often some more questions are asked at most until all of them are dead."""
+PAUSE: Final = 2.0
+"""Seconds in which a worker may die before more is asked."""
 CAP: Final = 3
 """How often generation may begin for one question."""
 
 
 def at_point(name: str, what: str, point: Point, latest: int = 2) -> Row:
-    """Return the row in which workers die at a point, one after the other, beside two that live."""
+    """Return the row in which workers die at a point, one after the other, beside one alive."""
 
     def act(trial: Trial) -> None:
         nths = [trial.dice.randint(1, latest) for _ in range(max(1, int(VICTIMS * trial.scale)))]
@@ -48,7 +50,7 @@ def at_point(name: str, what: str, point: Point, latest: int = 2) -> Row:
         doomed = [Doomed(trial, victim) for victim in victims]
         trial.ask(trial.many(40, 16))
         for _ in range(MORE):
-            if all(one.dead for one in doomed):
+            if all(one.dead(PAUSE) for one in doomed):
                 break
             trial.ask(trial.many(10, 4))
         alive = [one for one in doomed if not one.died()]
@@ -172,13 +174,15 @@ def random_kills(trial: Trial) -> None:
     check_told(trial)
 
 
-ROWS: Final = (
+AT_POINTS: Final = (
     at_point("W1", "right after dequeue", Point.DEQUEUED),
     at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
     at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
     at_point("W4", "while generating", Point.GENERATING, 9),
     at_point("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
     at_point("W6", "after the final, before its record", Point.AFTER_FINAL),
+)
+ROWS: Final = (
     Row("W7", "poison: its worker dies each time it is answered", poison),
     Row("W11", "engine killed under its worker, and hung", engine),
     Row(

@@ -119,15 +119,14 @@ class Doomed:
         self._watch = threading.Thread(target=self._wait, name="doomed", daemon=True)
         self._watch.start()
 
-    @property
-    def dead(self) -> bool:
-        """Whether it has come."""
+    def dead(self, within: float = 0.0) -> bool:
+        """Wait for the death and say whether it came; where it did not, the process goes on."""
+        self._watch.join(within)
         return not self._watch.is_alive()
 
     def died(self, within: float = 30.0) -> bool:
         """Wait for the death; end the process where it does not come. Say whether it came."""
-        self._watch.join(within)
-        dead = self.dead
+        dead = self.dead(within)
         self._trial.stage.drop(self._victim)
         self._watch.join()
         if not dead:
