@@ -35,6 +35,9 @@ MORE: Final = 10
 """How often some more questions are asked at most until all of them are dead."""
 PAUSE: Final = 2.0
 """Seconds in which a worker may die before more is asked."""
+LOADED: Final = "model loaded"
+KILLS: Final = 2
+"""Deaths in the row in which they come by chance."""
 CAP: Final = 3
 """How often generation may begin for one question."""
 
@@ -166,9 +169,21 @@ def sleepers(trial: Trial) -> None:
 
 
 def random_kills(trial: Trial) -> None:
-    """Kill a worker every few seconds, whatever it does; another one starts in its place."""
-    with Havoc(trial.dice, 4.0, trial.kill_worker):
+    """Kill a worker every few seconds, whatever it does, as long as another one could go on."""
+    stage = trial.stage
+
+    def kill() -> None:
+        # Whoever takes a dead one's jobs over must have its model: a start costs what a machine
+        # has to do beside it, and is no time of the protocol's.
+        ready = [worker for worker in stage.workers if LOADED in worker.log]
+        if len(ready) > 1:
+            trial.kill_worker(trial.dice.choice(ready))
+
+    with Havoc(trial.dice, 4.0, kill):
         trial.ask(trial.many(150), over=max(20 * trial.scale, 12))
+        for _ in range(MORE):
+            if trial.faults["worker killed"] < KILLS:
+                trial.ask(trial.many(10, 4), over=2.0)
     trial.stage.revive()
     trial.settle()
     check_told(trial)
