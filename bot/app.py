@@ -103,6 +103,8 @@ class Bot:
             sessions=Sessions(redis),
             names=known,
             outbox=Outbox(redis, _limits(settings), Faults.read(settings.starchat_fault)),
+            revisions=Revisions(redis),
+            restart=settings.starchat_edited == "restart",
             line=line,
             signs=Signs(redis, line, posting, background),
             posting=posting,
@@ -112,11 +114,11 @@ class Bot:
         )
         edits = Edits(
             me=me,
-            restart=settings.starchat_edited == "restart",
+            restart=turns.restart,
             jobs=turns.jobs,
             threads=threads,
             outbox=turns.outbox,
-            revisions=Revisions(redis),
+            revisions=turns.revisions,
             line=line,
             signs=turns.signs,
             posting=posting,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import conversations, views
+from bot import conversations, mrkdwn, views
 from bot.background import Background
 from bot.errors import SLACK_AWAY
 from bot.events import Changed, Deleted
@@ -44,7 +44,9 @@ class Edits:
         # A reply of ours that still grows changes every second and is no turn yet.
         if changed.message is None:
             return
-        self.threads.keep(changed.thread, changed.message, changed.version)
+        # Slack may deliver a question later than its edit.
+        early = changed.edited and self._may_ask(changed, changed.message)
+        self.threads.keep(changed.thread, changed.message, changed.version, early=early)
         if not changed.edited:
             return
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
@@ -102,6 +104,10 @@ class Edits:
             return self.threads.posted(asked.thread, asked.ts) or (None,)
         except SLACK_AWAY:
             return (self.outbox.placeholder(job),)
+
+    def _may_ask(self, changed: Changed, message: Message) -> bool:
+        channel = changed.thread.channel
+        return channel.startswith("D") or self.me.user in mrkdwn.mentioned(message.text)
 
     def _revise(self, changed: Changed, job: str, attempt: int) -> None:
         outcome = self.revisions.revise(

@@ -53,8 +53,8 @@ class Reading:
                 method.__name__, partial(method, limit=PAGE, cursor=cursor, **arguments)
             )
             yield from answer.get(field) or ()
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor or cursor == before:
                 return
 
     def persist(self, deal: Callable[..., None]) -> None:

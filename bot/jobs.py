@@ -37,8 +37,11 @@ class Jobs:
         """Return the job of a message, which `attempt` deliveries have brought before."""
         earlier = self.read(post.thread, attempt) if post.in_thread else ()
         messages = {m.ts: m for m in earlier or ()}
+        # The copy may hold a newer text: an edit can overtake the message itself.
+        newest = self.threads.newest(post.thread, post.ts)
+        if newest is not None:
+            messages[post.ts] = newest
         if post.message is not None:
-            # The copy may hold a newer text: an edit can overtake the message itself.
             messages.setdefault(post.ts, post.message)
         author = (post.author, post.author_team)
         return self.made(post.thread, post.ts, author, messages.values())

@@ -157,7 +157,7 @@ class Outbox:
     def placeholder(self, job: str) -> str | None:
         """Return the `ts` of the message that answers a job, as long as Redis knows the job."""
         found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)
-        return None if found is None else text(found)
+        return text(found) if found else None
 
     def claim(self, team: str, channel: str, ts: str) -> bool:
         """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from bot import views
+from bot.errors import SLACK_AWAY, refused
 from contract.job import Thread
 
 log = structlog.get_logger()
@@ -18,6 +19,8 @@ TRIES: Final = 3
 """How often a post that Slack puts off is tried. One that may have arrived is not repeated."""
 TIMEOUT: Final = 10
 """Seconds for an answer to a button."""
+UNSURE_WAIT: Final = 1.0
+"""Seconds before a repetition where nobody knows what became of a call."""
 LONGEST_WAIT: Final = 30.0
 """Seconds; a longer wait is not worth a notice."""
 
@@ -72,7 +75,9 @@ class Posting:
     def delete(self, channel: str, ts: str) -> None:
         """Delete one of our messages; one that is gone already is as good."""
         try:
-            self._patiently(lambda: self._client.chat_delete(channel=channel, ts=ts))
+            self._patiently(
+                lambda: self._client.chat_delete(channel=channel, ts=ts), repeatable=True
+            )
         except SlackApiError as error:
             if error.response.get("error") != "message_not_found":
                 raise
@@ -85,20 +90,28 @@ class Posting:
         """Wait for no limit any more: the process ends."""
         self._stopped.set()
 
-    def _patiently(self, call: Callable[[], Any]) -> Any:
-        """Make a call; where Slack says "later" it was not done, so it may be made again."""
+    def _patiently(self, call: Callable[[], Any], *, repeatable: bool = False) -> Any:
+        """
+        Make a call; where Slack says "later" it was not done, so it may be made again.
+
+        One that is `repeatable` also where nobody knows whether it was done.
+        """
         for _ in range(TRIES - 1):
             try:
                 return call()
-            except SlackApiError as error:
+            except SLACK_AWAY as error:
                 wait = _put_off(error)
+                if wait is None and repeatable and not refused(error):
+                    wait = UNSURE_WAIT
                 if wait is None or self._stopped.wait(wait):
                     raise
         return call()
 
 
-def _put_off(error: SlackApiError) -> float | None:
-    """Return for how many seconds Slack has put a call off; `None` if it has refused it."""
+def _put_off(error: Exception) -> float | None:
+    """Return for how many seconds Slack has put a call off; `None` if it has not."""
+    if not isinstance(error, SlackApiError):
+        return None
     if error.response.get("error") not in {"ratelimited", "rate_limited"}:
         return None
     said = (error.response.headers or {}).get("Retry-After", "1")

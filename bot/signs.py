@@ -13,13 +13,14 @@ from uuid import uuid4
 import structlog
 from redis import Redis
 from rq.job import Job as RqJob
-from slack_sdk.errors import SlackApiError
 
 from bot import views
 from bot.background import Background
+from bot.errors import SLACK_AWAY, refused
 from bot.line import Line
 from bot.outbox import Receipt
 from bot.posting import Posting
+from bot.slack import reason
 from bot.store import patiently, text
 from contract import beat, keys
 from contract.job import Job
@@ -81,10 +82,12 @@ class Signs:
                 said,
                 metadata={"event_type": keys.METADATA, "event_payload": payload},
             )
-        except SlackApiError as error:
-            # A refusal is an answer: nothing was posted, and the worker may try for itself.
-            patiently(partial(self._redis.hdel, key, keys.POSTING))
-            log.warning("sign refused", job=job.id, why=error.response.get("error"))
+        except SLACK_AWAY as error:
+            if refused(error):
+                # Nothing was posted, and the worker may try for itself. Where nobody knows, it
+                # looks for ours before it posts one of its own.
+                patiently(partial(self._redis.hdel, key, keys.POSTING))
+            log.warning("sign not posted", job=job.id, why=reason(error))
             return
         if self._claim(key, keys.PLACEHOLDER, ts):
             log.info("sign posted", job=job.id)

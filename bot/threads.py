@@ -42,19 +42,36 @@ SHUT: Final = frozenset(
         "thread_not_found",
         "no_permission",
         "access_denied",
+        "ekm_access_denied",
+        "accesslimited",
+        "team_access_not_granted",
+        "enterprise_is_restricted",
+        "channel_is_limited_access",
         "method_not_supported_for_channel_type",
     }
 )
 """Slack's errors that say that the bot may not read this thread, and will not by trying again."""
 
 KEEP: Final = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local held = tonumber(ARGV[4])
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  if held == 0 then return 0 end
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+  redis.call('EXPIRE', KEYS[1], held)
+  return 1
+end
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 if old and string.sub(old, 1, string.find(old, ' ') - 1) > ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
 return 1
 """
-"""Write one entry, if there is a copy and nothing newer is known. Versions have a fixed width."""
+"""
+Write one entry, if there is a copy and nothing newer is known. Versions have a fixed width. Where
+there is no copy, one that is not whole is begun for so many seconds, if any are given.
+"""
+
+HELD: Final = 600
+"""Seconds in which a message may come after its own edit: Slack gives up sooner."""
 
 FIRST: Final = "0"
 """The version of what a page said: older than any event."""
@@ -103,13 +120,23 @@ class Threads:
                 return found
         return self.known(thread)
 
-    def keep(self, thread: Thread, message: Message, version: str) -> None:
-        """Enter a new or changed message; `version` is the `ts` of the event that brought it."""
-        self._keep(keys=[_key(thread)], args=[message.ts, version, message.model_dump_json()])
+    def keep(self, thread: Thread, message: Message, version: str, *, early: bool = False) -> None:
+        """
+        Enter a new or changed message; `version` is the `ts` of the event that brought it.
+
+        What may come `early`, before the message that it changes, is kept for a while in any case.
+        """
+        said = [message.ts, version, message.model_dump_json(), HELD if early else 0]
+        self._keep(keys=[_key(thread)], args=said)
+
+    def newest(self, thread: Thread, ts: str) -> Message | None:
+        """Return what is known of one message, also where there is no whole copy."""
+        found = self._redis.hget(_key(thread), ts)
+        return None if found is None else _read(text(found))
 
     def drop(self, thread: Thread, ts: str, version: str) -> None:
         """Forget a message for good, and the worker's answer to it."""
-        self._keep(keys=[_key(thread)], args=[ts, version, ""])
+        self._keep(keys=[_key(thread)], args=[ts, version, "", 0])
         self._redis.hdel(keys.memory(thread.team, thread.channel, thread.ts), ts)
 
     @staticmethod
@@ -157,8 +184,9 @@ class Threads:
                 include_all_metadata=True,
             )
             yield from _listed(answer.get("messages"))
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
+            # A page that names itself as the next one would be read for ever.
+            if not cursor or cursor == before:
                 return
 
 

@@ -23,11 +23,12 @@ from bot.line import Line
 from bot.names import Names
 from bot.outbox import Outbox, Outcome, Receipt
 from bot.posting import Posting
+from bot.revisions import Revisions
 from bot.sessions import Sessions
 from bot.signs import Signs
 from bot.threads import Threads
 from contract import beat
-from contract.job import MAX_BYTES
+from contract.job import MAX_BYTES, Job
 
 log = structlog.get_logger()
 
@@ -44,12 +45,15 @@ class Turns:
     sessions: Sessions
     names: Names
     outbox: Outbox
+    revisions: Revisions
     line: Line
     signs: Signs
     posting: Posting
     forgetting: Forgetting
     background: Background
     metrics: Metrics
+    restart: bool = True
+    """Whether a reply under way begins anew where its question was edited."""
     alone: Alone = field(default_factory=Alone)
     """Of the twins of a message one comes after the other, and finds it taken in."""
 
@@ -112,8 +116,17 @@ class Turns:
         if receipt.outcome is Outcome.ACCEPTED or attempt:
             self._join(post, attempt)
         if receipt.outcome is Outcome.ACCEPTED:
+            self._recheck(post, job, attempt)
             self.signs.show(job, receipt)
         return None
+
+    def _recheck(self, post: Posted, job: Job, attempt: int) -> None:
+        """Put an edit into a job that came after its thread was read and found no job yet."""
+        newest = self.threads.newest(post.thread, post.ts)
+        if newest is not None and newest != post.message:
+            self.revisions.revise(
+                job.id, lambda old: self.jobs.anew(old, attempt), restart=self.restart
+            )
 
     def _join(self, post: Posted, attempt: int) -> None:
         with self.redis.pipeline(transaction=False) as pipe:

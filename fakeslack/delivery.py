@@ -117,6 +117,7 @@ class Delivery:
 def _envelope(parcel: Parcel) -> Envelope:
     inner = parcel.payload.get("event", {})
     item = inner.get("item", {})
+    changed = inner.get("message") if inner.get("subtype") == "message_changed" else None
     return Envelope(
         envelope_id=parcel.envelope_id,
         type=parcel.kind,
@@ -127,4 +128,5 @@ def _envelope(parcel: Parcel) -> Envelope:
         attempt=parcel.attempt,
         reason=parcel.reason,
         sent_at=time.monotonic(),
+        changes=changed["ts"] if changed else None,
     )

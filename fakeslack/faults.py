@@ -25,6 +25,8 @@ class Fault(StrEnum):
     """Status 200 and a page instead of an answer; the call has no effect."""
     TRUNCATED = "truncated"
     """The call has its effect, half of the JSON comes back."""
+    ENDLESS = "endless"
+    """The call has its effect; a page names itself as the next one, again and again."""
     DROP_BEFORE = "drop_before"
     """The connection is cut before the call has its effect."""
     DROP_AFTER = "drop_after"
@@ -42,12 +44,14 @@ class Rule:
     """
     One way in which calls go wrong.
 
-    `method` may hold wildcards. The rule passes over the first `skip` calls, then strikes each
-    with `probability`, at most `count` times. `reset` cuts a connection by RST instead of FIN.
+    `method` may hold wildcards; with a `channel` only calls about that one count. The rule passes
+    over the first `skip` calls, then strikes each with `probability`, at most `count` times.
+    `reset` cuts a connection by RST instead of FIN.
     """
 
     fault: Fault
     method: str = "*"
+    channel: str | None = None
     count: int | None = None
     skip: int = 0
     probability: float = 1.0
@@ -58,9 +62,9 @@ class Rule:
     reset: bool = True
     struck: int = 0
 
-    def strikes(self, method: str, dice: random.Random) -> bool:
+    def strikes(self, method: str, channel: str, dice: random.Random) -> bool:
         """Whether this call goes wrong by this rule; counts it if so."""
-        if not fnmatchcase(method, self.method):
+        if not fnmatchcase(method, self.method) or self.channel not in {None, channel}:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -100,9 +104,10 @@ class Faults:
         self.deliveries = _made(Deliveries, deliveries)
         self._dice = random.Random(seed)  # noqa: S311 - as above
 
-    def strike(self, method: str) -> Rule | None:
+    def strike(self, method: str, channel: str = "") -> Rule | None:
         """Return the rule by which this call goes wrong, None where it may work."""
-        return next((rule for rule in self.rules if rule.strikes(method, self._dice)), None)
+        struck = (rule for rule in self.rules if rule.strikes(method, channel, self._dice))
+        return next(struck, None)
 
     def copies(self) -> int:
         """Return how often to send the next delivery."""

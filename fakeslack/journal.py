@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(slots=True)
 class Envelope:
-    """One attempt to deliver something to the app."""
+    """One attempt to deliver something to the app; `changes` is the ts of a message it changes."""
 
     envelope_id: str
     type: str
@@ -41,6 +41,7 @@ class Envelope:
     attempt: int
     reason: str
     sent_at: float
+    changes: str | None = None
     acked_at: float | None = None
     failure: str | None = None
 

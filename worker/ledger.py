@@ -55,7 +55,7 @@ class Ledger:
         found = [None if value is None else str(value) for value in values]
         placeholder, posting, answer, counts, attempts, recoveries, posted, withdrawn = found
         return Entry(
-            placeholder,
+            placeholder or None,
             posting,
             answer,
             counts,

@@ -54,13 +54,25 @@ NOT_ALLOWED: Final = NO_TOKEN | frozenset(
         "team_access_not_granted",
         "access_denied",
         "ekm_access_denied",
-        "cant_update_message",
-        "edit_window_closed",
+        "accesslimited",
+        "enterprise_is_restricted",
+        "channel_is_limited_access",
+        "messages_tab_disabled",
     }
 )
+FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
+"""A workspace may forbid that messages are changed, or are after some minutes."""
 LIMITED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 TRANSIENT: Final = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "team_added_to_org",
+        "external_channel_migrating",
+        "update_failed",
+    }
 )
 
 
@@ -69,6 +81,7 @@ class Meaning(Enum):
 
     GONE = "gone"
     NOT_ALLOWED = "not_allowed"
+    FIXED = "fixed"
     LIMITED = "limited"
     TRANSIENT = "transient"
     REFUSED = "refused"
@@ -82,6 +95,8 @@ def meaning(status: int, error: str) -> Meaning:
         return Meaning.GONE
     if error in NOT_ALLOWED or error.startswith("restricted_action"):
         return Meaning.NOT_ALLOWED
+    if error in FIXED:
+        return Meaning.FIXED
     if status != OK or not error or error in TRANSIENT:
         return Meaning.TRANSIENT
     return Meaning.REFUSED

@@ -15,7 +15,7 @@ from worker.errors import LeaseLostError
 from worker.faults import Faults, Point
 from worker.ledger import FILE, Entry, Ledger
 from worker.reply.parts import Message, Part, Snippet
-from worker.slack import BusyError, RefusedError
+from worker.slack import BusyError, FixedError, RefusedError
 from worker.thread import SlackThread
 
 log = structlog.get_logger()
@@ -47,6 +47,7 @@ class Posting:
         self._ts: str | None = None
         self._shown: Message | None = None
         self._edited = -float("inf")
+        self._fixed = False
 
     async def open(self, entry: Entry, sign: Message | None) -> None:
         """
@@ -72,15 +73,15 @@ class Posting:
         for pause in (0.0, *pauses):
             await asyncio.sleep(pause)
             ts = await self._ledger.value(keys.PLACEHOLDER)
-            if ts is not None:
+            if ts:
                 return ts
         found = (await self._thread.look_for(FIRST)).parts.get(FIRST)
         return None if found is None else await self._ledger.settle(keys.PLACEHOLDER, found)
 
-    async def _post(self, sign: Message) -> None:
+    async def _post(self, sign: Message, state: str = "placeholder") -> None:
         await self._ledger.check()
         self._faults.reach(Point.BEFORE_PLACEHOLDER)
-        posted = await self._thread.post(sign, FIRST, "placeholder")
+        posted = await self._thread.post(sign, FIRST, state)
         self._faults.reach(Point.AFTER_PLACEHOLDER_POST)
         try:
             self._ts = await self._ledger.settle(keys.PLACEHOLDER, posted)
@@ -108,11 +109,12 @@ class Posting:
 
     async def grow(self, message: Message) -> None:
         """Show what there is so far. Raises `BusyError` where there is no room for it now."""
-        if message == self._shown or self._ts is None:
+        if message == self._shown or self._ts is None or self._fixed:
             return
         try:
             await self._thread.try_edit(self._ts, message, "growing", self._ledger.check)
         except RefusedError as error:
+            self._fixed = isinstance(error, FixedError)
             log.warning("edit refused", job=self._job.id, error=str(error))
         self._shown, self._edited = message, time.monotonic()
 
@@ -132,7 +134,10 @@ class Posting:
         if self._ts is None:
             await self._post(first)
         await self._ledger.check()
-        await self._thread.edit(str(self._ts), first, state)
+        try:
+            await self._thread.edit(str(self._ts), first, state)
+        except FixedError:
+            await self._replace(str(self._ts), first, state)
         self._faults.reach(Point.AFTER_FINAL)
         found = await self._thread.look() if others and again else None
         for number, part in enumerate(others, FIRST + 1):
@@ -142,6 +147,15 @@ class Posting:
             elif not (found and number in found.parts):
                 await self._thread.post(part, number, state)
                 self._faults.reach(Point.AFTER_PART_POST)
+
+    async def _replace(self, old: str, first: Message, state: str) -> None:
+        """Post the reply anew where Slack lets nobody change the placeholder any more."""
+        log.info("placeholder replaced", job=self._job.id)
+        # Forgotten before it goes: whoever comes after us looks for what there is, and finds one.
+        await self._ledger.write(**{keys.PLACEHOLDER: ""})
+        with contextlib.suppress(RefusedError):
+            await self._thread.delete(old)
+        await self._post(first, state)
 
     async def _file(self, number: int, snippet: Snippet, there: frozenset[str]) -> None:
         file = await self._ledger.value(f"{FILE}{number}")

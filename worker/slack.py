@@ -35,6 +35,10 @@ class RefusedError(Exception):
     """Slack refuses this very request for good; the argument is Slack's name of the error."""
 
 
+class FixedError(RefusedError):
+    """Slack lets nobody change this message any more; another one may be posted."""
+
+
 class SlackAwayError(Exception):
     """Slack did not take the call until its deadline."""
 
@@ -53,6 +57,7 @@ class Calls(Protocol):
 REFUSALS: Final[dict[Meaning, type[Exception]]] = {
     Meaning.GONE: ThreadGoneError,
     Meaning.NOT_ALLOWED: NotAllowedError,
+    Meaning.FIXED: FixedError,
 }
 
 

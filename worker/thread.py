@@ -199,8 +199,8 @@ class SlackThread:
                 if part is not None:
                     parts.setdefault(part, str(message["ts"]))
                 files |= {str(file["id"]) for file in message.get("files", [])}
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
+            before, cursor = cursor, (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if cursor in {"", before}:
                 break
         return Found(parts, frozenset(files), question)
 

@@ -1,6 +1,7 @@
 """Makes a call go wrong on the wire as a rule says."""
 
 import asyncio
+import base64
 import json
 import socket
 import struct
@@ -39,6 +40,9 @@ async def afterwards(request: web.Request, rule: Rule, body: Json) -> web.Stream
             whole = json.dumps(body)
             half = whole[: len(whole) // 2]
             return web.Response(text=half, content_type="application/json")
+        case Fault.ENDLESS:
+            again = {"has_more": True, "response_metadata": {"next_cursor": _again(body)}}
+            return web.json_response({**body, **again})
         case Fault.DROP_AFTER:
             return cut(request, rule)
         case Fault.STATUS_AFTER:
@@ -46,6 +50,12 @@ async def afterwards(request: web.Request, rule: Rule, body: Json) -> web.Stream
         case Fault.SLOW_AFTER:
             await asyncio.sleep(rule.seconds)
     return None
+
+
+def _again(body: Json) -> str:
+    """Return a cursor that leads to the first reply of a page once more."""
+    first = (body.get("messages") or [{}])[-1].get("ts", "")
+    return base64.b64encode(f"next_ts:{first}".encode()).decode()
 
 
 def limited(retry_after: str | float | None) -> web.Response:

@@ -42,7 +42,7 @@ class WebApi:
         given, refusal = await _read(request)
         token = _token(request, given)
         call = self._journal.open_call(name, given)
-        rule = self._faults.strike(name)
+        rule = self._faults.strike(name, str(given.get("channel", "")))
         response = await instead(request, rule) if rule is not None else None
         if response is None:
             response = self._too_soon(name, given)

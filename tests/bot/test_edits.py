@@ -50,6 +50,11 @@ def edit(workspace: Workspace, ts: str, text: str) -> None:
     until(lambda: (since := told(workspace)[before:]) and all(since), what="the edit")
 
 
+def about(workspace: Workspace, ts: str) -> list[Json]:
+    """Return the deliveries that are about a message or its edits."""
+    return [e for e in workspace.envelopes() if ts in {e["ts"], e["changes"]}]
+
+
 def told(workspace: Workspace) -> list[bool]:
     """Return which changes of messages were acknowledged."""
     return [
@@ -118,6 +123,22 @@ def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis
     assert turns(redis, GENERAL, second)[-1] == (None, "and a spin lock?")
     assert (pending(redis), runnable(redis)) == line
     assert offers(workspace, first) == []
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_an_edit_that_comes_before_its_question_is_not_lost(
+    workspace: Workspace, redis: Redis, seed: int
+) -> None:
+    """In whatever order Slack tells of both, at once or not, the job has the new text."""
+    workspace.faults(deliveries={"reorder": 4, "hold": 1.0}, seed=seed)
+    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutx?")
+    workspace.edit(ADA, GENERAL, ts, "@StarChat what is a mutex?")
+    workspace.wait_until(
+        lambda: len(sent := about(workspace, ts)) > 2 and all(e["acked_at"] for e in sent)
+    )
+    workspace.faults()
+
+    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, redis: Redis) -> None:

@@ -161,7 +161,7 @@ def test_a_sign_that_slack_refuses_is_left_to_the_worker(
     """A refused post has not happened: the intent is taken back, the question stays."""
     workspace.faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
     ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for("sign refused")
+    bot.wait_for("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     until(lambda: not redis.hexists(key, "starchat_posting"))
 
@@ -174,7 +174,7 @@ def test_a_sign_that_may_have_arrived_is_not_posted_again(
     """A cut connection leaves the intent behind, so that the worker looks before it posts."""
     workspace.faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
     ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for("errand failed")
+    bot.wait_for("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
 
     assert str(redis.hget(key, "starchat_posting")).startswith("b'bot:")

@@ -112,6 +112,19 @@ def test_what_is_gone_already_need_not_be_deleted(posting: Posting, workspace: W
         posting.delete(GENERAL, thread.ts)
 
 
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "status", "status_after", "error"])
+def test_a_deletion_is_repeated_until_somebody_knows_that_it_is_done(
+    posting: Posting, workspace: Workspace, fault: str
+) -> None:
+    """A message that stayed because an answer was lost would be one too many for ever."""
+    thread = thread_of(workspace)
+    ts = posting.say(thread, "Ready.")
+    workspace.faults({"method": "chat.delete", "fault": fault, "count": 2})
+    posting.delete(GENERAL, ts)
+
+    assert workspace.replies(GENERAL, thread.ts) == []
+
+
 def test_a_whisper_is_for_one_person(posting: Posting, workspace: Workspace) -> None:
     """What only one person is to read only one person sees."""
     posting.whisper(GENERAL, ADA, "Only you.")

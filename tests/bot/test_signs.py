@@ -204,6 +204,39 @@ def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
     assert not redis.exists(RqJob.key_for(job.id))
 
 
+@pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated", "error"])
+def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
+    signs: Signs,
+    outbox: Outbox,
+    background: Background,
+    workspace: Workspace,
+    redis: Redis,
+    fault: str,
+) -> None:
+    """The intent stays: without it the worker would post a second one without looking."""
+    workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+    assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER)
+
+
+def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
+    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+) -> None:
+    """After a clear no nobody needs to look for anything."""
+    fault = {"fault": "error", "error": "msg_too_long", "count": 1}
+    workspace.faults({"method": "chat.postMessage", **fault})
+    job = asked(workspace)
+    signs.show(job, outbox.accept(job))
+    finished(background)
+
+    assert shown(workspace, job) == []
+    assert not redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+
+
 def test_a_job_that_is_gone_gets_no_sign(
     signs: Signs, outbox: Outbox, background: Background, workspace: Workspace
 ) -> None:

@@ -91,6 +91,35 @@ def test_our_own_replies_are_read_with_their_questions(
     assert (found[1].kind, found[1].answers) == (Kind.REPLY, thread.ts)
 
 
+def test_a_page_that_names_itself_as_the_next_one_is_the_last(
+    threads: Threads, workspace: Workspace
+) -> None:
+    """A thread without an end is read to where it brings nothing new, and not twenty pages far."""
+    thread = talk(workspace, *"abcde")
+    workspace.faults({"method": "conversations.replies", "fault": "endless"})
+    start = len(workspace.calls())
+
+    assert texts(threads.read(thread)) == list("abcde")
+    assert len(workspace.calls(start)) <= 5
+    workspace.faults()
+
+
+def test_an_edit_may_come_before_anything_is_known_of_its_thread(
+    threads: Threads, workspace: Workspace, redis: Redis
+) -> None:
+    """It is kept for what comes later, and does not pass for the whole thread."""
+    thread = talk(workspace, "a", "b")
+    threads.keep(thread, said(1, "unheard"), ts(1))
+    assert threads.newest(thread, ts(1)) is None
+    edited = said(1, "edited").model_copy(update={"ts": thread.ts})
+    threads.keep(thread, edited, LATER, early=True)
+
+    assert threads.newest(thread, thread.ts) == edited
+    assert threads.known(thread) is None
+    assert 0 < redis.ttl(keys.thread(thread.team, thread.channel, thread.ts)) <= 600
+    assert texts(threads.read(thread)) == ["edited", "b"]
+
+
 def test_events_are_entered_into_a_copy(threads: Threads, workspace: Workspace) -> None:
     """New and edited messages reach the copy without another call."""
     thread = talk(workspace, "a", "b")
@@ -177,7 +206,9 @@ def test_the_twin_of_a_mention_does_not_read_again(threads: Threads, workspace: 
     assert len(workspace.calls(start, "conversations.replies")) == 1
 
 
-@pytest.mark.parametrize("error", ["missing_scope", "not_in_channel", "thread_not_found"])
+@pytest.mark.parametrize(
+    "error", ["missing_scope", "not_in_channel", "thread_not_found", "ekm_access_denied"]
+)
 def test_a_thread_that_may_not_be_read_is_none(
     threads: Threads, workspace: Workspace, redis: Redis, error: str
 ) -> None:

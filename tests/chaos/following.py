@@ -8,10 +8,12 @@ from tests.chaos.asking import Question
 from tests.chaos.journal import TOKEN
 from tests.support.desk import END, payload
 from tests.support.workspace import STARCHAT, Json, Workspace
+from worker import reply
 
 LONGEST_WAIT: Final = 60.0
 """Seconds that the workspace lets a listener wait."""
 LULL: Final = 0.1
+RETRYING: Final = reply.retrying().text
 
 
 class Following:
@@ -23,6 +25,7 @@ class Following:
         self._next = int(workspace.read("_control/wait", since=0, timeout=0)["next"])
         self._ended: dict[str, float] = {}
         self._refused: set[str] = set()
+        self._retried: set[str] = set()
         self._shown: dict[str, list[tuple[str, str]]] = {}
 
     def open(self, questions: Iterable[Question]) -> list[Question]:
@@ -43,6 +46,11 @@ class Following:
         """Return how often our message for a question has been shown in this state."""
         self._read()
         return sum(state == found for found, _ in self._shown.get(question.ts, []))
+
+    def retried(self, question: Question) -> bool:
+        """Say whether the person was told that we try again."""
+        self._read()
+        return question.ts in self._retried
 
     def shown(self, question: Question, state: str, within: float = 0.0) -> bool:
         """Wait until our message for a question has been in this state; say whether it was."""
@@ -85,6 +93,8 @@ class Following:
 
     def _see(self, at: float, message: Json, said: dict[str, Any]) -> None:
         if said:
+            if message.get("text") == RETRYING:
+                self._retried.add(said["question"])
             self._shown.setdefault(said["question"], []).append((said["state"], message["ts"]))
             if said["state"] in END:
                 self._ended.setdefault(said["question"], at)

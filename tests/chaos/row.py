@@ -90,9 +90,10 @@ def play(row: Row, stage: Stage, crowd: Crowd, seed: int, scale: float) -> Resul
 
 
 def _result(row: Row, trial: Trial, history: History) -> Result:
-    found = check(history, row.bounds)
+    found = list(check(history, row.bounds))
+    found = [v for v in found if v.about not in trial.excused or _stands(v)]
     violations = [v for v in found if not _raced(v, history)]
-    missing = _unanswered(history) if row.answered else []
+    missing = _unanswered(history, trial.excused) if row.answered else []
     abouts = {(v.invariant, v.about) for v in violations if _counts(v, missing)}
     columns = Counter(COLUMNS.get(invariant) for invariant, _ in abouts)
     others = [str(v) for v in violations if _counts(v, missing) and v.invariant not in COLUMNS]
@@ -122,6 +123,11 @@ def _result(row: Row, trial: Trial, history: History) -> Result:
     )
 
 
+def _stands(violation: Violation) -> bool:
+    """Say whether a violation counts also for a question that nobody may answer."""
+    return violation.invariant is not Invariant.ONE_END
+
+
 def _raced(violation: Violation, history: History) -> bool:
     """
     Say whether two questions came at the same time, so that either may stand above the other.
@@ -136,9 +142,10 @@ def _raced(violation: Violation, history: History) -> bool:
     return older.acknowledged_at is None or told < older.acknowledged_at
 
 
-def _unanswered(history: History) -> list[str]:
+def _unanswered(history: History, excused: set[str]) -> list[str]:
     cases = attributed(history).cases
-    return [case.mention.ts for case in cases if case.wanted and not case.ends]
+    lost = [case.mention.ts for case in cases if case.wanted and not case.ends]
+    return [ts for ts in lost if ts not in excused]
 
 
 def _remains(trial: Trial, missing: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from tests.chaos import (
     rows_redis,
     rows_slack,
     rows_start,
+    rows_threads,
     rows_worker,
 )
 from tests.chaos.row import Row
@@ -26,6 +27,8 @@ class Act:
 
     cast: Cast
     rows: StageRows
+    alone: bool = False
+    """Whether its figures are only true where nothing else is played."""
 
 
 DEFAULTS: Final = replace(Cast(), variables=())
@@ -46,21 +49,16 @@ NAIVE: Final = baseline("naive worker", "naive")
 STOCK: Final = baseline("stock RQ worker", "stock")
 
 MATRIX: Final = (
-    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS, rows_load.LONG_THREAD)),
+    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS, rows_threads.ROW)),
+    Act(Cast(bots=2), (*rows_bot.TWO_BOTS, *rows_worker.AT_POINTS)),
     Act(
         Cast(bots=2, workers=2),
-        (
-            *rows_bot.TWO_BOTS,
-            *rows_worker.ROWS,
-            rows_engine.POISON,
-            rows_worker.KILLED,
-            rows_mixed.ROW,
-        ),
+        (*rows_worker.ROWS, rows_engine.POISON, rows_worker.KILLED, rows_mixed.ROW),
     ),
     Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
     Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
-    Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD)),
-    Act(DEFAULTS, (rows_load.ABUSER,)),
+    Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD), alone=True),
+    Act(DEFAULTS, (rows_load.ABUSER,), alone=True),
     Act(NAIVE, COMPARED),
     Act(STOCK, COMPARED),
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from bot.faults import Point
 from contract import keys
+from tests.chaos import rows_order
 from tests.chaos.havoc import Havoc
 from tests.chaos.recovery import job_of
 from tests.chaos.row import Row
@@ -155,25 +156,13 @@ def duplicates(trial: Trial) -> None:
     trial.faults["duplicates"] += sum(copies)
 
 
-def disorder(trial: Trial) -> None:
-    """Shuffle the events in windows of ten; some people take their question back at once."""
-    workspace = trial.stage.workspace
-    workspace.faults(deliveries={"reorder": 10}, seed=trial.dice.randint(0, 999))
-    for question in trial.ask(trial.many(100)):
-        if trial.dice.random() < 0.1:
-            workspace.delete(question.person, question.channel, question.ts)
-            trial.deleted.add(question.ts)
-    trial.faults["deleted"] += len(trial.deleted)
-    trial.faults["shuffled"] += len(trial.questions)
-
-
 DUPLICATES: Final = Row("S6", "events delivered up to four times, some again later", duplicates)
 ONE_BOT: Final = (
     at_point(Point.BEFORE_ACCEPT, 60),
     at_point(Point.AFTER_ACCEPT, 60),
     Row("S5", "sockets dropped, refreshed, refused, muted, garbled", sockets),
     DUPLICATES,
-    Row("S7", "events shuffled in windows of ten, questions deleted", disorder),
+    rows_order.ROW,
 )
 TWO_BOTS: Final = (
     Row("B3", "one of two bots killed again and again", random_kills),

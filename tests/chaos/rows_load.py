@@ -1,7 +1,6 @@
-"""Rows in which too many ask at once, one asks far too much, or a thread is far too long."""
+"""Rows in which too many ask at once, or one asks far too much."""
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,6 @@ from tests.chaos.asking import Question
 from tests.chaos.row import Row, percentile
 from tests.chaos.trial import Trial
 from tests.support.taught import GREET
-from tests.support.workspace import STARCHAT
 
 ACK_P99: Final = 1.0
 BOT_MIB: Final = 512
@@ -27,9 +25,6 @@ Mentions a second in a rush: 80 deliveries, where Slack sends an app 30,000 an h
 """
 LOOK: Final = 0.5
 """Seconds between two looks at thousands of deliveries."""
-MESSAGES: Final = 5000
-"""Messages of the long thread."""
-MOST_READS: Final = 5
 TICK: Final = 0.5
 """Seconds of wait that the machine's own unrest may cost."""
 
@@ -129,34 +124,6 @@ def abuser(trial: Trial) -> None:
         trial.broken.append(f"{len(silent)} of the flood were told nothing")
 
 
-def long_thread(trial: Trial) -> None:
-    """Ask at the end of a thread of thousands that the bot has never seen."""
-    stage, workspace = trial.stage, trial.stage.workspace
-    person = stage.people[0]
-    wish = {"name": f"long-{trial.dice.random()}", "members": [person]}
-    channel = str(workspace.control("create", **wish)["channel"])
-    root = workspace.raw_post(channel, "How do I sort a list?", user=person)
-    for number in range(trial.many(MESSAGES)):
-        workspace.raw_post(channel, f"Number {number}.", user=person, thread_ts=root)
-    workspace.control("invite", channel=channel, user=STARCHAT)
-    calls = len(workspace.calls())
-    thread = Question(root, channel, root, person, "", time.monotonic())
-    question = trial.crowd.ask(GREET, person=person, after=thread)
-    trial.questions.append(question)
-    trial.faults["long thread"] += 1
-    trial.settle()
-    made = Counter(call["method"] for call in workspace.calls(calls))
-    reads = made["conversations.replies"]
-    count = trial.many(MESSAGES)
-    trial.notes.append(f"{count} messages: {reads} reads, {made.total()} calls in all")
-    if reads > MOST_READS:
-        trial.broken.append(f"{reads} reads of one thread")
-    if not trial.following.shown(question, "final"):
-        trial.broken.append("no reply")
-    else:
-        trial.notes.append(f"answered after {trial.following.waited(question):.1f} s")
-
-
 def _waits(trial: Trial, asked: list[Question]) -> list[float]:
     """Return how long each of these questions waited for its end."""
     trial.questions += asked
@@ -177,4 +144,3 @@ def _resident(pid: int) -> float:
 RUSH: Final = Row("L1", "ten times what Slack sends, no worker yet", rush, answered=False)
 FLOOD: Final = Row("L1f", "mentions as fast as they go, no worker yet", flood, answered=False)
 ABUSER: Final = Row("L3", "one person floods, twenty others ask", abuser)
-LONG_THREAD: Final = Row("D1", "question at the end of a thread of thousands", long_thread)

@@ -5,6 +5,8 @@ import signal
 import time
 from typing import Final
 
+from redis import Redis
+
 from tests.chaos.asking import Question
 from tests.chaos.havoc import Havoc
 from tests.chaos.proxy import CALM, Trouble
@@ -17,6 +19,8 @@ AWAY: Final = 20.0
 """Seconds that Redis is gone, which is longer than any lease."""
 FULL: Final = 5.0
 """Seconds that Redis takes nothing in, which is longer than a lease here."""
+ROOM: Final = 2048
+"""Bytes that its file may still grow by."""
 CUTS: Final = (1, 7, 60, 200)
 """Bytes that the append-only file lacks at its end after a power cut."""
 
@@ -92,6 +96,33 @@ def full(trial: Trial) -> None:
         trial.broken.append("all was taken in although Redis was full")
 
 
+def no_disk(trial: Trial) -> None:
+    """Leave Redis no room for its file while replies are generated, and kill it later."""
+    server = trial.stage.redis
+    trial.ask(trial.many(16, 6))
+    server.fill(ROOM)
+    trial.faults["disk full"] += 1
+    trial.ask(trial.many(16, 6))
+    with trial.stage.direct() as redis:
+        until(lambda: _written(redis) == "err", what="a write that failed")
+        asked = {question.ts for question in trial.ask(trial.many(20, 8), over=FULL)}
+        room = time.monotonic()
+        sent = [e for e in trial.stage.workspace.envelopes() if e["ts"] in asked]
+        server.free()
+        until(lambda: _written(redis) == "ok", what="a write that works")
+    trial.kill_redis()
+    trial.settle()
+    took = [e for e in sent if e["acked_at"] and e["acked_at"] < room]
+    if took or not sent:
+        trial.broken.append(f"{len(took)} deliveries acknowledged that were not kept")
+    trial.notes.append(f"{len(sent)} deliveries while it was full, {len(took)} acknowledged")
+    trial.notes.append(f"all answered {time.monotonic() - room:.1f} s after there was room again")
+
+
+def _written(redis: Redis) -> str:
+    return str(redis.info("persistence")["aof_last_write_status"])
+
+
 def cut(trial: Trial) -> None:
     """Kill Redis and take the last bytes off its file, which nothing promised stands in."""
     server = trial.stage.redis
@@ -124,5 +155,6 @@ ROWS: Final = (
     Row("R2", "wire to redis slow, broken before and after, stalled, refused; redis asleep", wire),
     Row("R3", "redis full for 5 s, nothing evicted", full),
     Row("R4", "redis killed, its append-only file cut off at the end", cut),
+    Row("R4d", "no room for redis' file for 5 s, then redis killed", no_disk),
     Row("S8", "redis answers 0.8, 2.5 and 3.5 s late", slow),
 )

@@ -1,8 +1,9 @@
-"""Rows in which Slack's Web API limits, fails, answers nonsense, or takes something away."""
+"""Rows in which Slack's Web API limits, breaks off, or takes something away."""
 
 from collections import Counter
 from typing import Any, Final
 
+from tests.chaos import rows_errors
 from tests.chaos.asking import Question
 from tests.chaos.row import Row
 from tests.chaos.trial import Trial
@@ -30,22 +31,6 @@ def limited(trial: Trial) -> None:
     ]
     trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
     trial.ask(trial.many(60, 16), over=4)
-    trial.settle(90)
-
-
-def failing(trial: Trial) -> None:
-    """Answer with 500, 502, 503, a page, half an answer, and errors of Slack's own."""
-    rules: list[Rule] = [
-        {"fault": "status", "status": status, "probability": 0.03} for status in (500, 502, 503)
-    ]
-    rules += [{"fault": fault, "probability": 0.03} for fault in ("html", "truncated")]
-    rules += [
-        {"fault": "error", "error": error, "probability": 0.02}
-        for error in ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
-    ]
-    rules = [{**rule, "method": method} for rule in rules for method in ("chat.*", "conv*.replies")]
-    trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
-    trial.ask(trial.many(80, 12), over=4)
     trial.settle(90)
 
 
@@ -133,7 +118,7 @@ LIMITED: Final = Row("S1", "every fifth call is answered with 429", limited)
 UNSURE: Final = Row("S3", "connections cut before and after the effect, late answers", unsure)
 ROWS: Final = (
     LIMITED,
-    Row("S2", "500, 502, 503, a page, half an answer, errors of Slack's own", failing),
+    rows_errors.ROW,
     UNSURE,
     Row("S9", "archived, thrown out, deleted under us, token revoked", taken_away, answered=False),
 )

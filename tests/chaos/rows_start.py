@@ -1,8 +1,11 @@
-"""Rows in which processes start where Redis shuts them out, or their log cannot be written."""
+"""Rows in which a machine is wanting: Redis shuts processes out, no log, too few open files."""
 
+import resource
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from redis import Redis
@@ -21,6 +24,10 @@ START: Final = 60.0
 """Seconds that a process may take to become ready, or to end."""
 REASON: Final = "redis does not answer"
 """What a worker says of a Redis that it cannot use."""
+SPARE: Final = 3
+"""Files that a process may open beside those that it has open already."""
+SHORT: Final = 5.0
+"""Seconds for which that lasts."""
 SINKS: Final = ("full", "closed")
 """A disk without room, a pipe that nobody reads any more."""
 
@@ -97,9 +104,9 @@ class Started:
         """Wait until it says that it is ready."""
         until(lambda: self.status == 200, within=START, what=f"a ready {self.process.room}")
 
-    def said(self, event: str) -> int:
-        """Return how often it has logged an event."""
-        return sum(line.get("event") == event for line in events(self.process))
+    def said(self, event: str) -> list[str]:
+        """Return the errors that it has logged with an event, in their order."""
+        return [line["error"] for line in events(self.process) if line.get("event") == event]
 
 
 def shut_out(trial: Trial) -> None:
@@ -118,8 +125,10 @@ def shut_out(trial: Trial) -> None:
         bot.wait_ready()
         for one in (bot, worker):
             one.process.kill()
-        if worker.said(REASON) != 1:
-            trial.broken.append(f"{reason.name}: said {worker.said(REASON)} times")
+        said = worker.said(REASON)
+        # A server that is just starting is another reason than none.
+        if not said or len(said) != len(set(said)):
+            trial.broken.append(f"{reason.name}: said {', '.join(said)}")
     trial.stage.revive()
 
 
@@ -156,6 +165,32 @@ def _mute(trial: Trial, sink: str, room: str) -> Process:
     return process
 
 
+def few_files(trial: Trial) -> None:
+    """Let bots and workers open hardly any more files than they have open while nobody asks."""
+    running = (*trial.stage.bots, *trial.stage.workers)
+    for process in running:
+        opened = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        _limit_files(process, opened + SPARE)
+        trial.faults["few files"] += 1
+    asked = trial.ask(trial.many(60, 20), over=SHORT)
+    answered = len(asked) - len(trial.following.open(asked))
+    for process in running:
+        if process.poll() is not None:
+            trial.broken.append(f"{process.room} ended by itself")
+        else:
+            _limit_files(process, resource.RLIM_INFINITY)
+    enough = time.monotonic()
+    trial.settle()
+    trial.notes.append(f"{answered} of {len(asked)} answered meanwhile")
+    trial.notes.append(f"all {time.monotonic() - enough:.1f} s after there were enough again")
+
+
+def _limit_files(process: Process, most: int) -> None:
+    _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    soft = hard if most == resource.RLIM_INFINITY else most
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def _send_away(trial: Trial) -> None:
     for process in (*trial.stage.bots, *trial.stage.workers):
         trial.stage.drop(process)
@@ -178,5 +213,6 @@ def _end(trial: Trial, process: Process) -> None:
 
 ROWS: Final = (
     Row("R6", "started while redis is absent, knows no such password, allows nothing", shut_out),
+    Row("C3", "bots and workers may open three files more, for 5 s", few_files),
     Row("C2", "logs on a full disk and a closed pipe", unheard),
 )

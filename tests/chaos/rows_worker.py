@@ -29,22 +29,51 @@ PATIENCE: Final = 45.0
 LOOKS: Final = 100
 LOOK: Final = 0.003
 """Seconds between two looks: a short reply is generated in less than 0.1 s."""
+VICTIMS: Final = 5
+"""Workers that die at each point, at scale 1."""
+MORE: Final = 10
+"""How often some more questions are asked at most until all of them are dead."""
+PAUSE: Final = 2.0
+"""Seconds in which a worker may die before more is asked."""
+LOADED: Final = "model loaded"
+KILLS: Final = 2
+"""Deaths in the row in which they come by chance."""
 CAP: Final = 3
 """How often generation may begin for one question."""
 
 
-def at_point(name: str, what: str, point: Point, latest: int = 4) -> Row:
-    """Return the row in which one of three workers dies at a point."""
+def at_point(name: str, what: str, point: Point, latest: int = 2) -> Row:
+    """Return the row in which workers die at a point, one after the other, beside one alive."""
 
     def act(trial: Trial) -> None:
-        victim = trial.stage.worker(f"{point}:kill:{trial.dice.randint(1, latest)}")
-        victim.wait_for("model loaded", within=120)
-        doomed = Doomed(trial, victim)
+        nths = [trial.dice.randint(1, latest) for _ in range(max(1, int(VICTIMS * trial.scale)))]
+        victims = [trial.stage.worker(f"{point}:kill:{nth}") for nth in nths]
+        for victim in victims:
+            victim.wait_for("model loaded", within=120)
+        doomed = [Doomed(trial, victim) for victim in victims]
         trial.ask(trial.many(40, 16))
-        if not doomed.died():
-            trial.broken.append(f"no worker died at {point}")
+        for _ in range(MORE):
+            if all(one.dead(PAUSE) for one in doomed):
+                break
+            trial.ask(trial.many(10, 4))
+        alive = [one for one in doomed if not one.died()]
+        if alive:
+            trial.broken.append(f"{len(alive)} workers did not die at {point}")
+        trial.settle()
+        check_told(trial)
 
     return Row(name, f"worker killed {what}", act, recovery=RECOVERED)
+
+
+def check_told(trial: Trial) -> None:
+    """Whoever's reply was begun anew must have read that we try again."""
+    with trial.stage.direct() as redis:
+        tried = {q: redis.hget(f"rq:job:{job_of(q)}", keys.ATTEMPTS) for q in trial.questions}
+    again = [question for question, count in tried.items() if int(count or 0) > 1]
+    silent = [question for question in again if not trial.following.retried(question)]
+    if silent:
+        trial.broken.append(f"{len(silent)} of {len(again)} begun anew without a word")
+    trial.notes.append(f"{len(again)} begun anew, and said so")
 
 
 def poison(trial: Trial) -> None:
@@ -140,19 +169,35 @@ def sleepers(trial: Trial) -> None:
 
 
 def random_kills(trial: Trial) -> None:
-    """Kill a worker every few seconds, whatever it does; another one starts in its place."""
-    with Havoc(trial.dice, 4.0, trial.kill_worker):
+    """Kill a worker every few seconds, whatever it does, as long as another one could go on."""
+    stage = trial.stage
+
+    def kill() -> None:
+        # Whoever takes a dead one's jobs over must have its model: a start costs what a machine
+        # has to do beside it, and is no time of the protocol's.
+        ready = [worker for worker in stage.workers if LOADED in worker.log]
+        if len(ready) > 1:
+            trial.kill_worker(trial.dice.choice(ready))
+
+    with Havoc(trial.dice, 4.0, kill):
         trial.ask(trial.many(150), over=max(20 * trial.scale, 12))
+        for _ in range(MORE):
+            if trial.faults["worker killed"] < KILLS:
+                trial.ask(trial.many(10, 4), over=2.0)
     trial.stage.revive()
+    trial.settle()
+    check_told(trial)
 
 
-ROWS: Final = (
+AT_POINTS: Final = (
     at_point("W1", "right after dequeue", Point.DEQUEUED),
-    at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER, 2),
-    at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST, 2),
-    at_point("W4", "while generating", Point.GENERATING, 20),
+    at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
+    at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
+    at_point("W4", "while generating", Point.GENERATING, 9),
     at_point("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
     at_point("W6", "after the final, before its record", Point.AFTER_FINAL),
+)
+ROWS: Final = (
     Row("W7", "poison: its worker dies each time it is answered", poison),
     Row("W11", "engine killed under its worker, and hung", engine),
     Row(

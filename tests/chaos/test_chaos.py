@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(300)
 Play = Callable[[Row], Result]
 ROWS = {
     row.name: row
-    for row in (*rows_bot.ONE_BOT, *rows_redis.ROWS, *rows_worker.ROWS, *rows_slack.ROWS)
+    for row in (*rows_bot.ONE_BOT, *rows_redis.ROWS, *rows_worker.AT_POINTS, *rows_slack.ROWS)
 }
 
 

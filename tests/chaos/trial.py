@@ -35,6 +35,8 @@ class Trial:
     questions: list[Question] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    excused: set[str] = field(default_factory=set)
+    """Questions that nobody may answer, as Slack has it."""
     faults: Counter[str] = field(default_factory=Counter)
     deaths: list[Death] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -69,7 +71,8 @@ class Trial:
 
     def settle(self, within: float = LONGEST) -> list[Question]:
         """Wait until every question has its end; return those that have none and never will."""
-        wanted = [q for q in self.questions if not {q.ts} & (self.deleted | self.silent)]
+        unwanted = self.deleted | self.silent | self.excused
+        wanted = [q for q in self.questions if q.ts not in unwanted]
         left = self.following.wait(wanted, min(within, self.stage.cast.patience))
         self.silent |= {question.ts for question in left}
         return left
@@ -116,10 +119,14 @@ class Doomed:
         self._watch = threading.Thread(target=self._wait, name="doomed", daemon=True)
         self._watch.start()
 
+    def dead(self, within: float = 0.0) -> bool:
+        """Wait for the death and say whether it came; where it did not, the process goes on."""
+        self._watch.join(within)
+        return not self._watch.is_alive()
+
     def died(self, within: float = 30.0) -> bool:
         """Wait for the death; end the process where it does not come. Say whether it came."""
-        self._watch.join(within)
-        dead = not self._watch.is_alive()
+        dead = self.dead(within)
         self._trial.stage.drop(self._victim)
         self._watch.join()
         if not dead:

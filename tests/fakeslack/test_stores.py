@@ -124,6 +124,20 @@ def test_a_rule_strikes_the_calls_it_names() -> None:
     assert faults.rules[0].struck == 2
 
 
+def test_a_rule_for_one_channel_leaves_the_others_alone() -> None:
+    """Errors can be dealt out, each to a conversation of its own."""
+    faults = Faults()
+    faults.replace([{"fault": "error", "method": "chat.*", "channel": "C1"}], {}, 0)
+    calls = [
+        ("chat.update", "C1"),
+        ("chat.update", "C2"),
+        ("users.info", "C1"),
+        ("chat.update", ""),
+    ]
+    struck = [faults.strike(method, channel) is not None for method, channel in calls]
+    assert struck == [True, False, False, False]
+
+
 def test_chance_is_repeatable_by_its_seed() -> None:
     """The same seed strikes the same calls."""
 
@@ -162,7 +176,7 @@ def test_a_refusal_answers_as_slack_does() -> None:
 
 def test_a_rule_without_a_pattern_strikes_every_method() -> None:
     """The default pattern matches all."""
-    assert Rule(Fault.SLOW).strikes("x", random.Random(0))  # noqa: S311 - repeatable
+    assert Rule(Fault.SLOW).strikes("x", "", random.Random(0))  # noqa: S311 - repeatable
 
 
 def test_the_journal_numbers_calls_and_forgets_the_oldest() -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import queue
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -91,6 +92,17 @@ class RedisServer:
         """Take the last bytes off the append-only file of a killed server."""
         os.truncate(self._appending(), self.appended - size)
 
+    def fill(self, room: int) -> None:
+        """Let the append-only file grow by so many bytes and no further, as on a full disk."""
+        self._limit(self.appended + room)
+
+    def free(self) -> None:
+        """Let the file grow again."""
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size: int) -> None:
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
     def _appending(self) -> Path:
         return max(self._home.glob("appendonlydir/*.incr.aof"))
 
@@ -109,6 +121,8 @@ class RedisServer:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A file that may not grow is then an error, as on a full disk, and no signal.
+            restore_signals=False,
         )
         state: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(state,), daemon=True)

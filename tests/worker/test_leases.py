@@ -87,6 +87,19 @@ def test_a_job_without_a_hash_or_of_a_wrong_kind_is_not_claimed(client: redis.Re
     assert claims.claim("T1-nothing", "token") == -1
 
 
+async def test_a_job_that_runs_is_not_claimed_although_its_lease_ran_out(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """Only the reaper takes a job from whoever runs it: a second id in the list does not."""
+    lease = running(client, Claims(client, SHORT, "w"))
+    until_expired(client, lease.job)
+    client.lpush(INTERMEDIATE, lease.job)
+    assert Claims(client, LONG, "w2").claim(lease.job, "another") == 0
+    assert not client.exists(keys.lease(lease.job))
+    assert client.llen(INTERMEDIATE) == 0
+    await Fence(loop_client, LONG).check(lease)
+
+
 async def test_the_fence_opens_for_the_holder_alone(
     client: redis.Redis, loop_client: Redis
 ) -> None:
@@ -193,6 +206,43 @@ def test_an_id_that_nobody_claimed_goes_back_after_a_while(client: redis.Redis) 
     assert put_back(client) == [job]
     assert client.llen(INTERMEDIATE) == 0
     assert claims.reap() == []
+
+
+def test_an_id_that_is_back_on_the_queue_is_not_put_there_twice(client: redis.Redis) -> None:
+    """A job that somebody else put back stands there once, where it stood."""
+    job = dequeued(client)
+    client.rpush(QUEUE_KEY, "earlier", job)
+    claims = Claims(client, SHORT, "w")
+    claims.reap()
+    time.sleep(SHORT)
+    assert claims.reap() == []
+    assert put_back(client) == ["earlier", job]
+    assert client.llen(INTERMEDIATE) == 0
+    assert not client.hexists(JOB + job, RECOVERIES)
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "canceled", "stopped", "deferred"])
+def test_an_id_whose_job_need_not_run_is_not_put_back(client: redis.Redis, status: str) -> None:
+    """What was cancelled between taking and claiming, or waits for its turn, stays as it is."""
+    job = dequeued(client, status)
+    claims = Claims(client, SHORT, "w")
+    claims.reap()
+    time.sleep(SHORT)
+    assert claims.reap() == []
+    assert put_back(client) == []
+    assert client.llen(INTERMEDIATE) == 0
+    assert client.hget(JOB + job, "status") == status.encode()
+
+
+def test_what_an_execution_left_behind_does_not_queue_its_job_again(client: redis.Redis) -> None:
+    """A job that waits already, after it was given back, is not put before itself."""
+    lease = running(client, Claims(client, SHORT, "w"))
+    until_expired(client, lease.job)
+    client.hset(JOB + lease.job, "status", "queued")
+    client.rpush(INTERMEDIATE, lease.job)
+    assert Claims(client, LONG, "w").reap() == []
+    assert put_back(client) == []
+    assert client.zcard(STARTED) == 0
 
 
 def test_what_stands_under_a_strange_name_does_not_stop_the_reaper(client: redis.Redis) -> None:

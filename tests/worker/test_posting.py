@@ -29,6 +29,19 @@ async def test_a_placeholder_is_there_once_whatever_the_answer(post: Post, fault
     assert [words([one]) for one in post.shown] == ["done"]
 
 
+async def test_a_thread_whose_pages_have_no_end_is_searched_all_the_same(post: Post) -> None:
+    """A page that names itself as the next one is the last that is read."""
+    post.desk.workspace.faults(
+        {"fault": "drop_after", "method": "chat.postMessage", "count": 1},
+        {"fault": "endless", "method": "conversations.replies"},
+    )
+    before = len(post.desk.workspace.calls())
+    await post.finished(message("done"))
+    assert [words([one]) for one in post.shown] == ["done"]
+    calls = post.desk.workspace.calls(before)
+    assert sum(call["method"] == "conversations.replies" for call in calls) <= 2
+
+
 async def test_a_slow_answer_does_not_double_the_placeholder(post: Post) -> None:
     """An answer that comes after our patience counts as unknown."""
     post.desk.workspace.faults(

@@ -4,12 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.methods import GONE, LIMITED, NOT_ALLOWED, TRANSIENT, Meaning, meaning, retry_after
+from worker.methods import (
+    FIXED,
+    GONE,
+    LIMITED,
+    NOT_ALLOWED,
+    TRANSIENT,
+    Meaning,
+    meaning,
+    retry_after,
+)
 
 
 def test_each_known_error_means_one_thing() -> None:
     """No name stands in two lists."""
-    lists = [GONE, LIMITED, NOT_ALLOWED, TRANSIENT]
+    lists = [FIXED, GONE, LIMITED, NOT_ALLOWED, TRANSIENT]
     assert sum(map(len, lists)) == len(frozenset().union(*lists))
 
 
@@ -22,7 +31,11 @@ def test_each_known_error_means_one_thing() -> None:
         (200, "message_not_found", Meaning.GONE),
         (200, "is_archived", Meaning.NOT_ALLOWED),
         (200, "restricted_action_thread_locked", Meaning.NOT_ALLOWED),
+        (200, "accesslimited", Meaning.NOT_ALLOWED),
+        (200, "edit_window_closed", Meaning.FIXED),
         (200, "internal_error", Meaning.TRANSIENT),
+        (200, "update_failed", Meaning.TRANSIENT),
+        (200, "external_channel_migrating", Meaning.TRANSIENT),
         (503, "", Meaning.TRANSIENT),
         (500, "msg_too_long", Meaning.TRANSIENT),
         (200, "", Meaning.TRANSIENT),

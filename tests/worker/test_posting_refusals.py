@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from contract import keys
+from tests.support.desk import words
 from tests.support.posts import SIGN, Post, message
 from tests.support.workspace import ADA, GENERAL, STARCHAT
 from worker.errors import NotAllowedError, ThreadGoneError
@@ -36,6 +38,35 @@ async def test_an_error_that_will_not_go_away_is_not_repeated(post: Post) -> Non
     with pytest.raises(RefusedError):
         await posting.finish([message("done")], state="final", again=False)
     assert len(post.desk.calls(post.job, "chat.update")) == 1
+
+
+@pytest.mark.parametrize("error", ["edit_window_closed", "cant_update_message"])
+async def test_a_reply_whose_message_may_not_be_changed_takes_its_place(
+    post: Post, error: str
+) -> None:
+    """Where a workspace forbids edits, the reply is posted anew and the placeholder goes."""
+    posting = await post.opened()
+    post.desk.workspace.faults({"fault": "error", "method": "chat.update", "error": error})
+    await posting.grow(message("do"))
+    await posting.grow(message("don"))
+    await posting.finish([message("done")], state="final", again=False)
+    assert [words([one]) for one in post.shown] == ["done"]
+    assert post.desk.state(post.job) == ["final"]
+    assert len(post.desk.calls(post.job, "chat.update")) == 2
+    assert await post.client.hget(post.key, keys.PLACEHOLDER) == post.shown[0]["ts"]
+
+
+async def test_a_reply_that_was_being_replaced_is_found_by_whoever_comes_next(post: Post) -> None:
+    """Whoever dies between the two messages leaves neither two of them nor none."""
+    await post.opened()
+    [before] = post.shown
+    await post.client.hset(post.key, keys.PLACEHOLDER, "")
+    await post.opened()
+    assert [one["ts"] for one in post.shown] == [before["ts"]]
+    await post.client.hset(post.key, keys.PLACEHOLDER, "")
+    post.desk.workspace.control("delete", channel=GENERAL, ts=before["ts"])
+    await post.finished(message("done"))
+    assert [words([one]) for one in post.shown] == ["done"]
 
 
 async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: Post) -> None:
