@@ -27,6 +27,9 @@ BUDGET: Final = {"cuda": 512, "cpu": 128}
 """Tokens in one step where the options do not say."""
 
 
+SPARE: Final = 4
+"""On a CPU, a second copy of the weights may take this part of the free memory."""
+
 DTYPES: Final = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -176,7 +179,7 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype) -> Any:
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    prepack(network)
+    prepack(network, free_bytes(device) // SPARE)
     return network
 
 
