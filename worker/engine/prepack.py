@@ -36,7 +36,7 @@ class Prepacked(nn.Module):
             flat = rows.reshape(-1, len(self._turned))
             if len(flat) == 1 or len(flat) >= MANY:
                 return self._by_turned(flat, self._turned).view(*rows.shape[:-1], -1)
-        found: Tensor = OPERATORS._linear_pointwise(  # noqa: SLF001
+        found: Tensor = OPERATORS._linear_pointwise.default(  # noqa: SLF001
             rows, self._laid_out, self.bias, "none", [], ""
         )
         return found
