@@ -23,7 +23,7 @@ from worker.engine.probe import probe
 from worker.engine.progress import Progress, watched
 from worker.engine.slots import Slots
 
-BUDGET: Final = {"cuda": 512, "cpu": 128}
+BUDGET: Final = {"cuda": 512, "cpu": 256}
 """Tokens in one step where the options do not say."""
 
 
