@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-COUNTS = (1, 4, 8, 16, 32)
+from bench.engine import command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -16,15 +16,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     replies.add_argument("--single", type=int, default=20, help="mentions sent one by one")
     line = commands.add_parser("line", help="how far off the wait is that people are told")
     line.add_argument("--questions", type=int, default=40, help="questions of one rush")
-    engine = commands.add_parser("engine", help="our batching beside what else there is, on a CPU")
-    engine.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
-    engine.add_argument(
-        "--requests", type=int, nargs="+", default=COUNTS, help="requests that arrive at once"
-    )
+    engine = commands.add_parser("engine", help="our engine beside other ones, on one core")
+    command.options(engine)
     speculation = commands.add_parser("speculation", help="what drafting saves and costs, on a CPU")
     speculation.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
     chosen = parser.parse_args(arguments)
-    tables = {"replies": _replies, "line": _line, "engine": _engine, "speculation": _speculation}
+    tables = {
+        "replies": _replies,
+        "line": _line,
+        "engine": command.main,
+        "speculation": _speculation,
+    }
     print(tables[chosen.command](chosen))
 
 
@@ -38,12 +40,6 @@ def _line(chosen: argparse.Namespace) -> str:
     from bench import line  # noqa: PLC0415
 
     return line.table(line.run(chosen.questions))
-
-
-def _engine(chosen: argparse.Namespace) -> str:
-    from bench import engine  # noqa: PLC0415
-
-    return engine.table(engine.run(chosen.requests, chosen.rounds))
 
 
 def _speculation(chosen: argparse.Namespace) -> str:

@@ -17,7 +17,7 @@ import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from bench.code_edits import EDITS, QUESTIONS
-from bench.engine import CONFIG
+from bench.engine.checkpoint import MODEL
 from contract.conversation import Speaker
 from demo.rooms import model
 from worker.dialogue import Dialogue
@@ -131,10 +131,10 @@ def _cases() -> dict[str, Case]:
 
 def _random(count: int, together: int) -> Case:
     """Return sampled replies of random weights to random ids: there is nothing to draft."""
-    network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**CONFIG))
+    network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    prepack(network)
+    prepack(network, 2**31)
     dice = random.Random(count)  # noqa: S311 - repeatable, nothing secret
     requests = tuple(
         Request(

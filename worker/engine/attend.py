@@ -72,6 +72,25 @@ class Packed:
             self.once("lengths", lambda: torch.tensor(self.lengths, device=device)),
         )
 
+    def places(self, heads: int, device: torch.device) -> Tensor:
+        """
+        Return where the keys of the growing slots go, `[heads x rows]` with the heads first.
+
+        They are rows of a block's half that is seen as `[slot x head x position, dim]`.
+        """
+
+        def counted() -> Tensor:
+            slots, lengths = self.rows(device)
+            of_heads = torch.arange(heads, device=device).unsqueeze(1)
+            return ((slots * heads + of_heads) * self.slots.positions + lengths).flatten()
+
+        return self.once(("places", heads), counted)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the growing slots are the first ones, in their order."""
+        return list(self.growing) == list(range(len(self.growing)))
+
 
 class Shapes:
     """Stands in for `Packed` on a model's first run: attends within the row, notes the layers."""
@@ -116,7 +135,7 @@ def attention(
         span = slice(chunk.offset, chunk.offset + chunk.count)
         fresh = (query[:, :, span], key[:, :, span], value[:, :, span])
         parts.append(look.read(fresh, block, packed, chunk))
-    return torch.cat(parts).unsqueeze(0), None
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).unsqueeze(0), None
 
 
 def _refuse_unknown(options: dict[str, Any]) -> None:
@@ -127,10 +146,16 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 
 def _store(block: Tensor, packed: Packed, key: Tensor, value: Tensor) -> None:
     """Put the one key and value of each growing slot at its position."""
-    rows = len(packed.growing)
-    at = packed.rows(block.device)
-    block[0][at[0], :, at[1]] = key[0, :, :rows].transpose(0, 1)
-    block[1][at[0], :, at[1]] = value[0, :, :rows].transpose(0, 1)
+    rows, heads, dim = len(packed.growing), key.shape[1], key.shape[3]
+    if rows == 1:
+        slot, at = packed.growing[0], packed.lengths[0]
+        block[0, slot, :, at] = key[0, :, 0]
+        block[1, slot, :, at] = value[0, :, 0]
+        return
+    places = packed.places(heads, block.device)
+    # One flat index is several times cheaper here than one for each dimension.
+    block[0].view(-1, dim).index_copy_(0, places, key[0, :, :rows].reshape(-1, dim))
+    block[1].view(-1, dim).index_copy_(0, places, value[0, :, :rows].reshape(-1, dim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +206,8 @@ class _Look:
         heads = block.shape[2]
         folded = query.reshape(query.shape[0], heads, -1, query.shape[2])
         top = max(packed.growing) + 1
-        if block.device.type == "cpu" and top * longest > UNEVEN * total:
+        alone = len(packed.growing) == 1
+        if block.device.type == "cpu" and (alone or top * longest > UNEVEN * total):
             return self._one_by_one(folded, block, packed).reshape(query.shape)
         return self._together(folded, block, packed, top, longest).reshape(query.shape)
 
@@ -195,7 +221,7 @@ class _Look:
                     folded[row : row + 1], held[0], held[1], scale=self.scale
                 )
             )
-        return torch.cat(parts)
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _together(
         self, folded: Tensor, block: Tensor, packed: Packed, top: int, longest: int
@@ -203,19 +229,25 @@ class _Look:
         """Attend from the first `top` slots at once, idle ones too: no key is moved for it."""
         slots, lengths = packed.rows(block.device)
 
-        def seen_by_row() -> Tensor:
+        def added_by_row() -> Tensor:
             at = lengths.new_zeros(top)
             at[slots] = lengths
-            return self._seen(at[:, None, None, None], longest)
+            seen = self._seen(at[:, None, None, None], longest)
+            # A mask of truth values would be turned into this one by every layer.
+            return torch.zeros(seen.shape, dtype=folded.dtype, device=seen.device).masked_fill_(
+                ~seen, -torch.inf
+            )
 
-        queries = folded.new_zeros(top, *folded.shape[1:])
-        queries[slots] = folded
-        seen = packed.once(("grow", self.window), seen_by_row)
+        in_order = packed.in_order
+        queries = folded
+        if not in_order:
+            queries = folded.new_zeros(top, *folded.shape[1:]).index_copy_(0, slots, folded)
+        added = packed.once(("grow", self.window, folded.dtype), added_by_row)
         held = block[:, :top, :, :longest]
         found = scaled_dot_product_attention(
-            queries, held[0], held[1], attn_mask=seen, scale=self.scale
+            queries, held[0], held[1], attn_mask=added, scale=self.scale
         )
-        return found[slots]
+        return found if in_order else found.index_select(0, slots)
 
     def _seen_from(self, start: int, count: int, device: torch.device) -> Tensor:
         """Return what each of `count` tokens from position `start` on attends to."""

@@ -220,15 +220,21 @@ class Batching:
         chosen: list[int] = []
         if not np.isfinite(values[:, 0]).all():
             return chosen
-        sampling, new = work.live.request.sampling, work.live.new
+        new = work.live.new
         while not chosen or work.leads_on(chosen):
             row = len(chosen)
-            logits, places = ordered(values[row], ids[row])
-            if needs_row(logits, sampling):
-                whole = rows[row].float().cpu().numpy()
-                logits, places = ordered(whole, np.arange(whole.size))
-            chosen.append(choose(logits, places, sampling, uniform(sampling, new + row)))
+            chosen.append(self._one(work.live, values[row], ids[row], rows[row], new + row))
         return chosen
+
+    def _one(self, live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor, place: int) -> int:
+        sampling = live.request.sampling
+        if sampling.temperature == 0 and values[0] > values[1]:
+            return int(ids[0])
+        logits, ids = ordered(values, ids)
+        if needs_row(logits, sampling):
+            whole = row.float().cpu().numpy()
+            logits, ids = ordered(whole, np.arange(whole.size))
+        return choose(logits, ids, sampling, uniform(sampling, place))
 
     def _fail(self, work: Work, outcome: Outcome) -> None:
         """Give a request up whose logits are unusable, or its drafts, which may be to blame."""

@@ -24,9 +24,12 @@ from worker.engine.progress import Progress, watched
 from worker.engine.quantize import quantization, quantized
 from worker.engine.slots import Slots
 
-BUDGET: Final = {"cuda": 512, "cpu": 128}
+BUDGET: Final = {"cuda": 512, "cpu": 256}
 """Tokens in one step where the options do not say."""
 
+
+SPARE: Final = 4
+"""On a CPU, a second copy of the weights may take this part of the free memory."""
 
 DTYPES: Final = {
     "float32": torch.float32,
@@ -189,7 +192,7 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller:
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     if smaller is None:
-        prepack(network)
+        prepack(network, free_bytes(device) // SPARE)
     return network
 
 

@@ -32,14 +32,27 @@ def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
             assert (packed(ids[:, :length]).logits - expected).abs().max() < CLOSE
 
 
+@pytest.mark.parametrize("turned", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("rows", [1, 2, 8, 33])
-def test_a_layer_takes_any_number_of_rows(rows: int, bias: bool) -> None:  # noqa: FBT001
-    """The number that the layout was made for is a hint."""
+@pytest.mark.parametrize("rows", [1, 2, 8, 33, 100])
+def test_a_layer_takes_any_number_of_rows(rows: int, *, bias: bool, turned: bool) -> None:
+    """The number that the layout was made for is a hint, and so is a second layout."""
     layer = nn.Linear(48, 96, bias=bias)
     given = torch.randn(1, rows, 48)
     with torch.inference_mode():
-        assert (Prepacked(layer)(given) - layer(given)).abs().max() < CLOSE
+        found = Prepacked(layer, turned=turned)(given)
+        assert found.shape == (1, rows, 96)
+        assert (found - layer(given)).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
+def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> None:
+    """All of them or none: two layers of 8 x 16 weights of four bytes each."""
+    network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+    prepack(network, spare)
+    kept = [value for layer in network.modules() for value in vars(layer).values()]
+
+    assert sum(isinstance(value, torch.Tensor) for value in kept) == 2 * copies
 
 
 def test_other_numbers_are_left_alone() -> None:

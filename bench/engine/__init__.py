@@ -1,0 +1,1 @@
+"""Our engine beside other ones: same model, same requests, same core, one process for each."""

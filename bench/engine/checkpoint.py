@@ -1,0 +1,49 @@
+"""Writes the model that all peers load: random weights, as a plain checkpoint directory."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+CACHE: Final = Path(__file__).parents[2] / ".bench"
+
+MODEL: Final[dict[str, Any]] = {
+    "vocab_size": 49156,
+    "n_positions": 1024,
+    "n_embd": 768,
+    "n_layer": 12,
+    "n_head": 12,
+    "multi_query": True,
+    "initializer_range": 0.05,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+"""A GPTBigCode of 110 million weights: StarChat's form, small enough for one core."""
+
+TINY: Final[dict[str, Any]] = MODEL | {"vocab_size": 512, "n_embd": 64, "n_layer": 2, "n_head": 2}
+"""The same in a size that only shows that everything runs."""
+
+
+def checkpoint(config: dict[str, Any]) -> Path:
+    """Return the directory of a model in float32, made on the first use."""
+    name = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:12]
+    directory = CACHE / f"checkpoint-{name}"
+    if directory.is_dir():
+        return directory
+    # Whoever only starts other processes need not wait for these.
+    import torch  # noqa: PLC0415
+    from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM  # noqa: PLC0415
+
+    CACHE.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**config))
+    with tempfile.TemporaryDirectory(dir=CACHE) as aside:
+        made = Path(aside) / "made"
+        network.save_pretrained(made)
+        # Nobody decodes here, but a checkpoint without a tokenizer is refused by the engine.
+        (made / "tokenizer.json").write_text("{}", "utf-8")
+        if not directory.is_dir():
+            shutil.move(made, directory)
+    return directory

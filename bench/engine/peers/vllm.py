@@ -1,0 +1,78 @@
+"""vLLM's CPU build, in an environment of its own; see `bench.engine.environment`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.engine.playing import Peer
+from bench.engine.work import Wish
+
+SETTINGS = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+}
+"""Its step runs in this process and on this thread; one GiB of keys and values."""
+
+
+class Vllm:
+    """Its own choice of everything that makes it fast, compilation included."""
+
+    streams = True
+
+    def __init__(self, directory: Path, slots: int) -> None:
+        os.environ.update(SETTINGS)
+        from vllm import EngineArgs, LLMEngine, SamplingParams  # noqa: PLC0415
+        from vllm.sampling_params import RequestOutputKind  # noqa: PLC0415
+
+        self._sampling: Any = SamplingParams
+        self._fresh = RequestOutputKind.DELTA
+        self._engine = LLMEngine.from_engine_args(
+            EngineArgs(
+                model=str(directory),
+                dtype="float32",
+                skip_tokenizer_init=True,
+                max_model_len=1024,
+                max_num_seqs=max(slots, 1),
+                enable_prefix_caching=False,
+                enforce_eager=False,
+                seed=0,
+            )
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is not over."""
+        return bool(self._engine.has_unfinished_requests())
+
+    def add(self, wish: Wish) -> None:
+        """Take a request in."""
+        sampling = self._sampling(
+            temperature=0,
+            max_tokens=wish.new,
+            ignore_eos=True,
+            detokenize=False,
+            output_kind=self._fresh,
+        )
+        self._engine.add_request(wish.name, {"prompt_token_ids": list(wish.prompt)}, sampling)
+
+    def step(self) -> Sequence[tuple[str, int]]:
+        """Make one forward pass."""
+        return [
+            (found.request_id, token)
+            for found in self._engine.step()
+            for token in found.outputs[0].token_ids
+        ]
+
+    def close(self) -> None:
+        """Do nothing: its step ran here."""
+
+
+def load(directory: Path, slots: int) -> Peer:
+    """Load a checkpoint into vLLM."""
+    return Vllm(directory, slots)
