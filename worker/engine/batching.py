@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
 from worker.engine.attend import Chunk, Packed
-from worker.engine.draft import RIDGE
+from worker.engine.draft import RIDGE, SINGLE
 from worker.engine.exits import DeviceLostError
 from worker.engine.limits import refusal
 from worker.engine.parked import Claim
@@ -72,7 +72,8 @@ class Batching:
         shelf: int = 0,
     ) -> None:
         self._device = slots.layers[0].device
-        self.schedule = Schedule(slots.count, budget, drafted, RIDGE[self._device.type])
+        kind = self._device.type
+        self.schedule = Schedule(slots.count, budget, drafted, RIDGE[kind], SINGLE[kind])
         self.shelf: Shelf[list[Tensor]] = Shelf(shelf)
         self.steps = 0
         self._model = model

@@ -24,6 +24,14 @@ Measured on one core with 110 and 135 million weights (10 to 17 there; see docs/
 CUDA half of what the bandwidths of an A100 would give, as each draft is attended to by itself.
 """
 
+SINGLE: Final = {"cpu": 0.7, "cuda": 1.0}
+"""
+What a step of one row takes of what the ridge says, by kind of device.
+
+On a CPU a single row has weights laid out for it (see `worker.engine.prepack`), so the first
+drafted token costs more than those after it.
+"""
+
 
 @dataclass(slots=True)
 class Drafter:
@@ -77,7 +85,7 @@ class Drafter:
         return None
 
 
-def worthwhile(trust: float, rows: int, ridge: float, most: int) -> int:
+def worthwhile(trust: float, rows: int, ridge: float, most: int, single: float = 1.0) -> int:
     """
     Return how many drafted tokens are worth their time beside the other `rows` of a step.
 
@@ -85,10 +93,13 @@ def worthwhile(trust: float, rows: int, ridge: float, most: int) -> int:
     is worth it while the chance `p` that it is kept, `trust` to the power of its place in the
     draft, brings more than that: `p * (ridge + rows) > rows`. So for a few requests drafts are
     long where they are trusted, and beside many requests or a prompt that is read there are none.
+    Where a row alone takes only `single` of its step, all of the draft must make up for the rest.
     """
-    chance = trust
-    for length in range(most):
-        if chance * (ridge + rows + length) <= rows + length:
-            return length
+    chance, tokens, length = trust, 1.0, 0
+    while length < most and chance * (ridge + rows + length) > rows + length:
+        tokens += chance
         chance *= trust
-    return most
+        length += 1
+    if rows == 1 and tokens * single * (ridge + 1) < ridge + 1 + length:
+        return 0
+    return length

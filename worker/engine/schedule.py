@@ -90,13 +90,14 @@ class Schedule:
     Waiting and running requests. `budget` is the most tokens in one step.
 
     Up to `drafted` tokens are drafted for a request in a step, where that is worth it on a device
-    whose `ridge` is given (see `worker.engine.draft`); 0 turns it off.
+    whose `ridge` and `single` are given (see `worker.engine.draft`); 0 turns it off.
     """
 
     slots: int
     budget: int
     drafted: int = 0
     ridge: float = 0.0
+    single: float = 1.0
     waiting: list[tuple[int, int, Live]] = field(default_factory=list)
     running: dict[str, Live] = field(default_factory=dict)
     free: Parked = field(init=False)
@@ -199,7 +200,7 @@ class Schedule:
         live.drafter.learn()
         # The last token of a reply is chosen and never fed.
         most = min(self.drafted, room, live.request.sampling.max_new_tokens - live.new - 1)
-        length = worthwhile(live.drafter.trust, rows, self.ridge, most)
+        length = worthwhile(live.drafter.trust, rows, self.ridge, most, self.single)
         return tuple(live.drafter.draft(length))
 
     def advance(self, work: Work, chosen: Sequence[int]) -> FinishReason | None:

@@ -106,6 +106,15 @@ def test_drafts_are_long_alone_and_none_beside_a_prompt_that_is_read() -> None:
     assert [worthwhile(0.05, count, 10, MOST) for count in rows] == [0, 0, 0, 0, 0]
 
 
+def test_a_draft_that_only_makes_up_for_the_cheap_step_of_one_row_is_left() -> None:
+    """Alone on a CPU a little trust is too little; beside another request it does."""
+    trusts = (0.9, 0.6, 0.5, 0.4)
+
+    assert [worthwhile(trust, 1, 10, MOST, 0.7) for trust in trusts] == [7, 2, 2, 0]
+    assert [worthwhile(trust, 2, 10, MOST, 0.7) for trust in trusts] == [7, 2, 2, 1]
+    assert [worthwhile(trust, 1, 10, MOST) for trust in trusts] == [7, 2, 2, 1]
+
+
 def scheduled(new: int = 30, budget: int = 20, stop: tuple[int, ...] = ()) -> Schedule:
     """Return a schedule with one request that is about to repeat itself."""
     schedule = Schedule(slots=2, budget=budget, drafted=MOST, ridge=1e6)
