@@ -14,17 +14,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
 from worker.engine.attend import Chunk, Packed
+from worker.engine.choosing import choices
 from worker.engine.draft import RIDGE, SINGLE
 from worker.engine.exits import DeviceLostError
+from worker.engine.furnish import Pasts, furnish, wipe
 from worker.engine.limits import refusal
-from worker.engine.parked import Claim
-from worker.engine.sample import MOST, choose, needs_row, ordered, uniform
 from worker.engine.schedule import Live, Schedule, Work
 from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
@@ -74,7 +73,7 @@ class Batching:
         self._device = slots.layers[0].device
         kind = self._device.type
         self.schedule = Schedule(slots.count, budget, drafted, RIDGE[kind], SINGLE[kind])
-        self.shelf: Shelf[list[Tensor]] = Shelf(shelf)
+        self.shelf: Pasts = Shelf(shelf)
         self.steps = 0
         self._model = model
         self._slots = slots
@@ -100,36 +99,18 @@ class Batching:
         """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
         for slot in self.schedule.forget(scope):
             self._slots.wipe(slot)
-        for lifted in self.shelf.forget(scope):
-            for block in lifted:
-                block.zero_()
+        wipe(self.shelf, scope)
 
     def admit(self) -> None:
         """Give the free slots to those who wait, with what is kept of their threads."""
         for live, claim in self.schedule.admit():
             try:
-                live.held = self._furnish(live, claim)
+                live.held = furnish(self._slots, self.shelf, live, claim)
             except Exception as error:  # what was to save time must cost no reply
                 if _device_lost(error):
                     raise DeviceLostError(type(error).__name__) from error
                 self.shelf.clear()
                 live.held = 0
-
-    def _furnish(self, live: Live, claim: Claim) -> int:
-        """Save what the slot held, put a beginning of the prompt in; return how long that is."""
-        slots, lost = self._slots, claim.lost
-        if lost is not None:
-            size = len(lost.tokens) * slots.position_bytes
-            if self.shelf.takes(lost, size):
-                self.shelf.put(lost, slots.lift(claim.slot, len(lost.tokens)), size)
-        found = self.shelf.find(live.request.scope, live.tokens, claim.held)
-        if found is not None:
-            kept, held = found
-            slots.lay(claim.slot, kept.blocks, held)
-            return held
-        if claim.source is not None:
-            slots.copy(claim.source, claim.slot, claim.held)
-        return claim.held
 
     def step(self) -> Outcome:
         """
@@ -201,41 +182,11 @@ class Batching:
     def _choose(self, step: list[Work], logits: Tensor, outcome: Outcome) -> dict[str, list[int]]:
         """Return the next ids of each request whose pending tokens are all fed."""
         chosen: dict[str, list[int]] = {}
-        if not len(logits):
-            return chosen
-        most = logits.float().topk(min(MOST, logits.shape[1]))
-        values, ids = most.values.cpu().numpy(), most.indices.cpu().numpy()
-        first = 0
-        for work in step:
-            rows = slice(first, first + work.choices)
-            first = rows.stop
-            if work.choices:
-                found = self._next(work, values[rows], ids[rows], logits[rows])
-                chosen[work.live.request.id] = found
-                if not found:
-                    self._fail(work, outcome)
+        for work, found in choices(step, logits):
+            chosen[work.live.request.id] = found
+            if not found:
+                self._fail(work, outcome)
         return chosen
-
-    def _next(self, work: Work, values: np.ndarray, ids: np.ndarray, rows: Tensor) -> list[int]:
-        """Choose a token at each row while the one before was drafted; none where none can be."""
-        chosen: list[int] = []
-        if not np.isfinite(values[:, 0]).all():
-            return chosen
-        new = work.live.new
-        while not chosen or work.leads_on(chosen):
-            row = len(chosen)
-            chosen.append(self._one(work.live, values[row], ids[row], rows[row], new + row))
-        return chosen
-
-    def _one(self, live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor, place: int) -> int:
-        sampling = live.request.sampling
-        if sampling.temperature == 0 and values[0] > values[1]:
-            return int(ids[0])
-        logits, ids = ordered(values, ids)
-        if needs_row(logits, sampling):
-            whole = row.float().cpu().numpy()
-            logits, ids = ordered(whole, np.arange(whole.size))
-        return choose(logits, ids, sampling, uniform(sampling, place))
 
     def _fail(self, work: Work, outcome: Outcome) -> None:
         """Give a request up whose logits are unusable, or its drafts, which may be to blame."""

@@ -1,0 +1,50 @@
+"""Chooses the next tokens from a step's logits: one for each request, more where drafts agree."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from worker.engine.sample import MOST, choose, needs_row, ordered, uniform
+from worker.engine.schedule import Live, Work
+
+
+def choices(step: Sequence[Work], logits: Tensor) -> Iterator[tuple[Work, list[int]]]:
+    """
+    Yield each work whose pending tokens are all fed, with what comes next; nothing where none can.
+
+    `logits` are `[choices of the works, vocabulary]`, in the order of the step.
+    """
+    if not len(logits):
+        return
+    most = logits.float().topk(min(MOST, logits.shape[1]))
+    values, ids = most.values.cpu().numpy(), most.indices.cpu().numpy()
+    first = 0
+    for work in step:
+        rows = slice(first, first + work.choices)
+        first = rows.stop
+        if work.choices:
+            yield work, _next(work, values[rows], ids[rows], logits[rows])
+
+
+def _next(work: Work, values: np.ndarray, ids: np.ndarray, rows: Tensor) -> list[int]:
+    """Choose a token at each row while the one before was drafted; none where none can be."""
+    chosen: list[int] = []
+    if not np.isfinite(values[:, 0]).all():
+        return chosen
+    new = work.live.new
+    while not chosen or work.leads_on(chosen):
+        row = len(chosen)
+        chosen.append(_one(work.live, values[row], ids[row], rows[row], new + row))
+    return chosen
+
+
+def _one(live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor, place: int) -> int:
+    sampling = live.request.sampling
+    if sampling.temperature == 0 and values[0] > values[1]:
+        return int(ids[0])
+    logits, ids = ordered(values, ids)
+    if needs_row(logits, sampling):
+        whole = row.float().cpu().numpy()
+        logits, ids = ordered(whole, np.arange(whole.size))
+    return choose(logits, ids, sampling, uniform(sampling, place))
