@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,8 @@ LOOK: Final = 1.0
 """Seconds between two looks at whether everything still runs."""
 INTERRUPTED: Final = 130
 """Exit status of who was interrupted before the reply was there."""
+_told: Final = threading.Event()
+"""Set once somebody wants the demo to end."""
 FAILURES: Final = (StageError, ValkeyError, ModelMissingError, NoAnswerError)
 
 
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str], screen: Screen) -> int:
     """Run the demo until it is interrupted, or until the one reply is there; return the status."""
     wish = _parser().parse_args(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with Stage(wish.home, wish.port) as stage:
@@ -64,9 +66,9 @@ def _shown(stage: Stage, wish: argparse.Namespace, screen: Screen) -> int:
     if not wish.no_question:
         screen.question(FIRST)
         _asked(page, FIRST, screen, stage.check)
-    while True:
+    while not _told.wait(LOOK):
         stage.check()
-        time.sleep(LOOK)
+    raise KeyboardInterrupt
 
 
 def _asked(
@@ -84,6 +86,8 @@ def _already(address: str, question: str | None, screen: Screen) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # What is raised while Python cleans an object up is lost; this is not.
+    _told.set()
     raise KeyboardInterrupt
 
 

@@ -1,7 +1,7 @@
 """A question in Slack gets its reply in its own thread, and the talk goes on from there."""
 
 from tests.support.desk import notices, payload, words
-from tests.support.product import Product
+from tests.support.product import Product, answers
 from tests.support.taught import (
     ANSWERS,
     FOLLOW_UP,
@@ -55,6 +55,7 @@ def test_a_follow_up_needs_no_mention_and_knows_what_was_said(product: Product) 
 def test_a_question_asked_while_the_reply_grows_is_answered_after_it(product: Product) -> None:
     """Two questions in a row in one thread: both replies, in order, the second knows the first."""
     first = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
+    product.workspace.wait_for(lambda thread: answers(thread, first), GENERAL, first)
     second = product.workspace.post(ADA, GENERAL, FOLLOW_UP, first)
 
     early = product.ended(GENERAL, first, first)

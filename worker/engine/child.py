@@ -20,7 +20,6 @@ NAMES: Final = frozenset({
 
 PREFIXES: Final = (
     "LC_", "HF_", "TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_",
-    "COVERAGE_",
 )  # fmt: skip
 
 QUIET: Final = {
