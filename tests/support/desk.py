@@ -24,6 +24,8 @@ QUICK = {
     "STARCHAT_THREADS": "1",
     "STARCHAT_EDIT_PACE": "0.2",
     "STARCHAT_MAX_NEW_TOKENS": "512",
+    # A reply that only repeats itself would be drafted to its end before a test can look at it.
+    "STARCHAT_SPECULATION": "0",
 }
 """A worker's settings for tests: short leases, the likeliest token, long replies that grow fast."""
 
