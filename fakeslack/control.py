@@ -80,18 +80,16 @@ class Control:
 
     async def _wait(self, request: web.Request) -> web.Response:
         number = _number(request, "since")
-        within = min(float(request.query.get("timeout", LONGEST_WAIT)), LONGEST_WAIT)
         try:
-            await asyncio.wait_for(self.feed.beyond(number), within)
+            await asyncio.wait_for(self.feed.beyond(number), _within(request))
         except TimeoutError:
             return web.json_response({"ok": True, "next": self.feed.next, "happened": False})
         return web.json_response({"ok": True, "next": self.feed.next, "happened": True})
 
     async def _beat(self, request: web.Request) -> web.Response:
         number = _number(request, "since")
-        within = min(float(request.query.get("timeout", LONGEST_WAIT)), LONGEST_WAIT)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.pulse.beyond(number), within)
+            await asyncio.wait_for(self.pulse.beyond(number), _within(request))
         return web.json_response({"ok": True, "next": self.pulse.beats})
 
     async def _redeliver(self, request: web.Request) -> web.Response:
@@ -169,6 +167,10 @@ def _told(number: int, change: Change, message: Message) -> Json:
         "channel": change.channel,
         "message": seen,
     }
+
+
+def _within(request: web.Request) -> float:
+    return min(float(request.query.get("timeout", LONGEST_WAIT)), LONGEST_WAIT)
 
 
 def _number(request: web.Request, name: str) -> int:

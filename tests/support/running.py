@@ -57,6 +57,17 @@ def run(
     raise AssertionError("the engine stands still")
 
 
+def fed(engine: Batching, request: Request) -> tuple[int, Reply]:
+    """Run a request; return how many tokens of its prompt were read, and its reply."""
+    replies = {request.id: Reply()}
+    assert engine.add(request) is None
+    engine.admit()
+    [work] = engine.schedule.plan()
+    while engine.busy:
+        note(replies, engine.step())
+    return len(request.prompt) - work.start, replies[request.id]
+
+
 def note(replies: dict[str, Reply], outcome: Outcome) -> None:
     """Add what one step brought to the replies."""
     for name, ids in outcome.tokens.items():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.running import GREEDY, Fresh, Reply, note, run
+from tests.support.running import GREEDY, Fresh, Reply, fed, note, run
 from worker.engine import Request
 from worker.engine.batching import Batching
 from worker.engine.parked import LEAST, Claim, Parked, shared
@@ -19,17 +19,6 @@ FIRST = tuple(range(30, 90))
 def next_turn(reply: Reply, scope: str) -> Request:
     """Ask again in the same thread: the earlier prompt and reply, and a few tokens more."""
     return Request("next", (*FIRST, *reply.ids, 7, 8, 9), GREEDY, scope=scope)
-
-
-def fed(engine: Batching, request: Request) -> tuple[int, Reply]:
-    """Run a request; return how many tokens of its prompt were read, and its reply."""
-    replies = {request.id: Reply()}
-    assert engine.add(request) is None
-    engine.admit()
-    [work] = engine.schedule.plan()
-    while engine.busy:
-        note(replies, engine.step())
-    return len(request.prompt) - work.start, replies[request.id]
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.running import GREEDY, Fresh, Reply, note, run
+from tests.support.running import GREEDY, Fresh, fed, run
 from worker.engine import Request
 from worker.engine.batching import Batching
 from worker.engine.exits import DeviceLostError
@@ -23,16 +23,6 @@ def said(name: str, thread: int, *more: int, scope: str = "T1") -> Request:
     return Request(name, (*THREADS[thread], *more), GREEDY, scope=scope)
 
 
-def read(engine: Batching, request: Request) -> tuple[int, Reply]:
-    """Run a request; return how many tokens of its prompt were read, and its reply."""
-    replies = {request.id: Reply(failure=engine.add(request))}
-    engine.admit()
-    [work] = engine.schedule.plan()
-    while engine.busy:
-        note(replies, engine.step())
-    return len(request.prompt) - work.start, replies[request.id]
-
-
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
 def test_two_threads_share_one_slot_and_neither_is_read_twice(fresh: Fresh, kind: str) -> None:
     """Each comes back from the shelf; the replies are those of an engine that remembers nothing."""
@@ -42,8 +32,8 @@ def test_two_threads_share_one_slot_and_neither_is_read_twice(fresh: Fresh, kind
     for turn in range(3):
         for thread in (0, 1):
             again = said(f"{thread}.{turn}", thread, *range(5, 7 + turn))
-            fed, reply = read(engine, again)
-            assert fed == (2 if turn == 0 else 1)
+            count, reply = fed(engine, again)
+            assert count == (2 if turn == 0 else 1)
             assert reply == run(fresh(kind), [again])[again.id]
 
 
@@ -53,7 +43,7 @@ def test_without_a_shelf_the_slot_is_all_there_is(fresh: Fresh) -> None:
     run(engine, [said("a", 0)])
     run(engine, [said("b", 1)])
 
-    assert read(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1 - len(SYSTEM)
+    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1 - len(SYSTEM)
 
 
 def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: Fresh) -> None:
@@ -61,11 +51,11 @@ def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: Fresh) -
     engine = fresh(slots=2)
     run(engine, [said("a", 0)])
 
-    fed, reply = read(engine, said("b", 1))
+    count, reply = fed(engine, said("b", 1))
 
-    assert fed == len(THREADS[1]) - len(SYSTEM)
+    assert count == len(THREADS[1]) - len(SYSTEM)
     assert reply == run(fresh(), [said("b", 1)])["b"]
-    assert read(engine, said("again", 0, 5))[0] == 1
+    assert fed(engine, said("again", 0, 5))[0] == 1
 
 
 @pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
@@ -75,7 +65,7 @@ def test_the_shelf_is_not_shared_across_scopes(fresh: Fresh, first: str, second:
     run(engine, [said("a", 0, scope=first)])
     run(engine, [said("b", 1, scope="T3")])
 
-    assert read(engine, said("again", 0, 5, scope=second))[0] == len(THREADS[0]) + 1
+    assert fed(engine, said("again", 0, 5, scope=second))[0] == len(THREADS[0]) + 1
 
 
 def test_what_is_forgotten_leaves_the_shelf_too(fresh: Fresh) -> None:
@@ -89,7 +79,7 @@ def test_what_is_forgotten_leaves_the_shelf_too(fresh: Fresh) -> None:
 
     assert len(engine.shelf) == 0
     assert not any(block.any() for block in kept.blocks)
-    assert read(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1
+    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1
 
 
 def test_a_shelf_that_is_full_forgets_the_oldest(fresh: Fresh) -> None:
@@ -127,9 +117,9 @@ def test_what_comes_back_broken_costs_no_reply(fresh: Fresh, shelved: Batching) 
     [kept] = shelved.shelf._kept.values()
     kept.blocks.pop()
 
-    fed, reply = read(shelved, said("again", 0, 5))
+    count, reply = fed(shelved, said("again", 0, 5))
 
-    assert fed == len(THREADS[0]) + 1
+    assert count == len(THREADS[0]) + 1
     assert reply == run(fresh(), [said("again", 0, 5)])["again"]
     assert len(shelved.shelf) == 0
 
