@@ -24,3 +24,12 @@ class Alone:
             with self._guard:
                 if not lock.locked():
                     self._locks.pop(name, None)
+
+    def wait(self, name: str) -> bool:
+        """Wait until nobody holds `name`, and say whether somebody did."""
+        with self._guard:
+            held = name in self._locks
+        if held:
+            with self.holding(name):
+                pass
+        return held

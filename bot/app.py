@@ -21,6 +21,7 @@ from bot.jobs import Jobs
 from bot.line import Line
 from bot.listeners import Listeners
 from bot.names import Names
+from bot.notices import Notices
 from bot.outbox import Limits, Outbox
 from bot.posting import Posting
 from bot.revisions import Revisions
@@ -77,6 +78,7 @@ class Bot:
             self._redis, self._web, listeners.turns, listeners.edits, self._connected
         )
         catch_up.start()
+        listeners.turns.notices.start()
         try:
             receiver.start(stop)
             log.info("ready", team=me.team, mode=type(receiver).__name__)
@@ -84,6 +86,7 @@ class Bot:
             log.info("ending")
         finally:
             catch_up.close()
+            listeners.turns.notices.close()
             receiver.close(DRAIN)
             posting.stop()
             background.close(DRAIN)
@@ -93,6 +96,7 @@ class Bot:
         self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
     ) -> Listeners:
         settings, redis, line = self._settings, self._redis, Line(self._redis)
+        faults = Faults.read(settings.starchat_fault)
         threads, known = Threads(redis, self._web, me), Names(redis, self._web, names)
         turns = Turns(
             me=me,
@@ -102,11 +106,12 @@ class Bot:
             threads=threads,
             sessions=Sessions(redis),
             names=known,
-            outbox=Outbox(redis, _limits(settings), Faults.read(settings.starchat_fault)),
+            outbox=Outbox(redis, _limits(settings), faults),
             revisions=Revisions(redis),
             restart=settings.starchat_edited == "restart",
             line=line,
             signs=Signs(redis, line, posting, background),
+            notices=Notices(redis, me.team, posting, threads, background, faults=faults),
             posting=posting,
             forgetting=Forgetting(redis),
             background=background,

@@ -10,6 +10,8 @@ class Point(StrEnum):
 
     BEFORE_ACCEPT = "before_accept"
     AFTER_ACCEPT = "after_accept"
+    AFTER_NOTE = "after_note"
+    AFTER_NOTICE = "after_notice"
 
 
 class Faults(faults.Faults):

@@ -33,10 +33,18 @@ class Posting:
         self._client = client
         self._stopped = threading.Event()
 
-    def say(self, thread: Thread, text: str, *, metadata: dict[str, Any] | None = None) -> str:
-        """Post into a thread and return the message's `ts`."""
-        answer = self._patiently(
-            lambda: self._client.chat_postMessage(
+    def say(
+        self,
+        thread: Thread,
+        text: str,
+        *,
+        metadata: dict[str, Any] | None = None,
+        patient: bool = True,
+    ) -> str:
+        """Post into a thread and return the message's `ts`; where not `patient`, try once."""
+
+        def post() -> Any:
+            return self._client.chat_postMessage(
                 channel=thread.channel,
                 thread_ts=thread.ts,
                 text=text,
@@ -45,7 +53,8 @@ class Posting:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-        )
+
+        answer = self._patiently(post) if patient else post()
         return str(answer["ts"])
 
     def whisper(
@@ -100,7 +109,7 @@ class Posting:
             try:
                 return call()
             except SLACK_AWAY as error:
-                wait = _put_off(error)
+                wait = put_off(error, LONGEST_WAIT)
                 if wait is None and repeatable and not refused(error):
                     wait = UNSURE_WAIT
                 if wait is None or self._stopped.wait(wait):
@@ -108,12 +117,12 @@ class Posting:
         return call()
 
 
-def _put_off(error: Exception) -> float | None:
-    """Return for how many seconds Slack has put a call off; `None` if it has not."""
+def put_off(error: Exception, longest: float) -> float | None:
+    """Return for how many seconds Slack has put a call off; `None` if not, or for longer."""
     if not isinstance(error, SlackApiError):
         return None
     if error.response.get("error") not in {"ratelimited", "rate_limited"}:
         return None
     said = (error.response.headers or {}).get("Retry-After", "1")
     seconds = float(said) if str(said).isdigit() else 1.0
-    return seconds if seconds <= LONGEST_WAIT else None
+    return seconds if seconds <= longest else None

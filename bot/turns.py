@@ -21,6 +21,7 @@ from bot.identity import Me
 from bot.jobs import Jobs
 from bot.line import Line
 from bot.names import Names
+from bot.notices import Notices
 from bot.outbox import Outbox, Outcome, Receipt
 from bot.posting import Posting
 from bot.revisions import Revisions
@@ -48,6 +49,7 @@ class Turns:
     revisions: Revisions
     line: Line
     signs: Signs
+    notices: Notices
     posting: Posting
     forgetting: Forgetting
     background: Background
@@ -71,7 +73,7 @@ class Turns:
 
     def _decide(self, post: Posted, attempt: int) -> Verdict:
         asked = post.in_thread and not admission.named(post, self.me)
-        mode = self.sessions.mode(post.thread) if asked else None
+        mode = self._mode(post) if asked else None
         counts = mode is Mode.AUTO and post.place is not Place.DIRECT
         people = None
         if counts and not post.bots and not mrkdwn.mentioned(post.text):
@@ -83,6 +85,13 @@ class Turns:
             # A door that is closed to guests stays closed where nobody can say who is one.
             return Verdict.OUTSIDER if person.guest or not person.known else verdict
         return verdict
+
+    def _mode(self, post: Posted) -> Mode | None:
+        mode = self.sessions.mode(post.thread)
+        # The question that began the thread may be on its way into Redis just now.
+        if mode is None and self.alone.wait(f"{post.thread.channel}:{post.thread.ts}"):
+            mode = self.sessions.mode(post.thread)
+        return mode
 
     def _people(self, post: Posted, attempt: int) -> int | None:
         messages = self.jobs.read(post.thread, attempt)
@@ -99,7 +108,7 @@ class Turns:
             return self._join(post, attempt) if attempt else None
         job = self.jobs.of(post, attempt)
         if len(job.encode().encode()) > MAX_BYTES:
-            return self._notice(post, views.TOO_LONG)
+            return self.notices.say(post, views.TOO_LONG)
         receipt = self.outbox.accept(job, gesture=post.gesture)
         self.metrics.outcome(receipt.outcome)
         log.info(
@@ -149,7 +158,7 @@ class Turns:
         self.metrics.verdict(verdict)
         log.info("told", verdict=verdict, channel=thread.channel, ts=post.ts)
         if verdict is not Verdict.OUTSIDER:
-            self._notice(post, views.COMMANDS[verdict])
+            self.notices.say(post, views.COMMANDS[verdict])
         elif self.outbox.claim(thread.team, thread.channel, post.ts):
             where = thread.ts if post.in_thread else None
             self.background.do(
@@ -164,11 +173,6 @@ class Turns:
     def _decline(self, post: Posted, receipt: Receipt) -> None:
         seconds = beat.wait(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
-            self._notice(post, views.full(seconds))
+            self.notices.say(post, views.full(seconds))
         else:
-            self._notice(post, views.person_full(receipt.place, seconds))
-
-    def _notice(self, post: Posted, text: str) -> None:
-        """Say something in the thread, once for all deliveries of the message."""
-        if self.outbox.claim(post.thread.team, post.thread.channel, post.ts):
-            self.background.do("notice", self.posting.say, post.thread, text)
+            self.notices.say(post, views.person_full(receipt.place, seconds))

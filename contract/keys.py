@@ -13,6 +13,8 @@ TEXT_TTL: Final = 24 * HOUR
 """Seconds after which text of people or of the model has left Redis at the latest."""
 MARKER_TTL: Final = 24 * HOUR
 """Seconds that a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
+NOTICE_TTL: Final = HOUR
+"""Seconds that a sentence of the bot's own is tried; later it would only puzzle its reader."""
 PLACE_TTL: Final = 7 * 24 * HOUR
 """Seconds that an unfinished turn keeps its place: longer than a weekend without a worker."""
 SESSION_TTL: Final = 30 * 24 * HOUR
@@ -48,7 +50,8 @@ FORGET: Final = "starchat-forget"
 METADATA: Final = "starchat_reply"
 """
 Slack metadata `event_type` of our messages. Its payload names the job, the part, the `ts` of the
-question, and the state: `placeholder`, `growing`, `final` or `error`.
+question, and the state: `placeholder`, `growing`, `final` or `error`. The bot's own sentence in
+answer to a message that became no job has the state `notice` and names no job.
 """
 
 
@@ -60,6 +63,16 @@ def seen(team: str, channel: str, ts: str) -> str:
 def gesture(team: str, client_msg_id: str) -> str:
     """Return the marker of one gesture of a person, which a client may have sent twice."""
     return f"starchat:{team}:gesture:{client_msg_id}"
+
+
+def notice(team: str, channel: str, ts: str) -> str:
+    """Return what the bot has to say to a message: a hash of `thread`, `text` and `tries`."""
+    return f"starchat:{team}:notice:{channel}:{ts}"
+
+
+def notices(team: str) -> str:
+    """Return the sorted set of such messages, `channel:ts`, by when any bot may take one (s)."""
+    return f"starchat:{team}:notices"
 
 
 def offer(team: str, channel: str, ts: str, version: str) -> str:

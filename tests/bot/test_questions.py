@@ -104,6 +104,20 @@ def test_a_follow_up_needs_no_mention_while_one_person_writes(
     assert not workspace.calls(start, "conversations.replies")
 
 
+def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Nothing tells that the bot takes part in the thread, but that it is about to."""
+    workspace.faults({"method": "users.info", "fault": "slow", "seconds": 3, "count": 1})
+    start = len(workspace.calls())
+    root = workspace.post(ADA, GENERAL, "@StarChat what does @Lin mean?")
+    until(lambda: workspace.calls(start, "users.info"), what="the question for the name")
+    ts = ask(workspace, "by the mutex", root)
+    workspace.faults()
+
+    assert job(redis, GENERAL, ts) is not None
+
+
 def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, redis: Redis) -> None:
     """As soon as a second person writes, the bot answers mentions only."""
     root = ask(workspace, "@StarChat what is a mutex?")

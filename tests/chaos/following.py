@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tests.chaos.asking import Question
+from tests.chaos.history import ENDS, State
 from tests.chaos.journal import TOKEN
-from tests.support.desk import END, payload
+from tests.support.desk import payload
 from tests.support.workspace import STARCHAT, Json, Workspace
 from worker import reply
 
@@ -96,13 +97,11 @@ class Following:
             if message.get("text") == RETRYING:
                 self._retried.add(said["question"])
             self._shown.setdefault(said["question"], []).append((said["state"], message["ts"]))
-            if said["state"] in END:
+            if said["state"] == State.NOTICE:
+                self._refused.add(said["question"])
+            if said["state"] in ENDS:
                 self._ended.setdefault(said["question"], at)
             return
-        # A program without our metadata repeats the token; the bot's own notices do not.
-        named = TOKEN.findall(str(message.get("text")))
-        if not named:
-            named = [str(message.get("thread_ts"))]
-            self._refused.update(named)
-        for name in named:
+        # A program without our metadata repeats the token.
+        for name in TOKEN.findall(str(message.get("text"))):
             self._ended.setdefault(name, at)

@@ -17,11 +17,11 @@ class State(StrEnum):
     GROWING = "growing"
     FINAL = "final"
     ERROR = "error"
-    REFUSED = "refused"
+    NOTICE = "notice"
     """A notice of the bot's own: the question was not taken in, and the person was told."""
 
 
-ENDS: Final = frozenset({State.FINAL, State.ERROR, State.REFUSED})
+ENDS: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE})
 """States of a message that does not change any more."""
 
 

@@ -94,7 +94,7 @@ def replies_stand_in_the_order_asked(
 
 
 def _answers(case: Case) -> list[Message]:
-    return [head for head in case.ends if head.last.state is not State.REFUSED]
+    return [head for head in case.ends if head.last.state is not State.NOTICE]
 
 
 def _in_time(older: Case, younger: Case, bounds: Bounds) -> bool:

@@ -145,7 +145,7 @@ def _state(body: Json, words: frozenset[str]) -> State:
     """Return how far a message without our metadata is."""
     blocks = body.get("blocks") or []
     if blocks and all(block["type"] == "context" for block in blocks):
-        return State.REFUSED
+        return State.NOTICE
     if body.get("files") or any(TOKEN.fullmatch(word) for word in words):
         return State.FINAL
     if any(word.lower() == "error" for word in words):

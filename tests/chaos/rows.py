@@ -58,7 +58,7 @@ MATRIX: Final = (
     Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
     Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
     Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD), alone=True),
-    Act(DEFAULTS, (rows_load.ABUSER,), alone=True),
+    Act(DEFAULTS, (rows_load.ABUSER, rows_bot.NOTICES), alone=True),
     Act(NAIVE, COMPARED),
     Act(STOCK, COMPARED),
 )

@@ -12,6 +12,7 @@ from tests.chaos.recovery import job_of
 from tests.chaos.row import Row
 from tests.chaos.stage import SPEED
 from tests.chaos.trial import Doomed, Trial
+from tests.support.taught import GREET
 from tests.support.waiting import until
 from tests.support.workspace import Workspace
 
@@ -49,6 +50,27 @@ def at_point(point: Point, count: int) -> Row:
         Point.AFTER_ACCEPT: "between persist and ack",
     }
     return Row(name, f"bot killed {what[point]}, one bot", act)
+
+
+def notices(trial: Trial) -> None:
+    """Kill the only bot before and after it tells people that they ask too much."""
+    stage = trial.stage
+    people = iter(stage.people)
+    for bot in list(stage.bots):
+        stage.drop(bot)
+    for point in (Point.AFTER_NOTE, Point.AFTER_NOTICE):
+        victim = stage.bot(f"{point}:kill:{trial.dice.randint(1, 3)}")
+        victim.wait_for("ready")
+        doomed = Doomed(trial, victim)
+        person = next(people)
+        for _ in range(trial.many(24, 16)):
+            trial.say(GREET, person=person)
+        if not doomed.died():
+            trial.broken.append("a bot did not die")
+    stage.revive()
+    trial.settle()
+    declined = len(trial.following.refused(trial.questions))
+    trial.notes.append(f"{declined} of {len(trial.questions)} declined")
 
 
 def random_kills(trial: Trial) -> None:
@@ -156,6 +178,7 @@ def duplicates(trial: Trial) -> None:
     trial.faults["duplicates"] += sum(copies)
 
 
+NOTICES: Final = Row("B6", "bot killed while it tells people that they ask too much", notices)
 DUPLICATES: Final = Row("S6", "events delivered up to four times, some again later", duplicates)
 ONE_BOT: Final = (
     at_point(Point.BEFORE_ACCEPT, 60),

@@ -79,7 +79,7 @@ def test_a_placeholder_is_no_end() -> None:
     assert named_by(run(ONE, messages=(stuck,))) == {(Invariant.ONE_END, ONE.ts)}
 
 
-@pytest.mark.parametrize("state", [State.FINAL, State.ERROR, State.REFUSED])
+@pytest.mark.parametrize("state", [State.FINAL, State.ERROR, State.NOTICE])
 def test_an_error_and_a_refusal_are_ends(state: State) -> None:
     """They need not have been placeholders first."""
     said = Message(REPLY.ts, ONE.place, (Version(11.0, state, question=ONE.ts),))
@@ -178,7 +178,7 @@ def test_order_is_promised_only_to_what_was_heard_in_order() -> None:
 
 def test_a_refusal_may_stand_above_an_older_reply() -> None:
     """It is said at once."""
-    refused = Version(21.0, State.REFUSED, question=FOLLOWING.ts)
+    refused = Version(21.0, State.NOTICE, question=FOLLOWING.ts)
     notice = Message(named(21.0), FOLLOWING.place, (refused,))
     said = (reply(ONE, after=15.0), notice)
     assert named_by(run(ONE, FOLLOWING, messages=said)) == set()

@@ -123,7 +123,7 @@ def test_our_metadata_says_what_a_message_is(town: Workspace, client: WebClient)
         ({"text": "Give me a moment."}, State.PLACEHOLDER),
         ({"text": f"*{token(6)}*"}, State.FINAL),
         ({"text": "There was an ERROR."}, State.ERROR),
-        ({"text": "Too much waits.", "blocks": SMALL_PRINT}, State.REFUSED),
+        ({"text": "Too much waits.", "blocks": SMALL_PRINT}, State.NOTICE),
         (
             {"text": "hi", "metadata": {"event_type": "theirs", "event_payload": {"state": "x"}}},
             State.PLACEHOLDER,
