@@ -111,7 +111,7 @@ def name(team: str, user: str) -> str:
 
 
 def memory(team: str, channel: str, thread_ts: str) -> str:
-    """Return the worker's own finished answers in a thread: hash of the question's `ts` to text."""
+    """Return the worker's own finished answers in a thread: hash of the question's `ts` to JSON."""
     return f"starchat:{team}:memory:{channel}:{thread_ts}"
 
 

@@ -23,7 +23,7 @@ from worker.errors import (
 from worker.faults import Faults, Point
 from worker.generation import Generation
 from worker.ledger import COUNTS, Entry
-from worker.memory import Memory
+from worker.memory import Answer, Memory
 from worker.metrics import Metrics
 from worker.posting import Posting
 from worker.reply import Facts, Message
@@ -100,7 +100,8 @@ class Answering:
         await posting.open(entry, None if entry.answer else self._sign(entry))
         if hopeless and entry.answer is None and not entry.withdrawn:
             raise ModelFailedError
-        text, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
+        answer, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
+        text = answer.text
         stopped = task.stopped.is_set()
         if stopped and await posting.withdraw():
             return await self._ended(task, posting, Outcome.WITHDRAWN)
@@ -110,7 +111,7 @@ class Answering:
         parts = reply.final(text, facts=facts)
         await posting.finish(parts, state="final", again=entry.answer is not None)
         if text:
-            await self._memory.remember(task.job, text)
+            await self._memory.remember(task.job, answer)
         outcome = Outcome.STOPPED if stopped else Outcome.ANSWERED
         return await self._ended(task, posting, outcome)
 
@@ -132,11 +133,11 @@ class Answering:
             await task.ledger.write(**{keys.POSTED: outcome})
         return outcome
 
-    async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[str, Facts]:
+    async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[Answer, Facts]:
         """Generate the answer and save it before anybody is told that it is finished."""
         writing = Writing(task, posting, self._generation, self._limits, self._faults)
         try:
-            await writing.write(await self._memory.conversation(task.job), entry.attempts)
+            await writing.write(await self._memory.recall(task.job), entry.attempts)
             await self._keep(task, writing)
         except EditedError:
             # The question has another text by now: whoever takes the job next reads that one.
@@ -152,7 +153,7 @@ class Answering:
                 raise ModelFailedError from None
             await posting.sign(reply.retrying())
             raise GiveBackError from None
-        return writing.reading.text, writing.facts
+        return Answer(text=writing.reading.text, ids=writing.reading.ids), writing.facts
 
     async def _keep(self, task: Task, writing: Writing) -> None:
         """Save what was generated, unless it answers a text that the question has no more."""
@@ -171,10 +172,11 @@ class Answering:
         return reply.retrying() if again else self._generation.sign()
 
 
-def _saved(job: Job, entry: Entry) -> tuple[str, Facts] | None:
+def _saved(job: Job, entry: Entry) -> tuple[Answer, Facts] | None:
     if entry.answer is None:
         return None
-    return entry.answer, Facts(**json.loads(entry.counts or "{}"), known=known(job))
+    facts = Facts(**json.loads(entry.counts or "{}"), known=known(job))
+    return Answer(text=entry.answer), facts
 
 
 def _counts(facts: Facts) -> str:

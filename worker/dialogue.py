@@ -1,8 +1,9 @@
 """A model's way to hold a conversation: which ids a conversation becomes, and which end a reply."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Self
 
 from contract.conversation import Speaker
@@ -22,6 +23,10 @@ PROBE: Final = (
     Message(Speaker.USER, "x"),
 )
 
+Spelled = Mapping[str, Sequence[int]]
+"""Replies, each with the ids that the model wrote it by: a text can be spelled in many ways."""
+UNSPELLED: Final[Spelled] = MappingProxyType({})
+
 
 class Dialogue:
     """
@@ -30,6 +35,9 @@ class Dialogue:
     `stop` are the ids that end a reply: the dialogue's own tokens (its end, and each that would
     open another role), the end of text, and what the checkpoint itself names. `stop_texts` are
     the dialogue's tokens as a model may spell them in plain letters.
+
+    Where a reply is given with the ids that it was written by, the prompt has those: what the
+    engine has computed for them is of use then, whichever way the model spelled its words.
     """
 
     def __init__(self, tokenizer: Tokenizer, scaffold: Scaffold, eos: Sequence[int] = ()) -> None:
@@ -42,6 +50,8 @@ class Dialogue:
         ends = [text for text in (*written, ENDOFTEXT) if text in tokenizer.controls]
         self.stop = tuple(sorted({tokenizer.controls[text].id for text in ends} | set(eos)))
         self.stop_texts = tuple(text for text in written if not re.fullmatch(r"</?\w+>", text))
+        *_, opening = self._parts(PROBE[:1], "")
+        self._opening = str(opening)
         overhead = len(self.ids(PROBE)) - len(self.ids(PROBE[:1]))
         self._overhead = (overhead + 1) // 2
 
@@ -62,11 +72,21 @@ class Dialogue:
             )
         return cls(tokenizer, found, eos)
 
-    def ids(self, messages: Sequence[Message], system: str = "") -> tuple[int, ...]:
+    def ids(
+        self, messages: Sequence[Message], system: str = "", spelled: Spelled = UNSPELLED
+    ) -> tuple[int, ...]:
         """Return the prompt for messages that alternate and end with a person's."""
+        known = {
+            self._opening + text: [*self.tokenizer.encode(self._opening), *ids]
+            for text, ids in spelled.items()
+            if ids and self.tokenizer.spells(ids, text)
+        }
         ids: list[int] = []
         for part in self._parts(messages, system):
-            ids += self.tokenizer.encode(part) if isinstance(part, str) else [part.id]
+            if isinstance(part, Control):
+                ids.append(part.id)
+            else:
+                ids += known.get(part) or self.tokenizer.encode(part)
         return tuple(ids)
 
     def cost(self, text: str) -> int:

@@ -13,7 +13,7 @@ import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
 from worker import reply
-from worker.dialogue import Dialogue
+from worker.dialogue import UNSPELLED, Dialogue, Spelled
 from worker.engine import (
     Engine,
     Event,
@@ -65,6 +65,8 @@ class Reading:
 
     deadline: float | None = None
     text: str = ""
+    ids: tuple[int, ...] = ()
+    """The ids by which the model wrote exactly this text, where there are such."""
     reason: FinishReason = FinishReason.STOPPED
     new_tokens: int = 0
     first: float | None = None
@@ -132,7 +134,7 @@ class Generation:
         log.info("model loaded", device=model.device, slots=model.slots, positions=model.positions)
         return room
 
-    async def prompt(self, room: Room, turns: Conversation) -> Prompt:
+    async def prompt(self, room: Room, turns: Conversation, spelled: Spelled = UNSPELLED) -> Prompt:
         """Build the prompt in a thread; raises `QuestionTooLongError`."""
         return await asyncio.to_thread(
             build,
@@ -141,6 +143,7 @@ class Generation:
             system=self._wishes.system,
             positions=room.model.positions,
             max_new_tokens=self._wishes.new_tokens,
+            spelled=spelled,
         )
 
     @asynccontextmanager
@@ -184,13 +187,14 @@ class Generation:
     ) -> AsyncGenerator[str]:
         """Generate; yields the text so far each time it grows, and fills in `reading`."""
         text = TextStream(room.dialogue.tokenizer, room.dialogue.stop_texts)
-        started = time.monotonic()
+        started, ids = time.monotonic(), list[int]()
         async with aclosing(self._events(room, name, prompt, scope, reading.deadline)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     reading.reason, reading.new_tokens = event.reason, event.new_tokens
                     break
                 grown = text.feed(event.ids)
+                ids += event.ids
                 reading.new_tokens += len(event.ids)
                 if grown:
                     reading.first = reading.first or time.monotonic() - started
@@ -200,6 +204,8 @@ class Generation:
                     reading.reason = FinishReason.STOP
                     break
         reading.text += text.finish()
+        if room.dialogue.tokenizer.spells(ids, reading.text):
+            reading.ids = tuple(ids)
 
     def _events(
         self, room: Room, name: str, prompt: Prompt, scope: str, deadline: float | None

@@ -25,7 +25,7 @@ from itertools import dropwhile, groupby
 from typing import Final, NamedTuple
 
 from contract.conversation import Conversation, Speaker, Turn
-from worker.dialogue import Dialogue
+from worker.dialogue import UNSPELLED, Dialogue, Spelled
 from worker.errors import QuestionTooLongError
 from worker.scaffold import Message
 
@@ -74,10 +74,16 @@ class _Beginning(NamedTuple):
 
 
 def build(
-    turns: Conversation, *, dialogue: Dialogue, system: str, positions: int, max_new_tokens: int
+    turns: Conversation,
+    *,
+    dialogue: Dialogue,
+    system: str,
+    positions: int,
+    max_new_tokens: int,
+    spelled: Spelled = UNSPELLED,
 ) -> Prompt:
     """
-    Return the prompt for the last turn, which must be a person's.
+    Return the prompt for the last turn, which must be a person's; replies as they were `spelled`.
 
     Raises `QuestionTooLongError` if that turn alone does not fit, and `SystemPromptError` if the
     system prompt fills half of the room on its own.
@@ -87,10 +93,10 @@ def build(
     fixed = _fixed(dialogue, system, room)
     thread = _Thread(dialogue, _said(turns), int(room * SHARE))
     at = _replayed(thread, room - fixed)
-    ids = dialogue.ids(thread.messages(at), system)
+    ids = dialogue.ids(thread.messages(at), system, spelled)
     while len(ids) > room and at.start < thread.last:
         at = _Beginning(thread.question(at.start + 1), at.shorten)
-        ids = dialogue.ids(thread.messages(at), system)
+        ids = dialogue.ids(thread.messages(at), system, spelled)
     if len(ids) > positions - min(new, LEAST_NEW):
         raise QuestionTooLongError
     return Prompt(ids, at.start, min(new, positions - len(ids)), thread.shortened(at))

@@ -63,6 +63,7 @@ class Tokenizer:
         self._backend = backend
         self.controls = controls
         self._hidden = frozenset(control.id for control in controls.values() if control.special)
+        self._controlling = frozenset(control.id for control in controls.values())
         self._missing = NEVER
         self._missing = self._unwritable()
 
@@ -105,6 +106,10 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids` without special tokens."""
         return self._backend.decode(self.shown(ids), skip_special_tokens=False)
+
+    def spells(self, ids: Sequence[int], text: str) -> bool:
+        """Say whether `ids` are a way to write `text`, and none of them a control token."""
+        return self._controlling.isdisjoint(ids) and self.decode(ids) == text
 
     def shown(self, ids: Sequence[int]) -> list[int]:
         """Return `ids` without the special tokens among them, which are no text."""

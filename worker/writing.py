@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import structlog
 
-from contract.conversation import Conversation, Speaker
+from contract.conversation import Speaker
 from contract.job import Job
 from worker import reply
 from worker.ending import end
@@ -14,6 +14,7 @@ from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import NoReplyError, OutOfTimeError
 from worker.faults import Faults, Point
 from worker.generation import Generation, Reading, Room
+from worker.memory import Recalled
 from worker.posting import Posting
 from worker.prompt import Prompt
 from worker.reply import Facts
@@ -45,14 +46,14 @@ class Writing:
         self.reading = Reading(deadline=time.monotonic() + limits.deadline)
         self.facts = Facts(model="", reason=str(self.reading.reason), max_new_tokens=0)
 
-    async def write(self, turns: Conversation, before: int) -> None:
+    async def write(self, recalled: Recalled, before: int) -> None:
         """
         Fill in `reading` and `facts`; `before` attempts have failed.
 
         Stopped by a person, or by an edit of the question, it ends with what there is so far.
         Raises `NoReplyError`, `EngineError` (the attempt may be repeated), and what posting raises.
         """
-        work = asyncio.create_task(self._work(turns, before))
+        work = asyncio.create_task(self._work(recalled, before))
         ends = (self._task.stopped, self._task.edited)
         words = {asyncio.create_task(said.wait()) for said in ends}
         try:
@@ -69,11 +70,11 @@ class Writing:
         finally:
             await end({*words, work})
 
-    async def _work(self, turns: Conversation, before: int) -> None:
+    async def _work(self, recalled: Recalled, before: int) -> None:
         try:
             async with asyncio.timeout(max(0.0, self._limits.deadline - self._task.age)) as limit:
                 room = await self._generation.room()
-                prompt = await self._generation.prompt(room, turns)
+                prompt = await self._generation.prompt(room, *recalled)
                 if room.slots.locked():
                     await self._posting.sign(self._generation.sign())
                 last = before + 1 >= self._limits.attempts

@@ -27,6 +27,8 @@ MAKERS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.offer: (IDS, IDS, STAMPS, STAMPS),
     keys.again: (IDS, IDS, STAMPS, STAMPS),
     keys.connected: (IDS,),
+    keys.notice: (IDS, IDS, STAMPS),
+    keys.notices: (IDS,),
     keys.rate: (IDS, METHODS),
 }
 MADE = st.sampled_from(list(MAKERS)).flatmap(
@@ -66,7 +68,7 @@ def test_nothing_lives_for_ever() -> None:
     """Every lifetime is a number of seconds of at most a month."""
     lives = [value for name, value in vars(keys).items() if name.endswith(("TTL", "STALE"))]
 
-    assert len(lives) == 5
+    assert len(lives) == 6
     assert all(0 < seconds <= 30 * 24 * keys.HOUR for seconds in lives)
 
 

@@ -15,7 +15,7 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from tests.support.deliveries import ADA, CHANNEL, ME, ts
 from tests.support.questions import question
-from worker.memory import MOST, Memory, merged
+from worker.memory import MOST, Answer, Memory, merged
 
 
 def asked(ts: str) -> Turn:
@@ -73,7 +73,7 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     """Memory is bounded, has an end, and belongs to one thread of one workspace."""
     memory = Memory(loop_client)
     for number in range(MOST + 5):
-        await memory.remember(question(1000 + number, thread=1), f"answer {number}")
+        await memory.remember(question(1000 + number, thread=1), Answer(text=f"answer {number}"))
     key = keys.memory("T1", "C1", "1.000000")
     assert await loop_client.hlen(key) == MOST
     assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL
@@ -81,7 +81,7 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     turns = (asked("1063.000000"), asked("1064.000000"), asked("1068.000000"))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1068.000000", user="U1", user_team="T1", turns=turns)
-    texts = [turn.text for turn in await memory.conversation(job)]
+    texts = [turn.text for turn in (await memory.recall(job)).turns]
     assert texts[:4] == [
         "question 1063.000000",
         "answer 63",
@@ -89,7 +89,7 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
         "answer 64",
     ]
     other = job.model_copy(update={"thread": Thread(team="T2", channel="C1", ts="1.000000")})
-    assert await memory.conversation(other) == turns
+    assert await memory.recall(other) == (turns, {})
 
 
 async def test_what_was_deleted_while_a_job_waited_is_not_read(
@@ -109,8 +109,28 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
         asked(ts(6)),
     )
     job = Job(thread=place, ts=ts(6), user=ADA, user_team=ME.team, turns=turns)
-    found = await Memory(loop_client).conversation(job)
+    found, _ = await Memory(loop_client).recall(job)
 
     assert [turn.ts for turn in found] == [ts(1), ts(4), ts(6)]
     threads.drop(place, ts(6), ts(9))
-    assert (await Memory(loop_client).conversation(job))[-1].ts == ts(6)
+    assert (await Memory(loop_client).recall(job)).turns[-1].ts == ts(6)
+
+
+async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
+    client: object, loop_client: Redis
+) -> None:
+    """What another version has left in its place is no answer; Slack has that one too."""
+    memory = Memory(loop_client)
+    root = question(1000, thread=1)
+    await memory.remember(root, Answer(text="one", ids=(5, 7)))
+    key = keys.memory("T1", "C1", "1.000000")
+    await loop_client.hset(key, "1001.000000", "an old answer")
+    await loop_client.hset(key, "1002.000000", '{"text": "x", "ids": [-1]}')
+    turns = tuple(asked(f"{second}.000000") for second in (1000, 1001, 1002, 1003))
+    thread = Thread(team="T1", channel="C1", ts="1.000000")
+    job = Job(thread=thread, ts="1003.000000", user="U1", user_team="T1", turns=turns)
+
+    found = await memory.recall(job)
+
+    assert found.spelled == {"one": (5, 7)}
+    assert [turn.text for turn in found.turns if turn.speaker is Speaker.ASSISTANT] == ["one"]

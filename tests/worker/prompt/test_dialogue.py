@@ -86,6 +86,40 @@ def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: Checkpoint) -> Non
     assert set(smollm.dialogue.stop_texts) == {"<|im_start|>", "<|im_end|>"}
 
 
+def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: Checkpoint) -> None:
+    """So the next prompt begins with the prompt before it and the very ids that followed."""
+    dialogue, tokenizer = checkpoint.dialogue, checkpoint.tokenizer
+    before = dialogue.ids(conversation("hi"))
+    starchat = "<|assistant|>" in tokenizer.controls
+    text = "\nSort the list in place." if starchat else "Sort the list in place."
+    spelled = [token for letter in text for token in tokenizer.encode(letter)]
+    asked = conversation("hi", text, "and then?")
+
+    found = dialogue.ids(asked, spelled={text: spelled})
+
+    assert len(spelled) > len(tokenizer.encode(text))
+    assert found[: len(before) + len(spelled)] == (*before, *spelled)
+    assert checkpoint.apart(found) == checkpoint.apart(dialogue.ids(asked))
+
+
+@pytest.mark.parametrize("wrong", ["another text", "a control token", "nothing", "unknown ids"])
+def test_ids_that_do_not_spell_the_reply_are_left_out(checkpoint: Checkpoint, wrong: str) -> None:
+    """They come from Redis, and may be another model's: only what says the same is used."""
+    tokenizer = checkpoint.tokenizer
+    control = next(control.id for control in tokenizer.controls.values() if control.special)
+    ids = {
+        "another text": tokenizer.encode("Sort it."),
+        "a control token": [*tokenizer.encode("\nOk."), control],
+        "nothing": [],
+        "unknown ids": [10**9],
+    }[wrong]
+    asked = conversation("hi", "\nOk.", "and then?")
+
+    found = checkpoint.dialogue.ids(asked, spelled={"\nOk.": ids})
+
+    assert found == checkpoint.dialogue.ids(asked)
+
+
 def test_the_cost_of_a_text_is_never_too_low(checkpoint: Checkpoint) -> None:
     """What a message is said to cost covers what it adds to the prompt, with little to spare."""
     dialogue = checkpoint.dialogue
