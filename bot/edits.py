@@ -101,7 +101,8 @@ class Edits:
     def _reply(self, asked: AskedAgain, job: str) -> tuple[str | None, ...]:
         """Return the messages of the reply that there is, the first one first; or `None`."""
         try:
-            return self.threads.posted(asked.thread, asked.ts) or (None,)
+            files = self.outbox.files(job)
+            return self.threads.posted(asked.thread, asked.ts, files) or (None,)
         except SLACK_AWAY:
             return (self.outbox.placeholder(job),)
 

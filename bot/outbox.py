@@ -159,6 +159,13 @@ class Outbox:
         found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)
         return text(found) if found else None
 
+    def files(self, job: str) -> frozenset[str]:
+        """Return Slack's ids of the files in the reply to a job, as long as Redis knows the job."""
+        fields = self._redis.hgetall(RqJob.key_for(job))
+        return frozenset(
+            text(value) for name, value in fields.items() if text(name).startswith(keys.FILE)
+        )
+
     def claim(self, team: str, channel: str, ts: str) -> bool:
         """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""
         return self._mark(keys.seen(team, channel, ts))

@@ -144,10 +144,21 @@ class Threads:
         """Keep the copy for another while: the bot was just asked in it."""
         pipe.expire(_key(thread), keys.TEXT_TTL)
 
-    def posted(self, thread: Thread, question: str) -> tuple[str, ...]:
-        """Return our messages in answer to a question, as Slack has them now, in their order."""
+    def posted(
+        self, thread: Thread, question: str, files: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """
+        Return our messages in answer to a question, as Slack has them now, in their order.
+
+        Those that show one of `files` (Slack's ids) are among them: they cannot say what they are.
+        """
         ours = (raw for raw in self._pages(thread) if self._me.wrote(raw))
-        found = [raw for raw in ours if payload(raw).get("question") == question]
+        found = [
+            raw
+            for raw in ours
+            if payload(raw).get("question") == question
+            or any(file.get("id") in files for file in _listed(raw.get("files")))
+        ]
         return tuple(sorted(str(raw["ts"]) for raw in found))
 
     def _load(self, thread: Thread) -> bool:

@@ -42,6 +42,9 @@ REVISION: Final = "starchat_revision"
 WITHDRAWN: Final = "starchat_withdrawn"
 """Field of the job hash: set when its question is deleted while somebody runs it."""
 
+FILE: Final = "starchat_file_"
+"""Stem of fields of the job hash: Slack's id of the file that is this part of the reply."""
+
 EDITED: Final = "starchat-edited"
 """Command on RQ's channel of a worker: run this job anew, its question was edited."""
 FORGET: Final = "starchat-forget"

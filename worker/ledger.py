@@ -10,8 +10,6 @@ from worker.leases import JOB, RECOVERIES, Fence, Lease
 
 COUNTS: Final = "starchat_counts"
 """Field of the job hash: what is known of the saved answer besides its text, as JSON."""
-FILE: Final = "starchat_file_"
-"""Stem of fields of the job hash: Slack's id of the file that is a part of the reply."""
 
 FIELDS: Final = (
     keys.PLACEHOLDER,

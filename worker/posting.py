@@ -13,7 +13,7 @@ from contract.job import Display, Job
 from worker import reply
 from worker.errors import LeaseLostError
 from worker.faults import Faults, Point
-from worker.ledger import FILE, Entry, Ledger
+from worker.ledger import Entry, Ledger
 from worker.reply.parts import Message, Part, Snippet
 from worker.slack import BusyError, FixedError, RefusedError
 from worker.thread import SlackThread
@@ -158,10 +158,10 @@ class Posting:
         await self._post(first, state)
 
     async def _file(self, number: int, snippet: Snippet, there: frozenset[str]) -> None:
-        file = await self._ledger.value(f"{FILE}{number}")
+        file = await self._ledger.value(f"{keys.FILE}{number}")
         if file is None:
             file = await self._thread.upload(snippet)
-            await self._ledger.write(**{f"{FILE}{number}": file})
+            await self._ledger.write(**{f"{keys.FILE}{number}": file})
             self._faults.reach(Point.AFTER_FILE_UPLOADED)
         elif file in there or await self._thread.shows(file):
             return

@@ -216,6 +216,24 @@ def test_an_answered_question_is_answered_again_on_request(
     assert [m["ts"] for m in workspace.replies(GENERAL, ts)] == [first]
 
 
+def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redis) -> None:
+    """Code that was asked for in other words would stand under the new answer."""
+    ts = ask(workspace, redis, "@StarChat sort a list")
+    [first] = answered(workspace, redis, ts, "As a file:")
+    web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    shared = web.files_upload_v2(
+        channel=GENERAL, thread_ts=ts, content="sorted(x)\n", filename="reply.py"
+    )
+    mark(redis, ts, **{f"{keys.FILE}2": str(shared["files"][0]["id"])})
+    until(lambda: len(workspace.replies(GENERAL, ts)) == 2, what="the file")
+    edit(workspace, ts, "@StarChat sort a list in place")
+    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    press(workspace, offer)
+
+    until(lambda: len(workspace.replies(GENERAL, ts)) == 1, what="the end of the file")
+    assert [m["ts"] for m in workspace.replies(GENERAL, ts)] == [first]
+
+
 def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
     workspace: Workspace, redis: Redis
 ) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from tests.support.checkpoints import tiny_bigcode, tiny_llama
+from worker.engine import points
 from worker.engine.prepack import Prepacked, prepack
 
 CLOSE = 1e-4
@@ -43,6 +44,54 @@ def test_a_layer_takes_any_number_of_rows(rows: int, *, bias: bool, turned: bool
         found = Prepacked(layer, turned=turned)(given)
         assert found.shape == (1, rows, 96)
         assert (found - layer(given)).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("widths", [(4, 8, 12, 16, 20, 32), (8,)])
+def test_a_product_by_points_takes_any_number_of_rows(
+    widths: tuple[int, ...], *, bias: bool
+) -> None:
+    """What lies between two widths is filled up, what is beyond them takes more images."""
+    layer = nn.Linear(48, 96, bias=bias)
+    packed = Prepacked(layer, widths=widths)
+    with torch.inference_mode():
+        for rows in (*range(1, 42), 65, 100):
+            given = torch.randn(1, rows, 48)
+            found = packed(given)
+            assert found.shape == (1, rows, 96)
+            assert (found - layer(given)).abs().max() < CLOSE
+
+
+def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
+    """The zeros beside it, or its neighbours, change no bit of it."""
+    packed = Prepacked(nn.Linear(48, 96), widths=(8,))
+    given = torch.randn(1, 8, 48)
+    with torch.inference_mode():
+        whole = packed(given)
+        for rows in range(1, 8):
+            assert torch.equal(packed(given[:, :rows]), whole[:, :rows])
+
+
+def test_large_layers_are_tried_and_say_the_same_whichever_way_is_chosen() -> None:
+    """A width is left out where it would cost more; the widths that stay are those of the list."""
+    layer = nn.Linear(1024, 4096)
+    network = nn.Sequential(copy.deepcopy(layer))
+    prepack(network)
+    packed = network[0]
+    assert isinstance(packed, Prepacked)
+    assert set(packed.widths) <= set(points.WIDTHS)
+    with torch.inference_mode():
+        for rows in (1, 3, 8, 33):
+            given = torch.randn(rows, 1024)
+            assert (packed(given) - layer(given)).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("count", "images", "width"), [(1, 1, 4), (5, 1, 8), (32, 1, 32), (33, 2, 20), (64, 2, 32)]
+)
+def test_rows_go_into_few_and_full_images(count: int, images: int, width: int) -> None:
+    """An image more reads the weights once more."""
+    assert points.plan(count, (4, 8, 12, 16, 20, 28, 32)) == (images, width)
 
 
 @pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
