@@ -17,14 +17,27 @@ def choices(step: Sequence[Work], logits: Tensor) -> Iterator[tuple[Work, list[i
     """
     if not len(logits):
         return
-    most = logits.float().topk(min(MOST, logits.shape[1]))
-    values, ids = most.values.cpu().numpy(), most.indices.cpu().numpy()
+    values, ids = _largest(logits.float(), only=_greedy(step))
     first = 0
     for work in step:
         rows = slice(first, first + work.choices)
         first = rows.stop
         if work.choices:
             yield work, _next(work, values[rows], ids[rows], logits[rows])
+
+
+def _greedy(step: Sequence[Work]) -> bool:
+    return all(work.live.request.sampling.temperature == 0 for work in step if work.choices)
+
+
+def _largest(logits: Tensor, *, only: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest logits of each row and their ids; with `only` the largest alone."""
+    if only:
+        # Of equal ones the first, as `max` promises; several times cheaper than `topk`.
+        values, ids = logits.max(dim=-1, keepdim=True)
+    else:
+        values, ids = logits.topk(min(MOST, logits.shape[1]))
+    return values.cpu().numpy(), ids.cpu().numpy()
 
 
 def _next(work: Work, values: np.ndarray, ids: np.ndarray, rows: Tensor) -> list[int]:
@@ -41,7 +54,7 @@ def _next(work: Work, values: np.ndarray, ids: np.ndarray, rows: Tensor) -> list
 
 def _one(live: Live, values: np.ndarray, ids: np.ndarray, row: Tensor, place: int) -> int:
     sampling = live.request.sampling
-    if sampling.temperature == 0 and values[0] > values[1]:
+    if sampling.temperature == 0 and (values.size == 1 or values[0] > values[1]):
         return int(ids[0])
     logits, ids = ordered(values, ids)
     if needs_row(logits, sampling):

@@ -23,37 +23,38 @@ CLOSE: Final = 1e-4
 
 class Prepacked(nn.Module):
     """
-    A linear layer in one of oneDNN's own layouts; float32, `[..., in]` to `[..., out]`.
+    A linear layer in oneDNN's own layout; float32, `[..., in]` to `[..., out]`.
 
     The operators are those that `torch.compile` uses; they are not public, so `prepack` tries them.
-    With `widths` products are made point by point (see `worker.engine.points`). With `turned` the
-    weights are kept a second time as `[in, out]`, for torch's own product of a single row, which
-    then reads them from one end to the other, and of very many.
+    With `turned` the weights are kept a second time as `[in, out]`, for torch's own product of a
+    single row, which then reads them from one end to the other, and of very many. With `ways` too,
+    the first layout is the convolution's (see `worker.engine.points`).
     """
 
-    def __init__(
-        self, layer: nn.Linear, *, turned: bool = False, widths: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, layer: nn.Linear, *, turned: bool = False, ways: points.Ways = ()) -> None:
         super().__init__()
         self.bias: Tensor | None = layer.bias
         weight = layer.weight.detach()
-        self.widths = widths
-        self._laid_out = points.laid_out(weight) if widths else _for_rows(weight)
+        self.ways = ways if turned else ()
+        self._laid_out = points.laid_out(weight) if self.ways else _for_rows(weight)
         self._turned = weight.t().contiguous() if turned else None
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the products and the bias."""
         flat = rows.reshape(-1, rows.shape[-1])
-        if self._turned is not None and (len(flat) == 1 or len(flat) >= MANY):
-            found = self._by_turned(flat, self._turned)
-        elif self.widths:
-            found = points.product(flat, self._laid_out, self.bias, self.widths)
-        else:
-            found = _by_rows(flat, self._laid_out, self.bias)
-        return found.view(*rows.shape[:-1], -1)
+        return self._product(flat).view(*rows.shape[:-1], -1)
 
-    def _by_turned(self, rows: Tensor, turned: Tensor) -> Tensor:
-        return torch.mm(rows, turned) if self.bias is None else torch.addmm(self.bias, rows, turned)
+    def _product(self, rows: Tensor) -> Tensor:
+        count = len(rows)
+        if self._turned is None:
+            return _by_rows(rows, self._laid_out, self.bias)
+        if self.ways:
+            width = points.width(count, self.ways) if count > 1 else 0
+            if width:
+                return points.product(rows, self._laid_out, self.bias, width)
+        elif 1 < count < MANY:
+            return _by_rows(rows, self._laid_out, self.bias)
+        return _by_turned(rows, self._turned, self.bias)
 
 
 def prepack(network: nn.Module, spare: int = 0) -> int:
@@ -71,13 +72,12 @@ def prepack(network: nn.Module, spare: int = 0) -> int:
     ]
     if not found or not _works(found[0][1]):
         return 0
-    layers = [layer for _, layer in found]
-    size = sum(layer.weight.nbytes for layer in layers)
-    with torch.inference_mode():
-        widths = _widths(layers) if size >= WORTH else {}
+    size = sum(layer.weight.nbytes for _, layer in found)
+    turned = size <= spare
+    ways = _ways([layer for _, layer in found]) if turned and size >= WORTH else {}
     for name, layer in found:
-        own = widths.get(layer.weight.shape, ())
-        network.set_submodule(name, Prepacked(layer, turned=size <= spare, widths=own))
+        own = ways.get(layer.weight.shape, ())
+        network.set_submodule(name, Prepacked(layer, turned=turned, ways=own))
     return len(found)
 
 
@@ -95,19 +95,25 @@ def _works(layer: nn.Linear) -> bool:
         return False
 
 
-def _widths(layers: Sequence[nn.Linear]) -> dict[torch.Size, tuple[int, ...]]:
-    """Return by which widths to make products point by point; none where that is not faster."""
+@torch.inference_mode()
+def _ways(layers: Sequence[nn.Linear]) -> dict[torch.Size, points.Ways]:
+    """Return the ways of each shape of layer; none where oneDNN's linear layers are faster."""
     shapes = Counter(layer.weight.shape for layer in layers)
     one_of = {layer.weight.shape: layer.weight.detach() for layer in layers}
     found, saved = {}, 0.0
     try:
         for shape, weight in one_of.items():
+            other = partial(_by_turned, turned=weight.t().contiguous(), bias=None)
+            found[shape] = ways = points.tried(weight, other)
             linear = partial(_by_rows, weight=_for_rows(weight), bias=None)
-            found[shape] = points.usable(weight, linear)
-            saved += shapes[shape] * points.gain(weight, linear)
+            saved += shapes[shape] * points.gain(weight, linear, ways)
     except (AttributeError, RuntimeError):
         return {}
-    return found if saved > 0 and all(found.values()) else {}
+    return found if saved > 0 else {}
+
+
+def _by_turned(rows: Tensor, turned: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.mm(rows, turned) if bias is None else torch.addmm(bias, rows, turned)
 
 
 def _for_rows(weight: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,10 @@ def test_a_layer_takes_any_number_of_rows(rows: int, *, bias: bool, turned: bool
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("widths", [(4, 8, 12, 16, 20, 32), (8,)])
-def test_a_product_by_points_takes_any_number_of_rows(
-    widths: tuple[int, ...], *, bias: bool
-) -> None:
+def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
     """What lies between two widths is filled up, what is beyond them takes more images."""
     layer = nn.Linear(48, 96, bias=bias)
-    packed = Prepacked(layer, widths=widths)
+    packed = Prepacked(layer, turned=True, ways=(4, 8, 4, 16, 0, 8, 28))
     with torch.inference_mode():
         for rows in (*range(1, 42), 65, 100):
             given = torch.randn(1, rows, 48)
@@ -64,34 +62,38 @@ def test_a_product_by_points_takes_any_number_of_rows(
 
 def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
     """The zeros beside it, or its neighbours, change no bit of it."""
-    packed = Prepacked(nn.Linear(48, 96), widths=(8,))
+    packed = Prepacked(nn.Linear(48, 96), turned=True, ways=(8, 8))
     given = torch.randn(1, 8, 48)
     with torch.inference_mode():
         whole = packed(given)
-        for rows in range(1, 8):
+        for rows in range(2, 8):
             assert torch.equal(packed(given[:, :rows]), whole[:, :rows])
 
 
-def test_large_layers_are_tried_and_say_the_same_whichever_way_is_chosen() -> None:
-    """A width is left out where it would cost more; the widths that stay are those of the list."""
+def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
+    """Whichever is faster here, each number of rows has its way."""
     layer = nn.Linear(1024, 4096)
     network = nn.Sequential(copy.deepcopy(layer))
-    prepack(network)
+    prepack(network, layer.weight.nbytes)
     packed = network[0]
     assert isinstance(packed, Prepacked)
-    assert set(packed.widths) <= set(points.WIDTHS)
     with torch.inference_mode():
-        for rows in (1, 3, 8, 33):
-            given = torch.randn(rows, 1024)
-            assert (packed(given) - layer(given)).abs().max() < CLOSE
+        ways = points.tried(layer.weight, partial(nn.functional.linear, weight=layer.weight))
+        assert len(ways) == len(points.COUNTS)
+        for found in (packed, Prepacked(layer, turned=True, ways=ways)):
+            for rows in (1, 3, 8, 33, 257):
+                given = torch.randn(rows, 1024)
+                assert (found(given) - layer(given)).abs().max() < CLOSE
 
 
 @pytest.mark.parametrize(
-    ("count", "images", "width"), [(1, 1, 4), (5, 1, 8), (32, 1, 32), (33, 2, 20), (64, 2, 32)]
+    ("rows", "width"), [(2, 4), (4, 4), (5, 8), (8, 8), (9, 0), (12, 0), (13, 4), (16, 4), (17, 0)]
 )
-def test_rows_go_into_few_and_full_images(count: int, images: int, width: int) -> None:
-    """An image more reads the weights once more."""
-    assert points.plan(count, (4, 8, 12, 16, 20, 28, 32)) == (images, width)
+def test_a_number_of_rows_goes_the_way_of_the_next_one_that_was_tried(
+    rows: int, width: int
+) -> None:
+    """Beyond those that were tried it is the other way."""
+    assert points.width(rows, (4, 8, 0, 4)) == width
 
 
 @pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
