@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
-from worker.engine.attend import Chunk, Packed
 from worker.engine.choosing import choices
 from worker.engine.draft import RIDGE, SINGLE
 from worker.engine.exits import DeviceLostError
 from worker.engine.furnish import Pasts, furnish, wipe
 from worker.engine.limits import refusal
+from worker.engine.packed import Chunk, Packed
 from worker.engine.schedule import Live, Schedule, Work
 from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
