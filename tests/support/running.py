@@ -142,8 +142,3 @@ def mixed(
         sampling = Sampling(max_new_tokens=new, temperature=0)
         requests.append(Request(str(number), prompt, sampling, tuple(stop)))
     return requests
-
-
-def again(step: Callable[[], None]) -> Callable[[], None]:
-    """Record a step by running it whenever it is to be repeated, on the same memory."""
-    return step

@@ -7,6 +7,7 @@ mask for, builds none. What is packed knows where its tokens' keys and values go
 
 from typing import Any, Final, Protocol
 
+import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -49,9 +50,10 @@ class Shapes:
         return look.causal(query, key, value).transpose(1, 2)
 
 
-def register() -> None:
-    """Make the attention known to transformers under `NAME`."""
-    AttentionInterface.register(NAME, attention)
+def register(*, apart: bool = False) -> None:
+    """Make the attention known to transformers under `NAME`; `apart` from what is compiled."""
+    kept_apart = torch.compiler.disable(attention) if apart else attention  # type: ignore[no-untyped-call]
+    AttentionInterface.register(NAME, kept_apart)
 
 
 def attention(

@@ -42,7 +42,7 @@ class Graphs:
     Recorded steps of a model over its slots, for `Forward.recorded`.
 
     `recorder` begins a new set of recordings, which share memory. `faster` is what the model runs
-    in while it is recorded. `tell` hears why there are no recordings any more.
+    in while it is recorded, if anything. `tell` hears what cannot be had.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Graphs:
     ) -> None:
         self.buckets = buckets
         self.off = False
-        self.faster: AbstractContextManager[object] = nullcontext()
+        self.faster: AbstractContextManager[object] | None = None
         self._network = network
         self._slots = slots
         self._plain = Forward(network, slots).plain
@@ -102,6 +102,10 @@ class Graphs:
             found = self._repeated(bucket, laid(bucket, step), repeat)
         # Drivers, kernels and packages for smaller weights raise whatever they like.
         except Exception as error:  # noqa: BLE001
+            if self.faster is not None:
+                self.faster = None
+                self._tell(f"layers are not compiled: {type(error).__name__} at {bucket}")
+                return self._first(bucket, step)
             self._give_up(f"steps are not recorded: {type(error).__name__} at {bucket}")
             return expected
         off = (found - expected)[sound].norm(dim=-1) / expected[sound].norm(dim=-1)
@@ -131,7 +135,7 @@ class Graphs:
     def _run(self, bucket: Bucket) -> None:
         """Run the model over the fixed memory: what is recorded."""
         ids, at, owners, order = self._fed[: PARTS * bucket.rows].view(PARTS, -1)
-        with self.faster:
+        with self.faster or nullcontext():
             found: Any = self._network(
                 input_ids=ids.unsqueeze(0),
                 position_ids=at.unsqueeze(0),
