@@ -84,6 +84,5 @@ def recorded(
     told: list[str] = []
     recorder = recorder or Recorder()
     graphs = Graphs(network, memory, buckets, recorder.begin, told.append)
-    batching.forward.recorded = graphs
-    batching.schedule.crowd = buckets.crowd
+    batching.engage(graphs)
     return Recorded(batching, graphs, memory, recorder, told)

@@ -23,6 +23,7 @@ from worker.engine.draft import RIDGE, SINGLE
 from worker.engine.exits import DeviceLostError
 from worker.engine.forward import Forward
 from worker.engine.furnish import Pasts, furnish, wipe
+from worker.engine.graphs import Graphs
 from worker.engine.limits import refusal
 from worker.engine.schedule import Live, Schedule, Work
 from worker.engine.shelf import Shelf
@@ -82,6 +83,12 @@ class Batching:
     def busy(self) -> bool:
         """Whether a step would do anything."""
         return self.schedule.busy
+
+    def engage(self, graphs: Graphs) -> None:
+        """Let steps in which everybody grows be repeated from recordings from now on."""
+        self.forward.recorded = graphs
+        # An eager step costs a draft more than it saves: who has no recorded one drafts nothing.
+        self.schedule.crowd = graphs.buckets.crowd
 
     def add(self, request: Request) -> str | None:
         """Take a request in, or return the one line that says why it can never run."""

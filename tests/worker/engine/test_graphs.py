@@ -205,7 +205,7 @@ def test_layers_that_are_really_compiled_say_the_same() -> None:
     graphs = Graphs(network, memory, Buckets(3, POSITIONS), lambda: Recorder().record, told.append)
     graphs.faster = Compiled(network)
     engine = Batching(network, memory, vocabulary=448, budget=64)
-    engine.forward.recorded = graphs
+    engine.engage(graphs)
     requests = mixed(448, POSITIONS, 6)
 
     replies = run(engine, requests)
