@@ -135,7 +135,7 @@ def _serve(pipe: Pipe, options: Options) -> None:
 
     prepare(options)
     loaded = load(found, options, progress)
-    batching = warmed(loaded, options, progress, lambda why: log("goes_without", why=why))
+    batching = warmed(loaded, options, progress, lambda line: log("acceleration", line=line))
     pipe.send({"ready": wire.model_to(loaded.about)})
     log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)
     Child(pipe, batching).run()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from worker.engine.packed import Chunk, Packed
 from worker.engine.schedule import Work
 from worker.engine.slots import Slots
+from worker.engine.varlen import Varlen
 
 Recorded = Callable[[Sequence[Work]], Tensor | None]
 """Returns what `Forward` does, or `None` where it has no shape for the step."""
@@ -18,10 +19,11 @@ CALL: Final[dict[str, Any]] = {"use_cache": False}
 
 
 class Forward:
-    """The model over its slots. Set `recorded` to let it take the steps that it can take."""
+    """The model over its slots. `recorded` takes the steps that it can take, `varlen` chunks."""
 
     def __init__(self, model: nn.Module, slots: Slots) -> None:
         self.recorded: Recorded | None = None
+        self.varlen: Varlen | None = None
         self._model = model
         self._slots = slots
         self._device = slots.layers[0].device
@@ -51,6 +53,7 @@ class Forward:
             [work.live.slot for work in growing],
             [work.start for work in growing],
             chunks,
+            self.varlen,
         )
         found = self._model(
             input_ids=self._row(ids),

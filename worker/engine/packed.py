@@ -13,6 +13,7 @@ from torch import Tensor
 
 from worker.engine.look import Look
 from worker.engine.slots import Slots
+from worker.engine.varlen import Varlen
 
 UNEVEN: Final = 2
 """On a CPU rows are attended to one by one if padding would cost so many times their work."""
@@ -37,12 +38,14 @@ class Packed:
     Where each token of a packed row belongs.
 
     `growing` are slots with one token each, at `lengths` (their positions), first in the row.
+    `varlen` reads chunks where it can.
     """
 
     slots: Slots
     growing: Sequence[int]
     lengths: Sequence[int]
     chunks: Sequence[Chunk]
+    varlen: Varlen | None = None
     _kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
@@ -82,6 +85,11 @@ class Packed:
         if chunk.start == 0:
             return look.causal(query, key, value)[0].transpose(0, 1)
         held = block[:, chunk.slot : chunk.slot + 1, :, :end]
+        if self.varlen is not None:
+            bounds = self._once(("bounds", chunk), lambda: _bounds(chunk.count, end, block.device))
+            found = self.varlen(look, query, held, bounds)
+            if found is not None:
+                return found
         seen = self._once(
             (chunk, look.window), lambda: look.seen_from(chunk.start, chunk.count, query.device)
         )
@@ -151,3 +159,7 @@ class Packed:
             return ((slots * heads + of_heads) * self.slots.positions + lengths).flatten()
 
         return self._once(("places", heads), counted)
+
+
+def _bounds(count: int, end: int, device: torch.device) -> Tensor:
+    return torch.tensor([[0, count], [0, end]], dtype=torch.int32, device=device)

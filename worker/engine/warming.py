@@ -14,10 +14,11 @@ from worker.engine.compiled import Compiled
 from worker.engine.graphs import Graphs, Record, Tell
 from worker.engine.options import Options
 from worker.engine.progress import Progress
+from worker.engine.varlen import varlen
 from worker.engine.weights import Loaded
 
 FEW: Final = 8
-"""Tokens of the first prompt on a CPU, where reading many would take seconds."""
+"""Tokens of the first prompt on a CPU, where many would take seconds, or behind a whole step."""
 
 BEGIN: Final = 0.92
 """The share of the whole start that is done when the warm-up begins."""
@@ -33,8 +34,8 @@ def warmed(
     """
     Return the step loop over a loaded model once all of it has run.
 
-    `tell` hears what it goes without. `begin` begins a set of recorded steps; unless it is given,
-    they are for a GPU alone.
+    `tell` hears what it goes without, and how it reads. `begin` begins a set of recorded steps;
+    unless it is given, they are for a GPU alone.
     """
     batching = Batching(
         loaded.network,
@@ -45,8 +46,9 @@ def warmed(
         drafted=options.drafted,
     )
     device = loaded.slots.layers[0].device
-    if begin is None and device.type == "cuda":
-        begin = partial(recorder, device)
+    if device.type == "cuda":
+        batching.forward.varlen = varlen(tell)
+        begin = begin or partial(recorder, device)
     graphs = None
     if begin is not None and options.graphs:
         graphs = recording(loaded, options, begin, tell)
@@ -77,10 +79,10 @@ def recording(loaded: Loaded, options: Options, begin: Callable[[], Record], tel
 
 
 def _rehearse(batching: Batching, loaded: Loaded) -> None:
-    """Read a prompt and grow by a token; on a GPU one that fills a whole step."""
-    most = loaded.about.positions - 2
-    length = min(FEW if loaded.slots.layers[0].device.type == "cpu" else loaded.budget, most)
-    prompt = tuple(at * 7919 % loaded.about.vocabulary for at in range(max(1, length)))
+    """Read a prompt and grow by a token; on a GPU one that takes two steps to read."""
+    few = loaded.slots.layers[0].device.type == "cpu"
+    length = min(FEW if few else loaded.budget + FEW, loaded.about.positions - 2)
+    prompt = tuple(at * 7919 % loaded.about.vocabulary for at in range(length))
     batching.add(Request("", prompt, Sampling(max_new_tokens=2, temperature=0)))
     while batching.busy:
         batching.step()
