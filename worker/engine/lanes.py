@@ -23,13 +23,15 @@ class Lanes:
     """
     Where each row of a bucket belongs: int64 `[rows]` each, lane after lane.
 
-    `at` are the tokens' positions, `owners` their slots, below 0 for padding.
+    `at` are the tokens' positions, `owners` their slots, below 0 for padding. With `spread`, few
+    rows with long pasts use all of a GPU.
     """
 
     slots: Slots
     bucket: Bucket
     at: Tensor
     owners: Tensor
+    spread: bool = False
     _kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
@@ -46,7 +48,8 @@ class Lanes:
         apart = query[0].reshape(-1, lanes, width, dim).transpose(0, 1)
         folded = apart.reshape(lanes, heads, -1, dim)
         added = self._added(look, folded.shape[2] // width, folded.dtype)
-        found = look.folded(folded, held, added).reshape(apart.shape)
+        way = look.spread if self.spread else look.folded
+        found = way(folded, held, added).reshape(apart.shape)
         return found.transpose(1, 2).reshape(1, self.bucket.rows, -1, dim)
 
     def _places(self, heads: int) -> Tensor:

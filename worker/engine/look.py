@@ -43,6 +43,17 @@ class Look:
             query, held[0], held[1], attn_mask=added, scale=self.scale
         )
 
+    def spread(self, query: Tensor, held: Tensor, added: Tensor) -> Tensor:
+        """
+        Return what `folded` does, by plain products that write their scores down.
+
+        A GPU's fused kernel gives all heads of a row to one of its processors, which goes through
+        all positions alone; these it spreads over many.
+        """
+        scale = query.shape[3] ** -0.5 if self.scale is None else self.scale
+        scores = torch.matmul(query, held[0].transpose(2, 3)).float() * scale
+        return torch.matmul((scores + added).softmax(-1).to(query.dtype), held[1])
+
     def first(self, at: int) -> int:
         """Return the first position that a token `at` a position attends to."""
         return 0 if self.window is None else max(0, at + 1 - self.window)

@@ -111,8 +111,8 @@ def recorded(options: Options, layers: tuple[Layer, ...], model: Any, positions:
     for bucket in buckets:
         logits = bucket.rows * model.vocab_size * (size + 4)
         gathered = 0 if bucket.whole else bucket.lanes * bucket.length * layer.bytes
-        # Scores in full precision and their mask, where the attention writes them down.
-        scores = bucket.rows * model.num_attention_heads * bucket.length * (size + 4)
+        # Scores, scores with their mask and weights, where the attention writes them down.
+        scores = bucket.rows * model.num_attention_heads * bucket.length * (size + 12)
         most = max(most, logits + gathered + scores)
     return 2 * most + len(buckets) * len(layers) * NODES
 

@@ -1,5 +1,6 @@
 """When steps are recorded, when that is given up, and that neither costs anybody a reply."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -100,6 +101,50 @@ def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: Recorder
     assert ours.graphs.off
     [line] = ours.told
     assert line.startswith("steps are not recorded: ")
+
+
+class Uneven(Recorder):
+    """A recorder one of whose recordings is slow, or cannot be made."""
+
+    def __init__(self, bad: int, *, slow: bool) -> None:
+        super().__init__()
+        self.bad, self.slow = bad, slow
+        self.waited = 0
+
+    def record(self, step: Repeat) -> Repeat:
+        """Record a step; the n-th one is the bad one."""
+        repeat = super().record(step)
+        if self.recorded - 1 != self.bad:
+            return repeat
+        if not self.slow:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+        def slowly() -> None:
+            self.waited += 1
+            time.sleep(0.02)
+            repeat()
+
+        return slowly
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+@pytest.mark.parametrize("slow", [True, False])
+def test_of_two_ways_to_attend_the_faster_one_is_kept(
+    models: Models, bad: int, *, slow: bool
+) -> None:
+    """Whichever it is; and where only one can be recorded, that one."""
+    model = models("long")
+    recorder = Uneven(bad, slow=slow)
+    ours = recorded(model, slots=1, budget=1100, recorder=recorder)
+    request = Request("a", tuple(n % 400 for n in range(1050)), Sampling(2, temperature=0))
+    first = run(ours.batching, [request])
+    waited = recorder.waited
+
+    assert run(ours.batching, [request]) == first
+    assert first["a"].ids == generated(model.network, request)
+    assert (recorder.recorded, recorder.waited) == (2, waited)
+    assert bool(waited) == slow
+    assert not ours.told
 
 
 def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:

@@ -10,6 +10,7 @@ from tests.support.recording import Traced, recorded
 from tests.support.running import GREEDY, Fresh, Reply, generated, mixed, note, run
 from worker.engine import Request, Sampling
 from worker.engine.buckets import Bucket
+from worker.engine.look import Look
 from worker.engine.schedule import Live, Work
 from worker.engine.weights import Loaded
 
@@ -121,13 +122,33 @@ def test_starchats_last_positions_and_the_edge_of_a_length_are_right(models: Mod
     works = step({6: 8187, 0: 4094}, MOST, 1000)
     dice = torch.Generator().manual_seed(1)
     ours.slots.layer(0)[:, [0, 6]] = torch.randn(2, 2, 1, 8192, 4, generator=dice)
+    bucket = Bucket(2, 1 + MOST, 8192, whole=False)
     with torch.inference_mode():
         expected = ours.batching.forward.plain(works)
-        found = ours.graphs(works)
+        assert ours.graphs(works) is not None
+        for spread in (False, True):
+            ours.graphs._run(bucket, spread=spread)
+            found = ours.graphs._out(bucket)
+            assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
-    assert found is not None
-    assert list(ours.graphs._repeats) == [Bucket(2, 1 + MOST, 8192, whole=False)]
-    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert list(ours.graphs._repeats) == [bucket]
+    assert ours.recorder.recorded == 2
+
+
+@pytest.mark.parametrize(("width", "served"), [(1, 1), (1, 6), (3, 4)])
+@pytest.mark.parametrize("window", [None, 5])
+def test_both_ways_to_attend_are_the_same(width: int, served: int, window: int | None) -> None:
+    """With a mask for each lane, a scale of the layer's own, several key-value heads."""
+    dice = torch.Generator().manual_seed(0)
+    look = Look(0.3, window)
+    query = torch.randn(3, 2, served * width, 8, generator=dice)
+    held = torch.randn(2, 3, 2, 20, 8, generator=dice)
+    at = torch.tensor([0, 9, 19]).view(3, 1, 1, 1)
+    added = look.added(at, 20, query.dtype)
+
+    found = look.spread(query, held, added)
+
+    assert (found - look.folded(query, held, added)).abs().max() < 1e-5
 
 
 def test_what_idle_slots_keep_of_their_threads_survives(models: Models, fresh: Fresh) -> None:
