@@ -23,6 +23,7 @@ class Compiled:
     """
 
     def __init__(self, network: Any, backend: str | Callable[..., Any] = "inductor") -> None:
+        self._before: list[Callable[..., Any] | None] = []
         names = set(network._no_split_modules or ())  # noqa: SLF001 - how transformers names layers
         self._layers = [layer for layer in network.modules() if type(layer).__name__ in names]
         self._fast: dict[type[nn.Module], Callable[..., Any]] = {
@@ -33,10 +34,15 @@ class Compiled:
         register(apart=True)
 
     def __enter__(self) -> Self:
+        # A library may have put a function of its own there.
+        self._before = [vars(layer).get("forward") for layer in self._layers]
         for layer in self._layers:
             layer.forward = MethodType(self._fast[type(layer)], layer)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for layer in self._layers:
-            del layer.forward
+        for layer, before in zip(self._layers, self._before, strict=True):
+            if before is None:
+                del layer.forward
+            else:
+                layer.forward = before
