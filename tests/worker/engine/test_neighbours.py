@@ -103,6 +103,7 @@ def test_two_prompts_are_read_on_in_one_step(fresh: Fresh) -> None:
     st.integers(1, 5),
     st.integers(2, 90),
     st.sampled_from((0, 3, 9)),
+    st.sampled_from((0, 40_000, 10_000_000)),
     events,
 )
 def test_a_reply_is_the_same_in_any_company(
@@ -111,11 +112,16 @@ def test_a_reply_is_the_same_in_any_company(
     slots: int,
     budget: int,
     drafted: int,
+    shelf: int,
     happened: list[tuple[str, int]],
 ) -> None:
-    """Requests come, go and are stopped in any order; each says what it says alone, undrafted."""
+    """
+    Requests come, go and are stopped in any order; each says what it says alone, undrafted.
+
+    What slots give up is lost, kept on a shelf for about one of them, or kept for all.
+    """
     alone = _alone(fresh, kind)
-    story = Story(fresh(kind, slots=slots, budget=budget, drafted=drafted))
+    story = Story(fresh(kind, slots=slots, budget=budget, drafted=drafted, shelf=shelf))
     story.engine.schedule.ridge = 1e6  # whoever may draft does
 
     for what, number in happened:
