@@ -12,15 +12,15 @@ from worker.engine.batching import Batching
 KINDS = ("bigcode", "llama")
 
 
-SCOPES = ("", "T1", "T2")
+SCOPES = ("T1", "T1", "T2", "")
 
 
 def _request(number: int) -> Request:
     """
     Return one of the requests that the fuzzed schedules draw from.
 
-    A third is greedy. Every fourth has a beginning in common with the one four before it, and a
-    prompt that goes round; there are two scopes, and requests without one.
+    A third is greedy. Every fourth has a beginning in common with the one four before it, and its
+    scope, and a prompt that goes round; there are two scopes, and requests without one.
     """
     family = number % 4
     around = 9 if family == 0 else 448
@@ -34,7 +34,7 @@ def _request(number: int) -> Request:
         seed=number,
     )
     return Request(
-        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[number % 3]
+        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[family]
     )
 
 
