@@ -27,8 +27,12 @@ def recorder(device: torch.device) -> Callable[[Repeat], Repeat]:
             step()
         here.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
+        # The outer context leads back to `here` also where recording fails: torch's own does not.
         # Other threads of this process may go on talking to the device.
-        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(here),
+            torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+        ):
             step()
         return graph.replay
 

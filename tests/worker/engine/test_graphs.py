@@ -92,7 +92,7 @@ class Forgetful(Recorder):
 def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: Recorder) -> None:
     """One line says so; every reply is what it would have been."""
     model = models("bigcode")
-    requests = mixed(model.about.vocabulary, model.about.positions, 12, stop=(0, 7))
+    requests = mixed(model.about.vocabulary, model.about.positions, 6, stop=(0, 7))
     ours = recorded(model, recorder=recorder)
 
     replies = run(ours.batching, requests)
@@ -203,8 +203,8 @@ def test_a_recorded_step_that_fails_costs_nobody_a_reply(models: Models) -> None
 def test_compiled_layers_say_the_same(models: Models) -> None:
     """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
     model = models("llama")
-    requests = mixed(model.about.vocabulary, model.about.positions, 4)
-    ours = recorded(model, slots=2)
+    requests = mixed(model.about.vocabulary, model.about.positions, 2)
+    ours = recorded(model, slots=1)
     compiled: list[int] = []
 
     def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
