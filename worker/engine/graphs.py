@@ -33,7 +33,7 @@ Record = Callable[[Repeat], Repeat]
 """Takes what is to be repeated; returns what repeats it, on the same memory."""
 
 Tell = Callable[[str], None]
-"""Is told in one line why something that saves time is off."""
+"""Is told in one line what saves time here, or why something that would is off."""
 
 PARTS: Final = 4
 """Numbers that are fed for each row, see `Laid`."""
@@ -117,8 +117,10 @@ class Graphs:
 
     def warm(self) -> Sequence[Callable[[], object]]:
         """Return what records every shape, one after the other; only for slots that are idle."""
-        slots = self.buckets.slots
-        return [partial(self, _rehearsal(bucket, slots)) for bucket in self.buckets.all()]
+        return [partial(self._rehearse, bucket) for bucket in self.buckets.all()]
+
+    def _rehearse(self, bucket: Bucket) -> None:
+        self(_rehearsal(bucket, self.buckets.slots))
 
     def _first(self, bucket: Bucket, step: Sequence[Work]) -> Tensor:
         """Take a step eagerly, record its shape, and keep what says the same and is fastest."""
