@@ -72,14 +72,21 @@ def recorded(
     slots: int = 4,
     budget: int = 64,
     drafted: int = 0,
+    shelf: int = 0,
     network: nn.Module | None = None,
     recorder: Recorder | None = None,
 ) -> Recorded:
     """Make an engine that takes every step that it can over fixed memory."""
     memory = Slots(model.slots.layers, slots, model.about.positions)
     network = network or model.network
-    vocabulary = model.about.vocabulary
-    batching = Batching(network, memory, vocabulary=vocabulary, budget=budget, drafted=drafted)
+    batching = Batching(
+        network,
+        memory,
+        vocabulary=model.about.vocabulary,
+        budget=budget,
+        drafted=drafted,
+        shelf=shelf,
+    )
     buckets = Buckets(slots, memory.positions, drafted)
     told: list[str] = []
     recorder = recorder or Recorder()
