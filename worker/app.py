@@ -100,6 +100,8 @@ def _options(settings: Settings) -> Options:
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
         drafted=settings.starchat_speculation,
+        graphs=settings.starchat_cuda_graphs == "auto",
+        compiled=settings.starchat_compile == "on",
     )
 
 

@@ -193,7 +193,8 @@ class Serving:
         if self._orders.drain.is_set():
             return "its end"
         if self._parts.generation.loading():
-            return "the model"
+            stage = self._parts.engine.health.stage
+            return f"the model ({stage})" if stage else "the model"
         return (
             None
             if self._parts.heartbeat.quiet_for() > self._parts.settings.starchat_beat

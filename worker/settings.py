@@ -60,6 +60,16 @@ class Settings(Shared):
         ge=0,
         le=32,
     )
+    starchat_cuda_graphs: Literal["auto", "off"] = setting(
+        "auto",
+        "auto or off",
+        "On a GPU, whether growing replies are steps recorded at the start.",
+    )
+    starchat_compile: Literal["off", "on"] = setting(
+        "off",
+        "off or on",
+        "On a GPU, whether recorded steps are compiled by torch, which takes minutes at the start.",
+    )
     starchat_max_new_tokens: int = setting(
         256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191
     )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from bench.engine.checkpoint import TINY, checkpoint
 from bench.engine.child import loader
 from bench.engine.playing import play, play_thread
 from bench.engine.work import burst, messages, poisson
+from tests.support.recording import Recorder
+from worker.engine.capture import recorder
 
 REPOSITORY = Path(__file__).parents[2]
 TORCH = ("ours", "pipeline", "static", "continuous")
@@ -88,13 +91,43 @@ def test_starchat_refuses_to_run_without_a_gpu() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_starchat_is_timed_beside_its_limit() -> None:
     """The same code on a small geometry."""
-    small = starchat.GEOMETRY | {"n_embd": 96, "n_layer": 2, "n_head": 4, "n_positions": 128}
+    small = starchat.GEOMETRY | {"n_embd": 96, "n_layer": 2, "n_head": 4, "n_positions": 1024}
+    again = Recorder()
+    cpu, loads = torch.device("cpu"), [(1, 20), (3, 300)]
     setting = starchat.Setting(
-        small, torch.device("cpu"), torch.float32, [(1, 20), (3, 30)], 4, 1e9
+        small, cpu, torch.float32, loads, 4, 4, 1e9, again.begin, ("eager", "recorded")
     )
     lines = starchat.table(setting).splitlines()
 
-    assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 1", "20"], ["| 3", "30"]]
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 1", "20"], ["| 3", "300"]]
+    assert all(line.count("%") == 2 for line in lines[2:])
+    assert again.repeated > 2 * 12
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore")
+def test_starchats_width_is_recorded_on_a_gpu() -> None:
+    """Two of its forty layers, in bfloat16: nothing is gone without, and recording is faster."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    device = torch.device("cuda", torch.cuda.current_device())
+    setting = starchat.Setting(
+        starchat.GEOMETRY | {"n_layer": 2},
+        device,
+        torch.bfloat16,
+        [(1, 1024), (8, 1024)],
+        32,
+        32,
+        1e12,
+        partial(recorder, device),
+        ("eager", "recorded"),
+    )
+    written = starchat.table(setting)
+
+    assert " not " not in written
+    for line in written.splitlines()[2:4]:
+        eager, recorded = (float(cell.split()[0]) for cell in line.split(" | ")[2].split(", "))
+        assert recorded > eager
 
 
 def test_the_limit_of_starchat_is_known() -> None:

@@ -54,7 +54,9 @@ def worker(desk: Desk, model: str, port: int) -> Iterator[Process]:
     with desk.worker(model, HEALTH_PORT=str(port)) as worker:
         worker.wait_for("worker started")
         assert fetched(port, "/healthz") == (200, "alive\n")
-        assert fetched(port, "/readyz") == (503, "waiting for the model\n")
+        status, text = fetched(port, "/readyz")
+        assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
+        assert text.endswith(")\n"), "the stage of loading"
         worker.wait_for("model loaded", within=120)
         yield worker
 

@@ -129,20 +129,13 @@ def _serve(pipe: Pipe, options: Options) -> None:
     progress("starting", 0.0)
     found = locate(options, progress)
     # Here, because importing torch takes seconds: a wrong path is told before.
-    from worker.engine.batching import Batching  # noqa: PLC0415
     from worker.engine.runtime import prepare  # noqa: PLC0415
+    from worker.engine.warming import warmed  # noqa: PLC0415
     from worker.engine.weights import load  # noqa: PLC0415
 
     prepare(options)
     loaded = load(found, options, progress)
-    batching = Batching(
-        loaded.network,
-        loaded.slots,
-        vocabulary=loaded.about.vocabulary,
-        budget=loaded.budget,
-        shelf=loaded.shelf,
-        drafted=options.drafted,
-    )
+    batching = warmed(loaded, options, progress, lambda line: log("acceleration", line=line))
     pipe.send({"ready": wire.model_to(loaded.about)})
     log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)
     Child(pipe, batching).run()

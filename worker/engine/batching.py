@@ -18,11 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
-from worker.engine.attend import Chunk, Packed
 from worker.engine.choosing import choices
 from worker.engine.draft import RIDGE, SINGLE
 from worker.engine.exits import DeviceLostError
+from worker.engine.forward import Forward
 from worker.engine.furnish import Pasts, furnish, wipe
+from worker.engine.graphs import Graphs
 from worker.engine.limits import refusal
 from worker.engine.schedule import Live, Schedule, Work
 from worker.engine.shelf import Shelf
@@ -70,12 +71,11 @@ class Batching:
         drafted: int = 0,
         shelf: int = 0,
     ) -> None:
-        self._device = slots.layers[0].device
-        kind = self._device.type
+        kind = slots.layers[0].device.type
         self.schedule = Schedule(slots.count, budget, drafted, RIDGE[kind], SINGLE[kind])
         self.shelf: Pasts = Shelf(shelf)
+        self.forward = Forward(model, slots)
         self.steps = 0
-        self._model = model
         self._slots = slots
         self._vocabulary = vocabulary
 
@@ -83,6 +83,12 @@ class Batching:
     def busy(self) -> bool:
         """Whether a step would do anything."""
         return self.schedule.busy
+
+    def engage(self, graphs: Graphs) -> None:
+        """Let steps in which everybody grows be repeated from recordings from now on."""
+        self.forward.recorded = graphs
+        # An eager step costs a draft more than it saves: who has no recorded one drafts nothing.
+        self.schedule.crowd = graphs.buckets.crowd
 
     def add(self, request: Request) -> str | None:
         """Take a request in, or return the one line that says why it can never run."""
@@ -136,7 +142,7 @@ class Batching:
     def _take(self, step: list[Work], outcome: Outcome) -> None:
         try:
             with torch.inference_mode():
-                chosen = self._choose(step, self._forward(step), outcome)
+                chosen = self._choose(step, self.forward(step), outcome)
         except Exception as error:  # noqa: BLE001 - whatever broke the step, its neighbours go on
             self._recover(step, error, outcome)
             return
@@ -144,40 +150,6 @@ class Batching:
             found = chosen.get(work.live.request.id, [])
             if found or not work.complete:
                 self._advance(work, found, outcome)
-
-    def _forward(self, step: list[Work]) -> Tensor:
-        """Return the logits `[choices of the works, vocabulary]`, in the order of the step."""
-        ids: list[int] = []
-        positions: list[int] = []
-        rows: list[int] = []
-        growing, chunks = [], []
-        for work in step:
-            fed = work.ids
-            if len(fed) == 1 and work.complete:
-                growing.append(work)
-            else:
-                chunks.append(Chunk(work.live.slot, work.start, len(fed), len(ids)))
-            ids += fed
-            positions += range(work.start, work.start + len(fed))
-            rows += range(len(ids) - work.choices, len(ids))
-        packed = Packed(
-            self._slots,
-            [work.live.slot for work in growing],
-            [work.start for work in growing],
-            chunks,
-        )
-        found = self._model(
-            input_ids=self._row(ids),
-            position_ids=self._row(positions),
-            use_cache=False,
-            logits_to_keep=torch.tensor(rows, dtype=torch.long, device=self._device),
-            packed=packed,
-        )
-        logits: Tensor = found.logits[0]
-        return logits
-
-    def _row(self, numbers: list[int]) -> Tensor:
-        return torch.tensor([numbers], dtype=torch.long, device=self._device)
 
     def _choose(self, step: list[Work], logits: Tensor, outcome: Outcome) -> dict[str, list[int]]:
         """Return the next ids of each request whose pending tokens are all fed."""

@@ -21,7 +21,7 @@ RIDGE: Final = {"cpu": 10.0, "cuda": 64.0}
 As many tokens in a step take as long as reading the weights once, by kind of device.
 
 Measured on one core with 110 and 135 million weights (10 to 17 there; see docs/decisions.md); for
-CUDA half of what the bandwidths of an A100 would give, as each draft is attended to by itself.
+CUDA half of what the data sheet of an A100 gives, where a recorded step has all its rows anyway.
 """
 
 SINGLE: Final = {"cpu": 0.7, "cuda": 1.0}

@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from worker.engine import LoadError
+from worker.engine.buckets import Buckets
 from worker.engine.options import Options
 from worker.engine.slots import Layer
 
@@ -18,6 +19,14 @@ SHARE: Final = {"cuda": 0.8, "cpu": 0.5}
 
 SHELF: Final = 0.25
 """How much of the host's free memory the pasts may take that no slot holds any more."""
+
+NODES: Final = 400_000
+"""
+Bytes that a driver keeps for one layer of one recorded step, about.
+
+What vLLM's log says of its own recordings (0.5 to 1 GB for 35 to 67 of 32 layers), taken at its
+upper end; nothing has been measured here.
+"""
 
 LEAST_POSITIONS: Final = 256
 """A slot with fewer positions is of no use."""
@@ -62,12 +71,19 @@ def _field(file: Path, name: str) -> int | None:
     return next((int(line.split()[1]) for line in lines if line.split()[0] == name), None)
 
 
-def room(options: Options, layers: tuple[Layer, ...], positions: int) -> tuple[int, int]:
-    """Return how many slots of how many positions there are. Raises `LoadError`."""
+def room(
+    options: Options, layers: tuple[Layer, ...], positions: int, aside: int = 0
+) -> tuple[int, int]:
+    """
+    Return how many slots of how many positions there are; `aside` bytes are for something else.
+
+    Raises `LoadError`.
+    """
     kind = layers[0].device.type
     count = options.slots or SLOTS[kind]
     size = sum(layer.bytes for layer in layers)
-    limit = options.cache_bytes or int(SHARE[kind] * free_bytes(layers[0].device))
+    free = max(0, free_bytes(layers[0].device) - aside)
+    limit = options.cache_bytes or int(SHARE[kind] * free)
     count = max(1, min(count, limit // (size * positions)))
     held = min(positions, limit // (size * count))
     if held < min(positions, LEAST_POSITIONS):
@@ -76,6 +92,29 @@ def room(options: Options, layers: tuple[Layer, ...], positions: int) -> tuple[i
             f" a slot needs {LEAST_POSITIONS}"
         )
     return count, held
+
+
+def recorded(options: Options, layers: tuple[Layer, ...], model: Any, positions: int) -> int:
+    """
+    Return the bytes that recorded steps take beside the slots of a model with this configuration.
+
+    What a step needs for a while is taken twice at most, once while it is tried out and once where
+    it is recorded; all recordings share the latter.
+    """
+    kind = layers[0].device.type
+    if kind == "cpu" or not options.graphs:
+        return 0
+    buckets = Buckets(options.slots or SLOTS[kind], positions, options.drafted).all()
+    layer = max(layers, key=lambda layer: layer.bytes)
+    size = layer.dtype.itemsize
+    most = 0
+    for bucket in buckets:
+        logits = bucket.rows * model.vocab_size * (size + 4)
+        gathered = 0 if bucket.whole else bucket.lanes * bucket.length * layer.bytes
+        # Scores, scores with their mask and weights, where the attention writes them down.
+        scores = bucket.rows * model.num_attention_heads * bucket.length * (size + 12)
+        most = max(most, logits + gathered + scores)
+    return 2 * most + len(buckets) * len(layers) * NODES
 
 
 def shelf(options: Options) -> int:

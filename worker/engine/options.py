@@ -25,7 +25,8 @@ class Options:
     prompt plus reply. `cache_bytes` bounds the keys and values of all slots, `shelf_bytes` those
     that were moved out of slots into the host's memory. `chunk` is the number of tokens in one
     step. `threads` are the CPU threads of the step. `drafted` is the most tokens that are drafted
-    for a request in a step. `converted` is the directory that keeps converted `.gguf` files.
+    for a request in a step. With `graphs` a GPU repeats recorded steps, with `compiled` it records
+    compiled ones. `converted` is the directory that keeps converted `.gguf` files.
     """
 
     model: str = DEFAULT_MODEL
@@ -40,6 +41,8 @@ class Options:
     chunk: int | None = None
     threads: int | None = None
     drafted: int = 0
+    graphs: bool = True
+    compiled: bool = False
     converted: str | None = None
 
     def encode(self) -> str:

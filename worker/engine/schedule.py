@@ -7,6 +7,7 @@ for one that is being read. So a request that lost its slot's memory is simply r
 its one token a growing request may be fed drafted ones; they count once they are chosen.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
@@ -90,7 +91,8 @@ class Schedule:
     Waiting and running requests. `budget` is the most tokens in one step.
 
     Up to `drafted` tokens are drafted for a request in a step, where that is worth it on a device
-    whose `ridge` and `single` are given (see `worker.engine.draft`); 0 turns it off.
+    whose `ridge` and `single` are given (see `worker.engine.draft`); 0 turns it off. None are while
+    more than `crowd` requests grow.
     """
 
     slots: int
@@ -98,6 +100,7 @@ class Schedule:
     drafted: int = 0
     ridge: float = 0.0
     single: float = 1.0
+    crowd: int = sys.maxsize
     waiting: list[tuple[int, int, Live]] = field(default_factory=list)
     running: dict[str, Live] = field(default_factory=dict)
     free: Parked = field(init=False)
@@ -179,7 +182,7 @@ class Schedule:
             if live.pending > 1 and room > 0:
                 reading.append(Work(live, live.held, min(live.pending, room)))
                 room -= reading[-1].count
-        if self.drafted:
+        if self.drafted and len(growing) <= self.crowd:
             growing = self._with_drafts(growing, room, self.budget - room)
         return growing + reading
 

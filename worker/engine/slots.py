@@ -4,8 +4,12 @@ The keys and values of every slot: per layer one block `[2, slot, head, position
 Contiguous, because with few key-value heads a position is small (20 KiB for all of StarChat's
 layers) and a full thread is no burden. A slot's dead positions are never attended to, but they are
 multiplied by zero, so they must stay finite: `wipe` a slot that may hold a NaN.
+
+Behind all slots each half of a block has one more row for each head, for keys and values that
+nobody will look at.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,17 +39,33 @@ class Slots:
         self.layers = layers
         self.count = count
         self.positions = positions
+        self.rebuilt = -1
+        """How often all memory was given up for fresh memory at other addresses."""
+        self._flat: list[Tensor] = []
         self._blocks: list[Tensor] = []
         self.rebuild()
 
     def rebuild(self) -> None:
         """Forget everything and start from fresh memory."""
-        self._blocks = []
-        self._blocks = [self._block(layer) for layer in self.layers]
+        self.rebuilt += 1
+        self._blocks, self._flat = [], []
+        self._flat = [self._zeros(layer) for layer in self.layers]
+        self._blocks = [
+            flat[:, : -layer.heads].view(2, self.count, layer.heads, self.positions, layer.dim)
+            for layer, flat in zip(self.layers, self._flat, strict=True)
+        ]
 
     def layer(self, index: int) -> Tensor:
         """Return a layer's block; `[0]` are the keys, `[1]` the values."""
         return self._blocks[index]
+
+    def flat(self, index: int) -> Tensor:
+        """
+        Return the same memory as `[2, slot x head x position + head, dim]`.
+
+        The last rows, one for each head, are for what nobody will look at.
+        """
+        return self._flat[index]
 
     def wipe(self, slot: int, start: int = 0) -> None:
         """Make what a slot holds from a position on finite again."""
@@ -71,13 +91,13 @@ class Slots:
         for block, held in zip(self._blocks, lifted, strict=True):
             block[:, slot, :, :count].copy_(held[:, :, :count], non_blocking=True)
 
-    def _block(self, layer: Layer) -> Tensor:
-        shape = (2, self.count, layer.heads, self.positions, layer.dim)
+    def _zeros(self, layer: Layer) -> Tensor:
+        shape = (2, self.count * layer.heads * self.positions + layer.heads, layer.dim)
         if layer.device.type != "cpu":
             return torch.zeros(shape, dtype=layer.dtype, device=layer.device)
         # numpy's zeros are pages that the system gives on first use, so that memory grows with
         # the threads' real lengths although every slot has all its positions from the start.
-        size = self.count * self.positions * layer.bytes
+        size = math.prod(shape) * layer.dtype.itemsize
         return torch.from_numpy(np.zeros(size, np.uint8)).view(layer.dtype).view(shape)
 
 

@@ -16,7 +16,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from worker.engine import LoadError, Model
 from worker.engine.gguf import converted
-from worker.engine.memory import free_bytes, room, shelf
+from worker.engine.memory import free_bytes, recorded, room, shelf
 from worker.engine.options import Options, cache_directory
 from worker.engine.prepack import prepack
 from worker.engine.probe import probe
@@ -65,7 +65,8 @@ def load(found: Path, options: Options, progress: Progress) -> Loaded:
     progress("checking", 0.9)
     layers = probe(network)
     positions = _positions(network.config, options)
-    count, positions = room(options, layers, positions)
+    aside = recorded(options, layers, network.config, positions)
+    count, positions = room(options, layers, positions, aside)
     about = Model(
         name=_name(options.model, found),
         revision=options.revision,

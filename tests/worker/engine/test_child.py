@@ -85,6 +85,7 @@ async def test_the_parent_learns_what_it_needs_to_know(
     fractions = [change.fraction for change in changes if change.restarts == 0]
     assert fractions == sorted(fractions)
     assert changes[0].state is State.LOADING
+    assert changes[-1].stage == "" != changes[-2].stage == "warming up 1 of 1"
     assert engine.health.state is State.READY
 
 

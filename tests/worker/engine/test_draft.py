@@ -1,15 +1,13 @@
-"""What is drafted and how much of it, without a model; then that no draft changes any reply."""
+"""What is drafted and how much of it, without a model."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
+from tests.support.running import GREEDY
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.draft import Drafter, worthwhile
 from worker.engine.schedule import Schedule
@@ -203,99 +201,3 @@ def test_a_stop_id_in_a_draft_ends_the_reply_there() -> None:
     assert schedule.advance(work, [4, 5, 6]) is FinishReason.STOP
     assert work.live.tokens[11:] == [3, 4, 5]
     assert work.live.held == len(work.live.tokens)
-
-
-def looping(vocabulary: int, count: int, seed: int = 0) -> list[Request]:
-    """Make requests whose prompts go round, greedy and sampled ones, some with stop ids."""
-    dice = torch.Generator().manual_seed(seed)
-    requests = []
-    for number in range(count):
-        length = 3 + number
-        around = torch.randint(vocabulary, (length,), generator=dice).tolist()
-        sampling = Sampling(
-            24, temperature=(0, 0.2, 0.9)[number % 3], top_k=(0, 8)[number % 2], seed=number
-        )
-        prompt = tuple(around * (90 // length))
-        stop = tuple(range(0, vocabulary, 60)) if number % 2 else ()
-        requests.append(Request(f"loop {number}", prompt, sampling, stop))
-    return requests
-
-
-@pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
-def test_a_reply_is_the_same_with_drafts_and_without(
-    models: Models, fresh: Fresh, kind: str
-) -> None:
-    """Greedy and sampled, one at a time and together, on prompts that repeat themselves."""
-    requests = looping(models(kind).about.vocabulary, 8)
-    expected = run(fresh(kind), requests)
-
-    for slots, budget in ((1, 64), (3, 20), (8, 300)):
-        engine = fresh(kind, slots=slots, budget=budget, drafted=MOST)
-        engine.schedule.ridge = 1e6  # whoever may draft does
-        assert run(engine, requests) == expected
-
-
-def test_drafts_that_are_right_save_steps(fresh: Fresh) -> None:
-    """A reply that goes round takes less than half the steps; most of its drafts are kept."""
-    request = Request("a", (5, 6, 7), Sampling(120, temperature=0))
-    plainly, drafting = fresh(), fresh(drafted=MOST)
-
-    assert run(drafting, [request]) == run(plainly, [request])
-    assert drafting.steps < plainly.steps / 2
-
-
-def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
-    models: Models, fresh: Fresh
-) -> None:
-    """Prompt and reply fill all 256 positions, in one slot and beside another."""
-    prompt = (5, 6, 7) * 70
-    full = Request("full", prompt, Sampling(256 - len(prompt), temperature=0))
-    engine = fresh(slots=2, drafted=MOST)
-    engine.schedule.ridge = 1e6
-
-    replies = run(engine, [full, replace(full, id="twin")])
-
-    expected = Reply(generated(models("bigcode").network, full), FinishReason.LENGTH)
-    assert replies == {"full": expected, "twin": expected}
-
-
-def test_what_a_wrong_draft_left_is_never_reused(fresh: Fresh) -> None:
-    """The next turn of the thread goes on from the reply as it was, stopped in its middle."""
-    engine = fresh(drafted=MOST)
-    engine.schedule.ridge = 1e6
-    first = replace(looping(448, 1)[0], scope="T1", sampling=Sampling(60, 0.9, 8, seed=5))
-    replies = {first.id: Reply(failure=engine.add(first))}
-    for _ in range(20):
-        note(replies, engine.step())
-    engine.stop(first.id)
-    again = replace(first, id="next", prompt=(*first.prompt, *replies[first.id].ids, 1, 2, 3))
-
-    assert run(engine, [again]) == run(fresh(), [replace(again, scope="")])
-
-
-def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: Fresh) -> None:
-    """An id that breaks its own row is drafted once, and what it left is gone from the slot."""
-    # Beside a longer thread a slot is attended to beyond its own length.
-    beside = Request("beside", tuple(range(100, 145)), Sampling(24, temperature=0))
-    request = Request("a", (13, *range(60, 80)), GREEDY)
-    expected = run(fresh("llama"), [request, beside])
-    engine = fresh("llama", drafted=MOST)
-    replies = {asked.id: Reply(failure=engine.add(asked)) for asked in (request, beside)}
-    for _ in range(4):
-        note(replies, engine.step())
-    drafter = engine.schedule.running["a"].drafter
-    assert drafter is not None
-    # As if what was said last stood at the very beginning too, where the id follows that breaks.
-    drafter._after[tuple(drafter.tokens[-5:])] = 0
-    drafter.trust = 1.0
-    table = models("llama").network.get_input_embeddings().weight  # type: ignore[operator]
-    kept = table[13].clone()
-    table[13] = torch.nan
-    try:
-        for _ in range(30):
-            if engine.busy:
-                note(replies, engine.step())
-    finally:
-        table[13] = kept
-
-    assert replies == expected

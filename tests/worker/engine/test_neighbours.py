@@ -1,26 +1,30 @@
 """A reply does not depend on who runs beside it, in which slot, at which budget, in which order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.recording import recorded
 from tests.support.running import GREEDY, Fresh, Reply, note, run
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.batching import Batching
+from worker.engine.weights import Loaded
 
 KINDS = ("bigcode", "llama")
 
 
-SCOPES = ("", "T1", "T2")
+SCOPES = ("T1", "T1", "T2", "")
 
 
 def _request(number: int) -> Request:
     """
     Return one of the requests that the fuzzed schedules draw from.
 
-    A third is greedy. Every fourth has a beginning in common with the one four before it, and a
-    prompt that goes round; there are two scopes, and requests without one.
+    A third is greedy. Every fourth has a beginning in common with the one four before it, and its
+    scope, and a prompt that goes round; there are two scopes, and requests without one.
     """
     family = number % 4
     around = 9 if family == 0 else 448
@@ -34,7 +38,7 @@ def _request(number: int) -> Request:
         seed=number,
     )
     return Request(
-        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[number % 3]
+        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[family]
     )
 
 
@@ -97,25 +101,39 @@ def test_two_prompts_are_read_on_in_one_step(fresh: Fresh) -> None:
     assert replies == alone
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(
     st.sampled_from(KINDS),
     st.integers(1, 5),
     st.integers(2, 90),
     st.sampled_from((0, 3, 9)),
+    st.sampled_from((0, 40_000, 10_000_000)),
+    st.sampled_from(("eager", "recorded")),
     events,
 )
 def test_a_reply_is_the_same_in_any_company(
+    models: Callable[[str], Loaded],
     fresh: Fresh,
     kind: str,
     slots: int,
     budget: int,
     drafted: int,
+    shelf: int,
+    steps: str,
     happened: list[tuple[str, int]],
 ) -> None:
-    """Requests come, go and are stopped in any order; each says what it says alone, undrafted."""
+    """
+    Requests come, go and are stopped in any order; each says what it says alone, undrafted.
+
+    What slots give up is lost, kept on a shelf for about one of them, or kept for all. Steps run
+    as they come, or over fixed memory.
+    """
     alone = _alone(fresh, kind)
-    story = Story(fresh(kind, slots=slots, budget=budget, drafted=drafted))
+    room: dict[str, Any] = {"slots": slots, "budget": budget, "drafted": drafted, "shelf": shelf}
+    if steps == "eager":
+        story = Story(fresh(kind, **room))
+    else:
+        story = Story(recorded(models(kind), **room).batching)
     story.engine.schedule.ridge = 1e6  # whoever may draft does
 
     for what, number in happened:

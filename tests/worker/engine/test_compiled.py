@@ -1,0 +1,87 @@
+"""Compiled layers say what plain ones say, and nobody needs a compiler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.support.checkpoints import POSITIONS, tiny_bigcode
+from tests.support.recording import Recorder, recorded
+from tests.support.running import generated, mixed, run
+from worker.engine.batching import Batching
+from worker.engine.buckets import Buckets
+from worker.engine.compiled import Compiled
+from worker.engine.graphs import Graphs
+from worker.engine.probe import probe
+from worker.engine.slots import Slots
+from worker.engine.weights import Loaded
+
+Models = Callable[[str], Loaded]
+
+PARTS = 4
+"""A layer is compiled in so many, before, beside and behind its attention."""
+
+
+def test_compiled_layers_say_the_same(models: Models) -> None:
+    """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
+    model = models("llama")
+    requests = mixed(model.about.vocabulary, model.about.positions, 2)
+    ours = recorded(model, slots=1)
+    compiled: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
+        compiled.append(len(graph.graph.nodes))
+        return graph
+
+    ours.graphs.faster = Compiled(model.network, backend)
+    first = next(layer for layer in model.network.modules() if "Layer" in type(layer).__name__)
+    first.forward = own = first.forward
+
+    replies = run(ours.batching, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert not ours.told
+    assert len(compiled) == PARTS * len(ours.graphs._repeats)
+    assert vars(first).pop("forward") == own, "what a library has put there is there again"
+    assert all("forward" not in vars(layer) for layer in model.network.modules())
+
+
+def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> None:
+    """One line; nothing else is given up for it."""
+    model = models("bigcode")
+    requests = mixed(model.about.vocabulary, model.about.positions, 6)
+    ours = recorded(model, slots=4)
+
+    def missing(_: torch.fx.GraphModule, __: Any) -> Any:
+        raise RuntimeError("no compiler is there")
+
+    ours.graphs.faster = Compiled(model.network, missing)
+
+    replies = run(ours.batching, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert [line.split(":")[0] for line in ours.told] == ["layers are not compiled"]
+    assert ours.recorder.repeated
+    assert not ours.graphs.off
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_layers_that_are_really_compiled_say_the_same() -> None:
+    """Torch's own compiler, on the plain layers that a GPU has."""
+    network: Any = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
+    layers = probe(network)
+    memory = Slots(layers, 3, POSITIONS)
+    told: list[str] = []
+    graphs = Graphs(network, memory, Buckets(3, POSITIONS), lambda: Recorder().record, told.append)
+    graphs.faster = Compiled(network)
+    engine = Batching(network, memory, vocabulary=448, budget=64)
+    engine.engage(graphs)
+    requests = mixed(448, POSITIONS, 6)
+
+    replies = run(engine, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(network, r) for r in requests]
+    assert not told
