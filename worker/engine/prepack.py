@@ -34,6 +34,7 @@ class Prepacked(nn.Module):
     def __init__(self, layer: nn.Linear, *, turned: bool = False, ways: points.Ways = ()) -> None:
         super().__init__()
         self.bias: Tensor | None = layer.bias
+        self._outputs = layer.out_features
         weight = layer.weight.detach()
         self.ways = ways if turned else ()
         self._laid_out = points.laid_out(weight) if self.ways else _for_rows(weight)
@@ -42,7 +43,7 @@ class Prepacked(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Return the products and the bias."""
         flat = rows.reshape(-1, rows.shape[-1])
-        return self._product(flat).view(*rows.shape[:-1], -1)
+        return self._product(flat).view(*rows.shape[:-1], self._outputs)
 
     def _product(self, rows: Tensor) -> Tensor:
         count = len(rows)
