@@ -142,7 +142,9 @@ class Bot:
         if settings.slack_signing_secret is None:
             raise SettingsError("SLACK_SIGNING_SECRET is not set")
         try:
-            return HttpMode(app, revealed(settings.slack_signing_secret), settings.port)
+            return HttpMode(
+                app, revealed(settings.slack_signing_secret), settings.port, self._web.clock
+            )
         except OSError as error:
             raise SettingsError(_taken("PORT", settings.port, error)) from None
 

@@ -1,12 +1,14 @@
 """
 Finds the questions of an outage in Slack's history, and answers each once.
 
-Redis knows until when events reached a bot. After a start, or after a while without connections,
-what was asked since is read from Slack and dealt with as if it had just been delivered; markers
-tell what was dealt with before. All of it happens beside the events that arrive now.
+Redis knows until when events reached a bot, by Slack's clock: messages are dated by no other. After
+a start, or after a while without connections, what was asked since is read from Slack and dealt
+with as if it had just been delivered; markers tell what was dealt with before. All of it happens
+beside the events that arrive now.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import itemgetter
@@ -15,7 +17,6 @@ from typing import Any, Final
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.edits import Edits
@@ -25,10 +26,10 @@ from bot.forgetting import Forgetting
 from bot.history import EndedError, Reading
 from bot.outages import Outage, Spot, grew, grown, missed
 from bot.sessions import Sessions
-from bot.slack import reason
+from bot.slack import Client, reason
 from bot.threads import SHUT
 from bot.turns import Turns
-from contract import keys
+from contract import clocks, keys
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class CatchUp:
     def __init__(
         self,
         redis: Redis,
-        web: WebClient,
+        web: Client,
         turns: Turns,
         edits: Edits,
         connected: Callable[[], bool],
@@ -64,6 +65,7 @@ class CatchUp:
         """`connected` says whether Slack can reach us."""
         self._redis = redis
         self._web = web
+        self._clock = web.clock
         self._me = me = turns.me
         self._turns = turns
         self._edits = edits
@@ -78,6 +80,7 @@ class CatchUp:
     def start(self) -> None:
         """Begin; what is known of threads that may have changed since is dropped at once."""
         try:
+            self._compare_clocks()
             _, last, now = self._noted()
             self._drop_stale(last, now)
         except RedisError as error:
@@ -113,16 +116,17 @@ class CatchUp:
                 self._recheck()
             self._catch_up(Outage.between(first, last, now))
         self._began = True
-        _, _, now = self._noted()
-        self._beat_on(keys=[self._key], args=[now, keys.SESSION_TTL])
+        self._beat_on(keys=[self._key], args=[self._clock.now(), keys.SESSION_TTL])
+
+    def _compare_clocks(self) -> None:
+        seconds, micros = self._redis.time()
+        redis, machine = seconds + micros / 1e6, time.time()
+        clocks.compare(self._clock.now(), machine=machine, redis=redis)
 
     def _noted(self) -> tuple[float | None, float | None, float]:
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(self._key, ["first", "last"])
-            pipe.time()
-            (first, last), (seconds, micros) = pipe.execute()
+        first, last = self._redis.hmget(self._key, ["first", "last"])
         known = None if first is None or last is None else (float(first), float(last))
-        return (*(known or (None, None)), seconds + micros / 1e6)
+        return (*(known or (None, None)), self._clock.now())
 
     def _drop_stale(self, last: float | None, now: float) -> bool:
         if last is None or now - last <= AWAY:

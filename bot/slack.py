@@ -2,14 +2,16 @@
 
 import logging
 import threading
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
+from bot.clock import SlackClock
 from bot.errors import SLACK_AWAY
 from bot.identity import Me
 from bot.settings import Settings
@@ -36,9 +38,24 @@ PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds between tries to reach Slack; the last one for ever."""
 
 
-def client(settings: Settings) -> WebClient:
+class Client(WebClient):
+    """A client whose `clock` is set by Slack's answers."""
+
+    def __init__(self, **options: Any) -> None:
+        """`options` are those of a `WebClient`."""
+        super().__init__(**options)
+        self.clock = SlackClock()
+
+    def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
+        """See `WebClient`."""
+        answer = super().api_call(api_method, **arguments)
+        self.clock.hear(answer.headers)
+        return answer
+
+
+def client(settings: Settings) -> Client:
     """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
-    return WebClient(
+    return Client(
         token=revealed(settings.slack_bot_token),
         base_url=settings.slack_api_url,
         timeout=TIMEOUT,

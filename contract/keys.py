@@ -109,7 +109,7 @@ def lease(job: str) -> str:
 
 
 def connected(team: str) -> str:
-    """Return since when and until when (s, Redis' clock) a team's events reached us: a hash."""
+    """Return since when and until when (s, Slack's clock) a team's events reached us: a hash."""
     return f"starchat:{team}:connected"
 
 

@@ -21,6 +21,7 @@ from redis.retry import Retry
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from contract import clocks
 from contract.settings import revealed
 from worker.answering import Answering
 from worker.beats import Beats
@@ -146,7 +147,8 @@ async def _reached(call: Callable[[], object], orders: Orders) -> bool:
 async def _known(client: AsyncWebClient, orders: Orders) -> bool:
     """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
     try:
-        await client.auth_test()
+        answer = await client.auth_test()
+        clocks.compare(clocks.told(answer.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         name = str(data.get("error")) if isinstance(data, dict) else ""

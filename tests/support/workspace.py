@@ -190,7 +190,7 @@ class Workspace:
         return self.ask("_control/faults", {"rules": rules, **more})
 
     def clock(self, **change: float) -> None:
-        """Turn the clock: `speed`, `advance` (seconds), `ack_seconds`."""
+        """Turn the clock: `speed`, `advance`, `ahead` (seconds), `ack_seconds`."""
         self.ask("_control/clock", change)
 
     def sockets(self, action: str, **more: Any) -> int:
