@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.chaos import (
     rows_bot,
+    rows_clock,
     rows_engine,
     rows_load,
     rows_mixed,
@@ -56,6 +57,7 @@ MATRIX: Final = (
         (*rows_worker.ROWS, rows_engine.POISON, rows_worker.KILLED, rows_mixed.ROW),
     ),
     Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
+    Act(rows_clock.CAST, (rows_clock.ROW,)),
     Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
     Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD), alone=True),
     Act(DEFAULTS, (rows_load.ABUSER,), alone=True),

@@ -49,6 +49,8 @@ class Cast:
     workers: int = 1
     variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
     proxied: bool = False
+    ahead: float = 0.0
+    """Seconds that Slack's clock is ahead of this machine's, which is Redis' and the product's."""
     model: Callable[[], Path] = taught_checkpoint
     """Makes the checkpoint that the workers load."""
     patience: float = 90.0
@@ -67,7 +69,10 @@ class Stage:
         self.cast = cast
         self.redis = RedisServer()
         self.proxy = Proxy(self.redis.socket, seed) if cast.proxied else None
-        self.workspace = Workspace("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT)
+        self.workspace = Workspace(
+            *("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT),
+            *("--ahead", str(cast.ahead)),
+        )
         url = self.proxy.url if self.proxy else self.redis.url
         self.shared = (
             QUICK
