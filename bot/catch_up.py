@@ -24,7 +24,8 @@ from bot.errors import SLACK_AWAY
 from bot.events import Posted
 from bot.forgetting import Forgetting
 from bot.history import EndedError, Reading
-from bot.outages import Outage, Spot, grew, grown, missed
+from bot.outages import Json, Outage, Spot, grew, grown, missed
+from bot.remains import Remains
 from bot.sessions import Sessions
 from bot.slack import Client, reason
 from bot.threads import SHUT
@@ -46,6 +47,7 @@ BEAT_ON: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'last', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
 return 1
 """
 """Note that events reach us, unless the team was forgotten meanwhile."""
@@ -72,7 +74,9 @@ class CatchUp:
         self._connected = connected
         self._key = keys.connected(me.team)
         self._beat_on = redis.register_script(BEAT_ON)
+        self._remains = Remains(redis, me, turns.posting, turns.outbox)
         self._began = False
+        self._first: float | None = None
         self._ended = threading.Event()
         self._reading = Reading(self._ended)
         self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
@@ -110,13 +114,19 @@ class CatchUp:
     def _beat(self) -> None:
         first, last, now = self._noted()
         if first is None and not self._began:
+            first = now
             self._redis.hset(self._key, mapping={"first": now, "last": now})
+        elif first is None and self._first is not None and not self._redis.exists(keys.FILLED):
+            log.warning("redis was emptied")
+            self._catch_up(Outage.of_redis(self._first, now))
+            self._redis.hset(self._key, mapping={"first": self._first, "last": now})
         elif first is not None and last is not None and (not self._began or now - last > AWAY):
             if self._drop_stale(last, now):
                 self._recheck()
             self._catch_up(Outage.between(first, last, now))
         self._began = True
-        self._beat_on(keys=[self._key], args=[self._clock.now(), keys.SESSION_TTL])
+        self._beat_on(keys=[self._key, keys.FILLED], args=[self._clock.now(), keys.SESSION_TTL])
+        self._first = first or self._first
 
     def _compare_clocks(self) -> None:
         seconds, micros = self._redis.time()
@@ -150,7 +160,8 @@ class CatchUp:
             spot = spots.get(channel) or Spot.unlisted(channel)
             roots = self._read(self._web.conversations_history, spot, oldest=oldest)
             if roots is not None:
-                taken += self._take_missed(roots, spot, outage)
+                alone = (raw for raw in roots if not (outage.emptied and grew(raw, outage)))
+                taken += self._take_missed(alone, (), spot, outage)
                 threads += [
                     (grown(raw), spot, str(raw["ts"])) for raw in roots if grew(raw, outage)
                 ]
@@ -159,8 +170,14 @@ class CatchUp:
         # Each thread costs a call, so those that were written in last, as in the outage, are first.
         for _, spot, ts in sorted(threads, key=itemgetter(0), reverse=True):
             since = f"{outage.since:.6f}"
-            found = self._read(self._web.conversations_replies, spot, ts=ts, oldest=since)
-            taken += self._take_missed(found or (), spot, outage)
+            found = self._read(
+                self._web.conversations_replies,
+                spot,
+                ts=ts,
+                oldest=since,
+                include_all_metadata=True,
+            )
+            taken += self._take_missed(found or (), found or (), spot, outage)
         log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
 
     def _spots(self) -> Iterator[Spot]:
@@ -177,7 +194,7 @@ class CatchUp:
                 log.warning("channels not listed", kind=kind, why="missing_scope")
 
     def _read(
-        self, method: Callable[..., Any], spot: Spot, **arguments: str
+        self, method: Callable[..., Any], spot: Spot, **arguments: Any
     ) -> list[dict[str, Any]] | None:
         """Return the messages of a channel or of a thread; `None` where we may not read them."""
         try:
@@ -188,16 +205,22 @@ class CatchUp:
             log.info("channel not readable", channel=spot.id, why=reason(error))
             return None
 
-    def _take_missed(self, found: Iterable[dict[str, Any]], spot: Spot, outage: Outage) -> int:
+    def _take_missed(
+        self, found: Iterable[Json], thread: Iterable[Json], spot: Spot, outage: Outage
+    ) -> int:
         """Deal with the questions of the outage among these, oldest first; say how many."""
         posts = (missed(raw, spot, outage, self._me) for raw in found)
         asked = {post.ts: post for post in posts if post is not None}
-        return sum(self._take(asked[ts]) for ts in sorted(asked))
+        # Redis knows who has an answer, and where it was emptied, what stands in the thread.
+        said = thread if outage.emptied else None
+        return sum(self._take(asked[ts], said) for ts in sorted(asked))
 
-    def _take(self, post: Posted) -> bool:
+    def _take(self, post: Posted, said: Iterable[Json] | None) -> bool:
         """Deal with a question as if it was delivered now; say whether nobody had done so."""
         thread = post.thread
         if self._turns.outbox.seen(thread.team, thread.channel, post.ts):
+            return False
+        if said is not None and self._remains.settled(post, said):
             return False
         self._reading.persist(partial(self._turns.take, post))
         return True
