@@ -1,6 +1,7 @@
 """The bot's clients of Slack, and the first question they ask: who am I?"""
 
 import logging
+import random
 import threading
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ REFUSED: Final = frozenset(
 )
 """Slack's errors that say that a token is wrong, and will be wrong the next time too."""
 PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
-"""Seconds between tries to reach Slack; the last one for ever."""
+"""Seconds between tries to reach Slack at most; the last one for ever."""
 
 
 class Client(WebClient):
@@ -84,9 +85,14 @@ def introduce(web: WebClient, stop: threading.Event) -> Me | None:
             if why in REFUSED:
                 raise SettingsError(refusal("SLACK_BOT_TOKEN", why)) from None
         log.warning("slack not reached", why=why)
-        stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
         tries += 1
+        stop.wait(pause(tries))
     return None
+
+
+def pause(tries: int) -> float:
+    """Return the seconds to wait after so many failed tries; no two bots wait equally long."""
+    return PAUSES[min(tries, len(PAUSES)) - 1] * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.errors import SLACK_AWAY
 from bot.health import Metrics
-from bot.slack import PAUSES, REFUSED, reason, refusal
+from bot.slack import REFUSED, pause, reason, refusal
 from contract.settings import SettingsError
 
 log = structlog.get_logger()
@@ -122,8 +122,8 @@ class SocketMode:
                 self._watch.start()
                 return
             log.warning("slack not reached", why=why)
-            stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
+            stop.wait(pause(tries))
 
     def connected(self) -> bool:
         """Say whether Slack can reach us now."""
@@ -144,7 +144,7 @@ class SocketMode:
 
     def _mend(self) -> None:
         tries = 0
-        while not self._ended.wait(LOOK if not tries else PAUSES[min(tries, len(PAUSES)) - 1]):
+        while not self._ended.wait(pause(tries) if tries else LOOK):
             why = self._opened()
             tries = tries + 1 if why else 0
             if why:

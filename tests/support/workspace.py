@@ -51,6 +51,11 @@ class Workspace:
         self.stop()
 
     @property
+    def port(self) -> int:
+        """Where it serves on this machine."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def api_url(self) -> str:
         """What `SLACK_API_URL` must be."""
         return f"{self.url}/api/"
