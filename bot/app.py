@@ -32,6 +32,7 @@ from bot.store import connect
 from bot.threads import Threads
 from bot.turns import Turns
 from bot.web import Server
+from contract.pool import pool
 from contract.settings import SettingsError, revealed
 
 log = structlog.get_logger()
@@ -68,7 +69,7 @@ class Bot:
 
     def _receive(self, me: Me, stop: threading.Event) -> None:
         background, posting = Background(), Posting(self._web)
-        names = ThreadPoolExecutor(NAMES, thread_name_prefix="name")
+        names = pool(NAMES, "name")
         app = slack.application(self._web, me)
         listeners = self._listeners(me, background, posting, names)
         listeners.attach(app)

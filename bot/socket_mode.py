@@ -18,6 +18,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.errors import SLACK_AWAY
 from bot.health import Metrics
 from bot.slack import REFUSED, pause, reason, refusal
+from contract.pool import begin
 from contract.settings import SettingsError
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class _Connection:
             app, token, ping_interval=PING, concurrency=THREADS, receive_buffer_size=BUFFER
         )
         self.client: SocketModeClient = self._handler.client
+        begin(self.client.message_workers, THREADS)
         self.client.socket_mode_request_listeners[:] = [self._take]
         self.client.message_listeners.append(self._hear)
         self._gate = gate
@@ -156,6 +158,10 @@ class SocketMode:
             opened = [connection.mend() for connection in self._connections]
         except SLACK_AWAY as error:
             return reason(error)
+        except Exception as error:
+            # One of this process's nets: what the system denies us now it may give us later.
+            log.exception("not connected")
+            return type(error).__name__
         return "" if all(opened) else "closed"
 
 

@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import clocks
+from contract.pool import pool
 from contract.settings import revealed
 from worker.answering import Answering
 from worker.beats import Beats
@@ -46,6 +47,8 @@ from worker.thread import SlackThread
 
 log = structlog.get_logger()
 
+THREADS: Final = 4
+"""Threads for what is neither RQ's nor the loop's: tokens, names of hosts."""
 PATIENCE: Final = 240
 """Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
 TELLING: Final = 120.0
@@ -60,6 +63,7 @@ async def run(settings: Settings) -> str | None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, orders.end)
+    loop.set_default_executor(pool(THREADS, "beside"))
     engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
     engine.open()
     for_rq, for_beat, for_loop = _connections(revealed(settings.redis_url))
