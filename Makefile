@@ -12,7 +12,7 @@ demo: ## a Slack workspace, the bot and a small model on this machine; ASK="…"
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests
 
-chaos: ## kill bots, workers, engines and Redis for 9 minutes and count; ROWS="W4,R2" SEED=2
+chaos: ## kill bots, workers, engines and Redis for 10 minutes and count; ROWS="W4,R2" SEED=2
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m tests.chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
 
