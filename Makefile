@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos protocol lint format papers screenshot lock credentials clean help
+.PHONY: demo test chaos soak protocol lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -12,9 +12,13 @@ demo: ## a Slack workspace, the bot and a small model on this machine; ASK="…"
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests
 
-chaos: ## kill bots, workers, engines and Redis for 9 minutes and count; ROWS="W4,R2" SEED=2
+chaos: ## kill bots, workers, engines and Redis for 10 minutes and count; ROWS="W4,R2" SEED=2
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m tests.chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
+
+soak: ## ask for 15 minutes while a call in a hundred goes wrong; memory, files, keys; MINUTES=60
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -m tests.chaos --rows L2 $${MINUTES:+"--minutes=$$MINUTES"}
 
 protocol: ## 2,000 runs of 60 steps of everything that can happen to questions and workers
 	@$(PYTHON) -m scripts.setup dev

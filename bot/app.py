@@ -33,6 +33,7 @@ from bot.store import connect
 from bot.threads import Threads
 from bot.turns import Turns
 from bot.web import Server
+from contract.pool import pool
 from contract.settings import SettingsError, revealed
 
 log = structlog.get_logger()
@@ -69,7 +70,7 @@ class Bot:
 
     def _receive(self, me: Me, stop: threading.Event) -> None:
         background, posting = Background(), Posting(self._web)
-        names = ThreadPoolExecutor(NAMES, thread_name_prefix="name")
+        names = pool(NAMES, "name")
         app = slack.application(self._web, me)
         listeners = self._listeners(me, background, posting, names)
         listeners.attach(app)
@@ -147,7 +148,9 @@ class Bot:
         if settings.slack_signing_secret is None:
             raise SettingsError("SLACK_SIGNING_SECRET is not set")
         try:
-            return HttpMode(app, revealed(settings.slack_signing_secret), settings.port)
+            return HttpMode(
+                app, revealed(settings.slack_signing_secret), settings.port, self._web.clock
+            )
         except OSError as error:
             raise SettingsError(_taken("PORT", settings.port, error)) from None
 

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, Final, ParamSpec
 
 import structlog
+
+from contract.pool import pool
 
 log = structlog.get_logger()
 
@@ -21,7 +23,7 @@ class Background:
     """Runs errands. What an errand raises is logged and goes no further."""
 
     def __init__(self, threads: int = THREADS, most: int = MOST) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="errand")
+        self._executor = pool(threads, "errand")
         self._most = most
         self._waiting: set[Future[None]] = set()
         self._lock = threading.Lock()

@@ -1,12 +1,14 @@
 """
 Finds the questions of an outage in Slack's history, and answers each once.
 
-Redis knows until when events reached a bot. After a start, or after a while without connections,
-what was asked since is read from Slack and dealt with as if it had just been delivered; markers
-tell what was dealt with before. All of it happens beside the events that arrive now.
+Redis knows until when events reached a bot, by Slack's clock: messages are dated by no other. After
+a start, or after a while without connections, what was asked since is read from Slack and dealt
+with as if it had just been delivered; markers tell what was dealt with before. All of it happens
+beside the events that arrive now.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import itemgetter
@@ -15,7 +17,6 @@ from typing import Any, Final
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.edits import Edits
@@ -23,12 +24,13 @@ from bot.errors import SLACK_AWAY
 from bot.events import Posted
 from bot.forgetting import Forgetting
 from bot.history import EndedError, Reading
-from bot.outages import Outage, Spot, grew, grown, missed
+from bot.outages import Json, Outage, Spot, grew, grown, missed
+from bot.remains import Remains
 from bot.sessions import Sessions
-from bot.slack import reason
+from bot.slack import Client, reason
 from bot.threads import SHUT
 from bot.turns import Turns
-from contract import keys
+from contract import clocks, keys
 
 log = structlog.get_logger()
 
@@ -45,6 +47,7 @@ BEAT_ON: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'last', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', KEYS[2], 1, 'EX', ARGV[2])
 return 1
 """
 """Note that events reach us, unless the team was forgotten meanwhile."""
@@ -56,7 +59,7 @@ class CatchUp:
     def __init__(
         self,
         redis: Redis,
-        web: WebClient,
+        web: Client,
         turns: Turns,
         edits: Edits,
         connected: Callable[[], bool],
@@ -64,13 +67,16 @@ class CatchUp:
         """`connected` says whether Slack can reach us."""
         self._redis = redis
         self._web = web
+        self._clock = web.clock
         self._me = me = turns.me
         self._turns = turns
         self._edits = edits
         self._connected = connected
         self._key = keys.connected(me.team)
         self._beat_on = redis.register_script(BEAT_ON)
+        self._remains = Remains(redis, me, turns.posting, turns.outbox)
         self._began = False
+        self._first: float | None = None
         self._ended = threading.Event()
         self._reading = Reading(self._ended)
         self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
@@ -78,6 +84,7 @@ class CatchUp:
     def start(self) -> None:
         """Begin; what is known of threads that may have changed since is dropped at once."""
         try:
+            self._compare_clocks()
             _, last, now = self._noted()
             self._drop_stale(last, now)
         except RedisError as error:
@@ -107,22 +114,29 @@ class CatchUp:
     def _beat(self) -> None:
         first, last, now = self._noted()
         if first is None and not self._began:
+            first = now
             self._redis.hset(self._key, mapping={"first": now, "last": now})
+        elif first is None and self._first is not None and not self._redis.exists(keys.FILLED):
+            log.warning("redis was emptied")
+            self._catch_up(Outage.of_redis(self._first, now))
+            self._redis.hset(self._key, mapping={"first": self._first, "last": now})
         elif first is not None and last is not None and (not self._began or now - last > AWAY):
             if self._drop_stale(last, now):
                 self._recheck()
             self._catch_up(Outage.between(first, last, now))
         self._began = True
-        _, _, now = self._noted()
-        self._beat_on(keys=[self._key], args=[now, keys.SESSION_TTL])
+        self._beat_on(keys=[self._key, keys.FILLED], args=[self._clock.now(), keys.SESSION_TTL])
+        self._first = first or self._first
+
+    def _compare_clocks(self) -> None:
+        seconds, micros = self._redis.time()
+        redis, machine = seconds + micros / 1e6, time.time()
+        clocks.compare(self._clock.now(), machine=machine, redis=redis)
 
     def _noted(self) -> tuple[float | None, float | None, float]:
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(self._key, ["first", "last"])
-            pipe.time()
-            (first, last), (seconds, micros) = pipe.execute()
+        first, last = self._redis.hmget(self._key, ["first", "last"])
         known = None if first is None or last is None else (float(first), float(last))
-        return (*(known or (None, None)), seconds + micros / 1e6)
+        return (*(known or (None, None)), self._clock.now())
 
     def _drop_stale(self, last: float | None, now: float) -> bool:
         if last is None or now - last <= AWAY:
@@ -146,7 +160,8 @@ class CatchUp:
             spot = spots.get(channel) or Spot.unlisted(channel)
             roots = self._read(self._web.conversations_history, spot, oldest=oldest)
             if roots is not None:
-                taken += self._take_missed(roots, spot, outage)
+                alone = (raw for raw in roots if not (outage.emptied and grew(raw, outage)))
+                taken += self._take_missed(alone, (), spot, outage)
                 threads += [
                     (grown(raw), spot, str(raw["ts"])) for raw in roots if grew(raw, outage)
                 ]
@@ -155,8 +170,14 @@ class CatchUp:
         # Each thread costs a call, so those that were written in last, as in the outage, are first.
         for _, spot, ts in sorted(threads, key=itemgetter(0), reverse=True):
             since = f"{outage.since:.6f}"
-            found = self._read(self._web.conversations_replies, spot, ts=ts, oldest=since)
-            taken += self._take_missed(found or (), spot, outage)
+            found = self._read(
+                self._web.conversations_replies,
+                spot,
+                ts=ts,
+                oldest=since,
+                include_all_metadata=True,
+            )
+            taken += self._take_missed(found or (), found or (), spot, outage)
         log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
 
     def _spots(self) -> Iterator[Spot]:
@@ -173,7 +194,7 @@ class CatchUp:
                 log.warning("channels not listed", kind=kind, why="missing_scope")
 
     def _read(
-        self, method: Callable[..., Any], spot: Spot, **arguments: str
+        self, method: Callable[..., Any], spot: Spot, **arguments: Any
     ) -> list[dict[str, Any]] | None:
         """Return the messages of a channel or of a thread; `None` where we may not read them."""
         try:
@@ -184,16 +205,22 @@ class CatchUp:
             log.info("channel not readable", channel=spot.id, why=reason(error))
             return None
 
-    def _take_missed(self, found: Iterable[dict[str, Any]], spot: Spot, outage: Outage) -> int:
+    def _take_missed(
+        self, found: Iterable[Json], thread: Iterable[Json], spot: Spot, outage: Outage
+    ) -> int:
         """Deal with the questions of the outage among these, oldest first; say how many."""
         posts = (missed(raw, spot, outage, self._me) for raw in found)
         asked = {post.ts: post for post in posts if post is not None}
-        return sum(self._take(asked[ts]) for ts in sorted(asked))
+        # Redis knows who has an answer, and where it was emptied, what stands in the thread.
+        said = thread if outage.emptied else None
+        return sum(self._take(asked[ts], said) for ts in sorted(asked))
 
-    def _take(self, post: Posted) -> bool:
+    def _take(self, post: Posted, said: Iterable[Json] | None) -> bool:
         """Deal with a question as if it was delivered now; say whether nobody had done so."""
         thread = post.thread
         if self._turns.outbox.seen(thread.team, thread.channel, post.ts):
+            return False
+        if said is not None and self._remains.settled(post, said):
             return False
         self._reading.persist(partial(self._turns.take, post))
         return True

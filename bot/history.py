@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.errors import SLACK_AWAY
 from bot.jobs import LAST_ATTEMPT
-from bot.slack import PAUSES, reason
+from bot.slack import PAUSES, pause, reason
 from bot.threads import SHUT
 
 PAGE: Final = 200
@@ -91,4 +91,4 @@ def _pause(error: Exception, tries: int) -> float:
         said = str((error.response.headers or {}).get("Retry-After", ""))
         if said.isdigit():
             return min(float(said), LONGEST_WAIT)
-    return PAUSES[min(tries, len(PAUSES)) - 1]
+    return pause(tries)

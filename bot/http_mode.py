@@ -7,6 +7,7 @@ import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
+from bot.clock import SlackClock
 from bot.web import Answer, Request, Server
 
 log = structlog.get_logger()
@@ -18,10 +19,11 @@ FORBIDDEN: Final = Answer(401, b"not signed by Slack\n")
 class HttpMode:
     """Serves events, actions and commands on one path."""
 
-    def __init__(self, app: App, secret: str, port: int) -> None:
+    def __init__(self, app: App, secret: str, port: int, clock: SlackClock) -> None:
         """Bind the port. Raises `OSError` if it cannot be had."""
         self._app = app
-        self._verifier = SignatureVerifier(secret)
+        # Slack dates what it signs: a machine whose clock is off would refuse all of it.
+        self._verifier = SignatureVerifier(secret, clock)
         self._server = Server(port, {PATH: self.receive}, name="slack")
 
     def start(self, _: threading.Event) -> None:

@@ -15,6 +15,8 @@ REDELIVERY: Final = 420.0
 """Seconds after which Slack has given up on an event: its last try comes after six minutes."""
 LOOK_BACK: Final = keys.MARKER_TTL - keys.HOUR
 """Seconds: for an older message nobody remembers any more whether it was answered."""
+WAITED: Final = keys.HOUR
+"""Seconds that a question may have waited at most to be found again once Redis was emptied."""
 ROOTS: Final = 24 * keys.HOUR
 """Seconds before an outage in which a thread began that is found without having been asked in."""
 
@@ -26,12 +28,14 @@ class Outage:
 
     Questions that name us are looked for from `since` on; what the bot may have heard and left
     alone, as messages of others in a thread that it follows, only from `quiet` on. `roots` is how
-    far back the threads began in whose replies they are looked for.
+    far back the threads began in whose replies they are looked for. Where Redis was `emptied`, only
+    Slack knows what has an answer.
     """
 
     since: float
     quiet: float
     roots: float
+    emptied: bool = False
 
     @classmethod
     def between(cls, first: float, last: float, now: float) -> Self:
@@ -39,6 +43,12 @@ class Outage:
         earliest = max(first, now - LOOK_BACK)
         since = max(earliest, last - REDELIVERY)
         return cls(since=since, quiet=max(earliest, last), roots=since - ROOTS)
+
+    @classmethod
+    def of_redis(cls, first: float, now: float) -> Self:
+        """Return the time whose questions Redis has lost; the bot was there from `first` on."""
+        since = max(first, now - WAITED)
+        return cls(since=since, quiet=since, roots=since - ROOTS, emptied=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
 """The bot's clients of Slack, and the first question they ask: who am I?"""
 
 import logging
+import random
 import threading
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from slack_bolt import App
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
 
+from bot.clock import SlackClock
 from bot.errors import SLACK_AWAY
 from bot.identity import Me
 from bot.settings import Settings
@@ -33,12 +36,27 @@ REFUSED: Final = frozenset(
 )
 """Slack's errors that say that a token is wrong, and will be wrong the next time too."""
 PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
-"""Seconds between tries to reach Slack; the last one for ever."""
+"""Seconds between tries to reach Slack at most; the last one for ever."""
 
 
-def client(settings: Settings) -> WebClient:
+class Client(WebClient):
+    """A client whose `clock` is set by Slack's answers."""
+
+    def __init__(self, **options: Any) -> None:
+        """`options` are those of a `WebClient`."""
+        super().__init__(**options)
+        self.clock = SlackClock()
+
+    def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
+        """See `WebClient`."""
+        answer = super().api_call(api_method, **arguments)
+        self.clock.hear(answer.headers)
+        return answer
+
+
+def client(settings: Settings) -> Client:
     """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
-    return WebClient(
+    return Client(
         token=revealed(settings.slack_bot_token),
         base_url=settings.slack_api_url,
         timeout=TIMEOUT,
@@ -67,9 +85,14 @@ def introduce(web: WebClient, stop: threading.Event) -> Me | None:
             if why in REFUSED:
                 raise SettingsError(refusal("SLACK_BOT_TOKEN", why)) from None
         log.warning("slack not reached", why=why)
-        stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
         tries += 1
+        stop.wait(pause(tries))
     return None
+
+
+def pause(tries: int) -> float:
+    """Return the seconds to wait after so many failed tries; no two bots wait equally long."""
+    return PAUSES[min(tries, len(PAUSES)) - 1] * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def reason(error: Exception) -> str:

@@ -17,7 +17,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.errors import SLACK_AWAY
 from bot.health import Metrics
-from bot.slack import PAUSES, REFUSED, reason, refusal
+from bot.slack import REFUSED, pause, reason, refusal
+from contract.pool import begin
 from contract.settings import SettingsError
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class _Connection:
             app, token, ping_interval=PING, concurrency=THREADS, receive_buffer_size=BUFFER
         )
         self.client: SocketModeClient = self._handler.client
+        begin(self.client.message_workers, THREADS)
         self.client.socket_mode_request_listeners[:] = [self._take]
         self.client.message_listeners.append(self._hear)
         self._gate = gate
@@ -122,8 +124,8 @@ class SocketMode:
                 self._watch.start()
                 return
             log.warning("slack not reached", why=why)
-            stop.wait(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
+            stop.wait(pause(tries))
 
     def connected(self) -> bool:
         """Say whether Slack can reach us now."""
@@ -144,7 +146,7 @@ class SocketMode:
 
     def _mend(self) -> None:
         tries = 0
-        while not self._ended.wait(LOOK if not tries else PAUSES[min(tries, len(PAUSES)) - 1]):
+        while not self._ended.wait(pause(tries) if tries else LOOK):
             why = self._opened()
             tries = tries + 1 if why else 0
             if why:
@@ -156,6 +158,10 @@ class SocketMode:
             opened = [connection.mend() for connection in self._connections]
         except SLACK_AWAY as error:
             return reason(error)
+        except Exception as error:
+            # One of this process's nets: what the system denies us now it may give us later.
+            log.exception("not connected")
+            return type(error).__name__
         return "" if all(opened) else "closed"
 
 

@@ -22,6 +22,8 @@ SESSION_TTL: Final = 30 * 24 * HOUR
 
 PENDING: Final = "starchat:pending"
 """Sorted set of all accepted, unfinished jobs by time of acceptance (s, Redis' clock)."""
+FILLED: Final = "starchat:filled"
+"""Set as long as Redis holds what bots have put there: without it somebody has emptied Redis."""
 WORKERS: Final = "starchat:workers"
 """Hash of worker name to its `Beat` as JSON; an entry older than `BEAT_STALE` is a dead worker."""
 BEAT_STALE: Final = 20
@@ -125,7 +127,7 @@ def lease(job: str) -> str:
 
 
 def connected(team: str) -> str:
-    """Return since when and until when (s, Redis' clock) a team's events reached us: a hash."""
+    """Return since when and until when (s, Slack's clock) a team's events reached us: a hash."""
     return f"starchat:{team}:connected"
 
 

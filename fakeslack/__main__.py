@@ -45,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keep", type=int, default=KEPT, help="calls, deliveries and changes to remember, of each"
     )
+    parser.add_argument(
+        "--ahead", type=float, default=0.0, help="seconds that Slack's clock is ahead of ours"
+    )
     return parser
 
 
@@ -74,7 +77,13 @@ def main() -> int:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     options = Options(
-        given.seed, given.speed, given.ack_seconds, given.limits, given.request_url, given.keep
+        given.seed,
+        given.speed,
+        given.ack_seconds,
+        given.limits,
+        given.request_url,
+        given.keep,
+        given.ahead,
     )
     try:
         with contextlib.suppress(KeyboardInterrupt):

@@ -1,9 +1,9 @@
 """Puts the workspace together: state, Web API, sockets, events, page and control."""
 
 import random
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from aiohttp import web
 
@@ -43,6 +43,7 @@ class Options:
     limits: bool = False
     request_url: str = ""
     keep: int = KEPT
+    ahead: float = 0.0
 
 
 class Site:
@@ -51,8 +52,8 @@ class Site:
     def __init__(self, options: Options) -> None:
         """Build everything; an event loop must be running."""
         dice = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
-        self._clock = Clock(options.speed)
-        self.workspace = Workspace(time.time, self._clock.now)
+        self._clock = Clock(options.speed, options.ahead)
+        self.workspace = Workspace(self._clock.today, self._clock.now)
         self._pulse = Pulse()
         self._journal = Journal(self._pulse, options.keep)
         self._feed = Feed(self._pulse, options.keep)
@@ -63,7 +64,8 @@ class Site:
         limits = Limits(self._clock.now) if options.limits else None
         if options.request_url:
             secret = self.workspace.app.signing_secret
-            self._delivery.carrier = RequestUrl(options.request_url, secret)
+            url = RequestUrl(options.request_url, secret, self._clock.today)
+            self._delivery.carrier = url
         subscription = Subscription(Events(self.workspace, dice), self._delivery, faults)
         self.workspace.listen(self._feed.put)
         self.workspace.listen(subscription.hear)
@@ -97,7 +99,11 @@ class Site:
             ]
         )
         application.on_shutdown.append(self._close)
+        application.on_response_prepare.append(self._date)
         return application
+
+    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = formatdate(self._clock.today(), usegmt=True)
 
     async def _close(self, _application: web.Application) -> None:
         self._pulse.stop()

@@ -1,4 +1,4 @@
-"""A clock that tests may hurry: waits and lifetimes run on it, timestamps stay real."""
+"""A clock that tests may hurry or set wrong: waits and lifetimes run on it, and timestamps."""
 
 import asyncio
 import heapq
@@ -7,9 +7,15 @@ import time
 
 
 class Clock:
-    """Seconds that pass `speed` times as fast as real ones, and can be moved forward at will."""
+    """
+    Seconds that pass `speed` times as fast as real ones, and can be moved forward at will.
 
-    def __init__(self, speed: float = 1.0) -> None:
+    The time of day, which timestamps are made of, goes at its own pace, and may be `ahead` of the
+    machine's by some seconds.
+    """
+
+    def __init__(self, speed: float = 1.0, ahead: float = 0.0) -> None:
+        self.ahead = ahead
         self._speed = speed
         self._real = time.monotonic()
         self._seconds = 0.0
@@ -20,6 +26,10 @@ class Clock:
     def now(self) -> float:
         """Seconds since the clock was made, on this clock."""
         return self._seconds + (time.monotonic() - self._real) * self._speed
+
+    def today(self) -> float:
+        """Seconds since the epoch, as Slack would say."""
+        return time.time() + self.ahead
 
     def change(self, *, speed: float | None = None, advance: float = 0.0) -> None:
         """Move forward by `advance` seconds and run at `speed` from now on; sleepers notice."""

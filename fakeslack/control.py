@@ -103,6 +103,7 @@ class Control:
         wish = await asked(request)
         speed = wish.get("speed")
         self.clock.change(speed=speed, advance=float(wish.get("advance", 0)))
+        self.clock.ahead = float(wish.get("ahead", self.clock.ahead))
         self.delivery.ack = float(wish.get("ack_seconds", self.delivery.ack))
         return web.json_response({"ok": True, "now": self.clock.now()})
 
@@ -152,7 +153,8 @@ class Control:
 
     async def _request_url(self, request: web.Request) -> web.Response:
         wish = await asked(request)
-        url = RequestUrl(str(wish.get("url", "")), self.workspace.app.signing_secret)
+        secret = self.workspace.app.signing_secret
+        url = RequestUrl(str(wish.get("url", "")), secret, self.clock.today)
         await url.verify(self.workspace.next_ts())
         self.delivery.carrier = url
         return web.json_response({"ok": True})

@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 import urllib.parse
+from collections.abc import Callable
 
 import aiohttp
 
@@ -20,10 +21,11 @@ class RequestUrl:
 
     connected = True
 
-    def __init__(self, url: str, secret: str) -> None:
-        """Deliver to `url`, signed with `secret`."""
+    def __init__(self, url: str, secret: str, today: Callable[[], float] = time.time) -> None:
+        """Deliver to `url`, signed with `secret`; `today` gives seconds since the epoch."""
         self.url = url
         self._secret = secret
+        self._today = today
         self._session: aiohttp.ClientSession | None = None
 
     async def verify(self, challenge: str) -> None:
@@ -72,7 +74,7 @@ class RequestUrl:
             raise UndeliveredError(_reason(why)) from None
 
     def _signature(self, body: bytes) -> dict[str, str]:
-        when = str(int(time.time()))
+        when = str(int(self._today()))
         whole = b"v0:" + when.encode() + b":" + body
         digest = hmac.new(self._secret.encode(), whole, hashlib.sha256).hexdigest()
         return {"X-Slack-Request-Timestamp": when, "X-Slack-Signature": f"v0={digest}"}

@@ -21,6 +21,8 @@ from redis.retry import Retry
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from contract import clocks
+from contract.pool import pool
 from contract.settings import revealed
 from worker.answering import Answering
 from worker.beats import Beats
@@ -45,6 +47,8 @@ from worker.thread import SlackThread
 
 log = structlog.get_logger()
 
+THREADS: Final = 4
+"""Threads for what is neither RQ's nor the loop's: tokens, names of hosts."""
 PATIENCE: Final = 240
 """Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
 TELLING: Final = 120.0
@@ -59,6 +63,7 @@ async def run(settings: Settings) -> str | None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, orders.end)
+    loop.set_default_executor(pool(THREADS, "beside"))
     engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
     engine.open()
     for_rq, for_beat, for_loop = _connections(revealed(settings.redis_url))
@@ -148,7 +153,8 @@ async def _reached(call: Callable[[], object], orders: Orders) -> bool:
 async def _known(client: AsyncWebClient, orders: Orders) -> bool:
     """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
     try:
-        await client.auth_test()
+        answer = await client.auth_test()
+        clocks.compare(clocks.told(answer.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         name = str(data.get("error")) if isinstance(data, dict) else ""

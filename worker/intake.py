@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import redis
 import structlog
 
+from contract.pool import pool
 from worker.ending import end
 from worker.errors import LeaseLostError
 from worker.faults import Faults, Point
@@ -63,7 +63,7 @@ class Intake:
         self._answer = answer
         self._metrics = metrics
         self._faults = faults
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="rq")
+        self._threads = pool(THREADS, "rq")
         self._closing = asyncio.Event()
         self._leaving = False
         self._tasks: set[asyncio.Task[None]] = set()

@@ -106,6 +106,11 @@ class RqWorker(BaseWorker):
                 worker_registration.register(self, pipeline)
                 pipeline.execute()
 
+    def tidy(self) -> None:
+        """Strike from RQ's lists what has expired: the lists have no end of their own."""
+        for registry in (self._queue.finished_job_registry, self._queue.failed_job_registry):
+            registry.cleanup()
+
     def dequeue(self) -> str | None:
         """Take the next id off the list; `None` if none came within `dequeue_timeout`."""
         try:

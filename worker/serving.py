@@ -166,7 +166,9 @@ class Serving:
         parts.metrics.now(len(parts.intake), parts.generation.running, speed)
 
     async def _rq_beat(self) -> None:
-        await self._parts.intake.thread(self._parts.worker.beat)
+        worker = self._parts.worker
+        await self._parts.intake.thread(worker.beat)
+        await self._parts.intake.thread(worker.tidy)
 
     async def _beat(self) -> None:
         generation = self._parts.generation

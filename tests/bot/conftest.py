@@ -8,6 +8,7 @@ from slack_sdk import WebClient
 
 from bot.socket_mode import CONNECTIONS
 from bot.store import connect
+from contract import keys
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
 from tests.support.workspace import BOT_TOKEN, Workspace
@@ -22,9 +23,12 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis(server: RedisServer) -> Iterator[Redis]:
-    """Connect to an empty Redis."""
+    """Connect to an empty Redis, which no running bot may find emptied."""
     client = connect(server.url)
-    client.flushall()
+    with client.pipeline() as pipe:
+        pipe.flushall()
+        pipe.set(keys.FILLED, 1)
+        pipe.execute()
     yield client
     client.close()
 

@@ -203,7 +203,7 @@ def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> N
     """What the bot says about itself is not read back as something the model said."""
     root = ask(workspace, "@StarChat help")
     notice(workspace, root)
-    redis.flushall()
+    redis.delete(keys.thread(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat what is a mutex?", root)
 
     assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]

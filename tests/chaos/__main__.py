@@ -16,7 +16,7 @@ from typing import Final
 from tests.chaos import table
 from tests.chaos.asking import Crowd
 from tests.chaos.row import Result, leaks, play
-from tests.chaos.rows import Act, chosen
+from tests.chaos.rows import MINUTES, Act, chosen
 from tests.chaos.stage import Cast, Stage
 
 REMAINS: Final = 60
@@ -29,7 +29,7 @@ def main() -> int:
     # Told to end, all processes of the stage end too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rows, players = _named(given.rows), _named(given.players)
-    acts = chosen(rows, players)
+    acts = chosen(rows, players, given.minutes)
     if not acts:
         print("chaos: no such row", file=sys.stderr)  # noqa: T201
         return 2
@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of everything left to the dice")
     parser.add_argument("--scale", type=float, default=0.6, help="how many questions, relatively")
     parser.add_argument("--stages", type=int, default=2, help="how many are played side by side")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of the soak, row L2")
     parser.add_argument("--write", type=Path, help="where to write the table; JSON beside it")
     return parser
 

@@ -36,12 +36,15 @@ class Trouble:
 
 
 CALM: Final = Trouble()
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Proxy:
     """A unix socket in front of another one; `trouble` may be changed at any time."""
 
-    def __init__(self, target: Path, seed: int = 0) -> None:
+    chunk = CHUNK
+
+    def __init__(self, target: Path | None, seed: int = 0) -> None:
         """Serve at once, without trouble; `seed` is that of the dice."""
         self._home = Path(tempfile.mkdtemp(prefix="proxy-"))
         self.socket = self._home / "redis.sock"
@@ -110,19 +113,31 @@ class Proxy:
     async def _serve(self) -> None:
         self._over, self._flows = asyncio.Event(), asyncio.Event()
         self._flows.set()
-        server = await asyncio.start_unix_server(self._connect, self.socket, limit=CHUNK)
+        await self._listen()
         self._serves.set()
         await self._over.wait()
-        server.close()
+        self._deafen()
         self._flows.set()
         self._abort()
+
+    async def _listen(self) -> None:
+        self._listener = await asyncio.start_unix_server(
+            self._connect, self.socket, limit=self.chunk
+        )
+
+    def _deafen(self) -> None:
+        self._listener.close()
+
+    async def _reach(self) -> Streams:
+        assert self._target is not None
+        return await asyncio.open_unix_connection(self._target, limit=self.chunk)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._trouble.away:
             writer.transport.abort()
             return
         try:
-            answers, server = await asyncio.open_unix_connection(self._target, limit=CHUNK)
+            answers, server = await self._reach()
         except OSError:
             writer.transport.abort()
             return

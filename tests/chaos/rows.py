@@ -5,13 +5,17 @@ from typing import Final
 
 from tests.chaos import (
     rows_bot,
+    rows_clock,
     rows_engine,
+    rows_limits,
     rows_load,
     rows_mixed,
     rows_redis,
     rows_slack,
+    rows_soak,
     rows_start,
     rows_threads,
+    rows_wire,
     rows_worker,
 )
 from tests.chaos.row import Row
@@ -45,6 +49,8 @@ def baseline(name: str, module: str) -> Cast:
     return Cast(name=name, bot=f"{stem}_front", worker=stem, workers=2, patience=PATIENCE)
 
 
+MINUTES: Final = 15.0
+"""Minutes that a soak takes where nothing else is said."""
 NAIVE: Final = baseline("naive worker", "naive")
 STOCK: Final = baseline("stock RQ worker", "stock")
 
@@ -55,7 +61,9 @@ MATRIX: Final = (
         Cast(bots=2, workers=2),
         (*rows_worker.ROWS, rows_engine.POISON, rows_worker.KILLED, rows_mixed.ROW),
     ),
-    Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS)),
+    Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS, *rows_limits.ROWS)),
+    Act(rows_clock.CAST, (rows_clock.ROW,)),
+    Act(rows_wire.CAST, (rows_wire.ROW,)),
     Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
     Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD), alone=True),
     Act(DEFAULTS, (rows_load.ABUSER, rows_bot.NOTICES), alone=True),
@@ -64,11 +72,18 @@ MATRIX: Final = (
 )
 
 
-def chosen(names: frozenset[str], players: frozenset[str] = frozenset()) -> tuple[Act, ...]:
-    """Return the matrix with only these rows and players; all of them where none are named."""
+def chosen(
+    names: frozenset[str], players: frozenset[str] = frozenset(), minutes: float = MINUTES
+) -> tuple[Act, ...]:
+    """
+    Return the matrix with only these rows and players; all of them where none are named.
+
+    The soak of so many `minutes` is played only where it is named.
+    """
+    soak = Act(rows_soak.CAST, (rows_soak.soaked(minutes),), alone=True)
     acts = (
         replace(act, rows=tuple(row for row in act.rows if not names or row.name in names))
-        for act in MATRIX
+        for act in (*MATRIX, *([soak] if soak.rows[0].name in names else []))
         if not players or act.cast.name in players
     )
     return tuple(act for act in acts if act.rows)

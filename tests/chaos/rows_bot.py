@@ -119,9 +119,7 @@ def away(trial: Trial) -> None:
         trial.stage.drop(bot)
         trial.faults["bot killed"] += 1
     asked = {question.ts for question in trial.ask(trial.many(60, 10))}
-    workspace.clock(speed=HURRY)
-    until(lambda: _given_up(workspace, asked), what="the last deliveries")
-    workspace.clock(speed=SPEED)
+    give_up(workspace, asked)
     began = time.monotonic()
     trial.stage.revive()
     ready = time.monotonic() - began
@@ -129,6 +127,13 @@ def away(trial: Trial) -> None:
     took = time.monotonic() - began
     trial.notes.append(f"{len(asked) - len(left)} of {len(asked)} found in the history")
     trial.notes.append(f"bots ready after {ready:.1f} s, all answered after {took:.1f} s")
+
+
+def give_up(workspace: Workspace, asked: set[str]) -> None:
+    """Let Slack's clock run until it delivers none of these any more."""
+    workspace.clock(speed=HURRY)
+    until(lambda: _given_up(workspace, asked), what="the last deliveries")
+    workspace.clock(speed=SPEED)
 
 
 def _given_up(workspace: Workspace, asked: set[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 
 from redis import Redis
 
-from tests.chaos.asking import Question
+from tests.chaos.asking import LONG, Question
 from tests.chaos.havoc import Havoc
 from tests.chaos.proxy import CALM, Trouble
 from tests.chaos.row import Row
@@ -119,6 +119,34 @@ def no_disk(trial: Trial) -> None:
     trial.notes.append(f"all answered {time.monotonic() - room:.1f} s after there was room again")
 
 
+def emptied(trial: Trial) -> None:
+    """Empty Redis, as an operator may, while replies grow and questions wait."""
+    trial.ask(trial.many(16, 8))
+    stage, dice = trial.stage, trial.dice
+    asked = [
+        trial.say(LONG, person=dice.choice(stage.people), channel=dice.choice(stage.channels))
+        for _ in range(trial.many(40, 20))
+    ]
+    until(
+        lambda: any(trial.following.count(q, "growing") for q in asked), what="a reply that grows"
+    )
+    with stage.direct() as redis:
+        open_ones = trial.following.open(asked)
+        begun = [question for question in open_ones if trial.following.messages(question)]
+        redis.flushall()
+        trial.faults["redis emptied"] += 1
+    since = time.monotonic()
+    trial.ask(trial.many(16, 6))
+    trial.settle()
+    trial.notes.append(f"{len(begun)} replies under way, {len(open_ones) - len(begun)} waiting")
+    trial.notes.append(f"all answered {time.monotonic() - since:.1f} s later")
+    if not begun:
+        trial.broken.append("nothing was under way")
+    for process in (*stage.bots, *stage.workers):
+        if process.poll() is not None:
+            trial.broken.append(f"{process.room} ended by itself")
+
+
 def _written(redis: Redis) -> str:
     return str(redis.info("persistence")["aof_last_write_status"])
 
@@ -156,5 +184,6 @@ ROWS: Final = (
     Row("R3", "redis full for 5 s, nothing evicted", full),
     Row("R4", "redis killed, its append-only file cut off at the end", cut),
     Row("R4d", "no room for redis' file for 5 s, then redis killed", no_disk),
+    Row("R7", "redis emptied while replies grow and questions wait", emptied),
     Row("S8", "redis answers 0.8, 2.5 and 3.5 s late", slow),
 )

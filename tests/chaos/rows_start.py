@@ -1,11 +1,8 @@
-"""Rows in which a machine is wanting: Redis shuts processes out, no log, too few open files."""
+"""Rows in which a start is hard: Redis shuts processes out, or nobody reads their log."""
 
-import resource
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from redis import Redis
@@ -24,10 +21,6 @@ START: Final = 60.0
 """Seconds that a process may take to become ready, or to end."""
 REASON: Final = "redis does not answer"
 """What a worker says of a Redis that it cannot use."""
-SPARE: Final = 3
-"""Files that a process may open beside those that it has open already."""
-SHORT: Final = 5.0
-"""Seconds for which that lasts."""
 SINKS: Final = ("full", "closed")
 """A disk without room, a pipe that nobody reads any more."""
 
@@ -165,32 +158,6 @@ def _mute(trial: Trial, sink: str, room: str) -> Process:
     return process
 
 
-def few_files(trial: Trial) -> None:
-    """Let bots and workers open hardly any more files than they have open while nobody asks."""
-    running = (*trial.stage.bots, *trial.stage.workers)
-    for process in running:
-        opened = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-        _limit_files(process, opened + SPARE)
-        trial.faults["few files"] += 1
-    asked = trial.ask(trial.many(60, 20), over=SHORT)
-    answered = len(asked) - len(trial.following.open(asked))
-    for process in running:
-        if process.poll() is not None:
-            trial.broken.append(f"{process.room} ended by itself")
-        else:
-            _limit_files(process, resource.RLIM_INFINITY)
-    enough = time.monotonic()
-    trial.settle()
-    trial.notes.append(f"{answered} of {len(asked)} answered meanwhile")
-    trial.notes.append(f"all {time.monotonic() - enough:.1f} s after there were enough again")
-
-
-def _limit_files(process: Process, most: int) -> None:
-    _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    soft = hard if most == resource.RLIM_INFINITY else most
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def _send_away(trial: Trial) -> None:
     for process in (*trial.stage.bots, *trial.stage.workers):
         trial.stage.drop(process)
@@ -213,6 +180,5 @@ def _end(trial: Trial, process: Process) -> None:
 
 ROWS: Final = (
     Row("R6", "started while redis is absent, knows no such password, allows nothing", shut_out),
-    Row("C3", "bots and workers may open three files more, for 5 s", few_files),
     Row("C2", "logs on a full disk and a closed pipe", unheard),
 )

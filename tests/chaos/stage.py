@@ -13,12 +13,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.chaos.proxy import CALM, Proxy
+from tests.chaos.wire import Wire
 from tests.support.checkpoints import taught_checkpoint
 from tests.support.desk import QUICK
+from tests.support.nameless import NAME
 from tests.support.processes import Process
 from tests.support.redis import RedisServer
 from tests.support.workspace import STARCHAT, Workspace
 
+NAMELESS: Final = "tests.support.nameless"
 LEASE: Final = float(QUICK["STARCHAT_LEASE"])
 """Seconds that a silent worker keeps its jobs here."""
 SPEED: Final = 15.0
@@ -49,6 +52,10 @@ class Cast:
     workers: int = 1
     variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
     proxied: bool = False
+    wired: bool = False
+    """Whether Slack is reached over a wire that may break, by a name that may not be resolved."""
+    ahead: float = 0.0
+    """Seconds that Slack's clock is ahead of this machine's, which is Redis' and the product's."""
     model: Callable[[], Path] = taught_checkpoint
     """Makes the checkpoint that the workers load."""
     patience: float = 90.0
@@ -67,12 +74,16 @@ class Stage:
         self.cast = cast
         self.redis = RedisServer()
         self.proxy = Proxy(self.redis.socket, seed) if cast.proxied else None
-        self.workspace = Workspace("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT)
-        url = self.proxy.url if self.proxy else self.redis.url
+        self.workspace = Workspace(
+            *("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT),
+            *("--ahead", str(cast.ahead)),
+        )
+        self.wire = Wire(self.workspace.port, seed) if cast.wired else None
         self.shared = (
             QUICK
-            | {"STARCHAT_MODEL": str(self.cast.model()), "REDIS_URL": url}
+            | {"STARCHAT_MODEL": str(self.cast.model())}
             | self.workspace.environment
+            | self._addresses()
             | dict(cast.variables)
         )
         self.processes: list[Process] = []
@@ -100,8 +111,8 @@ class Stage:
         self._refill.join()
         for process in self.processes:
             process.kill()
-        if self.proxy is not None:
-            self.proxy.close()
+        for wire in filter(None, (self.proxy, self.wire)):
+            wire.close()
         self.workspace.stop()
         self.redis.stop()
 
@@ -117,8 +128,8 @@ class Stage:
         """End all that goes wrong between the processes."""
         self.workspace.faults()
         self.workspace.sockets("enable")
-        if self.proxy is not None:
-            self.proxy.trouble = CALM
+        for wire in filter(None, (self.proxy, self.wire)):
+            wire.trouble = CALM
 
     def revive(self) -> None:
         """Bring back what is missing, send away what is too much, and wait until all work."""
@@ -146,10 +157,20 @@ class Stage:
         return Redis.from_url(self.redis.url)
 
     def _started(self, room: str, group: list[Process], fault: str) -> Process:
-        process = Process(room, **self.shared, **({"STARCHAT_FAULT": fault} if fault else {}))
+        given = self.shared | ({"STARCHAT_FAULT": fault} if fault else {})
+        if self.wire is None:
+            process = Process(room, **given)
+        else:
+            process = Process(NAMELESS, str(self.wire.nameless), room, **given)
         group.append(process)
         self.processes.append(process)
         return process
+
+    def _addresses(self) -> dict[str, str]:
+        found = {"REDIS_URL": self.proxy.url if self.proxy else self.redis.url}
+        if self.wire is not None:
+            found["SLACK_API_URL"] = f"http://{NAME}:{self.wire.port}/api/"
+        return found
 
     def _settle(self) -> tuple[list[str], list[str]]:
         people = [f"U0CHAOS{number:03}" for number in range(PEOPLE)]

@@ -51,6 +51,11 @@ class Workspace:
         self.stop()
 
     @property
+    def port(self) -> int:
+        """Where it serves on this machine."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def api_url(self) -> str:
         """What `SLACK_API_URL` must be."""
         return f"{self.url}/api/"
@@ -190,7 +195,7 @@ class Workspace:
         return self.ask("_control/faults", {"rules": rules, **more})
 
     def clock(self, **change: float) -> None:
-        """Turn the clock: `speed`, `advance` (seconds), `ack_seconds`."""
+        """Turn the clock: `speed`, `advance`, `ahead` (seconds), `ack_seconds`."""
         self.ask("_control/clock", change)
 
     def sockets(self, action: str, **more: Any) -> int:

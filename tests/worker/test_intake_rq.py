@@ -44,6 +44,27 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     assert 0 < seconds_left(client, job.id) <= keys.TEXT_TTL
 
 
+def test_lists_of_what_is_over_do_not_grow_for_ever(
+    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+) -> None:
+    """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
+    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    for number, end in enumerate((rq_worker.succeed, rq_worker.succeed, rq_worker.fail)):
+        outbox.accept(question(number))
+        taken = rq_worker.begin(str(rq_worker.dequeue()))
+        assert taken is not None
+        end(taken, "over")
+        rq_worker.let_go(taken.job.id)
+    finished, failed = queue.finished_job_registry, queue.failed_job_registry
+    old, new = question(0).id, question(1).id
+    client.zadd(finished.key, {old: 1})
+    client.zadd(failed.key, {question(2).id: 1})
+    rq_worker.tidy()
+
+    assert finished.get_job_ids(cleanup=False) == [new]
+    assert failed.get_job_ids(cleanup=False) == []
+
+
 def test_a_failed_job_stays_for_a_day_at_most(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:

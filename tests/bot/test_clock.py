@@ -1,0 +1,101 @@
+"""The bot goes by Slack's clock, whatever its own and Redis' say."""
+
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import pytest
+from redis import Redis
+
+from bot.clock import SlackClock
+from contract import keys
+from contract.job import job_id
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.queued import TEAM, pending
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, Workspace
+
+CONNECTED = keys.connected(TEAM)
+HOUR = 3600
+OFF = [-HOUR, HOUR, 24 * HOUR]
+"""Seconds that Slack's clock is ahead of ours."""
+
+
+def heard(clock: SlackClock, at: float) -> float:
+    """Let a clock hear an answer given at a time; return how far it is from it then."""
+    clock.hear({"Date": formatdate(at, usegmt=True)})
+    return clock.now() - at
+
+
+def test_it_goes_by_this_machine_until_slack_says_something() -> None:
+    """Nothing is known yet, or never, where a proxy takes the header away."""
+    clock = SlackClock()
+    clock.hear({})
+
+    assert clock.now() == pytest.approx(time.time(), abs=1)
+
+
+@pytest.mark.parametrize("off", OFF)
+def test_it_is_set_by_an_answer_and_goes_on(off: int) -> None:
+    """To the second that `Date` names, and again whenever the answers say otherwise."""
+    clock = SlackClock()
+
+    assert heard(clock, 1000.0 + off) == pytest.approx(0, abs=0.5)
+    assert heard(clock, 1001.0 + off) == pytest.approx(0, abs=0.5)
+    # An answer that was under way for a moment does not set it back; another time does.
+    assert heard(clock, 1000.0 + off) == pytest.approx(1, abs=0.5)
+    assert heard(clock, 900.0 + off) == pytest.approx(0, abs=0.5)
+
+
+@pytest.fixture(params=OFF)
+def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
+    """Open a workspace whose clock is not ours."""
+    with Workspace("--ahead", str(request.param)) as running:
+        yield running
+
+
+def given_up(workspace: Workspace, ts: str) -> None:
+    """Let Slack give up on a message."""
+    workspace.clock(speed=2000)
+    until(lambda: max((e["attempt"] for e in workspace.envelopes(ts)), default=0) == 3)
+    until(lambda: all(e["failure"] for e in workspace.envelopes(ts)))
+    workspace.clock(speed=1)
+
+
+def test_an_outage_is_found_in_the_history_by_slacks_own_time(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """All of it, and nothing that was said before the installation; and who is off is logged."""
+    old = workspace.post(ADA, GENERAL, "@StarChat too early")
+    given_up(workspace, old)
+    given = workspace.environment | {"REDIS_URL": server.url}
+    with Process("bot", **given) as bot:
+        off = bot.wait_for("clock differs from slack's")
+        until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
+        bot.kill()
+    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
+    given_up(workspace, ts)
+    with Process("bot", **given) as bot:
+        assert bot.wait_for("caught up")["taken"] == 1
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert off["level"] == "warning"
+    assert off["machine"] == pytest.approx(time.time() - float(ts), abs=30)
+    assert off["redis"] == pytest.approx(time.time() - float(ts), abs=30)
+
+
+def test_what_slack_signs_is_taken_in_though_our_clock_is_off(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """A signature is old after five minutes, by Slack's clock."""
+    port = free_port()
+    given = {"REDIS_URL": server.url, "PORT": str(port), "SLACK_SIGNING_SECRET": "fakeslack"}
+    by_http = {k: v for k, v in workspace.environment.items() if k != "SLACK_APP_TOKEN"}
+    with Process("bot", **by_http, **given) as bot:
+        bot.wait_for("ready")
+        workspace.control("request_url", url=f"http://127.0.0.1:{port}/slack/events")
+        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+
+        until(lambda: pending(redis) == [job_id(TEAM, GENERAL, ts)], what="the job")

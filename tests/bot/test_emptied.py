@@ -1,0 +1,94 @@
+"""Somebody empties Redis under a bot: what it knew is found again in Slack, and answered once."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from contract import keys
+from contract.job import job_id
+from tests.support.processes import Process
+from tests.support.queued import TEAM, pending
+from tests.support.redis import RedisServer
+from tests.support.waiting import until
+from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
+
+CONNECTED = keys.connected(TEAM)
+
+
+@pytest.fixture(autouse=True)
+def serving(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> Iterator[tuple[Process, str]]:
+    """Run a bot that was installed after somebody had asked."""
+    early = workspace.raw_post(GENERAL, f"<@{STARCHAT}> too early")
+    until(lambda: all(e["failure"] for e in workspace.envelopes(early)) or None)
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for("connected")
+        until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
+        yield bot, early
+
+
+def asked(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
+    """Ask and wait until the question is taken in."""
+    before = len(pending(redis))
+    ts = workspace.post(ADA, GENERAL, f"@StarChat {text}", thread)
+    until(lambda: len(pending(redis)) > before, what="the job")
+    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+    return ts
+
+
+def reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
+    """Let a worker have said something."""
+    said = {"job": job_id(TEAM, GENERAL, question), "part": 1, "question": question}
+    return workspace.raw_post(
+        GENERAL,
+        "a reply",
+        user=STARCHAT,
+        thread_ts=thread,
+        metadata={"event_type": keys.METADATA, "event_payload": {**said, "state": state}},
+    )
+
+
+def test_what_redis_has_lost_is_settled_by_what_slack_shows(
+    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+) -> None:
+    """Who has a reply keeps it, what was only begun goes, and who has none is asked about again."""
+    bot, early = serving
+    answered = asked(workspace, redis, "what is a mutex?")
+    final = reply(workspace, answered, answered, "final")
+    second = asked(workspace, redis, "and a lock?", answered)
+    begun = asked(workspace, redis, "reverse a list")
+    growing = reply(workspace, begun, begun, "growing")
+    waiting = asked(workspace, redis, "say hello")
+    helped = workspace.post(ADA, GENERAL, "@StarChat help")
+    workspace.wait_for(lambda messages: len(messages) == 2, GENERAL, helped)
+    beside = workspace.post(LIN, GENERAL, "nice weather")
+    redis.flushall()
+    bot.wait_for("redis was emptied")
+    bot.wait_for("caught up")
+
+    jobs = [job_id(TEAM, GENERAL, ts) for ts in (second, begun, waiting)]
+    assert sorted(pending(redis)) == sorted(jobs)
+    there = {m["ts"] for ts in (answered, begun) for m in workspace.messages(GENERAL, ts)}
+    assert final in there
+    assert growing not in there
+    assert len(workspace.messages(GENERAL, helped)) == 2
+    assert redis.get(keys.seen(TEAM, GENERAL, answered)) is not None
+    assert not any(redis.exists(keys.seen(TEAM, GENERAL, ts)) for ts in (early, beside))
+    until(lambda: redis.hget(CONNECTED, "last"), what="the next note")
+
+
+def test_what_arrives_meanwhile_is_taken_in_once(
+    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+) -> None:
+    """A question after the emptying is an event like any other, and its reply is left alone."""
+    bot, _ = serving
+    redis.flushall()
+    ts = asked(workspace, redis, "what is a mutex?")
+    shown = reply(workspace, ts, ts, "placeholder")
+    bot.wait_for("redis was emptied")
+    bot.wait_for("caught up")
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert shown in {m["ts"] for m in workspace.messages(GENERAL, ts)}

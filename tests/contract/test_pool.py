@@ -1,0 +1,33 @@
+"""A pool goes on where the system gives nobody another thread."""
+
+import subprocess
+import sys
+
+THREADLESS = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from contract.pool import begin, pool
+
+late = ThreadPoolExecutor(4)
+made, begun = pool(4, "made"), ThreadPoolExecutor(4)
+begin(begun, 4)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + 2**20
+resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+try:
+    late.submit(print, "late")
+except RuntimeError as error:
+    print(error)
+for one in (made, begun):
+    print(sorted(one.map(abs, [-1, -2, -3, -4, -5])))
+"""
+
+
+def test_its_threads_are_there_before_they_are_needed() -> None:
+    """The standard library's own pool fails in the same place."""
+    done = subprocess.run(
+        [sys.executable, "-c", THREADLESS], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == ["can't start new thread", *["[1, 2, 3, 4, 5]"] * 2]

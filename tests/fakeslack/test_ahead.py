@@ -1,0 +1,35 @@
+"""A workspace whose clock is not this machine's says so in all that it dates."""
+
+import time
+import urllib.request
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from tests.support.workspace import ADA, GENERAL, Workspace
+
+DAY = 24 * 3600
+
+
+def dated(workspace: Workspace) -> float:
+    """Return when an answer was given, by its header."""
+    address = f"{workspace.url}/_page/state?user={ADA}"
+    with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+
+def test_messages_and_answers_are_dated_by_the_same_clock() -> None:
+    """From the start, and after it was set anew; never backwards, as far as messages go."""
+    with Workspace("--ahead", str(-DAY)) as workspace:
+        first = float(workspace.post(ADA, GENERAL, "hello"))
+        assert first == pytest.approx(time.time() - DAY, abs=10)
+        assert dated(workspace) == pytest.approx(first, abs=10)
+
+        workspace.clock(ahead=DAY)
+        second = float(workspace.post(ADA, GENERAL, "hello"))
+        assert second == pytest.approx(time.time() + DAY, abs=10)
+        assert dated(workspace) == pytest.approx(second, abs=10)
+
+        workspace.clock(ahead=0)
+        assert float(workspace.post(ADA, GENERAL, "hello")) > second
+        assert dated(workspace) == pytest.approx(time.time(), abs=10)

@@ -1,0 +1,39 @@
+"""
+Runs a program of ours with a resolver that may fail: `python -m tests.support.nameless FILE bot`.
+
+As long as the file is there, no name can be resolved; without it `slack.test` is this machine. It
+is Python's resolver that is replaced: another one for a whole machine only its owner can choose.
+"""
+
+import runpy
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+NAME: Final = "slack.test"
+HERE: Final = "127.0.0.1"
+
+
+def main(file: str, room: str) -> None:
+    """Become this program, with the resolver replaced before it has imported anything."""
+    _replace(Path(file))
+    sys.argv[1:] = []
+    runpy.run_module(room, run_name="__main__", alter_sys=True)
+
+
+def _replace(broken: Path) -> None:
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host != NAME:
+            return real(host, *arguments, **options)
+        if broken.exists():
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(HERE, *arguments, **options)
+
+    socket.getaddrinfo = resolve
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
