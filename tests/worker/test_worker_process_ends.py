@@ -12,7 +12,7 @@ import pytest
 
 from contract import keys
 from tests.support import taught
-from tests.support.children import kill_engine
+from tests.support.children import freeze_engine, kill_engine
 from tests.support.desk import Desk, notices, words
 from tests.support.processes import Process
 from tests.support.survivor import Survivor
@@ -100,6 +100,7 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
         job = desk.ask(taught.ENDLESS)
         following = desk.ask(taught.MUTEX, after=job)
         [growing] = desk.wait_grown(job)
+        freeze_engine(worker.pid)
         worker.signal(signal.SIGTERM)
         worker.wait_for("worker draining")
         worker.signal(signal.SIGTERM)
