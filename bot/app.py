@@ -75,9 +75,7 @@ class Bot:
         listeners = self._listeners(me, background, posting, names)
         listeners.attach(app)
         receiver = self._receiver = self._door(app)
-        catch_up = CatchUp(
-            self._redis, self._web, listeners.turns, listeners.edits, self._connected
-        )
+        catch_up = listeners.catch_up
         catch_up.start()
         listeners.turns.notices.start()
         try:
@@ -134,6 +132,7 @@ class Bot:
             me=me,
             turns=turns,
             edits=edits,
+            catch_up=CatchUp(redis, self._web, turns, edits, self._connected),
             line=line,
             posting=posting,
             forgetting=turns.forgetting,

@@ -23,7 +23,7 @@ from bot.edits import Edits
 from bot.errors import SLACK_AWAY
 from bot.events import Posted
 from bot.forgetting import Forgetting
-from bot.history import EndedError, Reading
+from bot.history import PAGE, EndedError, Reading
 from bot.outages import Json, Outage, Spot, grew, grown, missed
 from bot.remains import Remains
 from bot.sessions import Sessions
@@ -77,6 +77,7 @@ class CatchUp:
         self._remains = Remains(redis, me, turns.posting, turns.outbox)
         self._began = False
         self._first: float | None = None
+        self._outage: Outage | None = None
         self._ended = threading.Event()
         self._reading = Reading(self._ended)
         self._thread = threading.Thread(target=self._run, name="catch-up", daemon=True)
@@ -85,8 +86,10 @@ class CatchUp:
         """Begin; what is known of threads that may have changed since is dropped at once."""
         try:
             self._compare_clocks()
-            _, last, now = self._noted()
+            first, last, now = self._noted()
             self._drop_stale(last, now)
+            if first is not None and last is not None:
+                self._outage = Outage.between(first, last, now)
         except RedisError as error:
             log.warning("outage unknown", why=type(error).__name__)
         self._thread.start()
@@ -95,6 +98,24 @@ class CatchUp:
         """End, in the middle of catching up if need be: the next start begins it anew."""
         self._ended.set()
         self._thread.join(BEAT)
+
+    def go_before(self, post: Posted) -> None:
+        """
+        Take in first what an outage, while it is caught up on, has hidden in a question's thread.
+
+        Raises what `bot.turns` raises.
+        """
+        outage, thread = self._outage, post.thread
+        if outage is None or not (post.asks and post.in_thread):
+            return
+        answer = self._web.conversations_replies(
+            channel=thread.channel, ts=thread.ts, oldest=f"{outage.since:.6f}", limit=PAGE
+        )
+        spot = Spot.unlisted(thread.channel)
+        posts = (missed(raw, spot, outage, self._me) for raw in answer.get("messages") or ())
+        for older in sorted((p for p in posts if p and p.ts < post.ts), key=lambda p: p.ts):
+            if not self._turns.outbox.seen(thread.team, thread.channel, older.ts):
+                self._turns.take(older)
 
     def _run(self) -> None:
         while not self._ended.wait(BEAT if self._began else BEAT / 20):
@@ -151,6 +172,7 @@ class CatchUp:
             self._reading.persist(partial(self._edits.recheck, job))
 
     def _catch_up(self, outage: Outage) -> None:
+        self._outage = outage
         self._reading.begin()
         followed = Sessions(self._redis).latest(self._me.team, MOST_THREADS)
         spots = {spot.id: spot for spot in self._spots()}
@@ -162,22 +184,16 @@ class CatchUp:
             if roots is not None:
                 alone = (raw for raw in roots if not (outage.emptied and grew(raw, outage)))
                 taken += self._take_missed(alone, (), spot, outage)
-                threads += [
-                    (grown(raw), spot, str(raw["ts"])) for raw in roots if grew(raw, outage)
-                ]
+                grew_on = (raw for raw in roots if grew(raw, outage))
+                threads += [(grown(raw), spot, str(raw["ts"])) for raw in grew_on]
                 older = (ts for ts in followed.get(channel, ()) if ts < oldest)
                 threads += [(outage.since, spot, ts) for ts in older]
         # Each thread costs a call, so those that were written in last, as in the outage, are first.
         for _, spot, ts in sorted(threads, key=itemgetter(0), reverse=True):
-            since = f"{outage.since:.6f}"
-            found = self._read(
-                self._web.conversations_replies,
-                spot,
-                ts=ts,
-                oldest=since,
-                include_all_metadata=True,
-            )
+            wish = {"ts": ts, "oldest": f"{outage.since:.6f}", "include_all_metadata": True}
+            found = self._read(self._web.conversations_replies, spot, **wish)
             taken += self._take_missed(found or (), found or (), spot, outage)
+        self._outage = None
         log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
 
     def _spots(self) -> Iterator[Spot]:

@@ -16,12 +16,14 @@ from slack_bolt import App, BoltRequest, BoltResponse
 
 from bot import presses, views
 from bot.background import Background
+from bot.catch_up import CatchUp
 from bot.edits import Edits
 from bot.errors import SLACK_AWAY
 from bot.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
 from bot.forgetting import Forgetting
 from bot.health import Metrics
 from bot.identity import Me
+from bot.jobs import LAST_ATTEMPT
 from bot.line import Line
 from bot.posting import Posting
 from bot.presses import AskedAgain
@@ -44,6 +46,7 @@ class Listeners:
     me: Me
     turns: Turns
     edits: Edits
+    catch_up: CatchUp
     line: Line
     posting: Posting
     forgetting: Forgetting
@@ -90,6 +93,7 @@ class Listeners:
     def _event(self, body: dict[str, Any], attempt: int) -> None:
         match read(body, self.me):
             case Posted() as post:
+                self._before(post, attempt)
                 self.turns.take(post, attempt=attempt)
             case Changed() as changed:
                 self.edits.change(changed, attempt=attempt)
@@ -101,6 +105,14 @@ class Listeners:
                 self.background.do("forget team", self._forget_team, gone.team)
             case Other(readable=False):
                 log.warning("event not readable")
+
+    def _before(self, post: Posted, attempt: int) -> None:
+        try:
+            self.catch_up.go_before(post)
+        except SLACK_AWAY as error:
+            if attempt < LAST_ATTEMPT:
+                raise
+            log.warning("not looked before", why=type(error).__name__)
 
     def _pressed(self, body: dict[str, Any]) -> None:
         match presses.read(body, self.me):

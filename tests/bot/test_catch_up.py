@@ -82,6 +82,30 @@ def assert_taken_in(redis: Redis, asked: Asked) -> None:
     ]
 
 
+def test_a_new_question_does_not_pass_one_of_the_outage(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """While a bot catches up, somebody goes on in a thread whose last question it has not seen."""
+    with started(workspace, server) as bot:
+        serve(workspace, redis, bot)
+        root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
+        until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
+        until(lambda: all(e["acked_at"] for e in workspace.envelopes(root)))
+        bot.kill()
+    unseen = workspace.post(ADA, GENERAL, "and in Rust?", root)
+    given_up(workspace, unseen)
+    workspace.faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
+    with started(workspace, server) as bot:
+        bot.wait_for("connected")
+        ts = workspace.post(ADA, GENERAL, "@StarChat and in Go?", root)
+        until(lambda: job(redis, GENERAL, ts), what="the job")
+        assert "caught up" not in bot.log
+        lane = redis.lrange(keys.lane(TEAM, GENERAL, root), 0, -1)
+
+    jobs = [job_id(TEAM, GENERAL, asked).encode() for asked in (root, unseen, ts)]
+    assert lane == jobs
+
+
 def test_each_question_of_an_outage_is_taken_in_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
