@@ -85,7 +85,7 @@ def test_a_sentence_is_said_once_for_all_deliveries(
 
     said(workspace, post)
     left = {text(key) for key in redis.scan_iter()}
-    assert left == {keys.seen(ME.team, GENERAL, post.ts)}
+    assert left == {keys.FILLED, keys.seen(ME.team, GENERAL, post.ts)}
 
 
 def test_a_sentence_of_a_bot_that_died_is_said_by_another(

@@ -13,7 +13,7 @@ from tests.support.redis import RedisServer
 from tests.support.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
 TEAM = "T0FAKE0001"
-END = {"final", "error"}
+END = {"final", "error", "notice"}
 """States of our messages that do not change any more."""
 QUICK = {
     "STARCHAT_LEASE": "3",

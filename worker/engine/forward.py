@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from worker.engine.packed import Chunk, Packed
 from worker.engine.schedule import Work
 from worker.engine.slots import Slots
+from worker.engine.spared import wanting
 from worker.engine.varlen import Varlen
 
 Recorded = Callable[[Sequence[Work]], Tensor | None]
@@ -55,13 +56,15 @@ class Forward:
             chunks,
             self.varlen,
         )
-        found = self._model(
-            input_ids=self._row(ids),
-            position_ids=self._row(positions),
-            logits_to_keep=torch.tensor(rows, dtype=torch.long, device=self._device),
-            packed=packed,
-            **CALL,
-        )
+        kept = torch.tensor(rows, dtype=torch.long, device=self._device)
+        with wanting(self._model, kept if len(rows) < len(ids) else None):
+            found = self._model(
+                input_ids=self._row(ids),
+                position_ids=self._row(positions),
+                logits_to_keep=kept,
+                packed=packed,
+                **CALL,
+            )
         logits: Tensor = found.logits[0]
         return logits
 

@@ -23,6 +23,7 @@ from worker.engine.probe import probe
 from worker.engine.progress import Progress, watched
 from worker.engine.quantize import quantization, quantized
 from worker.engine.slots import Slots
+from worker.engine.spared import spare
 
 BUDGET: Final = {"cuda": 512, "cpu": 256}
 """Tokens in one step where the options do not say."""
@@ -194,6 +195,8 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller:
     network.requires_grad_(requires_grad=False)
     if smaller is None:
         prepack(network, free_bytes(device) // SPARE)
+    if device.type == "cpu":
+        spare(network)
     return network
 
 

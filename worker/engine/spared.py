@@ -1,0 +1,67 @@
+"""
+On a CPU: spares the last layer its feed-forward part for tokens from which nothing is chosen.
+
+Most tokens of a prompt are read for the keys and values that they leave in each layer. Nothing
+looks at what the last layer makes of them, so two thirds of its work for them are for nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+PARTS: Final = ("transformer.h", "model.layers")
+"""Where architectures keep their layers; the feed-forward part is called `mlp` in all of them."""
+
+
+class Spared(nn.Module):
+    """
+    A feed-forward part that works for `wanted` tokens alone, indices in the packed row.
+
+    `[1, tokens, width]` to the same; zeros for the others, and all tokens where none is named.
+    """
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.wanted: Tensor | None = None
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return what the part makes of the wanted tokens."""
+        if self.wanted is None:
+            found: Tensor = self.inner(tokens)
+            return found
+        made = torch.zeros_like(tokens)
+        if len(self.wanted):
+            made[:, self.wanted] = self.inner(tokens[:, self.wanted])
+        return made
+
+
+def spare(network: Any) -> None:
+    """Let the last layer of a network work for wanted tokens alone, if it is built like others."""
+    for name in PARTS:
+        try:
+            last = network.get_submodule(name)[-1]
+            inner = last.mlp
+        except (AttributeError, IndexError, TypeError):
+            continue
+        one = torch.zeros(1, 1, network.config.hidden_size, dtype=network.dtype)
+        with torch.inference_mode():
+            found = inner(one)
+        if isinstance(found, Tensor) and found.shape == one.shape:
+            last.mlp = Spared(inner)
+
+
+@contextmanager
+def wanting(network: nn.Module, rows: Tensor | None) -> Iterator[None]:
+    """Name the tokens from which something is chosen, `None` for all, as long as it lasts."""
+    parts = [part for part in network.modules() if isinstance(part, Spared)]
+    for part in parts:
+        part.wanted = rows
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.wanted = None
