@@ -20,9 +20,9 @@ from worker.engine.compiled import Compiled
 from worker.engine.graphs import Graphs, Record
 from worker.engine.prepack import prepack
 from worker.engine.probe import probe
-from worker.engine.schedule import Live
 from worker.engine.slots import Layer, Slots
 from worker.engine.varlen import varlen
+from worker.engine.work import Live
 
 GEOMETRY: Final[dict[str, Any]] = {
     "vocab_size": 49156,

@@ -25,9 +25,10 @@ from worker.engine.forward import Forward
 from worker.engine.furnish import Pasts, furnish, wipe
 from worker.engine.graphs import Graphs
 from worker.engine.limits import refusal
-from worker.engine.schedule import Live, Schedule, Work
+from worker.engine.schedule import Schedule
 from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
+from worker.engine.work import Live, Work
 
 LEAST_BUDGET: Final = 16
 """Running out of memory halves the tokens of a step, down to this."""

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine.packed import Chunk, Packed
-from worker.engine.schedule import Work
 from worker.engine.slots import Slots
 from worker.engine.spared import wanting
 from worker.engine.varlen import Varlen
+from worker.engine.work import Work
 
 Recorded = Callable[[Sequence[Work]], Tensor | None]
 """Returns what `Forward` does, or `None` where it has no shape for the step."""

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from worker.engine.parked import Claim
-from worker.engine.schedule import Live
 from worker.engine.shelf import Shelf
 from worker.engine.slots import Slots
+from worker.engine.work import Live
 
 Pasts = Shelf[list[Tensor]]
 """Per past the blocks of all layers, `[2, head, position, dim]` each, in the host's memory."""

@@ -25,8 +25,8 @@ from worker.engine.buckets import Bucket, Buckets, Laid, laid
 from worker.engine.forward import CALL, Forward
 from worker.engine.lanes import Lanes
 from worker.engine.probe import CLOSE
-from worker.engine.schedule import Live, Work
 from worker.engine.slots import Slots
+from worker.engine.work import Live, Work
 
 Repeat = Callable[[], None]
 Record = Callable[[Repeat], Repeat]

@@ -1,10 +1,9 @@
 """
 Who runs in which slot and which tokens go into the next step; pure Python, no torch.
 
-A live request is its tokens (prompt and reply so far) and the number of them whose keys and values
-its slot holds. What is not held yet is fed in: one token for a request that is growing, a chunk
-for one that is being read. So a request that lost its slot's memory is simply read again. Behind
-its one token a growing request may be fed drafted ones; they count once they are chosen.
+What a slot does not hold yet is fed in: one token for a request that is growing, a chunk for one
+that is being read. So a request that lost its slot's memory is simply read again. Behind its one
+token a growing request may be fed drafted ones; they count once they are chosen.
 """
 
 import sys
@@ -13,76 +12,12 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
-from worker.engine.draft import Drafter, worthwhile
+from worker.engine.draft import worthwhile
 from worker.engine.parked import Claim, Parked
+from worker.engine.work import Live, Work
 
 MOST_FAILURES = 4
 """In so many failed steps may a request take part before it is given up, guilty or not."""
-
-
-@dataclass(slots=True, eq=False)
-class Live:
-    """A request on its way: `held` of its `tokens` are in slot `slot`."""
-
-    request: Request
-    tokens: list[int]
-    age: int
-    slot: int = -1
-    held: int = 0
-    failures: int = 0
-    suspect: bool = False
-    drafter: Drafter | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.drafter = Drafter(self.tokens)
-
-    @property
-    def new(self) -> int:
-        """How many tokens the reply has."""
-        return len(self.tokens) - len(self.request.prompt)
-
-    @property
-    def pending(self) -> int:
-        """How many tokens must be fed before the next one can be chosen."""
-        return len(self.tokens) - self.held
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """
-    The part of one step that belongs to one request: `count` tokens from position `start`.
-
-    After them come `drafted` tokens, which are not the request's own yet.
-    """
-
-    live: Live
-    start: int
-    count: int
-    drafted: tuple[int, ...] = ()
-
-    @property
-    def ids(self) -> list[int]:
-        """The tokens to feed."""
-        return [*self.live.tokens[self.start : self.start + self.count], *self.drafted]
-
-    @property
-    def complete(self) -> bool:
-        """Whether the next token can be chosen after this."""
-        return self.start + self.count == len(self.live.tokens)
-
-    @property
-    def choices(self) -> int:
-        """How many tokens can be chosen after this, if all that are drafted are chosen."""
-        return 1 + len(self.drafted) if self.complete else 0
-
-    def leads_on(self, chosen: Sequence[int]) -> bool:
-        """Whether a token can be chosen after those that were: the last one was fed, as drafted."""
-        place = len(chosen) - 1
-        return self.drafted[place : place + 1] == (chosen[-1],) and not self.ends(chosen[-1])
-
-    def ends(self, token: int) -> bool:
-        """Whether a token ends the reply; it is no part of it."""
-        return token in self.live.request.stop
 
 
 @dataclass(slots=True)
@@ -176,14 +111,16 @@ class Schedule:
             # Alone in its step, a request that breaks it cannot be taken for another.
             lives = suspects[:1]
         growing = [Work(live, live.held, 1) for live in lives if live.pending == 1]
-        room = self.budget - len(growing)
+        unread = [live for live in lives if live.pending > 1]
+        room = _share(sum(live.pending for live in unread), self.budget - len(growing))
         reading = []
-        for live in lives:
-            if live.pending > 1 and room > 0:
+        for live in unread:
+            if room > 0:
                 reading.append(Work(live, live.held, min(live.pending, room)))
                 room -= reading[-1].count
         if self.drafted and len(growing) <= self.crowd:
-            growing = self._with_drafts(growing, room, self.budget - room)
+            fed = len(growing) + sum(work.count for work in reading)
+            growing = self._with_drafts(growing, self.budget - fed, fed)
         return growing + reading
 
     def _with_drafts(self, growing: list[Work], room: int, rows: int) -> list[Work]:
@@ -244,3 +181,15 @@ class Schedule:
         if len(lives) == 1 and lives[0].failures > 1:
             return lives
         return [live for live in lives if live.failures >= MOST_FAILURES]
+
+
+def _share(pending: int, room: int) -> int:
+    """
+    Return how many of so many tokens to read now if a step has so much room.
+
+    The same number of steps, but none of them with a small rest: few rows cost more for each.
+    """
+    if pending <= room or room <= 0:
+        return room
+    steps = -(-pending // room)
+    return -(-pending // steps)

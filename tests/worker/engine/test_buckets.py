@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from worker.engine import Request, Sampling
 from worker.engine.buckets import IDLE, WIDEST, Bucket, Buckets, laid
-from worker.engine.schedule import Live, Work
+from worker.engine.work import Live, Work
 
 
 def work(slot: int, start: int, *, drafted: tuple[int, ...] = (), count: int = 1) -> Work:

@@ -11,8 +11,8 @@ from tests.support.running import GREEDY, Fresh, Reply, generated, mixed, note, 
 from worker.engine import Request, Sampling
 from worker.engine.buckets import Bucket
 from worker.engine.look import Look
-from worker.engine.schedule import Live, Work
 from worker.engine.weights import Loaded
+from worker.engine.work import Live, Work
 
 Models = Callable[[str], Loaded]
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.schedule import MOST_FAILURES, Live, Schedule, Work
+from worker.engine.schedule import MOST_FAILURES, Schedule
+from worker.engine.work import Live, Work
 
 
 def asking(
@@ -77,6 +78,18 @@ def test_a_reply_that_grows_goes_before_a_prompt_that_is_read() -> None:
         ("grows", 3, 1),
         ("reads", 0, 7),
     ]
+
+
+def test_what_is_unread_is_shared_out_evenly_over_the_steps_that_it_takes() -> None:
+    """100 tokens in steps of 64 are 50 and 50: a small rest would cost nearly as much as a step."""
+    schedule = Schedule(slots=2, budget=64)
+    schedule.add(asking("a", length=30, new=1))
+    schedule.add(asking("b", length=70, new=1))
+
+    counts = [[work.count for work in forward(schedule)] for _ in range(2)]
+
+    assert counts == [[30, 20], [50]]
+    assert not schedule.busy
 
 
 def test_a_request_ends_at_a_stop_id_which_is_not_part_of_the_reply() -> None:
