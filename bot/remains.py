@@ -1,6 +1,6 @@
 """Settles by what Slack shows whether a question still wants a reply, where Redis was emptied."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from redis import Redis
@@ -13,8 +13,8 @@ from bot.posting import Posting
 from contract import keys
 from contract.job import job_id
 
-ENDS: Final = frozenset({"final", "error"})
-"""States of a reply of ours that nobody goes on with."""
+ENDS: Final = frozenset({"final", "error", "notice"})
+"""States of a message of ours that nobody goes on with."""
 
 
 class Remains:
@@ -33,10 +33,9 @@ class Remains:
         `thread` is what stands in it with all metadata. Nobody goes on with what was begun: its
         lease is lost, and every edit proves that first.
         """
-        later = (raw for raw in thread if str(raw.get("ts")) > post.ts)
-        said = sorted(later, key=lambda raw: str(raw["ts"]))
-        begun = [raw for raw in said if payload(raw).get("question") == post.ts]
-        if any(payload(raw).get("state") in ENDS for raw in begun) or _told(said, self._me):
+        ours = (raw for raw in thread if self._me.wrote(raw))
+        begun = [raw for raw in ours if payload(raw).get("question") == post.ts]
+        if any(payload(raw).get("state") in ENDS for raw in begun):
             self._mark(post)
             return True
         # Asked only after the thread was read: what of ours stood there then is of before.
@@ -50,8 +49,3 @@ class Remains:
         team, channel = post.thread.team, post.thread.channel
         job, seen = job_id(team, channel, post.ts), keys.seen(team, channel, post.ts)
         self._redis.set(seen, job, nx=True, ex=keys.MARKER_TTL)
-
-
-def _told(said: Sequence[Mapping[str, Any]], me: Me) -> bool:
-    """Say whether the next who spoke was the bot itself, which needs no worker to decline."""
-    return bool(said) and me.wrote(said[0]) and not payload(said[0])

@@ -63,6 +63,7 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
     waiting = asked(workspace, redis, "say hello")
     helped = workspace.post(ADA, GENERAL, "@StarChat help")
     workspace.wait_for(lambda messages: len(messages) == 2, GENERAL, helped)
+    told = [message["ts"] for message in workspace.messages(GENERAL, helped)]
     beside = workspace.post(LIN, GENERAL, "nice weather")
     redis.flushall()
     bot.wait_for("redis was emptied")
@@ -73,7 +74,7 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
     there = {m["ts"] for ts in (answered, begun) for m in workspace.messages(GENERAL, ts)}
     assert final in there
     assert growing not in there
-    assert len(workspace.messages(GENERAL, helped)) == 2
+    assert [message["ts"] for message in workspace.messages(GENERAL, helped)] == told
     assert redis.get(keys.seen(TEAM, GENERAL, answered)) is not None
     assert not any(redis.exists(keys.seen(TEAM, GENERAL, ts)) for ts in (early, beside))
     until(lambda: redis.hget(CONNECTED, "last"), what="the next note")
