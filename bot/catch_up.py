@@ -100,21 +100,18 @@ class CatchUp:
         self._thread.join(BEAT)
 
     def go_before(self, post: Posted) -> None:
-        """
-        Take in first what an outage, while it is caught up on, has hidden in a question's thread.
-
-        Raises what `bot.turns` raises.
-        """
+        """Take in what an outage of now hides before a question. Raises what `bot.turns` raises."""
         outage, thread = self._outage, post.thread
         if outage is None or not (post.asks and post.in_thread):
             return
         answer = self._web.conversations_replies(
-            channel=thread.channel, ts=thread.ts, oldest=f"{outage.since:.6f}", limit=PAGE
+            channel=thread.channel, ts=thread.ts, limit=PAGE, **_since(outage)
         )
+        found = answer.get("messages") or ()
         spot = Spot.unlisted(thread.channel)
-        posts = (missed(raw, spot, outage, self._me) for raw in answer.get("messages") or ())
+        posts = (missed(raw, spot, outage, self._me) for raw in found)
         for older in sorted((p for p in posts if p and p.ts < post.ts), key=lambda p: p.ts):
-            if not self._turns.outbox.seen(thread.team, thread.channel, older.ts):
+            if self._open(older, found if outage.emptied else None):
                 self._turns.take(older)
 
     def _run(self) -> None:
@@ -125,7 +122,7 @@ class CatchUp:
             except EndedError:
                 return
             except (RedisError, *SLACK_AWAY) as error:
-                log.warning("catching up put off", why=_why(error))
+                log.warning("catching up put off", why=reason(error))
                 self._ended.wait(BEAT)
             except Exception:
                 # One of this process's nets: the beat must go on.
@@ -190,8 +187,7 @@ class CatchUp:
                 threads += [(outage.since, spot, ts) for ts in older]
         # Each thread costs a call, so those that were written in last, as in the outage, are first.
         for _, spot, ts in sorted(threads, key=itemgetter(0), reverse=True):
-            wish = {"ts": ts, "oldest": f"{outage.since:.6f}", "include_all_metadata": True}
-            found = self._read(self._web.conversations_replies, spot, **wish)
+            found = self._read(self._web.conversations_replies, spot, ts=ts, **_since(outage))
             taken += self._take_missed(found or (), found or (), spot, outage)
         self._outage = None
         log.info("caught up", channels=len(spots), calls=self._reading.calls, taken=taken)
@@ -233,14 +229,18 @@ class CatchUp:
 
     def _take(self, post: Posted, said: Iterable[Json] | None) -> bool:
         """Deal with a question as if it was delivered now; say whether nobody had done so."""
+        fresh = self._open(post, said)
+        if fresh:
+            self._reading.persist(partial(self._turns.take, post))
+        return fresh
+
+    def _open(self, post: Posted, said: Iterable[Json] | None) -> bool:
+        """Say whether nobody has dealt with a question; `said` is its thread, if that must tell."""
         thread = post.thread
         if self._turns.outbox.seen(thread.team, thread.channel, post.ts):
             return False
-        if said is not None and self._remains.settled(post, said):
-            return False
-        self._reading.persist(partial(self._turns.take, post))
-        return True
+        return said is None or not self._remains.settled(post, said)
 
 
-def _why(error: Exception) -> str:
-    return reason(error) if isinstance(error, SLACK_AWAY) else type(error).__name__
+def _since(outage: Outage) -> dict[str, Any]:
+    return {"oldest": f"{outage.since:.6f}", "include_all_metadata": True}

@@ -93,3 +93,23 @@ def test_what_arrives_meanwhile_is_taken_in_once(
 
     assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
     assert shown in {m["ts"] for m in workspace.messages(GENERAL, ts)}
+
+
+def test_a_question_in_an_answered_thread_has_nothing_answered_again(
+    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+) -> None:
+    """Whoever goes on there while the bot still looks around: the thread shows the reply."""
+    bot, _ = serving
+    answered = asked(workspace, redis, "what is a mutex?")
+    final = reply(workspace, answered, answered, "final")
+    unseen = asked(workspace, redis, "and in Rust?", answered)
+    workspace.faults({"method": "users.conversations", "fault": "slow", "seconds": 2})
+    redis.flushall()
+    bot.wait_for("redis was emptied")
+    ts = workspace.post(ADA, GENERAL, "@StarChat and in Go?", answered)
+    until(lambda: job_id(TEAM, GENERAL, ts) in pending(redis), what="the job")
+    workspace.faults()
+    bot.wait_for("caught up")
+
+    assert pending(redis) == [job_id(TEAM, GENERAL, asked) for asked in (unseen, ts)]
+    assert final in {m["ts"] for m in workspace.messages(GENERAL, answered)}
