@@ -28,6 +28,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.mark.slow
 def test_it_writes_a_table_and_a_plot(tmp_path: Path) -> None:
     """The command itself, with its processes, on a tiny model."""
     command = [sys.executable, "-m", "bench", "engine", "--quick", "--to", str(tmp_path)]

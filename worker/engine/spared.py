@@ -47,11 +47,18 @@ def spare(network: Any) -> None:
             inner = last.mlp
         except (AttributeError, IndexError, TypeError):
             continue
-        one = torch.zeros(1, 1, network.config.hidden_size, dtype=network.dtype)
-        with torch.inference_mode():
-            found = inner(one)
-        if isinstance(found, Tensor) and found.shape == one.shape:
+        if _alone(inner, torch.zeros(1, 1, network.config.hidden_size, dtype=network.dtype)):
             last.mlp = Spared(inner)
+
+
+@torch.inference_mode()
+def _alone(part: nn.Module, token: Tensor) -> bool:
+    """Whether a part makes a token of a token, and needs nothing else for it."""
+    try:
+        made = part(token)
+    except TypeError:
+        return False
+    return isinstance(made, Tensor) and made.shape == token.shape
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The last layer works for no token from which nothing is chosen, and nobody can tell."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -87,3 +88,16 @@ def test_a_network_of_another_build_is_left_alone() -> None:
     spare(network)
 
     assert not any(isinstance(part, Spared) for part in network.modules())
+
+
+def test_a_part_that_needs_more_than_tokens_is_left_alone() -> None:
+    """Some architectures hand the residual in as well."""
+    layer, inner = nn.Module(), nn.Bilinear(3, 3, 3)
+    layer.mlp = inner
+    network = nn.Module()
+    network.model = nn.Module()
+    network.model.layers = nn.ModuleList([layer])
+    vars(network).update(config=SimpleNamespace(hidden_size=3), dtype=torch.float32)
+    spare(network)
+
+    assert layer.mlp is inner
