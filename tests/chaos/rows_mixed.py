@@ -24,4 +24,6 @@ def mixed(trial: Trial) -> None:
     trial.settle(90)
 
 
-ROW: Final = Row("W14", "everything mixed", mixed, Bounds(end=150.0, late_edits=1))
+HEARING: Final = 2.5
+"""Seconds: while Redis is killed no worker can tell the others what Slack has put off."""
+ROW: Final = Row("W14", "everything mixed", mixed, Bounds(end=150.0, late_edits=1, hearing=HEARING))
