@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos soak protocol lint format papers screenshot lock credentials clean help
+.PHONY: demo test slow chaos soak protocol lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -23,6 +23,10 @@ soak: ## ask for 15 minutes while a call in a hundred goes wrong; memory, files,
 protocol: ## 2,000 runs of 60 steps of everything that can happen to questions and workers
 	@$(PYTHON) -m scripts.setup dev
 	@PROTOCOL_RUNS=2000 PROTOCOL_STEPS=60 .venv/bin/python -m pytest tests/worker/test_protocol.py
+
+slow: ## the tests that are too long for every run
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -m pytest -m slow
 
 lint: ## format, lint, imports and types, as CI does
 	@bash .ci/run fast

@@ -156,6 +156,7 @@ def test_what_was_written_in_last_is_read_first(
     assert job(redis, where, asked) is not None
 
 
+@pytest.mark.slow
 def test_nothing_is_answered_that_was_said_before_the_installation(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
@@ -168,6 +169,7 @@ def test_nothing_is_answered_that_was_said_before_the_installation(
         assert pending(redis) == []
 
 
+@pytest.mark.slow
 def test_a_start_into_a_slack_that_limits_us_catches_up_late(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
@@ -275,6 +277,7 @@ def test_copies_of_threads_are_read_again_after_an_outage(
         bot.wait_for("caught up")
 
 
+@pytest.mark.slow
 def test_a_waiting_question_is_compared_with_slack_after_an_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:

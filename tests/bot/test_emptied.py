@@ -80,6 +80,7 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
     until(lambda: redis.hget(CONNECTED, "last"), what="the next note")
 
 
+@pytest.mark.slow
 def test_what_arrives_meanwhile_is_taken_in_once(
     serving: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:

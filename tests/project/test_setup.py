@@ -94,6 +94,7 @@ def _run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_failed_set_up_says_why_in_one_line_and_goes_on_next_time(tmp_path: Path) -> None:
     """Without any index the reason is pip's own, with the log beside it; no stamp is left."""
     folder = tmp_path / "venv"

@@ -145,6 +145,7 @@ def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> No
     assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
 
 
+@pytest.mark.slow
 def test_a_question_at_its_last_attempt_ends_as_a_sentence(
     desk: Desk, model: str, survivor: Survivor
 ) -> None:

@@ -14,10 +14,10 @@ from tests.support.survivor import Survivor
 from worker.faults import Point
 
 POINTS = (
-    Point.CLAIMED,
-    Point.AFTER_PLACEHOLDER_SAVED,
+    pytest.param(Point.CLAIMED, marks=pytest.mark.slow),
+    pytest.param(Point.AFTER_PLACEHOLDER_SAVED, marks=pytest.mark.slow),
     Point.BEFORE_ANSWER_SAVED,
-    Point.BEFORE_FINISH,
+    pytest.param(Point.BEFORE_FINISH, marks=pytest.mark.slow),
     Point.AFTER_FINISH,
 )
 """Where a worker dies here; the kill matrix (`tests/chaos/rows_worker.py`) plays the others."""

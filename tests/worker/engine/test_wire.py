@@ -104,6 +104,7 @@ def test_a_lost_child_ends_everything_once() -> None:
     assert not answers.end("a", number)
 
 
+@pytest.mark.slow
 def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
     """
     Spoken to directly: it refuses what a careless parent sends, stops what it is told to stop, and
