@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test slow chaos soak protocol lint format papers screenshot lock credentials clean help
+.PHONY: demo test chaos soak protocol slow lint format papers screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
