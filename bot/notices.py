@@ -61,7 +61,6 @@ return {tries, thread, said}
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    id: str
     thread: Thread
     question: str
     text: str
@@ -163,7 +162,7 @@ class Notices:
             return None
         tries, thread, said = (text(part) for part in found)
         place = Thread(team=self.team, channel=channel, ts=thread)
-        return _Notice(name, place, question, said, tried=int(tries) > 0)
+        return _Notice(place, question, said, tried=int(tries) > 0)
 
     def _stands(self, notice: _Notice) -> bool:
         return bool(self.threads.posted(notice.thread, notice.question))

@@ -1,7 +1,6 @@
 """Rows in which too many ask at once, or one asks far too much."""
 
 import time
-from pathlib import Path
 from typing import Final
 
 from bot.store import text
@@ -10,6 +9,7 @@ from contract.job import job_id
 from tests.chaos.asking import Question
 from tests.chaos.row import Row, percentile
 from tests.chaos.trial import Trial
+from tests.support.children import resident
 from tests.support.taught import GREET
 
 ACK_P99: Final = 1.0
@@ -69,7 +69,7 @@ def _taken_in(trial: Trial) -> tuple[list[float], int]:
         memory = int(redis.info("memory")["used_memory"]) / MEBIBYTE
     team = stage.workspace.state()["team"]["id"]
     accepted = sum(job_id(team, q.channel, q.ts) in pending for q in trial.questions)
-    bot = max(_resident(process.pid) for process in stage.bots)
+    bot = max(resident(process.pid) for process in stage.bots)
     limits = {"bot MiB": (bot, BOT_MIB), "redis MiB": (memory, REDIS_MIB)}
     trial.broken += [
         f"{what} {found:.1f}" for what, (found, most) in limits.items() if found > most
@@ -133,12 +133,6 @@ def _waits(trial: Trial, asked: list[Question]) -> list[float]:
 
 def _one(some: list[str], number: int) -> str:
     return some[number % len(some)]
-
-
-def _resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
 
 
 RUSH: Final = Row("L1", "ten times what Slack sends, no worker yet", rush, answered=False)

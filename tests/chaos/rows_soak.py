@@ -19,7 +19,7 @@ from tests.chaos.proxy import Trouble
 from tests.chaos.row import Row
 from tests.chaos.stage import OPEN_DOOR, Cast
 from tests.chaos.trial import Trial
-from tests.support.children import children, command
+from tests.support.children import engine, resident
 from tests.support.waiting import until
 
 MINUTE: Final = 60.0
@@ -40,7 +40,6 @@ LONG: Final = 15.0
 MOST_GROWTH: Final = 0.1
 """Share of its memory by which a process may grow in an hour."""
 MOST_FILES: Final = 3
-MIB: Final = 2**20
 RULES: Final = (
     {"fault": "ratelimited", "method": "chat.*", "probability": 0.0025, "retry_after": 1},
     {"fault": "status", "method": "*", "probability": 0.0025},
@@ -88,9 +87,7 @@ class Looks:
     def __init__(self, trial: Trial) -> None:
         stage = trial.stage
         self._watched = [(process.room, process.pid) for process in (*stage.bots, *stage.workers)]
-        for worker in stage.workers:
-            found = [pid for pid in children(worker.pid) if "worker.engine" in command(pid)]
-            self._watched += [("engine", pid) for pid in found]
+        self._watched += [("engine", engine(worker.pid)) for worker in stage.workers]
         self.memory: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self.files: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._over = threading.Event()
@@ -108,15 +105,8 @@ class Looks:
         while not self._over.wait(LOOK):
             now = time.monotonic()
             for name, pid in self._watched:
-                self.memory[name].append((now, _resident(pid)))
+                self.memory[name].append((now, resident(pid)))
                 self.files[name].append((now, len(list(Path(f"/proc/{pid}/fd").iterdir()))))
-
-
-def _resident(pid: int) -> float:
-    """Return the MiB that a process has in memory."""
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024 / MIB
 
 
 def _judge(trial: Trial, looks: Looks, minutes: float) -> None:

@@ -12,7 +12,8 @@ import pytest
 from contract import keys
 from contract.job import QUEUE
 from tests.support.checkpoints import taught_checkpoint
-from tests.support.children import children, command, kill_engine
+from tests.support.children import engine as engine_of
+from tests.support.children import kill_engine
 from tests.support.desk import payload
 from tests.support.ports import free_port
 from tests.support.product import Product
@@ -123,7 +124,7 @@ def outage(product: Product) -> None:
 def look(product: Product) -> Spilled:
     """Take down what can be seen now."""
     worker = product.workers[0]
-    [engine] = [child for child in children(worker.pid) if "worker.engine" in command(child)]
+    engine = engine_of(worker.pid)
     ports = [port(product.bot.pid), port(worker.pid)]
     urls = [product.redis.url_of(person) for person in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]

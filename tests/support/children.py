@@ -23,14 +23,20 @@ def command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
+def engine(pid: int) -> int:
+    """Return the process id of the engine of the worker `pid`."""
+    [found] = [child for child in children(pid) if "worker.engine" in command(child)]
+    return found
+
+
 def kill_engine(pid: int) -> None:
     """End the engine of the worker `pid` at once, as the kernel would."""
-    os.kill(_engine(pid), signal.SIGKILL)
+    os.kill(engine(pid), signal.SIGKILL)
 
 
 def freeze_engine(pid: int) -> None:
     """Let the engine of the worker `pid` say nothing more: a small one is done in half a second."""
-    os.kill(_engine(pid), signal.SIGSTOP)
+    os.kill(engine(pid), signal.SIGSTOP)
 
 
 def wait_paused(pid: int) -> None:
@@ -41,6 +47,8 @@ def wait_paused(pid: int) -> None:
         time.sleep(0.02)
 
 
-def _engine(pid: int) -> int:
-    [engine] = [child for child in children(pid) if "worker.engine" in command(child)]
-    return engine
+def resident(pid: int) -> float:
+    """Return the MiB that a process has in memory."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from worker.engine.packed import Chunk, Packed
 from worker.engine.slots import Slots
-from worker.engine.spared import wanting
+from worker.engine.spared import spared, wanting
 from worker.engine.varlen import Varlen
 from worker.engine.work import Work
 
@@ -26,6 +26,7 @@ class Forward:
         self.recorded: Recorded | None = None
         self.varlen: Varlen | None = None
         self._model = model
+        self._spared = spared(model)
         self._slots = slots
         self._device = slots.layers[0].device
 
@@ -57,7 +58,7 @@ class Forward:
             self.varlen,
         )
         kept = torch.tensor(rows, dtype=torch.long, device=self._device)
-        with wanting(self._model, kept if len(rows) < len(ids) else None):
+        with wanting(self._spared, kept if len(rows) < len(ids) else None):
             found = self._model(
                 input_ids=self._row(ids),
                 position_ids=self._row(positions),

@@ -5,7 +5,7 @@ Most tokens of a prompt are read for the keys and values that they leave in each
 looks at what the last layer makes of them, so two thirds of its work for them are for nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -61,10 +61,14 @@ def _alone(part: nn.Module, token: Tensor) -> bool:
     return isinstance(made, Tensor) and made.shape == token.shape
 
 
+def spared(network: nn.Module) -> list[Spared]:
+    """Return the parts of a network that work for wanted tokens alone."""
+    return [part for part in network.modules() if isinstance(part, Spared)]
+
+
 @contextmanager
-def wanting(network: nn.Module, rows: Tensor | None) -> Iterator[None]:
+def wanting(parts: Sequence[Spared], rows: Tensor | None) -> Iterator[None]:
     """Name the tokens from which something is chosen, `None` for all, as long as it lasts."""
-    parts = [part for part in network.modules() if isinstance(part, Spared)]
     for part in parts:
         part.wanted = rows
     try:

@@ -11,7 +11,7 @@ from tests.support.running import GREEDY, run
 from worker.engine import Request
 from worker.engine.batching import Batching
 from worker.engine.slots import Slots
-from worker.engine.spared import Spared, spare, wanting
+from worker.engine.spared import Spared, spare, spared, wanting
 from worker.engine.weights import Loaded
 
 
@@ -34,9 +34,9 @@ def test_only_wanted_tokens_are_worked_on() -> None:
     network = nn.Sequential(Spared(inner))
     tokens = torch.ones(1, 5, 3)
 
-    with wanting(network, torch.tensor([1, 4])):
+    with wanting(spared(network), torch.tensor([1, 4])):
         found = network(tokens)
-    with wanting(network, torch.tensor([], dtype=torch.long)):
+    with wanting(spared(network), torch.tensor([], dtype=torch.long)):
         nothing = network(tokens)
 
     assert found[0, :, 0].tolist() == [0, 2, 0, 0, 2]
@@ -51,7 +51,7 @@ def test_a_long_prompt_is_fed_to_the_last_layer_in_part(
 ) -> None:
     """One token of 60 is chosen from; the reply is that of an engine that works for all."""
     model = models(kind)
-    parts = [part for part in model.network.modules() if isinstance(part, Spared)]
+    parts = spared(model.network)
     assert len(parts) == 1
     [part] = parts
     inner, counted = part.inner, Counting(part.inner)
@@ -87,7 +87,7 @@ def test_a_network_of_another_build_is_left_alone() -> None:
     network = nn.Sequential(nn.Linear(2, 2))
     spare(network)
 
-    assert not any(isinstance(part, Spared) for part in network.modules())
+    assert not spared(network)
 
 
 def test_a_part_that_needs_more_than_tokens_is_left_alone() -> None:
