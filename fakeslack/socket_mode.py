@@ -106,6 +106,12 @@ class Sockets:
         finally:
             del self._waiting[parcel.envelope_id]
 
+    async def disable(self) -> int:
+        """Switch Socket Mode off: no ticket opens a socket, no socket stays; returns how many."""
+        self.enabled = False
+        self._tickets.clear()
+        return await self.disconnect("link_disabled")
+
     async def disconnect(self, reason: str) -> int:
         """Tell all sockets to go and close them; returns how many there were."""
         going = list(self._open.values())
@@ -142,6 +148,9 @@ class Sockets:
         brief = socket.request.query.get("debug_reconnects") == "true"
         lifetime = DEBUG_LIFETIME if brief else LIFETIME
         await socket.connection.send_json(self._hello(lifetime))
+        if not self.enabled:  # Switched off while this one was on its way in.
+            await self._dismiss(socket, "link_disabled")
+            return
         self._open[socket.number] = socket
         aging = asyncio.create_task(self._age(socket, lifetime))
         log.info("socket opened", number=socket.number, open=len(self._open))

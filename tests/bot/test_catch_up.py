@@ -24,6 +24,7 @@ def healthy(workspace: Workspace) -> Iterator[None]:
     yield
     workspace.faults()
     workspace.clock(speed=1)
+    workspace.sockets("enable")
 
 
 def started(workspace: Workspace, server: RedisServer, **variables: str) -> Process:

@@ -212,8 +212,11 @@ async def test_sockets_are_told_to_go(line: Line, reason: str) -> None:
 
 
 async def test_a_disabled_app_opens_no_sockets(line: Line) -> None:
-    """After `link_disabled` no ticket is given out until Socket Mode is on again."""
+    """After `link_disabled` no ticket is given out, and none opens, until it is on again."""
+    early = await line.ticket()
     line.slack.sockets("link_disabled")
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await line.open(early)
     with pytest.raises(SlackApiError, match="forbidden_team"):
         await line.ticket()
     line.slack.sockets("enable")
