@@ -17,6 +17,7 @@ LOADERS: Final = {
     "static": ("generate", "load_static"),
     "continuous": ("continuous", "load"),
     "vllm": ("vllm", "load"),
+    "llama.cpp": ("llama", "load"),
     "ours": ("ours", "load"),
 }
 """Where each peer is loaded; none is imported in the process of another one."""

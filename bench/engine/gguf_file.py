@@ -1,0 +1,58 @@
+"""Writes the benchmark's checkpoint as a `.gguf` file, in float32: the form llama.cpp loads."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+BLOCK: Final = {
+    "ln_1": "attn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "ln_2": "ffn_norm",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+"""What transformers and llama.cpp call the parts of a GPTBigCode layer."""
+WHOLE: Final = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
+
+
+def gguf_file(directory: Path) -> Path:
+    """Return a checkpoint directory's `.gguf` file, made on the first use."""
+    file = directory / "float32.gguf"
+    if not file.is_file():
+        part = file.with_suffix(".part")
+        _write(directory, part)
+        part.replace(file)
+    return file
+
+
+def name(tensor: str) -> str:
+    """Return llama.cpp's name for transformers' name of a tensor."""
+    place, kind = tensor.removeprefix("transformer.").rsplit(".", 1)
+    if place.startswith("h."):
+        _, layer, part = place.split(".", 2)
+        return f"blk.{layer}.{BLOCK[part]}.{kind}"
+    return f"{WHOLE.get(place, 'output')}.{kind}"
+
+
+def _write(directory: Path, file: Path) -> None:
+    from gguf import GGUFWriter  # noqa: PLC0415 - in the peer's own environment too
+    from safetensors.numpy import load_file  # noqa: PLC0415
+
+    config: dict[str, Any] = json.loads((directory / "config.json").read_text("utf-8"))
+    writer = GGUFWriter(file, "starcoder")
+    writer.add_context_length(config["n_positions"])
+    writer.add_embedding_length(config["n_embd"])
+    writer.add_feed_forward_length(4 * config["n_embd"])
+    writer.add_block_count(config["n_layer"])
+    writer.add_head_count(config["n_head"])
+    writer.add_head_count_kv(1)
+    writer.add_layer_norm_eps(config["layer_norm_epsilon"])
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_tokenizer_model("no_vocab")
+    for tensor, data in load_file(directory / "model.safetensors").items():
+        writer.add_tensor(name(tensor), data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
