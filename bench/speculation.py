@@ -22,12 +22,12 @@ from contract.conversation import Speaker
 from demo.rooms import model
 from worker.dialogue import Dialogue
 from worker.engine import Request, Sampling
+from worker.engine.attention.probe import probe
+from worker.engine.attention.slots import Slots
 from worker.engine.batching import Batching
+from worker.engine.layers.prepack import prepack
+from worker.engine.loading.weights import load
 from worker.engine.options import Options
-from worker.engine.prepack import prepack
-from worker.engine.probe import probe
-from worker.engine.slots import Slots
-from worker.engine.weights import load
 from worker.scaffold import Message
 from worker.tokens import Tokenizer
 

@@ -114,10 +114,8 @@ class Control:
                 count = self.sockets.drop()
             case "warning":
                 count = await self.sockets.warn()
-            case "refresh_requested" | "too_many_websockets" as reason:
+            case "refresh_requested" | "link_disabled" | "too_many_websockets" as reason:
                 count = await self.sockets.disconnect(reason)
-            case "link_disabled":
-                count = await self.sockets.disable()
             case "enable":
                 self.sockets.enabled, self.sockets.mute, count = True, False, 0
             case "mute":

@@ -106,14 +106,15 @@ class Sockets:
         finally:
             del self._waiting[parcel.envelope_id]
 
-    async def disable(self) -> int:
-        """Switch Socket Mode off: no ticket opens a socket, no socket stays; returns how many."""
-        self.enabled = False
-        self._tickets.clear()
-        return await self.disconnect("link_disabled")
-
     async def disconnect(self, reason: str) -> int:
-        """Tell all sockets to go and close them; returns how many there were."""
+        """
+        Tell all sockets to go and close them; returns how many there were.
+
+        After `link_disabled` no ticket opens a socket, until Socket Mode is `enabled` again.
+        """
+        if reason == "link_disabled":
+            self.enabled = False
+            self._tickets.clear()
         going = list(self._open.values())
         await asyncio.gather(*(self._dismiss(socket, reason) for socket in going))
         return len(going)

@@ -13,16 +13,16 @@ from transformers import GPTBigCodeForCausalLM as BigCode
 
 from bench.engine import roofline
 from worker.engine import Request, Sampling
+from worker.engine.attention.probe import probe
+from worker.engine.attention.slots import Layer, Slots
+from worker.engine.attention.varlen import varlen
 from worker.engine.batching import Batching
-from worker.engine.buckets import Buckets
-from worker.engine.capture import recorder
-from worker.engine.compiled import Compiled
-from worker.engine.graphs import Graphs, Record
-from worker.engine.prepack import prepack
-from worker.engine.probe import probe
-from worker.engine.slots import Layer, Slots
-from worker.engine.varlen import varlen
-from worker.engine.work import Live
+from worker.engine.layers.prepack import prepack
+from worker.engine.recording.buckets import Buckets
+from worker.engine.recording.capture import recorder
+from worker.engine.recording.compiled import Compiled
+from worker.engine.recording.graphs import Graphs, Record
+from worker.engine.scheduling.work import Live
 
 GEOMETRY: Final[dict[str, Any]] = {
     "vocab_size": 49156,

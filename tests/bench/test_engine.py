@@ -23,7 +23,7 @@ from bench.engine.gguf_file import name as renamed
 from bench.engine.playing import play, play_thread
 from bench.engine.work import burst, messages, poisson
 from tests.support.recording import Recorder
-from worker.engine.capture import recorder
+from worker.engine.recording.capture import recorder
 
 REPOSITORY = Path(__file__).parents[2]
 TORCH = ("ours", "pipeline", "static", "continuous")

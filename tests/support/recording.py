@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from worker.engine.attention.slots import Slots
 from worker.engine.batching import Batching
-from worker.engine.buckets import Buckets
-from worker.engine.graphs import Graphs
-from worker.engine.slots import Slots
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
+from worker.engine.recording.buckets import Buckets
+from worker.engine.recording.graphs import Graphs
 
 Repeat = Callable[[], None]
 

@@ -129,9 +129,9 @@ def _serve(pipe: Pipe, options: Options) -> None:
     progress("starting", 0.0)
     found = locate(options, progress)
     # Here, because importing torch takes seconds: a wrong path is told before.
+    from worker.engine.loading.weights import load  # noqa: PLC0415
     from worker.engine.runtime import prepare  # noqa: PLC0415
     from worker.engine.warming import warmed  # noqa: PLC0415
-    from worker.engine.weights import load  # noqa: PLC0415
 
     prepare(options)
     loaded = load(found, options, progress)

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from worker.engine.sample import MOST, choose, needs_row, ordered, uniform
-from worker.engine.work import Live, Work
+from worker.engine.scheduling.work import Live, Work
 
 
 def choices(step: Sequence[Work], logits: Tensor) -> Iterator[tuple[Work, list[int]]]:

@@ -7,15 +7,15 @@ from typing import Final
 import torch
 
 from worker.engine import Request, Sampling
+from worker.engine.attention.varlen import varlen
 from worker.engine.batching import Batching
-from worker.engine.buckets import Buckets
-from worker.engine.capture import recorder
-from worker.engine.compiled import Compiled
-from worker.engine.graphs import Graphs, Record, Tell
+from worker.engine.loading.progress import Progress
+from worker.engine.loading.weights import Loaded
 from worker.engine.options import Options
-from worker.engine.progress import Progress
-from worker.engine.varlen import varlen
-from worker.engine.weights import Loaded
+from worker.engine.recording.buckets import Buckets
+from worker.engine.recording.capture import recorder
+from worker.engine.recording.compiled import Compiled
+from worker.engine.recording.graphs import Graphs, Record, Tell
 
 FEW: Final = 8
 """Tokens of the first prompt on a CPU, where many would take seconds, or behind a whole step."""

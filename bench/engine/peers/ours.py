@@ -7,9 +7,9 @@ from bench.engine.playing import Peer
 from bench.engine.work import Wish
 from worker.engine import Request, Sampling
 from worker.engine.batching import Batching
+from worker.engine.loading.weights import load as load_weights
 from worker.engine.options import Options
 from worker.engine.runtime import prepare
-from worker.engine.weights import load as load_weights
 
 
 class Ours:

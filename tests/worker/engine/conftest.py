@@ -14,10 +14,10 @@ from tests.support.checkpoints import (
     tiny_mistral,
 )
 from tests.support.running import Fresh
+from worker.engine.attention.slots import Slots
 from worker.engine.batching import Batching
+from worker.engine.loading.weights import Loaded, load
 from worker.engine.options import Options
-from worker.engine.slots import Slots
-from worker.engine.weights import Loaded, load
 
 MODELS: dict[str, Callable[[], Path]] = {
     "bigcode": tiny_bigcode,

@@ -9,7 +9,7 @@ import torch
 
 from tests.support.running import Fresh, filtered, run
 from worker.engine import Request, Sampling
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
 
 Models = Callable[[str], Loaded]
 

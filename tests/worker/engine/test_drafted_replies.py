@@ -8,7 +8,7 @@ import torch
 
 from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
 
 Models = Callable[[str], Loaded]
 

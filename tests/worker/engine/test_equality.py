@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.running import Fresh, Reply, generated, mixed, run, sampled
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
 
 Models = Callable[[str], Loaded]
 

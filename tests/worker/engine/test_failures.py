@@ -10,10 +10,10 @@ from torch import nn
 
 from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
 from worker.engine import FinishReason, Request, Sampling
+from worker.engine.attention.slots import Slots
 from worker.engine.batching import LEAST_BUDGET, Batching
 from worker.engine.exits import DeviceLostError
-from worker.engine.slots import Slots
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
 
 Models = Callable[[str], Loaded]
 

@@ -11,12 +11,12 @@ import torch
 from tests.support.checkpoints import shallow_starchat, tiny_bigcode, tiny_llama, tiny_mistral
 from tests.support.running import GREEDY, mixed, run
 from worker.engine import Request, Sampling
+from worker.engine.attention.slots import Slots
 from worker.engine.batching import Batching
-from worker.engine.graphs import Graphs
+from worker.engine.loading.weights import Loaded, load
 from worker.engine.options import Options
-from worker.engine.slots import Slots
+from worker.engine.recording.graphs import Graphs
 from worker.engine.warming import warmed
-from worker.engine.weights import Loaded, load
 
 pytestmark = [
     pytest.mark.gpu,

@@ -11,7 +11,7 @@ from tests.support.recording import recorded
 from tests.support.running import GREEDY, Fresh, Reply, note, run
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.batching import Batching
-from worker.engine.weights import Loaded
+from worker.engine.loading.weights import Loaded
 
 KINDS = ("bigcode", "llama")
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import LoadError
-from worker.engine.memory import LEAST_POSITIONS, free_bytes, room, taken_bytes
+from worker.engine.attention.slots import Layer, Slots
+from worker.engine.loading.memory import LEAST_POSITIONS, free_bytes, room, taken_bytes
+from worker.engine.loading.progress import watched
 from worker.engine.options import Options
-from worker.engine.progress import watched
-from worker.engine.slots import Layer, Slots
 
 CPU = torch.device("cpu")
 LAYERS = (Layer(heads=1, dim=128, dtype=torch.float16, device=CPU),) * 40
@@ -56,7 +56,7 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Inside a container the machine's memory is not ours; pages that are only cached are."""
     (tmp_path / "memory.max").write_text("1000000\n", "ascii")
     (tmp_path / "memory.stat").write_text("file 900000\nanon 400000\n", "ascii")
-    monkeypatch.setattr("worker.engine.memory.GROUP", tmp_path)
+    monkeypatch.setattr("worker.engine.loading.memory.GROUP", tmp_path)
 
     assert free_bytes(CPU) == 600_000
 

@@ -8,11 +8,11 @@ import torch
 
 from tests.support.recording import Recorder
 from tests.support.running import generated, mixed, run
-from worker.engine.memory import NODES, recorded
+from worker.engine.attention.slots import Layer, Slots
+from worker.engine.loading.memory import NODES, recorded
+from worker.engine.loading.weights import Loaded
 from worker.engine.options import Options
-from worker.engine.slots import Layer, Slots
 from worker.engine.warming import warmed
-from worker.engine.weights import Loaded
 
 Models = Callable[[str], Loaded]
 

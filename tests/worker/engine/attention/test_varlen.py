@@ -1,0 +1,105 @@
+"""Chunks read by `varlen_attn`: what it is given is right, and where it is wrong it is not used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.support.running import Fresh, generated, mixed, run
+from worker.engine.attention.varlen import Varlen, varlen
+from worker.engine.loading.weights import Loaded
+
+Models = Callable[[str], Loaded]
+
+
+def by_the_book(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *bounds: Any,
+    scale: float,
+    window_size: Any,
+    **_: Any,
+) -> Tensor:
+    """
+    Do what torch's documentation says of `varlen_attn`, token by token, for one sequence.
+
+    `window_size` are the positions seen to the left and to the right of a token's own; -1 is all.
+    """
+    first_queries, first_keys, most_queries, most_keys = bounds
+    assert first_queries.tolist() == [0, len(query)] == [0, most_queries]
+    assert first_keys.tolist() == [0, len(key)] == [0, most_keys]
+    assert window_size[1] == 0
+    found = torch.empty_like(query)
+    served = query.shape[1] // key.shape[1]
+    for row in range(len(query)):
+        at = len(key) - len(query) + row
+        span = slice(0 if window_size[0] < 0 else max(0, at - window_size[0]), at + 1)
+        for head in range(query.shape[1]):
+            scores = key[span, head // served] @ query[row, head] * scale
+            found[row, head] = scores.softmax(0) @ value[span, head // served]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
+def test_chunks_are_read_as_they_are_read_otherwise(
+    models: Models, fresh: Fresh, kind: str
+) -> None:
+    """One, two and four query heads a key-value head, and a sliding window."""
+    model = models(kind)
+    requests = mixed(model.about.vocabulary, 90, 4)
+    engine = fresh(kind, slots=3, budget=32)
+    told: list[str] = []
+    calls: list[int] = []
+
+    def counted(query: Tensor, *rest: Any, **options: Any) -> Tensor:
+        calls.append(len(query))
+        return by_the_book(query, *rest, **options)
+
+    engine.forward.varlen = Varlen(counted, told.append)
+
+    replies = run(engine, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert len(calls) > 4
+    assert told == ["chunks of prompts are read by varlen_attn"]
+
+
+def _wide(*tensors: Any, window_size: Any, **options: Any) -> Tensor:
+    return by_the_book(*tensors, window_size=(window_size[0] + 1, 0), **options)
+
+
+def _missing(*_: Any, **__: Any) -> Tensor:
+    raise TypeError("unexpected keyword argument 'enable_gqa'")
+
+
+@pytest.mark.parametrize(("function", "why"), [(_wide, "it is off by"), (_missing, "TypeError")])
+def test_what_is_wrong_is_not_used(models: Models, fresh: Fresh, function: Any, why: str) -> None:
+    """A window that counts otherwise, a torch that knows no such option: one line, SDPA."""
+    model = models("mistral")
+    requests = mixed(model.about.vocabulary, 90, 4)
+    engine = fresh("mistral", slots=3, budget=32)
+    told: list[str] = []
+    engine.forward.varlen = Varlen(function, told.append)
+
+    replies = run(engine, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    [line] = told
+    assert line.startswith(f"chunks of prompts are read by SDPA: {why}")
+
+
+def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: Fresh) -> None:
+    """On a CPU it raises, and nothing is lost."""
+    told: list[str] = []
+    engine = fresh("bigcode", budget=32)
+    engine.forward.varlen = varlen(told.append)
+    [request] = mixed(448, 90, 1)
+
+    replies = run(engine, [request])
+
+    assert len(replies[request.id].ids) == request.sampling.max_new_tokens
+    [line] = told
+    assert line.startswith("chunks of prompts are read by SDPA: ")

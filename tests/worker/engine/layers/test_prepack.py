@@ -1,0 +1,120 @@
+"""Prepacked layers say what the plain ones say, to the last few bits."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from tests.support.checkpoints import tiny_bigcode, tiny_llama
+from worker.engine.layers import points
+from worker.engine.layers.prepack import Prepacked, prepack
+
+CLOSE = 1e-4
+
+
+@pytest.mark.parametrize("checkpoint", [tiny_bigcode, tiny_llama])
+def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
+    """All linear layers are replaced, the head that shares the embedding's weights too."""
+    plain = AutoModelForCausalLM.from_pretrained(checkpoint())
+    packed = copy.deepcopy(plain)
+    ids = torch.arange(1, 200).view(1, -1) % 448
+
+    count = prepack(packed)
+
+    assert count == sum(type(layer) is nn.Linear for layer in plain.modules()) > 0
+    assert not any(type(layer) is nn.Linear for layer in packed.modules())
+    with torch.inference_mode():
+        for length in (1, 7, 199):
+            expected = plain(ids[:, :length]).logits
+            assert (packed(ids[:, :length]).logits - expected).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize("turned", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [0, 1, 2, 8, 33, 100])
+def test_a_layer_takes_any_number_of_rows(rows: int, *, bias: bool, turned: bool) -> None:
+    """The number that the layout was made for is a hint, and so is a second layout."""
+    layer = nn.Linear(48, 96, bias=bias)
+    given = torch.randn(1, rows, 48)
+    with torch.inference_mode():
+        found = Prepacked(layer, turned=turned)(given)
+        assert found.shape == (1, rows, 96)
+        assert torch.allclose(found, layer(given), rtol=0, atol=CLOSE)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
+    """What lies between two widths is filled up, what is beyond them takes more images."""
+    layer = nn.Linear(48, 96, bias=bias)
+    packed = Prepacked(layer, turned=True, ways=(4, 8, 4, 16, 0, 8, 28))
+    with torch.inference_mode():
+        for rows in (*range(42), 65, 100):
+            given = torch.randn(1, rows, 48)
+            found = packed(given)
+            assert found.shape == (1, rows, 96)
+            assert torch.allclose(found, layer(given), rtol=0, atol=CLOSE)
+
+
+def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
+    """The zeros beside it, or its neighbours, change no bit of it."""
+    packed = Prepacked(nn.Linear(48, 96), turned=True, ways=(8, 8))
+    given = torch.randn(1, 8, 48)
+    with torch.inference_mode():
+        whole = packed(given)
+        for rows in range(2, 8):
+            assert torch.equal(packed(given[:, :rows]), whole[:, :rows])
+
+
+def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
+    """Whichever is faster here, each number of rows has its way."""
+    layer = nn.Linear(1024, 4096)
+    network = nn.Sequential(copy.deepcopy(layer))
+    prepack(network, layer.weight.nbytes)
+    packed = network[0]
+    assert isinstance(packed, Prepacked)
+    with torch.inference_mode():
+        ways = points.tried(layer.weight, partial(nn.functional.linear, weight=layer.weight))
+        assert len(ways) == len(points.COUNTS)
+        for found in (packed, Prepacked(layer, turned=True, ways=ways)):
+            for rows in (1, 3, 8, 33, 257):
+                given = torch.randn(rows, 1024)
+                assert (found(given) - layer(given)).abs().max() < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("rows", "width"), [(2, 4), (4, 4), (5, 8), (8, 8), (9, 0), (12, 0), (13, 4), (16, 4), (17, 0)]
+)
+def test_a_number_of_rows_goes_the_way_of_the_next_one_that_was_tried(
+    rows: int, width: int
+) -> None:
+    """Beyond those that were tried it is the other way."""
+    assert points.width(rows, (4, 8, 0, 4)) == width
+
+
+@pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
+def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> None:
+    """All of them or none: two layers of 8 x 16 weights of four bytes each."""
+    network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+    prepack(network, spare)
+    kept = [value for layer in network.modules() for value in vars(layer).values()]
+
+    assert sum(isinstance(value, torch.Tensor) for value in kept) == 2 * copies
+
+
+def test_other_numbers_are_left_alone() -> None:
+    """Half precision keeps torch's own layers, and so does a network without any."""
+    assert prepack(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
+    assert prepack(nn.Sequential(nn.ReLU())) == 0
+
+
+def test_operators_that_refuse_leave_the_network_as_it_is() -> None:
+    """A layer that cannot be laid out, as one without inputs, keeps everybody plain."""
+    with pytest.warns(UserWarning, match="zero-element"):
+        network = nn.Sequential(nn.Linear(0, 8), nn.Linear(8, 8))
+    assert prepack(network) == 0
+    assert type(network[1]) is nn.Linear

@@ -1,0 +1,103 @@
+"""The last layer works for no token from which nothing is chosen, and nobody can tell."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.support.running import GREEDY, run
+from worker.engine import Request
+from worker.engine.attention.slots import Slots
+from worker.engine.batching import Batching
+from worker.engine.layers.spared import Spared, spare, spared, wanting
+from worker.engine.loading.weights import Loaded
+
+
+class Counted(nn.Module):
+    """Doubles tokens, and counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the doubles."""
+        self.tokens += tokens.shape[1]
+        return 2 * tokens
+
+
+def test_only_wanted_tokens_are_worked_on() -> None:
+    """The others are zeros; without a wish all are wanted, and after one again."""
+    inner = Counted()
+    network = nn.Sequential(Spared(inner))
+    tokens = torch.ones(1, 5, 3)
+
+    with wanting(spared(network), torch.tensor([1, 4])):
+        found = network(tokens)
+    with wanting(spared(network), torch.tensor([], dtype=torch.long)):
+        nothing = network(tokens)
+
+    assert found[0, :, 0].tolist() == [0, 2, 0, 0, 2]
+    assert not nothing.any()
+    assert inner.tokens == 2
+    assert torch.equal(network(tokens), 2 * tokens)
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama"])
+def test_a_long_prompt_is_fed_to_the_last_layer_in_part(
+    models: Callable[[str], Loaded], kind: str
+) -> None:
+    """One token of 60 is chosen from; the reply is that of an engine that works for all."""
+    model = models(kind)
+    parts = spared(model.network)
+    assert len(parts) == 1
+    [part] = parts
+    inner, counted = part.inner, Counting(part.inner)
+    slots = Slots(model.slots.layers, 1, model.about.positions)
+    engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
+    asked = Request("a", tuple(range(30, 90)), GREEDY)
+    try:
+        part.inner = counted
+        found = run(engine, [asked])["a"]
+    finally:
+        part.inner = inner
+
+    assert counted.tokens == len(found.ids)
+
+
+class Counting(nn.Module):
+    """Counts the tokens that a part is given."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self._part = part
+        self.tokens = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return what the part returns."""
+        self.tokens += tokens.shape[1]
+        found: Tensor = self._part(tokens)
+        return found
+
+
+def test_a_network_of_another_build_is_left_alone() -> None:
+    """Without layers in the usual place there is nothing to spare."""
+    network = nn.Sequential(nn.Linear(2, 2))
+    spare(network)
+
+    assert not spared(network)
+
+
+def test_a_part_that_needs_more_than_tokens_is_left_alone() -> None:
+    """Some architectures hand the residual in as well."""
+    layer, inner = nn.Module(), nn.Bilinear(3, 3, 3)
+    layer.mlp = inner
+    network = nn.Module()
+    network.model = nn.Module()
+    network.model.layers = nn.ModuleList([layer])
+    vars(network).update(config=SimpleNamespace(hidden_size=3), dtype=torch.float32)
+    spare(network)
+
+    assert layer.mlp is inner

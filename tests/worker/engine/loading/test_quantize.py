@@ -1,0 +1,96 @@
+"""Smaller weights: what they need, how large they are, and that they still know the answers."""
+
+from importlib.util import find_spec
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from tests.support.checkpoints import taught_checkpoint
+from tests.support.running import GREEDY, run
+from worker.engine import LoadError, Request
+from worker.engine.batching import Batching
+from worker.engine.loading.quantize import KINDS, quantization, quantized
+from worker.engine.loading.weights import Loaded, load
+from worker.engine.options import Options
+
+STARCHAT = {
+    "n_embd": 6144,
+    "n_head": 48,
+    "n_layer": 40,
+    "n_inner": 24576,
+    "n_positions": 8192,
+    "vocab_size": 49156,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+def loaded(quantize: str | None) -> Loaded:
+    """Load the model that knows a few answers."""
+    directory = taught_checkpoint()
+    options = Options(model=str(directory), slots=2, quantize=quantize)
+    return load(directory, options, lambda _stage, _done: None)
+
+
+def installed(name: str) -> pytest.MarkDecorator:
+    """Run only where the package of a kind is installed."""
+    package = KINDS[name].package
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("int8", 15.5e9, 16.5e9), ("nf4", 8e9, 9e9)])
+def test_starchat_becomes_small_enough_for_24_gb(name: str, least: float, most: float) -> None:
+    """Of 31 GB in bfloat16 about 16 remain with 8 bits, about 9 with 4."""
+    with torch.device("meta"):
+        config = AutoConfig.for_model("gpt_bigcode", **STARCHAT)
+        network = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+
+    assert least < quantized(name, network, torch.bfloat16) < most
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_missing_package_is_named(name: str) -> None:
+    """The operator reads what to install."""
+    if find_spec(KINDS[name].package) is not None:
+        pytest.skip("it is installed")
+    with pytest.raises(LoadError, match=rf"needs the package \w+: pip install '.*\[{name}\]'"):
+        loaded(name)
+
+
+def test_another_kind_is_refused() -> None:
+    """There are two."""
+    with pytest.raises(LoadError, match="quantize must be int8 or nf4, not int3"):
+        quantization("int3", torch.float32)
+
+
+def test_without_a_kind_nothing_is_quantised() -> None:
+    """The weights stay what they are."""
+    assert quantization(None, torch.float32) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        pytest.param("int8", 0.2, marks=installed("int8")),
+        pytest.param("nf4", 2.0, marks=installed("nf4")),
+    ],
+)
+def test_a_quantised_model_serves_and_says_nearly_the_same(name: str, close: float) -> None:
+    """Through the engine's own attention; the probe at the load has compared that already."""
+    plain, small = loaded(None), loaded(name)
+    ids = torch.arange(30, 60)[None]
+    with torch.inference_mode():
+        said = [
+            AutoModelForCausalLM.from_pretrained(
+                taught_checkpoint(), quantization_config=quantization(kind, torch.float32)
+            )(ids).logits
+            for kind in (None, name)
+        ]
+    assert (said[0] - said[1]).abs().mean() < close
+    assert small.about.dtype == name
+    for model in (plain, small):
+        engine = Batching(model.network, model.slots, vocabulary=model.about.vocabulary, budget=64)
+        reply = run(engine, [Request("a", tuple(range(30, 60)), GREEDY)])["a"]
+        assert reply.failure is None
+        assert reply.ids

@@ -1,0 +1,313 @@
+"""What is loaded, and the one line that an operator reads where it cannot be."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    Gemma2Config,
+    MambaConfig,
+    PretrainedConfig,
+)
+
+from tests.support.checkpoints import tiny_bigcode, tiny_llama
+from tests.support.ggufs import tiny_gguf
+from tests.support.running import GREEDY, run
+from tests.support.tokenizers import small_tokenizer_dir
+from worker.engine import LoadError, Request
+from worker.engine.batching import Batching
+from worker.engine.loading.weights import Loaded, check_placement, load
+from worker.engine.locate import locate
+from worker.engine.options import Options, cache_directory
+
+Progress = list[tuple[str, float]]
+
+
+def loaded(directory: Path, **options: Any) -> Loaded:
+    """Load a directory with few slots."""
+    return load(directory, Options(model=str(directory), slots=2, **options), _silent)
+
+
+def _silent(_stage: str, _done: float) -> None:
+    pass
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A tiny checkpoint that a test may break."""
+    return shutil.copytree(tiny_bigcode(), tmp_path / "model")
+
+
+def test_a_checkpoint_says_what_it_is(checkpoint: Path) -> None:
+    """The parent learns positions, vocabulary, ends, device and type of the numbers."""
+    about = loaded(checkpoint).about
+
+    assert about.directory == checkpoint
+    assert (about.positions, about.vocabulary, about.eos) == (256, 448, (0,))
+    assert (about.device, about.dtype, about.slots) == ("cpu", "float32", 2)
+
+
+def test_weights_that_found_no_room_on_the_device_are_refused(tmp_path: Path) -> None:
+    """Where accelerate has to leave weights on a disk, the worker says that they do not fit."""
+    spilt = AutoModelForCausalLM.from_pretrained(
+        tiny_bigcode(),
+        device_map="auto",
+        max_memory={"cpu": 100_000},
+        offload_folder=tmp_path,
+    )
+    with pytest.raises(LoadError, match="do not fit on cpu"):
+        check_placement(spilt, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("named", "eos"), [([5, 0], (5, 0)), (7, (7,))])
+def test_the_ends_of_a_reply_are_those_of_the_checkpoint(
+    checkpoint: Path, named: object, eos: tuple[int, ...]
+) -> None:
+    """One id or several."""
+    (checkpoint / "generation_config.json").write_text(json.dumps({"eos_token_id": named}), "utf-8")
+
+    assert loaded(checkpoint).about.eos == eos
+
+
+def test_a_checkpoint_may_name_no_end(checkpoint: Path) -> None:
+    """Then the caller's own stop ids are all there is."""
+    (checkpoint / "generation_config.json").unlink()
+    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
+    (checkpoint / "config.json").write_text(json.dumps(config | {"eos_token_id": None}), "utf-8")
+
+    assert loaded(checkpoint).about.eos == ()
+
+
+def test_bfloat16_is_close_to_float32(checkpoint: Path) -> None:
+    """The same weights in fewer bits, in the slots too."""
+    model = loaded(checkpoint, dtype="bfloat16")
+
+    replies = run(
+        Batching(model.network, model.slots, vocabulary=448, budget=64),
+        [Request("a", (1, 2, 3), GREEDY)],
+    )
+
+    assert model.about.dtype == "bfloat16"
+    assert model.slots.layer(0).dtype == torch.bfloat16
+    assert len(replies["a"].ids) == 24
+
+
+def test_fewer_positions_may_be_asked_for(checkpoint: Path) -> None:
+    """The window can be shortened, not stretched."""
+    assert loaded(checkpoint, positions=100).about.positions == 100
+    assert loaded(checkpoint, positions=9999).about.positions == 256
+
+
+def _broken(name: str, text: str | None) -> Callable[[Path], None]:
+    def damage(directory: Path) -> None:
+        (directory / name).unlink()
+        if text is not None:
+            (directory / name).write_text(text, "utf-8")
+
+    return damage
+
+
+def _foreign(fields: dict[str, object]) -> Callable[[Path], None]:
+    return _broken("config.json", json.dumps(fields))
+
+
+def _huge(directory: Path) -> None:
+    with (directory / "more.safetensors").open("wb") as file:
+        file.truncate(2**42)
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (_broken("config.json", None), "no readable config.json"),
+        (_broken("config.json", "{"), "config.json"),
+        (_broken("model.safetensors", None), "no weights in safetensors format"),
+        (_broken("model.safetensors", "not weights"), "transformers cannot load"),
+        (_broken("tokenizer.json", None), "no tokenizer.json"),
+        (_foreign({"model_type": "gpt_bigcode", "n_positions": "many"}), "refuses config.json"),
+        (_foreign({"model_type": "nonesuch"}), "'nonesuch' is unknown"),
+        (_foreign({"model_type": "own", "auto_map": {}}), "own code, which is never run"),
+        (_huge, "GB are free on cpu; STARCHAT_QUANTIZE=int8 or nf4"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
+    checkpoint: Path, damage: Callable[[Path], None], line: str
+) -> None:
+    """The line says what is wrong with it."""
+    damage(checkpoint)
+
+    with pytest.raises(LoadError, match=line) as caught:
+        loaded(checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"device": "cuda:7"}, "cuda:7 was asked for and is not there"),
+        ({"device": "abacus"}, "device must be"),
+        ({"device": "meta"}, "device must be"),
+        ({"dtype": "int8"}, "dtype must be"),
+        ({"dtype": "float64"}, "dtype must be"),
+        ({"cache_bytes": 1000}, "for keys and values"),
+    ],
+)
+def test_options_that_cannot_be_met_are_one_line(
+    checkpoint: Path, options: dict[str, object], line: str
+) -> None:
+    """The line names the option's value and what would do."""
+    with pytest.raises(LoadError, match=line):
+        loaded(checkpoint, **options)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("layer_types", ["full_attention", "chunked_attention"]), ("is_causal", False)],
+)
+def test_an_attention_of_another_kind_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    """Even in an architecture that is served otherwise."""
+    directory = shutil.copytree(tiny_llama(), tmp_path / "model")
+    config = json.loads((directory / "config.json").read_text("utf-8"))
+    (directory / "config.json").write_text(json.dumps(config | {field: value}), "utf-8")
+
+    with pytest.raises(LoadError, match="does not serve"):
+        loaded(directory)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BloomConfig(vocab_size=448, hidden_size=32, n_layer=2, n_head=2),
+        Gemma2Config(
+            vocab_size=448,
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=16,
+        ),
+        MambaConfig(vocab_size=448, hidden_size=32, num_hidden_layers=2, state_size=4),
+    ],
+    ids=["bias by distance", "soft cap", "no attention"],
+)
+def test_an_architecture_that_slots_cannot_hold_is_refused(
+    tmp_path: Path, config: PretrainedConfig
+) -> None:
+    """Rather no answer than a wrong one."""
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
+    small_tokenizer_dir(tmp_path)
+
+    with pytest.raises(LoadError):
+        loaded(tmp_path)
+
+
+def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
+    """The second start finds what the first has written, with tokenizer and chat template."""
+    file = tiny_gguf(tmp_path / "tiny.Q4_1.gguf")
+    options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
+    first: Progress = []
+    second: Progress = []
+
+    model = load(file, options, lambda *step: first.append(step))
+    again = load(file, options, lambda *step: second.append(step))
+
+    directory = model.about.directory
+    assert again.about == model.about
+    assert "converting" in dict(first)
+    assert "converting" not in dict(second)
+    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
+    told = json.loads((directory / "tokenizer_config.json").read_text("utf-8"))
+    assert "im_start" in told["chat_template"]
+    assert (directory / "tokenizer.json").is_file()
+    assert (model.about.positions, model.about.eos) == (128, (2,))
+    both = [
+        run(Batching(m.network, m.slots, vocabulary=36, budget=8), [Request("a", (3, 4), GREEDY)])
+        for m in (model, again)
+    ]
+    assert both[0] == both[1]
+    assert both[0]["a"].ids
+
+
+def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
+    """Whoever is second takes what the first has written."""
+    file = tiny_gguf(tmp_path / "tiny.gguf")
+    options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
+    others: list[Path] = []
+
+    def overtaken(stage: str, done: float) -> None:
+        if (stage, done) == ("converting", 0.7):
+            others.append(load(file, options, _silent).about.directory)
+
+    model = load(file, options, overtaken)
+
+    assert others == [model.about.directory]
+    assert list((tmp_path / "converted").iterdir()) == others
+
+
+def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path) -> None:
+    """And leaves nothing behind in the cache."""
+    file = tmp_path / "broken.gguf"
+    file.write_bytes(b"GGUF, or so it says")
+    options = Options(model=str(file), converted=str(tmp_path / "converted"))
+
+    with pytest.raises(LoadError, match="cannot be converted"):
+        load(file, options, _silent)
+    assert list((tmp_path / "converted").iterdir()) == []
+
+
+def test_paths_are_found_before_the_hub(tmp_path: Path) -> None:
+    """A directory and a file are taken as they are."""
+    file = tmp_path / "x.gguf"
+    file.touch()
+
+    assert locate(Options(model=str(tmp_path)), _silent) == tmp_path
+    assert locate(Options(model=str(file)), _silent) == file
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "nowhere", "/a/b", "x.gguf", "a/b/c"])
+def test_a_path_to_nothing_is_one_line(model: str) -> None:
+    """What cannot be a hub id is not looked for there."""
+    with pytest.raises(LoadError, match="there is no"):
+        locate(Options(model=model), _silent)
+
+
+def test_a_hub_id_that_was_fetched_before_is_found_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker starts from the hub's cache when the hub is out of reach."""
+    hub = tmp_path / "hub"
+    snapshot = hub / "models--team--model" / "snapshots" / "abc"
+    shutil.copytree(tiny_llama(), snapshot)
+    refs = hub / "models--team--model" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("abc", "ascii")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    assert locate(Options(model="team/model"), _silent) == snapshot
+
+
+def test_a_hub_id_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line names the model and the revision that was asked for."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    with pytest.raises(LoadError, match="team/absent at revision v2"):
+        locate(Options(model="team/absent", revision="v2"), _silent)
+
+
+def test_converted_checkpoints_are_kept_in_the_users_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the options do not say otherwise."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_directory() == Path("/somewhere/starchat")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_directory() == Path.home() / ".cache" / "starchat"

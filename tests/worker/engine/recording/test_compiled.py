@@ -1,0 +1,103 @@
+"""Compiled layers say what plain ones say, and nobody needs a compiler."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from tests.support.checkpoints import POSITIONS, tiny_bigcode
+from tests.support.recording import Recorder, recorded
+from tests.support.running import generated, mixed, run
+from worker.engine.attention.probe import probe
+from worker.engine.attention.slots import Slots
+from worker.engine.batching import Batching
+from worker.engine.layers.spared import Spared
+from worker.engine.loading.weights import Loaded
+from worker.engine.recording.buckets import Buckets
+from worker.engine.recording.compiled import Compiled
+from worker.engine.recording.graphs import Graphs
+
+Models = Callable[[str], Loaded]
+
+PARTS = 4
+"""A layer is compiled in so many, before, beside and behind its attention."""
+
+
+@contextmanager
+def alike(network: nn.Module) -> Iterator[None]:
+    """Let the last layer be built like the others, as it is on a GPU."""
+    spared = [part for part in network.modules() if isinstance(getattr(part, "mlp", 0), Spared)]
+    parts = [(layer, layer.mlp) for layer in spared]
+    for layer, part in parts:
+        layer.mlp = part.inner  # type: ignore[assignment]
+    yield
+    for layer, part in parts:
+        layer.mlp = part
+
+
+def test_compiled_layers_say_the_same(models: Models) -> None:
+    """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
+    model = models("llama")
+    requests = mixed(model.about.vocabulary, model.about.positions, 2)
+    ours = recorded(model, slots=1)
+    compiled: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
+        compiled.append(len(graph.graph.nodes))
+        return graph
+
+    ours.graphs.faster = Compiled(model.network, backend)
+    first = next(layer for layer in model.network.modules() if "Layer" in type(layer).__name__)
+    first.forward = own = first.forward
+
+    with alike(model.network):
+        replies = run(ours.batching, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert not ours.told
+    assert len(compiled) == PARTS * len(ours.graphs._repeats)
+    assert vars(first).pop("forward") == own, "what a library has put there is there again"
+    assert all("forward" not in vars(layer) for layer in model.network.modules())
+
+
+def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> None:
+    """One line; nothing else is given up for it."""
+    model = models("bigcode")
+    requests = mixed(model.about.vocabulary, model.about.positions, 6)
+    ours = recorded(model, slots=4)
+
+    def missing(_: torch.fx.GraphModule, __: Any) -> Any:
+        raise RuntimeError("no compiler is there")
+
+    ours.graphs.faster = Compiled(model.network, missing)
+
+    replies = run(ours.batching, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert [line.split(":")[0] for line in ours.told] == ["layers are not compiled"]
+    assert ours.recorder.repeated
+    assert not ours.graphs.off
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_layers_that_are_really_compiled_say_the_same() -> None:
+    """Torch's own compiler, on the plain layers that a GPU has."""
+    network: Any = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
+    layers = probe(network)
+    memory = Slots(layers, 3, POSITIONS)
+    told: list[str] = []
+    graphs = Graphs(network, memory, Buckets(3, POSITIONS), lambda: Recorder().record, told.append)
+    graphs.faster = Compiled(network)
+    engine = Batching(network, memory, vocabulary=448, budget=64)
+    engine.engage(graphs)
+    requests = mixed(448, POSITIONS, 6)
+
+    replies = run(engine, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(network, r) for r in requests]
+    assert not told

@@ -1,0 +1,196 @@
+"""Steps over fixed memory say what eager ones say, whoever grows beside whom, in whatever slot."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.support.recording import Traced, recorded
+from tests.support.running import GREEDY, Fresh, Reply, generated, mixed, note, run
+from worker.engine import Request, Sampling
+from worker.engine.attention.look import Look
+from worker.engine.loading.weights import Loaded
+from worker.engine.recording.buckets import Bucket
+from worker.engine.scheduling.work import Live, Work
+
+Models = Callable[[str], Loaded]
+
+MOST = 4
+"""Tokens drafted for a request in a step."""
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
+@pytest.mark.parametrize(("slots", "budget", "count"), [(7, 300, 10), (13, 90, 14)])
+def test_recorded_steps_say_what_eager_ones_say(
+    models: Models, fresh: Fresh, kind: str, slots: int, budget: int, count: int
+) -> None:
+    """Prompts of 1 to 255 tokens, greedy, in lanes of 1, 2, 4 and all slots."""
+    model = models(kind)
+    requests = mixed(model.about.vocabulary, model.about.positions, count, stop=(0, 7))
+    ours = recorded(model, slots=slots, budget=budget)
+
+    assert run(ours.batching, requests) == run(fresh(kind, slots=slots, budget=budget), requests)
+    assert ours.recorder.repeated > 20
+    assert not ours.told
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
+def test_recorded_steps_with_drafts_say_what_eager_ones_say(
+    models: Models, fresh: Fresh, kind: str
+) -> None:
+    """Greedy and sampled requests whose prompts go round; whoever may draft does."""
+    vocabulary = models(kind).about.vocabulary
+    requests = [
+        Request(
+            str(number),
+            tuple((place % (3 + number)) * 11 % vocabulary for place in range(20 + 10 * number)),
+            Sampling(70, temperature=(0, 0.1, 0.9)[number % 3], seed=number),
+        )
+        for number in range(6)
+    ]
+    expected = run(fresh(kind, slots=7), requests)
+    ours = recorded(models(kind), slots=7, drafted=MOST)
+    ours.batching.schedule.ridge = 1e6
+
+    assert run(ours.batching, requests) == expected
+    assert any(bucket.width == 1 + MOST for bucket in ours.graphs._repeats)
+    assert not ours.told
+
+
+def step(lengths: dict[int, int], drafted: int, vocabulary: int) -> list[Work]:
+    """Return a step in which the slots grow from so many tokens each, in the order given."""
+    works = []
+    for slot, length in lengths.items():
+        tokens = [(slot * 31 + at * 7) % vocabulary for at in range(length + 1)]
+        draft = tuple((slot + at) % vocabulary for at in range(drafted))
+        live = Live(Request(str(slot), tuple(tokens), GREEDY), tokens, age=0, slot=slot)
+        works.append(Work(live, length, 1, draft))
+    return works
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
+@pytest.mark.parametrize("drafted", [0, MOST])
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        {5: 0},
+        {0: 255 - MOST},
+        {6: 3, 0: 200},
+        {4: 99, 1: 0, 3: 40},
+        {6: 1, 5: 2, 4: 3, 3: 240, 2: 5, 1: 6, 0: 7},
+    ],
+    ids=["first token", "last position", "two lanes", "any lanes", "all slots"],
+)
+def test_a_step_touches_nothing_but_the_positions_that_it_feeds(
+    models: Models, kind: str, drafted: int, lengths: dict[int, int]
+) -> None:
+    """Logits and keys are those of the eager step; all else in all slots stays, to the bit."""
+    model = models(kind)
+    ours = recorded(model, slots=7, drafted=MOST)
+    works = step(lengths, drafted, model.about.vocabulary)
+    dice = torch.Generator().manual_seed(1)
+    for index in range(len(ours.slots.layers)):
+        ours.slots.layer(index).normal_(generator=dice)
+    before = [ours.slots.layer(index).clone() for index in range(len(ours.slots.layers))]
+    with torch.inference_mode():
+        expected = ours.batching.forward.plain(works).clone()
+        eager = [ours.slots.layer(index).clone() for index in range(len(before))]
+        for index, block in enumerate(before):
+            ours.slots.layer(index).copy_(block)
+        ours.graphs(works)
+        for index, block in enumerate(before):
+            ours.slots.layer(index).copy_(block)
+        found = ours.graphs(works)
+
+    assert found is not None
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert ours.recorder.repeated == 2
+    for index, block in enumerate(before):
+        fed = torch.zeros(block.shape, dtype=torch.bool)
+        for slot, length in lengths.items():
+            fed[:, slot, :, length : length + 1 + drafted] = True
+        now = ours.slots.layer(index)
+        assert torch.equal(now[~fed], block[~fed])
+        assert torch.allclose(now, eager[index], atol=1e-4)
+
+
+def test_starchats_last_positions_and_the_edge_of_a_length_are_right(models: Models) -> None:
+    """48 heads on one key-value head, up to position 8,191, with drafts over an edge."""
+    model = models("starchat-long")
+    ours = recorded(model, slots=7, drafted=MOST)
+    works = step({6: 8187, 0: 4094}, MOST, 1000)
+    dice = torch.Generator().manual_seed(1)
+    ours.slots.layer(0)[:, [0, 6]] = torch.randn(2, 2, 1, 8192, 4, generator=dice)
+    bucket = Bucket(2, 1 + MOST, 8192, whole=False)
+    with torch.inference_mode():
+        expected = ours.batching.forward.plain(works)
+        assert ours.graphs(works) is not None
+        for spread in (False, True):
+            ours.graphs._run(bucket, spread=spread)
+            found = ours.graphs._out(bucket)
+            assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+    assert list(ours.graphs._repeats) == [bucket]
+    assert ours.recorder.recorded == 2
+
+
+@pytest.mark.parametrize(("width", "served"), [(1, 1), (1, 6), (3, 4)])
+@pytest.mark.parametrize("window", [None, 5])
+def test_both_ways_to_attend_are_the_same(width: int, served: int, window: int | None) -> None:
+    """With a mask for each lane, a scale of the layer's own, several key-value heads."""
+    dice = torch.Generator().manual_seed(0)
+    look = Look(0.3, window)
+    query = torch.randn(3, 2, served * width, 8, generator=dice)
+    held = torch.randn(2, 3, 2, 20, 8, generator=dice)
+    at = torch.tensor([0, 9, 19]).view(3, 1, 1, 1)
+    added = look.added(at, 20, query.dtype)
+
+    found = look.spread(query, held, added)
+
+    assert (found - look.folded(query, held, added)).abs().max() < 1e-5
+
+
+def test_what_idle_slots_keep_of_their_threads_survives(models: Models, fresh: Fresh) -> None:
+    """A thread goes on from its slot after others have grown beside it in recorded steps."""
+    ours = recorded(models("bigcode"), slots=3)
+    thread = Request("thread", tuple(range(60)), GREEDY, scope="T1")
+    [said] = run(ours.batching, [thread]).values()
+    others = [Request(str(n), tuple(range(n, 90 + n)), GREEDY, scope="T2") for n in range(2)]
+    run(ours.batching, others)
+    following = replace(thread, id="next", prompt=(*thread.prompt, *said.ids, 1, 2, 3))
+    assert ours.batching.add(following) is None
+    ours.batching.admit()
+
+    assert ours.batching.schedule.running["next"].held == len(thread.prompt) + len(said.ids) - 1
+    replies = {"next": Reply()}
+    while ours.batching.busy:
+        note(replies, ours.batching.step())
+    assert replies == run(fresh(), [replace(following, scope="")])
+
+
+def test_a_crowd_that_drafts_runs_over_fixed_memory_without_its_drafts(models: Models) -> None:
+    """More than the widest shape holds: the schedule drafts for nobody."""
+    ours = recorded(models("bigcode"), slots=40, drafted=MOST, budget=300)
+    ours.batching.schedule.ridge = 1e6
+    requests = [Request(str(n), (5, 6, 7) * 5, Sampling(30, temperature=0)) for n in range(40)]
+
+    run(ours.batching, requests)
+
+    assert Bucket(40, 1, 256, whole=True) in ours.graphs._repeats
+    assert not any(bucket.whole and bucket.width > 1 for bucket in ours.graphs._repeats)
+
+
+def test_nothing_but_tensors_decides_what_a_recorded_step_does(models: Models) -> None:
+    """Operations written down once say the right thing to other requests at other lengths."""
+    model = models("bigcode")
+    requests = mixed(model.about.vocabulary, model.about.positions, 8, stop=(0, 7))
+    requests.append(Request("loop", (5, 6, 7) * 20, Sampling(60, temperature=0)))
+    ours = recorded(model, slots=4, drafted=MOST, recorder=Traced())
+    ours.batching.schedule.ridge = 1e6
+
+    replies = run(ours.batching, requests)
+
+    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert ours.recorder.repeated > 10 * ours.recorder.recorded
+    assert not ours.told

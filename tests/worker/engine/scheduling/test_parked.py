@@ -1,0 +1,159 @@
+"""A thread's next turn is not read from its beginning again, and no other team's ever is."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.running import GREEDY, Fresh, Reply, fed, note, run
+from worker.engine import Request
+from worker.engine.attention.slots import Slots
+from worker.engine.batching import Batching
+from worker.engine.loading.weights import Loaded
+from worker.engine.scheduling.parked import LEAST, Claim, Parked, shared
+
+FIRST = tuple(range(30, 90))
+
+
+def next_turn(reply: Reply, scope: str) -> Request:
+    """Ask again in the same thread: the earlier prompt and reply, and a few tokens more."""
+    return Request("next", (*FIRST, *reply.ids, 7, 8, 9), GREEDY, scope=scope)
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama"])
+def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: Fresh, kind: str) -> None:
+    """Prompt and reply of the first turn are held; the answer is that of a fresh engine."""
+    engine = fresh(kind)
+    first = run(engine, [Request("first", FIRST, GREEDY, scope="T1")])["first"]
+    question = next_turn(first, "T1")
+
+    read, reply = fed(engine, question)
+
+    assert read == 4  # the last token of the first reply was chosen but never fed
+    assert reply == run(fresh(kind), [question])["next"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
+def test_nothing_is_shared_across_scopes(fresh: Fresh, first: str, second: str) -> None:
+    """Another team, or a request without one, reads its prompt whole."""
+    engine = fresh()
+    reply = run(engine, [Request("first", FIRST, GREEDY, scope=first)])["first"]
+    question = next_turn(reply, second)
+
+    read, _ = fed(engine, question)
+
+    assert read == len(question.prompt)
+
+
+def test_what_is_forgotten_is_wiped_and_read_again(fresh: Fresh) -> None:
+    """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
+    engine = fresh(slots=4)
+    over = run(engine, [Request("over", FIRST, GREEDY, scope="T1")])["over"]
+    run(engine, [Request("other", (*FIRST, 5), GREEDY, scope="T2")])
+    replies = {"runs": Reply(failure=engine.add(Request("runs", FIRST[:40], GREEDY, scope="T1")))}
+    replies["beside"] = Reply(failure=engine.add(Request("beside", (1, 2), GREEDY, scope="T3")))
+    for _ in range(3):
+        note(replies, engine.step())
+
+    engine.forget("T1")
+    while engine.busy:
+        note(replies, engine.step())
+
+    assert replies["runs"] == run(fresh(), [Request("runs", FIRST[:40], GREEDY)])["runs"]
+    assert {past.scope for past in engine.schedule.free.pasts.values()} == {"T2", "T3"}
+    question = next_turn(over, "T1")
+    assert fed(engine, question)[0] == len(question.prompt)
+    other = Request("again", (*FIRST, 5, 6), GREEDY, scope="T2")
+    assert fed(engine, other)[0] == 1
+
+
+def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
+    models: Callable[[str], Loaded],
+) -> None:
+    """Keys and values are made of what people wrote."""
+    model = models("bigcode")
+    slots = Slots(model.slots.layers, 1, model.about.positions)
+    engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
+    run(engine, [Request("over", FIRST, GREEDY, scope="T1")])
+    assert all(slots.layer(index).any() for index in range(len(slots.layers)))
+
+    engine.forget("T1")
+
+    assert not any(slots.layer(index).any() for index in range(len(slots.layers)))
+
+
+def test_the_same_prompt_again_reads_one_token(fresh: Fresh) -> None:
+    """Something must be fed to know what comes next."""
+    engine = fresh()
+    again = Request("again", FIRST, GREEDY, scope="T1")
+    expected = run(engine, [again])["again"]
+
+    assert fed(engine, again) == (1, expected)
+
+
+def test_an_edited_thread_is_read_from_the_edit_on(fresh: Fresh) -> None:
+    """What comes before the edit is held still."""
+    engine = fresh()
+    run(engine, [Request("first", FIRST, GREEDY, scope="T1")])
+    edited = Request("next", (*FIRST[:40], 5, *FIRST[41:]), GREEDY, scope="T1")
+
+    read, reply = fed(engine, edited)
+
+    assert read == 20
+    assert reply == run(fresh(), [edited])["next"]
+
+
+def test_a_stopped_reply_is_remembered_too(fresh: Fresh) -> None:
+    """What was read before somebody pressed stop is not read again."""
+    engine = fresh()
+    engine.add(Request("first", FIRST, GREEDY, scope="T1"))
+    engine.step()
+    engine.stop("first")
+
+    assert fed(engine, Request("next", (*FIRST, 1), GREEDY, scope="T1"))[0] == 1
+
+
+def test_after_an_error_nothing_is_remembered(fresh: Fresh) -> None:
+    """Slots that were built anew hold nothing."""
+    engine = fresh()
+    run(engine, [Request("first", FIRST, GREEDY, scope="T1")])
+    engine.schedule.fail([])
+
+    assert fed(engine, Request("next", FIRST, GREEDY, scope="T1"))[0] == len(FIRST)
+
+
+def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() -> None:
+    """A thread that was quiet the longest is the first to be forgotten."""
+    parked = Parked({0, 1, 2})
+    for slot, name in ((1, "old"), (0, "young")):
+        parked.empty.remove(slot)
+        parked.park(slot, "T1", [len(name)] * LEAST)
+
+    assert [parked.claim("T2", [9] * 30).slot for _ in range(3)] == [2, 1, 0]
+    assert not parked
+
+
+def test_the_slot_with_the_longest_common_beginning_is_taken() -> None:
+    """Of two that fit, the better one; too short a match is none."""
+    parked = Parked(set())
+    parked.park(0, "T1", [1] * 20)
+    parked.park(1, "T1", [1] * 30)
+    parked.park(2, "T1", [*[1] * (LEAST - 1), *[2] * 30])
+
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(1, 25)
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(0, 20)
+    lost = parked.pasts[2]
+    assert parked.claim("T1", [1] * 25 + [3]) == Claim(2, lost=lost)
+
+
+tokens = st.lists(st.integers(0, 1), max_size=40)
+
+
+@given(tokens, tokens)
+def test_the_common_beginning_is_exactly_that(one: Sequence[int], other: Sequence[int]) -> None:
+    """Equal up to there, and different or at an end right after."""
+    common = shared(one, other)
+
+    assert list(one[:common]) == list(other[:common])
+    assert common in {len(one), len(other)} or one[common] != other[common]

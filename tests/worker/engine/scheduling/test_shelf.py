@@ -1,0 +1,177 @@
+"""A thread whose slot somebody else needed is not read from its beginning again either."""
+
+from typing import NoReturn
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.support.running import GREEDY, Fresh, fed, run
+from worker.engine import Request
+from worker.engine.batching import Batching
+from worker.engine.exits import DeviceLostError
+from worker.engine.scheduling.parked import LEAST, Claim, Parked, Past
+from worker.engine.scheduling.shelf import WORTH, Shelf
+
+ROOM = 2**20
+SYSTEM = tuple(range(200, 230))
+THREADS = [(*SYSTEM, *range(start, start + 60)) for start in (10, 90)]
+
+
+def said(name: str, thread: int, *more: int, scope: str = "T1") -> Request:
+    """Ask something at the end of a thread."""
+    return Request(name, (*THREADS[thread], *more), GREEDY, scope=scope)
+
+
+@pytest.mark.parametrize("kind", ["bigcode", "llama"])
+def test_two_threads_share_one_slot_and_neither_is_read_twice(fresh: Fresh, kind: str) -> None:
+    """Each comes back from the shelf; the replies are those of an engine that remembers nothing."""
+    engine = fresh(kind, slots=1, shelf=ROOM)
+    run(engine, [said("a", 0)])
+    run(engine, [said("b", 1)])
+    for turn in range(3):
+        for thread in (0, 1):
+            again = said(f"{thread}.{turn}", thread, *range(5, 7 + turn))
+            count, reply = fed(engine, again)
+            assert count == (2 if turn == 0 else 1)
+            assert reply == run(fresh(kind), [again])[again.id]
+
+
+def test_without_a_shelf_the_slot_is_all_there_is(fresh: Fresh) -> None:
+    """Only what the threads have in common is still in the slot."""
+    engine = fresh(slots=1)
+    run(engine, [said("a", 0)])
+    run(engine, [said("b", 1)])
+
+    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1 - len(SYSTEM)
+
+
+def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: Fresh) -> None:
+    """The other thread keeps its slot, as long as there is another one."""
+    engine = fresh(slots=2)
+    run(engine, [said("a", 0)])
+
+    count, reply = fed(engine, said("b", 1))
+
+    assert count == len(THREADS[1]) - len(SYSTEM)
+    assert reply == run(fresh(), [said("b", 1)])["b"]
+    assert fed(engine, said("again", 0, 5))[0] == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
+def test_the_shelf_is_not_shared_across_scopes(fresh: Fresh, first: str, second: str) -> None:
+    """Another team, or a request without one, reads its prompt whole."""
+    engine = fresh(slots=1, shelf=ROOM)
+    run(engine, [said("a", 0, scope=first)])
+    run(engine, [said("b", 1, scope="T3")])
+
+    assert fed(engine, said("again", 0, 5, scope=second))[0] == len(THREADS[0]) + 1
+
+
+def test_what_is_forgotten_leaves_the_shelf_too(fresh: Fresh) -> None:
+    """And no number of it stays behind."""
+    engine = fresh(slots=1, shelf=ROOM)
+    run(engine, [said("a", 0)])
+    run(engine, [said("b", 1, scope="T2")])
+    [kept] = engine.shelf._kept.values()
+
+    engine.forget("T1")
+
+    assert len(engine.shelf) == 0
+    assert not any(block.any() for block in kept.blocks)
+    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1
+
+
+def test_a_shelf_that_is_full_forgets_the_oldest(fresh: Fresh) -> None:
+    """The bytes are counted as they are."""
+    engine = fresh(slots=1)
+    one = (len(THREADS[0]) + GREEDY.max_new_tokens) * engine._slots.position_bytes
+    engine = fresh(slots=1, shelf=one)
+    for name in ("a", "b", "a2"):
+        run(engine, [Request(name, (ord(name[-1]), *THREADS[0]), GREEDY, scope=name)])
+
+    assert [kept.past.scope for kept in engine.shelf._kept.values()] == ["b"]
+    [kept] = engine.shelf._kept.values()
+    assert engine.shelf.size == sum(block.nbytes for block in kept.blocks) <= one
+
+
+class Lost(list[Tensor]):
+    """Keys and values in memory that the device has no more."""
+
+    def __iter__(self) -> NoReturn:
+        """Fail as CUDA does."""
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+
+@pytest.fixture
+def shelved(fresh: Fresh) -> Batching:
+    """An engine with one thread in its slot and one on its shelf."""
+    engine = fresh(slots=1, shelf=ROOM)
+    run(engine, [said("a", 0)])
+    run(engine, [said("b", 1)])
+    return engine
+
+
+def test_what_comes_back_broken_costs_no_reply(fresh: Fresh, shelved: Batching) -> None:
+    """The thread is read again, and what else was kept is given up."""
+    [kept] = shelved.shelf._kept.values()
+    kept.blocks.pop()
+
+    count, reply = fed(shelved, said("again", 0, 5))
+
+    assert count == len(THREADS[0]) + 1
+    assert reply == run(fresh(), [said("again", 0, 5)])["again"]
+    assert len(shelved.shelf) == 0
+
+
+def test_a_device_that_is_lost_there_is_lost(shelved: Batching) -> None:
+    """Nobody goes on with a context that is broken."""
+    [kept] = shelved.shelf._kept.values()
+    shelved.shelf.put(kept.past, Lost(), 0)
+    shelved.shelf._kept.pop(0)
+    shelved.add(said("again", 0, 5))
+
+    with pytest.raises(DeviceLostError):
+        shelved.step()
+
+
+def test_a_past_that_has_merely_begun_alike_stays_where_it_is() -> None:
+    """It is the source of a copy, and taken itself only where there is no other slot."""
+    parked = Parked({2})
+    parked.park(0, "T1", [1] * 20 + [2] * 30)
+    old = Past("T2", (3,) * LEAST)
+    parked.pasts = {1: old, **parked.pasts}
+    prompt = [1] * 20 + [4] * 5
+
+    assert parked.claim("T1", prompt) == Claim(2, 20, source=0)
+    assert parked.claim("T1", prompt) == Claim(1, 20, source=0, lost=old)
+    assert parked.claim("T1", prompt) == Claim(0, 20, lost=Past("T1", (1,) * 20 + (2,) * 30))
+
+
+def test_the_longest_common_beginning_is_found() -> None:
+    """What the prompt continues leaves the shelf; what begins alike stays, as the latest."""
+    shelf: Shelf[str] = Shelf(1000)
+    shelf.put(Past("T1", (1,) * 80), "one", 300)
+    shelf.put(Past("T1", (1,) * 30 + (2,) * 60), "two", 300)
+    shelf.put(Past("T2", (1,) * 90), "other", 300)
+
+    kept, held = shelf.find("T1", [1] * 30 + [3] * 5, 0) or (None, 0)
+    assert (kept and kept.blocks, held, len(shelf)) == ("one", 30, 3)
+    kept, held = shelf.find("T1", [1] * 70, 10) or (None, 0)
+    assert (kept and kept.blocks, held, len(shelf), shelf.size) == ("one", 69, 2, 600)
+    assert shelf.find("T1", [1] * 31, 30) is None
+    assert shelf.find("", [1] * 90, 0) is None
+    shelf.put(Past("T3", (9,) * 80), "three", 500)
+    assert (len(shelf), shelf.size) == (2, 800)
+    assert shelf.find("T1", [1] * 90, 0) is None
+    assert shelf.forget("T2") == ["other"]
+    shelf.clear()
+    assert (len(shelf), shelf.size) == (0, 0)
+
+
+def test_what_is_short_or_larger_than_the_shelf_is_not_taken() -> None:
+    """It would push out what is worth more."""
+    shelf: Shelf[str] = Shelf(100)
+    assert shelf.takes(Past("T1", (1,) * WORTH), 100)
+    assert not shelf.takes(Past("T1", (1,) * WORTH), 101)
+    assert not shelf.takes(Past("T1", (1,) * (WORTH - 1)), 1)

@@ -1,0 +1,83 @@
+"""
+Attention over slots, registered with transformers so that stock model code runs on our memory.
+
+transformers hands our keyword `packed` through to this function and, for an attention it has no
+mask for, builds none. What is packed knows where its tokens' keys and values go.
+"""
+
+from typing import Any, Final, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+from worker.engine.attention.look import Look
+from worker.engine.attention.packed import Fresh
+from worker.engine.attention.slots import Layer
+
+NAME: Final = "starchat_slots"
+
+KNOWN: Final = frozenset({
+    "packed", "scaling", "sliding_window",
+    # What changes nothing here: nothing is dropped out in evaluation, positions are in `packed`.
+    "dropout", "is_causal", "output_attentions", "position_ids", "use_cache", "cache_position",
+})  # fmt: skip
+"""What a layer may ask of its attention."""
+
+
+class UnservedError(Exception):
+    """A layer asks its attention for something else; the message is its name."""
+
+
+class Fed(Protocol):
+    """The tokens that one step feeds: `Packed`, `Lanes` or `Shapes`."""
+
+    def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
+        """Store keys and values of layer `index` and attend; returns `[1, tokens, heads, dim]`."""
+        ...
+
+
+class Shapes:
+    """A row of tokens on a model's first run: attends within the row, notes the layers."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, Layer] = {}
+
+    def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
+        """See `Fed.attend`; nothing is stored."""
+        query, key, value = fresh
+        self.layers[index] = Layer(key.shape[1], key.shape[3], key.dtype, key.device)
+        return look.causal(query, key, value).transpose(1, 2)
+
+
+def register(*, apart: bool = False) -> None:
+    """Make the attention known to transformers under `NAME`; `apart` from what is compiled."""
+    kept_apart = torch.compiler.disable(attention) if apart else attention  # type: ignore[no-untyped-call]
+    AttentionInterface.register(NAME, kept_apart)
+
+
+def attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    _mask: Tensor | None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """
+    Store the keys and values of a step's tokens and attend to what their slots hold.
+
+    `query` is `[1, heads, tokens, dim]`, `key` and `value` have the key-value heads. Returns
+    `[1, tokens, heads, dim]`.
+    """
+    _refuse_unknown(options)
+    fed: Fed = options["packed"]
+    look = Look(options.get("scaling"), options.get("sliding_window"))
+    index = int(module.layer_idx)  # type: ignore[arg-type]
+    return fed.attend(index, look, (query, key, value)), None
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value is not None and name not in KNOWN:
+            raise UnservedError(name)

@@ -1,0 +1,1 @@
+"""On a GPU: steps of fixed shapes, recorded once and repeated."""

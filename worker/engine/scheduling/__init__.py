@@ -1,0 +1,1 @@
+"""Who is read, who grows and who waits in a step, and what is kept of a thread afterwards."""
