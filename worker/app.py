@@ -96,12 +96,13 @@ async def _serve(parts: Parts, orders: Orders) -> None:
 
 
 def _options(settings: Settings) -> Options:
+    weights = settings.starchat_quantization
     return Options(
         model=settings.starchat_model,
         revision=settings.starchat_revision,
         device=settings.starchat_device,
         dtype=settings.starchat_dtype,
-        quantize=None if settings.starchat_quantize == "none" else settings.starchat_quantize,
+        quantize=None if weights == "none" else weights,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
         drafted=settings.starchat_speculation,

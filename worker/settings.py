@@ -36,7 +36,7 @@ class Settings(Shared):
     starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "auto, float32, bfloat16 or float16", "Number format of the weights."
     )
-    starchat_quantize: Literal["none", "int8", "nf4"] = setting(
+    starchat_quantization: Literal["none", "int8", "nf4"] = setting(
         "none", "none, int8 or nf4", "Smaller weights for smaller cards; int8 fits 24 GB."
     )
     starchat_slots: int | None = setting(

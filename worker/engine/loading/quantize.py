@@ -54,7 +54,7 @@ def quantization(name: str | None, dtype: torch.dtype) -> Any:
     kind = _kind(name)
     if find_spec(kind.package) is None:
         raise LoadError(
-            f"STARCHAT_QUANTIZE={name} needs the package {kind.package}: "
+            f"STARCHAT_QUANTIZATION={name} needs the package {kind.package}: "
             f"pip install 'starchat-slack[{name}]'"
         )
     return kind.config(dtype)

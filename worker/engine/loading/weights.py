@@ -168,7 +168,7 @@ def _check_size(needed: int, device: torch.device, form: str) -> None:
     if needed > free:
         raise LoadError(
             f"the weights need {needed / 1e9:.1f} GB in {form} and only {free / 1e9:.1f} GB are"
-            f" free on {device}; STARCHAT_QUANTIZE=int8 or nf4 makes them smaller"
+            f" free on {device}; STARCHAT_QUANTIZATION=int8 or nf4 makes them smaller"
         )
 
 

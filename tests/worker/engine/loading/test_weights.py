@@ -133,7 +133,7 @@ def _huge(directory: Path) -> None:
         (_foreign({"model_type": "gpt_bigcode", "n_positions": "many"}), "refuses config.json"),
         (_foreign({"model_type": "nonesuch"}), "'nonesuch' is unknown"),
         (_foreign({"model_type": "own", "auto_map": {}}), "own code, which is never run"),
-        (_huge, "GB are free on cpu; STARCHAT_QUANTIZE=int8 or nf4"),
+        (_huge, "GB are free on cpu; STARCHAT_QUANTIZATION=int8 or nf4"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
