@@ -1,14 +1,18 @@
-"""In CI a test that is skipped for want of Debian's redis-server or chromium has failed."""
+"""How all tests run: which come first, what is not measured, and what a skip means in CI."""
 
 import os
+import sys
 from collections.abc import Generator
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 # How long an example takes says more about what else runs on the machine than about the product.
 settings.register_profile("shared", deadline=None)
-settings.load_profile("shared")
+# Whether a change may land is no matter of luck: CI tries the same examples each time.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
 LONG = ("worker/test_", "chaos", "e2e", "worker/engine", "corpus", "project")
 """Where the long files are. They begin first, so that none of them is left alone at the end."""
@@ -22,10 +26,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """
+    Measure no coverage where the same lines run thousands of times.
+
+    To trace them takes as long as to run them; each has a test that runs it once, too.
+    """
+    if not _repeats(item):
+        return (yield)
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+
+
+def _repeats(item: pytest.Item) -> bool:
+    test = getattr(item, "obj", None)
+    return item.get_closest_marker("repeats") is not None or is_hypothesis_test(test)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn such a skip into a failure."""
+    """Turn a skip for want of such a program into a failure: `.ci/run` has installed it."""
     report = yield
     needed = [name for name in INSTALLED if item.get_closest_marker(name)]
     if report.skipped and needed and os.environ.get("CI"):

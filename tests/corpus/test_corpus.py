@@ -40,6 +40,8 @@ LEAST = {
 
 CASES = everything()
 
+pytestmark = pytest.mark.repeats
+
 
 @pytest.fixture(scope="module")
 def starchat(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:

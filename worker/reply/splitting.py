@@ -11,6 +11,8 @@ from worker.reply.pieces import Code, Piece, Prose, Shape, Span
 SMALLEST: Final = 400
 """Less room than this is not worth the beginning of a piece."""
 JOINER: Final = "\u200d"
+WIDEST: Final = 2
+"""What a single character weighs at most: Slack counts in UTF-16."""
 
 
 def packed(pieces: Iterable[Piece], room: int, *, whole: bool) -> list[list[Piece]]:
@@ -73,7 +75,7 @@ def _prose(prose: Prose, room: int) -> tuple[Prose, Prose]:
     while rest[0].weight <= left:
         left -= rest[0].weight
         head.append(rest.pop(0))
-    if not head or (left > ELEMENT and not rest[0].link):
+    if not head or (left >= ELEMENT + WIDEST and not rest[0].link):
         end = _cut(rest[0].text, left - ELEMENT)
         head.append(replace(rest[0], text=rest[0].text[:end]))
         rest[0] = replace(rest[0], text=rest[0].text[end:])

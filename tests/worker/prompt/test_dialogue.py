@@ -20,6 +20,12 @@ CONTROLS = (*CODE, *STARCHAT)
 BENIGN = TEXTS.filter(lambda text: not any(control in text for control in CONTROLS))
 
 
+def _once(message: Message) -> str:
+    """Return a message's text, a reply without the form's line break that it begins with."""
+    reply = message.speaker is Speaker.ASSISTANT
+    return message.text.removeprefix("\n") if reply else message.text
+
+
 def conversation(*texts: str) -> tuple[Message, ...]:
     """Return messages of both sides in turn, a person's first."""
     return tuple(
@@ -44,8 +50,9 @@ def test_starchat_s_ids_are_those_of_the_literal_string(
     starchat: Checkpoint, system: str, texts: list[str]
 ) -> None:
     """On texts that spell no control token the ids are those of the whole string, encoded once."""
-    roles = ("user", "assistant")
-    turns = "".join(f"<|{roles[n % 2]}|>\n{text}<|end|>\n" for n, text in enumerate(texts))
+    turns = "".join(
+        f"<|{message.speaker}|>\n{_once(message)}<|end|>\n" for message in conversation(*texts)
+    )
     literal = f"<|system|>\n{system}<|end|>\n{turns}<|assistant|>"
     ids = starchat.dialogue.ids(conversation(*texts), system)
 

@@ -51,6 +51,7 @@ def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) ->
     assert code_lines(final(text, facts=FACTS)) == code
 
 
+@pytest.mark.repeats
 def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
     """Replies of 4,000 to 18,000 characters with code of the standard library come out whole."""
     for text, code in replies(200):

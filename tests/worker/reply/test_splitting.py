@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.reply.languages import language
+from worker.reply.parts import ELEMENT
 from worker.reply.pieces import Code, Piece, Prose, Shape, Span, Style
 from worker.reply.splitting import packed
 
@@ -48,6 +49,15 @@ def test_code_is_cut_between_lines_and_keeps_its_language(code: Code, room: int)
 
     assert "\n".join(part.text for part in parts) == code.text
     assert {part.language.name for part in parts if isinstance(part, Code)} == {"python"}
+
+
+def test_a_character_that_counts_twice_goes_over_no_edge() -> None:
+    """Where room is left for half of one, the span goes to the next message."""
+    first = Span("0" * (500 - 3 * ELEMENT - 1))
+    messages = packed([Prose((first, Span("𐀀" * 300)))], 500, whole=False)
+
+    assert len(messages) > 1
+    assert all(sum(piece.weight for piece in message) <= 500 for message in messages)
 
 
 def test_code_that_fits_a_message_is_kept_whole_where_that_is_asked_for() -> None:
