@@ -231,3 +231,12 @@ def test_what_does_not_fit_is_left_out_from_the_oldest_side(said: list[str], mos
 
     assert kept == turns[len(turns) - len(kept) :]
     assert len(kept) == 1 or (kept and size <= most)
+
+
+def test_the_last_turn_stays_and_older_ones_while_there_is_room() -> None:
+    """Two of three fit where the limit is that of two."""
+    turns = tuple(Turn(speaker=Speaker.USER, text="x" * 100, ts=ts(n)) for n in range(3))
+    size = len(turns[0].model_dump_json().encode())
+
+    assert fitting(turns, 2 * size) == turns[1:]
+    assert fitting(turns, 1) == turns[2:]
