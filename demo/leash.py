@@ -3,6 +3,7 @@ Runs a command that ends when whoever started it has ended, however that happene
 
 `python -m demo.leash PARENT SIGNAL COMMAND…` asks the kernel to send SIGNAL when the process PARENT
 is gone, and becomes COMMAND. Without it a demo that is killed would leave its children running.
+The kernel takes the thread that started it for its parent: start from one that lasts.
 """
 
 import ctypes

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -40,6 +40,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         sys.settrace(tracer)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Trace no processes either, where that holds for a whole file."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("repeats"):
+            for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+                patch.delenv(name)
+        yield
 
 
 def _repeats(item: pytest.Item) -> bool:

@@ -20,6 +20,8 @@ from tests.support.workspace import ADA, GENERAL, Workspace
 NUMBERS: Final = itertools.count(1)
 HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
 
+pytestmark = pytest.mark.repeats
+
 
 class Run:
     """One of the small bots in a workspace; it may be killed and started again."""

@@ -13,7 +13,7 @@ from tests.chaos.stage import Cast, Stage
 
 SEED = 1
 SCALE = 0.3
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.repeats]
 
 Play = Callable[[Row], Result]
 ROWS = {

@@ -27,6 +27,8 @@ TALKS: Final = ("two", "forged-turns", "controls", "pings")
 EVENTS: Final = ("unknown", "other-digits", "injected-thread", "revoked-odd", "huddle", "deleted")
 ENTRIES: Final = ("function-os.system", "pickle-2", "bomb", "deep-json", "version-2", "not-utf-8")
 
+pytestmark = pytest.mark.repeats
+
 
 class Asked(NamedTuple):
     """A case as it was put into the workspace."""
