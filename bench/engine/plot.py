@@ -13,6 +13,7 @@ COLOURS: Final = {
     "static": "#c0a060",
     "continuous": "#4c78a8",
     "vllm": "#b279a2",
+    "llama.cpp": "#54a24b",
     "ours": "#e45756",
 }
 STYLE: Final = "font-family='sans-serif' font-size='12'"

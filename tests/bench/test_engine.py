@@ -17,10 +17,12 @@ from transformers import GPTBigCodeConfig
 from bench.__main__ import main
 from bench.engine import roofline, starchat
 from bench.engine.checkpoint import TINY, checkpoint
-from bench.engine.child import loader
+from bench.engine.child import LOADERS, loader
 from bench.engine.gguf_file import gguf_file
 from bench.engine.gguf_file import name as renamed
 from bench.engine.playing import play, play_thread
+from bench.engine.plot import COLOURS
+from bench.engine.stage import PEERS
 from bench.engine.work import burst, messages, poisson
 from tests.support.recording import Recorder
 from worker.engine.recording.capture import recorder
@@ -63,6 +65,11 @@ def test_all_engines_say_the_same() -> None:
 
     assert all(replies == said["ours"] for replies in said.values())
     assert [len(reply) for reply in said["ours"].values()] == [wish.new for wish in wishes]
+
+
+def test_every_peer_can_be_loaded_and_drawn() -> None:
+    """Whoever plays has a loader and a colour."""
+    assert set(COLOURS) == set(LOADERS) == set(PEERS)
 
 
 def test_requests_of_a_stream_are_asked_when_they_arrive() -> None:
