@@ -49,7 +49,9 @@ def test_it_is_set_by_an_answer_and_goes_on(off: int) -> None:
     assert heard(clock, 900.0 + off) == pytest.approx(0, abs=0.5)
 
 
-@pytest.fixture(params=OFF)
+@pytest.fixture(
+    params=[HOUR, *(pytest.param(off, marks=pytest.mark.slow) for off in OFF if off != HOUR)]
+)
 def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
     """Open a workspace whose clock is not ours."""
     with Workspace("--ahead", str(request.param)) as running:

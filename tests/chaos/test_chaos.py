@@ -36,7 +36,9 @@ def playing(stage: Stage) -> Play:
     return lambda row: play(row, stage, crowd, SEED, SCALE)
 
 
-@pytest.mark.parametrize("name", ["B1", "B2", "W4", "R1", "S3"])
+@pytest.mark.parametrize(
+    "name", ["B1", pytest.param("B2", marks=pytest.mark.slow), "W4", "R1", "S3"]
+)
 def test_every_question_is_answered_once(playing: Play, name: str) -> None:
     """Whatever dies: one reply or one error, in its place, in the order asked."""
     result = playing(ROWS[name])
