@@ -13,7 +13,7 @@ from worker.engine.layers import points
 ROWS: Final = 8
 """How many tokens a step feeds most often; other numbers run too."""
 MANY: Final = 96
-"""From so many rows on, torch's own product is faster where it has the weights as `[in, out]`."""
+"""From so many rows on, torch's own product is faster than oneDNN's linear layer."""
 OPERATORS: Final[Any] = torch.ops.mkldnn
 WORTH: Final = 16 * 2**20
 """Bytes of weights below which nothing is gained, and nothing can be timed."""
@@ -26,9 +26,9 @@ class Prepacked(nn.Module):
     A linear layer in oneDNN's own layout; float32, `[..., in]` to `[..., out]`.
 
     The operators are those that `torch.compile` uses; they are not public, so `prepack` tries them.
-    With `turned` the weights are kept a second time as `[in, out]`, for torch's own product of a
-    single row, which then reads them from one end to the other, and of very many. With `ways` too,
-    the first layout is the convolution's (see `worker.engine.layers.points`).
+    With `turned` the weights are kept a second time, for torch's own product of a single row, which
+    then reads them in long runs, and of very many. With `ways` too, the first layout is the
+    convolution's (see `worker.engine.layers.points`).
     """
 
     def __init__(self, layer: nn.Linear, *, turned: bool = False, ways: points.Ways = ()) -> None:
@@ -38,7 +38,7 @@ class Prepacked(nn.Module):
         weight = layer.weight.detach()
         self.ways = ways if turned else ()
         self._laid_out = points.laid_out(weight) if self.ways else _for_rows(weight)
-        self._turned = weight.t().contiguous() if turned else None
+        self._turned = _turned(weight) if turned else None
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the products and the bias."""
@@ -104,13 +104,20 @@ def _ways(layers: Sequence[nn.Linear]) -> dict[torch.Size, points.Ways]:
     found, saved = {}, 0.0
     try:
         for shape, weight in one_of.items():
-            other = partial(_by_turned, turned=weight.t().contiguous(), bias=None)
+            other = partial(_by_turned, turned=_turned(weight), bias=None)
             found[shape] = ways = points.tried(weight, other)
             linear = partial(_by_rows, weight=_for_rows(weight), bias=None)
             saved += shapes[shape] * points.gain(weight, linear, ways)
     except (AttributeError, RuntimeError):
         return {}
     return found if saved > 0 else {}
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """Return `[in, out]` for a weight `[out, in]`, with the longer side in one run of memory."""
+    turned = weight.t()
+    # A single row costs what reading the weights costs, and short runs are read a quarter slower.
+    return turned if len(turned) > len(weight) else turned.contiguous()
 
 
 def _by_turned(rows: Tensor, turned: Tensor, bias: Tensor | None) -> Tensor:

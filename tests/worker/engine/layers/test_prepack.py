@@ -36,14 +36,17 @@ def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
 
 @pytest.mark.parametrize("turned", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (96, 48)])
 @pytest.mark.parametrize("rows", [0, 1, 2, 8, 33, 100])
-def test_a_layer_takes_any_number_of_rows(rows: int, *, bias: bool, turned: bool) -> None:
+def test_a_layer_takes_any_number_of_rows(
+    rows: int, inputs: int, outputs: int, *, bias: bool, turned: bool
+) -> None:
     """The number that the layout was made for is a hint, and so is a second layout."""
-    layer = nn.Linear(48, 96, bias=bias)
-    given = torch.randn(1, rows, 48)
+    layer = nn.Linear(inputs, outputs, bias=bias)
+    given = torch.randn(1, rows, inputs)
     with torch.inference_mode():
         found = Prepacked(layer, turned=turned)(given)
-        assert found.shape == (1, rows, 96)
+        assert found.shape == (1, rows, outputs)
         assert torch.allclose(found, layer(given), rtol=0, atol=CLOSE)
 
 

@@ -1,0 +1,30 @@
+"""What is chosen from a step's logits, before any filter is asked."""
+
+import torch
+
+from worker.engine import Request, Sampling
+from worker.engine.choosing import choices
+from worker.engine.scheduling.work import Live, Work
+
+
+def growing(temperature: float = 0) -> Work:
+    """Make the work of a request whose next token can be chosen."""
+    sampling = Sampling(max_new_tokens=5, temperature=temperature)
+    return Work(Live(Request("r", (1, 2, 3), sampling), [1, 2, 3], age=0), start=2, count=1)
+
+
+def test_greedy_requests_get_the_first_of_the_largest() -> None:
+    """Each row for itself, and one without a greedy neighbour's help."""
+    logits = torch.tensor([[0.0, 7.0, 1.0, 7.0], [3.0, 3.0, -1.0, 2.0]])
+
+    assert [found for _, found in choices([growing(), growing()], logits)] == [[1], [0]]
+    assert next(found for _, found in choices([growing(), growing(0.01)], logits)) == [1]
+
+
+def test_a_row_that_is_no_number_chooses_nothing() -> None:
+    """Its neighbour goes on."""
+    nothing, infinite = float("nan"), float("inf")
+    for broken in ([0.0, nothing, 1.0], [0.0, infinite, 1.0], [-infinite] * 3):
+        logits = torch.tensor([broken, [0.0, 1.0, 2.0]])
+
+        assert [found for _, found in choices([growing(), growing()], logits)] == [[], [2]]
