@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 from bot.line import Line
-from contract import beat
+from contract import wait
 from tests.chaos.asking import QUESTIONS, Crowd, Question
 from tests.chaos.following import Following
 from tests.chaos.journal import collect
@@ -94,7 +94,7 @@ class _Crowd:
             channel=channels[number % len(channels)],
         )
         place = self._accepted(question)
-        return question, place, beat.wait(place, line.workers()), monotonic()
+        return question, place, wait.estimate(place, line.workers()), monotonic()
 
     def _accepted(self, question: Question) -> int:
         (bot,) = self._stage.bots

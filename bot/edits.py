@@ -18,7 +18,7 @@ from bot.presses import AskedAgain
 from bot.revisions import Revised, Revisions
 from bot.signs import Signs
 from bot.threads import Threads
-from contract import beat
+from contract import wait
 from contract.job import Job, Thread, job_id
 
 log = structlog.get_logger()
@@ -162,7 +162,7 @@ class Edits:
     def _why_not(self, receipt: Receipt) -> str:
         if receipt.outcome is Outcome.DUPLICATE:
             return views.AT_IT
-        seconds = beat.wait(receipt.pending, self.line.workers())
+        seconds = wait.estimate(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
             return views.full(seconds)
         return views.person_full(receipt.place, seconds)

@@ -28,7 +28,7 @@ from bot.line import Line
 from bot.posting import Posting
 from bot.presses import AskedAgain
 from bot.turns import Turns
-from contract import beat
+from contract import wait
 
 log = structlog.get_logger()
 
@@ -143,7 +143,7 @@ class Listeners:
 
     def _status(self) -> str:
         workers, pending = self.line.workers(), self.line.pending()
-        return views.status(pending, workers, beat.wait(pending, workers))
+        return views.status(pending, workers, wait.estimate(pending, workers))
 
     def _show_home(self, user: str) -> None:
         self.posting.show_home(user, views.home(self._status()))

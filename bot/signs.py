@@ -22,7 +22,7 @@ from bot.outbox import Receipt
 from bot.posting import Posting
 from bot.slack import reason
 from bot.store import patiently, text
-from contract import beat, keys
+from contract import keys, wait
 from contract.job import Job
 
 log = structlog.get_logger()
@@ -72,7 +72,7 @@ class Signs:
         workers = self._line.workers()
         status = self._redis.hget(key, "status")
         held = status is not None and text(status) == "deferred"
-        return views.sign(place, workers, beat.wait(place, workers), held=held)
+        return views.sign(place, workers, wait.estimate(place, workers), held=held)
 
     def _post(self, job: Job, key: str, said: str) -> None:
         payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}

@@ -28,7 +28,7 @@ from bot.revisions import Revisions
 from bot.sessions import Sessions
 from bot.signs import Signs
 from bot.threads import Threads
-from contract import beat
+from contract import wait
 from contract.job import MAX_BYTES, Job
 
 log = structlog.get_logger()
@@ -171,7 +171,7 @@ class Turns:
             )
 
     def _decline(self, post: Posted, receipt: Receipt) -> None:
-        seconds = beat.wait(receipt.pending, self.line.workers())
+        seconds = wait.estimate(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
             self.notices.say(post, views.full(seconds))
         else:

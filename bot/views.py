@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from bot.admission import Verdict
 from bot.presses import ANSWER_AGAIN
+from contract import wait
 from contract.beat import Beat
 
 Blocks = list[dict[str, Any]]
@@ -63,7 +64,7 @@ def full(seconds: float | None) -> str:
     """Say that too much is waiting, and when to try again."""
     return (
         "So many questions are waiting that I cannot take another one now. "
-        f"Please ask again in {_span(seconds)}."
+        f"Please ask again in {wait.span(seconds)}."
     )
 
 
@@ -72,7 +73,7 @@ def person_full(waiting: int, seconds: float | None) -> str:
     questions = "One question" if waiting == 1 else f"{waiting} questions"
     return (
         f"{questions} of yours {'is' if waiting == 1 else 'are'} still waiting, and that is as "
-        f"many as one person may have. Please ask again in {_span(seconds)}."
+        f"many as one person may have. Please ask again in {wait.span(seconds)}."
     )
 
 
@@ -92,29 +93,7 @@ def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: 
     slots = sum(beat.slots for beat in ready)
     if held:
         return HELD
-    return waiting(place, seconds) if not free and place >= slots else None
-
-
-def waiting(place: int, seconds: float | None) -> str:
-    """Say where a question stands in line, and how long that may take as far as it is known."""
-    if place <= 0:
-        before = "Your question is next."
-    elif place == 1:
-        before = "One question is before yours."
-    else:
-        before = f"{place} questions are before yours."
-    if seconds is None or seconds < 1:
-        return before
-    return f"{before} I expect to start in {_span(seconds)}."
-
-
-def _span(seconds: float | None) -> str:
-    if seconds is None:
-        return "a few minutes"
-    if seconds < 55:  # noqa: PLR2004
-        return f"about {max(5, 5 * round(seconds / 5))} seconds"
-    minutes = max(1, round(seconds / 60))
-    return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+    return wait.told(place, seconds) if not free and place >= slots else None
 
 
 def notice(text: str) -> Blocks:
@@ -144,7 +123,7 @@ def status(pending: int, workers: tuple[Beat, ...], seconds: float | None) -> st
         return f"Ready: nothing is waiting, {slots} can be answered at the same time."
     said = f"Answering {busy} at the moment; {slots} can be answered at the same time."
     if seconds is not None and seconds >= 1:
-        said += f" A new question would start in {_span(seconds)}."
+        said += f" A new question would start in {wait.span(seconds)}."
     return said
 
 

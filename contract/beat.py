@@ -1,4 +1,4 @@
-"""What a worker says about itself every few seconds, and the wait that follows from it."""
+"""What a worker says about itself every few seconds."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,17 +28,3 @@ def alive(beats: dict[bytes, bytes], now: float) -> tuple[Beat, ...]:
         if now - beat.at <= BEAT_STALE:
             found.append(beat)
     return tuple(found)
-
-
-def wait(place: int, workers: tuple[Beat, ...]) -> float | None:
-    """
-    Estimate the seconds until the job with `place` jobs before it starts.
-
-    With `s` slots and a measured `t` seconds per reply, `s` jobs finish every `t` seconds, so the
-    wait is `max(0, place - s + 1) * t / s`. `None` where no worker has measured its pace yet.
-    """
-    slots = sum(beat.slots for beat in workers)
-    paces = [beat.pace for beat in workers if beat.pace is not None]
-    if not slots or not paces:
-        return None
-    return max(0, place - slots + 1) * (sum(paces) / len(paces)) / slots

@@ -39,30 +39,6 @@ def serve(workspace: Workspace, redis: Redis, bot: Process) -> None:
     until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
 
 
-def acknowledged(workspace: Workspace, stamps: list[str]) -> None:
-    """Wait until the bot has acknowledged these messages: else they come again, to the next bot."""
-
-    def over() -> bool:
-        found = [workspace.envelopes(ts) for ts in stamps]
-        return all(sent and all(e["acked_at"] for e in sent) for sent in found)
-
-    until(over, what="the acknowledgements")
-
-
-def given_up(workspace: Workspace, *stamps: str) -> None:
-    """Let the clock run until Slack delivers these messages no more."""
-    workspace.clock(speed=2000)
-
-    def over() -> bool:
-        tries = [workspace.envelopes(ts) for ts in stamps]
-        return all(max((e["attempt"] for e in found), default=0) == 3 for found in tries)
-
-    until(over, what="the last delivery")
-    workspace.clock(speed=1)
-    envelopes = [e for ts in stamps for e in workspace.envelopes(ts)]
-    until(lambda: all(e["failure"] for e in envelopes) or None, what="its failure")
-
-
 Asked = list[tuple[str, str]]
 
 
@@ -101,10 +77,10 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
         serve(workspace, redis, bot)
         root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
         until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
-        acknowledged(workspace, [root])
+        workspace.settle(root)
         bot.kill()
     unseen = workspace.post(ADA, GENERAL, "and in Rust?", root)
-    given_up(workspace, unseen)
+    workspace.give_up(unseen)
     workspace.faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
     with started(workspace, server) as bot:
         bot.wait_for("connected")
@@ -127,12 +103,12 @@ def test_each_question_of_an_outage_is_taken_in_once(
         followed = workspace.post(ADA, PYTHON, "@StarChat what is a mutex?")
         until(lambda: len(pending(redis)) == 2, what="two jobs")
         until(lambda: redis.exists(keys.session(TEAM, PYTHON, followed)), what="the session")
-        acknowledged(workspace, [before, followed])
+        workspace.settle(before, followed)
         finish(redis, job_id(TEAM, GENERAL, before))
         bot.kill()
     asked = asked_meanwhile(workspace, followed)
     nothing = workspace.post(LIN, GENERAL, "nice weather")
-    given_up(workspace, nothing, *(ts for _, ts in asked))
+    workspace.give_up(nothing, *(ts for _, ts in asked))
     with started(workspace, server) as bot:
         assert bot.wait_for("caught up")["taken"] >= len(asked)
         jobs = {job_id(TEAM, *place) for place in [*asked, (PYTHON, followed)]}
@@ -152,11 +128,11 @@ def test_what_was_written_in_last_is_read_first(
         serve(workspace, redis, bot)
         threads = [(where, workspace.post(LIN, where, "it fails")) for where in (GENERAL, PYTHON)]
         said = [workspace.post(LIN, where, "still", root) for where, root in threads]
-        acknowledged(workspace, [*(root for _, root in threads), *said])
+        workspace.settle(*(root for _, root in threads), *said)
         bot.kill()
     where, root = threads[0]
     asked = workspace.post(ADA, where, "@StarChat why?", root)
-    given_up(workspace, asked)
+    workspace.give_up(asked)
     before = len(workspace.calls())
     with started(workspace, server) as bot:
         bot.wait_for("caught up")
@@ -173,7 +149,7 @@ def test_nothing_is_answered_that_was_said_before_the_installation(
 ) -> None:
     """A bot that starts for the first time looks at nothing, nor at it when it starts again."""
     ts = workspace.post(ADA, GENERAL, "@StarChat are you there?")
-    given_up(workspace, ts)
+    workspace.give_up(ts)
     for _ in range(2):
         with started(workspace, server) as bot:
             serve(workspace, redis, bot)
@@ -189,7 +165,7 @@ def test_a_start_into_a_slack_that_limits_us_catches_up_late(
         serve(workspace, redis, bot)
         bot.kill()
     ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    given_up(workspace, ts)
+    workspace.give_up(ts)
     limited = {"fault": "ratelimited", "retry_after": 2, "count": 1}
     workspace.faults(
         {"method": "users.conversations", **limited},
@@ -219,10 +195,10 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
         serve(workspace, redis, bot)
         root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
         until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
-        acknowledged(workspace, [root])
+        workspace.settle(root)
         bot.kill()
     ts = workspace.post(ADA, GENERAL, "and in Rust?", root)
-    given_up(workspace, ts)
+    workspace.give_up(ts)
     workspace.control("app", without_scopes=reading)
     with started(workspace, server) as bot:
         assert bot.wait_for("channels not listed")["why"] == "missing_scope"
@@ -243,7 +219,7 @@ def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
         workspace.sockets("link_disabled")
         until(lambda: not workspace.state()["app"]["connected"], what="the end of the sockets")
         ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        given_up(workspace, ts)
+        workspace.give_up(ts)
         last = float(redis.hget(CONNECTED, "last") or 0)
         redis.hset(CONNECTED, "last", last - 2 * AWAY)
         workspace.sockets("enable")
@@ -279,7 +255,7 @@ def test_copies_of_threads_are_read_again_after_an_outage(
         serve(workspace, redis, bot)
         root = workspace.post(ADA, GENERAL, "@StarChat my key is hunter2")
         until(lambda: redis.exists(keys.thread(TEAM, GENERAL, root)), what="the copy")
-        acknowledged(workspace, [root])
+        workspace.settle(root)
         bot.kill()
     last = float(redis.hget(CONNECTED, "last") or 0)
     redis.hset(CONNECTED, "last", last - 2 * AWAY)
@@ -299,7 +275,7 @@ def test_a_waiting_question_is_compared_with_slack_after_an_outage(
         kept = workspace.post(ADA, GENERAL, "@StarChat why", root)
         deleted = workspace.post(ADA, GENERAL, "@StarChat my secret", root)
         until(lambda: len(pending(redis)) == 2, what="two jobs")
-        acknowledged(workspace, [kept, deleted])
+        workspace.settle(kept, deleted)
         bot.kill()
     workspace.edit(ADA, GENERAL, kept, "@StarChat why not?")
     workspace.delete(ADA, GENERAL, deleted)

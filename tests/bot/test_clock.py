@@ -58,27 +58,19 @@ def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
         yield running
 
 
-def given_up(workspace: Workspace, ts: str) -> None:
-    """Let Slack give up on a message."""
-    workspace.clock(speed=2000)
-    until(lambda: max((e["attempt"] for e in workspace.envelopes(ts)), default=0) == 3)
-    until(lambda: all(e["failure"] for e in workspace.envelopes(ts)))
-    workspace.clock(speed=1)
-
-
 def test_an_outage_is_found_in_the_history_by_slacks_own_time(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """All of it, and nothing that was said before the installation; and who is off is logged."""
     old = workspace.post(ADA, GENERAL, "@StarChat too early")
-    given_up(workspace, old)
+    workspace.give_up(old)
     given = workspace.environment | {"REDIS_URL": server.url}
     with Process("bot", **given) as bot:
         off = bot.wait_for("clock differs from slack's")
         until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
         bot.kill()
     ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-    given_up(workspace, ts)
+    workspace.give_up(ts)
     with Process("bot", **given) as bot:
         assert bot.wait_for("caught up")["taken"] == 1
 

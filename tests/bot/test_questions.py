@@ -26,22 +26,11 @@ Json = dict[str, Any]
 pytestmark = pytest.mark.usefixtures("bot")
 
 
-def settle(workspace: Workspace, ts: str) -> list[Json]:
-    """Wait until Slack knows that everything about a message has arrived; return the deliveries."""
-
-    def acknowledged() -> list[Json] | None:
-        envelopes = workspace.envelopes(ts)
-        waiting = [e for e in envelopes if e["acked_at"] is None]
-        return envelopes if envelopes and not waiting else None
-
-    return until(acknowledged, what="acknowledgements")
-
-
 def ask(workspace: Workspace, text: str, thread: str | None = None, **who: str) -> str:
     """Post as Ada in #general unless told, wait for the acknowledgement, return the `ts`."""
     place = who.get("channel", GENERAL)
     ts = workspace.post(who.get("user", ADA), place, text, thread)
-    settle(workspace, ts)
+    workspace.settle(ts)
     return ts
 
 
@@ -73,7 +62,7 @@ def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis)
     ts = ask(workspace, "@StarChat hi")
     finish(redis, job_id(TEAM, GENERAL, ts))
     workspace.redeliver(ts)
-    until(lambda: len(workspace.envelopes(ts)) == 4 and settle(workspace, ts))
+    until(lambda: len(workspace.envelopes(ts)) == 4 and workspace.settle(ts))
 
     assert pending(redis) == []
 
@@ -186,7 +175,7 @@ def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis
 def test_bots_start_nothing(workspace: Workspace, redis: Redis, who: str) -> None:
     """Neither another bot's mention nor the bot's own post becomes a job."""
     ts = workspace.raw_post(GENERAL, f"<@{STARCHAT}> hello", user=who)
-    settle(workspace, ts)
+    workspace.settle(ts)
 
     assert pending(redis) == []
 
@@ -196,7 +185,7 @@ def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: 
     ts = ask(workspace, "@StarChat")
     told(workspace, ts, "What would you like to know?")
     workspace.redeliver(ts)
-    until(lambda: len(workspace.envelopes(ts)) == 4 and settle(workspace, ts))
+    until(lambda: len(workspace.envelopes(ts)) == 4 and workspace.settle(ts))
 
     assert len(workspace.replies(GENERAL, ts)) == 1
     assert pending(redis) == []

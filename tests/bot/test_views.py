@@ -56,22 +56,6 @@ def test_a_question_that_waits_for_another_one_says_so() -> None:
     assert views.sign(5, (), None, held=True) == views.NO_WORKER
 
 
-@pytest.mark.parametrize(
-    ("place", "seconds", "said"),
-    [
-        (0, None, "Your question is next."),
-        (1, 0.2, "One question is before yours."),
-        (2, None, "2 questions are before yours."),
-        (2, 3.0, "2 questions are before yours. I expect to start in about 5 seconds."),
-        (2, 70.0, "2 questions are before yours. I expect to start in about a minute."),
-        (2, 200.0, "2 questions are before yours. I expect to start in about 3 minutes."),
-    ],
-)
-def test_places_and_times_read_well(place: int, seconds: float | None, said: str) -> None:
-    """One is not "1 questions", and nobody is promised a second."""
-    assert views.waiting(place, seconds) == said
-
-
 def test_who_is_declined_reads_when_to_come_back() -> None:
     """A full line and a person's own limit are told apart, with a time."""
     assert "ask again in about a minute" in views.full(60)

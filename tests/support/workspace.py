@@ -24,6 +24,10 @@ DEPLOYBOT = "U0DEPLOY01"
 BOT_TOKEN = "xoxb-fakeslack"
 APP_TOKEN = "xapp-fakeslack"
 WAIT_SECONDS = 60.0
+LAST_ATTEMPT = 3
+"""Slack delivers an event once and twice again, the last time after five minutes."""
+HURRY = 2000.0
+"""How fast the clock runs until then."""
 
 Found = TypeVar("Found")
 
@@ -156,6 +160,35 @@ class Workspace:
             assert left > 0, f"nothing came within {within} s\n{self.log}"
             number = self.read(where, since=number, timeout=left)["next"]
         return found
+
+    def settle(self, *stamps: str) -> list[Json]:
+        """
+        Wait until all that Slack delivers of these messages is acknowledged; return that.
+
+        Until then it delivers them again, to the next bot if this one is gone.
+        """
+
+        def settled() -> list[Json] | None:
+            found = [self.envelopes(ts) for ts in stamps]
+            sent = [envelope for each in found for envelope in each]
+            return sent if all(found) and all(e["acked_at"] for e in sent) else None
+
+        return self.wait_until(settled)
+
+    def give_up(self, *stamps: str) -> None:
+        """Let the clock run until Slack has failed to deliver these messages for the last time."""
+
+        def given_up() -> bool:
+            found = [self.envelopes(ts) for ts in stamps]
+            return all(
+                max((e["attempt"] for e in each), default=0) == LAST_ATTEMPT
+                and all(e["failure"] for e in each)
+                for each in found
+            )
+
+        self.clock(speed=HURRY)
+        self.wait_until(given_up)
+        self.clock(speed=1)
 
     def wait_connected(self, *, within: float = WAIT_SECONDS) -> None:
         """Wait until the app has a socket open."""

@@ -16,8 +16,6 @@ INVENTED: Final = (
 )
 HIDDEN: Final = "Invisible characters are shown as ⟨U+…⟩: they can make text read other than it is."
 WHOLE: Final = "The whole reply is in the file below, also what does not fit here."
-MINUTE: Final = 60
-"""Seconds."""
 
 
 def context(*sentences: str) -> list[Json]:
@@ -63,20 +61,3 @@ def beyond(length: int) -> str:
 def files(names: Sequence[str]) -> str:
     """Return which files follow."""
     return f"Below as files: {', '.join(names)}" if names else ""
-
-
-def queued(place: int, seconds: float | None) -> str:
-    """Return the place in line (questions before this one) and the wait, if anybody knows it."""
-    if place <= 0:
-        return "Your question is next."
-    before = "One question is" if place == 1 else f"{place} questions are"
-    return f"{before} before yours{_about(seconds)}."
-
-
-def _about(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < MINUTE:
-        return f": about {max(5, 5 * round(seconds / 5))} seconds"
-    minutes = round(seconds / MINUTE)
-    return ": about a minute" if minutes == 1 else f": about {minutes} minutes"

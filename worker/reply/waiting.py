@@ -1,5 +1,6 @@
 """Messages that stand in a reply's place while there is none, or where there will be none."""
 
+from contract import wait
 from worker.reply import notices
 from worker.reply.fallback import plain
 from worker.reply.parts import Message
@@ -7,7 +8,7 @@ from worker.reply.parts import Message
 
 def waiting(place: int, seconds: float | None) -> Message:
     """Say how many questions are before this one, and the estimated wait in seconds."""
-    return _only(notices.queued(place, seconds))
+    return _only(wait.told(place, seconds))
 
 
 def loading() -> Message:
