@@ -10,6 +10,7 @@ from typing import Final
 from tests.chaos.journal import token
 from tests.chaos.stage import Stage
 from tests.support import taught
+from tests.support.workspace import RefusedError
 
 LONG: Final = " ".join([taught.ENDLESS] * 8)
 """A question whose reply goes on until it has reached its limit."""
@@ -57,17 +58,34 @@ class Crowd:
         return Question(ts, channel, root or ts, person, word, asked_at)
 
     def threads(self, dice: random.Random, lengths: Sequence[int]) -> Iterator[Question]:
-        """Let threads of these lengths grow side by side; nobody waits for a reply."""
+        """
+        Let threads of these lengths grow side by side; nobody waits for a reply.
+
+        A thread that is gone grows no further.
+        """
         stage = self._stage
         places = [(dice.choice(stage.people), dice.choice(stage.channels)) for _ in lengths]
         last: dict[int, Question] = {}
         for turn in range(max(lengths, default=0)):
-            for number, (person, channel) in enumerate(places):
-                if turn < lengths[number]:
-                    text, after = dice.choice(QUESTIONS), last.get(number)
-                    _type(after)
-                    last[number] = self.ask(text, person=person, channel=channel, after=after)
-                    yield last[number]
+            growing = [number for number, length in enumerate(lengths) if turn < length]
+            for number in growing:
+                text, after = dice.choice(QUESTIONS), last.get(number)
+                asked = self._further(text, *places[number], after)
+                if asked is not None:
+                    last[number] = asked
+                    yield asked
+
+    def _further(
+        self, text: str, person: str, channel: str, after: Question | None
+    ) -> Question | None:
+        """Ask in a thread that grows; `None` where its root was deleted before anybody answered."""
+        _type(after)
+        try:
+            return self.ask(text, person=person, channel=channel, after=after)
+        except RefusedError as refusal:
+            if refusal.error != "thread_not_found":
+                raise
+            return None
 
 
 def _type(after: Question | None) -> None:
