@@ -16,6 +16,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main() -> int:
     """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
+    Settings.answer_help(
+        "bot", "The Slack front end: Slack in, jobs out. It is set by variables alone."
+    )
     stop = threading.Event()
     # No handlers: one that interrupts whoever holds the event's lock would wait for it for ever.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

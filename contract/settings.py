@@ -1,6 +1,8 @@
 """Reads a process's settings from the environment once; a wrong one is one line for a person."""
 
+import argparse
 import os
+import textwrap
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,6 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SHOWN: Final = 80
 """Characters of a wrong value that an error line repeats."""
+WIDTH: Final = 72
+"""Characters of a line of help."""
 
 
 class SettingsError(Exception):
@@ -39,6 +43,26 @@ class Settings(BaseSettings):
             name = str(error).split('"')[1]
             given = os.environ.get(name.upper(), "")
             raise SettingsError(cls._wrong(name, given, "JSON of what is expected")) from None
+
+    @classmethod
+    def answer_help(cls, name: str, about: str) -> None:
+        """Read the command line of `python -m name`, which takes nothing but `--help`, and obey."""
+        argparse.ArgumentParser(
+            prog=f"python -m {name}",
+            description=about,
+            epilog=cls.listed(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        ).parse_args()
+
+    @classmethod
+    def listed(cls) -> str:
+        """Return every variable and what it is, for a terminal."""
+        lines = ["environment variables; a secret X may stand in a file that X_FILE names:"]
+        for name, field in cls.model_fields.items():
+            needed = " (needed)" if field.is_required() else ""
+            lines.append(f"  {name.upper()}{needed}")
+            lines.append(textwrap.indent(textwrap.fill(str(field.description), WIDTH), " " * 6))
+        return "\n".join(lines)
 
     @classmethod
     def _from_files(cls) -> dict[str, str]:

@@ -11,6 +11,9 @@ from worker.settings import Settings
 
 def main() -> int:
     """Run the worker; what an operator must know comes as one line on stderr."""
+    Settings.answer_help(
+        "worker", "The GPU side: jobs in, replies out. It is set by variables alone."
+    )
     try:
         settings = Settings.read()
     except SettingsError as error:
