@@ -14,7 +14,7 @@ from tests.chaos.stage import SPEED
 from tests.chaos.trial import Doomed, Trial
 from tests.support.taught import GREET
 from tests.support.waiting import until
-from tests.support.workspace import Workspace
+from tests.support.workspace import LAST_ATTEMPT, Workspace
 
 EXIT: Final = 10.0
 """Seconds in which a process ends after SIGTERM."""
@@ -24,8 +24,6 @@ MORE: Final = 10
 """How often some more questions are asked at most until so many bots were killed."""
 HURRY: Final = 2000.0
 """How fast Slack's clock runs until it has given up."""
-LAST: Final = 3
-"""Slack's last attempt to deliver, the first being 0."""
 
 
 def at_point(point: Point, count: int) -> Row:
@@ -139,7 +137,7 @@ def give_up(workspace: Workspace, asked: set[str]) -> None:
 def _given_up(workspace: Workspace, asked: set[str]) -> bool:
     """Say whether Slack has tried for the last time to deliver each of these."""
     sent = [e for e in workspace.envelopes() if e["ts"] in asked]
-    last = [e for e in sent if e["attempt"] == LAST]
+    last = [e for e in sent if e["attempt"] == LAST_ATTEMPT]
     return {e["ts"] for e in last} == asked and all(e["failure"] for e in last)
 
 

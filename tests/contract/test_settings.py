@@ -168,16 +168,21 @@ def test_a_secret_s_file_that_cannot_be_used_is_named(
     assert refused(environment, TOKEN_FILE=str(empty)) == "TOKEN_FILE must not name an empty file"
 
 
+def ended(environment: pytest.MonkeyPatch, argument: str) -> object:
+    """Return the exit status of a process that is started with an argument."""
+    environment.setattr("sys.argv", ["example", argument])
+    with pytest.raises(SystemExit) as end:
+        Example.answer_help("example", "Nothing that exists.")
+    return end.value.code
+
+
 def test_help_names_every_setting(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a variable set, and with an exit status that says that all is well."""
-    environment.setattr("sys.argv", ["example", "--help"])
-    with pytest.raises(SystemExit) as end:
-        Example.answer_help("example", "Nothing that exists.")
+    assert ended(environment, "--help") == 0
 
     shown = capsys.readouterr().out
-    assert end.value.code == 0
     assert shown.startswith("usage: python -m example [-h]\n\nNothing that exists.")
     assert all(name.upper() in shown for name in Example.model_fields)
 
@@ -186,9 +191,6 @@ def test_a_word_on_the_command_line_is_refused(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is set by variables: a misplaced option must not be passed over."""
-    environment.setattr("sys.argv", ["example", "--log-level=debug"])
-    with pytest.raises(SystemExit) as end:
-        Example.answer_help("example", "Nothing that exists.")
+    assert ended(environment, "--log-level=debug") == 2
 
-    assert end.value.code == 2
     assert "unrecognized arguments: --log-level=debug" in capsys.readouterr().err

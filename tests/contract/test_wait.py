@@ -53,6 +53,9 @@ def test_who_is_further_back_never_waits_less(place: int, workers: tuple[Beat, .
         (1, 0.2, "One question is before yours."),
         (2, 2.0, "2 questions are before yours. I expect to start in about 5 seconds."),
         (3, 47.0, "3 questions are before yours. I expect to start in about 45 seconds."),
+        (2, 70.0, "2 questions are before yours. I expect to start in about a minute."),
+        (9, 61.0, "9 questions are before yours. I expect to start in about a minute."),
+        (2, 200.0, "2 questions are before yours. I expect to start in about 3 minutes."),
         (40, 301.0, "40 questions are before yours. I expect to start in about 5 minutes."),
     ],
 )

@@ -25,7 +25,7 @@ BOT_TOKEN = "xoxb-fakeslack"
 APP_TOKEN = "xapp-fakeslack"
 WAIT_SECONDS = 60.0
 LAST_ATTEMPT = 3
-"""Slack delivers an event once and twice again, the last time after five minutes."""
+"""Slack's last attempt to deliver, the first being 0."""
 HURRY = 2000.0
 """How fast the clock runs until then."""
 
