@@ -1,0 +1,1 @@
+"""The fault-injection tool: `python -m chaos`."""

@@ -1,0 +1,1 @@
+"""Simpler workers that the checker must find at fault."""

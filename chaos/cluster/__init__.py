@@ -1,0 +1,1 @@
+"""The processes under test, and the faults that can be injected into them."""

@@ -1,0 +1,1 @@
+"""Events and interactions on their way to the app."""

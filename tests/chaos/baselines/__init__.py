@@ -1,1 +1,0 @@
-"""What one would write without knowing better: the same harness measures it beside the product."""

@@ -1,0 +1,1 @@
+"""The answer pipeline of one job."""

@@ -1,0 +1,1 @@
+"""Jobs: taken from RQ, leased, recorded, ended."""

@@ -1,0 +1,1 @@
+"""The Web API client and the messages of one reply."""
