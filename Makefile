@@ -14,15 +14,15 @@ test: ## set up and run all tests with coverage; needs nothing from apt
 
 chaos: ## kill bots, workers, engines and Redis for 10 minutes and count; ROWS="W4,R2" SEED=2
 	@$(PYTHON) -m scripts.setup dev
-	@.venv/bin/python -m tests.chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
+	@.venv/bin/python -m chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
 
 soak: ## ask for 15 minutes while a call in a hundred goes wrong; memory, files, keys; MINUTES=60
 	@$(PYTHON) -m scripts.setup dev
-	@.venv/bin/python -m tests.chaos --rows L2 $${MINUTES:+"--minutes=$$MINUTES"}
+	@.venv/bin/python -m chaos --rows L2 $${MINUTES:+"--minutes=$$MINUTES"}
 
 protocol: ## 2,000 runs of 60 steps of everything that can happen to questions and workers
 	@$(PYTHON) -m scripts.setup dev
-	@PROTOCOL_RUNS=2000 PROTOCOL_STEPS=60 .venv/bin/python -m pytest tests/worker/test_protocol.py
+	@PROTOCOL_RUNS=2000 PROTOCOL_STEPS=60 .venv/bin/python -m pytest tests/worker/jobs/test_protocol.py
 
 slow: ## the tests that are too long for every run
 	@$(PYTHON) -m scripts.setup dev
@@ -36,7 +36,7 @@ format: ## put the code into its form
 	@.venv/bin/ruff check --fix .
 
 papers: ## write what is generated in README.md and docs/ anew
-	@.venv/bin/python -m scripts.papers
+	@.venv/bin/python -m scripts.generated_docs
 
 screenshot: ## take docs/page.png anew: a real thread of the demo in chromium
 	@.venv/bin/python -m scripts.screenshot

@@ -14,8 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     replies.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
     replies.add_argument("--burst", type=int, default=100, help="mentions sent at once")
     replies.add_argument("--single", type=int, default=20, help="mentions sent one by one")
-    line = commands.add_parser("line", help="how far off the wait is that people are told")
-    line.add_argument("--questions", type=int, default=40, help="questions of one rush")
+    queue_wait = commands.add_parser("line", help="how far off the wait is that people are told")
+    queue_wait.add_argument("--questions", type=int, default=40, help="questions of one rush")
     engine = commands.add_parser("engine", help="our engine beside other ones, on one core")
     command.options(engine)
     speculation = commands.add_parser("speculation", help="what drafting saves and costs, on a CPU")
@@ -37,9 +37,9 @@ def _replies(chosen: argparse.Namespace) -> str:
 
 
 def _line(chosen: argparse.Namespace) -> str:
-    from bench import line  # noqa: PLC0415
+    from bench import queue_wait  # noqa: PLC0415
 
-    return line.table(line.run(chosen.questions))
+    return queue_wait.table(queue_wait.run(chosen.questions))
 
 
 def _speculation(chosen: argparse.Namespace) -> str:

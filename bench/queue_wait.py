@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from bot.line import Line
-from contract import wait
-from tests.chaos.asking import QUESTIONS, Crowd, Question
-from tests.chaos.following import Following
-from tests.chaos.journal import collect
-from tests.chaos.recovery import AT_WORK, job_of
-from tests.chaos.row import percentile
-from tests.chaos.stage import Cast, Stage, dice
+from bot.store.line import Line
+from chaos.checker.collector import collect
+from chaos.cluster.cluster import Cast, Stage, dice
+from chaos.load import QUESTIONS, Crowd, Question
+from chaos.recovery import AT_WORK, job_of
+from chaos.scenario import percentile
+from chaos.watcher import Following
+from contract import queue_eta
 
 SLOTS: Final = 4
 CAST: Final = Cast(
@@ -94,7 +94,7 @@ class _Crowd:
             channel=channels[number % len(channels)],
         )
         place = self._accepted(question)
-        return question, place, wait.estimate(place, line.workers()), monotonic()
+        return question, place, queue_eta.estimate(place, line.workers()), monotonic()
 
     def _accepted(self, question: Question) -> int:
         (bot,) = self._stage.bots

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.row import percentile
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import payload
-from tests.support.product import Product
-from tests.support.taught import GREET
-from tests.support.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
+from chaos.scenario import percentile
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import GREET
+from testing.product import Product
+from testing.worker_harness import payload
+from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
 
 QUESTION: Final = f"@StarChat {GREET}"
 MEBIBYTE: Final = 1024

@@ -19,17 +19,17 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 from bench.code_edits import EDITS, QUESTIONS
 from bench.engine.checkpoint import MODEL
 from contract.conversation import Speaker
-from demo.rooms import model
-from worker.dialogue import Dialogue
+from demo.services import model
 from worker.engine import Request, Sampling
-from worker.engine.attention.probe import probe
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.layers.prepack import prepack
-from worker.engine.loading.weights import load
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.verify import probe
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.cpu_linear import prepack
+from worker.engine.loading.loader import load
 from worker.engine.options import Options
-from worker.scaffold import Message
-from worker.tokens import Tokenizer
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_format import Message
+from worker.prompt.tokenizer import Tokenizer
 
 DRAFTED: Final = 8
 NEW: Final = 96

@@ -7,34 +7,34 @@ from typing import Final
 import structlog
 from slack_bolt import App
 
-from bot import slack
-from bot.admission import Policy
 from bot.background import Background
-from bot.catch_up import CatchUp
-from bot.edits import Edits
-from bot.faults import Faults
-from bot.forgetting import Forgetting
+from bot.failpoints import Faults
+from bot.handlers.backfill import CatchUp
+from bot.handlers.edits import Edits
+from bot.handlers.job_builder import Jobs
+from bot.handlers.notice_outbox import Notices
+from bot.handlers.placeholders import Signs
+from bot.handlers.questions import Turns
+from bot.handlers.router import Listeners
 from bot.health import Health, Metrics
-from bot.http_mode import HttpMode
-from bot.identity import Me
-from bot.jobs import Jobs
-from bot.line import Line
-from bot.listeners import Listeners
-from bot.names import Names
-from bot.notices import Notices
-from bot.outbox import Limits, Outbox
-from bot.posting import Posting
-from bot.revisions import Revisions
-from bot.sessions import Sessions
+from bot.messages.admission import Policy
+from bot.messages.identity import Me
 from bot.settings import Settings
-from bot.signs import Signs
-from bot.socket_mode import SocketMode
-from bot.store import connect
-from bot.threads import Threads
-from bot.turns import Turns
-from bot.web import Server
-from contract.pool import pool
+from bot.slack import client
+from bot.slack.http_mode import HttpMode
+from bot.slack.http_server import Server
+from bot.slack.poster import Posting
+from bot.slack.socket_mode import SocketMode
+from bot.slack.users import Names
+from bot.store.client import connect
+from bot.store.job_queue import Limits, Outbox
+from bot.store.job_updates import Revisions
+from bot.store.line import Line
+from bot.store.purge import Forgetting
+from bot.store.thread_cache import Threads
+from bot.store.thread_modes import Sessions
 from contract.settings import SettingsError, revealed
+from contract.thread_pool import pool
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class Bot:
     def __init__(self, settings: Settings) -> None:
         """Connect to nothing yet. Raises `SettingsError` if `HEALTH_PORT` cannot be had."""
         self._settings = settings
-        self._web = slack.client(settings)
+        self._web = client.client(settings)
         self._redis = connect(revealed(settings.redis_url))
         self._metrics = Metrics()
         self._receiver: SocketMode | HttpMode | None = None
@@ -59,7 +59,7 @@ class Bot:
     def run(self, stop: threading.Event) -> None:
         """Receive until `stop`. Raises `SettingsError` for what Slack or the system refuses."""
         try:
-            me = slack.introduce(self._web, stop)
+            me = client.introduce(self._web, stop)
             if me is not None:
                 self._receive(me, stop)
         finally:
@@ -71,7 +71,7 @@ class Bot:
     def _receive(self, me: Me, stop: threading.Event) -> None:
         background, posting = Background(), Posting(self._web)
         names = pool(NAMES, "name")
-        app = slack.application(self._web, me)
+        app = client.application(self._web, me)
         listeners = self._listeners(me, background, posting, names)
         listeners.attach(app)
         receiver = self._receiver = self._door(app)

@@ -8,7 +8,7 @@ from typing import Any, Final, ParamSpec
 
 import structlog
 
-from contract.pool import pool
+from contract.thread_pool import pool
 
 log = structlog.get_logger()
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from contract import faults
+from contract import failpoints
 
 
 class Point(StrEnum):
@@ -14,7 +14,7 @@ class Point(StrEnum):
     AFTER_NOTICE = "after_notice"
 
 
-class Faults(faults.Faults):
+class Faults(failpoints.Faults):
     """The planned faults of a bot."""
 
     points = Point

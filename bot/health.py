@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bot.web import Answer, Request, Route
+from bot.slack.http_server import Answer, Request, Route
 from contract import keys
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)

@@ -5,10 +5,10 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from bot.faults import Faults
+from bot.failpoints import Faults
+from contract.base_settings import Shared, starting
 from contract.job import Display
 from contract.settings import setting
-from contract.shared import Shared, starting
 
 APP_TOKEN: Final = ("xapp-",)
 """How an app-level token begins."""
@@ -77,7 +77,7 @@ class Settings(Shared):
         "Ids of other bots that may ask by a mention, with commas; none by default.",
     )
     starchat_fault: str = setting(
-        "", "point:kill or point:pause", "For tests: dies at a named point, see bot/faults.py."
+        "", "point:kill or point:pause", "For tests: dies at a named point, see bot/failpoints.py."
     )
 
     @field_validator("slack_app_token")

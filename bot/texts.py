@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from bot.admission import Verdict
-from bot.presses import ANSWER_AGAIN
-from contract import wait
-from contract.beat import Beat
+from bot.messages.admission import Verdict
+from bot.messages.block_actions import ANSWER_AGAIN
+from contract import queue_eta
+from contract.worker_status import Beat
 
 Blocks = list[dict[str, Any]]
 
@@ -64,7 +64,7 @@ def full(seconds: float | None) -> str:
     """Say that too much is waiting, and when to try again."""
     return (
         "So many questions are waiting that I cannot take another one now. "
-        f"Please ask again in {wait.span(seconds)}."
+        f"Please ask again in {queue_eta.span(seconds)}."
     )
 
 
@@ -73,7 +73,7 @@ def person_full(waiting: int, seconds: float | None) -> str:
     questions = "One question" if waiting == 1 else f"{waiting} questions"
     return (
         f"{questions} of yours {'is' if waiting == 1 else 'are'} still waiting, and that is as "
-        f"many as one person may have. Please ask again in {wait.span(seconds)}."
+        f"many as one person may have. Please ask again in {queue_eta.span(seconds)}."
     )
 
 
@@ -93,7 +93,7 @@ def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: 
     slots = sum(beat.slots for beat in ready)
     if held:
         return HELD
-    return wait.told(place, seconds) if not free and place >= slots else None
+    return queue_eta.told(place, seconds) if not free and place >= slots else None
 
 
 def notice(text: str) -> Blocks:
@@ -123,7 +123,7 @@ def status(pending: int, workers: tuple[Beat, ...], seconds: float | None) -> st
         return f"Ready: nothing is waiting, {slots} can be answered at the same time."
     said = f"Answering {busy} at the moment; {slots} can be answered at the same time."
     if seconds is not None and seconds >= 1:
-        said += f" A new question would start in {wait.span(seconds)}."
+        said += f" A new question would start in {queue_eta.span(seconds)}."
     return said
 
 

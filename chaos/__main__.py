@@ -1,4 +1,4 @@
-"""Plays the kill matrix: `python -m tests.chaos`; exit status 1 where a promise was broken."""
+"""Plays the kill matrix: `python -m chaos`; exit status 1 where a promise was broken."""
 
 import argparse
 import shlex
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from tests.chaos import table
-from tests.chaos.asking import Crowd
-from tests.chaos.row import Result, leaks, play
-from tests.chaos.rows import MINUTES, Act, chosen
-from tests.chaos.stage import Cast, Stage
+from chaos import report
+from chaos.cluster.cluster import Cast, Stage
+from chaos.load import Crowd
+from chaos.matrix import MINUTES, Act, chosen
+from chaos.scenario import Result, leaks, play
 
 REMAINS: Final = 60
 """Lines that are shown of what is known of questions without a reply."""
@@ -31,12 +31,12 @@ def main() -> int:
     rows, players = _named(given.rows), _named(given.players)
     acts = chosen(rows, players, given.minutes)
     if not acts:
-        print("chaos: no such row", file=sys.stderr)  # noqa: T201
+        print("chaos: no such row", file=sys.stderr)
         return 2
     run = Run(given)
     run.play(acts)
     results = run.results(acts)
-    print(f"\n{run.head}\n\n{table.markdown(results)}\n{table.violations(results)}")  # noqa: T201
+    print(f"\n{run.head}\n\n{report.markdown(results)}\n{report.violations(results)}")
     return int(any(result.broken for result in results if result.player == Cast().name))
 
 
@@ -80,7 +80,7 @@ class Run:
     @property
     def head(self) -> str:
         """How this run was started, and how long it took."""
-        command = " ".join(["python -m tests.chaos", *map(shlex.quote, sys.argv[1:])])
+        command = " ".join(["python -m chaos", *map(shlex.quote, sys.argv[1:])])
         seed, scale = self.given.seed, self.given.scale
         seconds = time.monotonic() - self.began
         return f"`{command}`, seed {seed}, scale {scale:g}, {seconds:.0f} s."
@@ -105,15 +105,15 @@ class Run:
             _say(result)
             # After each row, for a run may be ended before its end.
             if self.given.write:
-                table.write(self.results(acts), self.given.write, self.head)
+                report.write(self.results(acts), self.given.write, self.head)
 
 
 def _say(result: Result) -> None:
     how = "ok" if not result.broken else f"BROKEN {result.broken}"
-    print(  # noqa: T201
+    print(
         f"{result.player} {result.row}: {how}, {result.mentions} mentions, {result.faults} faults,"
         f" {result.seconds:.0f} s; {result.notes}",
-        *dict.fromkeys((*result.others, *result.details[: table.SHOWN])),
+        *dict.fromkeys((*result.others, *result.details[: report.SHOWN])),
         *(result.remains[:REMAINS] if result.player == Cast().name else ()),
         sep="\n    ",
         flush=True,
@@ -125,7 +125,7 @@ def _named(text: str) -> frozenset[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--rows", default="", help="names of rows with commas; all by default")
     parser.add_argument("--players", default="", help="StarChat, naive worker, stock RQ worker")
     parser.add_argument("--seed", type=int, default=1, help="of everything left to the dice")

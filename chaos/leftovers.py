@@ -6,12 +6,12 @@ from typing import Any, Final
 from redis import Redis
 from rq.job import Job as RqJob
 
+from chaos.cluster.cluster import Stage
+from chaos.load import Question
+from chaos.recovery import job_of
 from contract import keys
 from contract.job import QUEUE
-from tests.chaos.asking import Question
-from tests.chaos.recovery import job_of
-from tests.chaos.stage import Stage
-from tests.support.desk import TEAM, payload
+from testing.worker_harness import TEAM, payload
 
 LISTS: Final = (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
 SORTED: Final = (f"rq:wip:{QUEUE}", f"rq:deferred:{QUEUE}", keys.PENDING)

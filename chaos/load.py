@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tests.chaos.journal import token
-from tests.chaos.stage import Stage
-from tests.support import taught
-from tests.support.workspace import RefusedError
+from chaos.checker.collector import token
+from chaos.cluster.cluster import Stage
+from testing import memorizing_model
+from testing.workspace import RefusedError
 
-LONG: Final = " ".join([taught.ENDLESS] * 8)
+LONG: Final = " ".join([memorizing_model.ENDLESS] * 8)
 """A question whose reply goes on until it has reached its limit."""
 MOMENT: Final = 0.25
 """Seconds between two questions of one person in one thread."""
-QUESTIONS: Final = (taught.MUTEX, taught.REVERSE, taught.COUNT, taught.GREET, LONG)
+QUESTIONS: Final = (
+    memorizing_model.MUTEX,
+    memorizing_model.REVERSE,
+    memorizing_model.COUNT,
+    memorizing_model.GREET,
+    LONG,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,24 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.chaos import (
-    rows_bot,
-    rows_clock,
-    rows_engine,
-    rows_limits,
-    rows_load,
-    rows_mixed,
-    rows_redis,
-    rows_slack,
-    rows_soak,
-    rows_start,
-    rows_threads,
-    rows_wire,
-    rows_worker,
+from chaos.cluster.cluster import Cast
+from chaos.scenario import Row
+from chaos.scenarios import (
+    bot_failures,
+    clock_skew,
+    engine_failures,
+    hard_threads,
+    mixed_faults,
+    overload,
+    redis_failures,
+    resource_limits,
+    slack_api_failures,
+    slack_unreachable,
+    soak,
+    startup,
+    worker_failures,
 )
-from tests.chaos.row import Row
-from tests.chaos.stage import Cast
-from tests.support.checkpoints import long_bigcode
+from testing.checkpoints import long_bigcode
 
 StageRows = tuple[Row, ...]
 
@@ -37,7 +37,12 @@ class Act:
 
 DEFAULTS: Final = replace(Cast(), variables=())
 """With the limits that an operator has who sets nothing."""
-COMPARED: Final = (rows_slack.UNSURE, rows_bot.DUPLICATES, rows_worker.KILLED, rows_mixed.ROW)
+COMPARED: Final = (
+    slack_api_failures.UNSURE,
+    bot_failures.DUPLICATES,
+    worker_failures.KILLED,
+    mixed_faults.ROW,
+)
 """Rows that every player is measured by."""
 PATIENCE: Final = 20.0
 """Seconds that a baseline has; RQ takes 14 minutes to notice a killed worker on an idle queue."""
@@ -45,28 +50,30 @@ PATIENCE: Final = 20.0
 
 def baseline(name: str, module: str) -> Cast:
     """Return a cast whose bot and worker are a baseline's."""
-    stem = f"tests.chaos.baselines.{module}"
-    return Cast(name=name, bot=f"{stem}_front", worker=stem, workers=2, patience=PATIENCE)
+    stem = f"chaos.baselines.{module}"
+    return Cast(
+        name=name, bot=f"{stem}_front_end", worker=f"{stem}_worker", workers=2, patience=PATIENCE
+    )
 
 
 MINUTES: Final = 15.0
 """Minutes that a soak takes where nothing else is said."""
 NAIVE: Final = baseline("naive worker", "naive")
-STOCK: Final = baseline("stock RQ worker", "stock")
+STOCK: Final = baseline("stock RQ worker", "stock_rq")
 
 MATRIX: Final = (
-    Act(Cast(), (*rows_bot.ONE_BOT, *rows_slack.ROWS, rows_threads.ROW)),
-    Act(Cast(bots=2), (*rows_bot.TWO_BOTS, *rows_worker.AT_POINTS)),
+    Act(Cast(), (*bot_failures.ONE_BOT, *slack_api_failures.ROWS, hard_threads.ROW)),
+    Act(Cast(bots=2), (*bot_failures.TWO_BOTS, *worker_failures.AT_POINTS)),
     Act(
         Cast(bots=2, workers=2),
-        (*rows_worker.ROWS, rows_engine.POISON, rows_worker.KILLED, rows_mixed.ROW),
+        (*worker_failures.ROWS, engine_failures.POISON, worker_failures.KILLED, mixed_faults.ROW),
     ),
-    Act(Cast(proxied=True), (*rows_redis.ROWS, *rows_start.ROWS, *rows_limits.ROWS)),
-    Act(rows_clock.CAST, (rows_clock.ROW,)),
-    Act(rows_wire.CAST, (rows_wire.ROW,)),
-    Act(Cast(model=long_bigcode), (rows_engine.LENGTHS,)),
-    Act(Cast(workers=0), (rows_load.RUSH, rows_load.FLOOD), alone=True),
-    Act(DEFAULTS, (rows_load.ABUSER, rows_bot.NOTICES), alone=True),
+    Act(Cast(proxied=True), (*redis_failures.ROWS, *startup.ROWS, *resource_limits.ROWS)),
+    Act(clock_skew.CAST, (clock_skew.ROW,)),
+    Act(slack_unreachable.CAST, (slack_unreachable.ROW,)),
+    Act(Cast(model=long_bigcode), (engine_failures.LENGTHS,)),
+    Act(Cast(workers=0), (overload.RUSH, overload.FLOOD), alone=True),
+    Act(DEFAULTS, (overload.ABUSER, bot_failures.NOTICES), alone=True),
     Act(NAIVE, COMPARED),
     Act(STOCK, COMPARED),
 )
@@ -80,10 +87,10 @@ def chosen(
 
     The soak of so many `minutes` is played only where it is named.
     """
-    soak = Act(rows_soak.CAST, (rows_soak.soaked(minutes),), alone=True)
+    long_soak = Act(soak.CAST, (soak.soaked(minutes),), alone=True)
     acts = (
         replace(act, rows=tuple(row for row in act.rows if not names or row.name in names))
-        for act in (*MATRIX, *([soak] if soak.rows[0].name in names else []))
+        for act in (*MATRIX, *([long_soak] if long_soak.rows[0].name in names else []))
         if not players or act.cast.name in players
     )
     return tuple(act for act in acts if act.rows)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from chaos.checker.history import ENDS, History, Message, State
+from chaos.load import Question
 from contract.job import job_id
-from tests.chaos.asking import Question
-from tests.chaos.history import ENDS, History, Message, State
-from tests.support.desk import TEAM
-from tests.support.processes import Process
+from testing.processes import Process
+from testing.worker_harness import TEAM
 
 OVER: Final = frozenset({"job ended", "job given back", "job lost to another worker"})
 AT_WORK: Final = ENDS | {State.GROWING}

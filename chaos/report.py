@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.row import Result
+from chaos.scenario import Result
 
 SHOWN: Final = 5
 """Violations of one row that are listed."""

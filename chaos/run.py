@@ -9,13 +9,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from chaos.checker.history import History
+from chaos.cluster.cluster import Stage
+from chaos.load import Crowd, Question, dealt
+from chaos.recovery import Death, held
+from chaos.watcher import Following
 from contract.job import QUEUE
-from tests.chaos.asking import Crowd, Question, dealt
-from tests.chaos.following import Following
-from tests.chaos.history import History
-from tests.chaos.recovery import Death, held
-from tests.chaos.stage import Stage
-from tests.support.processes import Process
+from testing.processes import Process
 
 UNCLAIMED: Final = f"rq:queue:{QUEUE}:intermediate"
 SIDE: Final = 16

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tests.chaos.asking import Crowd
-from tests.chaos.attribution import attributed
-from tests.chaos.history import History
-from tests.chaos.invariants import check
-from tests.chaos.journal import collect
-from tests.chaos.promises import Bounds, Invariant, Violation
-from tests.chaos.recovery import recoveries
-from tests.chaos.remains import remains
-from tests.chaos.stage import Stage, dice
-from tests.chaos.trial import Trial, restricted
+from chaos.checker.attribution import attributed
+from chaos.checker.collector import collect
+from chaos.checker.expectations import Bounds, Invariant, Violation
+from chaos.checker.history import History
+from chaos.checker.invariants import check
+from chaos.cluster.cluster import Stage, dice
+from chaos.leftovers import remains
+from chaos.load import Crowd
+from chaos.recovery import recoveries
+from chaos.run import Trial, restricted
 
 Act = Callable[[Trial], None]
 

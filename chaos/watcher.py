@@ -4,17 +4,17 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.chaos.asking import Question
-from tests.chaos.history import ENDS, State
-from tests.chaos.journal import TOKEN
-from tests.support.desk import payload
-from tests.support.workspace import STARCHAT, Json, Workspace
-from worker import reply
+from chaos.checker.collector import TOKEN
+from chaos.checker.history import ENDS, State
+from chaos.load import Question
+from testing.worker_harness import payload
+from testing.workspace import STARCHAT, Json, Workspace
+from worker import render
 
 LONGEST_WAIT: Final = 60.0
 """Seconds that the workspace lets a listener wait."""
 LULL: Final = 0.1
-RETRYING: Final = reply.retrying().text
+RETRYING: Final = render.retrying().text
 
 
 class Following:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contract.beat import Beat
+from contract.worker_status import Beat
 
 MINUTE: Final = 60
 """Seconds."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from demo.conversation import NoAnswerError, Page
+from demo.console import Screen
+from demo.page_client import NoAnswerError, Page
 from demo.processes import REPOSITORY
-from demo.rooms import PORT, ModelMissingError
-from demo.screen import Screen
-from demo.stage import AlreadyRunningError, Stage, StageError
+from demo.services import PORT, ModelMissingError
+from demo.stack import AlreadyRunningError, Stage, StageError
 from demo.valkey import ValkeyError
 
 FIRST: Final = "Write a Python function that checks whether a word is a palindrome."

@@ -10,8 +10,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from demo.blocks import drawn
-from demo.conversation import Reply
-from demo.stage import Told
+from demo.page_client import Reply
+from demo.stack import Told
 
 
 class Screen:

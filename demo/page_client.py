@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from contract.keys import METADATA
-from demo.stream import Stream
+from demo.event_stream import Stream
 
 Json = dict[str, Any]
 

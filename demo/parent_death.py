@@ -1,7 +1,7 @@
 """
 Runs a command that ends when whoever started it has ended, however that happened.
 
-`python -m demo.leash PARENT SIGNAL COMMAND…` asks the kernel to send SIGNAL when the process PARENT
+`python -m demo.parent_death PARENT SIGNAL COMMAND…` asks the kernel to send SIGNAL when the process PARENT
 is gone, and becomes COMMAND. Without it a demo that is killed would leave its children running.
 The kernel takes the thread that started it for its parent: start from one that lasts.
 """
@@ -20,7 +20,7 @@ def leashed(command: list[str], number: signal.Signals = signal.SIGKILL) -> list
     """Return `command` such that it gets the signal when the calling process is gone."""
     if not sys.platform.startswith("linux"):
         return command
-    return [sys.executable, "-m", "demo.leash", str(os.getpid()), number.name, *command]
+    return [sys.executable, "-m", "demo.parent_death", str(os.getpid()), number.name, *command]
 
 
 def main(parent: int, number: signal.Signals, command: list[str]) -> None:

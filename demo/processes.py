@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from demo.leash import leashed
+from demo.parent_death import leashed
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 PATIENCE: Final = 3.0

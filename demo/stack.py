@@ -8,10 +8,10 @@ from typing import Final, Self, TextIO
 
 from redis import Redis
 
-from contract.beat import alive
 from contract.keys import WORKERS
-from demo import rooms
-from demo.conversation import Page
+from contract.worker_status import alive
+from demo import services
+from demo.page_client import Page
 from demo.processes import Child, stop
 from demo.valkey import Valkey
 
@@ -39,7 +39,7 @@ class Stage:
 
     _lock: TextIO
 
-    def __init__(self, home: Path, port: int = rooms.PORT) -> None:
+    def __init__(self, home: Path, port: int = services.PORT) -> None:
         """Prepare; nothing runs yet."""
         self._home, self._port = home, port
         self._address = home / "address"
@@ -72,12 +72,12 @@ class Stage:
         with Redis.from_url(self._valkey.url) as client:
             client.delete(WORKERS)  # what the last run's worker said before it was killed
         tell("starting the workspace")
-        fakeslack = self._child(rooms.FAKESLACK, "--port", str(rooms.free(self._port)))
+        fakeslack = self._child(services.FAKESLACK, "--port", str(services.free(self._port)))
         self._until(lambda: fakeslack.announced() is not None, START)
         self.page = Page(str(fakeslack.announced()))
         tell("starting the bot and the worker")
-        self._child(rooms.BOT)
-        self._child(rooms.WORKER)
+        self._child(services.BOT)
+        self._child(services.WORKER)
         self._until(self.page.connected, START)
         tell("loading the model; the first start unpacks it, which takes a minute")
         self._until(self._loaded, LOAD)
@@ -95,9 +95,9 @@ class Stage:
                 raise StageError(f"{words}\n{child.last_words()}".rstrip())
 
     def _child(self, room: str, *arguments: str) -> Child:
-        variables = rooms.environment(self._home, page=self.page.address, redis=self._valkey.url)
+        variables = services.environment(self._home, page=self.page.address, redis=self._valkey.url)
         log = self._home / "logs" / f"{room}.log"
-        command = rooms.command(room, *arguments)
+        command = services.command(room, *arguments)
         child = Child(room, command, log=log, environment=variables)
         self._children.append(child)
         return child

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from fakeslack.app import Options, Site
-from fakeslack.feed import KEPT
+from fakeslack.state.change_log import KEPT
 
 HIGHEST_PORT = 65_535
 SHUTDOWN_SECONDS = 1.0

@@ -7,28 +7,28 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from fakeslack.asked import refusing
 from fakeslack.clock import Clock
-from fakeslack.control import Control
-from fakeslack.delivery import Delivery
+from fakeslack.control.admin import Scenery
+from fakeslack.control.routes import Control
+from fakeslack.delivery.dispatcher import Subscription
+from fakeslack.delivery.events import Events
+from fakeslack.delivery.faults import Faults
+from fakeslack.delivery.http_mode import RequestUrl
+from fakeslack.delivery.journal import Journal
+from fakeslack.delivery.socket_mode import Sockets
+from fakeslack.delivery.transport import Delivery
 from fakeslack.errors import Json
-from fakeslack.events import Events
-from fakeslack.faults import Faults
-from fakeslack.feed import KEPT, Feed
-from fakeslack.http_events import RequestUrl
-from fakeslack.journal import Journal
-from fakeslack.limits import Limits
-from fakeslack.page import Page
-from fakeslack.pulse import Pulse
-from fakeslack.scenery import Scenery
-from fakeslack.socket_mode import Sockets
-from fakeslack.subscription import Subscription
-from fakeslack.web_api import agents, chat, conversations, files, streams, users, views
+from fakeslack.json_requests import refusing
+from fakeslack.state.change_log import KEPT, Feed
+from fakeslack.state.limits import Limits
+from fakeslack.state.pulse import Pulse
+from fakeslack.state.workspace import Workspace
+from fakeslack.ui.page import Page
+from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method
 from fakeslack.web_api.responses import Responses
 from fakeslack.web_api.server import WebApi
-from fakeslack.workspace import Workspace
 
 LARGEST_REQUEST = 32 * 2**20
 
@@ -119,7 +119,7 @@ class Site:
         connect = Method(self._connect, frozenset(), app_level=True)
         return {
             "apps.connections.open": connect,
-            **agents.METHODS,
+            **assistant.METHODS,
             **chat.METHODS,
             **conversations.METHODS,
             **files.METHODS,

@@ -11,9 +11,9 @@ from typing import Final
 from playwright.sync_api import sync_playwright
 
 from demo.__main__ import FIRST
-from demo.conversation import CHANNEL, PERSON, Page, Reply
+from demo.page_client import CHANNEL, PERSON, Page, Reply
 from demo.processes import REPOSITORY
-from demo.stage import Stage
+from demo.stack import Stage
 
 PICTURE: Final = REPOSITORY / "docs" / "page.png"
 CHROMIUM: Final = "/usr/bin/chromium"

@@ -8,7 +8,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
-from tests.support.workspace import APP_TOKEN, BOT_TOKEN, Workspace
+from testing.workspace import APP_TOKEN, BOT_TOKEN, Workspace
 
 CLOSING = 10.0
 """Seconds that the client may take to close."""

@@ -1,5 +1,5 @@
 """
-Runs a program of ours with a clock that is off: `python -m tests.support.skewed 3600 worker`.
+Runs a program of ours with a clock that is off: `python -m testing.broken_clock 3600 worker`.
 
 What Python says of the time of day is so many seconds ahead; how time passes stays as it is.
 """

@@ -1,5 +1,5 @@
 """
-Runs a program of ours with a resolver that may fail: `python -m tests.support.nameless FILE bot`.
+Runs a program of ours with a resolver that may fail: `python -m testing.broken_resolver FILE bot`.
 
 As long as the file is there, no name can be resolved; without it `slack.test` is this machine. It
 is Python's resolver that is replaced: another one for a whole machine only its owner can choose.

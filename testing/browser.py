@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.support.workspace import GENERAL, Workspace
+from testing.workspace import GENERAL, Workspace
 
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = (

@@ -24,11 +24,11 @@ from transformers import (
     PretrainedConfig,
 )
 
-from tests.support import taught, tokenizers
-from tests.support.tokenizers import SMALL_VOCABULARY, small_tokenizer_dir, starchat_tokenizer_dir
-from worker import scaffold
+from testing import memorizing_model, tokenizers
+from testing.tokenizers import SMALL_VOCABULARY, small_tokenizer_dir, starchat_tokenizer_dir
+from worker.prompt import chat_format
 
-CACHE: Final = Path(__file__).parents[2] / ".pytest_cache" / "checkpoints"
+CACHE: Final = Path(__file__).parents[1] / ".pytest_cache" / "checkpoints"
 
 POSITIONS: Final = 256
 """Positions of the tiny checkpoints."""
@@ -57,9 +57,9 @@ STARCHAT: Final[dict[str, Any]] = {
 
 
 def taught_checkpoint() -> Path:
-    """Return a GPTBigCode that knows `tests.support.taught.ANSWERS` by heart, to the byte."""
-    recipe = inspect.getsource(taught) + inspect.getsource(scaffold)
-    return _kept("taught", recipe, taught.teach)
+    """Return a GPTBigCode that knows `testing.memorizing_model.ANSWERS` by heart, to the byte."""
+    recipe = inspect.getsource(memorizing_model) + inspect.getsource(chat_format)
+    return _kept("taught", recipe, memorizing_model.teach)
 
 
 def tiny_bigcode(*, multi_query: bool = True) -> Path:

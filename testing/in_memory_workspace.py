@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from fakeslack.changes import Change
 from fakeslack.errors import SlackError
-from fakeslack.messages import Manner, Message
-from fakeslack.web_api import agents, chat, conversations, files, streams, users, views
+from fakeslack.state.changes import Change
+from fakeslack.state.messages import Manner, Message
+from fakeslack.state.workspace import Workspace
+from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.workspace import Workspace
 
 GENERAL = "C0GENERAL1"
 ADA = "U0ADA00001"
@@ -17,7 +17,7 @@ STARCHAT = "U0STARCHAT"
 
 Json = dict[str, Any]
 METHODS = {
-    **agents.METHODS,
+    **assistant.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
     **files.METHODS,

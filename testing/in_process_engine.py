@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.batching import Batching, Outcome
-from worker.engine.sample import uniform
+from worker.engine.core.engine_core import Batching, Outcome
+from worker.engine.core.sample import uniform
 
 GREEDY = Sampling(max_new_tokens=24, temperature=0)
 

@@ -4,7 +4,7 @@ import redis
 
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from worker.leases import JOB
+from worker.jobs.leases import JOB
 
 
 def question(number: int, thread: int | None = None) -> Job:

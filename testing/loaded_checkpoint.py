@@ -6,8 +6,8 @@ from typing import Self
 
 import tokenizers
 
-from worker.dialogue import Dialogue
-from worker.tokens import Tokenizer
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from torch.nn.functional import cross_entropy
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from contract.conversation import Speaker
-from tests.support.tokenizers import small_tokenizer_dir
-from worker.dialogue import Dialogue
-from worker.scaffold import Message
-from worker.tokens import Tokenizer
+from testing.tokenizers import small_tokenizer_dir
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_format import Message
+from worker.prompt.tokenizer import Tokenizer
 
 MUTEX: Final = "What is a mutex?"
 REVERSE: Final = "How do I reverse a list in Python?"

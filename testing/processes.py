@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
@@ -51,7 +51,7 @@ class Process:
         self.stop()
         if kind is not None:
             # Shown by pytest beside the failure.
-            print(self.log)  # noqa: T201
+            print(self.log)
 
     @property
     def pid(self) -> int:

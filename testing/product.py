@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from tests.support.desk import END, QUICK, payload
-from tests.support.processes import Process
-from tests.support.redis import GuardedRedis
-from tests.support.workspace import ADA, STARCHAT, Json, Messages, Workspace
+from testing.processes import Process
+from testing.redis_server import GuardedRedis
+from testing.worker_harness import END, QUICK, payload
+from testing.workspace import ADA, STARCHAT, Json, Messages, Workspace
 
 
 class Product:

@@ -9,18 +9,18 @@ from redis.asyncio import Redis
 
 from contract import keys
 from contract.job import Job
-from tests.support.desk import Desk, words
-from tests.support.workspace import Json, Messages
-from worker import reply
-from worker.faults import Faults
-from worker.leases import JOB, Fence, Lease
-from worker.ledger import Ledger
-from worker.posting import Posting
-from worker.reply import Facts, Message
-from worker.slack import Slack
-from worker.thread import SlackThread
+from testing.worker_harness import Desk, words
+from testing.workspace import Json, Messages
+from worker import render
+from worker.failpoints import Faults
+from worker.jobs.job_state import Ledger
+from worker.jobs.leases import JOB, Fence, Lease
+from worker.render import Facts, Message
+from worker.slack.client import Slack
+from worker.slack.reply_message import Posting
+from worker.slack.thread_messages import SlackThread
 
-SIGN = reply.growing("")
+SIGN = render.growing("")
 FACTS = Facts(model="tiny", reason="stop", max_new_tokens=9)
 PACE = 0.05
 """Seconds between edits."""
@@ -50,7 +50,7 @@ class Post:
         await posting.open(await self.ledger.read(), SIGN)
         return posting
 
-    async def finished(self, *parts: reply.Part, again: bool = False) -> None:
+    async def finished(self, *parts: render.Part, again: bool = False) -> None:
         """Let a new execution show a finished reply."""
         posting = await self.opened()
         await posting.finish(parts, state="final", again=again)
@@ -76,7 +76,7 @@ class Post:
 
 def message(text: str) -> Message:
     """Return a finished reply of one part."""
-    [part] = reply.final(text, facts=FACTS)
+    [part] = render.final(text, facts=FACTS)
     assert isinstance(part, Message)
     return part
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from bot.events import Posted, read
-from bot.identity import Me
+from bot.messages.events import Posted, read
+from bot.messages.identity import Me
 
 Json = dict[str, Any]
 

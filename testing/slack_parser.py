@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from worker.reply import Message, Part, Snippet
+from worker.render import Message, Part, Snippet
 
 Json = dict[str, Any]
 

@@ -3,8 +3,8 @@
 import signal
 
 from contract import keys
-from tests.support.desk import Desk
-from tests.support.processes import Process
+from testing.processes import Process
+from testing.worker_harness import Desk
 
 
 class Survivor:

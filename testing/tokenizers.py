@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-REAL: Final = Path(__file__).parents[3] / "shared" / "starchat-tokenizer"
+REAL: Final = Path(__file__).parents[2] / "shared" / "starchat-tokenizer"
 """Where StarChat's real tokenizer lies, if it was laid beside the repository."""
 
 ENDOFTEXT: Final = "<|endoftext|>"

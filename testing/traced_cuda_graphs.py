@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded
-from worker.engine.recording.buckets import Buckets
-from worker.engine.recording.graphs import Graphs
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import Batching
+from worker.engine.cuda_graphs.runner import Graphs
+from worker.engine.cuda_graphs.shapes import Buckets
+from worker.engine.loading.loader import Loaded
 
 Repeat = Callable[[], None]
 

@@ -4,13 +4,13 @@ from typing import Any, Self
 
 import redis
 
-from bot.outbox import Limits, Outbox
+from bot.store.job_queue import Limits, Outbox
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Display, Job, Thread
-from tests.support.processes import Process
-from tests.support.redis import RedisServer
-from tests.support.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
+from testing.processes import Process
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
 TEAM = "T0FAKE0001"
 END = {"final", "error", "notice"}

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
-from tests.support.processes import Process
+from testing.processes import Process
 
 Json = dict[str, Any]
 Messages = list[Json]

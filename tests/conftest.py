@@ -14,7 +14,7 @@ settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
-LONG = ("worker/test_", "chaos", "e2e", "worker/engine", "corpus", "project")
+LONG = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Where the long files are. They begin first, so that none of them is left alone at the end."""
 INSTALLED = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""

@@ -21,29 +21,29 @@ from redis.retry import Retry
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from contract import clocks
-from contract.pool import pool
+from contract import clock_skew
 from contract.settings import revealed
-from worker.answering import Answering
-from worker.beats import Beats
+from contract.thread_pool import pool
+from worker.answering.answer_cache import Memory
+from worker.answering.generator import Generation, Wishes
+from worker.answering.pipeline import Answering
+from worker.engine.client import EngineProcess
 from worker.engine.options import Options
-from worker.engine.process import EngineProcess
-from worker.faults import Faults
-from worker.generation import Generation, Wishes
-from worker.intake import Intake
-from worker.leases import Claims, Fence, Heartbeat
-from worker.ledger import Ledger
-from worker.memory import Memory
-from worker.methods import NO_TOKEN
+from worker.failpoints import Faults
+from worker.jobs.consumer import Intake
+from worker.jobs.job_state import Ledger
+from worker.jobs.leases import Claims, Fence, Heartbeat
+from worker.jobs.presence import Beats
+from worker.jobs.rq_worker import RqWorker, Taken
+from worker.jobs.task import Limits, Task
 from worker.metrics import Metrics
-from worker.posting import Posting
-from worker.rates import Rates
-from worker.rq_worker import RqWorker, Taken
-from worker.serving import Orders, Parts, Serving
 from worker.settings import Settings
-from worker.slack import TIMEOUT, Slack
-from worker.task import Limits, Task
-from worker.thread import SlackThread
+from worker.slack.client import TIMEOUT, Slack
+from worker.slack.methods import NO_TOKEN
+from worker.slack.rate_limits import Rates
+from worker.slack.reply_message import Posting
+from worker.slack.thread_messages import SlackThread
+from worker.supervisor import Orders, Parts, Serving
 
 log = structlog.get_logger()
 
@@ -155,7 +155,7 @@ async def _known(client: AsyncWebClient, orders: Orders) -> bool:
     """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
     try:
         answer = await client.auth_test()
-        clocks.compare(clocks.told(answer.headers), machine=time.time())
+        clock_skew.compare(clock_skew.told(answer.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         name = str(data.get("error")) if isinstance(data, dict) else ""

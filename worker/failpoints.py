@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from contract import faults
+from contract import failpoints
 
 
 class Point(StrEnum):
@@ -24,7 +24,7 @@ class Point(StrEnum):
     AFTER_FINISH = "after_finish"
 
 
-class Faults(faults.Faults):
+class Faults(failpoints.Faults):
     """The planned faults of a worker."""
 
     points = Point

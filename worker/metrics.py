@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from worker.generation import Reading
-from worker.task import Outcome
+from worker.answering.generator import Reading
+from worker.jobs.task import Outcome
 
 
 class Metrics:

@@ -4,10 +4,10 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from contract.base_settings import Shared
 from contract.keys import TEXT_TTL
 from contract.settings import setting
-from contract.shared import Shared
-from worker.faults import Faults
+from worker.failpoints import Faults
 
 BEATS_PER_LEASE: Final = 3
 """A lease outlives this many heartbeats, so that one that is late or lost harms nobody."""
@@ -107,7 +107,9 @@ class Settings(Shared):
         le=TEXT_TTL,
     )
     starchat_fault: str = setting(
-        "", "point:kill or point:pause", "For tests: dies at a named point, see worker/faults.py."
+        "",
+        "point:kill or point:pause",
+        "For tests: dies at a named point, see worker/failpoints.py.",
     )
 
     @field_validator("starchat_fault")

@@ -9,18 +9,18 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from worker.beats import Beats
-from worker.commands import Commands
-from worker.ending import end
+from worker.aio import end
+from worker.answering.generator import Generation
 from worker.engine import Engine, LoadError
 from worker.engine.health import Health as EngineHealth
 from worker.engine.health import State
-from worker.generation import Generation
 from worker.health import Health
-from worker.intake import Intake
-from worker.leases import Claims, Heartbeat
+from worker.jobs.commands import Commands
+from worker.jobs.consumer import Intake
+from worker.jobs.leases import Claims, Heartbeat
+from worker.jobs.presence import Beats
+from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.rq_worker import RqWorker
 from worker.settings import Settings
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from bench.engine.playing import Peer, Played, play, play_thread
-from bench.engine.work import Wish, burst
+from bench.engine.load_generator import Peer, Played, play, play_thread
+from bench.engine.workload import Wish, burst
 
 LOADERS: Final = {
     "pipeline": ("generate", "load_pipeline"),
@@ -29,7 +29,7 @@ def loader(name: str) -> Callable[[Path, int], Peer]:
     """Return what loads a peer."""
     module, function = LOADERS[name]
     found: Callable[[Path, int], Peer] = getattr(
-        import_module(f"bench.engine.peers.{module}"), function
+        import_module(f"bench.engine.engines.{module}"), function
     )
     return found
 

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from bench.engine import figures, stage
+from bench.engine import report, runner
 from bench.engine.plot import plot
 
 COUNTS: Final = (1, 4, 8, 16, 32, 64)
-SHARED: Final = tuple(peer for peer in stage.PEERS if peer not in stage.OWN_ENVIRONMENT)
+SHARED: Final = tuple(peer for peer in runner.PEERS if peer not in runner.OWN_ENVIRONMENT)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--with",
         dest="extra",
         nargs="+",
-        choices=stage.OWN_ENVIRONMENT,
+        choices=runner.OWN_ENVIRONMENT,
         default=(),
         help="peers in an environment of their own, which is set up once",
     )
@@ -43,8 +43,8 @@ def main(chosen: argparse.Namespace) -> str:
         from bench.engine import starchat  # noqa: PLC0415 - torch is not needed elsewhere
 
         return starchat.main()
-    found = stage.run(plan(chosen))
-    written = figures.tables(found)
+    found = runner.run(plan(chosen))
+    written = report.tables(found)
     if chosen.to is not None:
         chosen.to.mkdir(parents=True, exist_ok=True)
         (chosen.to / "engine.md").write_text(written + "\n", "utf-8")
@@ -52,13 +52,13 @@ def main(chosen: argparse.Namespace) -> str:
     return written
 
 
-def plan(chosen: argparse.Namespace) -> stage.Plan:
+def plan(chosen: argparse.Namespace) -> runner.Plan:
     """Return what is to be played."""
     if chosen.quick:
-        return stage.Plan(("pipeline", "ours"), (1, 2), (2,), threads=True, rounds=1, tiny=True)
+        return runner.Plan(("pipeline", "ours"), (1, 2), (2,), threads=True, rounds=1, tiny=True)
     wanted = {*chosen.peers, *chosen.extra}
-    return stage.Plan(
-        tuple(peer for peer in stage.PEERS if peer in wanted),
+    return runner.Plan(
+        tuple(peer for peer in runner.PEERS if peer in wanted),
         tuple(chosen.requests),
         tuple(chosen.poisson),
         threads=not chosen.no_threads,

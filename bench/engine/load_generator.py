@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench.engine.work import Wish
+from bench.engine.workload import Wish
 
 STATUS: Final = Path("/proc/self/status")
 FORGET: Final = Path("/proc/self/clear_refs")

@@ -4,8 +4,8 @@ import math
 from typing import Final
 from xml.sax.saxutils import escape
 
-from bench.engine import figures
-from bench.engine.stage import Found
+from bench.engine import report
+from bench.engine.runner import Found
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 420, 60, 50, 30, 130
 COLOURS: Final = {
@@ -27,7 +27,7 @@ def plot(found: Found) -> str:
     lines: dict[str, list[tuple[int, float]]] = {}
     for count in counts:
         for name in found.plays["burst"][count]:
-            point = (count, figures.speed(found, "burst", count, name))
+            point = (count, report.speed(found, "burst", count, name))
             lines.setdefault(name, []).append(point)
     scale = _Scale(max(counts), max(speed for line in lines.values() for _, speed in line))
     parts = [

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Callable, Sequence
 
-from bench.engine import work
-from bench.engine.playing import Played
-from bench.engine.stage import ARRIVALS, Found
+from bench.engine import workload
+from bench.engine.load_generator import Played
+from bench.engine.runner import ARRIVALS, Found
 
 OURS = "ours"
 
@@ -16,12 +16,12 @@ def tables(found: Found) -> str:
         f"### {title}\n\n{plays(found, arrivals)}"
         for arrivals, title in (
             ("burst", "All at once"),
-            ("poisson", f"A Poisson stream of {work.RATE} requests a second"),
+            ("poisson", f"A Poisson stream of {workload.RATE} requests a second"),
         )
         if found.plays.get(arrivals)
     ]
     if found.threads:
-        parts.append(f"### A thread of {work.TURNS} turns\n\n{turns(found)}")
+        parts.append(f"### A thread of {workload.TURNS} turns\n\n{turns(found)}")
     return "\n\n".join(parts)
 
 
@@ -61,8 +61,11 @@ def plays(found: Found, arrivals: str) -> str:
 
 def turns(found: Found) -> str:
     """Return the CPU seconds to the first token of each turn, medians over the rounds."""
-    first = f"first token of turn 1 … {work.TURNS}, s"
-    lines = [_row("engine", first, f"turn {work.TURNS} beside ours", "whole thread, s"), "|---" * 4]
+    first = f"first token of turn 1 … {workload.TURNS}, s"
+    lines = [
+        _row("engine", first, f"turn {workload.TURNS} beside ours", "whole thread, s"),
+        "|---" * 4,
+    ]
     lines[-1] += "|"
     last = _median(found.threads.get(OURS, []), lambda played: played.firsts[-1])
     for name, rounds in found.threads.items():
@@ -78,7 +81,9 @@ def turns(found: Found) -> str:
 def speed(found: Found, arrivals: str, count: int, name: str) -> float:
     """Return a peer's median of tokens in a CPU second."""
     rounds = found.plays[arrivals][count][name]
-    asked = [work.tokens(ARRIVALS[arrivals](count, 1000 * count + n)) for n in range(len(rounds))]
+    asked = [
+        workload.tokens(ARRIVALS[arrivals](count, 1000 * count + n)) for n in range(len(rounds))
+    ]
     return statistics.median(t / p.seconds for t, p in zip(asked, rounds, strict=True))
 
 

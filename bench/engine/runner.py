@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.engine import environment, work
+from bench.engine import environment, workload
 from bench.engine.checkpoint import MODEL, TINY, checkpoint
-from bench.engine.playing import Played
+from bench.engine.load_generator import Played
 
 PEERS: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
 OWN_ENVIRONMENT: Final = tuple(environment.PACKAGES)
 ONE_BY_ONE: Final = ("pipeline", "static")
 MOST_ONE_BY_ONE: Final = 32
 """More requests at once only take these longer, and they take longest."""
-ARRIVALS: Final = {"burst": work.burst, "poisson": work.poisson}
+ARRIVALS: Final = {"burst": workload.burst, "poisson": workload.poisson}
 REPOSITORY: Final = Path(__file__).parents[2]
 AGAIN: Final = "ours, thread read again"
 
@@ -43,7 +43,7 @@ class Plan:
     @property
     def ids(self) -> int:
         """Prompts have ids below this."""
-        return 500 if self.tiny else work.IDS[1]
+        return 500 if self.tiny else workload.IDS[1]
 
 
 @dataclass(slots=True)
@@ -146,7 +146,7 @@ def _round(
 
 
 def _threads(found: Found, processes: Sequence[Process], plan: Plan, number: int) -> None:
-    said = work.messages(number, most=plan.ids)
+    said = workload.messages(number, most=plan.ids)
     for process in processes:
         if process.name in ONE_BY_ONE:
             continue
@@ -154,7 +154,7 @@ def _threads(found: Found, processes: Sequence[Process], plan: Plan, number: int
         if process.name == "ours":
             kept = {AGAIN: "", "ours": f"thread-{number}"}
         for name, thread in kept.items():
-            played = process.play({"said": said, "new": work.ANSWER, "thread": thread})
+            played = process.play({"said": said, "new": workload.ANSWER, "thread": thread})
             found.threads.setdefault(name, []).append(played)
             _say(f"a thread, round {number + 1}, {name}: {played.seconds:.1f} s")
 

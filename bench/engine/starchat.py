@@ -13,16 +13,16 @@ from transformers import GPTBigCodeForCausalLM as BigCode
 
 from bench.engine import roofline
 from worker.engine import Request, Sampling
-from worker.engine.attention.probe import probe
-from worker.engine.attention.slots import Layer, Slots
-from worker.engine.attention.varlen import varlen
-from worker.engine.batching import Batching
-from worker.engine.layers.prepack import prepack
-from worker.engine.recording.buckets import Buckets
-from worker.engine.recording.capture import recorder
-from worker.engine.recording.compiled import Compiled
-from worker.engine.recording.graphs import Graphs, Record
-from worker.engine.scheduling.work import Live
+from worker.engine.attention.flash_varlen import varlen
+from worker.engine.attention.kv_cache import Layer, Slots
+from worker.engine.attention.verify import probe
+from worker.engine.core.engine_core import Batching
+from worker.engine.core.request_state import Live
+from worker.engine.cuda_graphs.capture import recorder
+from worker.engine.cuda_graphs.compiled import Compiled
+from worker.engine.cuda_graphs.runner import Graphs, Record
+from worker.engine.cuda_graphs.shapes import Buckets
+from worker.engine.loading.cpu_linear import prepack
 
 GEOMETRY: Final[dict[str, Any]] = {
     "vocab_size": 49156,

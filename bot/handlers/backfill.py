@@ -19,18 +19,18 @@ from redis import Redis
 from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError
 
-from bot.edits import Edits
-from bot.errors import SLACK_AWAY
-from bot.events import Posted
-from bot.forgetting import Forgetting
-from bot.history import PAGE, EndedError, Reading
-from bot.outages import Json, Outage, Spot, grew, grown, missed
-from bot.remains import Remains
-from bot.sessions import Sessions
-from bot.slack import Client, reason
-from bot.threads import SHUT
-from bot.turns import Turns
-from contract import clocks, keys
+from bot.handlers.edits import Edits
+from bot.handlers.outage import Json, Outage, Spot, grew, grown, missed
+from bot.handlers.questions import Turns
+from bot.handlers.reconcile import Remains
+from bot.messages.events import Posted
+from bot.slack.client import Client, reason
+from bot.slack.errors import SLACK_AWAY
+from bot.slack.paging import PAGE, EndedError, Reading
+from bot.store.purge import Forgetting
+from bot.store.thread_cache import SHUT
+from bot.store.thread_modes import Sessions
+from contract import clock_skew, keys
 
 log = structlog.get_logger()
 
@@ -100,7 +100,7 @@ class CatchUp:
         self._thread.join(BEAT)
 
     def go_before(self, post: Posted) -> None:
-        """Take in what an outage of now hides before a question. Raises what `bot.turns` raises."""
+        """Take in what an outage of now hides before a question. Raises what `bot.handlers.questions` raises."""
         outage, thread = self._outage, post.thread
         if outage is None or not (post.asks and post.in_thread):
             return
@@ -149,7 +149,7 @@ class CatchUp:
     def _compare_clocks(self) -> None:
         seconds, micros = self._redis.time()
         redis, machine = seconds + micros / 1e6, time.time()
-        clocks.compare(self._clock.now(), machine=machine, redis=redis)
+        clock_skew.compare(self._clock.now(), machine=machine, redis=redis)
 
     def _noted(self) -> tuple[float | None, float | None, float]:
         first, last = self._redis.hmget(self._key, ["first", "last"])

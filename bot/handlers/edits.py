@@ -4,21 +4,22 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import conversations, mrkdwn, views
+from bot import texts
 from bot.background import Background
-from bot.errors import SLACK_AWAY
-from bot.events import Changed, Deleted
-from bot.identity import Me
-from bot.jobs import LAST_ATTEMPT, Jobs
-from bot.line import Line
-from bot.messages import Kind, Message
-from bot.outbox import Outbox, Outcome, Receipt
-from bot.posting import Posting
-from bot.presses import AskedAgain
-from bot.revisions import Revised, Revisions
-from bot.signs import Signs
-from bot.threads import Threads
-from contract import wait
+from bot.handlers.job_builder import LAST_ATTEMPT, Jobs
+from bot.handlers.placeholders import Signs
+from bot.messages import conversation, mrkdwn
+from bot.messages.block_actions import AskedAgain
+from bot.messages.events import Changed, Deleted
+from bot.messages.identity import Me
+from bot.messages.message import Kind, Message
+from bot.slack.errors import SLACK_AWAY
+from bot.slack.poster import Posting
+from bot.store.job_queue import Outbox, Outcome, Receipt
+from bot.store.job_updates import Revised, Revisions
+from bot.store.line import Line
+from bot.store.thread_cache import Threads
+from contract import queue_eta
 from contract.job import Job, Thread, job_id
 
 log = structlog.get_logger()
@@ -50,7 +51,7 @@ class Edits:
         if not changed.edited:
             return
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
-        if conversations.told(changed.message, self.me):
+        if conversation.told(changed.message, self.me):
             self._withdraw(changed.thread, changed.ts)
         else:
             self._revise(changed, job, attempt)
@@ -84,7 +85,7 @@ class Edits:
         messages = self.jobs.read(asked.thread, LAST_ATTEMPT) or ()
         question = next((m for m in messages if m.ts == asked.ts), None)
         if question is None or question.author != asked.user:
-            return self._respond(asked, views.NOT_FOUND)
+            return self._respond(asked, texts.NOT_FOUND)
         job = self.jobs.made(asked.thread, asked.ts, (asked.user, asked.user_team), messages)
         reply, *rest = self._reply(asked, job.id)
         receipt = self.outbox.again(job, asked.version, reply)
@@ -140,13 +141,13 @@ class Edits:
             self.background.do("offer", self._whisper, thread, message, changed.version, running)
 
     def _whisper(self, thread: Thread, message: Message, version: str, running: bool) -> None:  # noqa: FBT001
-        said = views.EDITED_RUNNING if running else views.EDITED
+        said = texts.EDITED_RUNNING if running else texts.EDITED
         self.posting.whisper(
             thread.channel,
             message.author,
             said,
             thread_ts=thread.ts,
-            blocks=views.again(said, thread.ts, message.ts, version),
+            blocks=texts.again(said, thread.ts, message.ts, version),
         )
 
     def _respond(self, asked: AskedAgain, text: str) -> None:
@@ -161,8 +162,8 @@ class Edits:
 
     def _why_not(self, receipt: Receipt) -> str:
         if receipt.outcome is Outcome.DUPLICATE:
-            return views.AT_IT
-        seconds = wait.estimate(receipt.pending, self.line.workers())
+            return texts.AT_IT
+        seconds = queue_eta.estimate(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
-            return views.full(seconds)
-        return views.person_full(receipt.place, seconds)
+            return texts.full(seconds)
+        return texts.person_full(receipt.place, seconds)

@@ -6,13 +6,13 @@ from typing import Final
 
 import structlog
 
-from bot import conversations
-from bot.errors import SLACK_AWAY
-from bot.events import Posted
-from bot.identity import Me
-from bot.messages import Message
-from bot.names import Names
-from bot.threads import Threads
+from bot.messages import conversation
+from bot.messages.events import Posted
+from bot.messages.identity import Me
+from bot.messages.message import Message
+from bot.slack.errors import SLACK_AWAY
+from bot.slack.users import Names
+from bot.store.thread_cache import Threads
 from contract.conversation import Conversation
 from contract.job import MAX_BYTES, Display, Job, Thread
 
@@ -26,7 +26,7 @@ LAST_ATTEMPT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What is asked, with everything that was said before. Raises what `bot.threads` raises."""
+    """What is asked, with everything that was said before. Raises what `bot.store.thread_cache` raises."""
 
     me: Me
     display: Display
@@ -75,12 +75,12 @@ class Jobs:
 
     def _turns(self, thread: Thread, until: str, messages: Iterable[Message]) -> Conversation:
         messages = tuple(messages)
-        wanted = conversations.strangers(messages, until=until, me=self.me)
+        wanted = conversation.strangers(messages, until=until, me=self.me)
         people = self.names.of(thread.team, wanted)
-        turns = conversations.build(
+        turns = conversation.build(
             messages,
             until=until,
             me=self.me,
             names={user: person.name for user, person in people.items()},
         )
-        return conversations.fitting(turns, MOST_TEXT)
+        return conversation.fitting(turns, MOST_TEXT)

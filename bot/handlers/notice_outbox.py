@@ -17,13 +17,13 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from bot.background import Background
-from bot.errors import SLACK_AWAY, refused
-from bot.events import Posted
-from bot.faults import Faults, Point
-from bot.posting import Posting, put_off
-from bot.slack import reason
-from bot.store import patiently, text
-from bot.threads import SHUT, Threads
+from bot.failpoints import Faults, Point
+from bot.messages.events import Posted
+from bot.slack.client import reason
+from bot.slack.errors import SLACK_AWAY, refused
+from bot.slack.poster import Posting, put_off
+from bot.store.client import patiently, text
+from bot.store.thread_cache import SHUT, Threads
 from contract import keys
 from contract.job import Thread
 
@@ -121,7 +121,7 @@ class Notices:
             self.background.do("notice", self._say, name, first=True)
 
     def sweep(self) -> None:
-        """Say what was left behind. Raises `RedisError`, and `bot.errors.SLACK_AWAY`."""
+        """Say what was left behind. Raises `RedisError`, and `bot.slack.errors.SLACK_AWAY`."""
         seconds, _ = self.redis.time()
         due: Any = self.redis.zrangebyscore(self._due, "-inf", seconds)
         for name in due:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from bot import mrkdwn
-from bot.events import Place, Posted, read
-from bot.identity import Me
+from bot.messages import mrkdwn
+from bot.messages.events import Place, Posted, read
+from bot.messages.identity import Me
 from contract import keys
 
 Json = Mapping[str, Any]

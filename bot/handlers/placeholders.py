@@ -14,15 +14,15 @@ import structlog
 from redis import Redis
 from rq.job import Job as RqJob
 
-from bot import views
+from bot import texts
 from bot.background import Background
-from bot.errors import SLACK_AWAY, refused
-from bot.line import Line
-from bot.outbox import Receipt
-from bot.posting import Posting
-from bot.slack import reason
-from bot.store import patiently, text
-from contract import keys, wait
+from bot.slack.client import reason
+from bot.slack.errors import SLACK_AWAY, refused
+from bot.slack.poster import Posting
+from bot.store.client import patiently, text
+from bot.store.job_queue import Receipt
+from bot.store.line import Line
+from contract import keys, queue_eta
 from contract.job import Job
 
 log = structlog.get_logger()
@@ -72,7 +72,7 @@ class Signs:
         workers = self._line.workers()
         status = self._redis.hget(key, "status")
         held = status is not None and text(status) == "deferred"
-        return views.sign(place, workers, wait.estimate(place, workers), held=held)
+        return texts.sign(place, workers, queue_eta.estimate(place, workers), held=held)
 
     def _post(self, job: Job, key: str, said: str) -> None:
         payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}

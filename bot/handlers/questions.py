@@ -10,25 +10,26 @@ from dataclasses import dataclass, field
 import structlog
 from redis import Redis
 
-from bot import admission, conversations, mrkdwn, views
-from bot.admission import Mode, Policy, Verdict
-from bot.alone import Alone
+from bot import texts
 from bot.background import Background
-from bot.events import Place, Posted
-from bot.forgetting import Forgetting
+from bot.concurrency import Alone
+from bot.handlers.job_builder import Jobs
+from bot.handlers.notice_outbox import Notices
+from bot.handlers.placeholders import Signs
 from bot.health import Metrics
-from bot.identity import Me
-from bot.jobs import Jobs
-from bot.line import Line
-from bot.names import Names
-from bot.notices import Notices
-from bot.outbox import Outbox, Outcome, Receipt
-from bot.posting import Posting
-from bot.revisions import Revisions
-from bot.sessions import Sessions
-from bot.signs import Signs
-from bot.threads import Threads
-from contract import wait
+from bot.messages import admission, conversation, mrkdwn
+from bot.messages.admission import Mode, Policy, Verdict
+from bot.messages.events import Place, Posted
+from bot.messages.identity import Me
+from bot.slack.poster import Posting
+from bot.slack.users import Names
+from bot.store.job_queue import Outbox, Outcome, Receipt
+from bot.store.job_updates import Revisions
+from bot.store.line import Line
+from bot.store.purge import Forgetting
+from bot.store.thread_cache import Threads
+from bot.store.thread_modes import Sessions
+from contract import queue_eta
 from contract.job import MAX_BYTES, Job
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ class Turns:
 
     def _people(self, post: Posted, attempt: int) -> int | None:
         messages = self.jobs.read(post.thread, attempt)
-        return None if messages is None else conversations.people(messages)
+        return None if messages is None else conversation.people(messages)
 
     def _answer(self, post: Posted, attempt: int) -> None:
         with self.alone.holding(f"{post.thread.channel}:{post.ts}"):
@@ -108,7 +109,7 @@ class Turns:
             return self._join(post, attempt) if attempt else None
         job = self.jobs.of(post, attempt)
         if len(job.encode().encode()) > MAX_BYTES:
-            return self.notices.say(post, views.TOO_LONG)
+            return self.notices.say(post, texts.TOO_LONG)
         receipt = self.outbox.accept(job, gesture=post.gesture)
         self.metrics.outcome(receipt.outcome)
         log.info(
@@ -158,7 +159,7 @@ class Turns:
         self.metrics.verdict(verdict)
         log.info("told", verdict=verdict, channel=thread.channel, ts=post.ts)
         if verdict is not Verdict.OUTSIDER:
-            self.notices.say(post, views.COMMANDS[verdict])
+            self.notices.say(post, texts.COMMANDS[verdict])
         elif self.outbox.claim(thread.team, thread.channel, post.ts):
             where = thread.ts if post.in_thread else None
             self.background.do(
@@ -166,13 +167,13 @@ class Turns:
                 self.posting.whisper,
                 thread.channel,
                 post.author,
-                views.OUTSIDER,
+                texts.OUTSIDER,
                 thread_ts=where,
             )
 
     def _decline(self, post: Posted, receipt: Receipt) -> None:
-        seconds = wait.estimate(receipt.pending, self.line.workers())
+        seconds = queue_eta.estimate(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
-            self.notices.say(post, views.full(seconds))
+            self.notices.say(post, texts.full(seconds))
         else:
-            self.notices.say(post, views.person_full(receipt.place, seconds))
+            self.notices.say(post, texts.person_full(receipt.place, seconds))

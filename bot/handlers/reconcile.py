@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from redis import Redis
 
-from bot.events import Posted
-from bot.identity import Me
-from bot.messages import payload
-from bot.outbox import Outbox
-from bot.posting import Posting
+from bot.messages.events import Posted
+from bot.messages.identity import Me
+from bot.messages.message import payload
+from bot.slack.poster import Posting
+from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import job_id
 

@@ -14,21 +14,22 @@ import structlog
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest, BoltResponse
 
-from bot import presses, views
+from bot import texts
 from bot.background import Background
-from bot.catch_up import CatchUp
-from bot.edits import Edits
-from bot.errors import SLACK_AWAY
-from bot.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
-from bot.forgetting import Forgetting
+from bot.handlers.backfill import CatchUp
+from bot.handlers.edits import Edits
+from bot.handlers.job_builder import LAST_ATTEMPT
+from bot.handlers.questions import Turns
 from bot.health import Metrics
-from bot.identity import Me
-from bot.jobs import LAST_ATTEMPT
-from bot.line import Line
-from bot.posting import Posting
-from bot.presses import AskedAgain
-from bot.turns import Turns
-from contract import wait
+from bot.messages import block_actions
+from bot.messages.block_actions import AskedAgain
+from bot.messages.events import Changed, Deleted, HomeOpened, Other, Posted, Uninstalled, read
+from bot.messages.identity import Me
+from bot.slack.errors import SLACK_AWAY
+from bot.slack.poster import Posting
+from bot.store.line import Line
+from bot.store.purge import Forgetting
+from contract import queue_eta
 
 log = structlog.get_logger()
 
@@ -115,7 +116,7 @@ class Listeners:
             log.warning("not looked before", why=type(error).__name__)
 
     def _pressed(self, body: dict[str, Any]) -> None:
-        match presses.read(body, self.me):
+        match block_actions.read(body, self.me):
             case AskedAgain() as asked:
                 self.edits.again(asked)
             case Other(readable=False):
@@ -129,7 +130,7 @@ class Listeners:
             case "forget":
                 text = self._forget(body)
             case _:
-                text = views.HELP
+                text = texts.HELP
         answer = {"response_type": "ephemeral", "text": text}
         return BoltResponse(
             status=200, body=json.dumps(answer), headers={"content-type": "application/json"}
@@ -138,15 +139,15 @@ class Listeners:
     def _forget(self, body: dict[str, Any]) -> str:
         team, channel = str(body.get("team_id")), str(body.get("channel_id"))
         if not (team.isalnum() and channel.isalnum()):
-            return views.HELP
-        return views.forgotten(self.forgetting.channel(team, channel))
+            return texts.HELP
+        return texts.forgotten(self.forgetting.channel(team, channel))
 
     def _status(self) -> str:
         workers, pending = self.line.workers(), self.line.pending()
-        return views.status(pending, workers, wait.estimate(pending, workers))
+        return texts.status(pending, workers, queue_eta.estimate(pending, workers))
 
     def _show_home(self, user: str) -> None:
-        self.posting.show_home(user, views.home(self._status()))
+        self.posting.show_home(user, texts.home(self._status()))
 
     def _forget_team(self, team: str) -> None:
         log.info("team forgotten", team=team, keys=self.forgetting.team(team))

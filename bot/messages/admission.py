@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bot import mrkdwn
-from bot.events import Place, Posted
-from bot.identity import Me
+from bot.messages import mrkdwn
+from bot.messages.events import Place, Posted
+from bot.messages.identity import Me
 
 
 class Mode(StrEnum):

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.events import Id, Other, Timestamp
-from bot.identity import Me
+from bot.messages.events import Id, Other, Timestamp
+from bot.messages.identity import Me
 from contract.job import Thread
 
 Json = Mapping[str, Any]

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from bot import mrkdwn
-from bot.admission import command
-from bot.identity import Me
-from bot.messages import Kind, Message
+from bot.messages import mrkdwn
+from bot.messages.admission import command
+from bot.messages.identity import Me
+from bot.messages.message import Kind, Message
 from contract.conversation import Conversation, Speaker, Turn, in_order
 
 FENCE: Final = "```"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.identity import Me
-from bot.messages import Message
-from bot.mrkdwn import clean
+from bot.messages.identity import Me
+from bot.messages.message import Message
+from bot.messages.mrkdwn import clean
 from contract.job import Thread
 
 Json = Mapping[str, Any]

@@ -6,9 +6,9 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.identity import Me
-from bot.mrkdwn import clean
-from bot.rich_text import markdown
+from bot.messages.identity import Me
+from bot.messages.mrkdwn import clean
+from bot.messages.rich_text import markdown
 from contract.keys import METADATA
 
 Json = Mapping[str, Any]

@@ -12,10 +12,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.clock import SlackClock
-from bot.errors import SLACK_AWAY
-from bot.identity import Me
+from bot.messages.identity import Me
 from bot.settings import Settings
+from bot.slack.clock import SlackClock
+from bot.slack.errors import SLACK_AWAY
 from contract.settings import SettingsError, revealed
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from typing import Final
 
 from slack_sdk.signature import Clock
 
-from contract import clocks
+from contract import clock_skew
 
 SLACK: Final = 2.0
 """Seconds by which answers of one clock may differ: `Date` has none but whole ones."""
@@ -22,7 +22,7 @@ class SlackClock(Clock):
 
     def hear(self, headers: Mapping[str, str]) -> None:
         """Take note of when an answer was given."""
-        told = clocks.told(headers)
+        told = clock_skew.told(headers)
         if told is None:
             return
         # Each answer is a little older than it says now: the youngest of them is the truest.

@@ -7,8 +7,8 @@ import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
-from bot.clock import SlackClock
-from bot.web import Answer, Request, Server
+from bot.slack.clock import SlackClock
+from bot.slack.http_server import Answer, Request, Server
 
 log = structlog.get_logger()
 

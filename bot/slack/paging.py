@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from slack_sdk.errors import SlackApiError
 
-from bot.errors import SLACK_AWAY
-from bot.jobs import LAST_ATTEMPT
-from bot.slack import PAUSES, pause, reason
-from bot.threads import SHUT
+from bot.handlers.job_builder import LAST_ATTEMPT
+from bot.slack.client import PAUSES, pause, reason
+from bot.slack.errors import SLACK_AWAY
+from bot.store.thread_cache import SHUT
 
 PAGE: Final = 200
 MOST_PAGES: Final = 50

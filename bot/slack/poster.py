@@ -9,8 +9,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from bot import views
-from bot.errors import SLACK_AWAY, refused
+from bot import texts
+from bot.slack.errors import SLACK_AWAY, refused
 from contract.job import Thread
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ LONGEST_WAIT: Final = 30.0
 
 
 class Posting:
-    """Posts sentences. Raises `bot.errors.SLACK_AWAY` where Slack does not take them."""
+    """Posts sentences. Raises `bot.slack.errors.SLACK_AWAY` where Slack does not take them."""
 
     def __init__(self, client: WebClient) -> None:
         """`client` must not repeat anything by itself: a repeated post is a second message."""
@@ -48,7 +48,7 @@ class Posting:
                 channel=thread.channel,
                 thread_ts=thread.ts,
                 text=text,
-                blocks=views.notice(text),
+                blocks=texts.notice(text),
                 metadata=metadata,
                 unfurl_links=False,
                 unfurl_media=False,
@@ -64,7 +64,7 @@ class Posting:
         text: str,
         *,
         thread_ts: str | None = None,
-        blocks: views.Blocks | None = None,
+        blocks: texts.Blocks | None = None,
     ) -> None:
         """Post what only one person sees. Without `thread_ts` it stands in the channel itself."""
         self._patiently(
@@ -72,7 +72,7 @@ class Posting:
                 channel=channel,
                 user=user,
                 text=text,
-                blocks=blocks or views.notice(text),
+                blocks=blocks or texts.notice(text),
                 thread_ts=thread_ts,
             )
         )

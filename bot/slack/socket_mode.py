@@ -15,11 +15,11 @@ from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.errors import SLACK_AWAY
 from bot.health import Metrics
-from bot.slack import REFUSED, pause, reason, refusal
-from contract.pool import begin
+from bot.slack.client import REFUSED, pause, reason, refusal
+from bot.slack.errors import SLACK_AWAY
 from contract.settings import SettingsError
+from contract.thread_pool import begin
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.errors import SLACK_AWAY
-from bot.mrkdwn import clean
+from bot.messages.mrkdwn import clean
+from bot.slack.errors import SLACK_AWAY
 from contract import keys
 
 log = structlog.get_logger()

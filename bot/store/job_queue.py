@@ -14,8 +14,8 @@ from rq.job import JobStatus
 from rq.registry import DeferredJobRegistry
 from rq.serializers import JSONSerializer
 
-from bot.faults import Faults, Point
-from bot.store import text
+from bot.failpoints import Faults, Point
+from bot.store.client import text
 from contract import keys
 from contract.job import DESCRIPTION, QUEUE, TASK, Job, job_id
 from contract.scripts import ACCEPT, FINISH

@@ -11,8 +11,8 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
-from bot.outbox import record
-from bot.store import text
+from bot.store.client import text
+from bot.store.job_queue import record
 from contract import keys
 from contract.job import MAX_BYTES, UNPACKED_MOST, Job, Thread
 

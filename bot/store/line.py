@@ -2,8 +2,8 @@
 
 from redis import Redis
 
-from bot.store import text
-from contract import beat, keys
+from bot.store.client import text
+from contract import keys, worker_status
 
 
 class Line:
@@ -12,14 +12,14 @@ class Line:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def workers(self) -> tuple[beat.Beat, ...]:
+    def workers(self) -> tuple[worker_status.Beat, ...]:
         """Return what the workers that are alive say about themselves."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.hgetall(keys.WORKERS)
             (seconds, micros), stored = pipe.execute()
         beats = {text(name).encode(): text(said).encode() for name, said in stored.items()}
-        return beat.alive(beats, seconds + micros / 1e6)
+        return worker_status.alive(beats, seconds + micros / 1e6)
 
     def pending(self) -> int:
         """Count the questions that are accepted and not answered."""

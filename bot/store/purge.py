@@ -8,7 +8,7 @@ from redis import Redis
 from rq.command import send_command
 from rq.job import Job as RqJob
 
-from bot.store import text
+from bot.store.client import text
 from contract import keys
 from contract.job import Thread
 

@@ -16,10 +16,10 @@ from redis.client import Pipeline
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.alone import Alone
-from bot.identity import Me
-from bot.messages import Message, payload
-from bot.store import text
+from bot.concurrency import Alone
+from bot.messages.identity import Me
+from bot.messages.message import Message, payload
+from bot.store.client import text
 from contract import keys
 from contract.job import Thread
 
@@ -81,7 +81,7 @@ class Threads:
     """
     The copies of all threads in which the bot takes part.
 
-    Raises `redis.exceptions.RedisError`, and `bot.errors.SLACK_AWAY` where Slack cannot be read
+    Raises `redis.exceptions.RedisError`, and `bot.slack.errors.SLACK_AWAY` where Slack cannot be read
     now but may be later.
     """
 

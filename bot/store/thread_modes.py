@@ -6,8 +6,8 @@ from typing import Final
 from redis import Redis
 from redis.client import Pipeline
 
-from bot.admission import Mode
-from bot.store import text
+from bot.messages.admission import Mode
+from bot.store.client import text
 from contract import keys
 from contract.job import Thread
 

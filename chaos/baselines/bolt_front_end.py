@@ -11,7 +11,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
-from tests.chaos.journal import TOKEN
+from chaos.checker.collector import TOKEN
 
 Send = Callable[[str, str, str], None]
 """Hands a question on: channel, thread, token."""
@@ -43,4 +43,4 @@ def serve(send: Send) -> None:
 
 def say(event: str, **fields: str) -> None:
     """Log one line, as the product does."""
-    print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201
+    print(json.dumps({"event": event, **fields}), flush=True)

@@ -1,11 +1,11 @@
-"""`python -m tests.chaos.baselines.naive_front`: puts mentions into a Redis list."""
+"""`python -m chaos.baselines.naive_front_end`: puts mentions into a Redis list."""
 
 import json
 import os
 
 from redis import Redis
 
-from tests.chaos.baselines.front import serve
+from chaos.baselines.bolt_front_end import serve
 
 QUEUE = "naive"
 

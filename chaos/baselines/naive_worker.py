@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.baselines.naive`: takes from a list, generates, posts."""
+"""`python -m chaos.baselines.naive_worker`: takes from a list, generates, posts."""
 
 import contextlib
 import json
@@ -9,9 +9,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError
 
-from tests.chaos.baselines.front import say
-from tests.chaos.baselines.naive_front import QUEUE
-from tests.chaos.baselines.replying import reply
+from chaos.baselines.bolt_front_end import say
+from chaos.baselines.echo_reply import reply
+from chaos.baselines.naive_front_end import QUEUE
 
 THREADS = 4
 

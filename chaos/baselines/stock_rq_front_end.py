@@ -1,11 +1,11 @@
-"""`python -m tests.chaos.baselines.stock_front`: enqueues mentions as stock RQ jobs."""
+"""`python -m chaos.baselines.stock_rq_front_end`: enqueues mentions as stock RQ jobs."""
 
 import os
 
 from redis import Redis
 from rq import Queue, Retry
 
-from tests.chaos.baselines.front import serve
+from chaos.baselines.bolt_front_end import serve
 
 QUEUE = "stock"
 
@@ -15,7 +15,7 @@ def main() -> None:
     queue = Queue(QUEUE, connection=Redis.from_url(os.environ["REDIS_URL"]))
 
     def send(channel: str, thread: str, token: str) -> None:
-        task = "tests.chaos.baselines.replying.reply"
+        task = "chaos.baselines.echo_reply.reply"
         queue.enqueue(task, channel, thread, token, retry=Retry(max=3))
 
     serve(send)

@@ -1,12 +1,12 @@
-"""`python -m tests.chaos.baselines.stock`: RQ's own worker with its own settings."""
+"""`python -m chaos.baselines.stock_rq_worker`: RQ's own worker with its own settings."""
 
 import os
 
 from redis import Redis
 from rq import Worker
 
-from tests.chaos.baselines.front import say
-from tests.chaos.baselines.stock_front import QUEUE
+from chaos.baselines.bolt_front_end import say
+from chaos.baselines.stock_rq_front_end import QUEUE
 
 
 def main() -> None:

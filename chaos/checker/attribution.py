@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.chaos.history import ENDS, History, Mention, Message, Place
+from chaos.checker.history import ENDS, History, Mention, Message, Place
 
 HEAD = "1"
 """The part that every reply has."""

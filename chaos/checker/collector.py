@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from contract import keys
-from tests.chaos.history import (
+from chaos.checker.history import (
     Call,
     Canary,
     Delivery,
@@ -30,8 +29,9 @@ from tests.chaos.history import (
     State,
     Version,
 )
-from tests.support.processes import Process
-from tests.support.workspace import APP_TOKEN, BOT_TOKEN, STARCHAT, Json, Workspace
+from contract import keys
+from testing.processes import Process
+from testing.workspace import APP_TOKEN, BOT_TOKEN, STARCHAT, Json, Workspace
 
 TOKEN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
 WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from tests.chaos.history import Resource
+from chaos.checker.history import Resource
 
 
 class Invariant(StrEnum):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
 from typing import Final
 
-from tests.chaos import figures
-from tests.chaos.attribution import Attribution, Case, attributed
-from tests.chaos.history import History, Message, Place, State
-from tests.chaos.promises import Bounds, Invariant, Violation
+from chaos.checker import service_invariants
+from chaos.checker.attribution import Attribution, Case, attributed
+from chaos.checker.expectations import Bounds, Invariant, Violation
+from chaos.checker.history import History, Message, Place, State
 
 ORDINARY: Final = Bounds()
 
@@ -18,7 +18,7 @@ def check(history: History, bounds: Bounds = ORDINARY) -> tuple[Violation, ...]:
     """Return every violation, in the order of the invariants; none where all promises held."""
     found = attributed(history)
     told = [*(one(found, history, bounds) for one in ABOUT_REPLIES)]
-    counted = [*(one(history, bounds) for one in figures.CHECKS)]
+    counted = [*(one(history, bounds) for one in service_invariants.CHECKS)]
     violations = [violation for some in (*told, *counted) for violation in some]
     return tuple(sorted(violations, key=lambda violation: PLACES[violation.invariant]))
 

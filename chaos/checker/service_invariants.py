@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from tests.chaos.history import Call, History, Resource
-from tests.chaos.promises import Bounds, Invariant, Violation
+from chaos.checker.expectations import Bounds, Invariant, Violation
+from chaos.checker.history import Call, History, Resource
 
 LIMITED: Final = 429
 POST: Final = "chat.postMessage"

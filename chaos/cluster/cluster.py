@@ -12,16 +12,16 @@ from typing import Final, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos.proxy import CALM, Proxy
-from tests.chaos.wire import Wire
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import QUICK
-from tests.support.nameless import NAME
-from tests.support.processes import Process
-from tests.support.redis import RedisServer
-from tests.support.workspace import STARCHAT, Workspace
+from chaos.cluster.redis_proxy import CALM, Proxy
+from chaos.cluster.slack_proxy import Wire
+from testing.broken_resolver import NAME
+from testing.checkpoints import taught_checkpoint
+from testing.processes import Process
+from testing.redis_server import RedisServer
+from testing.worker_harness import QUICK
+from testing.workspace import STARCHAT, Workspace
 
-NAMELESS: Final = "tests.support.nameless"
+NAMELESS: Final = "testing.broken_resolver"
 LEASE: Final = float(QUICK["STARCHAT_LEASE"])
 """Seconds that a silent worker keeps its jobs here."""
 SPEED: Final = 15.0

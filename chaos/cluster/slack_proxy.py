@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from tests.chaos.proxy import Proxy, Streams, Trouble
+from chaos.cluster.redis_proxy import Proxy, Streams, Trouble
 
 HOST: Final = "127.0.0.1"
 

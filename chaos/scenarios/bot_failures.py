@@ -4,17 +4,17 @@ import time
 from collections import Counter
 from typing import Final
 
-from bot.faults import Point
+from bot.failpoints import Point
+from chaos.cluster.cluster import SPEED
+from chaos.fault_loop import Havoc
+from chaos.recovery import job_of
+from chaos.run import Doomed, Trial
+from chaos.scenario import Row
+from chaos.scenarios import event_reordering
 from contract import keys
-from tests.chaos import rows_order
-from tests.chaos.havoc import Havoc
-from tests.chaos.recovery import job_of
-from tests.chaos.row import Row
-from tests.chaos.stage import SPEED
-from tests.chaos.trial import Doomed, Trial
-from tests.support.taught import GREET
-from tests.support.waiting import until
-from tests.support.workspace import LAST_ATTEMPT, Workspace
+from testing.memorizing_model import GREET
+from testing.polling import until
+from testing.workspace import LAST_ATTEMPT, Workspace
 
 EXIT: Final = 10.0
 """Seconds in which a process ends after SIGTERM."""
@@ -188,7 +188,7 @@ ONE_BOT: Final = (
     at_point(Point.AFTER_ACCEPT, 60),
     Row("S5", "sockets dropped, refreshed, refused, muted, garbled", sockets),
     DUPLICATES,
-    rows_order.ROW,
+    event_reordering.ROW,
 )
 TWO_BOTS: Final = (
     Row("B3", "one of two bots killed again and again", random_kills),

@@ -2,21 +2,21 @@
 A row in which no two clocks agree: Slack's, Redis' with the bots', and each worker's own.
 
 What is set wrong is Slack's, so that all of ours are an hour ahead of it, an hour behind, a day
-behind. Of a worker it is what Python says of the time of day (`tests/support/skewed.py`).
+behind. Of a worker it is what Python says of the time of day (`testing/broken_clock.py`).
 """
 
 from typing import Final
 
+from chaos.cluster.cluster import Cast
+from chaos.load import Question
+from chaos.recovery import events
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios.bot_failures import charged, give_up
 from contract import keys
-from tests.chaos.asking import Question
-from tests.chaos.recovery import events
-from tests.chaos.row import Row
-from tests.chaos.rows_bot import charged, give_up
-from tests.chaos.stage import Cast
-from tests.chaos.trial import Trial
-from tests.support.desk import TEAM
-from tests.support.processes import Process
-from tests.support.waiting import until
+from testing.polling import until
+from testing.processes import Process
+from testing.worker_harness import TEAM
 
 HOUR: Final = 3600.0
 AHEAD: Final = (-HOUR, HOUR, 24 * HOUR)
@@ -69,7 +69,7 @@ def _missed(trial: Trial) -> list[Question]:
 
 
 def _worker(trial: Trial, ahead: float) -> Process:
-    process = Process("tests.support.skewed", str(ahead), "worker", **trial.stage.shared)
+    process = Process("testing.broken_clock", str(ahead), "worker", **trial.stage.shared)
     trial.stage.processes.append(process)
     process.wait_for("model loaded", within=120)
     _check_warned(trial, process)

@@ -5,19 +5,19 @@ import signal
 from itertools import cycle
 from typing import Final
 
+from chaos.checker.collector import token
+from chaos.load import LONG, Question
+from chaos.recovery import events
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios.worker_failures import CAP, engine_of, writers
 from contract.conversation import Speaker
-from tests.chaos.asking import LONG, Question
-from tests.chaos.journal import token
-from tests.chaos.recovery import events
-from tests.chaos.row import Row
-from tests.chaos.rows_worker import CAP, engine_of, writers
-from tests.chaos.trial import Trial
-from tests.support.checkpoints import long_bigcode
-from tests.support.taught import GREET
-from worker.dialogue import Dialogue
-from worker.prompt import LEAST_NEW
-from worker.scaffold import Message
-from worker.tokens import Tokenizer
+from testing.checkpoints import long_bigcode
+from testing.memorizing_model import GREET
+from worker.prompt.builder import LEAST_NEW
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_format import Message
+from worker.prompt.tokenizer import Tokenizer
 
 ENDS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
 """What ends a process without memory, with a bad pointer, with a failed assertion."""

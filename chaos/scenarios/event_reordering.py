@@ -6,12 +6,12 @@ from redis import Redis
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
+from chaos.load import Question, dealt
+from chaos.recovery import job_of
+from chaos.run import Trial
+from chaos.scenario import Row
 from contract.job import Job
-from tests.chaos.asking import Question, dealt
-from tests.chaos.recovery import job_of
-from tests.chaos.row import Row
-from tests.chaos.trial import Trial
-from tests.support.taught import COUNT
+from testing.memorizing_model import COUNT
 
 WINDOW: Final = 10
 """Events among which the order is left to chance."""

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from tests.chaos.asking import Question
-from tests.chaos.row import Row
-from tests.chaos.trial import Trial
-from tests.support.taught import GREET
-from tests.support.workspace import STARCHAT, Json
+from chaos.load import Question
+from chaos.run import Trial
+from chaos.scenario import Row
+from testing.memorizing_model import GREET
+from testing.workspace import STARCHAT, Json
 
 REPLIES: Final = "conversations.replies"
 MESSAGES: Final = 5000

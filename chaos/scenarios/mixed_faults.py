@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from tests.chaos.havoc import Havoc
-from tests.chaos.promises import Bounds
-from tests.chaos.row import Row
-from tests.chaos.rows_slack import MIXED_RULES
-from tests.chaos.trial import Trial
+from chaos.checker.expectations import Bounds
+from chaos.fault_loop import Havoc
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios.slack_api_failures import MIXED_RULES
 
 DUPLICATED: Final = 0.1
 

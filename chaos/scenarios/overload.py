@@ -3,14 +3,14 @@
 import time
 from typing import Final
 
-from bot.store import text
+from bot.store.client import text
+from chaos.load import Question
+from chaos.run import Trial
+from chaos.scenario import Row, percentile
 from contract import keys
 from contract.job import job_id
-from tests.chaos.asking import Question
-from tests.chaos.row import Row, percentile
-from tests.chaos.trial import Trial
-from tests.support.children import resident
-from tests.support.taught import GREET
+from testing.memorizing_model import GREET
+from testing.process_tree import resident
 
 ACK_P99: Final = 1.0
 BOT_MIB: Final = 512

@@ -7,13 +7,13 @@ from typing import Final
 
 from redis import Redis
 
-from tests.chaos.asking import LONG, Question
-from tests.chaos.havoc import Havoc
-from tests.chaos.proxy import CALM, Trouble
-from tests.chaos.row import Row
-from tests.chaos.rows_bot import charged
-from tests.chaos.trial import Trial
-from tests.support.waiting import until
+from chaos.cluster.redis_proxy import CALM, Trouble
+from chaos.fault_loop import Havoc
+from chaos.load import LONG, Question
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios.bot_failures import charged
+from testing.polling import until
 
 AWAY: Final = 20.0
 """Seconds that Redis is gone, which is longer than any lease."""

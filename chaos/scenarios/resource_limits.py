@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.recovery import events
-from tests.chaos.row import Act, Row
-from tests.chaos.trial import Trial
-from tests.support.processes import Process
+from chaos.recovery import events
+from chaos.run import Trial
+from chaos.scenario import Act, Row
+from testing.processes import Process
 
 SHORT: Final = 5.0
 """Seconds for which a limit lasts."""

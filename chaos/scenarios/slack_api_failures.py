@@ -3,12 +3,12 @@
 from collections import Counter
 from typing import Any, Final
 
-from tests.chaos import rows_errors
-from tests.chaos.asking import Question
-from tests.chaos.row import Row
-from tests.chaos.trial import Trial
-from tests.support.desk import payload
-from tests.support.workspace import STARCHAT, RefusedError
+from chaos.load import Question
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios import slack_error_responses
+from testing.worker_harness import payload
+from testing.workspace import STARCHAT, RefusedError
 
 Rule = dict[str, Any]
 RETRY_AFTER: Final = (1, 2, "abc", None, 0)
@@ -118,7 +118,7 @@ LIMITED: Final = Row("S1", "every fifth call is answered with 429", limited)
 UNSURE: Final = Row("S3", "connections cut before and after the effect, late answers", unsure)
 ROWS: Final = (
     LIMITED,
-    rows_errors.ROW,
+    slack_error_responses.ROW,
     UNSURE,
     Row("S9", "archived, thrown out, deleted under us, token revoked", taken_away, answered=False),
 )

@@ -7,14 +7,14 @@ from enum import StrEnum
 from itertools import product
 from typing import Any, Final
 
+from chaos.load import Question
+from chaos.run import Trial
+from chaos.scenario import Row
 from contract import keys
-from tests.chaos.asking import Question
-from tests.chaos.row import Row
-from tests.chaos.trial import Trial
-from tests.support.desk import END, payload
-from tests.support.taught import GREET
-from tests.support.waiting import until
-from tests.support.workspace import STARCHAT
+from testing.memorizing_model import GREET
+from testing.polling import until
+from testing.worker_harness import END, payload
+from testing.workspace import STARCHAT
 
 Rule = dict[str, Any]
 POST: Final = "chat.postMessage"

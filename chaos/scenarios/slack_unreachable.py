@@ -1,7 +1,7 @@
 """
 A row in which Slack cannot be reached at all: no name, no port, no handshake, no answer.
 
-The name is that of a resolver in each process (`tests/support/nameless.py`). TLS itself is not
+The name is that of a resolver in each process (`testing/broken_resolver.py`). TLS itself is not
 spoken: what is reset is the connection, with the first bytes of its handshake on the way.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tests.chaos.proxy import CALM, Trouble
-from tests.chaos.recovery import events
-from tests.chaos.row import Row
-from tests.chaos.stage import SPEED, Cast
-from tests.chaos.trial import Trial
-from tests.chaos.wire import Wire
+from chaos.cluster.cluster import SPEED, Cast
+from chaos.cluster.redis_proxy import CALM, Trouble
+from chaos.cluster.slack_proxy import Wire
+from chaos.recovery import events
+from chaos.run import Trial
+from chaos.scenario import Row
 
 HURRY: Final = 150.0
 """How fast Slack's clock runs while it delivers again."""

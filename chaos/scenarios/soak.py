@@ -14,13 +14,13 @@ from typing import Final, Self
 
 from redis import Redis
 
-from tests.chaos.growth import rise, settled, slope
-from tests.chaos.proxy import Trouble
-from tests.chaos.row import Row
-from tests.chaos.stage import OPEN_DOOR, Cast
-from tests.chaos.trial import Trial
-from tests.support.children import engine, resident
-from tests.support.waiting import until
+from chaos.checker.growth import rise, settled, slope
+from chaos.cluster.cluster import OPEN_DOOR, Cast
+from chaos.cluster.redis_proxy import Trouble
+from chaos.run import Trial
+from chaos.scenario import Row
+from testing.polling import until
+from testing.process_tree import engine, resident
 
 MINUTE: Final = 60.0
 PACE: Final = 1.5

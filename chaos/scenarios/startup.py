@@ -7,14 +7,14 @@ from typing import Final
 
 from redis import Redis
 
-from tests.chaos.recovery import events
-from tests.chaos.row import Row
-from tests.chaos.rows_bot import EXIT
-from tests.chaos.trial import Trial
-from tests.support.ports import free_port
-from tests.support.processes import Process
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
+from chaos.recovery import events
+from chaos.run import Trial
+from chaos.scenario import Row
+from chaos.scenarios.bot_failures import EXIT
+from testing.polling import until
+from testing.ports import free_port
+from testing.processes import Process
+from testing.redis_server import RedisServer
 
 SECRET: Final = "not-known-yet"
 START: Final = 60.0
@@ -153,7 +153,7 @@ def unheard(trial: Trial) -> None:
 
 
 def _mute(trial: Trial, sink: str, room: str) -> Process:
-    process = Process("tests.support.mute", sink, "-m", room, **trial.stage.shared)
+    process = Process("testing.broken_environment", sink, "-m", room, **trial.stage.shared)
     trial.stage.processes.append(process)
     return process
 

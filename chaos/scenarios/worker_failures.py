@@ -8,17 +8,17 @@ from typing import Final
 
 from redis import Redis
 
+from chaos.checker.expectations import Bounds
+from chaos.cluster.cluster import LEASE
+from chaos.fault_loop import Havoc
+from chaos.load import LONG, Question
+from chaos.recovery import held, job_of
+from chaos.run import Doomed, Trial
+from chaos.scenario import Row
 from contract import keys
-from tests.chaos.asking import LONG, Question
-from tests.chaos.havoc import Havoc
-from tests.chaos.promises import Bounds
-from tests.chaos.recovery import held, job_of
-from tests.chaos.row import Row
-from tests.chaos.stage import LEASE
-from tests.chaos.trial import Doomed, Trial
-from tests.support.children import children, command
-from tests.support.processes import Process
-from worker.faults import Point
+from testing.process_tree import children, command
+from testing.processes import Process
+from worker.failpoints import Point
 
 RECOVERED: Final = LEASE + 5
 """Seconds after which another worker must be at it."""

@@ -10,7 +10,7 @@ def _script(name: str) -> str:
 
 
 ACCEPT: Final = _script("accept.lua")
-"""Take a turn in once: see `bot.outbox`. Returns `[outcome, place, pending]`."""
+"""Take a turn in once: see `bot.store.job_queue`. Returns `[outcome, place, pending]`."""
 
 FINISH: Final = _script("finish.lua")
 """Let a job's lane, slots and place go, and make the next one runnable. Returns 1, or 0 if done."""

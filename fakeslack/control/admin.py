@@ -2,12 +2,12 @@
 
 from aiohttp import web
 
-from fakeslack.asked import asked
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Manner
-from fakeslack.people import Person
+from fakeslack.json_requests import asked
+from fakeslack.state.messages import Manner
+from fakeslack.state.people import Person
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.files import share
-from fakeslack.workspace import Workspace
 
 
 class Scenery:

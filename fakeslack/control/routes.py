@@ -6,23 +6,23 @@ from dataclasses import asdict, dataclass
 
 from aiohttp import web
 
-from fakeslack.asked import asked
-from fakeslack.changes import Change
 from fakeslack.clock import Clock
-from fakeslack.delivery import Delivery
+from fakeslack.delivery.dispatcher import Subscription
+from fakeslack.delivery.faults import Faults
+from fakeslack.delivery.http_mode import RequestUrl
+from fakeslack.delivery.journal import Journal
+from fakeslack.delivery.socket_mode import Sockets
+from fakeslack.delivery.transport import Delivery
 from fakeslack.errors import Json, SlackError
-from fakeslack.faults import Faults
-from fakeslack.feed import Feed
-from fakeslack.http_events import RequestUrl
-from fakeslack.journal import Journal
-from fakeslack.limits import Limits
-from fakeslack.messages import Message
-from fakeslack.mrkdwn import pings, unfurls
-from fakeslack.pulse import Pulse
-from fakeslack.socket_mode import Sockets
-from fakeslack.subscription import Subscription
+from fakeslack.json_requests import asked
+from fakeslack.state.change_log import Feed
+from fakeslack.state.changes import Change
+from fakeslack.state.limits import Limits
+from fakeslack.state.messages import Message
+from fakeslack.state.mrkdwn import pings, unfurls
+from fakeslack.state.pulse import Pulse
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.server import WebApi
-from fakeslack.workspace import Workspace
 
 LONGEST_WAIT = 60.0
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections import deque
 
-from fakeslack.changes import Change
-from fakeslack.delivery import Delivery, Parcel
+from fakeslack.delivery.events import Events
+from fakeslack.delivery.faults import Faults
+from fakeslack.delivery.transport import Delivery, Parcel
 from fakeslack.errors import Json
-from fakeslack.events import Events
-from fakeslack.faults import Faults
+from fakeslack.state.changes import Change
 
 KEPT = 5_000
 

@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fakeslack.changes import Change, Happening
-from fakeslack.channels import Channel, Kind
 from fakeslack.errors import Json
-from fakeslack.messages import Message
-from fakeslack.workspace import Workspace
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.messages import Message
+from fakeslack.state.workspace import Workspace
 
 MENTIONED = {Kind.CHANNEL, Kind.GROUP, Kind.MPIM}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from fakeslack.delivery import Parcel, UndeliveredError
+from fakeslack.delivery.transport import Parcel, UndeliveredError
 from fakeslack.errors import Json, SlackError
 
 REDIRECTS = 2

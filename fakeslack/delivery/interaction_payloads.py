@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from fakeslack.channels import Channel
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Message
-from fakeslack.views import View
-from fakeslack.workspace import Workspace
+from fakeslack.state.channels import Channel
+from fakeslack.state.messages import Message
+from fakeslack.state.views import View
+from fakeslack.state.workspace import Workspace
 
 
 def pressed(source: Json, action_id: str, block_id: str | None) -> tuple[Json, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from fakeslack.errors import Json
-from fakeslack.pulse import Pulse
+from fakeslack.state.pulse import Pulse
 
 KEPT = 20_000
 

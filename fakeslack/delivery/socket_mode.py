@@ -13,7 +13,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from fakeslack.clock import Clock
-from fakeslack.delivery import Parcel, UndeliveredError
+from fakeslack.delivery.transport import Parcel, UndeliveredError
 from fakeslack.errors import Json, SlackError
 
 log = structlog.get_logger()

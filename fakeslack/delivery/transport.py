@@ -9,8 +9,8 @@ from typing import Protocol
 import structlog
 
 from fakeslack.clock import Clock
+from fakeslack.delivery.journal import Envelope, Journal
 from fakeslack.errors import Json
-from fakeslack.journal import Envelope, Journal
 
 log = structlog.get_logger()
 

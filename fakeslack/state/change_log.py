@@ -3,8 +3,8 @@
 import itertools
 from collections import deque
 
-from fakeslack.changes import Change
-from fakeslack.pulse import Pulse
+from fakeslack.state.changes import Change
+from fakeslack.state.pulse import Pulse
 
 KEPT = 20_000
 

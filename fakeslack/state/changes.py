@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fakeslack.errors import Json
-from fakeslack.messages import Message
+from fakeslack.state.messages import Message
 
 
 class Happening(StrEnum):

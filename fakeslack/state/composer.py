@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from fakeslack.channels import Channel, Kind
-from fakeslack.people import Person
+from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.people import Person
 
 CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 ADDRESS = re.compile(r"https?://[^\s<>`|]+[^\s<>`|.,;:!?)\]}'\"*_~]")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.people import TEAM
+from fakeslack.state.people import TEAM
 
 LARGEST_SNIPPET = 2**20
 PREVIEW = 500

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Message
+from fakeslack.state.messages import Message
 
 
 class History:

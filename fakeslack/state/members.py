@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fakeslack.changes import Change, Happening, Listener
-from fakeslack.channels import Channel, Kind, residents_channels
 from fakeslack.errors import SlackError
-from fakeslack.people import Person
+from fakeslack.state.changes import Change, Happening, Listener
+from fakeslack.state.channels import Channel, Kind, residents_channels
+from fakeslack.state.people import Person
 
 
 class Directory:

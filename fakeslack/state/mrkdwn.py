@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from fakeslack.errors import Json
-from fakeslack.messages import Manner, Message
+from fakeslack.state.messages import Manner, Message
 
 PING = re.compile(
     r"<(?:@[UWB][A-Z0-9]+|!(?:channel|here|everyone|subteam\^[A-Z0-9]+))(?:\|[^>]*)?>"

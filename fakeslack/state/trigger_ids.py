@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fakeslack.errors import SlackError
-from fakeslack.messages import Message
+from fakeslack.state.messages import Message
 
 TRIGGER_SECONDS = 3.0
 ANSWER_SECONDS = 1_800.0

@@ -10,7 +10,7 @@ from fakeslack.block_kit import checked_in_view
 from fakeslack.block_kit.elements import plain
 from fakeslack.block_kit.rules import Rule, anything, boolean, one_of, shape, string
 from fakeslack.errors import Json, SlackError
-from fakeslack.people import TEAM, Installation
+from fakeslack.state.people import TEAM, Installation
 
 LARGEST = 250_000
 DEEPEST = 3

@@ -4,17 +4,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fakeslack.changes import Change, Happening
-from fakeslack.directory import Directory
 from fakeslack.errors import Json, SlackError
-from fakeslack.files import Files
-from fakeslack.history import History
-from fakeslack.messages import Manner, Message
-from fakeslack.people import RESIDENTS, TEAM, TEAM_NAME, Installation, Person
-from fakeslack.sessions import Sessions
-from fakeslack.streams import Stream
-from fakeslack.tickets import Answers, Triggers
-from fakeslack.views import View, Views
+from fakeslack.state.agent_sessions import Sessions
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.files import Files
+from fakeslack.state.history import History
+from fakeslack.state.members import Directory
+from fakeslack.state.messages import Manner, Message
+from fakeslack.state.people import RESIDENTS, TEAM, TEAM_NAME, Installation, Person
+from fakeslack.state.streams import Stream
+from fakeslack.state.trigger_ids import Answers, Triggers
+from fakeslack.state.views import View, Views
 
 MICROSECONDS = 1_000_000
 

@@ -4,19 +4,19 @@ import re
 
 from aiohttp import web
 
-from fakeslack.asked import asked
-from fakeslack.changes import Change, Happening
-from fakeslack.channels import Channel
-from fakeslack.delivery import Delivery, Parcel, UndeliveredError
+from fakeslack.delivery.interaction_payloads import Payloads, action, pressed
+from fakeslack.delivery.transport import Delivery, Parcel, UndeliveredError
 from fakeslack.errors import Json, SlackError
-from fakeslack.interactions import Payloads, action, pressed
-from fakeslack.messages import Message
-from fakeslack.reader import Reader
-from fakeslack.sessions import Status
-from fakeslack.tickets import Answer
-from fakeslack.views import View, checked
+from fakeslack.json_requests import asked
+from fakeslack.state.agent_sessions import Status
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.channels import Channel
+from fakeslack.state.messages import Message
+from fakeslack.state.trigger_ids import Answer
+from fakeslack.state.views import View, checked
+from fakeslack.state.workspace import Workspace
+from fakeslack.ui.visibility import Reader
 from fakeslack.web_api.responses import respond
-from fakeslack.workspace import Workspace
 
 COMMAND = re.compile(r"(/[a-z0-9_-]+)(?:\s+(.*))?", re.DOTALL)
 

@@ -8,19 +8,19 @@ from pathlib import Path
 
 from aiohttp import web
 
-from fakeslack.actions import Actions
-from fakeslack.asked import asked
-from fakeslack.changes import Change, Happening
-from fakeslack.channels import Channel
-from fakeslack.composer import Composer
-from fakeslack.delivery import Delivery
+from fakeslack.delivery.transport import Delivery
 from fakeslack.errors import Json, SlackError
-from fakeslack.feed import Feed
-from fakeslack.messages import Message
-from fakeslack.reader import Reader
-from fakeslack.workspace import Workspace
+from fakeslack.json_requests import asked
+from fakeslack.state.change_log import Feed
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.channels import Channel
+from fakeslack.state.composer import Composer
+from fakeslack.state.messages import Message
+from fakeslack.state.workspace import Workspace
+from fakeslack.ui.interactivity import Actions
+from fakeslack.ui.visibility import Reader
 
-FILES = Path(__file__).with_name("page")
+FILES = Path(__file__).with_name("static")
 KEEP_ALIVE_SECONDS = 15.0
 NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
 

@@ -1,11 +1,11 @@
 """What one person sees of the workspace, pure: channels, messages, changes, pings, unfurls."""
 
-from fakeslack.changes import Change, Happening
-from fakeslack.channels import Channel
 from fakeslack.errors import Json
-from fakeslack.messages import Message
-from fakeslack.mrkdwn import pings, unfurls
-from fakeslack.workspace import Workspace
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.channels import Channel
+from fakeslack.state.messages import Message
+from fakeslack.state.mrkdwn import pings, unfurls
+from fakeslack.state.workspace import Workspace
 
 
 class Reader:

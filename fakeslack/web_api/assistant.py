@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from fakeslack.channels import Kind
 from fakeslack.errors import Json, SlackError
-from fakeslack.sessions import Status
+from fakeslack.state.agent_sessions import Status
+from fakeslack.state.channels import Kind
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments, missing
 from fakeslack.web_api.chat import visible
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 LOOKS = takes("icon_emoji icon_url username")
 MOST_LOADING = 10

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakeslack import block_kit
-from fakeslack.channels import Channel
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Manner, Message
+from fakeslack.state.channels import Channel
+from fakeslack.state.messages import Manner, Message
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 TEXT_KEPT = 40_000
 UPDATE_TEXT = 4_000

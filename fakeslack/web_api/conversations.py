@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from fakeslack.channels import Channel, Kind
 from fakeslack.errors import Json, SlackError
-from fakeslack.history import Page, Span, page
-from fakeslack.messages import Message
+from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.history import Page, Span, page
+from fakeslack.state.messages import Message
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.chat import visible
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 MOST = 1_000
 USUAL = 100

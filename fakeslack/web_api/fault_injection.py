@@ -8,8 +8,8 @@ import struct
 
 from aiohttp import web
 
+from fakeslack.delivery.faults import Fault, Rule
 from fakeslack.errors import Json
-from fakeslack.faults import Fault, Rule
 
 PAGE = "<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>"
 RST_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -7,11 +7,11 @@ from aiohttp import web
 
 from fakeslack import block_kit
 from fakeslack.errors import Json, SlackError
-from fakeslack.files import File
+from fakeslack.state.files import File
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments, missing
 from fakeslack.web_api.chat import place, signed
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 SHARE_SECONDS = 0.1
 """How long after the answer the message with the files appears."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fakeslack.errors import Json
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.workspace import Workspace
 
 Act = Callable[[Workspace, Arguments], Json]
 

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from fakeslack.asked import asked
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Message
-from fakeslack.tickets import Answer
+from fakeslack.json_requests import asked
+from fakeslack.state.messages import Message
+from fakeslack.state.trigger_ids import Answer
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.chat import content, signed
-from fakeslack.workspace import Workspace
 
 
 class Responses:

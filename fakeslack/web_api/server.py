@@ -5,14 +5,14 @@ from typing import Any
 
 from aiohttp import web
 
+from fakeslack.delivery.faults import Faults
+from fakeslack.delivery.journal import Call, Journal
 from fakeslack.errors import Json, SlackError
-from fakeslack.faults import Faults
-from fakeslack.journal import Call, Journal
-from fakeslack.limits import Limits
+from fakeslack.state.limits import Limits
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.faulty import afterwards, instead, limited
+from fakeslack.web_api.fault_injection import afterwards, instead, limited
 from fakeslack.web_api.method import Method
-from fakeslack.workspace import Workspace
 
 POSTING = {"chat.postMessage", "chat.postEphemeral"}
 FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fakeslack import block_kit
-from fakeslack.channels import Channel, Kind
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Manner, Message
-from fakeslack.people import TEAM
-from fakeslack.sessions import Status
-from fakeslack.streams import Stream
+from fakeslack.state.agent_sessions import Status
+from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.messages import Manner, Message
+from fakeslack.state.people import TEAM
+from fakeslack.state.streams import Stream
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.chat import metadata, place, signed, visible
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 STATES = {False: "in_progress", True: "completed"}
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.messages import Message
+from fakeslack.state.messages import Message
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.chat import visible
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 EMOJI = re.compile(r"[a-z0-9_+'-]+(::skin-tone-[2-6])?")
 TS = re.compile(r"\d+\.\d{6}")

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.views import checked
+from fakeslack.state.views import checked
+from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method, takes
-from fakeslack.workspace import Workspace
 
 
 def _open(workspace: Workspace, args: Arguments) -> Json:

@@ -1,6 +1,6 @@
 """Bad inputs of every kind, each with the one end that it must have; made anew at each run."""
 
-from tests.corpus import (
+from tests.adversarial import (
     characters,
     control_tokens,
     emptiness,
@@ -12,7 +12,7 @@ from tests.corpus import (
     threads,
     words,
 )
-from tests.corpus.case import Case
+from tests.adversarial.case import Case
 
 CORPORA = (
     emptiness.corpus,

@@ -1,9 +1,9 @@
-"""Prints the corpus, one case a line as JSON: `python -m tests.corpus`."""
+"""Prints the corpus, one case a line as JSON: `python -m tests.adversarial`."""
 
 import json
 from dataclasses import asdict
 
-from tests.corpus import everything
+from tests.adversarial import everything
 
 if __name__ == "__main__":
     for case in everything():

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.corpus.case import Case, Door, End, asked, cases, typed
-from tests.support.hostile import disguises
-from tests.support.tokenizers import CODE, ROLES
+from testing.hostile_prompts import disguises
+from testing.tokenizers import CODE, ROLES
+from tests.adversarial.case import Case, Door, End, asked, cases, typed
 
 CATEGORY: Final = "token"
 

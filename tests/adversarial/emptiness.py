@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.corpus.case import MENTION, Case, Door, End, cases
+from tests.adversarial.case import MENTION, Case, Door, End, cases
 
 CATEGORY: Final = "empty"
 LIN: Final = "<@U0LIN00001>"

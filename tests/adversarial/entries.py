@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread, job_id
-from tests.corpus.case import Case, Door, End, Entry, Json, cases
-from tests.corpus.envelopes import WORD
+from tests.adversarial.case import Case, Door, End, Entry, Json, cases
+from tests.adversarial.envelopes import WORD
 
 CATEGORY: Final = "entry"
 TEAM: Final = "T0FAKE0001"
@@ -22,7 +22,7 @@ HASH: Final = {"status": "queued", "origin": "starchat", "created_at": CREATED}
 FUNCTIONS: Final = (
     *("os.system", "posix.system", "subprocess.getoutput", "subprocess.run", "builtins.eval"),
     *("builtins.exec", "pathlib.Path.touch", "runpy.run_path", "importlib.import_module"),
-    *("pickle.loads", "worker.answering.Answering", "rq.worker.base.BaseWorker.work"),
+    *("pickle.loads", "worker.answering.pipeline.Answering", "rq.worker.base.BaseWorker.work"),
 )
 
 

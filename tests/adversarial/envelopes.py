@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.corpus.case import MENTION, Case, Door, End, Json, cases
-from tests.support.deliveries import ADA, CHANNEL, LIN, ME, body, message, reply, ts
+from testing.slack_events import ADA, CHANNEL, LIN, ME, body, message, reply, ts
+from tests.adversarial.case import MENTION, Case, Door, End, Json, cases
 
 CATEGORY: Final = "envelope"
 WORD: Final = "periwinkle"

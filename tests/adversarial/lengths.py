@@ -8,7 +8,7 @@ lie at the same place in both.
 from collections.abc import Iterator
 from typing import Final
 
-from tests.corpus.case import Case, Door, End, asked, cases
+from tests.adversarial.case import Case, Door, End, asked, cases
 
 CATEGORY: Final = "length"
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import redis
 
 from contract import keys
-from tests.corpus.case import Case, End, Entry
-from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
-from worker.rq_worker import ASIDE, RqWorker
+from tests.adversarial.case import Case, End, Entry
+from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.jobs.rq_worker import ASIDE, RqWorker
 
 
 class Line:

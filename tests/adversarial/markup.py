@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.corpus.case import Case, Door, End, asked, cases, spread, typed
+from tests.adversarial.case import Case, Door, End, asked, cases, spread, typed
 
 FENCES: Final = {
     "plain": "```",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.corpus.case import Case, Door, End, cases, spread
+from tests.adversarial.case import Case, Door, End, cases, spread
 
 ADDRESSES: Final = {
     "plain": "https://evil.example/?d=secret",

@@ -7,20 +7,20 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bot.posting import Posting
+from bot.slack.poster import Posting
 from contract.job import Job, Thread
-from fakeslack.changes import Change, Happening
+from fakeslack.delivery.events import Events
 from fakeslack.errors import SlackError
-from fakeslack.events import Events
-from fakeslack.mrkdwn import pings, unfurls
-from fakeslack.reader import Reader
-from tests.corpus.case import Json
-from tests.support.town import ADA, GENERAL, STARCHAT, Town
-from worker import reply
-from worker.methods import Method
-from worker.reply import Part, Snippet
-from worker.slack import RefusedError, Slack
-from worker.thread import SlackThread
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.mrkdwn import pings, unfurls
+from fakeslack.ui.visibility import Reader
+from testing.in_memory_workspace import ADA, GENERAL, STARCHAT, Town
+from tests.adversarial.case import Json
+from worker import render
+from worker.render import Part, Snippet
+from worker.slack.client import RefusedError, Slack
+from worker.slack.methods import Method
+from worker.slack.thread_messages import SlackThread
 
 LONGEST_TEXT = 4_000
 """Slack refuses to edit a message with more."""
@@ -55,14 +55,14 @@ class Room:
         """Show a reply as it grows, and then its finished parts."""
         place = job.model_copy(update={"thread": _thread(root), "ts": root})
         thread = SlackThread(_Wire(self.town), place, float("inf"))
-        ts = await thread.post(reply.growing(""), 1, "placeholder")
+        ts = await thread.post(render.growing(""), 1, "placeholder")
         for text in steps:
-            await thread.edit(ts, reply.growing(text), "growing")
+            await thread.edit(ts, render.growing(text), "growing")
         await self.finish(thread, ts, parts)
 
     async def refuse(self, job: Job, root: str, sentence: str) -> None:
         """Show the worker's sentence in place of a reply."""
-        await self.write(job, root, [], [reply.error(sentence)])
+        await self.write(job, root, [], [render.error(sentence)])
 
     @staticmethod
     async def finish(thread: SlackThread, ts: str, parts: list[Part]) -> None:

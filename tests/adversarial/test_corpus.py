@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from tests.corpus import everything
-from tests.corpus.case import MENTION, Case, Door
-from tests.corpus.envelopes import WORD
-from tests.corpus.way import Way
-from tests.support.dialogues import Checkpoint
-from tests.support.tokenizers import starchat_tokenizer_dir
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import starchat_tokenizer_dir
+from tests.adversarial import everything
+from tests.adversarial.case import MENTION, Case, Door
+from tests.adversarial.envelopes import WORD
+from tests.adversarial.way import Way
 
 LEAST = {
     "empty": 30,

@@ -9,15 +9,15 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bot.outbox import Limits, Outbox
-from tests.corpus.entries import corpus
-from tests.corpus.envelopes import WORD
-from tests.corpus.line import Line
-from tests.support.questions import question
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from worker.leases import INTERMEDIATE, Claims
-from worker.rq_worker import RqWorker
+from bot.store.job_queue import Limits, Outbox
+from testing.jobs import question
+from testing.polling import until
+from testing.redis_server import RedisServer
+from tests.adversarial.entries import corpus
+from tests.adversarial.envelopes import WORD
+from tests.adversarial.line import Line
+from worker.jobs.leases import INTERMEDIATE, Claims
+from worker.jobs.rq_worker import RqWorker
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from typing import Any, Final, NamedTuple, cast
 import pytest
 
 from contract.job import QUEUE
-from tests.corpus import everything
-from tests.corpus.case import MENTION, Case, Door, End, Entry, Talk
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import END, payload
-from tests.support.product import Product
-from tests.support.taught import MUTEX
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Json
-from worker.rq_worker import ASIDE
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import MUTEX
+from testing.polling import until
+from testing.product import Product
+from testing.worker_harness import END, payload
+from testing.workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Json
+from tests.adversarial import everything
+from tests.adversarial.case import MENTION, Case, Door, End, Entry, Talk
+from worker.jobs.rq_worker import ASIDE
 
 PEOPLE: Final = (ADA, LIN, SAM)
 CHANNELS: Final = 8

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from tests.corpus.case import Case, Door, End, Json, Talk, asked, cases
-from tests.corpus.envelopes import WORD
-from tests.support.deliveries import ADA, LIN, message, reply, ts
+from testing.slack_events import ADA, LIN, message, reply, ts
+from tests.adversarial.case import Case, Door, End, Json, Talk, asked, cases
+from tests.adversarial.envelopes import WORD
 
 CATEGORY: Final = "thread"
 LAST: Final = 90_000

@@ -5,25 +5,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot import admission, conversations, views
-from bot.admission import Mode, Policy, Verdict
-from bot.events import Posted, read
-from bot.jobs import MOST_TEXT
-from bot.messages import Message
+from bot import texts
+from bot.handlers.job_builder import MOST_TEXT
+from bot.messages import admission, conversation
+from bot.messages.admission import Mode, Policy, Verdict
+from bot.messages.events import Posted, read
+from bot.messages.message import Message
 from contract.job import MAX_BYTES, Job
-from tests.corpus.case import Case, Door, End, Json, Talk
-from tests.corpus.room import Room, wired
-from tests.support.deliveries import ADA, LIN, ME, body
-from tests.support.desk import payload, words
-from tests.support.dialogues import Checkpoint
-from tests.support.slack_reading import complaints, elements, texts
-from worker import reply
+from testing.loaded_checkpoint import Checkpoint
+from testing.slack_events import ADA, LIN, ME, body
+from testing.slack_parser import complaints, elements
+from testing.slack_parser import texts as shown_texts
+from testing.worker_harness import payload, words
+from tests.adversarial.case import Case, Door, End, Json, Talk
+from tests.adversarial.room import Room, wired
+from worker import render
+from worker.answering.attempt import known
 from worker.errors import QuestionTooLongError
-from worker.prompt import Prompt, build
-from worker.reply import Facts, Part, Snippet
-from worker.scaffold import STARCHAT
-from worker.tokens import TextStream
-from worker.writing import known
+from worker.prompt.builder import Prompt, build
+from worker.prompt.chat_format import STARCHAT
+from worker.prompt.tokenizer import TextStream
+from worker.render import Facts, Part, Snippet
 
 POSITIONS: Final = 8192
 NEW: Final = 256
@@ -91,9 +93,9 @@ class Way:
         if verdict is Verdict.IGNORE:
             return []
         if verdict is Verdict.OUTSIDER:
-            self._room.whisper(root, views.OUTSIDER)
+            self._room.whisper(root, texts.OUTSIDER)
         elif verdict is not Verdict.ANSWER:
-            self._room.say(root, views.COMMANDS[verdict])
+            self._room.say(root, texts.COMMANDS[verdict])
         else:
             return await self._answered(_job(post, before), root)
         return []
@@ -101,7 +103,7 @@ class Way:
     async def _answered(self, job: Job, root: str) -> list[str]:
         coded = job.encode()
         if len(coded.encode()) > MAX_BYTES:
-            self._room.say(root, views.TOO_LONG)
+            self._room.say(root, texts.TOO_LONG)
             return []
         job = Job.decode(coded)
         try:
@@ -143,8 +145,8 @@ class Way:
         rest = (stream.feed(ids[n : n + CHUNK]) for n in range(len(ids) // 2, len(ids), CHUNK))
         said = half + "".join(rest) + stream.finish()
         facts = Facts("StarChat-β", "stop", NEW, known=known(job), dropped=dropped)
-        parts = list(reply.final(said, facts=facts))
-        growing = [reply.growing(half), reply.growing(said)]
+        parts = list(render.final(said, facts=facts))
+        growing = [render.growing(half), render.growing(said)]
         await self._room.write(job, root, [half, said], parts)
         return [fault for part in [*growing, *parts] for fault in _of_part(part, job)]
 
@@ -178,29 +180,29 @@ def _job(post: Posted, before: Iterable[Message]) -> Job:
     found = {m.ts: m for m in before}
     if post.message is not None:
         found = {post.ts: post.message} | found
-    wanted = conversations.strangers(found.values(), until=post.ts, me=ME)
+    wanted = conversation.strangers(found.values(), until=post.ts, me=ME)
     names = {user: NAMES.get(user, user) for user in wanted}
-    turns = conversations.build(found.values(), until=post.ts, me=ME, names=names)
+    turns = conversation.build(found.values(), until=post.ts, me=ME, names=names)
     return Job(
         thread=post.thread,
         ts=post.ts,
         user=post.author,
         user_team=post.author_team,
-        turns=conversations.fitting(turns, MOST_TEXT),
+        turns=conversation.fitting(turns, MOST_TEXT),
     )
 
 
 def _of_part(part: Part, job: Job) -> list[str]:
     if isinstance(part, Snippet):
         return _of_text(part.content, UNSEEN - TURNING)
-    code = "".join(texts(elements([part], "rich_text_preformatted")))
+    code = "".join(shown_texts(elements([part], "rich_text_preformatted")))
     addresses = [link["url"] for link in elements([part], "link")]
     invented = [url for url in addresses if not any(url in text for text in known(job))]
     return [
         *complaints(part),
         *(f"a link to {url}" for url in invented),
         *_of_text(code, UNSEEN),
-        *_of_text("".join(texts(part.blocks)), TURNING),
+        *_of_text("".join(shown_texts(part.blocks)), TURNING),
     ]
 
 

@@ -20,12 +20,12 @@ from bench.engine.checkpoint import TINY, checkpoint
 from bench.engine.child import LOADERS, loader
 from bench.engine.gguf_file import gguf_file
 from bench.engine.gguf_file import name as renamed
-from bench.engine.playing import play, play_thread
+from bench.engine.load_generator import play, play_thread
 from bench.engine.plot import COLOURS
-from bench.engine.stage import PEERS
-from bench.engine.work import burst, messages, poisson
-from tests.support.recording import Recorder
-from worker.engine.recording.capture import recorder
+from bench.engine.runner import PEERS
+from bench.engine.workload import burst, messages, poisson
+from testing.traced_cuda_graphs import Recorder
+from worker.engine.cuda_graphs.capture import recorder
 
 REPOSITORY = Path(__file__).parents[2]
 TORCH = ("ours", "pipeline", "static", "continuous")

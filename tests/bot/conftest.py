@@ -6,12 +6,12 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.socket_mode import CONNECTIONS
-from bot.store import connect
+from bot.slack.socket_mode import CONNECTIONS
+from bot.store.client import connect
 from contract import keys
-from tests.support.processes import Process
-from tests.support.redis import RedisServer
-from tests.support.workspace import BOT_TOKEN, Workspace
+from testing.processes import Process
+from testing.redis_server import RedisServer
+from testing.workspace import BOT_TOKEN, Workspace
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import pytest
 from redis import Redis
 
 from contract.job import job_id
-from tests.support.processes import Process
-from tests.support.queued import TEAM, job, pending, turns
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, LIN, Workspace
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, job, pending, turns
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, LIN, Workspace
 
 Json = dict[str, Any]
 

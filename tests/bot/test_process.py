@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.support.ports import free_port
-from tests.support.processes import REPOSITORY, Process, environment
-from tests.support.queued import job, pending
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace
+from testing.polling import until
+from testing.ports import free_port
+from testing.processes import REPOSITORY, Process, environment
+from testing.queue_inspector import job, pending
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, Workspace
 
 HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "worker", "fakeslack")
 

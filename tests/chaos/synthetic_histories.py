@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tests.chaos.history import Delivery, History, Mention, Message, Place, State, Version
-from tests.chaos.invariants import check
-from tests.chaos.promises import Bounds, Invariant
+from chaos.checker.expectations import Bounds, Invariant
+from chaos.checker.history import Delivery, History, Mention, Message, Place, State, Version
+from chaos.checker.invariants import check
 
 TEAM = "T1"
 ELSEWHERE = Place(TEAM, "C9", "1.0")

@@ -2,9 +2,19 @@
 
 from dataclasses import replace
 
-from tests.chaos.history import Message, State, Version
-from tests.chaos.made import ELSEWHERE, FOLLOWING, ONE, REPLY, mention, named, named_by, reply, run
-from tests.chaos.promises import Invariant
+from chaos.checker.expectations import Invariant
+from chaos.checker.history import Message, State, Version
+from tests.chaos.synthetic_histories import (
+    ELSEWHERE,
+    FOLLOWING,
+    ONE,
+    REPLY,
+    mention,
+    named,
+    named_by,
+    reply,
+    run,
+)
 
 
 def test_a_reply_without_metadata_is_known_by_its_words() -> None:

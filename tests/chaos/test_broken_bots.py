@@ -8,14 +8,14 @@ from typing import Final, Self
 
 import pytest
 
-from tests.chaos.broken import BOTS
-from tests.chaos.history import History
-from tests.chaos.invariants import check
-from tests.chaos.journal import collect, token
-from tests.chaos.promises import Invariant
-from tests.support.processes import Process
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace
+from chaos.checker.collector import collect, token
+from chaos.checker.expectations import Invariant
+from chaos.checker.history import History
+from chaos.checker.invariants import check
+from testing.polling import until
+from testing.processes import Process
+from testing.workspace import ADA, GENERAL, Workspace
+from tests.chaos.broken_bots import BOTS
 
 NUMBERS: Final = itertools.count(1)
 HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
@@ -42,7 +42,7 @@ class Run:
 
     def start(self, *hold: str) -> Process:
         """Start the bot; with `hold` it stands still before it answers."""
-        bot = Process("tests.chaos.broken", self._name, *hold, **self.workspace.environment)
+        bot = Process("tests.chaos.broken_bots", self._name, *hold, **self.workspace.environment)
         bot.wait_for_line("ready")
         self._bots.append(bot)
         return bot

@@ -8,12 +8,12 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from chaos.checker import collector
+from chaos.checker.collector import collect, token
+from chaos.checker.history import Mention, Message, Place, State
 from contract import keys
-from tests.chaos import journal
-from tests.chaos.history import Mention, Message, Place, State
-from tests.chaos.journal import collect, token
-from tests.support.processes import Process
-from tests.support.workspace import ADA, BOT_TOKEN, DEPLOYBOT, GENERAL, Json, Workspace
+from testing.processes import Process
+from testing.workspace import ADA, BOT_TOKEN, DEPLOYBOT, GENERAL, Json, Workspace
 
 TEAM = "T0FAKE0001"
 SMALL_PRINT = [{"type": "context", "elements": [{"type": "mrkdwn", "text": "Too much waits."}]}]
@@ -218,12 +218,14 @@ def test_what_the_workspace_has_forgotten_is_not_passed_over(
     calls: list[Json], first: int, *, forgotten: bool
 ) -> None:
     """A history without its beginning could hide anything."""
-    assert journal.lacks_beginning(calls, first) == forgotten
+    assert collector.lacks_beginning(calls, first) == forgotten
 
 
 def test_tokens_are_unlike_each_other() -> None:
     """In a run and between runs of different seeds; each is found as a whole."""
     tokens = [token(number, seed) for number in range(500) for seed in range(3)]
     assert len(set(tokens)) == len(tokens)
-    assert all(journal.TOKEN.fullmatch(word) and journal.WORD.fullmatch(word) for word in tokens)
+    assert all(
+        collector.TOKEN.fullmatch(word) and collector.WORD.fullmatch(word) for word in tokens
+    )
     assert token(3, 1) == token(3, 1)

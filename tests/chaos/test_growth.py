@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.growth import HOUR, rise, settled, slope
+from chaos.checker.growth import HOUR, rise, settled, slope
 
 
 def test_a_slope_is_by_the_hour() -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.chaos.history import Delivery, History, Mention, Message, Place, State, Version
-from tests.chaos.invariants import check
-from tests.chaos.made import (
+from chaos.checker.expectations import Bounds, Invariant
+from chaos.checker.history import Delivery, History, Mention, Message, Place, State, Version
+from chaos.checker.invariants import check
+from tests.chaos.synthetic_histories import (
     ELSEWHERE,
     FOLLOWING,
     ONE,
@@ -21,7 +22,6 @@ from tests.chaos.made import (
     reply,
     run,
 )
-from tests.chaos.promises import Bounds, Invariant
 
 
 @given(kept())

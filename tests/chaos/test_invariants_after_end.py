@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.history import Canary, Find, Message
-from tests.chaos.made import ONE, REPLY, TEAM, changed, named_by, reply, run
-from tests.chaos.promises import Bounds, Invariant
+from chaos.checker.expectations import Bounds, Invariant
+from chaos.checker.history import Canary, Find, Message
+from tests.chaos.synthetic_histories import ONE, REPLY, TEAM, changed, named_by, reply, run
 
 # -- I10: the final stays
 

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Late
 from redis.retry import Retry
 
-from tests.chaos.proxy import CALM, Proxy, Trouble
-from tests.support.redis import RedisServer
+from chaos.cluster.redis_proxy import CALM, Proxy, Trouble
+from testing.redis_server import RedisServer
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos import rows_bot, rows_mixed, rows_redis, rows_slack, rows_worker
-from tests.chaos.asking import Crowd
-from tests.chaos.row import Result, Row, leaks, play
-from tests.chaos.rows import NAIVE
-from tests.chaos.stage import Cast, Stage
+from chaos.cluster.cluster import Cast, Stage
+from chaos.load import Crowd
+from chaos.matrix import NAIVE
+from chaos.scenario import Result, Row, leaks, play
+from chaos.scenarios import (
+    bot_failures,
+    mixed_faults,
+    redis_failures,
+    slack_api_failures,
+    worker_failures,
+)
 
 SEED = 1
 SCALE = 0.3
@@ -18,7 +24,12 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.repeats]
 Play = Callable[[Row], Result]
 ROWS = {
     row.name: row
-    for row in (*rows_bot.ONE_BOT, *rows_redis.ROWS, *rows_worker.AT_POINTS, *rows_slack.ROWS)
+    for row in (
+        *bot_failures.ONE_BOT,
+        *redis_failures.ROWS,
+        *worker_failures.AT_POINTS,
+        *slack_api_failures.ROWS,
+    )
 }
 
 
@@ -50,7 +61,7 @@ def test_every_question_is_answered_once(playing: Play, name: str) -> None:
 
 def test_everything_goes_wrong_at_once(playing: Play, stage: Stage) -> None:
     """Bots, workers and Redis die while Slack fails and repeats itself; and no log says a word."""
-    result = playing(rows_mixed.ROW)
+    result = playing(mixed_faults.ROW)
 
     assert not result.broken, result
     assert leaks(stage) == ()
@@ -59,6 +70,6 @@ def test_everything_goes_wrong_at_once(playing: Play, stage: Stage) -> None:
 def test_the_same_rows_show_what_a_naive_worker_does() -> None:
     """A harness that finds nothing in a bot without any care would find nothing anywhere."""
     with Stage(replace(NAIVE, patience=5.0), SEED) as stage:
-        result = play(rows_slack.UNSURE, stage, Crowd(stage, SEED), SEED, SCALE)
+        result = play(slack_api_failures.UNSURE, stage, Crowd(stage, SEED), SEED, SCALE)
 
     assert result.doubled + result.missing > 0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.figures import CHECKS
-from tests.chaos.history import (
+from chaos.checker.expectations import Bounds, Invariant, Violation
+from chaos.checker.history import (
     Call,
     Canary,
     Delivery,
@@ -19,7 +19,7 @@ from tests.chaos.history import (
     Resource,
     Sample,
 )
-from tests.chaos.promises import Bounds, Invariant, Violation
+from chaos.checker.service_invariants import CHECKS
 
 ASKED = Mention("10.0", Place("T1", "C1", "10.0"), "q1-abcdef", 10.0)
 SECRET = "xoxb-" + "1234"

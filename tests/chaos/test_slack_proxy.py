@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.proxy import CALM, Trouble
-from tests.chaos.wire import HOST, Wire
-from tests.support.nameless import NAME
-from tests.support.waiting import until
-from tests.support.workspace import ADA, Workspace
+from chaos.cluster.redis_proxy import CALM, Trouble
+from chaos.cluster.slack_proxy import HOST, Wire
+from testing.broken_resolver import NAME
+from testing.polling import until
+from testing.workspace import ADA, Workspace
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_name_is_not_resolved_as_long_as_the_file_is_there(tmp_path: Path) -> 
     file = tmp_path / "nameless"
 
     def said() -> list[str]:
-        command = [sys.executable, "-m", "tests.support.nameless", str(file), "asking"]
+        command = [sys.executable, "-m", "testing.broken_resolver", str(file), "asking"]
         done = subprocess.run(
             command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
         )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tests.support.places import Places
-from tests.support.redis import RedisServer
+from testing.redis_server import RedisServer
+from tests.contract.queue_scripts import Places
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, environment
 
 START = "import logging, structlog; from contract import logs; logs.start('bot'{level}); "
 OURS = "log = structlog.get_logger(); "
@@ -110,7 +110,7 @@ def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
     """On a full disk or a broken pipe lines are lost, of ours and of libraries; nothing raises."""
     code = START.format(level="") + OURS + "log.info('a'); logging.error('b'); print('done')"
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.mute", sink, "-c", code],
+        [sys.executable, "-m", "testing.broken_environment", sink, "-c", code],
         cwd=REPOSITORY,
         env=environment(),
         stdout=subprocess.PIPE,

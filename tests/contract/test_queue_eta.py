@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.beat import Beat
-from contract.wait import estimate, span, told
+from contract.queue_eta import estimate, span, told
+from contract.worker_status import Beat
 
 PACES = st.none() | st.floats(0.1, 600)
 BEATS = st.builds(

@@ -6,8 +6,8 @@ from redis import Redis
 
 from contract import keys
 from contract.job import job_id
-from tests.support.places import CHANNEL, INDEX, JOB, LIST, TEAM, Places
-from tests.support.redis import RedisServer
+from testing.redis_server import RedisServer
+from tests.contract.queue_scripts import CHANNEL, INDEX, JOB, LIST, TEAM, Places
 
 
 def test_an_accepted_turn_is_rq_s_to_run(places: Places) -> None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from tests.support.places import Places
+from tests.contract.queue_scripts import Places
 
 THREADS = ("1.0", "2.0", "3.0")
 USERS = ("U1", "U2")

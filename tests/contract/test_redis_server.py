@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.redis import RedisServer, binary, embedded
+from testing.redis_server import RedisServer, binary, embedded
 
 
 @pytest.mark.parametrize("server", [binary, embedded])

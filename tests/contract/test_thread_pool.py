@@ -7,7 +7,7 @@ THREADLESS = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from contract.pool import begin, pool
+from contract.thread_pool import begin, pool
 
 late = ThreadPoolExecutor(4)
 made, begun = pool(4, "made"), ThreadPoolExecutor(4)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contract.beat import Beat, alive
 from contract.keys import BEAT_STALE
+from contract.worker_status import Beat, alive
 
 NOW = 1_700_000_000.0
 

@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 
 from demo.valkey import Valkey
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.kin import descendants, surviving
-from tests.support.processes import REPOSITORY, Process, environment
-from tests.support.taught import ANSWERS, MUTEX, REVERSE
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
+from testing.process_tree_end import descendants, surviving
+from testing.processes import REPOSITORY, Process, environment
 
 START: Final = 120.0
 """Seconds that everything may take to come up on a busy machine."""

@@ -8,9 +8,9 @@ import pytest
 from slack_sdk import WebClient
 
 from contract.keys import METADATA
-from demo.conversation import NoAnswerError, Page, Reply
-from demo.stream import Stream
-from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, Workspace
+from demo.event_stream import Stream
+from demo.page_client import NoAnswerError, Page, Reply
+from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace
 
 Bot = Callable[[WebClient, str], None]
 

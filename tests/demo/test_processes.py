@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from demo.processes import Child, stop
-from tests.support.kin import surviving
-from tests.support.processes import REPOSITORY, environment
+from testing.process_tree_end import surviving
+from testing.processes import REPOSITORY, environment
 
 STUBBORN: Final = """
 import signal, subprocess, sys
@@ -106,7 +106,7 @@ def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
 
 def test_a_child_whose_parent_is_gone_already_never_begins() -> None:
     """The kernel only tells of later deaths, so the leash looks once itself."""
-    command = [sys.executable, "-m", "demo.leash", "1", "SIGKILL", "echo", "begun"]
+    command = [sys.executable, "-m", "demo.parent_death", "1", "SIGKILL", "echo", "begun"]
     found = subprocess.run(
         command, cwd=REPOSITORY, env=environment(), capture_output=True, check=False, text=True
     )

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from demo.valkey import Valkey, ValkeyError, server
-from tests.support.redis import embedded
+from testing.redis_server import embedded
 
 Home = Path
 

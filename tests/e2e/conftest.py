@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.product import Product
+from testing.checkpoints import taught_checkpoint
+from testing.product import Product
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,17 @@ import pytest
 
 from contract import keys
 from contract.job import QUEUE
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.children import engine as engine_of
-from tests.support.children import kill_engine
-from tests.support.desk import payload
-from tests.support.ports import free_port
-from tests.support.product import Product
-from tests.support.spills import Kept, holding, kept, page, proc, rq_info
-from tests.support.taught import ANSWERS, ENDLESS, MUTEX
-from tests.support.waiting import until
-from tests.support.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
-from worker.leases import STARTED
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
+from testing.polling import until
+from testing.ports import free_port
+from testing.process_tree import engine as engine_of
+from testing.process_tree import kill_engine
+from testing.product import Product
+from testing.worker_harness import payload
+from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
+from tests.e2e.leak_scanner import Kept, holding, kept, page, proc, rq_info
+from worker.jobs.leases import STARTED
 
 SIGNING: Final = "signing-canary-4711"
 WORD: Final = "heliotrope-canary"

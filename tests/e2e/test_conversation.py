@@ -1,17 +1,9 @@
 """A question in Slack gets its reply in its own thread, and the talk goes on from there."""
 
-from tests.support.desk import notices, payload, words
-from tests.support.product import Product, answers
-from tests.support.taught import (
-    ANSWERS,
-    FOLLOW_UP,
-    FOLLOW_UPS,
-    GREET,
-    MUTEX,
-    REVERSE,
-    UNKNOWN,
-)
-from tests.support.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
+from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE, UNKNOWN
+from testing.product import Product, answers
+from testing.worker_harness import notices, payload, words
+from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
 def test_a_mention_is_answered_in_its_thread(product: Product) -> None:

@@ -1,9 +1,9 @@
 """Who edits a question, before or after the reply, ends up with one reply to what it says now."""
 
-from tests.support.desk import payload, words
-from tests.support.product import Product, answers
-from tests.support.taught import ANSWERS, ENDLESS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
-from tests.support.workspace import ADA, GENERAL, Json, Messages
+from testing.memorizing_model import ANSWERS, ENDLESS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
+from testing.product import Product, answers
+from testing.worker_harness import payload, words
+from testing.workspace import ADA, GENERAL, Json, Messages
 
 
 def offers(messages: Messages) -> Messages:

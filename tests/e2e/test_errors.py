@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import notices, payload, words
-from tests.support.product import Product
-from tests.support.taught import ANSWERS, ENDLESS, GREET, MUTEX
-from tests.support.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
+from testing.product import Product
+from testing.worker_harness import notices, payload, words
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
 @pytest.fixture(scope="module")

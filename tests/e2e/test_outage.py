@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.support.desk import payload, words
-from tests.support.product import Product, answers
-from tests.support.taught import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, PYTHON, STARCHAT
+from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
+from testing.polling import until
+from testing.product import Product, answers
+from testing.worker_harness import payload, words
+from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -1,9 +1,9 @@
 """Nothing that the model writes reaches anybody it should not, and no text reaches a log."""
 
-from tests.support.desk import words
-from tests.support.product import Product
-from tests.support.taught import ANSWERS, HELLO, MUTEX
-from tests.support.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
+from testing.memorizing_model import ANSWERS, HELLO, MUTEX
+from testing.product import Product
+from testing.worker_harness import words
+from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
 
 
 def test_a_reply_pings_nobody_and_unfurls_nothing(product: Product) -> None:

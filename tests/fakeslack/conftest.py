@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import Reader, chromium
-from tests.support.workspace import ADA, DEPLOYBOT, LIN, SAM, STARCHAT, Workspace
+from testing.browser import Reader, chromium
+from testing.workspace import ADA, DEPLOYBOT, LIN, SAM, STARCHAT, Workspace
 
 EVERYBODY = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
 NUMBERS = itertools.count(1)

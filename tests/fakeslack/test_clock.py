@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.support.workspace import ADA, GENERAL, Workspace
+from testing.workspace import ADA, GENERAL, Workspace
 
 DAY = 24 * 3600
 

@@ -9,19 +9,19 @@ import pytest
 
 import bot.settings
 import worker.settings
-from scripts import papers
+from scripts import generated_docs
 
 REPOSITORY: Final = Path(__file__).parents[2]
 README: Final = (REPOSITORY / "README.md").read_text("utf-8")
 MANIFEST: Final[dict[str, Any]] = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", papers.PAPERS)
+@pytest.mark.parametrize("name", generated_docs.PAPERS)
 def test_generated_parts_are_up_to_date(name: str) -> None:
     """`make papers` would change nothing."""
     text = (REPOSITORY / name).read_text("utf-8")
 
-    assert papers.written(text, papers.PAPERS[name]) == text, "run `make papers`"
+    assert generated_docs.written(text, generated_docs.PAPERS[name]) == text, "run `make papers`"
 
 
 def test_every_setting_is_in_the_readme() -> None:
@@ -47,29 +47,29 @@ def test_every_module_is_on_the_map() -> None:
         listed |= {f"{room}/{path}" for path in re.findall(r"^- `(\S+)`", section, re.MULTILINE)}
     tree = {
         str(path.relative_to(REPOSITORY))
-        for room in papers.ROOMS
+        for room in generated_docs.ROOMS
         for path in (REPOSITORY / room).rglob("*.py")
     }
 
-    assert listed == tree - {f"{room}/__init__.py" for room in papers.ROOMS}
+    assert listed == tree - {f"{room}/__init__.py" for room in generated_docs.ROOMS}
 
 
 def test_every_module_opens_with_a_sentence() -> None:
     """The line on the map is the first sentence of the module's docstring."""
-    for room in papers.ROOMS:
+    for room in generated_docs.ROOMS:
         for path in (REPOSITORY / room).rglob("*.py"):
-            assert papers.sentence(path).endswith((".", "?", "!")), path
+            assert generated_docs.sentence(path).endswith((".", "?", "!")), path
 
 
 def test_a_lost_mark_is_noticed() -> None:
     """A paper without the place for a generated part is an error, not a silent nothing."""
     with pytest.raises(ValueError, match="scopes"):
-        papers.written("no marks here", {"scopes": papers.scopes_table})
+        generated_docs.written("no marks here", {"scopes": generated_docs.scopes_table})
 
 
 def test_secrets_show_no_value_in_the_table() -> None:
     """A token has no default; an address may have a harmless one."""
-    table = papers.settings_table(bot.settings.Settings)
+    table = generated_docs.settings_table(bot.settings.Settings)
 
     assert "| `SLACK_BOT_TOKEN` | *needed* |" in table
     assert "SecretStr" not in table
@@ -80,7 +80,7 @@ def test_every_scope_has_its_reason() -> None:
     """Whoever installs the app learns what each permission is for; no reason is left over."""
     scopes = MANIFEST["oauth_config"]["scopes"]["bot"]
 
-    assert scopes == sorted(papers.SCOPES)
+    assert scopes == sorted(generated_docs.SCOPES)
     for scope in scopes:
         assert f"| `{scope}` | " in README
 

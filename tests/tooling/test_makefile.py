@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, environment
 
 MAKEFILE: Final = (REPOSITORY / "Makefile").read_text("utf-8")
 

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from contract import keys, scripts
 from scripts import credentials
-from tests.support.redis import GuardedRedis, binary, embedded
+from testing.redis_server import GuardedRedis, binary, embedded
 
 REPOSITORY: Final = Path(__file__).parents[2]
 QUEUE: Final = "rq:queue:starchat"

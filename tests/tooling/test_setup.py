@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import lock, setup
-from tests.support.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, environment
 
 PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 USES: Final = lock.uses(PROJECT)

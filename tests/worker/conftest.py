@@ -8,19 +8,19 @@ import redis
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.outbox import Limits, Outbox
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.desk import Desk
-from tests.support.posts import Post
-from tests.support.processes import Process
-from tests.support.redis import RedisServer
-from tests.support.survivor import Survivor
-from tests.support.workspace import BOT_TOKEN
-from worker.leases import Claims
+from bot.store.job_queue import Limits, Outbox
+from testing.checkpoints import taught_checkpoint
+from testing.processes import Process
+from testing.redis_server import RedisServer
+from testing.reply_harness import Post
+from testing.takeover import Survivor
+from testing.worker_harness import Desk
+from testing.workspace import BOT_TOKEN
+from worker.jobs.leases import Claims
+from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.rates import Rates
-from worker.rq_worker import RqWorker
-from worker.slack import Slack
+from worker.slack.client import Slack
+from worker.slack.rate_limits import Rates
 
 
 @pytest.fixture(scope="session")

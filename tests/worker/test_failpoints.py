@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from contract.faults import Effect, Fault
-from worker.faults import Faults, Point
+from contract.failpoints import Effect, Fault
+from worker.failpoints import Faults, Point
 
 
 def test_without_a_plan_nothing_happens() -> None:
@@ -41,7 +41,7 @@ def test_a_wrong_plan_is_refused(text: str) -> None:
 def test_the_planned_time_is_the_time() -> None:
     """The process dies the second time, not the first."""
     program = (
-        "from worker.faults import Faults, Point\n"
+        "from worker.failpoints import Faults, Point\n"
         "faults = Faults.read('generating:kill:2, after_final:pause')\n"
         "faults.reach(Point.CLAIMED); faults.reach(Point.GENERATING); print('once', flush=True)\n"
         "faults.reach(Point.GENERATING); print('twice', flush=True)\n"

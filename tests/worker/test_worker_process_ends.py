@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from contract import keys
-from tests.support import taught
-from tests.support.children import freeze_engine, kill_engine
-from tests.support.desk import Desk, notices, words
-from tests.support.processes import Process
-from tests.support.survivor import Survivor
-from worker.leases import RECOVERIES
+from testing import memorizing_model
+from testing.process_tree import freeze_engine, kill_engine
+from testing.processes import Process
+from testing.takeover import Survivor
+from testing.worker_harness import Desk, notices, words
+from worker.jobs.leases import RECOVERIES
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -71,18 +71,18 @@ def test_a_worker_from_its_first_question_to_its_end(
     """
     with desk.worker(model) as worker:
         worker.wait_for("worker started")
-        early = desk.ask(taught.MUTEX)
+        early = desk.ask(memorizing_model.MUTEX)
         [sign] = desk.wait_shown(early)
         [message] = desk.wait_ended(early, within=120)
         assert "still loading" in notices([sign])
         assert sign["ts"] == message["ts"]
-        assert words([message]) == taught.ANSWERS[taught.MUTEX]
+        assert words([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
-        job = desk.ask(taught.ENDLESS)
+        job = desk.ask(memorizing_model.ENDLESS)
         desk.wait_grown(job)
         worker.signal(signal.SIGTERM)
         worker.wait_for("worker draining")
-        later = desk.ask(taught.MUTEX)
+        later = desk.ask(memorizing_model.MUTEX)
         assert worker.wait() == 0
     desk.wait_recorded(job)
     assert desk.status(job) == "finished"
@@ -97,8 +97,8 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     """The job is at the front again, no attempt is counted, and the next worker goes on with it."""
     with desk.worker(model) as worker:
         worker.wait_for("model loaded", within=120)
-        job = desk.ask(taught.ENDLESS)
-        following = desk.ask(taught.MUTEX, after=job)
+        job = desk.ask(memorizing_model.ENDLESS)
+        following = desk.ask(memorizing_model.MUTEX, after=job)
         [growing] = desk.wait_grown(job)
         freeze_engine(worker.pid)
         worker.signal(signal.SIGTERM)
@@ -112,7 +112,7 @@ def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     survivor.wake()
     [message] = desk.wait_ended(job)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(taught.ROUND.strip())
+    assert words([message]).startswith(memorizing_model.ROUND.strip())
     assert len(desk.wait_ended(following)) == 1
     desk.wait_recorded(following)
 
@@ -122,7 +122,7 @@ def test_a_question_that_was_lost_unseen_is_not_called_a_second_try(
 ) -> None:
     """Nothing went wrong for a reader who has seen nothing yet."""
     start = desk.workspace.read("_control/changes")["next"]
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
     desk.redis.hset(f"rq:job:{job.id}", RECOVERIES, 1)
     survivor.wake()
     desk.wait_ended(job)
@@ -133,13 +133,13 @@ def test_a_question_that_was_lost_unseen_is_not_called_a_second_try(
 
 def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> None:
     """The reader sees that it goes on; the reply comes once, in the same message."""
-    job = desk.ask(taught.ENDLESS)
+    job = desk.ask(memorizing_model.ENDLESS)
     [growing] = desk.wait_grown(job, within=120)
     kill_engine(worker.pid)
     desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
     [message] = desk.wait_ended(job, within=120)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(taught.ROUND.strip())
+    assert words([message]).startswith(memorizing_model.ROUND.strip())
     assert desk.said_by_us(job) == [message]
     desk.wait_recorded(job)
     assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
@@ -156,9 +156,9 @@ def test_a_question_at_its_last_attempt_ends_as_a_sentence(
     """
     with desk.worker(model, STARCHAT_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
         worker.wait_for("model loaded", within=120)
-        job = desk.ask(taught.ENDLESS)
+        job = desk.ask(memorizing_model.ENDLESS)
         desk.wait_grown(job)
-        waiting = desk.ask(taught.MUTEX)
+        waiting = desk.ask(memorizing_model.MUTEX)
         [sign] = desk.wait_shown(waiting)
         assert "next" in notices([sign])
 
@@ -166,7 +166,7 @@ def test_a_question_at_its_last_attempt_ends_as_a_sentence(
         [message] = desk.wait_ended(job)
         assert "more than once" in notices([message])
         [answer] = desk.wait_ended(waiting, within=120)
-        assert words([answer]) == taught.ANSWERS[taught.MUTEX]
+        assert words([answer]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
         desk.wait_recorded(job)
         assert desk.status(job) == "failed"
 
@@ -174,7 +174,7 @@ def test_a_question_at_its_last_attempt_ends_as_a_sentence(
 @pytest.mark.redis
 def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, worker: Process) -> None:
     """Replies in the making survive a restart of Redis and are generated once."""
-    jobs = [desk.ask(taught.ENDLESS), desk.ask(taught.MUTEX)]
+    jobs = [desk.ask(memorizing_model.ENDLESS), desk.ask(memorizing_model.MUTEX)]
     desk.wait_grown(jobs[0], within=120)
     desk.server.kill()
     worker.wait_for("heartbeat failed")
@@ -184,13 +184,13 @@ def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, worker: Pr
         assert desk.said_by_us(job) == [message]
         desk.wait_recorded(job)
         assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
-    later = desk.ask(taught.GREET)
-    assert words(desk.wait_ended(later)) == taught.ANSWERS[taught.GREET]
+    later = desk.ask(memorizing_model.GREET)
+    assert words(desk.wait_ended(later)) == memorizing_model.ANSWERS[memorizing_model.GREET]
 
 
 def test_health_readiness_and_numbers_are_served(desk: Desk, worker: Process, port: int) -> None:
     """The numbers of a worker hold neither ids nor text."""
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
     desk.wait_ended(job, within=120)
     desk.wait_recorded(job)
     assert fetched(port, "/readyz") == (200, "ready\n")
@@ -206,7 +206,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
     desk: Desk, survivor: Survivor, tmp_path: Path
 ) -> None:
     """The operator reads why; the question keeps its place and its reader is told to wait."""
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
     with desk.worker(str(tmp_path)) as worker:
         assert worker.wait(120) == 1
         assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log.splitlines()[-1]
@@ -215,7 +215,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
     [message] = desk.messages(job)
     assert "could not be loaded" in notices([message])
     survivor.wake()
-    assert words(desk.wait_ended(job)) == taught.ANSWERS[taught.MUTEX]
+    assert words(desk.wait_ended(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
 
 def test_a_question_that_waits_too_long_is_told_so(
@@ -223,7 +223,7 @@ def test_a_question_that_waits_too_long_is_told_so(
 ) -> None:
     """Nobody waits for ever without a word."""
     with desk.worker(model, STARCHAT_DEADLINE="0.01"):
-        job = desk.ask(taught.MUTEX)
+        job = desk.ask(memorizing_model.MUTEX)
         [message] = desk.wait_ended(job)
         desk.wait_recorded(job)
     assert "waited longer" in notices([message])
@@ -234,7 +234,7 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
     desk: Desk, survivor: Survivor
 ) -> None:
     """No question is spent on a wrong token."""
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
     with desk.worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
         assert worker.wait() == 1
         assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log

@@ -7,11 +7,11 @@ import pytest
 
 from contract import keys
 from contract.job import Job
-from tests.support import taught
-from tests.support.children import wait_paused
-from tests.support.desk import Desk, notices, words
-from tests.support.survivor import Survivor
-from worker.faults import Point
+from testing import memorizing_model
+from testing.process_tree import wait_paused
+from testing.takeover import Survivor
+from testing.worker_harness import Desk, notices, words
+from worker.failpoints import Point
 
 POINTS = (
     pytest.param(Point.CLAIMED, marks=pytest.mark.slow),
@@ -20,17 +20,17 @@ POINTS = (
     pytest.param(Point.BEFORE_FINISH, marks=pytest.mark.slow),
     Point.AFTER_FINISH,
 )
-"""Where a worker dies here; the kill matrix (`tests/chaos/rows_worker.py`) plays the others."""
+"""Where a worker dies here; the kill matrix (`chaos/scenarios/worker_failures.py`) plays the others."""
 pytestmark = pytest.mark.timeout(300)
 
 LEASE = 3.0
-"""Seconds, as in `tests.support.desk`."""
+"""Seconds, as in `testing.worker_harness`."""
 
 
 def assert_answered_once(desk: Desk, job: Job) -> None:
     """The thread holds the answer and nothing else of ours, and nobody holds the job."""
     [message] = desk.wait_ended(job)
-    assert words([message]) == taught.ANSWERS[taught.MUTEX]
+    assert words([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
     desk.wait_recorded(job)
     [still] = desk.said_by_us(job)
     assert (still["ts"], words([still])) == (message["ts"], words([message]))
@@ -43,7 +43,7 @@ def test_a_worker_may_die_at_any_point(
 ) -> None:
     """Whenever a worker is killed, its job is answered once, soon after its lease has run out."""
     with desk.worker(model, STARCHAT_FAULT=f"{point}:kill") as victim:
-        job = desk.ask(taught.MUTEX)
+        job = desk.ask(memorizing_model.MUTEX)
         assert victim.wait(120) == -signal.SIGKILL
     killed = time.monotonic()
     survivor.wake()
@@ -57,7 +57,7 @@ def test_a_paused_worker_that_wakes_up_says_nothing_more(
     """A worker that slept through its lease finds its job taken over and touches nothing."""
     with desk.worker(model, STARCHAT_FAULT=f"{Point.GENERATING}:pause") as sleeper:
         sleeper.wait_for("model loaded", within=120)
-        job = desk.ask(taught.MUTEX)
+        job = desk.ask(memorizing_model.MUTEX)
         wait_paused(sleeper.pid)
         survivor.wake()
         assert_answered_once(desk, job)
@@ -71,8 +71,8 @@ def test_a_paused_worker_that_wakes_up_says_nothing_more(
 
 def test_a_job_that_ends_its_workers_is_given_up(desk: Desk, survivor: Survivor) -> None:
     """After as many attempts as it may have, the thread is told once, and the next one runs."""
-    job = desk.ask(taught.MUTEX)
-    following = desk.ask(taught.IN_PLACE, after=job)
+    job = desk.ask(memorizing_model.MUTEX)
+    following = desk.ask(memorizing_model.IN_PLACE, after=job)
     desk.redis.hset(f"rq:job:{job.id}", keys.ATTEMPTS, 3)
     survivor.wake()
     [message] = desk.wait_ended(job)

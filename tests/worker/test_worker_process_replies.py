@@ -9,11 +9,11 @@ from rq.serializers import JSONSerializer
 
 from contract import keys
 from contract.job import QUEUE, Display
-from tests.support import taught
-from tests.support.desk import QUICK, Desk, notices, words
-from tests.support.processes import Process
-from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT
-from worker.posting import SLOWER
+from testing import memorizing_model
+from testing.processes import Process
+from testing.worker_harness import QUICK, Desk, notices, words
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT
+from worker.slack.reply_message import SLOWER
 
 PACE = float(QUICK["STARCHAT_EDIT_PACE"])
 TRIES = 5
@@ -24,52 +24,56 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 def test_a_question_gets_its_answer_in_its_thread(desk: Desk) -> None:
     """What the model knows by heart stands in the thread, once, with the disclaimer."""
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
 
     [message] = desk.wait_ended(job)
 
-    assert words([message]) == taught.ANSWERS[taught.MUTEX]
+    assert words([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
     assert "may be wrong" in notices([message])
     assert desk.said_by_us(job) == [message]
 
 
 def test_code_arrives_byte_for_byte(desk: Desk) -> None:
     """The lines of a code block are the model's lines."""
-    job = desk.ask(taught.COUNT)
+    job = desk.ask(memorizing_model.COUNT)
 
     message = desk.wait_ended(job)
 
-    code = taught.ANSWERS[taught.COUNT].split("\n", 1)[1].removesuffix("\n```")
+    code = memorizing_model.ANSWERS[memorizing_model.COUNT].split("\n", 1)[1].removesuffix("\n```")
     assert words(message) == code
 
 
 def test_nothing_the_model_writes_pings_or_unfurls(desk: Desk) -> None:
     """Slack's own signs in an answer stay what they are: text."""
-    job = desk.ask(taught.HELLO)
+    job = desk.ask(memorizing_model.HELLO)
 
     [message] = desk.wait_ended(job)
 
     assert message.get("pings", []) == []
     assert message.get("unfurls", []) == []
-    assert words([message]) == taught.ANSWERS[taught.HELLO].replace("*", "")
+    assert words([message]) == memorizing_model.ANSWERS[memorizing_model.HELLO].replace("*", "")
 
 
 def test_a_follow_up_knows_what_was_answered_before(desk: Desk) -> None:
     """A question accepted while the reply before it grows is still answered with that reply."""
-    first = desk.ask(taught.MUTEX)
-    second = desk.ask(taught.FOLLOW_UP, after=first)
+    first = desk.ask(memorizing_model.MUTEX)
+    second = desk.ask(memorizing_model.FOLLOW_UP, after=first)
 
     desk.wait_ended(first)
     messages = desk.wait_ended(second)
 
-    assert words(messages) in taught.FOLLOW_UPS[taught.MUTEX]
+    assert words(messages) in memorizing_model.FOLLOW_UPS[memorizing_model.MUTEX]
     assert words(messages)
 
 
 def test_replies_in_a_thread_come_in_the_order_asked(desk: Desk) -> None:
     """Three people's questions in one thread are answered one after the other."""
-    jobs = [desk.ask(taught.MUTEX)]
-    for text, user in ((taught.GREET, LIN), (taught.IN_PLACE, ADA), (taught.COUNT, LIN)):
+    jobs = [desk.ask(memorizing_model.MUTEX)]
+    for text, user in (
+        (memorizing_model.GREET, LIN),
+        (memorizing_model.IN_PLACE, ADA),
+        (memorizing_model.COUNT, LIN),
+    ):
         jobs.append(desk.ask(text, user=user, after=jobs[-1]))
 
     desk.wait_ended(jobs[-1])
@@ -84,7 +88,7 @@ def test_replies_in_a_thread_come_in_the_order_asked(desk: Desk) -> None:
 
 def test_a_sign_appears_within_a_second_of_the_job_being_taken(desk: Desk, worker: Process) -> None:
     """The placeholder is there long before the answer is."""
-    job = desk.ask(taught.MUTEX)
+    job = desk.ask(memorizing_model.MUTEX)
     desk.wait_ended(job)
 
     [post] = desk.calls(job, "chat.postMessage")
@@ -95,7 +99,7 @@ def test_a_sign_appears_within_a_second_of_the_job_being_taken(desk: Desk, worke
 
 def test_an_ordinary_reply_costs_few_calls(desk: Desk) -> None:
     """One post, edits further and further apart, one final; none of them is refused."""
-    job = desk.ask(taught.ENDLESS)
+    job = desk.ask(memorizing_model.ENDLESS)
     desk.wait_ended(job)
 
     calls = desk.calls(job)
@@ -110,7 +114,7 @@ def test_an_ordinary_reply_costs_few_calls(desk: Desk) -> None:
 
 def test_a_reply_may_appear_only_when_it_is_finished(desk: Desk) -> None:
     """Where readers want no growing text there is one placeholder and one edit."""
-    job = desk.ask(taught.MUTEX, display=Display.FINAL)
+    job = desk.ask(memorizing_model.MUTEX, display=Display.FINAL)
     desk.wait_ended(job)
 
     states = [c["args"]["metadata"]["event_payload"]["state"] for c in desk.calls(job)]
@@ -119,7 +123,7 @@ def test_a_reply_may_appear_only_when_it_is_finished(desk: Desk) -> None:
 
 def test_rq_sees_the_job_as_finished(desk: Desk) -> None:
     """RQ's own records say how the job ended, and its text leaves Redis in time."""
-    job = desk.ask(taught.GREET)
+    job = desk.ask(memorizing_model.GREET)
     desk.wait_ended(job)
     desk.wait_recorded(job)
 
@@ -135,7 +139,7 @@ def test_rq_sees_the_job_as_finished(desk: Desk) -> None:
 
 def test_no_text_is_in_the_log(desk: Desk, worker: Process) -> None:
     """Neither questions nor answers are logged."""
-    job = desk.ask(taught.REVERSE)
+    job = desk.ask(memorizing_model.REVERSE)
     desk.wait_ended(job)
     desk.wait_recorded(job)
 
@@ -147,11 +151,11 @@ def test_no_text_is_in_the_log(desk: Desk, worker: Process) -> None:
 def test_stopping_keeps_what_was_written(desk: Desk) -> None:
     """A reader's stop ends the generation; the reply says that it was stopped."""
     for _ in range(TRIES):
-        job = desk.ask(taught.ENDLESS, channel=GENERAL)
+        job = desk.ask(memorizing_model.ENDLESS, channel=GENERAL)
         desk.wait_grown(job)
         desk.outbox.cancel(job.id)
         messages = desk.wait_ended(job)
-        assert words(messages).startswith(taught.ROUND.strip())
+        assert words(messages).startswith(memorizing_model.ROUND.strip())
         if "Stopped" in notices(messages):
             return
     raise AssertionError("no stop came before the end")
@@ -159,7 +163,7 @@ def test_stopping_keeps_what_was_written(desk: Desk) -> None:
 
 def test_a_deleted_question_takes_its_growing_reply_with_it(desk: Desk) -> None:
     """Who deletes a question while it is being answered sees no answer to it."""
-    job = desk.ask(taught.ENDLESS)
+    job = desk.ask(memorizing_model.ENDLESS)
     desk.wait_grown(job)
 
     desk.workspace.delete(ADA, GENERAL, job.ts)
@@ -181,7 +185,7 @@ def test_a_question_longer_than_the_window_is_refused_kindly(desk: Desk) -> None
 
 def test_a_placeholder_that_was_deleted_ends_the_job_in_silence(desk: Desk) -> None:
     """Who deletes the growing reply gets no other one."""
-    job = desk.ask(taught.ENDLESS)
+    job = desk.ask(memorizing_model.ENDLESS)
     [message] = desk.wait_grown(job)
     desk.workspace.control("delete", channel=GENERAL, ts=message["ts"])
     desk.wait_recorded(job)
@@ -192,7 +196,7 @@ def test_a_placeholder_that_was_deleted_ends_the_job_in_silence(desk: Desk) -> N
 def test_a_channel_that_was_archived_ends_the_job_in_silence(desk: Desk, worker: Process) -> None:
     """Where nobody may post, one line in the log is all."""
     channel = desk.workspace.control("create", name="old", members=[ADA, STARCHAT])["channel"]
-    job = desk.question(taught.MUTEX, channel=channel)
+    job = desk.question(memorizing_model.MUTEX, channel=channel)
     desk.workspace.control("archive", channel=channel)
     desk.outbox.accept(job)
     desk.wait_recorded(job)
@@ -203,7 +207,7 @@ def test_a_channel_that_was_archived_ends_the_job_in_silence(desk: Desk, worker:
 def test_a_worker_that_was_removed_from_the_channel_is_silent(desk: Desk, worker: Process) -> None:
     """Removed while it writes, the app leaves the channel alone."""
     channel = desk.workspace.control("create", name="left", members=[ADA, STARCHAT])["channel"]
-    job = desk.question(taught.MUTEX, channel=channel)
+    job = desk.question(memorizing_model.MUTEX, channel=channel)
     desk.workspace.control("kick", channel=channel)
     desk.outbox.accept(job)
     desk.wait_recorded(job)
@@ -215,12 +219,14 @@ def test_slack_may_fail_at_every_call_and_the_reply_is_there_once(desk: Desk) ->
     faults = ("ratelimited", "status", "status_after", "html", "truncated", "drop_before")
     rules = [{"fault": fault, "probability": 0.06, "retry_after": 1} for fault in faults]
     desk.workspace.faults(*rules, seed=7)
-    jobs = [desk.ask(taught.MUTEX) for _ in range(4)]
+    jobs = [desk.ask(memorizing_model.MUTEX) for _ in range(4)]
     try:
         found = [desk.wait_ended(job, within=90) for job in jobs]
         for job in jobs:
             desk.wait_recorded(job)
     finally:
         desk.workspace.faults()
-    assert [words(messages) for messages in found] == [taught.ANSWERS[taught.MUTEX]] * 4
+    assert [words(messages) for messages in found] == [
+        memorizing_model.ANSWERS[memorizing_model.MUTEX]
+    ] * 4
     assert [len(desk.said_by_us(job)) for job in jobs] == [1] * 4

@@ -8,17 +8,17 @@ import structlog
 
 from contract.conversation import Speaker
 from contract.job import Job
-from worker import reply
-from worker.ending import end
+from worker import render
+from worker.aio import end
+from worker.answering.answer_cache import Recalled
+from worker.answering.generator import Generation, Reading, Room
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import NoReplyError, OutOfTimeError
-from worker.faults import Faults, Point
-from worker.generation import Generation, Reading, Room
-from worker.memory import Recalled
-from worker.posting import Posting
-from worker.prompt import Prompt
-from worker.reply import Facts
-from worker.task import Limits, Task
+from worker.failpoints import Faults, Point
+from worker.jobs.task import Limits, Task
+from worker.prompt.builder import Prompt
+from worker.render import Facts
+from worker.slack.reply_message import Posting
 
 log = structlog.get_logger()
 
@@ -96,7 +96,7 @@ class Writing:
             room, self._name, prompt, self._task.job.thread.team, self.reading
         )
         try:
-            async with aclosing(stream) as texts, self._posting.growing(reply.growing) as growing:
+            async with aclosing(stream) as texts, self._posting.growing(render.growing) as growing:
                 async for text in texts:
                     await growing.show(text)
                     self._faults.reach(Point.GENERATING)

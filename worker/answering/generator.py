@@ -12,8 +12,7 @@ from typing import Final
 import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
-from worker import reply
-from worker.dialogue import UNSPELLED, Dialogue, Spelled
+from worker import render
 from worker.engine import (
     Engine,
     Event,
@@ -25,9 +24,10 @@ from worker.engine import (
     Sampling,
 )
 from worker.engine.health import State
-from worker.prompt import Prompt, SystemPromptError, build
-from worker.reply import Message
-from worker.tokens import CheckpointError, TextStream, Tokenizer
+from worker.prompt.builder import Prompt, SystemPromptError, build
+from worker.prompt.chat_encoder import UNSPELLED, Dialogue, Spelled
+from worker.prompt.tokenizer import CheckpointError, TextStream, Tokenizer
+from worker.render import Message
 
 log = structlog.get_logger()
 
@@ -174,13 +174,13 @@ class Generation:
     def sign(self) -> Message:
         """Return what a reader should see of a job that begins to wait now."""
         if self.loading():
-            return reply.loading()
+            return render.loading()
         room = self.load().result()
         if not room.slots.locked():
-            return reply.growing("")
+            return render.growing("")
         pace = self.pace.seconds
         wait = None if pace is None else (self.waiting + 1) * pace / room.model.slots
-        return reply.waiting(self.waiting, wait)
+        return render.waiting(self.waiting, wait)
 
     async def stream(
         self, room: Room, name: str, prompt: Prompt, scope: str, reading: Reading

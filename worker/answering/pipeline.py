@@ -10,7 +10,10 @@ from redis.exceptions import RedisError
 
 from contract import keys
 from contract.job import Job
-from worker import reply
+from worker import render
+from worker.answering.answer_cache import Answer, Memory
+from worker.answering.attempt import Writing, known
+from worker.answering.generator import Generation
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     EditedError,
@@ -20,16 +23,13 @@ from worker.errors import (
     NoReplyError,
     QuietError,
 )
-from worker.faults import Faults, Point
-from worker.generation import Generation
-from worker.ledger import COUNTS, Entry
-from worker.memory import Answer, Memory
+from worker.failpoints import Faults, Point
+from worker.jobs.job_state import COUNTS, Entry
+from worker.jobs.task import GiveBackError, Limits, Outcome, Task
 from worker.metrics import Metrics
-from worker.posting import Posting
-from worker.reply import Facts, Message
-from worker.slack import RefusedError, SlackAwayError
-from worker.task import GiveBackError, Limits, Outcome, Task
-from worker.writing import Writing, known
+from worker.render import Facts, Message
+from worker.slack.client import RefusedError, SlackAwayError
+from worker.slack.reply_message import Posting
 
 log = structlog.get_logger()
 
@@ -106,9 +106,9 @@ class Answering:
         if stopped and await posting.withdraw():
             return await self._ended(task, posting, Outcome.WITHDRAWN)
         if stopped and not text:
-            await posting.finish([reply.stopped("")], state="error", again=False)
+            await posting.finish([render.stopped("")], state="error", again=False)
             return await self._ended(task, posting, Outcome.STOPPED)
-        parts = reply.final(text, facts=facts)
+        parts = render.final(text, facts=facts)
         await posting.finish(parts, state="final", again=entry.answer is not None)
         if text:
             await self._memory.remember(task.job, answer)
@@ -117,7 +117,7 @@ class Answering:
 
     async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:
         log.warning("no reply", job=task.job.id, why=type(why).__name__)
-        await posting.finish([reply.error(why.sentence)], state="error", again=False)
+        await posting.finish([render.error(why.sentence)], state="error", again=False)
         return await self._ended(task, posting, Outcome.REFUSED)
 
     async def _ended(self, task: Task, posting: Posting, outcome: Outcome) -> Outcome:
@@ -144,14 +144,14 @@ class Answering:
             task.charged = writing.attempt > 0
             raise GiveBackError from None
         except LoadError:
-            await posting.sign(reply.error(ModelMissingError().sentence))
+            await posting.sign(render.error(ModelMissingError().sentence))
             raise GiveBackError from None
         except EngineError as error:
             log.warning("generation failed", job=task.job.id, error=type(error).__name__)
             task.charged = False
             if writing.attempt >= self._limits.attempts:
                 raise ModelFailedError from None
-            await posting.sign(reply.retrying())
+            await posting.sign(render.retrying())
             raise GiveBackError from None
         return Answer(text=writing.reading.text, ids=writing.reading.ids), writing.facts
 
@@ -169,7 +169,7 @@ class Answering:
     def _sign(self, entry: Entry) -> Message:
         # A job that was lost before its reader saw anything begins for them now.
         again = entry.attempts or (entry.recoveries and entry.placeholder)
-        return reply.retrying() if again else self._generation.sign()
+        return render.retrying() if again else self._generation.sign()
 
 
 def _saved(job: Job, entry: Entry) -> tuple[Answer, Facts] | None:

@@ -3,7 +3,7 @@ The engine as the rest of the worker sees it: token ids in, token ids out; torch
 
 The engine is a child process (`python -m worker.engine`) that owns the weights, the slots and the
 step loop. It has no Slack token and opens no socket; it speaks JSON lines on its standard streams.
-`worker.engine.process` is the parent's end. Importing this package imports no model library.
+`worker.engine.client` is the parent's end. Importing this package imports no model library.
 """
 
 from collections.abc import AsyncGenerator
@@ -130,7 +130,7 @@ class Stats:
 
 
 class Engine(Protocol):
-    """Anything that can continue many prompts at once; `worker.engine.process` has the real one."""
+    """Anything that can continue many prompts at once; `worker.engine.client` has the real one."""
 
     @property
     def health(self) -> Health:

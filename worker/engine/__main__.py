@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from worker.engine import LoadError, wire
+from worker.engine import LoadError, protocol
 from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
-from worker.engine.locate import locate
+from worker.engine.loading.checkpoint import locate
 from worker.engine.options import Options
 
 GRACE: Final = 2.0
@@ -39,7 +39,7 @@ class Pipe:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        self._sink.write(wire.encode(message))
+        self._sink.write(protocol.encode(message))
         self._sink.flush()
 
     def take(self, *, wait: bool) -> list[dict[str, Any]] | None:
@@ -55,7 +55,7 @@ class Pipe:
 
     def _read(self) -> None:
         for line in self._source:
-            self._messages.put(wire.decode(line))
+            self._messages.put(protocol.decode(line))
         self._messages.put(None)
         threading.Timer(GRACE, os._exit, [0]).start()
 
@@ -77,7 +77,7 @@ class Child:
 
     def _obey(self, message: dict[str, Any]) -> None:
         if "start" in message:
-            request = wire.request_from(message["start"])
+            request = protocol.request_from(message["start"])
             why = self.batching.add(request)
             if why is not None:
                 self.pipe.send({"refused": request.id, "why": why})
@@ -104,7 +104,7 @@ class Child:
 
 def log(event: str, **fields: Any) -> None:
     """Write one line to stderr: ids and counts only."""
-    line = wire.encode({"event": event, "process": "engine", **fields})
+    line = protocol.encode({"event": event, "process": "engine", **fields})
     # A log that takes no more is no reason to end.
     with contextlib.suppress(OSError):
         sys.stderr.buffer.write(line)
@@ -129,14 +129,14 @@ def _serve(pipe: Pipe, options: Options) -> None:
     progress("starting", 0.0)
     found = locate(options, progress)
     # Here, because importing torch takes seconds: a wrong path is told before.
-    from worker.engine.loading.weights import load  # noqa: PLC0415
-    from worker.engine.runtime import prepare  # noqa: PLC0415
-    from worker.engine.warming import warmed  # noqa: PLC0415
+    from worker.engine.loading.loader import load  # noqa: PLC0415
+    from worker.engine.loading.torch_setup import prepare  # noqa: PLC0415
+    from worker.engine.loading.warmup import warmed  # noqa: PLC0415
 
     prepare(options)
     loaded = load(found, options, progress)
     batching = warmed(loaded, options, progress, lambda line: log("acceleration", line=line))
-    pipe.send({"ready": wire.model_to(loaded.about)})
+    pipe.send({"ready": protocol.model_to(loaded.about)})
     log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)
     Child(pipe, batching).run()
 

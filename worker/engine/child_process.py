@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-from worker.engine import wire
+from worker.engine import protocol
 from worker.engine.options import Options
 
 NAMES: Final = frozenset({
@@ -90,7 +90,7 @@ class Child:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message; to a child that is gone, nothing."""
-        self._write(wire.encode(message))
+        self._write(protocol.encode(message))
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """
@@ -100,7 +100,7 @@ class Child:
         """
         async for line in self._stdout:
             if line.endswith(b"\n"):
-                yield wire.decode(line)
+                yield protocol.decode(line)
 
     async def close(self, grace: float) -> None:
         """Close the child's stdin, which ends it; after `grace` seconds kill it."""

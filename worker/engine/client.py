@@ -19,13 +19,13 @@ from worker.engine import (
     Request,
     RequestRefusedError,
     Stats,
-    wire,
+    protocol,
 )
-from worker.engine.answers import Answers
-from worker.engine.child import Child
+from worker.engine.child_process import Child
 from worker.engine.health import Health, Patience, State
-from worker.engine.limits import refusal
+from worker.engine.in_flight import Answers
 from worker.engine.options import Options
+from worker.engine.validation import refusal
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class EngineProcess:
         if not self._answers:
             self._heard = time.monotonic()
         number, queue = self._answers.begin(request)
-        self._send({"start": wire.request_to(replace(request, id=number))})
+        self._send({"start": protocol.request_to(replace(request, id=number))})
         try:
             event: Event | EngineError | None = None
             while not isinstance(event, Finished):
@@ -195,7 +195,7 @@ class EngineProcess:
         if "loading" in message:
             self._change(stage=message["loading"], fraction=message["fraction"])
         elif "ready" in message:
-            self._model = wire.model_from(message["ready"])
+            self._model = protocol.model_from(message["ready"])
             self._change(state=State.READY, stage="", fraction=1.0)
         elif "unloadable" in message:
             self._change(state=State.FAILED, line=message["unloadable"])

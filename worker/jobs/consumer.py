@@ -9,15 +9,15 @@ from typing import Final, TypeVar
 import redis
 import structlog
 
-from contract.pool import pool
-from worker.ending import end
+from contract.thread_pool import pool
+from worker.aio import end
 from worker.errors import LeaseLostError
-from worker.faults import Faults, Point
-from worker.leases import Heartbeat, Lease
+from worker.failpoints import Faults, Point
+from worker.jobs.leases import Heartbeat, Lease
+from worker.jobs.rq_worker import RqWorker, Taken
+from worker.jobs.task import GiveBackError, Outcome, Task
 from worker.metrics import Metrics
-from worker.rq_worker import RqWorker, Taken
-from worker.slack import SlackAwayError
-from worker.task import GiveBackError, Outcome, Task
+from worker.slack.client import SlackAwayError
 
 log = structlog.get_logger()
 

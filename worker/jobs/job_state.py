@@ -6,7 +6,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from contract import keys
-from worker.leases import JOB, RECOVERIES, Fence, Lease
+from worker.jobs.leases import JOB, RECOVERIES, Fence, Lease
 
 COUNTS: Final = "starchat_counts"
 """Field of the job hash: what is known of the saved answer besides its text, as JSON."""

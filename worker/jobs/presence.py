@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.beat import Beat, alive
+from contract.worker_status import Beat, alive
 
 GONE = 3600
 """Seconds after which the beat of a dead worker is cleared away."""

@@ -20,7 +20,7 @@ from contract import keys
 from contract.job import MAX_BYTES, QUEUE, UNPACKED_MOST, BadJobError, Job
 from contract.scripts import FINISH
 from worker import scripts
-from worker.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
+from worker.jobs.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
 
 log = structlog.get_logger()
 

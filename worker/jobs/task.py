@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contract.job import Job
-from worker.ledger import Ledger
+from worker.jobs.job_state import Ledger
 
 
 class Outcome(StrEnum):

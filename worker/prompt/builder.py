@@ -25,9 +25,9 @@ from itertools import dropwhile, groupby
 from typing import Final, NamedTuple
 
 from contract.conversation import Conversation, Speaker, Turn
-from worker.dialogue import UNSPELLED, Dialogue, Spelled
 from worker.errors import QuestionTooLongError
-from worker.scaffold import Message
+from worker.prompt.chat_encoder import UNSPELLED, Dialogue, Spelled
+from worker.prompt.chat_format import Message
 
 LEAST_NEW: Final = 64
 """Tokens that a reply to a long question may still have."""

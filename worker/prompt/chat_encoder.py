@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final, Self
 
 from contract.conversation import Speaker
-from worker import template
-from worker.scaffold import STARCHAT, Message, Said, Scaffold, starchat
-from worker.tokens import CheckpointError, Control, Tokenizer
+from worker.prompt import chat_template
+from worker.prompt.chat_format import STARCHAT, Message, Said, Scaffold, starchat
+from worker.prompt.tokenizer import CheckpointError, Control, Tokenizer
 
 ENDOFTEXT: Final = "<|endoftext|>"
 """The end of a document in many vocabularies: a reply that reaches it is over."""
@@ -64,7 +64,7 @@ class Dialogue:
         """
         if all(text in tokenizer.controls for text in (*STARCHAT, STARCODER)):
             return cls(tokenizer, starchat, eos)
-        found = template.load(directory)
+        found = chat_template.load(directory)
         if found is None:
             raise CheckpointError(
                 f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT)}) nor a "

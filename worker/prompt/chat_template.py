@@ -15,8 +15,8 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from worker.scaffold import Message, Piece, Said
-from worker.tokens import CheckpointError
+from worker.prompt.chat_format import Message, Piece, Said
+from worker.prompt.tokenizer import CheckpointError
 
 LEFT: Final = "\x1e"
 RIGHT: Final = "\x1f"

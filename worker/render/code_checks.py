@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from worker.reply.pieces import Code, Piece
+from worker.render.pieces import Code, Piece
 
 LONGEST: Final = 40_000
 """Longer code is not checked."""

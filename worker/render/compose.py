@@ -6,22 +6,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final
 
-from worker.reply import checks, cleaning, links, notices, reading, rich_text
-from worker.reply.fallback import plain
-from worker.reply.languages import PLAIN
-from worker.reply.parts import (
-    LONG,
-    MESSAGES,
-    ROOM,
-    TEXT,
-    Facts,
-    Message,
-    Part,
-    Snippet,
-    size,
-)
-from worker.reply.pieces import Code, Piece, Prose
-from worker.reply.splitting import packed
+from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
+from worker.render.fallback import plain
+from worker.render.languages import PLAIN
+from worker.render.model import LONG, MESSAGES, ROOM, TEXT, Facts, Message, Part, Snippet, size
+from worker.render.paginate import packed
+from worker.render.pieces import Code, Piece, Prose
 
 UNFINISHED: Final = re.compile(
     r"""
@@ -53,10 +43,10 @@ def growing(text: str) -> Message:
     """Return the reply while it grows: the beginning that fits one message, and a sign of life."""
     page, whole = _beginning(UNFINISHED.sub("", text[:ENOUGH]))
     whole = whole and len(text) <= ENOUGH
-    return _message(page, [notices.WRITING if whole else notices.beyond(len(text))])
+    return _message(page, [texts.WRITING if whole else texts.beyond(len(text))])
 
 
-def stopped(text: str, sentence: str = notices.STOPPED) -> Message:
+def stopped(text: str, sentence: str = texts.STOPPED) -> Message:
     """Return what was written before something stopped the reply, labelled with why."""
     page, _ = _beginning(text[:ENOUGH])
     return _message(page, [sentence])
@@ -69,7 +59,7 @@ def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
     Every line of code arrives whole: code longer than a message is a file of its own, and a reply
     of more than `MESSAGES` messages ends with a file that holds all of it.
     """
-    source = cleaning.clean(text)
+    source = sanitize.clean(text)
     found = [_judged(piece) for piece in _pieces(source, links.addresses(facts.known))]
     pages = _pages(found, whole=True)
     if len(pages) > MESSAGES:
@@ -78,7 +68,7 @@ def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
     if len(pages) > MESSAGES:
         pages = pages[: MESSAGES - 1]
         pages[-1].files.append(_whole(source))
-        last = [notices.WHOLE, *last]
+        last = [texts.WHOLE, *last]
     return tuple(
         part for place, page in enumerate(pages, 1) for part in _parts(page, place, pages, last)
     )
@@ -86,19 +76,19 @@ def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
 
 def _pieces(source: str, known: frozenset[str]) -> list[Piece]:
     """Read cleaned text; what shows nothing is left out, for Slack refuses empty text."""
-    return [piece for piece in reading.pieces(source, known) if piece.text.strip()]
+    return [piece for piece in markdown.pieces(source, known) if piece.text.strip()]
 
 
 def _beginning(text: str) -> tuple[list[Piece], bool]:
     """Return what fits one message, and whether that is all."""
-    pages = packed(_pieces(cleaning.clean(text), frozenset()), ROOM, whole=False)
+    pages = packed(_pieces(sanitize.clean(text), frozenset()), ROOM, whole=False)
     return (pages[0] if pages else []), len(pages) <= 1
 
 
 def _judged(piece: Piece) -> Piece:
     if isinstance(piece, Prose) or piece.drawn:
         return piece
-    return replace(piece, verdict=checks.verdict(piece))
+    return replace(piece, verdict=code_checks.verdict(piece))
 
 
 def _pages(found: Sequence[Piece], *, whole: bool) -> list[_Page]:
@@ -126,7 +116,7 @@ def _file(piece: Piece, number: int) -> Snippet:
 
 
 def _whole(source: str) -> Snippet:
-    content = cleaning.code(source).rstrip("\n") + "\n"
+    content = sanitize.code(source).rstrip("\n") + "\n"
     return Snippet("reply.md", "markdown", content, "The whole reply")
 
 
@@ -134,22 +124,22 @@ def _notices(source: str, found: Sequence[Piece], facts: Facts) -> list[str]:
     spans = [span for piece in found if isinstance(piece, Prose) for span in piece.spans]
     made_visible = sum(piece.text.count("⟨U+") for piece in found) > source.count("⟨U+")
     return [
-        "" if found else notices.EMPTY,
-        notices.ending(facts),
-        notices.dropped(facts.dropped),
-        notices.INVENTED if any(span.invented for span in spans) else "",
-        notices.HIDDEN if made_visible else "",
+        "" if found else texts.EMPTY,
+        texts.ending(facts),
+        texts.dropped(facts.dropped),
+        texts.INVENTED if any(span.invented for span in spans) else "",
+        texts.HIDDEN if made_visible else "",
     ]
 
 
 def _disclaimer(found: Sequence[Piece], facts: Facts) -> str:
-    return notices.disclaimer(facts, code=any(isinstance(piece, Code) for piece in found))
+    return texts.disclaimer(facts, code=any(isinstance(piece, Code) for piece in found))
 
 
 def _parts(page: _Page, place: int, pages: Sequence[_Page], last: Sequence[str]) -> list[Part]:
     sentences = [
-        checks.line([*page.pieces, *page.long]),
-        notices.files([file.filename for file in page.files]),
+        code_checks.line([*page.pieces, *page.long]),
+        texts.files([file.filename for file in page.files]),
         f"Part {place} of {len(pages)}" if len(pages) > 1 else "",
         *(last if place == len(pages) else []),
     ]
@@ -159,5 +149,5 @@ def _parts(page: _Page, place: int, pages: Sequence[_Page], last: Sequence[str])
 def _message(found: Sequence[Piece], sentences: Sequence[str]) -> Message:
     said = [sentence for sentence in sentences if sentence]
     words = "\n".join(piece.text[:TEXT] for piece in found[:TEXT]) or " ".join(said)
-    context = [block for sentence in said for block in notices.context(sentence)]
+    context = [block for sentence in said for block in texts.context(sentence)]
     return Message(plain(words), rich_text.blocks(found) + context)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from worker.reply.parts import TEXT, size
+from worker.render.model import TEXT, size
 
 BREAK: Final = "\u2060"
 """A joiner nobody sees or hears; behind it Slack finds no name, address or emoji."""

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from worker.reply import cleaning
-from worker.reply.languages import known, language, tagged
-from worker.reply.pieces import Code, Piece, Prose, Span, Style
+from worker.render import sanitize
+from worker.render.languages import known, language, tagged
+from worker.render.pieces import Code, Piece, Prose, Span, Style
 
 PLACE: Final = re.compile("\ufdd0(\\d+)\ufdd1")
 """Stands in the text where a piece was taken out; cleaned text never holds these signs."""
@@ -77,7 +77,7 @@ class _Fence:
         tag, rest = tagged(self.info)
         caption = rest if known(tag) else self.info
         lines = _unindented(self.lines, self.margin)
-        code = Code(cleaning.code("\n".join(lines)), language(tag), open=open_)
+        code = Code(sanitize.code("\n".join(lines)), language(tag), open=open_)
         return [_literal(caption), code] if caption else [code]
 
 
@@ -137,7 +137,7 @@ def _front(line: str) -> str:
 
 
 def _literal(text: str) -> Prose:
-    return Prose((Span(cleaning.code(text), Style.CODE),))
+    return Prose((Span(sanitize.code(text), Style.CODE),))
 
 
 def _indent(line: str) -> int:

@@ -10,8 +10,8 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from worker.reply import cleaning, links
-from worker.reply.pieces import Span, Style
+from worker.render import links, sanitize
+from worker.render.pieces import Span, Style
 
 NESTING: Final = 16
 """Deeper brackets stay text; the parser's time grows with this."""
@@ -68,7 +68,7 @@ def spans(content: str, known: frozenset[str], style: Style = Style.PLAIN) -> tu
 def words(content: str, known: frozenset[str]) -> str:
     """Read a paragraph's Markdown and return its words alone."""
     if not MARKUP.search(content):
-        return cleaning.prose(content)
+        return sanitize.prose(content)
     return "".join(span.text for span in spans(content, known))
 
 
@@ -99,7 +99,7 @@ class _Reader:
             self._text(token.content)
             self._link(len(self.found) - bool(token.content), token)
         elif token.type == "code_inline":
-            self._add(Span(cleaning.code(token.content), self._style | Style.CODE))
+            self._add(Span(sanitize.code(token.content), self._style | Style.CODE))
         else:
             self._text("\n" if token.type.endswith("break") else token.content)
 
@@ -122,7 +122,7 @@ class _Reader:
             self._text(mark)
 
     def _text(self, text: str) -> None:
-        self._add(Span(cleaning.prose(text), self._style))
+        self._add(Span(sanitize.prose(text), self._style))
 
     def _add(self, span: Span) -> None:
         if span.text:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from worker.reply import cleaning
-from worker.reply.pieces import Span, Style
+from worker.render import sanitize
+from worker.render.pieces import Span, Style
 
 LONGEST: Final = 2_000
 """A longer address is never a link."""
@@ -38,13 +38,13 @@ def address(url: str, style: Style, known: frozenset[str]) -> Span:
     """Return the span that shows an address in full: a link if it is known, else inert code."""
     if linkable(url, known):
         return Span(url, style, link=True)
-    return Span(cleaning.code(url), style | Style.CODE, invented=True)
+    return Span(sanitize.code(url), style | Style.CODE, invented=True)
 
 
 def linkable(url: str, known: frozenset[str]) -> bool:
     """Whether an address may be a link: it stood in the conversation exactly so."""
     web = url.lower().startswith(("https://", "http://"))
-    seen = cleaning.code(url) == url and _bare(url) in known
+    seen = sanitize.code(url) == url and _bare(url) in known
     return web and seen and len(url) <= LONGEST
 
 

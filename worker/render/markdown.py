@@ -6,10 +6,10 @@ from typing import Final
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 
-from worker.reply import cleaning, tables
-from worker.reply.fences import PLACE, held
-from worker.reply.inlines import Grammar, spans, words
-from worker.reply.pieces import Code, Piece, Prose, Shape, Span, Style
+from worker.render import sanitize, tables
+from worker.render.fences import PLACE, held
+from worker.render.inlines import Grammar, spans, words
+from worker.render.pieces import Code, Piece, Prose, Shape, Span, Style
 
 NESTING: Final = 200
 """Levels of lists and quotes; `fences.DEEPEST` keeps every text below it."""
@@ -130,7 +130,7 @@ class _Reader:
         for line in [*content.removesuffix("\n").split("\n"), "\ufdd0"]:
             place = PLACE.fullmatch(line.strip())
             if (place or line == "\ufdd0") and any(lines):
-                yield Code(cleaning.code("\n".join(lines).strip("\n")))
+                yield Code(sanitize.code("\n".join(lines).strip("\n")))
             if place:
                 lines = []
                 yield self._taken[int(place[1])]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from worker.reply.parts import ELEMENT, size
-from worker.reply.pieces import Code, Piece, Prose, Shape, Span
+from worker.render.model import ELEMENT, size
+from worker.render.pieces import Code, Piece, Prose, Shape, Span
 
 SMALLEST: Final = 400
 """Less room than this is not worth the beginning of a piece."""

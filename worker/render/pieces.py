@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 
-from worker.reply.languages import PLAIN, Language
-from worker.reply.parts import ELEMENT, size
+from worker.render.languages import PLAIN, Language
+from worker.render.model import ELEMENT, size
 
 
 class Style(Flag):

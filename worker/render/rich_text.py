@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from typing import Final
 
-from worker.reply.parts import Json
-from worker.reply.pieces import Code, Piece, Prose, Shape, Span, Style
+from worker.render.model import Json
+from worker.render.pieces import Code, Piece, Prose, Shape, Span, Style
 
 DEEPEST: Final = 8
 """Slack indents lists no further."""

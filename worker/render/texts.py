@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from worker.reply.parts import Facts, Json
+from worker.render.model import Facts, Json
 
 WRITING: Final = "writing …"
 EMPTY: Final = "I have nothing to say to that. Asking in another way may help."

@@ -1,24 +1,24 @@
 """Messages that stand in a reply's place while there is none, or where there will be none."""
 
-from contract import wait
-from worker.reply import notices
-from worker.reply.fallback import plain
-from worker.reply.parts import Message
+from contract import queue_eta
+from worker.render import texts
+from worker.render.fallback import plain
+from worker.render.model import Message
 
 
 def waiting(place: int, seconds: float | None) -> Message:
     """Say how many questions are before this one, and the estimated wait in seconds."""
-    return _only(wait.told(place, seconds))
+    return _only(queue_eta.told(place, seconds))
 
 
 def loading() -> Message:
     """Say that the model is not ready yet."""
-    return _only(notices.LOADING)
+    return _only(texts.LOADING)
 
 
 def retrying() -> Message:
     """Say that an attempt failed and another one begins."""
-    return _only(notices.RETRYING)
+    return _only(texts.RETRYING)
 
 
 def error(sentence: str) -> Message:
@@ -27,4 +27,4 @@ def error(sentence: str) -> Message:
 
 
 def _only(sentence: str) -> Message:
-    return Message(plain(sentence), notices.context(sentence))
+    return Message(plain(sentence), texts.context(sentence))

@@ -12,8 +12,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from worker.errors import NotAllowedError, ThreadGoneError
-from worker.methods import OK, Meaning, Method, meaning, retry_after
-from worker.rates import MOST_WAIT, Rates, budget_key
+from worker.slack.methods import OK, Meaning, Method, meaning, retry_after
+from worker.slack.rate_limits import MOST_WAIT, Rates, budget_key
 
 log = structlog.get_logger()
 

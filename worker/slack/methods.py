@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from worker.rates import Budget
+from worker.slack.rate_limits import Budget
 
 OK: Final = 200
 TOO_MANY: Final = 429

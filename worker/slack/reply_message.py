@@ -10,13 +10,13 @@ import structlog
 
 from contract import keys
 from contract.job import Display, Job
-from worker import reply
+from worker import render
 from worker.errors import LeaseLostError
-from worker.faults import Faults, Point
-from worker.ledger import Entry, Ledger
-from worker.reply.parts import Message, Part, Snippet
-from worker.slack import BusyError, FixedError, RefusedError
-from worker.thread import SlackThread
+from worker.failpoints import Faults, Point
+from worker.jobs.job_state import Entry, Ledger
+from worker.render.model import Message, Part, Snippet
+from worker.slack.client import BusyError, FixedError, RefusedError
+from worker.slack.thread_messages import SlackThread
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class Posting:
             if first != who:
                 self._ts = await self._adopted(first)
         if self._ts is None:
-            await self._post(sign or reply.growing(""))
+            await self._post(sign or render.growing(""))
         elif sign is not None:
             await self.sign(sign)
 

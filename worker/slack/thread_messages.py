@@ -9,9 +9,8 @@ from typing import Any, Final
 from contract import keys
 from contract.job import Job
 from worker.errors import ThreadGoneError
-from worker.methods import COMPLETE, DELETE, POST, REPLIES, UPDATE, UPLOAD
-from worker.reply.parts import Message, Snippet
-from worker.slack import (
+from worker.render.model import Message, Snippet
+from worker.slack.client import (
     BusyError,
     Prove,
     RefusedError,
@@ -19,6 +18,7 @@ from worker.slack import (
     SlackAwayError,
     UnknownOutcomeError,
 )
+from worker.slack.methods import COMPLETE, DELETE, POST, REPLIES, UPDATE, UPLOAD
 
 PAGE: Final = 200
 """Messages read at once."""

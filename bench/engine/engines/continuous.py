@@ -8,8 +8,8 @@ from typing import Any, Final
 import torch
 from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
 
-from bench.engine.playing import Peer
-from bench.engine.work import Wish
+from bench.engine.load_generator import Peer
+from bench.engine.workload import Wish
 
 BUDGET: Final = 256
 """Tokens of one step, as many as ours has on a CPU; it is fastest so here, too."""

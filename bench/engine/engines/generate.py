@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM
 
-from bench.engine.playing import Peer
-from bench.engine.work import Wish
+from bench.engine.load_generator import Peer
+from bench.engine.workload import Wish
 
 
 class Generate:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engine.gguf_file import gguf_file
-from bench.engine.playing import Peer
-from bench.engine.work import Wish
+from bench.engine.load_generator import Peer
+from bench.engine.workload import Wish
 
 BATCH: Final = 512
 """Tokens in one forward pass: its own default for what it computes at once."""

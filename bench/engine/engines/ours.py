@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.engine.playing import Peer
-from bench.engine.work import Wish
+from bench.engine.load_generator import Peer
+from bench.engine.workload import Wish
 from worker.engine import Request, Sampling
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import load as load_weights
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.loader import load as load_weights
+from worker.engine.loading.torch_setup import prepare
 from worker.engine.options import Options
-from worker.engine.runtime import prepare
 
 
 class Ours:

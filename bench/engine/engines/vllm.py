@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.engine.playing import Peer
-from bench.engine.work import Wish
+from bench.engine.load_generator import Peer
+from bench.engine.workload import Wish
 
 SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bot.catch_up import AWAY
+from bot.handlers.backfill import AWAY
 from contract import keys
 from contract.job import job_id
-from tests.support.processes import Process
-from tests.support.queued import TEAM, finish, job, pending, turns
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, finish, job, pending, turns
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
 
 CONNECTED = keys.connected(TEAM)
 

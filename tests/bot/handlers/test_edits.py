@@ -9,11 +9,11 @@ from slack_sdk import WebClient
 
 from contract import keys
 from contract.job import job_id
-from tests.support.processes import Process
-from tests.support.queued import TEAM, finish, job, pending, runnable, turns
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, finish, job, pending, runnable, turns
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
 
 Json = dict[str, Any]
 

@@ -8,15 +8,15 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.background import Background
-from bot.events import Posted, read
-from bot.notices import Notices
-from bot.posting import Posting
-from bot.store import text
-from bot.threads import Threads
+from bot.handlers.notice_outbox import Notices
+from bot.messages.events import Posted, read
+from bot.slack.poster import Posting
+from bot.store.client import text
+from bot.store.thread_cache import Threads
 from contract import keys
-from tests.support.deliveries import ME, body, message
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace, texts
+from testing.polling import until
+from testing.slack_events import ME, body, message
+from testing.workspace import ADA, GENERAL, Workspace, texts
 
 SAID = "Too much waits."
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.outages import LOOK_BACK, REDELIVERY, ROOTS, Outage, Spot, grew, missed
-from tests.support.deliveries import ME, MENTION, message, reply, ts
+from bot.handlers.outage import LOOK_BACK, REDELIVERY, ROOTS, Outage, Spot, grew, missed
+from testing.slack_events import ME, MENTION, message, reply, ts
 
 Json = dict[str, Any]
 

@@ -8,18 +8,19 @@ from redis import Redis
 from rq.job import Job as RqJob
 from slack_sdk import WebClient
 
-from bot import views
+from bot import texts
 from bot.background import Background
-from bot.line import Line
-from bot.outbox import Limits, Outbox
-from bot.posting import Posting
-from bot.signs import Signs
+from bot.handlers.placeholders import Signs
+from bot.slack.poster import Posting
+from bot.store.job_queue import Limits, Outbox
+from bot.store.line import Line
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from tests.support.deliveries import ME
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace, texts
+from testing.polling import until
+from testing.slack_events import ME
+from testing.workspace import ADA, GENERAL, Workspace
+from testing.workspace import texts as shown_texts
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: fl
 
 def shown(workspace: Workspace, job: Job) -> list[str]:
     """Return what the bot has said in the thread of a job."""
-    return texts(workspace.replies(GENERAL, job.thread.ts))
+    return shown_texts(workspace.replies(GENERAL, job.thread.ts))
 
 
 def finished(background: Background) -> None:
@@ -116,7 +117,7 @@ def test_a_worker_that_loads_is_said_to_load(
     signs.show(job, outbox.accept(job))
     finished(background)
 
-    assert shown(workspace, job) == [views.LOADING]
+    assert shown(workspace, job) == [texts.LOADING]
 
 
 def test_a_dead_worker_is_no_worker(
@@ -131,7 +132,7 @@ def test_a_dead_worker_is_no_worker(
     signs.show(job, outbox.accept(job))
     finished(background)
 
-    assert shown(workspace, job) == [views.NO_WORKER]
+    assert shown(workspace, job) == [texts.NO_WORKER]
 
 
 def test_a_persons_second_question_says_that_the_first_is_answered_first(
@@ -144,7 +145,7 @@ def test_a_persons_second_question_says_that_the_first_is_answered_first(
     signs.show(second, outbox.accept(second))
     finished(background)
 
-    assert shown(workspace, second) == [views.HELD]
+    assert shown(workspace, second) == [texts.HELD]
 
 
 def test_a_question_behind_another_one_of_its_thread_gets_no_sign(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bot.names import Person
+from bot.slack.users import Person
 from contract import keys
-from tests.support.processes import Process
-from tests.support.queued import TEAM, job, pending, turns
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Workspace
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, job, pending, turns
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Workspace
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,19 +7,10 @@ from redis import Redis
 
 from contract import keys
 from contract.job import job_id
-from tests.support.processes import Process
-from tests.support.queued import TEAM, finish, job, pending, runnable, turns
-from tests.support.waiting import until
-from tests.support.workspace import (
-    ADA,
-    DEPLOYBOT,
-    GENERAL,
-    LIN,
-    PYTHON,
-    SAM,
-    STARCHAT,
-    Workspace,
-)
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, finish, job, pending, runnable, turns
+from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT, Workspace
 
 Json = dict[str, Any]
 

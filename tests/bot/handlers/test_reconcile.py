@@ -7,11 +7,11 @@ from redis import Redis
 
 from contract import keys
 from contract.job import job_id
-from tests.support.processes import Process
-from tests.support.queued import TEAM, pending
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
+from testing.polling import until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, pending
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 
 CONNECTED = keys.connected(TEAM)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.admission import Mode, Policy, Verdict, decide
-from tests.support.deliveries import ADA, LIN, ME, MENTION, message, posted, ts
+from bot.messages.admission import Mode, Policy, Verdict, decide
+from testing.slack_events import ADA, LIN, ME, MENTION, message, posted, ts
 
 Json = dict[str, Any]
 THREAD: Json = {"thread_ts": ts(1)}

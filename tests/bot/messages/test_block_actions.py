@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bot.events import Other
-from bot.presses import ANSWER_AGAIN, AskedAgain, read
-from tests.support.deliveries import ADA, CHANNEL, ME, ts
+from bot.messages.block_actions import ANSWER_AGAIN, AskedAgain, read
+from bot.messages.events import Other
+from testing.slack_events import ADA, CHANNEL, ME, ts
 
 Json = dict[str, Any]
 

@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.conversations import build, fitting, people, strangers
-from bot.messages import Kind, Message
+from bot.messages.conversation import build, fitting, people, strangers
+from bot.messages.message import Kind, Message
 from contract.conversation import Conversation, Speaker, Turn
-from tests.support.deliveries import ADA, LIN, ME, MENTION, message, reply, ts
+from testing.slack_events import ADA, LIN, ME, MENTION, message, reply, ts
 
 Json = dict[str, Any]
 NAMES = {ADA: "Ada", LIN: "Lin"}

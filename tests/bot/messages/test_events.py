@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.events import (
+from bot.messages.events import (
     Changed,
     Deleted,
     HomeOpened,
@@ -16,7 +16,7 @@ from bot.events import (
     Uninstalled,
     read,
 )
-from tests.support.deliveries import ADA, CHANNEL, ME, body, message, posted, reply, ts
+from testing.slack_events import ADA, CHANNEL, ME, body, message, posted, reply, ts
 
 Json = dict[str, Any]
 

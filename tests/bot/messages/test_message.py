@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages import Kind, Message
-from tests.support.deliveries import ADA, ME, message, reply, ts
+from bot.messages.message import Kind, Message
+from testing.slack_events import ADA, ME, message, reply, ts
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import mrkdwn
+from bot.messages import mrkdwn
 
 NAMES = {"U0ADA00001": "Ada", "U0STARCHAT": "StarChat"}
 ME = "U0STARCHAT"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rich_text import markdown
-from tests.support.rich_text_samples import SAMPLES, Sample
+from bot.messages.rich_text import markdown
+from testing.rich_text_samples import SAMPLES, Sample
 
 Json = dict[str, Any]
 

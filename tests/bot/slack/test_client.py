@@ -1,6 +1,6 @@
 """How the bot waits for a Slack that it does not reach."""
 
-from bot.slack import PAUSES, pause
+from bot.slack.client import PAUSES, pause
 
 
 def test_pauses_grow_to_a_bound_and_are_never_the_same() -> None:

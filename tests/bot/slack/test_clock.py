@@ -7,15 +7,15 @@ from email.utils import formatdate
 import pytest
 from redis import Redis
 
-from bot.clock import SlackClock
+from bot.slack.clock import SlackClock
 from contract import keys
 from contract.job import job_id
-from tests.support.ports import free_port
-from tests.support.processes import Process
-from tests.support.queued import TEAM, pending
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace
+from testing.polling import until
+from testing.ports import free_port
+from testing.processes import Process
+from testing.queue_inspector import TEAM, pending
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, Workspace
 
 CONNECTED = keys.connected(TEAM)
 HOUR = 3600

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bot.store import connect
+from bot.store.client import connect
 from contract import keys
-from tests.support.deliveries import CHANNEL, ME, MENTION, body, message, reply, ts
-from tests.support.ports import free_port
-from tests.support.processes import Process
-from tests.support.queued import job, pending, turns
-from tests.support.redis import RedisServer
-from tests.support.waiting import until
-from tests.support.workspace import ADA, GENERAL, Workspace
+from testing.polling import until
+from testing.ports import free_port
+from testing.processes import Process
+from testing.queue_inspector import job, pending, turns
+from testing.redis_server import RedisServer
+from testing.slack_events import CHANNEL, ME, MENTION, body, message, reply, ts
+from testing.workspace import ADA, GENERAL, Workspace
 
 Json = dict[str, Any]
 SECRET = "fakeslack"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.web import THREADS, Answer, Request, Server
+from bot.slack.http_server import THREADS, Answer, Request, Server
 
 
 def echo(request: Request) -> Answer:

@@ -8,11 +8,11 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.errors import SLACK_AWAY
-from bot.posting import Posting
+from bot.slack.errors import SLACK_AWAY
+from bot.slack.poster import Posting
 from contract.job import Thread
-from tests.support.deliveries import ME
-from tests.support.workspace import ADA, GENERAL, Workspace, texts
+from testing.slack_events import ME
+from testing.workspace import ADA, GENERAL, Workspace, texts
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.names import RETRY, Names, Person
+from bot.slack.users import RETRY, Names, Person
 from contract import keys
-from tests.support.deliveries import ME
-from tests.support.workspace import ADA, LIN, Workspace
+from testing.slack_events import ME
+from testing.workspace import ADA, LIN, Workspace
 
 
 @pytest.fixture

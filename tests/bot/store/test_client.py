@@ -5,8 +5,8 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as AwayError
 
-from bot.store import connect, patiently, text
-from tests.support.ports import free_port
+from bot.store.client import connect, patiently, text
+from testing.ports import free_port
 
 
 def test_a_redis_that_is_away_costs_no_more_than_slack_waits() -> None:

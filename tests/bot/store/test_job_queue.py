@@ -5,13 +5,13 @@ from redis import Redis
 from redis.exceptions import ConnectionError as AwayError
 from rq.job import JobStatus
 
-from bot.outbox import Limits, Outbox, Outcome, Receipt
-from bot.store import connect
+from bot.store.client import connect
+from bot.store.job_queue import Limits, Outbox, Outcome, Receipt
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import DESCRIPTION, TASK, Job, Thread
-from tests.support.deliveries import ADA, CHANNEL, LIN, ME, ts
-from tests.support.queued import fetched, finish, pending, runnable
+from testing.queue_inspector import fetched, finish, pending, runnable
+from testing.slack_events import ADA, CHANNEL, LIN, ME, ts
 
 THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
 

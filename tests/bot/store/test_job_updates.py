@@ -8,13 +8,13 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from bot.outbox import Limits, Outbox
-from bot.revisions import Revised, Revisions
+from bot.store.job_queue import Limits, Outbox
+from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import QUEUE, Job, Thread
-from tests.support.deliveries import ADA, CHANNEL, ME, ts
-from tests.support.queued import fetched, pending, runnable
+from testing.queue_inspector import fetched, pending, runnable
+from testing.slack_events import ADA, CHANNEL, ME, ts
 
 THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
 

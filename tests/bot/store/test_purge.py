@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from rq.job import Job as RqJob
 
-from bot.forgetting import Forgetting
+from bot.store.purge import Forgetting
 from contract import keys
 from contract.job import Thread
 

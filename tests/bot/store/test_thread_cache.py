@@ -7,13 +7,13 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.errors import SLACK_AWAY
-from bot.messages import Kind, Message
-from bot.threads import Threads
+from bot.messages.message import Kind, Message
+from bot.slack.errors import SLACK_AWAY
+from bot.store.thread_cache import Threads
 from contract import keys
 from contract.job import Thread
-from tests.support.deliveries import ME, message, ts
-from tests.support.workspace import ADA, GENERAL, LIN, Workspace
+from testing.slack_events import ME, message, ts
+from testing.workspace import ADA, GENERAL, LIN, Workspace
 
 LATER = "9999999999.000100"
 

@@ -7,15 +7,9 @@ import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
 
-from tests.support.bolt import living
-from tests.support.processes import Process
-from tests.support.workspace import (
-    ADA,
-    GENERAL,
-    STARCHAT,
-    Workspace,
-    texts,
-)
+from testing.bolt_app import living
+from testing.processes import Process
+from testing.workspace import ADA, GENERAL, STARCHAT, Workspace, texts
 
 
 @pytest.fixture

@@ -9,16 +9,8 @@ import pytest
 from slack_bolt import Ack, App, Respond
 from slack_sdk import WebClient
 
-from tests.support.bolt import living
-from tests.support.workspace import (
-    ADA,
-    GENERAL,
-    LIN,
-    STARCHAT,
-    RefusedError,
-    Workspace,
-    texts,
-)
+from testing.bolt_app import living
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT, RefusedError, Workspace, texts
 
 Json = dict[str, Any]
 PLAIN = {"type": "plain_text", "text": "a"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from fakeslack.changes import Change, Happening
-from fakeslack.events import Events
-from fakeslack.people import Person
-from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+from fakeslack.delivery.events import Events
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.people import Person
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
 MENTION = f"<@{STARCHAT}> hi"

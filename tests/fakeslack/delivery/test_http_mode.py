@@ -14,10 +14,10 @@ from slack_bolt import App, BoltRequest
 from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 
-from fakeslack.delivery import Parcel, UndeliveredError
+from fakeslack.delivery.http_mode import RequestUrl
+from fakeslack.delivery.transport import Parcel, UndeliveredError
 from fakeslack.errors import SlackError
-from fakeslack.http_events import RequestUrl
-from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, texts
+from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, texts
 
 SECRET = "fakeslack"
 EVENT = Parcel("events_api", {"type": "event_callback", "event": {"type": "message"}})

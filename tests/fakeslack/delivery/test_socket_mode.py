@@ -11,7 +11,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from tests.support.workspace import ADA, APP_TOKEN, GENERAL, STARCHAT, Workspace
+from testing.workspace import ADA, APP_TOKEN, GENERAL, STARCHAT, Workspace
 
 Json = dict[str, Any]
 ACK_SECONDS = 1.0

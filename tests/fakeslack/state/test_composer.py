@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeslack.composer import Composer, escaped
-from tests.support.town import Town
+from fakeslack.state.composer import Composer, escaped
+from testing.in_memory_workspace import Town
 
 
 def composer() -> Composer:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeslack.errors import SlackError
-from fakeslack.history import History, Span, page
-from fakeslack.messages import Message
-from tests.support.town import ADA, GENERAL, LIN, Town
+from fakeslack.state.history import History, Span, page
+from fakeslack.state.messages import Message
+from testing.in_memory_workspace import ADA, GENERAL, LIN, Town
 
 
 def message(number: int, root: int | None = None, **fields: str) -> Message:

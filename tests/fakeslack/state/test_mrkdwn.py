@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeslack.composer import escaped
-from fakeslack.messages import Manner, Message
-from fakeslack.mrkdwn import links, pings, unfurls
+from fakeslack.state.composer import escaped
+from fakeslack.state.messages import Manner, Message
+from fakeslack.state.mrkdwn import links, pings, unfurls
 
 LITERAL = Manner(unfurl_media=False)
 

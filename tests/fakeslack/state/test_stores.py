@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeslack.changes import Change, Happening
 from fakeslack.clock import Clock
+from fakeslack.delivery.faults import Fault, Faults, Rule
+from fakeslack.delivery.journal import KEPT as JOURNAL_KEPT
+from fakeslack.delivery.journal import Envelope, Journal
 from fakeslack.errors import SlackError
-from fakeslack.faults import Fault, Faults, Rule
-from fakeslack.feed import KEPT as FEED_KEPT
-from fakeslack.feed import Feed
-from fakeslack.files import File, Files
-from fakeslack.journal import KEPT as JOURNAL_KEPT
-from fakeslack.journal import Envelope, Journal
-from fakeslack.limits import Limits
-from fakeslack.pulse import Pulse
+from fakeslack.state.change_log import KEPT as FEED_KEPT
+from fakeslack.state.change_log import Feed
+from fakeslack.state.changes import Change, Happening
+from fakeslack.state.files import File, Files
+from fakeslack.state.limits import Limits
+from fakeslack.state.pulse import Pulse
 
 Json = dict[str, Any]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from fakeslack.channels import Channel, Kind
 from fakeslack.errors import SlackError
-from fakeslack.messages import Message
-from fakeslack.people import DEPLOYBOT, STARCHAT
-from tests.support.town import ADA, GENERAL, LIN, SAM, Town
+from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.messages import Message
+from fakeslack.state.people import DEPLOYBOT, STARCHAT
+from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, Town
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from tests.support.workspace import (
+from testing.workspace import (
     ADA,
     BOT_TOKEN,
     DEPLOYBOT,

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 from slack_bolt import Ack, App
 
+from testing.bolt_app import living
+from testing.workspace import GENERAL, LIN, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
-from tests.support.bolt import living
-from tests.support.workspace import GENERAL, LIN, STARCHAT, Workspace
 
 pytestmark = pytest.mark.browser
 

@@ -6,17 +6,9 @@ import pytest
 from playwright.sync_api import expect
 from slack_sdk import WebClient
 
+from testing.rich_text_samples import code, section, text
+from testing.workspace import ADA, BOT_TOKEN, LIN, SAM, STARCHAT, Workspace, texts
 from tests.fakeslack.conftest import Read
-from tests.support.rich_text_samples import code, section, text
-from tests.support.workspace import (
-    ADA,
-    BOT_TOKEN,
-    LIN,
-    SAM,
-    STARCHAT,
-    Workspace,
-    texts,
-)
 
 pytestmark = pytest.mark.browser
 

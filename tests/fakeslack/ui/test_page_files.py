@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "fakeslack" / "page"
+PAGE = Path(__file__).parents[3] / "fakeslack" / "ui" / "static"
 MODULES = sorted(PAGE.glob("*.js"))
 FILES = sorted(PAGE.iterdir())
 LINES = 280

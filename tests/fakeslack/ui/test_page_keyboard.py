@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Locator, expect
 from slack_sdk import WebClient
 
+from testing.browser import Reader
+from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, STARCHAT, Workspace, texts
 from tests.fakeslack.conftest import Read
-from tests.support.browser import Reader
-from tests.support.workspace import ADA, BOT_TOKEN, GENERAL, LIN, STARCHAT, Workspace, texts
 
 pytestmark = pytest.mark.browser
 

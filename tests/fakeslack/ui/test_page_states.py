@@ -6,10 +6,10 @@ import urllib.parse
 import pytest
 from playwright.sync_api import Route, expect
 
+from testing.bolt_app import living
+from testing.browser import NARROW
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace, texts
 from tests.fakeslack.conftest import Read
-from tests.support.bolt import living
-from tests.support.browser import NARROW
-from tests.support.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace, texts
 
 pytestmark = pytest.mark.browser
 

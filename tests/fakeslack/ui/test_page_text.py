@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
 
+from testing.browser import Reader
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
-from tests.support.browser import Reader
-from tests.support.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
+from testing.bolt_app import living
+from testing.workspace import ADA, GENERAL, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
-from tests.support.bolt import living
-from tests.support.workspace import ADA, GENERAL, STARCHAT, Workspace
 
 pytestmark = pytest.mark.browser
 

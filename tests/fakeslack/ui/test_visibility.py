@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from fakeslack.changes import Change, Happening
 from fakeslack.errors import SlackError
-from fakeslack.reader import Reader
-from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+from fakeslack.state.changes import Change, Happening
+from fakeslack.ui.visibility import Reader
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from fakeslack.errors import SlackError
-from fakeslack.messages import Manner
+from fakeslack.state.messages import Manner
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.files import share
-from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
 DIVIDER = {"type": "divider"}

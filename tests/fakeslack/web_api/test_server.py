@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.support.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Workspace, texts
+from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Workspace, texts
 
 Json = dict[str, Any]
 BEARER = {"Authorization": f"Bearer {BOT_TOKEN}"}

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from fakeslack.errors import SlackError
-from fakeslack.sessions import Status
-from fakeslack.streams import Mode, Stream
-from tests.support.town import ADA, GENERAL, LIN, SAM, STARCHAT, Town
+from fakeslack.state.agent_sessions import Status
+from fakeslack.state.streams import Mode, Stream
+from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Town
 
 Json = dict[str, Any]
 TO_ADA = {"recipient_user_id": ADA, "recipient_team_id": "T0FAKE0001"}

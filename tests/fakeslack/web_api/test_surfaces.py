@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from fakeslack.delivery.interaction_payloads import Payloads, action, pressed
 from fakeslack.errors import SlackError
-from fakeslack.interactions import Payloads, action, pressed
-from fakeslack.messages import Message
-from fakeslack.views import checked
-from tests.support.town import ADA, GENERAL, LIN, STARCHAT, Town
+from fakeslack.state.messages import Message
+from fakeslack.state.views import checked
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
 
 Json = dict[str, Any]
 PLAIN = {"type": "plain_text", "text": "a"}

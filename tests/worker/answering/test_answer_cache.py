@@ -8,14 +8,14 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from slack_sdk import WebClient
 
-from bot.messages import Kind, Message
-from bot.threads import Threads
+from bot.messages.message import Kind, Message
+from bot.store.thread_cache import Threads
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from tests.support.deliveries import ADA, CHANNEL, ME, ts
-from tests.support.questions import question
-from worker.memory import MOST, Answer, Memory, merged
+from testing.jobs import question
+from testing.slack_events import ADA, CHANNEL, ME, ts
+from worker.answering.answer_cache import MOST, Answer, Memory, merged
 
 
 def asked(ts: str) -> Turn:

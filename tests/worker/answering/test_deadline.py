@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contract import keys
-from tests.support.posts import Post
-from worker.answering import Answering
+from testing.reply_harness import Post
+from worker.answering.answer_cache import Memory
+from worker.answering.generator import Generation, Wishes
+from worker.answering.pipeline import Answering
+from worker.engine.client import EngineProcess
 from worker.engine.options import Options
-from worker.engine.process import EngineProcess
 from worker.errors import OutOfTimeError
-from worker.faults import Faults
-from worker.generation import Generation, Wishes
-from worker.memory import Memory
+from worker.failpoints import Faults
+from worker.jobs.task import Limits, Outcome, Task
 from worker.metrics import Metrics
-from worker.task import Limits, Outcome, Task
 
 
 @pytest.fixture

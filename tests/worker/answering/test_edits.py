@@ -2,16 +2,16 @@
 
 import signal
 
-from bot.revisions import Revised, Revisions
+from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.job import Job
-from tests.support.children import wait_paused
-from tests.support.desk import Desk, words
-from tests.support.processes import Process
-from tests.support.survivor import Survivor
-from tests.support.taught import ANSWERS, ENDLESS, GREET, MUTEX
-from tests.support.waiting import until
-from tests.support.workspace import ADA
+from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
+from testing.polling import until
+from testing.process_tree import wait_paused
+from testing.processes import Process
+from testing.takeover import Survivor
+from testing.worker_harness import Desk, words
+from testing.workspace import ADA
 
 
 def edited(desk: Desk, job: Job, text: str) -> Revised:

@@ -3,12 +3,12 @@
 import time
 
 from contract.conversation import Speaker, Turn
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.taught import ANSWERS, MUTEX
+from testing.checkpoints import taught_checkpoint
+from testing.memorizing_model import ANSWERS, MUTEX
+from worker.answering.generator import Generation, Reading, Wishes
 from worker.engine import FinishReason
+from worker.engine.client import EngineProcess
 from worker.engine.options import Options
-from worker.engine.process import EngineProcess
-from worker.generation import Generation, Reading, Wishes
 
 ASKED = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.checkpoints import (
+from testing.checkpoints import (
     long_bigcode,
     shallow_starchat,
     tiny_bigcode,
     tiny_llama,
     tiny_mistral,
 )
-from tests.support.running import Fresh
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded, load
+from testing.in_process_engine import Fresh
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.loader import Loaded, load
 from worker.engine.options import Options
 
 MODELS: dict[str, Callable[[], Path]] = {

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.checkpoints import tiny_bigcode
-from tests.support.running import GREEDY, Fresh, run
+from testing.checkpoints import tiny_bigcode
+from testing.in_process_engine import GREEDY, Fresh, run
 from worker.engine import (
     Engine,
     EngineLostError,
@@ -24,9 +24,9 @@ from worker.engine import (
     Sampling,
     Tokens,
 )
+from worker.engine.client import EngineProcess
 from worker.engine.health import Health, Patience, State
 from worker.engine.options import Options
-from worker.engine.process import EngineProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

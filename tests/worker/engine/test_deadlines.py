@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.running import GREEDY, Fresh, Reply, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, note, run
 from worker.engine import FinishReason, Request
-from worker.engine.batching import Batching
-from worker.engine.scheduling.schedule import Schedule
+from worker.engine.core.engine_core import Batching
+from worker.engine.core.scheduler import Schedule
 
 LATE = Request("late", tuple(range(100, 160)), GREEDY, scope="T1", priority=1)
 GOOD = [Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY) for n in range(3)]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from tests.support.running import Fresh, filtered, run
+from testing.in_process_engine import Fresh, filtered, run
 from worker.engine import Request, Sampling
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

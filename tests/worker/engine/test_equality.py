@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.running import Fresh, Reply, generated, mixed, run, sampled
+from testing.in_process_engine import Fresh, Reply, generated, mixed, run, sampled
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

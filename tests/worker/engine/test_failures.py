@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, generated, note, run
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import LEAST_BUDGET, Batching
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import LEAST_BUDGET, Batching
 from worker.engine.exits import DeviceLostError
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

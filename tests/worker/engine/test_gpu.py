@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.checkpoints import shallow_starchat, tiny_bigcode, tiny_llama, tiny_mistral
-from tests.support.running import GREEDY, mixed, run
+from testing.checkpoints import shallow_starchat, tiny_bigcode, tiny_llama, tiny_mistral
+from testing.in_process_engine import GREEDY, mixed, run
 from worker.engine import Request, Sampling
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded, load
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import Batching
+from worker.engine.cuda_graphs.runner import Graphs
+from worker.engine.loading.loader import Loaded, load
+from worker.engine.loading.warmup import warmed
 from worker.engine.options import Options
-from worker.engine.recording.graphs import Graphs
-from worker.engine.warming import warmed
 
 pytestmark = [
     pytest.mark.gpu,

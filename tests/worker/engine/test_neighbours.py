@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.recording import recorded
-from tests.support.running import GREEDY, Fresh, Reply, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, note, run
+from testing.traced_cuda_graphs import recorded
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.loader import Loaded
 
 KINDS = ("bigcode", "llama")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.checkpoints import tiny_bigcode
-from tests.support.running import GREEDY
+from testing.checkpoints import tiny_bigcode
+from testing.in_process_engine import GREEDY
 from worker.engine import (
     EngineError,
     EngineLostError,
@@ -22,9 +22,9 @@ from worker.engine import (
     RequestRefusedError,
     Sampling,
     Tokens,
-    wire,
+    protocol,
 )
-from worker.engine.answers import Answers
+from worker.engine.in_flight import Answers
 from worker.engine.options import Options
 
 requests = st.builds(
@@ -42,17 +42,17 @@ requests = st.builds(
 @given(requests)
 def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
     """Every field, in one line."""
-    line = wire.encode({"start": wire.request_to(request_)})
+    line = protocol.encode({"start": protocol.request_to(request_)})
 
     assert line.count(b"\n") == 1
-    assert wire.request_from(wire.decode(line)["start"]) == request_
+    assert protocol.request_from(protocol.decode(line)["start"]) == request_
 
 
 def test_a_models_description_arrives_as_it_was_sent() -> None:
     """Paths and lists included."""
     model = Model("a/b", "v1", Path("/models/x"), 8192, 49156, (0, 49155), "cuda", "bfloat16", 32)
 
-    assert wire.model_from(wire.decode(wire.encode(wire.model_to(model)))) == model
+    assert protocol.model_from(protocol.decode(protocol.encode(protocol.model_to(model)))) == model
 
 
 def test_options_arrive_as_they_were_sent() -> None:
@@ -66,7 +66,7 @@ def test_options_arrive_as_they_were_sent() -> None:
 def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
     """Whatever it is, one kind of error."""
     with pytest.raises(ValueError):
-        wire.decode(line)
+        protocol.decode(line)
 
 
 STEP: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
@@ -120,14 +120,14 @@ def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
         assert child.stdout is not None
         child.stdin.write(options.encode().encode() + b"\n")
         for message in (
-            {"start": wire.request_to(Request("bad", (1,) * 256, GREEDY))},
-            {"start": wire.request_to(long)},
-            {"start": wire.request_to(Request("2", (3,), GREEDY))},
+            {"start": protocol.request_to(Request("bad", (1,) * 256, GREEDY))},
+            {"start": protocol.request_to(long)},
+            {"start": protocol.request_to(Request("2", (3,), GREEDY))},
             {"stop": "1"},
             {"stop": "nobody"},
             {"hum": "a tune"},
         ):
-            child.stdin.write(wire.encode(message))
+            child.stdin.write(protocol.encode(message))
         child.stdin.flush()
         for line in child.stdout:
             said.append(json.loads(line))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.support.running import GREEDY, Fresh, Reply, generated, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, generated, note, run
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

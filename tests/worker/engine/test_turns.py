@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.running import Fresh, Reply, generated, run
+from testing.in_process_engine import Fresh, Reply, generated, run
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

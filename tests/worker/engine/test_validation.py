@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import Request, Sampling
-from worker.engine.limits import refusal
+from worker.engine.validation import refusal
 
 GOOD = Request("a", (1, 2, 3), Sampling())
 

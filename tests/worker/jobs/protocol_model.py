@@ -7,14 +7,14 @@ from uuid import uuid4
 
 import redis
 
-from bot.outbox import Limits, Outbox
-from bot.revisions import Revised, Revisions
+from bot.store.job_queue import Limits, Outbox
+from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from worker import scripts
-from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY, SIGHTINGS, STARTED, Claims
-from worker.rq_worker import RqWorker, Taken
+from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY, SIGHTINGS, STARTED, Claims
+from worker.jobs.rq_worker import RqWorker, Taken
 
 LEASE: Final = 3600.0
 """Seconds: no lease runs out here but by `expire`."""

@@ -9,21 +9,21 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from bot.forgetting import Forgetting
-from bot.outbox import Outbox
+from bot.store.job_queue import Outbox
+from bot.store.purge import Forgetting
 from contract import keys
-from tests.support.questions import question, status
-from tests.support.redis import RedisServer
-from worker.commands import Commands
+from testing.jobs import question, status
+from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError
-from worker.faults import Faults
-from worker.intake import Intake
-from worker.leases import JOB, QUEUE_KEY, Fence, Heartbeat, Lease
-from worker.ledger import Ledger
+from worker.failpoints import Faults
+from worker.jobs.commands import Commands
+from worker.jobs.consumer import Intake
+from worker.jobs.job_state import Ledger
+from worker.jobs.leases import JOB, QUEUE_KEY, Fence, Heartbeat, Lease
+from worker.jobs.rq_worker import RqWorker, Taken
+from worker.jobs.task import GiveBackError, Outcome, Task
 from worker.metrics import Metrics
-from worker.rq_worker import RqWorker, Taken
-from worker.slack import SlackAwayError
-from worker.task import GiveBackError, Outcome, Task
+from worker.slack.client import SlackAwayError
 
 LEASE = 30.0
 

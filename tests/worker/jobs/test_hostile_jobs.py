@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 import redis
 
-from bot.outbox import Outbox
+from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE
-from tests.support.questions import question, seconds_left, status
-from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
-from worker.rq_worker import ASIDE, RqWorker
+from testing.jobs import question, seconds_left, status
+from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.jobs.rq_worker import ASIDE, RqWorker
 
 
 def _planted(client: redis.Redis, name: str, **fields: Any) -> str:

@@ -11,9 +11,9 @@ import redis
 from redis.asyncio import Redis
 
 from contract import keys
-from tests.support.redis import RedisServer
+from testing.redis_server import RedisServer
 from worker.errors import EditedError, LeaseLostError
-from worker.leases import (
+from worker.jobs.leases import (
     INTERMEDIATE,
     JOB,
     QUEUE_KEY,

@@ -9,11 +9,11 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chaos.cluster.redis_proxy import Proxy, Trouble
 from contract import keys
-from tests.chaos.proxy import Proxy, Trouble
-from tests.support.redis import RedisServer
+from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError
-from worker.leases import INTERMEDIATE, JOB, Claims, Fence, Lease
+from worker.jobs.leases import INTERMEDIATE, JOB, Claims, Fence, Lease
 
 JOB_ID = "T1-C1-1-1"
 SHORT = 0.3

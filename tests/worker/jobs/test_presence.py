@@ -5,9 +5,9 @@ import redis
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.beat import alive
-from worker.beats import GONE, Beats
-from worker.generation import Pace
+from contract.worker_status import alive
+from worker.answering.generator import Pace
+from worker.jobs.presence import GONE, Beats
 
 
 async def said(connection: Redis, name: str, *, loading: bool) -> Beats:

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bot.revisions import Revised
+from bot.store.job_updates import Revised
 from contract import keys
 from contract.job import Job
-from tests.support.protocol import Execution, Protocol, question
-from tests.support.redis import RedisServer
-from worker.leases import JOB
+from testing.redis_server import RedisServer
+from tests.worker.jobs.protocol_model import Execution, Protocol, question
+from worker.jobs.leases import JOB
 
 RUNS: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
 STEPS: Final = int(os.environ.get("PROTOCOL_STEPS", "40"))

@@ -5,13 +5,13 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
-from bot.outbox import Outbox
+from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE
-from tests.support.questions import question, seconds_left, status
-from worker.leases import INTERMEDIATE, JOB, QUEUE_KEY
-from worker.rq_worker import RqWorker
-from worker.task import Outcome
+from testing.jobs import question, seconds_left, status
+from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.jobs.rq_worker import RqWorker
+from worker.jobs.task import Outcome
 
 
 def test_a_job_is_begun_and_ended_in_rqs_records(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.dialogues import Checkpoint
-from tests.support.smollm import model_file, smollm_tokenizer_dir
-from tests.support.tokenizers import small_tokenizer_dir, starchat_tokenizer_dir
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import small_tokenizer_dir, starchat_tokenizer_dir
+from tests.worker.prompt.smollm_tokenizer import model_file, smollm_tokenizer_dir
 
 
 @pytest.fixture(scope="session")

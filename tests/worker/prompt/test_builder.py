@@ -3,12 +3,12 @@
 import pytest
 
 from contract.conversation import Turn
-from tests.support.dialogues import Checkpoint
-from tests.support.threads import answer, ask, talk
-from worker.dialogue import Dialogue
+from testing.loaded_checkpoint import Checkpoint
+from tests.worker.prompt.turns import answer, ask, talk
 from worker.errors import QuestionTooLongError
-from worker.prompt import LEAST_NEW, MARK, NAME, Prompt, SystemPromptError, build
-from worker.template import ChatTemplate
+from worker.prompt.builder import LEAST_NEW, MARK, NAME, Prompt, SystemPromptError, build
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_template import ChatTemplate
 
 
 def built(checkpoint: Checkpoint, *turns: Turn, **options: object) -> Prompt:

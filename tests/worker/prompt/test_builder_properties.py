@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.conversation import Conversation, Speaker, Turn
-from tests.support.dialogues import Checkpoint
-from tests.support.hostile import disguises
-from tests.support.threads import talk
-from tests.support.tokenizers import CODE
+from testing.hostile_prompts import disguises
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import CODE
+from tests.worker.prompt.turns import talk
 from worker.errors import QuestionTooLongError
-from worker.prompt import KEPT, LEAST_NEW, Prompt, build
-from worker.scaffold import STARCHAT
+from worker.prompt.builder import KEPT, LEAST_NEW, Prompt, build
+from worker.prompt.chat_format import STARCHAT
 
 TEXTS = st.one_of(
     st.text(st.characters(codec=None), max_size=30),

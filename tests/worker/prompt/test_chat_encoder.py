@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.conversation import Speaker
-from tests.support.dialogues import Checkpoint
-from tests.support.hostile import all_disguises
-from tests.support.tokenizers import CODE, real, small_tokenizer_dir
-from worker.dialogue import Dialogue
-from worker.scaffold import STARCHAT, Message
-from worker.tokens import CheckpointError, Tokenizer
+from testing.hostile_prompts import all_disguises
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import CODE, real, small_tokenizer_dir
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_format import STARCHAT, Message
+from worker.prompt.tokenizer import CheckpointError, Tokenizer
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
 CONTROLS = (*CODE, *STARCHAT)

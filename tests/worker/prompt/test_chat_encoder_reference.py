@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.conversation import Speaker
-from tests.support.dialogues import Checkpoint
-from tests.support.hostile import disguises
-from tests.support.tokenizers import small_tokenizer_dir
-from worker.dialogue import Dialogue
-from worker.scaffold import Message
-from worker.template import ChatTemplate
-from worker.tokens import Tokenizer
+from testing.hostile_prompts import disguises
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import small_tokenizer_dir
+from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_format import Message
+from worker.prompt.chat_template import ChatTemplate
+from worker.prompt.tokenizer import Tokenizer
 
 STARCHAT = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}"

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from contract.conversation import Speaker
-from tests.support.hostile import disguises
-from worker import template
-from worker.scaffold import Message, Said
-from worker.template import ChatTemplate
-from worker.tokens import CheckpointError
+from testing.hostile_prompts import disguises
+from worker.prompt import chat_template
+from worker.prompt.chat_format import Message, Said
+from worker.prompt.chat_template import ChatTemplate
+from worker.prompt.tokenizer import CheckpointError
 
 MESSAGES = (
     Message(Speaker.USER, "one"),
@@ -182,9 +182,9 @@ def test_names_of_tokens_come_from_the_configuration(tmp_path: Path) -> None:
 
 def test_a_checkpoint_without_a_template_has_none(tmp_path: Path) -> None:
     """No file and no entry: there is no template, which is no error of this file's."""
-    assert template.load(tmp_path) is None
+    assert chat_template.load(tmp_path) is None
     configured(tmp_path, model_max_length=1)
-    assert template.load(tmp_path) is None
+    assert chat_template.load(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path, content:
     (tmp_path / "tokenizer_config.json").write_text(content, "utf-8")
 
     with pytest.raises(CheckpointError, match="no readable chat template"):
-        template.load(tmp_path)
+        chat_template.load(tmp_path)
 
 
 def configured(directory: Path, **values: object) -> None:
@@ -205,7 +205,7 @@ def configured(directory: Path, **values: object) -> None:
 
 def told(directory: Path) -> str:
     """Return how the template of a checkpoint lays out one question."""
-    found = template.load(directory)
+    found = chat_template.load(directory)
     assert found is not None
     pieces = found((Message(Speaker.USER, "?"),), "")
     return "".join(p if isinstance(p, str) else f"[{p.text}]" for p in pieces)

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.dialogues import Checkpoint
-from worker.tokens import TextStream
+from testing.loaded_checkpoint import Checkpoint
+from worker.prompt.tokenizer import TextStream
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 STOPS = ("<|end|>", "<|user|>", "</s>", "<|")

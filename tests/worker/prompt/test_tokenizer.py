@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.dialogues import Checkpoint
-from tests.support.hostile import all_disguises
-from tests.support.tokenizers import real, small_tokenizer_dir, vectors
-from worker.tokens import CheckpointError, Tokenizer, clean
+from testing.hostile_prompts import all_disguises
+from testing.loaded_checkpoint import Checkpoint
+from testing.tokenizers import real, small_tokenizer_dir, vectors
+from worker.prompt.tokenizer import CheckpointError, Tokenizer, clean
 
 TEXTS = st.text(st.characters(codec=None), max_size=80)
 """Any text that JSON can carry, lone surrogates too."""
@@ -201,7 +201,7 @@ def test_tokens_that_are_not_special_are_closed_too(tmp_path: Path) -> None:
 def test_the_parent_process_imports_no_model_library() -> None:
     """Making prompts needs the tokenizer library alone."""
     code = (
-        "import sys, worker.prompt; "
+        "import sys, worker.prompt.builder; "
         "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
     )
     found = subprocess.run(

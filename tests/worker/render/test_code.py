@@ -4,11 +4,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.code_replies import replies
-from tests.support.hostile_markdown import FRAGMENTS
-from tests.support.slack_reading import code_lines, complaints, elements, words
-from worker.reply import Facts, Message, Snippet, final, growing
-from worker.reply.parts import LONG, MESSAGES
+from testing.code_replies import replies
+from testing.slack_parser import code_lines, complaints, elements, words
+from tests.worker.render.hostile_markdown import FRAGMENTS
+from worker.render import Facts, Message, Snippet, final, growing
+from worker.render.model import LONG, MESSAGES
 
 FACTS = Facts("StarChat-β", "stop", 256)
 

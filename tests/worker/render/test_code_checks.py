@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from worker.reply import checks
-from worker.reply.languages import language
-from worker.reply.pieces import Code
+from worker.render import code_checks
+from worker.render.languages import language
+from worker.render.pieces import Code
 
 
 def verdict(text: str, tag: str = "python") -> str:
     """Return the verdict on a closed block."""
-    return checks.verdict(Code(text, language(tag)))
+    return code_checks.verdict(Code(text, language(tag)))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_python_and_json_are_parsed_and_the_rest_is_not_checked(
 
 def test_unfinished_code_is_not_judged() -> None:
     """A block that the limit cut off says nothing about the whole."""
-    assert checks.verdict(Code("def f(", language("python"), open=True)) == (
+    assert code_checks.verdict(Code("def f(", language("python"), open=True)) == (
         "unfinished, not checked"
     )
 
@@ -69,8 +69,8 @@ def test_many_verdicts_make_one_short_line() -> None:
     same = [Code("x", language("python"), verdict="parses")] * 3
     kinds = [Code("x", language("python"), verdict=f"does not parse (line {n})") for n in range(20)]
 
-    assert checks.line([*same, Code("x", verdict="not checked")]) == (
+    assert code_checks.line([*same, Code("x", verdict="not checked")]) == (
         "python: parses ×3 · code: not checked"
     )
-    assert checks.line(kinds).endswith(" · 12 more")
-    assert checks.line([Code("a table", drawn=True)]) == ""
+    assert code_checks.line(kinds).endswith(" · 12 more")
+    assert code_checks.line([Code("a table", drawn=True)]) == ""

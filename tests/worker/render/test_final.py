@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.support.slack_reading import complaints, elements, said, words
-from worker.reply import Facts, Message, Snippet, final, notices
+from testing.slack_parser import complaints, elements, said, words
+from worker.render import Facts, Message, Snippet, final, texts
 
 FACTS = Facts("HuggingFaceH4/starchat-beta", "stop", 256)
 SENTENCE = (
@@ -22,8 +22,8 @@ def below(text: str, facts: Facts = FACTS) -> list[str]:
 def test_every_reply_says_what_wrote_it_and_that_it_may_be_wrong() -> None:
     """The disclaimer is the last line, also where the model had nothing to say."""
     assert below("Yes.") == [SENTENCE]
-    assert below("") == [notices.EMPTY, SENTENCE]
-    assert below("<|end|>\n") == [notices.EMPTY, SENTENCE]
+    assert below("") == [texts.EMPTY, SENTENCE]
+    assert below("<|end|>\n") == [texts.EMPTY, SENTENCE]
 
 
 def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
@@ -31,7 +31,7 @@ def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
     (message,) = final(" \n", facts=FACTS)
 
     assert isinstance(message, Message)
-    assert message.text.startswith(notices.EMPTY.split(".")[0])
+    assert message.text.startswith(texts.EMPTY.split(".")[0])
     assert words([message]) == ""
 
 
@@ -49,8 +49,8 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
     late = below("Half a", Facts("m", "timeout", 256))
 
     assert "Cut at 256 tokens; ask me to continue." in cut
-    assert notices.STOPPED in gone
-    assert notices.LATE in late
+    assert texts.STOPPED in gone
+    assert texts.LATE in late
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_hidden_characters_in_code_are_made_visible_and_said_to_be() -> None:
     hidden = "\u202e\u2066\u2069\u200b\u200d\ufeff\u00ad\u2028\U000e0041"
     (message,) = final(f"```python\nif x:{hidden} # {hidden}\n```", facts=FACTS)
 
-    assert notices.HIDDEN in said(message)
+    assert texts.HIDDEN in said(message)
     assert not set(hidden) & set(words([message]))
     assert "⟨U+202E⟩" in words([message])
 
@@ -114,14 +114,14 @@ def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
     (turned,) = final("safe \u202e evil", facts=FACTS)
 
     assert words([message]) == prose
-    assert notices.HIDDEN not in said(message)
+    assert texts.HIDDEN not in said(message)
     assert words([turned]) == "safe ⟨U+202E⟩ evil"
-    assert notices.HIDDEN in said(turned)
+    assert texts.HIDDEN in said(turned)
 
 
 def test_a_reply_about_hidden_characters_is_not_accused_of_any() -> None:
     """The visible form written by the model itself starts no notice."""
-    assert notices.HIDDEN not in below("We show it as ⟨U+202E⟩.")
+    assert texts.HIDDEN not in below("We show it as ⟨U+202E⟩.")
 
 
 def test_controls_are_gone_and_broken_characters_are_replaced() -> None:
@@ -146,6 +146,6 @@ def test_the_whole_reply_as_a_file_is_announced() -> None:
 
     assert isinstance(file, Snippet)
     assert file.content == "A paragraph of words.\n\n" * 3_999 + "A paragraph of words.\n"
-    assert notices.WHOLE in said(messages[-1])
+    assert texts.WHOLE in said(messages[-1])
     assert len(messages) == 3
     assert all(isinstance(part, Message) and not complaints(part) for part in messages)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.code_replies import replies
-from tests.support.hostile_markdown import hostile
-from tests.support.rich_text_samples import SAMPLES, Sample
-from tests.support.slack_reading import code_lines, complaints, said, words
-from worker.reply import growing, notices, stopped
+from testing.code_replies import replies
+from testing.rich_text_samples import SAMPLES, Sample
+from testing.slack_parser import code_lines, complaints, said, words
+from tests.worker.render.hostile_markdown import hostile
+from worker.render import growing, stopped, texts
 
 
 def shown(text: str) -> str:
@@ -22,9 +22,9 @@ def test_before_the_first_word_there_is_a_sign_of_life() -> None:
     """An empty reply is a message with one line below nothing."""
     message = growing("")
 
-    assert said(message) == [notices.WRITING]
+    assert said(message) == [texts.WRITING]
     assert [block["type"] for block in message.blocks] == ["context"]
-    assert message.text == notices.WRITING
+    assert message.text == texts.WRITING
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -33,7 +33,7 @@ def test_a_reply_grows_into_what_it_will_be(sample: Sample) -> None:
     if not sample.known:
         message = growing(sample.written + ("\n\n" if "table" in sample.name else "\n"))
         assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
-        assert said(message) == [notices.WRITING]
+        assert said(message) == [texts.WRITING]
 
 
 @given(hostile(), st.data())
@@ -92,7 +92,7 @@ def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
 
     assert complaints(message) == []
     assert text.startswith(words([message]))
-    assert said(message) == [notices.beyond(20_000)]
+    assert said(message) == [texts.beyond(20_000)]
     assert growing(text + "more ").blocks[0] == message.blocks[0]
 
 
@@ -112,5 +112,5 @@ def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
 
     assert words([message]) == "A **half"
     assert said(message) == ["Somebody pressed stop."]
-    assert said(stopped("")) == [notices.STOPPED]
+    assert said(stopped("")) == [texts.STOPPED]
     assert complaints(stopped("x" * 40_000)) == []

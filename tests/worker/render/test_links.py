@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.hostile_markdown import LINKS
-from tests.support.slack_reading import complaints, elements, said, words
-from worker.reply import Facts, Message, final, notices
+from testing.slack_parser import complaints, elements, said, words
+from tests.worker.render.hostile_markdown import LINKS
+from worker.render import Facts, Message, final, texts
 
 URL = "https://docs.example.org/a_(b)?c=d#e"
 
@@ -31,7 +31,7 @@ def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
 
     (link,) = elements([message], "link")
     assert (link["url"], link["text"]) == (URL, URL)
-    assert notices.INVENTED not in said(message)
+    assert texts.INVENTED not in said(message)
     assert complaints(message) == []
 
 
@@ -47,7 +47,7 @@ def test_an_address_that_only_looks_like_a_known_one_is_no_link(written: str) ->
     message = reply(written, f"read {URL}")
 
     assert elements([message], "link") == []
-    assert notices.INVENTED in said(message)
+    assert texts.INVENTED in said(message)
 
 
 def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None:
@@ -80,7 +80,7 @@ def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
 
     if link not in {"ada@evil.com", "//a.com"}:
         assert any(e.get("style") == {"code": True} for e in elements([message], "text"))
-        assert notices.INVENTED in said(message)
+        assert texts.INVENTED in said(message)
     assert elements([message], "link") == []
 
 
@@ -90,7 +90,7 @@ def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
 )
 def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
     """Ordinary words of programmers are left as they are."""
-    assert notices.INVENTED not in said(reply(written))
+    assert texts.INVENTED not in said(reply(written))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.hostile_markdown import MARKS
-from tests.support.rich_text_samples import Json, code, items, section, text
-from tests.support.slack_reading import words
-from worker.reply import Facts, Message, final
+from testing.rich_text_samples import Json, code, items, section, text
+from testing.slack_parser import words
+from tests.worker.render.hostile_markdown import MARKS
+from worker.render import Facts, Message, final
 
 FACTS = Facts("StarChat-β", "stop", 256)
 

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.reply.languages import language
-from worker.reply.parts import ELEMENT
-from worker.reply.pieces import Code, Piece, Prose, Shape, Span, Style
-from worker.reply.splitting import packed
+from worker.render.languages import language
+from worker.render.model import ELEMENT
+from worker.render.paginate import packed
+from worker.render.pieces import Code, Piece, Prose, Shape, Span, Style
 
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=40)
 CODE = LINES.map(lambda lines: Code("\n".join(lines), language("python")))

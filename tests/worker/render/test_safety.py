@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.hostile_markdown import CASES, LINKS, SLACK, hostile
-from tests.support.slack_reading import complaints, effects, elements
-from worker.reply import Facts, Message, Snippet, final, growing, stopped
-from worker.reply.parts import TEXT
+from testing.slack_parser import complaints, effects, elements
+from tests.worker.render.hostile_markdown import CASES, LINKS, SLACK, hostile
+from worker.render import Facts, Message, Snippet, final, growing, stopped
+from worker.render.model import TEXT
 
 FACTS = Facts("StarChat-β", "length", 256, dropped=2)
 

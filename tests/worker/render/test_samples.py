@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.rich_text_samples import SAMPLES, Sample
-from worker.reply import Facts, Message, final
+from testing.rich_text_samples import SAMPLES, Sample
+from worker.render import Facts, Message, final
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.slack_reading import complaints, said
+from testing.slack_parser import complaints, said
 from worker.errors import NoReplyError
-from worker.reply import Message, error, loading, retrying, waiting
+from worker.render import Message, error, loading, retrying, waiting
 
 
 def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.methods import (
+from worker.slack.methods import (
     FIXED,
     GONE,
     LIMITED,

@@ -5,7 +5,7 @@ import asyncio
 import redis
 from redis.asyncio import Redis
 
-from worker.rates import Budget, Rates, budget_key
+from worker.slack.rate_limits import Budget, Rates, budget_key
 
 SLOW = Budget(burst=3, per_minute=60, reserve=1)
 FAST = Budget(burst=2, per_minute=6000)

@@ -5,11 +5,11 @@ from uuid import uuid4
 import pytest
 
 from contract import keys
-from tests.support.desk import words
-from tests.support.posts import SIGN, Post, message
-from tests.support.workspace import ADA, GENERAL, STARCHAT
+from testing.reply_harness import SIGN, Post, message
+from testing.worker_harness import words
+from testing.workspace import ADA, GENERAL, STARCHAT
 from worker.errors import NotAllowedError, ThreadGoneError
-from worker.slack import RefusedError, SlackAwayError
+from worker.slack.client import RefusedError, SlackAwayError
 
 
 async def test_an_archived_channel_ends_the_job_in_silence(post: Post) -> None:

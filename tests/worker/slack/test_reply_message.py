@@ -6,14 +6,14 @@ import pytest
 
 from contract import keys
 from contract.job import Display
-from tests.support import code_replies
-from tests.support.desk import Desk, words
-from tests.support.posts import FACTS, SIGN, Post, message, of
-from tests.support.workspace import ADA, GENERAL, STARCHAT
-from worker import reply
+from testing import code_replies
+from testing.reply_harness import FACTS, SIGN, Post, message, of
+from testing.worker_harness import Desk, words
+from testing.workspace import ADA, GENERAL, STARCHAT
+from worker import render
 from worker.errors import LeaseLostError, ThreadGoneError
-from worker.posting import SLOWER, SLOWEST
-from worker.reply import Snippet
+from worker.render import Snippet
+from worker.slack.reply_message import SLOWER, SLOWEST
 
 # -- the placeholder
 
@@ -154,7 +154,7 @@ async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: Post) -
 async def test_only_the_newest_text_is_shown(post: Post) -> None:
     """Edits keep their distance, and what was overtaken is never sent."""
     posting = await post.opened()
-    async with posting.growing(reply.growing) as growing:
+    async with posting.growing(render.growing) as growing:
         for number in range(200):
             await growing.show("word " * number)
             await asyncio.sleep(0.005)
@@ -171,7 +171,7 @@ async def test_an_edit_on_its_way_never_overtakes_the_final(post: Post) -> None:
     post.desk.workspace.faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with posting.growing(reply.growing) as growing:
+    async with posting.growing(render.growing) as growing:
         await growing.show("half")
         await asyncio.sleep(0.3)
     await posting.finish([message("whole")], state="final", again=False)
@@ -185,7 +185,7 @@ async def test_a_limited_edit_is_left_out_and_the_final_comes(post: Post) -> Non
     post.desk.workspace.faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with posting.growing(reply.growing) as growing:
+    async with posting.growing(render.growing) as growing:
         for _ in range(10):
             await growing.show("half")
             await asyncio.sleep(0.02)
@@ -201,7 +201,7 @@ async def test_growing_ends_when_the_message_is_gone(post: Post) -> None:
     post.desk.workspace.control("delete", channel=GENERAL, ts=post.shown[0]["ts"])
 
     async def grow() -> None:
-        async with posting.growing(reply.growing) as growing:
+        async with posting.growing(render.growing) as growing:
             for number in range(1000):
                 await growing.show(f"text {number}")
                 await asyncio.sleep(0.01)
@@ -214,7 +214,7 @@ async def test_nothing_grows_where_only_the_end_is_wanted(desk: Desk, post: Post
     """In the mode `final` there is no edit before the last."""
     post.job = desk.question("quietly", display=Display.FINAL)
     posting = await post.opened()
-    async with posting.growing(reply.growing) as growing:
+    async with posting.growing(render.growing) as growing:
         for _ in range(5):
             await growing.show("text")
             await asyncio.sleep(0.05)
@@ -269,7 +269,7 @@ async def test_long_replies_are_taken_by_the_workspace(post: Post) -> None:
     """What rendering makes of pages of code is never refused, and all of it is there."""
     [(text, code)] = code_replies.replies(1)
     since = len(post.desk.workspace.calls())
-    await post.finished(*reply.final(text, facts=FACTS))
+    await post.finished(*render.final(text, facts=FACTS))
     assert [call["error"] for call in post.desk.workspace.calls(since) if call["error"]] == []
     shown = words(post.shown)
     assert all(line in shown for line in code)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from worker.engine.attention.look import Look
-from worker.engine.attention.packed import Fresh
-from worker.engine.attention.slots import Layer
+from worker.engine.attention.batch import Fresh
+from worker.engine.attention.kv_cache import Layer
+from worker.engine.attention.sdpa import Look
 
 NAME: Final = "starchat_slots"
 

@@ -11,9 +11,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from worker.engine.attention.look import Look
-from worker.engine.attention.slots import Slots
-from worker.engine.attention.varlen import Varlen
+from worker.engine.attention.flash_varlen import Varlen
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.sdpa import Look
 
 UNEVEN: Final = 2
 """On a CPU rows are attended to one by one if padding would cost so many times their work."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from worker.engine.attention.look import Look
+from worker.engine.attention.sdpa import Look
 
 CLOSE: Final = 0.02
 """The most that a result may differ, as a share of its size; bfloat16 itself is off by 0.004."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 import torch
 
 from worker.engine import LoadError
-from worker.engine.attention.attend import NAME, Shapes, UnservedError, register
-from worker.engine.attention.slots import Layer
+from worker.engine.attention.backend import NAME, Shapes, UnservedError, register
+from worker.engine.attention.kv_cache import Layer
 
 TOKENS: Final = 24
 

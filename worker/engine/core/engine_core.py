@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
-from worker.engine.attention.slots import Slots
-from worker.engine.choosing import choices
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.furnish import Pasts, furnish, wipe
+from worker.engine.core.model_runner import Forward
+from worker.engine.core.ngram_proposer import RIDGE, SINGLE
+from worker.engine.core.prefix_cache import Shelf
+from worker.engine.core.request_state import Live, Work
+from worker.engine.core.sampler import choices
+from worker.engine.core.scheduler import Schedule
+from worker.engine.cuda_graphs.runner import Graphs
 from worker.engine.exits import DeviceLostError
-from worker.engine.forward import Forward
-from worker.engine.furnish import Pasts, furnish, wipe
-from worker.engine.limits import refusal
-from worker.engine.recording.graphs import Graphs
-from worker.engine.scheduling.draft import RIDGE, SINGLE
-from worker.engine.scheduling.schedule import Schedule
-from worker.engine.scheduling.shelf import Shelf
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.validation import refusal
 
 LEAST_BUDGET: Final = 16
 """Running out of memory halves the tokens of a step, down to this."""
@@ -56,7 +56,7 @@ class Outcome:
 
 class Batching:
     """
-    Many requests, one model. `model` must use the attention of `worker.engine.attention.attend`.
+    Many requests, one model. `model` must use the attention of `worker.engine.attention.backend`.
 
     `budget` are the most tokens in a step, `drafted` the most that are drafted for a request in it,
     `shelf` the bytes of what slots had to give up.

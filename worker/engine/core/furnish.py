@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from worker.engine.attention.slots import Slots
-from worker.engine.scheduling.parked import Claim
-from worker.engine.scheduling.shelf import Shelf
-from worker.engine.scheduling.work import Live
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.prefix_cache import Shelf
+from worker.engine.core.request_state import Live
+from worker.engine.core.slot_allocator import Claim
 
 Pasts = Shelf[list[Tensor]]
 """Per past the blocks of all layers, `[2, head, position, dim]` each, in the host's memory."""

@@ -6,11 +6,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from worker.engine.attention.packed import Chunk, Packed
-from worker.engine.attention.slots import Slots
-from worker.engine.attention.varlen import Varlen
-from worker.engine.layers.spared import spared, wanting
-from worker.engine.scheduling.work import Work
+from worker.engine.attention.batch import Chunk, Packed
+from worker.engine.attention.flash_varlen import Varlen
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.request_state import Work
+from worker.engine.loading.spared import spared, wanting
 
 Recorded = Callable[[Sequence[Work]], Tensor | None]
 """Returns what `Forward` does, or `None` where it has no shape for the step."""

@@ -28,7 +28,7 @@ SINGLE: Final = {"cpu": 0.7, "cuda": 1.0}
 """
 What a step of one row takes of what the ridge says, by kind of device.
 
-On a CPU a single row has weights laid out for it (see `worker.engine.layers.prepack`), so the first
+On a CPU a single row has weights laid out for it (see `worker.engine.loading.cpu_linear`), so the first
 drafted token costs more than those after it.
 """
 

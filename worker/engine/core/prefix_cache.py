@@ -9,7 +9,7 @@ Python: what is kept is opaque, its size is told.
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from worker.engine.scheduling.parked import LEAST, Past, continues, shared
+from worker.engine.core.slot_allocator import LEAST, Past, continues, shared
 
 Blocks = TypeVar("Blocks")
 

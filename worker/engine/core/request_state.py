@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.engine import Request
-from worker.engine.scheduling.draft import Drafter
+from worker.engine.core.ngram_proposer import Drafter
 
 
 @dataclass(slots=True, eq=False)

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch import Tensor
 
-from worker.engine.sample import MOST, choose, needs_row, ordered, uniform
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.core.request_state import Live, Work
+from worker.engine.core.sample import MOST, choose, needs_row, ordered, uniform
 
 
 def choices(step: Sequence[Work], logits: Tensor) -> Iterator[tuple[Work, list[int]]]:

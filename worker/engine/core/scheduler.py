@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
-from worker.engine.scheduling.draft import worthwhile
-from worker.engine.scheduling.parked import Claim, Parked
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.core.ngram_proposer import worthwhile
+from worker.engine.core.request_state import Live, Work
+from worker.engine.core.slot_allocator import Claim, Parked
 
 MOST_FAILURES = 4
 """In so many failed steps may a request take part before it is given up, guilty or not."""
@@ -26,7 +26,7 @@ class Schedule:
     Waiting and running requests. `budget` is the most tokens in one step.
 
     Up to `drafted` tokens are drafted for a request in a step, where that is worth it on a device
-    whose `ridge` and `single` are given (see `worker.engine.scheduling.draft`); 0 turns it off.
+    whose `ridge` and `single` are given (see `worker.engine.core.ngram_proposer`); 0 turns it off.
     None are while more than `crowd` requests grow.
     """
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import torch
 from torch import nn
 
-from worker.engine.attention.attend import register
+from worker.engine.attention.backend import register
 
 SHAPES: Final = 64
 """For so many shapes one layer may be compiled; torch's own limit is 8, then it gives up."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from worker.engine.attention.look import Look
-from worker.engine.attention.packed import Fresh
-from worker.engine.attention.slots import Slots
-from worker.engine.recording.buckets import Bucket
+from worker.engine.attention.batch import Fresh
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.sdpa import Look
+from worker.engine.cuda_graphs.shapes import Bucket
 
 
 @dataclass(frozen=True, slots=True)

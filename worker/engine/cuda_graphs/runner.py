@@ -6,7 +6,7 @@ recorded step is started as one. Each recording is compared with the eager step 
 use. A shape that cannot be recorded, or says something else, turns all of it off: the worker goes
 on eagerly, with one line in its log.
 
-What records is given (see `worker.engine.recording.capture`): what runs a step again and again
+What records is given (see `worker.engine.cuda_graphs.capture`): what runs a step again and again
 serves as well, which is how all of this is tested on a CPU.
 """
 
@@ -21,12 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import Request, Sampling
-from worker.engine.attention.probe import CLOSE
-from worker.engine.attention.slots import Slots
-from worker.engine.forward import CALL, Forward
-from worker.engine.recording.buckets import Bucket, Buckets, Laid, laid
-from worker.engine.recording.lanes import Lanes
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.verify import CLOSE
+from worker.engine.core.model_runner import CALL, Forward
+from worker.engine.core.request_state import Live, Work
+from worker.engine.cuda_graphs.padded_batch import Lanes
+from worker.engine.cuda_graphs.shapes import Bucket, Buckets, Laid, laid
 
 Repeat = Callable[[], None]
 Record = Callable[[Repeat], Repeat]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from worker.engine.scheduling.work import Work
+from worker.engine.core.request_state import Work
 
 SHORTEST: Final = 256
 """Positions that are looked back on at least; each further length is twice as long."""

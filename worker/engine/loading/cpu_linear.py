@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from worker.engine.layers import points
+from worker.engine.loading import points
 
 ROWS: Final = 8
 """How many tokens a step feeds most often; other numbers run too."""
@@ -28,7 +28,7 @@ class Prepacked(nn.Module):
     The operators are those that `torch.compile` uses; they are not public, so `prepack` tries them.
     With `turned` the weights are kept a second time, for torch's own product of a single row, which
     then reads them in long runs, and of very many. With `ways` too, the first layout is the
-    convolution's (see `worker.engine.layers.points`).
+    convolution's (see `worker.engine.loading.points`).
     """
 
     def __init__(self, layer: nn.Linear, *, turned: bool = False, ways: points.Ways = ()) -> None:

@@ -15,14 +15,14 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
 from worker.engine import LoadError, Model
-from worker.engine.attention.probe import probe
-from worker.engine.attention.slots import Slots
-from worker.engine.layers.prepack import prepack
-from worker.engine.layers.spared import spare
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.verify import probe
+from worker.engine.loading.cpu_linear import prepack
 from worker.engine.loading.gguf import converted
 from worker.engine.loading.memory import free_bytes, recorded, room, shelf
 from worker.engine.loading.progress import Progress, watched
-from worker.engine.loading.quantize import quantization, quantized
+from worker.engine.loading.quantization import quantization, quantized
+from worker.engine.loading.spared import spare
 from worker.engine.options import Options, cache_directory
 
 BUDGET: Final = {"cuda": 512, "cpu": 256}

@@ -7,9 +7,9 @@ from typing import Any, Final
 import torch
 
 from worker.engine import LoadError
-from worker.engine.attention.slots import Layer
+from worker.engine.attention.kv_cache import Layer
+from worker.engine.cuda_graphs.shapes import Buckets
 from worker.engine.options import Options
-from worker.engine.recording.buckets import Buckets
 
 SLOTS: Final = {"cuda": 32, "cpu": 8}
 """How many slots there are where the options do not say and memory does not limit them."""

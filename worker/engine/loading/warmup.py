@@ -7,15 +7,15 @@ from typing import Final
 import torch
 
 from worker.engine import Request, Sampling
-from worker.engine.attention.varlen import varlen
-from worker.engine.batching import Batching
+from worker.engine.attention.flash_varlen import varlen
+from worker.engine.core.engine_core import Batching
+from worker.engine.cuda_graphs.capture import recorder
+from worker.engine.cuda_graphs.compiled import Compiled
+from worker.engine.cuda_graphs.runner import Graphs, Record, Tell
+from worker.engine.cuda_graphs.shapes import Buckets
+from worker.engine.loading.loader import Loaded
 from worker.engine.loading.progress import Progress
-from worker.engine.loading.weights import Loaded
 from worker.engine.options import Options
-from worker.engine.recording.buckets import Buckets
-from worker.engine.recording.capture import recorder
-from worker.engine.recording.compiled import Compiled
-from worker.engine.recording.graphs import Graphs, Record, Tell
 
 FEW: Final = 8
 """Tokens of the first prompt on a CPU, where many would take seconds, or behind a whole step."""

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.running import Fresh, generated, mixed, run
-from worker.engine.attention.varlen import Varlen, varlen
-from worker.engine.loading.weights import Loaded
+from testing.in_process_engine import Fresh, generated, mixed, run
+from worker.engine.attention.flash_varlen import Varlen, varlen
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.running import GREEDY
+from testing.in_process_engine import GREEDY
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.weights import Loaded
-from worker.engine.scheduling.draft import Drafter, worthwhile
-from worker.engine.scheduling.schedule import Schedule
+from worker.engine.core.ngram_proposer import Drafter, worthwhile
+from worker.engine.core.scheduler import Schedule
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.running import GREEDY, Fresh, fed, run
+from testing.in_process_engine import GREEDY, Fresh, fed, run
 from worker.engine import Request
-from worker.engine.batching import Batching
+from worker.engine.core.engine_core import Batching
+from worker.engine.core.prefix_cache import WORTH, Shelf
+from worker.engine.core.slot_allocator import LEAST, Claim, Parked, Past
 from worker.engine.exits import DeviceLostError
-from worker.engine.scheduling.parked import LEAST, Claim, Parked, Past
-from worker.engine.scheduling.shelf import WORTH, Shelf
 
 ROOM = 2**20
 SYSTEM = tuple(range(200, 230))

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.support.running import filtered
+from testing.in_process_engine import filtered
 from worker.engine import Sampling
-from worker.engine.sample import (
+from worker.engine.core.sample import (
     MOST,
     NoProbabilitiesError,
     choose,

@@ -3,8 +3,8 @@
 import torch
 
 from worker.engine import Request, Sampling
-from worker.engine.choosing import choices
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.core.request_state import Live, Work
+from worker.engine.core.sampler import choices
 
 
 def growing(temperature: float = 0) -> Work:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.scheduling.schedule import MOST_FAILURES, Schedule
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.core.request_state import Live, Work
+from worker.engine.core.scheduler import MOST_FAILURES, Schedule
 
 
 def asking(

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.running import GREEDY, Fresh, Reply, fed, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, fed, note, run
 from worker.engine import Request
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded
-from worker.engine.scheduling.parked import LEAST, Claim, Parked, shared
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import Batching
+from worker.engine.core.slot_allocator import LEAST, Claim, Parked, shared
+from worker.engine.loading.loader import Loaded
 
 FIRST = tuple(range(30, 90))
 

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from tests.support.checkpoints import POSITIONS, tiny_bigcode
-from tests.support.recording import Recorder, recorded
-from tests.support.running import generated, mixed, run
-from worker.engine.attention.probe import probe
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.layers.spared import Spared
-from worker.engine.loading.weights import Loaded
-from worker.engine.recording.buckets import Buckets
-from worker.engine.recording.compiled import Compiled
-from worker.engine.recording.graphs import Graphs
+from testing.checkpoints import POSITIONS, tiny_bigcode
+from testing.in_process_engine import generated, mixed, run
+from testing.traced_cuda_graphs import Recorder, recorded
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.attention.verify import probe
+from worker.engine.core.engine_core import Batching
+from worker.engine.cuda_graphs.compiled import Compiled
+from worker.engine.cuda_graphs.runner import Graphs
+from worker.engine.cuda_graphs.shapes import Buckets
+from worker.engine.loading.loader import Loaded
+from worker.engine.loading.spared import Spared
 
 Models = Callable[[str], Loaded]
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.support.recording import Traced, recorded
-from tests.support.running import GREEDY, Fresh, Reply, generated, mixed, note, run
+from testing.in_process_engine import GREEDY, Fresh, Reply, generated, mixed, note, run
+from testing.traced_cuda_graphs import Traced, recorded
 from worker.engine import Request, Sampling
-from worker.engine.attention.look import Look
-from worker.engine.loading.weights import Loaded
-from worker.engine.recording.buckets import Bucket
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.attention.sdpa import Look
+from worker.engine.core.request_state import Live, Work
+from worker.engine.cuda_graphs.shapes import Bucket
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from tests.support.recording import Recorder, Repeat, Traced, recorded
-from tests.support.running import GREEDY, Reply, generated, mixed, run
+from testing.in_process_engine import GREEDY, Reply, generated, mixed, run
+from testing.traced_cuda_graphs import Recorder, Repeat, Traced, recorded
 from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.loader import Loaded
 
 Models = Callable[[str], Loaded]
 

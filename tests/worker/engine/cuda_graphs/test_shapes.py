@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import Request, Sampling
-from worker.engine.recording.buckets import IDLE, WIDEST, Bucket, Buckets, laid
-from worker.engine.scheduling.work import Live, Work
+from worker.engine.core.request_state import Live, Work
+from worker.engine.cuda_graphs.shapes import IDLE, WIDEST, Bucket, Buckets, laid
 
 
 def work(slot: int, start: int, *, drafted: tuple[int, ...] = (), count: int = 1) -> Work:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from tests.support.checkpoints import tiny_bigcode, tiny_llama
-from worker.engine.layers import points
-from worker.engine.layers.prepack import Prepacked, prepack
+from testing.checkpoints import tiny_bigcode, tiny_llama
+from worker.engine.loading import points
+from worker.engine.loading.cpu_linear import Prepacked, prepack
 
 CLOSE = 1e-4
 

@@ -16,14 +16,14 @@ from transformers import (
     PretrainedConfig,
 )
 
-from tests.support.checkpoints import tiny_bigcode, tiny_llama
-from tests.support.ggufs import tiny_gguf
-from tests.support.running import GREEDY, run
-from tests.support.tokenizers import small_tokenizer_dir
+from testing.checkpoints import tiny_bigcode, tiny_llama
+from testing.in_process_engine import GREEDY, run
+from testing.tokenizers import small_tokenizer_dir
+from tests.worker.engine.loading.gguf_files import tiny_gguf
 from worker.engine import LoadError, Request
-from worker.engine.batching import Batching
-from worker.engine.loading.weights import Loaded, check_placement, load
-from worker.engine.locate import locate
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.checkpoint import locate
+from worker.engine.loading.loader import Loaded, check_placement, load
 from worker.engine.options import Options, cache_directory
 
 Progress = list[tuple[str, float]]

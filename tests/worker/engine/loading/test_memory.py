@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.engine import LoadError
-from worker.engine.attention.slots import Layer, Slots
+from worker.engine.attention.kv_cache import Layer, Slots
 from worker.engine.loading.memory import LEAST_POSITIONS, free_bytes, room, taken_bytes
 from worker.engine.loading.progress import watched
 from worker.engine.options import Options

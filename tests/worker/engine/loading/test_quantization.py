@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tests.support.checkpoints import taught_checkpoint
-from tests.support.running import GREEDY, run
+from testing.checkpoints import taught_checkpoint
+from testing.in_process_engine import GREEDY, run
 from worker.engine import LoadError, Request
-from worker.engine.batching import Batching
-from worker.engine.loading.quantize import KINDS, quantization, quantized
-from worker.engine.loading.weights import Loaded, load
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.loader import Loaded, load
+from worker.engine.loading.quantization import KINDS, quantization, quantized
 from worker.engine.options import Options
 
 STARCHAT = {

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.running import GREEDY, run
+from testing.in_process_engine import GREEDY, run
 from worker.engine import Request
-from worker.engine.attention.slots import Slots
-from worker.engine.batching import Batching
-from worker.engine.layers.spared import Spared, spare, spared, wanting
-from worker.engine.loading.weights import Loaded
+from worker.engine.attention.kv_cache import Slots
+from worker.engine.core.engine_core import Batching
+from worker.engine.loading.loader import Loaded
+from worker.engine.loading.spared import Spared, spare, spared, wanting
 
 
 class Counted(nn.Module):

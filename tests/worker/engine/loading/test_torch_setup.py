@@ -9,9 +9,9 @@ import pytest
 
 from worker.engine import LoadError
 from worker.engine.__main__ import Pipe, ended
-from worker.engine.child import environment
+from worker.engine.child_process import environment
 from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
-from worker.engine.runtime import spare_cores
+from worker.engine.loading.torch_setup import spare_cores
 
 
 def test_the_child_sees_no_secret() -> None:

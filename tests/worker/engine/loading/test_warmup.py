@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.support.recording import Recorder
-from tests.support.running import generated, mixed, run
-from worker.engine.attention.slots import Layer, Slots
+from testing.in_process_engine import generated, mixed, run
+from testing.traced_cuda_graphs import Recorder
+from worker.engine.attention.kv_cache import Layer, Slots
+from worker.engine.loading.loader import Loaded
 from worker.engine.loading.memory import NODES, recorded
-from worker.engine.loading.weights import Loaded
+from worker.engine.loading.warmup import warmed
 from worker.engine.options import Options
-from worker.engine.warming import warmed
 
 Models = Callable[[str], Loaded]
 
