@@ -1,6 +1,6 @@
 # Each word is a target: `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos soak protocol slow lint format papers screenshot lock credentials clean help
+.PHONY: demo test chaos soak protocol slow lint format docs screenshot lock credentials clean help
 export PYTHON ?= python3
 # As it was typed: a dollar sign in a question is no variable of make's.
 export STARCHAT_QUESTION := $(value ASK)
@@ -24,21 +24,21 @@ protocol: ## 2,000 runs of 60 steps of everything that can happen to questions a
 	@$(PYTHON) -m scripts.setup dev
 	@PROTOCOL_RUNS=2000 PROTOCOL_STEPS=60 .venv/bin/python -m pytest tests/worker/jobs/test_protocol.py
 
-slow: ## the tests that are too long for every run
+slow: ## run the tests marked slow
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m pytest -m slow
 
 lint: ## format, lint, imports and types, as CI does
 	@bash .ci/run fast
 
-format: ## put the code into its form
+format: ## format the code and apply ruff's fixes
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-papers: ## write what is generated in README.md and docs/ anew
+docs: ## regenerate the tables in README.md and docs/
 	@.venv/bin/python -m scripts.generated_docs
 
-screenshot: ## take docs/page.png anew: a real thread of the demo in chromium
+screenshot: ## retake docs/page.png: a real thread of the demo in Chromium
 	@.venv/bin/python -m scripts.screenshot
 
 lock: ## pin in requirements/ what is installed in .venv

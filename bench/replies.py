@@ -94,8 +94,8 @@ def product() -> Product:
     """Run the whole product on a checkpoint of a few thousand weights."""
     return Product(
         str(taught_checkpoint()),
-        STARCHAT_MOST_PER_PERSON="10000",
-        STARCHAT_SLOTS_PER_PERSON="8",
+        STARCHAT_MAX_PENDING_PER_USER="10000",
+        STARCHAT_MAX_RUNNING_PER_USER="8",
     )
 
 

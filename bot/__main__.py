@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main() -> int:
     """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
-    Settings.answer_help(
+    Settings.parse_command_line(
         "bot", "The Slack front end: Slack in, jobs out. It is set by variables alone."
     )
     stop = threading.Event()
@@ -24,7 +24,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     threading.Thread(target=_obey, args=(stop,), name="signals", daemon=True).start()
     try:
-        settings = Settings.read()
+        settings = Settings.from_environment()
         logs.start("bot", settings.starchat_log_level)
         Bot(settings).run(stop)
     except SettingsError as error:

@@ -33,7 +33,7 @@ from bot.store.line import Line
 from bot.store.purge import Forgetting
 from bot.store.thread_cache import Threads
 from bot.store.thread_modes import Sessions
-from contract.settings import SettingsError, revealed
+from contract.settings import SettingsError
 from contract.thread_pool import pool
 
 log = structlog.get_logger()
@@ -51,7 +51,7 @@ class Bot:
         """Connect to nothing yet. Raises `SettingsError` if `HEALTH_PORT` cannot be had."""
         self._settings = settings
         self._web = client.client(settings)
-        self._redis = connect(revealed(settings.redis_url))
+        self._redis = connect(settings.redis_url.get_secret_value())
         self._metrics = Metrics()
         self._receiver: SocketMode | HttpMode | None = None
         self._health = self._serve_health()
@@ -95,19 +95,19 @@ class Bot:
         self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
     ) -> Listeners:
         settings, redis, line = self._settings, self._redis, Line(self._redis)
-        faults = Faults.read(settings.starchat_fault)
+        faults = Faults.read(settings.starchat_failpoint)
         threads, known = Threads(redis, self._web, me), Names(redis, self._web, names)
         turns = Turns(
             me=me,
             redis=redis,
             policy=_policy(settings),
-            jobs=Jobs(me, settings.starchat_display, threads, known),
+            jobs=Jobs(me, settings.starchat_streaming, threads, known),
             threads=threads,
             sessions=Sessions(redis),
             names=known,
             outbox=Outbox(redis, _limits(settings), faults),
             revisions=Revisions(redis),
-            restart=settings.starchat_edited == "restart",
+            restart=settings.starchat_on_edit == "restart",
             line=line,
             signs=Signs(redis, line, posting, background),
             notices=Notices(redis, me.team, posting, threads, background, faults=faults),
@@ -143,12 +143,15 @@ class Bot:
     def _door(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings
         if settings.slack_app_token is not None:
-            return SocketMode(app, revealed(settings.slack_app_token), self._metrics)
+            return SocketMode(app, settings.slack_app_token.get_secret_value(), self._metrics)
         if settings.slack_signing_secret is None:
             raise SettingsError("SLACK_SIGNING_SECRET is not set")
         try:
             return HttpMode(
-                app, revealed(settings.slack_signing_secret), settings.port, self._web.clock
+                app,
+                settings.slack_signing_secret.get_secret_value(),
+                settings.port,
+                self._web.clock,
             )
         except OSError as error:
             raise SettingsError(_taken("PORT", settings.port, error)) from None
@@ -179,9 +182,9 @@ def _policy(settings: Settings) -> Policy:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        pending=settings.starchat_most_pending,
-        per_person=settings.starchat_most_per_person,
-        slots=settings.starchat_slots_per_person,
+        pending=settings.starchat_max_pending,
+        per_person=settings.starchat_max_pending_per_user,
+        slots=settings.starchat_max_running_per_user,
     )
 
 

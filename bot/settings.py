@@ -6,88 +6,90 @@ from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from bot.failpoints import Faults
-from contract.base_settings import Shared, starting
+from contract.base_settings import BaseSettings, require_prefix
 from contract.job import Display
-from contract.settings import setting
+from contract.settings import setting_field
 
-APP_TOKEN: Final = ("xapp-",)
+APP_TOKEN_PREFIXES: Final = ("xapp-",)
 """How an app-level token begins."""
 
-Answer = Literal["allow", "deny"]
+Access = Literal["allow", "deny"]
 
 
-class Settings(Shared):
+class Settings(BaseSettings):
     """Everything that can be set about the bot."""
 
-    slack_app_token: SecretStr | None = setting(
+    slack_app_token: SecretStr | None = setting_field(
         None,
         "an app-level token: it starts with xapp-",
         "App-level token for Socket Mode; without it the bot serves HTTP on `PORT`.",
     )
-    slack_signing_secret: SecretStr | None = setting(
+    slack_signing_secret: SecretStr | None = setting_field(
         None, "the app's signing secret", "Signing secret; needed without `SLACK_APP_TOKEN`."
     )
-    port: int = setting(
+    port: int = setting_field(
         3000,
         "a port from 1 to 65535",
         "Port for Slack's requests, used without `SLACK_APP_TOKEN`.",
         ge=1,
         le=65535,
     )
-    starchat_display: Display = setting(
+    starchat_streaming: Display = setting_field(
         Display.EDIT,
-        "edit or final",
-        "How a reply grows: by `edit`s, or `final` for the whole text at once.",
+        "edits or off",
+        "How readers see a reply in progress: `edits` of one message, or `off` for the end alone.",
     )
-    starchat_edited: Literal["restart", "finish"] = setting(
+    starchat_on_edit: Literal["restart", "finish"] = setting_field(
         "restart",
         "restart or finish",
         "What a reply under way does when its question is edited: `restart`, or `finish` first.",
     )
-    starchat_most_pending: int = setting(
+    starchat_max_pending: int = setting_field(
         1000,
         "a whole number from 1 to 100000",
         "How many questions may be unanswered before new ones are declined.",
         ge=1,
         le=100_000,
     )
-    starchat_most_per_person: int = setting(
+    starchat_max_pending_per_user: int = setting_field(
         8,
         "a whole number from 1 to 10000",
         "How many of them may be one person's.",
         ge=1,
         le=10_000,
     )
-    starchat_slots_per_person: int = setting(
+    starchat_max_running_per_user: int = setting_field(
         4,
         "a whole number from 1 to 1000",
         "How many of one person's questions are answered at the same time.",
         ge=1,
         le=1_000,
     )
-    starchat_external_users: Answer = setting(
+    starchat_external_users: Access = setting_field(
         "deny", "allow or deny", "People of other workspaces in shared channels: `allow` or `deny`."
     )
-    starchat_guests: Answer = setting(
+    starchat_guests: Access = setting_field(
         "allow", "allow or deny", "Guests of the own workspace: `allow` or `deny`."
     )
-    starchat_allowed_bots: Annotated[frozenset[str], NoDecode] = setting(
+    starchat_allowed_bots: Annotated[frozenset[str], NoDecode] = setting_field(
         frozenset(),
         "ids of bots, apps or users with commas between them",
         "Ids of other bots that may ask by a mention, with commas; none by default.",
     )
-    starchat_fault: str = setting(
-        "", "point:kill or point:pause", "For tests: dies at a named point, see bot/failpoints.py."
+    starchat_failpoint: str = setting_field(
+        "",
+        "failpoint:kill or failpoint:pause",
+        "For tests: dies at a named point, see bot/failpoints.py.",
     )
 
     @field_validator("slack_app_token")
     @classmethod
-    def _of_an_app(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and starting(value, APP_TOKEN)
+    def _check_app_token(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and require_prefix(value, APP_TOKEN_PREFIXES)
 
     @field_validator("starchat_allowed_bots", mode="before")
     @classmethod
-    def _listed(cls, value: object) -> object:
+    def _split_bot_ids(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         ids = frozenset(part.strip() for part in value.split(",") if part.strip())
@@ -95,14 +97,14 @@ class Settings(Shared):
             raise ValueError("not ids")
         return ids
 
-    @field_validator("starchat_fault")
+    @field_validator("starchat_failpoint")
     @classmethod
-    def _faults_can_be_read(cls, text: str) -> str:
+    def _check_failpoints(cls, text: str) -> str:
         Faults.read(text)
         return text
 
     @model_validator(mode="after")
-    def _reachable(self) -> Self:
+    def _require_slack_credentials(self) -> Self:
         if self.slack_app_token is None and self.slack_signing_secret is None:
             raise ValueError(
                 "SLACK_APP_TOKEN is not set: it must be an app-level token for Socket Mode, "

@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 import bot.settings
 import worker.settings
-from contract.settings import Settings
+from contract.settings import EnvironmentSettings
 
 REPOSITORY: Final = Path(__file__).parents[1]
 ROOMS: Final = ("bot", "contract", "worker", "fakeslack", "demo")
@@ -42,7 +42,7 @@ SCOPES: Final = {
 Paper = dict[str, Callable[[], str]]
 
 
-def settings_table(settings: type[Settings]) -> str:
+def settings_table(settings: type[EnvironmentSettings]) -> str:
     """Return the table of one process's variables."""
     rows = ["| variable | default | what it is |", "|---|---|---|"]
     for name, field in settings.model_fields.items():

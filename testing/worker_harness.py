@@ -16,16 +16,16 @@ TEAM = "T0FAKE0001"
 END = {"final", "error", "notice"}
 """States of our messages that do not change any more."""
 QUICK = {
-    "STARCHAT_LEASE": "3",
-    "STARCHAT_BEAT": "0.5",
-    "STARCHAT_REAP": "0.3",
+    "STARCHAT_LEASE_SECONDS": "3",
+    "STARCHAT_HEARTBEAT_INTERVAL": "0.5",
+    "STARCHAT_REAP_INTERVAL": "0.3",
     "STARCHAT_DEVICE": "cpu",
     "STARCHAT_TEMPERATURE": "0",
     "STARCHAT_THREADS": "1",
-    "STARCHAT_EDIT_PACE": "0.2",
+    "STARCHAT_EDIT_INTERVAL": "0.2",
     "STARCHAT_MAX_NEW_TOKENS": "512",
     # A reply that only repeats itself would be drafted to its end before a test can look at it.
-    "STARCHAT_SPECULATION": "0",
+    "STARCHAT_SPECULATIVE_TOKENS": "0",
 }
 """A worker's settings for tests: short leases, the likeliest token, long replies that grow fast."""
 

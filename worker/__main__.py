@@ -11,11 +11,11 @@ from worker.settings import Settings
 
 def main() -> int:
     """Run the worker; what an operator must know comes as one line on stderr."""
-    Settings.answer_help(
+    Settings.parse_command_line(
         "worker", "The GPU side: jobs in, replies out. It is set by variables alone."
     )
     try:
-        settings = Settings.read()
+        settings = Settings.from_environment()
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -22,7 +22,6 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import clock_skew
-from contract.settings import revealed
 from contract.thread_pool import pool
 from worker.answering.answer_cache import Memory
 from worker.answering.generator import Generation, Wishes
@@ -66,12 +65,12 @@ async def run(settings: Settings) -> str | None:
     loop.set_default_executor(pool(THREADS, "beside"))
     engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
     engine.open()
-    for_rq, for_beat, for_loop = _connections(revealed(settings.redis_url))
+    for_rq, for_beat, for_loop = _connections(settings.redis_url.get_secret_value())
     try:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = AsyncWebClient(
-                token=revealed(settings.slack_bot_token),
+                token=settings.slack_bot_token.get_secret_value(),
                 base_url=settings.slack_api_url,
                 timeout=TIMEOUT,
                 session=session,
@@ -105,7 +104,7 @@ def _options(settings: Settings) -> Options:
         quantize=None if weights == "none" else weights,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
-        drafted=settings.starchat_speculation,
+        drafted=settings.starchat_speculative_tokens,
         graphs=settings.starchat_cuda_graphs == "auto",
         compiled=settings.starchat_compile == "on",
     )
@@ -175,8 +174,8 @@ def _parts(
 ) -> Parts:
     for_rq, for_beat, for_loop = connections
     lease, faults, metrics = (
-        settings.starchat_lease,
-        Faults.read(settings.starchat_fault),
+        settings.starchat_lease_seconds,
+        Faults.read(settings.starchat_failpoint),
         Metrics(),
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -193,17 +192,17 @@ def _parts(
     def posting(task: Task) -> Posting:
         until = time.monotonic() + settings.starchat_deadline + TELLING
         thread = SlackThread(slack, task.job, until)
-        return Posting(thread, task.ledger, task.job, faults, settings.starchat_edit_pace)
+        return Posting(thread, task.ledger, task.job, faults, settings.starchat_edit_interval)
 
     answering = Answering(
         generation,
         Memory(for_loop),
         posting,
-        Limits(settings.starchat_attempts, settings.starchat_deadline),
+        Limits(settings.starchat_max_attempts, settings.starchat_deadline),
         metrics,
         faults=faults,
     )
-    heartbeat = Heartbeat(for_beat, lease, settings.starchat_beat)
+    heartbeat = Heartbeat(for_beat, lease, settings.starchat_heartbeat_interval)
     intake = Intake(worker, heartbeat, open_task, answering.answer, metrics, faults=faults)
     return Parts(
         settings=settings,

@@ -101,7 +101,7 @@ class Serving:
         log.info("worker draining", held=len(parts.intake))
         parts.intake.close()
         await taking
-        await parts.intake.drain(self._orders.hurry, parts.settings.starchat_grace)
+        await parts.intake.drain(self._orders.hurry, parts.settings.starchat_shutdown_grace)
         await end(tasks)
         await self._leave()
 
@@ -129,8 +129,8 @@ class Serving:
             commands.listen,
             lambda: every(TICK, self._tick),
             lambda: every(RQ_BEAT, self._rq_beat),
-            lambda: every(settings.starchat_beat, self._beat),
-            lambda: every(settings.starchat_reap, self._reap),
+            lambda: every(settings.starchat_heartbeat_interval, self._beat),
+            lambda: every(settings.starchat_reap_interval, self._reap),
         ]
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -182,7 +182,7 @@ class Serving:
     async def _reap(self) -> None:
         """Recover jobs, but not soon after Redis was away: everybody's leases ran out meanwhile."""
         parts = self._parts
-        blind = parts.settings.starchat_lease + parts.settings.starchat_beat
+        blind = parts.settings.starchat_lease_seconds + parts.settings.starchat_heartbeat_interval
         server = await parts.redis.info("server")
         if min(parts.heartbeat.quiet_for(), float(server["uptime_in_seconds"])) < blind:
             return
@@ -199,7 +199,7 @@ class Serving:
             return f"the model ({stage})" if stage else "the model"
         return (
             None
-            if self._parts.heartbeat.quiet_for() > self._parts.settings.starchat_beat
+            if self._parts.heartbeat.quiet_for() > self._parts.settings.starchat_heartbeat_interval
             else "Redis"
         )
 

@@ -16,7 +16,7 @@ from bot.messages.identity import Me
 from bot.settings import Settings
 from bot.slack.clock import SlackClock
 from bot.slack.errors import SLACK_AWAY
-from contract.settings import SettingsError, revealed
+from contract.settings import SettingsError
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Client(WebClient):
 def client(settings: Settings) -> Client:
     """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
     return Client(
-        token=revealed(settings.slack_bot_token),
+        token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
         timeout=TIMEOUT,
         retry_handlers=[],

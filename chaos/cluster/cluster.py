@@ -22,7 +22,7 @@ from testing.worker_harness import QUICK
 from testing.workspace import STARCHAT, Workspace
 
 NAMELESS: Final = "testing.broken_resolver"
-LEASE: Final = float(QUICK["STARCHAT_LEASE"])
+LEASE: Final = float(QUICK["STARCHAT_LEASE_SECONDS"])
 """Seconds that a silent worker keeps its jobs here."""
 SPEED: Final = 15.0
 """How fast Slack's redeliveries come: a bot starts before the last of them, 24 seconds later."""
@@ -33,9 +33,9 @@ KEPT: Final = "200000"
 REFILL: Final = 0.2
 """Seconds after which the budgets of Slack's methods are full again, instead of a minute."""
 OPEN_DOOR: Final = {
-    "STARCHAT_MOST_PENDING": "100000",
-    "STARCHAT_MOST_PER_PERSON": "10000",
-    "STARCHAT_SLOTS_PER_PERSON": "1000",
+    "STARCHAT_MAX_PENDING": "100000",
+    "STARCHAT_MAX_PENDING_PER_USER": "10000",
+    "STARCHAT_MAX_RUNNING_PER_USER": "1000",
     "STARCHAT_MAX_NEW_TOKENS": "160",
 }
 """Settings with which no question is declined, and a long reply takes a second or two."""
@@ -157,7 +157,7 @@ class Stage:
         return Redis.from_url(self.redis.url)
 
     def _started(self, room: str, group: list[Process], fault: str) -> Process:
-        given = self.shared | ({"STARCHAT_FAULT": fault} if fault else {})
+        given = self.shared | ({"STARCHAT_FAILPOINT": fault} if fault else {})
         if self.wire is None:
             process = Process(room, **given)
         else:

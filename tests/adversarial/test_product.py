@@ -46,8 +46,8 @@ def product() -> Iterator[Product]:
         str(taught_checkpoint()),
         STARCHAT_LOG_LEVEL="DEBUG",
         STARCHAT_SLOTS="8",
-        STARCHAT_MOST_PER_PERSON="100",
-        STARCHAT_SLOTS_PER_PERSON="16",
+        STARCHAT_MAX_PENDING_PER_USER="100",
+        STARCHAT_MAX_RUNNING_PER_USER="16",
     ) as product:
         yield product
 

@@ -154,7 +154,7 @@ def test_a_burst_of_mentions_is_taken_in_by_a_small_process(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """A hundred mentions at once are all accepted within Slack's time, in less than 150 MiB."""
-    limits = {"STARCHAT_MOST_PER_PERSON": "1000"}
+    limits = {"STARCHAT_MAX_PENDING_PER_USER": "1000"}
     with Process("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
         bot.wait_for("connected")
         with ThreadPoolExecutor(20) as people:

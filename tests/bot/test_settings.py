@@ -5,13 +5,13 @@ from pydantic import SecretStr
 
 from bot.settings import Settings
 from contract.job import Display
-from contract.settings import SettingsError, revealed
+from contract.settings import SettingsError
 
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret"}
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every variable of ours out of the environment."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -26,10 +26,10 @@ def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything but the tokens has a default."""
     given(monkeypatch)
-    settings = Settings.read()
+    settings = Settings.from_environment()
 
-    assert revealed(settings.slack_bot_token) == "xoxb-1-secret"
-    assert settings.starchat_display is Display.EDIT
+    assert settings.slack_bot_token.get_secret_value() == "xoxb-1-secret"
+    assert settings.starchat_streaming is Display.EDIT
     assert settings.starchat_external_users == "deny"
     assert "1-secret" not in repr(settings)
 
@@ -44,8 +44,8 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PORT", "many", "a port from 1 to 65535"),
         ("HEALTH_PORT", "65536", "a port from 0 to 65535"),
         ("STARCHAT_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),
-        ("STARCHAT_DISPLAY", "shout", "edit or final"),
-        ("STARCHAT_MOST_PENDING", "0", "a whole number from 1 to 100000"),
+        ("STARCHAT_STREAMING", "shout", "edits or off"),
+        ("STARCHAT_MAX_PENDING", "0", "a whole number from 1 to 100000"),
         ("STARCHAT_EXTERNAL_USERS", "denied", "allow or deny"),
         ("STARCHAT_GUESTS", "yes", "allow or deny"),
         ("STARCHAT_ALLOWED_BOTS", "B1,../x", "ids of bots"),
@@ -57,7 +57,7 @@ def test_a_wrong_setting_is_one_line(
     """The line names the variable and what was expected, and no secret."""
     given(monkeypatch, **{name: value})
     with pytest.raises(SettingsError) as error:
-        Settings.read()
+        Settings.from_environment()
     line = str(error.value)
 
     assert line.startswith(f"{name} must be ")
@@ -72,7 +72,7 @@ def test_a_bot_token_in_the_place_of_an_app_token_is_refused(
     """The two tokens are easily mixed up; the start says so."""
     given(monkeypatch, SLACK_APP_TOKEN="xoxb-1")
     with pytest.raises(SettingsError, match="SLACK_APP_TOKEN must be an app-level token"):
-        Settings.read()
+        Settings.from_environment()
 
 
 def test_without_an_app_token_the_signing_secret_is_needed(
@@ -81,23 +81,23 @@ def test_without_an_app_token_the_signing_secret_is_needed(
     """HTTP mode is never served without a way to tell Slack from others."""
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     with pytest.raises(SettingsError, match=r"SLACK_APP_TOKEN is not set.*SLACK_SIGNING_SECRET"):
-        Settings.read()
+        Settings.from_environment()
 
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "shh")
-    assert Settings.read().port == 3000
+    assert Settings.from_environment().port == 3000
 
 
 def test_a_missing_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any setting the first line says what to set."""
     with pytest.raises(SettingsError, match="SLACK_BOT_TOKEN is not set: it must be a bot token"):
-        Settings.read()
+        Settings.from_environment()
 
 
 def test_bots_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     """The allow list is forgiving about spaces."""
     given(monkeypatch, STARCHAT_ALLOWED_BOTS="B01, U02,,")
 
-    assert Settings.read().starchat_allowed_bots == {"B01", "U02"}
+    assert Settings.from_environment().starchat_allowed_bots == {"B01", "U02"}
 
 
 def test_settings_given_in_code_are_taken_as_they_are() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from contract.settings import SHOWN, Settings, SettingsError, revealed
+from contract.settings import MAX_SHOWN_CHARACTERS, EnvironmentSettings, SettingsError
 
 SECRET = "xoxb-1-secret"
 
 
-class Example(Settings):
+class Example(EnvironmentSettings):
     """Settings of a process that does not exist."""
 
     token: SecretStr = Field(min_length=4, json_schema_extra={"expected": "a token"})
@@ -38,12 +38,12 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def refused(environment: pytest.MonkeyPatch, **variables: str) -> str:
+def settings_error(environment: pytest.MonkeyPatch, **variables: str) -> str:
     """Return the line that an operator reads."""
     for name, value in variables.items():
         environment.setenv(name, value)
     with pytest.raises(SettingsError) as error:
-        Example.read()
+        Example.from_environment()
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -52,9 +52,13 @@ def test_each_setting_is_the_variable_of_its_name(environment: pytest.MonkeyPatc
     """Names are capitals in the environment; an empty variable counts as none."""
     for name, value in {"TOKEN": SECRET, "SLOTS": "7", "NAMES": '["a"]', "PLAIN": ""}.items():
         environment.setenv(name, value)
-    settings = Example.read()
+    settings = Example.from_environment()
 
-    assert (revealed(settings.token), settings.slots, settings.names) == (SECRET, 7, ("a",))
+    assert (settings.token.get_secret_value(), settings.slots, settings.names) == (
+        SECRET,
+        7,
+        ("a",),
+    )
     assert settings.plain == "x"
     assert settings.spare is None
 
@@ -65,11 +69,11 @@ def test_a_secret_may_stand_in_a_file(environment: pytest.MonkeyPatch, tmp_path:
     file.write_text(f" {SECRET}\n", "utf-8")
     environment.setenv("TOKEN_FILE", str(file))
     environment.setenv("SPARE_FILE", str(file))
-    settings = Example.read()
+    settings = Example.from_environment()
 
-    assert revealed(settings.token) == SECRET
+    assert settings.token.get_secret_value() == SECRET
     assert settings.spare is not None
-    assert revealed(settings.spare) == SECRET
+    assert settings.spare.get_secret_value() == SECRET
 
 
 def test_the_variable_itself_comes_before_its_file(
@@ -80,10 +84,10 @@ def test_the_variable_itself_comes_before_its_file(
     file.write_text("from-file", "utf-8")
     environment.setenv("TOKEN_FILE", str(file))
     environment.setenv("TOKEN", SECRET)
-    assert revealed(Example.read().token) == SECRET
+    assert Example.from_environment().token.get_secret_value() == SECRET
 
     environment.setenv("TOKEN", "")
-    assert revealed(Example.read().token) == "from-file"
+    assert Example.from_environment().token.get_secret_value() == "from-file"
 
 
 def test_only_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,13 +97,13 @@ def test_only_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path:
     environment.setenv("TOKEN", SECRET)
     environment.setenv("PLAIN_FILE", str(file))
 
-    assert Example.read().plain == "x"
+    assert Example.from_environment().plain == "x"
 
 
 def test_no_secret_shows(environment: pytest.MonkeyPatch) -> None:
     """However settings are printed, what is secret is masked."""
     environment.setenv("TOKEN", SECRET)
-    settings = Example.read()
+    settings = Example.from_environment()
 
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
@@ -107,7 +111,7 @@ def test_no_secret_shows(environment: pytest.MonkeyPatch) -> None:
 def test_settings_never_change(environment: pytest.MonkeyPatch) -> None:
     """Nobody changes a setting after the start."""
     environment.setenv("TOKEN", SECRET)
-    settings = Example.read()
+    settings = Example.from_environment()
 
     with pytest.raises(ValidationError):
         settings.slots = 9
@@ -115,37 +119,39 @@ def test_settings_never_change(environment: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch) -> None:
     """The line says which variable is not set and what it must be."""
-    assert refused(environment) == "TOKEN is not set: it must be a token"
+    assert settings_error(environment) == "TOKEN is not set: it must be a token"
 
 
 def test_a_wrong_setting_is_named_with_its_value(environment: pytest.MonkeyPatch) -> None:
     """The line says which variable, what it must be, and what it was, on one short line."""
     for value in ("many", "0", "65", "1.5"):
-        assert refused(environment, TOKEN=SECRET, SLOTS=value) == (
+        assert settings_error(environment, TOKEN=SECRET, SLOTS=value) == (
             f"SLOTS must be a whole number from 1 to 64, not '{value}'"
         )
-    assert refused(environment, SLOTS="a\n b") == (
+    assert settings_error(environment, SLOTS="a\n b") == (
         "SLOTS must be a whole number from 1 to 64, not 'a b'"
     )
-    assert refused(environment, SLOTS="9" * 500).endswith(f"not '{'9' * SHOWN}…'")
+    assert settings_error(environment, SLOTS="9" * 500).endswith(
+        f"not '{'9' * MAX_SHOWN_CHARACTERS}…'"
+    )
 
 
 def test_a_wrong_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
     """The line about a secret does not show it."""
-    assert refused(environment, TOKEN="abc") == "TOKEN must be a token, not the given one"
+    assert settings_error(environment, TOKEN="abc") == "TOKEN must be a token, not the given one"
 
 
 def test_a_list_that_cannot_be_read_is_one_line_too(environment: pytest.MonkeyPatch) -> None:
     """A setting that wants JSON and gets something else stops the start in one line."""
-    assert refused(environment, TOKEN=SECRET, NAMES="a, b") == (
+    assert settings_error(environment, TOKEN=SECRET, NAMES="a, b") == (
         "NAMES must be JSON of what is expected, not 'a, b'"
     )
-    assert refused(environment, NAMES='"a"').startswith("NAMES must be ")
+    assert settings_error(environment, NAMES='"a"').startswith("NAMES must be ")
 
 
 def test_settings_that_disagree_are_one_line_too(environment: pytest.MonkeyPatch) -> None:
     """What a check across settings says comes out as it is, on one line."""
-    assert refused(environment, TOKEN=SECRET, PLAIN="odd") == (
+    assert settings_error(environment, TOKEN=SECRET, PLAIN="odd") == (
         "PLAIN cannot be odd with these SLOTS"
     )
 
@@ -158,21 +164,24 @@ def test_a_secret_s_file_that_cannot_be_used_is_named(
     binary.write_bytes(b"\xff\xfe")
     empty.write_text("\n", "utf-8")
 
-    assert refused(environment, TOKEN_FILE=SECRET) == (
+    assert settings_error(environment, TOKEN_FILE=SECRET) == (
         "TOKEN_FILE must name a readable file (No such file or directory)"
     )
-    assert refused(environment, TOKEN_FILE=str(tmp_path)) == (
+    assert settings_error(environment, TOKEN_FILE=str(tmp_path)) == (
         "TOKEN_FILE must name a readable file (Is a directory)"
     )
-    assert refused(environment, TOKEN_FILE=str(binary)) == "TOKEN_FILE must name a text file"
-    assert refused(environment, TOKEN_FILE=str(empty)) == "TOKEN_FILE must not name an empty file"
+    assert settings_error(environment, TOKEN_FILE=str(binary)) == "TOKEN_FILE must name a text file"
+    assert (
+        settings_error(environment, TOKEN_FILE=str(empty))
+        == "TOKEN_FILE must not name an empty file"
+    )
 
 
-def ended(environment: pytest.MonkeyPatch, argument: str) -> object:
+def exit_status(environment: pytest.MonkeyPatch, argument: str) -> object:
     """Return the exit status of a process that is started with an argument."""
     environment.setattr("sys.argv", ["example", argument])
     with pytest.raises(SystemExit) as end:
-        Example.answer_help("example", "Nothing that exists.")
+        Example.parse_command_line("example", "Nothing that exists.")
     return end.value.code
 
 
@@ -180,7 +189,7 @@ def test_help_names_every_setting(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a variable set, and with an exit status that says that all is well."""
-    assert ended(environment, "--help") == 0
+    assert exit_status(environment, "--help") == 0
 
     shown = capsys.readouterr().out
     assert shown.startswith("usage: python -m example [-h]\n\nNothing that exists.")
@@ -191,6 +200,6 @@ def test_a_word_on_the_command_line_is_refused(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is set by variables: a misplaced option must not be passed over."""
-    assert ended(environment, "--log-level=debug") == 2
+    assert exit_status(environment, "--log-level=debug") == 2
 
     assert "unrecognized arguments: --log-level=debug" in capsys.readouterr().err

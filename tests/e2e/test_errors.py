@@ -16,7 +16,7 @@ from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 def alone() -> Iterator[Product]:
     """Run the product without a worker, with room for two questions."""
     model = str(taught_checkpoint())
-    with Product(model, worker=False, STARCHAT_MOST_PENDING="2") as product:
+    with Product(model, worker=False, STARCHAT_MAX_PENDING="2") as product:
         yield product
 
 

@@ -154,7 +154,7 @@ def test_a_question_at_its_last_attempt_ends_as_a_sentence(
 
     With a single slot, who waits for it is told that too, and is answered in the end.
     """
-    with desk.worker(model, STARCHAT_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
+    with desk.worker(model, STARCHAT_MAX_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
         worker.wait_for("model loaded", within=120)
         job = desk.ask(memorizing_model.ENDLESS)
         desk.wait_grown(job)
@@ -247,9 +247,9 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
     ("name", "value", "line"),
     [
         (
-            "STARCHAT_BEAT",
+            "STARCHAT_HEARTBEAT_INTERVAL",
             "1",
-            "STARCHAT_BEAT must be less than a third of STARCHAT_LEASE (3), not '1'",
+            "STARCHAT_HEARTBEAT_INTERVAL must be less than a third of STARCHAT_LEASE_SECONDS (3), not '1'",
         ),
         ("HEALTH_PORT", "http", "HEALTH_PORT must be a port from 0 to 65535, not 'http'"),
         (
@@ -263,9 +263,9 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
             f"REDIS_URL must be {REDIS}, not the given one",
         ),
         (
-            "STARCHAT_FAULT",
+            "STARCHAT_FAILPOINT",
             "somewhere:kill",
-            "STARCHAT_FAULT must be point:kill or point:pause, not 'somewhere:kill'",
+            "STARCHAT_FAILPOINT must be failpoint:kill or failpoint:pause, not 'somewhere:kill'",
         ),
     ],
 )

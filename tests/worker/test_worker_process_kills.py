@@ -42,7 +42,7 @@ def test_a_worker_may_die_at_any_point(
     desk: Desk, model: str, survivor: Survivor, point: Point
 ) -> None:
     """Whenever a worker is killed, its job is answered once, soon after its lease has run out."""
-    with desk.worker(model, STARCHAT_FAULT=f"{point}:kill") as victim:
+    with desk.worker(model, STARCHAT_FAILPOINT=f"{point}:kill") as victim:
         job = desk.ask(memorizing_model.MUTEX)
         assert victim.wait(120) == -signal.SIGKILL
     killed = time.monotonic()
@@ -55,7 +55,7 @@ def test_a_paused_worker_that_wakes_up_says_nothing_more(
     desk: Desk, model: str, survivor: Survivor
 ) -> None:
     """A worker that slept through its lease finds its job taken over and touches nothing."""
-    with desk.worker(model, STARCHAT_FAULT=f"{Point.GENERATING}:pause") as sleeper:
+    with desk.worker(model, STARCHAT_FAILPOINT=f"{Point.GENERATING}:pause") as sleeper:
         sleeper.wait_for("model loaded", within=120)
         job = desk.ask(memorizing_model.MUTEX)
         wait_paused(sleeper.pid)

@@ -15,7 +15,7 @@ from testing.worker_harness import QUICK, Desk, notices, words
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT
 from worker.slack.reply_message import SLOWER
 
-PACE = float(QUICK["STARCHAT_EDIT_PACE"])
+PACE = float(QUICK["STARCHAT_EDIT_INTERVAL"])
 TRIES = 5
 """How often a stop may come too late where the machine is busy: the reply takes two seconds."""
 

@@ -20,14 +20,14 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module", params=["restart", "finish"])
 def setting(request: pytest.FixtureRequest) -> str:
-    """Each value of `STARCHAT_EDITED`."""
+    """Each value of `STARCHAT_ON_EDIT`."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def bot(server: RedisServer, workspace: Workspace, setting: str) -> Iterator[Process]:
     """Run a bot with this setting."""
-    variables = workspace.environment | {"STARCHAT_EDITED": setting}
+    variables = workspace.environment | {"STARCHAT_ON_EDIT": setting}
     with Process("bot", REDIS_URL=server.url, **variables) as process:
         process.wait_for("connected")
         workspace.wait_connected()

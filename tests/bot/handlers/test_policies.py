@@ -20,7 +20,7 @@ def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     policy = {
         "STARCHAT_GUESTS": "deny",
         "STARCHAT_ALLOWED_BOTS": "B0DEPLOY01",
-        "STARCHAT_MOST_PENDING": "2",
+        "STARCHAT_MAX_PENDING": "2",
     }
     with Process("bot", REDIS_URL=server.url, **policy, **workspace.environment) as process:
         process.wait_for("connected")

@@ -78,7 +78,9 @@ def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
     desk: Desk, model: str, survivor: Survivor
 ) -> None:
     """The last moment at which the question counts as running is when its end is written."""
-    with desk.worker(model, STARCHAT_FAULT="after_final:pause", STARCHAT_LEASE="30") as worker:
+    with desk.worker(
+        model, STARCHAT_FAILPOINT="after_final:pause", STARCHAT_LEASE_SECONDS="30"
+    ) as worker:
         worker.wait_for("model loaded", within=120)
         job = desk.ask(MUTEX)
         wait_paused(worker.pid)
