@@ -1,4 +1,4 @@
-"""Chooses a benchmark: `python -m bench replies`, `python -m bench line`, …."""
+"""Chooses a benchmark: `python -m bench replies`, `python -m bench queue-wait`, …."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,39 +13,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
     replies = commands.add_parser("replies", help="everything around the model")
     replies.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
     replies.add_argument("--burst", type=int, default=100, help="mentions sent at once")
-    replies.add_argument("--single", type=int, default=20, help="mentions sent one by one")
-    queue_wait = commands.add_parser("line", help="how far off the wait is that people are told")
+    replies.add_argument("--sequential", type=int, default=20, help="mentions sent one by one")
+    queue_wait = commands.add_parser(
+        "queue-wait", help="how far off the wait is that people are told"
+    )
     queue_wait.add_argument("--questions", type=int, default=40, help="questions of one rush")
     engine = commands.add_parser("engine", help="our engine beside other ones, on one core")
-    command.options(engine)
+    command.add_options(engine)
     speculation = commands.add_parser("speculation", help="what drafting saves and costs, on a CPU")
     speculation.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
-    chosen = parser.parse_args(arguments)
-    tables = {
-        "replies": _replies,
-        "line": _line,
+    options = parser.parse_args(arguments)
+    benchmarks = {
+        "replies": _run_replies,
+        "queue-wait": _run_queue_wait,
         "engine": command.main,
-        "speculation": _speculation,
+        "speculation": _run_speculation,
     }
-    print(tables[chosen.command](chosen))
+    print(benchmarks[options.command](options))
 
 
-def _replies(chosen: argparse.Namespace) -> str:
+def _run_replies(options: argparse.Namespace) -> str:
     from bench import replies  # noqa: PLC0415 - each needs libraries that the other one does not
 
-    return replies.table([replies.run(chosen.burst, chosen.single) for _ in range(chosen.runs)])
+    return replies.format_figures(
+        [replies.measure_replies(options.burst, options.sequential) for _ in range(options.runs)]
+    )
 
 
-def _line(chosen: argparse.Namespace) -> str:
+def _run_queue_wait(options: argparse.Namespace) -> str:
     from bench import queue_wait  # noqa: PLC0415
 
-    return queue_wait.table(queue_wait.run(chosen.questions))
+    return queue_wait.format_waits(queue_wait.measure_waits(options.questions))
 
 
-def _speculation(chosen: argparse.Namespace) -> str:
+def _run_speculation(options: argparse.Namespace) -> str:
     from bench import speculation  # noqa: PLC0415
 
-    return speculation.table(speculation.run(chosen.rounds))
+    return speculation.format_speedups(speculation.measure_speculation(options.rounds))
 
 
 if __name__ == "__main__":

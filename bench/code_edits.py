@@ -2,9 +2,9 @@
 
 from typing import Final
 
-ASKED: Final = "{what}. Write the whole code again.\n\n```\n{code}```"
+QUESTION_TEMPLATE: Final = "{what}. Write the whole code again.\n\n```\n{code}```"
 
-TOTAL: Final = '''\
+TOTAL_CODE: Final = '''\
 def total(items):
     """Return the sum of the prices of all items."""
     result = 0
@@ -20,7 +20,7 @@ def average(items):
     return total(items) / len(items)
 '''
 
-STACK: Final = """\
+STACK_CODE: Final = """\
 class Stack:
     def __init__(self):
         self.items = []
@@ -38,7 +38,7 @@ class Stack:
         return len(self.items) == 0
 """
 
-ROWS: Final = """\
+CSV_CODE: Final = """\
 import csv
 
 def read_rows(path):
@@ -57,7 +57,7 @@ def write_rows(path, rows):
             writer.writerow(row)
 """
 
-USERS: Final = """\
+USERS_CODE: Final = """\
 function findUser(users, name) {
   for (let i = 0; i < users.length; i++) {
     if (users[i].name === name) {
@@ -75,17 +75,17 @@ function removeUser(users, name) {
 }
 """
 
-EDITS: Final = tuple(
-    ASKED.format(what=what, code=code)
+EDIT_QUESTIONS: Final = tuple(
+    QUESTION_TEMPLATE.format(what=what, code=code)
     for what, code in (
-        ("Rename the variable result to amount", TOTAL),
-        ("Add a method size that returns the number of items", STACK),
-        ("Add type hints to this code", ROWS),
-        ("Rename findUser to lookUpUser", USERS),
+        ("Rename the variable result to amount", TOTAL_CODE),
+        ("Add a method size that returns the number of items", STACK_CODE),
+        ("Add type hints to this code", CSV_CODE),
+        ("Rename findUser to lookUpUser", USERS_CODE),
     )
 )
 
-QUESTIONS: Final = (
+OPEN_QUESTIONS: Final = (
     "What is a mutex?",
     "Tell me a story about a lighthouse keeper.",
     "Why is the sky blue?",

@@ -16,106 +16,110 @@ from chaos.watcher import Following
 from contract import queue_eta
 
 SLOTS: Final = 4
-CAST: Final = Cast(
+CLUSTER_CONFIG: Final = Cast(
     variables=(("STARCHAT_SLOTS", str(SLOTS)), ("STARCHAT_MAX_NEW_TOKENS", "400")),
 )
-CALM: Final = 10
+WARMUP_QUESTIONS: Final = 10
 """Questions that are answered one by one before the first rush."""
-PATIENCE: Final = 120.0
+REPLY_TIMEOUT_SECONDS: Final = 120.0
 SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class WaitSample:
     """What one person was told, and how it was: seconds from acceptance to the first word."""
 
-    place: int
-    told: float
-    waited: float
+    position: int
+    estimated_seconds: float
+    actual_seconds: float
 
 
-def run(count: int) -> dict[str, list[Guess]]:
+def measure_waits(count: int) -> dict[str, list[WaitSample]]:
     """Let so many questions come at once, when it has been calm and right after such rushes."""
-    with Stage(CAST, SEED) as stage:
-        crowd = _Crowd(stage)
-        for number in range(CALM):
-            crowd.ended(crowd.asked([QUESTIONS[number % len(QUESTIONS)]]))
-        found = {}
-        for when in ("after a calm time", "after one rush", "after two", "after three"):
+    with Stage(CLUSTER_CONFIG, SEED) as cluster:
+        askers = _Askers(cluster)
+        for number in range(WARMUP_QUESTIONS):
+            askers.wait_for_replies(askers.ask_all([QUESTIONS[number % len(QUESTIONS)]]))
+        samples = {}
+        for burst in ("after a calm time", "after one rush", "after two", "after three"):
             # As many of each kind in every rush: rushes differ by their order alone.
-            asked = crowd.asked([QUESTIONS[number % len(QUESTIONS)] for number in range(count)])
-            crowd.ended(asked)
-            found[when] = list(_guesses(stage, asked))
-        return found
+            questions = askers.ask_all(
+                [QUESTIONS[number % len(QUESTIONS)] for number in range(count)]
+            )
+            askers.wait_for_replies(questions)
+            samples[burst] = list(_collect_samples(cluster, questions))
+        return samples
 
 
-def table(found: dict[str, list[Guess]]) -> str:
+def format_waits(samples: dict[str, list[WaitSample]]) -> str:
     """Return how far off the guesses were, as a Markdown table."""
     lines = [
         "| rush | had to wait | longest | told / waited, p50 | p10 to p90 | off by, p50 | p90 |",
         "|---|---|---|---|---|---|---|",
     ]
-    for when, guesses in found.items():
-        shares = [guess.told / guess.waited for guess in guesses]
-        off = [abs(guess.told - guess.waited) for guess in guesses]
+    for burst, waits in samples.items():
+        ratios = [guess.estimated_seconds / guess.actual_seconds for guess in waits]
+        errors = [abs(guess.estimated_seconds - guess.actual_seconds) for guess in waits]
         lines.append(
-            f"| {when} | {len(guesses)} | {max(guess.waited for guess in guesses):.1f} s"
-            f" | {statistics.median(shares):.2f}"
-            f" | {percentile(shares, 10):.2f} to {percentile(shares, 90):.2f}"
-            f" | {statistics.median(off):.1f} s | {percentile(off, 90):.1f} s |"
+            f"| {burst} | {len(waits)} | {max(guess.actual_seconds for guess in waits):.1f} s"
+            f" | {statistics.median(ratios):.2f}"
+            f" | {percentile(ratios, 10):.2f} to {percentile(ratios, 90):.2f}"
+            f" | {statistics.median(errors):.1f} s | {percentile(errors, 90):.1f} s |"
         )
     return "\n".join(lines)
 
 
-Asked = tuple[Question, int, float | None, float]
+AskedQuestion = tuple[Question, int, float | None, float]
 """A question, its place in line, the wait that follows from it, and when it was accepted."""
 
 
-class _Crowd:
+class _Askers:
     """People who ask as fast as the bot accepts, each in a thread of their own."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._crowd = Crowd(stage, SEED)
-        self._dice = dice(SEED, "line")
-        self._following = Following(stage.workspace)
+    def __init__(self, cluster: Stage) -> None:
+        self._cluster = cluster
+        self._crowd = Crowd(cluster, SEED)
+        self._rng = dice(SEED, "line")
+        self._watcher = Following(cluster.workspace)
 
-    def asked(self, texts: list[str]) -> list[Asked]:
-        self._dice.shuffle(texts)
-        with self._stage.direct() as redis:
+    def ask_all(self, texts: list[str]) -> list[AskedQuestion]:
+        self._rng.shuffle(texts)
+        with self._cluster.direct() as redis:
             line = Line(redis)
-            return [self._one(number, text, line) for number, text in enumerate(texts)]
+            return [self._ask_one(number, text, line) for number, text in enumerate(texts)]
 
-    def _one(self, number: int, text: str, line: Line) -> Asked:
-        people, channels = self._stage.people, self._stage.channels
+    def _ask_one(self, number: int, text: str, line: Line) -> AskedQuestion:
+        people, channels = self._cluster.people, self._cluster.channels
         question = self._crowd.ask(
             text,
             person=people[number % len(people)],
             channel=channels[number % len(channels)],
         )
-        place = self._accepted(question)
-        return question, place, queue_eta.estimate(place, line.workers()), monotonic()
+        position = self._wait_for_acceptance(question)
+        return question, position, queue_eta.estimate(position, line.workers()), monotonic()
 
-    def _accepted(self, question: Question) -> int:
-        (bot,) = self._stage.bots
+    def _wait_for_acceptance(self, question: Question) -> int:
+        (bot,) = self._cluster.bots
         while True:
             turn = bot.wait_for("turn")
             if turn["job"] == job_of(question) and turn["outcome"] == "accepted":
                 return int(turn["place"])
 
-    def ended(self, asked: Iterable[Asked]) -> None:
-        left = self._following.wait([question for question, *_ in asked], PATIENCE)
-        assert not left, f"{len(left)} without a reply"  # noqa: S101
+    def wait_for_replies(self, questions: Iterable[AskedQuestion]) -> None:
+        unanswered = self._watcher.wait(
+            [question for question, *_ in questions], REPLY_TIMEOUT_SECONDS
+        )
+        assert not unanswered, f"{len(unanswered)} without a reply"  # noqa: S101
 
 
-def _guesses(stage: Stage, asked: Sequence[Asked]) -> Iterable[Guess]:
+def _collect_samples(cluster: Stage, questions: Sequence[AskedQuestion]) -> Iterable[WaitSample]:
     """Yield those that found all slots taken."""
-    began: dict[str, float] = {}
-    for message in collect(stage.workspace).messages:
+    started_at: dict[str, float] = {}
+    for message in collect(cluster.workspace).messages:
         for version in message.versions:
             if version.question is not None and version.state in AT_WORK:
-                before = began.get(version.question, version.at)
-                began[version.question] = min(before, version.at)
-    for question, place, told, accepted in asked:
-        if place >= SLOTS and told is not None:
-            yield Guess(place, told, max(began[question.ts] - accepted, 0.01))
+                earliest = started_at.get(version.question, version.at)
+                started_at[version.question] = min(earliest, version.at)
+    for question, position, estimate, accepted_at in questions:
+        if position >= SLOTS and estimate is not None:
+            yield WaitSample(position, estimate, max(started_at[question.ts] - accepted_at, 0.01))

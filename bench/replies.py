@@ -17,80 +17,90 @@ from testing.worker_harness import payload
 from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
 
 QUESTION: Final = f"@StarChat {GREET}"
-MEBIBYTE: Final = 1024
-SETTLING: Final = 3.0
+KIB_PER_MIB: Final = 1024
+SETTLE_SECONDS: Final = 3.0
 """Seconds after a burst in which nobody asks the workspace anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ReplyFigures:
     """One run's figures; times in milliseconds, memory in MiB, all measured at fakeslack's door."""
 
-    ack_p50: float
-    ack_p99: float
-    sign_p50: float
-    sign_p95: float
-    reply_p50: float
-    reply_p95: float
+    ack_p50_ms: float
+    ack_p99_ms: float
+    placeholder_p50_ms: float
+    placeholder_p95_ms: float
+    reply_p50_ms: float
+    reply_p95_ms: float
     calls_per_reply: float
-    bot_memory: float
+    bot_memory_mib: float
 
 
-MEANING: Final = {
-    "ack_p50": ("mention → acknowledgement, burst, p50", "ms", None),
-    "ack_p99": ("mention → acknowledgement, burst, p99", "ms", 250),
-    "sign_p50": ("mention → first visible sign, p50", "ms", None),
-    "sign_p95": ("mention → first visible sign, p95", "ms", 1000),
-    "reply_p50": ("mention → finished reply of a model that costs almost nothing, p50", "ms", 150),
-    "reply_p95": ("mention → finished reply of a model that costs almost nothing, p95", "ms", None),
+FIGURE_LABELS: Final = {
+    "ack_p50_ms": ("mention → acknowledgement, burst, p50", "ms", None),
+    "ack_p99_ms": ("mention → acknowledgement, burst, p99", "ms", 250),
+    "placeholder_p50_ms": ("mention → first visible sign, p50", "ms", None),
+    "placeholder_p95_ms": ("mention → first visible sign, p95", "ms", 1000),
+    "reply_p50_ms": (
+        "mention → finished reply of a model that costs almost nothing, p50",
+        "ms",
+        150,
+    ),
+    "reply_p95_ms": (
+        "mention → finished reply of a model that costs almost nothing, p95",
+        "ms",
+        None,
+    ),
     "calls_per_reply": ("Web API calls per reply, bot and worker together", "", 10),
-    "bot_memory": ("memory of the bot after the burst (VmRSS)", "MiB", 150),
+    "bot_memory_mib": ("memory of the bot after the burst (VmRSS)", "MiB", 150),
 }
 
 
-def run(burst: int, single: int) -> Figures:
+def measure_replies(burst: int, sequential: int) -> ReplyFigures:
     """Start everything, ask `single` times one by one, then `burst` times at once."""
-    with product() as running:
+    with start_product() as running:
         workspace = running.workspace
         first = workspace.post(ADA, GENERAL, QUESTION)
-        finished(workspace, [first], GENERAL)
-        channels = [_channel(workspace, number) for number in range(single)]
-        counted = len(workspace.calls())
+        wait_for_final_replies(workspace, [first], GENERAL)
+        channels = [_create_channel(workspace, number) for number in range(sequential)]
+        calls_before = len(workspace.calls())
         asked = []
-        for number in range(single):
+        for number in range(sequential):
             # Slack lets a channel have one message a second: more would measure that budget.
             channel = channels[number % len(channels)]
             ts = workspace.post(ADA, channel, QUESTION)
-            finished(workspace, [ts], channel)
+            wait_for_final_replies(workspace, [ts], channel)
             asked.append(ts)
-        calls = workspace.calls(since=counted)
-        signs, replies = _times(workspace, asked, calls)
-        acks = _acks(workspace, _burst(workspace, burst))
-        return Figures(
-            ack_p50=percentile(acks, 50),
-            ack_p99=percentile(acks, 99),
-            sign_p50=percentile(signs, 50),
-            sign_p95=percentile(signs, 95),
-            reply_p50=percentile(replies, 50),
-            reply_p95=percentile(replies, 95),
-            calls_per_reply=len(calls) / single,
-            bot_memory=_resident(running.bot.pid),
+        calls = workspace.calls(since=calls_before)
+        placeholders, replies = _measure_reply_times(workspace, asked, calls)
+        acks = _measure_ack_times(workspace, _post_burst(workspace, burst))
+        return ReplyFigures(
+            ack_p50_ms=percentile(acks, 50),
+            ack_p99_ms=percentile(acks, 99),
+            placeholder_p50_ms=percentile(placeholders, 50),
+            placeholder_p95_ms=percentile(placeholders, 95),
+            reply_p50_ms=percentile(replies, 50),
+            reply_p95_ms=percentile(replies, 95),
+            calls_per_reply=len(calls) / sequential,
+            bot_memory_mib=_read_resident_mib(running.bot.pid),
         )
 
 
-def table(runs: Sequence[Figures]) -> str:
+def format_figures(runs: Sequence[ReplyFigures]) -> str:
     """Return the medians of all runs as a Markdown table."""
     lines = ["| figure | median | lowest to highest | aim |", "|---|---|---|---|"]
-    for field in fields(Figures):
-        meaning, unit, aim = MEANING[field.name]
+    for field in fields(ReplyFigures):
+        label, unit, target = FIGURE_LABELS[field.name]
         values = [asdict(figures)[field.name] for figures in runs]
         middle = f"{statistics.median(values):.1f} {unit}".strip()
         spread = f"{min(values):.1f} to {max(values):.1f}"
-        lines.append(f"| {meaning} | {middle} | {spread} | {f'≤ {aim} {unit}' if aim else ''} |")
+        lines.append(
+            f"| {label} | {middle} | {spread} | {f'≤ {target} {unit}' if target else ''} |"
+        )
     return "\n".join(lines)
 
 
-def product() -> Product:
+def start_product() -> Product:
     """Run the whole product on a checkpoint of a few thousand weights."""
     return Product(
         str(taught_checkpoint()),
@@ -99,63 +109,63 @@ def product() -> Product:
     )
 
 
-def finished(workspace: Workspace, asked: Sequence[str], channel: str) -> None:
+def wait_for_final_replies(workspace: Workspace, asked: Sequence[str], channel: str) -> None:
     """Wait until each of these mentions has its final reply."""
     for ts in asked:
-        workspace.wait_for(lambda thread: any(map(_final, thread)), channel, ts)
+        workspace.wait_for(lambda thread: any(map(_is_final, thread)), channel, ts)
 
 
-def _channel(workspace: Workspace, number: int) -> str:
-    answer = workspace.control("create", name=f"bench-{number}", members=[ADA, STARCHAT])
-    return str(answer["channel"])
+def _create_channel(workspace: Workspace, number: int) -> str:
+    response = workspace.control("create", name=f"bench-{number}", members=[ADA, STARCHAT])
+    return str(response["channel"])
 
 
-def _burst(workspace: Workspace, count: int) -> list[str]:
-    with ThreadPoolExecutor(count) as people:
-        return list(people.map(lambda _: workspace.post(ADA, PYTHON, QUESTION), range(count)))
+def _post_burst(workspace: Workspace, count: int) -> list[str]:
+    with ThreadPoolExecutor(count) as executor:
+        return list(executor.map(lambda _: workspace.post(ADA, PYTHON, QUESTION), range(count)))
 
 
-def _acks(workspace: Workspace, asked: Sequence[str]) -> list[float]:
-    def all_acknowledged() -> list[dict[str, Any]] | None:
+def _measure_ack_times(workspace: Workspace, asked: Sequence[str]) -> list[float]:
+    def collect_acknowledged() -> list[dict[str, Any]] | None:
         sent = [e for e in workspace.envelopes() if e["ts"] in asked]
         return sent if len(sent) >= len(asked) and all(e["acked_at"] for e in sent) else None
 
     # No look before: each one costs the workspace time in which it would deliver.
-    time.sleep(SETTLING)
-    wanted = workspace.wait_until(all_acknowledged)
-    return [1000 * (e["acked_at"] - e["sent_at"]) for e in wanted]
+    time.sleep(SETTLE_SECONDS)
+    acknowledged = workspace.wait_until(collect_acknowledged)
+    return [1000 * (e["acked_at"] - e["sent_at"]) for e in acknowledged]
 
 
-def _times(
+def _measure_reply_times(
     workspace: Workspace, asked: Sequence[str], calls: Sequence[dict[str, Any]]
 ) -> tuple[list[float], list[float]]:
     """Return the milliseconds from each mention to its placeholder and to its final."""
-    began: dict[str, float] = {}
+    sent_at: dict[str, float] = {}
     for envelope in workspace.envelopes():
         if envelope["ts"] in asked:
-            began.setdefault(envelope["ts"], envelope["sent_at"])
-    signs: dict[str, float] = {}
+            sent_at.setdefault(envelope["ts"], envelope["sent_at"])
+    placeholders: dict[str, float] = {}
     finals: dict[str, float] = {}
     for call in calls:
-        said = payload(call["args"])
-        if not said:
+        metadata = payload(call["args"])
+        if not metadata:
             continue
-        question = said["question"]
-        moment = (call["at"] - began[question]) * 1000
+        question = metadata["question"]
+        elapsed_ms = (call["at"] - sent_at[question]) * 1000
         if call["method"] == "chat.postMessage":
-            signs.setdefault(question, moment)
-        if said["state"] == "final":
-            finals.setdefault(question, moment + call["seconds"] * 1000)
-    counted = Counter(len(found) for found in (began, signs, finals))
-    assert counted == {len(asked): 3}, counted  # noqa: S101
-    return list(signs.values()), list(finals.values())
+            placeholders.setdefault(question, elapsed_ms)
+        if metadata["state"] == "final":
+            finals.setdefault(question, elapsed_ms + call["seconds"] * 1000)
+    counts = Counter(len(found) for found in (sent_at, placeholders, finals))
+    assert counts == {len(asked): 3}, counts  # noqa: S101
+    return list(placeholders.values()), list(finals.values())
 
 
-def _final(message: dict[str, Any]) -> bool:
+def _is_final(message: dict[str, Any]) -> bool:
     return payload(message).get("state") == "final"
 
 
-def _resident(pid: int) -> float:
+def _read_resident_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / MEBIBYTE
+    return int(line.split()[1]) / KIB_PER_MIB

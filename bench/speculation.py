@@ -16,10 +16,10 @@ from typing import Any, Final
 import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
-from bench.code_edits import EDITS, QUESTIONS
-from bench.engine.checkpoint import MODEL
+from bench.code_edits import EDIT_QUESTIONS, OPEN_QUESTIONS
+from bench.engine.checkpoint import MODEL_CONFIG
 from contract.conversation import Speaker
-from demo.services import model
+from demo.services import find_model
 from worker.engine import Request, Sampling
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.attention.verify import probe
@@ -31,134 +31,149 @@ from worker.prompt.chat_encoder import Dialogue
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
-DRAFTED: Final = 8
-NEW: Final = 96
+NUM_SPECULATIVE_TOKENS: Final = 8
+MAX_NEW_TOKENS: Final = 96
 """Tokens of a reply at most."""
-POSITIONS: Final = 512
-BUDGET: Final = 128
+MAX_POSITIONS: Final = 512
+MAX_BATCHED_TOKENS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class RoundResult:
     """What one side took for some requests: CPU seconds, steps and new tokens."""
 
-    seconds: float
+    cpu_seconds: float
     steps: int
     tokens: int
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BenchmarkCase:
     """Requests for a model, so many at once."""
 
     model: Any
-    slots: Slots
+    kv_cache: Slots
     vocabulary: int
     requests: tuple[Request, ...]
-    together: int
+    concurrency: int
 
 
-def run(rounds: int) -> dict[str, list[tuple[Round, Round]]]:
+def measure_speculation(rounds: int) -> dict[str, list[tuple[RoundResult, RoundResult]]]:
     """Play each case without and with drafts `rounds` times in turns, on one thread of one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    found: dict[str, list[tuple[Round, Round]]] = {}
-    for name, case in _cases().items():
-        found[name] = []
-        _play(replace(case, requests=case.requests[:1]), 0)
+    results: dict[str, list[tuple[RoundResult, RoundResult]]] = {}
+    for name, case in _build_cases().items():
+        results[name] = []
+        _run_case(replace(case, requests=case.requests[:1]), 0)
         for number in range(rounds):
             # Who comes first changes from round to round: the machine may be at its own work.
-            order = (0, DRAFTED) if number % 2 else (DRAFTED, 0)
-            sides = {drafted: _play(case, drafted) for drafted in order}
-            (without, said), (drafting, drafted_said) = sides[0], sides[DRAFTED]
-            if said != drafted_said:
+            order = (0, NUM_SPECULATIVE_TOKENS) if number % 2 else (NUM_SPECULATIVE_TOKENS, 0)
+            sides = {drafted: _run_case(case, drafted) for drafted in order}
+            (plain, plain_replies), (drafting, drafted_replies) = (
+                sides[0],
+                sides[NUM_SPECULATIVE_TOKENS],
+            )
+            if plain_replies != drafted_replies:
                 raise RuntimeError(f"{name}: drafts have changed a reply")
-            found[name].append((without, drafting))
-            print(f"{name}, round {number + 1}: {without.seconds:.1f} s, {drafting.seconds:.1f} s")
-    return found
+            results[name].append((plain, drafting))
+            print(
+                f"{name}, round {number + 1}: {plain.cpu_seconds:.1f} s, {drafting.cpu_seconds:.1f} s"
+            )
+    return results
 
 
-def table(found: dict[str, list[tuple[Round, Round]]]) -> str:
+def format_speedups(results: dict[str, list[tuple[RoundResult, RoundResult]]]) -> str:
     """Return medians per case, and the median, lowest and highest of the ratios in each round."""
     lines = [
         "| replies | tokens | steps without, with | CPU s without, with | as fast |",
         "|---|---|---|---|---|",
     ]
-    for name, played in found.items():
-        without, drafting = (
-            statistics.median(sides[side].seconds for sides in played) for side in (0, 1)
+    for name, rounds in results.items():
+        plain, drafting = (
+            statistics.median(sides[side].cpu_seconds for sides in rounds) for side in (0, 1)
         )
-        first = played[0]
-        ratios = sorted(a.seconds / b.seconds for a, b in played)
+        first = rounds[0]
+        ratios = sorted(a.cpu_seconds / b.cpu_seconds for a, b in rounds)
         lines.append(
             f"| {name} | {first[0].tokens} | {first[0].steps}, {first[1].steps}"
-            f" | {without:.1f}, {drafting:.1f} | {statistics.median(ratios):.2f}×"
+            f" | {plain:.1f}, {drafting:.1f} | {statistics.median(ratios):.2f}×"
             f" ({ratios[0]:.2f} to {ratios[-1]:.2f}) |"
         )
     return "\n".join(lines)
 
 
-def _cases() -> dict[str, Case]:
-    file = model()
+def _build_cases() -> dict[str, BenchmarkCase]:
+    file = find_model()
     loaded = load(file, Options(model=str(file), slots=1), lambda _stage, _done: None)
     tokenizer = Tokenizer.load(loaded.about.directory)
     dialogue = Dialogue.load(loaded.about.directory, tokenizer, loaded.about.eos)
     chat = (
         loaded.network,
-        Slots(loaded.slots.layers, 8, POSITIONS),
+        Slots(loaded.slots.layers, 8, MAX_POSITIONS),
         loaded.about.vocabulary,
     )
 
-    def asked(questions: Sequence[str], temperature: float) -> tuple[Request, ...]:
+    def build_requests(questions: Sequence[str], temperature: float) -> tuple[Request, ...]:
         prompts = (dialogue.ids([Message(Speaker.USER, text)]) for text in questions)
         return tuple(
-            Request(str(n), prompt, Sampling(NEW, temperature, seed=n), dialogue.stop)
+            Request(str(n), prompt, Sampling(MAX_NEW_TOKENS, temperature, seed=n), dialogue.stop)
             for n, prompt in enumerate(prompts)
         )
 
     return {
-        "edits of code, one at a time": Case(*chat, asked(EDITS, 0), 1),
-        "the same at temperature 0.2": Case(*chat, asked(EDITS, 0.2), 1),
-        "edits of code, 4 at once": Case(*chat, asked(EDITS, 0), 4),
-        "open questions, one at a time": Case(*chat, asked(QUESTIONS, 0), 1),
-        "open questions, 4 at once": Case(*chat, asked(QUESTIONS, 0), 4),
-        "both, 8 at once": Case(*chat, asked(EDITS + QUESTIONS, 0), 8),
-        "nothing repeats, one at a time": _random(2, 1),
-        "nothing repeats, 8 at once": _random(8, 8),
+        "edits of code, one at a time": BenchmarkCase(*chat, build_requests(EDIT_QUESTIONS, 0), 1),
+        "the same at temperature 0.2": BenchmarkCase(*chat, build_requests(EDIT_QUESTIONS, 0.2), 1),
+        "edits of code, 4 at once": BenchmarkCase(*chat, build_requests(EDIT_QUESTIONS, 0), 4),
+        "open questions, one at a time": BenchmarkCase(*chat, build_requests(OPEN_QUESTIONS, 0), 1),
+        "open questions, 4 at once": BenchmarkCase(*chat, build_requests(OPEN_QUESTIONS, 0), 4),
+        "both, 8 at once": BenchmarkCase(
+            *chat, build_requests(EDIT_QUESTIONS + OPEN_QUESTIONS, 0), 8
+        ),
+        "nothing repeats, one at a time": _build_random_case(2, 1),
+        "nothing repeats, 8 at once": _build_random_case(8, 8),
     }
 
 
-def _random(count: int, together: int) -> Case:
+def _build_random_case(count: int, concurrency: int) -> BenchmarkCase:
     """Return sampled replies of random weights to random ids: there is nothing to draft."""
-    network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL))
+    network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL_CONFIG))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     prepack(network, 2**31)
-    dice = random.Random(count)  # noqa: S311 - repeatable, nothing secret
+    rng = random.Random(count)  # noqa: S311 - repeatable, nothing secret
     requests = tuple(
         Request(
             str(n),
-            tuple(dice.randrange(1, 49152) for _ in range(200)),
-            Sampling(NEW, temperature=1.5, top_p=1.0, seed=n),
+            tuple(rng.randrange(1, 49152) for _ in range(200)),
+            Sampling(MAX_NEW_TOKENS, temperature=1.5, top_p=1.0, seed=n),
         )
         for n in range(count)
     )
-    return Case(network, Slots(probe(network), together, POSITIONS), 49156, requests, together)
+    return BenchmarkCase(
+        network, Slots(probe(network), concurrency, MAX_POSITIONS), 49156, requests, concurrency
+    )
 
 
-def _play(case: Case, drafted: int) -> tuple[Round, dict[str, list[int]]]:
+def _run_case(
+    case: BenchmarkCase, num_speculative_tokens: int
+) -> tuple[RoundResult, dict[str, list[int]]]:
     """Answer all requests, `together` at once; return what it took, and the replies."""
     engine = Batching(
-        case.model, case.slots, vocabulary=case.vocabulary, budget=BUDGET, drafted=drafted
+        case.model,
+        case.kv_cache,
+        vocabulary=case.vocabulary,
+        budget=MAX_BATCHED_TOKENS,
+        drafted=num_speculative_tokens,
     )
-    said: dict[str, list[int]] = {request.id: [] for request in case.requests}
-    began = time.process_time()
-    for first in range(0, len(case.requests), case.together):
-        for request in case.requests[first : first + case.together]:
+    replies: dict[str, list[int]] = {request.id: [] for request in case.requests}
+    started_at = time.process_time()
+    for first in range(0, len(case.requests), case.concurrency):
+        for request in case.requests[first : first + case.concurrency]:
             engine.add(request)
         while engine.busy:
             for name, ids in engine.step().tokens.items():
-                said[name] += ids
-    took = time.process_time() - began
-    return Round(took, engine.steps, sum(map(len, said.values()))), said
+                replies[name] += ids
+    cpu_seconds = time.process_time() - started_at
+    return RoundResult(cpu_seconds, engine.steps, sum(map(len, replies.values()))), replies

@@ -9,87 +9,89 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from demo.console import Screen
-from demo.page_client import NoAnswerError, Page
+from demo.console import DemoConsole
+from demo.page_client import NoAnswerError, PageClient
 from demo.processes import REPOSITORY
-from demo.services import PORT, ModelMissingError
-from demo.stack import AlreadyRunningError, Stage, StageError
+from demo.services import DEFAULT_PORT, ModelMissingError
+from demo.stack import AlreadyRunningError, Stack, StackError
 from demo.valkey import ValkeyError
 
-FIRST: Final = "Write a Python function that checks whether a word is a palindrome."
-LOOK: Final = 1.0
+EXAMPLE_QUESTION: Final = "Write a Python function that checks whether a word is a palindrome."
+CHECK_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two looks at whether everything still runs."""
-INTERRUPTED: Final = 130
+EXIT_INTERRUPTED: Final = 130
 """Exit status of who was interrupted before the reply was there."""
-_told: Final = threading.Event()
+_stop_requested: Final = threading.Event()
 """Set once somebody wants the demo to end."""
-FAILURES: Final = (StageError, ValkeyError, ModelMissingError, NoAnswerError)
+EXPECTED_ERRORS: Final = (StackError, ValkeyError, ModelMissingError, NoAnswerError)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m demo", description="A Slack workspace with StarChat on this machine."
     )
     parser.add_argument("--ask", metavar="QUESTION", help="ask this, print the reply and end")
     parser.add_argument("--no-question", action="store_true", help="only start and wait")
-    parser.add_argument("--port", type=int, default=PORT, help="where the page is served")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the page is served")
     parser.add_argument(
         "--home", type=Path, default=REPOSITORY / ".demo", help="folder for data and logs"
     )
     return parser
 
 
-def main(arguments: list[str], screen: Screen) -> int:
+def main(arguments: list[str], console: DemoConsole) -> int:
     """Run the demo until it is interrupted, or until the one reply is there; return the status."""
-    wish = _parser().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, _request_stop)
     try:
-        with Stage(wish.home, wish.port) as stage:
-            return _shown(stage, wish, screen)
+        with Stack(options.home, options.port) as stack:
+            return _run_stack(stack, options, console)
     except AlreadyRunningError as running:
-        return _already(str(running), wish.ask, screen)
-    except FAILURES as error:
-        screen.say(f"demo: {error}")
+        return _use_running_demo(str(running), options.ask, console)
+    except EXPECTED_ERRORS as error:
+        console.print_line(f"demo: {error}")
     except KeyboardInterrupt:
-        screen.say("demo: stopped, nothing is left running")
-        return 0 if wish.ask is None else INTERRUPTED
+        console.print_line("demo: stopped, nothing is left running")
+        return 0 if options.ask is None else EXIT_INTERRUPTED
     return 1
 
 
-def _shown(stage: Stage, wish: argparse.Namespace, screen: Screen) -> int:
-    with screen.progress() as tell:
-        page = stage.start(tell)
-    if wish.ask is not None:
-        return _asked(page, wish.ask, screen, stage.check)
-    screen.say(f"\n  Open {page.address} in a browser. Ctrl-C stops everything.\n")
-    if not wish.no_question:
-        screen.question(FIRST)
-        _asked(page, FIRST, screen, stage.check)
-    while not _told.wait(LOOK):
-        stage.check()
+def _run_stack(stack: Stack, options: argparse.Namespace, console: DemoConsole) -> int:
+    with console.show_progress() as report_progress:
+        client = stack.start_services(report_progress)
+    if options.ask is not None:
+        return _print_reply(client, options.ask, console, stack.check_services)
+    console.print_line(f"\n  Open {client.address} in a browser. Ctrl-C stops everything.\n")
+    if not options.no_question:
+        console.show_question(EXAMPLE_QUESTION)
+        _print_reply(client, EXAMPLE_QUESTION, console, stack.check_services)
+    while not _stop_requested.wait(CHECK_INTERVAL_SECONDS):
+        stack.check_services()
     raise KeyboardInterrupt
 
 
-def _asked(
-    page: Page, question: str, screen: Screen, look: Callable[[], None] | None = None
+def _print_reply(
+    client: PageClient, question: str, console: DemoConsole, check: Callable[[], None] | None = None
 ) -> int:
-    reply = screen.reply(page.ask(question, look))
+    reply = console.show_reply(client.ask_question(question, check))
     return 0 if reply and reply.state == "final" else 1
 
 
-def _already(address: str, question: str | None, screen: Screen) -> int:
+def _use_running_demo(address: str, question: str | None, console: DemoConsole) -> int:
     if question is not None and address:
-        return _asked(Page(address), question, screen)
-    screen.say(f"demo: already running at {address}" if address else "demo: already starting")
+        return _print_reply(PageClient(address), question, console)
+    console.print_line(
+        f"demo: already running at {address}" if address else "demo: already starting"
+    )
     return 0 if question is None else 1
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
     # What is raised while Python cleans an object up is lost; this is not.
-    _told.set()
+    _stop_requested.set()
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], Screen()))
+    sys.exit(main(sys.argv[1:], DemoConsole()))

@@ -14,60 +14,60 @@ STYLES: Final = {"bold": "bold", "italic": "italic", "strike": "strike", "code":
 BULLETS: Final = ("•", "◦", "▪")
 
 
-def drawn(message: Json) -> RenderableType:
+def draw_message(message: Json) -> RenderableType:
     """Return a message as the terminal shows it; without blocks, its plain text."""
     blocks = message.get("blocks") or []
-    parts = [part for block in blocks for part in _block(block)]
+    parts = [part for block in blocks for part in _draw_block(block)]
     return Group(*parts) if parts else Text(str(message.get("text", "")))
 
 
-def _block(block: Json) -> Iterator[RenderableType]:
+def _draw_block(block: Json) -> Iterator[RenderableType]:
     match block.get("type"):
         case "rich_text":
             for element in block.get("elements", []):
-                yield _element(element)
+                yield _draw_element(element)
         case "context":
-            words = " ".join(str(part.get("text", "")) for part in block.get("elements", []))
-            yield Text(words, style="dim italic")
+            text = " ".join(str(part.get("text", "")) for part in block.get("elements", []))
+            yield Text(text, style="dim italic")
         case "section":
             yield Text(str((block.get("text") or {}).get("text", "")))
 
 
-def _element(element: Json) -> RenderableType:
+def _draw_element(element: Json) -> RenderableType:
     match element.get("type"):
         case "rich_text_preformatted":
-            return _code(_line(element).plain, str(element.get("language") or "text"))
+            return _draw_code(_draw_line(element).plain, str(element.get("language") or "text"))
         case "rich_text_list":
-            return _list(element)
+            return _draw_list(element)
         case "rich_text_quote":
-            return Padding(_line(element), (0, 0, 0, 2), style="italic")
+            return Padding(_draw_line(element), (0, 0, 0, 2), style="italic")
         case _:
-            return _line(element)
+            return _draw_line(element)
 
 
-def _code(text: str, language: str) -> RenderableType:
+def _draw_code(text: str, language: str) -> RenderableType:
     """Colour code without a frame or an indent, so that it can be copied as it is."""
     code = Syntax("", language, theme="ansi_dark").highlight(text.strip("\n"))
     code.rstrip()
     return Group("", code, "")
 
 
-def _list(element: Json) -> RenderableType:
+def _draw_list(element: Json) -> RenderableType:
     depth = int(element.get("indent", 0))
     ordered = element.get("style") == "ordered"
     first = int(element.get("offset", 0)) + 1
     items = []
     for number, item in enumerate(element.get("elements", []), first):
-        mark = f"{number}." if ordered else BULLETS[depth % len(BULLETS)]
-        items.append(Text("  " * depth + f" {mark} ") + _line(item))
+        marker = f"{number}." if ordered else BULLETS[depth % len(BULLETS)]
+        items.append(Text("  " * depth + f" {marker} ") + _draw_line(item))
     return Group(*items)
 
 
-def _line(element: Json) -> Text:
-    return Text.assemble(*(_piece(piece) for piece in element.get("elements", [])))
+def _draw_line(element: Json) -> Text:
+    return Text.assemble(*(_style_text(piece) for piece in element.get("elements", [])))
 
 
-def _piece(piece: Json) -> tuple[str, str]:
+def _style_text(piece: Json) -> tuple[str, str]:
     style = " ".join(STYLES[name] for name in piece.get("style") or {} if name in STYLES)
     match piece.get("type"):
         case "link":

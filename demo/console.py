@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from demo.blocks import drawn
+from demo.blocks import draw_message
 from demo.page_client import Reply
-from demo.stack import Told
+from demo.stack import ProgressCallback
 
 
-class Screen:
+class DemoConsole:
     """Talks to the person: the reply on standard output, everything else on standard error."""
 
     def __init__(self) -> None:
@@ -22,42 +22,42 @@ class Screen:
         self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False)
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Say one line."""
         self._err.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
-    def progress(self) -> Iterator[Told]:
+    def show_progress(self) -> Iterator[ProgressCallback]:
         """Show what is being waited for, and since when; where nobody watches, one line each."""
         if not self._err.is_terminal:
-            yield lambda what: self.say(f"demo: {what}")
+            yield lambda what: self.print_line(f"demo: {what}")
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=self._err, transient=True) as bar:
             task = bar.add_task("")
             yield lambda what: bar.reset(task, description=what)
 
-    def question(self, text: str) -> None:
+    def show_question(self, text: str) -> None:
         """Show what is asked."""
         self._err.print(Text.assemble(("Ada\n", "bold magenta"), f"@StarChat {text}\n"))
 
-    def reply(self, growing: Iterable[Reply]) -> Reply | None:
+    def show_reply(self, replies: Iterable[Reply]) -> Reply | None:
         """Show a reply while it grows, and leave it on the screen; return it as it ended."""
         last = None
         if not self._out.is_terminal:
-            for each in growing:
+            for each in replies:
                 last = each
-            self._out.print(_shown(last), soft_wrap=True)
+            self._out.print(_render_reply(last), soft_wrap=True)
             return last
         self._out.print(Text("StarChat", style="bold red"))
         with Live(Text("…", style="dim"), console=self._out, vertical_overflow="visible") as live:
             started = time.monotonic()
-            for last in growing:
-                live.update(_shown(last))
+            for last in replies:
+                live.update(_render_reply(last))
             seconds = time.monotonic() - started
-            live.update(Group(_shown(last), Text(f"{seconds:.1f} s", style="dim")))
+            live.update(Group(_render_reply(last), Text(f"{seconds:.1f} s", style="dim")))
         return last
 
 
-def _shown(reply: Reply | None) -> RenderableType:
-    return Group(*(drawn(message) for message in reply.messages)) if reply else Text("")
+def _render_reply(reply: Reply | None) -> RenderableType:
+    return Group(*(draw_message(message) for message in reply.messages)) if reply else Text("")

@@ -11,21 +11,23 @@ from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 
-PATIENCE: Final = 20.0
+CONNECT_TIMEOUT_SECONDS: Final = 20.0
 """Seconds to connect and to be let in."""
-TURN: Final = 0.5
+IDLE_INTERVAL_SECONDS: Final = 0.5
 """Seconds after which somebody who waits is told that nothing has happened."""
 
 
-class Stream:
+class EventStream:
     """Server-sent events from `address` + `path`, heard from the moment the block is entered."""
 
     def __init__(self, address: str, path: str) -> None:
         """Point at the stream; nothing is opened yet."""
-        self._connection = HTTPConnection(str(urlsplit(address).netloc), timeout=PATIENCE)
+        self._connection = HTTPConnection(
+            str(urlsplit(address).netloc), timeout=CONNECT_TIMEOUT_SECONDS
+        )
         self._path = path
-        self._heard: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._changes: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_events, daemon=True)
 
     def __enter__(self) -> Self:
         """Connect and listen. Raises `OSError` where nobody serves the stream."""
@@ -42,15 +44,15 @@ class Stream:
         """Hang up; the reader notices by itself."""
         if self._connection.sock is not None:
             self._connection.sock.shutdown(socket.SHUT_RDWR)
-        self._reader.join(PATIENCE)
+        self._reader.join(CONNECT_TIMEOUT_SECONDS)
         self._response.close()
         self._connection.close()
 
-    def changes(self) -> Iterator[Json | None]:
+    def iterate_changes(self) -> Iterator[Json | None]:
         """Yield each change, and `None` whenever nothing came for a moment; ends with the page."""
         while True:
             try:
-                change = self._heard.get(timeout=TURN)
+                change = self._changes.get(timeout=IDLE_INTERVAL_SECONDS)
             except queue.Empty:
                 yield None
                 continue
@@ -58,12 +60,12 @@ class Stream:
                 return
             yield change
 
-    def _read(self) -> None:
+    def _read_events(self) -> None:
         try:
             for line in self._response:
                 if line.startswith(b"data: "):
-                    self._heard.put(json.loads(line.removeprefix(b"data: ")))
+                    self._changes.put(json.loads(line.removeprefix(b"data: ")))
         except (OSError, HTTPException):
             pass
         finally:
-            self._heard.put(None)
+            self._changes.put(None)

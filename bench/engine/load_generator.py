@@ -8,61 +8,61 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench.engine.workload import Wish
+from bench.engine.workload import RequestSpec
 
-STATUS: Final = Path("/proc/self/status")
-FORGET: Final = Path("/proc/self/clear_refs")
+STATUS_FILE: Final = Path("/proc/self/status")
+CLEAR_REFS_FILE: Final = Path("/proc/self/clear_refs")
 """Writing 5 there makes the kernel forget the highest memory so far (see `man proc`)."""
 
 
-class Peer(Protocol):
+class BenchmarkEngine(Protocol):
     """One engine with the model loaded, and a way to let it go on a little."""
 
-    streams: bool
+    streams_tokens: bool
     """Whether tokens are seen one by one, and not all at a reply's end."""
 
     @property
-    def busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether any request is not over."""
         ...
 
-    def add(self, wish: Wish) -> None:
+    def add_request(self, request: RequestSpec) -> None:
         """Take a request in; greedy, and no end but its length."""
         ...
 
-    def step(self) -> Sequence[tuple[str, int]]:
+    def run_step(self) -> Sequence[tuple[str, int]]:
         """Go on until something is there: new tokens with the names of their requests."""
         ...
 
-    def close(self) -> None:
+    def close_engine(self) -> None:
         """End whatever runs beside the caller."""
         ...
 
 
-class Clock:
+class CpuClock:
     """CPU seconds of this process, and the time until the next arrival where it has no work."""
 
     def __init__(self) -> None:
-        self._began = time.process_time()
-        self._skipped = 0.0
+        self._started_at = time.process_time()
+        self._skipped_seconds = 0.0
 
     @property
-    def worked(self) -> float:
+    def cpu_seconds(self) -> float:
         """CPU seconds so far."""
-        return time.process_time() - self._began
+        return time.process_time() - self._started_at
 
     @property
-    def now(self) -> float:
+    def elapsed_seconds(self) -> float:
         """Seconds since the beginning."""
-        return self.worked + self._skipped
+        return self.cpu_seconds + self._skipped_seconds
 
     def skip_to(self, moment: float) -> None:
         """Let the time until a moment pass at once."""
-        self._skipped += max(0.0, moment - self.now)
+        self._skipped_seconds += max(0.0, moment - self.elapsed_seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class RunResult:
     """
     How one peer did: CPU seconds, and seconds of the clock.
 
@@ -70,68 +70,75 @@ class Played:
     reply (none where replies are seen whole), `memory` the most MiB that the process had.
     """
 
-    seconds: float
-    firsts: list[float]
-    gaps: list[float]
-    memory: float
+    cpu_seconds: float
+    first_token_seconds: list[float]
+    token_gap_seconds: list[float]
+    peak_memory_mib: float
 
 
-def play(peer: Peer, wishes: Sequence[Wish]) -> tuple[Played, dict[str, list[int]]]:
+def run_requests(
+    engine: BenchmarkEngine, requests: Sequence[RequestSpec]
+) -> tuple[RunResult, dict[str, list[int]]]:
     """Let a peer answer all requests as they arrive; also returns the replies."""
-    coming = deque(sorted(wishes, key=lambda wish: wish.at))
-    moments: dict[str, list[float]] = {wish.name: [] for wish in wishes}
-    replies: dict[str, list[int]] = {wish.name: [] for wish in wishes}
-    _forget_peak()
-    clock = Clock()
-    while coming or peer.busy:
-        if not peer.busy:
-            clock.skip_to(coming[0].at)
-        while coming and coming[0].at <= clock.now:
-            peer.add(coming.popleft())
-        found = peer.step()
-        now = clock.now
-        for name, token in found:
-            moments[name].append(now)
+    pending = deque(sorted(requests, key=lambda wish: wish.arrival_seconds))
+    token_times: dict[str, list[float]] = {wish.request_id: [] for wish in requests}
+    replies: dict[str, list[int]] = {wish.request_id: [] for wish in requests}
+    _reset_peak_memory()
+    clock = CpuClock()
+    while pending or engine.has_work:
+        if not engine.has_work:
+            clock.skip_to(pending[0].arrival_seconds)
+        while pending and pending[0].arrival_seconds <= clock.elapsed_seconds:
+            engine.add_request(pending.popleft())
+        tokens = engine.run_step()
+        now = clock.elapsed_seconds
+        for name, token in tokens:
+            token_times[name].append(now)
             replies[name].append(token)
-    seconds = clock.worked
-    firsts = [moments[wish.name][0] - wish.at for wish in wishes]
+    seconds = clock.cpu_seconds
+    firsts = [token_times[wish.request_id][0] - wish.arrival_seconds for wish in requests]
     gaps = [
         after - before
-        for seen in moments.values()
+        for seen in token_times.values()
         for before, after in pairwise(seen)
-        if peer.streams
+        if engine.streams_tokens
     ]
-    return Played(seconds, firsts, gaps, _peak()), replies
+    return RunResult(seconds, firsts, gaps, _read_peak_memory_mib()), replies
 
 
-def play_thread(
-    peer: Peer, said: Sequence[tuple[int, ...]], new: int, thread: str
-) -> tuple[Played, dict[str, list[int]]]:
+def run_thread(
+    engine: BenchmarkEngine,
+    messages: Sequence[tuple[int, ...]],
+    max_new_tokens: int,
+    thread_id: str,
+) -> tuple[RunResult, dict[str, list[int]]]:
     """Let a peer answer turn by turn; each prompt is all that was said before, both sides."""
-    past: tuple[int, ...] = ()
+    prompt_ids: tuple[int, ...] = ()
     seconds, firsts, gaps, memory = 0.0, [], [], 0.0
     replies: dict[str, list[int]] = {}
-    for number, message in enumerate(said):
-        past += message
-        played, found = play(peer, [Wish(str(number), past, new, thread=thread)])
-        past += tuple(found[str(number)])
+    for number, message in enumerate(messages):
+        prompt_ids += message
+        result, found = run_requests(
+            engine, [RequestSpec(str(number), prompt_ids, max_new_tokens, thread_id=thread_id)]
+        )
+        prompt_ids += tuple(found[str(number)])
         replies |= found
-        seconds += played.seconds
-        firsts += played.firsts
-        gaps += played.gaps
-        memory = max(memory, played.memory)
-    return Played(seconds, firsts, gaps, memory), replies
+        seconds += result.cpu_seconds
+        firsts += result.first_token_seconds
+        gaps += result.token_gap_seconds
+        memory = max(memory, result.peak_memory_mib)
+    return RunResult(seconds, firsts, gaps, memory), replies
 
 
-def _forget_peak() -> None:
+def _reset_peak_memory() -> None:
     try:
-        FORGET.write_text("5", "ascii")
+        CLEAR_REFS_FILE.write_text("5", "ascii")
     except OSError:
         return  # not allowed everywhere; then the peak is that of the whole life so far
 
 
-def _peak() -> float:
+def _read_peak_memory_mib() -> float:
     line = next(
-        line for line in STATUS.read_text("ascii").splitlines() if line.startswith("VmHWM:")
+        line for line in STATUS_FILE.read_text("ascii").splitlines() if line.startswith("VmHWM:")
     )
     return int(line.split()[1]) / 1024

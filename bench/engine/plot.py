@@ -5,7 +5,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from bench.engine import report
-from bench.engine.runner import Found
+from bench.engine.runner import BenchmarkResults
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 720, 420, 60, 50, 30, 130
 COLOURS: Final = {
@@ -19,57 +19,61 @@ COLOURS: Final = {
 STYLE: Final = "font-family='sans-serif' font-size='12'"
 
 
-def plot(found: Found) -> str:
+def draw_plot(results: BenchmarkResults) -> str:
     """Return the drawing for requests that arrive at once; empty where none did."""
-    counts = list(found.plays.get("burst", {}))
+    counts = list(results.runs.get("burst", {}))
     if not counts:
         return ""
     lines: dict[str, list[tuple[int, float]]] = {}
     for count in counts:
-        for name in found.plays["burst"][count]:
-            point = (count, report.speed(found, "burst", count, name))
+        for name in results.runs["burst"][count]:
+            point = (count, report.compute_speed(results, "burst", count, name))
             lines.setdefault(name, []).append(point)
     scale = _Scale(max(counts), max(speed for line in lines.values() for _, speed in line))
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' {STYLE}>",
         f"<rect width='{WIDTH}' height='{HEIGHT}' fill='white'/>",
         f"<text x='{LEFT}' y='18'>tokens in a CPU second, requests that arrive at once</text>",
-        *scale.grid(counts),
+        *scale.draw_grid(counts),
     ]
     for name, line in lines.items():
-        parts += _line(name, [(scale.x(count), scale.y(speed)) for count, speed in line])
+        parts += _draw_series(
+            name, [(scale.map_count(count), scale.map_speed(speed)) for count, speed in line]
+        )
     return "\n".join([*parts, "</svg>", ""])
 
 
 class _Scale:
     """Where a number of requests (logarithmic) and of tokens a second (from 0) lies."""
 
-    def __init__(self, most: int, fastest: float) -> None:
-        self._octaves = max(1.0, math.log2(most))
-        self._step = next(step for step in (5, 10, 20, 50, 100, 1000) if fastest / step <= 8)
-        self._top = self._step * math.ceil(fastest / self._step)
+    def __init__(self, max_count: int, max_speed: float) -> None:
+        self._octaves = max(1.0, math.log2(max_count))
+        self._step = next(step for step in (5, 10, 20, 50, 100, 1000) if max_speed / step <= 8)
+        self._top = self._step * math.ceil(max_speed / self._step)
 
-    def x(self, count: int) -> float:
+    def map_count(self, count: int) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * math.log2(count) / self._octaves
 
-    def y(self, speed: float) -> float:
+    def map_speed(self, speed: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * speed / self._top
 
-    def grid(self, counts: list[int]) -> list[str]:
+    def draw_grid(self, counts: list[int]) -> list[str]:
         parts = []
         for speed in range(0, self._top + 1, self._step):
-            y = self.y(speed)
+            y = self.map_speed(speed)
             parts.append(f"<path d='M{LEFT} {y:.1f}H{WIDTH - RIGHT}' stroke='#dddddd'/>")
             parts.append(f"<text x='{LEFT - 8}' y='{y + 4:.1f}' text-anchor='end'>{speed}</text>")
         for count in counts:
-            place = f"x='{self.x(count):.1f}' y='{HEIGHT - BOTTOM + 18}' text-anchor='middle'"
-            parts.append(f"<text {place}>{count}</text>")
+            position = (
+                f"x='{self.map_count(count):.1f}' y='{HEIGHT - BOTTOM + 18}' text-anchor='middle'"
+            )
+            parts.append(f"<text {position}>{count}</text>")
         middle = (LEFT + WIDTH - RIGHT) / 2
         parts.append(f"<text x='{middle}' y='{HEIGHT - 10}' text-anchor='middle'>requests</text>")
         return parts
 
 
-def _line(name: str, points: list[tuple[float, float]]) -> list[str]:
+def _draw_series(name: str, points: list[tuple[float, float]]) -> list[str]:
     colour = COLOURS[name]
     x, y = points[-1]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -4,35 +4,37 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from bench.engine import workload
-from bench.engine.load_generator import Played
-from bench.engine.runner import ARRIVALS, Found
+from bench.engine.load_generator import RunResult
+from bench.engine.runner import ARRIVAL_GENERATORS, BenchmarkResults
 
-OURS = "ours"
+OWN_ENGINE = "ours"
 
 
-def tables(found: Found) -> str:
+def render_report(results: BenchmarkResults) -> str:
     """Return a table for each way to arrive, and one for the turns of a thread."""
     parts = [
-        f"### {title}\n\n{plays(found, arrivals)}"
+        f"### {title}\n\n{render_arrival_table(results, arrivals)}"
         for arrivals, title in (
             ("burst", "All at once"),
-            ("poisson", f"A Poisson stream of {workload.RATE} requests a second"),
+            ("poisson", f"A Poisson stream of {workload.ARRIVALS_PER_SECOND} requests a second"),
         )
-        if found.plays.get(arrivals)
+        if results.runs.get(arrivals)
     ]
-    if found.threads:
-        parts.append(f"### A thread of {workload.TURNS} turns\n\n{turns(found)}")
+    if results.threads:
+        parts.append(
+            f"### A thread of {workload.NUM_TURNS} turns\n\n{render_thread_table(results)}"
+        )
     return "\n\n".join(parts)
 
 
-def plays(found: Found, arrivals: str) -> str:
+def render_arrival_table(results: BenchmarkResults, arrivals: str) -> str:
     """
     Return medians over the rounds, and medians of the ratios to ours within each round.
 
     Seconds are CPU seconds; gaps are percentiles over all rounds together.
     """
     lines = [
-        _row(
+        _format_row(
             "requests",
             "engine",
             "tokens/s",
@@ -43,66 +45,78 @@ def plays(found: Found, arrivals: str) -> str:
         ),
         "|---|---|---|---|---|---|---|",
     ]
-    for count, peers in found.plays[arrivals].items():
-        for name, rounds in peers.items():
+    for count, engines in results.runs[arrivals].items():
+        for name, rounds in engines.items():
             lines.append(
-                _row(
+                _format_row(
                     str(count),
                     name,
-                    f"{speed(found, arrivals, count, name):.1f}",
-                    "" if name == OURS else f"{ratio(rounds, peers.get(OURS, rounds)):.2f}×",
-                    f"{_median(rounds, lambda played: statistics.mean(played.firsts)):.2f}",
-                    _gaps(rounds),
-                    f"{max(played.memory for played in rounds):.0f}",
+                    f"{compute_speed(results, arrivals, count, name):.1f}",
+                    ""
+                    if name == OWN_ENGINE
+                    else f"{compute_speed_ratio(rounds, engines.get(OWN_ENGINE, rounds)):.2f}×",
+                    f"{_compute_median(rounds, lambda played: statistics.mean(played.first_token_seconds)):.2f}",
+                    _format_gaps(rounds),
+                    f"{max(played.peak_memory_mib for played in rounds):.0f}",
                 )
             )
     return "\n".join(lines)
 
 
-def turns(found: Found) -> str:
+def render_thread_table(results: BenchmarkResults) -> str:
     """Return the CPU seconds to the first token of each turn, medians over the rounds."""
-    first = f"first token of turn 1 … {workload.TURNS}, s"
+    heading = f"first token of turn 1 … {workload.NUM_TURNS}, s"
     lines = [
-        _row("engine", first, f"turn {workload.TURNS} beside ours", "whole thread, s"),
+        _format_row("engine", heading, f"turn {workload.NUM_TURNS} beside ours", "whole thread, s"),
         "|---" * 4,
     ]
     lines[-1] += "|"
-    last = _median(found.threads.get(OURS, []), lambda played: played.firsts[-1])
-    for name, rounds in found.threads.items():
+    own_last_turn = _compute_median(
+        results.threads.get(OWN_ENGINE, []), lambda played: played.first_token_seconds[-1]
+    )
+    for name, rounds in results.threads.items():
         firsts = [
-            statistics.median(turns) for turns in zip(*(p.firsts for p in rounds), strict=True)
+            statistics.median(turns)
+            for turns in zip(*(p.first_token_seconds for p in rounds), strict=True)
         ]
-        beside = "" if name == OURS or not last else f"{firsts[-1] / last:.1f}×"
-        whole = _median(rounds, lambda played: played.seconds)
-        lines.append(_row(name, " ".join(f"{f:.2f}" for f in firsts), beside, f"{whole:.1f}"))
+        ratio_to_ours = (
+            "" if name == OWN_ENGINE or not own_last_turn else f"{firsts[-1] / own_last_turn:.1f}×"
+        )
+        total = _compute_median(rounds, lambda played: played.cpu_seconds)
+        lines.append(
+            _format_row(name, " ".join(f"{f:.2f}" for f in firsts), ratio_to_ours, f"{total:.1f}")
+        )
     return "\n".join(lines)
 
 
-def speed(found: Found, arrivals: str, count: int, name: str) -> float:
+def compute_speed(results: BenchmarkResults, arrivals: str, count: int, name: str) -> float:
     """Return a peer's median of tokens in a CPU second."""
-    rounds = found.plays[arrivals][count][name]
-    asked = [
-        workload.tokens(ARRIVALS[arrivals](count, 1000 * count + n)) for n in range(len(rounds))
+    rounds = results.runs[arrivals][count][name]
+    num_tokens = [
+        workload.count_reply_tokens(ARRIVAL_GENERATORS[arrivals](count, 1000 * count + n))
+        for n in range(len(rounds))
     ]
-    return statistics.median(t / p.seconds for t, p in zip(asked, rounds, strict=True))
+    return statistics.median(t / p.cpu_seconds for t, p in zip(num_tokens, rounds, strict=True))
 
 
-def ratio(theirs: Sequence[Played], ours: Sequence[Played]) -> float:
+def compute_speed_ratio(theirs: Sequence[RunResult], ours: Sequence[RunResult]) -> float:
     """Return the median over the rounds of their CPU seconds to ours."""
-    return statistics.median(t.seconds / o.seconds for t, o in zip(theirs, ours, strict=True))
+    return statistics.median(
+        t.cpu_seconds / o.cpu_seconds for t, o in zip(theirs, ours, strict=True)
+    )
 
 
-def _median(rounds: Sequence[Played], of: Callable[[Played], float]) -> float:
-    return statistics.median(map(of, rounds)) if rounds else 0.0
+def _compute_median(rounds: Sequence[RunResult], metric: Callable[[RunResult], float]) -> float:
+    return statistics.median(map(metric, rounds)) if rounds else 0.0
 
 
-def _gaps(rounds: Sequence[Played]) -> str:
-    gaps = [1000 * gap for played in rounds for gap in played.gaps]
+def _format_gaps(rounds: Sequence[RunResult]) -> str:
+    gaps = [1000 * gap for played in rounds for gap in played.token_gap_seconds]
     if len(gaps) < 2:
         return "whole replies"
     hundredths = statistics.quantiles(gaps, n=100)
     return f"{hundredths[49]:.0f} / {hundredths[98]:.0f}"
 
 
-def _row(*cells: str) -> str:
+def _format_row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"

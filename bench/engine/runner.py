@@ -11,58 +11,62 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engine import environment, workload
-from bench.engine.checkpoint import MODEL, TINY, checkpoint
-from bench.engine.load_generator import Played
+from bench.engine.checkpoint import MODEL_CONFIG, TINY_MODEL_CONFIG, ensure_checkpoint
+from bench.engine.load_generator import RunResult
 
-PEERS: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
-OWN_ENVIRONMENT: Final = tuple(environment.PACKAGES)
-ONE_BY_ONE: Final = ("pipeline", "static")
-MOST_ONE_BY_ONE: Final = 32
+ENGINES: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours")
+ISOLATED_ENGINES: Final = tuple(environment.ENGINE_PACKAGES)
+BLOCKING_ENGINES: Final = ("pipeline", "static")
+MAX_BLOCKING_REQUESTS: Final = 32
 """More requests at once only take these longer, and they take longest."""
-ARRIVALS: Final = {"burst": workload.burst, "poisson": workload.poisson}
+ARRIVAL_GENERATORS: Final = {"burst": workload.draw_burst, "poisson": workload.draw_poisson_stream}
 REPOSITORY: Final = Path(__file__).parents[2]
-AGAIN: Final = "ours, thread read again"
+UNCACHED_ENGINE: Final = "ours, no prefix cache"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchmarkPlan:
     """What is played. `poisson` and `counts` are numbers of requests."""
 
-    peers: tuple[str, ...]
-    counts: tuple[int, ...]
-    poisson: tuple[int, ...]
-    threads: bool
+    engines: tuple[str, ...]
+    burst_counts: tuple[int, ...]
+    poisson_counts: tuple[int, ...]
+    include_threads: bool
     rounds: int
-    tiny: bool = False
+    use_tiny_model: bool = False
 
     @property
-    def plays(self) -> list[tuple[str, int]]:
+    def workloads(self) -> list[tuple[str, int]]:
         """How requests arrive, and how many."""
-        return [("burst", n) for n in self.counts] + [("poisson", n) for n in self.poisson]
+        return [("burst", n) for n in self.burst_counts] + [
+            ("poisson", n) for n in self.poisson_counts
+        ]
 
     @property
-    def ids(self) -> int:
+    def token_id_limit(self) -> int:
         """Prompts have ids below this."""
-        return 500 if self.tiny else workload.IDS[1]
+        return 500 if self.use_tiny_model else workload.TOKEN_ID_RANGE[1]
 
 
 @dataclass(slots=True)
-class Found:
+class BenchmarkResults:
     """All rounds of all peers; the rounds of one play are in the same order for each peer."""
 
-    plays: dict[str, dict[int, dict[str, list[Played]]]]
+    runs: dict[str, dict[int, dict[str, list[RunResult]]]]
     """By arrivals, number of requests and peer."""
-    threads: dict[str, list[Played]]
+    threads: dict[str, list[RunResult]]
 
 
-class Process:
+class EngineProcess:
     """A peer in a process of its own."""
 
     def __init__(self, name: str, directory: Path, slots: int) -> None:
         self.name = name
-        python = environment.python(name) if name in OWN_ENVIRONMENT else Path(sys.executable)
+        python = (
+            environment.ensure_python(name) if name in ISOLATED_ENGINES else Path(sys.executable)
+        )
         core = max(os.sched_getaffinity(0))
-        self._child = subprocess.Popen(
+        self._process = subprocess.Popen(
             [python, "-m", "bench.engine.child", name, directory, str(slots), str(core)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -71,93 +75,108 @@ class Process:
             cwd=REPOSITORY,
         )
 
-    def ready(self) -> None:
+    def wait_until_ready(self) -> None:
         """Wait until the model is loaded and warm."""
-        self._read()
+        self._receive_result()
 
-    def play(self, asked: dict[str, Any]) -> Played:
+    def run_command(self, command: dict[str, Any]) -> RunResult:
         """Send one line and wait for the one that answers it."""
-        assert self._child.stdin is not None  # noqa: S101
-        self._child.stdin.write(json.dumps(asked) + "\n")
-        self._child.stdin.flush()
-        return Played(**self._read())
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return RunResult(**self._receive_result())
 
-    def _read(self) -> dict[str, Any]:
-        assert self._child.stdout is not None  # noqa: S101
-        line = self._child.stdout.readline()
+    def _receive_result(self) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101
+        line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"bench engine: {self.name} ended; see what it says on a terminal")
-        read: dict[str, Any] = json.loads(line)
-        return read
+        result: dict[str, Any] = json.loads(line)
+        return result
 
-    def close(self) -> None:
+    def close_process(self) -> None:
         """Let the process end, and end it where it does not."""
-        assert self._child.stdin is not None  # noqa: S101
-        self._child.stdin.close()
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
         try:
-            self._child.wait(30)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
-def run(plan: Plan) -> Found:
+def run_plan(plan: BenchmarkPlan) -> BenchmarkResults:
     """Play every count by every peer `rounds` times, a round of all before the next one."""
-    found = Found({}, {})
-    with _processes(plan) as processes:
-        for arrivals, count in plan.plays:
+    results = BenchmarkResults({}, {})
+    with _start_processes(plan) as processes:
+        for arrivals, count in plan.workloads:
             for number in range(plan.rounds):
-                _round(found, processes, plan, (arrivals, count, number))
-        for number in range(plan.rounds if plan.threads else 0):
-            _threads(found, processes, plan, number)
-    return found
+                _run_round(results, processes, plan, (arrivals, count, number))
+        for number in range(plan.rounds if plan.include_threads else 0):
+            _run_threads(results, processes, plan, number)
+    return results
 
 
 @contextmanager
-def _processes(plan: Plan) -> Iterator[list[Process]]:
-    directory = checkpoint(TINY if plan.tiny else MODEL)
-    slots = max(*plan.counts, *plan.poisson, 1)
+def _start_processes(plan: BenchmarkPlan) -> Iterator[list[EngineProcess]]:
+    directory = ensure_checkpoint(TINY_MODEL_CONFIG if plan.use_tiny_model else MODEL_CONFIG)
+    slots = max(*plan.burst_counts, *plan.poisson_counts, 1)
     with ExitStack() as stack:
         processes = []
-        for name in plan.peers:
-            processes.append(Process(name, directory, slots))
+        for name in plan.engines:
+            processes.append(EngineProcess(name, directory, slots))
             stack.callback(processes[-1].close)
         for process in processes:
             process.ready()
-            _say(f"{process.name} is loaded")
+            _print_progress(f"{process.name} is loaded")
         yield processes
 
 
-def _round(
-    found: Found, processes: Sequence[Process], plan: Plan, what: tuple[str, int, int]
+def _run_round(
+    results: BenchmarkResults,
+    processes: Sequence[EngineProcess],
+    plan: BenchmarkPlan,
+    workload: tuple[str, int, int],
 ) -> None:
-    arrivals, count, number = what
-    wishes = ARRIVALS[arrivals](count, 1000 * count + number, most=plan.ids)
-    asked = {"wishes": [asdict(wish) for wish in wishes]}
+    arrivals, count, number = workload
+    requests = ARRIVAL_GENERATORS[arrivals](count, 1000 * count + number, most=plan.token_id_limit)
+    command = {"requests": [asdict(wish) for wish in requests]}
     for process in processes:
-        if process.name in ONE_BY_ONE and (arrivals != "burst" or count > MOST_ONE_BY_ONE):
+        if process.name in BLOCKING_ENGINES and (
+            arrivals != "burst" or count > MAX_BLOCKING_REQUESTS
+        ):
             continue
-        played = process.play(asked)
-        counts = found.plays.setdefault(arrivals, {})
-        counts.setdefault(count, {}).setdefault(process.name, []).append(played)
-        _say(f"{arrivals} of {count}, round {number + 1}, {process.name}: {played.seconds:.1f} s")
+        result = process.run_command(command)
+        counts = results.runs.setdefault(arrivals, {})
+        counts.setdefault(count, {}).setdefault(process.name, []).append(result)
+        _print_progress(
+            f"{arrivals} of {count}, round {number + 1}, {process.name}: {result.cpu_seconds:.1f} s"
+        )
 
 
-def _threads(found: Found, processes: Sequence[Process], plan: Plan, number: int) -> None:
-    said = workload.messages(number, most=plan.ids)
+def _run_threads(
+    results: BenchmarkResults, processes: Sequence[EngineProcess], plan: BenchmarkPlan, number: int
+) -> None:
+    messages = workload.draw_thread_messages(number, most=plan.token_id_limit)
     for process in processes:
-        if process.name in ONE_BY_ONE:
+        if process.name in BLOCKING_ENGINES:
             continue
-        kept = {process.name: f"thread-{number}"}
+        thread_ids = {process.name: f"thread-{number}"}
         if process.name == "ours":
-            kept = {AGAIN: "", "ours": f"thread-{number}"}
-        for name, thread in kept.items():
-            played = process.play({"said": said, "new": workload.ANSWER, "thread": thread})
-            found.threads.setdefault(name, []).append(played)
-            _say(f"a thread, round {number + 1}, {name}: {played.seconds:.1f} s")
+            thread_ids = {UNCACHED_ENGINE: "", "ours": f"thread-{number}"}
+        for name, thread in thread_ids.items():
+            result = process.run_command(
+                {
+                    "messages": messages,
+                    "max_new_tokens": workload.ANSWER_TOKENS,
+                    "thread_id": thread,
+                }
+            )
+            results.threads.setdefault(name, []).append(result)
+            _print_progress(f"a thread, round {number + 1}, {name}: {result.cpu_seconds:.1f} s")
 
 
-def _say(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

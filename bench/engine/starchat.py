@@ -24,7 +24,7 @@ from worker.engine.cuda_graphs.runner import Graphs, Record
 from worker.engine.cuda_graphs.shapes import Buckets
 from worker.engine.loading.cpu_linear import prepack
 
-GEOMETRY: Final[dict[str, Any]] = {
+STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
     "n_positions": 8192,
     "n_embd": 6144,
@@ -37,172 +37,194 @@ GEOMETRY: Final[dict[str, Any]] = {
     "eos_token_id": 0,
 }
 """15.5 billion weights; 31 GB in bfloat16."""
-LOADS: Final = ((1, 128), (1, 1024), (1, 8000), (8, 1024), (32, 1024), (64, 1024))
+WORKLOADS: Final = ((1, 128), (1, 1024), (1, 8000), (8, 1024), (32, 1024), (64, 1024))
 """Requests and the tokens of each one's prompt."""
-SLOTS: Final = 64
+NUM_SLOTS: Final = 64
 """As many as the largest load has; a small one has idle slots beside it, as a worker has."""
-BUDGET: Final = 512
+MAX_BATCHED_TOKENS: Final = 512
 """Tokens in a step, as a worker's on a GPU."""
-STEPS: Final = 64
+TIMED_STEPS: Final = 64
 """Tokens of each request that are timed."""
-WARMING: Final = 8
+WARMUP_STEPS: Final = 8
 """Steps before them, in which what is to be recorded is."""
-MODES: Final = ("eager", "recorded", "compiled")
+MODES: Final = ("eager", "cuda_graphs", "compiled")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class BenchmarkConfig:
     """
     A model's geometry and what it is to do, where, and at how many bytes a second.
 
     `begin` begins a set of recorded steps; `told` is filled with what the engine went without.
     """
 
-    geometry: dict[str, Any]
+    model_config: dict[str, Any]
     device: torch.device
     dtype: torch.dtype
-    loads: Sequence[tuple[int, int]]
-    slots: int
-    steps: int
-    bandwidth: float
-    begin: Callable[[], Record]
+    workloads: Sequence[tuple[int, int]]
+    num_slots: int
+    timed_steps: int
+    bytes_per_second: float
+    start_capture: Callable[[], Record]
     modes: Sequence[str] = MODES
-    told: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class Throughput:
     """Tokens a second of reading and of growing, and how many each request held meanwhile."""
 
-    read: float
-    grown: float
-    held: float
+    prefill_tokens_per_second: float
+    decode_tokens_per_second: float
+    mean_kv_tokens: float
 
 
 def main() -> str:
     """Measure on this machine's GPU. Ends with one line where there is none that is known."""
     if not torch.cuda.is_available():
         raise SystemExit("bench engine: --starchat needs a CUDA device, and there is none")
-    card = torch.cuda.get_device_name()
-    speed = roofline.bandwidth(card)
-    if speed is None:
-        raise SystemExit(f"bench engine: the memory bandwidth of {card} is not in roofline.py")
+    gpu_name = torch.cuda.get_device_name()
+    bytes_per_second = roofline.find_bandwidth(gpu_name)
+    if bytes_per_second is None:
+        raise SystemExit(f"bench engine: the memory bandwidth of {gpu_name} is not in roofline.py")
     device = torch.device("cuda", torch.cuda.current_device())
-    begin = partial(recorder, device)
-    setting = Setting(GEOMETRY, device, torch.bfloat16, LOADS, SLOTS, STEPS, speed, begin)
-    return f"{card}, {speed / 1e12:.2f} TB/s, bfloat16\n\n{table(setting)}"
+    start_capture = partial(recorder, device)
+    config = BenchmarkConfig(
+        STARCHAT_CONFIG,
+        device,
+        torch.bfloat16,
+        WORKLOADS,
+        NUM_SLOTS,
+        TIMED_STEPS,
+        bytes_per_second,
+        start_capture,
+    )
+    return (
+        f"{gpu_name}, {bytes_per_second / 1e12:.2f} TB/s, bfloat16\n\n{format_throughput(config)}"
+    )
 
 
-def table(setting: Setting) -> str:
+def format_throughput(config: BenchmarkConfig) -> str:
     """Build the model and return its figures as a Markdown table, with what it went without."""
-    network = _network(setting)
-    layers = probe(network)
+    model = _build_model(config)
+    layers = probe(model)
     # Mode by mode, for what is compiled leaves its traces in torch.
-    timed = [
-        [_timed(_run(network, layers, setting, load, mode), *load) for load in setting.loads]
-        for mode in setting.modes
+    throughputs = [
+        [
+            _time_engine(_build_engine(model, layers, config, workload, mode), *workload)
+            for workload in config.workloads
+        ]
+        for mode in config.modes
     ]
-    modes = ", ".join(setting.modes)
+    modes = ", ".join(config.modes)
     lines = [
         f"| requests | prompt, tokens | tokens/s: {modes} | limit, tokens/s | prompts, tokens/s |",
         "|---|---|---|---|---|",
     ]
-    for (count, length), *found in zip(setting.loads, *timed, strict=True):
-        load, size = (count, round(found[0].held)), setting.dtype.itemsize
-        most = roofline.limit(network.config, size, load, setting.bandwidth)
-        grown = ", ".join(f"{one.grown:.1f} ({one.grown / most:.0%})" for one in found)
-        read = max(one.read for one in found)
-        lines.append(f"| {count} | {length} | {grown} | {most:.1f} | {read:.0f} |")
-    return "\n".join([*lines, "", *dict.fromkeys(setting.told)]).rstrip()
+    for (count, length), *found in zip(config.workloads, *throughputs, strict=True):
+        load, size = (count, round(found[0].held)), config.dtype.itemsize
+        limit = roofline.compute_throughput_limit(model.config, size, load, config.bytes_per_second)
+        decode_speeds = ", ".join(f"{one.grown:.1f} ({one.grown / limit:.0%})" for one in found)
+        prefill_speed = max(one.read for one in found)
+        lines.append(
+            f"| {count} | {length} | {decode_speeds} | {limit:.1f} | {prefill_speed:.0f} |"
+        )
+    return "\n".join([*lines, "", *dict.fromkeys(config.warnings)]).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TimedEngine:
     """An engine, how many tokens each request may have, and how many are timed."""
 
     engine: Batching
     device: torch.device
     vocabulary: int
-    new: int
-    steps: int
+    max_new_tokens: int
+    timed_steps: int
 
 
-def _run(
-    network: Any, layers: tuple[Layer, ...], setting: Setting, load: tuple[int, int], mode: str
-) -> Run:
+def _build_engine(
+    model: Any,
+    layers: tuple[Layer, ...],
+    config: BenchmarkConfig,
+    workload: tuple[int, int],
+    mode: str,
+) -> TimedEngine:
     """Return an engine whose slots are as short as the load allows, but whole lengths."""
-    count, length = load
+    count, length = workload
     # Who is read first grows while the others are read, and must not end before all are timed.
-    reading = count * length // max(1, BUDGET - count) + count + 1
-    new = reading + WARMING + setting.steps + 1
-    positions = 1 << (length + new - 1).bit_length()
+    prefill_steps = count * length // max(1, MAX_BATCHED_TOKENS - count) + count + 1
+    max_new_tokens = prefill_steps + WARMUP_STEPS + config.timed_steps + 1
+    positions = 1 << (length + max_new_tokens - 1).bit_length()
     # What the last engine had goes first: its recordings hold memory of their own.
     gc.collect()
-    if setting.device.type == "cuda":
+    if config.device.type == "cuda":
         torch.cuda.empty_cache()
-    slots = Slots(layers, setting.slots, min(positions, network.config.n_positions))
-    vocabulary = network.config.vocab_size - 4
-    engine = Batching(network, slots, vocabulary=vocabulary, budget=BUDGET)
-    if setting.device.type == "cuda":
-        engine.forward.varlen = varlen(setting.told.append)
+    slots = Slots(layers, config.num_slots, min(positions, model.config.n_positions))
+    vocabulary = model.config.vocab_size - 4
+    engine = Batching(model, slots, vocabulary=vocabulary, budget=MAX_BATCHED_TOKENS)
+    if config.device.type == "cuda":
+        engine.forward.varlen = varlen(config.warnings.append)
     if mode != "eager":
         buckets = Buckets(slots.count, slots.positions)
-        graphs = Graphs(network, slots, buckets, setting.begin, setting.told.append)
-        graphs.faster = Compiled(network) if mode == "compiled" else None
+        graphs = Graphs(model, slots, buckets, config.start_capture, config.warnings.append)
+        graphs.faster = Compiled(model) if mode == "compiled" else None
         engine.engage(graphs)
-    return Run(engine, setting.device, vocabulary, new, setting.steps)
+    return TimedEngine(engine, config.device, vocabulary, max_new_tokens, config.timed_steps)
 
 
-def _timed(run: Run, count: int, length: int) -> Timed:
+def _time_engine(run: TimedEngine, count: int, length: int) -> Throughput:
     """Return tokens a second, by the wall's clock: of reading all prompts, and of all replies."""
     engine = run.engine
     # A first request takes what libraries need at their first run.
     engine.add(Request("first", tuple(range(9)), Sampling(max_new_tokens=2, temperature=0)))
     while engine.busy:
         engine.step()
-    sampling = Sampling(max_new_tokens=run.new, temperature=0)
+    sampling = Sampling(max_new_tokens=run.max_new_tokens, temperature=0)
     for number in range(count):
         prompt = tuple((7919 * (number + at) + 1) % run.vocabulary for at in range(length))
-        why = engine.add(Request(str(number), prompt, sampling))
-        if why is not None:
-            raise RuntimeError(why)
-    began = _now(run.device)
-    while any(live.new == 0 for live in _lives(engine)):
+        error = engine.add(Request(str(number), prompt, sampling))
+        if error is not None:
+            raise RuntimeError(error)
+    started_at = _read_clock(run.device)
+    while any(live.new == 0 for live in _list_requests(engine)):
         engine.step()
-    read = count * length / (_now(run.device) - began)
-    for _ in range(WARMING):
+    prefill_speed = count * length / (_read_clock(run.device) - started_at)
+    for _ in range(WARMUP_STEPS):
         engine.step()
-    lives = _lives(engine)
-    held = sum(len(live.tokens) for live in lives) / len(lives) + run.steps / 2
-    began = _now(run.device)
-    grown = sum(len(ids) for _ in range(run.steps) for ids in engine.step().tokens.values())
-    seconds = _now(run.device) - began
-    if grown != count * run.steps:
+    requests = _list_requests(engine)
+    kv_tokens = sum(len(live.tokens) for live in requests) / len(requests) + run.timed_steps / 2
+    started_at = _read_clock(run.device)
+    num_decoded = sum(
+        len(ids) for _ in range(run.timed_steps) for ids in engine.step().tokens.values()
+    )
+    seconds = _read_clock(run.device) - started_at
+    if num_decoded != count * run.timed_steps:
         raise RuntimeError("a request ended before all were timed")
-    return Timed(read, grown / seconds, held)
+    return Throughput(prefill_speed, num_decoded / seconds, kv_tokens)
 
 
-def _now(device: torch.device) -> float:
+def _read_clock(device: torch.device) -> float:
     """Return the time once the device has nothing left to do."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
-def _network(setting: Setting) -> Any:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(setting.dtype)
+def _build_model(config: BenchmarkConfig) -> Any:
+    previous_dtype = torch.get_default_dtype()
+    torch.set_default_dtype(config.dtype)
     try:
-        with setting.device:
-            network: Any = BigCode(GPTBigCodeConfig(**setting.geometry))
+        with config.device:
+            model: Any = BigCode(GPTBigCodeConfig(**config.model_config))
     finally:
-        torch.set_default_dtype(before)
-    network.train(mode=False)
-    network.requires_grad_(requires_grad=False)
-    prepack(network)
-    return network
+        torch.set_default_dtype(previous_dtype)
+    model.train(mode=False)
+    model.requires_grad_(requires_grad=False)
+    prepack(model)
+    return model
 
 
-def _lives(engine: Batching) -> list[Live]:
+def _list_requests(engine: Batching) -> list[Live]:
     schedule = engine.schedule
     return [*schedule.running.values(), *(live for _, _, live in schedule.waiting)]

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-RATE: Final = 0.8
+ARRIVALS_PER_SECOND: Final = 0.8
 """Requests that arrive in a second of the clock, where they come as a Poisson stream."""
-IDS: Final = (1, 49152)
+TOKEN_ID_RANGE: Final = (1, 49152)
 """Prompts are drawn from these ids: a vocabulary without its control tokens."""
-TURNS: Final = 8
-MESSAGE: Final = 60
-ANSWER: Final = 24
+NUM_TURNS: Final = 8
+MESSAGE_TOKENS: Final = 60
+ANSWER_TOKENS: Final = 24
 """Tokens of each message and each reply of a thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RequestSpec:
     """
     A prompt of token ids and how many tokens follow: all replies end by their length.
 
@@ -24,49 +24,55 @@ class Wish:
     used where `thread` is not empty.
     """
 
-    name: str
-    prompt: tuple[int, ...]
-    new: int
-    at: float = 0.0
-    thread: str = ""
+    request_id: str
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int
+    arrival_seconds: float = 0.0
+    thread_id: str = ""
 
 
-def burst(count: int, seed: int, *, most: int = IDS[1]) -> list[Wish]:
+def draw_burst(count: int, seed: int, *, most: int = TOKEN_ID_RANGE[1]) -> list[RequestSpec]:
     """
     Draw requests that all arrive at once.
 
     Prompts have 15 to 200 tokens (median 60), replies 8 to 48, all ids are below `most`.
     """
-    dice = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
-    found = []
+    rng = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
+    requests = []
     for number in range(count):
-        length = min(200, max(15, round(dice.lognormvariate(4.1, 0.7))))
-        prompt = _ids(dice, length, most)
-        found.append(Wish(str(number), prompt, dice.randint(8, 48)))
-    return found
+        length = min(200, max(15, round(rng.lognormvariate(4.1, 0.7))))
+        prompt = _draw_token_ids(rng, length, most)
+        requests.append(RequestSpec(str(number), prompt, rng.randint(8, 48)))
+    return requests
 
 
-def poisson(count: int, seed: int, *, most: int = IDS[1]) -> list[Wish]:
+def draw_poisson_stream(
+    count: int, seed: int, *, most: int = TOKEN_ID_RANGE[1]
+) -> list[RequestSpec]:
     """Draw the same requests as `burst`, at moments of a Poisson stream of `RATE` a second."""
-    dice = random.Random(-seed)  # noqa: S311 - repeatable, nothing secret
-    at = 0.0
-    found = []
-    for wish in burst(count, seed, most=most):
-        found.append(Wish(wish.name, wish.prompt, wish.new, at))
-        at += dice.expovariate(RATE)
-    return found
+    rng = random.Random(-seed)  # noqa: S311 - repeatable, nothing secret
+    arrival_seconds = 0.0
+    requests = []
+    for request in draw_burst(count, seed, most=most):
+        requests.append(
+            RequestSpec(
+                request.request_id, request.prompt_ids, request.max_new_tokens, arrival_seconds
+            )
+        )
+        arrival_seconds += rng.expovariate(ARRIVALS_PER_SECOND)
+    return requests
 
 
-def messages(seed: int, *, most: int = IDS[1]) -> list[tuple[int, ...]]:
+def draw_thread_messages(seed: int, *, most: int = TOKEN_ID_RANGE[1]) -> list[tuple[int, ...]]:
     """Draw what a person says in a thread of `TURNS` turns."""
-    dice = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
-    return [_ids(dice, MESSAGE, most) for _ in range(TURNS)]
+    rng = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
+    return [_draw_token_ids(rng, MESSAGE_TOKENS, most) for _ in range(NUM_TURNS)]
 
 
-def tokens(wishes: Sequence[Wish]) -> int:
+def count_reply_tokens(requests: Sequence[RequestSpec]) -> int:
     """Return how many tokens all replies have together."""
-    return sum(wish.new for wish in wishes)
+    return sum(wish.max_new_tokens for wish in requests)
 
 
-def _ids(dice: random.Random, length: int, most: int) -> tuple[int, ...]:
-    return tuple(dice.randrange(IDS[0], most) for _ in range(length))
+def _draw_token_ids(rng: random.Random, length: int, token_id_limit: int) -> tuple[int, ...]:
+    return tuple(rng.randrange(TOKEN_ID_RANGE[0], token_id_limit) for _ in range(length))

@@ -14,20 +14,20 @@ from tests.adversarial import (
 )
 from tests.adversarial.case import Case
 
-CORPORA = (
-    emptiness.corpus,
-    lengths.corpus,
-    characters.corpus,
-    markup.corpus,
-    control_tokens.corpus,
-    words.corpus,
-    outputs.corpus,
-    envelopes.corpus,
-    threads.corpus,
-    entries.corpus,
+CASE_GENERATORS = (
+    emptiness.generate_cases,
+    lengths.generate_cases,
+    characters.generate_cases,
+    markup.generate_cases,
+    control_tokens.generate_cases,
+    words.generate_cases,
+    outputs.generate_cases,
+    envelopes.generate_cases,
+    threads.generate_cases,
+    entries.generate_cases,
 )
 
 
-def everything() -> list[Case]:
+def build_all_cases() -> list[Case]:
     """Return all cases, always the same in the same order."""
-    return [case for corpus in CORPORA for case in corpus()]
+    return [case for corpus in CASE_GENERATORS for case in corpus()]

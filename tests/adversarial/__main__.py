@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict
 
-from tests.adversarial import everything
+from tests.adversarial import build_all_cases
 
 if __name__ == "__main__":
-    for case in everything():
+    for case in build_all_cases():
         print(json.dumps(asdict(case), default=repr))  # noqa: T201

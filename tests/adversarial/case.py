@@ -10,7 +10,7 @@ Json = dict[str, Any]
 MENTION: Final = "<@U0STARCHAT>"
 
 
-class Door(StrEnum):
+class EntryPoint(StrEnum):
     """Where an input enters the product."""
 
     TEXT = "text"
@@ -20,7 +20,7 @@ class Door(StrEnum):
     THREAD = "thread"
 
 
-class End(StrEnum):
+class CaseOutcome(StrEnum):
     """
     What must become of an input.
 
@@ -31,24 +31,24 @@ class End(StrEnum):
     ANSWER = "answer"
     REFUSE = "refuse-visible"
     IGNORE = "ignore-silently"
-    PARK = "park"
+    QUARANTINE = "quarantine"
 
 
-class Talk(NamedTuple):
+class ThreadInput(NamedTuple):
     """A thread as Slack gives it, oldest first, and the message in it that asks."""
 
     messages: Sequence[Json]
-    asking: Json
+    question: Json
 
 
-class Entry(NamedTuple):
+class QueueEntry(NamedTuple):
     """What somebody has put into Redis: an id on the list, and the hash of that job if any."""
 
-    job: str | bytes
+    job_id: str | bytes
     fields: Mapping[str, str | bytes]
 
 
-Content = str | Json | Talk | Entry
+Content = str | Json | ThreadInput | QueueEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +62,39 @@ class Case:
 
     id: str
     category: str
-    door: Door
+    entry_point: EntryPoint
     content: Content
-    end: End
+    outcome: CaseOutcome
 
 
-def cases(
-    category: str, door: Door, end: End, contents: Mapping[str, Any], prefix: str = ""
+def build_cases(
+    category: str,
+    entry_point: EntryPoint,
+    outcome: CaseOutcome,
+    contents: Mapping[str, Any],
+    prefix: str = "",
 ) -> Iterator[Case]:
     """Make a case of each content; its name becomes part of the id."""
     for name, content in contents.items():
-        yield Case(f"{category}/{prefix}{name}", category, door, content, end)
+        yield Case(f"{category}/{prefix}{name}", category, entry_point, content, outcome)
 
 
-def asked(text: str) -> str:
+def mention_bot(text: str) -> str:
     """Return a message that mentions the bot and says `text`, already in Slack's markup."""
     return f"{MENTION} {text}"
 
 
-def typed(text: str) -> str:
+def escape_markup(text: str) -> str:
     """Return a text as Slack holds what a person typed."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def spread(
-    texts: Mapping[str, str], carriers: Mapping[str, str], sign: str = "{}"
+def fill_templates(
+    texts: Mapping[str, str], templates: Mapping[str, str], placeholder: str = "{}"
 ) -> dict[str, str]:
     """Return each text in each carrier, which holds `sign` where the text goes."""
     return {
-        f"{name}-{carrier}": form.replace(sign, text)
+        f"{name}-{carrier}": form.replace(placeholder, text)
         for name, text in texts.items()
-        for carrier, form in carriers.items()
+        for carrier, form in templates.items()
     }

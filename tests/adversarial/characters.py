@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.adversarial.case import Case, Door, End, asked, cases, spread
+from tests.adversarial.case import (
+    Case,
+    CaseOutcome,
+    EntryPoint,
+    build_cases,
+    fill_templates,
+    mention_bot,
+)
 
-CARRIERS: Final = {
+TEMPLATES: Final = {
     "prose": "why is {} wrong here?",
     "code": "explain\n```python\nx = '{}'  # {}\n```",
     "repeated": "{}{}{} " * 20 + "?",
@@ -79,13 +86,15 @@ CONTROLS: Final = {
 }
 
 
-def corpus() -> Iterator[Case]:
+def generate_cases() -> Iterator[Case]:
     """Return the cases of the three categories."""
-    two = {name: CARRIERS[name] for name in ("prose", "code")}
-    for category, texts, carriers in (
-        ("unicode", PLANES, CARRIERS),
-        ("direction", DIRECTIONS, two),
-        ("control", CONTROLS, two),
+    short_templates = {name: TEMPLATES[name] for name in ("prose", "code")}
+    for category, texts, templates in (
+        ("unicode", PLANES, TEMPLATES),
+        ("direction", DIRECTIONS, short_templates),
+        ("control", CONTROLS, short_templates),
     ):
-        contents = spread(texts, {name: asked(form) for name, form in carriers.items()})
-        yield from cases(category, Door.TEXT, End.ANSWER, contents)
+        contents = fill_templates(
+            texts, {name: mention_bot(form) for name, form in templates.items()}
+        )
+        yield from build_cases(category, EntryPoint.TEXT, CaseOutcome.ANSWER, contents)

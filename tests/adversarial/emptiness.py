@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.adversarial.case import MENTION, Case, Door, End, cases
+from tests.adversarial.case import MENTION, Case, CaseOutcome, EntryPoint, build_cases
 
 CATEGORY: Final = "empty"
 LIN: Final = "<@U0LIN00001>"
 
-HINT: Final = {
+HINT_MESSAGES: Final = {
     "bare": MENTION,
     "blank-behind": f"{MENTION} ",
     "lines-behind": f"{MENTION}\n\n\n",
@@ -27,7 +27,7 @@ HINT: Final = {
 }
 """What gets a hint, or what a command says."""
 
-SILENT: Final = {
+IGNORED_MESSAGES: Final = {
     "nothing": "",
     "blank": " ",
     "lines": "\n \n",
@@ -38,7 +38,7 @@ SILENT: Final = {
     "escaped-mention": "&lt;@U0STARCHAT&gt; hello",
 }
 
-ANSWERED: Final = {
+ANSWERED_MESSAGES: Final = {
     "emoji": f"{MENTION} 👍",
     "emoji-name": f"{MENTION} :tada:",
     "ellipsis": f"{MENTION} …",
@@ -49,8 +49,8 @@ ANSWERED: Final = {
 }
 
 
-def corpus() -> Iterator[Case]:
+def generate_cases() -> Iterator[Case]:
     """Return the category's cases."""
-    yield from cases(CATEGORY, Door.TEXT, End.REFUSE, HINT)
-    yield from cases(CATEGORY, Door.TEXT, End.IGNORE, SILENT)
-    yield from cases(CATEGORY, Door.TEXT, End.ANSWER, ANSWERED)
+    yield from build_cases(CATEGORY, EntryPoint.TEXT, CaseOutcome.REFUSE, HINT_MESSAGES)
+    yield from build_cases(CATEGORY, EntryPoint.TEXT, CaseOutcome.IGNORE, IGNORED_MESSAGES)
+    yield from build_cases(CATEGORY, EntryPoint.TEXT, CaseOutcome.ANSWER, ANSWERED_MESSAGES)

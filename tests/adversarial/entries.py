@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread, job_id
-from tests.adversarial.case import Case, Door, End, Entry, Json, cases
-from tests.adversarial.envelopes import WORD
+from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, QueueEntry, build_cases
+from tests.adversarial.envelopes import CANARY_WORD
 
 CATEGORY: Final = "entry"
 TEAM: Final = "T0FAKE0001"
 CHANNEL: Final = "C0GENERAL1"
 
 CREATED: Final = "2026-01-01T00:00:00.000000Z"
-HASH: Final = {"status": "queued", "origin": "starchat", "created_at": CREATED}
+JOB_HASH: Final = {"status": "queued", "origin": "starchat", "created_at": CREATED}
 
 FUNCTIONS: Final = (
     *("os.system", "posix.system", "subprocess.getoutput", "subprocess.run", "builtins.eval"),
@@ -26,7 +26,7 @@ FUNCTIONS: Final = (
 )
 
 
-class Bomb:
+class PickleBomb:
     """Creates a file when it is unpickled."""
 
     def __init__(self, canary: str) -> None:
@@ -36,42 +36,56 @@ class Bomb:
         return Path.touch, (Path(self.canary),)
 
 
-def corpus(canary: str = "canary") -> Iterator[Case]:
+def generate_cases(canary: str = "canary") -> Iterator[Case]:
     """Return the category's cases; whatever is run by mistake creates the file `canary`."""
-    entries: list[tuple[End, str, Json]] = [
-        *((End.PARK, name, fields) for name, fields in _attacks(canary).items()),
-        *((End.PARK, name, fields) for name, fields in _payloads().items()),
-        *((End.PARK, name, fields) for name, fields in _hashes().items()),
-        *((End.IGNORE, name, fields) for name, fields in _over().items()),
-        *((End.ANSWER, name, fields) for name, fields in _harmless(canary).items()),
+    entries: list[tuple[CaseOutcome, str, Json]] = [
+        *(
+            (CaseOutcome.QUARANTINE, name, fields)
+            for name, fields in _build_attacks(canary).items()
+        ),
+        *(
+            (CaseOutcome.QUARANTINE, name, fields)
+            for name, fields in _build_invalid_payloads().items()
+        ),
+        *(
+            (CaseOutcome.QUARANTINE, name, fields)
+            for name, fields in _build_invalid_hashes().items()
+        ),
+        *((CaseOutcome.IGNORE, name, fields) for name, fields in _build_finished_jobs().items()),
+        *((CaseOutcome.ANSWER, name, fields) for name, fields in _build_harmless(canary).items()),
     ]
-    for number, (end, called, fields) in enumerate(entries, 1):
-        job = _job(number)
-        whole: Json = {**HASH, **fields}
-        whole = {name: value for name, value in whole.items() if value is not None}
-        data = whole.get("data")
+    for number, (outcome, case_name, fields) in enumerate(entries, 1):
+        job = _build_job(number)
+        job_hash: Json = {**JOB_HASH, **fields}
+        job_hash = {name: value for name, value in job_hash.items() if value is not None}
+        data = job_hash.get("data")
         if isinstance(data, dict):
-            whole["data"] = _data(json.dumps(json.loads(job.encode()) | data))
-        yield from cases(CATEGORY, Door.QUEUE, end, {called: Entry(job.id, whole)})
-    for name, listed in _ids().items():
-        yield from cases(CATEGORY, Door.QUEUE, End.IGNORE, {name: Entry(listed, {})})
+            job_hash["data"] = _pack_data(json.dumps(json.loads(job.encode()) | data))
+        yield from build_cases(
+            CATEGORY, EntryPoint.QUEUE, outcome, {case_name: QueueEntry(job.id, job_hash)}
+        )
+    for name, listed_id in _build_invalid_ids().items():
+        yield from build_cases(
+            CATEGORY, EntryPoint.QUEUE, CaseOutcome.IGNORE, {name: QueueEntry(listed_id, {})}
+        )
 
 
-def _job(number: int) -> Job:
+def _build_job(number: int) -> Job:
     ts = f"17{number:08d}.000100"
-    turn = Turn(speaker=Speaker.USER, text=f"{WORD} {number}", ts=ts, name="Ada")
-    place = Thread(team=TEAM, channel=CHANNEL, ts=ts)
-    return Job(thread=place, ts=ts, user="U0ADA00001", user_team=TEAM, turns=(turn,))
+    turn = Turn(speaker=Speaker.USER, text=f"{CANARY_WORD} {number}", ts=ts, name="Ada")
+    thread = Thread(team=TEAM, channel=CHANNEL, ts=ts)
+    return Job(thread=thread, ts=ts, user="U0ADA00001", user_team=TEAM, turns=(turn,))
 
 
-def _data(*arguments: object, function: str = "starchat.reply") -> bytes:
+def _pack_data(*arguments: object, function: str = "starchat.reply") -> bytes:
     return zlib.compress(json.dumps([function, None, list(arguments), {}]).encode())
 
 
-def _attacks(canary: str) -> dict[str, Json]:
-    bomb = Bomb(canary)
+def _build_attacks(canary: str) -> dict[str, Json]:
+    bomb = PickleBomb(canary)
     calls = {
-        f"function-{name}": {"data": _data(f"touch {canary}", function=name)} for name in FUNCTIONS
+        f"function-{name}": {"data": _pack_data(f"touch {canary}", function=name)}
+        for name in FUNCTIONS
     }
     pickles = {
         f"pickle-{protocol}": {"data": zlib.compress(pickle.dumps(bomb, protocol))}
@@ -83,54 +97,56 @@ def _attacks(canary: str) -> dict[str, Json]:
         | {
             "bare-pickle": {"data": pickle.dumps(bomb)},
             "pickled-everything": {
-                "data": _data(f"touch {canary}", function="os.system"),
+                "data": _pack_data(f"touch {canary}", function="os.system"),
                 **dict.fromkeys(("meta", "result", "exc_info"), pickle.dumps(bomb)),
             },
-            "pickle-as-argument": {"data": _data(pickle.dumps(bomb, 0).decode())},
+            "pickle-as-argument": {"data": _pack_data(pickle.dumps(bomb, 0).decode())},
         }
     )
 
 
-def _payloads() -> dict[str, Json]:
+def _build_invalid_payloads() -> dict[str, Json]:
     """Return jobs that are none; where `data` is an object it takes the place of a job's fields."""
     deep = "[" * 100_000
     return {
-        "no-arguments": {"data": _data()},
-        "argument-null": {"data": _data(None)},
-        "argument-number": {"data": _data(7)},
-        "argument-list": {"data": _data([WORD])},
-        "argument-object": {"data": _data({"text": WORD})},
-        "argument-text": {"data": _data(WORD)},
-        "argument-not-a-number": {"data": _data('{"version": NaN}')},
-        "argument-infinite": {"data": _data('{"version": 1e999}')},
-        "other-job": {"data": _data(_job(99_999).encode())},
+        "no-arguments": {"data": _pack_data()},
+        "argument-null": {"data": _pack_data(None)},
+        "argument-number": {"data": _pack_data(7)},
+        "argument-list": {"data": _pack_data([CANARY_WORD])},
+        "argument-object": {"data": _pack_data({"text": CANARY_WORD})},
+        "argument-text": {"data": _pack_data(CANARY_WORD)},
+        "argument-not-a-number": {"data": _pack_data('{"version": NaN}')},
+        "argument-infinite": {"data": _pack_data('{"version": 1e999}')},
+        "other-job": {"data": _pack_data(_build_job(99_999).encode())},
         "version-0": {"data": {"version": 0}},
         "version-2": {"data": {"version": 2}},
         "version-text": {"data": {"version": "one"}},
         "no-turns": {"data": {"turns": []}},
         "turns-null": {"data": {"turns": None}},
         "turn-of-ours-last": {
-            "data": {"turns": [{"speaker": "assistant", "text": WORD, "ts": "1.0"}]}
+            "data": {"turns": [{"speaker": "assistant", "text": CANARY_WORD, "ts": "1.0"}]}
         },
-        "unknown-speaker": {"data": {"turns": [{"speaker": "system", "text": WORD, "ts": "1.0"}]}},
-        "unknown-field": {"data": {WORD: 1}},
-        "unknown-display": {"data": {"display": WORD}},
+        "unknown-speaker": {
+            "data": {"turns": [{"speaker": "system", "text": CANARY_WORD, "ts": "1.0"}]}
+        },
+        "unknown-field": {"data": {CANARY_WORD: 1}},
+        "unknown-display": {"data": {"display": CANARY_WORD}},
         "user-null": {"data": {"user": None}},
-        "user-injected": {"data": {"user": f"U1:{WORD}"}},
+        "user-injected": {"data": {"user": f"U1:{CANARY_WORD}"}},
         "team-injected": {"data": {"thread": {"team": "T:*", "channel": CHANNEL, "ts": "1.0"}}},
         "ts-number": {"data": {"ts": 1.5}},
         "deep-json": {"data": deep.encode()},
         "deep-json-compressed": {"data": zlib.compress(deep.encode())},
-        "deep-argument": {"data": _data(deep + "]" * 100_000)},
-        "duplicate-keys": {"data": _data('{"version":1,"version":2,"version":1}')},
+        "deep-argument": {"data": _pack_data(deep + "]" * 100_000)},
+        "duplicate-keys": {"data": _pack_data('{"version":1,"version":2,"version":1}')},
         "not-utf-8": {"data": b"\xff\xfe\x00"},
         "oversized": {"data": b"x" * 300_000},
-        "oversized-argument": {"data": _data(WORD * 60_000)},
+        "oversized-argument": {"data": _pack_data(CANARY_WORD * 60_000)},
         "bomb": {"data": zlib.compress(b"[" + b" " * 60_000_000 + b"]")},
     }
 
 
-def _hashes() -> dict[str, Json]:
+def _build_invalid_hashes() -> dict[str, Json]:
     return {
         "no-data": {},
         "bad-time": {"data": {}, "created_at": "yesterday"},
@@ -139,25 +155,25 @@ def _hashes() -> dict[str, Json]:
     }
 
 
-def _over() -> dict[str, Json]:
+def _build_finished_jobs() -> dict[str, Json]:
     return {
         "finished": {"data": {}, "status": "finished"},
-        "no-such-status": {"data": {}, "status": WORD},
+        "no-such-status": {"data": {}, "status": CANARY_WORD},
         "no-status": {"data": {}, "status": None},
     }
 
 
-def _harmless(canary: str) -> dict[str, Json]:
+def _build_harmless(canary: str) -> dict[str, Json]:
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
     kinds = ("success", "failure", "stopped")
     return {
         "callbacks": {"data": {}, **{f"{k}_callback_name": "os.abort" for k in kinds}},
         "webhooks": {"data": {}, "webhooks": hook},
-        "pickled-meta": {"data": {}, "meta": pickle.dumps(Bomb(canary))},
+        "pickled-meta": {"data": {}, "meta": pickle.dumps(PickleBomb(canary))},
     }
 
 
-def _ids() -> dict[str, str | bytes]:
+def _build_invalid_ids() -> dict[str, str | bytes]:
     return {
         "id-empty": "",
         "id-unknown": job_id(TEAM, CHANNEL, "1.0"),

@@ -8,20 +8,33 @@ lie at the same place in both.
 from collections.abc import Iterator
 from typing import Final
 
-from tests.adversarial.case import Case, Door, End, asked, cases
+from tests.adversarial.case import Case, CaseOutcome, EntryPoint, build_cases, mention_bot
 
 CATEGORY: Final = "length"
 
-LONGEST: Final = 8192 - 64 - 9
+MAX_QUESTION_TOKENS: Final = 8192 - 64 - 9
 """Tokens of the longest question: what a window has beside a least reply and the scaffold."""
 
-FITS: Final = (1, 2, 80, 2_999, 3_000, 3_001, 3_999, 4_000, 4_001, 8_000, LONGEST - 1, LONGEST)
-EXCEEDS: Final = (
-    *(LONGEST + 1, 8_191, 8_192, 8_193, 11_999, 12_000, 12_001, 39_999, 40_000, 40_001),
+FITTING_LENGTHS: Final = (
+    1,
+    2,
+    80,
+    2_999,
+    3_000,
+    3_001,
+    3_999,
+    4_000,
+    4_001,
+    8_000,
+    MAX_QUESTION_TOKENS - 1,
+    MAX_QUESTION_TOKENS,
+)
+EXCESSIVE_LENGTHS: Final = (
+    *(MAX_QUESTION_TOKENS + 1, 8_191, 8_192, 8_193, 11_999, 12_000, 12_001, 39_999, 40_000, 40_001),
     *(100_000, 262_144, 300_000),
 )
 
-LONG: Final = {
+LONG_TEXTS: Final = {
     "one-word": "x7" * 20_000,
     "lines": "7\n" * 20_000,
     "columns": "7\t" * 20_000,
@@ -33,7 +46,7 @@ LONG: Final = {
     "commas": ", " * 20_000,
     "one-line-of-json": '{"a": 7}' * 4_000,
 }
-MODEST: Final = {
+SHORT_TEXTS: Final = {
     "long-word": "x" * 1_000,
     "many-short-lines": "7\n" * 1_000,
     "narrow-table": "| 7 |\n" * 300,
@@ -42,10 +55,23 @@ MODEST: Final = {
 }
 
 
-def corpus() -> Iterator[Case]:
+def generate_cases() -> Iterator[Case]:
     """Return the category's cases."""
-    for sizes, end in ((FITS, End.ANSWER), (EXCEEDS, End.REFUSE)):
-        digits = {f"{size}-digits": asked("7" * size) for size in sizes}
-        yield from cases(CATEGORY, Door.TEXT, end, digits)
-    yield from cases(CATEGORY, Door.TEXT, End.REFUSE, {n: asked(t) for n, t in LONG.items()})
-    yield from cases(CATEGORY, Door.TEXT, End.ANSWER, {n: asked(t) for n, t in MODEST.items()})
+    for sizes, outcome in (
+        (FITTING_LENGTHS, CaseOutcome.ANSWER),
+        (EXCESSIVE_LENGTHS, CaseOutcome.REFUSE),
+    ):
+        digits = {f"{size}-digits": mention_bot("7" * size) for size in sizes}
+        yield from build_cases(CATEGORY, EntryPoint.TEXT, outcome, digits)
+    yield from build_cases(
+        CATEGORY,
+        EntryPoint.TEXT,
+        CaseOutcome.REFUSE,
+        {n: mention_bot(t) for n, t in LONG_TEXTS.items()},
+    )
+    yield from build_cases(
+        CATEGORY,
+        EntryPoint.TEXT,
+        CaseOutcome.ANSWER,
+        {n: mention_bot(t) for n, t in SHORT_TEXTS.items()},
+    )

@@ -6,53 +6,53 @@ from typing import Any, cast
 import redis
 
 from contract import keys
-from tests.adversarial.case import Case, End, Entry
+from tests.adversarial.case import Case, CaseOutcome, QueueEntry
 from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.jobs.rq_worker import ASIDE, RqWorker
 
 
-class Line:
+class QueueRunner:
     """The queue as somebody with a hand in Redis finds it, and a worker at its end."""
 
     def __init__(self, client: redis.Redis, worker: RqWorker) -> None:
         self._client = client
         self._worker = worker
 
-    def put(self, cases: Sequence[Case]) -> None:
+    def push_entries(self, cases: Sequence[Case]) -> None:
         """Put all entries on the queue, in order."""
         for case in cases:
             entry = case.content
-            assert isinstance(entry, Entry)
+            assert isinstance(entry, QueueEntry)
             if entry.fields:
-                self._client.hset(JOB + str(entry.job), mapping=cast("Any", dict(entry.fields)))
-            self._client.rpush(QUEUE_KEY, entry.job)
+                self._client.hset(JOB + str(entry.job_id), mapping=cast("Any", dict(entry.fields)))
+            self._client.rpush(QUEUE_KEY, entry.job_id)
 
-    def take(self) -> tuple[End, list[str]]:
+    def process_next(self) -> tuple[CaseOutcome, list[str]]:
         """Take the next entry to its end; returns that, and what is wrong with it."""
         job = self._worker.dequeue()
         assert job is not None
         try:
-            taken = self._worker.begin(job)
+            job_data = self._worker.begin(job)
         except redis.ResponseError:
             # What the intake does: the entry is no job's, and the next one follows.
-            return End.IGNORE, self._left(job)
-        if taken is not None:
+            return CaseOutcome.IGNORE, self._check_released(job)
+        if job_data is not None:
             self._worker.let_go(job)
-            self._worker.succeed(taken, "answered")
-            return End.ANSWER, self._left(job)
+            self._worker.succeed(job_data, "answered")
+            return CaseOutcome.ANSWER, self._check_released(job)
         if self._client.zscore(ASIDE, job) is None:
-            return End.IGNORE, self._left(job)
-        return End.PARK, self._left(job) + self._parked(job)
+            return CaseOutcome.IGNORE, self._check_released(job)
+        return CaseOutcome.QUARANTINE, self._check_released(job) + self._check_quarantined(job)
 
-    def _left(self, job: str) -> list[str]:
-        held = self._client.lrange(INTERMEDIATE, 0, -1)
-        ours = job.encode() in held or (job and self._client.exists(keys.lease(job)))
-        return ["still held"] if ours else []
+    def _check_released(self, job: str) -> list[str]:
+        claimed = self._client.lrange(INTERMEDIATE, 0, -1)
+        is_held = job.encode() in claimed or (job and self._client.exists(keys.lease(job)))
+        return ["still held"] if is_held else []
 
-    def _parked(self, job: str) -> list[str]:
-        faults = []
+    def _check_quarantined(self, job: str) -> list[str]:
+        violations = []
         if self._client.hget(JOB + job, "status") != b"failed":
-            faults.append("parked, but not failed")
+            violations.append("parked, but not failed")
         if not 0 < int(str(self._client.ttl(JOB + job))) <= keys.TEXT_TTL:
-            faults.append("parked for ever")
-        return faults
+            violations.append("parked for ever")
+        return violations

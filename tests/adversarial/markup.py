@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.adversarial.case import Case, Door, End, asked, cases, spread, typed
+from tests.adversarial.case import (
+    Case,
+    CaseOutcome,
+    EntryPoint,
+    build_cases,
+    escape_markup,
+    fill_templates,
+    mention_bot,
+)
 
 FENCES: Final = {
     "plain": "```",
@@ -27,14 +35,14 @@ FENCES: Final = {
     "quoted": "> ```sh",
     "listed": "1. ```sh",
 }
-SHAPES: Final = {
+FENCE_TEMPLATES: Final = {
     "closed": "see\n{}\nx = 1\n```\nthen?",
     "open": "see\n{}\nx = 1",
     "nested": "see\n{}\n```md\n{}\nx\n```\n````\nwhy?",
     "split": "see\n{}\n" + "y = 2  # word\n" * 60 + "{}\nend",
 }
 
-SLACK: Final = {
+SLACK_MARKUP: Final = {
     "channel": "<!channel>",
     "here": "<!here>",
     "everyone": "<!everyone|everyone>",
@@ -66,17 +74,25 @@ SLACK: Final = {
     "workflow": "<!workflow^1|run>",
     "broken-date": "<!date^x^y^z|w>",
 }
-PLACES: Final = {
+MARKUP_TEMPLATES: Final = {
     "raw": "what is {} for?",
     "code": "what is this?\n```\nprint('{}')\n```",
 }
 
 
-def corpus() -> Iterator[Case]:
+def generate_cases() -> Iterator[Case]:
     """Return the cases of the two categories."""
-    fences = {name: asked(text) for name, text in spread(FENCES, SHAPES).items()}
-    yield from cases("fence", Door.TEXT, End.ANSWER, fences)
-    raw = {name: asked(text) for name, text in spread(SLACK, PLACES).items()}
-    yield from cases("slack", Door.TEXT, End.ANSWER, raw)
-    escaped = {name: asked(f"I typed {typed(text)} by hand") for name, text in SLACK.items()}
-    yield from cases("slack", Door.TEXT, End.ANSWER, escaped, "typed-")
+    fences = {
+        name: mention_bot(text) for name, text in fill_templates(FENCES, FENCE_TEMPLATES).items()
+    }
+    yield from build_cases("fence", EntryPoint.TEXT, CaseOutcome.ANSWER, fences)
+    raw = {
+        name: mention_bot(text)
+        for name, text in fill_templates(SLACK_MARKUP, MARKUP_TEMPLATES).items()
+    }
+    yield from build_cases("slack", EntryPoint.TEXT, CaseOutcome.ANSWER, raw)
+    escaped = {
+        name: mention_bot(f"I typed {escape_markup(text)} by hand")
+        for name, text in SLACK_MARKUP.items()
+    }
+    yield from build_cases("slack", EntryPoint.TEXT, CaseOutcome.ANSWER, escaped, "typed-")

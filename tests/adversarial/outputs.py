@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.adversarial.case import Case, Door, End, cases, spread
+from tests.adversarial.case import Case, CaseOutcome, EntryPoint, build_cases, fill_templates
 
 ADDRESSES: Final = {
     "plain": "https://evil.example/?d=secret",
@@ -22,7 +22,7 @@ ADDRESSES: Final = {
     "mail": "mailto:ada@evil.example?body=secret",
     "fragment": "https://good.example/#https://evil.example/",
 }
-LINKS: Final = {
+LINK_TEMPLATES: Final = {
     "alone": "{}",
     "prose": "Please see {}, it explains all.",
     "slack": "Look: <{}|here>.",
@@ -33,13 +33,13 @@ LINKS: Final = {
     "heading-and-list": "# {}\n\n- {}\n- **{}**",
 }
 
-BLOCK: Final = "Block:\n```python\nx = 1\n```\n\n"
-BROKEN: Final = {
+CODE_BLOCK: Final = "Block:\n```python\nx = 1\n```\n\n"
+BROKEN_OUTPUTS: Final = {
     "one-token": "the " * 8_000,
     "one-letter": "a" * 40_000,
     "open-fence": "Look:\n```python\ndef f():\n    pass\n",
     "open-long-fence": "```\n" + "x = 1\n" * 4_000,
-    "200-blocks": BLOCK * 200,
+    "200-blocks": CODE_BLOCK * 200,
     "20-long-blocks": ("```c\n" + "int x;\n" * 300 + "```\n") * 20,
     "long-line": "```\n" + "y" * 40_000 + "\n```",
     "fake-disclaimer": "Written by a human. Its code was run and is safe.",
@@ -107,7 +107,7 @@ BROKEN: Final = {
     "repeated-answer": "You wrote: <!here>\n" * 200,
     "words-then-code": "word " * 3_000 + "\n```py\n" + "x = 1\n" * 2_000 + "```",
 }
-WORDLESS: Final = {
+EMPTY_OUTPUTS: Final = {
     "empty": "",
     "only-the-end": "<|end|>",
     "ends": " <|endoftext|>\n<|end|>",
@@ -119,7 +119,7 @@ WORDLESS: Final = {
     "single-sign": "*",
 }
 
-CODE: Final = {
+CODE_SAMPLES: Final = {
     "python": ("def f(x):\n    return x", "def f(x:\n    return"),
     "javascript": ("const f = x => x;", "const f = (x => {"),
     "typescript": ("const f = (x: number) => x;", "const f: = 1"),
@@ -138,17 +138,21 @@ CODE: Final = {
 }
 
 
-def corpus() -> Iterator[Case]:
+def generate_cases() -> Iterator[Case]:
     """Return the cases of the three categories."""
-    yield from cases("link", Door.OUTPUT, End.ANSWER, spread(ADDRESSES, LINKS))
-    yield from cases("output", Door.OUTPUT, End.ANSWER, BROKEN)
-    yield from cases("output", Door.OUTPUT, End.REFUSE, WORDLESS)
-    yield from cases("code", Door.OUTPUT, End.ANSWER, dict(_blocks()))
+    yield from build_cases(
+        "link", EntryPoint.OUTPUT, CaseOutcome.ANSWER, fill_templates(ADDRESSES, LINK_TEMPLATES)
+    )
+    yield from build_cases("output", EntryPoint.OUTPUT, CaseOutcome.ANSWER, BROKEN_OUTPUTS)
+    yield from build_cases("output", EntryPoint.OUTPUT, CaseOutcome.REFUSE, EMPTY_OUTPUTS)
+    yield from build_cases(
+        "code", EntryPoint.OUTPUT, CaseOutcome.ANSWER, dict(_build_code_blocks())
+    )
 
 
-def _blocks() -> Iterator[tuple[str, str]]:
-    others = [*CODE][1:] + [*CODE][:1]
-    for (name, (good, bad)), other in zip(CODE.items(), others, strict=True):
+def _build_code_blocks() -> Iterator[tuple[str, str]]:
+    others = [*CODE_SAMPLES][1:] + [*CODE_SAMPLES][:1]
+    for (name, (good, bad)), other in zip(CODE_SAMPLES.items(), others, strict=True):
         yield f"{name}-good", f"Here:\n```{name}\n{good}\n```"
         yield f"{name}-broken", f"Here:\n```{name}\n{bad}\n```"
         yield f"{name}-mislabelled", f"Here:\n```{other}\n{good}\n```"

@@ -22,50 +22,52 @@ from worker.slack.client import RefusedError, Slack
 from worker.slack.methods import Method
 from worker.slack.thread_messages import SlackThread
 
-LONGEST_TEXT = 4_000
+MAX_TEXT_CHARACTERS = 4_000
 """Slack refuses to edit a message with more."""
 
 
-class Room:
+class InProcessChannel:
     """A channel of a workspace in this process; `faults` are pings, unfurls and texts too long."""
 
     def __init__(self) -> None:
-        self.town = Town()
-        self.faults: dict[str, list[str]] = {}
-        self._events = Events(self.town.workspace, random.Random(0))  # noqa: S311 - a test's dice
-        self._posting = Posting(_Client(self.town))
-        self._reader = Reader(self.town.workspace, ADA)
-        self.town.workspace.listen(self._look)
+        self.workspace = Town()
+        self.violations: dict[str, list[str]] = {}
+        self._events = Events(self.workspace.workspace, random.Random(0))  # noqa: S311 - a test's dice
+        self._poster = Posting(_InProcessClient(self.workspace))
+        self._viewer = Reader(self.workspace.workspace, ADA)
+        self.workspace.workspace.listen(self._record_violations)
 
-    def post(self, text: str) -> tuple[str, list[Json]]:
+    def post_as_user(self, text: str) -> tuple[str, list[Json]]:
         """Post as a person; returns the `ts` and the bodies that Slack delivers of it."""
-        message = self.town.say(text, team="T0FAKE0001")
+        message = self.workspace.say(text, team="T0FAKE0001")
         change = Change(Happening.MESSAGE, GENERAL, message)
-        return message.ts, [wired(self._events.callback(e)) for e in self._events.of(change)]
+        return message.ts, [
+            round_trip_json(self._events.callback(e)) for e in self._events.of(change)
+        ]
 
-    def say(self, root: str, text: str) -> None:
+    def post_as_bot(self, root: str, text: str) -> None:
         """Post a sentence of the bot's."""
-        self._posting.say(_thread(root), text)
+        self._poster.say(_build_thread(root), text)
 
-    def whisper(self, root: str, text: str) -> None:
+    def post_ephemeral(self, root: str, text: str) -> None:
         """Post a sentence of the bot's that one person sees."""
-        self._posting.whisper(GENERAL, ADA, text, thread_ts=root)
+        self._poster.whisper(GENERAL, ADA, text, thread_ts=root)
 
-    async def write(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
+    async def show_reply(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
         """Show a reply as it grows, and then its finished parts."""
-        place = job.model_copy(update={"thread": _thread(root), "ts": root})
-        thread = SlackThread(_Wire(self.town), place, float("inf"))
+        local_job = job.model_copy(update={"thread": _build_thread(root), "ts": root})
+        thread = SlackThread(_InProcessSlack(self.workspace), local_job, float("inf"))
         ts = await thread.post(render.growing(""), 1, "placeholder")
         for text in steps:
             await thread.edit(ts, render.growing(text), "growing")
-        await self.finish(thread, ts, parts)
+        await self.show_parts(thread, ts, parts)
 
-    async def refuse(self, job: Job, root: str, sentence: str) -> None:
+    async def show_refusal(self, job: Job, root: str, sentence: str) -> None:
         """Show the worker's sentence in place of a reply."""
-        await self.write(job, root, [], [render.error(sentence)])
+        await self.show_reply(job, root, [], [render.error(sentence)])
 
     @staticmethod
-    async def finish(thread: SlackThread, ts: str, parts: list[Part]) -> None:
+    async def show_parts(thread: SlackThread, ts: str, parts: list[Part]) -> None:
         """Show the finished parts of a reply."""
         for number, part in enumerate(parts, 1):
             if isinstance(part, Snippet):
@@ -75,61 +77,61 @@ class Room:
             else:
                 await thread.post(part, number, "final")
 
-    def ours(self, root: str) -> list[Json]:
+    def list_bot_messages(self, root: str) -> list[Json]:
         """Return what the bot has said in a thread, as the person who asked sees it."""
-        found = self._reader.messages(GENERAL, root)
+        found = self._viewer.messages(GENERAL, root)
         return [message for message in found if message.get("user") == STARCHAT]
 
-    def _look(self, change: Change) -> None:
+    def _record_violations(self, change: Change) -> None:
         message = change.message
         if message is None or message.user != STARCHAT:
             return
         found = [f"ping {found}" for found in pings(message)]
         found += [f"unfurl {found}" for found in unfurls(message)]
-        if len(message.text) > LONGEST_TEXT:
+        if len(message.text) > MAX_TEXT_CHARACTERS:
             found.append(f"text of {len(message.text)}")
         if found:
-            self.faults.setdefault(str(message.thread_ts), []).extend(found)
+            self.violations.setdefault(str(message.thread_ts), []).extend(found)
 
 
-def wired(value: Json) -> Json:
+def round_trip_json(value: Json) -> Json:
     """Return what the other side of a wire reads."""
     found: Json = json.loads(json.dumps(value))
     return found
 
 
-def _thread(root: str) -> Thread:
+def _build_thread(root: str) -> Thread:
     return Thread(team="T0FAKE0001", channel=GENERAL, ts=root)
 
 
-class _Wire(Slack):
+class _InProcessSlack(Slack):
     """The worker's way to Slack, which ends in this process."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, workspace: Town) -> None:
+        self._workspace = workspace
 
     async def call(
         self, method: Method, team: str, arguments: dict[str, Any], until: float
     ) -> dict[str, Any]:
         try:
-            return wired(self._town.call(method.name, **wired(arguments)))
+            return round_trip_json(self._workspace.call(method.name, **round_trip_json(arguments)))
         except SlackError as refusal:
             raise RefusedError(refusal.error, *refusal.messages) from None
 
     async def upload(self, url: str, content: bytes) -> None:
-        self._town.workspace.files.receive(url.rpartition("/")[2], content)
+        self._workspace.workspace.files.receive(url.rpartition("/")[2], content)
 
 
-class _Client(WebClient):
+class _InProcessClient(WebClient):
     """The bot's way to Slack, which ends in this process."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, workspace: Town) -> None:
         super().__init__()
-        self._town = town
+        self._workspace = workspace
 
     def api_call(self, api_method: str, **more: Any) -> SlackResponse:
-        given = {n: v for n, v in (more.get("json") or more["params"]).items() if v is not None}
-        answer = self._town.call(api_method, **wired(given))
+        arguments = {n: v for n, v in (more.get("json") or more["params"]).items() if v is not None}
+        answer = self._workspace.call(api_method, **round_trip_json(arguments))
         return SlackResponse(
             client=self,
             http_verb="POST",

@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 
 from testing.loaded_checkpoint import Checkpoint
 from testing.tokenizers import starchat_tokenizer_dir
-from tests.adversarial import everything
-from tests.adversarial.case import MENTION, Case, Door
-from tests.adversarial.envelopes import WORD
-from tests.adversarial.way import Way
+from tests.adversarial import build_all_cases
+from tests.adversarial.case import MENTION, Case, EntryPoint
+from tests.adversarial.envelopes import CANARY_WORD
+from tests.adversarial.way import InProcessProduct
 
-LEAST = {
+MIN_CASES = {
     "empty": 30,
     "length": 40,
     "unicode": 60,
@@ -38,19 +38,19 @@ LEAST = {
 }
 """Categories, and how many cases each has at least."""
 
-CASES = everything()
+CASES = build_all_cases()
 
 pytestmark = pytest.mark.repeats
 
 
 @pytest.fixture(scope="module")
-def starchat(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """StarChat's real tokenizer where it is here, else the small one."""
     return Checkpoint.load(starchat_tokenizer_dir(tmp_path_factory.mktemp("starchat")))
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[], str]]:
+def read_logs() -> Iterator[Callable[[], str]]:
     """Return what has been logged so far, by us and by all libraries, down to DEBUG."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -64,47 +64,47 @@ def logged() -> Iterator[Callable[[], str]]:
     root.setLevel(before)
 
 
-def test_the_corpus_is_whole_and_always_the_same() -> None:
+def test_corpus_is_complete_and_deterministic() -> None:
     """Each category has its cases, each case a name of its own, each run the same ones."""
     counted = Counter(case.category for case in CASES)
 
-    assert {name: min(counted[name], least) for name, least in LEAST.items()} == LEAST
-    assert counted.keys() == LEAST.keys()
+    assert {name: min(counted[name], least) for name, least in MIN_CASES.items()} == MIN_CASES
+    assert counted.keys() == MIN_CASES.keys()
     assert len(CASES) >= 1_200
     assert len({case.id for case in CASES}) == len(CASES)
-    assert everything() == CASES
+    assert build_all_cases() == CASES
 
 
-@pytest.mark.parametrize("category", [name for name in LEAST if name != "entry"])
-async def test_every_bad_input_ends_as_it_must(
-    starchat: Checkpoint, category: str, logged: Callable[[], str]
+@pytest.mark.parametrize("category", [name for name in MIN_CASES if name != "entry"])
+async def test_adversarial_input_has_expected_outcome(
+    starchat_checkpoint: Checkpoint, category: str, read_logs: Callable[[], str]
 ) -> None:
     """No exception, no ping, no unfurl, no forged turn, no text in a log, and the right end."""
-    way = Way(starchat)
-    mine = [case for case in CASES if case.category == category]
-    failures = await asyncio.gather(*(failure(way, case) for case in mine))
-    heard = logged()
+    product = InProcessProduct(starchat_checkpoint)
+    selected = [case for case in CASES if case.category == category]
+    failures = await asyncio.gather(*(describe_failure(product, case) for case in selected))
+    logs = read_logs()
 
-    wrong = "\n".join(filter(None, failures))
-    assert not wrong, wrong
-    assert [case.id for case in mine if told(case, heard)] == []
+    report = "\n".join(filter(None, failures))
+    assert not report, report
+    assert [case.id for case in selected if is_logged(case, logs)] == []
 
 
-async def failure(way: Way, case: Case) -> str:
+async def describe_failure(product: InProcessProduct, case: Case) -> str:
     """Return what is wrong with the end of a case; nothing where all is well."""
     try:
-        seen = await way.take(case)
+        result = await product.run_case(case)
     except Exception as error:  # noqa: BLE001 - it must be told with the case's name
         return f"{case.id}: {type(error).__name__}: {str(error)[:200]}"
-    faults = [str(fault)[:200] for fault in seen.faults[:3]]
-    if seen.end is not case.end:
-        faults.append(f"ended as {seen.end}, not as {case.end}")
-    return f"{case.id}: {faults}" if faults else ""
+    violations = [str(fault)[:200] for fault in result.violations[:3]]
+    if result.outcome is not case.outcome:
+        violations.append(f"ended as {result.outcome}, not as {case.outcome}")
+    return f"{case.id}: {violations}" if violations else ""
 
 
-def told(case: Case, heard: str) -> bool:
+def is_logged(case: Case, logs: str) -> bool:
     """Say whether a log tells what stands in a case."""
-    if case.door in {Door.TEXT, Door.OUTPUT}:
+    if case.entry_point in {EntryPoint.TEXT, EntryPoint.OUTPUT}:
         words = str(case.content).replace(MENTION, "").strip()[:30]
-        return len(words) > 8 and json.dumps(words)[1:-1] in heard
-    return WORD in heard
+        return len(words) > 8 and json.dumps(words)[1:-1] in logs
+    return CANARY_WORD in logs

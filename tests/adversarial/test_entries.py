@@ -13,9 +13,9 @@ from bot.store.job_queue import Limits, Outbox
 from testing.jobs import question
 from testing.polling import until
 from testing.redis_server import RedisServer
-from tests.adversarial.entries import corpus
-from tests.adversarial.envelopes import WORD
-from tests.adversarial.line import Line
+from tests.adversarial.entries import generate_cases
+from tests.adversarial.envelopes import CANARY_WORD
+from tests.adversarial.line import QueueRunner
 from worker.jobs.leases import INTERMEDIATE, Claims
 from worker.jobs.rq_worker import RqWorker
 
@@ -27,7 +27,7 @@ def client() -> Iterator[redis.Redis]:
         yield client
 
 
-def test_every_bad_entry_ends_as_it_must(
+def test_adversarial_queue_entry_has_expected_outcome(
     client: redis.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing runs, nothing is told of it, all that is unreadable is parked, and work goes on."""
@@ -35,26 +35,26 @@ def test_every_bad_entry_ends_as_it_must(
     canary = tmp_path / "canary"
     worker = RqWorker(client, "w1", Claims(client, 30.0, "w1"), 3600)
     worker.register_birth()  # type: ignore[no-untyped-call]
-    cases = list(corpus(str(canary)))
-    line = Line(client, worker)
-    line.put(cases)
+    cases = list(generate_cases(str(canary)))
+    queue = QueueRunner(client, worker)
+    queue.push_entries(cases)
     with capture_logs() as events:
-        ends = [line.take() for _ in cases]
+        outcomes = [queue.process_next() for _ in cases]
     Outbox(client, Limits()).accept(question(1))
 
-    wrong = [
-        f"{case.id}: {end}, not {case.end}; {faults}"
-        for case, (end, faults) in zip(cases, ends, strict=True)
-        if end is not case.end or faults
+    wrong_outcomes = [
+        f"{case.id}: {end}, not {case.outcome}; {faults}"
+        for case, (end, faults) in zip(cases, outcomes, strict=True)
+        if end is not case.outcome or faults
     ]
-    assert not wrong, "\n".join(wrong)
+    assert not wrong_outcomes, "\n".join(wrong_outcomes)
     assert not canary.exists()
-    assert WORD not in json.dumps(events, default=str) + caplog.text
+    assert CANARY_WORD not in json.dumps(events, default=str) + caplog.text
     assert worker.begin(str(worker.dequeue())) is not None
     reaper = Claims(client, 0.02, "w2")
-    until(lambda: reaper.reap() == [] and not strays(client), what="the last id to go")
+    until(lambda: reaper.reap() == [] and not list_unreleased(client), what="the last id to go")
 
 
-def strays(client: redis.Redis) -> list[object]:
+def list_unreleased(client: redis.Redis) -> list[object]:
     """Return what is still in a worker's hands."""
     return list(client.lrange(INTERMEDIATE, 0, -1))

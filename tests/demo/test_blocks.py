@@ -6,68 +6,87 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo.blocks import drawn
+from demo.blocks import draw_message
 
 Json = dict[str, Any]
 
 
-def _seen(*blocks: Json, text: str = "") -> list[str]:
+def _render_lines(*blocks: Json, text: str = "") -> list[str]:
     console = Console(file=StringIO(), width=60, color_system=None)
-    console.print(drawn({"text": text, "blocks": list(blocks)}))
+    console.print(draw_message({"text": text, "blocks": list(blocks)}))
     assert isinstance(console.file, StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-def _rich(*elements: Json) -> Json:
+def _build_rich_text(*elements: Json) -> Json:
     return {"type": "rich_text", "elements": list(elements)}
 
 
-def _line(*texts: str, kind: str = "rich_text_section", **more: Any) -> Json:
+def _build_line(*texts: str, kind: str = "rich_text_section", **more: Any) -> Json:
     return {"type": kind, "elements": [{"type": "text", "text": t, **more} for t in texts]}
 
 
-def test_code_arrives_as_it_was_written() -> None:
+def test_code_is_shown_verbatim() -> None:
     """Indentation and brackets survive: nothing in code is markup."""
     code = "def f(x):\n    return [bold]x[0]"
 
-    found = _seen(_rich(_line(code, kind="rich_text_preformatted") | {"language": "python"}))
+    found = _render_lines(
+        _build_rich_text(_build_line(code, kind="rich_text_preformatted") | {"language": "python"})
+    )
 
     assert found == ["", *code.splitlines(), ""]
 
 
-def test_a_language_nobody_knows_is_shown_plainly() -> None:
+def test_unknown_code_language_is_plain() -> None:
     """What the model calls its language may be anything."""
-    block = _line("x", kind="rich_text_preformatted") | {"language": "no-such"}
+    block = _build_line("x", kind="rich_text_preformatted") | {"language": "no-such"}
 
-    assert _seen(_rich(block)) == ["", "x", ""]
+    assert _render_lines(_build_rich_text(block)) == ["", "x", ""]
 
 
-def test_prose_and_small_print_stand_under_each_other() -> None:
+def test_context_block_follows_prose() -> None:
     """The disclaimer follows the words, and square brackets in them stay."""
     small = {"type": "context", "elements": [{"type": "plain_text", "text": "May be wrong."}]}
 
-    assert _seen(_rich(_line("A [red] ", "lock.")), small) == ["A [red] lock.", "May be wrong."]
+    assert _render_lines(_build_rich_text(_build_line("A [red] ", "lock.")), small) == [
+        "A [red] lock.",
+        "May be wrong.",
+    ]
 
 
 @pytest.mark.parametrize(
     ("style", "marks"), [("bullet", [" • a", " • b"]), ("ordered", [" 1. a", " 2. b"])]
 )
-def test_lists_have_their_marks(style: str, marks: list[str]) -> None:
+def test_list_items_have_markers(style: str, marks: list[str]) -> None:
     """Items are bulleted or numbered."""
-    items = {"type": "rich_text_list", "style": style, "elements": [_line("a"), _line("b")]}
+    items = {
+        "type": "rich_text_list",
+        "style": style,
+        "elements": [_build_line("a"), _build_line("b")],
+    }
 
-    assert _seen(_rich(items)) == marks
+    assert _render_lines(_build_rich_text(items)) == marks
 
 
-def test_inner_lists_are_indented_and_numbers_go_on() -> None:
+def test_nested_list_is_indented_and_numbering_continues() -> None:
     """A list may stand deeper, and may continue an earlier one's count."""
-    deep = {"type": "rich_text_list", "style": "bullet", "indent": 1, "elements": [_line("a")]}
-    on = {"type": "rich_text_list", "style": "ordered", "offset": 2, "elements": [_line("c")]}
+    nested = {
+        "type": "rich_text_list",
+        "style": "bullet",
+        "indent": 1,
+        "elements": [_build_line("a")],
+    }
+    continued = {
+        "type": "rich_text_list",
+        "style": "ordered",
+        "offset": 2,
+        "elements": [_build_line("c")],
+    }
 
-    assert _seen(_rich(deep, on)) == ["   ◦ a", " 3. c"]
+    assert _render_lines(_build_rich_text(nested, continued)) == ["   ◦ a", " 3. c"]
 
 
-def test_links_emoji_and_quotes_are_words() -> None:
+def test_links_emoji_and_quotes_are_shown() -> None:
     """Everything that a reply may hold has a form here."""
     pieces = {
         "type": "rich_text_quote",
@@ -79,12 +98,12 @@ def test_links_emoji_and_quotes_are_words() -> None:
         ],
     }
 
-    assert _seen(_rich(pieces)) == ["  xhttps://y.example:tada: z"]
+    assert _render_lines(_build_rich_text(pieces)) == ["  xhttps://y.example:tada: z"]
 
 
-def test_a_message_without_blocks_is_its_text() -> None:
+def test_message_without_blocks_shows_its_text() -> None:
     """A section is its text too; what we do not know draws nothing."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
 
-    assert _seen(text="plain") == ["plain"]
-    assert _seen(section, {"type": "actions"}) == ["hello"]
+    assert _render_lines(text="plain") == ["plain"]
+    assert _render_lines(section, {"type": "actions"}) == ["hello"]

@@ -18,7 +18,7 @@ from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
 from testing.process_tree_end import descendants, surviving
 from testing.processes import REPOSITORY, Process, environment
 
-START: Final = 120.0
+START_TIMEOUT_SECONDS: Final = 120.0
 """Seconds that everything may take to come up on a busy machine."""
 
 pytestmark = pytest.mark.timeout(300)
@@ -38,12 +38,12 @@ def model() -> str:
     return str(taught_checkpoint())
 
 
-def _demo(home: Path, model: str, *arguments: str) -> Process:
+def _start_demo(home: Path, model: str, *arguments: str) -> Process:
     variables = {"STARCHAT_MODEL": model, "STARCHAT_TEMPERATURE": "0", "STARCHAT_DEVICE": "cpu"}
     return Process("demo", "--home", str(home), "--port", "0", *arguments, **variables)
 
 
-def _asked(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
+def _ask_demo(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "demo", "--home", home, "--ask", question],
         cwd=REPOSITORY,
@@ -54,34 +54,34 @@ def _asked(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_one_question_is_answered_and_everything_ends(home: Path, model: str) -> None:
+def test_ask_prints_reply_and_stops_all_processes(home: Path, model: str) -> None:
     """`--ask` prints the reply, whole and with its code, and exits 0 with nothing left running."""
-    with _demo(home, model, "--ask", REVERSE) as demo:
-        demo.wait_for_line("demo: loading", START)
-        kin = descendants(demo.pid)
-        assert demo.wait(START) == 0
+    with _start_demo(home, model, "--ask", REVERSE) as demo:
+        demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
+        children = descendants(demo.pid)
+        assert demo.wait(START_TIMEOUT_SECONDS) == 0
 
-    said = [line.strip() for line in demo.lines]
+    printed = [line.strip() for line in demo.lines]
     for line in ANSWERS[REVERSE].splitlines():
-        assert line.strip() in said or "```" in line or not line
-    assert "It may be wrong" in " ".join(said)
-    assert len(kin) >= 4
-    assert not surviving(kin)
-    assert Valkey(home / "valkey").pid() is None
+        assert line.strip() in printed or "```" in line or not line
+    assert "It may be wrong" in " ".join(printed)
+    assert len(children) >= 4
+    assert not surviving(children)
+    assert Valkey(home / "valkey").query_pid() is None
 
 
-def test_it_stays_until_it_is_interrupted(home: Path, model: str) -> None:
+def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str) -> None:
     """Others may ask through it, a killed Valkey comes back, and Ctrl-C ends all of it."""
-    with _demo(home, model, "--no-question") as demo:
-        address = demo.wait_for_line("  Open http", START).split()[1]
-        with _demo(home, model) as another:
+    with _start_demo(home, model, "--no-question") as demo:
+        address = demo.wait_for_line("  Open http", START_TIMEOUT_SECONDS).split()[1]
+        with _start_demo(home, model) as another:
             assert another.wait() == 0
-        first = _asked(home, MUTEX)
-        valkey = Valkey(home / "valkey").pid()
-        assert valkey is not None
-        os.kill(valkey, signal.SIGKILL)
-        second = _asked(home, MUTEX)
-        kin = descendants(demo.pid)
+        first = _ask_demo(home, MUTEX)
+        valkey_pid = Valkey(home / "valkey").query_pid()
+        assert valkey_pid is not None
+        os.kill(valkey_pid, signal.SIGKILL)
+        second = _ask_demo(home, MUTEX)
+        children = descendants(demo.pid)
         demo.signal(signal.SIGINT)
         status = demo.wait()
 
@@ -91,25 +91,25 @@ def test_it_stays_until_it_is_interrupted(home: Path, model: str) -> None:
     assert another.lines == [f"demo: already running at {address}"]
     assert status == 0
     assert demo.lines[-1] == "demo: stopped, nothing is left running"
-    assert not surviving(kin)
+    assert not surviving(children)
 
 
-def test_a_killed_demo_leaves_nothing_behind(home: Path, model: str) -> None:
+def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
     """Even `kill -9` of the launcher alone, in the middle of the start, takes everything along."""
-    demo = _demo(home, model)
-    demo.wait_for_line("demo: loading", START)
-    kin = descendants(demo.pid)
+    demo = _start_demo(home, model)
+    demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
+    children = descendants(demo.pid)
     os.kill(demo.pid, signal.SIGKILL)
     demo.wait()
 
-    assert len(kin) >= 4
-    assert not surviving(kin, START)
+    assert len(children) >= 4
+    assert not surviving(children, START_TIMEOUT_SECONDS)
 
 
-def test_a_process_that_dies_ends_the_demo_with_its_last_words(home: Path) -> None:
+def test_demo_reports_log_of_failed_process(home: Path) -> None:
     """A model that is not there is said in one line with the worker's reason under it."""
-    with _demo(home, "/nowhere/model", "--ask", MUTEX) as demo:
-        status = demo.wait(START)
+    with _start_demo(home, "/nowhere/model", "--ask", MUTEX) as demo:
+        status = demo.wait(START_TIMEOUT_SECONDS)
 
     assert status == 1
     assert "demo: worker ended with status 1" in demo.log

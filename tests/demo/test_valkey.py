@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from demo.valkey import Valkey, ValkeyError, server
+from demo.valkey import Valkey, ValkeyError, find_server
 from testing.redis_server import embedded
 
 Home = Path
@@ -23,11 +23,11 @@ def home() -> Iterator[Home]:
     """A folder with a short path, as a socket needs it; what serves there ends with the test."""
     folder = Path(tempfile.mkdtemp(prefix="demo-"))
     yield folder
-    Valkey(folder).stop()
+    Valkey(folder).stop_server()
     shutil.rmtree(folder)
 
 
-def _ended(pid: int) -> bool:
+def _is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -35,106 +35,106 @@ def _ended(pid: int) -> bool:
     return False
 
 
-def test_the_package_alone_is_enough(home: Home) -> None:
+def test_packaged_server_is_sufficient(home: Home) -> None:
     """With nothing from apt the server is the one inside the package."""
     valkey = Valkey(home, embedded())
-    valkey.start()
+    valkey.ensure_running()
     with Redis.from_url(valkey.url) as client:
         version = client.info("server")["valkey_version"]
-    valkey.stop()
+    valkey.stop_server()
 
     assert int(version.split(".")[0]) >= 9
 
 
-def test_nobody_else_can_reach_it(home: Home) -> None:
+def test_socket_is_private_to_owner(home: Home) -> None:
     """No port is open, and the socket and its folder are for their owner alone."""
     valkey = Valkey(home)
-    valkey.start()
+    valkey.ensure_running()
 
     with Redis.from_url(valkey.url) as client:
         assert client.config_get("port") == {"port": "0"}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert stat.S_IMODE(valkey.socket.stat().st_mode) == 0o700
-    valkey.stop()
+    assert stat.S_IMODE(valkey.socket_path.stat().st_mode) == 0o700
+    valkey.stop_server()
 
 
-def test_a_second_start_takes_over_the_one_that_is_alive(home: Home) -> None:
+def test_second_start_reuses_running_server(home: Home) -> None:
     """Whoever starts next finds the same server, and may stop it."""
     first, second = Valkey(home), Valkey(home)
-    first.start()
-    second.start()
-    pid = first.pid()
+    first.ensure_running()
+    second.ensure_running()
+    pid = first.query_pid()
 
     assert pid is not None
-    assert second.pid() == pid
-    second.stop()
-    assert first.pid() is None
-    first.stop()
+    assert second.query_pid() == pid
+    second.stop_server()
+    assert first.query_pid() is None
+    first.stop_server()
 
 
-def test_two_starts_at_once_make_one_server(home: Home) -> None:
+def test_concurrent_starts_create_one_server(home: Home) -> None:
     """The lock decides who starts; the other one takes over."""
     several = [Valkey(home) for _ in range(4)]
     # The kernel ends a leashed process with the thread that started it, not only with the process.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(Valkey.start, several))
+        list(pool.map(Valkey.ensure_running, several))
 
-        assert len({valkey.pid() for valkey in several}) == 1
+        assert len({valkey.query_pid() for valkey in several}) == 1
         for valkey in several:
-            valkey.stop()
+            valkey.stop_server()
 
 
-def test_a_killed_server_comes_back_with_its_data(home: Home) -> None:
+def test_restart_after_kill_keeps_data(home: Home) -> None:
     """What was acknowledged before the kill is there after the next start."""
     valkey = Valkey(home)
-    valkey.start()
+    valkey.ensure_running()
     with Redis.from_url(valkey.url) as client:
         client.set("starchat:test", "kept")
-    pid = valkey.pid()
+    pid = valkey.query_pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     with Redis.from_url(valkey.url) as client:
-        valkey.start()
+        valkey.ensure_running()
         assert client.get("starchat:test") == b"kept"
 
-    assert valkey.pid() != pid
-    valkey.stop()
+    assert valkey.query_pid() != pid
+    valkey.stop_server()
 
 
-def test_stopping_leaves_nothing_and_may_be_repeated(home: Home) -> None:
+def test_stop_is_idempotent(home: Home) -> None:
     """The process is gone when `stop` returns, and a second `stop` has nothing to do."""
     valkey = Valkey(home)
-    valkey.start()
-    pid = valkey.pid()
+    valkey.ensure_running()
+    pid = valkey.query_pid()
     assert pid is not None
-    valkey.stop()
+    valkey.stop_server()
 
-    assert _ended(pid)
-    valkey.stop()
+    assert _is_gone(pid)
+    valkey.stop_server()
 
 
-def test_a_program_that_is_no_server_is_reported(home: Home) -> None:
+def test_invalid_server_program_is_reported(home: Home) -> None:
     """The error names the log, so that the person can look."""
     with pytest.raises(ValkeyError, match=r"valkey\.log"):
-        Valkey(home, Path("/bin/false")).start()
+        Valkey(home, Path("/bin/false")).ensure_running()
 
 
-def test_a_deep_checkout_gets_its_socket_elsewhere(home: Home) -> None:
+def test_long_path_moves_socket_to_tmp(home: Home) -> None:
     """A unix socket's path is limited, the path of a checkout is not."""
     deep = Valkey(home / ("deep" * 30))
-    deep.start()
+    deep.ensure_running()
     try:
-        assert deep.pid() is not None
-        assert stat.S_IMODE(deep.socket.parent.stat().st_mode) == 0o700
+        assert deep.query_pid() is not None
+        assert stat.S_IMODE(deep.socket_path.parent.stat().st_mode) == 0o700
     finally:
-        deep.stop()
-        shutil.rmtree(deep.socket.parent)
+        deep.stop_server()
+        shutil.rmtree(deep.socket_path.parent)
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(home: Home) -> None:
+def test_socket_directory_of_other_owner_is_refused(home: Home) -> None:
     """Under /tmp anyone could have made the folder first; then we stay out of it."""
     deep = home / ("deep" * 30)
-    folder = Valkey(deep).socket.parent
+    folder = Valkey(deep).socket_path.parent
     folder.chmod(0o755)
     try:
         with pytest.raises(ValkeyError, match="somebody else"):
@@ -143,13 +143,13 @@ def test_a_socket_folder_of_somebody_else_is_refused(home: Home) -> None:
         folder.rmdir()
 
 
-def test_a_server_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An administrator's own server wins over the package's; without either one says so."""
     own = tmp_path / "valkey-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert server() == own
+    assert find_server() == own
     own.unlink()
 
-    assert server() == embedded()
+    assert find_server() == embedded()

@@ -6,7 +6,7 @@ from testing.worker_harness import notices, payload, words
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
-def test_a_mention_is_answered_in_its_thread(product: Product) -> None:
+def test_mention_is_answered_in_its_thread(product: Product) -> None:
     """A mention at the root of a channel ends in one message in the thread below it."""
     ts, replies = product.reply(f"@StarChat {REVERSE}", GENERAL)
     [reply] = replies
@@ -18,7 +18,7 @@ def test_a_mention_is_answered_in_its_thread(product: Product) -> None:
     assert "may be wrong" in notices(replies)
 
 
-def test_code_arrives_byte_for_byte(product: Product) -> None:
+def test_code_block_is_shown_unchanged(product: Product) -> None:
     """A code block of the model stands in the reply as a block of its language, unchanged."""
     _, replies = product.reply(f"@StarChat {REVERSE}", GENERAL)
     blocks = [
@@ -35,16 +35,16 @@ def test_code_arrives_byte_for_byte(product: Product) -> None:
     ]
 
 
-def test_a_follow_up_needs_no_mention_and_knows_what_was_said(product: Product) -> None:
+def test_follow_up_without_mention_sees_earlier_turns(product: Product) -> None:
     """The model reads the turns before: what it says to the follow-up depends on them."""
     for question in (MUTEX, REVERSE):
         ts, _ = product.reply(f"@StarChat {question}", GENERAL)
         _, replies = product.reply(FOLLOW_UP, GENERAL, ts)
 
-        assert words(replies).strip() == _code(FOLLOW_UPS[question])
+        assert words(replies).strip() == _strip_fences(FOLLOW_UPS[question])
 
 
-def test_a_question_asked_while_the_reply_grows_is_answered_after_it(product: Product) -> None:
+def test_question_during_generation_is_answered_next(product: Product) -> None:
     """Two questions in a row in one thread: both replies, in order, the second knows the first."""
     first = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
     product.workspace.wait_for(lambda thread: answers(thread, first), GENERAL, first)
@@ -53,11 +53,11 @@ def test_a_question_asked_while_the_reply_grows_is_answered_after_it(product: Pr
     early = product.ended(GENERAL, first, first)
     late = product.ended(GENERAL, first, second)
     assert words(early).strip() == ANSWERS[MUTEX]
-    assert words(late).strip() == _code(FOLLOW_UPS[MUTEX])
+    assert words(late).strip() == _strip_fences(FOLLOW_UPS[MUTEX])
     assert float(early[0]["ts"]) < float(late[0]["ts"])
 
 
-def test_a_direct_message_needs_no_mention(product: Product) -> None:
+def test_direct_message_needs_no_mention(product: Product) -> None:
     """Whatever a person writes to the bot directly is a question, answered in its thread."""
     channel = product.workspace.direct(ADA, STARCHAT)
     ts, replies = product.reply(MUTEX, channel)
@@ -66,7 +66,7 @@ def test_a_direct_message_needs_no_mention(product: Product) -> None:
     assert replies[0]["thread_ts"] == ts
 
 
-def test_a_group_message_is_answered_when_it_mentions_the_bot(product: Product) -> None:
+def test_group_message_needs_mention(product: Product) -> None:
     """In a group the bot answers who mentions it."""
     channel = product.workspace.direct(ADA, LIN, STARCHAT)
     _, replies = product.reply(f"@StarChat {GREET}", channel)
@@ -74,7 +74,7 @@ def test_a_group_message_is_answered_when_it_mentions_the_bot(product: Product) 
     assert words(replies).strip() == ANSWERS[GREET]
 
 
-def test_a_mention_in_the_middle_of_a_thread_knows_what_people_said(product: Product) -> None:
+def test_mention_in_thread_sees_earlier_messages(product: Product) -> None:
     """People talked before: the last question among them decides what the follow-up means."""
     root = product.workspace.post(ADA, PYTHON, MUTEX)
     _, replies = product.reply(f"@StarChat {FOLLOW_UP}", PYTHON, root)
@@ -83,7 +83,7 @@ def test_a_mention_in_the_middle_of_a_thread_knows_what_people_said(product: Pro
     assert len(replies) == 1
 
 
-def test_among_several_people_the_bot_waits_to_be_mentioned(product: Product) -> None:
+def test_thread_of_several_users_needs_mention(product: Product) -> None:
     """A second person in the thread: no answer without a mention, until somebody says follow."""
     ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
     unasked = product.workspace.post(LIN, GENERAL, "I use one every day.", ts)
@@ -97,7 +97,7 @@ def test_among_several_people_the_bot_waits_to_be_mentioned(product: Product) ->
     )
 
 
-def test_follow_makes_the_bot_answer_everybody(product: Product) -> None:
+def test_follow_mode_answers_every_user(product: Product) -> None:
     """After `follow` a message of a second person is answered without a mention."""
     ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
     product.workspace.post(LIN, GENERAL, "Interesting.", ts)
@@ -108,7 +108,7 @@ def test_follow_makes_the_bot_answer_everybody(product: Product) -> None:
     assert len(replies) == 1
 
 
-def test_bots_never_start_a_conversation(product: Product) -> None:
+def test_message_of_another_bot_is_ignored(product: Product) -> None:
     """Another bot mentions ours: nothing happens, and people are answered as before."""
     ts = product.workspace.raw_post(GENERAL, f"<@{STARCHAT}> {MUTEX}", user=DEPLOYBOT)
     product.reply(f"@StarChat {MUTEX}", GENERAL)
@@ -116,12 +116,12 @@ def test_bots_never_start_a_conversation(product: Product) -> None:
     assert product.workspace.replies(GENERAL, ts) == []
 
 
-def test_what_nobody_taught_is_answered_too(product: Product) -> None:
+def test_unknown_question_shows_model_output(product: Product) -> None:
     """The model says what it says; the reply shows exactly that."""
     _, replies = product.reply("@StarChat Which tea is best?", GENERAL)
 
     assert words(replies).strip() == UNKNOWN
 
 
-def _code(answer: str) -> str:
+def _strip_fences(answer: str) -> str:
     return "\n".join(line for line in answer.split("\n") if not line.startswith("```"))

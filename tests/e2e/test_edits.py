@@ -6,12 +6,12 @@ from testing.worker_harness import payload, words
 from testing.workspace import ADA, GENERAL, Json, Messages
 
 
-def offers(messages: Messages) -> Messages:
+def find_offers(messages: Messages) -> Messages:
     """Return the messages with a button."""
     return [m for m in messages if any(b["type"] == "actions" for b in m.get("blocks", []))]
 
 
-def test_a_question_edited_while_its_reply_grows_is_answered_anew(product: Product) -> None:
+def test_edit_during_generation_restarts_reply(product: Product) -> None:
     """The message that grew becomes the reply to the new text; there is no second one."""
     ts = product.workspace.post(ADA, GENERAL, f"@StarChat {ENDLESS}")
     grown = product.workspace.wait_for(
@@ -27,26 +27,26 @@ def test_a_question_edited_while_its_reply_grows_is_answered_anew(product: Produ
     assert words(later).strip() in FOLLOW_UPS[MUTEX]
 
 
-def test_an_answered_question_is_answered_again_when_its_person_wants_it(product: Product) -> None:
+def test_reanswer_button_replaces_reply(product: Product) -> None:
     """One press, and the reply says something else in its old place, also to what comes next."""
     ts, [first] = product.reply(f"@StarChat {GREET}", GENERAL)
     product.workspace.edit(ADA, GENERAL, ts, f"@StarChat {REVERSE}")
-    [offer] = offers(product.workspace.wait_for(offers, GENERAL, ts))
-    wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
-    product.workspace.ask("_page/click", wish)
+    [offer] = find_offers(product.workspace.wait_for(find_offers, GENERAL, ts))
+    click = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
+    product.workspace.ask("_page/click", click)
 
-    def said(messages: Messages) -> bool:
+    def is_replaced(messages: Messages) -> bool:
         found = answers(messages, ts)
         return "items[::-1]" in words(found) and payload(found[0])["state"] == "final"
 
-    [reply] = answers(product.workspace.wait_for(said, GENERAL, ts), ts)
+    [reply] = answers(product.workspace.wait_for(is_replaced, GENERAL, ts), ts)
     assert reply["ts"] == first["ts"]
-    product.workspace.wait_for(lambda messages: not offers(messages), GENERAL, ts)
+    product.workspace.wait_for(lambda messages: not find_offers(messages), GENERAL, ts)
     _, later = product.reply(FOLLOW_UP, GENERAL, ts)
     assert words(later).strip() in FOLLOW_UPS[REVERSE]
 
 
-def test_a_question_deleted_before_its_turn_is_never_answered(product: Product) -> None:
+def test_question_deleted_in_queue_is_not_answered(product: Product) -> None:
     """Of three questions in a thread the second is taken back: two replies, in order."""
     first = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
     second = product.workspace.post(ADA, GENERAL, f"@StarChat {GREET}", first)

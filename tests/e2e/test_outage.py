@@ -11,36 +11,38 @@ from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT
 pytestmark = pytest.mark.timeout(180)
 
 
-def away(product: Product, *stamps: str) -> None:
+def exhaust_deliveries(product: Product, *stamps: str) -> None:
     """Let the clock run until Slack has given up on these messages."""
     product.workspace.clock(speed=2000)
 
-    def over() -> bool:
+    def are_exhausted() -> bool:
         envelopes = [e for ts in stamps for e in product.workspace.envelopes(ts)]
         last = [e for e in envelopes if e["attempt"] == 3]
         return {e["ts"] for e in last} == set(stamps) and all(e["failure"] for e in last)
 
-    until(over, what="the last deliveries")
+    until(are_exhausted, what="the last deliveries")
     product.workspace.clock(speed=1)
 
 
-def test_what_was_asked_while_the_bot_was_away_is_answered_once(product: Product) -> None:
+def test_questions_during_bot_outage_are_answered_once(product: Product) -> None:
     """Killed, and started after Slack has given up: a mention, a follow-up, a direct message."""
-    done, known = product.reply(f"@StarChat {MUTEX}", GENERAL)
+    answered, earlier_replies = product.reply(f"@StarChat {MUTEX}", GENERAL)
     thread, _ = product.reply(f"@StarChat {REVERSE}", PYTHON)
     product.bot.kill()
     direct = product.workspace.direct(ADA, STARCHAT)
     mention = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
     follow_up = product.workspace.post(ADA, PYTHON, FOLLOW_UP, thread)
     message = product.workspace.post(ADA, direct, GREET)
-    away(product, mention, follow_up, message)
+    exhaust_deliveries(product, mention, follow_up, message)
     product.bot = product.start_bot()
     product.bot.wait_for("caught up")
 
     assert words(product.ended(GENERAL, mention, mention)).strip() == ANSWERS[MUTEX]
     assert words(product.ended(PYTHON, thread, follow_up)).strip() in FOLLOW_UPS[REVERSE]
     assert payload(product.ended(direct, message, message)[0])["state"] == "final"
-    assert [m["ts"] for m in product.workspace.replies(GENERAL, done)] == [m["ts"] for m in known]
+    assert [m["ts"] for m in product.workspace.replies(GENERAL, answered)] == [
+        m["ts"] for m in earlier_replies
+    ]
     product.bot.stop()
     product.bot = product.start_bot()
     product.bot.wait_for("caught up")

@@ -6,7 +6,7 @@ from testing.worker_harness import words
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
 
 
-def test_a_reply_pings_nobody_and_unfurls_nothing(product: Product) -> None:
+def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
     """The model writes @channel, a mention and a link: all of it stays text, in every edit."""
     ts, replies = product.reply(f"@StarChat {HELLO}", GENERAL)
 
@@ -19,7 +19,7 @@ def test_a_reply_pings_nobody_and_unfurls_nothing(product: Product) -> None:
     assert not any("<!channel>" in str(args.get("text", "")) for args in posted)
 
 
-def test_a_mention_delivered_again_is_answered_once(product: Product) -> None:
+def test_redelivered_mention_is_answered_once(product: Product) -> None:
     """Slack delivers an event again when it is unsure; the thread still holds one reply."""
     ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
     product.workspace.redeliver(ts)
@@ -29,7 +29,7 @@ def test_a_mention_delivered_again_is_answered_once(product: Product) -> None:
     assert len(product.workspace.replies(GENERAL, ts)) == 1
 
 
-def test_no_text_and_no_token_is_ever_logged(product: Product) -> None:
+def test_logs_contain_no_text_and_no_token(product: Product) -> None:
     """What a person asks and what the model answers is in no log line, nor is a token."""
     secret = "heliotrope-canary-4711"
     product.reply(f"@StarChat {secret}", GENERAL, user=ADA)

@@ -12,7 +12,7 @@ from testing.processes import REPOSITORY, environment
 MAKEFILE: Final = (REPOSITORY / "Makefile").read_text("utf-8")
 
 
-def _make(*arguments: str, folder: Path = REPOSITORY) -> str:
+def _run_make(*arguments: str, folder: Path = REPOSITORY) -> str:
     found = subprocess.run(
         ["make", *arguments],
         cwd=folder,
@@ -24,15 +24,15 @@ def _make(*arguments: str, folder: Path = REPOSITORY) -> str:
     return found.stdout
 
 
-def test_help_lists_every_target() -> None:
+def test_help_lists_every_target_of_make() -> None:
     """A plain `make` says what there is; nothing has to be read in the file."""
     targets = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].split()
 
-    assert re.findall(r"^  make (\w+) +\S", _make(), re.MULTILINE) == targets
+    assert re.findall(r"^  make (\w+) +\S", _run_make(), re.MULTILINE) == targets
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def fake_checkout(tmp_path: Path) -> Path:
     """A checkout whose Python only says what it was called with."""
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -45,14 +45,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "question", ["What is a mutex?", """don't `ls` "this" $HOME $(pwd)""", "a; exit 1", "--no"]
 )
-def test_a_question_arrives_as_it_was_typed(question: str, folder: Path) -> None:
+def test_question_reaches_demo_unquoted(question: str, fake_checkout: Path) -> None:
     """Neither make nor the shell reads quotes, dollars or semicolons in it."""
-    said = _make("demo", f"ASK={question}", "PYTHON=true", folder=folder)
+    output = _run_make("demo", f"ASK={question}", "PYTHON=true", folder=fake_checkout)
 
-    assert said == f"<-m><demo><--ask={question}>"
+    assert output == f"<-m><demo><--ask={question}>"
 
 
 @pytest.mark.parametrize("ask", [(), ("ASK=",)])
-def test_without_a_question_the_demo_stays(ask: tuple[str, ...], folder: Path) -> None:
+def test_empty_question_is_not_passed_on(ask: tuple[str, ...], fake_checkout: Path) -> None:
     """No empty question is passed on."""
-    assert _make("demo", *ask, "PYTHON=true", folder=folder) == "<-m><demo>"
+    assert _run_make("demo", *ask, "PYTHON=true", folder=fake_checkout) == "<-m><demo>"

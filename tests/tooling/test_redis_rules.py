@@ -20,7 +20,7 @@ REPOSITORY: Final = Path(__file__).parents[2]
 QUEUE: Final = "rq:queue:starchat"
 DEFERRED: Final = "rq:deferred:starchat"
 Clients = dict[str, "redis.Redis"]
-REFUSED: Final = "(?i)no permission|ACL failure|can't run this command|command not allowed"
+REFUSAL_PATTERN: Final = "(?i)no permission|ACL failure|can't run this command|command not allowed"
 FORBIDDEN: Final = (
     *("CONFIG GET *", "CONFIG SET dir /tmp", "FLUSHALL", "FLUSHDB", "SHUTDOWN", "SAVE", "BGSAVE"),
     *("KEYS *", "ACL LIST", "ACL SETUSER bot ~*", "MODULE LIST", "REPLICAOF NO ONE", "MONITOR"),
@@ -44,13 +44,13 @@ def clients(server: GuardedRedis) -> Iterator[Clients]:
     """The bot and the worker, connected to an empty server."""
     with server.client() as watcher:
         watcher.flushall()
-    found = {name: server.client(name) for name in credentials.PEOPLE}
+    found = {name: server.client(name) for name in credentials.ACL_USERS}
     yield found
     for client in found.values():
         client.close()
 
 
-def _accept(client: "redis.Redis", ts: str) -> list[object]:
+def _enqueue_job(client: "redis.Redis", ts: str) -> list[object]:
     job = f"T1-C1-{ts}"
     names = (
         keys.seen("T1", "C1", ts),
@@ -68,12 +68,12 @@ def _accept(client: "redis.Redis", ts: str) -> list[object]:
     return found
 
 
-def test_a_turn_passes_from_the_bot_to_the_worker(clients: Clients) -> None:
+def test_acl_allows_a_job_from_bot_to_worker(clients: Clients) -> None:
     """The rules allow everything that both processes need for a job's whole way."""
     bot, worker = clients["bot"], clients["worker"]
 
-    assert _accept(bot, "1-1")[0] == b"accepted"
-    assert _accept(bot, "1-2")[0] == b"accepted"
+    assert _enqueue_job(bot, "1-1")[0] == b"accepted"
+    assert _enqueue_job(bot, "1-2")[0] == b"accepted"
     assert worker.blmove(QUEUE, f"{QUEUE}:intermediate", 1, "LEFT", "RIGHT") == b"T1-C1-1-1"
     worker.hset(keys.WORKERS, "w", "{}")
     worker.set(keys.lease("T1-C1-1-1"), "x", nx=True, px=1000)
@@ -86,7 +86,7 @@ def test_a_turn_passes_from_the_bot_to_the_worker(clients: Clients) -> None:
         assert abs(client.time()[0] - time.time()) < 60
 
 
-def test_the_worker_may_listen_for_commands(clients: Clients) -> None:
+def test_acl_allows_rq_commands(clients: Clients) -> None:
     """RQ's stop command reaches a worker by its own channel, and the bot may send it."""
     with clients["worker"].pubsub() as channel:  # type: ignore[no-untyped-call]
         channel.subscribe("rq:pubsub:w")
@@ -94,15 +94,15 @@ def test_the_worker_may_listen_for_commands(clients: Clients) -> None:
         assert clients["bot"].publish("rq:pubsub:w", "{}") == 1
 
 
-@pytest.mark.parametrize("person", credentials.PEOPLE)
+@pytest.mark.parametrize("person", credentials.ACL_USERS)
 @pytest.mark.parametrize("command", FORBIDDEN)
-def test_what_neither_process_needs_is_refused(clients: Clients, person: str, command: str) -> None:
+def test_acl_refuses_unneeded_commands(clients: Clients, user: str, command: str) -> None:
     """A stolen password configures nothing, empties nothing and sees no foreign key."""
-    with pytest.raises(redis.exceptions.ResponseError, match=REFUSED):
-        clients[person].execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]
+    with pytest.raises(redis.exceptions.ResponseError, match=REFUSAL_PATTERN):
+        clients[user].execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]
 
 
-def test_what_was_refused_is_told(server: GuardedRedis, clients: Clients) -> None:
+def test_acl_log_reports_refused_commands(server: GuardedRedis, clients: Clients) -> None:
     """The tests of the whole product rest on this: whatever the rules refuse them is seen."""
     with server.client() as watcher:
         watcher.acl_log_reset()
@@ -115,7 +115,7 @@ def test_what_was_refused_is_told(server: GuardedRedis, clients: Clients) -> Non
 
 
 @pytest.mark.parametrize("given", ["", ":x@", "default:x@", "default:@"])
-def test_nobody_enters_without_a_password(server: GuardedRedis, given: str) -> None:
+def test_login_without_password_is_refused(server: GuardedRedis, given: str) -> None:
     """The default user is off, whatever it says in greeting."""
     once = Retry(NoBackoff(), 0)
     stranger = redis.Redis.from_url(f"unix://{given}{server.socket}", retry=once)
@@ -124,7 +124,7 @@ def test_nobody_enters_without_a_password(server: GuardedRedis, given: str) -> N
 
 
 @pytest.mark.parametrize("find", [binary, embedded])
-def test_an_accepted_question_survives_a_restart(find: Callable[[], Path]) -> None:
+def test_accepted_question_survives_restart(find: Callable[[], Path]) -> None:
     """
     What scripts wrote is there again after a crash, and nothing of it was refused.
 
@@ -132,7 +132,7 @@ def test_an_accepted_question_survives_a_restart(find: Callable[[], Path]) -> No
     """
     with GuardedRedis(find()) as server:
         with server.client("bot") as bot:
-            assert _accept(bot, "1-1")[0] == b"accepted"
+            assert _enqueue_job(bot, "1-1")[0] == b"accepted"
         with server.client() as watcher:
             before = {key: watcher.dump(key) for key in watcher.scan_iter()}
         server.kill()
@@ -142,7 +142,7 @@ def test_an_accepted_question_survives_a_restart(find: Callable[[], Path]) -> No
         assert server.refused() == []
 
 
-def test_nothing_is_evicted_and_everything_is_on_disk() -> None:
+def test_redis_config_persists_and_never_evicts() -> None:
     """The configuration promises what the acknowledgement to Slack rests on."""
     conf = dict(
         line.split(" ", 1)
@@ -155,7 +155,7 @@ def test_nothing_is_evicted_and_everything_is_on_disk() -> None:
     assert conf["maxmemory-policy"] == "noeviction"
 
 
-def test_credentials_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+def test_credentials_are_created_once_and_private(tmp_path: Path) -> None:
     """A second run changes nothing; only the file of hashes may be read by others."""
     credentials.main(tmp_path)
     folder = tmp_path / "secrets"
@@ -163,7 +163,7 @@ def test_credentials_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     credentials.main(tmp_path)
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    open_ones = {path.name for path in folder.iterdir() if path.stat().st_mode & 0o077}
-    assert open_ones == {"users.acl"}
+    readable = {path.name for path in folder.iterdir() if path.stat().st_mode & 0o077}
+    assert readable == {"users.acl"}
     password = re.findall(r":([^:@]+)@", before["redis_url_bot"].decode())[0]
     assert password.encode() not in before["users.acl"]

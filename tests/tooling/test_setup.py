@@ -15,50 +15,52 @@ from scripts import lock, setup
 from testing.processes import REPOSITORY, environment
 
 PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
-USES: Final = lock.uses(PROJECT)
+REQUIREMENTS: Final = lock.collect_requirements(PROJECT)
 
 
-def _pinned(name: str) -> dict[str, str]:
-    return dict(pin.split("==") for pin in setup.pins(name))
+def _read_pins(name: str) -> dict[str, str]:
+    return dict(pin.split("==") for pin in setup.read_pins(name))
 
 
-@pytest.mark.parametrize("use", USES)
-def test_every_dependency_is_pinned_within_its_bounds(use: str) -> None:
+@pytest.mark.parametrize("use", REQUIREMENTS)
+def test_dependency_is_pinned_within_its_bounds(use: str) -> None:
     """What pyproject.toml asks for has one version in the file for its use."""
-    base = [] if use in lock.APART else PROJECT["project"]["dependencies"]
-    pinned = _pinned(use) | _pinned("torch")
-    for need in map(Requirement, [*base, *USES[use]]):
+    base = [] if use in lock.STANDALONE_EXTRAS else PROJECT["project"]["dependencies"]
+    pinned = _read_pins(use) | _read_pins("torch")
+    for need in map(Requirement, [*base, *REQUIREMENTS[use]]):
         assert need.specifier.contains(pinned[canonicalize_name(need.name)]), need
 
 
-def test_older_pythons_get_what_only_they_need() -> None:
+def test_pins_cover_older_python_versions() -> None:
     """Debian 12 has Python 3.11.2, for which redis-py wants one package more."""
-    assert "async-timeout" in _pinned("bot")
+    assert "async-timeout" in _read_pins("bot")
 
 
-def test_uses_agree_on_every_version() -> None:
+def test_requirement_files_agree_on_versions() -> None:
     """All of them are installed together, so no package has two versions."""
     seen: dict[str, str] = {}
-    for use in USES:
-        for name, version in _pinned(use).items():
+    for use in REQUIREMENTS:
+        for name, version in _read_pins(use).items():
             assert seen.setdefault(name, version) == version, name
 
 
-def test_no_file_pins_a_build_of_torch() -> None:
+def test_no_requirement_file_pins_torch_builds() -> None:
     """Torch alone is chosen by the machine; a CUDA library in a pin would bring gigabytes."""
-    for use in USES:
-        assert not [n for n in _pinned(use) if n.startswith((*lock.BUILD, "torch"))]
+    for use in REQUIREMENTS:
+        assert not [
+            n for n in _read_pins(use) if n.startswith((*lock.TORCH_BUILD_PREFIXES, "torch"))
+        ]
 
 
-def test_the_lock_is_what_is_installed() -> None:
+def test_lock_matches_installed_versions() -> None:
     """The tests run on the versions that everybody gets; `make lock` would change nothing."""
-    for name, text in lock.written().items():
-        assert (lock.FOLDER / name).read_text("utf-8") == text, "run `make lock`"
+    for name, text in lock.render_requirements().items():
+        assert (lock.OUTPUT_DIRECTORY / name).read_text("utf-8") == text, "run `make lock`"
 
 
-def test_a_finished_set_up_has_nothing_to_do(tmp_path: Path) -> None:
+def test_completed_set_up_does_nothing(tmp_path: Path) -> None:
     """With its stamp there, nothing is started; the larger set's stamp does for the smaller."""
-    (tmp_path / "dev.stamp").write_text(setup.fingerprint("dev"), "utf-8")
+    (tmp_path / "dev.stamp").write_text(setup.compute_fingerprint("dev"), "utf-8")
 
     setup.main("dev", tmp_path)
     setup.main("demo", tmp_path)
@@ -66,23 +68,23 @@ def test_a_finished_set_up_has_nothing_to_do(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["dev.stamp"]
 
 
-def test_the_smaller_set_is_not_the_larger_one(tmp_path: Path) -> None:
+def test_demo_stamp_does_not_cover_dev(tmp_path: Path) -> None:
     """After `make demo` the tests' packages are still missing."""
-    found = setup.Environment(tmp_path)
-    (tmp_path / "demo.stamp").write_text(setup.fingerprint("demo"), "utf-8")
+    found = setup.VirtualEnvironment(tmp_path)
+    (tmp_path / "demo.stamp").write_text(setup.compute_fingerprint("demo"), "utf-8")
 
-    assert found.complete("demo")
-    assert not found.complete("dev")
+    assert found.is_complete("demo")
+    assert not found.is_complete("dev")
 
 
-def test_a_changed_requirement_is_noticed(tmp_path: Path) -> None:
+def test_changed_requirements_invalidate_stamp(tmp_path: Path) -> None:
     """A stamp of other requirements does not count."""
     (tmp_path / "demo.stamp").write_text("what was installed last year", "utf-8")
 
-    assert not setup.Environment(tmp_path).complete("demo")
+    assert not setup.VirtualEnvironment(tmp_path).is_complete("demo")
 
 
-def _run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+def _run_setup(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "scripts.setup", *arguments],
         cwd=REPOSITORY,
@@ -95,23 +97,23 @@ def _run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]
 
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-def test_a_failed_set_up_says_why_in_one_line_and_goes_on_next_time(tmp_path: Path) -> None:
+def test_failed_set_up_prints_one_line_and_can_be_repeated(tmp_path: Path) -> None:
     """Without any index the reason is pip's own, with the log beside it; no stamp is left."""
     folder = tmp_path / "venv"
     nowhere = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": (tmp_path / "x").as_uri()}
-    found = _run("demo", str(folder), **nowhere)
+    found = _run_setup("demo", str(folder), **nowhere)
 
     assert found.returncode == 1
     assert re.search(r"^setup: torch.*setup\.log", found.stderr, re.MULTILINE)
     assert "Traceback" not in found.stderr
     assert not list(folder.glob("*.stamp"))
     assert not (folder / "downloads").exists()
-    assert setup.Environment(folder).works()
+    assert setup.VirtualEnvironment(folder).is_usable()
 
 
-def test_a_wrong_word_is_answered_with_the_right_ones() -> None:
+def test_unknown_set_prints_usage() -> None:
     """The usage names both sets."""
-    found = _run("everything")
+    found = _run_setup("everything")
 
     assert (found.returncode, found.stderr) == (
         1,
@@ -119,14 +121,17 @@ def test_a_wrong_word_is_answered_with_the_right_ones() -> None:
     )
 
 
-def test_the_last_error_is_the_reason() -> None:
+def test_extract_error_returns_last_error_line() -> None:
     """Of pip's output the person sees the line that matters."""
-    assert setup.reason("a\nERROR: no disk\nb\nERROR: no space left\nc") == "ERROR: no space left"
-    assert setup.reason("a\nb") == "b"
-    assert setup.reason("") == "no output"
+    assert (
+        setup.extract_error("a\nERROR: no disk\nb\nERROR: no space left\nc")
+        == "ERROR: no space left"
+    )
+    assert setup.extract_error("a\nb") == "b"
+    assert setup.extract_error("") == "no output"
 
 
-PIP: Final = """#!/bin/sh
+FAKE_PYTHON: Final = """#!/bin/sh
 case "$*" in
     "-c import pip") exit 0 ;;
     *==*+cpu*-c*) [ -e "$0.cpu" ] || { echo "ERROR: No matching distribution found"; exit 1; } ;;
@@ -137,48 +142,48 @@ echo "$@" >> "$0.calls"
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def fake_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment that only notes what pip is told, on a machine without a driver."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
-    python.write_text(PIP, "utf-8")
+    python.write_text(FAKE_PYTHON, "utf-8")
     python.chmod(0o755)
-    monkeypatch.setattr(setup, "driver", lambda: False)
+    monkeypatch.setattr(setup, "has_nvidia_driver", lambda: False)
     return tmp_path
 
 
-def _told(machine: Path) -> list[str]:
-    return (machine / "bin" / "python.calls").read_text("utf-8").splitlines()
+def _read_pip_calls(environment_directory: Path) -> list[str]:
+    return (environment_directory / "bin" / "python.calls").read_text("utf-8").splitlines()
 
 
-def test_the_cpu_build_is_taken_where_there_is_one(machine: Path) -> None:
+def test_cpu_build_is_installed_if_available(fake_environment: Path) -> None:
     """One attempt for torch, then everything else without dependencies; and a stamp."""
-    (machine / "bin" / "python.cpu").touch()
-    setup.main("demo", machine)
-    torch, rest = _told(machine)
+    (fake_environment / "bin" / "python.cpu").touch()
+    setup.main("demo", fake_environment)
+    torch, rest = _read_pip_calls(fake_environment)
 
     assert re.search(r" torch==[\d.]+\+cpu -c \S+worker.txt$", torch)
     assert " --no-deps -r " in rest
-    assert setup.Environment(machine).complete("demo")
+    assert setup.VirtualEnvironment(fake_environment).is_complete("demo")
 
 
-def test_the_general_build_is_announced_where_there_is_none(
-    machine: Path, capsys: pytest.CaptureFixture[str]
+def test_large_download_is_announced_without_cpu_build(
+    fake_environment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The person learns what is downloaded and why, and how to avoid it."""
-    setup.main("demo", machine)
-    torch, _ = _told(machine)
+    setup.main("demo", fake_environment)
+    torch, _ = _read_pip_calls(fake_environment)
 
     assert re.search(r" torch==[\d.]+ -c ", torch)
-    assert setup.BIG in capsys.readouterr().err
+    assert setup.LARGE_DOWNLOAD_NOTICE in capsys.readouterr().err
 
 
-def test_a_machine_with_a_driver_never_gets_the_cpu_build(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
+def test_nvidia_driver_excludes_cpu_build(
+    fake_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where an index offers it first."""
-    monkeypatch.setattr(setup, "driver", lambda: True)
-    (machine / "bin" / "python.cpu").touch()
-    setup.main("demo", machine)
+    monkeypatch.setattr(setup, "has_nvidia_driver", lambda: True)
+    (fake_environment / "bin" / "python.cpu").touch()
+    setup.main("demo", fake_environment)
 
-    assert re.search(r" torch==([\d.]+),!=\1\+cpu ", _told(machine)[0])
+    assert re.search(r" torch==([\d.]+),!=\1\+cpu ", _read_pip_calls(fake_environment)[0])

@@ -8,21 +8,21 @@ from typing import Any, Final
 import torch
 from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
 
-from bench.engine.load_generator import Peer
-from bench.engine.workload import Wish
+from bench.engine.load_generator import BenchmarkEngine
+from bench.engine.workload import RequestSpec
 
-BUDGET: Final = 256
+MAX_BATCH_TOKENS: Final = 256
 """Tokens of one step, as many as ours has on a CPU; it is fastest so here, too."""
-PAGE: Final = 32
+PAGE_SIZE_TOKENS: Final = 32
 """Positions of a page of its cache; its default of 256 is slower here."""
-LONGEST: Final = 1024
+MAX_REQUEST_TOKENS: Final = 1024
 """Positions that one request may need."""
 
 
-class Continuous:
+class ContinuousBatchingEngine:
     """Its manager runs as long as the peer does."""
 
-    streams = True
+    streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
         torch.set_num_threads(1)
@@ -31,28 +31,33 @@ class Continuous:
         config = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False, max_new_tokens=96, eos_token_id=-1, pad_token_id=0
         )
-        room = ContinuousBatchingConfig(
-            page_size=PAGE, max_batch_tokens=BUDGET, num_blocks=(slots // 2 + 2) * LONGEST // PAGE
+        batching_config = ContinuousBatchingConfig(
+            page_size=PAGE_SIZE_TOKENS,
+            max_batch_tokens=MAX_BATCH_TOKENS,
+            num_blocks=(slots // 2 + 2) * MAX_REQUEST_TOKENS // PAGE_SIZE_TOKENS,
         )
         self._manager = model.init_continuous_batching(
-            generation_config=config, continuous_batching_config=room
+            generation_config=config, continuous_batching_config=batching_config
         )
         self._manager.start()
-        self._seen: dict[str, int] = {}
+        self._num_seen_tokens: dict[str, int] = {}
 
     @property
-    def busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether any request is not over."""
-        return bool(self._seen)
+        return bool(self._num_seen_tokens)
 
-    def add(self, wish: Wish) -> None:
+    def add_request(self, request: RequestSpec) -> None:
         """Hand a request to the thread."""
-        self._seen[wish.name] = 0
+        self._num_seen_tokens[request.request_id] = 0
         self._manager.add_request(
-            list(wish.prompt), request_id=wish.name, max_new_tokens=wish.new, streaming=True
+            list(request.prompt_ids),
+            request_id=request.request_id,
+            max_new_tokens=request.max_new_tokens,
+            streaming=True,
         )
 
-    def step(self) -> Sequence[tuple[str, int]]:
+    def run_step(self) -> Sequence[tuple[str, int]]:
         """Wait for the next result and take those that came with it."""
         results = [self._manager.get_result(timeout=60)]
         while True:
@@ -60,23 +65,23 @@ class Continuous:
                 results.append(self._manager.output_router.output_queue.get_nowait())
             except Empty:
                 break
-        found = []
+        tokens = []
         for result in results:
             if result is None or result.error:
                 raise RuntimeError(f"continuous batching failed: {result and result.error}")
-            name = result.request_id
-            fresh = result.generated_tokens[self._seen[name] :]
-            found += [(name, token) for token in fresh]
-            self._seen[name] += len(fresh)
+            request_id = result.request_id
+            new_tokens = result.generated_tokens[self._num_seen_tokens[request_id] :]
+            tokens += [(request_id, token) for token in new_tokens]
+            self._num_seen_tokens[request_id] += len(new_tokens)
             if result.is_finished():
-                del self._seen[name]
-        return found
+                del self._num_seen_tokens[request_id]
+        return tokens
 
-    def close(self) -> None:
+    def close_engine(self) -> None:
         """End the thread."""
         self._manager.stop(block=True)
 
 
-def load(directory: Path, slots: int) -> Peer:
+def load_continuous(directory: Path, slots: int) -> BenchmarkEngine:
     """Load a checkpoint into transformers' continuous batching."""
-    return Continuous(directory, slots)
+    return ContinuousBatchingEngine(directory, slots)

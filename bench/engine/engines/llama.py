@@ -7,112 +7,119 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.engine.gguf_file import gguf_file
-from bench.engine.load_generator import Peer
-from bench.engine.workload import Wish
+from bench.engine.gguf_file import ensure_gguf_file
+from bench.engine.load_generator import BenchmarkEngine
+from bench.engine.workload import RequestSpec
 
-BATCH: Final = 512
+BATCH_TOKENS: Final = 512
 """Tokens in one forward pass: its own default for what it computes at once."""
-POSITIONS: Final = 256
+TOKENS_PER_SLOT: Final = 256
 """Of each slot: the longest prompt and reply of a burst have 248 tokens."""
-LEAST: Final = 1024
+MIN_CONTEXT_TOKENS: Final = 1024
 """Positions in all, so that a thread of eight turns fits one slot."""
 
 
 @dataclass(eq=False, slots=True)
-class Request:
+class SlotRequest:
     """A request in a slot: its unread tokens, how many are read, and how many still to come."""
 
-    name: str
+    request_id: str
     slot: int
-    unread: deque[int]
-    left: int
-    read: int = 0
+    pending_ids: deque[int]
+    num_remaining: int
+    num_computed_tokens: int = 0
 
 
-class Llama:
+class LlamaCppEngine:
     """Scheduled as its own server does: what grows comes first, prompts fill the rest."""
 
-    streams = True
+    streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
         from llama_cpp import llama_cpp  # noqa: PLC0415
 
         self._api: Any = llama_cpp
-        self._quiet = llama_cpp.llama_log_callback(lambda *_: None)
-        self._api.llama_log_set(self._quiet, ctypes.c_void_p(0))
+        self._silent_log = llama_cpp.llama_log_callback(lambda *_: None)
+        self._api.llama_log_set(self._silent_log, ctypes.c_void_p(0))
         self._api.llama_backend_init()
-        file = str(gguf_file(directory)).encode()
+        file = str(ensure_gguf_file(directory)).encode()
         self._model = self._api.llama_model_load_from_file(
             file, self._api.llama_model_default_params()
         )
-        wanted = self._api.llama_context_default_params()
-        wanted.n_ctx = max(LEAST, POSITIONS * slots)
-        wanted.n_batch = wanted.n_ubatch = BATCH
-        wanted.n_seq_max = slots
-        wanted.kv_unified = True
-        wanted.n_threads = wanted.n_threads_batch = 1
-        self._context = self._api.llama_init_from_model(self._model, wanted)
+        params = self._api.llama_context_default_params()
+        params.n_ctx = max(MIN_CONTEXT_TOKENS, TOKENS_PER_SLOT * slots)
+        params.n_batch = params.n_ubatch = BATCH_TOKENS
+        params.n_seq_max = slots
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = 1
+        self._context = self._api.llama_init_from_model(self._model, params)
         vocabulary = self._api.llama_model_get_vocab(self._model)
-        self._size = self._api.llama_vocab_n_tokens(vocabulary)
-        self._batch = self._api.llama_batch_init(BATCH, 0, 1)
-        self._free = list(range(slots))
-        self._waiting: deque[Wish] = deque()
-        self._running: list[Request] = []
+        self._vocab_size = self._api.llama_vocab_n_tokens(vocabulary)
+        self._batch = self._api.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._free_slots = list(range(slots))
+        self._waiting: deque[RequestSpec] = deque()
+        self._running: list[SlotRequest] = []
 
     @property
-    def busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether any request is not over."""
         return bool(self._waiting or self._running)
 
-    def add(self, wish: Wish) -> None:
+    def add_request(self, request: RequestSpec) -> None:
         """Take a request in."""
-        self._waiting.append(wish)
+        self._waiting.append(request)
 
-    def step(self) -> Sequence[tuple[str, int]]:
+    def run_step(self) -> Sequence[tuple[str, int]]:
         """Make one forward pass."""
-        while self._free and self._waiting:
-            wish = self._waiting.popleft()
-            self._running.append(Request(wish.name, self._free.pop(), deque(wish.prompt), wish.new))
-        ends = dict(self._laid_out())
+        while self._free_slots and self._waiting:
+            request = self._waiting.popleft()
+            self._running.append(
+                SlotRequest(
+                    request.request_id,
+                    self._free_slots.pop(),
+                    deque(request.prompt_ids),
+                    request.max_new_tokens,
+                )
+            )
+        sampled_rows = dict(self._fill_batch())
         if self._api.llama_decode(self._context, self._batch):
             raise RuntimeError("llama.cpp refused a batch")
-        return [self._grown(row, request) for row, request in ends.items()]
+        return [self._sample_token(row, request) for row, request in sampled_rows.items()]
 
-    def _laid_out(self) -> Iterator[tuple[int, Request]]:
+    def _fill_batch(self) -> Iterator[tuple[int, SlotRequest]]:
         """Fill the batch; yields the rows to choose from with their requests."""
         batch, count = self._batch, 0
-        for request in sorted(self._running, key=lambda request: len(request.unread) > 1):
-            while request.unread and count < BATCH:
-                batch.token[count] = request.unread.popleft()
-                batch.pos[count] = request.read
+        for request in sorted(self._running, key=lambda request: len(request.pending_ids) > 1):
+            while request.pending_ids and count < BATCH_TOKENS:
+                batch.token[count] = request.pending_ids.popleft()
+                batch.pos[count] = request.num_computed_tokens
                 batch.n_seq_id[count] = 1
                 batch.seq_id[count][0] = request.slot
-                batch.logits[count] = not request.unread
-                if not request.unread:
+                batch.logits[count] = not request.pending_ids
+                if not request.pending_ids:
                     yield count, request
-                request.read += 1
+                request.num_computed_tokens += 1
                 count += 1
         batch.n_tokens = count
 
-    def _grown(self, row: int, request: Request) -> tuple[str, int]:
+    def _sample_token(self, row: int, request: SlotRequest) -> tuple[str, int]:
         import numpy as np  # noqa: PLC0415
 
         logits = self._api.llama_get_logits_ith(self._context, row)
-        token = int(np.ctypeslib.as_array(logits, shape=(self._size,)).argmax())
-        request.unread.append(token)
-        request.left -= 1
-        if not request.left:
+        token = int(np.ctypeslib.as_array(logits, shape=(self._vocab_size,)).argmax())
+        request.pending_ids.append(token)
+        request.num_remaining -= 1
+        if not request.num_remaining:
             memory = self._api.llama_get_memory(self._context)
             self._api.llama_memory_seq_rm(memory, request.slot, -1, -1)
             self._running.remove(request)
-            self._free.append(request.slot)
-        return request.name, token
+            self._free_slots.append(request.slot)
+        return request.request_id, token
 
-    def close(self) -> None:
+    def close_engine(self) -> None:
         """Do nothing: its step ran here."""
 
 
-def load(directory: Path, slots: int) -> Peer:
+def load_llama_cpp(directory: Path, slots: int) -> BenchmarkEngine:
     """Load a checkpoint into llama.cpp."""
-    return Llama(directory, slots)
+    return LlamaCppEngine(directory, slots)

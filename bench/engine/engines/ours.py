@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.engine.load_generator import Peer
-from bench.engine.workload import Wish
+from bench.engine.load_generator import BenchmarkEngine
+from bench.engine.workload import RequestSpec
 from worker.engine import Request, Sampling
 from worker.engine.core.engine_core import Batching
 from worker.engine.loading.loader import load as load_weights
@@ -12,10 +12,10 @@ from worker.engine.loading.torch_setup import prepare
 from worker.engine.options import Options
 
 
-class Ours:
+class OwnEngine:
     """Loaded and prepared exactly as the worker does it."""
 
-    streams = True
+    streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
         options = Options(model=str(directory), device="cpu", slots=slots, threads=1)
@@ -26,26 +26,28 @@ class Ours:
         )
 
     @property
-    def busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether a step would do anything."""
         return self._engine.busy
 
-    def add(self, wish: Wish) -> None:
+    def add_request(self, request: RequestSpec) -> None:
         """Take a request in; what is kept of its thread may be used."""
-        sampling = Sampling(max_new_tokens=wish.new, temperature=0)
-        why = self._engine.add(Request(wish.name, wish.prompt, sampling, scope=wish.thread))
-        if why is not None:
-            raise ValueError(why)
+        sampling = Sampling(max_new_tokens=request.max_new_tokens, temperature=0)
+        error = self._engine.add(
+            Request(request.request_id, request.prompt_ids, sampling, scope=request.thread_id)
+        )
+        if error is not None:
+            raise ValueError(error)
 
-    def step(self) -> Sequence[tuple[str, int]]:
+    def run_step(self) -> Sequence[tuple[str, int]]:
         """Make one forward pass."""
-        found = self._engine.step().tokens
-        return [(name, token) for name, tokens in found.items() for token in tokens]
+        new_tokens = self._engine.step().tokens
+        return [(name, token) for name, tokens in new_tokens.items() for token in tokens]
 
-    def close(self) -> None:
+    def close_engine(self) -> None:
         """Do nothing: no thread and no process is left."""
 
 
-def load(directory: Path, slots: int) -> Peer:
+def load_own_engine(directory: Path, slots: int) -> BenchmarkEngine:
     """Load a checkpoint into our engine."""
-    return Ours(directory, slots)
+    return OwnEngine(directory, slots)

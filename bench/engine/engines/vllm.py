@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.engine.load_generator import Peer
-from bench.engine.workload import Wish
+from bench.engine.load_generator import BenchmarkEngine
+from bench.engine.workload import RequestSpec
 
-SETTINGS = {
+ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -20,18 +20,18 @@ SETTINGS = {
 """Its step runs in this process and on this thread; one GiB of keys and values."""
 
 
-class Vllm:
+class VllmEngine:
     """Its own choice of everything that makes it fast, compilation included."""
 
-    streams = True
+    streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
-        os.environ.update(SETTINGS)
+        os.environ.update(ENVIRONMENT)
         from vllm import EngineArgs, LLMEngine, SamplingParams  # noqa: PLC0415
         from vllm.sampling_params import RequestOutputKind  # noqa: PLC0415
 
-        self._sampling: Any = SamplingParams
-        self._fresh = RequestOutputKind.DELTA
+        self._sampling_params: Any = SamplingParams
+        self._delta_output = RequestOutputKind.DELTA
         self._engine = LLMEngine.from_engine_args(
             EngineArgs(
                 model=str(directory),
@@ -46,22 +46,24 @@ class Vllm:
         )
 
     @property
-    def busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether any request is not over."""
         return bool(self._engine.has_unfinished_requests())
 
-    def add(self, wish: Wish) -> None:
+    def add_request(self, request: RequestSpec) -> None:
         """Take a request in."""
-        sampling = self._sampling(
+        sampling = self._sampling_params(
             temperature=0,
-            max_tokens=wish.new,
+            max_tokens=request.max_new_tokens,
             ignore_eos=True,
             detokenize=False,
-            output_kind=self._fresh,
+            output_kind=self._delta_output,
         )
-        self._engine.add_request(wish.name, {"prompt_token_ids": list(wish.prompt)}, sampling)
+        self._engine.add_request(
+            request.request_id, {"prompt_token_ids": list(request.prompt_ids)}, sampling
+        )
 
-    def step(self) -> Sequence[tuple[str, int]]:
+    def run_step(self) -> Sequence[tuple[str, int]]:
         """Make one forward pass."""
         return [
             (found.request_id, token)
@@ -69,10 +71,10 @@ class Vllm:
             for token in found.outputs[0].token_ids
         ]
 
-    def close(self) -> None:
+    def close_engine(self) -> None:
         """Do nothing: its step ran here."""
 
 
-def load(directory: Path, slots: int) -> Peer:
+def load_vllm(directory: Path, slots: int) -> BenchmarkEngine:
     """Load a checkpoint into vLLM."""
-    return Vllm(directory, slots)
+    return VllmEngine(directory, slots)
