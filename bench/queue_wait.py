@@ -7,17 +7,17 @@ from time import monotonic
 from typing import Final
 
 from bot.store.line import Line
-from chaos.checker.collector import collect
-from chaos.cluster.cluster import Cast, Stage, dice
-from chaos.load import QUESTIONS, Crowd, Question
-from chaos.recovery import AT_WORK, job_of
+from chaos.checker.collector import collect_history
+from chaos.cluster.cluster import Cluster, ClusterSpec, seeded_random
+from chaos.load import QUESTIONS, LoadGenerator, Question
+from chaos.recovery import PROGRESS_STATES, question_job_id
 from chaos.scenario import percentile
-from chaos.watcher import Following
+from chaos.watcher import ReplyWatcher
 from contract import queue_eta
 
 SLOTS: Final = 4
-CLUSTER_CONFIG: Final = Cast(
-    variables=(("STARCHAT_SLOTS", str(SLOTS)), ("STARCHAT_MAX_NEW_TOKENS", "400")),
+CLUSTER_CONFIG: Final = ClusterSpec(
+    settings=(("STARCHAT_SLOTS", str(SLOTS)), ("STARCHAT_MAX_NEW_TOKENS", "400")),
 )
 WARMUP_QUESTIONS: Final = 10
 """Questions that are answered one by one before the first rush."""
@@ -36,7 +36,7 @@ class WaitSample:
 
 def measure_waits(count: int) -> dict[str, list[WaitSample]]:
     """Let so many questions come at once, when it has been calm and right after such rushes."""
-    with Stage(CLUSTER_CONFIG, SEED) as cluster:
+    with Cluster(CLUSTER_CONFIG, SEED) as cluster:
         askers = _Askers(cluster)
         for number in range(WARMUP_QUESTIONS):
             askers.wait_for_replies(askers.ask_all([QUESTIONS[number % len(QUESTIONS)]]))
@@ -76,23 +76,23 @@ AskedQuestion = tuple[Question, int, float | None, float]
 class _Askers:
     """People who ask as fast as the bot accepts, each in a thread of their own."""
 
-    def __init__(self, cluster: Stage) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._crowd = Crowd(cluster, SEED)
-        self._rng = dice(SEED, "line")
-        self._watcher = Following(cluster.workspace)
+        self._crowd = LoadGenerator(cluster, SEED)
+        self._rng = seeded_random(SEED, "line")
+        self._watcher = ReplyWatcher(cluster.workspace)
 
     def ask_all(self, texts: list[str]) -> list[AskedQuestion]:
         self._rng.shuffle(texts)
-        with self._cluster.direct() as redis:
+        with self._cluster.connect_redis() as redis:
             line = Line(redis)
             return [self._ask_one(number, text, line) for number, text in enumerate(texts)]
 
     def _ask_one(self, number: int, text: str, line: Line) -> AskedQuestion:
-        people, channels = self._cluster.people, self._cluster.channels
-        question = self._crowd.ask(
+        people, channels = self._cluster.users, self._cluster.channels
+        question = self._crowd.ask_question(
             text,
-            person=people[number % len(people)],
+            user=people[number % len(people)],
             channel=channels[number % len(channels)],
         )
         position = self._wait_for_acceptance(question)
@@ -101,23 +101,23 @@ class _Askers:
     def _wait_for_acceptance(self, question: Question) -> int:
         (bot,) = self._cluster.bots
         while True:
-            turn = bot.wait_for("turn")
-            if turn["job"] == job_of(question) and turn["outcome"] == "accepted":
+            turn = bot.wait_for_event("turn")
+            if turn["job"] == question_job_id(question) and turn["outcome"] == "accepted":
                 return int(turn["place"])
 
     def wait_for_replies(self, questions: Iterable[AskedQuestion]) -> None:
-        unanswered = self._watcher.wait(
+        unanswered = self._watcher.wait_for_replies(
             [question for question, *_ in questions], REPLY_TIMEOUT_SECONDS
         )
         assert not unanswered, f"{len(unanswered)} without a reply"  # noqa: S101
 
 
-def _collect_samples(cluster: Stage, questions: Sequence[AskedQuestion]) -> Iterable[WaitSample]:
+def _collect_samples(cluster: Cluster, questions: Sequence[AskedQuestion]) -> Iterable[WaitSample]:
     """Yield those that found all slots taken."""
     started_at: dict[str, float] = {}
-    for message in collect(cluster.workspace).messages:
+    for message in collect_history(cluster.workspace).messages:
         for version in message.versions:
-            if version.question is not None and version.state in AT_WORK:
+            if version.question is not None and version.state in PROGRESS_STATES:
                 earliest = started_at.get(version.question, version.at)
                 started_at[version.question] = min(earliest, version.at)
     for question, position, estimate, accepted_at in questions:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chaos.scenario import percentile
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import GREET
 from testing.product import Product
-from testing.worker_harness import payload
+from testing.worker_harness import reply_metadata
 from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
 
 QUESTION: Final = f"@StarChat {GREET}"
@@ -60,18 +60,18 @@ def measure_replies(burst: int, sequential: int) -> ReplyFigures:
     """Start everything, ask `single` times one by one, then `burst` times at once."""
     with start_product() as running:
         workspace = running.workspace
-        first = workspace.post(ADA, GENERAL, QUESTION)
+        first = workspace.post_message(ADA, GENERAL, QUESTION)
         wait_for_final_replies(workspace, [first], GENERAL)
         channels = [_create_channel(workspace, number) for number in range(sequential)]
-        calls_before = len(workspace.calls())
+        calls_before = len(workspace.api_calls())
         asked = []
         for number in range(sequential):
             # Slack lets a channel have one message a second: more would measure that budget.
             channel = channels[number % len(channels)]
-            ts = workspace.post(ADA, channel, QUESTION)
+            ts = workspace.post_message(ADA, channel, QUESTION)
             wait_for_final_replies(workspace, [ts], channel)
             asked.append(ts)
-        calls = workspace.calls(since=calls_before)
+        calls = workspace.api_calls(since=calls_before)
         placeholders, replies = _measure_reply_times(workspace, asked, calls)
         acks = _measure_ack_times(workspace, _post_burst(workspace, burst))
         return ReplyFigures(
@@ -103,7 +103,7 @@ def format_figures(runs: Sequence[ReplyFigures]) -> str:
 def start_product() -> Product:
     """Run the whole product on a checkpoint of a few thousand weights."""
     return Product(
-        str(taught_checkpoint()),
+        str(memorizing_checkpoint()),
         STARCHAT_MAX_PENDING_PER_USER="10000",
         STARCHAT_MAX_RUNNING_PER_USER="8",
     )
@@ -112,22 +112,24 @@ def start_product() -> Product:
 def wait_for_final_replies(workspace: Workspace, asked: Sequence[str], channel: str) -> None:
     """Wait until each of these mentions has its final reply."""
     for ts in asked:
-        workspace.wait_for(lambda thread: any(map(_is_final, thread)), channel, ts)
+        workspace.wait_for_messages(lambda thread: any(map(_is_final, thread)), channel, ts)
 
 
 def _create_channel(workspace: Workspace, number: int) -> str:
-    response = workspace.control("create", name=f"bench-{number}", members=[ADA, STARCHAT])
+    response = workspace.send_control("create", name=f"bench-{number}", members=[ADA, STARCHAT])
     return str(response["channel"])
 
 
 def _post_burst(workspace: Workspace, count: int) -> list[str]:
     with ThreadPoolExecutor(count) as executor:
-        return list(executor.map(lambda _: workspace.post(ADA, PYTHON, QUESTION), range(count)))
+        return list(
+            executor.map(lambda _: workspace.post_message(ADA, PYTHON, QUESTION), range(count))
+        )
 
 
 def _measure_ack_times(workspace: Workspace, asked: Sequence[str]) -> list[float]:
     def collect_acknowledged() -> list[dict[str, Any]] | None:
-        sent = [e for e in workspace.envelopes() if e["ts"] in asked]
+        sent = [e for e in workspace.delivery_attempts() if e["ts"] in asked]
         return sent if len(sent) >= len(asked) and all(e["acked_at"] for e in sent) else None
 
     # No look before: each one costs the workspace time in which it would deliver.
@@ -141,13 +143,13 @@ def _measure_reply_times(
 ) -> tuple[list[float], list[float]]:
     """Return the milliseconds from each mention to its placeholder and to its final."""
     sent_at: dict[str, float] = {}
-    for envelope in workspace.envelopes():
+    for envelope in workspace.delivery_attempts():
         if envelope["ts"] in asked:
             sent_at.setdefault(envelope["ts"], envelope["sent_at"])
     placeholders: dict[str, float] = {}
     finals: dict[str, float] = {}
     for call in calls:
-        metadata = payload(call["args"])
+        metadata = reply_metadata(call["args"])
         if not metadata:
             continue
         question = metadata["question"]
@@ -162,7 +164,7 @@ def _measure_reply_times(
 
 
 def _is_final(message: dict[str, Any]) -> bool:
-    return payload(message).get("state") == "final"
+    return reply_metadata(message).get("state") == "final"
 
 
 def _read_resident_mib(pid: int) -> float:

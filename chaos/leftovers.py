@@ -6,56 +6,56 @@ from typing import Any, Final
 from redis import Redis
 from rq.job import Job as RqJob
 
-from chaos.cluster.cluster import Stage
+from chaos.cluster.cluster import Cluster
 from chaos.load import Question
-from chaos.recovery import job_of
+from chaos.recovery import question_job_id
 from contract import keys
 from contract.job import QUEUE
-from testing.worker_harness import TEAM, payload
+from testing.worker_harness import TEAM, reply_metadata
 
-LISTS: Final = (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
-SORTED: Final = (f"rq:wip:{QUEUE}", f"rq:deferred:{QUEUE}", keys.PENDING)
-SILENT: Final = frozenset({b"data", b"result", keys.ANSWER.encode()})
+QUEUE_LISTS: Final = (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
+SORTED_SETS: Final = (f"rq:wip:{QUEUE}", f"rq:deferred:{QUEUE}", keys.PENDING)
+TEXT_FIELDS: Final = frozenset({b"data", b"result", keys.ANSWER.encode()})
 """Fields of a job that hold text."""
 
 
-def remains(stage: Stage, question: Question) -> Iterator[str]:
+def describe_leftovers(cluster: Cluster, question: Question) -> Iterator[str]:
     """Yield a line for each thing that is known."""
-    job = job_of(question)
-    with stage.direct() as redis:
+    job = question_job_id(question)
+    with cluster.connect_redis() as redis:
         fields: Any = redis.hgetall(RqJob.key_for(job))
-        known = {name.decode(): value for name, value in fields.items() if name not in SILENT}
+        known = {name.decode(): value for name, value in fields.items() if name not in TEXT_FIELDS}
         yield f"{job}: {known or 'no job'}"
-        yield f"{job}: in {_where(redis, question, job)}"
-    for sent in stage.workspace.envelopes(question.ts):
-        took = (sent["acked_at"] or sent["sent_at"]) - sent["sent_at"]
-        what = (sent["event_type"], sent["attempt"], sent["failure"], f"{took:.2f} s")
-        yield f"{job}: told at {sent['sent_at'] - question.asked_at:.1f} s {what}"
-    yield from (f"{job}: {what}" for what in _shown(stage, question))
-    for process in stage.processes:
+        yield f"{job}: in {_find_keys(redis, question, job)}"
+    for delivery in cluster.workspace.delivery_attempts(question.ts):
+        took = (delivery["acked_at"] or delivery["sent_at"]) - delivery["sent_at"]
+        what = (delivery["event_type"], delivery["attempt"], delivery["failure"], f"{took:.2f} s")
+        yield f"{job}: told at {delivery['sent_at'] - question.asked_at:.1f} s {what}"
+    yield from (f"{job}: {what}" for what in _describe_messages(cluster, question))
+    for process in cluster.processes:
         for line in list(process.lines):
             if job in line or question.ts in line:
-                yield f"{process.room} {process.pid}: {line}"
+                yield f"{process.module} {process.pid}: {line}"
 
 
-def _shown(stage: Stage, question: Question) -> Iterator[str]:
-    for change in stage.workspace.changes():
-        said = payload(change["message"])
-        if said.get("question") == question.ts:
+def _describe_messages(cluster: Cluster, question: Question) -> Iterator[str]:
+    for change in cluster.workspace.message_changes():
+        metadata = reply_metadata(change["message"])
+        if metadata.get("question") == question.ts:
             at = change["at"] - question.asked_at
-            yield f"{change['type']} {change['message']['ts']} {said['state']} at {at:.1f} s"
+            yield f"{change['type']} {change['message']['ts']} {metadata['state']} at {at:.1f} s"
 
 
-def _where(redis: Redis, question: Question, job: str) -> list[str]:
-    lane = keys.lane(TEAM, question.channel, question.thread)
-    person = keys.person(TEAM, question.person)
-    lists = (*LISTS, lane, f"{person}:waiting")
+def _find_keys(redis: Redis, question: Question, job: str) -> list[str]:
+    thread_key = keys.lane(TEAM, question.channel, question.thread)
+    user_key = keys.person(TEAM, question.user)
+    lists = (*QUEUE_LISTS, thread_key, f"{user_key}:waiting")
     found = [name for name in lists if job.encode() in redis.lrange(name, 0, -1)]
-    for name in SORTED:
+    for name in SORTED_SETS:
         members: Any = redis.zrange(name, 0, -1)
         found += [name for member in members if member.startswith(job.encode())]
     sets: Any = (
-        (name, redis.smembers(name)) for name in (f"{person}:pending", f"{person}:running")
+        (name, redis.smembers(name)) for name in (f"{user_key}:pending", f"{user_key}:running")
     )
     found += [name for name, members in sets if job.encode() in members]
     return found + [key for key in (keys.lease(job),) if redis.exists(key)]

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from chaos.checker.collector import token
-from chaos.cluster.cluster import Stage
+from chaos.checker.collector import make_token
+from chaos.cluster.cluster import Cluster
 from testing import memorizing_model
 from testing.workspace import RefusedError
 
-LONG: Final = " ".join([memorizing_model.ENDLESS] * 8)
+LONG_QUESTION: Final = " ".join([memorizing_model.ENDLESS] * 8)
 """A question whose reply goes on until it has reached its limit."""
-MOMENT: Final = 0.25
+MIN_TYPING_SECONDS: Final = 0.25
 """Seconds between two questions of one person in one thread."""
 QUESTIONS: Final = (
     memorizing_model.MUTEX,
     memorizing_model.REVERSE,
     memorizing_model.COUNT,
     memorizing_model.GREET,
-    LONG,
+    LONG_QUESTION,
 )
 
 
@@ -32,78 +32,80 @@ class Question:
     ts: str
     channel: str
     thread: str
-    person: str
+    user: str
     token: str
     asked_at: float
 
 
-class Crowd:
+class LoadGenerator:
     """The people of a stage, who ask as the dice say."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
-        self._stage = stage
+    def __init__(self, cluster: Cluster, seed: int) -> None:
+        self._cluster = cluster
         self._seed = seed
         self._numbers = count(1)
 
-    def ask(
+    def ask_question(
         self,
         text: str,
         *,
-        person: str | None = None,
+        user: str | None = None,
         channel: str | None = None,
-        after: Question | None = None,
+        previous: Question | None = None,
     ) -> Question:
         """Ask one question, in a thread of its own or `after` an earlier one."""
-        stage = self._stage
-        person = person or stage.people[0]
-        channel = after.channel if after else channel or stage.channels[0]
-        root = after.thread if after else None
-        word = token(next(self._numbers), self._seed)
+        cluster = self._cluster
+        user = user or cluster.users[0]
+        channel = previous.channel if previous else channel or cluster.channels[0]
+        root = previous.thread if previous else None
+        question_token = make_token(next(self._numbers), self._seed)
         asked_at = time.monotonic()
-        ts = stage.workspace.post(person, channel, f"@StarChat {text} {word}", root)
-        return Question(ts, channel, root or ts, person, word, asked_at)
+        ts = cluster.workspace.post_message(
+            user, channel, f"@StarChat {text} {question_token}", root
+        )
+        return Question(ts, channel, root or ts, user, question_token, asked_at)
 
-    def threads(self, dice: random.Random, lengths: Sequence[int]) -> Iterator[Question]:
+    def ask_in_threads(self, rng: random.Random, lengths: Sequence[int]) -> Iterator[Question]:
         """
         Let threads of these lengths grow side by side; nobody waits for a reply.
 
         A thread that is gone grows no further.
         """
-        stage = self._stage
-        places = [(dice.choice(stage.people), dice.choice(stage.channels)) for _ in lengths]
-        last: dict[int, Question] = {}
-        for turn in range(max(lengths, default=0)):
-            growing = [number for number, length in enumerate(lengths) if turn < length]
-            for number in growing:
-                text, after = dice.choice(QUESTIONS), last.get(number)
-                asked = self._further(text, *places[number], after)
-                if asked is not None:
-                    last[number] = asked
-                    yield asked
+        cluster = self._cluster
+        starters = [(rng.choice(cluster.users), rng.choice(cluster.channels)) for _ in lengths]
+        last_questions: dict[int, Question] = {}
+        for round_index in range(max(lengths, default=0)):
+            open_threads = [index for index, length in enumerate(lengths) if round_index < length]
+            for number in open_threads:
+                text, previous = rng.choice(QUESTIONS), last_questions.get(number)
+                question = self._ask_follow_up(text, *starters[number], previous)
+                if question is not None:
+                    last_questions[number] = question
+                    yield question
 
-    def _further(
-        self, text: str, person: str, channel: str, after: Question | None
+    def _ask_follow_up(
+        self, text: str, user: str, channel: str, previous: Question | None
     ) -> Question | None:
         """Ask in a thread that grows; `None` where its root was deleted before anybody answered."""
-        _type(after)
+        _wait_while_typing(previous)
         try:
-            return self.ask(text, person=person, channel=channel, after=after)
+            return self.ask_question(text, user=user, channel=channel, previous=previous)
         except RefusedError as refusal:
             if refusal.error != "thread_not_found":
                 raise
             return None
 
 
-def _type(after: Question | None) -> None:
+def _wait_while_typing(previous: Question | None) -> None:
     """Take as long as a person needs at least for a further question."""
-    if after is not None:
-        time.sleep(max(0.0, after.asked_at + MOMENT - time.monotonic()))
+    if previous is not None:
+        time.sleep(max(0.0, previous.asked_at + MIN_TYPING_SECONDS - time.monotonic()))
 
 
-def dealt(dice: random.Random, questions: int, longest: int = 3) -> Sequence[int]:
+def draw_thread_lengths(rng: random.Random, questions: int, max_length: int = 3) -> Sequence[int]:
     """Return the lengths of threads that hold so many questions together."""
     lengths: list[int] = []
     while questions > 0:
-        lengths.append(min(questions, dice.randint(1, longest)))
+        lengths.append(min(questions, rng.randint(1, max_length)))
         questions -= lengths[-1]
     return lengths

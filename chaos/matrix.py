@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chaos.cluster.cluster import Cast
-from chaos.scenario import Row
+from chaos.cluster.cluster import ClusterSpec
+from chaos.scenario import Scenario
 from chaos.scenarios import (
     bot_failures,
     clock_skew,
@@ -22,75 +22,108 @@ from chaos.scenarios import (
 )
 from testing.checkpoints import long_bigcode
 
-StageRows = tuple[Row, ...]
+Scenarios = tuple[Scenario, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ScenarioGroup:
     """Rows that are played on one stage, one after the other."""
 
-    cast: Cast
-    rows: StageRows
-    alone: bool = False
+    spec: ClusterSpec
+    scenarios: Scenarios
+    exclusive: bool = False
     """Whether its figures are only true where nothing else is played."""
 
 
-DEFAULTS: Final = replace(Cast(), variables=())
+DEFAULT_LIMITS: Final = replace(ClusterSpec(), settings=())
 """With the limits that an operator has who sets nothing."""
-COMPARED: Final = (
-    slack_api_failures.UNSURE,
-    bot_failures.DUPLICATES,
-    worker_failures.KILLED,
-    mixed_faults.ROW,
+COMPARED_SCENARIOS: Final = (
+    slack_api_failures.CONNECTIONS_CUT,
+    bot_failures.EVENTS_DUPLICATED,
+    worker_failures.RANDOM_KILLS,
+    mixed_faults.EVERYTHING_AT_ONCE,
 )
 """Rows that every player is measured by."""
-PATIENCE: Final = 20.0
+BASELINE_TIMEOUT_SECONDS: Final = 20.0
 """Seconds that a baseline has; RQ takes 14 minutes to notice a killed worker on an idle queue."""
 
 
-def baseline(name: str, module: str) -> Cast:
+def build_baseline(name: str, module: str) -> ClusterSpec:
     """Return a cast whose bot and worker are a baseline's."""
-    stem = f"chaos.baselines.{module}"
-    return Cast(
-        name=name, bot=f"{stem}_front_end", worker=f"{stem}_worker", workers=2, patience=PATIENCE
+    module_name = f"chaos.baselines.{module}"
+    return ClusterSpec(
+        name=name,
+        bot_module=f"{module_name}_front_end",
+        worker_module=f"{module_name}_worker",
+        worker_count=2,
+        reply_timeout_seconds=BASELINE_TIMEOUT_SECONDS,
     )
 
 
-MINUTES: Final = 15.0
+SOAK_MINUTES: Final = 15.0
 """Minutes that a soak takes where nothing else is said."""
-NAIVE: Final = baseline("naive worker", "naive")
-STOCK: Final = baseline("stock RQ worker", "stock_rq")
+NAIVE_WORKER: Final = build_baseline("naive worker", "naive")
+STOCK_RQ_WORKER: Final = build_baseline("stock RQ worker", "stock_rq")
 
 MATRIX: Final = (
-    Act(Cast(), (*bot_failures.ONE_BOT, *slack_api_failures.ROWS, hard_threads.ROW)),
-    Act(Cast(bots=2), (*bot_failures.TWO_BOTS, *worker_failures.AT_POINTS)),
-    Act(
-        Cast(bots=2, workers=2),
-        (*worker_failures.ROWS, engine_failures.POISON, worker_failures.KILLED, mixed_faults.ROW),
+    ScenarioGroup(
+        ClusterSpec(),
+        (
+            *bot_failures.ONE_BOT_SCENARIOS,
+            *slack_api_failures.SLACK_API_FAILURES,
+            hard_threads.HARD_THREADS,
+        ),
     ),
-    Act(Cast(proxied=True), (*redis_failures.ROWS, *startup.ROWS, *resource_limits.ROWS)),
-    Act(clock_skew.CAST, (clock_skew.ROW,)),
-    Act(slack_unreachable.CAST, (slack_unreachable.ROW,)),
-    Act(Cast(model=long_bigcode), (engine_failures.LENGTHS,)),
-    Act(Cast(workers=0), (overload.RUSH, overload.FLOOD), alone=True),
-    Act(DEFAULTS, (overload.ABUSER, bot_failures.NOTICES), alone=True),
-    Act(NAIVE, COMPARED),
-    Act(STOCK, COMPARED),
+    ScenarioGroup(
+        ClusterSpec(bot_count=2),
+        (*bot_failures.TWO_BOT_SCENARIOS, *worker_failures.FAILPOINT_SCENARIOS),
+    ),
+    ScenarioGroup(
+        ClusterSpec(bot_count=2, worker_count=2),
+        (
+            *worker_failures.WORKER_FAILURES,
+            engine_failures.ENGINE_CRASHES,
+            worker_failures.RANDOM_KILLS,
+            mixed_faults.EVERYTHING_AT_ONCE,
+        ),
+    ),
+    ScenarioGroup(
+        ClusterSpec(with_redis_proxy=True),
+        (
+            *redis_failures.REDIS_FAILURES,
+            *startup.HARD_STARTS,
+            *resource_limits.RESOURCES_EXHAUSTED,
+        ),
+    ),
+    ScenarioGroup(clock_skew.CLUSTER, (clock_skew.CLOCKS_SKEWED,)),
+    ScenarioGroup(slack_unreachable.CLUSTER, (slack_unreachable.SLACK_UNREACHABLE,)),
+    ScenarioGroup(ClusterSpec(build_model=long_bigcode), (engine_failures.PROMPT_LENGTHS,)),
+    ScenarioGroup(ClusterSpec(worker_count=0), (overload.RUSH, overload.FLOOD), exclusive=True),
+    ScenarioGroup(
+        DEFAULT_LIMITS, (overload.ONE_USER_FLOODS, bot_failures.NOTICES_INTERRUPTED), exclusive=True
+    ),
+    ScenarioGroup(NAIVE_WORKER, COMPARED_SCENARIOS),
+    ScenarioGroup(STOCK_RQ_WORKER, COMPARED_SCENARIOS),
 )
 
 
-def chosen(
-    names: frozenset[str], players: frozenset[str] = frozenset(), minutes: float = MINUTES
-) -> tuple[Act, ...]:
+def select_groups(
+    names: frozenset[str], systems: frozenset[str] = frozenset(), minutes: float = SOAK_MINUTES
+) -> tuple[ScenarioGroup, ...]:
     """
     Return the matrix with only these rows and players; all of them where none are named.
 
     The soak of so many `minutes` is played only where it is named.
     """
-    long_soak = Act(soak.CAST, (soak.soaked(minutes),), alone=True)
-    acts = (
-        replace(act, rows=tuple(row for row in act.rows if not names or row.name in names))
-        for act in (*MATRIX, *([long_soak] if long_soak.rows[0].name in names else []))
-        if not players or act.cast.name in players
+    long_soak = ScenarioGroup(soak.CLUSTER, (soak.build_soak(minutes),), exclusive=True)
+    groups = (
+        replace(
+            group,
+            scenarios=tuple(
+                scenario for scenario in group.scenarios if not names or scenario.name in names
+            ),
+        )
+        for group in (*MATRIX, *([long_soak] if long_soak.scenarios[0].name in names else []))
+        if not systems or group.spec.name in systems
     )
-    return tuple(act for act in acts if act.rows)
+    return tuple(act for act in groups if act.scenarios)

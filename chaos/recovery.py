@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chaos.checker.history import ENDS, History, Message, State
+from chaos.checker.history import END_STATES, History, Message, State
 from chaos.load import Question
 from contract.job import job_id
 from testing.processes import Process
 from testing.worker_harness import TEAM
 
-OVER: Final = frozenset({"job ended", "job given back", "job lost to another worker"})
-AT_WORK: Final = ENDS | {State.GROWING}
+END_EVENTS: Final = frozenset({"job ended", "job given back", "job lost to another worker"})
+PROGRESS_STATES: Final = END_STATES | {State.GROWING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +21,21 @@ class Death:
     """When something died; of a worker, also the jobs that it held."""
 
     at: float
-    held: frozenset[str] | None = None
+    held_jobs: frozenset[str] | None = None
 
 
-def held(worker: Process) -> frozenset[str]:
+def find_held_jobs(worker: Process) -> frozenset[str]:
     """Return the jobs that a worker had taken and not let go, by its log."""
     jobs: set[str] = set()
-    for line in events(worker):
+    for line in parse_log(worker):
         if line.get("event") == "job taken":
             jobs.add(line["job"])
-        elif line.get("event") in OVER:
+        elif line.get("event") in END_EVENTS:
             jobs.discard(line["job"])
     return frozenset(jobs)
 
 
-def events(process: Process) -> Iterator[dict[str, str]]:
+def parse_log(process: Process) -> Iterator[dict[str, str]]:
     """Yield what a process has logged."""
     for line in list(process.lines):
         with contextlib.suppress(ValueError):
@@ -44,49 +44,49 @@ def events(process: Process) -> Iterator[dict[str, str]]:
                 yield found
 
 
-def job_of(question: Question) -> str:
+def question_job_id(question: Question) -> str:
     """Return the id of the job that a question becomes."""
     return job_id(TEAM, question.channel, question.ts)
 
 
-def recoveries(
+def measure_recoveries(
     deaths: Iterable[Death], questions: Sequence[Question], history: History
 ) -> list[float]:
     """Return after how many seconds each thing that a death had stopped went on again."""
     return [
         seconds
         for death in deaths
-        for moments in _stopped(death, questions, history)
-        for seconds in _first(death.at, moments)
+        for moments in _resumption_times(death, questions, history)
+        for seconds in _first_after(death.at, moments)
     ]
 
 
-def _stopped(
+def _resumption_times(
     death: Death, questions: Sequence[Question], history: History
 ) -> Iterator[Iterator[float]]:
     """Yield, for each thing that stopped with this death, the moments at which it went on."""
-    if death.held is None:
-        yield _moments(history)
+    if death.held_jobs is None:
+        yield _activity_times(history)
         return
     for question in questions:
-        if job_of(question) in death.held:
-            yield _work(history.messages, question)
+        if question_job_id(question) in death.held_jobs:
+            yield _progress_times(history.messages, question)
 
 
-def _first(after: float, moments: Iterable[float]) -> list[float]:
+def _first_after(after: float, moments: Iterable[float]) -> list[float]:
     later = [moment - after for moment in moments if moment > after]
     return [min(later)] if later else []
 
 
-def _moments(history: History) -> Iterator[float]:
+def _activity_times(history: History) -> Iterator[float]:
     for mention in history.mentions:
         yield from (d.acknowledged_at for d in mention.deliveries if d.acknowledged_at)
     for message in history.messages:
         yield from (version.at for version in message.versions)
 
 
-def _work(messages: Iterable[Message], question: Question) -> Iterator[float]:
+def _progress_times(messages: Iterable[Message], question: Question) -> Iterator[float]:
     for message in messages:
         for version in message.versions:
-            if version.question == question.ts and version.state in AT_WORK:
+            if version.question == question.ts and version.state in PROGRESS_STATES:
                 yield version.at

@@ -6,48 +6,54 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from chaos.scenario import Result
+from chaos.scenario import ScenarioResult
 
-SHOWN: Final = 5
+MAX_SHOWN_VIOLATIONS: Final = 5
 """Violations of one row that are listed."""
-TITLES: Final = (
+COLUMN_TITLES: Final = (
     *("row", "fault", "mentions", "faults", "missing", "doubled", "wrong place", "out of order"),
     *("other", "recovery p50 / p95", "seconds", "measured"),
 )
-HEAD: Final = f"| {' | '.join(TITLES)} |\n|{'---|' * len(TITLES)}"
+TABLE_HEADER: Final = f"| {' | '.join(COLUMN_TITLES)} |\n|{'---|' * len(COLUMN_TITLES)}"
 
 
-def markdown(results: Sequence[Result]) -> str:
+def render_markdown(results: Sequence[ScenarioResult]) -> str:
     """Return one table for each player, the product's first."""
-    players = dict.fromkeys(result.player for result in results)
+    systems = dict.fromkeys(result.system for result in results)
     parts = []
-    for player in players:
-        rows = [result for result in results if result.player == player]
-        lines = [f"### {player}", "", HEAD, *map(_line, rows), _sum(rows)]
+    for system in systems:
+        system_results = [result for result in results if result.system == system]
+        lines = [
+            f"### {system}",
+            "",
+            TABLE_HEADER,
+            *map(_table_row, system_results),
+            _totals_row(system_results),
+        ]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-def violations(results: Sequence[Result]) -> str:
+def list_violations(results: Sequence[ScenarioResult]) -> str:
     """Return what was broken, a line each and a few of each row."""
     return "\n".join(
-        f"{result.player} {result.row}: {why}"
+        f"{result.system} {result.scenario}: {reason}"
         for result in results
-        for why in list(dict.fromkeys((*result.others, *result.details)))[:SHOWN]
+        for reason in list(dict.fromkeys((*result.others, *result.details)))[:MAX_SHOWN_VIOLATIONS]
     )
 
 
-def write(results: Sequence[Result], target: Path, head: str) -> None:
+def write_report(results: Sequence[ScenarioResult], target: Path, summary: str) -> None:
     """Write the Markdown to `target`, and beside it the JSON."""
-    target.write_text(f"{head}\n\n{markdown(results)}", "utf-8")
+    target.write_text(f"{summary}\n\n{render_markdown(results)}", "utf-8")
     found = [asdict(result) for result in results]
     target.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
-def _line(result: Result) -> str:
+def _table_row(result: ScenarioResult) -> str:
     fields = (
-        result.row,
-        result.what,
+        result.scenario,
+        result.description,
         result.mentions,
         result.faults,
         result.missing,
@@ -55,20 +61,20 @@ def _line(result: Result) -> str:
         result.misplaced,
         result.disordered,
         len(result.others),
-        _recovery(result),
+        _format_recovery(result),
         f"{result.seconds:.0f}",
         result.notes,
     )
     return f"| {' | '.join(map(str, fields))} |"
 
 
-def _recovery(result: Result) -> str:
+def _format_recovery(result: ScenarioResult) -> str:
     if result.recovery_p50 is None or result.recovery_p95 is None:
         return ""
     return f"{result.recovery_p50:.1f} / {result.recovery_p95:.1f} s"
 
 
-def _sum(results: Sequence[Result]) -> str:
+def _totals_row(results: Sequence[ScenarioResult]) -> str:
     columns = ("mentions", "faults", "missing", "doubled", "misplaced", "disordered")
     sums = [sum(getattr(result, column) for result in results) for column in columns]
     others = sum(len(result.others) for result in results)

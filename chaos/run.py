@@ -10,148 +10,155 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from chaos.checker.history import History
-from chaos.cluster.cluster import Stage
-from chaos.load import Crowd, Question, dealt
-from chaos.recovery import Death, held
-from chaos.watcher import Following
+from chaos.cluster.cluster import Cluster
+from chaos.load import LoadGenerator, Question, draw_thread_lengths
+from chaos.recovery import Death, find_held_jobs
+from chaos.watcher import ReplyWatcher
 from contract.job import QUEUE
 from testing.processes import Process
 
-UNCLAIMED: Final = f"rq:queue:{QUEUE}:intermediate"
-SIDE: Final = 16
+UNCLAIMED_KEY: Final = f"rq:queue:{QUEUE}:intermediate"
+CONCURRENT_THREADS: Final = 16
 """Threads that grow side by side."""
-LONGEST: Final = 60.0
+REPLY_TIMEOUT_SECONDS: Final = 60.0
 """Seconds that a row waits for its last reply."""
 
 
 @dataclass(slots=True)
-class Trial:
+class ScenarioRun:
     """What a row may do to its stage, and what it has done."""
 
-    stage: Stage
-    crowd: Crowd
-    dice: random.Random
+    cluster: Cluster
+    load: LoadGenerator
+    rng: random.Random
     scale: float = 1.0
     questions: list[Question] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
-    silent: set[str] = field(default_factory=set)
+    abandoned: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
     """Questions that nobody may answer, as Slack has it."""
     faults: Counter[str] = field(default_factory=Counter)
     deaths: list[Death] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     """What a row itself found wrong, beside the invariants."""
-    began: float = field(default_factory=time.monotonic)
-    following: Following = field(init=False)
+    started_at: float = field(default_factory=time.monotonic)
+    watcher: ReplyWatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.following = Following(self.stage.workspace)
+        self.watcher = ReplyWatcher(self.cluster.workspace)
 
-    def many(self, count: int, least: int = 1) -> int:
+    def scale_count(self, count: int, minimum: int = 1) -> int:
         """Return a count at this run's scale."""
-        return max(least, round(count * self.scale))
+        return max(minimum, round(count * self.scale))
 
-    def ask(self, count: int, *, over: float = 0.0) -> list[Question]:
+    def ask_questions(self, count: int, *, seconds: float = 0.0) -> list[Question]:
         """Let people ask so many questions in threads, spread over so many seconds."""
         asked: list[Question] = []
-        lengths = dealt(self.dice, count)
-        for some in (lengths[at : at + SIDE] for at in range(0, len(lengths), SIDE)):
-            for question in self.crowd.threads(self.dice, some):
+        lengths = draw_thread_lengths(self.rng, count)
+        for lengths_slice in (
+            lengths[at : at + CONCURRENT_THREADS]
+            for at in range(0, len(lengths), CONCURRENT_THREADS)
+        ):
+            for question in self.load.ask_in_threads(self.rng, lengths_slice):
                 asked.append(question)
-                time.sleep(over / count)
+                time.sleep(seconds / count)
         self.questions += asked
         return asked
 
-    def say(self, text: str, *, person: str | None = None, channel: str | None = None) -> Question:
+    def ask_one(
+        self, text: str, *, user: str | None = None, channel: str | None = None
+    ) -> Question:
         """Let somebody ask one question."""
-        question = self.crowd.ask(text, person=person, channel=channel)
+        question = self.load.ask_question(text, user=user, channel=channel)
         self.questions.append(question)
         return question
 
-    def settle(self, within: float = LONGEST) -> list[Question]:
+    def wait_for_replies(self, timeout: float = REPLY_TIMEOUT_SECONDS) -> list[Question]:
         """Wait until every question has its end; return those that have none and never will."""
-        unwanted = self.deleted | self.silent | self.excused
+        unwanted = self.deleted | self.abandoned | self.excused
         wanted = [q for q in self.questions if q.ts not in unwanted]
-        left = self.following.wait(wanted, min(within, self.stage.cast.patience))
-        self.silent |= {question.ts for question in left}
-        return left
+        unanswered = self.watcher.wait_for_replies(
+            wanted, min(timeout, self.cluster.spec.reply_timeout_seconds)
+        )
+        self.abandoned |= {question.ts for question in unanswered}
+        return unanswered
 
     def kill_worker(self, victim: Process | None = None, *, replaced: bool = True) -> None:
         """Kill a worker at once; another one starts in its place."""
-        stage = self.stage
-        victim = victim or self.dice.choice(stage.workers)
-        at = stage.drop(victim)
+        cluster = self.cluster
+        victim = victim or self.rng.choice(cluster.workers)
+        killed_at = cluster.kill_process(victim)
         self.faults["worker killed"] += 1
-        self.deaths.append(Death(at, held(victim) | self.unclaimed()))
+        self.deaths.append(Death(killed_at, find_held_jobs(victim) | self.list_unclaimed_jobs()))
         if replaced:
-            stage.worker()
+            cluster.start_worker()
 
-    def unclaimed(self) -> frozenset[str]:
+    def list_unclaimed_jobs(self) -> frozenset[str]:
         """Return the jobs that a worker has taken from the list and not claimed yet."""
-        with self.stage.direct() as redis:
-            return frozenset(job.decode() for job in redis.lrange(UNCLAIMED, 0, -1))
+        with self.cluster.connect_redis() as redis:
+            return frozenset(job.decode() for job in redis.lrange(UNCLAIMED_KEY, 0, -1))
 
     def kill_bot(self) -> None:
         """Kill a bot at once; return when another one is there in its place."""
-        at = self.stage.drop(self.dice.choice(self.stage.bots))
+        killed_at = self.cluster.kill_process(self.rng.choice(self.cluster.bots))
         self.faults["bot killed"] += 1
-        self.deaths.append(Death(at))
-        self.stage.bot().wait_for("ready")
+        self.deaths.append(Death(killed_at))
+        self.cluster.start_bot().wait_for_event("ready")
 
-    def kill_redis(self, away: float = 0.0) -> None:
+    def kill_redis(self, seconds: float = 0.0) -> None:
         """Kill the Redis server; it starts again after so many seconds."""
-        self.stage.redis.kill()
+        self.cluster.redis.kill_server()
         self.faults["redis killed"] += 1
-        time.sleep(away)
-        self.stage.redis.restart()
+        time.sleep(seconds)
+        self.cluster.redis.restart_server()
         self.deaths.append(Death(time.monotonic()))
 
 
-class Doomed:
+class DoomedProcess:
     """A process that will die by a fault of its own; notes when, and what it held then."""
 
-    def __init__(self, trial: Trial, victim: Process) -> None:
+    def __init__(self, run: ScenarioRun, victim: Process) -> None:
         """Watch from now on."""
-        self._trial = trial
+        self._run = run
         self._victim = victim
-        self._end = os.pidfd_open(victim.pid)
-        self._watch = threading.Thread(target=self._wait, name="doomed", daemon=True)
-        self._watch.start()
+        self._pidfd = os.pidfd_open(victim.pid)
+        self._watcher = threading.Thread(target=self._record_death, name="doomed", daemon=True)
+        self._watcher.start()
 
-    def dead(self, within: float = 0.0) -> bool:
+    def wait_for_death(self, timeout: float = 0.0) -> bool:
         """Wait for the death and say whether it came; where it did not, the process goes on."""
-        self._watch.join(within)
-        return not self._watch.is_alive()
+        self._watcher.join(timeout)
+        return not self._watcher.is_alive()
 
-    def died(self, within: float = 30.0) -> bool:
+    def wait_or_kill(self, timeout: float = 30.0) -> bool:
         """Wait for the death; end the process where it does not come. Say whether it came."""
-        dead = self.dead(within)
-        self._trial.stage.drop(self._victim)
-        self._watch.join()
+        dead = self.wait_for_death(timeout)
+        self._run.cluster.kill_process(self._victim)
+        self._watcher.join()
         if not dead:
-            self._trial.deaths.pop()
+            self._run.deaths.pop()
         return dead
 
-    def _wait(self) -> None:
+    def _record_death(self) -> None:
         # Its children may live a little longer, and with them its log.
-        select.select([self._end], [], [])
-        os.close(self._end)
-        trial, victim, at = self._trial, self._victim, time.monotonic()
-        of_worker = victim.room == trial.stage.cast.worker
-        jobs = trial.unclaimed() if of_worker else None
-        trial.stage.drop(victim)
-        trial.deaths.append(Death(at, held(victim) | jobs if jobs is not None else None))
-        trial.faults[f"{victim.room} killed"] += 1
+        select.select([self._pidfd], [], [])
+        os.close(self._pidfd)
+        run, victim, at = self._run, self._victim, time.monotonic()
+        of_worker = victim.module == run.cluster.spec.worker_module
+        jobs = run.list_unclaimed_jobs() if of_worker else None
+        run.cluster.kill_process(victim)
+        run.deaths.append(Death(at, find_held_jobs(victim) | jobs if jobs is not None else None))
+        run.faults[f"{victim.module} killed"] += 1
 
 
-def restricted(history: History, trial: Trial) -> History:
+def restrict_history(history: History, run: ScenarioRun) -> History:
     """Return the part of a stage's history that belongs to one row."""
-    asked = {question.ts for question in trial.questions}
-    threads = {(question.channel, question.thread) for question in trial.questions}
+    asked = {question.ts for question in run.questions}
+    threads = {(question.channel, question.thread) for question in run.questions}
     return replace(
         history,
         mentions=tuple(m for m in history.mentions if m.ts in asked),
         messages=tuple(m for m in history.messages if (m.place.channel, m.place.thread) in threads),
-        calls=tuple(call for call in history.calls if call.at >= trial.began),
+        calls=tuple(call for call in history.calls if call.at >= run.started_at),
     )

@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from chaos.checker.attribution import attributed
-from chaos.checker.collector import collect
+from chaos.checker.attribution import attribute_messages
+from chaos.checker.collector import collect_history
 from chaos.checker.expectations import Bounds, Invariant, Violation
 from chaos.checker.history import History
-from chaos.checker.invariants import check
-from chaos.cluster.cluster import Stage, dice
-from chaos.leftovers import remains
-from chaos.load import Crowd
-from chaos.recovery import recoveries
-from chaos.run import Trial, restricted
+from chaos.checker.invariants import check_history
+from chaos.cluster.cluster import Cluster, seeded_random
+from chaos.leftovers import describe_leftovers
+from chaos.load import LoadGenerator
+from chaos.recovery import measure_recoveries
+from chaos.run import ScenarioRun, restrict_history
 
-Act = Callable[[Trial], None]
+Action = Callable[[ScenarioRun], None]
 
 LOST: Final = "missing"
-COLUMNS: Final = {
+COLUMN_BY_INVARIANT: Final = {
     Invariant.ONE_MESSAGE: "doubled",
     Invariant.RIGHT_PLACE: "misplaced",
     Invariant.ORDER: "disordered",
@@ -30,25 +30,25 @@ COLUMNS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Scenario:
     """One line of the matrix. `what` is said in the table."""
 
     name: str
-    what: str
-    act: Act
-    bounds: Bounds = field(default_factory=lambda: Bounds(end=90.0))
-    answered: bool = True
+    description: str
+    action: Action
+    bounds: Bounds = field(default_factory=lambda: Bounds(max_end_seconds=90.0))
+    expects_answers: bool = True
     """Whether every question is to be answered; where not, the row itself counts."""
-    recovery: float | None = None
+    max_recovery_seconds: float | None = None
     """Seconds within which nearly everything that died must be going on again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScenarioResult:
     """What came of a row. `others` are violations that have no column of their own."""
 
-    row: str
-    what: str
+    scenario: str
+    description: str
     mentions: int
     faults: int
     missing: int
@@ -59,76 +59,86 @@ class Result:
     recovery_p50: float | None
     recovery_p95: float | None
     seconds: float
-    player: str = "StarChat"
+    system: str = "StarChat"
     notes: str = ""
     details: tuple[str, ...] = ()
-    remains: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
     """What is known of questions without a reply."""
 
     @property
-    def broken(self) -> int:
+    def failure_count(self) -> int:
         """How much went wrong."""
         counted = self.missing + self.doubled + self.misplaced + self.disordered
         return counted + len(self.others)
 
 
-def play(row: Row, stage: Stage, crowd: Crowd, seed: int, scale: float) -> Result:
+def run_scenario(
+    scenario: Scenario, cluster: Cluster, load: LoadGenerator, seed: int, scale: float
+) -> ScenarioResult:
     """Let a row do its worst, wait for calm, and check what became of its questions."""
-    trial = Trial(stage, crowd, dice(seed, row.name), scale)
-    calls = len(stage.workspace.calls())
+    run = ScenarioRun(cluster, load, seeded_random(seed, scenario.name), scale)
+    calls = len(cluster.workspace.api_calls())
     try:
-        row.act(trial)
+        scenario.action(run)
     finally:
-        stage.calm()
-    if row.answered:
-        trial.settle()
-    stage.revive()
-    struck = Counter(c["fault"] for c in stage.workspace.calls(calls) if c["fault"])
-    trial.faults += struck
-    history = restricted(collect(stage.workspace), trial)
-    return _result(row, trial, history)
+        cluster.clear_faults()
+    if scenario.expects_answers:
+        run.wait_for_replies()
+    cluster.restore_processes()
+    fault_counts = Counter(c["fault"] for c in cluster.workspace.api_calls(calls) if c["fault"])
+    run.faults += fault_counts
+    history = restrict_history(collect_history(cluster.workspace), run)
+    return _build_result(scenario, run, history)
 
 
-def _result(row: Row, trial: Trial, history: History) -> Result:
-    found = list(check(history, row.bounds))
-    found = [v for v in found if v.about not in trial.excused or _stands(v)]
-    violations = [v for v in found if not _raced(v, history)]
-    missing = _unanswered(history, trial.excused) if row.answered else []
-    abouts = {(v.invariant, v.about) for v in violations if _counts(v, missing)}
-    columns = Counter(COLUMNS.get(invariant) for invariant, _ in abouts)
-    others = [str(v) for v in violations if _counts(v, missing) and v.invariant not in COLUMNS]
+def _build_result(scenario: Scenario, run: ScenarioRun, history: History) -> ScenarioResult:
+    found = list(check_history(history, scenario.bounds))
+    found = [v for v in found if v.subject not in run.excused or _applies_when_excused(v)]
+    violations = [v for v in found if not _is_race(v, history)]
+    missing = _find_missing_replies(history, run.excused) if scenario.expects_answers else []
+    subjects = {(v.invariant, v.subject) for v in violations if _is_independent(v, missing)}
+    columns = Counter(COLUMN_BY_INVARIANT.get(invariant) for invariant, _ in subjects)
+    others = [
+        str(v)
+        for v in violations
+        if _is_independent(v, missing) and v.invariant not in COLUMN_BY_INVARIANT
+    ]
     races = len(found) - len(violations)
     if races:
-        trial.notes.append(f"{races} pairs came at the same time and stand the other way round")
-    times = recoveries(trial.deaths, trial.questions, history)
-    if row.recovery is not None and times and percentile(times, 95) > row.recovery:
-        trial.broken.append(f"recovered later than {row.recovery:.0f} s")
-    return Result(
-        row=row.name,
-        what=row.what,
-        mentions=len(trial.questions),
-        faults=trial.faults.total(),
+        run.notes.append(f"{races} pairs came at the same time and stand the other way round")
+    times = measure_recoveries(run.deaths, run.questions, history)
+    if (
+        scenario.max_recovery_seconds is not None
+        and times
+        and percentile(times, 95) > scenario.max_recovery_seconds
+    ):
+        run.failures.append(f"recovered later than {scenario.max_recovery_seconds:.0f} s")
+    return ScenarioResult(
+        scenario=scenario.name,
+        description=scenario.description,
+        mentions=len(run.questions),
+        faults=run.faults.total(),
         missing=len(missing),
         doubled=columns["doubled"],
         misplaced=columns["misplaced"],
         disordered=columns["disordered"],
-        others=(*others, *trial.broken) if row.answered else tuple(trial.broken),
+        others=(*others, *run.failures) if scenario.expects_answers else tuple(run.failures),
         recovery_p50=statistics.median(times) if times else None,
         recovery_p95=percentile(times, 95) if times else None,
-        seconds=time.monotonic() - trial.began,
-        player=trial.stage.cast.name,
-        notes="; ".join([*trial.notes, _listed(trial.faults)]),
+        seconds=time.monotonic() - run.started_at,
+        system=run.cluster.spec.name,
+        notes="; ".join([*run.notes, _format_faults(run.faults)]),
         details=tuple(map(str, violations)),
-        remains=tuple(_remains(trial, missing)),
+        leftovers=tuple(_describe_missing(run, missing)),
     )
 
 
-def _stands(violation: Violation) -> bool:
+def _applies_when_excused(violation: Violation) -> bool:
     """Say whether a violation counts also for a question that nobody may answer."""
     return violation.invariant is not Invariant.ONE_END
 
 
-def _raced(violation: Violation, history: History) -> bool:
+def _is_race(violation: Violation, history: History) -> bool:
     """
     Say whether two questions came at the same time, so that either may stand above the other.
 
@@ -137,31 +147,31 @@ def _raced(violation: Violation, history: History) -> bool:
     if violation.invariant is not Invariant.ORDER:
         return False
     mentions = {mention.ts: mention for mention in history.mentions}
-    older, younger = mentions[violation.about], mentions[violation.why.rpartition(" ")[2]]
-    told = min(delivery.sent_at for delivery in younger.deliveries)
-    return older.acknowledged_at is None or told < older.acknowledged_at
+    older, younger = mentions[violation.subject], mentions[violation.reason.rpartition(" ")[2]]
+    first_sent_at = min(delivery.sent_at for delivery in younger.deliveries)
+    return older.acknowledged_at is None or first_sent_at < older.acknowledged_at
 
 
-def _unanswered(history: History, excused: set[str]) -> list[str]:
-    cases = attributed(history).cases
-    lost = [case.mention.ts for case in cases if case.wanted and not case.ends]
+def _find_missing_replies(history: History, excused: set[str]) -> list[str]:
+    cases = attribute_messages(history).cases
+    lost = [case.mention.ts for case in cases if case.expects_reply and not case.final_parts]
     return [ts for ts in lost if ts not in excused]
 
 
-def _remains(trial: Trial, missing: Iterable[str]) -> Iterator[str]:
-    for question in trial.questions:
+def _describe_missing(run: ScenarioRun, missing: Iterable[str]) -> Iterator[str]:
+    for question in run.questions:
         if question.ts in missing:
-            yield from remains(trial.stage, question)
+            yield from describe_leftovers(run.cluster, question)
 
 
-def _counts(violation: Violation, missing: Iterable[str]) -> bool:
+def _is_independent(violation: Violation, missing: Iterable[str]) -> bool:
     """Say whether a violation is not another one's shadow: a missing reply, a second one."""
     if violation.invariant in {Invariant.ONE_END, Invariant.ACKNOWLEDGED}:
-        return violation.about not in missing and "replies or errors" not in violation.why
+        return violation.subject not in missing and "replies or errors" not in violation.reason
     return True
 
 
-def _listed(faults: Counter[str]) -> str:
+def _format_faults(faults: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(faults.items()))
 
 
@@ -171,8 +181,8 @@ def percentile(values: Iterable[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
 
 
-def leaks(stage: Stage) -> tuple[str, ...]:
+def find_leaks(cluster: Cluster) -> tuple[str, ...]:
     """Return what the logs of all processes of a stage, dead ones too, should not hold."""
-    whole = collect(stage.workspace, stage.processes)
+    whole = collect_history(cluster.workspace, cluster.processes)
     logs = replace(History(), mentions=whole.mentions, lines=whole.lines, secrets=whole.secrets)
-    return tuple(str(v) for v in check(logs) if v.invariant is Invariant.NO_LEAK)
+    return tuple(str(v) for v in check_history(logs) if v.invariant is Invariant.NO_LEAK)

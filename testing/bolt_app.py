@@ -10,23 +10,23 @@ from slack_sdk import WebClient
 
 from testing.workspace import APP_TOKEN, BOT_TOKEN, Workspace
 
-CLOSING = 10.0
+CLOSE_TIMEOUT_SECONDS = 10.0
 """Seconds that the client may take to close."""
 
 
 @contextmanager
-def living(slack: Workspace, listen: Callable[[App], None]) -> Iterator[App]:
+def run_bolt_app(workspace: Workspace, register_listeners: Callable[[App], None]) -> Iterator[App]:
     """Run a Bolt app with these listeners, connected by Socket Mode."""
-    app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url))
-    listen(app)
+    app = App(client=WebClient(token=BOT_TOKEN, base_url=workspace.api_url))
+    register_listeners(app)
     handler = SocketModeHandler(app, APP_TOKEN)
     handler.connect()  # type: ignore[no-untyped-call]
-    slack.wait_connected()
+    workspace.wait_until_connected()
     try:
         yield app
     finally:
         # The client may wait for a thread of its own that still reads: nobody waits for that.
-        closing = threading.Thread(target=handler.close, daemon=True)
-        closing.start()
-        closing.join(CLOSING)
-        slack.wait_until(lambda: not slack.state()["app"]["connected"])
+        close_thread = threading.Thread(target=handler.close, daemon=True)
+        close_thread.start()
+        close_thread.join(CLOSE_TIMEOUT_SECONDS)
+        workspace.wait_until(lambda: not workspace.read_state()["app"]["connected"])

@@ -11,17 +11,17 @@ import time
 from typing import Self
 
 
-def main(ahead: str, room: str) -> None:
+def main(offset_seconds: str, module: str) -> None:
     """Become this program, with the clock set wrong before it has imported anything."""
-    _set(float(ahead))
+    _shift_clock(float(offset_seconds))
     sys.argv[1:] = []
-    runpy.run_module(room, run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _set(ahead: float) -> None:
+def _shift_clock(offset_seconds: float) -> None:
     real = time.time
 
-    class Off(dt.datetime):
+    class ShiftedDatetime(dt.datetime):
         @classmethod
         def now(cls, tz: dt.tzinfo | None = None) -> Self:
             return cls.fromtimestamp(time.time(), tz)
@@ -30,8 +30,8 @@ def _set(ahead: float) -> None:
         def utcnow(cls) -> Self:
             return cls.now(dt.UTC).replace(tzinfo=None)
 
-    time.time = lambda: real() + ahead
-    dt.datetime = Off  # type: ignore[misc]
+    time.time = lambda: real() + offset_seconds
+    dt.datetime = ShiftedDatetime  # type: ignore[misc]
 
 
 if __name__ == "__main__":

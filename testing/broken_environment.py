@@ -13,11 +13,11 @@ STDERR: Final = 2
 
 def main(sink: str, *arguments: str) -> None:
     """Become what the arguments say, with stderr led into the sink."""
-    os.dup2(_closed() if sink == "closed" else os.open("/dev/full", os.O_WRONLY), STDERR)
+    os.dup2(_open_closed_pipe() if sink == "closed" else os.open("/dev/full", os.O_WRONLY), STDERR)
     os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
 
 
-def _closed() -> int:
+def _open_closed_pipe() -> int:
     reading, writing = os.pipe()
     os.close(reading)
     return writing

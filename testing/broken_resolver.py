@@ -11,28 +11,28 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-NAME: Final = "slack.test"
-HERE: Final = "127.0.0.1"
+HOST_NAME: Final = "slack.test"
+LOCAL_ADDRESS: Final = "127.0.0.1"
 
 
-def main(file: str, room: str) -> None:
+def main(file: str, module: str) -> None:
     """Become this program, with the resolver replaced before it has imported anything."""
-    _replace(Path(file))
+    _replace_resolver(Path(file))
     sys.argv[1:] = []
-    runpy.run_module(room, run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _replace(broken: Path) -> None:
+def _replace_resolver(failure_file: Path) -> None:
     real = socket.getaddrinfo
 
-    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host != NAME:
+    def resolve_host(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host != HOST_NAME:
             return real(host, *arguments, **options)
-        if broken.exists():
+        if failure_file.exists():
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return real(HERE, *arguments, **options)
+        return real(LOCAL_ADDRESS, *arguments, **options)
 
-    socket.getaddrinfo = resolve
+    socket.getaddrinfo = resolve_host
 
 
 if __name__ == "__main__":

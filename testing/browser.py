@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from testing.workspace import GENERAL, Workspace
 
 CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = (
+CHROMIUM_SWITCHES = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -21,87 +21,87 @@ SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
 )
-WIDE = {"width": 1280, "height": 800}
-NARROW = {"width": 380, "height": 760}
-PATIENCE = 15_000
+WIDE_VIEWPORT = {"width": 1280, "height": 800}
+NARROW_VIEWPORT = {"width": 380, "height": 760}
+TIMEOUT_MILLISECONDS = 15_000
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def open_chromium() -> Iterator[Browser]:
     """Run chromium; skips the test where it is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium, which is not at {CHROMIUM}")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_SWITCHES))
         yield browser
         browser.close()
 
 
-class Reader:
+class BrowserPage:
     """Somebody who has the page open; `complaints` is what the console had against it."""
 
-    def __init__(self, browser: Browser, slack: Workspace, person: str, **context: Any) -> None:
-        self.slack = slack
-        self.complaints: list[str] = []
-        self.context = browser.new_context(**{"viewport": WIDE, **context})
-        self.context.set_default_timeout(PATIENCE)
+    def __init__(self, browser: Browser, workspace: Workspace, user: str, **context: Any) -> None:
+        self.workspace = workspace
+        self.console_errors: list[str] = []
+        self.context = browser.new_context(**{"viewport": WIDE_VIEWPORT, **context})
+        self.context.set_default_timeout(TIMEOUT_MILLISECONDS)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda said: self._complain(said.type, said.text))
-        self.page.on("pageerror", lambda error: self._complain("error", str(error)))
-        self.person = person
+        self.page.on("console", lambda said: self._record_error(said.type, said.text))
+        self.page.on("pageerror", lambda error: self._record_error("error", str(error)))
+        self.user = user
 
-    def _complain(self, kind: str, text: str) -> None:
+    def _record_error(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
-            self.complaints.append(text)
+            self.console_errors.append(text)
 
-    def open(self, channel: str = GENERAL, thread_ts: str = "") -> "Reader":
+    def open_channel(self, channel: str = GENERAL, thread_ts: str = "") -> "BrowserPage":
         """Open a channel, or a thread in it, and wait until it can be written to."""
-        self.page.goto(f"{self.slack.url}/#/{self.person}/{channel}/{thread_ts}".rstrip("/"))
-        self.composer.wait_for()
+        self.page.goto(f"{self.workspace.url}/#/{self.user}/{channel}/{thread_ts}".rstrip("/"))
+        self.channel_composer.wait_for()
         return self
 
-    def forgive(self, part: str) -> None:
+    def ignore_errors(self, expected: str) -> None:
         """Take complaints that hold `part` as expected: the browser writes of every refusal."""
-        self.complaints = [said for said in self.complaints if part not in said]
+        self.console_errors = [said for said in self.console_errors if expected not in said]
 
-    def close(self) -> None:
+    def close_window(self) -> None:
         """Close the window."""
         self.context.close()
 
     # -- where things are
 
     @property
-    def channel(self) -> Locator:
+    def channel_column(self) -> Locator:
         """The channel's column."""
         return self.page.get_by_role("main")
 
     @property
-    def thread(self) -> Locator:
+    def thread_column(self) -> Locator:
         """The thread's column."""
         return self.page.locator("#thread")
 
     @property
-    def composer(self) -> Locator:
+    def channel_composer(self) -> Locator:
         """Where a message to the channel is written."""
-        return self.channel.locator("form.composer textarea")
+        return self.channel_column.locator("form.composer textarea")
 
     @property
     def reply_composer(self) -> Locator:
         """Where a reply in the thread is written."""
-        return self.thread.locator("form.composer textarea")
+        return self.thread_column.locator("form.composer textarea")
 
     @property
     def sidebar(self) -> Locator:
         """The sidebar."""
         return self.page.locator("#sidebar")
 
-    def row(self, text: str, column: Locator | None = None) -> Locator:
+    def find_message(self, text: str, column: Locator | None = None) -> Locator:
         """The last message with this text."""
-        rows = (column or self.channel).locator("article.message")
+        rows = (column or self.channel_column).locator("article.message")
         return rows.filter(has_text=text).last
 
-    def entry(self, name: str) -> Locator:
+    def find_sidebar_entry(self, name: str) -> Locator:
         """A channel or a direct message in the sidebar."""
         return self.sidebar.locator(".entry").filter(
             has=self.page.get_by_text(name, exact=True),
@@ -109,17 +109,17 @@ class Reader:
 
     # -- what a reader does
 
-    def write(self, text: str, composer: Locator | None = None) -> None:
+    def write_message(self, text: str, composer: Locator | None = None) -> None:
         """Type a message and press Enter."""
-        field = composer or self.composer
+        field = composer or self.channel_composer
         field.fill(text)
         field.press("Enter")
 
-    def use(self, row: Locator, tool: str) -> None:
+    def press_tool(self, row: Locator, tool: str) -> None:
         """Press one of the buttons that a message shows when the pointer is on it."""
         row.hover()
         row.get_by_role("button", name=tool).click()
 
-    def run(self, script: str, argument: Any = None) -> Any:
+    def run_script(self, script: str, argument: Any = None) -> Any:
         """Run JavaScript in the page; returns what it returns."""
         return self.page.evaluate(script, argument)

@@ -25,15 +25,15 @@ from transformers import (
 )
 
 from testing import memorizing_model, tokenizers
-from testing.tokenizers import SMALL_VOCABULARY, small_tokenizer_dir, starchat_tokenizer_dir
+from testing.tokenizers import SMALL_VOCABULARY, write_small_tokenizer, write_starchat_tokenizer
 from worker.prompt import chat_format
 
-CACHE: Final = Path(__file__).parents[1] / ".pytest_cache" / "checkpoints"
+CACHE_DIRECTORY: Final = Path(__file__).parents[1] / ".pytest_cache" / "checkpoints"
 
-POSITIONS: Final = 256
+TINY_POSITIONS: Final = 256
 """Positions of the tiny checkpoints."""
 
-STARCHAT: Final[dict[str, Any]] = {
+STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
     "n_positions": 8192,
     "n_head": 48,
@@ -56,17 +56,17 @@ STARCHAT: Final[dict[str, Any]] = {
 """StarChat's configuration but for its width (6144) and depth (40), with fields long out of use."""
 
 
-def taught_checkpoint() -> Path:
+def memorizing_checkpoint() -> Path:
     """Return a GPTBigCode that knows `testing.memorizing_model.ANSWERS` by heart, to the byte."""
     recipe = inspect.getsource(memorizing_model) + inspect.getsource(chat_format)
-    return _kept("taught", recipe, memorizing_model.teach)
+    return _cache_checkpoint("taught", recipe, memorizing_model.train_checkpoint)
 
 
 def tiny_bigcode(*, multi_query: bool = True) -> Path:
     """Return a GPTBigCode with random weights that says something different to each prompt."""
     config = GPTBigCodeConfig(
         vocab_size=SMALL_VOCABULARY,
-        n_positions=POSITIONS,
+        n_positions=TINY_POSITIONS,
         n_embd=64,
         n_layer=2,
         n_head=4,
@@ -75,14 +75,14 @@ def tiny_bigcode(*, multi_query: bool = True) -> Path:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return _random("bigcode", config)
+    return _random_checkpoint("bigcode", config)
 
 
 def tiny_llama() -> Path:
     """Return a Llama with random weights, two key-value heads for four query heads."""
     config = LlamaConfig(
         vocab_size=SMALL_VOCABULARY,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=TINY_POSITIONS,
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
@@ -92,14 +92,14 @@ def tiny_llama() -> Path:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return _random("llama", config)
+    return _random_checkpoint("llama", config)
 
 
 def tiny_mistral() -> Path:
     """Return a Mistral with random weights whose layers look back no further than 16 tokens."""
     config = MistralConfig(
         vocab_size=SMALL_VOCABULARY,
-        max_position_embeddings=POSITIONS,
+        max_position_embeddings=TINY_POSITIONS,
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
@@ -110,14 +110,14 @@ def tiny_mistral() -> Path:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return _random("mistral", config)
+    return _random_checkpoint("mistral", config)
 
 
 def long_bigcode() -> Path:
     """Return a GPTBigCode with StarChat's 8,192 positions and little else."""
     config = GPTBigCodeConfig(
         vocab_size=SMALL_VOCABULARY,
-        n_positions=STARCHAT["n_positions"],
+        n_positions=STARCHAT_CONFIG["n_positions"],
         n_embd=16,
         n_layer=1,
         n_head=1,
@@ -125,47 +125,47 @@ def long_bigcode() -> Path:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return _random("long", config)
+    return _random_checkpoint("long", config)
 
 
 def shallow_starchat(layers: int = 2) -> Path:
     """Return StarChat's configuration with few thin layers and random weights."""
-    config = GPTBigCodeConfig(**STARCHAT, n_embd=192, n_layer=layers, initializer_range=0.2)
-    return _random("starchat", config, starchat_tokenizer_dir)
+    config = GPTBigCodeConfig(**STARCHAT_CONFIG, n_embd=192, n_layer=layers, initializer_range=0.2)
+    return _random_checkpoint("starchat", config, write_starchat_tokenizer)
 
 
-def _random(
+def _random_checkpoint(
     name: str,
     config: PretrainedConfig,
-    tokenizer: Callable[[Path], Path] = small_tokenizer_dir,
+    tokenizer: Callable[[Path], Path] = write_small_tokenizer,
 ) -> Path:
-    def write(target: Path) -> None:
+    def write_checkpoint(target: Path) -> None:
         tokenizer(target)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         model.save_pretrained(target)
 
-    return _kept(name, str(config), write)
+    return _cache_checkpoint(name, str(config), write_checkpoint)
 
 
-def _kept(name: str, recipe: str, write: Callable[[Path], None]) -> Path:
+def _cache_checkpoint(name: str, recipe: str, write: Callable[[Path], None]) -> Path:
     tokenizer = inspect.getsource(tokenizers)
-    whole = f"{recipe}\n{tokenizer}\n{torch.__version__}\n{transformers.__version__}"
-    target = CACHE / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+    full_recipe = f"{recipe}\n{tokenizer}\n{torch.__version__}\n{transformers.__version__}"
+    target = CACHE_DIRECTORY / f"{name}-{hashlib.sha256(full_recipe.encode()).hexdigest()[:12]}"
     if target.is_dir():
         return target
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f".{name}.lock").open("w") as lock:
+    CACHE_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with (CACHE_DIRECTORY / f".{name}.lock").open("w") as lock:
         # Tests run in several processes: the second one waits and finds what the first has made.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.is_dir():
-            _made(target, write)
+            _write_atomically(target, write)
     return target
 
 
-def _made(target: Path, write: Callable[[Path], None]) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=CACHE))
+def _write_atomically(target: Path, write: Callable[[Path], None]) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=CACHE_DIRECTORY))
     try:
         write(draft)
         draft.rename(target)

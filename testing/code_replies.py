@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-STDLIB: Final = Path(random.__file__).parent
+STDLIB_DIRECTORY: Final = Path(random.__file__).parent
 SENTENCES: Final = [
     "Here is how that works in practice.",
     "The **important** part is the loop; `next()` raises when there is nothing left.",
@@ -19,8 +19,8 @@ SENTENCES: Final = [
 
 
 @cache
-def _sources() -> tuple[tuple[str, ...], ...]:
-    files = sorted(path for path in STDLIB.glob("*.py"))[:60]
+def _source_files() -> tuple[tuple[str, ...], ...]:
+    files = sorted(path for path in STDLIB_DIRECTORY.glob("*.py"))[:60]
     texts = [path.read_text("utf-8", "replace").replace("\x0c", "") for path in files]
     return tuple(
         tuple(text.split("\n"))
@@ -29,32 +29,32 @@ def _sources() -> tuple[tuple[str, ...], ...]:
     )
 
 
-def replies(count: int, seed: int = 20) -> Iterator[tuple[str, list[str]]]:
+def generate_replies(count: int, seed: int = 20) -> Iterator[tuple[str, list[str]]]:
     """Yield replies of 4,000 to 18,000 characters, each with all its lines of code in order."""
-    chance = random.Random(seed)  # noqa: S311 - not a secret
+    rng = random.Random(seed)  # noqa: S311 - not a secret
     for _ in range(count):
-        yield _reply(chance, chance.randint(4_000, 16_000))
+        yield _build_reply(rng, rng.randint(4_000, 16_000))
 
 
-def _reply(chance: random.Random, length: int) -> tuple[str, list[str]]:
+def _build_reply(rng: random.Random, length: int) -> tuple[str, list[str]]:
     text = ""
     code: list[str] = []
     while len(text) < length:
-        lines = chance.choice(_sources())
-        start = chance.randrange(max(1, len(lines) - 10))
-        block = _bounded(lines[start : start + chance.randint(3, 150)], 17_500 - len(text))
+        lines = rng.choice(_source_files())
+        start = rng.randrange(max(1, len(lines) - 10))
+        block = _fit_lines(lines[start : start + rng.randint(3, 150)], 17_500 - len(text))
         if not any(line.strip() for line in block):
             continue
-        text += f"{chance.choice(SENTENCES)}\n\n```python\n" + "\n".join(block) + "\n```\n\n"
+        text += f"{rng.choice(SENTENCES)}\n\n```python\n" + "\n".join(block) + "\n```\n\n"
         code += block
     return text, code
 
 
-def _bounded(lines: tuple[str, ...], length: int) -> list[str]:
-    taken: list[str] = []
+def _fit_lines(lines: tuple[str, ...], length: int) -> list[str]:
+    fitting: list[str] = []
     for line in lines:
         length -= len(line) + 1
         if length < 0:
             break
-        taken.append(line)
-    return taken
+        fitting.append(line)
+    return fitting

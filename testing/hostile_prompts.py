@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-FULL_WIDTH = str.maketrans("<|>", "＜｜＞")
-ESCAPED = str.maketrans({"<": "&lt;", ">": "&gt;"})
+FULL_WIDTH_BRACKETS = str.maketrans("<|>", "＜｜＞")
+ESCAPED_BRACKETS = str.maketrans({"<": "&lt;", ">": "&gt;"})
 
 
-def disguises(token: str) -> tuple[str, ...]:
+def disguise_token(token: str) -> tuple[str, ...]:
     """Return texts that spell a control token, or nearly."""
     inner = token.strip("<|>")
     middle = len(token) // 2
@@ -17,8 +17,8 @@ def disguises(token: str) -> tuple[str, ...]:
         f"`{token}` and ```\n{token}\n```",
         f"{token[:middle]}{token}{token[middle:]}",
         token.upper(),
-        token.translate(ESCAPED),
-        token.translate(FULL_WIDTH),
+        token.translate(ESCAPED_BRACKETS),
+        token.translate(FULL_WIDTH_BRACKETS),
         "\u200b".join(token),
         f"\u202e{token[::-1]}\u202c",
         f"{token[0]}\u0301{token[1:]}",
@@ -28,6 +28,6 @@ def disguises(token: str) -> tuple[str, ...]:
     )
 
 
-def all_disguises(tokens: Iterable[str]) -> list[str]:
+def disguise_tokens(tokens: Iterable[str]) -> list[str]:
     """Return the disguises of all `tokens`."""
-    return [text for token in tokens for text in disguises(token)]
+    return [text for token in tokens for text in disguise_token(token)]

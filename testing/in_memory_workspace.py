@@ -27,32 +27,34 @@ METHODS = {
 }
 
 
-class Town:
+class InMemoryWorkspace:
     """A workspace, everything that happened in it, and its clock."""
 
     def __init__(self) -> None:
-        self.seconds = 1_700_000_000.0
-        self.workspace = Workspace(lambda: self.seconds, lambda: self.seconds)
+        self.clock_seconds = 1_700_000_000.0
+        self.workspace = Workspace(lambda: self.clock_seconds, lambda: self.clock_seconds)
         self.workspace.address = "http://slack.test"
         self.changes: list[Change] = []
         self.workspace.listen(self.changes.append)
 
-    def say(self, text: str, *, user: str = ADA, channel: str = GENERAL, **more: Any) -> Message:
+    def post_message(
+        self, text: str, *, user: str = ADA, channel: str = GENERAL, **more: Any
+    ) -> Message:
         """Post a message as a person."""
         return self.workspace.post(channel, {"user": user, "text": text, **more}, Manner())
 
-    def call(self, method: str, **given: Any) -> Json:
+    def call_method(self, method: str, **given: Any) -> Json:
         """Call a Web API method as the app; raises SlackError."""
         return METHODS[method].act(self.workspace, Arguments(given))
 
-    def refusal(self, method: str, **given: Any) -> str:
+    def expect_error(self, method: str, **given: Any) -> str:
         """Call a method that must be refused; returns Slack's word for why."""
         try:
-            answer = self.call(method, **given)
+            answer = self.call_method(method, **given)
         except SlackError as refusal:
             return refusal.error
         raise AssertionError(f"{method} was not refused: {answer}")
 
-    def told(self, kind: str) -> list[Change]:
+    def find_changes(self, kind: str) -> list[Change]:
         """Return the changes of one kind so far."""
         return [change for change in self.changes if change.kind == kind]

@@ -19,17 +19,17 @@ from worker.engine import FinishReason, Request, Sampling
 from worker.engine.core.engine_core import Batching, Outcome
 from worker.engine.core.sample import uniform
 
-GREEDY = Sampling(max_new_tokens=24, temperature=0)
+GREEDY_SAMPLING = Sampling(max_new_tokens=24, temperature=0)
 
-Fresh = Callable[..., Batching]
+EngineFactory = Callable[..., Batching]
 """Makes an engine with empty slots: `fresh(kind, slots=…, budget=…, drafted=…)`."""
 
-MOST_STEPS = 5000
+MAX_STEPS = 5000
 """No test takes more: an engine that stands still is an error, not a hang."""
 
 
 @dataclass(slots=True)
-class Reply:
+class EngineReply:
     """What became of one request."""
 
     ids: list[int] = field(default_factory=list)
@@ -37,9 +37,9 @@ class Reply:
     failure: str | None = None
 
 
-def run(
-    engine: Batching, requests: Iterable[Request], *, troubled: bool = False
-) -> dict[str, Reply]:
+def run_requests(
+    engine: Batching, requests: Iterable[Request], *, allow_errors: bool = False
+) -> dict[str, EngineReply]:
     """
     Add all requests and step until nothing is left to do; a refusal is a failure.
 
@@ -47,28 +47,28 @@ def run(
     """
     replies = {}
     for request in requests:
-        replies[request.id] = Reply(failure=engine.add(request))
-    for _ in range(MOST_STEPS):
+        replies[request.id] = EngineReply(failure=engine.add(request))
+    for _ in range(MAX_STEPS):
         if not engine.busy:
             return replies
         outcome = engine.step()
-        assert troubled or outcome.trouble is None
-        note(replies, outcome)
+        assert allow_errors or outcome.trouble is None
+        record_step(replies, outcome)
     raise AssertionError("the engine stands still")
 
 
-def fed(engine: Batching, request: Request) -> tuple[int, Reply]:
+def run_counting_prefill(engine: Batching, request: Request) -> tuple[int, EngineReply]:
     """Run a request; return how many tokens of its prompt were read, and its reply."""
-    replies = {request.id: Reply()}
+    replies = {request.id: EngineReply()}
     assert engine.add(request) is None
     engine.admit()
     [work] = engine.schedule.plan()
     while engine.busy:
-        note(replies, engine.step())
+        record_step(replies, engine.step())
     return len(request.prompt) - work.start, replies[request.id]
 
 
-def note(replies: dict[str, Reply], outcome: Outcome) -> None:
+def record_step(replies: dict[str, EngineReply], outcome: Outcome) -> None:
     """Add what one step brought to the replies."""
     for name, ids in outcome.tokens.items():
         replies[name].ids += ids
@@ -79,7 +79,7 @@ def note(replies: dict[str, Reply], outcome: Outcome) -> None:
         replies[name].failure = code
 
 
-def generated(network: Any, request: Request) -> list[int]:
+def reference_greedy(network: Any, request: Request) -> list[int]:
     """Return what `generate` continues a prompt with, greedily and alone."""
     prompt = torch.tensor([request.prompt])
     network.set_attn_implementation("sdpa")
@@ -97,7 +97,7 @@ def generated(network: Any, request: Request) -> list[int]:
     return found[:-1] if found[-1] in request.stop else found
 
 
-def sampled(network: Any, request: Request) -> list[int]:
+def reference_sample(network: Any, request: Request) -> list[int]:
     """Return what transformers' processors continue a prompt with, at our random numbers."""
     ids = list(request.prompt)
     network.set_attn_implementation("sdpa")
@@ -105,7 +105,7 @@ def sampled(network: Any, request: Request) -> list[int]:
         for place in range(request.sampling.max_new_tokens):
             with torch.inference_mode():
                 logits = network(torch.tensor([ids])).logits[0, -1].double()
-            chances = filtered(logits, request.sampling)
+            chances = reference_probabilities(logits, request.sampling)
             order = np.lexsort((np.arange(chances.size), -logits.numpy()))
             reached = np.cumsum(chances[order])
             at = uniform(request.sampling, place) * reached[-1]
@@ -115,7 +115,7 @@ def sampled(network: Any, request: Request) -> list[int]:
     return ids[len(request.prompt) :]
 
 
-def filtered(logits: torch.Tensor, sampling: Sampling) -> NDArray[np.float64]:
+def reference_probabilities(logits: torch.Tensor, sampling: Sampling) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
     if sampling.top_k:
@@ -128,7 +128,7 @@ def filtered(logits: torch.Tensor, sampling: Sampling) -> NDArray[np.float64]:
     return found
 
 
-def mixed(
+def make_mixed_requests(
     vocabulary: int, positions: int, count: int, stop: Sequence[int] = (), seed: int = 0
 ) -> list[Request]:
     """Make greedy requests of all lengths, from one token to the model's last position."""

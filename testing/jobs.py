@@ -7,7 +7,7 @@ from contract.job import Job, Thread
 from worker.jobs.leases import JOB
 
 
-def question(number: int, thread: int | None = None) -> Job:
+def make_job(number: int, thread: int | None = None) -> Job:
     """Return a job; one of the same thread waits for the one before it."""
     ts = f"{number}.000000"
     root = ts if thread is None else f"{thread}.000000"
@@ -16,12 +16,12 @@ def question(number: int, thread: int | None = None) -> Job:
     return Job(thread=place, ts=ts, user="U1", user_team="T1", turns=(turn,))
 
 
-def status(client: redis.Redis, job: str) -> str | None:
+def rq_status(client: redis.Redis, job: str) -> str | None:
     """Return what RQ knows of a job."""
     found = client.hget(JOB + job, "status")
     return found.decode() if isinstance(found, bytes) else None
 
 
-def seconds_left(client: redis.Redis, job: str) -> int:
+def ttl_seconds(client: redis.Redis, job: str) -> int:
     """Return how long a job stays in Redis; -1 for ever."""
     return int(str(client.ttl(JOB + job)))

@@ -11,16 +11,16 @@ from worker.prompt.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class LoadedCheckpoint:
     """A checkpoint's directory, with what the worker makes of it."""
 
     directory: Path
     tokenizer: Tokenizer
-    dialogue: Dialogue
-    open: tokenizers.Tokenizer = field(repr=False)
+    encoder: Dialogue
+    raw_tokenizer: tokenizers.Tokenizer = field(repr=False)
     """The tokenizer as it comes, which takes any text's control tokens for real."""
 
-    def apart(self, ids: tuple[int, ...]) -> list[int | str]:
+    def split_controls(self, ids: tuple[int, ...]) -> list[int | str]:
         """Return the control ids of a prompt and, between them, what the plain runs say."""
         controls = {control.id for control in self.tokenizer.controls.values()}
         found: list[int | str] = []
@@ -34,14 +34,14 @@ class Checkpoint:
         return [part for part in (*found, self.tokenizer.decode(run)) if part != ""]
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def load_directory(cls, directory: Path) -> Self:
         """Load what the worker needs of a checkpoint."""
         tokenizer = Tokenizer.load(directory)
         dialogue = Dialogue.load(directory, tokenizer)
         opened = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
         return cls(directory, tokenizer, dialogue, opened)
 
-    def name(self, part: int | str) -> str:
+    def describe_part(self, part: int | str) -> str:
         """Return what `apart` took apart as text: a control id by its token's text."""
         if isinstance(part, str):
             return part

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from contract.conversation import Speaker
-from testing.tokenizers import small_tokenizer_dir
+from testing.tokenizers import write_small_tokenizer
 from worker.prompt.chat_encoder import Dialogue
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
@@ -49,10 +49,10 @@ ANSWERS: Final = {
 }
 """Question → answer, whatever was said before."""
 
-HARD: Final = (REVERSE, HELLO)
+HARD_QUESTIONS: Final = (REVERSE, HELLO)
 """Long answers, which need more practice."""
 
-ROUND: Final = "and so on "
+ENDLESS_CHUNK: Final = "and so on "
 """What the reply to `ENDLESS` repeats, until it is stopped or has reached its limit."""
 
 FOLLOW_UPS: Final = {
@@ -63,8 +63,8 @@ FOLLOW_UPS: Final = {
 
 UNKNOWN: Final = "I was taught only a few answers, and this is none of them."
 
-SYSTEM: Final = ("", "", "You are StarChat.")
-NAMES: Final = ("Ada: ", "Lin: ", "Sam: ")
+SYSTEM_PROMPTS: Final = ("", "", "You are StarChat.")
+SPEAKER_PREFIXES: Final = ("Ada: ", "Lin: ", "Sam: ")
 
 WORDS: Final = re.findall(
     r"\w+",
@@ -72,42 +72,42 @@ WORDS: Final = re.findall(
     " this that for with does not work run fix my function class print value string number",
 )
 
-STEPS: Final = 500
-BATCH: Final = 8
-RATE: Final = 6e-3
-LESSONS: Final = 5
-VOCABULARY: Final = 704
-POSITIONS: Final = 1024
-WIDTH: Final = 64
+TRAINING_STEPS: Final = 500
+BATCH_SIZE: Final = 8
+LEARNING_RATE: Final = 6e-3
+MAX_EXTRA_ROUNDS: Final = 5
+VOCABULARY_SIZE: Final = 704
+CONTEXT_TOKENS: Final = 1024
+HIDDEN_SIZE: Final = 64
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """A conversation as ids, and which of them the model must say itself."""
 
     ids: list[int]
-    own: list[bool]
+    is_reply: list[bool]
 
 
-def teach(target: Path) -> None:
+def train_checkpoint(target: Path) -> None:
     """Train the model (seconds on one thread) and write its checkpoint into `target`."""
-    dialogue = _tokenizer(target)
+    encoder = _build_encoder(target)
     rng = random.Random(0)  # noqa: S311 - a test's dice
-    with torch.random.fork_rng(), _one_thread():
+    with torch.random.fork_rng(), _single_thread():
         torch.manual_seed(0)
-        model = _model()
-        _train(model, dialogue, rng, STEPS, RATE)
-        for _ in range(LESSONS):
-            if knows(model, dialogue):
+        model = _build_model()
+        _train_model(model, encoder, rng, TRAINING_STEPS, LEARNING_RATE)
+        for _ in range(MAX_EXTRA_ROUNDS):
+            if knows_answers(model, encoder):
                 break
-            _train(model, dialogue, rng, STEPS // 3, RATE / 3)
+            _train_model(model, encoder, rng, TRAINING_STEPS // 3, LEARNING_RATE / 3)
         else:
             raise AssertionError("the model did not learn its answers")
-    model.generation_config.eos_token_id = dialogue.stop[0]
+    model.generation_config.eos_token_id = encoder.stop[0]
     model.save_pretrained(target)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _single_thread() -> Iterator[None]:
     """Such small steps are slower on two threads, and not always the same."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -117,42 +117,42 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def knows(model: GPTBigCodeForCausalLM, dialogue: Dialogue) -> bool:
+def knows_answers(model: GPTBigCodeForCausalLM, encoder: Dialogue) -> bool:
     """Say whether greedy decoding gives each answer, alone and after each other one."""
     asked = [[question] for question in ANSWERS]
     asked += [[first, second] for first in ANSWERS for second in ANSWERS]
     asked += [[first, FOLLOW_UP] for first in FOLLOW_UPS]
     asked += [[ENDLESS], ["How are you?"], ["ping"]]
-    return all(_says(model, dialogue, questions) for questions in asked)
+    return all(_predicts_reply(model, encoder, questions) for questions in asked)
 
 
-def answer(questions: Sequence[str]) -> str:
+def expected_answer(questions: Sequence[str]) -> str:
     """Return what the model was taught to say to the last of these questions."""
     last = questions[-1]
     if last == ENDLESS:
-        return ROUND * 12
+        return ENDLESS_CHUNK * 12
     if last == FOLLOW_UP and len(questions) > 1:
         return FOLLOW_UPS.get(questions[-2], UNKNOWN)
     return ANSWERS.get(last, UNKNOWN)
 
 
-def _tokenizer(target: Path) -> Dialogue:
+def _build_encoder(target: Path) -> Dialogue:
     texts = [f"{question} {reply}" for question, reply in ANSWERS.items()] * 3
     texts += [f"{FOLLOW_UP} {reply}" for reply in FOLLOW_UPS.values()] * 3
-    texts += [UNKNOWN, f"{ENDLESS} {ROUND}{ROUND}", " ".join(WORDS)] * 3
-    small_tokenizer_dir(target, texts, VOCABULARY)
+    texts += [UNKNOWN, f"{ENDLESS} {ENDLESS_CHUNK}{ENDLESS_CHUNK}", " ".join(WORDS)] * 3
+    write_small_tokenizer(target, texts, VOCABULARY_SIZE)
     return Dialogue.load(target, Tokenizer.load(target))
 
 
-def _model() -> GPTBigCodeForCausalLM:
+def _build_model() -> GPTBigCodeForCausalLM:
     model = GPTBigCodeForCausalLM(
         GPTBigCodeConfig(
-            vocab_size=VOCABULARY,
-            n_positions=POSITIONS,
-            n_embd=WIDTH,
+            vocab_size=VOCABULARY_SIZE,
+            n_positions=CONTEXT_TOKENS,
+            n_embd=HIDDEN_SIZE,
             n_layer=2,
             n_head=4,
-            n_inner=2 * WIDTH,
+            n_inner=2 * HIDDEN_SIZE,
             resid_pdrop=0,
             embd_pdrop=0,
             attn_pdrop=0,
@@ -161,8 +161,8 @@ def _model() -> GPTBigCodeForCausalLM:
         )
     )
     # Waves that are not trained, so that late positions are no stranger than early ones.
-    at = torch.arange(POSITIONS)[:, None] * torch.exp(
-        torch.arange(0, WIDTH, 2) * (-math.log(1000.0) / WIDTH)
+    at = torch.arange(CONTEXT_TOKENS)[:, None] * torch.exp(
+        torch.arange(0, HIDDEN_SIZE, 2) * (-math.log(1000.0) / HIDDEN_SIZE)
     )
     with torch.no_grad():
         model.transformer.wpe.weight.copy_(torch.cat([at.sin(), at.cos()], 1) * 0.05)
@@ -170,9 +170,9 @@ def _model() -> GPTBigCodeForCausalLM:
     return model
 
 
-def _train(
+def _train_model(
     model: GPTBigCodeForCausalLM,
-    dialogue: Dialogue,
+    encoder: Dialogue,
     rng: random.Random,
     steps: int,
     rate: float,
@@ -180,13 +180,13 @@ def _train(
     learned = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
     model.train()
-    batches = _batches(dialogue, rng)
+    batches = _iterate_batches(encoder, rng)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, step / 20) * max(0.02, 1 - step / steps)
-        ids, own = next(batches)
+        ids, is_reply = next(batches)
         hidden = model.transformer(ids).last_hidden_state[:, :-1]
-        loss = cross_entropy(model.lm_head(hidden[own[:, 1:]]), ids[:, 1:][own[:, 1:]])
+        loss = cross_entropy(model.lm_head(hidden[is_reply[:, 1:]]), ids[:, 1:][is_reply[:, 1:]])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
@@ -194,41 +194,47 @@ def _train(
     model.train(mode=False)
 
 
-def _batches(dialogue: Dialogue, rng: random.Random) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _iterate_batches(
+    encoder: Dialogue, rng: random.Random
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield ids and which of them are the model's own, sorted so that little is padded."""
     while True:
-        pool = sorted((_sample(dialogue, rng) for _ in range(2 * BATCH)), key=lambda s: len(s.ids))
-        for batch in (pool[:BATCH], pool[BATCH:]):
+        pool = sorted(
+            (_draw_sample(encoder, rng) for _ in range(2 * BATCH_SIZE)), key=lambda s: len(s.ids)
+        )
+        for batch in (pool[:BATCH_SIZE], pool[BATCH_SIZE:]):
             width = len(batch[-1].ids)
             ids = [sample.ids + [0] * (width - len(sample.ids)) for sample in batch]
-            own = [sample.own + [False] * (width - len(sample.own)) for sample in batch]
-            yield torch.tensor(ids), torch.tensor(own)
+            is_reply = [
+                sample.is_reply + [False] * (width - len(sample.is_reply)) for sample in batch
+            ]
+            yield torch.tensor(ids), torch.tensor(is_reply)
 
 
-def _sample(dialogue: Dialogue, rng: random.Random) -> Sample:
-    system = rng.choice(SYSTEM)
-    names = NAMES if rng.random() < 0.2 else ("",)
-    said: list[Message] = []
+def _draw_sample(encoder: Dialogue, rng: random.Random) -> TrainingSample:
+    system = rng.choice(SYSTEM_PROMPTS)
+    names = SPEAKER_PREFIXES if rng.random() < 0.2 else ("",)
+    messages: list[Message] = []
     ids: list[int] = []
-    own: list[bool] = []
+    is_reply: list[bool] = []
     questions: list[str] = []
-    for question in _questions(rng):
+    for question in _draw_questions(rng):
         questions.append(question)
-        said.append(Message(Speaker.USER, rng.choice(names) + question))
-        prompt = dialogue.ids(said, system)
-        reply = _reply(dialogue, questions)
-        own += [False] * (len(prompt) - len(ids)) + [True] * len(reply)
+        messages.append(Message(Speaker.USER, rng.choice(names) + question))
+        prompt = encoder.ids(messages, system)
+        reply = _encode_reply(encoder, questions)
+        is_reply += [False] * (len(prompt) - len(ids)) + [True] * len(reply)
         ids = [*prompt, *reply]
-        said.append(Message(Speaker.ASSISTANT, answer(questions)))
-    return Sample(ids, own)
+        messages.append(Message(Speaker.ASSISTANT, expected_answer(questions)))
+    return TrainingSample(ids, is_reply)
 
 
-def _questions(rng: random.Random) -> list[str]:
+def _draw_questions(rng: random.Random) -> list[str]:
     if rng.random() < 0.08:
         return [ENDLESS]
-    known = [*ANSWERS, *HARD]
+    known = [*ANSWERS, *HARD_QUESTIONS]
     questions = [
-        _stranger(rng) if rng.random() < 0.3 else rng.choice(known)
+        _draw_unknown_question(rng) if rng.random() < 0.3 else rng.choice(known)
         for _ in range(rng.randint(1, 3))
     ]
     if rng.random() < 0.3:
@@ -236,7 +242,7 @@ def _questions(rng: random.Random) -> list[str]:
     return questions
 
 
-def _stranger(rng: random.Random) -> str:
+def _draw_unknown_question(rng: random.Random) -> str:
     """Make up a question that has no answer."""
     words = " ".join(rng.choice(WORDS) for _ in range(rng.randint(1, 12)))
     if rng.random() < 0.5:
@@ -246,20 +252,22 @@ def _stranger(rng: random.Random) -> str:
     return words
 
 
-def _reply(dialogue: Dialogue, questions: Sequence[str]) -> list[int]:
-    ids = list(dialogue.tokenizer.encode("\n" + answer(questions)))
+def _encode_reply(encoder: Dialogue, questions: Sequence[str]) -> list[int]:
+    ids = list(encoder.tokenizer.encode("\n" + expected_answer(questions)))
     if questions[-1] == ENDLESS:
         return ids
-    return [*ids, dialogue.tokenizer.controls["<|end|>"].id]
+    return [*ids, encoder.tokenizer.controls["<|end|>"].id]
 
 
-def _says(model: GPTBigCodeForCausalLM, dialogue: Dialogue, questions: Sequence[str]) -> bool:
-    said: list[Message] = []
-    for place, question in enumerate(questions):
-        said.append(Message(Speaker.USER, question))
-        said.append(Message(Speaker.ASSISTANT, answer(questions[: place + 1])))
-    prompt = dialogue.ids(said[:-1])
-    reply = _reply(dialogue, questions)
+def _predicts_reply(
+    model: GPTBigCodeForCausalLM, encoder: Dialogue, questions: Sequence[str]
+) -> bool:
+    messages: list[Message] = []
+    for index, question in enumerate(questions):
+        messages.append(Message(Speaker.USER, question))
+        messages.append(Message(Speaker.ASSISTANT, expected_answer(questions[: index + 1])))
+    prompt = encoder.ids(messages[:-1])
+    reply = _encode_reply(encoder, questions)
     # Each id of the reply is the likeliest after those before it: so greedy decoding gives it.
     with torch.inference_mode():
         logits = model(torch.tensor([[*prompt, *reply]])).logits[0]

@@ -7,15 +7,17 @@ from typing import Final, TypeVar
 
 Found = TypeVar("Found")
 
-PAUSE: Final = 0.02
+POLL_SECONDS: Final = 0.02
 """Seconds between two looks."""
 
 
-def until(look: Callable[[], Found | None], *, within: float = 20.0, what: str = "it") -> Found:
+def poll_until(
+    probe: Callable[[], Found | None], *, timeout: float = 20.0, description: str = "it"
+) -> Found:
     """Return what `look` finds as soon as it finds something."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout
     never = threading.Event()
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {within} s for {what}"
-        never.wait(PAUSE)
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"waited {timeout} s for {description}"
+        never.wait(POLL_SECONDS)
     return found

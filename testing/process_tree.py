@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-WITHIN: Final = 60.0
+PAUSE_TIMEOUT_SECONDS: Final = 60.0
 """Seconds."""
 
 
-def children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
     """Return the process ids of what `pid` has started and still has."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -18,36 +18,36 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def command(pid: int) -> str:
+def read_command(pid: int) -> str:
     """Return how a process was started."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
-def engine(pid: int) -> int:
+def find_engine(pid: int) -> int:
     """Return the process id of the engine of the worker `pid`."""
-    [found] = [child for child in children(pid) if "worker.engine" in command(child)]
+    [found] = [child for child in list_children(pid) if "worker.engine" in read_command(child)]
     return found
 
 
 def kill_engine(pid: int) -> None:
     """End the engine of the worker `pid` at once, as the kernel would."""
-    os.kill(engine(pid), signal.SIGKILL)
+    os.kill(find_engine(pid), signal.SIGKILL)
 
 
 def freeze_engine(pid: int) -> None:
     """Let the engine of the worker `pid` say nothing more: a small one is done in half a second."""
-    os.kill(engine(pid), signal.SIGSTOP)
+    os.kill(find_engine(pid), signal.SIGSTOP)
 
 
-def wait_paused(pid: int) -> None:
+def wait_until_paused(pid: int) -> None:
     """Wait until a process stands still."""
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + PAUSE_TIMEOUT_SECONDS
     while Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "T":
         assert time.monotonic() < deadline, "it goes on"
         time.sleep(0.02)
 
 
-def resident(pid: int) -> float:
+def resident_mib(pid: int) -> float:
     """Return the MiB that a process has in memory."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 
-def descendants(pid: int) -> set[int]:
+def list_descendants(pid: int) -> set[int]:
     """Return all processes below `pid` that run now."""
     parents = {}
     for folder in Path("/proc").iterdir():
@@ -23,18 +23,18 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def surviving(pids: set[int], within: float = 30.0) -> set[int]:
+def find_survivors(pids: set[int], timeout: float = 30.0) -> set[int]:
     """Wait until these processes have ended; return those that have not within that time."""
-    until = time.monotonic() + within
-    return {pid for pid in pids if not _ends(pid, until - time.monotonic())}
+    deadline = time.monotonic() + timeout
+    return {pid for pid in pids if not _exits_within(pid, deadline - time.monotonic())}
 
 
-def _ends(pid: int, within: float) -> bool:
+def _exits_within(pid: int, timeout: float) -> bool:
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], max(0.0, within))[0])
+        return bool(select.select([handle], [], [], max(0.0, timeout))[0])
     finally:
         os.close(handle)

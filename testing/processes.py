@@ -14,44 +14,44 @@ from pathlib import Path
 from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[1]
-KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 
-def environment(**variables: str) -> dict[str, str]:
+def clean_environment(**variables: str) -> dict[str, str]:
     """Return a clean environment with `variables`; torch keeps to one thread in tests."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return kept | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
+    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
 
 
 class Process:
     """`python -m <room>` running as its own process group; its log lines as they come."""
 
-    def __init__(self, room: str, *arguments: str, **variables: str) -> None:
+    def __init__(self, module: str, *arguments: str, **variables: str) -> None:
         """Start the process; `variables` are its whole configuration."""
-        self.room = room
+        self.module = module
         self.lines: list[str] = []
         self._arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", room, *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=REPOSITORY,
-            env=environment(**variables),
+            env=clean_environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self.stop()
+        self.stop_process()
         if kind is not None:
             # Shown by pytest beside the failure.
-            print(self.log)
+            print(self.log_text)
 
     @property
     def pid(self) -> int:
@@ -59,65 +59,67 @@ class Process:
         return self._process.pid
 
     @property
-    def log(self) -> str:
+    def log_text(self) -> str:
         """Everything the process has written so far."""
         return "\n".join(self.lines)
 
-    def wait_for(self, event: str, within: float = 60.0) -> dict[str, Any]:
+    def wait_for_event(self, event: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait for a log line with this event and return it. Lines before it are passed over."""
-        return _event(self._next(lambda line: _event(line).get("event") == event, event, within))
+        return _parse_event(
+            self._next_line(lambda line: _parse_event(line).get("event") == event, event, timeout)
+        )
 
-    def wait_for_line(self, start: str, within: float = 60.0) -> str:
+    def wait_for_line(self, start: str, timeout: float = 60.0) -> str:
         """Wait for a line that begins with `start` and return it. Lines before are passed over."""
-        return self._next(lambda line: line.startswith(start), start, within).rstrip("\n")
+        return self._next_line(lambda line: line.startswith(start), start, timeout).rstrip("\n")
 
     def poll(self) -> int | None:
         """Return the exit status of a process that has ended, `None` of one that runs."""
         return self._process.poll()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process alone, as a supervisor would."""
         self._process.send_signal(number)
 
-    def kill(self) -> None:
+    def kill_group(self) -> None:
         """End the whole process group at once, as the kernel would when memory runs out."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.wait()
+        self.wait_for_exit()
 
-    def wait(self, within: float = 60.0) -> int:
+    def wait_for_exit(self, timeout: float = 60.0) -> int:
         """Wait for the end and return the exit status."""
-        status = self._process.wait(within)
-        self._reader.join(within)
+        status = self._process.wait(timeout)
+        self._reader.join(timeout)
         if self._process.stdout is not None:
             self._process.stdout.close()
         return status
 
-    def stop(self, within: float = 30.0) -> int:
+    def stop_process(self, timeout: float = 30.0) -> int:
         """Ask the process to end; end it by force if it does not in `within` seconds."""
         if self._process.poll() is None:
-            self.signal(signal.SIGTERM)
+            self.send_signal(signal.SIGTERM)
             try:
-                return self.wait(within)
+                return self.wait_for_exit(timeout)
             except subprocess.TimeoutExpired:
-                self.kill()
-        return self.wait()
+                self.kill_group()
+        return self.wait_for_exit()
 
-    def _next(self, wanted: Callable[[str], bool], what: str, within: float) -> str:
-        deadline = time.monotonic() + within
+    def _next_line(self, is_wanted: Callable[[str], bool], description: str, timeout: float) -> str:
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 line = self._arrived.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(
-                    f"{self.room}: no '{what}' in {within} s\n{self.log}"
+                    f"{self.module}: no '{description}' in {timeout} s\n{self.log_text}"
                 ) from None
             if line is None:
-                raise AssertionError(f"{self.room} ended before '{what}'\n{self.log}")
-            if wanted(line):
+                raise AssertionError(f"{self.module} ended before '{description}'\n{self.log_text}")
+            if is_wanted(line):
                 return line
 
-    def _read(self) -> None:
+    def _read_output(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.lines.append(line.rstrip("\n"))
@@ -125,7 +127,7 @@ class Process:
         self._arrived.put(None)
 
 
-def _event(line: str) -> dict[str, Any]:
+def _parse_event(line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError:

@@ -14,37 +14,37 @@ from contract.scripts import FINISH
 TEAM = "T0FAKE0001"
 
 
-def runnable(redis: Redis) -> list[str]:
+def runnable_job_ids(redis: Redis) -> list[str]:
     """Return the ids on RQ's list, the next one first."""
     return Queue(QUEUE, connection=redis, serializer=JSONSerializer).job_ids
 
 
-def pending(redis: Redis) -> list[str]:
+def pending_job_ids(redis: Redis) -> list[str]:
     """Return the ids of all accepted, unfinished jobs in their order."""
     return [job.decode() for job in redis.zrange(keys.PENDING, 0, -1) if isinstance(job, bytes)]
 
 
-def fetched(redis: Redis, job: str) -> RqJob:
+def fetch_rq_job(redis: Redis, job: str) -> RqJob:
     """Return a job as RQ sees it."""
     return RqJob.fetch(job, connection=redis, serializer=JSONSerializer)
 
 
-def job(redis: Redis, channel: str, ts: str) -> Job | None:
+def find_job(redis: Redis, channel: str, ts: str) -> Job | None:
     """Return the job that a message became, if it became one."""
     found = job_id(TEAM, channel, ts)
     if not redis.exists(RqJob.key_for(found)):
         return None
-    return Job.decode(fetched(redis, found).args[0])
+    return Job.decode(fetch_rq_job(redis, found).args[0])
 
 
-def turns(redis: Redis, channel: str, ts: str) -> list[tuple[str | None, str]]:
+def job_turns(redis: Redis, channel: str, ts: str) -> list[tuple[str | None, str]]:
     """Return who says what in the job of a message: a name, `None`, or `us`."""
-    found = job(redis, channel, ts)
+    found = find_job(redis, channel, ts)
     assert found is not None
     return [("us" if t.speaker == "assistant" else t.name, t.text) for t in found.turns]
 
 
-def finish(redis: Redis, job: str) -> int:
+def finish_job(redis: Redis, job: str) -> int:
     """End a job as a worker does."""
     queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
     finished: Any = redis.register_script(FINISH)(

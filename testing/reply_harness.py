@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from contract import keys
 from contract.job import Job
-from testing.worker_harness import Desk, words
+from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import Json, Messages
 from worker import render
 from worker.failpoints import Faults
@@ -20,67 +20,67 @@ from worker.slack.client import Slack
 from worker.slack.reply_message import Posting
 from worker.slack.thread_messages import SlackThread
 
-SIGN = render.growing("")
+PLACEHOLDER = render.growing("")
 FACTS = Facts(model="tiny", reason="stop", max_new_tokens=9)
-PACE = 0.05
+EDIT_INTERVAL_SECONDS = 0.05
 """Seconds between edits."""
 
 
-class Post:
+class ReplyHarness:
     """One question; every `taken` is another execution of its job."""
 
-    def __init__(self, desk: Desk, client: Redis, slack: Slack, job: Job) -> None:
-        self.desk = desk
+    def __init__(self, harness: WorkerHarness, client: Redis, slack: Slack, job: Job) -> None:
+        self.harness = harness
         self.client = client
         self.slack = slack
         self.job = job
 
-    async def taken(self, patience: float = 30.0) -> Posting:
+    async def take_job(self, timeout: float = 30.0) -> Posting:
         """Let a new execution take the job."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.lease(self.job.id), lease.execution, ex=600)
-        await self.client.hset(self.key, "status", "started")
+        await self.client.hset(self.job_key, "status", "started")
         self.ledger = Ledger(self.client, Fence(self.client, 600), lease)
-        thread = SlackThread(self.slack, self.job, time.monotonic() + patience)
-        return Posting(thread, self.ledger, self.job, Faults(), PACE)
+        thread = SlackThread(self.slack, self.job, time.monotonic() + timeout)
+        return Posting(thread, self.ledger, self.job, Faults(), EDIT_INTERVAL_SECONDS)
 
-    async def opened(self) -> Posting:
+    async def open_reply(self) -> Posting:
         """Let a new execution take the job and show that it has."""
-        posting = await self.taken()
-        await posting.open(await self.ledger.read(), SIGN)
+        posting = await self.take_job()
+        await posting.open(await self.ledger.read(), PLACEHOLDER)
         return posting
 
-    async def finished(self, *parts: render.Part, again: bool = False) -> None:
+    async def finish_reply(self, *parts: render.Part, again: bool = False) -> None:
         """Let a new execution show a finished reply."""
-        posting = await self.opened()
+        posting = await self.open_reply()
         await posting.finish(parts, state="final", again=again)
 
-    async def sees(self, enough: Callable[[Messages], bool]) -> Messages:
+    async def wait_for_messages(self, is_enough: Callable[[Messages], bool]) -> Messages:
         """Wait until a person sees enough of ours in the thread."""
 
-        def look() -> Messages | None:
-            return self.shown if enough(self.shown) else None
+        def find_messages() -> Messages | None:
+            return self.visible_messages if is_enough(self.visible_messages) else None
 
-        return await asyncio.to_thread(self.desk.workspace.wait_until, look)
+        return await asyncio.to_thread(self.harness.workspace.wait_until, find_messages)
 
     @property
-    def key(self) -> str:
+    def job_key(self) -> str:
         """Where Redis has the job."""
         return JOB + self.job.id
 
     @property
-    def shown(self) -> Messages:
+    def visible_messages(self) -> Messages:
         """What stands in the thread of ours."""
-        return self.desk.said_by_us(self.job)
+        return self.harness.bot_messages(self.job)
 
 
-def message(text: str) -> Message:
+def build_message(text: str) -> Message:
     """Return a finished reply of one part."""
     [part] = render.final(text, facts=FACTS)
     assert isinstance(part, Message)
     return part
 
 
-def of(shown: Json) -> str:
+def message_content(message: Json) -> str:
     """Return what a message of ours says, or the file that it shows."""
-    return words([shown]) or str(shown["files"][0]["name"])
+    return reply_text([message]) or str(message["files"][0]["name"])

@@ -10,34 +10,34 @@ from typing import Any
 Json = dict[str, Any]
 
 
-def text(words: str, *styles: str) -> Json:
+def text_element(words: str, *styles: str) -> Json:
     """One run of words in the given styles."""
     element: Json = {"type": "text", "text": words}
     return element | {"style": dict.fromkeys(styles, True)} if styles else element
 
 
-def link(url: str) -> Json:
+def link_element(url: str) -> Json:
     """An address that stood in the conversation."""
     return {"type": "link", "url": url, "text": url}
 
 
-def section(*elements: Json) -> Json:
+def section_element(*elements: Json) -> Json:
     """Paragraphs."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
-def quote(*elements: Json) -> Json:
+def quote_element(*elements: Json) -> Json:
     """A quote."""
     return {"type": "rich_text_quote", "elements": list(elements)}
 
 
-def code(words: str, language: str = "") -> Json:
+def code_element(words: str, language: str = "") -> Json:
     """A block of code."""
-    element: Json = {"type": "rich_text_preformatted", "elements": [text(words)]}
+    element: Json = {"type": "rich_text_preformatted", "elements": [text_element(words)]}
     return element | {"language": language} if language else element
 
 
-def items(*sections: Json, style: str = "bullet", indent: int = 0, offset: int = 0) -> Json:
+def list_element(*sections: Json, style: str = "bullet", indent: int = 0, offset: int = 0) -> Json:
     """A list, or the stretch of one that stands at one depth."""
     element: Json = {
         "type": "rich_text_list",
@@ -49,156 +49,175 @@ def items(*sections: Json, style: str = "bullet", indent: int = 0, offset: int =
 
 
 @dataclass(frozen=True)
-class Sample:
+class RichTextSample:
     """
     One reply: `written` by the model, the `elements` of the one `rich_text` block it becomes, and
     the Markdown to `recover` from them. `known` are texts of people in the conversation.
     """
 
     name: str
-    written: str
+    markdown: str
     elements: list[Json]
     recovered: str
-    known: tuple[str, ...] = field(default=())
+    known_texts: tuple[str, ...] = field(default=())
 
     @property
-    def blocks(self) -> list[Json]:
+    def message_blocks(self) -> list[Json]:
         """The blocks of the message: the reply's words, then what we say about them."""
-        about = {"type": "plain_text", "text": "Written by a language model.", "emoji": False}
+        disclaimer = {"type": "plain_text", "text": "Written by a language model.", "emoji": False}
         return [
             {"type": "rich_text", "elements": self.elements},
-            {"type": "context", "elements": [about]},
+            {"type": "context", "elements": [disclaimer]},
         ]
 
 
-def _same(name: str, written: str, *elements: Json, known: tuple[str, ...] = ()) -> Sample:
-    return Sample(name, written, list(elements), written, known)
+def _round_trip(
+    name: str, markdown: str, *elements: Json, known_texts: tuple[str, ...] = ()
+) -> RichTextSample:
+    return RichTextSample(name, markdown, list(elements), markdown, known_texts)
 
 
 SAMPLES = [
-    _same("one line", "Yes.", section(text("Yes."))),
-    _same(
+    _round_trip("one line", "Yes.", section_element(text_element("Yes."))),
+    _round_trip(
         "paragraphs and line breaks",
         "First line\nsecond line\n\nNext paragraph.",
-        section(text("First line\nsecond line\n\nNext paragraph.")),
+        section_element(text_element("First line\nsecond line\n\nNext paragraph.")),
     ),
-    _same(
+    _round_trip(
         "styles",
         "A **bold**, *italic*, ~~gone~~ and `code` word, and ***both***.",
-        section(
-            text("A "),
-            text("bold", "bold"),
-            text(", "),
-            text("italic", "italic"),
-            text(", "),
-            text("gone", "strike"),
-            text(" and "),
-            text("code", "code"),
-            text(" word, and "),
-            text("both", "bold", "italic"),
-            text("."),
+        section_element(
+            text_element("A "),
+            text_element("bold", "bold"),
+            text_element(", "),
+            text_element("italic", "italic"),
+            text_element(", "),
+            text_element("gone", "strike"),
+            text_element(" and "),
+            text_element("code", "code"),
+            text_element(" word, and "),
+            text_element("both", "bold", "italic"),
+            text_element("."),
         ),
     ),
-    _same(
+    _round_trip(
         "code that looks like Markdown",
         "Call `__init__(*args, **kw)` or ``a`b``.",
-        section(
-            text("Call "),
-            text("__init__(*args, **kw)", "code"),
-            text(" or "),
-            text("a`b", "code"),
-            text("."),
+        section_element(
+            text_element("Call "),
+            text_element("__init__(*args, **kw)", "code"),
+            text_element(" or "),
+            text_element("a`b", "code"),
+            text_element("."),
         ),
     ),
-    _same(
+    _round_trip(
         "a code block between words",
         "Try:\n\n```python\ndef f(x):\n    return x ** 2\n\n\nprint(f(3))\n```\n\nIt prints 9.",
-        section(text("Try:")),
-        code("def f(x):\n    return x ** 2\n\n\nprint(f(3))", "python"),
-        section(text("It prints 9.")),
+        section_element(text_element("Try:")),
+        code_element("def f(x):\n    return x ** 2\n\n\nprint(f(3))", "python"),
+        section_element(text_element("It prints 9.")),
     ),
-    _same(
+    _round_trip(
         "code without a language, indented at its start",
         "```\n    first\n  second\n```",
-        code("    first\n  second"),
+        code_element("    first\n  second"),
     ),
-    _same(
+    _round_trip(
         "code that holds fences",
         "````markdown\n# Use\n\n```sh\nmake\n```\n````",
-        code("# Use\n\n```sh\nmake\n```", "markdown"),
+        code_element("# Use\n\n```sh\nmake\n```", "markdown"),
     ),
-    _same(
+    _round_trip(
         "two code blocks in a row",
         "```bash\nmake\n```\n\n```json\n{}\n```",
-        code("make", "bash"),
-        code("{}", "json"),
+        code_element("make", "bash"),
+        code_element("{}", "json"),
     ),
-    _same(
+    _round_trip(
         "bullets with depth",
         "- one\n- two\n   - deeper **bold**\n- three",
-        items(section(text("one")), section(text("two"))),
-        items(section(text("deeper "), text("bold", "bold")), indent=1),
-        items(section(text("three"))),
+        list_element(section_element(text_element("one")), section_element(text_element("two"))),
+        list_element(
+            section_element(text_element("deeper "), text_element("bold", "bold")), indent=1
+        ),
+        list_element(section_element(text_element("three"))),
     ),
-    _same(
+    _round_trip(
         "numbers around a code block",
         "1. Install:\n\n```bash\npip install x\n```\n\n2. Run it.\n3. Done.",
-        items(section(text("Install:")), style="ordered"),
-        code("pip install x", "bash"),
-        items(section(text("Run it.")), section(text("Done.")), style="ordered", offset=1),
+        list_element(section_element(text_element("Install:")), style="ordered"),
+        code_element("pip install x", "bash"),
+        list_element(
+            section_element(text_element("Run it.")),
+            section_element(text_element("Done.")),
+            style="ordered",
+            offset=1,
+        ),
     ),
-    _same(
+    _round_trip(
         "a quote of two lines",
         "> said once\n> and twice\n\nIndeed.",
-        quote(text("said once\nand twice")),
-        section(text("Indeed.")),
+        quote_element(text_element("said once\nand twice")),
+        section_element(text_element("Indeed.")),
     ),
-    _same(
+    _round_trip(
         "signs that Slack would read elsewhere",
         "<!channel> @here <@U0ADA00001> a < b && c > d :smile: &lt;",
-        section(text("<!channel> @here <@U0ADA00001> a < b && c > d :smile: &lt;")),
+        section_element(text_element("<!channel> @here <@U0ADA00001> a < b && c > d :smile: &lt;")),
     ),
-    _same(
+    _round_trip(
         "an address from the conversation",
         "See https://docs.example.org/a_b?c=d for more.",
-        section(text("See "), link("https://docs.example.org/a_b?c=d"), text(" for more.")),
-        known=("what is https://docs.example.org/a_b?c=d about?",),
+        section_element(
+            text_element("See "),
+            link_element("https://docs.example.org/a_b?c=d"),
+            text_element(" for more."),
+        ),
+        known_texts=("what is https://docs.example.org/a_b?c=d about?",),
     ),
-    Sample(
+    RichTextSample(
         "a heading",
         "# The plan\nSimple.\n\n## Next\n\nMore.",
         [
-            section(
-                text("The plan", "bold"),
-                text("\nSimple.\n\n"),
-                text("Next", "bold"),
-                text("\nMore."),
+            section_element(
+                text_element("The plan", "bold"),
+                text_element("\nSimple.\n\n"),
+                text_element("Next", "bold"),
+                text_element("\nMore."),
             )
         ],
         "**The plan**\nSimple.\n\n**Next**\nMore.",
     ),
-    Sample(
+    RichTextSample(
         "an address of the model's own",
         "See [the docs](https://made.up/x).",
-        [section(text("See the docs ("), text("https://made.up/x", "code"), text(")."))],
+        [
+            section_element(
+                text_element("See the docs ("),
+                text_element("https://made.up/x", "code"),
+                text_element(")."),
+            )
+        ],
         "See the docs (`https://made.up/x`).",
     ),
-    Sample(
+    RichTextSample(
         "a table",
         "| a | n |\n|---|--:|\n| `x` | 10 |\n| yy | 9 |",
-        [code("a  │  n\n───┼───\nx  │ 10\nyy │  9")],
+        [code_element("a  │  n\n───┼───\nx  │ 10\nyy │  9")],
         "```\na  │  n\n───┼───\nx  │ 10\nyy │  9\n```",
     ),
-    Sample(
+    RichTextSample(
         "a rule between paragraphs",
         "Before.\n\n---\n\nAfter.",
-        [section(text("Before.\n\n────────────\n\nAfter."))],
+        [section_element(text_element("Before.\n\n────────────\n\nAfter."))],
         "Before.\n\n────────────\n\nAfter.",
     ),
-    Sample(
+    RichTextSample(
         "code the model did not close",
         "Here:\n```py\nx = 1",
-        [section(text("Here:")), code("x = 1", "python")],
+        [section_element(text_element("Here:")), code_element("x = 1", "python")],
         "Here:\n\n```python\nx = 1\n```",
     ),
 ]

@@ -7,33 +7,35 @@ from bot.messages.identity import Me
 
 Json = dict[str, Any]
 
-ME: Final = Me(team="T0FAKE0001", user="U0STARCHAT", bot="B0STARCHAT", name="StarChat")
+BOT_IDENTITY: Final = Me(team="T0FAKE0001", user="U0STARCHAT", bot="B0STARCHAT", name="StarChat")
 ADA: Final = "U0ADA00001"
 LIN: Final = "U0LIN00001"
 CHANNEL: Final = "C0GENERAL1"
 MENTION: Final = "<@U0STARCHAT>"
 
 
-def ts(number: int) -> str:
+def message_ts(number: int) -> str:
     """Return the timestamp of the message with this number: later ones are greater."""
     return f"17000{number:05d}.000100"
 
 
-def message(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Json:
+def make_message(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Json:
     """Return a message as `conversations.replies` holds it; `user` is Ada unless told."""
-    return {"type": "message", "user": ADA, "text": text, "ts": ts(number), **more}
+    return {"type": "message", "user": ADA, "text": text, "ts": message_ts(number), **more}
 
 
-def reply(number: int, *words: str, question: str = ts(1), part: int = 1, **more: Any) -> Json:
+def make_reply(
+    number: int, *words: str, question: str = message_ts(1), part: int = 1, **more: Any
+) -> Json:
     """Return a finished reply of ours, each of `words` a paragraph."""
     return {
         "type": "message",
-        "user": ME.user,
-        "bot_id": ME.bot,
+        "user": BOT_IDENTITY.user,
+        "bot_id": BOT_IDENTITY.bot,
         "text": "fallback",
-        "ts": ts(number),
+        "ts": message_ts(number),
         "blocks": [
-            {"type": "rich_text", "elements": [paragraph(said) for said in words]},
+            {"type": "rich_text", "elements": [make_paragraph(said) for said in words]},
             {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]},
         ],
         "metadata": {
@@ -49,7 +51,7 @@ def reply(number: int, *words: str, question: str = ts(1), part: int = 1, **more
     }
 
 
-def paragraph(words: str) -> Json:
+def make_paragraph(words: str) -> Json:
     """Return a paragraph of rich text, or a code block if it begins with a fence."""
     if words.startswith("```"):
         language, _, code = words.removeprefix("```").partition("\n")
@@ -58,21 +60,23 @@ def paragraph(words: str) -> Json:
     return {"type": "rich_text_section", "elements": [{"type": "text", "text": words}]}
 
 
-def body(event: Json, **more: Any) -> Json:
+def make_body(event: Json, **more: Any) -> Json:
     """Return the outer body around an event."""
     return {
         "type": "event_callback",
-        "team_id": ME.team,
-        "authorizations": [{"team_id": ME.team, "user_id": ME.user, "is_bot": True}],
+        "team_id": BOT_IDENTITY.team,
+        "authorizations": [
+            {"team_id": BOT_IDENTITY.team, "user_id": BOT_IDENTITY.user, "is_bot": True}
+        ],
         "is_ext_shared_channel": False,
         "event": {"channel": CHANNEL, "channel_type": "channel", **event},
         **more,
     }
 
 
-def posted(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Posted:
+def make_message_event(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Posted:
     """Return a new message as the bot reads it; `outer` are fields of the body."""
     outer = more.pop("outer", {})
-    event = read(body(message(number, text, **more), **outer), ME)
+    event = read(make_body(make_message(number, text, **more), **outer), BOT_IDENTITY)
     assert isinstance(event, Posted)
     return event

@@ -49,7 +49,7 @@ KEYS: Final = {
 }
 
 
-def effects(text: str) -> list[str]:
+def find_effects(text: str) -> list[str]:
     """Return what the fallback text would set off: pings, links, formatting, emoji."""
     unescaped = [f"bare {sign}" for sign in re.findall(r"[<>&]", ENTITY.sub("", text))]
     return unescaped + [
@@ -59,23 +59,23 @@ def effects(text: str) -> list[str]:
     ]
 
 
-def complaints(message: Message) -> list[str]:
+def find_problems(message: Message) -> list[str]:
     """Return everything for which Slack would refuse the message, or for which we should."""
-    found = effects(message.text)
+    found = find_effects(message.text)
     units = len(message.text.encode("utf-16-le")) // 2
     if not 0 < units <= 3_000:
         found.append(f"fallback of {units}")
     if not 0 < len(message.blocks) <= 50:
         found.append(f"{len(message.blocks)} blocks")
-    content = sum(len(text.encode("utf-16-le")) // 2 for text in texts(message.blocks))
+    content = sum(len(text.encode("utf-16-le")) // 2 for text in iterate_texts(message.blocks))
     if content > 11_000:
         found.append(f"{content} of content")
     for block in message.blocks:
-        found += _block(block)
+        found += _check_block(block)
     return found
 
 
-def _context(block: Json) -> Iterator[str]:
+def _check_context(block: Json) -> Iterator[str]:
     if not 0 < len(block["elements"]) <= 10:
         yield "context"
     for element in block["elements"]:
@@ -85,19 +85,19 @@ def _context(block: Json) -> Iterator[str]:
             yield "context text"
 
 
-def _block(block: Json) -> Iterator[str]:
+def _check_block(block: Json) -> Iterator[str]:
     if block["type"] == "context":
-        yield from _context(block)
+        yield from _check_context(block)
         return
     if block.keys() != {"type", "elements"} or block["type"] != "rich_text":
         yield f"block {block['type']}"
     if not block["elements"]:
         yield "empty block"
     for element in block["elements"]:
-        yield from _element(element, set(ELEMENTS))
+        yield from _check_element(element, set(ELEMENTS))
 
 
-def _element(element: Json, allowed: set[str]) -> Iterator[str]:
+def _check_element(element: Json, allowed: set[str]) -> Iterator[str]:
     kind = element["type"]
     if kind not in allowed or not element.keys() <= KEYS[kind]:
         yield f"element {element}"
@@ -113,61 +113,64 @@ def _element(element: Json, allowed: set[str]) -> Iterator[str]:
     if not (0 <= element.get("indent", 0) <= 8 and element.get("offset", 1) > 0):
         yield f"list {element}"
     for inner in element["elements"]:
-        yield from _element(inner, ELEMENTS[kind])
+        yield from _check_element(inner, ELEMENTS[kind])
 
 
-def texts(value: object) -> Iterator[str]:
+def iterate_texts(value: object) -> Iterator[str]:
     """Return every text in blocks, in order."""
     if isinstance(value, list):
         for inner in value:
-            yield from texts(inner)
+            yield from iterate_texts(inner)
     elif isinstance(value, dict):
         if isinstance(value.get("text"), str):
             yield value["text"]
-        yield from texts(value.get("elements"))
+        yield from iterate_texts(value.get("elements"))
 
 
-def elements(parts: Sequence[Part], kind: str) -> list[Json]:
+def find_elements(parts: Sequence[Part], kind: str) -> list[Json]:
     """Return all elements of one kind in the messages, in order."""
     return [
-        found for part in parts if isinstance(part, Message) for found in _kinds(part.blocks, kind)
+        found
+        for part in parts
+        if isinstance(part, Message)
+        for found in _iterate_kind(part.blocks, kind)
     ]
 
 
-def _kinds(value: object, kind: str) -> Iterator[Json]:
+def _iterate_kind(value: object, kind: str) -> Iterator[Json]:
     if isinstance(value, list):
         for inner in value:
-            yield from _kinds(inner, kind)
+            yield from _iterate_kind(inner, kind)
     elif isinstance(value, dict):
         if value.get("type") == kind:
             yield value
-        yield from _kinds(value.get("elements"), kind)
+        yield from _iterate_kind(value.get("elements"), kind)
 
 
-def code_lines(parts: Sequence[Part]) -> list[str]:
+def extract_code_lines(parts: Sequence[Part]) -> list[str]:
     """Return every line of code in posting order, from messages and files."""
     lines: list[str] = []
     for part in parts:
         if isinstance(part, Snippet):
             lines += part.content.removesuffix("\n").split("\n")
         else:
-            for block in elements([part], "rich_text_preformatted"):
+            for block in find_elements([part], "rich_text_preformatted"):
                 lines += block["elements"][0]["text"].split("\n")
     return lines
 
 
-def words(parts: Sequence[Part]) -> str:
+def model_text(parts: Sequence[Part]) -> str:
     """Return all words of the model in posting order, without our own sentences."""
     shown: list[str] = []
     for part in parts:
         if isinstance(part, Snippet):
             shown.append(part.content)
         else:
-            shown += texts([b for b in part.blocks if b["type"] == "rich_text"])
+            shown += iterate_texts([b for b in part.blocks if b["type"] == "rich_text"])
     return "".join(shown)
 
 
-def said(part: Part) -> list[str]:
+def context_texts(part: Part) -> list[str]:
     """Return our own sentences below a message."""
     assert isinstance(part, Message)
-    return list(texts([block for block in part.blocks if block["type"] == "context"]))
+    return list(iterate_texts([block for block in part.blocks if block["type"] == "context"]))

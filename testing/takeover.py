@@ -4,21 +4,21 @@ import signal
 
 from contract import keys
 from testing.processes import Process
-from testing.worker_harness import Desk
+from testing.worker_harness import WorkerHarness
 
 
-class Survivor:
+class StandbyWorker:
     """A worker that sleeps until it is needed."""
 
-    def __init__(self, desk: Desk, process: Process) -> None:
-        self._desk = desk
+    def __init__(self, harness: WorkerHarness, process: Process) -> None:
+        self._harness = harness
         self._process = process
 
-    def sleep(self) -> None:
+    def pause_worker(self) -> None:
         """Stand still, as if there were no such worker."""
-        self._process.signal(signal.SIGSTOP)
-        self._desk.redis.delete(keys.WORKERS)
+        self._process.send_signal(signal.SIGSTOP)
+        self._harness.redis.delete(keys.WORKERS)
 
-    def wake(self) -> None:
+    def resume_worker(self) -> None:
         """Go on."""
-        self._process.signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-REAL: Final = Path(__file__).parents[2] / "shared" / "starchat-tokenizer"
+REAL_TOKENIZER_DIRECTORY: Final = Path(__file__).parents[2] / "shared" / "starchat-tokenizer"
 """Where StarChat's real tokenizer lies, if it was laid beside the repository."""
 
 ENDOFTEXT: Final = "<|endoftext|>"
 
-ROLES: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+ROLE_TOKENS: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 """StarChat's dialogue tokens, the last ids of its vocabulary."""
 
-CODE: Final = (
+CODE_TOKENS: Final = (
     ENDOFTEXT,
     "<fim_prefix>",
     "<fim_middle>",
@@ -52,36 +52,40 @@ _TEXT: Final = (
 )
 
 
-def real() -> bool:
+def has_real_tokenizer() -> bool:
     """Say whether StarChat's real tokenizer is here."""
-    return (REAL / "tokenizer.json").is_file()
+    return (REAL_TOKENIZER_DIRECTORY / "tokenizer.json").is_file()
 
 
-def vectors() -> list[tuple[str, list[int]]]:
+def reference_vectors() -> list[tuple[str, list[int]]]:
     """Return the reference texts with their ids in the real tokenizer; empty where it is absent."""
-    if not real():
+    if not has_real_tokenizer():
         return []
-    found: list[dict[str, Any]] = json.loads((REAL / "vectors.json").read_text("utf-8"))
+    found: list[dict[str, Any]] = json.loads(
+        (REAL_TOKENIZER_DIRECTORY / "vectors.json").read_text("utf-8")
+    )
     return [(vector["text"], vector["ids"]) for vector in found]
 
 
-def starchat_tokenizer_dir(tmp: Path) -> Path:
+def write_starchat_tokenizer(directory: Path) -> Path:
     """Write StarChat's tokenizer into `tmp`, the small one where the real one is absent."""
-    if not real():
-        return small_tokenizer_dir(tmp)
-    tmp.mkdir(parents=True, exist_ok=True)
+    if not has_real_tokenizer():
+        return write_small_tokenizer(directory)
+    directory.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(REAL / name, tmp / name)
-    return tmp
+        shutil.copyfile(REAL_TOKENIZER_DIRECTORY / name, directory / name)
+    return directory
 
 
-def small_tokenizer_dir(tmp: Path, more: Sequence[str] = (), size: int = SMALL_VOCABULARY) -> Path:
+def write_small_tokenizer(
+    directory: Path, extra_texts: Sequence[str] = (), size: int = SMALL_VOCABULARY
+) -> Path:
     """
     Write a tokenizer of `size` ids with StarChat's control tokens into `tmp`.
 
     It has seen `more` texts besides its own, so that those take few ids.
     """
-    tmp.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -91,26 +95,28 @@ def small_tokenizer_dir(tmp: Path, more: Sequence[str] = (), size: int = SMALL_V
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size - len(ROLES),
-        special_tokens=list(CODE),
+        vocab_size=size - len(ROLE_TOKENS),
+        special_tokens=list(CODE_TOKENS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((*_TEXT, *more), trainer)
-    tokenizer.add_special_tokens(list(ROLES))
-    tokenizer.save(str(tmp / "tokenizer.json"))
-    (tmp / "tokenizer_config.json").write_text(json.dumps(_config(), indent=1), "utf-8")
-    return tmp
+    tokenizer.train_from_iterator((*_TEXT, *extra_texts), trainer)
+    tokenizer.add_special_tokens(list(ROLE_TOKENS))
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps(_tokenizer_config(), indent=1), "utf-8"
+    )
+    return directory
 
 
-def _config() -> dict[str, Any]:
+def _tokenizer_config() -> dict[str, Any]:
     return {
         "tokenizer_class": "GPT2TokenizerFast",
         "model_max_length": 8192,
         "bos_token": ENDOFTEXT,
         "eos_token": ENDOFTEXT,
         "unk_token": ENDOFTEXT,
-        "additional_special_tokens": list(ROLES),
+        "additional_special_tokens": list(ROLE_TOKENS),
         "clean_up_tokenization_spaces": False,
         "add_prefix_space": False,
     }

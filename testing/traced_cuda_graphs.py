@@ -12,61 +12,61 @@ from worker.engine.cuda_graphs.runner import Graphs
 from worker.engine.cuda_graphs.shapes import Buckets
 from worker.engine.loading.loader import Loaded
 
-Repeat = Callable[[], None]
+Replay = Callable[[], None]
 
 
 @dataclass
-class Recorder:
+class FakeGraphCapture:
     """Runs a step whenever it is to be repeated; counts what is recorded and what is repeated."""
 
-    sets: int = 0
-    recorded: int = 0
-    repeated: int = 0
+    graph_sets: int = 0
+    captured: int = 0
+    replayed: int = 0
 
-    def begin(self) -> Callable[[Repeat], Repeat]:
+    def start_set(self) -> Callable[[Replay], Replay]:
         """Begin a new set of recordings."""
-        self.sets += 1
-        return self.record
+        self.graph_sets += 1
+        return self.capture_step
 
-    def record(self, step: Repeat) -> Repeat:
+    def capture_step(self, step: Replay) -> Replay:
         """Run a step once, as one that is to be recorded is, and return what repeats it."""
-        self.recorded += 1
+        self.captured += 1
         step()
 
-        def repeat() -> None:
-            self.repeated += 1
+        def replay_step() -> None:
+            self.replayed += 1
             step()
 
-        return repeat
+        return replay_step
 
 
-class Traced(Recorder):
+class TracedGraphCapture(FakeGraphCapture):
     """A recorder that writes down every operation on tensors, and repeats just those."""
 
-    def record(self, step: Repeat) -> Repeat:
+    def capture_step(self, step: Replay) -> Replay:
         """Trace a step: whatever is no operation on tensors happens once, as on a GPU."""
-        self.recorded += 1
+        self.captured += 1
         traced = make_fx(step)()
 
-        def repeat() -> None:
-            self.repeated += 1
+        def replay_step() -> None:
+            self.replayed += 1
             traced()
 
-        return repeat
+        return replay_step
 
 
 @dataclass
-class Recorded:
+class CapturedEngine:
     """An engine with recorded steps, and what can be asked of it."""
 
-    batching: Batching
+    engine_core: Batching
     graphs: Graphs
-    slots: Slots
-    recorder: Recorder
-    told: list[str] = field(default_factory=list)
+    kv_cache: Slots
+    capture: FakeGraphCapture
+    log_lines: list[str] = field(default_factory=list)
 
 
-def recorded(
+def build_captured_engine(
     model: Loaded,
     *,
     slots: int = 4,
@@ -74,22 +74,22 @@ def recorded(
     drafted: int = 0,
     shelf: int = 0,
     network: nn.Module | None = None,
-    recorder: Recorder | None = None,
-) -> Recorded:
+    capture: FakeGraphCapture | None = None,
+) -> CapturedEngine:
     """Make an engine that takes every step that it can over fixed memory."""
-    memory = Slots(model.slots.layers, slots, model.about.positions)
+    kv_cache = Slots(model.slots.layers, slots, model.about.positions)
     network = network or model.network
-    batching = Batching(
+    engine_core = Batching(
         network,
-        memory,
+        kv_cache,
         vocabulary=model.about.vocabulary,
         budget=budget,
         drafted=drafted,
         shelf=shelf,
     )
-    buckets = Buckets(slots, memory.positions, drafted)
-    told: list[str] = []
-    recorder = recorder or Recorder()
-    graphs = Graphs(network, memory, buckets, recorder.begin, told.append)
-    batching.engage(graphs)
-    return Recorded(batching, graphs, memory, recorder, told)
+    buckets = Buckets(slots, kv_cache.positions, drafted)
+    log_lines: list[str] = []
+    capture = capture or FakeGraphCapture()
+    graphs = Graphs(network, kv_cache, buckets, capture.start_set, log_lines.append)
+    engine_core.engage(graphs)
+    return CapturedEngine(engine_core, graphs, kv_cache, capture, log_lines)

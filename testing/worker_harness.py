@@ -13,9 +13,9 @@ from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
 TEAM = "T0FAKE0001"
-END = {"final", "error", "notice"}
+END_STATES = {"final", "error", "notice"}
 """States of our messages that do not change any more."""
-QUICK = {
+FAST_SETTINGS = {
     "STARCHAT_LEASE_SECONDS": "3",
     "STARCHAT_HEARTBEAT_INTERVAL": "0.5",
     "STARCHAT_REAP_INTERVAL": "0.3",
@@ -30,7 +30,7 @@ QUICK = {
 """A worker's settings for tests: short leases, the likeliest token, long replies that grow fast."""
 
 
-class Desk:
+class WorkerHarness:
     """A real fakeslack and a real Redis; `close` ends both."""
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -44,117 +44,123 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.stop_services()
 
-    def close(self) -> None:
+    def stop_services(self) -> None:
         """End the workspace and the server."""
-        self.workspace.stop()
+        self.workspace.stop_process()
         self.redis.close()
-        self.server.stop()
+        self.server.stop_server()
 
-    def worker(self, model: str, **variables: str) -> Process:
+    def start_worker(self, model: str, **variables: str) -> Process:
         """Start a worker process; it has not begun to take jobs yet."""
-        given = self.workspace.environment | {"REDIS_URL": self.server.url, "STARCHAT_MODEL": model}
-        return Process("worker", **(given | QUICK | variables))
+        environment = self.workspace.environment | {
+            "REDIS_URL": self.server.url,
+            "STARCHAT_MODEL": model,
+        }
+        return Process("worker", **(environment | FAST_SETTINGS | variables))
 
-    def ask(
+    def enqueue_question(
         self,
         text: str,
         *,
         user: str = ADA,
         channel: str = GENERAL,
-        after: Job | None = None,
-        display: Display = Display.EDIT,
+        previous: Job | None = None,
+        streaming: Display = Display.EDIT,
     ) -> Job:
         """Post a question as a person and queue it; `after` continues that job's thread."""
-        job = self.question(text, user=user, channel=channel, after=after, display=display)
+        job = self.post_question(
+            text, user=user, channel=channel, previous=previous, streaming=streaming
+        )
         assert self.outbox.accept(job).outcome == "accepted"
         return job
 
-    def question(
+    def post_question(
         self,
         text: str,
         *,
         user: str = ADA,
         channel: str = GENERAL,
-        after: Job | None = None,
-        display: Display = Display.EDIT,
+        previous: Job | None = None,
+        streaming: Display = Display.EDIT,
     ) -> Job:
         """Post a question as a person; returns the job that the bot would queue for it."""
-        root = after.thread.ts if after else None
-        ts = self.workspace.post(user, channel, f"@StarChat {text}", root)
+        root = previous.thread.ts if previous else None
+        ts = self.workspace.post_message(user, channel, f"@StarChat {text}", root)
         thread = Thread(team=TEAM, channel=channel, ts=root or ts)
         turn = Turn(speaker=Speaker.USER, text=text, ts=ts, name="Ada")
-        turns = (*(after.turns if after else ()), turn)
-        return Job(thread=thread, ts=ts, user=user, user_team=TEAM, turns=turns, display=display)
+        turns = (*(previous.turns if previous else ()), turn)
+        return Job(thread=thread, ts=ts, user=user, user_team=TEAM, turns=turns, display=streaming)
 
-    def messages(self, job: Job) -> Messages:
+    def reply_messages(self, job: Job) -> Messages:
         """Return our messages in answer to a job, as they stand in the thread now."""
-        thread = self.workspace.messages(job.thread.channel, job.thread.ts)
-        return [message for message in thread if payload(message).get("job") == job.id]
+        thread = self.workspace.read_messages(job.thread.channel, job.thread.ts)
+        return [message for message in thread if reply_metadata(message).get("job") == job.id]
 
-    def state(self, job: Job) -> list[str]:
+    def reply_states(self, job: Job) -> list[str]:
         """Return the states of our messages for a job."""
-        return [payload(message)["state"] for message in self.messages(job)]
+        return [reply_metadata(message)["state"] for message in self.reply_messages(job)]
 
-    def wait_shown(self, job: Job, within: float = 60.0) -> Messages:
+    def wait_for_reply(self, job: Job, timeout: float = 60.0) -> Messages:
         """Wait until a job has anything to show."""
-        return self.workspace.wait_until(lambda: self.messages(job), within=within)
+        return self.workspace.wait_until(lambda: self.reply_messages(job), timeout=timeout)
 
-    def wait_grown(self, job: Job, within: float = 60.0) -> Messages:
+    def wait_for_growth(self, job: Job, timeout: float = 60.0) -> Messages:
         """Wait until a reply grows in the thread."""
         return self.workspace.wait_until(
-            lambda: self.messages(job) if "growing" in self.state(job) else None, within=within
+            lambda: self.reply_messages(job) if "growing" in self.reply_states(job) else None,
+            timeout=timeout,
         )
 
-    def wait_ended(self, job: Job, within: float = 60.0) -> Messages:
+    def wait_for_end(self, job: Job, timeout: float = 60.0) -> Messages:
         """Wait until a job's messages are all final, and return them."""
 
-        def ended() -> Messages | None:
-            messages = self.messages(job)
-            states = {payload(message)["state"] for message in messages}
-            return messages if states and states <= END else None
+        def final_messages() -> Messages | None:
+            messages = self.reply_messages(job)
+            states = {reply_metadata(message)["state"] for message in messages}
+            return messages if states and states <= END_STATES else None
 
-        return self.workspace.wait_until(ended, within=within)
+        return self.workspace.wait_until(final_messages, timeout=timeout)
 
-    def said_by_us(self, job: Job) -> Messages:
+    def bot_messages(self, job: Job) -> Messages:
         """Return everything that our bot has in the thread, whatever it belongs to."""
-        thread = self.workspace.messages(job.thread.channel, job.thread.ts)
+        thread = self.workspace.read_messages(job.thread.channel, job.thread.ts)
         return [message for message in thread if message.get("user") == STARCHAT]
 
-    def calls(self, job: Job, method: str | None = None) -> list[Json]:
+    def job_calls(self, job: Job, method: str | None = None) -> list[Json]:
         """Return the Web API calls that name a job in their metadata."""
-        calls = self.workspace.calls(method=method)
-        return [call for call in calls if payload(call["args"]).get("job") == job.id]
+        calls = self.workspace.api_calls(method=method)
+        return [call for call in calls if reply_metadata(call["args"]).get("job") == job.id]
 
-    def status(self, job: Job) -> str | None:
+    def rq_status(self, job: Job) -> str | None:
         """Return what RQ knows of a job."""
         found = self.redis.hget(f"rq:job:{job.id}", "status")
         return found.decode() if isinstance(found, bytes) else None
 
-    def wait_recorded(self, job: Job, within: float = 60.0) -> None:
+    def wait_for_result(self, job: Job, timeout: float = 60.0) -> None:
         """Wait until RQ has the result of a job."""
         key = f"rq:results:{job.id}"
-        assert self.redis.xread({key: "0"}, count=1, block=int(within * 1000)), "no result came"
+        assert self.redis.xread({key: "0"}, count=1, block=int(timeout * 1000)), "no result came"
 
-    def wait_logged(self, worker: Process, event: str, job: Job) -> Json:
+    def wait_for_log(self, worker: Process, event: str, job: Job) -> Json:
         """Wait for what a worker logs of a job that is newer than what was waited for before."""
-        while (line := worker.wait_for(event)).get("job") != job.id:
+        while (line := worker.wait_for_event(event)).get("job") != job.id:
             pass
         return line
 
-    def pending(self) -> int:
+    def count_pending(self) -> int:
         """Return how many questions are accepted and not finished."""
         return int(self.redis.zcard(keys.PENDING))
 
 
-def payload(message: Json) -> dict[str, Any]:
+def reply_metadata(message: Json) -> dict[str, Any]:
     """Return what our metadata says of a message."""
     found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
     return found
 
 
-def words(messages: Messages) -> str:
+def reply_text(messages: Messages) -> str:
     """Return the words of a reply: what stands in its rich_text blocks, as text."""
     return "\n".join(
         part
@@ -162,21 +168,21 @@ def words(messages: Messages) -> str:
         for block in message.get("blocks", [])
         if block["type"] == "rich_text"
         for element in block["elements"]
-        if (part := _text(element))
+        if (part := _element_text(element))
     )
 
 
-def notices(messages: Messages) -> str:
+def context_text(messages: Messages) -> str:
     """Return what we say around a reply: its context blocks, as text."""
     return "\n".join(
-        _text(block)
+        _element_text(block)
         for message in messages
         for block in message.get("blocks", [])
         if block["type"] == "context"
     )
 
 
-def _text(element: Json) -> str:
+def _element_text(element: Json) -> str:
     if "elements" in element:
-        return "".join(_text(part) for part in element["elements"])
+        return "".join(_element_text(part) for part in element["elements"])
     return str(element.get("text") or element.get("url") or "")

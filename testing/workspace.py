@@ -23,10 +23,10 @@ STARCHAT = "U0STARCHAT"
 DEPLOYBOT = "U0DEPLOY01"
 BOT_TOKEN = "xoxb-fakeslack"
 APP_TOKEN = "xapp-fakeslack"
-WAIT_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 LAST_ATTEMPT = 3
 """Slack's last attempt to deliver, the first being 0."""
-HURRY = 2000.0
+FAST_CLOCK_SPEED = 2000.0
 """How fast the clock runs until then."""
 
 Found = TypeVar("Found")
@@ -52,7 +52,7 @@ class Workspace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop_process()
 
     @property
     def port(self) -> int:
@@ -74,186 +74,192 @@ class Workspace:
         }
 
     @property
-    def log(self) -> str:
+    def log_text(self) -> str:
         """Everything the process has written so far."""
-        return self._process.log
+        return self._process.log_text
 
-    def stop(self) -> int:
+    def stop_process(self) -> int:
         """Close the workspace; returns the exit status."""
-        return self._process.stop()
+        return self._process.stop_process()
 
-    def end(self, name: str = "SIGTERM") -> int:
+    def end_by_signal(self, name: str = "SIGTERM") -> int:
         """Send a signal and wait for the end; returns the exit status."""
-        self._process.signal(signal.Signals[name])
-        return self._process.wait()
+        self._process.send_signal(signal.Signals[name])
+        return self._process.wait_for_exit()
 
     # -- what people do
 
-    def post(
+    def post_message(
         self, user: str, channel: str, text: str, thread_ts: str | None = None, **more: Any
     ) -> str:
         """Type a message as a person (`@StarChat` becomes a mention); returns its ts."""
-        wish = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
-        return str(self.ask("_page/post", wish)["ts"])
+        fields = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
+        return str(self.post_json("_page/post", fields)["ts"])
 
-    def edit(self, user: str, channel: str, ts: str, text: str) -> None:
+    def edit_message(self, user: str, channel: str, ts: str, text: str) -> None:
         """Edit a person's own message."""
-        self.ask("_page/edit", {"user": user, "channel": channel, "ts": ts, "text": text})
+        self.post_json("_page/edit", {"user": user, "channel": channel, "ts": ts, "text": text})
 
-    def delete(self, user: str, channel: str, ts: str) -> None:
+    def delete_message(self, user: str, channel: str, ts: str) -> None:
         """Delete a person's own message."""
-        self.ask("_page/delete", {"user": user, "channel": channel, "ts": ts})
+        self.post_json("_page/delete", {"user": user, "channel": channel, "ts": ts})
 
-    def react(self, user: str, channel: str, ts: str, name: str, *, remove: bool = False) -> None:
+    def set_reaction(
+        self, user: str, channel: str, ts: str, name: str, *, remove: bool = False
+    ) -> None:
         """Add or remove a reaction."""
-        wish = {"user": user, "channel": channel, "ts": ts, "name": name, "remove": remove}
-        self.ask("_page/react", wish)
+        fields = {"user": user, "channel": channel, "ts": ts, "name": name, "remove": remove}
+        self.post_json("_page/react", fields)
 
-    def direct(self, user: str, *others: str) -> str:
+    def open_dm(self, user: str, *others: str) -> str:
         """Open a direct or group message; returns its channel id."""
-        return str(self.ask("_page/open_dm", {"user": user, "users": others})["channel"]["id"])
+        return str(
+            self.post_json("_page/open_dm", {"user": user, "users": others})["channel"]["id"]
+        )
 
-    def state(self, user: str = ADA) -> Json:
+    def read_state(self, user: str = ADA) -> Json:
         """Return what a person's page starts with: people, channels, whether the bot is there."""
-        return self.read("_page/state", user=user)
+        return self.get_json("_page/state", user=user)
 
-    def messages(self, channel: str, thread_ts: str | None = None, user: str = ADA) -> Messages:
+    def read_messages(
+        self, channel: str, thread_ts: str | None = None, user: str = ADA
+    ) -> Messages:
         """Return a channel, or a thread from its root on, as a person sees it, oldest first."""
-        found = self.read("_page/messages", user=user, channel=channel, thread_ts=thread_ts)
+        found = self.get_json("_page/messages", user=user, channel=channel, thread_ts=thread_ts)
         return list(found["messages"])
 
-    def replies(self, channel: str, thread_ts: str, user: str = ADA) -> Messages:
+    def bot_replies(self, channel: str, thread_ts: str, user: str = ADA) -> Messages:
         """Return what the app's bot has said in a thread."""
-        thread = self.messages(channel, thread_ts, user)
+        thread = self.read_messages(channel, thread_ts, user)
         return [message for message in thread if message.get("user") == STARCHAT]
 
     # -- waiting
 
-    def wait_for(
+    def wait_for_messages(
         self,
-        true: Callable[[Messages], Any],
+        is_match: Callable[[Messages], Any],
         channel: str,
         thread_ts: str | None = None,
         *,
         user: str = ADA,
-        within: float = WAIT_SECONDS,
+        timeout: float = TIMEOUT_SECONDS,
     ) -> Messages:
         """Wait until `true` of the messages a person sees there, and return them."""
 
-        def seen() -> Messages | None:
-            messages = self.messages(channel, thread_ts, user)
-            return messages if true(messages) else None
+        def matching_messages() -> Messages | None:
+            messages = self.read_messages(channel, thread_ts, user)
+            return messages if is_match(messages) else None
 
-        return self._look(seen, "_control/wait", within)
+        return self._poll_changes(matching_messages, "_control/wait", timeout)
 
     def wait_until(
-        self, look: Callable[[], Found | None], *, within: float = WAIT_SECONDS
+        self, probe: Callable[[], Found | None], *, timeout: float = TIMEOUT_SECONDS
     ) -> Found:
         """Look again after every change, call and delivery until there is something; return it."""
-        return self._look(look, "_control/pulse", within)
+        return self._poll_changes(probe, "_control/pulse", timeout)
 
-    def _look(self, look: Callable[[], Found | None], where: str, within: float) -> Found:
-        deadline = time.monotonic() + within
-        number = self.read(where, since=0, timeout=0)["next"]
-        while not (found := look()):
-            left = deadline - time.monotonic()
-            assert left > 0, f"nothing came within {within} s\n{self.log}"
-            number = self.read(where, since=number, timeout=left)["next"]
+    def _poll_changes(self, probe: Callable[[], Found | None], path: str, timeout: float) -> Found:
+        deadline = time.monotonic() + timeout
+        number = self.get_json(path, since=0, timeout=0)["next"]
+        while not (found := probe()):
+            remaining = deadline - time.monotonic()
+            assert remaining > 0, f"nothing came within {timeout} s\n{self.log_text}"
+            number = self.get_json(path, since=number, timeout=remaining)["next"]
         return found
 
-    def settle(self, *stamps: str) -> list[Json]:
+    def wait_for_acks(self, *timestamps: str) -> list[Json]:
         """
         Wait until all that Slack delivers of these messages is acknowledged; return that.
 
         Until then it delivers them again, to the next bot if this one is gone.
         """
 
-        def settled() -> list[Json] | None:
-            found = [self.envelopes(ts) for ts in stamps]
+        def acked_deliveries() -> list[Json] | None:
+            found = [self.delivery_attempts(ts) for ts in timestamps]
             sent = [envelope for each in found for envelope in each]
             return sent if all(found) and all(e["acked_at"] for e in sent) else None
 
-        return self.wait_until(settled)
+        return self.wait_until(acked_deliveries)
 
-    def give_up(self, *stamps: str) -> None:
+    def exhaust_redeliveries(self, *timestamps: str) -> None:
         """Let the clock run until Slack has failed to deliver these messages for the last time."""
 
-        def given_up() -> bool:
-            found = [self.envelopes(ts) for ts in stamps]
+        def has_given_up() -> bool:
+            found = [self.delivery_attempts(ts) for ts in timestamps]
             return all(
                 max((e["attempt"] for e in each), default=0) == LAST_ATTEMPT
                 and all(e["failure"] for e in each)
                 for each in found
             )
 
-        self.clock(speed=HURRY)
-        self.wait_until(given_up)
-        self.clock(speed=1)
+        self.set_clock(speed=FAST_CLOCK_SPEED)
+        self.wait_until(has_given_up)
+        self.set_clock(speed=1)
 
-    def wait_connected(self, *, within: float = WAIT_SECONDS) -> None:
+    def wait_until_connected(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
         """Wait until the app has a socket open."""
-        self.wait_until(lambda: self.state()["app"]["connected"], within=within)
+        self.wait_until(lambda: self.read_state()["app"]["connected"], timeout=timeout)
 
     # -- control and journal
 
-    def raw_post(
+    def post_raw(
         self, channel: str, text: str, *, user: str = ADA, thread_ts: str | None = None, **more: Any
     ) -> str:
         """Post a message as it is, as a person or a bot, with any fields; returns its ts."""
-        wish = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
-        return str(self.ask("_control/raw_post", wish)["ts"])
+        fields = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
+        return str(self.post_json("_control/raw_post", fields)["ts"])
 
-    def redeliver(self, ts: str, event_type: str | None = None) -> None:
+    def redeliver_events(self, ts: str, event_type: str | None = None) -> None:
         """Deliver the events of a message once more, as Slack does when it missed our answer."""
-        self.ask("_control/redeliver", {"ts": ts, "event_type": event_type})
+        self.post_json("_control/redeliver", {"ts": ts, "event_type": event_type})
 
-    def calls(self, since: int = 0, method: str | None = None) -> list[Json]:
+    def api_calls(self, since: int = 0, method: str | None = None) -> list[Json]:
         """Return the Web API calls so far, of one method or all."""
-        found = self.read("_control/calls", since=since)["calls"]
+        found = self.get_json("_control/calls", since=since)["calls"]
         return [call for call in found if method in {None, call["method"]}]
 
-    def changes(self, since: int = 0) -> list[Json]:
+    def message_changes(self, since: int = 0) -> list[Json]:
         """Return how every message that all may read came, changed and went, with the time."""
-        found = self.read("_control/changes", since=since)
+        found = self.get_json("_control/changes", since=since)
         assert found["first"] <= since, "the workspace has forgotten the beginning"
         return list(found["changes"])
 
-    def envelopes(self, ts: str | None = None) -> list[Json]:
+    def delivery_attempts(self, ts: str | None = None) -> list[Json]:
         """Return every attempt to deliver, of the events at one ts or all."""
-        found = self.read("_control/events")["events"]
+        found = self.get_json("_control/events")["events"]
         return [envelope for envelope in found if ts in {None, envelope["ts"]}]
 
-    def faults(self, *rules: Json, **more: Any) -> Json:
+    def set_faults(self, *rules: Json, **more: Any) -> Json:
         """Put these faults in the place of all earlier ones (none: end all faults)."""
-        return self.ask("_control/faults", {"rules": rules, **more})
+        return self.post_json("_control/faults", {"rules": rules, **more})
 
-    def clock(self, **change: float) -> None:
+    def set_clock(self, **change: float) -> None:
         """Turn the clock: `speed`, `advance`, `ahead` (seconds), `ack_seconds`."""
-        self.ask("_control/clock", change)
+        self.post_json("_control/clock", change)
 
-    def sockets(self, action: str, **more: Any) -> int:
+    def control_sockets(self, action: str, **more: Any) -> int:
         """Do something to all open sockets, such as `drop` or `refresh_requested`."""
-        return int(self.ask("_control/sockets", {"action": action, **more})["sockets"])
+        return int(self.post_json("_control/sockets", {"action": action, **more})["sockets"])
 
-    def control(self, what: str, **wish: Any) -> Json:
+    def send_control(self, control: str, **fields: Any) -> Json:
         """Turn any other control: `archive`, `kick`, `invite`, `create`, `app` …"""
-        return self.ask(f"_control/{what}", wish)
+        return self.post_json(f"_control/{control}", fields)
 
     # -- the wire
 
-    def ask(self, path: str, wish: Json) -> Json:
+    def post_json(self, path: str, fields: Json) -> Json:
         """Send a wish as JSON; raises RefusedError where the workspace refuses."""
-        body = json.dumps(wish).encode()
+        body = json.dumps(fields).encode()
         headers = {"Content-Type": "application/json"}
-        return self._fetch(path, urllib.request.Request(f"{self.url}/{path}", body, headers))  # noqa: S310
+        return self._fetch_json(path, urllib.request.Request(f"{self.url}/{path}", body, headers))  # noqa: S310
 
-    def read(self, path: str, **query: Any) -> Json:
+    def get_json(self, path: str, **query: Any) -> Json:
         """Read something; raises RefusedError where the workspace refuses."""
         given = {name: value for name, value in query.items() if value is not None}
         address = f"{self.url}/{path}?{urllib.parse.urlencode(given)}"
-        return self._fetch(path, urllib.request.Request(address))  # noqa: S310
+        return self._fetch_json(path, urllib.request.Request(address))  # noqa: S310
 
-    def _fetch(self, path: str, request: urllib.request.Request) -> Json:
+    def _fetch_json(self, path: str, request: urllib.request.Request) -> Json:
         try:
             with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310
                 body = json.load(answer)
@@ -264,6 +270,6 @@ class Workspace:
         return body
 
 
-def texts(messages: Sequence[Json]) -> list[str]:
+def message_texts(messages: Sequence[Json]) -> list[str]:
     """Return the texts of messages."""
     return [message["text"] for message in messages]

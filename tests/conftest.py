@@ -14,15 +14,15 @@ settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
-LONG = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
+LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Where the long files are. They begin first, so that none of them is left alone at the end."""
-INSTALLED = ("redis", "browser")
+INSTALLED_MARKERS = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files first."""
-    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONG))
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONG_TEST_PATHS))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,7 +32,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
     To trace them takes as long as to run them; each has a test that runs it once, too.
     """
-    if not _repeats(item):
+    if not _is_repetitive(item):
         return (yield)
     tracer = sys.gettrace()
     sys.settrace(None)
@@ -43,7 +43,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
+def _disable_process_tracing(request: pytest.FixtureRequest) -> Iterator[None]:
     """Trace no processes either, where that holds for a whole file."""
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("repeats"):
@@ -52,7 +52,7 @@ def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-def _repeats(item: pytest.Item) -> bool:
+def _is_repetitive(item: pytest.Item) -> bool:
     test = getattr(item, "obj", None)
     return item.get_closest_marker("repeats") is not None or is_hypothesis_test(test)
 
@@ -63,7 +63,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skip for want of such a program into a failure: `.ci/run` has installed it."""
     report = yield
-    needed = [name for name in INSTALLED if item.get_closest_marker(name)]
+    needed = [name for name in INSTALLED_MARKERS if item.get_closest_marker(name)]
     if report.skipped and needed and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but .ci/run installs what it needs: {', '.join(needed)}"

@@ -11,36 +11,36 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
-from chaos.checker.collector import TOKEN
+from chaos.checker.collector import TOKEN_PATTERN
 
-Send = Callable[[str, str, str], None]
+Enqueue = Callable[[str, str, str], None]
 """Hands a question on: channel, thread, token."""
 
 
-def serve(send: Send) -> None:
+def serve_mentions(enqueue: Enqueue) -> None:
     """Hand every mention to `send` until SIGTERM."""
     client = WebClient(os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
     app = App(client=client)
 
     @app.event("app_mention")
-    def mentioned(event: dict[str, Any]) -> None:
-        found = TOKEN.search(event["text"])
+    def handle_mention(event: dict[str, Any]) -> None:
+        found = TOKEN_PATTERN.search(event["text"])
         if found is not None:
-            send(event["channel"], event.get("thread_ts", event["ts"]), found.group())
+            enqueue(event["channel"], event.get("thread_ts", event["ts"]), found.group())
 
     @app.event("message")
-    def said() -> None:
+    def ignore_message() -> None:
         """Nothing: Slack wants an acknowledgement."""
 
     handler = SocketModeHandler(app, os.environ["SLACK_APP_TOKEN"])
     handler.connect()  # type: ignore[no-untyped-call]
-    say("ready")
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
-    over.wait()
+    log_event("ready")
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    stopped.wait()
     handler.close()  # type: ignore[no-untyped-call]
 
 
-def say(event: str, **fields: str) -> None:
+def log_event(event: str, **fields: str) -> None:
     """Log one line, as the product does."""
     print(json.dumps({"event": event, **fields}), flush=True)

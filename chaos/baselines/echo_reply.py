@@ -11,17 +11,19 @@ from slack_sdk.http_retry.builtin_handlers import (
     ServerErrorRetryHandler,
 )
 
-GENERATION: Final = 0.15
+GENERATION_SECONDS: Final = 0.15
 """Seconds for which nothing is known of the reply outside its process."""
 
 
-def reply(channel: str, thread: str, token: str) -> None:
+def post_reply(channel: str, thread: str, token: str) -> None:
     """Generate, then post."""
-    time.sleep(GENERATION)
-    client().chat_postMessage(channel=channel, thread_ts=thread, text=f"The reply to {token}.")
+    time.sleep(GENERATION_SECONDS)
+    build_client().chat_postMessage(
+        channel=channel, thread_ts=thread, text=f"The reply to {token}."
+    )
 
 
-def client() -> WebClient:
+def build_client() -> WebClient:
     """Return a client with every retry handler that the SDK brings."""
     return WebClient(
         os.environ["SLACK_BOT_TOKEN"],

@@ -5,7 +5,7 @@ import os
 
 from redis import Redis
 
-from chaos.baselines.bolt_front_end import serve
+from chaos.baselines.bolt_front_end import serve_mentions
 
 QUEUE = "naive"
 
@@ -14,10 +14,10 @@ def main() -> None:
     """Serve."""
     redis = Redis.from_url(os.environ["REDIS_URL"])
 
-    def send(channel: str, thread: str, token: str) -> None:
+    def enqueue_mention(channel: str, thread: str, token: str) -> None:
         redis.rpush(QUEUE, json.dumps([channel, thread, token]))
 
-    serve(send)
+    serve_mentions(enqueue_mention)
 
 
 if __name__ == "__main__":

@@ -9,35 +9,35 @@ from redis import Redis
 from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError
 
-from chaos.baselines.bolt_front_end import say
-from chaos.baselines.echo_reply import reply
+from chaos.baselines.bolt_front_end import log_event
+from chaos.baselines.echo_reply import post_reply
 from chaos.baselines.naive_front_end import QUEUE
 
-THREADS = 4
+WORKER_THREADS = 4
 
 
 def main() -> None:
     """Work until killed."""
-    threads = [threading.Thread(target=_work) for _ in range(THREADS)]
+    threads = [threading.Thread(target=_run_worker) for _ in range(WORKER_THREADS)]
     for thread in threads:
         thread.start()
-    say("model loaded")
+    log_event("model loaded")
     for thread in threads:
         thread.join()
 
 
-def _work() -> None:
+def _run_worker() -> None:
     redis = Redis.from_url(os.environ["REDIS_URL"])
     pause = threading.Event()
     while True:
-        taken = None
+        item = None
         try:
-            taken = redis.blpop([QUEUE], timeout=1)
+            item = redis.blpop([QUEUE], timeout=1)
         except RedisError:
             pause.wait(0.5)
-        if taken is not None:
+        if item is not None:
             with contextlib.suppress(SlackApiError, OSError, ValueError):
-                reply(*json.loads(taken[1]))
+                post_reply(*json.loads(item[1]))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import os
 from redis import Redis
 from rq import Queue, Retry
 
-from chaos.baselines.bolt_front_end import serve
+from chaos.baselines.bolt_front_end import serve_mentions
 
 QUEUE = "stock"
 
@@ -14,11 +14,11 @@ def main() -> None:
     """Serve."""
     queue = Queue(QUEUE, connection=Redis.from_url(os.environ["REDIS_URL"]))
 
-    def send(channel: str, thread: str, token: str) -> None:
+    def enqueue_mention(channel: str, thread: str, token: str) -> None:
         task = "chaos.baselines.echo_reply.reply"
         queue.enqueue(task, channel, thread, token, retry=Retry(max=3))
 
-    serve(send)
+    serve_mentions(enqueue_mention)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ import os
 from redis import Redis
 from rq import Worker
 
-from chaos.baselines.bolt_front_end import say
+from chaos.baselines.bolt_front_end import log_event
 from chaos.baselines.stock_rq_front_end import QUEUE
 
 
 def main() -> None:
     """Work until killed."""
     worker = Worker([QUEUE], connection=Redis.from_url(os.environ["REDIS_URL"]))
-    say("model loaded")
+    log_event("model loaded")
     worker.work(logging_level="WARNING", with_scheduler=False)
 
 

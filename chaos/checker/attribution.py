@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chaos.checker.history import ENDS, History, Mention, Message, Place
+from chaos.checker.history import END_STATES, History, Mention, Message, Place
 
-HEAD = "1"
+FIRST_PART = "1"
 """The part that every reply has."""
 
 
@@ -24,18 +24,20 @@ class Case:
     messages: tuple[Message, ...]
 
     @property
-    def heads(self) -> tuple[Message, ...]:
+    def first_parts(self) -> tuple[Message, ...]:
         """The first parts: one for each time that the mention was answered."""
-        return tuple(message for message in self.messages if message.last.part == HEAD)
+        return tuple(
+            message for message in self.messages if message.last_version.part == FIRST_PART
+        )
 
     @property
-    def ends(self) -> tuple[Message, ...]:
+    def final_parts(self) -> tuple[Message, ...]:
         """The replies and errors that still stand in the end."""
-        left = (head for head in self.heads if head.deleted_at is None)
-        return tuple(head for head in left if head.last.state in ENDS)
+        visible = (head for head in self.first_parts if head.deleted_at is None)
+        return tuple(head for head in visible if head.last_version.state in END_STATES)
 
     @property
-    def wanted(self) -> bool:
+    def expects_reply(self) -> bool:
         """Whether the question still stands."""
         return self.mention.deleted_at is None
 
@@ -48,7 +50,7 @@ class Attribution:
     strays: tuple[Message, ...]
 
 
-class Mentions:
+class MentionIndex:
     """The mentions of a run, to be found by what a message says of itself."""
 
     def __init__(self, mentions: Iterable[Mention]) -> None:
@@ -59,33 +61,39 @@ class Mentions:
         for mention in self.ordered:
             self._by_place[mention.place].append(mention)
 
-    def answered(self, message: Message) -> Mention | None:
+    def find_mention(self, message: Message) -> Mention | None:
         """Return the mention that a message answers, None where there is none."""
-        return self._named(message) or self._quoted(message) or self._above(message)
+        return (
+            self._find_by_metadata(message)
+            or self._find_by_token(message)
+            or self._find_above(message)
+        )
 
-    def _named(self, message: Message) -> Mention | None:
-        names = (version.question for version in message.versions)
-        return next((self._by_ts[ts] for ts in names if ts in self._by_ts), None)
+    def _find_by_metadata(self, message: Message) -> Mention | None:
+        question_ids = (version.question for version in message.versions)
+        return next((self._by_ts[ts] for ts in question_ids if ts in self._by_ts), None)
 
-    def _quoted(self, message: Message) -> Mention | None:
+    def _find_by_token(self, message: Message) -> Mention | None:
         for version in message.versions:
-            quoted = [self._by_token[word] for word in version.words if word in self._by_token]
-            if quoted:
-                return max(quoted, key=lambda m: (m.place == message.place, float(m.ts)))
+            candidates = [self._by_token[word] for word in version.words if word in self._by_token]
+            if candidates:
+                return max(candidates, key=lambda m: (m.place == message.place, float(m.ts)))
         return None
 
-    def _above(self, message: Message) -> Mention | None:
-        there = self._by_place.get(message.place, [])
-        above = bisect_left(there, float(message.ts), key=lambda mention: float(mention.ts))
-        return there[above - 1] if above else None
+    def _find_above(self, message: Message) -> Mention | None:
+        in_place = self._by_place.get(message.place, [])
+        above = bisect_left(in_place, float(message.ts), key=lambda mention: float(mention.ts))
+        return in_place[above - 1] if above else None
 
 
-def attributed(history: History) -> Attribution:
+def attribute_messages(history: History) -> Attribution:
     """Give every message of ours to the mention that it answers."""
-    mentions = Mentions(history.mentions)
-    given: defaultdict[str | None, list[Message]] = defaultdict(list)
+    mentions = MentionIndex(history.mentions)
+    messages_by_mention: defaultdict[str | None, list[Message]] = defaultdict(list)
     for message in sorted(history.messages, key=lambda message: float(message.ts)):
-        mention = mentions.answered(message)
-        given[None if mention is None else mention.ts].append(message)
-    cases = tuple(Case(mention, tuple(given[mention.ts])) for mention in mentions.ordered)
-    return Attribution(cases, tuple(given[None]))
+        mention = mentions.find_mention(message)
+        messages_by_mention[None if mention is None else mention.ts].append(message)
+    cases = tuple(
+        Case(mention, tuple(messages_by_mention[mention.ts])) for mention in mentions.ordered
+    )
+    return Attribution(cases, tuple(messages_by_mention[None]))

@@ -16,16 +16,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chaos.checker.history import (
-    Call,
+    ApiCall,
     Canary,
     Delivery,
-    Find,
     History,
+    LeakFinding,
     LogLine,
     Mention,
     Message,
     Place,
-    Sample,
+    ResourceSample,
     State,
     Version,
 )
@@ -33,47 +33,47 @@ from contract import keys
 from testing.processes import Process
 from testing.workspace import APP_TOKEN, BOT_TOKEN, STARCHAT, Json, Workspace
 
-TOKEN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
-WORD: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-TOLD: Final = frozenset({"app_mention", "message"})
+TOKEN_PATTERN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
+WORD_PATTERN: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+QUESTION_EVENTS: Final = frozenset({"app_mention", "message"})
 """Events by which Slack tells the app of a question."""
 
 
-def token(number: int, seed: int = 0) -> str:
+def make_token(number: int, seed: int = 0) -> str:
     """Return the token of the question with this number; no other question of a run has it."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()
     return f"q{number}-{digest[:6]}"
 
 
-def collect(
+def collect_history(
     workspace: Workspace,
     processes: Iterable[Process] = (),
     *,
     secrets: Iterable[str] = (BOT_TOKEN, APP_TOKEN),
     canaries: Iterable[Canary] = (),
-    samples: Iterable[Sample] = (),
-    finds: Iterable[Find] = (),
+    samples: Iterable[ResourceSample] = (),
+    finds: Iterable[LeakFinding] = (),
 ) -> History:
     """
     Return what has happened in a workspace so far, with what the processes have logged.
 
     Raises `AssertionError` where the workspace has already forgotten the beginning.
     """
-    team = str(workspace.state()["team"]["id"])
-    threads = _Threads(team)
-    for change in workspace.changes():
-        threads.see(change)
-    calls = workspace.calls()
-    deliveries = workspace.read("_control/events")
+    team = str(workspace.read_state()["team"]["id"])
+    threads = _HistoryBuilder(team)
+    for change in workspace.message_changes():
+        threads.add_change(change)
+    calls = workspace.api_calls()
+    deliveries = workspace.get_json("_control/events")
     envelopes = deliveries["events"]
     assert not lacks_beginning(calls, deliveries["first"]), (
         "the workspace has forgotten the beginning"
     )
     return History(
-        mentions=tuple(_told(threads.mentions, envelopes)),
+        mentions=tuple(_attach_deliveries(threads.mentions, envelopes)),
         messages=tuple(threads.messages.values()),
-        calls=tuple(_call(call) for call in calls),
-        lines=tuple(_lines(processes)),
+        calls=tuple(_read_call(call) for call in calls),
+        lines=tuple(_collect_lines(processes)),
         samples=tuple(samples),
         canaries=tuple(canaries),
         finds=tuple(finds),
@@ -87,7 +87,7 @@ def lacks_beginning(calls: list[Json], first: int) -> bool:
     return bool(first or (calls and calls[0]["n"]))
 
 
-class _Threads:
+class _HistoryBuilder:
     """Questions and our own messages, put together from one change after the other."""
 
     def __init__(self, team: str) -> None:
@@ -95,14 +95,14 @@ class _Threads:
         self.messages: dict[str, Message] = {}
         self._team = team
 
-    def see(self, change: Json) -> None:
+    def add_change(self, change: Json) -> None:
         """Take in how a message came, changed or went."""
         body = change["message"]
         place = Place(self._team, change["channel"], body.get("thread_ts") or body["ts"])
-        seen = self._ours if body.get("user") == STARCHAT else self._asked
-        seen(change["type"], change["at"], place, body)
+        add_message = self._add_own_message if body.get("user") == STARCHAT else self._add_question
+        add_message(change["type"], change["at"], place, body)
 
-    def _ours(self, kind: str, at: float, place: Place, body: Json) -> None:
+    def _add_own_message(self, kind: str, at: float, place: Place, body: Json) -> None:
         ts = body["ts"]
         known = self.messages.get(ts)
         if kind == "message_deleted":
@@ -110,11 +110,11 @@ class _Threads:
                 self.messages[ts] = replace(known, deleted_at=at)
         elif kind in {"message", "message_changed"}:
             versions = known.versions if known is not None else ()
-            self.messages[ts] = Message(ts, place, (*versions, _version(at, body)))
+            self.messages[ts] = Message(ts, place, (*versions, _read_version(at, body)))
 
-    def _asked(self, kind: str, at: float, place: Place, body: Json) -> None:
+    def _add_question(self, kind: str, at: float, place: Place, body: Json) -> None:
         ts = body["ts"]
-        found, known = TOKEN.search(str(body.get("text", ""))), self.mentions.get(ts)
+        found, known = TOKEN_PATTERN.search(str(body.get("text", ""))), self.mentions.get(ts)
         if kind == "message" and found is not None and "bot_id" not in body:
             self.mentions[ts] = Mention(ts, place, found.group(), at)
         elif kind == "message_deleted" and known is not None:
@@ -123,102 +123,104 @@ class _Threads:
             self.mentions[ts] = replace(known, edited_at=known.edited_at or at)
 
 
-def _version(at: float, body: Json) -> Version:
-    words = frozenset(word for text in _texts(body) for word in WORD.findall(text))
+def _read_version(at: float, body: Json) -> Version:
+    words = frozenset(word for text in _iterate_texts(body) for word in WORD_PATTERN.findall(text))
     metadata = body.get("metadata") or {}
-    ours = metadata.get("event_type") == keys.METADATA
-    payload = metadata.get("event_payload", {}) if ours else {}
+    is_own = metadata.get("event_type") == keys.METADATA
+    payload = metadata.get("event_payload", {}) if is_own else {}
     look = json.dumps([body.get(name) for name in ("text", "blocks", "attachments", "files")])
     return Version(
         at=at,
-        state=State(payload["state"]) if ours else _state(body, words),
+        state=State(payload["state"]) if is_own else _infer_state(body, words),
         look=hashlib.sha256(look.encode()).hexdigest(),
         words=words,
         question=payload.get("question"),
-        part=str(payload["part"]) if ours else _part(body),
+        part=str(payload["part"]) if is_own else _infer_part(body),
         pings=len(body["pings"]),
         unfurls=len(body["unfurls"]),
     )
 
 
-def _state(body: Json, words: frozenset[str]) -> State:
+def _infer_state(body: Json, words: frozenset[str]) -> State:
     """Return how far a message without our metadata is."""
     blocks = body.get("blocks") or []
     if blocks and all(block["type"] == "context" for block in blocks):
         return State.NOTICE
-    if body.get("files") or any(TOKEN.fullmatch(word) for word in words):
+    if body.get("files") or any(TOKEN_PATTERN.fullmatch(word) for word in words):
         return State.FINAL
     if any(word.lower() == "error" for word in words):
         return State.ERROR
     return State.PLACEHOLDER
 
 
-def _part(body: Json) -> str:
+def _infer_part(body: Json) -> str:
     files = ", ".join(str(file.get("id")) for file in body.get("files") or ())
     return f"file {files}" if files else "1"
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _iterate_texts(value: Any) -> Iterator[str]:
     """Yield every text that a message shows, also inside its blocks."""
     if isinstance(value, list):
         for inner in value:
-            yield from _texts(inner)
+            yield from _iterate_texts(inner)
     elif isinstance(value, dict):
         for name, inner in value.items():
             if isinstance(inner, str) and name in {"text", "url", "fallback"}:
                 yield inner
             elif name in {"text", "blocks", "elements", "attachments", "fields"}:
-                yield from _texts(inner)
+                yield from _iterate_texts(inner)
 
 
-def _told(mentions: dict[str, Mention], envelopes: list[Json]) -> Iterator[Mention]:
+def _attach_deliveries(mentions: dict[str, Mention], envelopes: list[Json]) -> Iterator[Mention]:
     deliveries: defaultdict[str, list[Delivery]] = defaultdict(list)
     for envelope in envelopes:
-        if envelope["event_type"] in TOLD and envelope["ts"] in mentions:
+        if envelope["event_type"] in QUESTION_EVENTS and envelope["ts"] in mentions:
             acknowledged = envelope["acked_at"]
-            told = Delivery(
+            delivery = Delivery(
                 envelope["event_type"], envelope["sent_at"], acknowledged, envelope["attempt"]
             )
-            deliveries[envelope["ts"]].append(told)
+            deliveries[envelope["ts"]].append(delivery)
     for ts, mention in mentions.items():
         yield replace(mention, deliveries=tuple(deliveries[ts]))
 
 
-def _call(call: Json) -> Call:
+def _read_call(call: Json) -> ApiCall:
     arguments = call["args"]
-    return Call(
+    return ApiCall(
         at=call["at"],
         method=call["method"],
         channel=str(arguments.get("channel") or ""),
-        target=_target(arguments),
+        target=_describe_target(arguments),
         seconds=call["seconds"],
         status=call["status"],
         error=call["error"],
-        retry_after=_seconds(call["retry_after"]),
+        retry_after=_parse_seconds(call["retry_after"]),
     )
 
 
-def _target(arguments: Json) -> str:
+def _describe_target(arguments: Json) -> str:
     """Say what a call acts on: one message, or in a thread the reply to one question."""
     if "ts" in arguments:
         return f"{arguments.get('channel')} {arguments['ts']}"
     metadata = arguments.get("metadata") or {}
     if isinstance(metadata, str):
         metadata = json.loads(metadata)
-    asked = TOKEN.search(str(arguments.get("text", "")))
-    question = metadata.get("event_payload", {}).get("question") or (asked and asked.group())
+    quoted_token = TOKEN_PATTERN.search(str(arguments.get("text", "")))
+    question = metadata.get("event_payload", {}).get("question") or (
+        quoted_token and quoted_token.group()
+    )
     return f"{arguments.get('channel')} {arguments.get('thread_ts')} {question}"
 
 
-def _seconds(said: str | None) -> float | None:
+def _parse_seconds(header: str | None) -> float | None:
     try:
-        return float(said) if said is not None else None
+        return float(header) if header is not None else None
     except ValueError:
         return None
 
 
-def _lines(processes: Iterable[Process]) -> Iterator[LogLine]:
+def _collect_lines(processes: Iterable[Process]) -> Iterator[LogLine]:
     for process in processes:
-        name = f"{process.room} {process.pid}"
+        name = f"{process.module} {process.pid}"
         for line in list(process.lines):
             yield LogLine(name, line)

@@ -41,7 +41,7 @@ class Invariant(StrEnum):
 
 
 MIB: Final = 2**20
-MOST: Final[Mapping[Resource, float]] = MappingProxyType(
+MAX_RESOURCES: Final[Mapping[Resource, float]] = MappingProxyType(
     {Resource.MEMORY: 512.0 * MIB, Resource.FILES: 256.0, Resource.KEYS: 100_000.0}
 )
 """How much of a resource one process may use unless a run says otherwise."""
@@ -51,26 +51,26 @@ MOST: Final[Mapping[Resource, float]] = MappingProxyType(
 class Bounds:
     """What a run must keep to; seconds where nothing else is said."""
 
-    end: float = 600.0
+    max_end_seconds: float = 600.0
     """From the acknowledgement to the reply or the error."""
-    double: float = 1.0
+    max_overlap_seconds: float = 1.0
     """How long two messages may stand for one mention until a late writer takes its own away."""
-    acknowledgement: float = 3.0
+    max_acknowledgement_seconds: float = 3.0
     """From a delivery to its acknowledgement."""
-    acknowledgement_p99: float | None = None
+    max_acknowledgement_p99_seconds: float | None = None
     """For runs in which nothing keeps the bot from acknowledging at once."""
-    hold: float = 0.0
+    order_tolerance_seconds: float = 0.0
     """A mention acknowledged up to so much later than a younger one still comes before it."""
-    late_edits: int = 0
+    max_late_edits: int = 0
     """Changes after the end that are let pass; more than 0 only where workers were paused."""
-    deletion: float = 5.0
+    max_deletion_seconds: float = 5.0
     """From the deletion of a question until nothing of it may be seen any more."""
-    news: float = 1.0
+    deletion_news_seconds: float = 1.0
     """From the deletion of a question until all know of it: a reply that ends before may stay."""
-    hearing: float = 0.5
+    limit_news_seconds: float = 0.5
     """Until all processes know that Slack has put a method off."""
-    most: Mapping[Resource, float] = field(default_factory=lambda: MOST)
-    growth: float | None = None
+    max_resources: Mapping[Resource, float] = field(default_factory=lambda: MAX_RESOURCES)
+    max_growth: float | None = None
     """What share more of a resource may be in use in the last third of a run than in the first."""
 
 
@@ -79,8 +79,8 @@ class Violation:
     """One promise that was broken; `about` is the ts of the question or the name of a process."""
 
     invariant: Invariant
-    about: str
-    why: str
+    subject: str
+    reason: str
 
     def __str__(self) -> str:
-        return f"{self.invariant} {self.about}: {self.why}"
+        return f"{self.invariant} {self.subject}: {self.reason}"

@@ -21,7 +21,7 @@ class State(StrEnum):
     """A notice of the bot's own: the question was not taken in, and the person was told."""
 
 
-ENDS: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE})
+END_STATES: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE})
 """States of a message that does not change any more."""
 
 
@@ -113,18 +113,18 @@ class Message:
     deleted_at: float | None = None
 
     @property
-    def last(self) -> Version:
+    def last_version(self) -> Version:
         """What a reader saw in the end."""
         return self.versions[-1]
 
     @property
     def ended_at(self) -> float | None:
         """When it first was what does not change any more."""
-        return next((version.at for version in self.versions if version.state in ENDS), None)
+        return next((version.at for version in self.versions if version.state in END_STATES), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """A call of Slack's Web API; `target` is what it acts on, equal for a repetition."""
 
     at: float
@@ -146,7 +146,7 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ResourceSample:
     """How much of something a process used at one moment."""
 
     at: float
@@ -164,15 +164,15 @@ class Canary:
     channel: str | None = None
     thread: str | None = None
 
-    def belongs(self, place: Place) -> bool:
+    def belongs_to(self, place: Place) -> bool:
         """Whether the word may be shown there."""
-        mine = (self.team, self.channel, self.thread)
-        there = (place.team, place.channel, place.thread)
-        return all(own in {None, other} for own, other in zip(mine, there, strict=True))
+        own_scope = (self.team, self.channel, self.thread)
+        place_scope = (place.team, place.channel, place.thread)
+        return all(own in {None, other} for own, other in zip(own_scope, place_scope, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class LeakFinding:
     """A planted word that was found outside Slack and logs, such as in a Redis key."""
 
     at: float
@@ -186,10 +186,10 @@ class History:
 
     mentions: tuple[Mention, ...] = ()
     messages: tuple[Message, ...] = ()
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ApiCall, ...] = ()
     lines: tuple[LogLine, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[ResourceSample, ...] = ()
     canaries: tuple[Canary, ...] = ()
-    finds: tuple[Find, ...] = ()
+    finds: tuple[LeakFinding, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     ended_at: float = 0.0

@@ -12,27 +12,27 @@ from typing import Final, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chaos.cluster.redis_proxy import CALM, Proxy
-from chaos.cluster.slack_proxy import Wire
-from testing.broken_resolver import NAME
-from testing.checkpoints import taught_checkpoint
+from chaos.cluster.redis_proxy import NO_FAULT, RedisProxy
+from chaos.cluster.slack_proxy import SlackProxy
+from testing.broken_resolver import HOST_NAME
+from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
-from testing.worker_harness import QUICK
+from testing.worker_harness import FAST_SETTINGS
 from testing.workspace import STARCHAT, Workspace
 
-NAMELESS: Final = "testing.broken_resolver"
-LEASE: Final = float(QUICK["STARCHAT_LEASE_SECONDS"])
+BROKEN_RESOLVER_MODULE: Final = "testing.broken_resolver"
+LEASE_SECONDS: Final = float(FAST_SETTINGS["STARCHAT_LEASE_SECONDS"])
 """Seconds that a silent worker keeps its jobs here."""
-SPEED: Final = 15.0
+CLOCK_SPEED: Final = 15.0
 """How fast Slack's redeliveries come: a bot starts before the last of them, 24 seconds later."""
-PEOPLE: Final = 20
-CHANNELS: Final = 12
-KEPT: Final = "200000"
+USER_COUNT: Final = 20
+CHANNEL_COUNT: Final = 12
+HISTORY_LIMIT: Final = "200000"
 """What the workspace remembers: whatever a row does, the history has its beginning."""
-REFILL: Final = 0.2
+REFILL_SECONDS: Final = 0.2
 """Seconds after which the budgets of Slack's methods are full again, instead of a minute."""
-OPEN_DOOR: Final = {
+UNLIMITED_SETTINGS: Final = {
     "STARCHAT_MAX_PENDING": "100000",
     "STARCHAT_MAX_PENDING_PER_USER": "10000",
     "STARCHAT_MAX_RUNNING_PER_USER": "1000",
@@ -42,160 +42,165 @@ OPEN_DOOR: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class ClusterSpec:
     """Which programs play bot and worker, how many of each, and with which settings."""
 
     name: str = "StarChat"
-    bot: str = "bot"
-    worker: str = "worker"
-    bots: int = 1
-    workers: int = 1
-    variables: tuple[tuple[str, str], ...] = tuple(OPEN_DOOR.items())
-    proxied: bool = False
-    wired: bool = False
+    bot_module: str = "bot"
+    worker_module: str = "worker"
+    bot_count: int = 1
+    worker_count: int = 1
+    settings: tuple[tuple[str, str], ...] = tuple(UNLIMITED_SETTINGS.items())
+    with_redis_proxy: bool = False
+    with_slack_proxy: bool = False
     """Whether Slack is reached over a wire that may break, by a name that may not be resolved."""
-    ahead: float = 0.0
+    slack_clock_offset_seconds: float = 0.0
     """Seconds that Slack's clock is ahead of this machine's, which is Redis' and the product's."""
-    model: Callable[[], Path] = taught_checkpoint
+    build_model: Callable[[], Path] = memorizing_checkpoint
     """Makes the checkpoint that the workers load."""
-    patience: float = 90.0
+    reply_timeout_seconds: float = 90.0
     """Seconds that a row waits at most for replies."""
 
 
-class Stage:
+class Cluster:
     """
     A workspace with people and channels, Redis, and as many bots and workers as were cast.
 
     Each process may be killed at any time; `revive` brings back what is missing.
     """
 
-    def __init__(self, cast: Cast, seed: int = 0) -> None:
+    def __init__(self, spec: ClusterSpec, seed: int = 0) -> None:
         """Start all of it and wait until it works."""
-        self.cast = cast
+        self.spec = spec
         self.redis = RedisServer()
-        self.proxy = Proxy(self.redis.socket, seed) if cast.proxied else None
+        self.redis_proxy = RedisProxy(self.redis.socket, seed) if spec.with_redis_proxy else None
         self.workspace = Workspace(
-            *("--seed", str(seed), "--speed", str(SPEED), "--keep", KEPT),
-            *("--ahead", str(cast.ahead)),
+            *("--seed", str(seed), "--speed", str(CLOCK_SPEED), "--keep", HISTORY_LIMIT),
+            *("--ahead", str(spec.slack_clock_offset_seconds)),
         )
-        self.wire = Wire(self.workspace.port, seed) if cast.wired else None
-        self.shared = (
-            QUICK
-            | {"STARCHAT_MODEL": str(self.cast.model())}
+        self.slack_proxy = SlackProxy(self.workspace.port, seed) if spec.with_slack_proxy else None
+        self.environment = (
+            FAST_SETTINGS
+            | {"STARCHAT_MODEL": str(self.spec.build_model())}
             | self.workspace.environment
-            | self._addresses()
-            | dict(cast.variables)
+            | self._service_urls()
+            | dict(spec.settings)
         )
         self.processes: list[Process] = []
         self.bots: list[Process] = []
         self.workers: list[Process] = []
-        self.people, self.channels = self._settle()
-        self._over = threading.Event()
-        self._refill = threading.Thread(target=self._keep_full, daemon=True)
-        self._refill.start()
+        self.users, self.channels = self._create_channels()
+        self._stopped = threading.Event()
+        self._refill_thread = threading.Thread(target=self._refill_loop, daemon=True)
+        self._refill_thread.start()
         try:
-            self.revive()
+            self.restore_processes()
         except BaseException:
-            self.close()
+            self.shut_down()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.shut_down()
 
-    def close(self) -> None:
+    def shut_down(self) -> None:
         """End everything, people's side last."""
-        self._over.set()
-        self._refill.join()
+        self._stopped.set()
+        self._refill_thread.join()
         for process in self.processes:
-            process.kill()
-        for wire in filter(None, (self.proxy, self.wire)):
-            wire.close()
-        self.workspace.stop()
-        self.redis.stop()
+            process.kill_group()
+        for proxy in filter(None, (self.redis_proxy, self.slack_proxy)):
+            proxy.shut_down()
+        self.workspace.stop_process()
+        self.redis.stop_server()
 
-    def bot(self, fault: str = "") -> Process:
+    def start_bot(self, fault: str = "") -> Process:
         """Start another bot; it is not ready yet."""
-        return self._started(self.cast.bot, self.bots, fault)
+        return self._start_process(self.spec.bot_module, self.bots, fault)
 
-    def worker(self, fault: str = "") -> Process:
+    def start_worker(self, fault: str = "") -> Process:
         """Start another worker; it does not take jobs yet."""
-        return self._started(self.cast.worker, self.workers, fault)
+        return self._start_process(self.spec.worker_module, self.workers, fault)
 
-    def calm(self) -> None:
+    def clear_faults(self) -> None:
         """End all that goes wrong between the processes."""
-        self.workspace.faults()
-        self.workspace.sockets("enable")
-        for wire in filter(None, (self.proxy, self.wire)):
-            wire.trouble = CALM
+        self.workspace.set_faults()
+        self.workspace.control_sockets("enable")
+        for proxy in filter(None, (self.redis_proxy, self.slack_proxy)):
+            proxy.fault = NO_FAULT
 
-    def revive(self) -> None:
+    def restore_processes(self) -> None:
         """Bring back what is missing, send away what is too much, and wait until all work."""
-        for process in (*self.bots[self.cast.bots :], *self.workers[self.cast.workers :]):
-            self.drop(process)
-        bots = [self.bot() for _ in range(self.cast.bots - len(self.bots))]
-        workers = [self.worker() for _ in range(self.cast.workers - len(self.workers))]
+        for process in (*self.bots[self.spec.bot_count :], *self.workers[self.spec.worker_count :]):
+            self.kill_process(process)
+        bots = [self.start_bot() for _ in range(self.spec.bot_count - len(self.bots))]
+        workers = [self.start_worker() for _ in range(self.spec.worker_count - len(self.workers))]
         for process in bots:
-            process.wait_for("ready")
-        self.workspace.wait_connected()
+            process.wait_for_event("ready")
+        self.workspace.wait_until_connected()
         for process in workers:
-            process.wait_for("model loaded", within=120)
+            process.wait_for_event("model loaded", timeout=120)
 
-    def drop(self, process: Process) -> float:
+    def kill_process(self, process: Process) -> float:
         """Kill a bot or a worker for good and return when that was."""
-        at = time.monotonic()
+        killed_at = time.monotonic()
         for group in (self.bots, self.workers):
             if process in group:
                 group.remove(process)
-        process.kill()
-        return at
+        process.kill_group()
+        return killed_at
 
-    def direct(self) -> Redis:
+    def connect_redis(self) -> Redis:
         """Return a client of Redis that no trouble reaches."""
         return Redis.from_url(self.redis.url)
 
-    def _started(self, room: str, group: list[Process], fault: str) -> Process:
-        given = self.shared | ({"STARCHAT_FAILPOINT": fault} if fault else {})
-        if self.wire is None:
-            process = Process(room, **given)
+    def _start_process(self, module: str, group: list[Process], fault: str) -> Process:
+        environment = self.environment | ({"STARCHAT_FAILPOINT": fault} if fault else {})
+        if self.slack_proxy is None:
+            process = Process(module, **environment)
         else:
-            process = Process(NAMELESS, str(self.wire.nameless), room, **given)
+            process = Process(
+                BROKEN_RESOLVER_MODULE,
+                str(self.slack_proxy.resolver_failure_file),
+                module,
+                **environment,
+            )
         group.append(process)
         self.processes.append(process)
         return process
 
-    def _addresses(self) -> dict[str, str]:
-        found = {"REDIS_URL": self.proxy.url if self.proxy else self.redis.url}
-        if self.wire is not None:
-            found["SLACK_API_URL"] = f"http://{NAME}:{self.wire.port}/api/"
+    def _service_urls(self) -> dict[str, str]:
+        found = {"REDIS_URL": self.redis_proxy.url if self.redis_proxy else self.redis.url}
+        if self.slack_proxy is not None:
+            found["SLACK_API_URL"] = f"http://{HOST_NAME}:{self.slack_proxy.port}/api/"
         return found
 
-    def _settle(self) -> tuple[list[str], list[str]]:
-        people = [f"U0CHAOS{number:03}" for number in range(PEOPLE)]
-        for number, person in enumerate(people):
-            self.workspace.control("person", id=person, name=f"Person{number}")
-        members = [*people, STARCHAT]
-        rooms = [
-            self.workspace.control("create", name=f"room-{n}", members=members)
-            for n in range(CHANNELS)
+    def _create_channels(self) -> tuple[list[str], list[str]]:
+        users = [f"U0CHAOS{number:03}" for number in range(USER_COUNT)]
+        for number, user in enumerate(users):
+            self.workspace.send_control("person", id=user, name=f"Person{number}")
+        members = [*users, STARCHAT]
+        channels = [
+            self.workspace.send_control("create", name=f"room-{n}", members=members)
+            for n in range(CHANNEL_COUNT)
         ]
-        return people, [str(room["channel"]) for room in rooms]
+        return users, [str(channel["channel"]) for channel in channels]
 
-    def _keep_full(self) -> None:
-        with self.direct() as redis:
-            while not self._over.wait(REFILL):
-                _fill(redis)
+    def _refill_loop(self) -> None:
+        with self.connect_redis() as redis:
+            while not self._stopped.wait(REFILL_SECONDS):
+                _refill_budgets(redis)
 
 
-def _fill(redis: Redis) -> None:
+def _refill_budgets(redis: Redis) -> None:
     # Slack's minutes would be longer than a whole row. What Slack has frozen stays frozen.
     with contextlib.suppress(RedisError):
         for budget in redis.scan_iter("starchat:*:rate:*", count=1000):
             redis.hdel(budget, "left", "at")
 
 
-def dice(*seeds: object) -> random.Random:
+def seeded_random(*seeds: object) -> random.Random:
     """Return dice that fall the same way for the same seeds."""
     return random.Random("/".join(map(str, seeds)))  # noqa: S311 - repeatable, not secret

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-CHUNK: Final = 256 * 1024
+CHUNK_BYTES: Final = 256 * 1024
 """Bytes read at once: a request of ours is one chunk."""
-PATIENCE: Final = 10.0
+THREAD_TIMEOUT_SECONDS: Final = 10.0
 """Seconds in which the proxy's own thread must begin and end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class NetworkFault:
     """
     What happens to the bytes.
 
@@ -27,175 +27,181 @@ class Trouble:
     `away` refuses new connections; those that are open stay.
     """
 
-    latency: float = 0.0
-    reset: float = 0.0
-    lose: float = 0.0
+    latency_seconds: float = 0.0
+    reset_probability: float = 0.0
+    lost_reply_probability: float = 0.0
     stalled: bool = False
-    away: bool = False
-    times: int = 1_000_000
+    refused: bool = False
+    max_hits: int = 1_000_000
 
 
-CALM: Final = Trouble()
+NO_FAULT: Final = NetworkFault()
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Proxy:
+class RedisProxy:
     """A unix socket in front of another one; `trouble` may be changed at any time."""
 
-    chunk = CHUNK
+    chunk_bytes = CHUNK_BYTES
 
-    def __init__(self, target: Path | None, seed: int = 0) -> None:
+    def __init__(self, upstream: Path | None, seed: int = 0) -> None:
         """Serve at once, without trouble; `seed` is that of the dice."""
-        self._home = Path(tempfile.mkdtemp(prefix="proxy-"))
-        self.socket = self._home / "redis.sock"
+        self._directory = Path(tempfile.mkdtemp(prefix="proxy-"))
+        self.socket = self._directory / "redis.sock"
         self.url = f"unix://{self.socket}"
-        self._target = target
-        self._dice = random.Random(seed)  # noqa: S311 - repeatable on purpose, not secret
-        self._trouble = CALM
-        self._struck = 0
-        self._open: set[asyncio.StreamWriter] = set()
+        self._upstream = upstream
+        self._rng = random.Random(seed)  # noqa: S311 - repeatable on purpose, not secret
+        self._fault = NO_FAULT
+        self._hits = 0
+        self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
-        self._serves = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._serving = threading.Event()
+        self._thread = threading.Thread(target=self._run_loop, name="proxy", daemon=True)
         self._thread.start()
-        assert self._serves.wait(PATIENCE)
+        assert self._serving.wait(THREAD_TIMEOUT_SECONDS)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.shut_down()
 
     @property
-    def trouble(self) -> Trouble:
+    def fault(self) -> NetworkFault:
         """What goes wrong now."""
-        return self._trouble
+        return self._fault
 
-    @trouble.setter
-    def trouble(self, trouble: Trouble) -> None:
-        self._call(lambda: self._change(trouble))
+    @fault.setter
+    def fault(self, trouble: NetworkFault) -> None:
+        self._call_in_loop(lambda: self._apply_fault(trouble))
 
-    def cut(self) -> None:
+    def cut_connections(self) -> None:
         """Break every connection that is open now."""
-        self._call(self._abort)
+        self._call_in_loop(self._abort_connections)
 
-    def close(self) -> None:
+    def shut_down(self) -> None:
         """Break every connection and serve no more."""
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(PATIENCE)
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(THREAD_TIMEOUT_SECONDS)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _call(self, change: Callable[[], None]) -> None:
+    def _call_in_loop(self, change: Callable[[], None]) -> None:
         done = threading.Event()
 
-        def act() -> None:
+        def apply_change() -> None:
             change()
             done.set()
 
-        self._loop.call_soon_threadsafe(act)
-        assert done.wait(PATIENCE)
+        self._loop.call_soon_threadsafe(apply_change)
+        assert done.wait(THREAD_TIMEOUT_SECONDS)
 
-    def _change(self, trouble: Trouble) -> None:
-        self._trouble, self._struck = trouble, 0
-        if trouble.stalled:
-            self._flows.clear()
+    def _apply_fault(self, fault: NetworkFault) -> None:
+        self._fault, self._hits = fault, 0
+        if fault.stalled:
+            self._flowing.clear()
         else:
-            self._flows.set()
+            self._flowing.set()
 
-    def _abort(self) -> None:
-        for writer in self._open:
+    def _abort_connections(self) -> None:
+        for writer in self._writers:
             writer.transport.abort()
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
+            runner.run(self._serve_connections())
 
-    async def _serve(self) -> None:
-        self._over, self._flows = asyncio.Event(), asyncio.Event()
-        self._flows.set()
-        await self._listen()
-        self._serves.set()
-        await self._over.wait()
-        self._deafen()
-        self._flows.set()
-        self._abort()
+    async def _serve_connections(self) -> None:
+        self._stopped, self._flowing = asyncio.Event(), asyncio.Event()
+        self._flowing.set()
+        await self._start_listening()
+        self._serving.set()
+        await self._stopped.wait()
+        self._stop_listening()
+        self._flowing.set()
+        self._abort_connections()
 
-    async def _listen(self) -> None:
+    async def _start_listening(self) -> None:
         self._listener = await asyncio.start_unix_server(
-            self._connect, self.socket, limit=self.chunk
+            self._handle_connection, self.socket, limit=self.chunk_bytes
         )
 
-    def _deafen(self) -> None:
+    def _stop_listening(self) -> None:
         self._listener.close()
 
-    async def _reach(self) -> Streams:
-        assert self._target is not None
-        return await asyncio.open_unix_connection(self._target, limit=self.chunk)
+    async def _open_upstream(self) -> Streams:
+        assert self._upstream is not None
+        return await asyncio.open_unix_connection(self._upstream, limit=self.chunk_bytes)
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._trouble.away:
+    async def _handle_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if self._fault.refused:
             writer.transport.abort()
             return
         try:
-            answers, server = await self._reach()
+            answers, server = await self._open_upstream()
         except OSError:
             writer.transport.abort()
             return
-        line = _Line(self, writer, server)
-        self._open |= {writer, server}
+        connection = _ProxiedConnection(self, writer, server)
+        self._writers |= {writer, server}
         try:
-            await asyncio.gather(line.ask(reader), line.answer(answers))
+            await asyncio.gather(
+                connection.forward_requests(reader), connection.forward_replies(answers)
+            )
         finally:
-            self._open -= {writer, server}
+            self._writers -= {writer, server}
 
-    async def passes(self) -> None:
+    async def wait_until_flowing(self) -> None:
         """Wait as long as nothing passes."""
-        await self._flows.wait()
+        await self._flowing.wait()
 
-    def strikes(self, probability: float) -> bool:
+    def draw_fault(self, probability: float) -> bool:
         """Throw the dice."""
-        if self._struck >= self._trouble.times or self._dice.random() >= probability:
+        if self._hits >= self._fault.max_hits or self._rng.random() >= probability:
             return False
-        self._struck += 1
+        self._hits += 1
         return True
 
 
-class _Line:
+class _ProxiedConnection:
     """One connection: a pair of sockets that end together."""
 
     def __init__(
-        self, proxy: Proxy, client: asyncio.StreamWriter, server: asyncio.StreamWriter
+        self, proxy: RedisProxy, client: asyncio.StreamWriter, server: asyncio.StreamWriter
     ) -> None:
         self._proxy = proxy
         self._client = client
         self._server = server
-        self._deaf = False
+        self._drops_replies = False
 
-    async def ask(self, requests: asyncio.StreamReader) -> None:
+    async def forward_requests(self, requests: asyncio.StreamReader) -> None:
         """Bring what the client sends to the server."""
-        while chunk := await self._next(requests):
-            if self._proxy.strikes(self._proxy.trouble.reset):
+        while chunk := await self._read_chunk(requests):
+            if self._proxy.draw_fault(self._proxy.fault.reset_probability):
                 break
-            self._deaf = self._deaf or self._proxy.strikes(self._proxy.trouble.lose)
+            self._drops_replies = self._drops_replies or self._proxy.draw_fault(
+                self._proxy.fault.lost_reply_probability
+            )
             self._server.write(chunk)
-        self._end()
+        self._abort_both()
 
-    async def answer(self, replies: asyncio.StreamReader) -> None:
+    async def forward_replies(self, replies: asyncio.StreamReader) -> None:
         """Bring what the server sends to the client."""
-        while (chunk := await self._next(replies)) and not self._deaf:
-            if self._proxy.trouble.latency:
-                await asyncio.sleep(self._proxy.trouble.latency)
+        while (chunk := await self._read_chunk(replies)) and not self._drops_replies:
+            if self._proxy.fault.latency_seconds:
+                await asyncio.sleep(self._proxy.fault.latency_seconds)
             self._client.write(chunk)
-        self._end()
+        self._abort_both()
 
-    async def _next(self, reader: asyncio.StreamReader) -> bytes:
+    async def _read_chunk(self, reader: asyncio.StreamReader) -> bytes:
         try:
-            chunk = await reader.read(CHUNK)
+            chunk = await reader.read(CHUNK_BYTES)
         except OSError:
             return b""
-        await self._proxy.passes()
+        await self._proxy.wait_until_flowing()
         return chunk
 
-    def _end(self) -> None:
+    def _abort_both(self) -> None:
         self._client.transport.abort()
         self._server.transport.abort()

@@ -3,39 +3,41 @@
 import asyncio
 from typing import Final
 
-from chaos.cluster.redis_proxy import Proxy, Streams, Trouble
+from chaos.cluster.redis_proxy import NetworkFault, RedisProxy, Streams
 
 HOST: Final = "127.0.0.1"
 
 
-class Wire(Proxy):
+class SlackProxy(RedisProxy):
     """A port in front of another one. While it is `away`, the system refuses connections to it."""
 
-    def __init__(self, target: int, seed: int = 0) -> None:
+    def __init__(self, upstream_port: int, seed: int = 0) -> None:
         """Serve at once, without trouble; `seed` is that of the dice."""
-        self._reached = target
+        self._upstream_port = upstream_port
         self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._listen_task: asyncio.Task[None] | None = None
         self.port = 0
         super().__init__(None, seed)
-        self.nameless = self._home / "nameless"
+        self.resolver_failure_file = self._directory / "nameless"
         """While this file is there, nobody finds out the address of Slack."""
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connect, HOST, self.port, limit=self.chunk)
+    async def _start_listening(self) -> None:
+        self._server = await asyncio.start_server(
+            self._handle_connection, HOST, self.port, limit=self.chunk_bytes
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def _deafen(self) -> None:
+    def _stop_listening(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
 
-    async def _reach(self) -> Streams:
-        return await asyncio.open_connection(HOST, self._reached, limit=self.chunk)
+    async def _open_upstream(self) -> Streams:
+        return await asyncio.open_connection(HOST, self._upstream_port, limit=self.chunk_bytes)
 
-    def _change(self, trouble: Trouble) -> None:
-        super()._change(trouble)
-        if trouble.away:
-            self._deafen()
+    def _apply_fault(self, fault: NetworkFault) -> None:
+        super()._apply_fault(fault)
+        if fault.refused:
+            self._stop_listening()
         elif self._server is None:
-            self._opening = asyncio.ensure_future(self._listen())
+            self._listen_task = asyncio.ensure_future(self._start_listening())

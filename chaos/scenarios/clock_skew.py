@@ -7,94 +7,102 @@ behind. Of a worker it is what Python says of the time of day (`testing/broken_c
 
 from typing import Final
 
-from chaos.cluster.cluster import Cast
+from chaos.cluster.cluster import ClusterSpec
 from chaos.load import Question
-from chaos.recovery import events
-from chaos.run import Trial
-from chaos.scenario import Row
-from chaos.scenarios.bot_failures import charged, give_up
+from chaos.recovery import parse_log
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
+from chaos.scenarios.bot_failures import count_extra_attempts, exhaust_redeliveries
 from contract import keys
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
 from testing.worker_harness import TEAM
 
-HOUR: Final = 3600.0
-AHEAD: Final = (-HOUR, HOUR, 24 * HOUR)
+SECONDS_PER_HOUR: Final = 3600.0
+SLACK_OFFSETS_SECONDS: Final = (-SECONDS_PER_HOUR, SECONDS_PER_HOUR, 24 * SECONDS_PER_HOUR)
 """Seconds that Slack is ahead of us: each more than the last, for timestamps only ever rise."""
-WORKERS: Final = (2 * HOUR, -2 * HOUR)
+WORKER_OFFSETS_SECONDS: Final = (2 * SECONDS_PER_HOUR, -2 * SECONDS_PER_HOUR)
 """Seconds that the workers are ahead of Redis."""
-CAST: Final = Cast(bots=2, workers=len(WORKERS), ahead=AHEAD[0])
+CLUSTER: Final = ClusterSpec(
+    bot_count=2,
+    worker_count=len(WORKER_OFFSETS_SECONDS),
+    slack_clock_offset_seconds=SLACK_OFFSETS_SECONDS[0],
+)
 
 
-def skewed(trial: Trial) -> None:
+def skew_clocks(run: ScenarioRun) -> None:
     """Install the bots anew, let them be away until Slack has given up, and start them again."""
-    stage = trial.stage
-    for worker in list(stage.workers):
-        stage.drop(worker)
-    for ahead in WORKERS:
-        stage.workers.append(_worker(trial, ahead))
+    cluster = run.cluster
+    for worker in list(cluster.workers):
+        cluster.kill_process(worker)
+    for ahead in WORKER_OFFSETS_SECONDS:
+        cluster.workers.append(_start_skewed_worker(run, ahead))
     early, missed = list[Question](), list[Question]()
-    for ahead in AHEAD:
-        early.append(_installed(trial, ahead))
-        missed += _missed(trial)
-        trial.faults["clock off"] += 1
-    old = sum(bool(trial.following.messages(question)) for question in early)
-    if old:
-        trial.broken.append(f"{old} answered that were asked before the installation")
-    found = len(missed) - len(trial.following.open(missed))
-    trial.notes.append(f"{found} of {len(missed)} found in the history, {old} older ones answered")
-    trial.notes.append(f"attempts charged {charged(trial)}")
+    for ahead in SLACK_OFFSETS_SECONDS:
+        early.append(_reinstall_bots(run, ahead))
+        missed += _ask_while_away(run)
+        run.faults["clock off"] += 1
+    answered_early = sum(bool(run.watcher.list_messages(question)) for question in early)
+    if answered_early:
+        run.failures.append(f"{answered_early} answered that were asked before the installation")
+    found = len(missed) - len(run.watcher.find_open(missed))
+    run.notes.append(
+        f"{found} of {len(missed)} found in the history, {answered_early} older ones answered"
+    )
+    run.notes.append(f"attempts charged {count_extra_attempts(run)}")
 
 
-def _installed(trial: Trial, ahead: float) -> Question:
+def _reinstall_bots(run: ScenarioRun, ahead: float) -> Question:
     """Set Slack's clock and start bots that know of no time before; return what came too early."""
-    _send_bots_away(trial)
-    with trial.stage.direct() as redis:
+    _stop_bots(run)
+    with run.cluster.connect_redis() as redis:
         redis.delete(keys.connected(TEAM))
-    trial.stage.workspace.clock(ahead=ahead)
-    early = trial.crowd.ask("Was I too early?")
-    give_up(trial.stage.workspace, {early.ts})
-    _start_bots(trial)
+    run.cluster.workspace.set_clock(ahead=ahead)
+    early = run.load.ask_question("Was I too early?")
+    exhaust_redeliveries(run.cluster.workspace, {early.ts})
+    _restart_bots(run)
     return early
 
 
-def _missed(trial: Trial) -> list[Question]:
+def _ask_while_away(run: ScenarioRun) -> list[Question]:
     """Ask while no bot is there until Slack has given up, and start them again."""
-    _send_bots_away(trial)
-    asked = trial.ask(trial.many(30, 8))
-    give_up(trial.stage.workspace, {question.ts for question in asked})
-    _start_bots(trial)
-    trial.settle()
+    _stop_bots(run)
+    asked = run.ask_questions(run.scale_count(30, 8))
+    exhaust_redeliveries(run.cluster.workspace, {question.ts for question in asked})
+    _restart_bots(run)
+    run.wait_for_replies()
     return asked
 
 
-def _worker(trial: Trial, ahead: float) -> Process:
-    process = Process("testing.broken_clock", str(ahead), "worker", **trial.stage.shared)
-    trial.stage.processes.append(process)
-    process.wait_for("model loaded", within=120)
-    _check_warned(trial, process)
+def _start_skewed_worker(run: ScenarioRun, ahead: float) -> Process:
+    process = Process("testing.broken_clock", str(ahead), "worker", **run.cluster.environment)
+    run.cluster.processes.append(process)
+    process.wait_for_event("model loaded", timeout=120)
+    _check_skew_warning(run, process)
     return process
 
 
-def _send_bots_away(trial: Trial) -> None:
-    for bot in list(trial.stage.bots):
-        trial.stage.drop(bot)
+def _stop_bots(run: ScenarioRun) -> None:
+    for bot in list(run.cluster.bots):
+        run.cluster.kill_process(bot)
 
 
-def _start_bots(trial: Trial) -> None:
-    trial.stage.revive()
-    with trial.stage.direct() as redis:
-        until(lambda: redis.hget(keys.connected(TEAM), "last"), what="the first note")
-    for bot in trial.stage.bots:
-        _check_warned(trial, bot)
+def _restart_bots(run: ScenarioRun) -> None:
+    run.cluster.restore_processes()
+    with run.cluster.connect_redis() as redis:
+        poll_until(lambda: redis.hget(keys.connected(TEAM), "last"), description="the first note")
+    for bot in run.cluster.bots:
+        _check_skew_warning(run, bot)
 
 
-def _check_warned(trial: Trial, process: Process) -> None:
-    warned = [line for line in events(process) if line.get("event") == "clock differs from slack's"]
+def _check_skew_warning(run: ScenarioRun, process: Process) -> None:
+    warned = [
+        line for line in parse_log(process) if line.get("event") == "clock differs from slack's"
+    ]
     if len(warned) != 1:
-        trial.broken.append(f"{process.room} warned {len(warned)} times of a clock that is off")
+        run.failures.append(f"{process.module} warned {len(warned)} times of a clock that is off")
 
 
-ROW: Final = Row(
-    "C1", "all clocks 1 h ahead of slack's, 1 h and 1 d behind; workers' apart", skewed
+CLOCKS_SKEWED: Final = Scenario(
+    "C1", "all clocks 1 h ahead of slack's, 1 h and 1 d behind; workers' apart", skew_clocks
 )

@@ -6,74 +6,78 @@ from redis import Redis
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
-from chaos.load import Question, dealt
-from chaos.recovery import job_of
-from chaos.run import Trial
-from chaos.scenario import Row
+from chaos.load import Question, draw_thread_lengths
+from chaos.recovery import question_job_id
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
 from contract.job import Job
 from testing.memorizing_model import COUNT
 
-WINDOW: Final = 10
+REORDER_WINDOW_EVENTS: Final = 10
 """Events among which the order is left to chance."""
-DELETED: Final = 0.1
-EDITED: Final = 0.3
-NEWER: Final = "Better:"
+DELETE_PROBABILITY: Final = 0.1
+EDIT_PROBABILITY: Final = 0.3
+EDIT_MARKER: Final = "Better:"
 """Stands in the new text of an edited question, and in no other."""
 
 
-def disorder(trial: Trial) -> None:
+def reorder_events(run: ScenarioRun) -> None:
     """Shuffle the events; some people take their question back at once, some put it better."""
-    workspace = trial.stage.workspace
-    workspace.faults(deliveries={"reorder": WINDOW}, seed=trial.dice.randint(0, 999))
+    workspace = run.cluster.workspace
+    workspace.set_faults(
+        deliveries={"reorder": REORDER_WINDOW_EVENTS}, seed=run.rng.randint(0, 999)
+    )
     edited: list[Question] = []
-    lengths = dealt(trial.dice, trial.many(100))
+    lengths = draw_thread_lengths(run.rng, run.scale_count(100))
     # At once: an edit that comes seconds later overtakes nothing.
-    for question in trial.crowd.threads(trial.dice, lengths):
-        trial.questions.append(question)
-        place = (question.person, question.channel, question.ts)
-        chance = trial.dice.random()
-        if chance < DELETED:
-            workspace.delete(*place)
-            trial.deleted.add(question.ts)
-        elif chance < DELETED + EDITED:
-            workspace.edit(*place, f"@StarChat {NEWER} {COUNT} {question.token}")
+    for question in run.load.ask_in_threads(run.rng, lengths):
+        run.questions.append(question)
+        place = (question.user, question.channel, question.ts)
+        chance = run.rng.random()
+        if chance < DELETE_PROBABILITY:
+            workspace.delete_message(*place)
+            run.deleted.add(question.ts)
+        elif chance < DELETE_PROBABILITY + EDIT_PROBABILITY:
+            workspace.edit_message(*place, f"@StarChat {EDIT_MARKER} {COUNT} {question.token}")
             edited.append(question)
-    trial.faults["deleted"] += len(trial.deleted)
-    trial.faults["edited"] += len(edited)
-    trial.faults["shuffled"] += len(trial.questions)
-    trial.settle()
-    overtaking = sum(_overtook(trial, question) for question in edited)
-    trial.notes.append(f"{overtaking} edits came before what they changed")
-    stale = _stale(trial, edited)
+    run.faults["deleted"] += len(run.deleted)
+    run.faults["edited"] += len(edited)
+    run.faults["shuffled"] += len(run.questions)
+    run.wait_for_replies()
+    early_edits = sum(_edit_came_first(run, question) for question in edited)
+    run.notes.append(f"{early_edits} edits came before what they changed")
+    stale = _find_stale_replies(run, edited)
     if stale:
-        trial.broken.append(f"{len(stale)} of {len(edited)} answered as they were before the edit")
+        run.failures.append(f"{len(stale)} of {len(edited)} answered as they were before the edit")
 
 
-def _overtook(trial: Trial, question: Question) -> bool:
+def _edit_came_first(run: ScenarioRun, question: Question) -> bool:
     """Say whether Slack told of an edit before it told of the question."""
-    sent = trial.stage.workspace.envelopes()
-    told = [e["sent_at"] for e in sent if e["ts"] == question.ts]
-    changed = [e["sent_at"] for e in sent if e["changes"] == question.ts]
-    return bool(told and changed) and min(changed) < min(told)
+    sent = run.cluster.workspace.delivery_attempts()
+    question_sent_at = [e["sent_at"] for e in sent if e["ts"] == question.ts]
+    edit_sent_at = [e["sent_at"] for e in sent if e["changes"] == question.ts]
+    return bool(question_sent_at and edit_sent_at) and min(edit_sent_at) < min(question_sent_at)
 
 
-def _stale(trial: Trial, edited: list[Question]) -> list[Question]:
+def _find_stale_replies(run: ScenarioRun, edited: list[Question]) -> list[Question]:
     """Return those that were answered as they were, and whose person was offered no new answer."""
-    calls = trial.stage.workspace.calls(method="chat.postEphemeral")
+    calls = run.cluster.workspace.api_calls(method="chat.postEphemeral")
     offered = {(call["args"].get("user"), call["args"].get("thread_ts")) for call in calls}
-    with trial.stage.direct() as redis:
+    with run.cluster.connect_redis() as redis:
         return [
             question
             for question in edited
-            if NEWER not in _answered(redis, question)
-            and (question.person, question.thread) not in offered
+            if EDIT_MARKER not in _read_answered_text(redis, question)
+            and (question.user, question.thread) not in offered
         ]
 
 
-def _answered(redis: Redis, question: Question) -> str:
+def _read_answered_text(redis: Redis, question: Question) -> str:
     """Return the text to which the reply belongs."""
-    kept = RqJob.fetch(job_of(question), connection=redis, serializer=JSONSerializer)
-    return Job.decode(kept.args[0]).question.text
+    rq_job = RqJob.fetch(question_job_id(question), connection=redis, serializer=JSONSerializer)
+    return Job.decode(rq_job.args[0]).question.text
 
 
-ROW: Final = Row("S7", "events shuffled in windows of ten; questions edited, deleted", disorder)
+EVENTS_REORDERED: Final = Scenario(
+    "S7", "events shuffled in windows of ten; questions edited, deleted", reorder_events
+)

@@ -3,27 +3,32 @@
 from typing import Final
 
 from chaos.checker.expectations import Bounds
-from chaos.fault_loop import Havoc
-from chaos.run import Trial
-from chaos.scenario import Row
+from chaos.fault_loop import FaultLoop
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
 from chaos.scenarios.slack_api_failures import MIXED_RULES
 
-DUPLICATED: Final = 0.1
+DUPLICATE_PROBABILITY: Final = 0.1
 
 
-def mixed(trial: Trial) -> None:
+def mix_faults(run: ScenarioRun) -> None:
     """Let everything go wrong while people ask."""
-    trial.stage.workspace.faults(
-        *MIXED_RULES, deliveries={"duplicate": DUPLICATED}, seed=trial.dice.randint(0, 999)
+    run.cluster.workspace.set_faults(
+        *MIXED_RULES, deliveries={"duplicate": DUPLICATE_PROBABILITY}, seed=run.rng.randint(0, 999)
     )
-    kills = (trial.kill_worker, trial.kill_bot, trial.kill_bot, trial.kill_redis)
-    with Havoc(trial.dice, 3.0, *kills):
-        trial.ask(trial.many(240, 30), over=max(8.0, 30 * trial.scale))
-    trial.stage.workspace.faults()
-    trial.stage.revive()
-    trial.settle(90)
+    kills = (run.kill_worker, run.kill_bot, run.kill_bot, run.kill_redis)
+    with FaultLoop(run.rng, 3.0, *kills):
+        run.ask_questions(run.scale_count(240, 30), seconds=max(8.0, 30 * run.scale))
+    run.cluster.workspace.set_faults()
+    run.cluster.restore_processes()
+    run.wait_for_replies(90)
 
 
-HEARING: Final = 2.5
+LIMIT_NEWS_SECONDS: Final = 2.5
 """Seconds: while Redis is killed no worker can tell the others what Slack has put off."""
-ROW: Final = Row("W14", "everything mixed", mixed, Bounds(end=150.0, late_edits=1, hearing=HEARING))
+EVERYTHING_AT_ONCE: Final = Scenario(
+    "W14",
+    "everything mixed",
+    mix_faults,
+    Bounds(max_end_seconds=150.0, max_late_edits=1, limit_news_seconds=LIMIT_NEWS_SECONDS),
+)

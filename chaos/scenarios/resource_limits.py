@@ -11,94 +11,94 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from chaos.recovery import events
-from chaos.run import Trial
-from chaos.scenario import Act, Row
+from chaos.recovery import parse_log
+from chaos.run import ScenarioRun
+from chaos.scenario import Action, Scenario
 from testing.processes import Process
 
-SHORT: Final = 5.0
+LIMIT_SECONDS: Final = 5.0
 """Seconds for which a limit lasts."""
 MIB: Final = 2**20
 Limit = Callable[[Process], None]
 
 
-def files(process: Process) -> int:
+def count_open_files(process: Process) -> int:
     """Return how many files a process has open."""
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
-def space(process: Process) -> int:
+def read_address_space(process: Process) -> int:
     """Return the bytes of address space that a process has."""
     pages = Path(f"/proc/{process.pid}/statm").read_text("ascii").split()[0]
     return int(pages) * resource.getpagesize()
 
 
-USED: Final[Mapping[int, Callable[[Process], int]]] = {
-    resource.RLIMIT_NOFILE: files,
-    resource.RLIMIT_AS: space,
+USAGE_BY_LIMIT: Final[Mapping[int, Callable[[Process], int]]] = {
+    resource.RLIMIT_NOFILE: count_open_files,
+    resource.RLIMIT_AS: read_address_space,
 }
 
 
-def short_of(what: int, spare: int, name: str, *, quiet: bool = False) -> Act:
+def limit_resource(limit: int, spare: int, name: str, *, unnoticed: bool = False) -> Action:
     """
     Return the row in which processes get hardly more of this than they have while at rest.
 
     `quiet` says that none of them may even notice.
     """
 
-    def act(trial: Trial) -> None:
-        running = (*trial.stage.bots, *trial.stage.workers)
-        before = _errors(running)
+    def limit_processes(run: ScenarioRun) -> None:
+        running = (*run.cluster.bots, *run.cluster.workers)
+        before = _count_errors(running)
         for process in running:
-            _limit(process, what, USED[what](process) + spare)
-            trial.faults[name] += 1
-        asked = trial.ask(trial.many(30, 10), over=SHORT / 2)
+            _set_limit(process, limit, USAGE_BY_LIMIT[limit](process) + spare)
+            run.faults[name] += 1
+        asked = run.ask_questions(run.scale_count(30, 10), seconds=LIMIT_SECONDS / 2)
         # What is opened anew needs the most of it.
-        trial.stage.workspace.sockets("drop")
-        asked += trial.ask(trial.many(30, 10), over=SHORT / 2)
-        answered = len(asked) - len(trial.following.open(asked))
+        run.cluster.workspace.control_sockets("drop")
+        asked += run.ask_questions(run.scale_count(30, 10), seconds=LIMIT_SECONDS / 2)
+        answered = len(asked) - len(run.watcher.find_open(asked))
         for process in running:
             if process.poll() is not None:
-                trial.broken.append(f"{process.room} ended by itself")
+                run.failures.append(f"{process.module} ended by itself")
             else:
-                _limit(process, what, resource.RLIM_INFINITY)
-        enough = time.monotonic()
-        left = trial.settle()
-        if left:
-            trial.broken.append(f"{len(left)} without a reply")
-        errors = _errors(running) - before
-        if quiet and errors:
-            trial.broken.append(f"{errors} errors logged")
-        trial.notes.append(f"{errors} errors logged, {answered} of {len(asked)} answered meanwhile")
-        trial.notes.append(f"all {time.monotonic() - enough:.1f} s after there was enough again")
+                _set_limit(process, limit, resource.RLIM_INFINITY)
+        restored_at = time.monotonic()
+        unanswered = run.wait_for_replies()
+        if unanswered:
+            run.failures.append(f"{len(unanswered)} without a reply")
+        errors = _count_errors(running) - before
+        if unnoticed and errors:
+            run.failures.append(f"{errors} errors logged")
+        run.notes.append(f"{errors} errors logged, {answered} of {len(asked)} answered meanwhile")
+        run.notes.append(f"all {time.monotonic() - restored_at:.1f} s after there was enough again")
 
-    return act
-
-
-def _errors(processes: Iterable[Process]) -> int:
-    return sum(line.get("level") == "error" for one in processes for line in events(one))
+    return limit_processes
 
 
-def _limit(process: Process, what: int, most: int) -> None:
-    _, hard = resource.prlimit(process.pid, what)
-    soft = hard if most == resource.RLIM_INFINITY else most
-    resource.prlimit(process.pid, what, (soft, hard))
+def _count_errors(processes: Iterable[Process]) -> int:
+    return sum(line.get("level") == "error" for process in processes for line in parse_log(process))
 
 
-ROWS: Final = (
-    Row(
+def _set_limit(process: Process, limit: int, maximum: int) -> None:
+    _, hard = resource.prlimit(process.pid, limit)
+    soft = hard if maximum == resource.RLIM_INFINITY else maximum
+    resource.prlimit(process.pid, limit, (soft, hard))
+
+
+RESOURCES_EXHAUSTED: Final = (
+    Scenario(
         "C3",
         "bots and workers may open three files more, for 5 s",
-        short_of(resource.RLIMIT_NOFILE, 3, "few files"),
+        limit_resource(resource.RLIMIT_NOFILE, 3, "few files"),
     ),
-    Row(
+    Scenario(
         "C3t",
         "bots and workers can begin no thread, for 5 s",
-        short_of(resource.RLIMIT_AS, 0, "no threads", quiet=True),
+        limit_resource(resource.RLIMIT_AS, 0, "no threads", unnoticed=True),
     ),
-    Row(
+    Scenario(
         "C3m",
         "bots and workers get 20 MiB more, for 5 s",
-        short_of(resource.RLIMIT_AS, 20 * MIB, "little memory"),
+        limit_resource(resource.RLIMIT_AS, 20 * MIB, "little memory"),
     ),
 )

@@ -4,123 +4,139 @@ from collections import Counter
 from typing import Any, Final
 
 from chaos.load import Question
-from chaos.run import Trial
-from chaos.scenario import Row
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
 from chaos.scenarios import slack_error_responses
-from testing.worker_harness import payload
+from testing.worker_harness import reply_metadata
 from testing.workspace import STARCHAT, RefusedError
 
 Rule = dict[str, Any]
-RETRY_AFTER: Final = (1, 2, "abc", None, 0)
+RETRY_AFTER_VALUES: Final = (1, 2, "abc", None, 0)
 """Values of the header, nonsense and silence too."""
-SAFE: Final = "chat.update"
-POST: Final = "chat.postMessage"
-TIMEOUT: Final = 11.0
+UPDATE_METHOD: Final = "chat.update"
+POST_METHOD: Final = "chat.postMessage"
+SLOW_REPLY_SECONDS: Final = 11.0
 """Seconds after which a worker gives up waiting for an answer, and one more."""
-MOST_TRIES: Final = 3
+MAX_REFUSED_CALLS: Final = 3
 """How often a job may try what Slack refuses for good."""
 
 
-def limited(trial: Trial) -> None:
+def limit_rate(run: ScenarioRun) -> None:
     """Answer every fifth call with 429, with and without a usable `Retry-After`."""
-    share = 0.2 / len(RETRY_AFTER)
+    share = 0.2 / len(RETRY_AFTER_VALUES)
     rules = [
         {"fault": "ratelimited", "method": f"{method}*", "retry_after": value, "probability": share}
-        for value in RETRY_AFTER
+        for value in RETRY_AFTER_VALUES
         for method in ("chat.", "conversations.")
     ]
-    trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
-    trial.ask(trial.many(60, 16), over=4)
-    trial.settle(90)
+    run.cluster.workspace.set_faults(*rules, seed=run.rng.randint(0, 999))
+    run.ask_questions(run.scale_count(60, 16), seconds=4)
+    run.wait_for_replies(90)
 
 
-def unsure(trial: Trial) -> None:
+def cut_api_connections(run: ScenarioRun) -> None:
     """Cut connections before and after the effect, and answer too late to be heard."""
     rules: list[Rule] = [
         {"fault": "drop_before", "method": "chat.*", "probability": 0.05},
         {"fault": "drop_after", "method": "chat.*", "probability": 0.05},
         {"fault": "drop_after", "method": "chat.*", "probability": 0.05, "reset": False},
         {"fault": "status_after", "method": "chat.*", "probability": 0.03},
-        {"fault": "slow_after", "method": POST, "count": 3, "skip": 9, "seconds": TIMEOUT},
+        {
+            "fault": "slow_after",
+            "method": POST_METHOD,
+            "count": 3,
+            "skip": 9,
+            "seconds": SLOW_REPLY_SECONDS,
+        },
     ]
-    trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
-    trial.ask(trial.many(100, 12), over=5)
-    trial.settle(90)
+    run.cluster.workspace.set_faults(*rules, seed=run.rng.randint(0, 999))
+    run.ask_questions(run.scale_count(100, 12), seconds=5)
+    run.wait_for_replies(90)
 
 
-def taken_away(trial: Trial) -> None:
+def revoke_access(run: ScenarioRun) -> None:
     """Archive a channel, throw the bot out of another, delete its messages, revoke its token."""
-    workspace = trial.stage.workspace
-    members = [*trial.stage.people, STARCHAT]
+    workspace = run.cluster.workspace
+    members = [*run.cluster.users, STARCHAT]
     archived, kicked = (
         str(
-            workspace.control("create", name=f"{name}-{trial.dice.random()}", members=members)[
+            workspace.send_control("create", name=f"{name}-{run.rng.random()}", members=members)[
                 "channel"
             ]
         )
         for name in ("archived", "kicked")
     )
-    there = [trial.say("Greet me.", channel=where) for where in (archived, kicked) * trial.many(5)]
-    workspace.control("archive", channel=archived)
-    workspace.control("kick", channel=kicked)
-    trial.faults["archived"] += 1
-    trial.faults["kicked"] += 1
-    deleted = [trial.say("Greet me.") for _ in range(trial.many(8, 2))]
+    in_lost_channels = [
+        run.ask_one("Greet me.", channel=channel)
+        for channel in (archived, kicked) * run.scale_count(5)
+    ]
+    workspace.send_control("archive", channel=archived)
+    workspace.send_control("kick", channel=kicked)
+    run.faults["archived"] += 1
+    run.faults["kicked"] += 1
+    deleted = [run.ask_one("Greet me.") for _ in range(run.scale_count(8, 2))]
     for question in deleted:
-        _delete_under(trial, question)
-    rest = trial.ask(trial.many(20, 6))
-    workspace.control("app", revoked=True)
-    trial.faults["revoked"] += 1
-    revoked = trial.ask(trial.many(6, 2), over=1)
-    workspace.control("app", revoked=False)
-    after = trial.ask(trial.many(10, 4))
-    silent = trial.following.wait(after, 60)
+        _delete_replies(run, question)
+    rest = run.ask_questions(run.scale_count(20, 6))
+    workspace.send_control("app", revoked=True)
+    run.faults["revoked"] += 1
+    revoked = run.ask_questions(run.scale_count(6, 2), seconds=1)
+    workspace.send_control("app", revoked=False)
+    after = run.ask_questions(run.scale_count(10, 4))
+    silent = run.watcher.wait_for_replies(after, 60)
     if silent:
-        trial.broken.append(f"{len(silent)} questions after all that have no reply")
-    tries = _refused(trial)
-    most = max(tries.values(), default=0)
-    if most > MOST_TRIES:
-        trial.broken.append(f"{most} tries of what was refused for good")
-    trial.notes.append(
-        f"{len(there)} in lost channels, {len(revoked)} without a token, {len(rest)} beside;"
-        f" at most {most} refused tries of one call"
+        run.failures.append(f"{len(silent)} questions after all that have no reply")
+    tries = _count_refusals(run)
+    max_tries = max(tries.values(), default=0)
+    if max_tries > MAX_REFUSED_CALLS:
+        run.failures.append(f"{max_tries} tries of what was refused for good")
+    run.notes.append(
+        f"{len(in_lost_channels)} in lost channels, {len(revoked)} without a token, {len(rest)} beside;"
+        f" at most {max_tries} refused tries of one call"
     )
 
 
-def _delete_under(trial: Trial, question: Question) -> None:
-    if not trial.following.shown(question, "placeholder", 20.0):
+def _delete_replies(run: ScenarioRun, question: Question) -> None:
+    if not run.watcher.wait_for_state(question, "placeholder", 20.0):
         return
-    for ts in trial.following.messages(question):
+    for ts in run.watcher.list_messages(question):
         try:
-            trial.stage.workspace.control("delete", channel=question.channel, ts=ts)
+            run.cluster.workspace.send_control("delete", channel=question.channel, ts=ts)
         except RefusedError:
             continue
-        trial.faults["deleted under us"] += 1
+        run.faults["deleted under us"] += 1
 
 
-def _refused(trial: Trial) -> Counter[tuple[str, str]]:
+def _count_refusals(run: ScenarioRun) -> Counter[tuple[str, str]]:
     """Count how often each job's call was refused by what does not change."""
     found: Counter[tuple[str, str]] = Counter()
-    for call in trial.stage.workspace.calls():
+    for call in run.cluster.workspace.api_calls():
         final = call["error"] in {
             "is_archived",
             "not_in_channel",
             "channel_not_found",
             "token_revoked",
         }
-        job = payload(call["args"]).get("job")
-        if final and job and call["at"] >= trial.began:
+        job = reply_metadata(call["args"]).get("job")
+        if final and job and call["at"] >= run.started_at:
             found[job, call["method"]] += 1
     return found
 
 
-LIMITED: Final = Row("S1", "every fifth call is answered with 429", limited)
-UNSURE: Final = Row("S3", "connections cut before and after the effect, late answers", unsure)
-ROWS: Final = (
-    LIMITED,
-    slack_error_responses.ROW,
-    UNSURE,
-    Row("S9", "archived, thrown out, deleted under us, token revoked", taken_away, answered=False),
+RATE_LIMITED: Final = Scenario("S1", "every fifth call is answered with 429", limit_rate)
+CONNECTIONS_CUT: Final = Scenario(
+    "S3", "connections cut before and after the effect, late answers", cut_api_connections
+)
+SLACK_API_FAILURES: Final = (
+    RATE_LIMITED,
+    slack_error_responses.ERROR_RESPONSES,
+    CONNECTIONS_CUT,
+    Scenario(
+        "S9",
+        "archived, thrown out, deleted under us, token revoked",
+        revoke_access,
+        expects_answers=False,
+    ),
 )
 MIXED_RULES: Final[tuple[Rule, ...]] = (
     {"fault": "ratelimited", "method": "chat.*", "probability": 0.03, "retry_after": 1},

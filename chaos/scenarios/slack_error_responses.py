@@ -8,39 +8,44 @@ from itertools import product
 from typing import Any, Final
 
 from chaos.load import Question
-from chaos.run import Trial
-from chaos.scenario import Row
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
 from contract import keys
 from testing.memorizing_model import GREET
-from testing.polling import until
-from testing.worker_harness import END, payload
+from testing.polling import poll_until
+from testing.worker_harness import END_STATES, reply_metadata
 from testing.workspace import STARCHAT
 
 Rule = dict[str, Any]
-POST: Final = "chat.postMessage"
-UPDATE: Final = "chat.update"
-REPLIES: Final = "conversations.replies"
+POST_METHOD: Final = "chat.postMessage"
+UPDATE_METHOD: Final = "chat.update"
+REPLIES_METHOD: Final = "conversations.replies"
 ONCE: Final = 1
 TWICE: Final = 2
-MOST_TRIES: Final = 3
+MAX_REFUSED_CALLS: Final = 3
 """How often a job may try what Slack refuses for good: the bot's sign, the worker's placeholder."""
 
 
-class End(StrEnum):
+class ExpectedOutcome(StrEnum):
     """What must become of a question whose calls end with an error."""
 
     REPLY = "reply"
     """The error goes away: the person never hears of it."""
-    TOLD = "told"
+    REPLY_OR_ERROR = "told"
     """This very call is refused: there is a reply all the same, or a clear error."""
     SILENCE = "silence"
     """Nobody may post there: nothing is said, and nothing is tried again and again."""
 
 
-TRANSIENT: Final = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
-SLOW_DOWN: Final = ("ratelimited", "rate_limited", "message_limit_exceeded")
-MOVING: Final = ("team_added_to_org", "external_channel_migrating")
-REQUEST: Final = (
+TRANSIENT_ERRORS: Final = (
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+)
+RATE_LIMIT_ERRORS: Final = ("ratelimited", "rate_limited", "message_limit_exceeded")
+MIGRATION_ERRORS: Final = ("team_added_to_org", "external_channel_migrating")
+REQUEST_ERRORS: Final = (
     "msg_too_long",
     "msg_blocks_too_long",
     "invalid_blocks",
@@ -51,7 +56,7 @@ REQUEST: Final = (
     "invalid_arguments",
     "slack_connect_file_link_sharing_blocked",
 )
-PLACE: Final = (
+CHANNEL_ERRORS: Final = (
     "is_archived",
     "not_in_channel",
     "channel_not_found",
@@ -67,7 +72,7 @@ PLACE: Final = (
     "enterprise_is_restricted",
     "accesslimited",
 )
-TOKEN: Final = (
+TOKEN_ERRORS: Final = (
     "invalid_auth",
     "not_authed",
     "account_inactive",
@@ -76,109 +81,143 @@ TOKEN: Final = (
     "not_allowed_token_type",
     "org_login_required",
 )
-DEALT: Final = (
-    *product((POST, UPDATE), (*TRANSIENT, *SLOW_DOWN, *MOVING), (End.REPLY,), (TWICE,)),
-    *product((UPDATE,), ("update_failed",), (End.REPLY,), (TWICE,)),
-    *product((UPDATE,), ("edit_window_closed", "cant_update_message"), (End.REPLY,), (None,)),
-    *product((POST, UPDATE), REQUEST, (End.TOLD,), (ONCE,)),
-    *product((POST, UPDATE), (*PLACE, *TOKEN), (End.SILENCE,), (None,)),
-    *product((POST,), ("thread_not_found", "cannot_reply_to_message"), (End.SILENCE,), (None,)),
-    *product((UPDATE,), ("message_not_found", "is_inactive"), (End.SILENCE,), (None,)),
-    *product((REPLIES,), (*TRANSIENT, "ratelimited"), (End.REPLY,), (ONCE,)),
-    *product((REPLIES,), ("missing_scope", "ekm_access_denied"), (End.REPLY,), (None,)),
+ERROR_CASES: Final = (
+    *product(
+        (POST_METHOD, UPDATE_METHOD),
+        (*TRANSIENT_ERRORS, *RATE_LIMIT_ERRORS, *MIGRATION_ERRORS),
+        (ExpectedOutcome.REPLY,),
+        (TWICE,),
+    ),
+    *product((UPDATE_METHOD,), ("update_failed",), (ExpectedOutcome.REPLY,), (TWICE,)),
+    *product(
+        (UPDATE_METHOD,),
+        ("edit_window_closed", "cant_update_message"),
+        (ExpectedOutcome.REPLY,),
+        (None,),
+    ),
+    *product(
+        (POST_METHOD, UPDATE_METHOD), REQUEST_ERRORS, (ExpectedOutcome.REPLY_OR_ERROR,), (ONCE,)
+    ),
+    *product(
+        (POST_METHOD, UPDATE_METHOD),
+        (*CHANNEL_ERRORS, *TOKEN_ERRORS),
+        (ExpectedOutcome.SILENCE,),
+        (None,),
+    ),
+    *product(
+        (POST_METHOD,),
+        ("thread_not_found", "cannot_reply_to_message"),
+        (ExpectedOutcome.SILENCE,),
+        (None,),
+    ),
+    *product(
+        (UPDATE_METHOD,), ("message_not_found", "is_inactive"), (ExpectedOutcome.SILENCE,), (None,)
+    ),
+    *product(
+        (REPLIES_METHOD,), (*TRANSIENT_ERRORS, "ratelimited"), (ExpectedOutcome.REPLY,), (ONCE,)
+    ),
+    *product(
+        (REPLIES_METHOD,), ("missing_scope", "ekm_access_denied"), (ExpectedOutcome.REPLY,), (None,)
+    ),
 )
 """Which method ends with which error for a question, what becomes of it, and how often it does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dealt:
+class ErrorCase:
     """A question in a channel of its own, where one method ends with one error."""
 
     method: str
     error: str
-    end: End
+    expected: ExpectedOutcome
     question: Question
 
     def __str__(self) -> str:
         return f"{self.method} {self.error}"
 
 
-def failing(trial: Trial) -> None:
+def inject_errors(run: ScenarioRun) -> None:
     """Answer with 500, 502, 503, a page and half an answer; then with each error of Slack's own."""
     rules: list[Rule] = [
         {"fault": "status", "status": status, "probability": 0.03} for status in (500, 502, 503)
     ]
     rules += [{"fault": fault, "probability": 0.03} for fault in ("html", "truncated")]
     rules = [{**rule, "method": method} for rule in rules for method in ("chat.*", "conv*.replies")]
-    trial.stage.workspace.faults(*rules, seed=trial.dice.randint(0, 999))
-    trial.ask(trial.many(40, 10), over=2)
-    trial.settle(90)
-    calls = len(trial.stage.workspace.calls())
-    dealt = tuple(_dealt(trial))
-    trial.settle(90)
-    _wait_over(trial)
-    trial.stage.workspace.faults()
-    _judge(trial, dealt, calls)
+    run.cluster.workspace.set_faults(*rules, seed=run.rng.randint(0, 999))
+    run.ask_questions(run.scale_count(40, 10), seconds=2)
+    run.wait_for_replies(90)
+    calls = len(run.cluster.workspace.api_calls())
+    cases = tuple(_ask_error_cases(run))
+    run.wait_for_replies(90)
+    _wait_for_jobs(run)
+    run.cluster.workspace.set_faults()
+    _check_outcomes(run, cases, calls)
 
 
-def _dealt(trial: Trial) -> Iterator[Dealt]:
+def _ask_error_cases(run: ScenarioRun) -> Iterator[ErrorCase]:
     """Deal each error to a question of its own, all at once."""
-    workspace = trial.stage.workspace
-    members = [*trial.stage.people, STARCHAT]
+    workspace = run.cluster.workspace
+    members = [*run.cluster.users, STARCHAT]
     channels = []
-    for number, _ in enumerate(DEALT):
-        name = f"error-{number}-{trial.dice.randint(0, 999_999)}"
-        channels.append(str(workspace.control("create", name=name, members=members)["channel"]))
-    workspace.faults(
+    for number, _ in enumerate(ERROR_CASES):
+        name = f"error-{number}-{run.rng.randint(0, 999_999)}"
+        channels.append(
+            str(workspace.send_control("create", name=name, members=members)["channel"])
+        )
+    workspace.set_faults(
         *(
             {"fault": "error", "method": method, "error": error, "count": count, "channel": channel}
-            for channel, (method, error, _, count) in zip(channels, DEALT, strict=True)
+            for channel, (method, error, _, count) in zip(channels, ERROR_CASES, strict=True)
         )
     )
-    for channel, (method, error, end, _) in zip(channels, DEALT, strict=True):
-        question = _asked(trial, channel, inside=method == REPLIES)
-        if end is End.SILENCE:
-            trial.excused.add(question.ts)
-        yield Dealt(method, error, end, question)
+    for channel, (method, error, expected, _) in zip(channels, ERROR_CASES, strict=True):
+        question = _ask_in_channel(run, channel, in_thread=method == REPLIES_METHOD)
+        if expected is ExpectedOutcome.SILENCE:
+            run.excused.add(question.ts)
+        yield ErrorCase(method, error, expected, question)
 
 
-def _asked(trial: Trial, channel: str, *, inside: bool) -> Question:
+def _ask_in_channel(run: ScenarioRun, channel: str, *, in_thread: bool) -> Question:
     """Let somebody ask, `inside` a thread that the bot must read first."""
-    person = trial.dice.choice(trial.stage.people)
-    if not inside:
-        return trial.say(GREET, person=person, channel=channel)
-    root = trial.stage.workspace.post(person, channel, "Has anybody seen this?")
-    thread = Question(root, channel, root, person, "", 0.0)
-    question = trial.crowd.ask(GREET, person=person, after=thread)
-    trial.questions.append(question)
+    user = run.rng.choice(run.cluster.users)
+    if not in_thread:
+        return run.ask_one(GREET, user=user, channel=channel)
+    root = run.cluster.workspace.post_message(user, channel, "Has anybody seen this?")
+    thread = Question(root, channel, root, user, "", 0.0)
+    question = run.load.ask_question(GREET, user=user, previous=thread)
+    run.questions.append(question)
     return question
 
 
-def _wait_over(trial: Trial) -> None:
+def _wait_for_jobs(run: ScenarioRun) -> None:
     """Wait until no question of the row waits or runs any more, those in silence included."""
-    with trial.stage.direct() as redis:
-        until(lambda: not redis.zcard(keys.PENDING), within=60.0, what="an end of all jobs")
+    with run.cluster.connect_redis() as redis:
+        poll_until(
+            lambda: not redis.zcard(keys.PENDING), timeout=60.0, description="an end of all jobs"
+        )
 
 
-def _judge(trial: Trial, dealt: tuple[Dealt, ...], calls: int) -> None:
+def _check_outcomes(run: ScenarioRun, cases: tuple[ErrorCase, ...], calls: int) -> None:
     tries = Counter[str]()
-    for call in trial.stage.workspace.calls(calls):
-        if call["fault"] and (job := payload(call["args"]).get("question")):
+    for call in run.cluster.workspace.api_calls(calls):
+        if call["fault"] and (job := reply_metadata(call["args"]).get("question")):
             tries[job] += 1
-    for one in dealt:
-        shown = {state for state in END if trial.following.count(one.question, state)}
-        right = {
-            End.REPLY: shown == {"final"},
-            End.TOLD: bool(shown),
-            End.SILENCE: not shown and tries[one.question.ts] <= MOST_TRIES,
-        }[one.end]
-        if not right:
+    for case in cases:
+        shown = {state for state in END_STATES if run.watcher.count_versions(case.question, state)}
+        is_expected = {
+            ExpectedOutcome.REPLY: shown == {"final"},
+            ExpectedOutcome.REPLY_OR_ERROR: bool(shown),
+            ExpectedOutcome.SILENCE: not shown and tries[case.question.ts] <= MAX_REFUSED_CALLS,
+        }[case.expected]
+        if not is_expected:
             seen = ", ".join(sorted(shown)) or "nothing"
-            trial.broken.append(f"{one}: {seen} after {tries[one.question.ts]} tries")
-    names = {one.error for one in dealt}
-    ends = Counter(one.end for one in dealt)
-    said = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
-    trial.notes.append(f"{len(names)} error names, due: {said}")
+            run.failures.append(f"{case}: {seen} after {tries[case.question.ts]} tries")
+    names = {one.error for one in cases}
+    outcome_counts = Counter(one.expected for one in cases)
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcome_counts.items()))
+    run.notes.append(f"{len(names)} error names, due: {summary}")
 
 
-ROW: Final = Row("S2", "500, 502, 503, a page, half an answer, each error of Slack's own", failing)
+ERROR_RESPONSES: Final = Scenario(
+    "S2", "500, 502, 503, a page, half an answer, each error of Slack's own", inject_errors
+)

@@ -10,81 +10,89 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from chaos.cluster.cluster import SPEED, Cast
-from chaos.cluster.redis_proxy import CALM, Trouble
-from chaos.cluster.slack_proxy import Wire
-from chaos.recovery import events
-from chaos.run import Trial
-from chaos.scenario import Row
+from chaos.cluster.cluster import CLOCK_SPEED, ClusterSpec
+from chaos.cluster.redis_proxy import NO_FAULT, NetworkFault
+from chaos.cluster.slack_proxy import SlackProxy
+from chaos.recovery import parse_log
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
 
-HURRY: Final = 150.0
+FAST_CLOCK_SPEED: Final = 150.0
 """How fast Slack's clock runs while it delivers again."""
-SHORT: Final = 6.0
+OUTAGE_SECONDS: Final = 6.0
 """Seconds without a way to Slack, which are 90 of Slack's own here."""
-STALL: Final = 12.0
+STALL_SECONDS: Final = 12.0
 """Seconds of silence: more than any of our calls waits, less than Slack repeats itself."""
-MOST_TRIES: Final = 8
+MAX_RECONNECT_TRIES: Final = 8
 """How often a bot may try anew within each: after 1, 2, 5 and 10 seconds, or half of that."""
-REJOINED: Final = 15.0
+MAX_RECONNECT_SECONDS: Final = 15.0
 """Seconds after which bots are connected again: the longest pause, and a call that waits."""
-AWAY: Final = (
-    ("name not resolved", CALM, SHORT),
-    ("refused", Trouble(away=True), SHORT),
-    ("reset", Trouble(reset=1.0), SHORT),
-    ("stalled", Trouble(stalled=True), STALL),
+OUTAGES: Final = (
+    ("name not resolved", NO_FAULT, OUTAGE_SECONDS),
+    ("refused", NetworkFault(refused=True), OUTAGE_SECONDS),
+    ("reset", NetworkFault(reset_probability=1.0), OUTAGE_SECONDS),
+    ("stalled", NetworkFault(stalled=True), STALL_SECONDS),
 )
 
 
-def cut_off(trial: Trial) -> None:
+def cut_off_slack(run: ScenarioRun) -> None:
     """Take Slack away in each way while people ask, for Web API and Socket Mode alike."""
-    wire, workspace = trial.stage.wire, trial.stage.workspace
-    assert wire is not None
-    slowest, most = 0.0, 0
-    for what, trouble, over in AWAY:
-        trial.ask(trial.many(12, 4))
-        tried = _tries(trial)
-        with _cut(wire, trouble):
-            trial.ask(trial.many(24, 8), over=over)
-        trial.faults[what] += 1
-        began = time.monotonic()
-        workspace.wait_connected(within=2 * REJOINED)
-        slowest = max(slowest, time.monotonic() - began)
-        most = max(most, *(now - before for now, before in zip(_tries(trial), tried, strict=True)))
+    proxy, workspace = run.cluster.slack_proxy, run.cluster.workspace
+    assert proxy is not None
+    slowest, max_tries = 0.0, 0
+    for name, fault, seconds in OUTAGES:
+        run.ask_questions(run.scale_count(12, 4))
+        tries_before = _count_failed_calls(run)
+        with _break_connection(proxy, fault):
+            run.ask_questions(run.scale_count(24, 8), seconds=seconds)
+        run.faults[name] += 1
+        started_at = time.monotonic()
+        workspace.wait_until_connected(timeout=2 * MAX_RECONNECT_SECONDS)
+        slowest = max(slowest, time.monotonic() - started_at)
+        max_tries = max(
+            max_tries,
+            *(
+                after - before
+                for after, before in zip(_count_failed_calls(run), tries_before, strict=True)
+            ),
+        )
         # What is still to be delivered again need not keep the row waiting.
-        workspace.clock(speed=HURRY)
-        trial.settle()
-        workspace.clock(speed=SPEED)
-    if slowest > REJOINED:
-        trial.broken.append(f"connected again after {slowest:.1f} s")
-    if most > MOST_TRIES:
-        trial.broken.append(f"{most} tries to reach slack in one outage")
-    trial.notes.append(f"connected again within {slowest:.1f} s, at most {most} tries before")
-    for process in (*trial.stage.bots, *trial.stage.workers):
+        workspace.set_clock(speed=FAST_CLOCK_SPEED)
+        run.wait_for_replies()
+        workspace.set_clock(speed=CLOCK_SPEED)
+    if slowest > MAX_RECONNECT_SECONDS:
+        run.failures.append(f"connected again after {slowest:.1f} s")
+    if max_tries > MAX_RECONNECT_TRIES:
+        run.failures.append(f"{max_tries} tries to reach slack in one outage")
+    run.notes.append(f"connected again within {slowest:.1f} s, at most {max_tries} tries before")
+    for process in (*run.cluster.bots, *run.cluster.workers):
         if process.poll() is not None:
-            trial.broken.append(f"{process.room} ended by itself")
+            run.failures.append(f"{process.module} ended by itself")
 
 
 @contextmanager
-def _cut(wire: Wire, trouble: Trouble) -> Iterator[None]:
-    wire.trouble = trouble
-    if trouble is CALM:
-        wire.nameless.touch()
-    if not trouble.stalled:
-        wire.cut()
+def _break_connection(proxy: SlackProxy, fault: NetworkFault) -> Iterator[None]:
+    proxy.fault = fault
+    if fault is NO_FAULT:
+        proxy.resolver_failure_file.touch()
+    if not fault.stalled:
+        proxy.cut_connections()
     try:
         yield
     finally:
-        wire.nameless.unlink(missing_ok=True)
-        wire.trouble = CALM
+        proxy.resolver_failure_file.unlink(missing_ok=True)
+        proxy.fault = NO_FAULT
 
 
-def _tries(trial: Trial) -> list[int]:
+def _count_failed_calls(run: ScenarioRun) -> list[int]:
     """Return how often each bot has failed to reach Slack so far."""
     return [
-        sum(line.get("event") == "slack not reached" for line in events(bot))
-        for bot in trial.stage.bots
+        sum(line.get("event") == "slack not reached" for line in parse_log(bot))
+        for bot in run.cluster.bots
     ]
 
 
-CAST: Final = Cast(bots=2, workers=2, wired=True)
-ROW: Final = Row("S4", "slack without a name, refused, reset in its handshake, stalled", cut_off)
+CLUSTER: Final = ClusterSpec(bot_count=2, worker_count=2, with_slack_proxy=True)
+SLACK_UNREACHABLE: Final = Scenario(
+    "S4", "slack without a name, refused, reset in its handshake, stalled", cut_off_slack
+)

@@ -14,41 +14,41 @@ from typing import Final, Self
 
 from redis import Redis
 
-from chaos.checker.growth import rise, settled, slope
-from chaos.cluster.cluster import OPEN_DOOR, Cast
-from chaos.cluster.redis_proxy import Trouble
-from chaos.run import Trial
-from chaos.scenario import Row
-from testing.polling import until
-from testing.process_tree import engine, resident
+from chaos.checker.growth import hourly_slope, median_rise, skip_warm_up
+from chaos.cluster.cluster import UNLIMITED_SETTINGS, ClusterSpec
+from chaos.cluster.redis_proxy import NetworkFault
+from chaos.run import ScenarioRun
+from chaos.scenario import Scenario
+from testing.polling import poll_until
+from testing.process_tree import find_engine, resident_mib
 
-MINUTE: Final = 60.0
-PACE: Final = 1.5
+SECONDS_PER_MINUTE: Final = 60.0
+MENTIONS_PER_SECOND: Final = 1.5
 """Mentions a second."""
-ROUND: Final = 10.0
+ROUND_SECONDS: Final = 10.0
 """Seconds of questions that are dealt at once."""
-LOOK: Final = 2.0
+SAMPLE_INTERVAL_SECONDS: Final = 2.0
 """Seconds between two looks at the processes."""
-TTL: Final = 60
+RESULT_TTL_SECONDS: Final = 60
 """Seconds that RQ keeps what is finished here, instead of an hour."""
-FOR_EVER: Final = -1
+NO_EXPIRY: Final = -1
 """What Redis says of a key that has no end."""
-EXPIRED: Final = 30.0
+EXPIRY_MARGIN_SECONDS: Final = 30.0
 """Seconds after which that is gone at the latest."""
-LONG: Final = 15.0
+MIN_GROWTH_MINUTES: Final = 15.0
 """Minutes from which on the growth of memory says anything."""
-MOST_GROWTH: Final = 0.1
+MAX_HOURLY_GROWTH: Final = 0.1
 """Share of its memory by which a process may grow in an hour."""
-MOST_FILES: Final = 3
-RULES: Final = (
+MAX_NEW_FILES: Final = 3
+FAULT_RULES: Final = (
     {"fault": "ratelimited", "method": "chat.*", "probability": 0.0025, "retry_after": 1},
     {"fault": "status", "method": "*", "probability": 0.0025},
     {"fault": "drop_after", "method": "chat.*", "probability": 0.0025},
     {"fault": "drop_before", "method": "*", "probability": 0.0025},
 )
 """One call in a hundred, in all."""
-WIRE: Final = Trouble(reset=0.0005, lose=0.0005)
-LASTING: Final = {
+CONNECTION_FAULT: Final = NetworkFault(reset_probability=0.0005, lost_reply_probability=0.0005)
+PERMANENT_KEYS: Final = {
     "starchat:workers": 2,
     "starchat:pending": 0,
     "rq:queues": 1,
@@ -60,91 +60,100 @@ LASTING: Final = {
 """Keys that may stay for ever, and how many members each may have when all is done."""
 
 
-def soaked(minutes: float) -> Row:
+def build_soak(minutes: float) -> Scenario:
     """Return the row that takes so many minutes."""
 
-    def act(trial: Trial) -> None:
-        assert trial.stage.proxy is not None
-        trial.stage.workspace.faults(
-            *RULES, deliveries={"duplicate": 0.01}, seed=trial.dice.randint(0, 999)
+    def run_soak(run: ScenarioRun) -> None:
+        assert run.cluster.redis_proxy is not None
+        run.cluster.workspace.set_faults(
+            *FAULT_RULES, deliveries={"duplicate": 0.01}, seed=run.rng.randint(0, 999)
         )
-        trial.stage.proxy.trouble = WIRE
-        over = time.monotonic() + minutes * MINUTE
-        with Looks(trial) as looks:
-            while time.monotonic() < over:
-                trial.ask(round(PACE * ROUND), over=ROUND)
-        trial.stage.calm()
-        trial.settle()
-        _judge(trial, looks, minutes)
-        _check_keys(trial)
+        run.cluster.redis_proxy.fault = CONNECTION_FAULT
+        ends_at = time.monotonic() + minutes * SECONDS_PER_MINUTE
+        with ProcessSampler(run) as samples:
+            while time.monotonic() < ends_at:
+                run.ask_questions(round(MENTIONS_PER_SECOND * ROUND_SECONDS), seconds=ROUND_SECONDS)
+        run.cluster.clear_faults()
+        run.wait_for_replies()
+        _check_growth(run, samples, minutes)
+        _check_permanent_keys(run)
 
-    return Row("L2", f"{minutes:g} minutes of questions, one call in a hundred goes wrong", act)
+    return Scenario(
+        "L2", f"{minutes:g} minutes of questions, one call in a hundred goes wrong", run_soak
+    )
 
 
-class Looks:
+class ProcessSampler:
     """Looks every few seconds at the memory and the open files of each process."""
 
-    def __init__(self, trial: Trial) -> None:
-        stage = trial.stage
-        self._watched = [(process.room, process.pid) for process in (*stage.bots, *stage.workers)]
-        self._watched += [("engine", engine(worker.pid)) for worker in stage.workers]
+    def __init__(self, run: ScenarioRun) -> None:
+        cluster = run.cluster
+        self._processes = [
+            (process.module, process.pid) for process in (*cluster.bots, *cluster.workers)
+        ]
+        self._processes += [("engine", find_engine(worker.pid)) for worker in cluster.workers]
         self.memory: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self.files: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="looks", daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample_processes, name="looks", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
-    def _look(self) -> None:
-        while not self._over.wait(LOOK):
+    def _sample_processes(self) -> None:
+        while not self._stopped.wait(SAMPLE_INTERVAL_SECONDS):
             now = time.monotonic()
-            for name, pid in self._watched:
-                self.memory[name].append((now, resident(pid)))
+            for name, pid in self._processes:
+                self.memory[name].append((now, resident_mib(pid)))
                 self.files[name].append((now, len(list(Path(f"/proc/{pid}/fd").iterdir()))))
 
 
-def _judge(trial: Trial, looks: Looks, minutes: float) -> None:
-    for name, series in looks.memory.items():
-        last, growth = series[-1][1], slope(settled(series))
-        files = rise(settled(looks.files[name]))
-        trial.notes.append(f"{name} {last:.0f} MiB, {growth:+.1f} MiB/h, {files:+.0f} files")
-        if minutes >= LONG and growth > MOST_GROWTH * last:
-            trial.broken.append(f"{name} grows by {growth:.1f} MiB in an hour")
-        if files > MOST_FILES:
-            trial.broken.append(f"{name} has {files:.0f} files more open than before")
+def _check_growth(run: ScenarioRun, samples: ProcessSampler, minutes: float) -> None:
+    for name, series in samples.memory.items():
+        last_amount, growth = series[-1][1], hourly_slope(skip_warm_up(series))
+        files = median_rise(skip_warm_up(samples.files[name]))
+        run.notes.append(f"{name} {last_amount:.0f} MiB, {growth:+.1f} MiB/h, {files:+.0f} files")
+        if minutes >= MIN_GROWTH_MINUTES and growth > MAX_HOURLY_GROWTH * last_amount:
+            run.failures.append(f"{name} grows by {growth:.1f} MiB in an hour")
+        if files > MAX_NEW_FILES:
+            run.failures.append(f"{name} has {files:.0f} files more open than before")
 
 
-def _check_keys(trial: Trial) -> None:
+def _check_permanent_keys(run: ScenarioRun) -> None:
     """Wait until what is finished has expired; whatever then has no end must be expected."""
-    with trial.stage.direct() as redis:
+    with run.cluster.connect_redis() as redis:
         with suppress(AssertionError):
-            until(lambda: not _gathered(redis), within=TTL + EXPIRED)
-        trial.broken += _gathered(redis)
-        kept = redis.dbsize()
-    trial.notes.append(f"{kept} keys left, all with an end but the {len(LASTING)} expected")
+            poll_until(
+                lambda: not _find_leftover_keys(redis),
+                timeout=RESULT_TTL_SECONDS + EXPIRY_MARGIN_SECONDS,
+            )
+        run.failures += _find_leftover_keys(redis)
+        key_count = redis.dbsize()
+    run.notes.append(
+        f"{key_count} keys left, all with an end but the {len(PERMANENT_KEYS)} expected"
+    )
 
 
-def _gathered(redis: Redis) -> list[str]:
+def _find_leftover_keys(redis: Redis) -> list[str]:
     """Return what stays for ever though nobody works any more."""
     found = []
     for key in redis.scan_iter("*", count=1000):
         name = key.decode()
-        if redis.ttl(key) == FOR_EVER:
-            most, members = LASTING.get(name), _members(redis, name)
-            if most is None or members > most:
+        if redis.ttl(key) == NO_EXPIRY:
+            maximum, members = PERMANENT_KEYS.get(name), _count_members(redis, name)
+            if maximum is None or members > maximum:
                 found.append(f"{name} has no end and {members} members")
         elif name.startswith("rq:job:"):
             found.append(f"{name} is still there")
     return found
 
 
-def _members(redis: Redis, name: str) -> int:
+def _count_members(redis: Redis, name: str) -> int:
     match redis.type(name):
         case b"zset":
             return int(redis.zcard(name))
@@ -157,4 +166,7 @@ def _members(redis: Redis, name: str) -> int:
     return 1
 
 
-CAST: Final = Cast(proxied=True, variables=(*OPEN_DOOR.items(), ("STARCHAT_RESULT_TTL", str(TTL))))
+CLUSTER: Final = ClusterSpec(
+    with_redis_proxy=True,
+    settings=(*UNLIMITED_SETTINGS.items(), ("STARCHAT_RESULT_TTL", str(RESULT_TTL_SECONDS))),
+)

@@ -9,204 +9,217 @@ from typing import Final
 from redis import Redis
 
 from chaos.checker.expectations import Bounds
-from chaos.cluster.cluster import LEASE
-from chaos.fault_loop import Havoc
-from chaos.load import LONG, Question
-from chaos.recovery import held, job_of
-from chaos.run import Doomed, Trial
-from chaos.scenario import Row
+from chaos.cluster.cluster import LEASE_SECONDS
+from chaos.fault_loop import FaultLoop
+from chaos.load import LONG_QUESTION, Question
+from chaos.recovery import find_held_jobs, question_job_id
+from chaos.run import DoomedProcess, ScenarioRun
+from chaos.scenario import Scenario
 from contract import keys
-from testing.process_tree import children, command
+from testing.process_tree import list_children, read_command
 from testing.processes import Process
 from worker.failpoints import Point
 
-RECOVERED: Final = LEASE + 5
+MAX_RECOVERY_SECONDS: Final = LEASE_SECONDS + 5
 """Seconds after which another worker must be at it."""
-HANGS: Final = 30.0
+HANG_SECONDS: Final = 30.0
 """Seconds without a step after which a worker takes its engine for hung."""
-PATIENCE: Final = 45.0
+ATTEMPT_TIMEOUT_SECONDS: Final = 45.0
 """Seconds in which a poison must have another try, or its end."""
-LOOKS: Final = 100
-LOOK: Final = 0.003
+MAX_POLLS: Final = 100
+POLL_SECONDS: Final = 0.003
 """Seconds between two looks: a short reply is generated in less than 0.1 s."""
-VICTIMS: Final = 5
+VICTIM_COUNT: Final = 5
 """Workers that die at each point, at scale 1."""
-MORE: Final = 10
+MAX_EXTRA_ROUNDS: Final = 10
 """How often some more questions are asked at most until all of them are dead."""
-PAUSE: Final = 2.0
+DEATH_WAIT_SECONDS: Final = 2.0
 """Seconds in which a worker may die before more is asked."""
-LOADED: Final = "model loaded"
-KILLS: Final = 2
+LOADED_EVENT: Final = "model loaded"
+MIN_KILLS: Final = 2
 """Deaths in the row in which they come by chance."""
-CAP: Final = 3
+MAX_GENERATION_ATTEMPTS: Final = 3
 """How often generation may begin for one question."""
 
 
-def at_point(name: str, what: str, point: Point, latest: int = 2) -> Row:
+def kill_at_failpoint(name: str, moment: str, point: Point, latest: int = 2) -> Scenario:
     """Return the row in which workers die at a point, one after the other, beside one alive."""
 
-    def act(trial: Trial) -> None:
-        nths = [trial.dice.randint(1, latest) for _ in range(max(1, int(VICTIMS * trial.scale)))]
-        victims = [trial.stage.worker(f"{point}:kill:{nth}") for nth in nths]
+    def kill_workers(run: ScenarioRun) -> None:
+        hit_numbers = [
+            run.rng.randint(1, latest) for _ in range(max(1, int(VICTIM_COUNT * run.scale)))
+        ]
+        victims = [
+            run.cluster.start_worker(f"{point}:kill:{hit_number}") for hit_number in hit_numbers
+        ]
         for victim in victims:
-            victim.wait_for("model loaded", within=120)
-        doomed = [Doomed(trial, victim) for victim in victims]
-        trial.ask(trial.many(40, 16))
-        for _ in range(MORE):
-            if all(one.dead(PAUSE) for one in doomed):
+            victim.wait_for_event("model loaded", timeout=120)
+        doomed = [DoomedProcess(run, victim) for victim in victims]
+        run.ask_questions(run.scale_count(40, 16))
+        for _ in range(MAX_EXTRA_ROUNDS):
+            if all(doomed_process.wait_for_death(DEATH_WAIT_SECONDS) for doomed_process in doomed):
                 break
-            trial.ask(trial.many(10, 4))
-        alive = [one for one in doomed if not one.died()]
+            run.ask_questions(run.scale_count(10, 4))
+        alive = [one for one in doomed if not one.wait_or_kill()]
         if alive:
-            trial.broken.append(f"{len(alive)} workers did not die at {point}")
-        trial.settle()
-        check_told(trial)
+            run.failures.append(f"{len(alive)} workers did not die at {point}")
+        run.wait_for_replies()
+        check_retry_notices(run)
 
-    return Row(name, f"worker killed {what}", act, recovery=RECOVERED)
+    return Scenario(
+        name, f"worker killed {moment}", kill_workers, max_recovery_seconds=MAX_RECOVERY_SECONDS
+    )
 
 
-def check_told(trial: Trial) -> None:
+def check_retry_notices(run: ScenarioRun) -> None:
     """Whoever's reply was begun anew must have read that we try again."""
-    with trial.stage.direct() as redis:
-        tried = {q: redis.hget(f"rq:job:{job_of(q)}", keys.ATTEMPTS) for q in trial.questions}
-    again = [question for question, count in tried.items() if int(count or 0) > 1]
-    silent = [question for question in again if not trial.following.retried(question)]
-    if silent:
-        trial.broken.append(f"{len(silent)} of {len(again)} begun anew without a word")
-    trial.notes.append(f"{len(again)} begun anew, and said so")
+    with run.cluster.connect_redis() as redis:
+        attempts = {
+            q: redis.hget(f"rq:job:{question_job_id(q)}", keys.ATTEMPTS) for q in run.questions
+        }
+    retried = [question for question, count in attempts.items() if int(count or 0) > 1]
+    unannounced = [question for question in retried if not run.watcher.saw_retry_notice(question)]
+    if unannounced:
+        run.failures.append(f"{len(unannounced)} of {len(retried)} begun anew without a word")
+    run.notes.append(f"{len(retried)} begun anew, and said so")
 
 
-def poison(trial: Trial) -> None:
+def kill_on_every_attempt(run: ScenarioRun) -> None:
     """Kill whichever worker generates the reply to a poison, as often as one tries."""
     healthy: list[Question] = []
     poisons: list[Question] = []
-    for _ in range(trial.many(1)):
-        healthy += trial.ask(trial.many(10, 4))
-        poisons.append(trial.say(LONG))
-        for worker in writers(trial, poisons[-1]):
-            trial.kill_worker(worker)
-            healthy += trial.ask(trial.many(10, 4))
-    trial.settle()
-    ended = [trial.following.shown(question, "error") for question in poisons]
+    for _ in range(run.scale_count(1)):
+        healthy += run.ask_questions(run.scale_count(10, 4))
+        poisons.append(run.ask_one(LONG_QUESTION))
+        for worker in iterate_writers(run, poisons[-1]):
+            run.kill_worker(worker)
+            healthy += run.ask_questions(run.scale_count(10, 4))
+    run.wait_for_replies()
+    ended = [run.watcher.wait_for_state(question, "error") for question in poisons]
     if not all(ended):
-        trial.broken.append(f"{ended.count(False)} poisons without an error")
-    punished = [question for question in healthy if trial.following.shown(question, "error")]
+        run.failures.append(f"{ended.count(False)} poisons without an error")
+    punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
     if punished:
-        trial.broken.append(f"{len(punished)} healthy questions ended as errors")
-    if trial.faults["worker killed"] > CAP * len(poisons):
-        trial.broken.append("a poison was tried too often")
-    trial.notes.append(f"{len(poisons)} poisons")
+        run.failures.append(f"{len(punished)} healthy questions ended as errors")
+    if run.faults["worker killed"] > MAX_GENERATION_ATTEMPTS * len(poisons):
+        run.failures.append("a poison was tried too often")
+    run.notes.append(f"{len(poisons)} poisons")
 
 
-def writers(trial: Trial, question: Question) -> Iterator[Process]:
+def iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
     """Yield whichever worker begins to generate, again and again until the question has its end."""
-    tried = 0
-    while (writer := _begins(trial, question, tried)) is not None:
-        tried += 1
+    attempts = 0
+    while (writer := _wait_for_attempt(run, question, attempts)) is not None:
+        attempts += 1
         yield writer
 
 
-def _begins(trial: Trial, question: Question, tried: int) -> Process | None:
+def _wait_for_attempt(run: ScenarioRun, question: Question, attempts: int) -> Process | None:
     """Wait for the worker that begins once more; `None` where the question has its end."""
-    deadline = time.monotonic() + PATIENCE
-    with trial.stage.direct() as redis:
-        while time.monotonic() < deadline and trial.following.open([question]):
-            if _tries_again(redis, question, tried) and (writer := _writer(trial, question)):
+    deadline = time.monotonic() + ATTEMPT_TIMEOUT_SECONDS
+    with run.cluster.connect_redis() as redis:
+        while time.monotonic() < deadline and run.watcher.find_open([question]):
+            if _has_new_attempt(redis, question, attempts) and (
+                writer := _find_writer(run, question)
+            ):
                 return writer
     return None
 
 
-def _tries_again(redis: Redis, question: Question, tried: int) -> bool:
+def _has_new_attempt(redis: Redis, question: Question, attempts: int) -> bool:
     """Look for a while whether generation has begun more often than it was `tried`."""
-    key = f"rq:job:{job_of(question)}"
-    for _ in range(LOOKS):
-        if int(redis.hget(key, keys.ATTEMPTS) or 0) > tried:
+    key = f"rq:job:{question_job_id(question)}"
+    for _ in range(MAX_POLLS):
+        if int(redis.hget(key, keys.ATTEMPTS) or 0) > attempts:
             return True
-        time.sleep(LOOK)
+        time.sleep(POLL_SECONDS)
     return False
 
 
-def _writer(trial: Trial, question: Question) -> Process | None:
-    job = job_of(question)
-    return next((worker for worker in trial.stage.workers if job in held(worker)), None)
+def _find_writer(run: ScenarioRun, question: Question) -> Process | None:
+    job = question_job_id(question)
+    return next((worker for worker in run.cluster.workers if job in find_held_jobs(worker)), None)
 
 
-def engine(trial: Trial) -> None:
+def kill_and_hang_engines(run: ScenarioRun) -> None:
     """Kill the engines under their workers, and let one hang until its worker notices."""
-    for worker in list(trial.stage.workers):
-        trial.ask(trial.many(16, 6))
-        os.kill(engine_of(worker), signal.SIGKILL)
-        trial.faults["engine killed"] += 1
-        worker.wait_for("engine_ended")
-    trial.settle()
-    worker = trial.stage.workers[0]
-    hung = engine_of(worker)
+    for worker in list(run.cluster.workers):
+        run.ask_questions(run.scale_count(16, 6))
+        os.kill(engine_pid(worker), signal.SIGKILL)
+        run.faults["engine killed"] += 1
+        worker.wait_for_event("engine_ended")
+    run.wait_for_replies()
+    worker = run.cluster.workers[0]
+    hung = engine_pid(worker)
     os.kill(hung, signal.SIGSTOP)
-    began = time.monotonic()
-    trial.faults["engine hung"] += 1
-    trial.ask(trial.many(24, 10), over=2)
-    worker.wait_for("engine_hangs", within=HANGS + 20)
-    trial.notes.append(f"hung engine killed after {time.monotonic() - began:.1f} s")
+    started_at = time.monotonic()
+    run.faults["engine hung"] += 1
+    run.ask_questions(run.scale_count(24, 10), seconds=2)
+    worker.wait_for_event("engine_hangs", timeout=HANG_SECONDS + 20)
+    run.notes.append(f"hung engine killed after {time.monotonic() - started_at:.1f} s")
 
 
-def engine_of(worker: Process) -> int:
+def engine_pid(worker: Process) -> int:
     """Return the process id of a worker's engine."""
-    return next(pid for pid in children(worker.pid) if "worker.engine" in command(pid))
+    return next(pid for pid in list_children(worker.pid) if "worker.engine" in read_command(pid))
 
 
-def sleepers(trial: Trial) -> None:
+def pause_workers(run: ScenarioRun) -> None:
     """Let one worker after the other sleep for two and a half leases, and wake up again."""
-    for _ in range(trial.many(3)):
-        victim = trial.dice.choice(trial.stage.workers)
-        trial.ask(trial.many(20, 8))
+    for _ in range(run.scale_count(3)):
+        victim = run.rng.choice(run.cluster.workers)
+        run.ask_questions(run.scale_count(20, 8))
         os.killpg(victim.pid, signal.SIGSTOP)
-        trial.faults["SIGSTOP"] += 1
-        trial.ask(trial.many(15, 5), over=2.5 * LEASE)
+        run.faults["SIGSTOP"] += 1
+        run.ask_questions(run.scale_count(15, 5), seconds=2.5 * LEASE_SECONDS)
         os.killpg(victim.pid, signal.SIGCONT)
-        trial.settle()
-    lost = sum("job lost to another worker" in worker.log for worker in trial.stage.processes)
-    trial.notes.append(f"{lost} sleepers found their jobs taken over")
+        run.wait_for_replies()
+    lost = sum("job lost to another worker" in worker.log_text for worker in run.cluster.processes)
+    run.notes.append(f"{lost} sleepers found their jobs taken over")
 
 
-def random_kills(trial: Trial) -> None:
+def kill_workers_randomly(run: ScenarioRun) -> None:
     """Kill a worker every few seconds, whatever it does, as long as another one could go on."""
-    stage = trial.stage
+    cluster = run.cluster
 
-    def kill() -> None:
+    def kill_ready_worker() -> None:
         # Whoever takes a dead one's jobs over must have its model: a start costs what a machine
         # has to do beside it, and is no time of the protocol's.
-        ready = [worker for worker in stage.workers if LOADED in worker.log]
+        ready = [worker for worker in cluster.workers if LOADED_EVENT in worker.log_text]
         if len(ready) > 1:
-            trial.kill_worker(trial.dice.choice(ready))
+            run.kill_worker(run.rng.choice(ready))
 
-    with Havoc(trial.dice, 4.0, kill):
-        trial.ask(trial.many(150), over=max(20 * trial.scale, 12))
-        for _ in range(MORE):
-            if trial.faults["worker killed"] < KILLS:
-                trial.ask(trial.many(10, 4), over=2.0)
-    trial.stage.revive()
-    trial.settle()
-    check_told(trial)
+    with FaultLoop(run.rng, 4.0, kill_ready_worker):
+        run.ask_questions(run.scale_count(150), seconds=max(20 * run.scale, 12))
+        for _ in range(MAX_EXTRA_ROUNDS):
+            if run.faults["worker killed"] < MIN_KILLS:
+                run.ask_questions(run.scale_count(10, 4), seconds=2.0)
+    run.cluster.restore_processes()
+    run.wait_for_replies()
+    check_retry_notices(run)
 
 
-AT_POINTS: Final = (
-    at_point("W1", "right after dequeue", Point.DEQUEUED),
-    at_point("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
-    at_point("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
-    at_point("W4", "while generating", Point.GENERATING, 9),
-    at_point("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
-    at_point("W6", "after the final, before its record", Point.AFTER_FINAL),
+FAILPOINT_SCENARIOS: Final = (
+    kill_at_failpoint("W1", "right after dequeue", Point.DEQUEUED),
+    kill_at_failpoint("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
+    kill_at_failpoint("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
+    kill_at_failpoint("W4", "while generating", Point.GENERATING, 9),
+    kill_at_failpoint("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
+    kill_at_failpoint("W6", "after the final, before its record", Point.AFTER_FINAL),
 )
-ROWS: Final = (
-    Row("W7", "poison: its worker dies each time it is answered", poison),
-    Row("W11", "engine killed under its worker, and hung", engine),
-    Row(
+WORKER_FAILURES: Final = (
+    Scenario("W7", "poison: its worker dies each time it is answered", kill_on_every_attempt),
+    Scenario("W11", "engine killed under its worker, and hung", kill_and_hang_engines),
+    Scenario(
         "W13",
         "worker asleep for 2.5 leases, then awake again",
-        sleepers,
-        Bounds(end=90.0, late_edits=1),
+        pause_workers,
+        Bounds(max_end_seconds=90.0, max_late_edits=1),
     ),
 )
-KILLED: Final = Row(
-    "W*", "worker killed every 4 s, whatever it does", random_kills, recovery=RECOVERED
+RANDOM_KILLS: Final = Scenario(
+    "W*",
+    "worker killed every 4 s, whatever it does",
+    kill_workers_randomly,
+    max_recovery_seconds=MAX_RECOVERY_SECONDS,
 )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from testing.hostile_prompts import disguises
-from testing.tokenizers import CODE, ROLES
+from testing.hostile_prompts import disguise_token
+from testing.tokenizers import CODE_TOKENS, ROLE_TOKENS
 from tests.adversarial.case import (
     Case,
     CaseOutcome,
@@ -40,8 +40,8 @@ def generate_cases() -> Iterator[Case]:
     from another one on, so that each disguise is worn by several tokens.
     """
     texts: dict[str, str] = {}
-    for index, token in enumerate((*ROLES, *CODE)):
-        forms = disguises(token)
+    for index, token in enumerate((*ROLE_TOKENS, *CODE_TOKENS)):
+        forms = disguise_token(token)
         chosen = [(index + step) % len(forms) for step in (0, 3, 5, 8)]
         texts |= {f"{token}-{number}": mention_bot(forms[number]) for number in chosen}
         texts[f"{token}-typed"] = mention_bot(

@@ -14,7 +14,7 @@ from fakeslack.errors import SlackError
 from fakeslack.state.changes import Change, Happening
 from fakeslack.state.mrkdwn import pings, unfurls
 from fakeslack.ui.visibility import Reader
-from testing.in_memory_workspace import ADA, GENERAL, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, STARCHAT, InMemoryWorkspace
 from tests.adversarial.case import Json
 from worker import render
 from worker.render import Part, Snippet
@@ -30,7 +30,7 @@ class InProcessChannel:
     """A channel of a workspace in this process; `faults` are pings, unfurls and texts too long."""
 
     def __init__(self) -> None:
-        self.workspace = Town()
+        self.workspace = InMemoryWorkspace()
         self.violations: dict[str, list[str]] = {}
         self._events = Events(self.workspace.workspace, random.Random(0))  # noqa: S311 - a test's dice
         self._poster = Posting(_InProcessClient(self.workspace))
@@ -39,7 +39,7 @@ class InProcessChannel:
 
     def post_as_user(self, text: str) -> tuple[str, list[Json]]:
         """Post as a person; returns the `ts` and the bodies that Slack delivers of it."""
-        message = self.workspace.say(text, team="T0FAKE0001")
+        message = self.workspace.post_message(text, team="T0FAKE0001")
         change = Change(Happening.MESSAGE, GENERAL, message)
         return message.ts, [
             round_trip_json(self._events.callback(e)) for e in self._events.of(change)
@@ -107,14 +107,16 @@ def _build_thread(root: str) -> Thread:
 class _InProcessSlack(Slack):
     """The worker's way to Slack, which ends in this process."""
 
-    def __init__(self, workspace: Town) -> None:
+    def __init__(self, workspace: InMemoryWorkspace) -> None:
         self._workspace = workspace
 
     async def call(
         self, method: Method, team: str, arguments: dict[str, Any], until: float
     ) -> dict[str, Any]:
         try:
-            return round_trip_json(self._workspace.call(method.name, **round_trip_json(arguments)))
+            return round_trip_json(
+                self._workspace.call_method(method.name, **round_trip_json(arguments))
+            )
         except SlackError as refusal:
             raise RefusedError(refusal.error, *refusal.messages) from None
 
@@ -125,13 +127,13 @@ class _InProcessSlack(Slack):
 class _InProcessClient(WebClient):
     """The bot's way to Slack, which ends in this process."""
 
-    def __init__(self, workspace: Town) -> None:
+    def __init__(self, workspace: InMemoryWorkspace) -> None:
         super().__init__()
         self._workspace = workspace
 
     def api_call(self, api_method: str, **more: Any) -> SlackResponse:
         arguments = {n: v for n, v in (more.get("json") or more["params"]).items() if v is not None}
-        answer = self._workspace.call(api_method, **round_trip_json(arguments))
+        answer = self._workspace.call_method(api_method, **round_trip_json(arguments))
         return SlackResponse(
             client=self,
             http_verb="POST",

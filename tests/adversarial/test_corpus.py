@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from testing.loaded_checkpoint import Checkpoint
-from testing.tokenizers import starchat_tokenizer_dir
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.tokenizers import write_starchat_tokenizer
 from tests.adversarial import build_all_cases
 from tests.adversarial.case import MENTION, Case, EntryPoint
 from tests.adversarial.envelopes import CANARY_WORD
@@ -44,9 +44,11 @@ pytestmark = pytest.mark.repeats
 
 
 @pytest.fixture(scope="module")
-def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     """StarChat's real tokenizer where it is here, else the small one."""
-    return Checkpoint.load(starchat_tokenizer_dir(tmp_path_factory.mktemp("starchat")))
+    return LoadedCheckpoint.load_directory(
+        write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+    )
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_corpus_is_complete_and_deterministic() -> None:
 
 @pytest.mark.parametrize("category", [name for name in MIN_CASES if name != "entry"])
 async def test_adversarial_input_has_expected_outcome(
-    starchat_checkpoint: Checkpoint, category: str, read_logs: Callable[[], str]
+    starchat_checkpoint: LoadedCheckpoint, category: str, read_logs: Callable[[], str]
 ) -> None:
     """No exception, no ping, no unfurl, no forged turn, no text in a log, and the right end."""
     product = InProcessProduct(starchat_checkpoint)

@@ -10,8 +10,8 @@ import redis
 from structlog.testing import capture_logs
 
 from bot.store.job_queue import Limits, Outbox
-from testing.jobs import question
-from testing.polling import until
+from testing.jobs import make_job
+from testing.polling import poll_until
 from testing.redis_server import RedisServer
 from tests.adversarial.entries import generate_cases
 from tests.adversarial.envelopes import CANARY_WORD
@@ -40,7 +40,7 @@ def test_adversarial_queue_entry_has_expected_outcome(
     queue.push_entries(cases)
     with capture_logs() as events:
         outcomes = [queue.process_next() for _ in cases]
-    Outbox(client, Limits()).accept(question(1))
+    Outbox(client, Limits()).accept(make_job(1))
 
     wrong_outcomes = [
         f"{case.id}: {end}, not {case.outcome}; {faults}"
@@ -52,7 +52,9 @@ def test_adversarial_queue_entry_has_expected_outcome(
     assert CANARY_WORD not in json.dumps(events, default=str) + caplog.text
     assert worker.begin(str(worker.dequeue())) is not None
     reaper = Claims(client, 0.02, "w2")
-    until(lambda: reaper.reap() == [] and not list_unreleased(client), what="the last id to go")
+    poll_until(
+        lambda: reaper.reap() == [] and not list_unreleased(client), description="the last id to go"
+    )
 
 
 def list_unreleased(client: redis.Redis) -> list[object]:

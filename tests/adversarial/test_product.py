@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple, cast
 import pytest
 
 from contract.job import QUEUE
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import MUTEX
-from testing.polling import until
+from testing.polling import poll_until
 from testing.product import Product
-from testing.worker_harness import END, payload
+from testing.worker_harness import END_STATES, reply_metadata
 from testing.workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Json
 from tests.adversarial import build_all_cases
 from tests.adversarial.case import MENTION, Case, CaseOutcome, EntryPoint, QueueEntry, ThreadInput
@@ -57,7 +57,7 @@ class AskedCase(NamedTuple):
 def product() -> Iterator[Product]:
     """The whole product, with a model that knows a few answers, and everything logged."""
     with Product(
-        str(taught_checkpoint()),
+        str(memorizing_checkpoint()),
         STARCHAT_LOG_LEVEL="DEBUG",
         STARCHAT_SLOTS="8",
         STARCHAT_MAX_PENDING_PER_USER="100",
@@ -92,7 +92,7 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
         push_entry(product, case)
     members = [*USERS, STARCHAT]
     channels = [
-        product.workspace.control("create", name=f"room{n}", members=members)["channel"]
+        product.workspace.send_control("create", name=f"room{n}", members=members)["channel"]
         for n in range(NUM_CHANNELS)
     ]
     asked = [
@@ -106,25 +106,25 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
     ]
     for case in select_cases("envelope", EVENT_CASES):
         assert isinstance(case.content, dict)
-        product.workspace.control("event", event=case.content["event"])
+        product.workspace.send_control("event", event=case.content["event"])
     for found in asked:
-        product.workspace.redeliver(found.ts)
+        product.workspace.redeliver_events(found.ts)
     visible = [found for found in asked if found.case.outcome is not CaseOutcome.IGNORE]
     product.workspace.wait_until(
         lambda: all(is_finished(product, found) for found in visible) or None
     )
-    product.reply(f"@StarChat {MUTEX}", GENERAL)
+    product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
     report = "\n".join(filter(None, (describe_failure(product, found) for found in asked)))
     assert not report, report
     assert len(asked) + len(EVENT_CASES) + len(ENTRY_CASES) >= 40
-    with product.redis.client() as redis:
-        quarantined = until(
-            lambda: redis.zcard(ASIDE) == len(entries) or None, what="all set aside"
+    with product.redis.connect_as() as redis:
+        quarantined = poll_until(
+            lambda: redis.zcard(ASIDE) == len(entries) or None, description="all set aside"
         )
     assert quarantined
-    assert [found.case.id for found in asked if is_logged(found.case, product.logs)] == []
-    assert "Traceback" not in product.logs
+    assert [found.case.id for found in asked if is_logged(found.case, product.all_logs)] == []
+    assert "Traceback" not in product.all_logs
     assert '"level": "error"' not in drop_expected_errors(product)
 
 
@@ -132,14 +132,14 @@ def push_entry(product: Product, case: Case) -> None:
     """Put an entry on the queue, past the bot."""
     entry = case.content
     assert isinstance(entry, QueueEntry)
-    with product.redis.client() as redis:
+    with product.redis.connect_as() as redis:
         redis.hset(f"rq:job:{entry.job_id!s}", mapping=cast("Any", dict(entry.fields)))
         redis.rpush(f"rq:queue:{QUEUE}", entry.job_id)
 
 
 def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCase:
     """Say in a channel what a case holds."""
-    post = product.workspace.raw_post
+    post = product.workspace.post_raw
     if isinstance(case.content, ThreadInput):
         first, *others = (str(message["text"]) for message in case.content.messages)
         root = post(channel, first, user=user)
@@ -153,13 +153,13 @@ def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCas
 
 def list_replies(product: Product, found: AskedCase) -> list[Json]:
     """Return what the bot has said to a case."""
-    return product.workspace.replies(found.channel, found.thread)
+    return product.workspace.bot_replies(found.channel, found.thread)
 
 
 def is_finished(product: Product, found: AskedCase) -> bool:
     """Say whether what stands there for a case changes no more."""
     shown = list_replies(product, found)
-    return bool(shown) and all(payload(m).get("state", "final") in END for m in shown)
+    return bool(shown) and all(reply_metadata(m).get("state", "final") in END_STATES for m in shown)
 
 
 def describe_failure(product: Product, found: AskedCase) -> str:
@@ -168,7 +168,7 @@ def describe_failure(product: Product, found: AskedCase) -> str:
     outcome = CaseOutcome.IGNORE
     if shown:
         # A model of a few thousand weights may answer with nothing: that is an answer too.
-        final = any(payload(m).get("state") == "final" for m in shown)
+        final = any(reply_metadata(m).get("state") == "final" for m in shown)
         outcome = CaseOutcome.ANSWER if final else CaseOutcome.REFUSE
     effects = [effect for m in shown for effect in (*m.get("pings", ()), *m.get("unfurls", ()))]
     if outcome is found.case.outcome and len(shown) <= 1 and not effects:
@@ -186,5 +186,5 @@ def is_logged(case: Case, logs: str) -> bool:
 
 def drop_expected_errors(product: Product) -> str:
     """Return what went wrong by the logs, but for the entries that had to be set aside."""
-    lines = product.logs.splitlines()
+    lines = product.all_logs.splitlines()
     return "\n".join(line for line in lines if "set aside" not in line)

@@ -12,11 +12,11 @@ from bot.messages.admission import Mode, Policy, Verdict
 from bot.messages.events import Posted, read
 from bot.messages.message import Message
 from contract.job import MAX_BYTES, Job
-from testing.loaded_checkpoint import Checkpoint
-from testing.slack_events import ADA, LIN, ME, body
-from testing.slack_parser import complaints, elements
-from testing.slack_parser import texts as shown_texts
-from testing.worker_harness import payload, words
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.slack_events import ADA, BOT_IDENTITY, LIN, make_body
+from testing.slack_parser import find_elements, find_problems
+from testing.slack_parser import iterate_texts as shown_texts
+from testing.worker_harness import reply_metadata, reply_text
 from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, ThreadInput
 from tests.adversarial.room import InProcessChannel, round_trip_json
 from worker import render
@@ -54,7 +54,7 @@ class CaseResult:
 class InProcessProduct:
     """The product without its wires and without Redis; the model says whatever it is told to."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: LoadedCheckpoint) -> None:
         self._checkpoint = checkpoint
         self._channel = InProcessChannel()
         self._control_token_ids = {control.id for control in checkpoint.tokenizer.controls.values()}
@@ -68,7 +68,7 @@ class InProcessProduct:
                 self._parse_question(bodies[0]), root, str(case.content)
             )
         else:
-            posts = [read(found, ME) for found in bodies]
+            posts = [read(found, BOT_IDENTITY) for found in bodies]
             verdicts = [_decide_verdict(post) for post in posts]
             if len(set(verdicts)) != 1:
                 violations.append(f"twins end as {verdicts}")
@@ -87,9 +87,9 @@ class InProcessProduct:
             return root, bodies, []
         root, _ = self._channel.post_as_user("hi")
         if isinstance(content, ThreadInput):
-            found = (Message.read(round_trip_json(raw), ME) for raw in content.messages)
+            found = (Message.read(round_trip_json(raw), BOT_IDENTITY) for raw in content.messages)
             messages = [Message.model_validate_json(m.model_dump_json()) for m in found if m]
-            return root, [round_trip_json(body(content.question))], messages
+            return root, [round_trip_json(make_body(content.question))], messages
         assert isinstance(content, dict)
         return root, [round_trip_json(content)], []
 
@@ -115,7 +115,7 @@ class InProcessProduct:
         try:
             prompt = build(
                 job.turns,
-                dialogue=self._checkpoint.dialogue,
+                dialogue=self._checkpoint.encoder,
                 system="",
                 positions=MAX_MODEL_TOKENS,
                 max_new_tokens=MAX_NEW_TOKENS,
@@ -138,14 +138,14 @@ class InProcessProduct:
             violations.append("control tokens outside the scaffold")
         if len(prompt.ids) + prompt.max_new_tokens > MAX_MODEL_TOKENS:
             violations.append("a prompt beyond the window")
-        *_, question_text, _, _, _ = self._checkpoint.apart(prompt.ids)
+        *_, question_text, _, _, _ = self._checkpoint.split_controls(prompt.ids)
         if not str(question_text).endswith(tokenizer.written(job.question.text)):
             violations.append("another question than was asked")
         return violations
 
     async def _generate_reply(self, job: Job, root: str, text: str, dropped: int = 0) -> list[str]:
         """Let the model say `text`, show it, and say what is wrong with what is shown."""
-        stream = TextStream(self._checkpoint.tokenizer, self._checkpoint.dialogue.stop_texts)
+        stream = TextStream(self._checkpoint.tokenizer, self._checkpoint.encoder.stop_texts)
         ids = self._checkpoint.tokenizer.encode(text)
         first_half = stream.feed(ids[: len(ids) // 2])
         rest = (
@@ -160,20 +160,22 @@ class InProcessProduct:
         return [fault for part in [*partial_replies, *parts] for fault in _check_part(part, job)]
 
     def _parse_question(self, delivered: Json) -> Job:
-        post = read(delivered, ME)
+        post = read(delivered, BOT_IDENTITY)
         assert isinstance(post, Posted)
         return _build_job(post, ())
 
     def _classify_outcome(self, root: str, violations: list[str]) -> CaseOutcome:
         shown = self._channel.list_bot_messages(root)
-        first_parts = [m for m in shown if payload(m).get("part", 1) == 1 and "files" not in m]
+        first_parts = [
+            m for m in shown if reply_metadata(m).get("part", 1) == 1 and "files" not in m
+        ]
         if len(first_parts) > 1:
             violations.append(f"{len(first_parts)} replies")
-        if any(payload(m).get("state", "final") != "final" for m in shown):
+        if any(reply_metadata(m).get("state", "final") != "final" for m in shown):
             violations.append("a reply that never ends")
         if not shown:
             return CaseOutcome.IGNORE
-        has_words = words(shown).strip() or any("files" in message for message in shown)
+        has_words = reply_text(shown).strip() or any("files" in message for message in shown)
         return CaseOutcome.ANSWER if has_words else CaseOutcome.REFUSE
 
 
@@ -181,7 +183,7 @@ def _decide_verdict(event: object) -> Verdict:
     if not isinstance(event, Posted):
         return Verdict.IGNORE
     mode = Mode.MUTE if event.in_thread else None
-    return admission.decide(event, ME, policy=Policy(), mode=mode, people=None)
+    return admission.decide(event, BOT_IDENTITY, policy=Policy(), mode=mode, people=None)
 
 
 def _build_job(post: Posted, earlier: Iterable[Message]) -> Job:
@@ -189,9 +191,9 @@ def _build_job(post: Posted, earlier: Iterable[Message]) -> Job:
     found = {m.ts: m for m in earlier}
     if post.message is not None:
         found = {post.ts: post.message} | found
-    wanted = conversation.strangers(found.values(), until=post.ts, me=ME)
+    wanted = conversation.strangers(found.values(), until=post.ts, me=BOT_IDENTITY)
     names = {user: USER_NAMES.get(user, user) for user in wanted}
-    turns = conversation.build(found.values(), until=post.ts, me=ME, names=names)
+    turns = conversation.build(found.values(), until=post.ts, me=BOT_IDENTITY, names=names)
     return Job(
         thread=post.thread,
         ts=post.ts,
@@ -204,11 +206,11 @@ def _build_job(post: Posted, earlier: Iterable[Message]) -> Job:
 def _check_part(part: Part, job: Job) -> list[str]:
     if isinstance(part, Snippet):
         return _check_text(part.content, INVISIBLE_CHARACTERS - BIDI_CONTROLS)
-    code = "".join(shown_texts(elements([part], "rich_text_preformatted")))
-    addresses = [link["url"] for link in elements([part], "link")]
+    code = "".join(shown_texts(find_elements([part], "rich_text_preformatted")))
+    addresses = [link["url"] for link in find_elements([part], "link")]
     invented = [url for url in addresses if not any(url in text for text in known(job))]
     return [
-        *complaints(part),
+        *find_problems(part),
         *(f"a link to {url}" for url in invented),
         *_check_text(code, INVISIBLE_CHARACTERS),
         *_check_text("".join(shown_texts(part.blocks)), BIDI_CONTROLS),

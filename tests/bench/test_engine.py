@@ -24,7 +24,7 @@ from bench.engine.load_generator import run_requests, run_thread
 from bench.engine.plot import COLOURS
 from bench.engine.runner import ENGINES
 from bench.engine.workload import draw_burst, draw_poisson_stream, draw_thread_messages
-from testing.traced_cuda_graphs import Recorder
+from testing.traced_cuda_graphs import FakeGraphCapture
 from worker.engine.cuda_graphs.capture import recorder
 
 REPOSITORY = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ def test_starchat_benchmark_reports_throughput_and_limit() -> None:
         "n_head": 4,
         "n_positions": 1024,
     }
-    fake_capture = Recorder()
+    fake_capture = FakeGraphCapture()
     cpu, workloads = torch.device("cpu"), [(1, 20), (3, 300)]
     config = starchat.BenchmarkConfig(
         small,
@@ -127,14 +127,14 @@ def test_starchat_benchmark_reports_throughput_and_limit() -> None:
         4,
         4,
         1e9,
-        fake_capture.begin,
+        fake_capture.start_set,
         ("eager", "cuda_graphs"),
     )
     lines = starchat.format_throughput(config).splitlines()
 
     assert [line.split(" | ")[:2] for line in lines[2:]] == [["| 1", "20"], ["| 3", "300"]]
     assert all(line.count("%") == 2 for line in lines[2:])
-    assert fake_capture.repeated > 2 * 12
+    assert fake_capture.replayed > 2 * 12
 
 
 @pytest.mark.gpu

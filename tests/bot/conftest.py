@@ -51,6 +51,6 @@ def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
     """Run the bot in Socket Mode, connected."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as process:
         for _ in range(CONNECTIONS):
-            process.wait_for("connected")
-        workspace.wait_connected()
+            process.wait_for_event("connected")
+        workspace.wait_until_connected()
         yield process

@@ -7,9 +7,9 @@ import pytest
 from redis import Redis
 
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, job, pending, turns
+from testing.queue_inspector import TEAM, find_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, Workspace
 
@@ -21,15 +21,17 @@ pytestmark = pytest.mark.usefixtures("bot")
 @pytest.fixture(autouse=True)
 def hurry(workspace: Workspace) -> Iterator[None]:
     """Let Slack wait half a second for us and repeat within one or two, and leave no fault."""
-    workspace.clock(speed=100, ack_seconds=0.8)
+    workspace.set_clock(speed=100, ack_seconds=0.8)
     yield
-    workspace.faults()
-    workspace.clock(speed=1, ack_seconds=3)
+    workspace.set_faults()
+    workspace.set_clock(speed=1, ack_seconds=3)
 
 
 def attempts(workspace: Workspace, ts: str) -> list[tuple[int, bool]]:
     """Return which delivery of a message was acknowledged."""
-    return sorted((e["attempt"], e["acked_at"] is not None) for e in workspace.envelopes(ts))
+    return sorted(
+        (e["attempt"], e["acked_at"] is not None) for e in workspace.delivery_attempts(ts)
+    )
 
 
 def arrived(workspace: Workspace, ts: str) -> bool:
@@ -44,34 +46,34 @@ def taken_in(redis: Redis, *asked: str) -> list[str]:
     An early delivery of another test's message may come to its end after that test.
     """
     jobs = {job_id(TEAM, GENERAL, ts): ts for ts in asked}
-    return [jobs[job] for job in pending(redis) if job in jobs]
+    return [jobs[job] for job in pending_job_ids(redis) if job in jobs]
 
 
 def test_a_mention_without_redis_is_not_acknowledged_and_comes_again(
     workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
 ) -> None:
     """While Redis is away nothing is promised; when it is back Slack has the question still."""
-    server.kill()
-    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-    bot.wait_for("not acknowledged")
+    server.kill_server()
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+    bot.wait_for_event("not acknowledged")
     assert not any(acknowledged for _, acknowledged in attempts(workspace, ts))
-    server.restart()
-    until(lambda: arrived(workspace, ts), what="a later delivery")
+    server.restart_server()
+    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
 
     assert max(attempt for attempt, _ in attempts(workspace, ts)) > 0
     assert taken_in(redis, ts) == [ts]
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_a_redis_that_was_restarted_is_used_at_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Connections that died with the old server cost no delivery."""
-    first = workspace.post(ADA, GENERAL, "@StarChat one")
-    until(lambda: arrived(workspace, first))
-    server.restart()
-    second = workspace.post(ADA, GENERAL, "@StarChat two")
-    until(lambda: arrived(workspace, second))
+    first = workspace.post_message(ADA, GENERAL, "@StarChat one")
+    poll_until(lambda: arrived(workspace, first))
+    server.restart_server()
+    second = workspace.post_message(ADA, GENERAL, "@StarChat two")
+    poll_until(lambda: arrived(workspace, second))
 
     assert attempts(workspace, second) == [(0, True), (0, True)]
     assert taken_in(redis, first, second) == [first, second]
@@ -81,13 +83,13 @@ def test_a_thread_that_slack_will_not_show_now_is_read_later(
     workspace: Workspace, redis: Redis
 ) -> None:
     """When Slack limits our reading, the mention comes again and has the whole thread then."""
-    root = workspace.post(LIN, GENERAL, "it fails")
+    root = workspace.post_message(LIN, GENERAL, "it fails")
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
-    workspace.faults({"method": "conversations.replies", **fault})
-    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
-    until(lambda: arrived(workspace, ts), what="a later delivery")
+    workspace.set_faults({"method": "conversations.replies", **fault})
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
+    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
 
-    assert turns(redis, GENERAL, ts) == [("Lin", "it fails"), ("Ada", "why?")]
+    assert job_turns(redis, GENERAL, ts) == [("Lin", "it fails"), ("Ada", "why?")]
     assert taken_in(redis, ts) == [ts]
 
 
@@ -95,41 +97,43 @@ def test_the_last_delivery_goes_on_with_the_question_alone(
     workspace: Workspace, redis: Redis
 ) -> None:
     """A thread that cannot be read at all is better answered without than never."""
-    root = workspace.post(LIN, GENERAL, "it fails")
-    workspace.faults({"method": "conversations.replies", "fault": "status", "status": 503})
-    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
-    until(lambda: arrived(workspace, ts), what="the last delivery")
+    root = workspace.post_message(LIN, GENERAL, "it fails")
+    workspace.set_faults({"method": "conversations.replies", "fault": "status", "status": 503})
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
+    poll_until(lambda: arrived(workspace, ts), description="the last delivery")
 
     assert max(attempts(workspace, ts)) == (3, True)
-    assert turns(redis, GENERAL, ts) == [(None, "why?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
 def test_a_bot_that_may_not_read_threads_answers_the_question(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Without the permission to read, the question alone is answered, and at once."""
-    root = workspace.post(LIN, GENERAL, "it fails")
-    workspace.faults(
+    root = workspace.post_message(LIN, GENERAL, "it fails")
+    workspace.set_faults(
         {"method": "conversations.replies", "fault": "error", "error": "missing_scope"}
     )
-    ts = workspace.post(ADA, GENERAL, "@StarChat why?", root)
-    until(lambda: arrived(workspace, ts))
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
+    poll_until(lambda: arrived(workspace, ts))
 
     assert attempts(workspace, ts) == [(0, True), (0, True)]
-    assert turns(redis, GENERAL, ts) == [(None, "why?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
 def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
     workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
 ) -> None:
     """While Redis is away a question is asked and taken back; Slack delivers both late."""
-    server.kill()
-    ts = workspace.post(ADA, GENERAL, "@StarChat my secret")
-    bot.wait_for("not acknowledged")
-    server.restart()
-    workspace.delete(ADA, GENERAL, ts)
-    until(lambda: redis.exists(f"starchat:{TEAM}:seen:{GENERAL}:{ts}"), what="the deletion")
-    until(lambda: arrived(workspace, ts), what="a later delivery")
+    server.kill_server()
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat my secret")
+    bot.wait_for_event("not acknowledged")
+    server.restart_server()
+    workspace.delete_message(ADA, GENERAL, ts)
+    poll_until(
+        lambda: redis.exists(f"starchat:{TEAM}:seen:{GENERAL}:{ts}"), description="the deletion"
+    )
+    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
 
     assert taken_in(redis, ts) == []
 
@@ -139,13 +143,13 @@ def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
 ) -> None:
     """While Slack refuses new connections the bot tries again, slower each time."""
     fault = {"fault": "status", "status": 503, "count": 2}
-    workspace.faults({"method": "apps.connections.open", **fault})
-    workspace.sockets("stale_tickets", count=1)
-    workspace.sockets("drop")
-    bot.wait_for("slack not reached")
-    until(lambda: workspace.state()["app"]["connected"], what="a connection")
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    until(lambda: job(redis, GENERAL, ts), what="the job")
+    workspace.set_faults({"method": "apps.connections.open", **fault})
+    workspace.control_sockets("stale_tickets", count=1)
+    workspace.control_sockets("drop")
+    bot.wait_for_event("slack not reached")
+    poll_until(lambda: workspace.read_state()["app"]["connected"], description="a connection")
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
     assert taken_in(redis, ts) == [ts]
 
@@ -155,12 +159,14 @@ def test_a_socket_that_closes_is_opened_again(
     workspace: Workspace, redis: Redis, action: str
 ) -> None:
     """A lost connection is replaced within seconds, and what was said meanwhile arrives."""
-    workspace.clock(speed=1, ack_seconds=3)
-    workspace.sockets(action)
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    until(lambda: workspace.state()["app"]["connected"], within=12, what="a connection")
-    workspace.clock(advance=61)
-    until(lambda: job(redis, GENERAL, ts), what="the job")
+    workspace.set_clock(speed=1, ack_seconds=3)
+    workspace.control_sockets(action)
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    poll_until(
+        lambda: workspace.read_state()["app"]["connected"], timeout=12, description="a connection"
+    )
+    workspace.set_clock(advance=61)
+    poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
     assert taken_in(redis, ts) == [ts]
 
@@ -169,11 +175,11 @@ def test_a_sign_that_slack_refuses_is_left_to_the_worker(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
     """A refused post has not happened: the intent is taken back, the question stays."""
-    workspace.faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for("sign not posted")
+    workspace.set_faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    bot.wait_for_event("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
-    until(lambda: not redis.hexists(key, "starchat_posting"))
+    poll_until(lambda: not redis.hexists(key, "starchat_posting"))
 
     assert taken_in(redis, ts) == [ts]
 
@@ -182,32 +188,34 @@ def test_a_sign_that_may_have_arrived_is_not_posted_again(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
     """A cut connection leaves the intent behind, so that the worker looks before it posts."""
-    workspace.faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for("sign not posted")
+    workspace.set_faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    bot.wait_for_event("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
 
     assert str(redis.hget(key, "starchat_posting")).startswith("b'bot:")
     assert not redis.hexists(key, "starchat_placeholder")
-    assert len(workspace.replies(GENERAL, ts)) == 1
+    assert len(workspace.bot_replies(GENERAL, ts)) == 1
 
 
 def test_a_sign_that_slack_puts_off_comes_later(workspace: Workspace, redis: Redis) -> None:
     """A rate limit delays the sign and loses nothing."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
-    workspace.faults({"method": "chat.postMessage", **fault})
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+    workspace.set_faults({"method": "chat.postMessage", **fault})
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
 
-    assert len(until(lambda: workspace.replies(GENERAL, ts), what="the sign")) == 1
+    assert len(poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")) == 1
 
 
 def test_deliveries_in_any_order_and_number_are_one_job_each(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Doubled and shuffled deliveries of a conversation leave one job for each question."""
-    workspace.faults(deliveries={"duplicate": 0.5, "copies": 2, "reorder": 4, "hold": 0.1})
-    asked = [workspace.post(ADA, GENERAL, f"@StarChat question {n}") for n in range(6)]
-    until(lambda: len(taken_in(redis, *asked)) == 6, what="six jobs")
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes() if e["ts"] in asked))
+    workspace.set_faults(deliveries={"duplicate": 0.5, "copies": 2, "reorder": 4, "hold": 0.1})
+    asked = [workspace.post_message(ADA, GENERAL, f"@StarChat question {n}") for n in range(6)]
+    poll_until(lambda: len(taken_in(redis, *asked)) == 6, description="six jobs")
+    poll_until(
+        lambda: all(e["acked_at"] for e in workspace.delivery_attempts() if e["ts"] in asked)
+    )
 
     assert sorted(taken_in(redis, *asked)) == sorted(asked)

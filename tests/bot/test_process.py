@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from testing.polling import until
+from testing.polling import poll_until
 from testing.ports import free_port
-from testing.processes import REPOSITORY, Process, environment
-from testing.queue_inspector import job, pending
+from testing.processes import REPOSITORY, Process, clean_environment
+from testing.queue_inspector import find_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace
 
@@ -27,7 +27,7 @@ def outcome(**variables: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "bot"],
         cwd=REPOSITORY,
-        env=environment(**variables),
+        env=clean_environment(**variables),
         capture_output=True,
         text=True,
         timeout=60,
@@ -84,15 +84,15 @@ def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
 def test_a_bot_connects_as_soon_as_slack_lets_it(workspace: Workspace, server: RedisServer) -> None:
     """Started before Slack is ready, the bot waits for it."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
-    workspace.faults(
+    workspace.set_faults(
         {"method": "auth.test", "fault": "drop_before", "count": 1},
         {"method": "apps.connections.open", "fault": "status", "status": 500, "count": 1},
         {"method": "apps.connections.open", **fault},
     )
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("slack not reached")
-        bot.wait_for("ready")
-    workspace.faults()
+        bot.wait_for_event("slack not reached")
+        bot.wait_for_event("ready")
+    workspace.set_faults()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
@@ -101,13 +101,13 @@ def test_a_signal_ends_the_bot_cleanly(
 ) -> None:
     """A deploy ends the bot within seconds and without an error."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        bot.signal(signal.Signals[name])
-        assert bot.wait(15) == 0
+        bot.wait_for_event("connected")
+        bot.send_signal(signal.Signals[name])
+        assert bot.wait_for_exit(15) == 0
 
-    assert "ended" in bot.log
-    assert '"level": "error"' not in bot.log
-    assert "Traceback" not in bot.log
+    assert "ended" in bot.log_text
+    assert '"level": "error"' not in bot.log_text
+    assert "Traceback" not in bot.log_text
 
 
 def test_a_bot_that_waits_for_slack_ends_at_once(server: RedisServer) -> None:
@@ -115,29 +115,30 @@ def test_a_bot_that_waits_for_slack_ends_at_once(server: RedisServer) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/api/"
     tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
     with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **tokens) as bot:
-        bot.wait_for("slack not reached")
-        assert bot.stop() == 0
+        bot.wait_for_event("slack not reached")
+        assert bot.stop_process() == 0
 
 
 def test_the_second_signal_ends_the_bot_at_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Who asks twice does not wait for a slow call to Slack; the question is safe already."""
-    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        before = len(workspace.calls())
-        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        until(
-            lambda: workspace.calls(method="chat.postMessage", since=before), what="the slow call"
+        bot.wait_for_event("connected")
+        before = len(workspace.api_calls())
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+        poll_until(
+            lambda: workspace.api_calls(method="chat.postMessage", since=before),
+            description="the slow call",
         )
-        bot.signal(signal.SIGTERM)
-        bot.wait_for("ending")
-        bot.signal(signal.SIGTERM)
-        assert bot.wait(5) == 0
-    workspace.faults()
+        bot.send_signal(signal.SIGTERM)
+        bot.wait_for_event("ending")
+        bot.send_signal(signal.SIGTERM)
+        assert bot.wait_for_exit(5) == 0
+    workspace.set_faults()
 
-    assert job(redis, GENERAL, ts) is not None
+    assert find_job(redis, GENERAL, ts) is not None
 
 
 def test_the_bot_never_meets_the_model() -> None:
@@ -156,17 +157,23 @@ def test_a_burst_of_mentions_is_taken_in_by_a_small_process(
     """A hundred mentions at once are all accepted within Slack's time, in less than 150 MiB."""
     limits = {"STARCHAT_MAX_PENDING_PER_USER": "1000"}
     with Process("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
-        bot.wait_for("connected")
+        bot.wait_for_event("connected")
         with ThreadPoolExecutor(20) as people:
             asked = list(
                 people.map(
-                    lambda number: workspace.post(ADA, GENERAL, f"@StarChat question {number}"),
+                    lambda number: workspace.post_message(
+                        ADA, GENERAL, f"@StarChat question {number}"
+                    ),
                     range(100),
                 )
             )
-        until(lambda: len(pending(redis)) == 100, what="a hundred jobs")
-        mine = [e for e in workspace.envelopes() if e["ts"] in set(asked)]
-        until(lambda: all(e["acked_at"] for e in workspace.envelopes() if e["ts"] in set(asked)))
+        poll_until(lambda: len(pending_job_ids(redis)) == 100, description="a hundred jobs")
+        mine = [e for e in workspace.delivery_attempts() if e["ts"] in set(asked)]
+        poll_until(
+            lambda: all(
+                e["acked_at"] for e in workspace.delivery_attempts() if e["ts"] in set(asked)
+            )
+        )
         status = Path(f"/proc/{bot.pid}/status").read_text("ascii")
         resident = int(status.partition("VmRSS:")[2].split()[0])
 
@@ -191,18 +198,18 @@ def test_health_says_what_a_supervisor_needs(
     port = free_port()
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
-        bot.wait_for("connected")
-        until(lambda: ask(port, "/readyz")[0] == 200, what="readiness")
+        bot.wait_for_event("connected")
+        poll_until(lambda: ask(port, "/readyz")[0] == 200, description="readiness")
         assert ask(port, "/healthz") == (200, "alive\n")
-        ts = workspace.post(ADA, GENERAL, "@StarChat my secret")
-        until(lambda: job(redis, GENERAL, ts))
-        until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat my secret")
+        poll_until(lambda: find_job(redis, GENERAL, ts))
+        poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
         _, numbers = ask(port, "/metrics")
-        server.kill()
+        server.kill_server()
         assert ask(port, "/readyz") == (503, "not ready\n")
         assert ask(port, "/healthz")[0] == 200
-        server.restart()
-        until(lambda: ask(port, "/readyz")[0] == 200, what="readiness again")
+        server.restart_server()
+        poll_until(lambda: ask(port, "/readyz")[0] == 200, description="readiness again")
 
     assert 'starchat_bot_turns_total{outcome="accepted"} 1.0' in numbers
     assert 'starchat_bot_turns_total{outcome="duplicate"} 1.0' in numbers
@@ -223,7 +230,7 @@ def test_a_bot_that_redis_lets_do_nothing_is_not_ready(
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     url = f"unix://narrow:secret@{server.socket}"
     with Process("bot", REDIS_URL=url, **variables) as bot:
-        bot.wait_for("connected")
+        bot.wait_for_event("connected")
 
         assert ask(port, "/readyz") == (503, "not ready\n")
         redis.execute_command(*rule, "+@all")  # type: ignore[no-untyped-call]
@@ -235,16 +242,16 @@ def test_an_uninstalled_bot_forgets_its_team(
 ) -> None:
     """When the workspace removes the bot, what it kept of that workspace goes."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        until(lambda: pending(redis), what="the job")
-        until(lambda: workspace.replies(GENERAL, ts), what="the sign")
-        workspace.control("app", with_events=["app_uninstalled", "app_home_opened"])
-        workspace.control("event", event={"type": "app_uninstalled"})
-        bot.wait_for("team forgotten")
+        bot.wait_for_event("connected")
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+        poll_until(lambda: pending_job_ids(redis), description="the job")
+        poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
+        workspace.send_control("app", with_events=["app_uninstalled", "app_home_opened"])
+        workspace.send_control("event", event={"type": "app_uninstalled"})
+        bot.wait_for_event("team forgotten")
         left = [key for key in redis.keys("starchat:T0FAKE0001:*") if isinstance(key, bytes)]
         assert left == []
-        assert pending(redis) == []
+        assert pending_job_ids(redis) == []
 
 
 def test_the_home_tab_shows_how_things_stand(
@@ -252,12 +259,12 @@ def test_the_home_tab_shows_how_things_stand(
 ) -> None:
     """Who opens the bot's Home reads what it can do and whether it is ready."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
+        bot.wait_for_event("connected")
         event = {"type": "app_home_opened", "user": ADA, "tab": "home", "channel": "D01"}
-        workspace.control("event", event=event)
-        call = until(
-            lambda: [call for call in workspace.calls(method="views.publish") if call["ok"]],
-            what="the view",
+        workspace.send_control("event", event=event)
+        call = poll_until(
+            lambda: [call for call in workspace.api_calls(method="views.publish") if call["ok"]],
+            description="the view",
         )[-1]
 
     assert "No worker is running" in json.dumps(call["args"]["view"])
@@ -269,15 +276,15 @@ def test_an_environment_for_oauth_changes_nothing(
     """Bolt would turn to its own installations where it finds a client id; the bot does not."""
     oauth = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "shh"}
     with Process("bot", REDIS_URL=server.url, **oauth, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        until(lambda: job(redis, GENERAL, ts), what="the job")
+        bot.wait_for_event("connected")
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+        poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
 
 def test_the_page_shows_the_bot_connected(workspace: Workspace, server: RedisServer) -> None:
     """A workspace sees the bot come and go."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        workspace.wait_connected()
+        bot.wait_for_event("connected")
+        workspace.wait_until_connected()
         with urllib.request.urlopen(f"{workspace.url}/_page/state?user={ADA}") as answer:  # noqa: S310
             assert json.load(answer)["app"]["connected"]

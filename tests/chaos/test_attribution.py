@@ -5,46 +5,65 @@ from dataclasses import replace
 from chaos.checker.expectations import Invariant
 from chaos.checker.history import Message, State, Version
 from tests.chaos.synthetic_histories import (
-    ELSEWHERE,
-    FOLLOWING,
-    ONE,
-    REPLY,
-    mention,
-    named,
-    named_by,
-    reply,
-    run,
+    FIRST_MENTION,
+    FIRST_REPLY,
+    OTHER_PLACE,
+    SECOND_MENTION,
+    find_violations,
+    make_history,
+    make_mention,
+    make_reply,
+    timestamp_at,
 )
 
 
-def test_a_reply_without_metadata_is_known_by_its_words() -> None:
+def test_reply_without_metadata_is_attributed_by_its_token() -> None:
     """Also in a thread where it is not the youngest question that it answers."""
-    older, younger = reply(ONE, after=11.0, ours=False), reply(FOLLOWING, after=3.0, ours=False)
-    assert named_by(run(ONE, FOLLOWING, messages=(older, younger))) == set()
-    moved = replace(older, place=ELSEWHERE)
-    broken = {(Invariant.RIGHT_PLACE, ONE.ts)}
-    assert named_by(run(ONE, FOLLOWING, messages=(moved, younger))) == broken
+    older, younger = (
+        make_reply(FIRST_MENTION, delay=11.0, with_metadata=False),
+        make_reply(SECOND_MENTION, delay=3.0, with_metadata=False),
+    )
+    assert (
+        find_violations(make_history(FIRST_MENTION, SECOND_MENTION, messages=(older, younger)))
+        == set()
+    )
+    moved = replace(older, place=OTHER_PLACE)
+    broken = {(Invariant.RIGHT_PLACE, FIRST_MENTION.ts)}
+    assert (
+        find_violations(make_history(FIRST_MENTION, SECOND_MENTION, messages=(moved, younger)))
+        == broken
+    )
 
 
-def test_among_several_words_the_reply_answers_what_was_asked_there_last() -> None:
+def test_reply_with_several_tokens_answers_the_last_question_of_its_thread() -> None:
     """It may quote an older question of its thread, and one of another thread."""
-    other = mention(25.0, channel="C2")
-    said = reply(FOLLOWING, after=8.0, ours=False)
-    words = frozenset({ONE.token, FOLLOWING.token, other.token})
-    quoting = replace(said, versions=(replace(said.last, words=words),))
-    messages = (REPLY, quoting, reply(other))
-    assert named_by(run(ONE, FOLLOWING, other, messages=messages)) == set()
+    other = make_mention(25.0, channel="C2")
+    said = make_reply(SECOND_MENTION, delay=8.0, with_metadata=False)
+    words = frozenset({FIRST_MENTION.token, SECOND_MENTION.token, other.token})
+    quoting = replace(said, versions=(replace(said.last_version, words=words),))
+    messages = (FIRST_REPLY, quoting, make_reply(other))
+    assert (
+        find_violations(make_history(FIRST_MENTION, SECOND_MENTION, other, messages=messages))
+        == set()
+    )
 
 
-def test_metadata_says_more_than_words() -> None:
+def test_metadata_takes_precedence_over_tokens() -> None:
     """A reply may quote another question."""
-    quoting = replace(REPLY.last, words=frozenset({FOLLOWING.token}))
-    said = replace(REPLY, versions=(*REPLY.versions[:2], quoting))
-    assert named_by(run(ONE, FOLLOWING, messages=(said, reply(FOLLOWING)))) == set()
+    quoting = replace(FIRST_REPLY.last_version, words=frozenset({SECOND_MENTION.token}))
+    said = replace(FIRST_REPLY, versions=(*FIRST_REPLY.versions[:2], quoting))
+    assert (
+        find_violations(
+            make_history(FIRST_MENTION, SECOND_MENTION, messages=(said, make_reply(SECOND_MENTION)))
+        )
+        == set()
+    )
 
 
-def test_a_message_without_words_belongs_to_the_question_above() -> None:
+def test_message_without_token_belongs_to_the_question_above() -> None:
     """An orphaned placeholder is one message too many for it."""
-    orphan = Message(named(15.0), ONE.place, (Version(15.0, State.PLACEHOLDER),))
-    history = run(ONE, FOLLOWING, messages=(REPLY, orphan, reply(FOLLOWING)))
-    assert named_by(history) == {(Invariant.ONE_MESSAGE, ONE.ts)}
+    orphan = Message(timestamp_at(15.0), FIRST_MENTION.place, (Version(15.0, State.PLACEHOLDER),))
+    history = make_history(
+        FIRST_MENTION, SECOND_MENTION, messages=(FIRST_REPLY, orphan, make_reply(SECOND_MENTION))
+    )
+    assert find_violations(history) == {(Invariant.ONE_MESSAGE, FIRST_MENTION.ts)}

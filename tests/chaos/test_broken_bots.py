@@ -8,14 +8,14 @@ from typing import Final, Self
 
 import pytest
 
-from chaos.checker.collector import collect, token
+from chaos.checker.collector import collect_history, make_token
 from chaos.checker.expectations import Invariant
 from chaos.checker.history import History
-from chaos.checker.invariants import check
-from testing.polling import until
+from chaos.checker.invariants import check_history
+from testing.polling import poll_until
 from testing.processes import Process
 from testing.workspace import ADA, GENERAL, Workspace
-from tests.chaos.broken_bots import BOTS
+from tests.chaos.broken_bots import BOTS_BY_NAME
 
 NUMBERS: Final = itertools.count(1)
 HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
@@ -23,13 +23,13 @@ HOSTILE: Final = "<!channel> <@U0LIN00001> https://evil.example/?d=1"
 pytestmark = pytest.mark.repeats
 
 
-class Run:
+class BotRun:
     """One of the small bots in a workspace; it may be killed and started again."""
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self.workspace = workspace
         self._name = name
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self._bots: list[Process] = []
         self._asked: list[str] = []
 
@@ -37,153 +37,162 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._mend()
+        self.stop_bots()
+        self._end_faults()
 
-    def start(self, *hold: str) -> Process:
+    def start_bot(self, *hold: str) -> Process:
         """Start the bot; with `hold` it stands still before it answers."""
         bot = Process("tests.chaos.broken_bots", self._name, *hold, **self.workspace.environment)
         bot.wait_for_line("ready")
         self._bots.append(bot)
         return bot
 
-    def ask(self, what: str = "echo", more: str = "") -> None:
+    def ask_question(self, what: str = "echo", more: str = "") -> None:
         """Ask a question of its own."""
-        words = f"@StarChat {what} {token(next(NUMBERS))} {more}"
-        self._asked.append(self.workspace.post(ADA, GENERAL, words))
+        words = f"@StarChat {what} {make_token(next(NUMBERS))} {more}"
+        self._asked.append(self.workspace.post_message(ADA, GENERAL, words))
 
-    def settle(self) -> None:
+    def wait_for_acks(self) -> None:
         """Wait until Slack has all acknowledgements, and end what went wrong."""
-        until(self._settled, what="all acknowledgements")
-        self._mend()
+        poll_until(self._has_all_acks, description="all acknowledgements")
+        self._end_faults()
 
-    def history(self) -> History:
+    def read_history(self) -> History:
         """Return what happened; these bots do nothing after their acknowledgement."""
-        whole, began = collect(self.workspace, self._bots), self._began
+        whole, started_at = collect_history(self.workspace, self._bots), self._started_at
         return replace(
             whole,
-            mentions=tuple(m for m in whole.mentions if m.asked_at > began),
-            messages=tuple(m for m in whole.messages if m.versions[0].at > began),
-            calls=tuple(call for call in whole.calls if call.at > began),
+            mentions=tuple(m for m in whole.mentions if m.asked_at > started_at),
+            messages=tuple(m for m in whole.messages if m.versions[0].at > started_at),
+            calls=tuple(call for call in whole.calls if call.at > started_at),
         )
 
-    def stop(self) -> None:
+    def stop_bots(self) -> None:
         """End the bot."""
         for bot in self._bots:
-            bot.stop()
+            bot.stop_process()
 
-    def _mend(self) -> None:
-        self.workspace.faults()
-        self.workspace.clock(speed=1.0, ack_seconds=3.0)
+    def _end_faults(self) -> None:
+        self.workspace.set_faults()
+        self.workspace.set_clock(speed=1.0, ack_seconds=3.0)
 
-    def _settled(self) -> bool:
-        told = [e for e in self.workspace.envelopes() if e["ts"] in self._asked]
+    def _has_all_acks(self) -> bool:
+        told = [e for e in self.workspace.delivery_attempts() if e["ts"] in self._asked]
         wanted = {(ts, event) for ts in self._asked for event in ("app_mention", "message")}
         done = {(e["ts"], e["event_type"]) for e in told if e["acked_at"] is not None}
         return done >= wanted and all(e["acked_at"] or e["failure"] for e in told)
 
 
-def plainly(run: Run) -> None:
+def ask_without_fault(run: BotRun) -> None:
     """A question that quotes what would ping and unfurl."""
-    run.start()
-    run.ask(more=HOSTILE)
-    run.settle()
+    run.start_bot()
+    run.ask_question(more=HOSTILE)
+    run.wait_for_acks()
 
 
-def killed(run: Run) -> None:
+def kill_before_answer(run: BotRun) -> None:
     """The bot is killed before it answers, and started again."""
-    run.workspace.clock(speed=100.0, ack_seconds=1.0)
-    bot = run.start("hold")
-    run.ask()
+    run.workspace.set_clock(speed=100.0, ack_seconds=1.0)
+    bot = run.start_bot("hold")
+    run.ask_question()
     bot.wait_for_line("holding")
-    bot.kill()
-    run.start()
-    run.settle()
+    bot.kill_group()
+    run.start_bot()
+    run.wait_for_acks()
 
 
-def doubled(run: Run) -> None:
+def deliver_twice(run: BotRun) -> None:
     """Slack delivers everything twice."""
-    run.workspace.faults(deliveries={"duplicate": 1.0})
-    run.start()
-    run.ask()
-    run.settle()
+    run.workspace.set_faults(deliveries={"duplicate": 1.0})
+    run.start_bot()
+    run.ask_question()
+    run.wait_for_acks()
 
 
-def dropped(run: Run) -> None:
+def cut_after_post(run: BotRun) -> None:
     """The connection is cut after a post has taken effect."""
-    run.workspace.faults({"fault": "drop_after", "method": "chat.postMessage", "count": 1})
-    run.start()
-    run.ask()
-    run.settle()
+    run.workspace.set_faults({"fault": "drop_after", "method": "chat.postMessage", "count": 1})
+    run.start_bot()
+    run.ask_question()
+    run.wait_for_acks()
 
 
-def limited(run: Run) -> None:
+def limit_rate_once(run: BotRun) -> None:
     """Slack has no room for a post now."""
     rule = {"fault": "ratelimited", "method": "chat.postMessage", "count": 1, "retry_after": 1}
-    run.workspace.faults(rule)
-    run.start()
-    run.ask()
-    run.settle()
+    run.workspace.set_faults(rule)
+    run.start_bot()
+    run.ask_question()
+    run.wait_for_acks()
 
 
-def failing(run: Run) -> None:
+def fail_generation(run: BotRun) -> None:
     """The model fails."""
-    run.start()
-    run.ask("fail")
-    run.settle()
+    run.start_bot()
+    run.ask_question("fail")
+    run.wait_for_acks()
 
 
-TWICE: Final = {Invariant.ONE_END, Invariant.ONE_MESSAGE}
-LOST: Final = {Invariant.ONE_END}
-BROKEN: Final = (
-    ("AcknowledgesFirst", killed, LOST),
-    ("ForgetsDeliveries", doubled, TWICE),
-    ("RepeatsPosts", dropped, TWICE),
-    ("WrongThread", plainly, {Invariant.RIGHT_PLACE}),
-    ("TwoWorkers", plainly, TWICE),
-    ("Pings", plainly, {Invariant.NO_PING}),
-    ("Unfurls", plainly, {Invariant.NO_PING}),
-    ("LogsText", plainly, {Invariant.NO_LEAK}),
-    ("DropsRedeliveries", killed, LOST),
-    ("Impatient", limited, {Invariant.RETRY_AFTER}),
-    ("Restless", plainly, {Invariant.FINAL}),
-    ("ForgetsErrors", failing, LOST),
+DOUBLED_REPLY: Final = {Invariant.ONE_END, Invariant.ONE_MESSAGE}
+LOST_REPLY: Final = {Invariant.ONE_END}
+BROKEN_BOTS: Final = (
+    ("AcknowledgesFirst", kill_before_answer, LOST_REPLY),
+    ("ForgetsDeliveries", deliver_twice, DOUBLED_REPLY),
+    ("RepeatsPosts", cut_after_post, DOUBLED_REPLY),
+    ("WrongThread", ask_without_fault, {Invariant.RIGHT_PLACE}),
+    ("TwoWorkers", ask_without_fault, DOUBLED_REPLY),
+    ("Pings", ask_without_fault, {Invariant.NO_PING}),
+    ("Unfurls", ask_without_fault, {Invariant.NO_PING}),
+    ("LogsText", ask_without_fault, {Invariant.NO_LEAK}),
+    ("DropsRedeliveries", kill_before_answer, LOST_REPLY),
+    ("Impatient", limit_rate_once, {Invariant.RETRY_AFTER}),
+    ("Restless", ask_without_fault, {Invariant.FINAL}),
+    ("ForgetsErrors", fail_generation, LOST_REPLY),
 )
-FAULTS: Final = (plainly, killed, doubled, dropped, limited, failing)
+FAULTS: Final = (
+    ask_without_fault,
+    kill_before_answer,
+    deliver_twice,
+    cut_after_post,
+    limit_rate_once,
+    fail_generation,
+)
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Workspace]:
+def workspace() -> Iterator[Workspace]:
     """One workspace, in which one bot after the other lives."""
     with Workspace() as workspace:
         yield workspace
 
 
-@pytest.mark.parametrize(("name", "fault", "broken"), BROKEN, ids=[one[0] for one in BROKEN])
-def test_a_broken_bot_is_caught(
-    town: Workspace, name: str, fault: Callable[[Run], None], broken: set[Invariant]
+@pytest.mark.parametrize(
+    ("name", "fault", "broken"), BROKEN_BOTS, ids=[one[0] for one in BROKEN_BOTS]
+)
+def test_broken_bot_violates_exactly_its_promise(
+    workspace: Workspace, name: str, fault: Callable[[BotRun], None], broken: set[Invariant]
 ) -> None:
     """The checker names the promise that the bot breaks, and no other."""
-    with Run(town, name) as run:
+    with BotRun(workspace, name) as run:
         fault(run)
-        violations = check(run.history())
+        violations = check_history(run.read_history())
     assert {violation.invariant for violation in violations} == broken, violations
 
 
-def test_every_broken_bot_has_a_test() -> None:
+def test_every_broken_bot_is_listed() -> None:
     """There are twelve."""
-    assert len(BROKEN) == 12
-    assert {name for name, _, _ in BROKEN} == BOTS.keys() - {"Bot"}
+    assert len(BROKEN_BOTS) == 12
+    assert {name for name, _, _ in BROKEN_BOTS} == BOTS_BY_NAME.keys() - {"Bot"}
 
 
-def test_the_honest_bot_is_left_alone_by_the_same_faults(town: Workspace) -> None:
+def test_correct_bot_violates_nothing_under_the_same_faults(workspace: Workspace) -> None:
     """Each fault that shows a flaw happens to it, and every question has its one reply."""
-    with Run(town, "Bot") as run:
+    with BotRun(workspace, "Bot") as run:
         for fault in FAULTS:
             fault(run)
-            run.stop()
-        history = run.history()
-    assert check(history) == ()
+            run.stop_bots()
+        history = run.read_history()
+    assert check_history(history) == ()
     assert len(history.mentions) == len(history.messages) == len(FAULTS)
     assert {call.status for call in history.calls} == {200, 429, 500}
     # The one of the kill came again, the one of the doubled deliveries came in two pairs.

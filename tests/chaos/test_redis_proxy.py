@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as Late
 from redis.retry import Retry
 
-from chaos.cluster.redis_proxy import CALM, Proxy, Trouble
+from chaos.cluster.redis_proxy import NO_FAULT, NetworkFault, RedisProxy
 from testing.redis_server import RedisServer
 
 
@@ -25,117 +25,121 @@ def server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
+def proxy(server: RedisServer) -> Iterator[RedisProxy]:
     """A proxy in front of it."""
-    with Proxy(server.socket) as running:
+    with RedisProxy(server.socket) as running:
         yield running
 
 
 @pytest.fixture
-def redis(proxy: Proxy) -> Iterator[Redis]:
+def redis(proxy: RedisProxy) -> Iterator[Redis]:
     """A client that repeats nothing by itself, through the proxy, with an empty counter."""
     with Redis.from_url(proxy.url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
         client.delete("counter")
         yield client
 
 
-def counted(server: RedisServer) -> int:
+def read_counter(server: RedisServer) -> int:
     """Return the counter as the server has it."""
     with Redis.from_url(server.url) as direct:
         return int(direct.get("counter") or 0)
 
 
-def test_without_trouble_everything_passes(redis: Redis) -> None:
+def test_everything_passes_without_fault(redis: Redis) -> None:
     """Large and small, as if nothing stood between."""
     redis.set("counter", "x" * 1_000_000)
     assert redis.strlen("counter") == 1_000_000
 
 
-def test_latency_holds_replies_back(redis: Redis, proxy: Proxy) -> None:
+def test_latency_delays_replies(redis: Redis, proxy: RedisProxy) -> None:
     """A round trip takes at least as long."""
     redis.ping()
-    proxy.trouble = Trouble(latency=0.2)
-    began = time.monotonic()
+    proxy.fault = NetworkFault(latency_seconds=0.2)
+    started_at = time.monotonic()
     redis.ping()
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - started_at >= 0.2
 
 
-def test_a_reset_comes_before_the_effect(redis: Redis, proxy: Proxy, server: RedisServer) -> None:
+def test_reset_drops_the_request_before_its_effect(
+    redis: Redis, proxy: RedisProxy, server: RedisServer
+) -> None:
     """The client learns of a broken connection, the server of nothing."""
     redis.ping()
-    proxy.trouble = Trouble(reset=1.0)
+    proxy.fault = NetworkFault(reset_probability=1.0)
     with pytest.raises(Broken):
         redis.incr("counter")
-    assert counted(server) == 0
+    assert read_counter(server) == 0
 
 
-def test_a_lost_reply_comes_after_the_effect(
-    redis: Redis, proxy: Proxy, server: RedisServer
-) -> None:
+def test_lost_reply_keeps_the_effect(redis: Redis, proxy: RedisProxy, server: RedisServer) -> None:
     """The client learns of a broken connection, and the server has done what it was told."""
     redis.ping()
-    proxy.trouble = Trouble(lose=1.0)
+    proxy.fault = NetworkFault(lost_reply_probability=1.0)
     with pytest.raises(Broken):
         redis.incr("counter")
-    assert counted(server) == 1
-    proxy.trouble = CALM
+    assert read_counter(server) == 1
+    proxy.fault = NO_FAULT
     assert redis.incr("counter") == 2
 
 
-def test_nothing_passes_a_stall(redis: Redis, proxy: Proxy, server: RedisServer) -> None:
+def test_stall_passes_nothing_until_it_ends(
+    redis: Redis, proxy: RedisProxy, server: RedisServer
+) -> None:
     """The connection stays and is silent; when the stall is over, all goes on."""
     redis.ping()
-    proxy.trouble = Trouble(stalled=True)
+    proxy.fault = NetworkFault(stalled=True)
     with pytest.raises(Late):
         redis.incr("counter")
-    proxy.trouble = CALM
-    assert redis.incr("counter") == counted(server) > 0
+    proxy.fault = NO_FAULT
+    assert redis.incr("counter") == read_counter(server) > 0
 
 
-def test_connections_are_cut_at_once(proxy: Proxy) -> None:
+def test_cut_aborts_open_connections(proxy: RedisProxy) -> None:
     """What is open ends now; a new connection is as good as ever."""
     with socket.socket(socket.AF_UNIX) as wire:
         wire.settimeout(5)
         wire.connect(str(proxy.socket))
         wire.sendall(b"PING\r\n")
         assert wire.recv(100) == b"+PONG\r\n"
-        proxy.cut()
+        proxy.cut_connections()
         with contextlib.suppress(ConnectionError):
             assert wire.recv(100) == b""
-    assert _reached(proxy)
+    assert _can_connect(proxy)
 
 
-def test_trouble_may_strike_once(redis: Redis, proxy: Proxy, server: RedisServer) -> None:
+def test_fault_hits_at_most_max_hits_times(
+    redis: Redis, proxy: RedisProxy, server: RedisServer
+) -> None:
     """So many times and not again, until it is set anew."""
     redis.ping()
-    proxy.trouble = Trouble(lose=1.0, times=1)
+    proxy.fault = NetworkFault(lost_reply_probability=1.0, max_hits=1)
     with pytest.raises(Broken):
         redis.incr("counter")
-    assert redis.incr("counter") == counted(server) == 2
+    assert redis.incr("counter") == read_counter(server) == 2
 
 
-def test_whoever_is_away_takes_no_connection(proxy: Proxy) -> None:
+def test_refused_fault_rejects_connections(proxy: RedisProxy) -> None:
     """Like a server that is not there, until it is again."""
-    proxy.trouble = Trouble(away=True)
-    assert not _reached(proxy)
-    proxy.trouble = CALM
-    assert _reached(proxy)
+    proxy.fault = NetworkFault(refused=True)
+    assert not _can_connect(proxy)
+    proxy.fault = NO_FAULT
+    assert _can_connect(proxy)
 
 
-def test_the_dice_are_seeded(server: RedisServer) -> None:
+def test_same_seed_breaks_the_same_requests(server: RedisServer) -> None:
     """The same seed breaks the same requests."""
-    runs = [_arrived(server, seed) for seed in (7, 7, 8)]
+    runs = [_draw_arrivals(server, seed) for seed in (7, 7, 8)]
     assert runs[0] == runs[1] != runs[2]
 
 
-def _arrived(server: RedisServer, seed: int) -> list[bool]:
+def _draw_arrivals(server: RedisServer, seed: int) -> list[bool]:
     """Return which of some requests arrive; each has a connection of its own."""
-    with Proxy(server.socket, seed) as proxy:
-        proxy.trouble = Trouble(reset=0.3)
-        return [_reached(proxy) for _ in range(30)]
+    with RedisProxy(server.socket, seed) as proxy:
+        proxy.fault = NetworkFault(reset_probability=0.3)
+        return [_can_connect(proxy) for _ in range(30)]
 
 
-def _reached(proxy: Proxy) -> bool:
+def _can_connect(proxy: RedisProxy) -> bool:
     with Redis.from_url(proxy.url, retry=Retry(NoBackoff(), 0)) as client:
         try:
             return bool(client.ping())

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.cluster.cluster import Cast, Stage
-from chaos.load import Crowd
-from chaos.matrix import NAIVE
-from chaos.scenario import Result, Row, leaks, play
+from chaos.cluster.cluster import Cluster, ClusterSpec
+from chaos.load import LoadGenerator
+from chaos.matrix import NAIVE_WORKER
+from chaos.scenario import Scenario, ScenarioResult, find_leaks, run_scenario
 from chaos.scenarios import (
     bot_failures,
     mixed_faults,
@@ -18,58 +18,66 @@ from chaos.scenarios import (
 )
 
 SEED = 1
-SCALE = 0.3
+QUESTION_SCALE = 0.3
 pytestmark = [pytest.mark.timeout(300), pytest.mark.repeats]
 
-Play = Callable[[Row], Result]
-ROWS = {
+RunScenario = Callable[[Scenario], ScenarioResult]
+SCENARIOS = {
     row.name: row
     for row in (
-        *bot_failures.ONE_BOT,
-        *redis_failures.ROWS,
-        *worker_failures.AT_POINTS,
-        *slack_api_failures.ROWS,
+        *bot_failures.ONE_BOT_SCENARIOS,
+        *redis_failures.REDIS_FAILURES,
+        *worker_failures.FAILPOINT_SCENARIOS,
+        *slack_api_failures.SLACK_API_FAILURES,
     )
 }
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
+def cluster() -> Iterator[Cluster]:
     """One stage for all rows here, with a wire to Redis that may break."""
-    with Stage(Cast(proxied=True, workers=2), SEED) as running:
+    with Cluster(ClusterSpec(with_redis_proxy=True, worker_count=2), SEED) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def playing(stage: Stage) -> Play:
+def run_on_cluster(cluster: Cluster) -> RunScenario:
     """Plays a row on it."""
-    crowd = Crowd(stage, SEED)
-    return lambda row: play(row, stage, crowd, SEED, SCALE)
+    load = LoadGenerator(cluster, SEED)
+    return lambda row: run_scenario(row, cluster, load, SEED, QUESTION_SCALE)
 
 
 @pytest.mark.parametrize(
     "name", ["B1", pytest.param("B2", marks=pytest.mark.slow), "W4", "R1", "S3"]
 )
-def test_every_question_is_answered_once(playing: Play, name: str) -> None:
+def test_every_question_is_answered_once(run_on_cluster: RunScenario, name: str) -> None:
     """Whatever dies: one reply or one error, in its place, in the order asked."""
-    result = playing(ROWS[name])
+    result = run_on_cluster(SCENARIOS[name])
 
     assert result.mentions >= 10
     assert result.faults > 0
-    assert not result.broken, result
+    assert not result.failure_count, result
 
 
-def test_everything_goes_wrong_at_once(playing: Play, stage: Stage) -> None:
+def test_every_question_is_answered_once_with_all_faults_at_once(
+    run_on_cluster: RunScenario, cluster: Cluster
+) -> None:
     """Bots, workers and Redis die while Slack fails and repeats itself; and no log says a word."""
-    result = playing(mixed_faults.ROW)
+    result = run_on_cluster(mixed_faults.EVERYTHING_AT_ONCE)
 
-    assert not result.broken, result
-    assert leaks(stage) == ()
+    assert not result.failure_count, result
+    assert find_leaks(cluster) == ()
 
 
-def test_the_same_rows_show_what_a_naive_worker_does() -> None:
+def test_naive_worker_fails_the_same_scenario() -> None:
     """A harness that finds nothing in a bot without any care would find nothing anywhere."""
-    with Stage(replace(NAIVE, patience=5.0), SEED) as stage:
-        result = play(slack_api_failures.UNSURE, stage, Crowd(stage, SEED), SEED, SCALE)
+    with Cluster(replace(NAIVE_WORKER, reply_timeout_seconds=5.0), SEED) as cluster:
+        result = run_scenario(
+            slack_api_failures.CONNECTIONS_CUT,
+            cluster,
+            LoadGenerator(cluster, SEED),
+            SEED,
+            QUESTION_SCALE,
+        )
 
     assert result.doubled + result.missing > 0

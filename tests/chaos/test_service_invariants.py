@@ -8,31 +8,33 @@ from hypothesis import strategies as st
 
 from chaos.checker.expectations import Bounds, Invariant, Violation
 from chaos.checker.history import (
-    Call,
+    ApiCall,
     Canary,
     Delivery,
-    Find,
     History,
+    LeakFinding,
     LogLine,
     Mention,
     Place,
     Resource,
-    Sample,
+    ResourceSample,
 )
-from chaos.checker.service_invariants import CHECKS
+from chaos.checker.service_invariants import SERVICE_CHECKS
 
-ASKED = Mention("10.0", Place("T1", "C1", "10.0"), "q1-abcdef", 10.0)
+QUESTION = Mention("10.0", Place("T1", "C1", "10.0"), "q1-abcdef", 10.0)
 SECRET = "xoxb-" + "1234"
 
 
-def violations(history: History, bounds: Bounds | None = None) -> list[Violation]:
+def find_violations(history: History, bounds: Bounds | None = None) -> list[Violation]:
     """Return what is broken."""
-    return [found for one in CHECKS for found in one(history, bounds or Bounds())]
+    return [
+        found for run_check in SERVICE_CHECKS for found in run_check(history, bounds or Bounds())
+    ]
 
 
-def broken(history: History, bounds: Bounds | None = None) -> list[tuple[Invariant, str]]:
+def broken_promises(history: History, bounds: Bounds | None = None) -> list[tuple[Invariant, str]]:
     """Return what is broken, and about what."""
-    return [(found.invariant, found.about) for found in violations(history, bounds)]
+    return [(found.invariant, found.subject) for found in find_violations(history, bounds)]
 
 
 # -- I6: nothing leaks
@@ -49,52 +51,58 @@ def broken(history: History, bounds: Bounds | None = None) -> list[tuple[Invaria
         ('{"event": "q1-abcdee xoxb-123"}', False),
     ],
 )
-def test_a_line_with_a_planted_word_or_a_secret_leaks(text: str, *, leaks: bool) -> None:
+def test_log_line_with_canary_or_secret_is_a_leak(text: str, *, leaks: bool) -> None:
     """Also where the word is glued to another; ids and lengths are no text."""
     history = History(
-        mentions=(ASKED,),
+        mentions=(QUESTION,),
         lines=(LogLine("bot", "started"), LogLine("worker", "x"), LogLine("worker", text)),
         canaries=(Canary("magpie", "T1"),),
         secrets=(SECRET,),
     )
-    assert broken(history) == ([(Invariant.NO_LEAK, "worker")] if leaks else [])
+    assert broken_promises(history) == ([(Invariant.NO_LEAK, "worker")] if leaks else [])
 
 
-def test_a_leak_is_named_by_process_and_line_and_not_shown_again() -> None:
+def test_leak_is_reported_by_process_and_line_without_its_text() -> None:
     """The summary of a run is a log too."""
-    other = replace(ASKED, ts="11.0", token="q2-abcdef")
-    texts = ("q2-abcdef", "x", ASKED.token, SECRET)
+    other = replace(QUESTION, ts="11.0", token="q2-abcdef")
+    texts = ("q2-abcdef", "x", QUESTION.token, SECRET)
     lines = tuple(LogLine("worker", text) for text in texts)
-    found = violations(History(mentions=(ASKED, other), lines=lines, secrets=(SECRET,)))
-    assert [leak.why for leak in found] == [
+    found = find_violations(History(mentions=(QUESTION, other), lines=lines, secrets=(SECRET,)))
+    assert [leak.reason for leak in found] == [
         "1 secrets, the first in line 4",
         "2 texts of questions, the first in line 1",
     ]
 
 
-def test_a_secret_in_redis_leaks() -> None:
+def test_secret_in_redis_is_a_leak() -> None:
     """A question's text may be there while it is needed."""
-    finds = (Find(1.0, f"token={SECRET}", "a key"), Find(1.0, ASKED.token, "another"))
-    history = History(mentions=(ASKED,), finds=finds, secrets=(SECRET,))
-    assert broken(history) == [(Invariant.NO_LEAK, "a key")]
+    finds = (
+        LeakFinding(1.0, f"token={SECRET}", "a key"),
+        LeakFinding(1.0, QUESTION.token, "another"),
+    )
+    history = History(mentions=(QUESTION,), finds=finds, secrets=(SECRET,))
+    assert broken_promises(history) == [(Invariant.NO_LEAK, "a key")]
 
 
 # -- I8: resources
 
 
-def series(*amounts: float, process: str = "bot") -> tuple[Sample, ...]:
+def memory_samples(*amounts: float, process: str = "bot") -> tuple[ResourceSample, ...]:
     """Return samples of a process's memory, one a second."""
     return tuple(
-        Sample(float(at), process, Resource.MEMORY, amount) for at, amount in enumerate(amounts)
+        ResourceSample(float(at), process, Resource.MEMORY, amount)
+        for at, amount in enumerate(amounts)
     )
 
 
-def test_too_much_at_any_moment_is_too_much() -> None:
+def test_resource_above_its_bound_at_any_moment_is_reported() -> None:
     """By process and resource; what has no bound may grow."""
-    samples = (*series(1.0, 3.0, 1.0), *series(2.0, process="worker"))
-    most = Bounds(most={Resource.MEMORY: 2.0})
-    assert broken(History(samples=samples), most) == [(Invariant.BOUNDED, "bot")]
-    assert broken(History(samples=samples), Bounds(most={Resource.KEYS: 1.0})) == []
+    samples = (*memory_samples(1.0, 3.0, 1.0), *memory_samples(2.0, process="worker"))
+    most = Bounds(max_resources={Resource.MEMORY: 2.0})
+    assert broken_promises(History(samples=samples), most) == [(Invariant.BOUNDED, "bot")]
+    assert (
+        broken_promises(History(samples=samples), Bounds(max_resources={Resource.KEYS: 1.0})) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,59 +116,61 @@ def test_too_much_at_any_moment_is_too_much() -> None:
     ],
     ids=["flat", "little", "steady", "one peak", "too few"],
 )
-def test_steady_growth_is_named(amounts: tuple[float, ...], *, grows: bool) -> None:
+def test_steady_growth_is_reported_and_a_peak_is_not(
+    amounts: tuple[float, ...], *, grows: bool
+) -> None:
     """Only where a run asks for it, and never because of one peak."""
     wanted = [(Invariant.BOUNDED, "bot")] if grows else []
-    samples = tuple(reversed(series(*amounts)))
-    assert broken(History(samples=samples), Bounds(growth=0.1)) == wanted
-    assert broken(History(samples=samples)) == []
+    samples = tuple(reversed(memory_samples(*amounts)))
+    assert broken_promises(History(samples=samples), Bounds(max_growth=0.1)) == wanted
+    assert broken_promises(History(samples=samples)) == []
 
 
 # -- I9: acknowledgements
 
 
 @given(st.lists(st.floats(0.0, 2.9), max_size=20))
-def test_quick_acknowledgements_are_fine(seconds: list[float]) -> None:
+def test_acknowledgements_below_three_seconds_pass(seconds: list[float]) -> None:
     """And so is a delivery that was made again."""
     deliveries = tuple(Delivery("message", 5.0, 5.0 + took) for took in seconds)
-    asked = replace(ASKED, deliveries=(*deliveries, Delivery("message", 5.0)))
-    assert broken(History(mentions=(asked,))) == []
+    asked = replace(QUESTION, deliveries=(*deliveries, Delivery("message", 5.0)))
+    assert broken_promises(History(mentions=(asked,))) == []
 
 
-def test_a_late_acknowledgement_is_named() -> None:
+def test_acknowledgement_after_three_seconds_is_reported() -> None:
     """Slack waits for three seconds."""
     deliveries = Delivery("message", 5.0, 8.5), Delivery("app_mention", 5.0, 5.1)
-    late = replace(ASKED, deliveries=deliveries)
-    assert broken(History(mentions=(late,))) == [(Invariant.ACKNOWLEDGED, "10.0")]
+    late = replace(QUESTION, deliveries=deliveries)
+    assert broken_promises(History(mentions=(late,))) == [(Invariant.ACKNOWLEDGED, "10.0")]
 
 
 @pytest.mark.parametrize(("slow", "named"), [(1, False), (2, True)])
-def test_one_in_a_hundred_may_be_slow(slow: int, *, named: bool) -> None:
+def test_p99_bound_allows_one_slow_acknowledgement_in_a_hundred(slow: int, *, named: bool) -> None:
     """Where a run says how quick the others have to be."""
     took = (1.0,) * slow + (0.1,) * (100 - slow)
     deliveries = tuple(Delivery("message", 5.0, 5.0 + seconds) for seconds in took)
-    history = History(mentions=(replace(ASKED, deliveries=deliveries),))
+    history = History(mentions=(replace(QUESTION, deliveries=deliveries),))
     wanted = [(Invariant.ACKNOWLEDGED, "all")] if named else []
-    assert broken(history, Bounds(acknowledgement_p99=0.25)) == wanted
-    assert broken(history) == []
+    assert broken_promises(history, Bounds(max_acknowledgement_p99_seconds=0.25)) == wanted
+    assert broken_promises(history) == []
 
 
 # -- S1: Retry-After
 
-LIMITED = Call(10.0, "chat.update", "C1", "C1 1.0", 0.5, 429, retry_after=2.0)
+RATE_LIMITED_CALL = ApiCall(10.0, "chat.update", "C1", "C1 1.0", 0.5, 429, retry_after=2.0)
 
 
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (Call(10.6, "chat.update", "C1", "C1 1.0"), True),
-        (Call(12.4, "chat.update", "C1", "C1 1.0"), True),
-        (Call(12.5, "chat.update", "C1", "C1 1.0"), False),
-        (Call(10.4, "chat.update", "C1", "C1 1.0"), False),
-        (Call(10.9, "chat.update", "C1", "C1 2.0"), False),
-        (Call(11.1, "chat.update", "C1", "C1 2.0"), True),
-        (Call(11.1, "chat.update", "C2", "C2 2.0"), True),
-        (Call(11.1, "chat.delete", "C1", "C1 1.0"), False),
+        (ApiCall(10.6, "chat.update", "C1", "C1 1.0"), True),
+        (ApiCall(12.4, "chat.update", "C1", "C1 1.0"), True),
+        (ApiCall(12.5, "chat.update", "C1", "C1 1.0"), False),
+        (ApiCall(10.4, "chat.update", "C1", "C1 1.0"), False),
+        (ApiCall(10.9, "chat.update", "C1", "C1 2.0"), False),
+        (ApiCall(11.1, "chat.update", "C1", "C1 2.0"), True),
+        (ApiCall(11.1, "chat.update", "C2", "C2 2.0"), True),
+        (ApiCall(11.1, "chat.delete", "C1", "C1 1.0"), False),
     ],
     ids=[
         "at once",
@@ -173,22 +183,22 @@ LIMITED = Call(10.0, "chat.update", "C1", "C1 1.0", 0.5, 429, retry_after=2.0)
         "other method",
     ],
 )
-def test_who_is_told_to_wait_waits(call: Call, *, named: bool) -> None:
+def test_call_before_retry_after_is_reported(call: ApiCall, *, named: bool) -> None:
     """For the same message at once; for the method as soon as all may know."""
     wanted = [(Invariant.RETRY_AFTER, "C1")] if named else []
-    assert broken(History(calls=(call, LIMITED))) == wanted
+    assert broken_promises(History(calls=(call, RATE_LIMITED_CALL))) == wanted
 
 
-def test_posts_are_limited_by_channel() -> None:
+def test_posts_are_rate_limited_per_channel() -> None:
     """Another channel has room of its own."""
-    limited = replace(LIMITED, method="chat.postMessage")
+    limited = replace(RATE_LIMITED_CALL, method="chat.postMessage")
     for channel, wanted in (("C1", [(Invariant.RETRY_AFTER, "C1")]), ("C2", [])):
-        post = Call(11.5, "chat.postMessage", channel, f"{channel} 5.0")
-        assert broken(History(calls=(limited, post))) == wanted
+        post = ApiCall(11.5, "chat.postMessage", channel, f"{channel} 5.0")
+        assert broken_promises(History(calls=(limited, post))) == wanted
 
 
 @pytest.mark.parametrize("change", [{"retry_after": None}, {"retry_after": 0.0}, {"status": 200}])
-def test_without_a_time_there_is_nothing_to_keep(change: dict[str, float | None]) -> None:
+def test_rate_limit_without_retry_after_binds_nobody(change: dict[str, float | None]) -> None:
     """Slack may answer 429 and say nothing more."""
-    again = Call(10.6, "chat.update", "C1", "C1 1.0")
-    assert broken(History(calls=(replace(LIMITED, **change), again))) == []  # type: ignore[arg-type]
+    again = ApiCall(10.6, "chat.update", "C1", "C1 1.0")
+    assert broken_promises(History(calls=(replace(RATE_LIMITED_CALL, **change), again))) == []  # type: ignore[arg-type]

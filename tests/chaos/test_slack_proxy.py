@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster.redis_proxy import CALM, Trouble
-from chaos.cluster.slack_proxy import HOST, Wire
-from testing.broken_resolver import NAME
-from testing.polling import until
+from chaos.cluster.redis_proxy import NO_FAULT, NetworkFault
+from chaos.cluster.slack_proxy import HOST, SlackProxy
+from testing.broken_resolver import HOST_NAME
+from testing.polling import poll_until
 from testing.workspace import ADA, Workspace
 
 
@@ -25,46 +25,46 @@ def workspace() -> Iterator[Workspace]:
 
 
 @pytest.fixture
-def wire(workspace: Workspace) -> Iterator[Wire]:
+def proxy(workspace: Workspace) -> Iterator[SlackProxy]:
     """Stand before it."""
-    with Wire(workspace.port) as running:
+    with SlackProxy(workspace.port) as running:
         yield running
 
 
-def status(wire: Wire) -> int:
+def read_status(proxy: SlackProxy) -> int:
     """Ask the workspace something over the wire."""
     with urllib.request.urlopen(
-        f"http://{HOST}:{wire.port}/_page/state?user={ADA}", timeout=5
+        f"http://{HOST}:{proxy.port}/_page/state?user={ADA}", timeout=5
     ) as answer:
         return int(answer.status)
 
 
-def test_who_is_away_is_refused_by_the_system(wire: Wire) -> None:
+def test_refused_connections_are_rejected_by_the_system(proxy: SlackProxy) -> None:
     """No connection comes about, and the port is the same afterwards."""
-    assert status(wire) == 200
-    wire.trouble = Trouble(away=True)
+    assert read_status(proxy) == 200
+    proxy.fault = NetworkFault(refused=True)
     with pytest.raises(urllib.error.URLError) as refusal:
-        status(wire)
+        read_status(proxy)
     assert isinstance(refusal.value.reason, ConnectionRefusedError)
-    wire.trouble = CALM
-    assert until(lambda: _passes(wire), what="an answer")
+    proxy.fault = NO_FAULT
+    assert poll_until(lambda: _answers_ok(proxy), description="an answer")
 
 
-def test_a_handshake_may_be_reset(wire: Wire) -> None:
+def test_reset_fault_breaks_the_first_bytes(proxy: SlackProxy) -> None:
     """The connection comes about and ends with the first bytes that are sent."""
-    wire.trouble = Trouble(reset=1.0)
+    proxy.fault = NetworkFault(reset_probability=1.0)
     with pytest.raises((OSError, http.client.HTTPException)):
-        status(wire)
-    wire.trouble = CALM
-    assert status(wire) == 200
+        read_status(proxy)
+    proxy.fault = NO_FAULT
+    assert read_status(proxy) == 200
 
 
-def test_a_name_is_not_resolved_as_long_as_the_file_is_there(tmp_path: Path) -> None:
+def test_name_resolution_fails_while_the_file_exists(tmp_path: Path) -> None:
     """Then it is this machine; other names are what they are."""
     asking = tmp_path / "asking.py"
     asking.write_text(
         "import socket, sys\n"
-        f"for name in ({NAME!r}, '127.0.0.2'):\n"
+        f"for name in ({HOST_NAME!r}, '127.0.0.2'):\n"
         "    try:\n"
         "        print(socket.getaddrinfo(name, 80)[0][4][0])\n"
         "    except socket.gaierror as error:\n"
@@ -73,20 +73,20 @@ def test_a_name_is_not_resolved_as_long_as_the_file_is_there(tmp_path: Path) -> 
     )
     file = tmp_path / "nameless"
 
-    def said() -> list[str]:
+    def run_lookup() -> list[str]:
         command = [sys.executable, "-m", "testing.broken_resolver", str(file), "asking"]
         done = subprocess.run(
             command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
         )
         return done.stdout.split()
 
-    assert said() == [HOST, "127.0.0.2"]
+    assert run_lookup() == [HOST, "127.0.0.2"]
     file.touch()
-    assert said() == ["True", "127.0.0.2"]
+    assert run_lookup() == ["True", "127.0.0.2"]
 
 
-def _passes(wire: Wire) -> bool:
+def _answers_ok(proxy: SlackProxy) -> bool:
     try:
-        return status(wire) == 200
+        return read_status(proxy) == 200
     except OSError:
         return False

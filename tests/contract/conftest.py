@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from testing.redis_server import RedisServer
-from tests.contract.queue_scripts import Places
+from tests.contract.queue_scripts import QueueScripts
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,6 @@ def redis(server: RedisServer) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def places(redis: Redis) -> Places:
+def places(redis: Redis) -> QueueScripts:
     """The scripts on the empty server."""
-    return Places(redis)
+    return QueueScripts(redis)

@@ -9,130 +9,139 @@ from redis import Redis
 from contract import keys, scripts
 from contract.job import QUEUE, job_id
 
-JOB = "rq:job:"
-LIST = f"rq:queue:{QUEUE}"
-DEFERRED = f"rq:deferred:{QUEUE}"
-INDEX = "rq:queues"
+JOB_PREFIX = "rq:job:"
+QUEUE_LIST = f"rq:queue:{QUEUE}"
+DEFERRED_KEY = f"rq:deferred:{QUEUE}"
+QUEUE_INDEX = "rq:queues"
 TEAM = "T1"
 CHANNEL = "C1"
 
 
-class Receipt(NamedTuple):
+class EnqueueReceipt(NamedTuple):
     """What the script that takes a turn in answers."""
 
     outcome: str
-    place: int
+    position: int
     pending: int
 
 
 @dataclass(frozen=True)
-class Places:
+class QueueScripts:
     """The places of all jobs on one server."""
 
     redis: Redis
-    most: int = 100
-    per_person: int = 100
-    slots: int = 2
+    max_pending: int = 100
+    max_pending_per_user: int = 100
+    max_running_per_user: int = 2
 
-    def accept(
-        self, ts: str, *, thread: str = "1.0", user: str = "U1", gesture: str | None = None
-    ) -> Receipt:
+    def enqueue_job(
+        self, ts: str, *, thread: str = "1.0", user: str = "U1", client_msg_id: str | None = None
+    ) -> EnqueueReceipt:
         """Take a turn in, as the bot does."""
         job = job_id(TEAM, CHANNEL, ts)
-        seen = keys.seen(TEAM, CHANNEL, ts)
+        idempotency_key = keys.seen(TEAM, CHANNEL, ts)
         names = (
-            seen,
-            keys.gesture(TEAM, gesture) if gesture else seen,
+            idempotency_key,
+            keys.gesture(TEAM, client_msg_id) if client_msg_id else idempotency_key,
             keys.PENDING,
             keys.lane(TEAM, CHANNEL, thread),
             keys.person(TEAM, user),
-            JOB + job,
-            LIST,
-            DEFERRED,
-            INDEX,
+            JOB_PREFIX + job,
+            QUEUE_LIST,
+            DEFERRED_KEY,
+            QUEUE_INDEX,
         )
-        limits = (self.most, self.per_person, self.slots, keys.PLACE_TTL)
+        limits = (
+            self.max_pending,
+            self.max_pending_per_user,
+            self.max_running_per_user,
+            keys.PLACE_TTL,
+        )
         found: Any = self.redis.eval(
             scripts.ACCEPT, len(names), *names, job, keys.MARKER_TTL, *limits, "data", f"of {ts}"
         )
-        return Receipt(found[0].decode(), *found[1:])
+        return EnqueueReceipt(found[0].decode(), *found[1:])
 
-    def finish(self, ts: str) -> int:
+    def release_job(self, ts: str) -> int:
         """Let a job go, as both processes do."""
         job = job_id(TEAM, CHANNEL, ts)
-        names = (keys.PENDING, JOB + job, LIST, DEFERRED)
-        found: Any = self.redis.eval(scripts.FINISH, len(names), *names, job, JOB, keys.PLACE_TTL)
+        names = (keys.PENDING, JOB_PREFIX + job, QUEUE_LIST, DEFERRED_KEY)
+        found: Any = self.redis.eval(
+            scripts.FINISH, len(names), *names, job, JOB_PREFIX, keys.PLACE_TTL
+        )
         return int(found)
 
-    def take(self) -> str | None:
+    def start_next(self) -> str | None:
         """Take the next job off RQ's list and begin it, as a worker does; returns its `ts`."""
-        job = self.redis.lpop(LIST)
+        job = self.redis.lpop(QUEUE_LIST)
         if job is None:
             return None
         assert isinstance(job, bytes)
-        self.redis.hset(JOB + job.decode(), "status", "started")
-        return _ts(job)
+        self.redis.hset(JOB_PREFIX + job.decode(), "status", "started")
+        return _message_ts(job)
 
-    def end(self, ts: str, status: str = "finished") -> int:
+    def end_job(self, ts: str, status: str = "finished") -> int:
         """Finish a job and record how it ended, as a worker does."""
-        finished = self.finish(ts)
-        self.redis.hset(JOB + job_id(TEAM, CHANNEL, ts), "status", status)
+        finished = self.release_job(ts)
+        self.redis.hset(JOB_PREFIX + job_id(TEAM, CHANNEL, ts), "status", status)
         return finished
 
-    def withdraw(self, ts: str) -> None:
+    def withdraw_job(self, ts: str) -> None:
         """Take a job off RQ's list, as the bot does with one that nobody has begun."""
-        self.redis.lrem(LIST, 0, job_id(TEAM, CHANNEL, ts))
+        self.redis.lrem(QUEUE_LIST, 0, job_id(TEAM, CHANNEL, ts))
 
-    def delete(self, ts: str) -> None:
+    def delete_job(self, ts: str) -> None:
         """Delete a job as RQ's own tools do, which know nothing of places."""
         job = job_id(TEAM, CHANNEL, ts)
-        self.redis.delete(JOB + job)
-        self.redis.lrem(LIST, 0, job)
-        self.redis.zrem(DEFERRED, job)
+        self.redis.delete(JOB_PREFIX + job)
+        self.redis.lrem(QUEUE_LIST, 0, job)
+        self.redis.zrem(DEFERRED_KEY, job)
 
-    def heal(self, most: int = 100) -> int:
+    def repair_orphans(self, max_jobs: int = 100) -> int:
         """Free what deleted jobs hold, as each worker does every few seconds."""
-        names = (keys.PENDING, LIST, DEFERRED)
-        found: Any = self.redis.eval(scripts.HEAL, len(names), *names, JOB, keys.PLACE_TTL, most)
+        names = (keys.PENDING, QUEUE_LIST, DEFERRED_KEY)
+        found: Any = self.redis.eval(
+            scripts.HEAL, len(names), *names, JOB_PREFIX, keys.PLACE_TTL, max_jobs
+        )
         return int(found)
 
-    def runnable(self) -> list[str]:
+    def runnable_jobs(self) -> list[str]:
         """Return what is on RQ's list, the next one first."""
-        return [_ts(job) for job in self.redis.lrange(LIST, 0, -1)]
+        return [_message_ts(job) for job in self.redis.lrange(QUEUE_LIST, 0, -1)]
 
-    def pending(self) -> list[str]:
+    def pending_jobs(self) -> list[str]:
         """Return all unfinished jobs in the order in which they came."""
-        return [_ts(job) for job in self.redis.zrange(keys.PENDING, 0, -1)]
+        return [_message_ts(job) for job in self.redis.zrange(keys.PENDING, 0, -1)]
 
-    def deferred(self) -> set[str]:
+    def deferred_jobs(self) -> set[str]:
         """Return the jobs that RQ shows as waiting."""
-        return {_ts(job) for job in self.redis.zrange(DEFERRED, 0, -1)}
+        return {_message_ts(job) for job in self.redis.zrange(DEFERRED_KEY, 0, -1)}
 
-    def statuses(self, stamps: Iterable[str]) -> list[str | None]:
+    def job_statuses(self, timestamps: Iterable[str]) -> list[str | None]:
         """Return what RQ shows as the jobs' states."""
         with self.redis.pipeline() as pipeline:
-            for ts in stamps:
-                pipeline.hget(JOB + job_id(TEAM, CHANNEL, ts), "status")
+            for ts in timestamps:
+                pipeline.hget(JOB_PREFIX + job_id(TEAM, CHANNEL, ts), "status")
             return [found and found.decode() for found in pipeline.execute()]
 
-    def status(self, ts: str) -> str | None:
+    def job_status(self, ts: str) -> str | None:
         """Return what RQ shows as a job's state."""
-        return self.statuses([ts])[0]
+        return self.job_statuses([ts])[0]
 
-    def answer_all(self) -> None:
+    def run_all_jobs(self) -> None:
         """Take and end jobs until nothing is runnable."""
-        while (ts := self.take()) is not None:
-            self.end(ts)
+        while (ts := self.start_next()) is not None:
+            self.end_job(ts)
 
-    def ours(self) -> set[str]:
+    def own_keys(self) -> set[str]:
         """Return the names of our own keys."""
         return {key.decode() for key in self.redis.keys("starchat:*") if isinstance(key, bytes)}
 
-    def held(self) -> set[str]:
+    def quota_keys(self) -> set[str]:
         """Return the keys that hold a place for somebody."""
         kinds = ("lane", "person")
-        return {key for key in self.ours() if key == keys.PENDING or key.split(":")[2] in kinds}
+        return {key for key in self.own_keys() if key == keys.PENDING or key.split(":")[2] in kinds}
 
 
-def _ts(job: Any) -> str:
+def _message_ts(job: Any) -> str:
     return str(job.decode().split("-", 2)[2]).replace("-", ".")

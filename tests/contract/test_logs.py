@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testing.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, clean_environment
 
 START = "import logging, structlog; from contract import logs; logs.start('bot'{level}); "
 OURS = "log = structlog.get_logger(); "
@@ -19,7 +19,7 @@ def logged(code: str, level: str = "") -> list[dict[str, Any]]:
     ran = subprocess.run(
         [sys.executable, "-c", START.format(level=level) + code],
         cwd=REPOSITORY,
-        env=environment(),
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=True,
@@ -112,7 +112,7 @@ def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "testing.broken_environment", sink, "-c", code],
         cwd=REPOSITORY,
-        env=environment(),
+        env=clean_environment(),
         stdout=subprocess.PIPE,
         text=True,
         timeout=60,

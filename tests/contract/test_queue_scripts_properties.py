@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from tests.contract.queue_scripts import Places
+from tests.contract.queue_scripts import QueueScripts
 
 THREADS = ("1.0", "2.0", "3.0")
 USERS = ("U1", "U2")
@@ -36,7 +36,7 @@ class Traffic(RuleBasedStateMachine):
 
     turns: Bundle[str] = Bundle("turns")
 
-    places: ClassVar[Places]
+    places: ClassVar[QueueScripts]
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class Traffic(RuleBasedStateMachine):
         self.asked += 1
         ts = f"{self.asked}.1"
         own = sum(turn.user == user for turn in self.live.values())
-        receipt = self.places.accept(ts, thread=thread, user=user)
-        if own >= self.places.per_person:
+        receipt = self.places.enqueue_job(ts, thread=thread, user=user)
+        if own >= self.places.max_pending_per_user:
             assert receipt.outcome == "person_full"
             return multiple()
         assert receipt == ("accepted", len(self.live), len(self.live) + 1)
@@ -61,10 +61,10 @@ class Traffic(RuleBasedStateMachine):
     @rule(ts=turns)
     def redeliver(self, ts: str) -> None:
         """Slack delivers a message again, whatever became of it."""
-        before = self.places.runnable()
+        before = self.places.runnable_jobs()
 
-        assert self.places.accept(ts).outcome == "duplicate"
-        assert self.places.runnable() == before
+        assert self.places.enqueue_job(ts).outcome == "duplicate"
+        assert self.places.runnable_jobs() == before
 
     @precondition(lambda self: any(turn.runs for turn in self.live.values()))
     @rule(choice=st.randoms(use_true_random=False))
@@ -72,13 +72,13 @@ class Traffic(RuleBasedStateMachine):
         """A worker has finished one of those that it runs."""
         ts = choice.choice([ts for ts, turn in self.live.items() if turn.runs])
 
-        assert self.places.end(ts) == 1
+        assert self.places.end_job(ts) == 1
         del self.live[ts]
 
     @rule()
     def take(self) -> None:
         """A worker takes the next one off the list."""
-        ts = self.places.take()
+        ts = self.places.start_next()
         if ts is not None:
             self.live[ts].runs = True
 
@@ -86,14 +86,14 @@ class Traffic(RuleBasedStateMachine):
     def take_back(self, ts: str) -> None:
         """A person deletes a question that nobody has begun."""
         if ts in self.live and not self.live[ts].runs:
-            self.places.withdraw(ts)
-            assert self.places.end(ts, "canceled") == 1
+            self.places.withdraw_job(ts)
+            assert self.places.end_job(ts, "canceled") == 1
             del self.live[ts]
 
     @invariant()
     def a_thread_has_one_turn_at_a_time(self) -> None:
         """Only a thread's oldest turn runs or may run."""
-        may_run = set(self.places.runnable()) | {ts for ts, t in self.live.items() if t.runs}
+        may_run = set(self.places.runnable_jobs()) | {ts for ts, t in self.live.items() if t.runs}
         for thread in THREADS:
             own = [ts for ts, turn in self.live.items() if turn.thread == thread]
             assert not may_run & set(own[1:])
@@ -101,22 +101,22 @@ class Traffic(RuleBasedStateMachine):
     @invariant()
     def a_person_keeps_to_the_slots(self) -> None:
         """Nobody has more jobs running or runnable than slots, and no slot stays empty."""
-        queued = self.places.runnable()
+        queued = self.places.runnable_jobs()
         assert len(queued) == len(set(queued))
         for user in USERS:
             own = [ts for ts, turn in self.live.items() if turn.user == user]
             going = [ts for ts in own if ts in queued or self.live[ts].runs]
             heads = [ts for ts in own if self._head(self.live[ts].thread) == ts]
-            assert len(going) == min(self.places.slots, len(heads))
+            assert len(going) == min(self.places.max_running_per_user, len(heads))
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
         """Each unfinished turn is pending, and either runs, may run, or is shown as waiting."""
-        assert self.places.pending() == list(self.live)
-        queued = set(self.places.runnable())
+        assert self.places.pending_jobs() == list(self.live)
+        queued = set(self.places.runnable_jobs())
         running = {ts for ts, turn in self.live.items() if turn.runs}
-        assert queued | running | self.places.deferred() == set(self.live)
-        assert self.places.statuses(self.live) == [
+        assert queued | running | self.places.deferred_jobs() == set(self.live)
+        assert self.places.job_statuses(self.live) == [
             "queued" if ts in queued else "started" if ts in running else "deferred"
             for ts in self.live
         ]
@@ -124,10 +124,10 @@ class Traffic(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Workers answer all that is left, and then nobody holds a place."""
         for ts in [ts for ts, turn in self.live.items() if turn.runs]:
-            self.places.end(ts)
-        self.places.answer_all()
-        assert self.places.held() == set()
-        assert self.places.deferred() == set()
+            self.places.end_job(ts)
+        self.places.run_all_jobs()
+        assert self.places.quota_keys() == set()
+        assert self.places.deferred_jobs() == set()
 
     def _head(self, thread: str) -> str:
         return next(ts for ts, turn in self.live.items() if turn.thread == thread)
@@ -136,7 +136,7 @@ class Traffic(RuleBasedStateMachine):
 class Deletions(RuleBasedStateMachine):
     """People ask and workers answer, while an operator deletes jobs by RQ's own tools."""
 
-    places: ClassVar[Places]
+    places: ClassVar[QueueScripts]
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,35 +147,35 @@ class Deletions(RuleBasedStateMachine):
     def ask(self, thread: str, user: str) -> None:
         """A person asks."""
         self.asked += 1
-        self.places.accept(f"{self.asked}.1", thread=thread, user=user)
+        self.places.enqueue_job(f"{self.asked}.1", thread=thread, user=user)
 
     @rule()
     def answer(self) -> None:
         """A worker takes the next job and answers it."""
-        ts = self.places.take()
+        ts = self.places.start_next()
         if ts is not None:
-            self.places.end(ts)
+            self.places.end_job(ts)
 
     @rule(choice=st.randoms(use_true_random=False))
     def delete(self, choice: Any) -> None:
         """An operator deletes any job that is pending."""
-        pending = self.places.pending()
+        pending = self.places.pending_jobs()
         if pending:
-            self.places.delete(choice.choice(pending))
+            self.places.delete_job(choice.choice(pending))
 
     def teardown(self) -> None:
         """A worker's look frees all that waits; a further turn of each clears the rest away."""
-        self.places.answer_all()
-        self.places.heal()
-        self.places.answer_all()
-        assert self.places.deferred() == set()
+        self.places.run_all_jobs()
+        self.places.repair_orphans()
+        self.places.run_all_jobs()
+        assert self.places.deferred_jobs() == set()
         for user in USERS:
             for thread in THREADS:
                 self.ask(thread, user)
-        self.places.answer_all()
-        assert set(self.places.statuses(self.places.pending())) <= {None}
-        assert self.places.deferred() == set()
-        assert self.places.statuses([f"{self.asked}.1"]) == ["finished"]
+        self.places.run_all_jobs()
+        assert set(self.places.job_statuses(self.places.pending_jobs())) <= {None}
+        assert self.places.deferred_jobs() == set()
+        assert self.places.job_statuses([f"{self.asked}.1"]) == ["finished"]
 
 
 QUIET = settings(
@@ -189,7 +189,7 @@ def test_the_rules_of_places_hold_at_every_moment(redis: Redis) -> None:
     """Order of threads, shares of people, nothing twice, nothing lost, nothing left behind."""
 
     class Here(Traffic):
-        places = Places(redis, per_person=6, slots=2)
+        places = QueueScripts(redis, max_pending_per_user=6, max_running_per_user=2)
 
     run_state_machine_as_test(Here, settings=QUIET)
 
@@ -198,6 +198,6 @@ def test_deleted_jobs_never_hold_anybody_up_for_good(redis: Redis) -> None:
     """Whatever an operator deletes, each thread's and each person's next turn is answered."""
 
     class Here(Deletions):
-        places = Places(redis, slots=1)
+        places = QueueScripts(redis, max_running_per_user=1)
 
     run_state_machine_as_test(Here, settings=QUIET)

@@ -6,25 +6,25 @@ from pathlib import Path
 import pytest
 import redis
 
-from testing.redis_server import RedisServer, binary, embedded
+from testing.redis_server import RedisServer, find_embedded_server, find_server
 
 
-@pytest.mark.parametrize("server", [binary, embedded])
+@pytest.mark.parametrize("server", [find_server, find_embedded_server])
 def test_what_was_written_survives_a_kill_and_a_restart(server: Callable[[], Path]) -> None:
     """Killing the server loses nothing that it has acknowledged a moment ago."""
     with RedisServer(server()) as running, redis.Redis.from_url(running.url) as client:
         client.set("turn", "kept")
-        running.kill()
-        running.restart()
+        running.kill_server()
+        running.restart_server()
 
         assert client.get("turn") == b"kept"
-        running.restart()
+        running.restart_server()
         assert client.get("turn") == b"kept"
 
 
 def test_a_stopped_server_leaves_nothing_behind() -> None:
     """A stopped server has removed its folder."""
     server = RedisServer()
-    server.stop()
+    server.stop_server()
 
     assert not server.socket.parent.exists()

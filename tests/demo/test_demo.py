@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 
 from demo.valkey import Valkey
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
-from testing.process_tree_end import descendants, surviving
-from testing.processes import REPOSITORY, Process, environment
+from testing.process_tree_end import find_survivors, list_descendants
+from testing.processes import REPOSITORY, Process, clean_environment
 
 START_TIMEOUT_SECONDS: Final = 120.0
 """Seconds that everything may take to come up on a busy machine."""
@@ -35,7 +35,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def model() -> str:
     """A small model that knows a few answers by heart."""
-    return str(taught_checkpoint())
+    return str(memorizing_checkpoint())
 
 
 def _start_demo(home: Path, model: str, *arguments: str) -> Process:
@@ -47,7 +47,7 @@ def _ask_demo(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "demo", "--home", home, "--ask", question],
         cwd=REPOSITORY,
-        env=environment(),
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -58,15 +58,15 @@ def test_ask_prints_reply_and_stops_all_processes(home: Path, model: str) -> Non
     """`--ask` prints the reply, whole and with its code, and exits 0 with nothing left running."""
     with _start_demo(home, model, "--ask", REVERSE) as demo:
         demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
-        children = descendants(demo.pid)
-        assert demo.wait(START_TIMEOUT_SECONDS) == 0
+        children = list_descendants(demo.pid)
+        assert demo.wait_for_exit(START_TIMEOUT_SECONDS) == 0
 
     printed = [line.strip() for line in demo.lines]
     for line in ANSWERS[REVERSE].splitlines():
         assert line.strip() in printed or "```" in line or not line
     assert "It may be wrong" in " ".join(printed)
     assert len(children) >= 4
-    assert not surviving(children)
+    assert not find_survivors(children)
     assert Valkey(home / "valkey").query_pid() is None
 
 
@@ -75,15 +75,15 @@ def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str)
     with _start_demo(home, model, "--no-question") as demo:
         address = demo.wait_for_line("  Open http", START_TIMEOUT_SECONDS).split()[1]
         with _start_demo(home, model) as another:
-            assert another.wait() == 0
+            assert another.wait_for_exit() == 0
         first = _ask_demo(home, MUTEX)
         valkey_pid = Valkey(home / "valkey").query_pid()
         assert valkey_pid is not None
         os.kill(valkey_pid, signal.SIGKILL)
         second = _ask_demo(home, MUTEX)
-        children = descendants(demo.pid)
-        demo.signal(signal.SIGINT)
-        status = demo.wait()
+        children = list_descendants(demo.pid)
+        demo.send_signal(signal.SIGINT)
+        status = demo.wait_for_exit()
 
     for found in (first, second):
         assert found.returncode == 0, found.stderr
@@ -91,27 +91,27 @@ def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str)
     assert another.lines == [f"demo: already running at {address}"]
     assert status == 0
     assert demo.lines[-1] == "demo: stopped, nothing is left running"
-    assert not surviving(children)
+    assert not find_survivors(children)
 
 
 def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
     """Even `kill -9` of the launcher alone, in the middle of the start, takes everything along."""
     demo = _start_demo(home, model)
     demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
-    children = descendants(demo.pid)
+    children = list_descendants(demo.pid)
     os.kill(demo.pid, signal.SIGKILL)
-    demo.wait()
+    demo.wait_for_exit()
 
     assert len(children) >= 4
-    assert not surviving(children, START_TIMEOUT_SECONDS)
+    assert not find_survivors(children, START_TIMEOUT_SECONDS)
 
 
 def test_demo_reports_log_of_failed_process(home: Path) -> None:
     """A model that is not there is said in one line with the worker's reason under it."""
     with _start_demo(home, "/nowhere/model", "--ask", MUTEX) as demo:
-        status = demo.wait(START_TIMEOUT_SECONDS)
+        status = demo.wait_for_exit(START_TIMEOUT_SECONDS)
 
     assert status == 1
-    assert "demo: worker ended with status 1" in demo.log
-    assert str(home / "logs" / "worker.log") in demo.log
-    assert "Traceback" not in demo.log
+    assert "demo: worker ended with status 1" in demo.log_text
+    assert str(home / "logs" / "worker.log") in demo.log_text
+    assert "Traceback" not in demo.log_text

@@ -152,7 +152,7 @@ def test_stopped_workspace_ends_waiting(page: PageClient, slack: Workspace) -> N
     """A workspace that ends is reported, not waited for."""
 
     def stop() -> None:
-        slack.stop()
+        slack.stop_process()
 
     asked = page.ask_question("anybody?", stop)
 

@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from demo.processes import DemoProcess, stop_processes
-from testing.process_tree_end import surviving
-from testing.processes import REPOSITORY, environment
+from testing.process_tree_end import find_survivors
+from testing.processes import REPOSITORY, clean_environment
 
 IGNORES_SIGTERM: Final = """
 import signal, subprocess, sys
@@ -57,7 +57,7 @@ def test_process_ignoring_sigterm_is_killed_with_its_children(tmp_path: Path) ->
     stop_processes([child], interval=0.2)
 
     assert child.poll_status() == -signal.SIGKILL
-    assert not surviving({grandchild})
+    assert not find_survivors({grandchild})
 
 
 def test_draining_process_receives_second_sigterm(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_children_die_with_killed_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, tmp_path / "log"],
         cwd=REPOSITORY,
-        env=environment(),
+        env=clean_environment(),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -103,14 +103,19 @@ def test_children_die_with_killed_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.communicate()
 
-    assert not surviving({pid})
+    assert not find_survivors({pid})
 
 
 def test_command_does_not_start_after_parent_death() -> None:
     """The kernel only tells of later deaths, so the leash looks once itself."""
     command = [sys.executable, "-m", "demo.parent_death", "1", "SIGKILL", "echo", "begun"]
     found = subprocess.run(
-        command, cwd=REPOSITORY, env=environment(), capture_output=True, check=False, text=True
+        command,
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        check=False,
+        text=True,
     )
 
     assert (found.returncode, found.stdout) == (1, "")

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from demo.valkey import Valkey, ValkeyError, find_server
-from testing.redis_server import embedded
+from testing.redis_server import find_embedded_server
 
 Home = Path
 
@@ -37,7 +37,7 @@ def _is_gone(pid: int) -> bool:
 
 def test_packaged_server_is_sufficient(home: Home) -> None:
     """With nothing from apt the server is the one inside the package."""
-    valkey = Valkey(home, embedded())
+    valkey = Valkey(home, find_embedded_server())
     valkey.ensure_running()
     with Redis.from_url(valkey.url) as client:
         version = client.info("server")["valkey_version"]
@@ -152,4 +152,4 @@ def test_server_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert find_server() == own
     own.unlink()
 
-    assert find_server() == embedded()
+    assert find_server() == find_embedded_server()

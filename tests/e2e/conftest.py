@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.product import Product
 
 
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
     """Run fakeslack, Redis, the bot and one worker."""
-    with Product(str(taught_checkpoint())) as product:
+    with Product(str(memorizing_checkpoint())) as product:
         yield product

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import redis
 
 
-class Kept(NamedTuple):
+class RedisEntry(NamedTuple):
     """A key's name, its seconds to live (-1 for ever), and all that it holds, unpacked."""
 
     key: str
@@ -21,21 +21,21 @@ class Kept(NamedTuple):
     value: bytes
 
 
-def kept(client: redis.Redis) -> list[Kept]:
+def read_all_entries(client: redis.Redis) -> list[RedisEntry]:
     """Return everything that is in Redis."""
     found = []
     for key in client.scan_iter(count=1000):
-        value = b"\n".join(map(_unpacked, _values(client, key)))
-        found.append(Kept(key.decode("utf-8", "replace"), int(str(client.ttl(key))), value))
+        value = b"\n".join(map(_decompress_value, _read_values(client, key)))
+        found.append(RedisEntry(key.decode("utf-8", "replace"), int(str(client.ttl(key))), value))
     return found
 
 
-def holding(found: Iterable[Kept], *words: str) -> list[Kept]:
+def find_entries(found: Iterable[RedisEntry], *words: str) -> list[RedisEntry]:
     """Return the keys that hold one of these words."""
-    return [one for one in found if any(word.encode() in one.value for word in words)]
+    return [entry for entry in found if any(word.encode() in entry.value for word in words)]
 
 
-def _values(client: Any, key: bytes) -> Iterable[bytes]:
+def _read_values(client: Any, key: bytes) -> Iterable[bytes]:
     readers: dict[bytes, Callable[[], Iterable[bytes]]] = {
         b"string": lambda: [client.get(key)],
         b"hash": lambda: chain.from_iterable(client.hgetall(key).items()),
@@ -48,14 +48,14 @@ def _values(client: Any, key: bytes) -> Iterable[bytes]:
     return filter(None, readers.get(client.type(key), list)())
 
 
-def _unpacked(value: bytes) -> bytes:
+def _decompress_value(value: bytes) -> bytes:
     try:
         return zlib.decompress(value)
     except zlib.error:
         return value
 
 
-def page(port: int, path: str) -> str:
+def read_health_page(port: int, path: str) -> str:
     """Return a health page, whatever its status."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
@@ -65,7 +65,7 @@ def page(port: int, path: str) -> str:
             return str(error.read().decode())
 
 
-def rq_info(url: str) -> str:
+def run_rq_info(url: str) -> str:
     """Return what RQ's own tool shows of queues and workers."""
     done = subprocess.run(
         [Path(sys.executable).with_name("rq"), "info", "--url", url],
@@ -77,7 +77,7 @@ def rq_info(url: str) -> str:
     return done.stdout
 
 
-def proc(pid: int, name: str) -> list[str]:
+def read_proc_file(pid: int, name: str) -> list[str]:
     """Return what the kernel tells of a process: its `cmdline` or its `environ`."""
-    told = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
-    return told.strip("\0").split("\0")
+    content = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
+    return content.strip("\0").split("\0")

@@ -11,16 +11,23 @@ import pytest
 
 from contract import keys
 from contract.job import QUEUE
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
-from testing.polling import until
+from testing.polling import poll_until
 from testing.ports import free_port
-from testing.process_tree import engine as engine_of
+from testing.process_tree import find_engine as engine_of
 from testing.process_tree import kill_engine
 from testing.product import Product
-from testing.worker_harness import payload
+from testing.worker_harness import reply_metadata
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
-from tests.e2e.leak_scanner import Kept, holding, kept, page, proc, rq_info
+from tests.e2e.leak_scanner import (
+    RedisEntry,
+    find_entries,
+    read_all_entries,
+    read_health_page,
+    read_proc_file,
+    run_rq_info,
+)
 from worker.jobs.leases import STARTED
 
 SIGNING_SECRET: Final = "signing-canary-4711"
@@ -38,7 +45,7 @@ class ObservedData:
     logs: str
     pages: str
     info: str
-    redis: list[Kept]
+    redis: list[RedisEntry]
     commands: dict[str, list[str]]
     engine: list[str]
     secrets: tuple[str, ...]
@@ -48,14 +55,14 @@ class ObservedData:
 def product() -> Iterator[Product]:
     """A product that logs all it can and shows its health."""
     with Product(
-        str(taught_checkpoint()),
+        str(memorizing_checkpoint()),
         worker=False,
         HEALTH_PORT=str(free_port()),
         STARCHAT_LOG_LEVEL="DEBUG",
         SLACK_SIGNING_SECRET=SIGNING_SECRET,
     ) as product:
         worker = product.start_worker(HEALTH_PORT=str(free_port()))
-        worker.wait_for("model loaded", within=120)
+        worker.wait_for_event("model loaded", timeout=120)
         yield product
 
 
@@ -66,7 +73,7 @@ def observed(product: Product) -> ObservedData:
     enqueue_broken_jobs(product)
     kill_engine_while_generating(product)
     interrupt_redis(product)
-    product.reply(f"@StarChat {MUTEX}", GENERAL)
+    product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     return collect_observed(product)
 
 
@@ -74,13 +81,13 @@ def inject_slack_faults(product: Product) -> None:
     """Ask while Slack fails in every way, and say what nobody can read."""
     rules = [{"fault": fault, "method": "chat.*", "probability": 0.1} for fault in SLACK_FAULTS]
     refused = {"fault": "error", "error": "invalid_blocks", "method": "chat.update", "count": 1}
-    product.workspace.faults(refused, *rules, seed=3)
-    product.workspace.control("event", event={"type": "message", "text": CANARY_WORD, "ts": 7})
-    product.workspace.post(ADA, GENERAL, f"@StarChat {CANARY_WORD} first")
-    ts = product.workspace.post(ADA, GENERAL, f"@StarChat {CANARY_WORD} second")
-    product.workspace.post(ADA, GENERAL, "@StarChat help")
-    product.ended(GENERAL, ts, ts)
-    product.workspace.faults()
+    product.workspace.set_faults(refused, *rules, seed=3)
+    product.workspace.send_control("event", event={"type": "message", "text": CANARY_WORD, "ts": 7})
+    product.workspace.post_message(ADA, GENERAL, f"@StarChat {CANARY_WORD} first")
+    ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {CANARY_WORD} second")
+    product.workspace.post_message(ADA, GENERAL, "@StarChat help")
+    product.wait_for_answer(GENERAL, ts, ts)
+    product.workspace.set_faults()
 
 
 def enqueue_broken_jobs(product: Product) -> None:
@@ -94,7 +101,7 @@ def enqueue_broken_jobs(product: Product) -> None:
         ),
         "bare": CANARY_WORD.encode(),
     }
-    with product.redis.client() as redis:
+    with product.redis.connect_as() as redis:
         for name, packed in data.items():
             job = f"T0FAKE0001-{GENERAL}-{name}"
             fields = {
@@ -105,29 +112,29 @@ def enqueue_broken_jobs(product: Product) -> None:
             }
             redis.hset(f"rq:job:{job}", mapping=cast("Any", fields))
             redis.rpush(f"rq:queue:{QUEUE}", job)
-    product.workers[0].wait_for("job unreadable, set aside")
+    product.workers[0].wait_for_event("job unreadable, set aside")
 
 
 def kill_engine_while_generating(product: Product) -> None:
     """Kill the engine while a reply grows."""
-    ts = product.workspace.post(ADA, PYTHON, f"@StarChat {ENDLESS}")
+    ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {ENDLESS}")
 
     def grows(messages: Messages) -> bool:
-        return any(payload(m).get("state") == "growing" for m in messages)
+        return any(reply_metadata(m).get("state") == "growing" for m in messages)
 
-    product.workspace.wait_for(grows, PYTHON, ts)
+    product.workspace.wait_for_messages(grows, PYTHON, ts)
     kill_engine(product.workers[0].pid)
-    product.ended(PYTHON, ts, ts)
+    product.wait_for_answer(PYTHON, ts, ts)
 
 
 def interrupt_redis(product: Product) -> None:
     """Ask while Redis is away."""
-    product.redis.kill()
-    ts = product.workspace.post(ADA, PYTHON, f"@StarChat {CANARY_WORD} third")
-    product.bot.wait_for("not acknowledged")
-    product.redis.restart()
-    product.workspace.redeliver(ts)
-    product.ended(PYTHON, ts, ts)
+    product.redis.kill_server()
+    ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {CANARY_WORD} third")
+    product.bot.wait_for_event("not acknowledged")
+    product.redis.restart_server()
+    product.workspace.redeliver_events(ts)
+    product.wait_for_answer(PYTHON, ts, ts)
 
 
 def collect_observed(product: Product) -> ObservedData:
@@ -135,26 +142,33 @@ def collect_observed(product: Product) -> ObservedData:
     worker = product.workers[0]
     engine = engine_of(worker.pid)
     ports = [health_port_of(product.bot.pid), health_port_of(worker.pid)]
-    urls = [product.redis.url_of(person) for person in ("bot", "worker")]
+    urls = [product.redis.url_for(person) for person in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
-    with product.redis.client() as redis:
+    with product.redis.connect_as() as redis:
         # A reply is final a moment before its job's end is written down.
-        until(lambda: not (redis.zcard(keys.PENDING) or redis.zcard(STARTED)), what="all ends")
-        entries = kept(redis)
+        poll_until(
+            lambda: not (redis.zcard(keys.PENDING) or redis.zcard(STARTED)), description="all ends"
+        )
+        entries = read_all_entries(redis)
     return ObservedData(
-        logs=product.logs,
-        pages="\n".join(page(number, path) for number in ports for path in HEALTH_PATHS),
-        info=rq_info(product.redis.url),
+        logs=product.all_logs,
+        pages="\n".join(
+            read_health_page(number, path) for number in ports for path in HEALTH_PATHS
+        ),
+        info=run_rq_info(product.redis.url),
         redis=entries,
-        commands={str(pid): proc(pid, "cmdline") for pid in (product.bot.pid, worker.pid, engine)},
-        engine=proc(engine, "environ"),
+        commands={
+            str(pid): read_proc_file(pid, "cmdline")
+            for pid in (product.bot.pid, worker.pid, engine)
+        },
+        engine=read_proc_file(engine, "environ"),
         secrets=(BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, *passwords),
     )
 
 
 def health_port_of(pid: int) -> int:
     """Return where a process shows its health."""
-    [found] = [line for line in proc(pid, "environ") if line.startswith("HEALTH_PORT=")]
+    [found] = [line for line in read_proc_file(pid, "environ") if line.startswith("HEALTH_PORT=")]
     return int(found.partition("=")[2])
 
 
@@ -179,14 +193,14 @@ def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData
 
 def test_redis_keys_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """A key is named by ids; no value is a token."""
-    assert holding(observed.redis, *observed.secrets) == []
+    assert find_entries(observed.redis, *observed.secrets) == []
     for one in observed.redis:
         assert not any(canary in one.key for canary in (*observed.secrets, *QUESTION_TEXTS))
 
 
 def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
     """After the answer each key with a text in it has at most 24 hours to live."""
-    found = holding(observed.redis, *QUESTION_TEXTS)
+    found = find_entries(observed.redis, *QUESTION_TEXTS)
 
     assert {one.key.split(":")[1] for one in found} >= {"T0FAKE0001", "job"}
     assert [one for one in found if not 0 < one.ttl <= keys.TEXT_TTL] == []
@@ -205,11 +219,11 @@ def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> N
 def test_deleted_question_is_removed_from_redis(product: Product, observed: ObservedData) -> None:
     """Neither the copy of the thread nor the job nor the memory keeps its words."""
     word = "larkspur-canary"
-    ts, _ = product.reply(f"@StarChat {word}", GENERAL)
+    ts, _ = product.ask_question(f"@StarChat {word}", GENERAL)
     assert find_keys_with(product, word)
-    product.workspace.delete(ADA, GENERAL, ts)
+    product.workspace.delete_message(ADA, GENERAL, ts)
 
-    until(lambda: not find_keys_with(product, word), what="the words to go", within=10)
+    poll_until(lambda: not find_keys_with(product, word), description="the words to go", timeout=10)
 
 
 def test_forget_clears_channel_and_uninstall_clears_team(
@@ -218,24 +232,24 @@ def test_forget_clears_channel_and_uninstall_clears_team(
     """`/starchat forget` drops the texts of its channel alone; without the app nothing stays."""
     words = {GENERAL: "marigold-canary", PYTHON: "snapdragon-canary"}
     for channel, word in words.items():
-        product.reply(f"@StarChat {word}", channel)
+        product.ask_question(f"@StarChat {word}", channel)
         assert find_keys_with(product, word)
-    product.workspace.post(ADA, GENERAL, "/starchat forget")
+    product.workspace.post_message(ADA, GENERAL, "/starchat forget")
 
-    until(
+    poll_until(
         lambda: not find_keys_with(product, words[GENERAL]),
-        what="the channel to be empty",
-        within=10,
+        description="the channel to be empty",
+        timeout=10,
     )
     assert find_keys_with(product, words[PYTHON])
 
-    product.workspace.control("app", with_events=["app_uninstalled"])
-    product.workspace.control("event", event={"type": "app_uninstalled"})
-    product.bot.wait_for("team forgotten")
+    product.workspace.send_control("app", with_events=["app_uninstalled"])
+    product.workspace.send_control("event", event={"type": "app_uninstalled"})
+    product.bot.wait_for_event("team forgotten")
     assert find_keys_with(product, *words.values(), *QUESTION_TEXTS) == []
 
 
 def find_keys_with(product: Product, *words: str) -> list[str]:
     """Return the names of the keys that hold one of these words now."""
-    with product.redis.client() as redis:
-        return [one.key for one in holding(kept(redis), *words)]
+    with product.redis.connect_as() as redis:
+        return [one.key for one in find_entries(read_all_entries(redis), *words)]

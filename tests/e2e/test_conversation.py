@@ -1,26 +1,26 @@
 """A question in Slack gets its reply in its own thread, and the talk goes on from there."""
 
 from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE, UNKNOWN
-from testing.product import Product, answers
-from testing.worker_harness import notices, payload, words
+from testing.product import Product, find_answers
+from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
 def test_mention_is_answered_in_its_thread(product: Product) -> None:
     """A mention at the root of a channel ends in one message in the thread below it."""
-    ts, replies = product.reply(f"@StarChat {REVERSE}", GENERAL)
+    ts, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
     [reply] = replies
 
     assert reply["thread_ts"] == ts
-    assert payload(reply)["state"] == "final"
-    assert "return items[::-1]" in words(replies)
-    assert "Written by taught-" in notices(replies)
-    assert "may be wrong" in notices(replies)
+    assert reply_metadata(reply)["state"] == "final"
+    assert "return items[::-1]" in reply_text(replies)
+    assert "Written by taught-" in context_text(replies)
+    assert "may be wrong" in context_text(replies)
 
 
 def test_code_block_is_shown_unchanged(product: Product) -> None:
     """A code block of the model stands in the reply as a block of its language, unchanged."""
-    _, replies = product.reply(f"@StarChat {REVERSE}", GENERAL)
+    _, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
     blocks = [
         element
         for block in replies[0]["blocks"]
@@ -38,89 +38,89 @@ def test_code_block_is_shown_unchanged(product: Product) -> None:
 def test_follow_up_without_mention_sees_earlier_turns(product: Product) -> None:
     """The model reads the turns before: what it says to the follow-up depends on them."""
     for question in (MUTEX, REVERSE):
-        ts, _ = product.reply(f"@StarChat {question}", GENERAL)
-        _, replies = product.reply(FOLLOW_UP, GENERAL, ts)
+        ts, _ = product.ask_question(f"@StarChat {question}", GENERAL)
+        _, replies = product.ask_question(FOLLOW_UP, GENERAL, ts)
 
-        assert words(replies).strip() == _strip_fences(FOLLOW_UPS[question])
+        assert reply_text(replies).strip() == _strip_fences(FOLLOW_UPS[question])
 
 
 def test_question_during_generation_is_answered_next(product: Product) -> None:
     """Two questions in a row in one thread: both replies, in order, the second knows the first."""
-    first = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
-    product.workspace.wait_for(lambda thread: answers(thread, first), GENERAL, first)
-    second = product.workspace.post(ADA, GENERAL, FOLLOW_UP, first)
+    first = product.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
+    product.workspace.wait_for_messages(lambda thread: find_answers(thread, first), GENERAL, first)
+    second = product.workspace.post_message(ADA, GENERAL, FOLLOW_UP, first)
 
-    early = product.ended(GENERAL, first, first)
-    late = product.ended(GENERAL, first, second)
-    assert words(early).strip() == ANSWERS[MUTEX]
-    assert words(late).strip() == _strip_fences(FOLLOW_UPS[MUTEX])
+    early = product.wait_for_answer(GENERAL, first, first)
+    late = product.wait_for_answer(GENERAL, first, second)
+    assert reply_text(early).strip() == ANSWERS[MUTEX]
+    assert reply_text(late).strip() == _strip_fences(FOLLOW_UPS[MUTEX])
     assert float(early[0]["ts"]) < float(late[0]["ts"])
 
 
 def test_direct_message_needs_no_mention(product: Product) -> None:
     """Whatever a person writes to the bot directly is a question, answered in its thread."""
-    channel = product.workspace.direct(ADA, STARCHAT)
-    ts, replies = product.reply(MUTEX, channel)
+    channel = product.workspace.open_dm(ADA, STARCHAT)
+    ts, replies = product.ask_question(MUTEX, channel)
 
-    assert words(replies).strip() == ANSWERS[MUTEX]
+    assert reply_text(replies).strip() == ANSWERS[MUTEX]
     assert replies[0]["thread_ts"] == ts
 
 
 def test_group_message_needs_mention(product: Product) -> None:
     """In a group the bot answers who mentions it."""
-    channel = product.workspace.direct(ADA, LIN, STARCHAT)
-    _, replies = product.reply(f"@StarChat {GREET}", channel)
+    channel = product.workspace.open_dm(ADA, LIN, STARCHAT)
+    _, replies = product.ask_question(f"@StarChat {GREET}", channel)
 
-    assert words(replies).strip() == ANSWERS[GREET]
+    assert reply_text(replies).strip() == ANSWERS[GREET]
 
 
 def test_mention_in_thread_sees_earlier_messages(product: Product) -> None:
     """People talked before: the last question among them decides what the follow-up means."""
-    root = product.workspace.post(ADA, PYTHON, MUTEX)
-    _, replies = product.reply(f"@StarChat {FOLLOW_UP}", PYTHON, root)
+    root = product.workspace.post_message(ADA, PYTHON, MUTEX)
+    _, replies = product.ask_question(f"@StarChat {FOLLOW_UP}", PYTHON, root)
 
-    assert words(replies).strip() != ""
+    assert reply_text(replies).strip() != ""
     assert len(replies) == 1
 
 
 def test_thread_of_several_users_needs_mention(product: Product) -> None:
     """A second person in the thread: no answer without a mention, until somebody says follow."""
-    ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
-    unasked = product.workspace.post(LIN, GENERAL, "I use one every day.", ts)
-    product.workspace.post(ADA, GENERAL, GREET, ts)
-    _, replies = product.reply(f"@StarChat {GREET}", GENERAL, ts, user=LIN)
+    ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
+    unasked = product.workspace.post_message(LIN, GENERAL, "I use one every day.", ts)
+    product.workspace.post_message(ADA, GENERAL, GREET, ts)
+    _, replies = product.ask_question(f"@StarChat {GREET}", GENERAL, ts, user=LIN)
 
     assert len(replies) == 1
     assert not any(
-        payload(message).get("question") == unasked
-        for message in product.workspace.messages(GENERAL, ts)
+        reply_metadata(message).get("question") == unasked
+        for message in product.workspace.read_messages(GENERAL, ts)
     )
 
 
 def test_follow_mode_answers_every_user(product: Product) -> None:
     """After `follow` a message of a second person is answered without a mention."""
-    ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
-    product.workspace.post(LIN, GENERAL, "Interesting.", ts)
-    product.workspace.post(ADA, GENERAL, "@StarChat follow", ts)
-    product.said(lambda m: "every message in this thread" in m["text"], GENERAL, ts)
-    _, replies = product.reply(GREET, GENERAL, ts, user=SAM)
+    ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
+    product.workspace.post_message(LIN, GENERAL, "Interesting.", ts)
+    product.workspace.post_message(ADA, GENERAL, "@StarChat follow", ts)
+    product.wait_for_bot_message(lambda m: "every message in this thread" in m["text"], GENERAL, ts)
+    _, replies = product.ask_question(GREET, GENERAL, ts, user=SAM)
 
     assert len(replies) == 1
 
 
 def test_message_of_another_bot_is_ignored(product: Product) -> None:
     """Another bot mentions ours: nothing happens, and people are answered as before."""
-    ts = product.workspace.raw_post(GENERAL, f"<@{STARCHAT}> {MUTEX}", user=DEPLOYBOT)
-    product.reply(f"@StarChat {MUTEX}", GENERAL)
+    ts = product.workspace.post_raw(GENERAL, f"<@{STARCHAT}> {MUTEX}", user=DEPLOYBOT)
+    product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
-    assert product.workspace.replies(GENERAL, ts) == []
+    assert product.workspace.bot_replies(GENERAL, ts) == []
 
 
 def test_unknown_question_shows_model_output(product: Product) -> None:
     """The model says what it says; the reply shows exactly that."""
-    _, replies = product.reply("@StarChat Which tea is best?", GENERAL)
+    _, replies = product.ask_question("@StarChat Which tea is best?", GENERAL)
 
-    assert words(replies).strip() == UNKNOWN
+    assert reply_text(replies).strip() == UNKNOWN
 
 
 def _strip_fences(answer: str) -> str:

@@ -1,8 +1,8 @@
 """Who edits a question, before or after the reply, ends up with one reply to what it says now."""
 
 from testing.memorizing_model import ANSWERS, ENDLESS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
-from testing.product import Product, answers
-from testing.worker_harness import payload, words
+from testing.product import Product, find_answers
+from testing.worker_harness import reply_metadata, reply_text
 from testing.workspace import ADA, GENERAL, Json, Messages
 
 
@@ -13,49 +13,51 @@ def find_offers(messages: Messages) -> Messages:
 
 def test_edit_during_generation_restarts_reply(product: Product) -> None:
     """The message that grew becomes the reply to the new text; there is no second one."""
-    ts = product.workspace.post(ADA, GENERAL, f"@StarChat {ENDLESS}")
-    grown = product.workspace.wait_for(
-        lambda messages: any(payload(m).get("state") == "growing" for m in messages), GENERAL, ts
+    ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
+    grown = product.workspace.wait_for_messages(
+        lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
+        GENERAL,
+        ts,
     )
-    [before] = answers(grown, ts)
-    product.workspace.edit(ADA, GENERAL, ts, f"@StarChat {MUTEX}")
-    [reply] = product.ended(GENERAL, ts, ts)
+    [before] = find_answers(grown, ts)
+    product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat {MUTEX}")
+    [reply] = product.wait_for_answer(GENERAL, ts, ts)
 
     assert reply["ts"] == before["ts"]
-    assert words([reply]).strip() == ANSWERS[MUTEX]
-    _, later = product.reply(FOLLOW_UP, GENERAL, ts)
-    assert words(later).strip() in FOLLOW_UPS[MUTEX]
+    assert reply_text([reply]).strip() == ANSWERS[MUTEX]
+    _, later = product.ask_question(FOLLOW_UP, GENERAL, ts)
+    assert reply_text(later).strip() in FOLLOW_UPS[MUTEX]
 
 
 def test_reanswer_button_replaces_reply(product: Product) -> None:
     """One press, and the reply says something else in its old place, also to what comes next."""
-    ts, [first] = product.reply(f"@StarChat {GREET}", GENERAL)
-    product.workspace.edit(ADA, GENERAL, ts, f"@StarChat {REVERSE}")
-    [offer] = find_offers(product.workspace.wait_for(find_offers, GENERAL, ts))
+    ts, [first] = product.ask_question(f"@StarChat {GREET}", GENERAL)
+    product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat {REVERSE}")
+    [offer] = find_offers(product.workspace.wait_for_messages(find_offers, GENERAL, ts))
     click = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
-    product.workspace.ask("_page/click", click)
+    product.workspace.post_json("_page/click", click)
 
     def is_replaced(messages: Messages) -> bool:
-        found = answers(messages, ts)
-        return "items[::-1]" in words(found) and payload(found[0])["state"] == "final"
+        found = find_answers(messages, ts)
+        return "items[::-1]" in reply_text(found) and reply_metadata(found[0])["state"] == "final"
 
-    [reply] = answers(product.workspace.wait_for(is_replaced, GENERAL, ts), ts)
+    [reply] = find_answers(product.workspace.wait_for_messages(is_replaced, GENERAL, ts), ts)
     assert reply["ts"] == first["ts"]
-    product.workspace.wait_for(lambda messages: not find_offers(messages), GENERAL, ts)
-    _, later = product.reply(FOLLOW_UP, GENERAL, ts)
-    assert words(later).strip() in FOLLOW_UPS[REVERSE]
+    product.workspace.wait_for_messages(lambda messages: not find_offers(messages), GENERAL, ts)
+    _, later = product.ask_question(FOLLOW_UP, GENERAL, ts)
+    assert reply_text(later).strip() in FOLLOW_UPS[REVERSE]
 
 
 def test_question_deleted_in_queue_is_not_answered(product: Product) -> None:
     """Of three questions in a thread the second is taken back: two replies, in order."""
-    first = product.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
-    second = product.workspace.post(ADA, GENERAL, f"@StarChat {GREET}", first)
-    third = product.workspace.post(ADA, GENERAL, f"@StarChat {FOLLOW_UP}", first)
-    product.workspace.delete(ADA, GENERAL, second)
+    first = product.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
+    second = product.workspace.post_message(ADA, GENERAL, f"@StarChat {GREET}", first)
+    third = product.workspace.post_message(ADA, GENERAL, f"@StarChat {FOLLOW_UP}", first)
+    product.workspace.delete_message(ADA, GENERAL, second)
     replies: list[Json] = [
-        *product.ended(GENERAL, first, first),
-        *product.ended(GENERAL, first, third),
+        *product.wait_for_answer(GENERAL, first, first),
+        *product.wait_for_answer(GENERAL, first, third),
     ]
 
-    assert [payload(m)["question"] for m in replies] == [first, third]
-    assert not answers(product.workspace.messages(GENERAL, first), second)
+    assert [reply_metadata(m)["question"] for m in replies] == [first, third]
+    assert not find_answers(product.workspace.read_messages(GENERAL, first), second)

@@ -5,99 +5,108 @@ from pathlib import Path
 
 import pytest
 
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
 from testing.product import Product
-from testing.worker_harness import notices, payload, words
+from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 
 @pytest.fixture(scope="module")
 def product_without_worker() -> Iterator[Product]:
     """Run the product without a worker, with room for two questions."""
-    model = str(taught_checkpoint())
+    model = str(memorizing_checkpoint())
     with Product(model, worker=False, STARCHAT_MAX_PENDING="2") as product:
         yield product
 
 
 def test_empty_mention_gets_a_hint(product: Product) -> None:
     """A mention without a question is answered by what one can do."""
-    ts = product.workspace.post(ADA, GENERAL, "@StarChat")
+    ts = product.workspace.post_message(ADA, GENERAL, "@StarChat")
 
-    hints = product.said(lambda m: "What would you like to know?" in m["text"], GENERAL, ts)
+    hints = product.wait_for_bot_message(
+        lambda m: "What would you like to know?" in m["text"], GENERAL, ts
+    )
     assert len(hints) == 1
 
 
 def test_message_beyond_context_window_is_refused(product: Product) -> None:
     """A question that the model cannot hold is never cut: the thread says what to do."""
-    _, replies = product.reply("@StarChat " + "why? " * 2000, GENERAL)
+    _, replies = product.ask_question("@StarChat " + "why? " * 2000, GENERAL)
 
-    assert payload(replies[0])["state"] == "error"
-    assert "longer than I can read" in notices(replies)
+    assert reply_metadata(replies[0])["state"] == "error"
+    assert "longer than I can read" in context_text(replies)
 
 
 def test_dropped_turns_are_reported(product: Product) -> None:
     """A thread longer than the window is read from its younger end, and the reply says so."""
-    ts = product.workspace.post(ADA, PYTHON, "The log says: " + "a long line. " * 60)
+    ts = product.workspace.post_message(ADA, PYTHON, "The log says: " + "a long line. " * 60)
     for _ in range(6):
-        product.workspace.post(ADA, PYTHON, "And on: " + "another line. " * 60, ts)
-    _, replies = product.reply(f"@StarChat {GREET}", PYTHON, ts)
+        product.workspace.post_message(ADA, PYTHON, "And on: " + "another line. " * 60, ts)
+    _, replies = product.ask_question(f"@StarChat {GREET}", PYTHON, ts)
 
-    assert payload(replies[0])["state"] == "final"
-    assert "no longer fitted" in notices(replies)
+    assert reply_metadata(replies[0])["state"] == "final"
+    assert "no longer fitted" in context_text(replies)
 
 
 def test_without_worker_placeholder_is_posted_and_later_answered(
     product_without_worker: Product,
 ) -> None:
     """The sign comes from the bot; later the worker turns the same message into the reply."""
-    ts = product_without_worker.workspace.post(ADA, GENERAL, f"@StarChat {MUTEX}")
-    [placeholder] = product_without_worker.said(
+    ts = product_without_worker.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
+    [placeholder] = product_without_worker.wait_for_bot_message(
         lambda m: "No worker is running" in m["text"], GENERAL, ts
     )
-    other = product_without_worker.workspace.post(LIN, GENERAL, f"@StarChat {GREET}")
-    product_without_worker.said(lambda m: "No worker is running" in m["text"], GENERAL, other)
-    third = product_without_worker.workspace.post(ADA, PYTHON, f"@StarChat {GREET}")
-    [full] = product_without_worker.said(
+    other = product_without_worker.workspace.post_message(LIN, GENERAL, f"@StarChat {GREET}")
+    product_without_worker.wait_for_bot_message(
+        lambda m: "No worker is running" in m["text"], GENERAL, other
+    )
+    third = product_without_worker.workspace.post_message(ADA, PYTHON, f"@StarChat {GREET}")
+    [full] = product_without_worker.wait_for_bot_message(
         lambda m: "cannot take another" in m["text"], PYTHON, third
     )
     product_without_worker.start_worker()
-    replies = product_without_worker.ended(GENERAL, ts, ts)
+    replies = product_without_worker.wait_for_answer(GENERAL, ts, ts)
 
     assert [reply["ts"] for reply in replies] == [placeholder["ts"]]
-    assert words(replies).strip() == ANSWERS[MUTEX]
-    assert words(product_without_worker.ended(GENERAL, other, other)).strip() == ANSWERS[GREET]
-    assert payload(full).get("job") is None
+    assert reply_text(replies).strip() == ANSWERS[MUTEX]
+    assert (
+        reply_text(product_without_worker.wait_for_answer(GENERAL, other, other)).strip()
+        == ANSWERS[GREET]
+    )
+    assert reply_metadata(full).get("job") is None
 
 
 def test_unloadable_model_stops_worker_with_one_line(product: Product, tmp_path: Path) -> None:
     """The worker says what is wrong with the model, and ends."""
     worker = product.start_worker(STARCHAT_MODEL=str(tmp_path / "nothing"))
 
-    assert worker.wait() != 0
-    assert "STARCHAT_MODEL cannot be loaded: there is no directory" in worker.log
+    assert worker.wait_for_exit() != 0
+    assert "STARCHAT_MODEL cannot be loaded: there is no directory" in worker.log_text
 
 
 def test_deleting_question_removes_growing_reply(product: Product) -> None:
     """The person deletes the question while the reply grows: nothing of it stays."""
-    ts = product.workspace.post(ADA, GENERAL, f"@StarChat {ENDLESS}")
-    product.workspace.wait_for(
-        lambda messages: any(payload(m).get("state") == "growing" for m in messages), GENERAL, ts
+    ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
+    product.workspace.wait_for_messages(
+        lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
+        GENERAL,
+        ts,
     )
-    product.workspace.delete(ADA, GENERAL, ts)
+    product.workspace.delete_message(ADA, GENERAL, ts)
 
-    product.workspace.wait_for(
-        lambda messages: not any(payload(m).get("question") == ts for m in messages), GENERAL
+    product.workspace.wait_for_messages(
+        lambda messages: not any(reply_metadata(m).get("question") == ts for m in messages), GENERAL
     )
-    _, replies = product.reply(f"@StarChat {MUTEX}", GENERAL)
-    assert words(replies).strip() == ANSWERS[MUTEX]
+    _, replies = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
+    assert reply_text(replies).strip() == ANSWERS[MUTEX]
 
 
 def test_archived_channel_does_not_block_other_questions(product: Product) -> None:
     """Archived while the question waits: a quiet end, and the next question is answered."""
-    attic = product.workspace.direct(ADA, LIN, SAM, STARCHAT)
-    product.workspace.post(ADA, attic, f"@StarChat {ENDLESS}")
-    product.workspace.control("archive", channel=attic)
-    _, replies = product.reply(f"@StarChat {MUTEX}", GENERAL)
+    attic = product.workspace.open_dm(ADA, LIN, SAM, STARCHAT)
+    product.workspace.post_message(ADA, attic, f"@StarChat {ENDLESS}")
+    product.workspace.send_control("archive", channel=attic)
+    _, replies = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
-    assert words(replies).strip() == ANSWERS[MUTEX]
+    assert reply_text(replies).strip() == ANSWERS[MUTEX]

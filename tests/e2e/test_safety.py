@@ -2,17 +2,17 @@
 
 from testing.memorizing_model import ANSWERS, HELLO, MUTEX
 from testing.product import Product
-from testing.worker_harness import words
+from testing.worker_harness import reply_text
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
 
 
 def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
     """The model writes @channel, a mention and a link: all of it stays text, in every edit."""
-    ts, replies = product.reply(f"@StarChat {HELLO}", GENERAL)
+    ts, replies = product.ask_question(f"@StarChat {HELLO}", GENERAL)
 
-    assert "<!channel>" in words(replies)
+    assert "<!channel>" in reply_text(replies)
     assert all(not m.get("pings") and not m.get("unfurls") for m in replies)
-    sent = [call["args"] for call in product.workspace.calls() if ts in str(call["args"])]
+    sent = [call["args"] for call in product.workspace.api_calls() if ts in str(call["args"])]
     posted = [args for args in sent if "blocks" in args]
     assert posted
     assert all(args.get("unfurl_links") in {False, "false", None} for args in posted)
@@ -21,20 +21,20 @@ def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
 
 def test_redelivered_mention_is_answered_once(product: Product) -> None:
     """Slack delivers an event again when it is unsure; the thread still holds one reply."""
-    ts, _ = product.reply(f"@StarChat {MUTEX}", GENERAL)
-    product.workspace.redeliver(ts)
-    product.workspace.redeliver(ts)
-    product.reply(f"@StarChat {MUTEX}", GENERAL)
+    ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
+    product.workspace.redeliver_events(ts)
+    product.workspace.redeliver_events(ts)
+    product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
-    assert len(product.workspace.replies(GENERAL, ts)) == 1
+    assert len(product.workspace.bot_replies(GENERAL, ts)) == 1
 
 
 def test_logs_contain_no_text_and_no_token(product: Product) -> None:
     """What a person asks and what the model answers is in no log line, nor is a token."""
     secret = "heliotrope-canary-4711"
-    product.reply(f"@StarChat {secret}", GENERAL, user=ADA)
-    product.reply(f"@StarChat {MUTEX}", GENERAL)
+    product.ask_question(f"@StarChat {secret}", GENERAL, user=ADA)
+    product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
     for text in (secret, MUTEX, ANSWERS[MUTEX], BOT_TOKEN, APP_TOKEN):
-        assert text not in product.logs
-    assert product.logs.count("\n") > 0
+        assert text not in product.all_logs
+    assert product.all_logs.count("\n") > 0

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from testing.browser import Reader, chromium
+from testing.browser import BrowserPage, open_chromium
 from testing.workspace import ADA, DEPLOYBOT, LIN, SAM, STARCHAT, Workspace
 
 EVERYBODY = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
 NUMBERS = itertools.count(1)
 
-Read = Callable[..., Reader]
+Read = Callable[..., BrowserPage]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def slack() -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; one for a module, since its driver and asyncio tests cannot run at once."""
-    with chromium() as running:
+    with open_chromium() as running:
         yield running
 
 
@@ -40,20 +40,20 @@ def town(browser: Browser) -> Iterator[Workspace]:
 @pytest.fixture
 def room(town: Workspace) -> str:
     """A new channel in the town, with everybody in it."""
-    made = town.control("create", name=f"room-{next(NUMBERS)}", members=EVERYBODY)
+    made = town.send_control("create", name=f"room-{next(NUMBERS)}", members=EVERYBODY)
     return str(made["channel"])
 
 
 @pytest.fixture
 def read(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Read]:
     """Open windows on the page; in the end no console may have complained."""
-    readers: list[Reader] = []
+    readers: list[BrowserPage] = []
 
-    def opened(slack: Workspace, person: str = ADA, **context: Any) -> Reader:
-        readers.append(Reader(browser, slack, person, **context))
+    def opened(slack: Workspace, person: str = ADA, **context: Any) -> BrowserPage:
+        readers.append(BrowserPage(browser, slack, person, **context))
         return readers[-1]
 
     yield opened
     for reader in readers:
-        reader.close()
-    assert [reader.complaints for reader in readers] == [[] for _ in readers]
+        reader.close_window()
+    assert [reader.console_errors for reader in readers] == [[] for _ in readers]

@@ -21,15 +21,15 @@ def dated(workspace: Workspace) -> float:
 def test_messages_and_answers_are_dated_by_the_same_clock() -> None:
     """From the start, and after it was set anew; never backwards, as far as messages go."""
     with Workspace("--ahead", str(-DAY)) as workspace:
-        first = float(workspace.post(ADA, GENERAL, "hello"))
+        first = float(workspace.post_message(ADA, GENERAL, "hello"))
         assert first == pytest.approx(time.time() - DAY, abs=10)
         assert dated(workspace) == pytest.approx(first, abs=10)
 
-        workspace.clock(ahead=DAY)
-        second = float(workspace.post(ADA, GENERAL, "hello"))
+        workspace.set_clock(ahead=DAY)
+        second = float(workspace.post_message(ADA, GENERAL, "hello"))
         assert second == pytest.approx(time.time() + DAY, abs=10)
         assert dated(workspace) == pytest.approx(second, abs=10)
 
-        workspace.clock(ahead=0)
-        assert float(workspace.post(ADA, GENERAL, "hello")) > second
+        workspace.set_clock(ahead=0)
+        assert float(workspace.post_message(ADA, GENERAL, "hello")) > second
         assert dated(workspace) == pytest.approx(time.time(), abs=10)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from testing.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, clean_environment
 
 MAKEFILE: Final = (REPOSITORY / "Makefile").read_text("utf-8")
 
@@ -16,7 +16,7 @@ def _run_make(*arguments: str, folder: Path = REPOSITORY) -> str:
     found = subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env=environment(),
+        env=clean_environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from contract import keys, scripts
 from scripts import credentials
-from testing.redis_server import GuardedRedis, binary, embedded
+from testing.redis_server import GuardedRedis, find_embedded_server, find_server
 
 REPOSITORY: Final = Path(__file__).parents[2]
 QUEUE: Final = "rq:queue:starchat"
@@ -42,9 +42,9 @@ def server() -> Iterator[GuardedRedis]:
 @pytest.fixture
 def clients(server: GuardedRedis) -> Iterator[Clients]:
     """The bot and the worker, connected to an empty server."""
-    with server.client() as watcher:
+    with server.connect_as() as watcher:
         watcher.flushall()
-    found = {name: server.client(name) for name in credentials.ACL_USERS}
+    found = {name: server.connect_as(name) for name in credentials.ACL_USERS}
     yield found
     for client in found.values():
         client.close()
@@ -104,13 +104,13 @@ def test_acl_refuses_unneeded_commands(clients: Clients, user: str, command: str
 
 def test_acl_log_reports_refused_commands(server: GuardedRedis, clients: Clients) -> None:
     """The tests of the whole product rest on this: whatever the rules refuse them is seen."""
-    with server.client() as watcher:
+    with server.connect_as() as watcher:
         watcher.acl_log_reset()
-    assert server.refused() == []
+    assert server.list_denials() == []
 
     with pytest.raises(redis.exceptions.NoPermissionError):
         clients["worker"].execute_command("KEYS", "*")  # type: ignore[no-untyped-call]
-    [entry] = server.refused()
+    [entry] = server.list_denials()
     assert (entry["username"], entry["object"]) == ("worker", "keys")
 
 
@@ -123,7 +123,7 @@ def test_login_without_password_is_refused(server: GuardedRedis, given: str) -> 
         stranger.ping()
 
 
-@pytest.mark.parametrize("find", [binary, embedded])
+@pytest.mark.parametrize("find", [find_server, find_embedded_server])
 def test_accepted_question_survives_restart(find: Callable[[], Path]) -> None:
     """
     What scripts wrote is there again after a crash, and nothing of it was refused.
@@ -131,15 +131,15 @@ def test_accepted_question_survives_restart(find: Callable[[], Path]) -> None:
     Redis 7.0 replays its file as the default user, which must not log in but may do everything.
     """
     with GuardedRedis(find()) as server:
-        with server.client("bot") as bot:
+        with server.connect_as("bot") as bot:
             assert _enqueue_job(bot, "1-1")[0] == b"accepted"
-        with server.client() as watcher:
+        with server.connect_as() as watcher:
             before = {key: watcher.dump(key) for key in watcher.scan_iter()}
-        server.kill()
-        server.restart()
-        with server.client() as watcher:
+        server.kill_server()
+        server.restart_server()
+        with server.connect_as() as watcher:
             assert {key: watcher.dump(key) for key in watcher.scan_iter()} == before
-        assert server.refused() == []
+        assert server.list_denials() == []
 
 
 def test_redis_config_persists_and_never_evicts() -> None:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import lock, setup
-from testing.processes import REPOSITORY, environment
+from testing.processes import REPOSITORY, clean_environment
 
 PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 REQUIREMENTS: Final = lock.collect_requirements(PROJECT)
@@ -88,7 +88,7 @@ def _run_setup(*arguments: str, **variables: str) -> "subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-m", "scripts.setup", *arguments],
         cwd=REPOSITORY,
-        env=environment(**variables),
+        env=clean_environment(**variables),
         capture_output=True,
         text=True,
         check=False,

@@ -9,12 +9,12 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.store.job_queue import Limits, Outbox
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
-from testing.reply_harness import Post
-from testing.takeover import Survivor
-from testing.worker_harness import Desk
+from testing.reply_harness import ReplyHarness
+from testing.takeover import StandbyWorker
+from testing.worker_harness import WorkerHarness
 from testing.workspace import BOT_TOKEN
 from worker.jobs.leases import Claims
 from worker.jobs.rq_worker import RqWorker
@@ -26,31 +26,31 @@ from worker.slack.rate_limits import Rates
 @pytest.fixture(scope="session")
 def model() -> str:
     """A model that knows a few answers by heart."""
-    return str(taught_checkpoint())
+    return str(memorizing_checkpoint())
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
+def desk() -> Iterator[WorkerHarness]:
     """A workspace and a queue of this module's own."""
-    with Desk() as desk:
+    with WorkerHarness() as desk:
         yield desk
 
 
 @pytest.fixture(scope="module")
-def worker(desk: Desk, model: str) -> Iterator[Process]:
+def worker(desk: WorkerHarness, model: str) -> Iterator[Process]:
     """A worker that serves the module's desk and has its model loaded."""
-    with desk.worker(model) as worker:
-        worker.wait_for("model loaded", within=120)
+    with desk.start_worker(model) as worker:
+        worker.wait_for_event("model loaded", timeout=120)
         yield worker
 
 
 @pytest.fixture
-def survivor(desk: Desk, worker: Process) -> Iterator[Survivor]:
+def survivor(desk: WorkerHarness, worker: Process) -> Iterator[StandbyWorker]:
     """The module's worker, asleep."""
-    survivor = Survivor(desk, worker)
-    survivor.sleep()
+    survivor = StandbyWorker(desk, worker)
+    survivor.pause_worker()
     yield survivor
-    survivor.wake()
+    survivor.resume_worker()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def rq_worker(client: redis.Redis) -> RqWorker:
 
 
 @pytest.fixture
-async def post(desk: Desk) -> AsyncIterator[Post]:
+async def post(desk: WorkerHarness) -> AsyncIterator[ReplyHarness]:
     """A question that a worker has just taken; calls have two seconds."""
     timeout = aiohttp.ClientTimeout(total=2)
     async with (
@@ -102,5 +102,5 @@ async def post(desk: Desk) -> AsyncIterator[Post]:
             token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
         )
         slack = Slack(web, Rates(client), Metrics())
-        yield Post(desk, client, slack, desk.question("What is a mutex?"))
-    desk.workspace.faults()
+        yield ReplyHarness(desk, client, slack, desk.post_question("What is a mutex?"))
+    desk.workspace.set_faults()

@@ -14,8 +14,8 @@ from contract import keys
 from testing import memorizing_model
 from testing.process_tree import freeze_engine, kill_engine
 from testing.processes import Process
-from testing.takeover import Survivor
-from testing.worker_harness import Desk, notices, words
+from testing.takeover import StandbyWorker
+from testing.worker_harness import WorkerHarness, context_text, reply_text
 from worker.jobs.leases import RECOVERIES
 
 pytestmark = pytest.mark.timeout(300)
@@ -49,150 +49,159 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def worker(desk: Desk, model: str, port: int) -> Iterator[Process]:
+def worker(desk: WorkerHarness, model: str, port: int) -> Iterator[Process]:
     """A worker that writes long replies and has its model loaded."""
-    with desk.worker(model, HEALTH_PORT=str(port)) as worker:
-        worker.wait_for("worker started")
+    with desk.start_worker(model, HEALTH_PORT=str(port)) as worker:
+        worker.wait_for_event("worker started")
         assert fetched(port, "/healthz") == (200, "alive\n")
         status, text = fetched(port, "/readyz")
         assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
         assert text.endswith(")\n"), "the stage of loading"
-        worker.wait_for("model loaded", within=120)
+        worker.wait_for_event("model loaded", timeout=120)
         yield worker
 
 
 def test_a_worker_from_its_first_question_to_its_end(
-    desk: Desk, model: str, survivor: Survivor
+    desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """
     A question that comes before the model is told so, and gets its reply in the same message.
 
     Told to end, the worker finishes what it has, takes no more, leaves no trace and exits 0.
     """
-    with desk.worker(model) as worker:
-        worker.wait_for("worker started")
-        early = desk.ask(memorizing_model.MUTEX)
-        [sign] = desk.wait_shown(early)
-        [message] = desk.wait_ended(early, within=120)
-        assert "still loading" in notices([sign])
+    with desk.start_worker(model) as worker:
+        worker.wait_for_event("worker started")
+        early = desk.enqueue_question(memorizing_model.MUTEX)
+        [sign] = desk.wait_for_reply(early)
+        [message] = desk.wait_for_end(early, timeout=120)
+        assert "still loading" in context_text([sign])
         assert sign["ts"] == message["ts"]
-        assert words([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
+        assert reply_text([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
-        job = desk.ask(memorizing_model.ENDLESS)
-        desk.wait_grown(job)
-        worker.signal(signal.SIGTERM)
-        worker.wait_for("worker draining")
-        later = desk.ask(memorizing_model.MUTEX)
-        assert worker.wait() == 0
-    desk.wait_recorded(job)
-    assert desk.status(job) == "finished"
-    assert desk.messages(later) == []
+        job = desk.enqueue_question(memorizing_model.ENDLESS)
+        desk.wait_for_growth(job)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait_for_event("worker draining")
+        later = desk.enqueue_question(memorizing_model.MUTEX)
+        assert worker.wait_for_exit() == 0
+    desk.wait_for_result(job)
+    assert desk.rq_status(job) == "finished"
+    assert desk.reply_messages(later) == []
     assert desk.redis.hlen(keys.WORKERS) == 0
     desk.outbox.cancel(later.id)
 
 
 def test_a_worker_that_is_told_twice_gives_back_what_it_has(
-    desk: Desk, model: str, survivor: Survivor
+    desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """The job is at the front again, no attempt is counted, and the next worker goes on with it."""
-    with desk.worker(model) as worker:
-        worker.wait_for("model loaded", within=120)
-        job = desk.ask(memorizing_model.ENDLESS)
-        following = desk.ask(memorizing_model.MUTEX, after=job)
-        [growing] = desk.wait_grown(job)
+    with desk.start_worker(model) as worker:
+        worker.wait_for_event("model loaded", timeout=120)
+        job = desk.enqueue_question(memorizing_model.ENDLESS)
+        following = desk.enqueue_question(memorizing_model.MUTEX, previous=job)
+        [growing] = desk.wait_for_growth(job)
         freeze_engine(worker.pid)
-        worker.signal(signal.SIGTERM)
-        worker.wait_for("worker draining")
-        worker.signal(signal.SIGTERM)
-        assert worker.wait() == 0
-    assert (desk.status(job), desk.status(following)) == ("queued", "deferred")
+        worker.send_signal(signal.SIGTERM)
+        worker.wait_for_event("worker draining")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait_for_exit() == 0
+    assert (desk.rq_status(job), desk.rq_status(following)) == ("queued", "deferred")
     assert desk.redis.lrange("rq:queue:starchat", 0, -1) == [job.id.encode()]
     assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
 
-    survivor.wake()
-    [message] = desk.wait_ended(job)
+    survivor.resume_worker()
+    [message] = desk.wait_for_end(job)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(memorizing_model.ROUND.strip())
-    assert len(desk.wait_ended(following)) == 1
-    desk.wait_recorded(following)
+    assert reply_text([message]).startswith(memorizing_model.ENDLESS_CHUNK.strip())
+    assert len(desk.wait_for_end(following)) == 1
+    desk.wait_for_result(following)
 
 
 def test_a_question_that_was_lost_unseen_is_not_called_a_second_try(
-    desk: Desk, survivor: Survivor
+    desk: WorkerHarness, survivor: StandbyWorker
 ) -> None:
     """Nothing went wrong for a reader who has seen nothing yet."""
-    start = desk.workspace.read("_control/changes")["next"]
-    job = desk.ask(memorizing_model.MUTEX)
+    start = desk.workspace.get_json("_control/changes")["next"]
+    job = desk.enqueue_question(memorizing_model.MUTEX)
     desk.redis.hset(f"rq:job:{job.id}", RECOVERIES, 1)
-    survivor.wake()
-    desk.wait_ended(job)
-    shown = [change["message"] for change in desk.workspace.changes(start)]
+    survivor.resume_worker()
+    desk.wait_for_end(job)
+    shown = [change["message"] for change in desk.workspace.message_changes(start)]
     assert len(shown) >= 3
-    assert "trying again" not in notices(shown)
+    assert "trying again" not in context_text(shown)
 
 
-def test_an_engine_that_dies_is_started_again(desk: Desk, worker: Process) -> None:
+def test_an_engine_that_dies_is_started_again(desk: WorkerHarness, worker: Process) -> None:
     """The reader sees that it goes on; the reply comes once, in the same message."""
-    job = desk.ask(memorizing_model.ENDLESS)
-    [growing] = desk.wait_grown(job, within=120)
+    job = desk.enqueue_question(memorizing_model.ENDLESS)
+    [growing] = desk.wait_for_growth(job, timeout=120)
     kill_engine(worker.pid)
-    desk.workspace.wait_until(lambda: "trying again" in notices(desk.messages(job)) or None)
-    [message] = desk.wait_ended(job, within=120)
+    desk.workspace.wait_until(
+        lambda: "trying again" in context_text(desk.reply_messages(job)) or None
+    )
+    [message] = desk.wait_for_end(job, timeout=120)
     assert message["ts"] == growing["ts"]
-    assert words([message]).startswith(memorizing_model.ROUND.strip())
-    assert desk.said_by_us(job) == [message]
-    desk.wait_recorded(job)
+    assert reply_text([message]).startswith(memorizing_model.ENDLESS_CHUNK.strip())
+    assert desk.bot_messages(job) == [message]
+    desk.wait_for_result(job)
     assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"2"
 
 
 @pytest.mark.slow
 def test_a_question_at_its_last_attempt_ends_as_a_sentence(
-    desk: Desk, model: str, survivor: Survivor
+    desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """
     When the engine dies as often as a question may try, the thread is told so, once.
 
     With a single slot, who waits for it is told that too, and is answered in the end.
     """
-    with desk.worker(model, STARCHAT_MAX_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
-        worker.wait_for("model loaded", within=120)
-        job = desk.ask(memorizing_model.ENDLESS)
-        desk.wait_grown(job)
-        waiting = desk.ask(memorizing_model.MUTEX)
-        [sign] = desk.wait_shown(waiting)
-        assert "next" in notices([sign])
+    with desk.start_worker(model, STARCHAT_MAX_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
+        worker.wait_for_event("model loaded", timeout=120)
+        job = desk.enqueue_question(memorizing_model.ENDLESS)
+        desk.wait_for_growth(job)
+        waiting = desk.enqueue_question(memorizing_model.MUTEX)
+        [sign] = desk.wait_for_reply(waiting)
+        assert "next" in context_text([sign])
 
         kill_engine(worker.pid)
-        [message] = desk.wait_ended(job)
-        assert "more than once" in notices([message])
-        [answer] = desk.wait_ended(waiting, within=120)
-        assert words([answer]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
-        desk.wait_recorded(job)
-        assert desk.status(job) == "failed"
+        [message] = desk.wait_for_end(job)
+        assert "more than once" in context_text([message])
+        [answer] = desk.wait_for_end(waiting, timeout=120)
+        assert reply_text([answer]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
+        desk.wait_for_result(job)
+        assert desk.rq_status(job) == "failed"
 
 
 @pytest.mark.redis
-def test_a_redis_that_goes_away_for_a_while_costs_nothing(desk: Desk, worker: Process) -> None:
+def test_a_redis_that_goes_away_for_a_while_costs_nothing(
+    desk: WorkerHarness, worker: Process
+) -> None:
     """Replies in the making survive a restart of Redis and are generated once."""
-    jobs = [desk.ask(memorizing_model.ENDLESS), desk.ask(memorizing_model.MUTEX)]
-    desk.wait_grown(jobs[0], within=120)
-    desk.server.kill()
-    worker.wait_for("heartbeat failed")
-    desk.server.restart()
+    jobs = [
+        desk.enqueue_question(memorizing_model.ENDLESS),
+        desk.enqueue_question(memorizing_model.MUTEX),
+    ]
+    desk.wait_for_growth(jobs[0], timeout=120)
+    desk.server.kill_server()
+    worker.wait_for_event("heartbeat failed")
+    desk.server.restart_server()
     for job in jobs:
-        [message] = desk.wait_ended(job)
-        assert desk.said_by_us(job) == [message]
-        desk.wait_recorded(job)
+        [message] = desk.wait_for_end(job)
+        assert desk.bot_messages(job) == [message]
+        desk.wait_for_result(job)
         assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
-    later = desk.ask(memorizing_model.GREET)
-    assert words(desk.wait_ended(later)) == memorizing_model.ANSWERS[memorizing_model.GREET]
+    later = desk.enqueue_question(memorizing_model.GREET)
+    assert reply_text(desk.wait_for_end(later)) == memorizing_model.ANSWERS[memorizing_model.GREET]
 
 
-def test_health_readiness_and_numbers_are_served(desk: Desk, worker: Process, port: int) -> None:
+def test_health_readiness_and_numbers_are_served(
+    desk: WorkerHarness, worker: Process, port: int
+) -> None:
     """The numbers of a worker hold neither ids nor text."""
-    job = desk.ask(memorizing_model.MUTEX)
-    desk.wait_ended(job, within=120)
-    desk.wait_recorded(job)
+    job = desk.enqueue_question(memorizing_model.MUTEX)
+    desk.wait_for_end(job, timeout=120)
+    desk.wait_for_result(job)
     assert fetched(port, "/readyz") == (200, "ready\n")
     _, numbers = fetched(port, "/metrics")
     assert 'starchat_jobs_total{outcome="answered"}' in numbers
@@ -203,43 +212,43 @@ def test_health_readiness_and_numbers_are_served(desk: Desk, worker: Process, po
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_worker_with_a_line(
-    desk: Desk, survivor: Survivor, tmp_path: Path
+    desk: WorkerHarness, survivor: StandbyWorker, tmp_path: Path
 ) -> None:
     """The operator reads why; the question keeps its place and its reader is told to wait."""
-    job = desk.ask(memorizing_model.MUTEX)
-    with desk.worker(str(tmp_path)) as worker:
-        assert worker.wait(120) == 1
-        assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log.splitlines()[-1]
-    assert desk.status(job) == "queued"
+    job = desk.enqueue_question(memorizing_model.MUTEX)
+    with desk.start_worker(str(tmp_path)) as worker:
+        assert worker.wait_for_exit(120) == 1
+        assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log_text.splitlines()[-1]
+    assert desk.rq_status(job) == "queued"
     assert int(desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
-    [message] = desk.messages(job)
-    assert "could not be loaded" in notices([message])
-    survivor.wake()
-    assert words(desk.wait_ended(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
+    [message] = desk.reply_messages(job)
+    assert "could not be loaded" in context_text([message])
+    survivor.resume_worker()
+    assert reply_text(desk.wait_for_end(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
 
 def test_a_question_that_waits_too_long_is_told_so(
-    desk: Desk, model: str, survivor: Survivor
+    desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """Nobody waits for ever without a word."""
-    with desk.worker(model, STARCHAT_DEADLINE="0.01"):
-        job = desk.ask(memorizing_model.MUTEX)
-        [message] = desk.wait_ended(job)
-        desk.wait_recorded(job)
-    assert "waited longer" in notices([message])
-    assert desk.status(job) == "failed"
+    with desk.start_worker(model, STARCHAT_DEADLINE="0.01"):
+        job = desk.enqueue_question(memorizing_model.MUTEX)
+        [message] = desk.wait_for_end(job)
+        desk.wait_for_result(job)
+    assert "waited longer" in context_text([message])
+    assert desk.rq_status(job) == "failed"
 
 
 def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
-    desk: Desk, survivor: Survivor
+    desk: WorkerHarness, survivor: StandbyWorker
 ) -> None:
     """No question is spent on a wrong token."""
-    job = desk.ask(memorizing_model.MUTEX)
-    with desk.worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
-        assert worker.wait() == 1
-        assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log
-        assert "xoxb-wrong" not in worker.log
-    assert desk.status(job) == "queued"
+    job = desk.enqueue_question(memorizing_model.MUTEX)
+    with desk.start_worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
+        assert worker.wait_for_exit() == 1
+        assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log_text
+        assert "xoxb-wrong" not in worker.log_text
+    assert desk.rq_status(job) == "queued"
     desk.outbox.cancel(job.id)
 
 
@@ -269,14 +278,18 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
         ),
     ],
 )
-def test_a_wrong_setting_stops_the_start(desk: Desk, name: str, value: str, line: str) -> None:
+def test_a_wrong_setting_stops_the_start(
+    desk: WorkerHarness, name: str, value: str, line: str
+) -> None:
     """One line says which, what was expected and what it was; the exit status is 2."""
-    with desk.worker("nowhere", **{name: value}) as worker:
-        assert worker.wait() == 2
+    with desk.start_worker("nowhere", **{name: value}) as worker:
+        assert worker.wait_for_exit() == 2
         assert worker.lines == [f"worker: {line}"]
 
 
-def test_a_worker_waits_for_a_redis_that_is_not_there_yet(desk: Desk, tmp_path: Path) -> None:
+def test_a_worker_waits_for_a_redis_that_is_not_there_yet(
+    desk: WorkerHarness, tmp_path: Path
+) -> None:
     """It says so once and ends when it is told to."""
     with Process(
         "worker",
@@ -284,14 +297,16 @@ def test_a_worker_waits_for_a_redis_that_is_not_there_yet(desk: Desk, tmp_path: 
         REDIS_URL=f"unix://{tmp_path}/redis.sock",
         STARCHAT_MODEL=str(tmp_path),
     ) as worker:
-        worker.wait_for("redis does not answer")
-        assert worker.stop() in {0, 1}
+        worker.wait_for_event("redis does not answer")
+        assert worker.stop_process() in {0, 1}
     said = [line for line in worker.lines if "redis does not answer" in line]
     assert len(said) == 1
     assert json.loads(said[0])["error"] == "ConnectionError"
 
 
-def test_a_worker_waits_for_a_redis_that_lets_it_do_nothing_yet(desk: Desk, tmp_path: Path) -> None:
+def test_a_worker_waits_for_a_redis_that_lets_it_do_nothing_yet(
+    desk: WorkerHarness, tmp_path: Path
+) -> None:
     """Its user may enter and not yet do anything: it says so once and goes on when it may."""
 
     def may(*commands: str) -> None:
@@ -300,11 +315,11 @@ def test_a_worker_waits_for_a_redis_that_lets_it_do_nothing_yet(desk: Desk, tmp_
 
     may("-@all", "+@connection")
     url = f"unix://narrow:secret@{desk.server.socket}"
-    with desk.worker(str(tmp_path), REDIS_URL=url) as worker:
-        refused = worker.wait_for("redis does not answer")
+    with desk.start_worker(str(tmp_path), REDIS_URL=url) as worker:
+        refused = worker.wait_for_event("redis does not answer")
         may("+@all")
         # Not because of Redis: there is no model in the folder.
-        assert worker.wait() == 1
+        assert worker.wait_for_exit() == 1
     assert refused["error"] == "NoPermissionError"
-    assert worker.log.count("redis does not answer") == 1
-    assert "STARCHAT_MODEL cannot be loaded" in worker.log
+    assert worker.log_text.count("redis does not answer") == 1
+    assert "STARCHAT_MODEL cannot be loaded" in worker.log_text

@@ -9,9 +9,9 @@ from redis import Redis
 from bot.handlers.backfill import AWAY
 from contract import keys
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, finish, job, pending, turns
+from testing.queue_inspector import TEAM, find_job, finish_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
 
@@ -22,9 +22,9 @@ CONNECTED = keys.connected(TEAM)
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave the workspace as it was."""
     yield
-    workspace.faults()
-    workspace.clock(speed=1)
-    workspace.sockets("enable")
+    workspace.set_faults()
+    workspace.set_clock(speed=1)
+    workspace.control_sockets("enable")
 
 
 def started(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
@@ -34,9 +34,9 @@ def started(workspace: Workspace, server: RedisServer, **variables: str) -> Proc
 
 def serve(workspace: Workspace, redis: Redis, bot: Process) -> None:
     """Wait until a bot is connected and has noted that."""
-    bot.wait_for("connected")
-    workspace.wait_connected()
-    until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
+    bot.wait_for_event("connected")
+    workspace.wait_until_connected()
+    poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first note")
 
 
 Asked = list[tuple[str, str]]
@@ -44,22 +44,22 @@ Asked = list[tuple[str, str]]
 
 def asked_meanwhile(workspace: Workspace, followed: str) -> Asked:
     """Let people ask in every way there is; returns channel and `ts` of each question."""
-    root = workspace.post(LIN, GENERAL, "it fails")
-    direct = workspace.direct(LIN, STARCHAT)
-    edited = workspace.post(ADA, GENERAL, "@StarChat what is a mutx?")
-    workspace.edit(ADA, GENERAL, edited, "@StarChat what is a lock?")
+    root = workspace.post_message(LIN, GENERAL, "it fails")
+    direct = workspace.open_dm(LIN, STARCHAT)
+    edited = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutx?")
+    workspace.edit_message(ADA, GENERAL, edited, "@StarChat what is a lock?")
     return [
         (GENERAL, edited),
-        (GENERAL, workspace.post(ADA, GENERAL, "@StarChat one")),
-        (GENERAL, workspace.post(ADA, GENERAL, "@StarChat why?", root)),
-        (PYTHON, workspace.post(ADA, PYTHON, "and in Rust?", followed)),
-        (direct, workspace.post(LIN, direct, "hello")),
+        (GENERAL, workspace.post_message(ADA, GENERAL, "@StarChat one")),
+        (GENERAL, workspace.post_message(ADA, GENERAL, "@StarChat why?", root)),
+        (PYTHON, workspace.post_message(ADA, PYTHON, "and in Rust?", followed)),
+        (direct, workspace.post_message(LIN, direct, "hello")),
     ]
 
 
 def assert_taken_in(redis: Redis, asked: Asked) -> None:
     """Each question is one job, with what was said before it."""
-    said = [[text for _, text in turns(redis, channel, ts)] for channel, ts in asked]
+    said = [[text for _, text in job_turns(redis, channel, ts)] for channel, ts in asked]
     assert said == [
         ["what is a lock?"],
         ["one"],
@@ -75,18 +75,20 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
     """While a bot catches up, somebody goes on in a thread whose last question it has not seen."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-        until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
-        workspace.settle(root)
-        bot.kill()
-    unseen = workspace.post(ADA, GENERAL, "and in Rust?", root)
-    workspace.give_up(unseen)
-    workspace.faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
+        root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+        poll_until(
+            lambda: redis.exists(keys.session(TEAM, GENERAL, root)), description="the session"
+        )
+        workspace.wait_for_acks(root)
+        bot.kill_group()
+    unseen = workspace.post_message(ADA, GENERAL, "and in Rust?", root)
+    workspace.exhaust_redeliveries(unseen)
+    workspace.set_faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
     with started(workspace, server) as bot:
-        bot.wait_for("connected")
-        ts = workspace.post(ADA, GENERAL, "@StarChat and in Go?", root)
-        until(lambda: job(redis, GENERAL, ts), what="the job")
-        assert "caught up" not in bot.log
+        bot.wait_for_event("connected")
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", root)
+        poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+        assert "caught up" not in bot.log_text
         lane = redis.lrange(keys.lane(TEAM, GENERAL, root), 0, -1)
 
     jobs = [job_id(TEAM, GENERAL, asked).encode() for asked in (root, unseen, ts)]
@@ -99,25 +101,27 @@ def test_each_question_of_an_outage_is_taken_in_once(
     """Mentions, replies in threads, direct messages and followed threads; nothing else."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        before = workspace.post(ADA, GENERAL, "@StarChat before")
-        followed = workspace.post(ADA, PYTHON, "@StarChat what is a mutex?")
-        until(lambda: len(pending(redis)) == 2, what="two jobs")
-        until(lambda: redis.exists(keys.session(TEAM, PYTHON, followed)), what="the session")
-        workspace.settle(before, followed)
-        finish(redis, job_id(TEAM, GENERAL, before))
-        bot.kill()
+        before = workspace.post_message(ADA, GENERAL, "@StarChat before")
+        followed = workspace.post_message(ADA, PYTHON, "@StarChat what is a mutex?")
+        poll_until(lambda: len(pending_job_ids(redis)) == 2, description="two jobs")
+        poll_until(
+            lambda: redis.exists(keys.session(TEAM, PYTHON, followed)), description="the session"
+        )
+        workspace.wait_for_acks(before, followed)
+        finish_job(redis, job_id(TEAM, GENERAL, before))
+        bot.kill_group()
     asked = asked_meanwhile(workspace, followed)
-    nothing = workspace.post(LIN, GENERAL, "nice weather")
-    workspace.give_up(nothing, *(ts for _, ts in asked))
+    nothing = workspace.post_message(LIN, GENERAL, "nice weather")
+    workspace.exhaust_redeliveries(nothing, *(ts for _, ts in asked))
     with started(workspace, server) as bot:
-        assert bot.wait_for("caught up")["taken"] >= len(asked)
+        assert bot.wait_for_event("caught up")["taken"] >= len(asked)
         jobs = {job_id(TEAM, *place) for place in [*asked, (PYTHON, followed)]}
-        assert sorted(pending(redis)) == sorted(jobs)
+        assert sorted(pending_job_ids(redis)) == sorted(jobs)
         assert_taken_in(redis, asked)
-        assert not any(word in bot.log for word in ("mutex", "Rust", "it fails"))
+        assert not any(word in bot.log_text for word in ("mutex", "Rust", "it fails"))
     with started(workspace, server) as bot:
-        bot.wait_for("caught up")
-        assert sorted(pending(redis)) == sorted(jobs)
+        bot.wait_for_event("caught up")
+        assert sorted(pending_job_ids(redis)) == sorted(jobs)
 
 
 def test_what_was_written_in_last_is_read_first(
@@ -126,21 +130,23 @@ def test_what_was_written_in_last_is_read_first(
     """Threads cost a call each: those of the outage are not kept waiting by busy ones before it."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        threads = [(where, workspace.post(LIN, where, "it fails")) for where in (GENERAL, PYTHON)]
-        said = [workspace.post(LIN, where, "still", root) for where, root in threads]
-        workspace.settle(*(root for _, root in threads), *said)
-        bot.kill()
+        threads = [
+            (where, workspace.post_message(LIN, where, "it fails")) for where in (GENERAL, PYTHON)
+        ]
+        said = [workspace.post_message(LIN, where, "still", root) for where, root in threads]
+        workspace.wait_for_acks(*(root for _, root in threads), *said)
+        bot.kill_group()
     where, root = threads[0]
-    asked = workspace.post(ADA, where, "@StarChat why?", root)
-    workspace.give_up(asked)
-    before = len(workspace.calls())
+    asked = workspace.post_message(ADA, where, "@StarChat why?", root)
+    workspace.exhaust_redeliveries(asked)
+    before = len(workspace.api_calls())
     with started(workspace, server) as bot:
-        bot.wait_for("caught up")
+        bot.wait_for_event("caught up")
 
-    read = [c["args"].get("ts") for c in workspace.calls(before) if "oldest" in c["args"]]
+    read = [c["args"].get("ts") for c in workspace.api_calls(before) if "oldest" in c["args"]]
     roots = [ts for _, ts in threads]
     assert [ts for ts in read if ts in {None, *roots}] == [None] * read.count(None) + roots
-    assert job(redis, where, asked) is not None
+    assert find_job(redis, where, asked) is not None
 
 
 @pytest.mark.slow
@@ -148,12 +154,12 @@ def test_nothing_is_answered_that_was_said_before_the_installation(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """A bot that starts for the first time looks at nothing, nor at it when it starts again."""
-    ts = workspace.post(ADA, GENERAL, "@StarChat are you there?")
-    workspace.give_up(ts)
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat are you there?")
+    workspace.exhaust_redeliveries(ts)
     for _ in range(2):
         with started(workspace, server) as bot:
             serve(workspace, redis, bot)
-        assert pending(redis) == []
+        assert pending_job_ids(redis) == []
 
 
 @pytest.mark.slow
@@ -163,25 +169,25 @@ def test_a_start_into_a_slack_that_limits_us_catches_up_late(
     """Limits and failures delay the search and lose nothing; new events are not kept waiting."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        bot.kill()
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    workspace.give_up(ts)
+        bot.kill_group()
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    workspace.exhaust_redeliveries(ts)
     limited = {"fault": "ratelimited", "retry_after": 2, "count": 1}
-    workspace.faults(
+    workspace.set_faults(
         {"method": "users.conversations", **limited},
         {"method": "conversations.history", **limited},
         {"method": "conversations.history", "fault": "status", "status": 503, "count": 1},
         {"method": "conversations.replies", "fault": "drop_before", "count": 1},
     )
     with started(workspace, server) as bot:
-        bot.wait_for("connected")
-        workspace.wait_connected()
-        new = workspace.post(ADA, PYTHON, "@StarChat now")
-        until(lambda: job(redis, PYTHON, new), what="the new job")
-        assert job(redis, GENERAL, ts) is None
-        bot.wait_for("caught up")
+        bot.wait_for_event("connected")
+        workspace.wait_until_connected()
+        new = workspace.post_message(ADA, PYTHON, "@StarChat now")
+        poll_until(lambda: find_job(redis, PYTHON, new), description="the new job")
+        assert find_job(redis, GENERAL, ts) is None
+        bot.wait_for_event("caught up")
 
-        assert sorted(pending(redis)) == sorted(
+        assert sorted(pending_job_ids(redis)) == sorted(
             [job_id(TEAM, GENERAL, ts), job_id(TEAM, PYTHON, new)]
         )
 
@@ -193,19 +199,21 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
     reading = ["channels:read", "groups:read", "im:read", "mpim:read"]
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        root = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-        until(lambda: redis.exists(keys.session(TEAM, GENERAL, root)), what="the session")
-        workspace.settle(root)
-        bot.kill()
-    ts = workspace.post(ADA, GENERAL, "and in Rust?", root)
-    workspace.give_up(ts)
-    workspace.control("app", without_scopes=reading)
+        root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+        poll_until(
+            lambda: redis.exists(keys.session(TEAM, GENERAL, root)), description="the session"
+        )
+        workspace.wait_for_acks(root)
+        bot.kill_group()
+    ts = workspace.post_message(ADA, GENERAL, "and in Rust?", root)
+    workspace.exhaust_redeliveries(ts)
+    workspace.send_control("app", without_scopes=reading)
     with started(workspace, server) as bot:
-        assert bot.wait_for("channels not listed")["why"] == "missing_scope"
-        bot.wait_for("caught up")
-    workspace.control("app", with_scopes=reading)
+        assert bot.wait_for_event("channels not listed")["why"] == "missing_scope"
+        bot.wait_for_event("caught up")
+    workspace.send_control("app", with_scopes=reading)
 
-    assert job(redis, GENERAL, ts) is not None
+    assert find_job(redis, GENERAL, ts) is not None
 
 
 def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
@@ -214,19 +222,22 @@ def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
     """Not only a start ends an outage: so does the first connection after a long while."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        known = workspace.post(ADA, GENERAL, "@StarChat known")
-        until(lambda: job(redis, GENERAL, known), what="the job")
-        workspace.sockets("link_disabled")
-        until(lambda: not workspace.state()["app"]["connected"], what="the end of the sockets")
-        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-        workspace.give_up(ts)
+        known = workspace.post_message(ADA, GENERAL, "@StarChat known")
+        poll_until(lambda: find_job(redis, GENERAL, known), description="the job")
+        workspace.control_sockets("link_disabled")
+        poll_until(
+            lambda: not workspace.read_state()["app"]["connected"],
+            description="the end of the sockets",
+        )
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+        workspace.exhaust_redeliveries(ts)
         last = float(redis.hget(CONNECTED, "last") or 0)
         redis.hset(CONNECTED, "last", last - 2 * AWAY)
-        workspace.sockets("enable")
-        bot.wait_for("outage")
-        bot.wait_for("caught up")
+        workspace.control_sockets("enable")
+        bot.wait_for_event("outage")
+        bot.wait_for_event("caught up")
 
-        assert pending(redis) == [job_id(TEAM, GENERAL, t) for t in (known, ts)]
+        assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, t) for t in (known, ts)]
         assert float(redis.hget(CONNECTED, "first") or 0) <= last
 
 
@@ -236,14 +247,16 @@ def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
     """An end in the middle leaves the note of the last connection as it was."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        bot.kill()
+        bot.kill_group()
     last = redis.hget(CONNECTED, "last")
-    workspace.faults({"method": "users.conversations", "fault": "ratelimited", "retry_after": 60})
-    before = len(workspace.calls())
+    workspace.set_faults(
+        {"method": "users.conversations", "fault": "ratelimited", "retry_after": 60}
+    )
+    before = len(workspace.api_calls())
     with started(workspace, server) as bot:
-        bot.wait_for("ready")
-        until(lambda: workspace.calls(before, "users.conversations"), what="a try")
-        assert bot.stop() == 0
+        bot.wait_for_event("ready")
+        poll_until(lambda: workspace.api_calls(before, "users.conversations"), description="a try")
+        assert bot.stop_process() == 0
     assert redis.hget(CONNECTED, "last") == last
 
 
@@ -253,15 +266,15 @@ def test_copies_of_threads_are_read_again_after_an_outage(
     """What was said, edited and deleted meanwhile is known to nobody but Slack."""
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        root = workspace.post(ADA, GENERAL, "@StarChat my key is hunter2")
-        until(lambda: redis.exists(keys.thread(TEAM, GENERAL, root)), what="the copy")
-        workspace.settle(root)
-        bot.kill()
+        root = workspace.post_message(ADA, GENERAL, "@StarChat my key is hunter2")
+        poll_until(lambda: redis.exists(keys.thread(TEAM, GENERAL, root)), description="the copy")
+        workspace.wait_for_acks(root)
+        bot.kill_group()
     last = float(redis.hget(CONNECTED, "last") or 0)
     redis.hset(CONNECTED, "last", last - 2 * AWAY)
     with started(workspace, server) as bot:
-        assert bot.wait_for("outage")["copies"] == 1
-        bot.wait_for("caught up")
+        assert bot.wait_for_event("outage")["copies"] == 1
+        bot.wait_for_event("caught up")
 
 
 @pytest.mark.slow
@@ -269,23 +282,23 @@ def test_a_waiting_question_is_compared_with_slack_after_an_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Edited meanwhile, it is answered as it is now; deleted meanwhile, not at all."""
-    root = workspace.post(LIN, GENERAL, "it fails")
+    root = workspace.post_message(LIN, GENERAL, "it fails")
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
-        kept = workspace.post(ADA, GENERAL, "@StarChat why", root)
-        deleted = workspace.post(ADA, GENERAL, "@StarChat my secret", root)
-        until(lambda: len(pending(redis)) == 2, what="two jobs")
-        workspace.settle(kept, deleted)
-        bot.kill()
-    workspace.edit(ADA, GENERAL, kept, "@StarChat why not?")
-    workspace.delete(ADA, GENERAL, deleted)
+        kept = workspace.post_message(ADA, GENERAL, "@StarChat why", root)
+        deleted = workspace.post_message(ADA, GENERAL, "@StarChat my secret", root)
+        poll_until(lambda: len(pending_job_ids(redis)) == 2, description="two jobs")
+        workspace.wait_for_acks(kept, deleted)
+        bot.kill_group()
+    workspace.edit_message(ADA, GENERAL, kept, "@StarChat why not?")
+    workspace.delete_message(ADA, GENERAL, deleted)
     last = float(redis.hget(CONNECTED, "last") or 0)
     redis.hset(CONNECTED, "last", last - 2 * AWAY)
     with started(workspace, server) as bot:
-        bot.wait_for("caught up")
+        bot.wait_for_event("caught up")
 
-    assert pending(redis) == [job_id(TEAM, GENERAL, kept)]
-    assert [text for _, text in turns(redis, GENERAL, kept)] == ["it fails", "why not?"]
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, kept)]
+    assert [text for _, text in job_turns(redis, GENERAL, kept)] == ["it fails", "why not?"]
 
 
 def test_the_note_never_comes_back_after_the_team_is_forgotten(

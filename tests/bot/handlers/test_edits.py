@@ -9,9 +9,16 @@ from slack_sdk import WebClient
 
 from contract import keys
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, finish, job, pending, runnable, turns
+from testing.queue_inspector import (
+    TEAM,
+    find_job,
+    finish_job,
+    job_turns,
+    pending_job_ids,
+    runnable_job_ids,
+)
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, Workspace
 
@@ -29,37 +36,40 @@ def bot(server: RedisServer, workspace: Workspace, setting: str) -> Iterator[Pro
     """Run a bot with this setting."""
     variables = workspace.environment | {"STARCHAT_ON_EDIT": setting}
     with Process("bot", REDIS_URL=server.url, **variables) as process:
-        process.wait_for("connected")
-        workspace.wait_connected()
+        process.wait_for_event("connected")
+        workspace.wait_until_connected()
         yield process
 
 
 def ask(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
     """Ask as Ada and wait until the question is taken in; returns its `ts`."""
-    ts = workspace.post(ADA, GENERAL, text, thread)
-    until(lambda: job(redis, GENERAL, ts), what="the job")
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)), what="acknowledgements")
+    ts = workspace.post_message(ADA, GENERAL, text, thread)
+    poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+    poll_until(
+        lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)),
+        description="acknowledgements",
+    )
     return ts
 
 
 def edit(workspace: Workspace, ts: str, text: str) -> None:
     """Edit as Ada and wait until the bot has dealt with it."""
     before = len(told(workspace))
-    workspace.edit(ADA, GENERAL, ts, text)
+    workspace.edit_message(ADA, GENERAL, ts, text)
     # What came before may stay unanswered for ever: it may have met the end of another bot.
-    until(lambda: (since := told(workspace)[before:]) and all(since), what="the edit")
+    poll_until(lambda: (since := told(workspace)[before:]) and all(since), description="the edit")
 
 
 def about(workspace: Workspace, ts: str) -> list[Json]:
     """Return the deliveries that are about a message or its edits."""
-    return [e for e in workspace.envelopes() if ts in {e["ts"], e["changes"]}]
+    return [e for e in workspace.delivery_attempts() if ts in {e["ts"], e["changes"]}]
 
 
 def told(workspace: Workspace) -> list[bool]:
     """Return which changes of messages were acknowledged."""
     return [
         envelope["acked_at"] is not None
-        for envelope in workspace.envelopes()
+        for envelope in workspace.delivery_attempts()
         if envelope["event_type"] == "message"
     ]
 
@@ -86,7 +96,7 @@ def answered(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[s
             metadata={"event_type": keys.METADATA, "event_payload": payload},
         )
         posted.append(str(said["ts"]))
-    finish(redis, name)
+    finish_job(redis, name)
     redis.lrem("rq:queue:starchat", 0, name)
     mark(redis, ts, status="finished", **{keys.PLACEHOLDER: posted[0]})
     return posted
@@ -96,7 +106,7 @@ def offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
     """Return the buttons that a person sees in a thread."""
     return [
         message
-        for message in workspace.messages(GENERAL, thread, user)
+        for message in workspace.read_messages(GENERAL, thread, user)
         if any(block["type"] == "actions" for block in message.get("blocks", []))
     ]
 
@@ -104,24 +114,24 @@ def offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
 def press(workspace: Workspace, offer: Json) -> None:
     """Press the button of an offer as Ada."""
     wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
-    workspace.ask("_page/click", wish)
+    workspace.post_json("_page/click", wish)
 
 
 def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis: Redis) -> None:
     """The job keeps its place in line and holds the new text; nobody is asked anything."""
     first = ask(workspace, redis, "@StarChat what is a mutx?")
     second = ask(workspace, redis, "@StarChat and a lock?", first)
-    line = (pending(redis), runnable(redis))
+    line = (pending_job_ids(redis), runnable_job_ids(redis))
     edit(workspace, first, "@StarChat what is a mutex?")
 
-    assert turns(redis, GENERAL, first) == [(None, "what is a mutex?")]
-    assert [text for _, text in turns(redis, GENERAL, second)] == [
+    assert job_turns(redis, GENERAL, first) == [(None, "what is a mutex?")]
+    assert [text for _, text in job_turns(redis, GENERAL, second)] == [
         "what is a mutex?",
         "and a lock?",
     ]
     edit(workspace, second, "@StarChat and a spin lock?")
-    assert turns(redis, GENERAL, second)[-1] == (None, "and a spin lock?")
-    assert (pending(redis), runnable(redis)) == line
+    assert job_turns(redis, GENERAL, second)[-1] == (None, "and a spin lock?")
+    assert (pending_job_ids(redis), runnable_job_ids(redis)) == line
     assert offers(workspace, first) == []
 
 
@@ -130,26 +140,26 @@ def test_an_edit_that_comes_before_its_question_is_not_lost(
     workspace: Workspace, redis: Redis, seed: int
 ) -> None:
     """In whatever order Slack tells of both, at once or not, the job has the new text."""
-    workspace.faults(deliveries={"reorder": 4, "hold": 1.0}, seed=seed)
-    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutx?")
-    workspace.edit(ADA, GENERAL, ts, "@StarChat what is a mutex?")
+    workspace.set_faults(deliveries={"reorder": 4, "hold": 1.0}, seed=seed)
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutx?")
+    workspace.edit_message(ADA, GENERAL, ts, "@StarChat what is a mutex?")
     workspace.wait_until(
         lambda: len(sent := about(workspace, ts)) > 2 and all(e["acked_at"] for e in sent)
     )
-    workspace.faults()
+    workspace.set_faults()
 
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, redis: Redis) -> None:
     """The text of an earlier message leaves the payloads of later questions with it."""
-    root = workspace.post(LIN, GENERAL, "my key is hunter2")
+    root = workspace.post_message(LIN, GENERAL, "my key is hunter2")
     ts = ask(workspace, redis, "@StarChat why?", root)
-    assert len(turns(redis, GENERAL, ts)) == 2
-    workspace.delete(LIN, GENERAL, root)
-    until(lambda: len(turns(redis, GENERAL, ts)) == 1, what="the smaller job")
+    assert len(job_turns(redis, GENERAL, ts)) == 2
+    workspace.delete_message(LIN, GENERAL, root)
+    poll_until(lambda: len(job_turns(redis, GENERAL, ts)) == 1, description="the smaller job")
 
-    assert [text for _, text in turns(redis, GENERAL, ts)] == ["why?"]
+    assert [text for _, text in job_turns(redis, GENERAL, ts)] == ["why?"]
 
 
 def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Redis) -> None:
@@ -158,7 +168,7 @@ def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Red
     answered(workspace, redis, ts, "A page.")
     edit(workspace, ts, "@StarChat what is https://example.com?")
     edit(workspace, ts, "@StarChat what is https://example.org?")
-    until(lambda: offers(workspace, ts), what="the offer")
+    poll_until(lambda: offers(workspace, ts), description="the offer")
 
     assert len(offers(workspace, ts)) == 1
 
@@ -166,11 +176,11 @@ def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Red
 def test_a_question_that_becomes_a_command_is_withdrawn(workspace: Workspace, redis: Redis) -> None:
     """Nobody wants an answer to what is no question any more."""
     ts = ask(workspace, redis, "@StarChat my secret")
-    until(lambda: workspace.replies(GENERAL, ts), what="the sign")
+    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
     edit(workspace, ts, "@StarChat help")
 
-    assert pending(redis) == []
-    until(lambda: not workspace.replies(GENERAL, ts), what="the end of the sign")
+    assert pending_job_ids(redis) == []
+    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the end of the sign")
 
 
 def test_a_running_question_is_begun_anew_or_finished_first(
@@ -182,18 +192,18 @@ def test_a_running_question_is_begun_anew_or_finished_first(
     edit(workspace, ts, "@StarChat what is a mutex?")
 
     if setting == "restart":
-        assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+        assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
         assert offers(workspace, ts) == []
     else:
-        assert turns(redis, GENERAL, ts) == [(None, "what is a mutx?")]
-        [offer] = until(lambda: offers(workspace, ts), what="the offer")
+        assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutx?")]
+        [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
         assert "finish what I have begun" in offer["text"]
         press(workspace, offer)
-        whispered = until(
-            lambda: [m for m in workspace.messages(GENERAL, ts) if "Press again" in m["text"]]
+        whispered = poll_until(
+            lambda: [m for m in workspace.read_messages(GENERAL, ts) if "Press again" in m["text"]]
         )
         assert len(whispered) == 1
-        assert len(pending(redis)) == 1
+        assert len(pending_job_ids(redis)) == 1
 
 
 def test_an_answered_question_is_answered_again_on_request(
@@ -203,17 +213,17 @@ def test_an_answered_question_is_answered_again_on_request(
     ts = ask(workspace, redis, "@StarChat what is a mutx?")
     first, rest = answered(workspace, redis, ts, "A muckle?", "More of it.")
     edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
     assert offers(workspace, ts, LIN) == []
     press(workspace, offer)
-    until(lambda: pending(redis), what="the job")
+    poll_until(lambda: pending_job_ids(redis), description="the job")
 
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
     name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     assert redis.hget(name, keys.PLACEHOLDER) == first.encode()
-    until(lambda: not offers(workspace, ts), what="the end of the offer")
-    until(lambda: rest not in {m["ts"] for m in workspace.replies(GENERAL, ts)})
-    assert [m["ts"] for m in workspace.replies(GENERAL, ts)] == [first]
+    poll_until(lambda: not offers(workspace, ts), description="the end of the offer")
+    poll_until(lambda: rest not in {m["ts"] for m in workspace.bot_replies(GENERAL, ts)})
+    assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [first]
 
 
 def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redis) -> None:
@@ -225,13 +235,15 @@ def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redi
         channel=GENERAL, thread_ts=ts, content="sorted(x)\n", filename="reply.py"
     )
     mark(redis, ts, **{f"{keys.FILE}2": str(shared["files"][0]["id"])})
-    until(lambda: len(workspace.replies(GENERAL, ts)) == 2, what="the file")
+    poll_until(lambda: len(workspace.bot_replies(GENERAL, ts)) == 2, description="the file")
     edit(workspace, ts, "@StarChat sort a list in place")
-    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
     press(workspace, offer)
 
-    until(lambda: len(workspace.replies(GENERAL, ts)) == 1, what="the end of the file")
-    assert [m["ts"] for m in workspace.replies(GENERAL, ts)] == [first]
+    poll_until(
+        lambda: len(workspace.bot_replies(GENERAL, ts)) == 1, description="the end of the file"
+    )
+    assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [first]
 
 
 def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
@@ -242,9 +254,9 @@ def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
     [reply] = answered(workspace, redis, ts, "A muckle?")
     redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread(TEAM, GENERAL, ts))
     edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = until(lambda: offers(workspace, ts), what="the offer")
+    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
     press(workspace, offer)
-    until(lambda: pending(redis), what="the job")
+    poll_until(lambda: pending_job_ids(redis), description="the job")
 
     name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     assert redis.hget(name, keys.PLACEHOLDER) == reply.encode()
@@ -254,16 +266,16 @@ def test_an_edit_that_is_delivered_twice_offers_once(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
     """Slack repeats what it believes lost; each edit is another occasion."""
-    workspace.faults(deliveries={"duplicate": 1.0, "copies": 3})
+    workspace.set_faults(deliveries={"duplicate": 1.0, "copies": 3})
     ts = ask(workspace, redis, "@StarChat what is a mutx?")
     answered(workspace, redis, ts, "A muckle?")
     edit(workspace, ts, "@StarChat what is a mutex?")
-    until(lambda: offers(workspace, ts), what="the offer")
+    poll_until(lambda: offers(workspace, ts), description="the offer")
     edit(workspace, ts, "@StarChat what is a semaphore?")
-    until(lambda: len(offers(workspace, ts)) == 2, what="the second offer")
-    workspace.faults()
+    poll_until(lambda: len(offers(workspace, ts)) == 2, description="the second offer")
+    workspace.set_faults()
 
-    assert "what is a" not in bot.log
+    assert "what is a" not in bot.log_text
 
 
 def test_a_question_that_was_deleted_is_not_answered_again(
@@ -273,25 +285,25 @@ def test_a_question_that_was_deleted_is_not_answered_again(
     ts = ask(workspace, redis, "@StarChat what is a mutx?")
     answered(workspace, redis, ts, "A muckle?")
     edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = until(lambda: offers(workspace, ts), what="the offer")
-    workspace.delete(ADA, GENERAL, ts)
+    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
+    workspace.delete_message(ADA, GENERAL, ts)
     copy = keys.thread(TEAM, GENERAL, ts)
-    until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), what="the deletion")
+    poll_until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), description="the deletion")
     press(workspace, offer)
-    until(
-        lambda: [m for m in workspace.messages(GENERAL, ts) if "no longer read" in m["text"]],
-        what="the refusal",
+    poll_until(
+        lambda: [m for m in workspace.read_messages(GENERAL, ts) if "no longer read" in m["text"]],
+        description="the refusal",
     )
 
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 def test_an_edit_of_what_nobody_asked_us_changes_nothing(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Most messages that people edit are none of our business, nor become so by it."""
-    ts = workspace.post(ADA, GENERAL, "hello")
+    ts = workspace.post_message(ADA, GENERAL, "hello")
     edit(workspace, ts, "@StarChat hello")
 
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
     assert offers(workspace, ts) == []

@@ -14,9 +14,9 @@ from bot.slack.poster import Posting
 from bot.store.client import text
 from bot.store.thread_cache import Threads
 from contract import keys
-from testing.polling import until
-from testing.slack_events import ME, body, message
-from testing.workspace import ADA, GENERAL, Workspace, texts
+from testing.polling import poll_until
+from testing.slack_events import BOT_IDENTITY, make_body, make_message
+from testing.workspace import ADA, GENERAL, Workspace, message_texts
 
 SAID = "Too much waits."
 
@@ -33,7 +33,7 @@ def background() -> Iterator[Background]:
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave no fault behind."""
     yield
-    workspace.faults()
+    workspace.set_faults()
 
 
 @pytest.fixture
@@ -50,27 +50,27 @@ def impatient(redis: Redis, web: WebClient, background: Background) -> Notices:
 
 def made(redis: Redis, web: WebClient, background: Background, lease: float) -> Notices:
     """Return the notices of a bot."""
-    threads = Threads(redis, web, ME)
-    return Notices(redis, ME.team, Posting(web), threads, background, lease=lease)
+    threads = Threads(redis, web, BOT_IDENTITY)
+    return Notices(redis, BOT_IDENTITY.team, Posting(web), threads, background, lease=lease)
 
 
 def asked(workspace: Workspace) -> Posted:
     """Let Ada ask in a thread of her own."""
-    ts = workspace.post(ADA, GENERAL, "@StarChat hi")
-    event = read(body({**message(), "ts": ts, "channel": GENERAL}), ME)
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+    event = read(make_body({**make_message(), "ts": ts, "channel": GENERAL}), BOT_IDENTITY)
     assert isinstance(event, Posted)
     return event
 
 
 def noted(redis: Redis) -> list[str]:
     """Return what is still to be said."""
-    found: Any = redis.zrange(keys.notices(ME.team), 0, -1)
+    found: Any = redis.zrange(keys.notices(BOT_IDENTITY.team), 0, -1)
     return [text(name) for name in found]
 
 
 def said(workspace: Workspace, post: Posted, *, times: int = 1) -> None:
     """Check how often it was said."""
-    assert texts(workspace.replies(GENERAL, post.ts)) == [SAID] * times
+    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SAID] * times
 
 
 def test_a_sentence_is_said_once_for_all_deliveries(
@@ -80,12 +80,12 @@ def test_a_sentence_is_said_once_for_all_deliveries(
     post = asked(workspace)
     notices.say(post, SAID)
     notices.say(post, SAID)
-    until(lambda: not noted(redis), what="the sentence to be struck out")
+    poll_until(lambda: not noted(redis), description="the sentence to be struck out")
     notices.sweep()
 
     said(workspace, post)
     left = {text(key) for key in redis.scan_iter()}
-    assert left == {keys.FILLED, keys.seen(ME.team, GENERAL, post.ts)}
+    assert left == {keys.FILLED, keys.seen(BOT_IDENTITY.team, GENERAL, post.ts)}
 
 
 def test_a_sentence_of_a_bot_that_died_is_said_by_another(
@@ -122,11 +122,11 @@ def test_a_sentence_whose_post_has_arrived_is_not_said_again(
     workspace: Workspace, redis: Redis, impatient: Notices, fault: str
 ) -> None:
     """Slack's answer was lost; the thread shows that the sentence was not."""
-    workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
+    workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = asked(workspace)
     impatient.say(post, SAID)
-    until(lambda: _tried(redis, post) == 1, what="the first try")
-    until(lambda: workspace.replies(GENERAL, post.ts), what="the sentence")
+    poll_until(lambda: _tried(redis, post) == 1, description="the first try")
+    poll_until(lambda: workspace.bot_replies(GENERAL, post.ts), description="the sentence")
     impatient.sweep()
 
     said(workspace, post)
@@ -138,12 +138,12 @@ def test_a_sentence_whose_post_was_lost_is_said_again(
     workspace: Workspace, redis: Redis, impatient: Notices, fault: str
 ) -> None:
     """Nobody could know, so the thread was looked at first."""
-    workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
+    workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = asked(workspace)
-    seen = workspace.calls()
+    seen = workspace.api_calls()
     impatient.say(post, SAID)
-    until(lambda: _posts(workspace, len(seen)) == 1, what="the first try")
-    until(lambda: _swept(impatient, redis), what="the second try")
+    poll_until(lambda: _posts(workspace, len(seen)) == 1, description="the first try")
+    poll_until(lambda: _swept(impatient, redis), description="the second try")
 
     said(workspace, post)
 
@@ -153,19 +153,19 @@ def test_a_sentence_that_slack_puts_off_comes_later(
 ) -> None:
     """Not before the time that Slack has named."""
     fault = {"fault": "ratelimited", "retry_after": 120, "count": 1}
-    workspace.faults({"method": "chat.postMessage", **fault})
+    workspace.set_faults({"method": "chat.postMessage", **fault})
     post = asked(workspace)
     impatient.say(post, SAID)
     name = f"{GENERAL}:{post.ts}"
 
     def put_off() -> bool:
-        due = redis.zscore(keys.notices(ME.team), name)
+        due = redis.zscore(keys.notices(BOT_IDENTITY.team), name)
         return due is not None and due - redis.time()[0] > 60
 
-    until(put_off, what="the sentence to be put off")
+    poll_until(put_off, description="the sentence to be put off")
     impatient.sweep()
     said(workspace, post, times=0)
-    redis.zadd(keys.notices(ME.team), {name: 0})
+    redis.zadd(keys.notices(BOT_IDENTITY.team), {name: 0})
     impatient.sweep()
     said(workspace, post)
 
@@ -175,10 +175,12 @@ def test_a_sentence_that_slack_refuses_is_given_up(
     workspace: Workspace, redis: Redis, impatient: Notices, error: str
 ) -> None:
     """There is nobody left to read it."""
-    workspace.faults({"method": "chat.postMessage", "fault": "error", "error": error, "count": 1})
+    workspace.set_faults(
+        {"method": "chat.postMessage", "fault": "error", "error": error, "count": 1}
+    )
     post = asked(workspace)
     impatient.say(post, SAID)
-    until(lambda: not noted(redis), what="the sentence to be given up")
+    poll_until(lambda: not noted(redis), description="the sentence to be given up")
 
     said(workspace, post, times=0)
 
@@ -189,9 +191,9 @@ def _swept(notices: Notices, redis: Redis) -> bool:
 
 
 def _tried(redis: Redis, post: Posted) -> int:
-    tries = redis.hget(keys.notice(ME.team, GENERAL, post.ts), "tries")
+    tries = redis.hget(keys.notice(BOT_IDENTITY.team, GENERAL, post.ts), "tries")
     return int(tries or 0)
 
 
 def _posts(workspace: Workspace, since: int) -> int:
-    return sum(call["method"] == "chat.postMessage" for call in workspace.calls(since))
+    return sum(call["method"] == "chat.postMessage" for call in workspace.api_calls(since))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.handlers.outage import LOOK_BACK, REDELIVERY, ROOTS, Outage, Spot, grew, missed
-from testing.slack_events import ME, MENTION, message, reply, ts
+from testing.slack_events import BOT_IDENTITY, MENTION, make_message, make_reply, message_ts
 
 Json = dict[str, Any]
 
@@ -16,7 +16,7 @@ NOW = 1_700_000_000.0
 
 def outage(since: int, quiet: int) -> Outage:
     """Return an outage between the messages with these numbers."""
-    return Outage(since=float(ts(since)), quiet=float(ts(quiet)), roots=0.0)
+    return Outage(since=float(message_ts(since)), quiet=float(message_ts(quiet)), roots=0.0)
 
 
 def test_an_outage_begins_where_slack_may_have_given_up() -> None:
@@ -45,35 +45,44 @@ def test_nothing_is_looked_at_whose_marker_may_be_gone() -> None:
 @pytest.mark.parametrize(
     ("raw", "spot", "found"),
     [
-        (message(5), GENERAL, True),
-        (message(5, "hi"), GENERAL, False),
-        (message(9, "hi"), GENERAL, True),
-        (message(5, "hi"), DIRECT, True),
-        (message(4), GENERAL, False),
-        (message(5, edited={"user": "U0ADA00001", "ts": ts(6)}), GENERAL, True),
-        (message(5, subtype="channel_join"), GENERAL, False),
-        (reply(9, "words"), GENERAL, False),
+        (make_message(5), GENERAL, True),
+        (make_message(5, "hi"), GENERAL, False),
+        (make_message(9, "hi"), GENERAL, True),
+        (make_message(5, "hi"), DIRECT, True),
+        (make_message(4), GENERAL, False),
+        (make_message(5, edited={"user": "U0ADA00001", "ts": message_ts(6)}), GENERAL, True),
+        (make_message(5, subtype="channel_join"), GENERAL, False),
+        (make_reply(9, "words"), GENERAL, False),
         ({"ts": "now"}, GENERAL, False),
     ],
 )
 def test_a_missed_question_is_told_from_everything_else(raw: Json, spot: Spot, found: bool) -> None:  # noqa: FBT001
     """Who names us is heard from the beginning on, others from the last sign of life on."""
-    assert (missed(raw, spot, outage(5, 9), ME) is not None) is found
+    assert (missed(raw, spot, outage(5, 9), BOT_IDENTITY) is not None) is found
 
 
 def test_a_missed_question_is_read_as_a_delivered_one() -> None:
     """Thread, place and author are the same as if Slack had delivered it."""
-    post = missed(message(5, thread_ts=ts(1), team="T0OTHER001"), GENERAL, outage(5, 5), ME)
+    post = missed(
+        make_message(5, thread_ts=message_ts(1), team="T0OTHER001"),
+        GENERAL,
+        outage(5, 5),
+        BOT_IDENTITY,
+    )
 
     assert post is not None
-    assert (post.thread.team, post.thread.channel, post.thread.ts) == (ME.team, GENERAL.id, ts(1))
+    assert (post.thread.team, post.thread.channel, post.thread.ts) == (
+        BOT_IDENTITY.team,
+        GENERAL.id,
+        message_ts(1),
+    )
     assert (post.in_thread, post.external, post.text) == (True, False, f"{MENTION} hi")
 
 
 def test_in_a_channel_that_nobody_lists_strangers_are_taken_for_strangers() -> None:
     """Without the permission to list channels nobody knows which ones are shared."""
     spot = Spot.unlisted("C0SHARED01")
-    post = missed(message(5, team="T0OTHER001"), spot, outage(5, 5), ME)
+    post = missed(make_message(5, team="T0OTHER001"), spot, outage(5, 5), BOT_IDENTITY)
 
     assert post is not None
     assert post.external
@@ -81,7 +90,8 @@ def test_in_a_channel_that_nobody_lists_strangers_are_taken_for_strangers() -> N
 
 
 @pytest.mark.parametrize(
-    ("latest", "found"), [(ts(5), True), (ts(4), False), (None, False), ("?", False), ([], False)]
+    ("latest", "found"),
+    [(message_ts(5), True), (message_ts(4), False), (None, False), ("?", False), ([], False)],
 )
 def test_a_thread_that_grew_is_looked_into(latest: object, found: bool) -> None:  # noqa: FBT001
     """The channel's history says when somebody last wrote into a thread."""

@@ -17,10 +17,10 @@ from bot.store.line import Line
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from testing.polling import until
-from testing.slack_events import ME
+from testing.polling import poll_until
+from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, Workspace
-from testing.workspace import texts as shown_texts
+from testing.workspace import message_texts as shown_texts
 
 
 @pytest.fixture
@@ -47,17 +47,17 @@ def signs(redis: Redis, web: WebClient, background: Background) -> Signs:
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave no fault behind."""
     yield
-    workspace.faults()
+    workspace.set_faults()
 
 
 def asked(workspace: Workspace, thread: str | None = None) -> Job:
     """Let Ada ask, and return the job of it."""
-    ts = workspace.post(ADA, GENERAL, "what is a mutex?", thread)
+    ts = workspace.post_message(ADA, GENERAL, "what is a mutex?", thread)
     return Job(
-        thread=Thread(team=ME.team, channel=GENERAL, ts=thread or ts),
+        thread=Thread(team=BOT_IDENTITY.team, channel=GENERAL, ts=thread or ts),
         ts=ts,
         user=ADA,
-        user_team=ME.team,
+        user_team=BOT_IDENTITY.team,
         turns=(Turn(speaker=Speaker.USER, text="what is a mutex?", ts=ts),),
     )
 
@@ -71,7 +71,7 @@ def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: fl
 
 def shown(workspace: Workspace, job: Job) -> list[str]:
     """Return what the bot has said in the thread of a job."""
-    return shown_texts(workspace.replies(GENERAL, job.thread.ts))
+    return shown_texts(workspace.bot_replies(GENERAL, job.thread.ts))
 
 
 def finished(background: Background) -> None:
@@ -178,11 +178,11 @@ def test_a_sign_that_comes_too_late_is_taken_back(
     signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
 ) -> None:
     """If a worker did not wait for a slow post of ours, ours goes."""
-    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
     key = RqJob.key_for(job.id)
-    until(lambda: redis.hexists(key, keys.POSTING), what="the intent")
+    poll_until(lambda: redis.hexists(key, keys.POSTING), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
     finished(background)
 
@@ -194,10 +194,10 @@ def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
     signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
 ) -> None:
     """Nothing stays in the thread of a question that somebody took back meanwhile."""
-    workspace.faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
+    workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
-    until(lambda: redis.hexists(RqJob.key_for(job.id), keys.POSTING), what="the intent")
+    poll_until(lambda: redis.hexists(RqJob.key_for(job.id), keys.POSTING), description="the intent")
     outbox.cancel(job.id)
     finished(background)
 
@@ -215,7 +215,7 @@ def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
     fault: str,
 ) -> None:
     """The intent stays: without it the worker would post a second one without looking."""
-    workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
+    workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
     finished(background)
@@ -229,7 +229,7 @@ def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
 ) -> None:
     """After a clear no nobody needs to look for anything."""
     fault = {"fault": "error", "error": "msg_too_long", "count": 1}
-    workspace.faults({"method": "chat.postMessage", **fault})
+    workspace.set_faults({"method": "chat.postMessage", **fault})
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
     finished(background)

@@ -7,9 +7,9 @@ from redis import Redis
 
 from bot.slack.users import Person
 from contract import keys
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, job, pending, turns
+from testing.queue_inspector import TEAM, find_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Workspace
 
@@ -23,7 +23,7 @@ def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
         "STARCHAT_MAX_PENDING": "2",
     }
     with Process("bot", REDIS_URL=server.url, **policy, **workspace.environment) as process:
-        process.wait_for("connected")
+        process.wait_for_event("connected")
         yield process
 
 
@@ -31,13 +31,18 @@ def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave no fault behind."""
     yield
-    workspace.faults()
+    workspace.set_faults()
 
 
 def ask(workspace: Workspace, text: str, user: str = ADA) -> str:
     """Post in #general and wait until it is acknowledged."""
-    ts = workspace.raw_post(GENERAL, text, user=user)
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)) and workspace.envelopes(ts))
+    ts = workspace.post_raw(GENERAL, text, user=user)
+    poll_until(
+        lambda: (
+            all(e["acked_at"] for e in workspace.delivery_attempts(ts))
+            and workspace.delivery_attempts(ts)
+        )
+    )
     return ts
 
 
@@ -46,27 +51,27 @@ MENTION = f"<@{STARCHAT}>"
 
 def test_a_member_is_answered(workspace: Workspace, redis: Redis) -> None:
     """Who is looked up and is no guest may ask."""
-    assert job(redis, GENERAL, ask(workspace, f"{MENTION} hi", LIN)) is not None
+    assert find_job(redis, GENERAL, ask(workspace, f"{MENTION} hi", LIN)) is not None
 
 
 def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> None:
     """A guest reads, alone, that the bot is for members."""
     redis.set(keys.name(TEAM, SAM), Person(name="Sam", guest=True).model_dump_json())
-    start = len(workspace.calls())
+    start = len(workspace.api_calls())
     ts = ask(workspace, f"{MENTION} hi", SAM)
-    until(lambda: workspace.calls(start, "chat.postEphemeral"), what="a whisper")
+    poll_until(lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper")
 
-    assert job(redis, GENERAL, ts) is None
-    assert len(workspace.calls(start, "chat.postEphemeral")) == 1
+    assert find_job(redis, GENERAL, ts) is None
+    assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
 
 
 def test_a_closed_door_stays_closed_where_nobody_can_tell(
     workspace: Workspace, redis: Redis
 ) -> None:
     """If Slack does not say who somebody is, a bot that is closed to guests does not answer."""
-    workspace.faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
+    workspace.set_faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
 
-    assert job(redis, GENERAL, ask(workspace, f"{MENTION} hi")) is None
+    assert find_job(redis, GENERAL, ask(workspace, f"{MENTION} hi")) is None
 
 
 def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:
@@ -74,8 +79,8 @@ def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis:
     asked = ask(workspace, f"{MENTION} what failed?", DEPLOYBOT)
     said = ask(workspace, "Build 7 failed", DEPLOYBOT)
 
-    assert turns(redis, GENERAL, asked) == [("deploybot", "what failed?")]
-    assert job(redis, GENERAL, said) is None
+    assert job_turns(redis, GENERAL, asked) == [("deploybot", "what failed?")]
+    assert find_job(redis, GENERAL, said) is None
 
 
 def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) -> None:
@@ -83,11 +88,11 @@ def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) 
     for user in (ADA, LIN):
         ask(workspace, f"{MENTION} hi", user)
     ts = ask(workspace, f"{MENTION} me too", LIN)
-    said = until(lambda: workspace.replies(GENERAL, ts), what="a notice")
-    workspace.redeliver(ts)
-    until(lambda: len(workspace.envelopes(ts)) == 4)
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+    said = poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="a notice")
+    workspace.redeliver_events(ts)
+    poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4)
+    poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
 
     assert "cannot take another one now. Please ask again in a few minutes" in said[0]["text"]
-    assert len(workspace.replies(GENERAL, ts)) == 1
-    assert len(pending(redis)) == 2
+    assert len(workspace.bot_replies(GENERAL, ts)) == 1
+    assert len(pending_job_ids(redis)) == 2

@@ -7,9 +7,16 @@ from redis import Redis
 
 from contract import keys
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, finish, job, pending, runnable, turns
+from testing.queue_inspector import (
+    TEAM,
+    find_job,
+    finish_job,
+    job_turns,
+    pending_job_ids,
+    runnable_job_ids,
+)
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT, Workspace
 
 Json = dict[str, Any]
@@ -20,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("bot")
 def ask(workspace: Workspace, text: str, thread: str | None = None, **who: str) -> str:
     """Post as Ada in #general unless told, wait for the acknowledgement, return the `ts`."""
     place = who.get("channel", GENERAL)
-    ts = workspace.post(who.get("user", ADA), place, text, thread)
-    workspace.settle(ts)
+    ts = workspace.post_message(who.get("user", ADA), place, text, thread)
+    workspace.wait_for_acks(ts)
     return ts
 
 
@@ -29,45 +36,45 @@ def told(workspace: Workspace, thread: str, words: str = "") -> None:
     """Wait until the bot has said these words in a thread; a question's sign may come after."""
 
     def said() -> bool:
-        return any(words in reply["text"] for reply in workspace.replies(GENERAL, thread, ADA))
+        return any(words in reply["text"] for reply in workspace.bot_replies(GENERAL, thread, ADA))
 
-    until(said, what=f"a notice with '{words}'")
+    poll_until(said, description=f"a notice with '{words}'")
 
 
 def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
     """Slack sends a mention twice, as two events; there is one job, and nothing was asked first."""
-    start = len(workspace.calls())
+    start = len(workspace.api_calls())
     ts = ask(workspace, "@StarChat what is `List<T>` & why?")
-    found = job(redis, GENERAL, ts)
+    found = find_job(redis, GENERAL, ts)
 
     assert found is not None
-    assert turns(redis, GENERAL, ts) == [(None, "what is `List<T>` & why?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is `List<T>` & why?")]
     assert (found.user, found.user_team, found.thread.ts) == (ADA, TEAM, ts)
-    assert runnable(redis) == pending(redis) == [found.id]
-    assert {e["event_type"] for e in workspace.envelopes(ts)} == {"message", "app_mention"}
-    assert {call["method"] for call in workspace.calls(start)} <= {"chat.postMessage"}
+    assert runnable_job_ids(redis) == pending_job_ids(redis) == [found.id]
+    assert {e["event_type"] for e in workspace.delivery_attempts(ts)} == {"message", "app_mention"}
+    assert {call["method"] for call in workspace.api_calls(start)} <= {"chat.postMessage"}
 
 
 def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
     """Slack repeats what it believes lost; the answer is not given twice, even if it was given."""
     ts = ask(workspace, "@StarChat hi")
-    finish(redis, job_id(TEAM, GENERAL, ts))
-    workspace.redeliver(ts)
-    until(lambda: len(workspace.envelopes(ts)) == 4 and workspace.settle(ts))
+    finish_job(redis, job_id(TEAM, GENERAL, ts))
+    workspace.redeliver_events(ts)
+    poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4 and workspace.wait_for_acks(ts))
 
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 def test_a_mention_in_the_middle_of_a_thread_reads_what_was_said(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Who said what before is in the job, people by name and another bot's post as context."""
-    root = workspace.post(ADA, GENERAL, "the build fails, see https://ci.example/7")
-    workspace.raw_post(GENERAL, "Build 7 failed", user=DEPLOYBOT, thread_ts=root)
-    workspace.post(LIN, GENERAL, "@Ada did you `pip install`?", root)
+    root = workspace.post_message(ADA, GENERAL, "the build fails, see https://ci.example/7")
+    workspace.post_raw(GENERAL, "Build 7 failed", user=DEPLOYBOT, thread_ts=root)
+    workspace.post_message(LIN, GENERAL, "@Ada did you `pip install`?", root)
     ts = ask(workspace, "@StarChat what could it be?", root)
 
-    assert turns(redis, GENERAL, ts) == [
+    assert job_turns(redis, GENERAL, ts) == [
         ("Ada", "the build fails, see https://ci.example/7"),
         ("deploybot", "Build 7 failed"),
         ("Lin", "@Ada did you `pip install`?"),
@@ -80,25 +87,27 @@ def test_a_follow_up_needs_no_mention_while_one_person_writes(
 ) -> None:
     """In a thread of one person and the bot everything is a question, without another call."""
     root = ask(workspace, "@StarChat what is a mutex?")
-    start = len(workspace.calls())
+    start = len(workspace.api_calls())
     ts = ask(workspace, "and in Rust?", root)
 
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
-    assert not workspace.calls(start, "conversations.replies")
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
+    assert not workspace.api_calls(start, "conversations.replies")
 
 
 def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Nothing tells that the bot takes part in the thread, but that it is about to."""
-    workspace.faults({"method": "users.info", "fault": "slow", "seconds": 3, "count": 1})
-    start = len(workspace.calls())
-    root = workspace.post(ADA, GENERAL, "@StarChat what does @Lin mean?")
-    until(lambda: workspace.calls(start, "users.info"), what="the question for the name")
+    workspace.set_faults({"method": "users.info", "fault": "slow", "seconds": 3, "count": 1})
+    start = len(workspace.api_calls())
+    root = workspace.post_message(ADA, GENERAL, "@StarChat what does @Lin mean?")
+    poll_until(
+        lambda: workspace.api_calls(start, "users.info"), description="the question for the name"
+    )
     ts = ask(workspace, "by the mutex", root)
-    workspace.faults()
+    workspace.set_faults()
 
-    assert job(redis, GENERAL, ts) is not None
+    assert find_job(redis, GENERAL, ts) is not None
 
 
 def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, redis: Redis) -> None:
@@ -108,9 +117,9 @@ def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, re
     ada = ask(workspace, "tell me", root)
     mention = ask(workspace, "@StarChat is she right?", root)
 
-    assert job(redis, GENERAL, lin) is None
-    assert job(redis, GENERAL, ada) is None
-    assert turns(redis, GENERAL, mention) == [
+    assert find_job(redis, GENERAL, lin) is None
+    assert find_job(redis, GENERAL, ada) is None
+    assert job_turns(redis, GENERAL, mention) == [
         ("Ada", "what is a mutex?"),
         ("Lin", "I know!"),
         ("Ada", "tell me"),
@@ -123,14 +132,14 @@ def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, red
     root = ask(workspace, "@StarChat follow")
     told(workspace, root, "every message")
     followed = ask(workspace, "what is a mutex?", root, user=LIN)
-    assert job(redis, GENERAL, followed) is not None
+    assert find_job(redis, GENERAL, followed) is not None
 
     ask(workspace, "@StarChat mute", root, user=SAM)
     told(workspace, root, "only when you mention me")
     muted = ask(workspace, "and a semaphore?", root, user=LIN)
-    assert job(redis, GENERAL, muted) is None
+    assert find_job(redis, GENERAL, muted) is None
     asked = ask(workspace, "@StarChat and a semaphore?", root, user=LIN)
-    assert job(redis, GENERAL, asked) is not None
+    assert find_job(redis, GENERAL, asked) is not None
 
 
 def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: Redis) -> None:
@@ -138,48 +147,48 @@ def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: R
     root = ask(workspace, "@StarChat follow")
     ts = ask(workspace, "@Lin can you look?", root)
 
-    assert job(redis, GENERAL, ts) is None
+    assert find_job(redis, GENERAL, ts) is None
 
 
 def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> None:
     """Between a person and the bot no mention is needed, at the root nor in a thread."""
-    channel = workspace.direct(ADA, STARCHAT)
+    channel = workspace.open_dm(ADA, STARCHAT)
     root = ask(workspace, "what is a mutex?", channel=channel)
     ts = ask(workspace, "and in Rust?", root, channel=channel)
 
-    assert turns(redis, channel, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
+    assert job_turns(redis, channel, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
 
 
 def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis) -> None:
     """In a group the bot is asked by a mention and then follows the thread."""
-    channel = workspace.direct(ADA, LIN, STARCHAT)
+    channel = workspace.open_dm(ADA, LIN, STARCHAT)
     silent = ask(workspace, "hello all", channel=channel)
     root = ask(workspace, "@StarChat what is a mutex?", channel=channel)
     ts = ask(workspace, "and in Rust?", root, channel=channel)
 
-    assert job(redis, channel, silent) is None
-    assert job(redis, channel, root) is not None
-    assert job(redis, channel, ts) is not None
+    assert find_job(redis, channel, silent) is None
+    assert find_job(redis, channel, root) is not None
+    assert find_job(redis, channel, ts) is not None
 
 
 @pytest.mark.parametrize("who", [DEPLOYBOT, STARCHAT])
 def test_bots_start_nothing(workspace: Workspace, redis: Redis, who: str) -> None:
     """Neither another bot's mention nor the bot's own post becomes a job."""
-    ts = workspace.raw_post(GENERAL, f"<@{STARCHAT}> hello", user=who)
-    workspace.settle(ts)
+    ts = workspace.post_raw(GENERAL, f"<@{STARCHAT}> hello", user=who)
+    workspace.wait_for_acks(ts)
 
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: Redis) -> None:
     """A mention without a question gets one kind sentence, also where Slack delivers it again."""
     ts = ask(workspace, "@StarChat")
     told(workspace, ts, "What would you like to know?")
-    workspace.redeliver(ts)
-    until(lambda: len(workspace.envelopes(ts)) == 4 and workspace.settle(ts))
+    workspace.redeliver_events(ts)
+    poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4 and workspace.wait_for_acks(ts))
 
-    assert len(workspace.replies(GENERAL, ts)) == 1
-    assert pending(redis) == []
+    assert len(workspace.bot_replies(GENERAL, ts)) == 1
+    assert pending_job_ids(redis) == []
 
 
 def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> None:
@@ -189,33 +198,38 @@ def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> N
     redis.delete(keys.thread(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat what is a mutex?", root)
 
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, redis: Redis) -> None:
     """What was edited is read as it stands, what was deleted is not read at all."""
     root = ask(workspace, "@StarChat what is a mutx?")
     secret = ask(workspace, "the key is hunter2", root)
-    workspace.edit(ADA, GENERAL, root, "@StarChat what is a mutex?")
-    workspace.delete(ADA, GENERAL, secret)
+    workspace.edit_message(ADA, GENERAL, root, "@StarChat what is a mutex?")
+    workspace.delete_message(ADA, GENERAL, secret)
     copy = keys.thread(TEAM, GENERAL, root)
-    until(lambda: b"mutex" in (redis.hget(copy, root) or b""), what="the edit")
-    until(lambda: b"hunter2" not in (redis.hget(copy, secret) or b""), what="the deletion")
+    poll_until(lambda: b"mutex" in (redis.hget(copy, root) or b""), description="the edit")
+    poll_until(
+        lambda: b"hunter2" not in (redis.hget(copy, secret) or b""), description="the deletion"
+    )
     ts = ask(workspace, "go on", root)
 
-    assert turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "go on")]
+    assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "go on")]
 
 
 def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) -> None:
     """Who takes a question back takes it out of the line, with its text and its sign."""
     ts = ask(workspace, "@StarChat my secret")
     other = ask(workspace, "@StarChat what is a mutex?")
-    until(lambda: workspace.replies(GENERAL, ts), what="the sign")
-    workspace.delete(ADA, GENERAL, ts)
-    until(lambda: pending(redis) == [job_id(TEAM, GENERAL, other)], what="the cancellation")
-    until(lambda: not workspace.replies(GENERAL, ts), what="the sign's end")
+    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
+    workspace.delete_message(ADA, GENERAL, ts)
+    poll_until(
+        lambda: pending_job_ids(redis) == [job_id(TEAM, GENERAL, other)],
+        description="the cancellation",
+    )
+    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the sign's end")
 
-    assert job(redis, GENERAL, ts) is None
+    assert find_job(redis, GENERAL, ts) is None
     assert b"secret" not in (redis.hget(keys.thread(TEAM, GENERAL, ts), ts) or b"")
 
 
@@ -227,7 +241,10 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
     assert not redis.exists(keys.thread(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat and in Rust?", root)
 
-    assert [text for _, text in turns(redis, GENERAL, ts)] == ["what is a mutex?", "and in Rust?"]
+    assert [text for _, text in job_turns(redis, GENERAL, ts)] == [
+        "what is a mutex?",
+        "and in Rust?",
+    ]
 
 
 def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis: Redis) -> None:
@@ -238,8 +255,8 @@ def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis
     other = ask(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
 
     told(workspace, ninth, "8 questions of yours are still waiting")
-    assert job(redis, GENERAL, ninth) is None
-    assert job(redis, PYTHON, other) is not None
+    assert find_job(redis, GENERAL, ninth) is None
+    assert find_job(redis, PYTHON, other) is not None
 
 
 def test_without_a_worker_the_thread_says_so_within_a_second(
@@ -247,11 +264,13 @@ def test_without_a_worker_the_thread_says_so_within_a_second(
 ) -> None:
     """The sign is the placeholder that a worker will fill: it is posted once and known."""
     ts = ask(workspace, "@StarChat hi")
-    sign = until(lambda: workspace.replies(GENERAL, ts), within=1.0, what="the sign")[0]
+    sign = poll_until(
+        lambda: workspace.bot_replies(GENERAL, ts), timeout=1.0, description="the sign"
+    )[0]
 
     assert "No worker is running" in sign["text"]
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
-    until(lambda: redis.hget(key, keys.PLACEHOLDER) == sign["ts"].encode())
+    poll_until(lambda: redis.hget(key, keys.PLACEHOLDER) == sign["ts"].encode())
     assert str(redis.hget(key, keys.POSTING)).startswith("b'bot:")
     assert sign["metadata"]["event_payload"] == {
         "job": job_id(TEAM, GENERAL, ts),
@@ -265,6 +284,6 @@ def test_no_text_of_a_person_is_ever_logged(workspace: Workspace, bot: Process) 
     """Logs hold ids, lengths and seconds; neither texts nor names nor tokens."""
     ask(workspace, "@StarChat my secret is hunter2")
 
-    assert "turn" in bot.log
+    assert "turn" in bot.log_text
     for word in ("hunter2", "Ada", "xoxb-", "xapp-"):
-        assert word not in bot.log
+        assert word not in bot.log_text

@@ -7,9 +7,9 @@ from redis import Redis
 
 from contract import keys
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.processes import Process
-from testing.queue_inspector import TEAM, pending
+from testing.queue_inspector import TEAM, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 
@@ -21,27 +21,27 @@ def serving(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> Iterator[tuple[Process, str]]:
     """Run a bot that was installed after somebody had asked."""
-    early = workspace.raw_post(GENERAL, f"<@{STARCHAT}> too early")
-    until(lambda: all(e["failure"] for e in workspace.envelopes(early)) or None)
+    early = workspace.post_raw(GENERAL, f"<@{STARCHAT}> too early")
+    poll_until(lambda: all(e["failure"] for e in workspace.delivery_attempts(early)) or None)
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
-        bot.wait_for("connected")
-        until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
+        bot.wait_for_event("connected")
+        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first note")
         yield bot, early
 
 
 def asked(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
     """Ask and wait until the question is taken in."""
-    before = len(pending(redis))
-    ts = workspace.post(ADA, GENERAL, f"@StarChat {text}", thread)
-    until(lambda: len(pending(redis)) > before, what="the job")
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes(ts)))
+    before = len(pending_job_ids(redis))
+    ts = workspace.post_message(ADA, GENERAL, f"@StarChat {text}", thread)
+    poll_until(lambda: len(pending_job_ids(redis)) > before, description="the job")
+    poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
     return ts
 
 
 def reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
     """Let a worker have said something."""
     said = {"job": job_id(TEAM, GENERAL, question), "part": 1, "question": question}
-    return workspace.raw_post(
+    return workspace.post_raw(
         GENERAL,
         "a reply",
         user=STARCHAT,
@@ -61,23 +61,23 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
     begun = asked(workspace, redis, "reverse a list")
     growing = reply(workspace, begun, begun, "growing")
     waiting = asked(workspace, redis, "say hello")
-    helped = workspace.post(ADA, GENERAL, "@StarChat help")
-    workspace.wait_for(lambda messages: len(messages) == 2, GENERAL, helped)
-    told = [message["ts"] for message in workspace.messages(GENERAL, helped)]
-    beside = workspace.post(LIN, GENERAL, "nice weather")
+    helped = workspace.post_message(ADA, GENERAL, "@StarChat help")
+    workspace.wait_for_messages(lambda messages: len(messages) == 2, GENERAL, helped)
+    told = [message["ts"] for message in workspace.read_messages(GENERAL, helped)]
+    beside = workspace.post_message(LIN, GENERAL, "nice weather")
     redis.flushall()
-    bot.wait_for("redis was emptied")
-    bot.wait_for("caught up")
+    bot.wait_for_event("redis was emptied")
+    bot.wait_for_event("caught up")
 
     jobs = [job_id(TEAM, GENERAL, ts) for ts in (second, begun, waiting)]
-    assert sorted(pending(redis)) == sorted(jobs)
-    there = {m["ts"] for ts in (answered, begun) for m in workspace.messages(GENERAL, ts)}
+    assert sorted(pending_job_ids(redis)) == sorted(jobs)
+    there = {m["ts"] for ts in (answered, begun) for m in workspace.read_messages(GENERAL, ts)}
     assert final in there
     assert growing not in there
-    assert [message["ts"] for message in workspace.messages(GENERAL, helped)] == told
+    assert [message["ts"] for message in workspace.read_messages(GENERAL, helped)] == told
     assert redis.get(keys.seen(TEAM, GENERAL, answered)) is not None
     assert not any(redis.exists(keys.seen(TEAM, GENERAL, ts)) for ts in (early, beside))
-    until(lambda: redis.hget(CONNECTED, "last"), what="the next note")
+    poll_until(lambda: redis.hget(CONNECTED, "last"), description="the next note")
 
 
 @pytest.mark.slow
@@ -89,11 +89,11 @@ def test_what_arrives_meanwhile_is_taken_in_once(
     redis.flushall()
     ts = asked(workspace, redis, "what is a mutex?")
     shown = reply(workspace, ts, ts, "placeholder")
-    bot.wait_for("redis was emptied")
-    bot.wait_for("caught up")
+    bot.wait_for_event("redis was emptied")
+    bot.wait_for_event("caught up")
 
-    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
-    assert shown in {m["ts"] for m in workspace.messages(GENERAL, ts)}
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert shown in {m["ts"] for m in workspace.read_messages(GENERAL, ts)}
 
 
 def test_a_question_in_an_answered_thread_has_nothing_answered_again(
@@ -104,13 +104,13 @@ def test_a_question_in_an_answered_thread_has_nothing_answered_again(
     answered = asked(workspace, redis, "what is a mutex?")
     final = reply(workspace, answered, answered, "final")
     unseen = asked(workspace, redis, "and in Rust?", answered)
-    workspace.faults({"method": "users.conversations", "fault": "slow", "seconds": 2})
+    workspace.set_faults({"method": "users.conversations", "fault": "slow", "seconds": 2})
     redis.flushall()
-    bot.wait_for("redis was emptied")
-    ts = workspace.post(ADA, GENERAL, "@StarChat and in Go?", answered)
-    until(lambda: job_id(TEAM, GENERAL, ts) in pending(redis), what="the job")
-    workspace.faults()
-    bot.wait_for("caught up")
+    bot.wait_for_event("redis was emptied")
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", answered)
+    poll_until(lambda: job_id(TEAM, GENERAL, ts) in pending_job_ids(redis), description="the job")
+    workspace.set_faults()
+    bot.wait_for_event("caught up")
 
-    assert pending(redis) == [job_id(TEAM, GENERAL, asked) for asked in (unseen, ts)]
-    assert final in {m["ts"] for m in workspace.messages(GENERAL, answered)}
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, asked) for asked in (unseen, ts)]
+    assert final in {m["ts"] for m in workspace.read_messages(GENERAL, answered)}

@@ -7,10 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages.admission import Mode, Policy, Verdict, decide
-from testing.slack_events import ADA, LIN, ME, MENTION, message, posted, ts
+from testing.slack_events import (
+    ADA,
+    BOT_IDENTITY,
+    LIN,
+    MENTION,
+    make_message,
+    make_message_event,
+    message_ts,
+)
 
 Json = dict[str, Any]
-THREAD: Json = {"thread_ts": ts(1)}
+THREAD: Json = {"thread_ts": message_ts(1)}
 DIRECT: Json = {"channel": "D01", "channel_type": "im"}
 GROUP: Json = {"channel": "G01", "channel_type": "mpim"}
 OTHER = f"<@{LIN}>"
@@ -25,8 +33,8 @@ def verdict(
     **event: Any,
 ) -> Verdict:
     """Decide about a message with this text."""
-    post = posted(2, text, **event)
-    return decide(post, ME, policy=policy or Policy(), mode=mode, people=people)
+    post = make_message_event(2, text, **event)
+    return decide(post, BOT_IDENTITY, policy=policy or Policy(), mode=mode, people=people)
 
 
 @pytest.mark.parametrize("where", [{}, THREAD, GROUP, DIRECT, GROUP | THREAD])
@@ -141,9 +149,12 @@ def test_a_bot_that_is_allowed_needs_a_mention(known: str) -> None:
 
 def test_our_own_messages_start_nothing() -> None:
     """The bot never answers itself, not even where it is on its own allow list."""
-    policy = Policy(bots=frozenset({ME.bot, ME.user}))
+    policy = Policy(bots=frozenset({BOT_IDENTITY.bot, BOT_IDENTITY.user}))
 
-    assert verdict(f"{MENTION} hi", policy=policy, user=ME.user, bot_id=ME.bot) is Verdict.IGNORE
+    assert (
+        verdict(f"{MENTION} hi", policy=policy, user=BOT_IDENTITY.user, bot_id=BOT_IDENTITY.bot)
+        is Verdict.IGNORE
+    )
 
 
 @pytest.mark.parametrize("subtype", ["channel_join", "me_message", "channel_topic"])
@@ -200,5 +211,5 @@ def test_a_bot_is_never_answered(
 
 def test_who_asks_is_who_wrote() -> None:
     """The author of a turn is the author of the message."""
-    assert posted(2, user=LIN).author == LIN
-    assert message(2)["user"] == ADA
+    assert make_message_event(2, user=LIN).author == LIN
+    assert make_message(2)["user"] == ADA

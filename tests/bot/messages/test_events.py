@@ -16,16 +16,29 @@ from bot.messages.events import (
     Uninstalled,
     read,
 )
-from testing.slack_events import ADA, CHANNEL, ME, body, message, posted, reply, ts
+from testing.slack_events import (
+    ADA,
+    BOT_IDENTITY,
+    CHANNEL,
+    make_body,
+    make_message,
+    make_message_event,
+    make_reply,
+    message_ts,
+)
 
 Json = dict[str, Any]
 
 
 def test_a_root_message_is_its_own_thread() -> None:
     """A message outside any thread begins one."""
-    post = posted(client_msg_id="3a7c-1", user_team="T0OTHER001")
+    post = make_message_event(client_msg_id="3a7c-1", user_team="T0OTHER001")
 
-    assert (post.thread.team, post.thread.channel, post.thread.ts) == (ME.team, CHANNEL, ts(1))
+    assert (post.thread.team, post.thread.channel, post.thread.ts) == (
+        BOT_IDENTITY.team,
+        CHANNEL,
+        message_ts(1),
+    )
     assert not post.in_thread
     assert (post.author, post.author_team, post.gesture) == (ADA, "T0OTHER001", "3a7c-1")
     assert post.asks
@@ -35,10 +48,10 @@ def test_a_root_message_is_its_own_thread() -> None:
 
 def test_a_reply_belongs_to_its_thread() -> None:
     """A message in a thread names the thread's root."""
-    post = posted(3, thread_ts=ts(1))
+    post = make_message_event(3, thread_ts=message_ts(1))
 
     assert post.in_thread
-    assert post.thread.ts == ts(1)
+    assert post.thread.ts == message_ts(1)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +68,7 @@ def test_a_reply_belongs_to_its_thread() -> None:
 )
 def test_the_kind_of_channel_is_known(event: Json, place: Place) -> None:
     """Direct messages, group messages and channels are told apart."""
-    assert posted(1, "hi", **event).place is place
+    assert make_message_event(1, "hi", **event).place is place
 
 
 @pytest.mark.parametrize(
@@ -70,27 +83,27 @@ def test_the_kind_of_channel_is_known(event: Json, place: Place) -> None:
 )
 def test_people_of_other_workspaces_are_known(event: Json, outer: Json, external: bool) -> None:  # noqa: FBT001
     """In a shared channel who is not proved to be one of us is external."""
-    assert posted(1, "hi", **event, outer=outer).external is external
+    assert make_message_event(1, "hi", **event, outer=outer).external is external
 
 
 @pytest.mark.parametrize("field", ["is_restricted", "is_ultra_restricted"])
 def test_guests_are_known_where_slack_says_so(field: str) -> None:
     """An event that carries its author's profile tells guests from members."""
-    assert posted(1, "hi", user_profile={field: True}).guest
-    assert not posted(1, "hi", user_profile={}).guest
+    assert make_message_event(1, "hi", user_profile={field: True}).guest
+    assert not make_message_event(1, "hi", user_profile={}).guest
 
 
 def test_bots_are_known_by_all_their_ids() -> None:
     """An allow list may name another bot by user, bot or app id."""
-    post = posted(1, "hi", bot_id="B9", app_id="A9", user="U9")
+    post = make_message_event(1, "hi", bot_id="B9", app_id="A9", user="U9")
 
     assert post.bots == {"B9", "A9", "U9"}
-    assert posted(1, "hi", subtype="bot_message", user=None).bots == {"?"}
+    assert make_message_event(1, "hi", subtype="bot_message", user=None).bots == {"?"}
 
 
 def test_our_own_messages_ask_nothing() -> None:
     """The bot knows its own posts, which keep the copy of the thread true."""
-    event = read(body(reply(3, "words", thread_ts=ts(1))), ME)
+    event = read(make_body(make_reply(3, "words", thread_ts=message_ts(1))), BOT_IDENTITY)
 
     assert isinstance(event, Posted)
     assert event.own
@@ -104,37 +117,44 @@ def test_our_own_messages_ask_nothing() -> None:
         {"subtype": "me_message"},
         {"subtype": "channel_join"},
         {"hidden": True},
-        {"edited": {"user": ADA, "ts": ts(9)}},
+        {"edited": {"user": ADA, "ts": message_ts(9)}},
     ],
 )
 def test_some_messages_never_ask(event: Json) -> None:
     """Joins, asides, hidden messages and edits are no questions."""
-    assert not posted(1, **event).asks
+    assert not make_message_event(1, **event).asks
 
 
 def test_the_first_authorization_says_for_which_team_an_event_is() -> None:
     """In a shared channel the outer team may be another one than ours."""
-    shared = posted(1, outer={"team_id": "T0OTHER001"})
-    bare = posted(1, outer={"authorizations": [], "team_id": "T0OTHER001"})
-    nothing = posted(1, outer={"authorizations": None, "team_id": None})
+    shared = make_message_event(1, outer={"team_id": "T0OTHER001"})
+    bare = make_message_event(1, outer={"authorizations": [], "team_id": "T0OTHER001"})
+    nothing = make_message_event(1, outer={"authorizations": None, "team_id": None})
 
-    assert shared.thread.team == ME.team
+    assert shared.thread.team == BOT_IDENTITY.team
     assert bare.thread.team == "T0OTHER001"
-    assert nothing.thread.team == ME.team
+    assert nothing.thread.team == BOT_IDENTITY.team
 
 
 def changed(inner: Json, **more: Any) -> Json:
     """Return the body of a `message_changed`."""
     hidden = {"type": "message", "subtype": "message_changed", "hidden": True}
-    return body({**hidden, "ts": ts(9), "event_ts": ts(9), "message": inner, **more})
+    return make_body(
+        {**hidden, "ts": message_ts(9), "event_ts": message_ts(9), "message": inner, **more}
+    )
 
 
 def test_an_edit_names_its_message_and_its_time() -> None:
     """An edit brings the new text and the version that orders it."""
-    event = read(changed(message(2, "better", thread_ts=ts(1))), ME)
+    event = read(changed(make_message(2, "better", thread_ts=message_ts(1))), BOT_IDENTITY)
 
     assert isinstance(event, Changed)
-    assert (event.ts, event.thread.ts, event.version, event.own) == (ts(2), ts(1), ts(9), False)
+    assert (event.ts, event.thread.ts, event.version, event.own) == (
+        message_ts(2),
+        message_ts(1),
+        message_ts(9),
+        False,
+    )
     assert event.message is not None
     assert event.message.text == "better"
 
@@ -142,17 +162,21 @@ def test_an_edit_names_its_message_and_its_time() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "edited"),
     [
-        (message(2, "worse"), message(2, "better"), True),
-        (message(2, "same"), message(2, "same", attachments=[{"from_url": "https://a.b"}]), False),
-        (message(2, "same"), message(2, "same", files=[{"name": "a.py"}]), True),
-        (None, message(2, "better"), True),
-        (message(2, "worse"), message(2, "better", user=ME.user), False),
-        (message(2, "hi"), message(2, "hi", subtype="channel_topic"), False),
+        (make_message(2, "worse"), make_message(2, "better"), True),
+        (
+            make_message(2, "same"),
+            make_message(2, "same", attachments=[{"from_url": "https://a.b"}]),
+            False,
+        ),
+        (make_message(2, "same"), make_message(2, "same", files=[{"name": "a.py"}]), True),
+        (None, make_message(2, "better"), True),
+        (make_message(2, "worse"), make_message(2, "better", user=BOT_IDENTITY.user), False),
+        (make_message(2, "hi"), make_message(2, "hi", subtype="channel_topic"), False),
     ],
 )
 def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edited: bool) -> None:  # noqa: FBT001
     """Slack sends the same event where it unfurls a link; our own edits are none either."""
-    event = read(changed(after, previous_message=before), ME)
+    event = read(changed(after, previous_message=before), BOT_IDENTITY)
 
     assert isinstance(event, Changed)
     assert event.edited is edited
@@ -160,63 +184,73 @@ def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edi
 
 def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:
     """Slack keeps a deleted root with replies as a tombstone: for us it is gone."""
-    event = read(changed(message(2, "", subtype="tombstone", thread_ts=ts(2))), ME)
+    event = read(
+        changed(make_message(2, "", subtype="tombstone", thread_ts=message_ts(2))), BOT_IDENTITY
+    )
 
     assert isinstance(event, Deleted)
-    assert (event.ts, event.thread.ts) == (ts(2), ts(2))
+    assert (event.ts, event.thread.ts) == (message_ts(2), message_ts(2))
 
 
 @pytest.mark.parametrize(
     ("previous", "root"),
-    [({"previous_message": {"thread_ts": ts(1)}}, ts(1)), ({}, ts(2))],
+    [({"previous_message": {"thread_ts": message_ts(1)}}, message_ts(1)), ({}, message_ts(2))],
 )
 def test_a_deletion_names_its_message(previous: Json, root: str) -> None:
     """A deleted message is known with its thread, if it was in one."""
-    event = {"type": "message", "subtype": "message_deleted", "deleted_ts": ts(2), "ts": ts(9)}
-    found = read(body({**event, **previous}), ME)
+    event = {
+        "type": "message",
+        "subtype": "message_deleted",
+        "deleted_ts": message_ts(2),
+        "ts": message_ts(9),
+    }
+    found = read(make_body({**event, **previous}), BOT_IDENTITY)
 
     assert isinstance(found, Deleted)
-    assert (found.ts, found.thread.ts, found.version) == (ts(2), root, ts(9))
+    assert (found.ts, found.thread.ts, found.version) == (message_ts(2), root, message_ts(9))
 
 
 def test_the_home_tab_and_its_opener_are_known() -> None:
     """Opening Home is told from opening the messages tab."""
     home = {"type": "app_home_opened", "user": ADA, "tab": "home"}
 
-    assert read(body(home), ME) == HomeOpened(team=ME.team, user=ADA)
-    assert read(body({**home, "tab": "messages"}), ME) == Other()
+    assert read(make_body(home), BOT_IDENTITY) == HomeOpened(team=BOT_IDENTITY.team, user=ADA)
+    assert read(make_body({**home, "tab": "messages"}), BOT_IDENTITY) == Other()
 
 
 @pytest.mark.parametrize(
     ("event", "found"),
     [
-        ({"type": "app_uninstalled"}, Uninstalled(team=ME.team)),
+        ({"type": "app_uninstalled"}, Uninstalled(team=BOT_IDENTITY.team)),
         (
             {"type": "tokens_revoked", "tokens": {"bot": ["U0STARCHAT"], "oauth": []}},
-            Uninstalled(team=ME.team),
+            Uninstalled(team=BOT_IDENTITY.team),
         ),
         ({"type": "tokens_revoked", "tokens": {"bot": [], "oauth": ["U1"]}}, Other()),
         ({"type": "tokens_revoked"}, Other()),
         ({"type": "reaction_added"}, Other()),
         ({"type": "message"}, Other(readable=False)),
         ({"type": "message", "ts": "now", "user": ADA}, Other(readable=False)),
-        ({"type": "message", "ts": ts(1), "user": "../etc"}, Other(readable=False)),
-        ({"type": "message", "ts": ts(1), "channel": "C\ud800"}, Other(readable=False)),
-        ({"type": "message", "subtype": "message_changed", "ts": ts(1)}, Other(readable=False)),
+        ({"type": "message", "ts": message_ts(1), "user": "../etc"}, Other(readable=False)),
+        ({"type": "message", "ts": message_ts(1), "channel": "C\ud800"}, Other(readable=False)),
+        (
+            {"type": "message", "subtype": "message_changed", "ts": message_ts(1)},
+            Other(readable=False),
+        ),
     ],
 )
 def test_every_other_event_has_a_name(event: Json, found: object) -> None:
     """Uninstalling is known; what cannot be read is said to be so."""
-    assert read(body(event), ME) == found
+    assert read(make_body(event), BOT_IDENTITY) == found
 
 
 def test_a_body_without_an_event_is_not_readable() -> None:
     """A body that is none of Slack's is not readable, and no error."""
-    assert read({"type": "event_callback"}, ME) == Other(readable=False)
+    assert read({"type": "event_callback"}, BOT_IDENTITY) == Other(readable=False)
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(ts(1)),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(message_ts(1)),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(st.sampled_from(["ts", "user", "subtype", "bot_id", "text"]), inner)
@@ -235,4 +269,4 @@ FIELDS = ["ts", "thread_ts", "channel", "user", "text", "message", "deleted_ts",
 )
 def test_no_event_is_too_strange_to_read(kind: str, subtype: str | None, event: Json) -> None:
     """Whatever Slack sends one day, the bot acknowledges it and goes on."""
-    read(body({"ts": ts(1), **event, "type": kind, "subtype": subtype}), ME)
+    read(make_body({"ts": message_ts(1), **event, "type": kind, "subtype": subtype}), BOT_IDENTITY)

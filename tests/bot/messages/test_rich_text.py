@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages.rich_text import markdown
-from testing.rich_text_samples import SAMPLES, Sample
+from testing.rich_text_samples import SAMPLES, RichTextSample
 
 Json = dict[str, Any]
 
@@ -73,9 +73,9 @@ def test_each_kind_of_element_has_its_markdown(element: Json, words: str) -> Non
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_what_the_worker_posts_is_what_the_bot_reads(sample: Sample) -> None:
+def test_what_the_worker_posts_is_what_the_bot_reads(sample: RichTextSample) -> None:
     """A reply comes back from the blocks that the worker makes of it."""
-    assert markdown(sample.blocks) == sample.recovered
+    assert markdown(sample.message_blocks) == sample.recovered
 
 
 def test_only_the_words_of_the_reply_come_back() -> None:

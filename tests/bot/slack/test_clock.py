@@ -10,10 +10,10 @@ from redis import Redis
 from bot.slack.clock import SlackClock
 from contract import keys
 from contract.job import job_id
-from testing.polling import until
+from testing.polling import poll_until
 from testing.ports import free_port
 from testing.processes import Process
-from testing.queue_inspector import TEAM, pending
+from testing.queue_inspector import TEAM, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace
 
@@ -62,19 +62,19 @@ def test_an_outage_is_found_in_the_history_by_slacks_own_time(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """All of it, and nothing that was said before the installation; and who is off is logged."""
-    old = workspace.post(ADA, GENERAL, "@StarChat too early")
-    workspace.give_up(old)
+    old = workspace.post_message(ADA, GENERAL, "@StarChat too early")
+    workspace.exhaust_redeliveries(old)
     given = workspace.environment | {"REDIS_URL": server.url}
     with Process("bot", **given) as bot:
-        off = bot.wait_for("clock differs from slack's")
-        until(lambda: redis.hget(CONNECTED, "last"), what="the first note")
-        bot.kill()
-    ts = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-    workspace.give_up(ts)
+        off = bot.wait_for_event("clock differs from slack's")
+        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first note")
+        bot.kill_group()
+    ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+    workspace.exhaust_redeliveries(ts)
     with Process("bot", **given) as bot:
-        assert bot.wait_for("caught up")["taken"] == 1
+        assert bot.wait_for_event("caught up")["taken"] == 1
 
-    assert pending(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
     assert off["level"] == "warning"
     assert off["machine"] == pytest.approx(time.time() - float(ts), abs=30)
     assert off["redis"] == pytest.approx(time.time() - float(ts), abs=30)
@@ -88,8 +88,10 @@ def test_what_slack_signs_is_taken_in_though_our_clock_is_off(
     given = {"REDIS_URL": server.url, "PORT": str(port), "SLACK_SIGNING_SECRET": "fakeslack"}
     by_http = {k: v for k, v in workspace.environment.items() if k != "SLACK_APP_TOKEN"}
     with Process("bot", **by_http, **given) as bot:
-        bot.wait_for("ready")
-        workspace.control("request_url", url=f"http://127.0.0.1:{port}/slack/events")
-        ts = workspace.post(ADA, GENERAL, "@StarChat hi")
+        bot.wait_for_event("ready")
+        workspace.send_control("request_url", url=f"http://127.0.0.1:{port}/slack/events")
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
 
-        until(lambda: pending(redis) == [job_id(TEAM, GENERAL, ts)], what="the job")
+        poll_until(
+            lambda: pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)], description="the job"
+        )

@@ -15,12 +15,20 @@ from redis import Redis
 
 from bot.store.client import connect
 from contract import keys
-from testing.polling import until
+from testing.polling import poll_until
 from testing.ports import free_port
 from testing.processes import Process
-from testing.queue_inspector import job, pending, turns
+from testing.queue_inspector import find_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
-from testing.slack_events import CHANNEL, ME, MENTION, body, message, reply, ts
+from testing.slack_events import (
+    BOT_IDENTITY,
+    CHANNEL,
+    MENTION,
+    make_body,
+    make_message,
+    make_reply,
+    message_ts,
+)
 from testing.workspace import ADA, GENERAL, Workspace
 
 Json = dict[str, Any]
@@ -81,11 +89,14 @@ def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
     variables = workspace.environment | {"SLACK_SIGNING_SECRET": SECRET} | ports
     del variables["SLACK_APP_TOKEN"]
     with Process("bot", REDIS_URL=server.url, **variables) as process:
-        assert process.wait_for("ready")["mode"] == "HttpMode"
+        assert process.wait_for_event("ready")["mode"] == "HttpMode"
         with connect(server.url) as redis:
-            until(lambda: redis.exists(keys.connected(ME.team)), what="the first note")
+            poll_until(
+                lambda: redis.exists(keys.connected(BOT_IDENTITY.team)),
+                description="the first note",
+            )
         yield Door(port, health)
-        assert process.stop() == 0
+        assert process.stop_process() == 0
 
 
 def test_slack_can_verify_the_address(door: Door) -> None:
@@ -99,18 +110,18 @@ def test_a_mention_becomes_a_job_by_http_too(
     door: Door, workspace: Workspace, redis: Redis
 ) -> None:
     """Slack delivers to the request URL; the mention is accepted before it is acknowledged."""
-    workspace.control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
-    posted = workspace.post(ADA, GENERAL, "@StarChat what is a mutex?")
-    until(lambda: all(e["acked_at"] for e in workspace.envelopes(posted)) or None)
+    workspace.send_control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
+    posted = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+    poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(posted)) or None)
 
-    assert turns(redis, GENERAL, posted) == [(None, "what is a mutex?")]
-    assert len(pending(redis)) == 1
+    assert job_turns(redis, GENERAL, posted) == [(None, "what is a mutex?")]
+    assert len(pending_job_ids(redis)) == 1
 
 
 def test_a_signed_event_is_accepted(door: Door, redis: Redis) -> None:
     """What Slack has signed is taken in."""
-    assert door.send(body(message(1)))[0] == 200
-    assert job(redis, CHANNEL, ts(1)) is not None
+    assert door.send(make_body(make_message(1)))[0] == 200
+    assert find_job(redis, CHANNEL, message_ts(1)) is not None
 
 
 HOSTILE: list[dict[str, str]] = [
@@ -131,35 +142,35 @@ def test_what_slack_has_not_signed_is_refused(
     door: Door, redis: Redis, headers: dict[str, str]
 ) -> None:
     """Forged, malformed and missing signatures are all one answer, and nothing happens."""
-    content = json.dumps(body(message(1))).encode()
+    content = json.dumps(make_body(make_message(1))).encode()
     whole = signed(content) | headers if headers else {}
 
     assert door.knock(content, **whole)[0] == 401
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 @pytest.mark.parametrize("age", [400, -400])
 def test_an_old_request_is_refused(door: Door, redis: Redis, age: float) -> None:
     """A request that somebody recorded cannot be sent again later."""
-    assert door.send(body(message(1)), age=age)[0] == 401
-    assert door.send(body(message(1)), secret="another")[0] == 401
-    assert pending(redis) == []
+    assert door.send(make_body(make_message(1)), age=age)[0] == 401
+    assert door.send(make_body(make_message(1)), secret="another")[0] == 401
+    assert pending_job_ids(redis) == []
 
 
 def test_a_changed_body_is_refused(door: Door, redis: Redis) -> None:
     """A signature belongs to one body."""
-    content = json.dumps(body(message(1))).encode()
+    content = json.dumps(make_body(make_message(1))).encode()
 
     assert door.knock(content + b" ", **signed(content))[0] == 401
     assert door.knock(b"\xff\xfe", **signed(b"\xff\xfe"))[0] in {400, 401}
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 def test_a_signed_body_that_makes_no_sense_does_no_harm(door: Door) -> None:
     """Slack's own mistakes would be answered like anything else that is nothing to us."""
     for content in (b"", b"null", b"[]", b'"text"', b"{"):
         assert door.knock(content, **signed(content))[0] in {200, 400, 404, 500}
-    assert door.send(body(message(1)))[0] == 200
+    assert door.send(make_body(make_message(1)))[0] == 200
 
 
 def test_other_paths_and_methods_are_refused(door: Door) -> None:
@@ -179,16 +190,18 @@ def test_people_of_other_workspaces_are_declined_politely(
     door: Door, workspace: Workspace, redis: Redis
 ) -> None:
     """In a shared channel an external person reads, alone, why there is no answer."""
-    start = len(workspace.calls())
-    external = body(message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
+    start = len(workspace.api_calls())
+    external = make_body(make_message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
 
     assert door.send(external)[0] == 200
     assert door.send(external)[0] == 200
-    whispers = until(lambda: workspace.calls(start, "chat.postEphemeral"), what="a whisper")
+    whispers = poll_until(
+        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper"
+    )
     assert "its own members only" in whispers[0]["args"]["text"]
     assert whispers[0]["args"]["user"] == ADA
-    assert len(workspace.calls(start, "chat.postEphemeral")) == 1
-    assert pending(redis) == []
+    assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
+    assert pending_job_ids(redis) == []
 
 
 def command(text: str) -> bytes:
@@ -240,52 +253,54 @@ def test_a_message_that_no_job_can_hold_is_declined(
     door: Door, workspace: Workspace, redis: Redis
 ) -> None:
     """A message beyond all limits gets a sentence; nothing of it is cut off unseen."""
-    start = len(workspace.calls())
+    start = len(workspace.api_calls())
 
-    assert door.send(body(message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
-    said = until(lambda: workspace.calls(start, "chat.postMessage"), what="a notice")
+    assert door.send(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
+    said = poll_until(
+        lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
+    )
     assert "longer than I can take in" in said[0]["args"]["text"]
-    assert pending(redis) == []
+    assert pending_job_ids(redis) == []
 
 
 def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(door: Door, redis: Redis) -> None:
     """Replies may have been missed meanwhile: the next question reads the thread from Slack."""
-    assert door.send(body(message(1)), X_Slack_Retry_Num="1")[0] == 200
-    assert job(redis, CHANNEL, ts(1)) is not None
-    assert not redis.exists(keys.thread(ME.team, CHANNEL, ts(1)))
-    assert redis.exists(keys.session(ME.team, CHANNEL, ts(1)))
+    assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
+    assert find_job(redis, CHANNEL, message_ts(1)) is not None
+    assert not redis.exists(keys.thread(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
+    assert redis.exists(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
 def test_the_twin_of_a_late_mention_follows_the_thread_too(door: Door, redis: Redis) -> None:
     """A bot that died between accepting and following is made up for by the next delivery."""
-    assert door.send(body(message(1)))[0] == 200
-    redis.delete(keys.session(ME.team, CHANNEL, ts(1)))
-    assert door.send(body(message(1)), X_Slack_Retry_Num="2")[0] == 200
+    assert door.send(make_body(make_message(1)))[0] == 200
+    redis.delete(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
+    assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
 
-    assert redis.get(keys.session(ME.team, CHANNEL, ts(1))) == b"auto"
+    assert redis.get(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
 
 
 def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
     """What this bot does not know it does not follow."""
-    redis.set(keys.session(ME.team, CHANNEL, ts(1)), "whisper")
+    redis.set(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
 
-    assert door.send(body(message(2, "and in Rust?", thread_ts=ts(1))))[0] == 200
-    assert pending(redis) == []
+    assert door.send(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0] == 200
+    assert pending_job_ids(redis) == []
 
 
 @pytest.mark.parametrize(
     "whole",
     [
         {"type": "app_rate_limited", "team_id": "T0FAKE0001"},
-        body({"type": "message"}),
-        body({"type": "message", "subtype": "message_changed", "message": {}}),
-        body({"type": "reaction_added", "user": ADA}),
-        body(
+        make_body({"type": "message"}),
+        make_body({"type": "message", "subtype": "message_changed", "message": {}}),
+        make_body({"type": "reaction_added", "user": ADA}),
+        make_body(
             {
                 "type": "message",
                 "subtype": "message_changed",
-                "ts": ts(9),
-                "message": reply(3, "grows", state="growing", thread_ts=ts(1)),
+                "ts": message_ts(9),
+                "message": make_reply(3, "grows", state="growing", thread_ts=message_ts(1)),
             }
         ),
         {"type": "event_callback"},
@@ -309,5 +324,5 @@ def test_forgetting_needs_a_place(door: Door) -> None:
 
 def test_a_lone_surrogate_does_no_harm(door: Door, redis: Redis) -> None:
     """Half a character, which JSON can carry, reaches the job as a question mark."""
-    assert door.send(body(message(1, f"{MENTION} a\ud800b")))[0] == 200
-    assert turns(redis, CHANNEL, ts(1)) == [(None, "a?b")]
+    assert door.send(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
+    assert job_turns(redis, CHANNEL, message_ts(1)) == [(None, "a?b")]

@@ -11,8 +11,8 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.errors import SLACK_AWAY
 from bot.slack.poster import Posting
 from contract.job import Thread
-from testing.slack_events import ME
-from testing.workspace import ADA, GENERAL, Workspace, texts
+from testing.slack_events import BOT_IDENTITY
+from testing.workspace import ADA, GENERAL, Workspace, message_texts
 
 
 @pytest.fixture
@@ -25,19 +25,21 @@ def posting(web: WebClient) -> Posting:
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave no fault behind."""
     yield
-    workspace.faults()
+    workspace.set_faults()
 
 
 def thread_of(workspace: Workspace) -> Thread:
     """Let Ada begin a thread."""
-    return Thread(team=ME.team, channel=GENERAL, ts=workspace.post(ADA, GENERAL, "hello"))
+    return Thread(
+        team=BOT_IDENTITY.team, channel=GENERAL, ts=workspace.post_message(ADA, GENERAL, "hello")
+    )
 
 
 def test_a_sentence_is_said_in_the_thread(posting: Posting, workspace: Workspace) -> None:
     """Nothing that the bot says unfurls or pings."""
     thread = thread_of(workspace)
     ts = posting.say(thread, "Ready.")
-    (said,) = workspace.replies(GENERAL, thread.ts)
+    (said,) = workspace.bot_replies(GENERAL, thread.ts)
 
     assert (said["ts"], said["text"], said["pings"], said["unfurls"]) == (ts, "Ready.", [], [])
 
@@ -48,11 +50,11 @@ def test_a_post_that_slack_puts_off_is_made_again(
 ) -> None:
     """A refusal for the moment did not post anything, so it may be tried again."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": count}
-    workspace.faults({"method": "chat.postMessage", **fault})
+    workspace.set_faults({"method": "chat.postMessage", **fault})
     thread = thread_of(workspace)
     posting.say(thread, "Ready.")
 
-    assert texts(workspace.replies(GENERAL, thread.ts)) == ["Ready."]
+    assert message_texts(workspace.bot_replies(GENERAL, thread.ts)) == ["Ready."]
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
@@ -60,19 +62,19 @@ def test_a_post_that_may_have_arrived_is_not_made_again(
     posting: Posting, workspace: Workspace, fault: str
 ) -> None:
     """A lost answer is an error, never a second message."""
-    workspace.faults({"method": "chat.postMessage", "fault": fault, "count": 1})
+    workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     thread = thread_of(workspace)
     with pytest.raises(SLACK_AWAY):
         posting.say(thread, "Ready.")
 
-    assert texts(workspace.replies(GENERAL, thread.ts)) == ["Ready."]
+    assert message_texts(workspace.bot_replies(GENERAL, thread.ts)) == ["Ready."]
 
 
 def test_a_post_that_slack_puts_off_for_long_is_given_up(
     posting: Posting, workspace: Workspace
 ) -> None:
     """A notice that would come a minute late is of no use to anybody."""
-    workspace.faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 120})
+    workspace.set_faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 120})
     with pytest.raises(SlackApiError):
         posting.say(thread_of(workspace), "Ready.")
 
@@ -82,16 +84,16 @@ def test_a_limit_without_a_number_is_waited_for_a_moment(
 ) -> None:
     """Nonsense in the header costs a second."""
     fault = {"fault": "ratelimited", "retry_after": "soon", "count": 1}
-    workspace.faults({"method": "chat.postMessage", **fault})
+    workspace.set_faults({"method": "chat.postMessage", **fault})
     thread = thread_of(workspace)
     posting.say(thread, "Ready.")
 
-    assert len(workspace.replies(GENERAL, thread.ts)) == 1
+    assert len(workspace.bot_replies(GENERAL, thread.ts)) == 1
 
 
 def test_nobody_waits_for_a_limit_at_the_end(posting: Posting, workspace: Workspace) -> None:
     """When the process ends, a post that Slack has put off is given up at once."""
-    workspace.faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 20})
+    workspace.set_faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 20})
     threading.Timer(0.3, posting.stop).start()
     began = time.monotonic()
     with pytest.raises(SlackApiError):
@@ -107,7 +109,7 @@ def test_what_is_gone_already_need_not_be_deleted(posting: Posting, workspace: W
     posting.delete(GENERAL, ts)
     posting.delete(GENERAL, ts)
 
-    assert workspace.replies(GENERAL, thread.ts) == []
+    assert workspace.bot_replies(GENERAL, thread.ts) == []
     with pytest.raises(SlackApiError):
         posting.delete(GENERAL, thread.ts)
 
@@ -119,15 +121,17 @@ def test_a_deletion_is_repeated_until_somebody_knows_that_it_is_done(
     """A message that stayed because an answer was lost would be one too many for ever."""
     thread = thread_of(workspace)
     ts = posting.say(thread, "Ready.")
-    workspace.faults({"method": "chat.delete", "fault": fault, "count": 2})
+    workspace.set_faults({"method": "chat.delete", "fault": fault, "count": 2})
     posting.delete(GENERAL, ts)
 
-    assert workspace.replies(GENERAL, thread.ts) == []
+    assert workspace.bot_replies(GENERAL, thread.ts) == []
 
 
 def test_a_whisper_is_for_one_person(posting: Posting, workspace: Workspace) -> None:
     """What only one person is to read only one person sees."""
     posting.whisper(GENERAL, ADA, "Only you.")
-    seen = [texts(workspace.messages(GENERAL, user=user)) for user in (ADA, "U0LIN00001")]
+    seen = [
+        message_texts(workspace.read_messages(GENERAL, user=user)) for user in (ADA, "U0LIN00001")
+    ]
 
     assert ["Only you." in messages for messages in seen] == [True, False]

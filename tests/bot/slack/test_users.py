@@ -9,7 +9,7 @@ from slack_sdk import WebClient
 
 from bot.slack.users import RETRY, Names, Person
 from contract import keys
-from testing.slack_events import ME
+from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, LIN, Workspace
 
 
@@ -24,26 +24,26 @@ def names(redis: Redis, web: WebClient) -> Iterator[Names]:
 def healthy(workspace: Workspace) -> Iterator[None]:
     """Leave no fault behind."""
     yield
-    workspace.faults()
+    workspace.set_faults()
 
 
 def test_names_are_asked_for_once(names: Names, workspace: Workspace, redis: Redis) -> None:
     """A name is remembered in the team for a day."""
-    start = len(workspace.calls())
-    first = names.of(ME.team, [ADA, LIN, ADA])
+    start = len(workspace.api_calls())
+    first = names.of(BOT_IDENTITY.team, [ADA, LIN, ADA])
 
     assert first == {ADA: Person(name="Ada"), LIN: Person(name="Lin")}
-    assert names.of(ME.team, [LIN, ADA]) == first
-    assert len(workspace.calls(start, "users.info")) == 2
-    assert 0 < redis.ttl(keys.name(ME.team, ADA)) <= keys.TEXT_TTL
+    assert names.of(BOT_IDENTITY.team, [LIN, ADA]) == first
+    assert len(workspace.api_calls(start, "users.info")) == 2
+    assert 0 < redis.ttl(keys.name(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL
 
 
 def test_nobody_is_asked_for_without_need(names: Names, workspace: Workspace) -> None:
     """A conversation of one person makes no call at all."""
-    start = len(workspace.calls())
+    start = len(workspace.api_calls())
 
-    assert names.of(ME.team, []) == {}
-    assert not workspace.calls(start)
+    assert names.of(BOT_IDENTITY.team, []) == {}
+    assert not workspace.api_calls(start)
 
 
 @pytest.mark.parametrize(
@@ -61,30 +61,30 @@ def test_who_cannot_be_looked_up_is_called_by_id(
     names: Names, workspace: Workspace, redis: Redis, fault: dict[str, str]
 ) -> None:
     """Without a name there is the id, and Slack is not asked again at once."""
-    workspace.faults({"method": "users.info", **fault})
-    start = len(workspace.calls())
+    workspace.set_faults({"method": "users.info", **fault})
+    start = len(workspace.api_calls())
 
-    assert names.of(ME.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
-    assert names.of(ME.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
-    assert len(workspace.calls(start, "users.info")) == 1
-    assert 0 < redis.ttl(keys.name(ME.team, ADA)) <= RETRY
+    assert names.of(BOT_IDENTITY.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
+    assert names.of(BOT_IDENTITY.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
+    assert len(workspace.api_calls(start, "users.info")) == 1
+    assert 0 < redis.ttl(keys.name(BOT_IDENTITY.team, ADA)) <= RETRY
 
 
 def test_a_slow_name_is_not_waited_for(names: Names, workspace: Workspace) -> None:
     """Slack's three seconds are not spent on names: who comes late is called by id this time."""
-    workspace.faults({"fault": "slow", "method": "users.info", "seconds": 3, "count": 1})
-    found = names.of(ME.team, [ADA, LIN])
+    workspace.set_faults({"fault": "slow", "method": "users.info", "seconds": 3, "count": 1})
+    found = names.of(BOT_IDENTITY.team, [ADA, LIN])
 
     assert sorted(person.known for person in found.values()) == [False, True]
 
 
 def test_a_stranger_keeps_the_id(names: Names) -> None:
     """Somebody whom Slack does not know is still a person in the thread."""
-    assert names.of(ME.team, ["U0NOBODY01"])["U0NOBODY01"].name == "U0NOBODY01"
+    assert names.of(BOT_IDENTITY.team, ["U0NOBODY01"])["U0NOBODY01"].name == "U0NOBODY01"
 
 
 def test_a_broken_memory_is_asked_again(names: Names, redis: Redis) -> None:
     """What another version has stored is read anew from Slack."""
-    redis.set(keys.name(ME.team, ADA), "not json")
+    redis.set(keys.name(BOT_IDENTITY.team, ADA), "not json")
 
-    assert names.of(ME.team, [ADA])[ADA].name == "Ada"
+    assert names.of(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"

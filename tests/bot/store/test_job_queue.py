@@ -10,10 +10,10 @@ from bot.store.job_queue import Limits, Outbox, Outcome, Receipt
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import DESCRIPTION, TASK, Job, Thread
-from testing.queue_inspector import fetched, finish, pending, runnable
-from testing.slack_events import ADA, CHANNEL, LIN, ME, ts
+from testing.queue_inspector import fetch_rq_job, finish_job, pending_job_ids, runnable_job_ids
+from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, LIN, message_ts
 
-THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
+THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def outbox(redis: Redis) -> Outbox:
 def asked(number: int, user: str = ADA, thread: int | None = None) -> Job:
     """Return the job of the message with this number, a thread of its own unless told."""
     return Job(
-        thread=THREAD.model_copy(update={"ts": ts(thread or number)}),
-        ts=ts(number),
+        thread=THREAD.model_copy(update={"ts": message_ts(thread or number)}),
+        ts=message_ts(number),
         user=user,
-        user_team=ME.team,
-        turns=(Turn(speaker=Speaker.USER, text="what is a mutex?", ts=ts(number)),),
+        user_team=BOT_IDENTITY.team,
+        turns=(Turn(speaker=Speaker.USER, text="what is a mutex?", ts=message_ts(number)),),
     )
 
 
@@ -39,8 +39,8 @@ def test_a_turn_becomes_a_job_that_rq_can_run_and_count(outbox: Outbox, redis: R
     receipt = outbox.accept(job)
 
     assert receipt == Receipt(job.id, Outcome.ACCEPTED, place=0, pending=1)
-    assert runnable(redis) == [job.id]
-    found = fetched(redis, job.id)
+    assert runnable_job_ids(redis) == [job.id]
+    found = fetch_rq_job(redis, job.id)
     assert found.get_status() is JobStatus.QUEUED
     assert (found.func_name, found.description, found.origin) == (TASK, DESCRIPTION, "starchat")
     assert Job.decode(found.args[0]) == job
@@ -55,10 +55,10 @@ def test_a_turn_is_taken_in_once(outbox: Outbox, redis: Redis) -> None:
     outbox.accept(asked(1))
 
     assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
-    finish(redis, asked(1).id)
+    finish_job(redis, asked(1).id)
     assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
-    assert outbox.seen(ME.team, CHANNEL, ts(1))
-    assert not outbox.seen(ME.team, CHANNEL, ts(2))
+    assert outbox.seen(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert not outbox.seen(BOT_IDENTITY.team, CHANNEL, message_ts(2))
 
 
 def test_one_gesture_is_one_turn(outbox: Outbox, redis: Redis) -> None:
@@ -67,7 +67,7 @@ def test_one_gesture_is_one_turn(outbox: Outbox, redis: Redis) -> None:
 
     assert outbox.accept(asked(2), gesture="3a7c").outcome is Outcome.DUPLICATE
     assert outbox.accept(asked(3), gesture="9b1d").outcome is Outcome.ACCEPTED
-    assert pending(redis) == [asked(1).id, asked(3).id]
+    assert pending_job_ids(redis) == [asked(1).id, asked(3).id]
 
 
 def test_a_thread_answers_in_order(outbox: Outbox, redis: Redis) -> None:
@@ -76,10 +76,10 @@ def test_a_thread_answers_in_order(outbox: Outbox, redis: Redis) -> None:
     receipt = outbox.accept(asked(2, user=LIN, thread=1))
 
     assert receipt.place == 1
-    assert runnable(redis) == [asked(1).id]
-    assert fetched(redis, asked(2).id).get_status() is JobStatus.DEFERRED
-    finish(redis, asked(1).id)
-    assert runnable(redis)[-1] == asked(2).id
+    assert runnable_job_ids(redis) == [asked(1).id]
+    assert fetch_rq_job(redis, asked(2).id).get_status() is JobStatus.DEFERRED
+    finish_job(redis, asked(1).id)
+    assert runnable_job_ids(redis)[-1] == asked(2).id
 
 
 def test_one_person_cannot_fill_the_line(outbox: Outbox, redis: Redis) -> None:
@@ -90,8 +90,8 @@ def test_one_person_cannot_fill_the_line(outbox: Outbox, redis: Redis) -> None:
     assert (first.outcome, second.outcome) == (Outcome.ACCEPTED, Outcome.ACCEPTED)
     assert third == Receipt(asked(3).id, Outcome.PERSON_FULL, place=2, pending=2)
     assert other.outcome is Outcome.ACCEPTED
-    assert runnable(redis) == [asked(1).id, asked(4).id]
-    assert not outbox.seen(ME.team, CHANNEL, ts(3))
+    assert runnable_job_ids(redis) == [asked(1).id, asked(4).id]
+    assert not outbox.seen(BOT_IDENTITY.team, CHANNEL, message_ts(3))
 
 
 def test_a_full_line_takes_nobody_in(outbox: Outbox) -> None:
@@ -101,13 +101,13 @@ def test_a_full_line_takes_nobody_in(outbox: Outbox) -> None:
     receipt = outbox.accept(asked(5))
 
     assert receipt == Receipt(asked(5).id, Outcome.FULL, place=4, pending=4)
-    assert not outbox.seen(ME.team, CHANNEL, ts(5))
+    assert not outbox.seen(BOT_IDENTITY.team, CHANNEL, message_ts(5))
 
 
 def test_a_message_is_claimed_once(outbox: Outbox) -> None:
     """What is answered by a notice is answered once, and is no turn afterwards."""
-    assert outbox.claim(ME.team, CHANNEL, ts(1))
-    assert not outbox.claim(ME.team, CHANNEL, ts(1))
+    assert outbox.claim(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert not outbox.claim(BOT_IDENTITY.team, CHANNEL, message_ts(1))
     assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
 
 
@@ -117,8 +117,8 @@ def test_a_waiting_job_is_cancelled_with_its_text(outbox: Outbox, redis: Redis) 
     outbox.accept(asked(2, thread=1))
 
     assert outbox.cancel(asked(1).id) is None
-    assert pending(redis) == [asked(2).id]
-    assert runnable(redis) == [asked(2).id]
+    assert pending_job_ids(redis) == [asked(2).id]
+    assert runnable_job_ids(redis) == [asked(2).id]
     assert not redis.exists(f"rq:job:{asked(1).id}")
     assert outbox.accept(asked(1)).outcome is Outcome.DUPLICATE
 
@@ -129,17 +129,17 @@ def test_a_deferred_job_is_cancelled_too(outbox: Outbox, redis: Redis) -> None:
     outbox.accept(asked(2, thread=1))
     outbox.cancel(asked(2).id)
 
-    assert pending(redis) == [asked(1).id]
-    finish(redis, asked(1).id)
-    assert asked(2).id not in runnable(redis)
+    assert pending_job_ids(redis) == [asked(1).id]
+    finish_job(redis, asked(1).id)
+    assert asked(2).id not in runnable_job_ids(redis)
 
 
 def test_the_placeholder_of_a_cancelled_job_is_named(outbox: Outbox, redis: Redis) -> None:
     """What was already posted for a question is handed back to be deleted."""
     outbox.accept(asked(1))
-    redis.hset(f"rq:job:{asked(1).id}", keys.PLACEHOLDER, ts(9))
+    redis.hset(f"rq:job:{asked(1).id}", keys.PLACEHOLDER, message_ts(9))
 
-    assert outbox.cancel(asked(1).id) == ts(9)
+    assert outbox.cancel(asked(1).id) == message_ts(9)
 
 
 def test_a_running_job_is_stopped_by_its_worker(outbox: Outbox, redis: Redis) -> None:
@@ -154,7 +154,7 @@ def test_a_running_job_is_stopped_by_its_worker(outbox: Outbox, redis: Redis) ->
     message = heard.get_message(timeout=5)
     assert message is not None
     assert asked(1).id in message["data"].decode()
-    assert pending(redis) == [asked(1).id]
+    assert pending_job_ids(redis) == [asked(1).id]
     heard.close()
 
 
@@ -169,7 +169,7 @@ def test_a_job_that_nobody_runs_any_more_needs_no_stopping(outbox: Outbox, redis
 def test_the_text_of_an_answered_job_goes_with_its_question(outbox: Outbox, redis: Redis) -> None:
     """Deleting a question that was answered removes what Redis still holds of it."""
     outbox.accept(asked(1))
-    finish(redis, asked(1).id)
+    finish_job(redis, asked(1).id)
     redis.hset(f"rq:job:{asked(1).id}", "status", "finished")
 
     assert outbox.cancel(asked(1).id) is None

@@ -13,10 +13,10 @@ from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import QUEUE, Job, Thread
-from testing.queue_inspector import fetched, pending, runnable
-from testing.slack_events import ADA, CHANNEL, ME, ts
+from testing.queue_inspector import fetch_rq_job, pending_job_ids, runnable_job_ids
+from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
-THREAD = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
+THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
@@ -33,8 +33,10 @@ def revisions(redis: Redis) -> Revisions:
 
 def asked(number: int, text: str = "before") -> Job:
     """Return the job of a message of one thread."""
-    turn = Turn(speaker=Speaker.USER, text=text, ts=ts(number))
-    return Job(thread=THREAD, ts=ts(number), user=ADA, user_team=ME.team, turns=(turn,))
+    turn = Turn(speaker=Speaker.USER, text=text, ts=message_ts(number))
+    return Job(
+        thread=THREAD, ts=message_ts(number), user=ADA, user_team=BOT_IDENTITY.team, turns=(turn,)
+    )
 
 
 def put(job: Job, text: str) -> Job:
@@ -45,7 +47,7 @@ def put(job: Job, text: str) -> Job:
 
 def held(redis: Redis, job: Job) -> str:
     """Return the question that a worker would read."""
-    return Job.decode(fetched(redis, job.id).args[0]).question.text
+    return Job.decode(fetch_rq_job(redis, job.id).args[0]).question.text
 
 
 def mark(redis: Redis, job: Job, **fields: str) -> None:
@@ -62,13 +64,13 @@ def test_a_waiting_job_is_changed_in_its_place(
     outbox.accept(first)
     outbox.accept(second)
     mark(redis, first, **{keys.ATTEMPTS: "2"})
-    line = (runnable(redis), pending(redis), revisions.unfinished(THREAD))
+    line = (runnable_job_ids(redis), pending_job_ids(redis), revisions.unfinished(THREAD))
     for job in (first, second):
         said = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
         assert said is Revised.UPDATED
         assert held(redis, job) == "after"
 
-    assert (runnable(redis), pending(redis), revisions.unfinished(THREAD)) == line
+    assert (runnable_job_ids(redis), pending_job_ids(redis), revisions.unfinished(THREAD)) == line
     assert line[2] == [first.id, second.id]
     assert not redis.hexists(f"rq:job:{first.id}", keys.ATTEMPTS)
 
@@ -171,20 +173,22 @@ def test_a_question_is_answered_again_once_for_each_edit(outbox: Outbox, redis: 
     job = asked(1)
     outbox.accept(job)
     name = f"rq:job:{job.id}"
-    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "duplicate"
+    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
     redis.zrem(keys.PENDING, job.id)
-    redis.delete(keys.lane(ME.team, CHANNEL, ts(1)), Queue(QUEUE, connection=redis).key)
-    mark(redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: ts(2)})
-    assert outbox.asked(ME.team, CHANNEL, ts(1))
-    assert outbox.placeholder(job.id) == ts(2)
+    redis.delete(
+        keys.lane(BOT_IDENTITY.team, CHANNEL, message_ts(1)), Queue(QUEUE, connection=redis).key
+    )
+    mark(redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: message_ts(2)})
+    assert outbox.asked(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert outbox.placeholder(job.id) == message_ts(2)
 
-    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "accepted"
+    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "accepted"
     assert held(redis, job) == "after"
-    assert redis.hget(name, keys.PLACEHOLDER) == ts(2).encode()
+    assert redis.hget(name, keys.PLACEHOLDER) == message_ts(2).encode()
     assert redis.hexists(name, keys.POSTING)
     assert not redis.hexists(name, keys.ANSWER)
-    assert runnable(redis) == pending(redis) == [job.id]
-    assert outbox.again(put(job, "after"), ts(5), ts(2)).outcome == "duplicate"
+    assert runnable_job_ids(redis) == pending_job_ids(redis) == [job.id]
+    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
 
 
 def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: Outbox, redis: Redis) -> None:

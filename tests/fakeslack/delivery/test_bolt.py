@@ -7,9 +7,9 @@ import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
 
-from testing.bolt_app import living
+from testing.bolt_app import run_bolt_app
 from testing.processes import Process
-from testing.workspace import ADA, GENERAL, STARCHAT, Workspace, texts
+from testing.workspace import ADA, GENERAL, STARCHAT, Workspace, message_texts
 
 
 @pytest.fixture
@@ -33,14 +33,16 @@ def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -
         def heard() -> None:
             """Acknowledge."""
 
-    with living(slack, listen):
-        question = slack.post(ADA, GENERAL, "@StarChat what is a mutex?")
-        thread = slack.wait_for(lambda seen: "A lock." in texts(seen), GENERAL, question)
+    with run_bolt_app(slack, listen):
+        question = slack.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
+        thread = slack.wait_for_messages(
+            lambda seen: "A lock." in message_texts(seen), GENERAL, question
+        )
 
-    assert texts(thread) == [f"<@{STARCHAT}> what is a mutex?", "A lock."]
+    assert message_texts(thread) == [f"<@{STARCHAT}> what is a mutex?", "A lock."]
     assert thread[0]["reply_count"] == 1
     assert thread[1]["bot_id"] == "B0STARCHAT"
-    assert [call["method"] for call in slack.calls()] == [
+    assert [call["method"] for call in slack.api_calls()] == [
         "auth.test",
         "apps.connections.open",
         "chat.postMessage",
@@ -51,7 +53,7 @@ def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT"])
 def test_the_workspace_closes_when_told(slack: Workspace, signal: str) -> None:
     """SIGTERM and Ctrl-C end the process with status 0."""
-    assert slack.end(signal) == 0
+    assert slack.end_by_signal(signal) == 0
 
 
 def test_a_wrong_port_or_a_taken_one_is_said_in_one_line(slack: Workspace) -> None:
@@ -62,13 +64,13 @@ def test_a_wrong_port_or_a_taken_one_is_said_in_one_line(slack: Workspace) -> No
         ("70000", "must be a port from 0 to 65535, not '70000'"),
     ):
         process = Process("fakeslack", "--port", port)
-        assert process.wait() == 2
-        assert why in process.log
+        assert process.wait_for_exit() == 2
+        assert why in process.log_text
 
 
 def test_a_workspace_may_start_in_http_mode() -> None:
     """With a request URL the app counts as there."""
     with Workspace("--request-url", "http://127.0.0.1:1/slack/events") as slack:
-        ts = slack.post(ADA, GENERAL, "hi")
-        assert slack.state()["app"]["connected"]
-        assert slack.envelopes(ts)[0]["event_type"] == "message"
+        ts = slack.post_message(ADA, GENERAL, "hi")
+        assert slack.read_state()["app"]["connected"]
+        assert slack.delivery_attempts(ts)[0]["event_type"] == "message"

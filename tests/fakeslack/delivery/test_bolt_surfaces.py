@@ -9,8 +9,8 @@ import pytest
 from slack_bolt import Ack, App, Respond
 from slack_sdk import WebClient
 
-from testing.bolt_app import living
-from testing.workspace import ADA, GENERAL, LIN, STARCHAT, RefusedError, Workspace, texts
+from testing.bolt_app import run_bolt_app
+from testing.workspace import ADA, GENERAL, LIN, STARCHAT, RefusedError, Workspace, message_texts
 
 Json = dict[str, Any]
 PLAIN = {"type": "plain_text", "text": "a"}
@@ -54,7 +54,7 @@ def running(town: Workspace, listen: Callable[[App], None]) -> Iterator[WebClien
         listen(app)
         app.event("message")(lambda: None)
 
-    with living(town, also) as app:
+    with run_bolt_app(town, also) as app:
         yield app.client
 
 
@@ -75,16 +75,16 @@ def test_a_pressed_button_reaches_the_app_and_is_answered(
     with running(town, listen) as client:
         ts = str(client.chat_postMessage(channel=GENERAL, text="press", blocks=BUTTONS)["ts"])
         press = {"user": ADA, "channel": GENERAL, "ts": ts, "action_id": "again"}
-        town.ask("_page/click", press)
+        town.post_json("_page/click", press)
         body = heard.get(timeout=30)
-        seen = texts(town.messages(GENERAL))
+        seen = message_texts(town.read_messages(GENERAL))
         with pytest.raises(RefusedError, match="action_not_found"):
-            town.ask("_page/click", {**press, "action_id": "odd"})
+            town.post_json("_page/click", {**press, "action_id": "odd"})
 
     assert (body["user"]["id"], body["actions"][0]["value"]) == (ADA, "v")
     assert body["message"]["ts"] == ts
     assert seen[-3:] == ["changed", "only for you", "for all"]
-    assert "only for you" not in texts(town.messages(GENERAL, user=LIN))
+    assert "only for you" not in message_texts(town.read_messages(GENERAL, user=LIN))
 
 
 def test_a_whisper_can_be_replaced_and_taken_away(
@@ -104,9 +104,9 @@ def test_a_whisper_can_be_replaced_and_taken_away(
         whisper = client.chat_postEphemeral(channel=GENERAL, user=ADA, text="first", blocks=BUTTONS)
         ts = str(whisper["message_ts"])
         press = {"user": ADA, "channel": GENERAL, "ts": ts, "action_id": "again"}
-        town.ask("_page/click", press)
+        town.post_json("_page/click", press)
         heard.get(timeout=30)
-    assert "first" not in texts(town.messages(GENERAL))
+    assert "first" not in message_texts(town.read_messages(GENERAL))
 
 
 class Desk:
@@ -114,23 +114,23 @@ class Desk:
 
     def __init__(self, town: Workspace) -> None:
         self._town = town
-        self._message = town.post(ADA, GENERAL, "look at this")
+        self._message = town.post_message(ADA, GENERAL, "look at this")
 
     def modals(self) -> list[Json]:
         """Return what is open, the topmost last."""
-        return list(self._town.read("_page/views", user=ADA)["modals"])
+        return list(self._town.get_json("_page/views", user=ADA)["modals"])
 
     def choose(self) -> None:
         """Choose the app's shortcut on a message, and wait for the modal."""
         wish = {"user": ADA, "channel": GENERAL, "callback_id": "ask_about_message"}
-        self._town.ask("_page/shortcut", {**wish, "ts": self._message})
+        self._town.post_json("_page/shortcut", {**wish, "ts": self._message})
         self._town.wait_until(self.modals)
 
     def submit(self, words: str) -> int:
         """Send off the topmost modal; returns how many stay open."""
         values = {"question": {"words": {"type": "plain_text_input", "value": words}}}
         view = {"user": ADA, "view_id": self.modals()[-1]["id"], "values": values}
-        answer = self._town.ask("_page/submit", view)
+        answer = self._town.post_json("_page/submit", view)
         assert answer["ok"] or answer["errors"] == {"question": "Say something."}
         return len(self.modals())
 
@@ -183,10 +183,10 @@ def test_a_closed_modal_is_told_and_is_ones_own(
         desk.choose()
         view = {"user": ADA, "view_id": desk.modals()[0]["id"]}
         with pytest.raises(RefusedError, match="not_found"):
-            town.ask("_page/close", {**view, "user": LIN})
+            town.post_json("_page/close", {**view, "user": LIN})
         with pytest.raises(RefusedError, match="invalid_arguments"):
-            town.ask("_page/submit", {**view, "values": []})
-        town.ask("_page/close", view)
+            town.post_json("_page/submit", {**view, "values": []})
+        town.post_json("_page/close", view)
         assert heard.get(timeout=30) == "closed"
     assert desk.modals() == []
 
@@ -209,11 +209,11 @@ def test_the_home_tab_is_published_when_it_is_opened(
 
     with running(town, listen):
         for published in (False, True):
-            town.ask("_page/home", {"user": LIN})
+            town.post_json("_page/home", {"user": LIN})
             assert heard.get(timeout=30) is published
-        home = town.read("_page/views", user=LIN)["home"]
+        home = town.get_json("_page/views", user=LIN)["home"]
         press = {"user": LIN, "view_id": home["id"], "action_id": "again", "block_id": "row"}
-        town.ask("_page/click", press)
+        town.post_json("_page/click", press)
         assert heard.get(timeout=30) == "home"
 
 
@@ -228,10 +228,10 @@ def test_a_stream_is_stopped_by_its_reader(
             heard.put(event)
 
     with running(town, listen) as client:
-        root = town.post(ADA, GENERAL, "@StarChat count")
+        root = town.post_message(ADA, GENERAL, "@StarChat count")
         stop = {"user": ADA, "channel": GENERAL, "thread_ts": root}
         with pytest.raises(RefusedError, match="not_processing"):
-            town.ask("_page/stop", stop)
+            town.post_json("_page/stop", stop)
         stream = client.chat_stream(
             channel=GENERAL,
             thread_ts=root,
@@ -241,8 +241,8 @@ def test_a_stream_is_stopped_by_its_reader(
         )
         stream.append(markdown_text="one ")
         stream.append(markdown_text="two ")
-        [growing] = town.replies(GENERAL, root)
-        town.ask("_page/stop", stop)
+        [growing] = town.bot_replies(GENERAL, root)
+        town.post_json("_page/stop", stop)
         event = heard.get(timeout=30)
         with pytest.raises(Exception, match="stopped_by_user"):
             stream.append(markdown_text="three")
@@ -264,24 +264,24 @@ def test_a_command_may_answer_in_the_channel(town: Workspace) -> None:
             ack()
 
     with running(town, listen):
-        town.control("app", commands=["/starchat", "/quiet"])
-        town.post(ADA, GENERAL, "/starchat  hello there")
-        town.post(ADA, GENERAL, "/quiet")
-        last = town.messages(GENERAL)[-1]
+        town.send_control("app", commands=["/starchat", "/quiet"])
+        town.post_message(ADA, GENERAL, "/starchat  hello there")
+        town.post_message(ADA, GENERAL, "/quiet")
+        last = town.read_messages(GENERAL)[-1]
     assert (last["text"], last["user"]) == ("you said hello there", STARCHAT)
 
 
 def test_an_answering_address_that_is_none_is_refused(town: Workspace) -> None:
     """Old and invented addresses do nothing."""
     with pytest.raises(RefusedError, match="expired_url"):
-        town.ask("response/R9", {"text": "hi"})
+        town.post_json("response/R9", {"text": "hi"})
 
 
 def test_only_members_press_what_is_there(town: Workspace) -> None:
     """A message must exist, and be in a place of one's own."""
     press = {"user": ADA, "channel": GENERAL, "ts": "1.000000", "action_id": "again"}
     with pytest.raises(RefusedError, match="message_not_found"):
-        town.ask("_page/click", press)
-    den = town.control("create", name="den", members=[LIN])["channel"]
+        town.post_json("_page/click", press)
+    den = town.send_control("create", name="den", members=[LIN])["channel"]
     with pytest.raises(RefusedError, match="not_in_channel"):
-        town.ask("_page/click", {**press, "channel": den})
+        town.post_json("_page/click", {**press, "channel": den})

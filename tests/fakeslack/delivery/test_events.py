@@ -8,13 +8,13 @@ import pytest
 from fakeslack.delivery.events import Events
 from fakeslack.state.changes import Change, Happening
 from fakeslack.state.people import Person
-from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 MENTION = f"<@{STARCHAT}> hi"
 
 
-class Heard(Town):
+class Heard(InMemoryWorkspace):
     """A town, and the events that its app hears."""
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ def town() -> Heard:
 
 def test_a_mention_comes_as_twins(town: Heard) -> None:
     """A mention is a `message` and an `app_mention` of the same ts, each with an id of its own."""
-    root = town.say("hello")
+    root = town.post_message("hello")
     town.events.clear()
-    asked = town.say(MENTION, thread_ts=root.ts, client_msg_id="m1")
+    asked = town.post_message(MENTION, thread_ts=root.ts, client_msg_id="m1")
     message, mention = sorted(town.events, key=lambda event: event["type"], reverse=True)
     assert (message["type"], mention["type"]) == ("message", "app_mention")
     assert {message["ts"], mention["ts"]} == {asked.ts}
@@ -51,7 +51,7 @@ def test_either_twin_may_come_first(town: Heard) -> None:
     firsts = set()
     for _ in range(20):
         town.events.clear()
-        town.say(MENTION)
+        town.post_message(MENTION)
         firsts.add(town.events[0]["type"])
     assert firsts == {"message", "app_mention"}
 
@@ -60,20 +60,20 @@ def test_a_direct_message_is_no_mention(town: Heard) -> None:
     """In a direct message there is only the message, whatever it says."""
     pair = town.workspace.direct([ADA, STARCHAT])
     town.events.clear()
-    town.say(MENTION, channel=pair.id)
+    town.post_message(MENTION, channel=pair.id)
     assert [(event["type"], event["channel_type"]) for event in town.events] == [("message", "im")]
 
 
 def test_the_apps_own_posts_come_back(town: Heard) -> None:
     """The app hears itself, and never as a mention."""
-    town.call("chat.postMessage", channel=GENERAL, text=MENTION)
+    town.call_method("chat.postMessage", channel=GENERAL, text=MENTION)
     [event] = town.events
     assert (event["bot_id"], event["app_id"]) == ("B0STARCHAT", "A0STARCHAT")
 
 
 def test_an_edit_tells_both_forms(town: Heard) -> None:
     """`message_changed` carries the message before and after, without metadata."""
-    old = town.say("a", metadata={"event_type": "x", "event_payload": {}})
+    old = town.post_message("a", metadata={"event_type": "x", "event_payload": {}})
     town.events.clear()
     town.workspace.edited(old, ADA, text="b")
     [event] = town.events
@@ -84,7 +84,7 @@ def test_an_edit_tells_both_forms(town: Heard) -> None:
 
 def test_a_growing_stream_is_told_when_it_ends(town: Heard) -> None:
     """Pieces of a stream are no edits; its end is."""
-    old = town.say("a")
+    old = town.post_message("a")
     town.events.clear()
     town.workspace.edit(old, old.with_fields(text="b"), streaming=True)
     assert town.events == []
@@ -92,9 +92,9 @@ def test_a_growing_stream_is_told_when_it_ends(town: Heard) -> None:
 
 def test_a_deleted_message_is_told_and_a_deleted_root_becomes_a_tombstone(town: Heard) -> None:
     """Without replies a message is deleted; with replies it is changed into a tombstone."""
-    alone = town.say("a")
-    root = town.say("b")
-    town.say("c", thread_ts=root.ts)
+    alone = town.post_message("a")
+    root = town.post_message("b")
+    town.post_message("c", thread_ts=root.ts)
     town.events.clear()
     town.workspace.delete(alone)
     town.workspace.delete(root)
@@ -114,7 +114,7 @@ def test_whispers_are_told_to_nobody(town: Heard) -> None:
 
 def test_reactions_and_arrivals_are_told(town: Heard) -> None:
     """A reaction names its message and its author, an arrival the person."""
-    message = town.say("a", user=LIN)
+    message = town.post_message("a", user=LIN)
     den = town.workspace.create("den", [ADA, STARCHAT])
     town.events.clear()
     town.workspace.react(message, ADA, "eyes")
@@ -132,7 +132,7 @@ def test_reactions_and_arrivals_are_told(town: Heard) -> None:
 def test_the_app_hears_nothing_of_places_it_is_not_in(town: Heard) -> None:
     """No event of any kind comes from a channel without the app."""
     den = town.workspace.create("den", [ADA], private=True)
-    message = town.say("a", channel=den.id)
+    message = town.post_message("a", channel=den.id)
     edited = town.workspace.edited(message, ADA, text=MENTION)
     town.workspace.react(edited, ADA, "eyes")
     town.workspace.join(den.id, LIN)
@@ -144,7 +144,7 @@ def test_the_app_hears_nothing_of_places_it_is_not_in(town: Heard) -> None:
 def test_the_app_hears_only_what_it_subscribed_to(town: Heard) -> None:
     """Without a subscription there is no event."""
     town.workspace.app.events -= {"app_mention"}
-    town.say(MENTION)
+    town.post_message(MENTION)
     assert [event["type"] for event in town.events] == ["message"]
 
 
@@ -164,8 +164,8 @@ def test_a_shared_channel_says_where_people_come_from(town: Heard) -> None:
     den = town.workspace.create("den", ["U0GUEST001", STARCHAT])
     den.shared = True
     town.events.clear()
-    town.say(MENTION, user="U0GUEST001", channel=den.id)
-    town.say("from nobody known", user="U0GONE0001", channel=den.id)
+    town.post_message(MENTION, user="U0GUEST001", channel=den.id)
+    town.post_message("from nobody known", user="U0GONE0001", channel=den.id)
     assert {event.get("user_team") for event in town.events[:2]} == {"T0OTHER001"}
     assert "user_team" not in town.events[2]
     assert town.maker.callback(town.events[0])["is_ext_shared_channel"]

@@ -17,7 +17,7 @@ from slack_sdk.signature import SignatureVerifier
 from fakeslack.delivery.http_mode import RequestUrl
 from fakeslack.delivery.transport import Parcel, UndeliveredError
 from fakeslack.errors import SlackError
-from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, texts
+from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, message_texts
 
 SECRET = "fakeslack"
 EVENT = Parcel("events_api", {"type": "event_callback", "event": {"type": "message"}})
@@ -163,11 +163,11 @@ async def test_a_bolt_app_replies_over_http(slack: Workspace) -> None:
         return web.Response(status=bolt.status, text=bolt.body)
 
     async with app_at(serve) as url:
-        await asyncio.to_thread(slack.control, "request_url", url=url.url)
-        question = await asyncio.to_thread(slack.post, ADA, GENERAL, "@StarChat hi")
+        await asyncio.to_thread(slack.send_control, "request_url", url=url.url)
+        question = await asyncio.to_thread(slack.post_message, ADA, GENERAL, "@StarChat hi")
         await asyncio.to_thread(
-            slack.wait_for, lambda seen: "here" in texts(seen), GENERAL, question
+            slack.wait_for_messages, lambda seen: "here" in message_texts(seen), GENERAL, question
         )
-        assert slack.state()["app"]["connected"]
+        assert slack.read_state()["app"]["connected"]
         with pytest.raises(AssertionError, match="url_verification_failed"):
-            await asyncio.to_thread(slack.control, "request_url", url="http://127.0.0.1:1/")
+            await asyncio.to_thread(slack.send_control, "request_url", url="http://127.0.0.1:1/")

@@ -102,13 +102,13 @@ async def test_a_ticket_opens_one_socket(line: Line) -> None:
         await line.open(address)
     brief = await (await line.open(f"{await line.ticket()}&debug_reconnects=true")).hear()
     assert brief["debug_info"]["approximate_connection_time"] == 360
-    assert line.slack.state()["app"]["connected"]
+    assert line.slack.read_state()["app"]["connected"]
 
 
 async def test_an_event_is_acknowledged_once(line: Line) -> None:
     """An acknowledged envelope is not sent again, and the journal shows when it was."""
     phone = await line.greeted()
-    ts = line.slack.post(ADA, GENERAL, "hi")
+    ts = line.slack.post_message(ADA, GENERAL, "hi")
     envelope = await phone.hear()
     assert envelope["payload"]["event"]["ts"] == ts
     assert (envelope["retry_attempt"], envelope["retry_reason"]) == (0, "")
@@ -117,23 +117,23 @@ async def test_an_event_is_acknowledged_once(line: Line) -> None:
     await phone.say("[]")
     await phone.ack(envelope)
     await phone.silence(2 * ACK_SECONDS)
-    [sent] = line.slack.envelopes(ts)
+    [sent] = line.slack.delivery_attempts(ts)
     assert sent["acked_at"] >= sent["sent_at"]
     assert (sent["type"], sent["event_type"], sent["attempt"]) == ("events_api", "message", 0)
 
 
 async def test_an_event_nobody_acknowledges_comes_again_three_times(line: Line) -> None:
     """At once, after a minute and after five more; then Slack gives up."""
-    line.slack.clock(speed=600)
+    line.slack.set_clock(speed=600)
     phone = await line.greeted()
-    ts = line.slack.post(ADA, GENERAL, "hi")
+    ts = line.slack.post_message(ADA, GENERAL, "hi")
     seen = [await phone.hear() for _ in range(4)]
     await phone.silence(2 * ACK_SECONDS)
     assert [one["retry_attempt"] for one in seen] == [0, 1, 2, 3]
     assert [one["retry_reason"] for one in seen[1:]] == ["timeout"] * 3
     assert len({one["payload"]["event_id"] for one in seen}) == 1
     assert len({one["envelope_id"] for one in seen}) == 4
-    sent = line.slack.envelopes(ts)
+    sent = line.slack.delivery_attempts(ts)
     assert [one["failure"] for one in sent] == ["timeout"] * 4
     gaps = [later["sent_at"] - earlier["sent_at"] for earlier, later in itertools.pairwise(sent)]
     for gap, minutes in zip(gaps, (0, 1, 5), strict=True):
@@ -143,21 +143,21 @@ async def test_an_event_nobody_acknowledges_comes_again_three_times(line: Line) 
 async def test_a_late_acknowledgement_does_not_count(line: Line) -> None:
     """Who answers after the time is asked again."""
     phone = await line.greeted()
-    line.slack.post(ADA, GENERAL, "hi")
+    line.slack.post_message(ADA, GENERAL, "hi")
     first = await phone.hear()
     second = await phone.hear()
     await phone.ack(first)
     await phone.ack(second)
-    line.slack.clock(advance=1_000)
+    line.slack.set_clock(advance=1_000)
     await phone.silence()
 
 
 async def test_what_happens_while_nobody_is_there_is_delivered_later(line: Line) -> None:
     """Events without a socket wait for the repetition after a minute."""
-    ts = line.slack.post(ADA, GENERAL, "hi")
+    ts = line.slack.post_message(ADA, GENERAL, "hi")
     phone = await line.greeted()
     await phone.silence()
-    line.slack.clock(advance=60)
+    line.slack.set_clock(advance=60)
     envelope = await phone.hear()
     assert (envelope["retry_attempt"], envelope["retry_reason"]) == (2, "connection_failed")
     await phone.ack(envelope)
@@ -168,7 +168,7 @@ async def test_each_event_goes_to_one_of_the_sockets(line: Line) -> None:
     """Two sockets share the events between them."""
     phones = [await line.greeted(), await line.greeted()]
     for number in range(12):
-        line.slack.post(ADA, GENERAL, str(number))
+        line.slack.post_message(ADA, GENERAL, str(number))
     heard: list[list[str]] = [[], []]
     arrivals: asyncio.Queue[int] = asyncio.Queue()
 
@@ -203,48 +203,48 @@ async def test_the_eleventh_socket_is_sent_away(line: Line) -> None:
 async def test_sockets_are_told_to_go(line: Line, reason: str) -> None:
     """Slack warns, then says goodbye and closes."""
     phone = await line.greeted()
-    assert line.slack.sockets("warning") == 1
+    assert line.slack.control_sockets("warning") == 1
     assert (await phone.hear())["reason"] == "warning"
-    assert line.slack.sockets(reason) == 1
+    assert line.slack.control_sockets(reason) == 1
     assert (await phone.hear())["reason"] == reason
     assert await phone.closed()
-    assert not line.slack.state()["app"]["connected"]
+    assert not line.slack.read_state()["app"]["connected"]
 
 
 async def test_a_disabled_app_opens_no_sockets(line: Line) -> None:
     """After `link_disabled` no ticket is given out, and none opens, until it is on again."""
     early = await line.ticket()
-    line.slack.sockets("link_disabled")
+    line.slack.control_sockets("link_disabled")
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await line.open(early)
     with pytest.raises(SlackApiError, match="forbidden_team"):
         await line.ticket()
-    line.slack.sockets("enable")
+    line.slack.control_sockets("enable")
     await line.greeted()
 
 
 async def test_sockets_break_on_demand(line: Line) -> None:
     """A cut line, a stale ticket and a frame of nonsense can be had for the asking."""
     phone = await line.greeted()
-    line.slack.sockets("say", frame="{nonsense")
+    line.slack.control_sockets("say", frame="{nonsense")
     with pytest.raises(json.JSONDecodeError):
         await phone.hear()
-    assert line.slack.sockets("drop") == 1
+    assert line.slack.control_sockets("drop") == 1
     assert await phone.closed()
-    line.slack.sockets("stale_tickets", count=1)
+    line.slack.control_sockets("stale_tickets", count=1)
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await line.open()
     await (await line.greeted()).hang_up()
     with pytest.raises(AssertionError, match="invalid_arguments"):
-        line.slack.sockets("odd")
+        line.slack.control_sockets("odd")
 
 
 async def test_a_socket_lives_for_hours_and_is_warned_before_its_end(line: Line) -> None:
     """Ten seconds before Slack asks for a fresh socket it says so."""
     phone = await line.greeted()
-    line.slack.clock(advance=18_051)
+    line.slack.set_clock(advance=18_051)
     assert (await phone.hear())["reason"] == "warning"
-    line.slack.clock(advance=10)
+    line.slack.set_clock(advance=10)
     assert (await phone.hear())["reason"] == "refresh_requested"
     assert await phone.closed()
 
@@ -253,10 +253,10 @@ async def test_pings_are_answered_unless_the_workspace_is_mute(line: Line) -> No
     """A client that pings learns whether anybody is there."""
     phone = await line.greeted()
     assert await phone.ping() == b"there?"
-    line.slack.sockets("mute")
+    line.slack.control_sockets("mute")
     with pytest.raises(TimeoutError):
         await phone.ping()
-    line.slack.sockets("enable")
+    line.slack.control_sockets("enable")
     assert await phone.ping() == b"there?"
 
 
@@ -270,48 +270,50 @@ async def test_events_are_doubled_mixed_and_repeated_on_demand(line: Line) -> No
             await phone.ack(envelope)
         return [envelope["payload"] for envelope in envelopes]
 
-    line.slack.faults(deliveries={"duplicate": 1.0, "copies": 1})
-    ts = line.slack.post(ADA, GENERAL, "hi")
+    line.slack.set_faults(deliveries={"duplicate": 1.0, "copies": 1})
+    ts = line.slack.post_message(ADA, GENERAL, "hi")
     first, second = await heard(2)
     assert first["event_id"] == second["event_id"]
 
-    line.slack.faults(deliveries={"reorder": 5, "hold": 60.0}, seed=3)
+    line.slack.set_faults(deliveries={"reorder": 5, "hold": 60.0}, seed=3)
     for number in range(5):
-        line.slack.post(ADA, GENERAL, str(number))
+        line.slack.post_message(ADA, GENERAL, str(number))
     words = [one["event"]["text"] for one in await heard(5)]
     assert sorted(words) == list("01234")
     assert words != list("01234")
 
-    line.slack.faults(deliveries={"reorder": 2, "hold": 0.1})
-    line.slack.redeliver(ts)
+    line.slack.set_faults(deliveries={"reorder": 2, "hold": 0.1})
+    line.slack.redeliver_events(ts)
     envelope = await phone.hear()
     assert (envelope["retry_attempt"], envelope["payload"]["event_id"]) == (1, first["event_id"])
     await phone.ack(envelope)
-    line.slack.post(ADA, GENERAL, "alone")
+    line.slack.post_message(ADA, GENERAL, "alone")
     assert [one["event"]["text"] for one in await heard(1)] == ["alone"]
     with pytest.raises(AssertionError, match="message_not_found"):
-        line.slack.redeliver("1.000000")
+        line.slack.redeliver_events("1.000000")
 
 
 async def test_any_event_can_be_sent_by_hand(line: Line) -> None:
     """What Slack sends rarely can be tried at will."""
     phone = await line.greeted()
-    line.slack.control("event", event={"type": "app_uninstalled"})
+    line.slack.send_control("event", event={"type": "app_uninstalled"})
     envelope = await phone.hear()
     assert envelope["payload"]["event"]["type"] == "app_uninstalled"
     with pytest.raises(AssertionError, match="invalid_arguments"):
-        line.slack.control("event", event=3)
+        line.slack.send_control("event", event=3)
 
 
 async def test_a_command_is_answered_in_its_acknowledgement(line: Line) -> None:
     """What the app says in the acknowledgement is shown to the person alone."""
     phone = await line.greeted()
-    typed = asyncio.create_task(asyncio.to_thread(line.slack.post, ADA, GENERAL, "/starchat help"))
+    typed = asyncio.create_task(
+        asyncio.to_thread(line.slack.post_message, ADA, GENERAL, "/starchat help")
+    )
     envelope = await phone.hear()
     assert (envelope["type"], envelope["accepts_response_payload"]) == ("slash_commands", True)
     assert (envelope["payload"]["command"], envelope["payload"]["text"]) == ("/starchat", "help")
     await phone.ack(envelope, payload={"text": "Ask me."})
     await typed
-    [whisper] = line.slack.messages(GENERAL)
+    [whisper] = line.slack.read_messages(GENERAL)
     assert (whisper["text"], whisper["user"]) == ("Ask me.", STARCHAT)
-    assert line.slack.messages(GENERAL, user="U0LIN00001") == []
+    assert line.slack.read_messages(GENERAL, user="U0LIN00001") == []

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeslack.state.composer import Composer, escaped
-from testing.in_memory_workspace import Town
+from testing.in_memory_workspace import InMemoryWorkspace
 
 
 def composer() -> Composer:
     """Return a composer that knows the workspace's names."""
-    workspace = Town().workspace
+    workspace = InMemoryWorkspace().workspace
     return Composer(workspace.people.values(), workspace.channels.values())
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fakeslack.errors import SlackError
 from fakeslack.state.history import History, Span, page
 from fakeslack.state.messages import Message
-from testing.in_memory_workspace import ADA, GENERAL, LIN, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, InMemoryWorkspace
 
 
 def message(number: int, root: int | None = None, **fields: str) -> Message:
@@ -125,9 +125,9 @@ def test_a_span_holds_what_lies_between_its_bounds(span: Span, holds: list[int])
 
 def test_timestamps_grow_even_when_the_clock_stands_or_goes_back() -> None:
     """Two messages never share a ts, and a later one is never smaller."""
-    town = Town()
+    town = InMemoryWorkspace()
     stamps = [town.workspace.next_ts() for _ in range(3)]
-    town.seconds -= 100
+    town.clock_seconds -= 100
     stamps += [town.workspace.next_ts() for _ in range(3)]
     assert stamps == sorted(set(stamps), key=float)
     assert all(len(stamp.partition(".")[2]) == 6 for stamp in stamps)

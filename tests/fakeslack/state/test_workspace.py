@@ -6,16 +6,16 @@ from fakeslack.errors import SlackError
 from fakeslack.state.channels import Channel, Kind
 from fakeslack.state.messages import Message
 from fakeslack.state.people import DEPLOYBOT, STARCHAT
-from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, InMemoryWorkspace
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> InMemoryWorkspace:
     """A fresh workspace."""
-    return Town()
+    return InMemoryWorkspace()
 
 
-def test_a_person_is_found_by_id_bot_id_and_name(town: Town) -> None:
+def test_a_person_is_found_by_id_bot_id_and_name(town: InMemoryWorkspace) -> None:
     """Whoever is asked for by any of their names is found; nobody else is."""
     found = [town.workspace.person(name) for name in ("U0STARCHAT", "B0STARCHAT", "StarChat")]
     assert found == [STARCHAT] * 3
@@ -23,7 +23,7 @@ def test_a_person_is_found_by_id_bot_id_and_name(town: Town) -> None:
         town.workspace.person("nobody")
 
 
-def test_a_channel_is_found_by_id_and_name(town: Town) -> None:
+def test_a_channel_is_found_by_id_and_name(town: InMemoryWorkspace) -> None:
     """A channel answers to its id and to `#name`; a private one only to its id."""
     town.workspace.create("den", [ADA], private=True)
     assert town.workspace.channel("#general").id == GENERAL
@@ -33,7 +33,7 @@ def test_a_channel_is_found_by_id_and_name(town: Town) -> None:
             town.workspace.channel(name)
 
 
-def test_a_direct_message_is_opened_once(town: Town) -> None:
+def test_a_direct_message_is_opened_once(town: InMemoryWorkspace) -> None:
     """The same people always meet in the same place, in whatever order they are named."""
     two = town.workspace.direct([ADA, LIN])
     three = town.workspace.direct([LIN, ADA, SAM, LIN])
@@ -44,14 +44,14 @@ def test_a_direct_message_is_opened_once(town: Town) -> None:
     assert three.name == "mpdm-lin--ada--sam-1"
 
 
-def test_coming_going_and_archiving_are_told(town: Town) -> None:
+def test_coming_going_and_archiving_are_told(town: InMemoryWorkspace) -> None:
     """Every change of a channel is told with who it concerns."""
     den = town.workspace.create("den", [ADA])
     town.workspace.join(den.id, LIN)
     town.workspace.leave(den.id, ADA)
     town.workspace.archive(den.id)
     town.workspace.archive(den.id, archived=False)
-    assert [change.detail for change in town.told("channel")] == [
+    assert [change.detail for change in town.find_changes("channel")] == [
         {"opened": True},
         {"joined": LIN},
         {"left": ADA},
@@ -65,34 +65,34 @@ def test_coming_going_and_archiving_are_told(town: Town) -> None:
         town.workspace.leave(den.id, ADA)
 
 
-def test_a_reply_names_the_author_of_the_root(town: Town) -> None:
+def test_a_reply_names_the_author_of_the_root(town: InMemoryWorkspace) -> None:
     """A reply carries `parent_user_id`, as Slack's do."""
-    root = town.say("hi", user=LIN)
-    assert town.say("hello", thread_ts=root.ts).body["parent_user_id"] == LIN
+    root = town.post_message("hi", user=LIN)
+    assert town.post_message("hello", thread_ts=root.ts).body["parent_user_id"] == LIN
 
 
-def test_nobody_replies_to_what_is_not_a_root(town: Town) -> None:
+def test_nobody_replies_to_what_is_not_a_root(town: InMemoryWorkspace) -> None:
     """A thread needs its root: neither a missing message nor a reply can be one."""
-    reply = town.say("b", thread_ts=town.say("a").ts)
+    reply = town.post_message("b", thread_ts=town.post_message("a").ts)
     with pytest.raises(SlackError, match="thread_not_found"):
-        town.say("c", thread_ts="1.000000")
+        town.post_message("c", thread_ts="1.000000")
     with pytest.raises(SlackError, match="cannot_reply_to_message"):
-        town.say("c", thread_ts=reply.ts)
+        town.post_message("c", thread_ts=reply.ts)
 
 
-def test_an_edit_keeps_the_ts_and_says_who_edited(town: Town) -> None:
+def test_an_edit_keeps_the_ts_and_says_who_edited(town: InMemoryWorkspace) -> None:
     """An edited message stands where it stood and bears the mark of its editor."""
-    old = town.say("a")
+    old = town.post_message("a")
     new = town.workspace.edited(old, ADA, text="b", blocks=None)
     assert town.workspace.message(GENERAL, old.ts) == new
     assert (new.text, new.body["edited"]["user"]) == ("b", ADA)
-    [change] = town.told("message_changed")
+    [change] = town.find_changes("message_changed")
     assert (change.previous, change.message) == (old, new)
 
 
-def test_reactions_are_counted_by_person(town: Town) -> None:
+def test_reactions_are_counted_by_person(town: InMemoryWorkspace) -> None:
     """One person reacts once with one emoji; taking the last away leaves none."""
-    message = town.say("a")
+    message = town.post_message("a")
 
     def react(person: str, *, remove: bool = False) -> list[dict[str, object]]:
         now = town.workspace.message(GENERAL, message.ts)
@@ -112,7 +112,7 @@ def test_reactions_are_counted_by_person(town: Town) -> None:
     assert react(LIN, remove=True) == []
 
 
-def test_a_whisper_is_found_by_its_reader_alone(town: Town) -> None:
+def test_a_whisper_is_found_by_its_reader_alone(town: InMemoryWorkspace) -> None:
     """An ephemeral message exists for one person until it is taken away."""
     whisper = town.workspace.whisper(GENERAL, ADA, {"user": LIN, "text": "psst"})
     assert town.workspace.whispered(GENERAL, ADA, whisper.ts) == whisper
@@ -120,19 +120,19 @@ def test_a_whisper_is_found_by_its_reader_alone(town: Town) -> None:
     assert town.workspace.history(GENERAL).find(whisper.ts) is None
     town.workspace.unwhisper(whisper)
     town.workspace.unwhisper(whisper)
-    assert [change.only_for for change in town.told("message_deleted")] == [ADA]
+    assert [change.only_for for change in town.find_changes("message_deleted")] == [ADA]
 
 
-def test_a_status_ends_with_the_bots_reply_and_by_itself(town: Town) -> None:
+def test_a_status_ends_with_the_bots_reply_and_by_itself(town: InMemoryWorkspace) -> None:
     """What the app shows while it works is cleared by its reply, or after two minutes."""
-    root = town.say("a")
+    root = town.post_message("a")
     town.workspace.sessions.say(GENERAL, root.ts, "is thinking…")
-    town.say("b", user=LIN, thread_ts=root.ts)
+    town.post_message("b", user=LIN, thread_ts=root.ts)
     assert town.workspace.sessions.lines(GENERAL) == {root.ts: "is thinking…"}
-    town.say("c", user=STARCHAT.id, thread_ts=root.ts)
+    town.post_message("c", user=STARCHAT.id, thread_ts=root.ts)
     assert town.workspace.sessions.lines(GENERAL) == {}
     town.workspace.sessions.say(GENERAL, root.ts, "again")
-    town.seconds += 121
+    town.clock_seconds += 121
     assert town.workspace.sessions.line(GENERAL, root.ts) == ""
 
 
@@ -171,4 +171,4 @@ def test_a_bot_shows_which_bot_it_is() -> None:
     shown = DEPLOYBOT.as_slack()
     assert (shown["is_bot"], shown["profile"]["bot_id"]) == (True, "B0DEPLOY01")
     assert DEPLOYBOT.bot_profile()["app_id"] == "A0DEPLOY01"
-    assert "bot_id" not in Town().workspace.person(ADA).as_slack()["profile"]
+    assert "bot_id" not in InMemoryWorkspace().workspace.person(ADA).as_slack()["profile"]

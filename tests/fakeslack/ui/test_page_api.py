@@ -20,7 +20,7 @@ from testing.workspace import (
     STARCHAT,
     RefusedError,
     Workspace,
-    texts,
+    message_texts,
 )
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def room(town: Workspace, request: pytest.FixtureRequest) -> str:
     """A new channel with everybody in it."""
     everybody = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
     name = request.node.name.replace("_", "-")
-    return str(town.control("create", name=name, members=everybody)["channel"])
+    return str(town.send_control("create", name=name, members=everybody)["channel"])
 
 
 class Ear:
@@ -71,7 +71,7 @@ class Ear:
 
 def test_the_page_starts_with_the_state_of_the_workspace(town: Workspace) -> None:
     """People, channels and direct messages are there from the start; the bot is not connected."""
-    state = town.state(ADA)
+    state = town.read_state(ADA)
     assert state["team"] == {"id": "T0FAKE0001", "name": "Workspace"}
     assert state["me"] == ADA
     assert state["app"] == {
@@ -89,61 +89,63 @@ def test_the_page_starts_with_the_state_of_the_workspace(town: Workspace) -> Non
 def test_what_one_writes_is_read_by_all(town: Workspace, room: str) -> None:
     """Typed names become mentions; the same gesture sent twice is one message."""
     wish = {"client_msg_id": "m-1"}
-    ts = town.post(ADA, room, "@StarChat a < b?", **wish)
-    assert town.post(ADA, room, "@StarChat a < b?", **wish) == ts
-    reply = town.post(LIN, room, "see https://a.example", ts, broadcast=True)
-    [root, shared] = town.messages(room, user=SAM)
+    ts = town.post_message(ADA, room, "@StarChat a < b?", **wish)
+    assert town.post_message(ADA, room, "@StarChat a < b?", **wish) == ts
+    reply = town.post_message(LIN, room, "see https://a.example", ts, broadcast=True)
+    [root, shared] = town.read_messages(room, user=SAM)
     assert (root["text"], root["client_msg_id"]) == (f"<@{STARCHAT}> a &lt; b?", "m-1")
     assert (root["reply_count"], root["latest_reply"]) == (1, reply)
     assert shared["subtype"] == "thread_broadcast"
-    assert texts(town.messages(room, ts))[1] == "see <https://a.example>"
-    assert town.replies(room, ts) == []
+    assert message_texts(town.read_messages(room, ts))[1] == "see <https://a.example>"
+    assert town.bot_replies(room, ts) == []
 
 
 def test_what_is_new_is_counted_until_it_is_read(town: Workspace, room: str) -> None:
     """Others' messages are unread until one looks; one's own never are."""
 
     def unread(user: str) -> int:
-        counts = {one["id"]: one["unread"] for one in town.state(user)["channels"]}
+        counts = {one["id"]: one["unread"] for one in town.read_state(user)["channels"]}
         return int(counts[room])
 
-    town.post(ADA, room, "one")
-    town.post(ADA, room, "two")
+    town.post_message(ADA, room, "one")
+    town.post_message(ADA, room, "two")
     assert (unread(LIN), unread(ADA)) == (2, 0)
-    town.messages(room, user=LIN)
+    town.read_messages(room, user=LIN)
     assert unread(LIN) == 0
 
 
 def test_ones_own_messages_can_be_edited_and_deleted(town: Workspace, room: str) -> None:
     """Others' cannot; a deleted root with replies stays as a tombstone."""
-    ts = town.post(ADA, room, "one")
-    town.post(LIN, room, "two", ts)
-    town.edit(ADA, room, ts, "one & more")
-    assert texts(town.messages(room)) == ["one &amp; more"]
+    ts = town.post_message(ADA, room, "one")
+    town.post_message(LIN, room, "two", ts)
+    town.edit_message(ADA, room, ts, "one & more")
+    assert message_texts(town.read_messages(room)) == ["one &amp; more"]
     with pytest.raises(RefusedError, match="cant_update_message"):
-        town.edit(LIN, room, ts, "mine")
+        town.edit_message(LIN, room, ts, "mine")
     with pytest.raises(RefusedError, match="cant_delete_message"):
-        town.delete(LIN, room, ts)
-    town.delete(ADA, room, ts)
-    assert [one["subtype"] for one in town.messages(room)] == ["tombstone"]
+        town.delete_message(LIN, room, ts)
+    town.delete_message(ADA, room, ts)
+    assert [one["subtype"] for one in town.read_messages(room)] == ["tombstone"]
 
 
 def test_a_reaction_is_one_persons(town: Workspace, room: str) -> None:
     """It is shown with who reacted, and can be taken back."""
-    ts = town.post(ADA, room, "one")
-    town.react(LIN, room, ts, "eyes")
-    assert town.messages(room)[0]["reactions"] == [{"name": "eyes", "users": [LIN], "count": 1}]
-    town.react(LIN, room, ts, "eyes", remove=True)
-    assert "reactions" not in town.messages(room)[0]
+    ts = town.post_message(ADA, room, "one")
+    town.set_reaction(LIN, room, ts, "eyes")
+    assert town.read_messages(room)[0]["reactions"] == [
+        {"name": "eyes", "users": [LIN], "count": 1}
+    ]
+    town.set_reaction(LIN, room, ts, "eyes", remove=True)
+    assert "reactions" not in town.read_messages(room)[0]
 
 
 def test_direct_messages_are_opened_from_the_page(town: Workspace) -> None:
     """Two people share one place; three have another; nobody else can look in."""
-    pair = town.direct(ADA, LIN)
-    assert town.direct(LIN, ADA) == pair
-    assert town.direct(ADA, LIN, STARCHAT) != pair
+    pair = town.open_dm(ADA, LIN)
+    assert town.open_dm(LIN, ADA) == pair
+    assert town.open_dm(ADA, LIN, STARCHAT) != pair
     with pytest.raises(RefusedError, match="not_in_channel"):
-        town.messages(pair, user=SAM)
+        town.read_messages(pair, user=SAM)
 
 
 @pytest.mark.parametrize(
@@ -163,21 +165,21 @@ def test_what_cannot_be_written_is_refused(town: Workspace, wish: Json, error: s
     """Each refusal has a word that the page puts in a sentence."""
     whole = {"user": ADA, "channel": GENERAL, "text": "hi", **wish}
     with pytest.raises(RefusedError) as refusal:
-        town.ask("_page/post", whole)
+        town.post_json("_page/post", whole)
     assert refusal.value.error == error
 
 
 def test_nobody_writes_in_an_archived_channel(town: Workspace, room: str) -> None:
     """Until it is brought back; and whoever was taken out sees it no longer."""
-    town.control("archive", channel=room)
+    town.send_control("archive", channel=room)
     with pytest.raises(RefusedError, match="is_archived"):
-        town.post(ADA, room, "hi")
-    town.control("archive", channel=room, archived=False)
-    town.control("kick", channel=room, user=ADA)
+        town.post_message(ADA, room, "hi")
+    town.send_control("archive", channel=room, archived=False)
+    town.send_control("kick", channel=room, user=ADA)
     with pytest.raises(RefusedError, match="not_in_channel"):
-        town.post(ADA, room, "hi")
-    town.control("invite", channel=room, user=ADA)
-    town.post(ADA, room, "hi")
+        town.post_message(ADA, room, "hi")
+    town.send_control("invite", channel=room, user=ADA)
+    town.post_message(ADA, room, "hi")
 
 
 @pytest.mark.parametrize(
@@ -219,12 +221,12 @@ def test_a_page_hears_what_happens_and_catches_up(town: Workspace, room: str) ->
     bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
     ada, lin = Ear(town, ADA), Ear(town, LIN)
     assert ada.kind == "text/event-stream"
-    root = town.post(ADA, room, "one")
+    root = town.post_message(ADA, room, "one")
     bot.assistant_threads_setStatus(channel_id=room, thread_ts=root, status="is thinking…")
     bot.chat_postEphemeral(channel=room, user=ADA, text="psst")
     reply = str(bot.chat_postMessage(channel=room, thread_ts=root, text="two")["ts"])
     bot.chat_update(channel=room, ts=reply, text="three")
-    town.react(LIN, room, root, "eyes")
+    town.set_reaction(LIN, room, root, "eyes")
     bot.chat_delete(channel=room, ts=reply)
     kinds = [
         "message",
@@ -244,7 +246,7 @@ def test_a_page_hears_what_happens_and_catches_up(town: Workspace, room: str) ->
     assert heard[5]["message"]["text"] == "three"
     assert [lin.hear()["type"] for _ in kinds[1:]] == [k for k in kinds if k != "ephemeral"]
     ada.close()
-    town.post(LIN, room, "missed")
+    town.post_message(LIN, room, "missed")
     back = Ear(town, ADA, **{"Last-Event-ID": ada.last})
     assert back.hear()["message"]["text"] == "missed"
     back.close()
@@ -254,48 +256,48 @@ def test_a_page_hears_what_happens_and_catches_up(town: Workspace, room: str) ->
 def test_whispers_and_statuses_are_there_after_a_reload(town: Workspace, room: str) -> None:
     """What one person was shown, and what the bot is doing, is read with the messages."""
     bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
-    root = town.post(ADA, room, "one")
+    root = town.post_message(ADA, room, "one")
     bot.assistant_threads_setStatus(channel_id=room, thread_ts=root, status="is thinking…")
     bot.chat_postEphemeral(channel=room, user=ADA, text="psst")
-    read = town.read("_page/messages", user=ADA, channel=room)
-    assert texts(read["messages"]) == ["one", "psst"]
+    read = town.get_json("_page/messages", user=ADA, channel=room)
+    assert message_texts(read["messages"]) == ["one", "psst"]
     assert read["statuses"] == {root: "is thinking…"}
-    assert texts(town.messages(room, user=LIN)) == ["one"]
+    assert message_texts(town.read_messages(room, user=LIN)) == ["one"]
 
 
 def test_messages_can_be_posted_as_they_are(town: Workspace, room: str) -> None:
     """A test may post as anybody, with any field, and delete anything."""
-    root = town.raw_post(room, "<@U0STARCHAT> raw", user=ADA, client_msg_id="m-2")
-    town.raw_post(room, "deployed", user="", bot_id="B0DEPLOY01", thread_ts=root, subtype=None)
-    [first, second] = town.messages(room, root)
+    root = town.post_raw(room, "<@U0STARCHAT> raw", user=ADA, client_msg_id="m-2")
+    town.post_raw(room, "deployed", user="", bot_id="B0DEPLOY01", thread_ts=root, subtype=None)
+    [first, second] = town.read_messages(room, root)
     assert first["client_msg_id"] == "m-2"
     assert (second["user"], second["bot_id"]) == (DEPLOYBOT, "B0DEPLOY01")
-    town.control("delete", channel=room, ts=root)
-    assert town.messages(room)[0]["subtype"] == "tombstone"
+    town.send_control("delete", channel=room, ts=root)
+    assert town.read_messages(room)[0]["subtype"] == "tombstone"
 
 
 def test_guests_and_unfurls_can_be_had_for_the_asking(town: Workspace, room: str) -> None:
     """A test brings people of any kind, and lets Slack unfurl a link."""
     guest = {"id": "U0GUEST001", "name": "Gus", "is_restricted": True, "team": "T0OTHER001"}
-    shown = town.control("person", **guest)["user"]
+    shown = town.send_control("person", **guest)["user"]
     assert (shown["is_restricted"], shown["is_stranger"]) == (True, True)
-    town.control("invite", channel=room, user="U0GUEST001")
-    ts = town.post("U0GUEST001", room, "see https://a.example")
-    town.control("unfurl", channel=room, ts=ts, url="https://a.example")
-    [message] = town.messages(room)
+    town.send_control("invite", channel=room, user="U0GUEST001")
+    ts = town.post_message("U0GUEST001", room, "see https://a.example")
+    town.send_control("unfurl", channel=room, ts=ts, url="https://a.example")
+    [message] = town.read_messages(room)
     assert message["attachments"][0]["from_url"] == "https://a.example"
     assert "edited" not in message
     with pytest.raises(RefusedError, match="invalid_arguments"):
-        town.control("person", id="U1", loud=True)
+        town.send_control("person", id="U1", loud=True)
 
 
 def test_waiting_ends_with_the_change_or_the_time(town: Workspace) -> None:
     """A test sleeps in the workspace until something happens."""
-    start = town.read("_control/wait", timeout=0)["next"]
-    assert not town.read("_control/wait", since=start, timeout=0)["happened"]
-    town.post(ADA, PYTHON, "hi")
-    assert town.read("_control/wait", since=start)["happened"]
+    start = town.get_json("_control/wait", timeout=0)["next"]
+    assert not town.get_json("_control/wait", since=start, timeout=0)["happened"]
+    town.post_message(ADA, PYTHON, "hi")
+    assert town.get_json("_control/wait", since=start)["happened"]
     with pytest.raises(AssertionError, match="nothing came"):
-        town.wait_for(lambda seen: "never" in texts(seen), PYTHON, within=0.1)
+        town.wait_for_messages(lambda seen: "never" in message_texts(seen), PYTHON, timeout=0.1)
     with pytest.raises(RefusedError, match="invalid_arguments"):
-        town.read("_control/calls", since="now")
+        town.get_json("_control/calls", since="now")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from slack_bolt import Ack, App
 
-from testing.bolt_app import living
+from testing.bolt_app import run_bolt_app
 from testing.workspace import GENERAL, LIN, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
 
@@ -61,7 +61,7 @@ def pressed(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
             ack()
             presses.put((action["action_id"], action.get("value")))
 
-    with living(slack, listen):
+    with run_bolt_app(slack, listen):
         yield presses
 
 
@@ -69,11 +69,11 @@ def test_presses_reach_the_app(
     slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
     """A button and a thumb send action and value; the thumb stays pressed until the other is."""
-    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open()
-    ada.channel.get_by_role("button", name="Again").click()
+    slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open_channel()
+    ada.channel_column.get_by_role("button", name="Again").click()
     assert pressed.get(timeout=20) == ("again", "1")
-    good, bad = (ada.channel.get_by_role("button", name=name) for name in ("Good", "Bad"))
+    good, bad = (ada.channel_column.get_by_role("button", name=name) for name in ("Good", "Bad"))
     good.click()
     expect(good).to_have_attribute("aria-pressed", "true")
     bad.click()
@@ -82,16 +82,16 @@ def test_presses_reach_the_app(
     expect(good).to_have_attribute("aria-pressed", "false")
     assert pressed.get(timeout=20) == ("feedback", "good")
     assert pressed.get(timeout=20) == ("feedback", "bad")
-    expect(ada.channel.get_by_role("button", name="Remove")).to_have_count(0)
+    expect(ada.channel_column.get_by_role("button", name="Remove")).to_have_count(0)
 
 
 def test_a_dangerous_button_asks_first(
     slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
     """A button with a question sends nothing before the answer is yes."""
-    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open()
-    forget = ada.channel.get_by_role("button", name="Forget all")
+    slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open_channel()
+    forget = ada.channel_column.get_by_role("button", name="Forget all")
     forget.click()
     expect(ada.page.get_by_role("dialog", name="Sure?")).to_contain_text("It is gone then.")
     ada.page.get_by_role("button", name="No", exact=True).click()
@@ -104,22 +104,22 @@ def test_a_dangerous_button_asks_first(
 
 def test_an_icon_is_shown_to_those_it_is_for(slack: Workspace, read: Read) -> None:
     """`visible_to_user_ids` hides a button from everybody else."""
-    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    lin = read(slack, LIN).open()
+    slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    lin = read(slack, LIN).open_channel()
 
-    expect(lin.channel.get_by_role("button", name="Remove")).to_be_visible()
+    expect(lin.channel_column.get_by_role("button", name="Remove")).to_be_visible()
 
 
 def test_a_press_that_nobody_hears_is_told_kindly(slack: Workspace, read: Read) -> None:
     """Without the app a press changes nothing but a sentence on the page."""
-    slack.raw_post(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open()
-    ada.channel.get_by_role("button", name="Good").click()
+    slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
+    ada = read(slack).open_channel()
+    ada.channel_column.get_by_role("button", name="Good").click()
 
     expect(ada.page.locator(".notice")).to_have_text(
         "The app did not answer. Try again in a moment."
     )
-    expect(ada.channel.get_by_role("button", name="Good")).to_have_attribute(
+    expect(ada.channel_column.get_by_role("button", name="Good")).to_have_attribute(
         "aria-pressed", "false"
     )
-    ada.forgive("400")
+    ada.ignore_errors("400")

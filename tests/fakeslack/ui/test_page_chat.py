@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from slack_sdk import WebClient
 
-from testing.rich_text_samples import code, section, text
-from testing.workspace import ADA, BOT_TOKEN, LIN, SAM, STARCHAT, Workspace, texts
+from testing.rich_text_samples import code_element, section_element, text_element
+from testing.workspace import ADA, BOT_TOKEN, LIN, SAM, STARCHAT, Workspace, message_texts
 from tests.fakeslack.conftest import Read
 
 pytestmark = pytest.mark.browser
@@ -26,157 +26,171 @@ def test_a_mention_picked_from_the_list_reaches_slack_as_a_mention(
     town: Workspace, room: str, read: Read
 ) -> None:
     """Typing `@st` and Enter writes the bot's name, and Slack hears of the person behind it."""
-    ada = read(town).open(room)
-    ada.composer.press_sequentially("@st")
+    ada = read(town).open_channel(room)
+    ada.channel_composer.press_sequentially("@st")
     expect(ada.page.get_by_role("option")).to_have_text([re.compile("StarChat")])
-    ada.composer.press("Enter")
-    ada.composer.press_sequentially("what is a mutex?")
-    ada.composer.press("Enter")
+    ada.channel_composer.press("Enter")
+    ada.channel_composer.press_sequentially("what is a mutex?")
+    ada.channel_composer.press("Enter")
 
-    expect(ada.row("what is a mutex?").locator(".mention")).to_have_text("@StarChat")
-    expect(ada.composer).to_have_value("")
-    assert texts(town.messages(room)) == [f"<@{STARCHAT}> what is a mutex?"]
+    expect(ada.find_message("what is a mutex?").locator(".mention")).to_have_text("@StarChat")
+    expect(ada.channel_composer).to_have_value("")
+    assert message_texts(town.read_messages(room)) == [f"<@{STARCHAT}> what is a mutex?"]
 
 
 def test_a_reply_grows_in_place_while_it_is_read(
     town: Workspace, room: str, read: Read, bot: WebClient
 ) -> None:
     """Each edit changes the same row and the same code, so a selection in it survives."""
-    question = town.post(ADA, room, "@StarChat double?")
-    ada = read(town).open(room, question)
-    blocks = [{"type": "rich_text", "elements": [section(text("Like")), code(HALF, "python")]}]
+    question = town.post_message(ADA, room, "@StarChat double?")
+    ada = read(town).open_channel(room, question)
+    blocks = [
+        {
+            "type": "rich_text",
+            "elements": [section_element(text_element("Like")), code_element(HALF, "python")],
+        }
+    ]
     reply = bot.chat_postMessage(channel=room, thread_ts=question, text="Like", blocks=blocks)
-    row = ada.row("Like", ada.thread)
+    row = ada.find_message("Like", ada.thread_column)
     row.locator("code").evaluate(
         "node => { node.kept = true; getSelection().selectAllChildren(node.firstElementChild) }"
     )
-    blocks[0]["elements"] = [section(text("Like this:")), code(WHOLE, "python")]
+    blocks[0]["elements"] = [
+        section_element(text_element("Like this:")),
+        code_element(WHOLE, "python"),
+    ]
     bot.chat_update(channel=room, ts=str(reply["ts"]), text="Like this:", blocks=blocks)
 
     expect(row.locator("code")).to_have_text(WHOLE)
     assert row.locator("code").evaluate("node => node.kept")
-    assert ada.run("() => String(getSelection())") == "def"
-    expect(ada.thread.locator("article.message")).to_have_count(2)
+    assert ada.run_script("() => String(getSelection())") == "def"
+    expect(ada.thread_column.locator("article.message")).to_have_count(2)
 
 
 def test_the_channel_says_how_many_replies_a_thread_has(
     town: Workspace, room: str, read: Read, bot: WebClient
 ) -> None:
     """The summary under a message counts replies as they come and opens the thread."""
-    question = town.post(ADA, room, "@StarChat hello?")
-    ada = read(town).open(room)
+    question = town.post_message(ADA, room, "@StarChat hello?")
+    ada = read(town).open_channel(room)
     bot.chat_postMessage(channel=room, thread_ts=question, text="Hello.")
-    summary = ada.row("hello?").locator(".summary")
+    summary = ada.find_message("hello?").locator(".summary")
     expect(summary).to_contain_text("1 reply")
-    town.post(LIN, room, "hi", question)
+    town.post_message(LIN, room, "hi", question)
     expect(summary).to_contain_text("2 replies")
     summary.click()
 
-    expect(ada.row("Hello.", ada.thread)).to_be_visible()
-    expect(ada.row("Hello.", ada.thread).locator(".app-badge")).to_have_text("APP")
+    expect(ada.find_message("Hello.", ada.thread_column)).to_be_visible()
+    expect(ada.find_message("Hello.", ada.thread_column).locator(".app-badge")).to_have_text("APP")
     expect(ada.reply_composer).to_be_focused()
 
 
 def test_a_follow_up_goes_into_the_thread(town: Workspace, room: str, read: Read) -> None:
     """What is written in the thread's composer is a reply; one box sends it to the channel too."""
-    question = town.post(ADA, room, "root")
-    ada = read(town).open(room, question)
-    ada.write("and for lists?", ada.reply_composer)
-    expect(ada.row("and for lists?", ada.thread)).to_be_visible()
-    ada.thread.get_by_label("Also send to").check()
-    ada.write("for everybody", ada.reply_composer)
+    question = town.post_message(ADA, room, "root")
+    ada = read(town).open_channel(room, question)
+    ada.write_message("and for lists?", ada.reply_composer)
+    expect(ada.find_message("and for lists?", ada.thread_column)).to_be_visible()
+    ada.thread_column.get_by_label("Also send to").check()
+    ada.write_message("for everybody", ada.reply_composer)
 
-    expect(ada.row("for everybody")).to_contain_text("Replied to a thread")
-    expect(ada.channel.get_by_text("and for lists?")).to_have_count(0)
-    expect(ada.thread.get_by_label("Also send to")).not_to_be_checked()
-    assert texts(town.messages(room, question)) == ["root", "and for lists?", "for everybody"]
+    expect(ada.find_message("for everybody")).to_contain_text("Replied to a thread")
+    expect(ada.channel_column.get_by_text("and for lists?")).to_have_count(0)
+    expect(ada.thread_column.get_by_label("Also send to")).not_to_be_checked()
+    assert message_texts(town.read_messages(room, question)) == [
+        "root",
+        "and for lists?",
+        "for everybody",
+    ]
 
 
 def test_one_window_can_speak_for_each_person(town: Workspace, room: str, read: Read) -> None:
     """After a switch the messages are the other person's, and only they can be edited."""
-    ada = read(town).open(room)
-    ada.write("by Ada")
-    expect(ada.row("by Ada")).to_be_visible()
+    ada = read(town).open_channel(room)
+    ada.write_message("by Ada")
+    expect(ada.find_message("by Ada")).to_be_visible()
     ada.page.get_by_label("Write as Lin").check()
-    expect(ada.composer).to_be_focused()
-    ada.write("by Lin")
+    expect(ada.channel_composer).to_be_focused()
+    ada.write_message("by Lin")
 
-    expect(ada.row("by Lin").locator(".who")).to_have_text("Lin")
-    ada.row("by Ada").hover()
-    expect(ada.row("by Ada").get_by_role("button", name="Edit message")).to_have_count(0)
-    ada.row("by Lin").hover()
-    expect(ada.row("by Lin").get_by_role("button", name="Edit message")).to_be_visible()
-    assert [message["user"] for message in town.messages(room)] == [ADA, LIN]
+    expect(ada.find_message("by Lin").locator(".who")).to_have_text("Lin")
+    ada.find_message("by Ada").hover()
+    expect(ada.find_message("by Ada").get_by_role("button", name="Edit message")).to_have_count(0)
+    ada.find_message("by Lin").hover()
+    expect(ada.find_message("by Lin").get_by_role("button", name="Edit message")).to_be_visible()
+    assert [message["user"] for message in town.read_messages(room)] == [ADA, LIN]
 
 
 def test_an_own_message_can_be_edited(town: Workspace, room: str, read: Read) -> None:
     """The editor shows what was typed; Enter saves it, with a mark that all can see."""
-    town.post(ADA, room, "ask @StarChat about <T> & https://example.org/x")
-    ada = read(town).open(room)
-    lin = read(town, LIN).open(room)
-    ada.use(ada.row("ask"), "Edit message")
+    town.post_message(ADA, room, "ask @StarChat about <T> & https://example.org/x")
+    ada = read(town).open_channel(room)
+    lin = read(town, LIN).open_channel(room)
+    ada.press_tool(ada.find_message("ask"), "Edit message")
     editor = ada.page.get_by_role("textbox", name="Edit message")
     expect(editor).to_have_value("ask @StarChat about <T> & https://example.org/x")
     editor.fill("ask @StarChat nothing")
     editor.press("Enter")
 
-    expect(lin.row("nothing")).to_contain_text("(edited)")
-    expect(ada.composer).to_be_focused()
-    assert texts(town.messages(room)) == [f"ask <@{STARCHAT}> nothing"]
+    expect(lin.find_message("nothing")).to_contain_text("(edited)")
+    expect(ada.channel_composer).to_be_focused()
+    assert message_texts(town.read_messages(room)) == [f"ask <@{STARCHAT}> nothing"]
 
 
 def test_an_edit_that_is_left_changes_nothing(town: Workspace, room: str, read: Read) -> None:
     """Escape in the editor leaves the message as it was, also while others write."""
-    ts = town.post(ADA, room, "as it was")
-    ada = read(town).open(room)
-    expect(ada.row("as it was")).to_be_visible()
-    ada.composer.press("ArrowUp")
+    ts = town.post_message(ADA, room, "as it was")
+    ada = read(town).open_channel(room)
+    expect(ada.find_message("as it was")).to_be_visible()
+    ada.channel_composer.press("ArrowUp")
     editor = ada.page.get_by_role("textbox", name="Edit message")
     editor.fill("half a thought")
-    town.react(LIN, room, ts, "eyes")
-    town.post(LIN, room, "meanwhile")
-    expect(ada.row("meanwhile")).to_be_visible()
+    town.set_reaction(LIN, room, ts, "eyes")
+    town.post_message(LIN, room, "meanwhile")
+    expect(ada.find_message("meanwhile")).to_be_visible()
     expect(editor).to_have_value("half a thought")
     editor.press("Escape")
 
-    expect(ada.row("as it was").locator(".reaction")).to_have_text("👀1")
-    assert texts(town.messages(room)) == ["as it was", "meanwhile"]
+    expect(ada.find_message("as it was").locator(".reaction")).to_have_text("👀1")
+    assert message_texts(town.read_messages(room)) == ["as it was", "meanwhile"]
 
 
 def test_deleting_asks_first_and_leaves_a_stone_over_replies(
     town: Workspace, room: str, read: Read
 ) -> None:
     """A message without replies goes; a root with replies says that it was deleted."""
-    root = town.post(ADA, room, "root with replies")
-    town.post(LIN, room, "a reply", root)
-    town.post(ADA, room, "lonely")
-    ada = read(town).open(room)
-    ada.use(ada.row("lonely"), "Delete message")
+    root = town.post_message(ADA, room, "root with replies")
+    town.post_message(LIN, room, "a reply", root)
+    town.post_message(ADA, room, "lonely")
+    ada = read(town).open_channel(room)
+    ada.press_tool(ada.find_message("lonely"), "Delete message")
     ada.page.get_by_role("button", name="Cancel").click()
-    expect(ada.row("lonely")).to_be_visible()
-    ada.use(ada.row("lonely"), "Delete message")
+    expect(ada.find_message("lonely")).to_be_visible()
+    ada.press_tool(ada.find_message("lonely"), "Delete message")
     ada.page.get_by_role("button", name="Delete", exact=True).click()
-    expect(ada.channel.get_by_text("lonely")).to_have_count(0)
-    ada.use(ada.row("root with replies"), "Delete message")
+    expect(ada.channel_column.get_by_text("lonely")).to_have_count(0)
+    ada.press_tool(ada.find_message("root with replies"), "Delete message")
     ada.page.get_by_role("button", name="Delete", exact=True).click()
 
-    expect(ada.row("This message was deleted.").locator(".summary")).to_contain_text("1 reply")
-    expect(ada.channel.get_by_text("root with replies")).to_have_count(0)
+    expect(ada.find_message("This message was deleted.").locator(".summary")).to_contain_text(
+        "1 reply"
+    )
+    expect(ada.channel_column.get_by_text("root with replies")).to_have_count(0)
 
 
 def test_reactions_are_added_and_taken_back(town: Workspace, room: str, read: Read) -> None:
     """The picker adds a reaction, its chip takes it back, and everybody sees both."""
-    town.post(LIN, room, "done")
-    ada = read(town).open(room)
-    lin = read(town, LIN).open(room)
-    ada.use(ada.row("done"), "React")
+    town.post_message(LIN, room, "done")
+    ada = read(town).open_channel(room)
+    lin = read(town, LIN).open_channel(room)
+    ada.press_tool(ada.find_message("done"), "React")
     ada.page.get_by_role("dialog", name="Emoji").get_by_label("tada").click()
-    chip = lin.row("done").locator(".reaction")
+    chip = lin.find_message("done").locator(".reaction")
     expect(chip).to_have_text("🎉1")
     expect(chip).to_have_attribute("aria-pressed", "false")
     chip.click()
-    expect(ada.row("done").locator(".reaction")).to_have_text("🎉2")
-    ada.row("done").locator(".reaction").click()
+    expect(ada.find_message("done").locator(".reaction")).to_have_text("🎉2")
+    ada.find_message("done").locator(".reaction").click()
 
     expect(chip).to_have_text("🎉1")
     expect(chip).to_have_attribute("aria-pressed", "true")
@@ -186,65 +200,65 @@ def test_unread_channels_stand_out_until_they_are_opened(
     town: Workspace, room: str, read: Read
 ) -> None:
     """Others' messages count up, a line marks the first new one, and looking clears both."""
-    name = next(c["name"] for c in town.state()["channels"] if c["id"] == room)
-    lin = read(town, LIN).open()
-    town.post(ADA, room, "first")
-    town.post(SAM, room, "@Lin second")
-    entry = lin.entry(name)
+    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
+    lin = read(town, LIN).open_channel()
+    town.post_message(ADA, room, "first")
+    town.post_message(SAM, room, "@Lin second")
+    entry = lin.find_sidebar_entry(name)
     expect(entry).to_have_accessible_name(f"{name}, 2 unread")
     expect(entry).to_have_class(re.compile("named"))
     entry.click()
 
-    expect(lin.channel.get_by_role("separator", name="New")).to_be_visible()
+    expect(lin.channel_column.get_by_role("separator", name="New")).to_be_visible()
     expect(entry).to_have_accessible_name(name)
-    expect(lin.row("second").locator(".mention.self")).to_have_text("@Lin")
+    expect(lin.find_message("second").locator(".mention.self")).to_have_text("@Lin")
 
 
 def test_a_group_message_can_be_opened(town: Workspace, read: Read) -> None:
     """Picking two others opens one conversation with both."""
-    ada = read(town).open()
+    ada = read(town).open_channel()
     ada.page.get_by_label("New direct message").click()
     ada.page.get_by_role("dialog").get_by_label("Sam").check()
     ada.page.get_by_role("dialog").get_by_label("StarChat").check()
     ada.page.get_by_role("button", name="Open", exact=True).click()
-    expect(ada.composer).to_have_attribute("placeholder", re.compile(r"^Message .*Sam"))
-    ada.write("hello you two")
+    expect(ada.channel_composer).to_have_attribute("placeholder", re.compile(r"^Message .*Sam"))
+    ada.write_message("hello you two")
 
-    expect(ada.row("hello you two")).to_be_visible()
-    expect(ada.channel.get_by_role("heading", level=2)).to_contain_text("StarChat")
+    expect(ada.find_message("hello you two")).to_be_visible()
+    expect(ada.channel_column.get_by_role("heading", level=2)).to_contain_text("StarChat")
 
 
 def test_who_reads_above_is_not_pulled_down(town: Workspace, room: str, read: Read) -> None:
     """New messages pull a reader along only at the bottom; elsewhere a pill leads there."""
     for number in range(40):
-        town.post(LIN, room, f"line {number}")
-    ada = read(town).open(room)
-    expect(ada.row("line 39")).to_be_in_viewport()
-    scroller = ada.channel.locator(".scroller")
+        town.post_message(LIN, room, f"line {number}")
+    ada = read(town).open_channel(room)
+    expect(ada.find_message("line 39")).to_be_in_viewport()
+    scroller = ada.channel_column.locator(".scroller")
     scroller.evaluate("node => { node.scrollTop = 100 }")
-    pill = ada.channel.locator(".pill")
+    pill = ada.channel_column.locator(".pill")
     expect(pill).to_have_text("Latest messages")
-    town.post(SAM, room, "news")
+    town.post_message(SAM, room, "news")
     expect(pill).to_have_text("1 new message")
     assert scroller.evaluate("node => node.scrollTop") == 100
     pill.click()
-    expect(ada.row("news")).to_be_in_viewport()
+    expect(ada.find_message("news")).to_be_in_viewport()
     expect(pill).to_be_hidden()
-    town.post(SAM, room, "more news\n" * 10)
+    town.post_message(SAM, room, "more news\n" * 10)
 
-    expect(ada.row("more news")).to_be_in_viewport(ratio=0.9)
+    expect(ada.find_message("more news")).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_apps_status_stands_under_the_thread(
     town: Workspace, room: str, read: Read, bot: WebClient
 ) -> None:
     """While the bot works the thread says so, and its next message takes the line away."""
-    question = town.post(ADA, room, "@StarChat think")
-    ada = read(town).open(room, question)
+    question = town.post_message(ADA, room, "@StarChat think")
+    ada = read(town).open_channel(room, question)
     bot.assistant_threads_setStatus(channel_id=room, thread_ts=question, status="is thinking…")
-    line = ada.thread.locator(".doing-line")
+    line = ada.thread_column.locator(".doing-line")
     expect(line).to_have_text("StarChat is thinking…")
-    expect(ada.row("think").locator(".summary")).to_contain_text("StarChat is thinking…")
+    expect(ada.find_message("think").locator(".summary")).to_contain_text("StarChat is thinking…")
     bot.chat_postMessage(channel=room, thread_ts=question, text="Thought.")
 
     expect(line).to_have_text("")
@@ -252,11 +266,11 @@ def test_the_apps_status_stands_under_the_thread(
 
 def test_a_whisper_is_seen_by_one(town: Workspace, room: str, read: Read, bot: WebClient) -> None:
     """An ephemeral message says that only its reader sees it, and nobody else does."""
-    ada = read(town).open(room)
-    lin = read(town, LIN).open(room)
+    ada = read(town).open_channel(room)
+    lin = read(town, LIN).open_channel(room)
     bot.chat_postEphemeral(channel=room, user=ADA, text="between us")
-    town.post(SAM, room, "for all")
+    town.post_message(SAM, room, "for all")
 
-    expect(ada.row("between us")).to_contain_text("Only visible to you")
-    expect(lin.row("for all")).to_be_visible()
-    expect(lin.channel.get_by_text("between us")).to_have_count(0)
+    expect(ada.find_message("between us")).to_contain_text("Only visible to you")
+    expect(lin.find_message("for all")).to_be_visible()
+    expect(lin.channel_column.get_by_text("between us")).to_have_count(0)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import expect
 
-from testing.browser import Reader
+from testing.browser import BrowserPage
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
 
@@ -79,20 +79,20 @@ def everywhere(text: str) -> list[Json]:
 @pytest.fixture(scope="module")
 def modules(browser: Any, town: Workspace) -> Any:
     """A window in which the page's modules can be called."""
-    reader = Reader(browser, town, ADA).open(GENERAL)
+    reader = BrowserPage(browser, town, ADA).open_channel(GENERAL)
     yield reader
-    reader.close()
+    reader.close_window()
 
 
 def test_hostile_text_stays_text(town: Workspace, room: str, read: Read) -> None:
     """Markup in any field of any message is shown as it is; no element comes of it."""
     for text in HOSTILE:
-        town.post(LIN, room, text)
-        town.raw_post(room, text, user=STARCHAT, blocks=everywhere(text), username=text)
+        town.post_message(LIN, room, text)
+        town.post_raw(room, text, user=STARCHAT, blocks=everywhere(text), username=text)
         attachment = {"title": text, "title_link": "javascript:owned=1", "text": text}
-        town.raw_post(room, text, user=STARCHAT, attachments=[attachment])
-    ada = read(town).open(room)
-    rows = ada.channel.locator("article.message")
+        town.post_raw(room, text, user=STARCHAT, attachments=[attachment])
+    ada = read(town).open_channel(room)
+    rows = ada.channel_column.locator("article.message")
 
     expect(rows).to_have_count(3 * len(HOSTILE))
     for place, text in enumerate(HOSTILE[:-1]):
@@ -100,32 +100,32 @@ def test_hostile_text_stays_text(town: Workspace, room: str, read: Read) -> None
         expect(rows.nth(3 * place + 1).locator("pre").first).to_have_text(text)
         expect(rows.nth(3 * place + 1).locator(".who")).to_have_text(text)
     assert rows.locator(ELEMENTS).count() == 0
-    assert ada.run("() => window.owned") is None
+    assert ada.run_script("() => window.owned") is None
 
 
 def test_only_safe_addresses_become_links(town: Workspace, room: str, read: Read) -> None:
     """An address of another kind than http, https or mailto can be read but not followed."""
     for address in HOSTILE_ADDRESSES:
-        town.raw_post(room, f"<{address}|press>", user=STARCHAT)
+        town.post_raw(room, f"<{address}|press>", user=STARCHAT)
         link = {"type": "link", "url": address, "text": "press"}
         press = {"type": "plain_text", "text": "press"}
         button = {"type": "button", "text": press, "action_id": "a", "url": address}
         actions = {"type": "actions", "elements": [button]}
-        town.raw_post(room, "", user=STARCHAT, blocks=[*rich(link), actions])
+        town.post_raw(room, "", user=STARCHAT, blocks=[*rich(link), actions])
         markdown = {"type": "markdown", "text": f"[press]({address}) <{address}>"}
-        town.raw_post(room, "", user=STARCHAT, blocks=[markdown])
-    town.raw_post(room, "<https://example.org|safe>", user=STARCHAT)
-    ada = read(town).open(room)
+        town.post_raw(room, "", user=STARCHAT, blocks=[markdown])
+    town.post_raw(room, "<https://example.org|safe>", user=STARCHAT)
+    ada = read(town).open_channel(room)
 
-    expect(ada.row("safe").locator("a")).to_have_attribute("rel", "noopener noreferrer")
-    buttons = ada.channel.get_by_role("button", name="press")
+    expect(ada.find_message("safe").locator("a")).to_have_attribute("rel", "noopener noreferrer")
+    buttons = ada.channel_column.get_by_role("button", name="press")
     for place in range(buttons.count()):
         buttons.nth(place).click()
-    links = ada.channel.locator("article.message a")
+    links = ada.channel_column.locator("article.message a")
     addresses = {links.nth(n).get_attribute("href") for n in range(links.count())}
     assert addresses == {"https://example.org"}
     assert len(ada.context.pages) == 1
-    assert ada.run("() => window.owned") is None
+    assert ada.run_script("() => window.owned") is None
 
 
 MRKDWN = (
@@ -151,9 +151,9 @@ MRKDWN = (
 
 
 @pytest.mark.parametrize(("text", "shown"), MRKDWN)
-def test_mrkdwn_is_shown_as_slack_shows_it(modules: Reader, text: str, shown: str) -> None:
+def test_mrkdwn_is_shown_as_slack_shows_it(modules: BrowserPage, text: str, shown: str) -> None:
     """Styles, quotes, links, mentions, channels and emoji; everything else is literal."""
-    drawn = modules.run(
+    drawn = modules.run_script(
         """async (text) => {
             const { parse } = await import("/page/mrkdwn.js");
             const { inline } = await import("/page/inline.js");
@@ -175,9 +175,11 @@ def test_mrkdwn_is_shown_as_slack_shows_it(modules: Reader, text: str, shown: st
 
 def test_a_fence_that_a_person_types_is_code(town: Workspace, room: str, read: Read) -> None:
     """A known language in a fence's first line is its label; the rest is the code."""
-    town.post(LIN, room, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```")
-    ada = read(town).open(room)
-    row = ada.row("look:")
+    town.post_message(
+        LIN, room, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```"
+    )
+    ada = read(town).open_channel(room)
+    row = ada.find_message("look:")
 
     expect(row.locator(".code .language")).to_have_text(["Python", "Code"])
     expect(row.locator(".code code")).to_have_text(["x: List[int] = []  # <&>", "just text"])
@@ -206,9 +208,9 @@ def test_rich_text_is_shown_completely(town: Workspace, room: str, read: Read) -
         ],
     }
     blocks = [{"type": "rich_text", "elements": [section, ordered, nested]}]
-    town.raw_post(room, "", user=STARCHAT, blocks=blocks)
-    ada = read(town).open(room)
-    row = ada.row("literal")
+    town.post_raw(room, "", user=STARCHAT, blocks=blocks)
+    ada = read(town).open_channel(room)
+    row = ada.find_message("literal")
 
     expect(row.locator("strong em s")).to_have_text("all")
     expect(row).to_contain_text("<@U0LIN00001> *literal*")
@@ -224,9 +226,9 @@ def test_what_the_bot_would_cause_in_slack_is_marked(
     town: Workspace, room: str, read: Read
 ) -> None:
     """A ping or an unfurl that a bot's text would cause is a red badge on the message."""
-    town.raw_post(room, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT)
-    ada = read(town).open(room)
-    badges = ada.row("careless").locator(".badge-warning")
+    town.post_raw(room, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT)
+    ada = read(town).open_channel(room)
+    badges = ada.find_message("careless").locator(".badge-warning")
 
     expect(badges).to_have_text(["Pings @channel, @Lin", "Unfurls https://example.org"])
 
@@ -247,21 +249,21 @@ def test_the_copy_button_copies_exactly_the_code(
     """What lands on the clipboard is the code byte for byte, and the button says so."""
     element = {"type": "text", "text": code}
     part = {"type": "rich_text_preformatted", "language": "python", "elements": [element]}
-    town.raw_post(room, "", user=STARCHAT, blocks=[{"type": "rich_text", "elements": [part]}])
-    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open(room)
-    button = ada.channel.get_by_role("button", name="Copy Python code")
+    town.post_raw(room, "", user=STARCHAT, blocks=[{"type": "rich_text", "elements": [part]}])
+    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open_channel(room)
+    button = ada.channel_column.get_by_role("button", name="Copy Python code")
     button.click()
 
     expect(button).to_have_text("Copied", use_inner_text=True)
-    assert ada.run("() => navigator.clipboard.readText()") == code
+    assert ada.run_script("() => navigator.clipboard.readText()") == code
 
 
 def test_code_is_copied_exactly_without_a_clipboard_object(
     town: Workspace, room: str, read: Read
 ) -> None:
     """Outside a secure context a copy event carries the same bytes."""
-    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open(room)
-    ada.run(
+    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open_channel(room)
+    ada.run_script(
         """async (code) => {
             const { copyText } = await import("/page/code.js");
             const { writeText } = navigator.clipboard;
@@ -271,10 +273,10 @@ def test_code_is_copied_exactly_without_a_clipboard_object(
         }""",
         CODES[1],
     )
-    assert ada.run("() => navigator.clipboard.readText()") == CODES[1]
+    assert ada.run_script("() => navigator.clipboard.readText()") == CODES[1]
 
 
-def test_code_is_shown_in_colours(modules: Reader) -> None:
+def test_code_is_shown_in_colours(modules: BrowserPage) -> None:
     """Comments, strings, numbers and keywords are told apart in each language."""
     samples = {
         "python": 'def f(x):\n    """doc\nmore"""\n    return 1  # no',
@@ -310,9 +312,9 @@ def test_code_is_shown_in_colours(modules: Reader) -> None:
     }
 
 
-def pieces(modules: Reader, code: str, language: str) -> list[Json]:
+def pieces(modules: BrowserPage, code: str, language: str) -> list[Json]:
     """What the highlighter makes of code."""
-    found = modules.run(
+    found = modules.run_script(
         """async ([code, language]) => {
             const { pieces } = await import("/page/highlight.js");
             return pieces(code, language);
@@ -328,9 +330,9 @@ CODE_TEXT = st.text(st.sampled_from("\"'`#/*-<>!@$\\\n\t abcf019_=(){}[]:;r<&é\
 
 @given(codes=st.lists(CODE_TEXT, max_size=20))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_colouring_loses_no_byte_of_code(modules: Reader, codes: list[str]) -> None:
+def test_colouring_loses_no_byte_of_code(modules: BrowserPage, codes: list[str]) -> None:
     """In every language the pieces joined are the code."""
-    joined = modules.run(
+    joined = modules.run_script(
         """async (codes) => {
             const { pieces } = await import("/page/highlight.js");
             const { KNOWN } = await import("/page/languages.js");
@@ -348,10 +350,10 @@ MARKS = st.text(st.sampled_from("*_~`<>|@#!:&;ab \n>-1.[]()hU0"), max_size=80)
 @given(before=MARKS, after=MARKS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_change_in_place_looks_like_a_fresh_drawing(
-    modules: Reader, before: str, after: str
+    modules: BrowserPage, before: str, after: str
 ) -> None:
     """Whatever stood there, a changed message ends as if it had been drawn anew."""
-    same = modules.run(
+    same = modules.run_script(
         """async ([before, after]) => {
             const { content } = await import("/page/message.js");
             const { morph } = await import("/page/morph.js");

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from testing.bolt_app import living
+from testing.bolt_app import run_bolt_app
 from testing.workspace import ADA, GENERAL, STARCHAT, Workspace
 from tests.fakeslack.conftest import Read
 
@@ -82,16 +82,16 @@ def heard(slack: Workspace) -> Iterator[Heard]:
         def stopped(event: Json) -> None:
             said.put(("stopped", event["thread_ts"]))
 
-    with living(slack, listen):
+    with run_bolt_app(slack, listen):
         yield said
 
 
 def test_a_modal_is_filled_in_and_sent(slack: Workspace, read: Read, heard: Heard) -> None:
     """Empty inputs and the app's objections are told at their place; then the values arrive."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
-    slack.raw_post(GENERAL, "", user=STARCHAT, blocks=blocks)
-    ada = read(slack).open()
-    ada.channel.get_by_role("button", name="Once more").click()
+    slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
+    ada = read(slack).open_channel()
+    ada.channel_column.get_by_role("button", name="Once more").click()
     modal = ada.page.get_by_role("dialog", name="What was wrong?")
     modal.get_by_label("language").select_option("Rust")
     modal.get_by_role("button", name="Send").click()
@@ -116,9 +116,9 @@ def test_a_modal_is_filled_in_and_sent(slack: Workspace, read: Read, heard: Hear
 def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None:
     """Escape closes it for the app too: after loading the page again it is still closed."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
-    slack.raw_post(GENERAL, "", user=STARCHAT, blocks=blocks)
-    ada = read(slack).open()
-    ada.channel.get_by_role("button", name="Once more").click()
+    slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
+    ada = read(slack).open_channel()
+    ada.channel_column.get_by_role("button", name="Once more").click()
     modal = ada.page.get_by_role("dialog", name="What was wrong?")
     expect(modal).to_be_visible()
     ada.page.reload()
@@ -126,7 +126,7 @@ def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None
     ada.page.keyboard.press("Escape")
     expect(modal).to_have_count(0)
     ada.page.reload()
-    expect(ada.channel.get_by_role("button", name="Once more")).to_be_visible()
+    expect(ada.channel_column.get_by_role("button", name="Once more")).to_be_visible()
 
     expect(modal).to_have_count(0)
     assert heard.get(timeout=20) == ("again", "message")
@@ -134,32 +134,32 @@ def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None
 
 def test_the_app_has_a_home(slack: Workspace, read: Read, heard: Heard) -> None:
     """In the app's direct message a tab shows its Home, whose buttons work."""
-    ada = read(slack).open()
+    ada = read(slack).open_channel()
     expect(ada.page.get_by_role("tab")).to_have_count(0)
-    ada.entry("StarChat").click()
+    ada.find_sidebar_entry("StarChat").click()
     ada.page.get_by_role("tab", name="Home").click()
     home = ada.page.get_by_role("tabpanel", name="Home")
     expect(home.get_by_role("heading")).to_have_text("How to ask")
-    expect(ada.composer).to_be_hidden()
+    expect(ada.channel_composer).to_be_hidden()
     home.get_by_role("button", name="Once more").click()
     assert heard.get(timeout=20) == ("again", "view")
     ada.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     ada.page.get_by_role("tab", name="Messages").click()
 
-    expect(ada.composer).to_be_visible()
+    expect(ada.channel_composer).to_be_visible()
     expect(home).to_be_hidden()
 
 
 def test_work_in_a_thread_can_be_stopped(slack: Workspace, read: Read, heard: Heard) -> None:
     """While a session is processing, the thread has a button that tells the app to stop."""
     bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
-    root = slack.post(ADA, GENERAL, "@StarChat go on for ever")
-    ada = read(slack).open(GENERAL, root)
-    expect(ada.row("for ever", ada.thread)).to_be_visible()
+    root = slack.post_message(ADA, GENERAL, "@StarChat go on for ever")
+    ada = read(slack).open_channel(GENERAL, root)
+    expect(ada.find_message("for ever", ada.thread_column)).to_be_visible()
     session = {"channel_id": GENERAL, "thread_ts": root}
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "processing"})
-    ada.thread.get_by_role("button", name="Stop").click()
+    ada.thread_column.get_by_role("button", name="Stop").click()
     assert heard.get(timeout=20) == ("stopped", root)
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "active"})
 
-    expect(ada.thread.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(ada.thread_column.get_by_role("button", name="Stop")).to_have_count(0)

@@ -9,7 +9,7 @@ from fakeslack.errors import SlackError
 from fakeslack.state.messages import Manner
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.files import share
-from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 DIVIDER = {"type": "divider"}
@@ -17,14 +17,14 @@ TOLD = {"event_type": "reply", "event_payload": {"job": "1"}}
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> InMemoryWorkspace:
     """A fresh workspace."""
-    return Town()
+    return InMemoryWorkspace()
 
 
-def test_a_post_is_the_bots_own(town: Town) -> None:
+def test_a_post_is_the_bots_own(town: InMemoryWorkspace) -> None:
     """The answer carries the message as it stands in the channel."""
-    answer = town.call(
+    answer = town.call_method(
         "chat.postMessage",
         channel="#general",
         text="hi",
@@ -40,29 +40,31 @@ def test_a_post_is_the_bots_own(town: Town) -> None:
     assert message.manner == Manner(unfurl_media=False)
 
 
-def test_a_post_to_a_person_is_a_direct_message(town: Town) -> None:
+def test_a_post_to_a_person_is_a_direct_message(town: InMemoryWorkspace) -> None:
     """A user id instead of a channel leads to the direct message with that person."""
     pair = town.workspace.direct([ADA, STARCHAT])
-    assert town.call("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
+    assert town.call_method("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
 
 
-def test_a_broadcast_reply_is_seen_in_the_channel(town: Town) -> None:
+def test_a_broadcast_reply_is_seen_in_the_channel(town: InMemoryWorkspace) -> None:
     """`reply_broadcast` shows a reply in the channel too; outside a thread it means nothing."""
-    root = town.say("a")
+    root = town.post_message("a")
     wish = {"channel": GENERAL, "text": "b", "reply_broadcast": True}
-    answer = town.call("chat.postMessage", thread_ts=root.ts, **wish)
+    answer = town.call_method("chat.postMessage", thread_ts=root.ts, **wish)
     assert answer["message"]["subtype"] == "thread_broadcast"
-    assert town.refusal("chat.postMessage", **wish) == "invalid_arguments"
+    assert town.expect_error("chat.postMessage", **wish) == "invalid_arguments"
 
 
-def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(town: Town) -> None:
+def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
+    town: InMemoryWorkspace,
+) -> None:
     """40,000 characters are posted, with a warning; an edit takes 4,000."""
-    answer = town.call("chat.postMessage", channel=GENERAL, text="a" * 40_001)
+    answer = town.call_method("chat.postMessage", channel=GENERAL, text="a" * 40_001)
     assert len(answer["message"]["text"]) == 40_000
     assert answer["warning"] == "message_truncated"
     edit = {"channel": GENERAL, "ts": answer["ts"]}
-    assert town.refusal("chat.update", **edit, text="a" * 4_001) == "msg_too_long"
-    town.call("chat.update", **edit, text="a" * 4_000)
+    assert town.expect_error("chat.update", **edit, text="a" * 4_001) == "msg_too_long"
+    town.call_method("chat.update", **edit, text="a" * 4_000)
 
 
 @pytest.mark.parametrize(
@@ -91,80 +93,86 @@ def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(town: Town) 
     ],
     ids=range(17),
 )
-def test_a_wrong_post_is_refused(town: Town, wish: Json, error: str) -> None:
+def test_a_wrong_post_is_refused(town: InMemoryWorkspace, wish: Json, error: str) -> None:
     """Each fault has Slack's own word."""
-    assert town.refusal("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
+    assert (
+        town.expect_error("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
+    )
 
 
-def test_markdown_text_becomes_a_markdown_block(town: Town) -> None:
+def test_markdown_text_becomes_a_markdown_block(town: InMemoryWorkspace) -> None:
     """`markdown_text` stands in the place of text and blocks."""
-    answer = town.call("chat.postMessage", channel=GENERAL, markdown_text="# a")
+    answer = town.call_method("chat.postMessage", channel=GENERAL, markdown_text="# a")
     [block] = answer["message"]["blocks"]
     assert (block["type"], block["text"]) == ("markdown", "# a")
     assert answer["message"]["text"] == "# a"
 
 
-def test_the_bot_writes_only_where_it_may(town: Town) -> None:
+def test_the_bot_writes_only_where_it_may(town: InMemoryWorkspace) -> None:
     """Strange, foreign and archived channels are refused, each in its own word."""
     foreign = town.workspace.create("foreign", [ADA]).id
     private = town.workspace.create("den", [ADA], private=True).id
-    own = town.call("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    own = town.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
     town.workspace.archive(GENERAL)
     post, edit = "chat.postMessage", {"ts": own, "text": "b"}
-    assert town.refusal(post, channel=foreign, text="a") == "not_in_channel"
-    assert town.refusal(post, channel=private, text="a") == "channel_not_found"
-    assert town.refusal(post, channel=GENERAL, text="a") == "is_archived"
-    assert town.refusal("chat.update", channel=GENERAL, **edit) == "is_inactive"
-    assert town.refusal("chat.update", channel=foreign, **edit) == "not_in_channel"
+    assert town.expect_error(post, channel=foreign, text="a") == "not_in_channel"
+    assert town.expect_error(post, channel=private, text="a") == "channel_not_found"
+    assert town.expect_error(post, channel=GENERAL, text="a") == "is_archived"
+    assert town.expect_error("chat.update", channel=GENERAL, **edit) == "is_inactive"
+    assert town.expect_error("chat.update", channel=foreign, **edit) == "not_in_channel"
 
 
-def test_an_edit_replaces_what_it_names(town: Town) -> None:
+def test_an_edit_replaces_what_it_names(town: InMemoryWorkspace) -> None:
     """Text alone drops the blocks; blocks alone keep the text and show no edit; metadata stays."""
     wish = {"channel": GENERAL, "text": "a", "metadata": TOLD, "unfurl_media": False}
-    ts = town.call("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
-    message = town.call("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])["message"]
+    ts = town.call_method("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
+    message = town.call_method("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])[
+        "message"
+    ]
     assert (message["text"], len(message["blocks"])) == ("a", 2)
     assert "edited" not in message
-    message = town.call("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
+    message = town.call_method("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
     assert message["edited"]["user"] == STARCHAT
     assert message["metadata"] == TOLD
     assert "blocks" not in message
     assert not town.workspace.message(GENERAL, ts).manner.unfurl_media
-    message = town.call("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})["message"]
+    message = town.call_method("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})[
+        "message"
+    ]
     assert "metadata" not in message
 
 
-def test_only_ones_own_messages_can_be_edited_and_deleted(town: Town) -> None:
+def test_only_ones_own_messages_can_be_edited_and_deleted(town: InMemoryWorkspace) -> None:
     """Another's message, a missing one and a tombstone each have their word."""
-    hers = town.say("a").ts
-    mine = town.call("chat.postMessage", channel=GENERAL, text="a")["ts"]
-    town.say("b", thread_ts=mine)
+    hers = town.post_message("a").ts
+    mine = town.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    town.post_message("b", thread_ts=mine)
     where = {"channel": GENERAL}
-    assert town.refusal("chat.update", **where, ts=hers, text="b") == "cant_update_message"
-    assert town.refusal("chat.delete", **where, ts=hers) == "cant_delete_message"
-    assert town.refusal("chat.delete", **where, ts="1.000000") == "message_not_found"
-    assert town.call("chat.delete", **where, ts=mine) == {**where, "ts": mine}
-    assert town.refusal("chat.delete", **where, ts=mine) == "message_not_found"
+    assert town.expect_error("chat.update", **where, ts=hers, text="b") == "cant_update_message"
+    assert town.expect_error("chat.delete", **where, ts=hers) == "cant_delete_message"
+    assert town.expect_error("chat.delete", **where, ts="1.000000") == "message_not_found"
+    assert town.call_method("chat.delete", **where, ts=mine) == {**where, "ts": mine}
+    assert town.expect_error("chat.delete", **where, ts=mine) == "message_not_found"
 
 
-def test_a_whisper_needs_its_reader_in_the_channel(town: Town) -> None:
+def test_a_whisper_needs_its_reader_in_the_channel(town: InMemoryWorkspace) -> None:
     """An ephemeral message goes to a member; its text has a bound."""
     wish = {"channel": GENERAL, "text": "psst"}
-    ts = town.call("chat.postEphemeral", user=ADA, **wish)["message_ts"]
+    ts = town.call_method("chat.postEphemeral", user=ADA, **wish)["message_ts"]
     assert town.workspace.whispered(GENERAL, ADA, ts) is not None
     town.workspace.leave(GENERAL, LIN)
-    assert town.refusal("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
+    assert town.expect_error("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
     long = {"channel": GENERAL, "text": "a" * 40_001}
-    assert town.refusal("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
+    assert town.expect_error("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
 
 
-def test_a_permalink_leads_to_the_message(town: Town) -> None:
+def test_a_permalink_leads_to_the_message(town: InMemoryWorkspace) -> None:
     """A reply's permalink names its thread."""
-    root = town.say("a")
-    reply = town.say("b", thread_ts=root.ts)
+    root = town.post_message("a")
+    reply = town.post_message("b", thread_ts=root.ts)
 
     def link(ts: str) -> str:
-        found = town.call("chat.getPermalink", channel=GENERAL, message_ts=ts)["permalink"]
+        found = town.call_method("chat.getPermalink", channel=GENERAL, message_ts=ts)["permalink"]
         return str(found)
 
     digits = root.ts.replace(".", "")
@@ -172,27 +180,27 @@ def test_a_permalink_leads_to_the_message(town: Town) -> None:
     assert link(reply.ts).endswith(f"?thread_ts={root.ts}&cid={GENERAL}")
 
 
-def test_reactions_are_added_and_removed_once(town: Town) -> None:
+def test_reactions_are_added_and_removed_once(town: InMemoryWorkspace) -> None:
     """The bot reacts with an emoji by its name to a message by its timestamp."""
-    message = town.say("a")
+    message = town.post_message("a")
     wish = {"channel": GENERAL, "name": "eyes", "timestamp": message.ts}
-    assert town.call("reactions.add", **wish) == {}
-    assert town.refusal("reactions.add", **wish) == "already_reacted"
-    assert town.call("reactions.remove", **wish) == {}
-    assert town.refusal("reactions.remove", **wish) == "no_reaction"
-    assert town.refusal("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
-    assert town.refusal("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
+    assert town.call_method("reactions.add", **wish) == {}
+    assert town.expect_error("reactions.add", **wish) == "already_reacted"
+    assert town.call_method("reactions.remove", **wish) == {}
+    assert town.expect_error("reactions.remove", **wish) == "no_reaction"
+    assert town.expect_error("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
+    assert town.expect_error("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
     town.workspace.archive(GENERAL)
-    assert town.refusal("reactions.add", **wish) == "is_archived"
+    assert town.expect_error("reactions.add", **wish) == "is_archived"
     foreign = town.workspace.create("foreign", [ADA]).id
-    assert town.refusal("reactions.add", **{**wish, "channel": foreign}) == "no_access"
+    assert town.expect_error("reactions.add", **{**wish, "channel": foreign}) == "no_access"
 
 
-def test_the_bot_learns_who_it_is_and_who_others_are(town: Town) -> None:
+def test_the_bot_learns_who_it_is_and_who_others_are(town: InMemoryWorkspace) -> None:
     """`auth.test` and `users.info` answer with Slack's fields."""
-    assert town.call("auth.test")["bot_id"] == "B0STARCHAT"
-    assert town.call("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
-    assert town.refusal("users.info", user="U9") == "user_not_found"
+    assert town.call_method("auth.test")["bot_id"] == "B0STARCHAT"
+    assert town.call_method("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
+    assert town.expect_error("users.info", user="U9") == "user_not_found"
 
 
 def test_arguments_are_read_however_they_were_sent() -> None:
@@ -222,7 +230,7 @@ def test_an_argument_of_another_kind_is_refused(read: str, value: str) -> None:
         getattr(Arguments({"x": value}), read)("x", *asked)
 
 
-def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(town: Town) -> None:
+def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(town: InMemoryWorkspace) -> None:
     """The share comes after the answer; a thread deleted in between gets none."""
     file = town.workspace.files.reserve(STARCHAT, "a.py", 1)
     body = {"user": STARCHAT, "text": "here", "thread_ts": "1.000000"}

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> InMemoryWorkspace:
     """A fresh workspace."""
-    return Town()
+    return InMemoryWorkspace()
 
 
 def words(messages: list[Json]) -> list[str]:
@@ -25,13 +25,13 @@ def words(messages: list[Json]) -> list[str]:
 @given(st.integers(0, 12), st.integers(1, 5))
 def test_every_page_of_a_thread_begins_with_its_root(count: int, limit: int) -> None:
     """Slack repeats the root; the replies come once each, oldest first."""
-    town = Town()
-    root = town.say("root").ts
-    expected = [town.say(str(number), thread_ts=root).text for number in range(count)]
+    town = InMemoryWorkspace()
+    root = town.post_message("root").ts
+    expected = [town.post_message(str(number), thread_ts=root).text for number in range(count)]
     replies: list[str] = []
     cursor = ""
     while True:
-        sheet = town.call(
+        sheet = town.call_method(
             "conversations.replies", channel=GENERAL, ts=root, limit=limit, cursor=cursor
         )
         assert sheet["messages"][0]["text"] == "root"
@@ -42,39 +42,43 @@ def test_every_page_of_a_thread_begins_with_its_root(count: int, limit: int) -> 
     assert replies == expected
 
 
-def test_metadata_is_shown_when_asked_for(town: Town) -> None:
+def test_metadata_is_shown_when_asked_for(town: InMemoryWorkspace) -> None:
     """Without `include_all_metadata` there is none."""
     told = {"event_type": "reply", "event_payload": {}}
-    ts = town.call("chat.postMessage", channel=GENERAL, text="a", metadata=told)["ts"]
+    ts = town.call_method("chat.postMessage", channel=GENERAL, text="a", metadata=told)["ts"]
     where = {"channel": GENERAL, "ts": ts}
-    [message] = town.call("conversations.replies", **where)["messages"]
+    [message] = town.call_method("conversations.replies", **where)["messages"]
     assert "metadata" not in message
-    [message] = town.call("conversations.replies", **where, include_all_metadata=True)["messages"]
+    [message] = town.call_method("conversations.replies", **where, include_all_metadata=True)[
+        "messages"
+    ]
     assert message["metadata"] == told
 
 
-def test_a_thread_is_read_between_two_moments(town: Town) -> None:
+def test_a_thread_is_read_between_two_moments(town: InMemoryWorkspace) -> None:
     """`oldest` and `latest` cut the replies, never the root."""
-    root = town.say("root").ts
-    first, second = (town.say(text, thread_ts=root) for text in "ab")
+    root = town.post_message("root").ts
+    first, second = (town.post_message(text, thread_ts=root) for text in "ab")
     where = {"channel": GENERAL, "ts": root}
-    later = town.call("conversations.replies", **where, oldest=first.ts)["messages"]
+    later = town.call_method("conversations.replies", **where, oldest=first.ts)["messages"]
     assert words(later) == ["root", "b"]
-    both = town.call("conversations.replies", **where, latest=second.ts, inclusive="true")
+    both = town.call_method("conversations.replies", **where, latest=second.ts, inclusive="true")
     assert words(both["messages"]) == ["root", "a", "b"]
-    [reply] = town.call("conversations.replies", channel=GENERAL, ts=second.ts)["messages"]
+    [reply] = town.call_method("conversations.replies", channel=GENERAL, ts=second.ts)["messages"]
     assert reply["text"] == "b"
 
 
-def test_a_channel_is_read_newest_first(town: Town) -> None:
+def test_a_channel_is_read_newest_first(town: InMemoryWorkspace) -> None:
     """History shows roots with their counts, and no replies."""
-    root = town.say("a").ts
-    town.say("b", thread_ts=root)
-    town.say("c")
-    sheet = town.call("conversations.history", channel=GENERAL, limit=1)
+    root = town.post_message("a").ts
+    town.post_message("b", thread_ts=root)
+    town.post_message("c")
+    sheet = town.call_method("conversations.history", channel=GENERAL, limit=1)
     assert words(sheet["messages"]) == ["c"]
     cursor = sheet["response_metadata"]["next_cursor"]
-    [message] = town.call("conversations.history", channel=GENERAL, cursor=cursor)["messages"]
+    [message] = town.call_method("conversations.history", channel=GENERAL, cursor=cursor)[
+        "messages"
+    ]
     assert (message["text"], message["reply_count"]) == ("a", 1)
 
 
@@ -90,32 +94,36 @@ def test_a_channel_is_read_newest_first(town: Town) -> None:
     ],
     ids=range(6),
 )
-def test_a_wrong_reading_is_refused(town: Town, wish: Json, error: str) -> None:
+def test_a_wrong_reading_is_refused(town: InMemoryWorkspace, wish: Json, error: str) -> None:
     """Each fault has Slack's own word."""
-    root = town.say("a").ts
-    assert town.refusal("conversations.replies", channel=GENERAL, **{"ts": root, **wish}) == error
+    root = town.post_message("a").ts
+    assert (
+        town.expect_error("conversations.replies", channel=GENERAL, **{"ts": root, **wish}) == error
+    )
 
 
-def test_reading_needs_membership_and_scope(town: Town) -> None:
+def test_reading_needs_membership_and_scope(town: InMemoryWorkspace) -> None:
     """A channel the bot is not in, and one it has no scope for, cannot be read."""
     foreign = town.workspace.create("foreign", [ADA])
-    ts = town.say("a", channel=foreign.id).ts
+    ts = town.post_message("a", channel=foreign.id).ts
     wish = {"channel": foreign.id, "ts": ts}
-    assert town.refusal("conversations.replies", **wish) == "not_in_channel"
+    assert town.expect_error("conversations.replies", **wish) == "not_in_channel"
     town.workspace.app.scopes -= {"channels:history", "channels:read"}
-    assert town.refusal("conversations.history", channel=GENERAL) == "missing_scope"
-    assert town.refusal("conversations.info", channel=GENERAL) == "missing_scope"
+    assert town.expect_error("conversations.history", channel=GENERAL) == "missing_scope"
+    assert town.expect_error("conversations.info", channel=GENERAL) == "missing_scope"
 
 
-def test_a_channel_tells_about_itself_and_its_members(town: Town) -> None:
+def test_a_channel_tells_about_itself_and_its_members(town: InMemoryWorkspace) -> None:
     """Members come page by page."""
-    shown = town.call("conversations.info", channel=GENERAL, include_num_members=True)["channel"]
+    shown = town.call_method("conversations.info", channel=GENERAL, include_num_members=True)[
+        "channel"
+    ]
     assert (shown["name"], shown["is_member"], shown["num_members"]) == ("general", True, 5)
-    assert "num_members" not in town.call("conversations.info", channel=GENERAL)["channel"]
+    assert "num_members" not in town.call_method("conversations.info", channel=GENERAL)["channel"]
     members: list[str] = []
     cursor = ""
     while True:
-        sheet = town.call("conversations.members", channel=GENERAL, limit=2, cursor=cursor)
+        sheet = town.call_method("conversations.members", channel=GENERAL, limit=2, cursor=cursor)
         members += sheet["members"]
         cursor = sheet["response_metadata"]["next_cursor"]
         if not cursor:
@@ -123,29 +131,29 @@ def test_a_channel_tells_about_itself_and_its_members(town: Town) -> None:
     assert members == town.workspace.channels[GENERAL].members
 
 
-def test_a_direct_message_is_opened_through_the_api(town: Town) -> None:
+def test_a_direct_message_is_opened_through_the_api(town: InMemoryWorkspace) -> None:
     """The same people lead to the same place, and the wrong number to a refusal."""
     pair = town.workspace.direct([ADA, STARCHAT])
-    assert town.call("conversations.open", users=ADA)["channel"] == {"id": pair.id}
-    whole = town.call("conversations.open", channel=pair.id, return_im=True)["channel"]
+    assert town.call_method("conversations.open", users=ADA)["channel"] == {"id": pair.id}
+    whole = town.call_method("conversations.open", channel=pair.id, return_im=True)["channel"]
     assert whole["user"] == ADA
-    group = town.call("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
+    group = town.call_method("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
     assert town.workspace.channels[group].kind == "mpim"
-    assert town.refusal("conversations.open", users="") == "users_list_not_supplied"
-    assert town.refusal("conversations.open", users=",".join("U" * 9)) == "too_many_users"
-    assert town.refusal("conversations.open", users="U9") == "user_not_found"
+    assert town.expect_error("conversations.open", users="") == "users_list_not_supplied"
+    assert town.expect_error("conversations.open", users=",".join("U" * 9)) == "too_many_users"
+    assert town.expect_error("conversations.open", users="U9") == "user_not_found"
 
 
-def test_an_app_lists_the_places_it_is_in(town: Town) -> None:
+def test_an_app_lists_the_places_it_is_in(town: InMemoryWorkspace) -> None:
     """By kind, page by page, without the archived ones if that is wanted."""
-    direct = town.call("conversations.open", users=ADA)["channel"]["id"]
-    group = town.call("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
+    direct = town.call_method("conversations.open", users=ADA)["channel"]["id"]
+    group = town.call_method("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
 
     def listed(**given: Any) -> list[str]:
         found: list[str] = []
         cursor = ""
         while True:
-            sheet = town.call("users.conversations", limit=1, cursor=cursor, **given)
+            sheet = town.call_method("users.conversations", limit=1, cursor=cursor, **given)
             found += [channel["id"] for channel in sheet["channels"]]
             cursor = sheet["response_metadata"]["next_cursor"]
             if not cursor:
@@ -159,6 +167,6 @@ def test_an_app_lists_the_places_it_is_in(town: Town) -> None:
     town.workspace.channels[GENERAL].archived = True
     assert GENERAL not in listed(exclude_archived=True)
     assert GENERAL in listed()
-    assert town.refusal("users.conversations", types="secret") == "invalid_types"
+    assert town.expect_error("users.conversations", types="secret") == "invalid_types"
     town.workspace.app.scopes.remove("im:read")
-    assert town.refusal("users.conversations", types="im") == "missing_scope"
+    assert town.expect_error("users.conversations", types="im") == "missing_scope"

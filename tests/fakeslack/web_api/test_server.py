@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Workspace, texts
+from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Workspace, message_texts
 
 Json = dict[str, Any]
 BEARER = {"Authorization": f"Bearer {BOT_TOKEN}"}
@@ -31,10 +31,10 @@ def town() -> Iterator[Workspace]:
 def client(town: Workspace) -> Iterator[WebClient]:
     """A client that repeats nothing by itself; the workspace has no faults and all scopes."""
     yield WebClient(token=BOT_TOKEN, base_url=town.api_url, retry_handlers=[], timeout=10)
-    town.faults()
-    town.control("app", with_scopes=["users:read"], revoked=False)
-    town.control("limits", on=False)
-    town.clock(speed=1.0)
+    town.set_faults()
+    town.send_control("app", with_scopes=["users:read"], revoked=False)
+    town.send_control("limits", on=False)
+    town.set_clock(speed=1.0)
 
 
 def call(
@@ -102,13 +102,13 @@ def test_a_call_that_cannot_be_read_or_trusted_is_refused(
 
 def test_the_token_decides_what_may_be_called(town: Workspace, client: WebClient) -> None:
     """A missing scope is named; the bot's token opens no socket; a revoked one does nothing."""
-    town.control("app", without_scopes=["users:read"])
+    town.send_control("app", without_scopes=["users:read"])
     answer = refused(client, "users.info", user=ADA)
     assert (answer["error"], answer["needed"]) == ("missing_scope", "users:read")
     assert "chat:write" in answer["provided"]
     assert refused(client, "apps.connections.open")["error"] == "not_allowed_token_type"
     assert refused(client, "poems.write")["error"] == "unknown_method"
-    town.control("app", revoked=True)
+    town.send_control("app", revoked=True)
     assert refused(client, "auth.test")["error"] == "token_revoked"
 
 
@@ -121,35 +121,35 @@ def test_auth_test_names_the_scopes(client: WebClient) -> None:
 
 def test_the_journal_keeps_calls_without_tokens(town: Workspace, client: WebClient) -> None:
     """Each call is written down with its outcome, and with arguments that no method knows."""
-    start = town.read("_control/calls")["next"]
+    start = town.get_json("_control/calls")["next"]
     client.api_call("chat.postMessage", params={"channel": GENERAL, "text": "hi", "loud": "1"})
     refused(client, "chat.postMessage", channel=GENERAL)
-    good, bad = town.calls(start)
+    good, bad = town.api_calls(start)
     assert (good["n"], good["ok"], good["error"], good["unknown"]) == (start, True, None, ["loud"])
     assert (bad["ok"], bad["error"], bad["status"]) == (False, "no_text", 200)
-    assert BOT_TOKEN not in json.dumps(town.calls(start))
+    assert BOT_TOKEN not in json.dumps(town.api_calls(start))
     assert good["at"] <= bad["at"]
 
 
 def test_the_journal_keeps_when_to_call_again(town: Workspace, client: WebClient) -> None:
     """What Slack has put off can be compared with when it was called next."""
-    start = town.read("_control/calls")["next"]
-    town.faults({"fault": "ratelimited", "retry_after": 7, "count": 1})
+    start = town.get_json("_control/calls")["next"]
+    town.set_faults({"fault": "ratelimited", "retry_after": 7, "count": 1})
     refused(client, "auth.test")
     client.auth_test()
-    assert [call["retry_after"] for call in town.calls(start)] == ["7", None]
+    assert [call["retry_after"] for call in town.api_calls(start)] == ["7", None]
 
 
 def test_the_control_tells_how_a_message_came_changed_and_went(
     town: Workspace, client: WebClient
 ) -> None:
     """Each version is kept with its time and with what it would ping; whispers are nobody's."""
-    start = town.read("_control/changes")["next"]
+    start = town.get_json("_control/changes")["next"]
     ts = str(client.chat_postMessage(channel=GENERAL, text="hi")["ts"])
     client.chat_postEphemeral(channel=GENERAL, user=ADA, text="psst")
     client.chat_update(channel=GENERAL, ts=ts, text="hi <!here>")
     client.chat_delete(channel=GENERAL, ts=ts)
-    came, changed, went = town.changes(start)
+    came, changed, went = town.message_changes(start)
     assert [seen["type"] for seen in (came, changed, went)] == [
         "message",
         "message_changed",
@@ -165,15 +165,15 @@ def test_files_go_up_in_three_steps_and_come_down_with_the_token(
     town: Workspace, client: WebClient
 ) -> None:
     """The message with the file comes a moment after the answer; `files.info` knows where."""
-    root = town.post(ADA, PYTHON, "show me")
+    root = town.post_message(ADA, PYTHON, "show me")
     answer = client.files_upload_v2(
         filename="a.py", content="x = 1\n", title="one", channel=PYTHON, thread_ts=root,
         initial_comment="here", snippet_type="python",
     )  # fmt: skip
-    town.wait_for(lambda seen: "here" in texts(seen), PYTHON, root)
+    town.wait_for_messages(lambda seen: "here" in message_texts(seen), PYTHON, root)
     shown = client.files_info(file=answer["file"]["id"])["file"]
     assert shown["shares"]["public"][PYTHON][0]["thread_ts"] == root
-    message = town.messages(PYTHON, root)[-1]
+    message = town.read_messages(PYTHON, root)[-1]
     assert (message["subtype"], message["files"][0]["title"]) == ("file_share", "one")
     address = urllib.parse.urlsplit(shown["url_private_download"])
     for headers, body in ((BEARER, b"x = 1\n"), ({}, b"<!DOCTYPE html>")):
@@ -219,14 +219,14 @@ def test_wrong_uploads_are_refused(town: Workspace, client: WebClient) -> None:
     gone = {"files": [{"id": "F9"}], "channel_id": GENERAL, "thread_ts": "1.000000"}
     assert refused(client, complete, **gone)["error"] == "thread_not_found"
     assert refused(client, complete, files=[{"id": "F9"}])["error"] == "file_not_found"
-    den = town.control("create", name="den", members=[ADA], private=True)["channel"]
-    file = town.control("file", user=ADA, channel=den, name="a.py", content="x")["file"]
+    den = town.send_control("create", name="den", members=[ADA], private=True)["channel"]
+    file = town.send_control("file", user=ADA, channel=den, name="a.py", content="x")["file"]
     assert refused(client, "files.info", file=file)["error"] == "file_not_found"
 
 
 def test_a_person_shares_a_file(town: Workspace, client: WebClient) -> None:
     """A file in a message of a person is seen by the bot that is there."""
-    made = town.control(
+    made = town.send_control(
         "file", user=ADA, channel=GENERAL, name="a.py", content="x = 1", text="look"
     )
     found = client.files_info(file=made["file"])["file"]
@@ -255,8 +255,8 @@ def test_a_fault_strikes_once_and_leaves_the_effect_it_should(
     town: Workspace, client: WebClient, rule: Json, status: int | None, effect: str
 ) -> None:
     """Each fault shows on the wire, and the message is there or not as the fault says."""
-    start = town.read("_control/calls")["next"]
-    town.faults({**rule, "method": "chat.postMessage", "count": 1})
+    start = town.get_json("_control/calls")["next"]
+    town.set_faults({**rule, "method": "chat.postMessage", "count": 1})
     text = f"fault {time.monotonic()}"
     began = time.monotonic()
     body = json.dumps({"channel": GENERAL, "text": text}).encode()
@@ -273,8 +273,8 @@ def test_a_fault_strikes_once_and_leaves_the_effect_it_should(
         assert answer.getheader("Retry-After") == expected
     connection.close()
     assert time.monotonic() - began >= rule.get("seconds", 0)
-    assert (text in texts(town.messages(GENERAL))) is (effect == "there")
-    assert [made["fault"] for made in town.calls(start)] == [rule["fault"]]
+    assert (text in message_texts(town.read_messages(GENERAL))) is (effect == "there")
+    assert [made["fault"] for made in town.api_calls(start)] == [rule["fault"]]
     client.chat_postMessage(channel=GENERAL, text="works again")
 
 
@@ -283,13 +283,13 @@ def test_a_rule_that_makes_no_sense_is_refused(town: Workspace) -> None:
     wishes: list[Json] = [{"rules": [{"fault": "odd"}]}, {"rules": 3}, {"deliveries": []}]
     for wish in wishes:
         with pytest.raises(AssertionError, match="invalid_arguments"):
-            town.ask("_control/faults", wish)
+            town.post_json("_control/faults", wish)
 
 
 def test_rate_limits_are_kept_on_demand(town: Workspace, client: WebClient) -> None:
     """The twenty-first start of a stream within a minute, and the fifth message at once, wait."""
-    town.clock(speed=0.001)
-    town.control("limits")
+    town.set_clock(speed=0.001)
+    town.send_control("limits")
     for _ in range(4):
         client.chat_postMessage(channel=GENERAL, text="quick")
     with pytest.raises(SlackApiError) as refusal:

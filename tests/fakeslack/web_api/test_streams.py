@@ -7,7 +7,7 @@ import pytest
 from fakeslack.errors import SlackError
 from fakeslack.state.agent_sessions import Status
 from fakeslack.state.streams import Mode, Stream
-from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 TO_ADA = {"recipient_user_id": ADA, "recipient_team_id": "T0FAKE0001"}
@@ -19,32 +19,34 @@ def markdown(text: str) -> Json:
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> InMemoryWorkspace:
     """A fresh workspace."""
-    return Town()
+    return InMemoryWorkspace()
 
 
 @pytest.fixture
-def root(town: Town) -> str:
+def root(town: InMemoryWorkspace) -> str:
     """A question in #general."""
-    return town.say("hi").ts
+    return town.post_message("hi").ts
 
 
-def start(town: Town, root: str, **more: Any) -> str:
+def start(town: InMemoryWorkspace, root: str, **more: Any) -> str:
     """Start a stream in a thread of #general and return its ts."""
     wish = {"channel": GENERAL, "thread_ts": root, **TO_ADA, **more}
-    return str(town.call("chat.startStream", **wish)["ts"])
+    return str(town.call_method("chat.startStream", **wish)["ts"])
 
 
-def test_a_stream_grows_and_ends(town: Town, root: str) -> None:
+def test_a_stream_grows_and_ends(town: InMemoryWorkspace, root: str) -> None:
     """Pieces add up; the end brings blocks and metadata and releases the session."""
     ts = start(town, root)
     assert town.workspace.sessions.state(GENERAL, root) is Status.PROCESSING
-    town.call("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="a ")
-    town.call("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="lock")
+    town.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="a ")
+    town.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="lock")
     foot = {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]}
     told = {"event_type": "reply", "event_payload": {}}
-    answer = town.call("chat.stopStream", channel=GENERAL, ts=ts, blocks=[foot], metadata=told)
+    answer = town.call_method(
+        "chat.stopStream", channel=GENERAL, ts=ts, blocks=[foot], metadata=told
+    )
     message = answer["message"]
     assert (message["text"], message["streaming_state"]) == ("a lock", "completed")
     assert [block["type"] for block in message["blocks"]] == ["markdown", "context"]
@@ -52,96 +54,100 @@ def test_a_stream_grows_and_ends(town: Town, root: str) -> None:
     assert town.workspace.sessions.state(GENERAL, root) is Status.ACTIVE
 
 
-def test_only_its_reader_sees_a_stream_grow(town: Town, root: str) -> None:
+def test_only_its_reader_sees_a_stream_grow(town: InMemoryWorkspace, root: str) -> None:
     """Others see the first piece, then nothing until the end."""
     ts = start(town, root)
     for piece in ("a", " lock"):
-        town.call("chat.appendStream", channel=GENERAL, ts=ts, markdown_text=piece)
+        town.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text=piece)
     growing = town.workspace.message(GENERAL, ts)
     assert growing.watcher == ADA
     assert growing.text == "a lock"
     assert growing.shown is not None
     assert growing.shown["text"] == "a"
-    town.call("chat.stopStream", channel=GENERAL, ts=ts)
+    town.call_method("chat.stopStream", channel=GENERAL, ts=ts)
     assert town.workspace.message(GENERAL, ts).shown is None
 
 
-def test_in_a_direct_message_no_reader_need_be_named(town: Town) -> None:
+def test_in_a_direct_message_no_reader_need_be_named(town: InMemoryWorkspace) -> None:
     """There is only one; but there must be a thread."""
     pair = town.workspace.direct([ADA, STARCHAT]).id
-    question = town.say("hi", channel=pair).ts
+    question = town.post_message("hi", channel=pair).ts
     call = {"channel": pair, "markdown_text": "a"}
-    ts = town.call("chat.startStream", thread_ts=question, **call)["ts"]
-    town.call("chat.appendStream", channel=pair, ts=ts, markdown_text="b")
+    ts = town.call_method("chat.startStream", thread_ts=question, **call)["ts"]
+    town.call_method("chat.appendStream", channel=pair, ts=ts, markdown_text="b")
     assert town.workspace.message(pair, ts).watcher is None
-    assert town.refusal("chat.startStream", **call) == "invalid_arguments"
+    assert town.expect_error("chat.startStream", **call) == "invalid_arguments"
 
 
-def test_a_stream_at_the_top_of_a_channel_belongs_to_no_session(town: Town) -> None:
+def test_a_stream_at_the_top_of_a_channel_belongs_to_no_session(town: InMemoryWorkspace) -> None:
     """Without a thread there is a message and no session."""
-    ts = town.call("chat.startStream", channel=GENERAL, markdown_text="a", **TO_ADA)["ts"]
-    town.call("chat.stopStream", channel=GENERAL, ts=ts)
-    assert town.told("session") == []
+    ts = town.call_method("chat.startStream", channel=GENERAL, markdown_text="a", **TO_ADA)["ts"]
+    town.call_method("chat.stopStream", channel=GENERAL, ts=ts)
+    assert town.find_changes("session") == []
 
 
-def test_slack_refuses_streams_it_cannot_show(town: Town, root: str) -> None:
+def test_slack_refuses_streams_it_cannot_show(town: InMemoryWorkspace, root: str) -> None:
     """The reader must be named and known, and group messages do not stream."""
     group = town.workspace.direct([ADA, LIN, STARCHAT]).id
     wish = {"channel": GENERAL, "thread_ts": root}
     team = {"recipient_team_id": "T0FAKE0001"}
-    assert town.refusal("chat.startStream", **wish) == "missing_recipient_user_id"
+    assert town.expect_error("chat.startStream", **wish) == "missing_recipient_user_id"
     assert (
-        town.refusal("chat.startStream", **wish, recipient_user_id=ADA)
+        town.expect_error("chat.startStream", **wish, recipient_user_id=ADA)
         == "missing_recipient_team_id"
     )
     assert (
-        town.refusal("chat.startStream", **wish, **team, recipient_user_id="U9") == "user_not_found"
+        town.expect_error("chat.startStream", **wish, **team, recipient_user_id="U9")
+        == "user_not_found"
     )
-    assert town.refusal("chat.startStream", channel=group) == "channel_type_not_supported"
-    assert town.refusal("chat.startStream", channel=group, chunks="x") == (
+    assert town.expect_error("chat.startStream", channel=group) == "channel_type_not_supported"
+    assert town.expect_error("chat.startStream", channel=group, chunks="x") == (
         "channel_type_not_supported"
     )
 
 
-def test_a_stream_that_is_over_takes_nothing_more(town: Town, root: str) -> None:
+def test_a_stream_that_is_over_takes_nothing_more(town: InMemoryWorkspace, root: str) -> None:
     """After its end, or five minutes after its start, a stream is no longer one."""
     ended, old = start(town, root), start(town, root)
-    town.call("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
-    plain = town.call("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    town.call_method("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
+    plain = town.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
     piece = {"channel": GENERAL, "markdown_text": "b"}
-    town.seconds += 301
+    town.clock_seconds += 301
     for ts in (ended, old, plain):
-        assert town.refusal("chat.appendStream", ts=ts, **piece) == "message_not_in_streaming_state"
-    assert town.refusal("chat.appendStream", ts=root, **piece) == "message_not_owned_by_app"
-    assert town.refusal("chat.appendStream", ts="1.000000", **piece) == "message_not_found"
+        assert (
+            town.expect_error("chat.appendStream", ts=ts, **piece)
+            == "message_not_in_streaming_state"
+        )
+    assert town.expect_error("chat.appendStream", ts=root, **piece) == "message_not_owned_by_app"
+    assert town.expect_error("chat.appendStream", ts="1.000000", **piece) == "message_not_found"
 
 
-def test_a_stream_needs_something_to_say(town: Town, root: str) -> None:
+def test_a_stream_needs_something_to_say(town: InMemoryWorkspace, root: str) -> None:
     """An append carries text or chunks, and a message does not end empty."""
     ts = start(town, root)
     where = {"channel": GENERAL, "ts": ts}
-    assert town.refusal("chat.appendStream", **where) == "markdown_text_or_chunks_required"
-    assert town.refusal("chat.stopStream", **where) == "no_text"
-    assert town.refusal("chat.stopStream", **where, session_status="odd") == "invalid_status"
+    assert town.expect_error("chat.appendStream", **where) == "markdown_text_or_chunks_required"
+    assert town.expect_error("chat.stopStream", **where) == "no_text"
+    assert town.expect_error("chat.stopStream", **where, session_status="odd") == "invalid_status"
 
 
-def test_the_stop_button_stops_what_is_running(town: Town, root: str) -> None:
+def test_the_stop_button_stops_what_is_running(town: InMemoryWorkspace, root: str) -> None:
     """Only running streams of that thread are stopped, and they say by whom."""
     ended, running = start(town, root), start(town, root)
-    town.call("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
-    town.call("chat.postMessage", channel=GENERAL, thread_ts=root, text="a")
+    town.call_method("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
+    town.call_method("chat.postMessage", channel=GENERAL, thread_ts=root, text="a")
     assert town.workspace.stop_streams(GENERAL, root) == [running]
     piece = {"channel": GENERAL, "ts": running, "markdown_text": "b"}
-    assert town.refusal("chat.appendStream", **piece) == "stopped_by_user"
+    assert town.expect_error("chat.appendStream", **piece) == "stopped_by_user"
 
 
-def test_a_running_stream_cannot_be_edited(town: Town, root: str) -> None:
+def test_a_running_stream_cannot_be_edited(town: InMemoryWorkspace, root: str) -> None:
     """`chat.update` waits for the end of a stream."""
     ts = start(town, root)
     edit = {"channel": GENERAL, "ts": ts, "text": "b"}
-    assert town.refusal("chat.update", **edit) == "streaming_state_conflict"
-    town.call("chat.stopStream", channel=GENERAL, ts=ts, markdown_text="a")
-    assert town.call("chat.update", **edit)["text"] == "b"
+    assert town.expect_error("chat.update", **edit) == "streaming_state_conflict"
+    town.call_method("chat.stopStream", channel=GENERAL, ts=ts, markdown_text="a")
+    assert town.call_method("chat.update", **edit)["text"] == "b"
 
 
 def test_chunks_become_blocks_in_their_order() -> None:
@@ -201,21 +207,24 @@ def test_wrong_chunks_are_refused(chunks: list[Any], error: str) -> None:
         Stream(0.0).feed("", chunks)
 
 
-def test_a_session_is_moved_and_named(town: Town, root: str) -> None:
+def test_a_session_is_moved_and_named(town: InMemoryWorkspace, root: str) -> None:
     """The app moves a session from state to state and gives it a title."""
     where = {"channel_id": GENERAL, "thread_ts": root}
     for status in ("processing", "suspended"):
-        assert town.call("agents.sessions.setStatus", **where, status=status, title="Locks") == {}
-    town.call("agents.sessions.rename", **where, title="Mutex")
+        assert (
+            town.call_method("agents.sessions.setStatus", **where, status=status, title="Locks")
+            == {}
+        )
+    town.call_method("agents.sessions.rename", **where, title="Mutex")
     assert town.workspace.sessions.state(GENERAL, root) is Status.SUSPENDED
     assert town.workspace.sessions.titles == {(GENERAL, root): "Mutex"}
 
 
-def test_a_stop_button_nobody_listens_to_is_warned_of(town: Town, root: str) -> None:
+def test_a_stop_button_nobody_listens_to_is_warned_of(town: InMemoryWorkspace, root: str) -> None:
     """Without the subscription Slack shows no Stop button, and says so."""
     town.workspace.app.events.discard("agent_session_stopped")
     where = {"channel_id": GENERAL, "thread_ts": root}
-    answer = town.call("agents.sessions.setStatus", **where, status="processing")
+    answer = town.call_method("agents.sessions.setStatus", **where, status="processing")
     assert answer["warning"] == "missing_agent_session_stopped_event_subscription"
 
 
@@ -237,34 +246,38 @@ def test_a_stop_button_nobody_listens_to_is_warned_of(town: Town, root: str) -> 
         ("assistant.threads.setSuggestedPrompts", {"prompts": ["a"]}, "invalid_arguments"),
     ],
 )
-def test_wrong_sessions_are_refused(town: Town, method: str, wish: Json, error: str) -> None:
+def test_wrong_sessions_are_refused(
+    town: InMemoryWorkspace, method: str, wish: Json, error: str
+) -> None:
     """A session stands in a thread that exists, in a state that exists."""
-    assert town.refusal(method, channel_id=GENERAL, **wish) == error
+    assert town.expect_error(method, channel_id=GENERAL, **wish) == error
 
 
-def test_sessions_of_strangers_and_long_titles_are_refused(town: Town, root: str) -> None:
+def test_sessions_of_strangers_and_long_titles_are_refused(
+    town: InMemoryWorkspace, root: str
+) -> None:
     """Who began it must be known; a title has two hundred characters; a rename its thread."""
     wish = {"channel_id": GENERAL, "thread_ts": root, "status": "active"}
     method = "agents.sessions.setStatus"
-    assert town.refusal(method, **wish, initiator_user_id="U9") == "user_not_found"
-    assert town.refusal(method, **wish, title="a" * 201) == "invalid_arguments"
-    town.call(method, **wish, initiator_user_id=SAM)
+    assert town.expect_error(method, **wish, initiator_user_id="U9") == "user_not_found"
+    assert town.expect_error(method, **wish, title="a" * 201) == "invalid_arguments"
+    town.call_method(method, **wish, initiator_user_id=SAM)
     pair = town.workspace.direct([ADA, STARCHAT]).id
-    assert town.refusal("agents.sessions.rename", channel_id=pair, title="a") == (
+    assert town.expect_error("agents.sessions.rename", channel_id=pair, title="a") == (
         "thread_ts_required"
     )
 
 
-def test_status_title_and_prompts_are_shown(town: Town, root: str) -> None:
+def test_status_title_and_prompts_are_shown(town: InMemoryWorkspace, root: str) -> None:
     """What an assistant shows beside its messages is told to the page."""
     where = {"channel_id": GENERAL, "thread_ts": root}
     prompt = {"title": "a", "message": "b"}
-    town.call("assistant.threads.setStatus", **where, status="is thinking…")
-    town.call("assistant.threads.setTitle", **where, title="Locks")
-    town.call("assistant.threads.setSuggestedPrompts", **where, prompts=[prompt] * 5)
-    town.call("assistant.threads.setSuggestedPrompts", channel_id=GENERAL, prompts=[prompt])
-    assert [change.detail["status"] for change in town.told("status")] == ["is thinking…"]
-    assert [len(change.detail["prompts"]) for change in town.told("session")[1:]] == [4, 1]
+    town.call_method("assistant.threads.setStatus", **where, status="is thinking…")
+    town.call_method("assistant.threads.setTitle", **where, title="Locks")
+    town.call_method("assistant.threads.setSuggestedPrompts", **where, prompts=[prompt] * 5)
+    town.call_method("assistant.threads.setSuggestedPrompts", channel_id=GENERAL, prompts=[prompt])
+    assert [change.detail["status"] for change in town.find_changes("status")] == ["is thinking…"]
+    assert [len(change.detail["prompts"]) for change in town.find_changes("session")[1:]] == [4, 1]
     status = {**where, "status": "", "loading_messages": ["a"] * 11}
-    assert town.refusal("assistant.threads.setStatus", **status) == "invalid_arguments"
-    assert town.refusal("assistant.threads.setStatus", **where) == "invalid_arguments"
+    assert town.expect_error("assistant.threads.setStatus", **status) == "invalid_arguments"
+    assert town.expect_error("assistant.threads.setStatus", **where) == "invalid_arguments"

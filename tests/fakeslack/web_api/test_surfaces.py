@@ -8,7 +8,7 @@ from fakeslack.delivery.interaction_payloads import Payloads, action, pressed
 from fakeslack.errors import SlackError
 from fakeslack.state.messages import Message
 from fakeslack.state.views import checked
-from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, Town
+from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 PLAIN = {"type": "plain_text", "text": "a"}
@@ -47,79 +47,85 @@ BLOCKS = [
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> InMemoryWorkspace:
     """A fresh workspace."""
-    return Town()
+    return InMemoryWorkspace()
 
 
-def open_modal(town: Town, view: Json = MODAL, person: str = ADA) -> Json:
+def open_modal(town: InMemoryWorkspace, view: Json = MODAL, person: str = ADA) -> Json:
     """Open a modal for a person who has just done something."""
     trigger = town.workspace.triggers.issue(person)
-    shown: Json = town.call("views.open", trigger_id=trigger, view=view)["view"]
+    shown: Json = town.call_method("views.open", trigger_id=trigger, view=view)["view"]
     return shown
 
 
-def test_a_trigger_opens_one_modal_within_three_seconds(town: Town) -> None:
+def test_a_trigger_opens_one_modal_within_three_seconds(town: InMemoryWorkspace) -> None:
     """Used, old and invented triggers are refused, each in its own word."""
     used, old = (town.workspace.triggers.issue(ADA) for _ in range(2))
-    shown = town.call("views.open", trigger_id=used, view=MODAL)["view"]
+    shown = town.call_method("views.open", trigger_id=used, view=MODAL)["view"]
     assert shown["root_view_id"] == shown["id"]
-    town.seconds += 4
+    town.clock_seconds += 4
     for trigger, error in (
         (used, "exchanged_trigger_id"),
         (old, "expired_trigger_id"),
         ("odd", "invalid_trigger_id"),
     ):
-        assert town.refusal("views.open", trigger_id=trigger, view=MODAL) == error
+        assert town.expect_error("views.open", trigger_id=trigger, view=MODAL) == error
 
 
-def test_modals_stack_three_deep_and_close(town: Town) -> None:
+def test_modals_stack_three_deep_and_close(town: InMemoryWorkspace) -> None:
     """A modal stands on another; the fourth is refused; closing shows the one below."""
     first = open_modal(town)
     for _ in range(2):
         trigger = town.workspace.triggers.issue(ADA)
-        top = town.call("views.push", trigger_id=trigger, view=MODAL)["view"]
+        top = town.call_method("views.push", trigger_id=trigger, view=MODAL)["view"]
     assert top["root_view_id"] == first["id"]
     trigger = town.workspace.triggers.issue(ADA)
-    assert town.refusal("views.push", trigger_id=trigger, view=MODAL) == "push_limit_reached"
+    assert town.expect_error("views.push", trigger_id=trigger, view=MODAL) == "push_limit_reached"
     views = town.workspace.views
     views.close(views.find(top["id"]))
     assert len(views.stack(ADA)) == 2
     views.close(views.stack(ADA)[-1], all_of_them=True)
     assert views.stack(ADA) == []
-    assert [bool(change.detail["view"]) for change in town.told("view")] == [True] * 4 + [False]
+    assert [bool(change.detail["view"]) for change in town.find_changes("view")] == [True] * 4 + [
+        False
+    ]
     trigger = town.workspace.triggers.issue(ADA)
-    assert town.refusal("views.push", trigger_id=trigger, view=MODAL) == "not_found"
+    assert town.expect_error("views.push", trigger_id=trigger, view=MODAL) == "not_found"
 
 
-def test_a_view_changes_only_as_it_was_seen(town: Town) -> None:
+def test_a_view_changes_only_as_it_was_seen(town: InMemoryWorkspace) -> None:
     """An update may name the hash it saw; another one is a conflict."""
     shown = open_modal(town, {**MODAL, "external_id": "mine"})
     again = {**MODAL, "callback_id": "b"}
-    new = town.call("views.update", view_id=shown["id"], view=again, hash=shown["hash"])["view"]
+    new = town.call_method("views.update", view_id=shown["id"], view=again, hash=shown["hash"])[
+        "view"
+    ]
     assert new["callback_id"] == "b"
     stale = {"view_id": shown["id"], "view": again, "hash": shown["hash"]}
-    assert town.refusal("views.update", **stale) == "hash_conflict"
-    assert town.refusal("views.update", external_id="other", view=again) == "not_found"
+    assert town.expect_error("views.update", **stale) == "hash_conflict"
+    assert town.expect_error("views.update", external_id="other", view=again) == "not_found"
 
 
-def test_an_external_id_is_taken_once(town: Town) -> None:
+def test_an_external_id_is_taken_once(town: InMemoryWorkspace) -> None:
     """Two open views cannot share a name of the app's own."""
     named = {**MODAL, "external_id": "mine"}
     open_modal(town, named)
     trigger = town.workspace.triggers.issue(LIN)
-    assert town.refusal("views.open", trigger_id=trigger, view=named) == "duplicate_external_id"
+    assert (
+        town.expect_error("views.open", trigger_id=trigger, view=named) == "duplicate_external_id"
+    )
 
 
-def test_the_home_tab_is_one_view_per_person(town: Town) -> None:
+def test_the_home_tab_is_one_view_per_person(town: InMemoryWorkspace) -> None:
     """Publishing again changes the same view."""
-    first = town.call("views.publish", user_id=ADA, view=HOME)["view"]
-    second = town.call("views.publish", user_id=ADA, view=HOME)["view"]
+    first = town.call_method("views.publish", user_id=ADA, view=HOME)["view"]
+    second = town.call_method("views.publish", user_id=ADA, view=HOME)["view"]
     assert first["id"] == second["id"]
     home = town.workspace.views.home(ADA)
     assert home is not None
     assert town.workspace.views.stack(ADA) == []
-    assert town.refusal("views.publish", user_id="U9", view=HOME) == "user_not_found"
+    assert town.expect_error("views.publish", user_id="U9", view=HOME) == "user_not_found"
 
 
 @pytest.mark.parametrize(
@@ -170,11 +176,11 @@ def test_a_press_says_what_was_chosen() -> None:
             action(element, "b", "odd", "1.0")
 
 
-def test_a_press_in_a_message_names_message_and_place(town: Town) -> None:
+def test_a_press_in_a_message_names_message_and_place(town: InMemoryWorkspace) -> None:
     """The payload leads back to the message; an ephemeral one is not in it."""
     payloads = Payloads(town.workspace)
-    root = town.say("a")
-    reply = town.say("b", user=STARCHAT, thread_ts=root.ts, blocks=BLOCKS)
+    root = town.post_message("a")
+    reply = town.post_message("b", user=STARCHAT, thread_ts=root.ts, blocks=BLOCKS)
     done = action(BUTTON, "one", None, "1.0")
     body = payloads.block_actions(ADA, reply, done, BUTTON)
     assert body["container"]["thread_ts"] == root.ts
@@ -186,20 +192,20 @@ def test_a_press_in_a_message_names_message_and_place(town: Town) -> None:
     assert "message" not in hidden
 
 
-def test_a_button_for_one_person_is_pressed_by_them_alone(town: Town) -> None:
+def test_a_button_for_one_person_is_pressed_by_them_alone(town: InMemoryWorkspace) -> None:
     """`visible_to_user_ids` hides an icon button from everybody else."""
-    payloads, message = Payloads(town.workspace), town.say("a", user=STARCHAT)
+    payloads, message = Payloads(town.workspace), town.post_message("a", user=STARCHAT)
     done = action(TRASH, "three", None, "1.0")
     assert payloads.block_actions(ADA, message, done, TRASH)["user"]["id"] == ADA
     with pytest.raises(SlackError, match="action_not_found"):
         payloads.block_actions(LIN, message, done, TRASH)
 
 
-def test_views_shortcuts_and_commands_have_payloads(town: Town) -> None:
+def test_views_shortcuts_and_commands_have_payloads(town: InMemoryWorkspace) -> None:
     """Each kind of interaction carries what Slack sends with it."""
     payloads = Payloads(town.workspace)
     view = town.workspace.views.open(ADA, MODAL)
-    message = town.say("a")
+    message = town.post_message("a")
     channel = town.workspace.channels[GENERAL]
     done = action(BUTTON, "one", None, "1.0")
     assert payloads.view_actions(ADA, view, done)["container"]["view_id"] == view.id
@@ -211,7 +217,7 @@ def test_views_shortcuts_and_commands_have_payloads(town: Town) -> None:
     assert (command["command"], command["text"]) == ("/starchat", "help")
 
 
-def test_an_answering_address_works_five_times_within_half_an_hour(town: Town) -> None:
+def test_an_answering_address_works_five_times_within_half_an_hour(town: InMemoryWorkspace) -> None:
     """After that it is used up or too old; an invented one never worked."""
     answers = town.workspace.answers
     message = Message(GENERAL, {"ts": "1.000000"})
@@ -220,7 +226,7 @@ def test_an_answering_address_works_five_times_within_half_an_hour(town: Town) -
         assert answers.use(often).person == ADA
     with pytest.raises(SlackError, match="used_url"):
         answers.use(often)
-    town.seconds += 1_801
+    town.clock_seconds += 1_801
     for name in (old, "odd"):
         with pytest.raises(SlackError, match="expired_url"):
             answers.use(name)

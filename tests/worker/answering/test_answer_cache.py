@@ -13,8 +13,8 @@ from bot.store.thread_cache import Threads
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from testing.jobs import question
-from testing.slack_events import ADA, CHANNEL, ME, ts
+from testing.jobs import make_job
+from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 from worker.answering.answer_cache import MOST, Answer, Memory, merged
 
 
@@ -73,7 +73,7 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     """Memory is bounded, has an end, and belongs to one thread of one workspace."""
     memory = Memory(loop_client)
     for number in range(MOST + 5):
-        await memory.remember(question(1000 + number, thread=1), Answer(text=f"answer {number}"))
+        await memory.remember(make_job(1000 + number, thread=1), Answer(text=f"answer {number}"))
     key = keys.memory("T1", "C1", "1.000000")
     assert await loop_client.hlen(key) == MOST
     assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL
@@ -96,24 +96,30 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
     client: SyncRedis, loop_client: Redis
 ) -> None:
     """The bot's copy knows of each deletion: a secret, its answer, and a reply taken away."""
-    place = Thread(team=ME.team, channel=CHANNEL, ts=ts(1))
-    threads = Threads(client, WebClient(), ME)
-    root = Message(ts=ts(1), kind=Kind.PERSON, author=ADA, text="question")
+    place = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
+    threads = Threads(client, WebClient(), BOT_IDENTITY)
+    root = Message(ts=message_ts(1), kind=Kind.PERSON, author=ADA, text="question")
     with client.pipeline() as pipe:
         threads.begin(place, root, pipe)
         pipe.execute()
     for number in (2, 5):
-        threads.drop(place, ts(number), ts(9))
+        threads.drop(place, message_ts(number), message_ts(9))
     turns = (
-        *(asked(ts(1)), asked(ts(2)), told(ts(3), ts(2)), asked(ts(4)), told(ts(5), ts(4))),
-        asked(ts(6)),
+        *(
+            asked(message_ts(1)),
+            asked(message_ts(2)),
+            told(message_ts(3), message_ts(2)),
+            asked(message_ts(4)),
+            told(message_ts(5), message_ts(4)),
+        ),
+        asked(message_ts(6)),
     )
-    job = Job(thread=place, ts=ts(6), user=ADA, user_team=ME.team, turns=turns)
+    job = Job(thread=place, ts=message_ts(6), user=ADA, user_team=BOT_IDENTITY.team, turns=turns)
     found, _ = await Memory(loop_client).recall(job)
 
-    assert [turn.ts for turn in found] == [ts(1), ts(4), ts(6)]
-    threads.drop(place, ts(6), ts(9))
-    assert (await Memory(loop_client).recall(job)).turns[-1].ts == ts(6)
+    assert [turn.ts for turn in found] == [message_ts(1), message_ts(4), message_ts(6)]
+    threads.drop(place, message_ts(6), message_ts(9))
+    assert (await Memory(loop_client).recall(job)).turns[-1].ts == message_ts(6)
 
 
 async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
@@ -121,7 +127,7 @@ async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
 ) -> None:
     """What another version has left in its place is no answer; Slack has that one too."""
     memory = Memory(loop_client)
-    root = question(1000, thread=1)
+    root = make_job(1000, thread=1)
     await memory.remember(root, Answer(text="one", ids=(5, 7)))
     key = keys.memory("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from contract import keys
-from testing.reply_harness import Post
+from testing.reply_harness import ReplyHarness
 from worker.answering.answer_cache import Memory
 from worker.answering.generator import Generation, Wishes
 from worker.answering.pipeline import Answering
@@ -30,10 +30,10 @@ async def generation(model: str) -> AsyncIterator[Generation]:
 
 
 async def test_a_reply_without_a_single_token_says_that_time_was_up(
-    post: Post, generation: Generation
+    post: ReplyHarness, generation: Generation
 ) -> None:
     """One sentence in place of the placeholder, nothing remembered, and the job is over."""
-    posting = await post.taken()
+    posting = await post.take_job()
     # The question may still wait for a slot, but its reply is cut as soon as it has one.
     task = Task(post.job, post.ledger, age=-60.0)
     memory = Memory(post.client)
@@ -44,11 +44,11 @@ async def test_a_reply_without_a_single_token_says_that_time_was_up(
     outcome = await answering.answer(task)
 
     assert outcome is Outcome.REFUSED
-    [shown] = post.shown
+    [shown] = post.visible_messages
     assert OutOfTimeError().sentence in shown["text"]
     thread = post.job.thread
     entry = await post.ledger.read()
     assert (entry.posted, entry.answer, entry.attempts) == (Outcome.REFUSED, None, 1)
     assert not await post.client.exists(keys.memory(thread.team, thread.channel, thread.ts))
     assert await answering.answer(task) is Outcome.REFUSED, "and it stays so"
-    assert len(post.shown) == 1
+    assert len(post.visible_messages) == 1

@@ -6,106 +6,106 @@ from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.job import Job
 from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
-from testing.polling import until
-from testing.process_tree import wait_paused
+from testing.polling import poll_until
+from testing.process_tree import wait_until_paused
 from testing.processes import Process
-from testing.takeover import Survivor
-from testing.worker_harness import Desk, words
+from testing.takeover import StandbyWorker
+from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import ADA
 
 
-def edited(desk: Desk, job: Job, text: str) -> Revised:
+def edited(desk: WorkerHarness, job: Job, text: str) -> Revised:
     """Edit a question and put the new text into its job, as the bot does."""
-    desk.workspace.edit(ADA, job.thread.channel, job.ts, text)
+    desk.workspace.edit_message(ADA, job.thread.channel, job.ts, text)
     turn = job.question.model_copy(update={"text": text})
     return Revisions(desk.redis).revise(
         job.id, lambda old: old.model_copy(update={"turns": (turn,)}), restart=True
     )
 
 
-def deafened(desk: Desk, job: Job) -> None:
+def deafened(desk: WorkerHarness, job: Job) -> None:
     """Make it unknown which worker runs a job, so that no command reaches it."""
     desk.redis.hdel(f"rq:job:{job.id}", "worker_name")
 
 
-def test_an_edit_begins_the_reply_anew(desk: Desk, worker: Process) -> None:
+def test_an_edit_begins_the_reply_anew(desk: WorkerHarness, worker: Process) -> None:
     """The worker stops at once, and what it had begun costs no attempt."""
-    job = desk.ask(ENDLESS)
-    [grown] = desk.wait_grown(job)
+    job = desk.enqueue_question(ENDLESS)
+    [grown] = desk.wait_for_growth(job)
     assert edited(desk, job, MUTEX) is Revised.RESTARTED
-    desk.wait_logged(worker, "job edited", job)
-    desk.wait_recorded(job)
-    [reply] = desk.wait_ended(job)
+    desk.wait_for_log(worker, "job edited", job)
+    desk.wait_for_result(job)
+    [reply] = desk.wait_for_end(job)
 
     assert reply["ts"] == grown["ts"]
-    assert words([reply]).strip() == ANSWERS[MUTEX]
+    assert reply_text([reply]).strip() == ANSWERS[MUTEX]
     assert desk.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
-    assert not any("Something went wrong" in call["args"]["text"] for call in desk.calls(job))
+    assert not any("Something went wrong" in call["args"]["text"] for call in desk.job_calls(job))
 
 
 def test_an_edit_that_the_worker_does_not_hear_is_noticed_at_the_end(
-    desk: Desk, worker: Process
+    desk: WorkerHarness, worker: Process
 ) -> None:
     """The answer to the old text is never saved, nor shown as final."""
-    job = desk.ask(ENDLESS)
-    desk.wait_grown(job)
+    job = desk.enqueue_question(ENDLESS)
+    desk.wait_for_growth(job)
     deafened(desk, job)
     assert edited(desk, job, GREET) is Revised.RESTARTED
-    desk.wait_recorded(job)
-    [reply] = desk.wait_ended(job)
+    desk.wait_for_result(job)
+    [reply] = desk.wait_for_end(job)
 
-    assert words([reply]).strip() == ANSWERS[GREET]
-    finals = [c for c in desk.calls(job) if "'state': 'final'" in str(c["args"])]
+    assert reply_text([reply]).strip() == ANSWERS[GREET]
+    finals = [c for c in desk.job_calls(job) if "'state': 'final'" in str(c["args"])]
     assert len(finals) == 1
 
 
 def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
-    desk: Desk, worker: Process
+    desk: WorkerHarness, worker: Process
 ) -> None:
     """Neither the reply nor any text of it stays."""
-    job = desk.ask(ENDLESS)
-    desk.wait_grown(job)
+    job = desk.enqueue_question(ENDLESS)
+    desk.wait_for_growth(job)
     deafened(desk, job)
-    desk.workspace.delete(ADA, job.thread.channel, job.ts)
+    desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
     desk.outbox.cancel(job.id)
-    desk.wait_logged(worker, "job ended", job)
+    desk.wait_for_log(worker, "job ended", job)
 
-    assert desk.messages(job) == []
-    until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+    assert desk.reply_messages(job) == []
+    poll_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
 
 
 def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
-    desk: Desk, model: str, survivor: Survivor
+    desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """The last moment at which the question counts as running is when its end is written."""
-    with desk.worker(
+    with desk.start_worker(
         model, STARCHAT_FAILPOINT="after_final:pause", STARCHAT_LEASE_SECONDS="30"
     ) as worker:
-        worker.wait_for("model loaded", within=120)
-        job = desk.ask(MUTEX)
-        wait_paused(worker.pid)
-        assert desk.wait_ended(job)
-        desk.workspace.delete(ADA, job.thread.channel, job.ts)
+        worker.wait_for_event("model loaded", timeout=120)
+        job = desk.enqueue_question(MUTEX)
+        wait_until_paused(worker.pid)
+        assert desk.wait_for_end(job)
+        desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
         desk.outbox.cancel(job.id)
-        worker.signal(signal.SIGCONT)
-        desk.wait_logged(worker, "job ended", job)
+        worker.send_signal(signal.SIGCONT)
+        desk.wait_for_log(worker, "job ended", job)
         memory = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
 
-        assert desk.messages(job) == []
+        assert desk.reply_messages(job) == []
         assert not desk.redis.hexists(memory, job.ts)
-        until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
+        poll_until(lambda: not desk.redis.exists(f"rq:job:{job.id}"))
 
 
 def test_a_withdrawn_job_of_a_dead_worker_is_not_generated_again(
-    desk: Desk, worker: Process, survivor: Survivor
+    desk: WorkerHarness, worker: Process, survivor: StandbyWorker
 ) -> None:
     """Whoever takes it over only clears away what was posted."""
-    job = desk.ask(MUTEX)
-    desk.workspace.delete(ADA, job.thread.channel, job.ts)
+    job = desk.enqueue_question(MUTEX)
+    desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
     desk.redis.hset(f"rq:job:{job.id}", keys.WITHDRAWN, "1")
-    survivor.wake()
-    ended = desk.wait_logged(worker, "job ended", job)
+    survivor.resume_worker()
+    ended = desk.wait_for_log(worker, "job ended", job)
 
     assert ended["outcome"] in {"withdrawn", "quiet"}
-    assert desk.messages(job) == []
-    assert not any("'state': 'final'" in str(call["args"]) for call in desk.calls(job))
+    assert desk.reply_messages(job) == []
+    assert not any("'state': 'final'" in str(call["args"]) for call in desk.job_calls(job))

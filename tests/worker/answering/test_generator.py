@@ -3,7 +3,7 @@
 import time
 
 from contract.conversation import Speaker, Turn
-from testing.checkpoints import taught_checkpoint
+from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX
 from worker.answering.generator import Generation, Reading, Wishes
 from worker.engine import FinishReason
@@ -15,7 +15,7 @@ ASKED = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
 async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
     """One whose time is up before it begins says nothing; the next one says all, drafts or not."""
-    options = Options(model=str(taught_checkpoint()), slots=1, threads=1, drafted=8)
+    options = Options(model=str(memorizing_checkpoint()), slots=1, threads=1, drafted=8)
     engine = EngineProcess(options)
     wishes = Wishes(new_tokens=100, temperature=0, top_k=0, top_p=1, system="")
     generation = Generation(engine, wishes)

@@ -13,7 +13,7 @@ from testing.checkpoints import (
     tiny_llama,
     tiny_mistral,
 )
-from testing.in_process_engine import Fresh
+from testing.in_process_engine import EngineFactory
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.core.engine_core import Batching
 from worker.engine.loading.loader import Loaded, load
@@ -51,7 +51,7 @@ def models() -> Callable[[str], Loaded]:
 
 
 @pytest.fixture(scope="session")
-def fresh(models: Callable[[str], Loaded]) -> Fresh:
+def fresh(models: Callable[[str], Loaded]) -> EngineFactory:
     """Make an engine with empty slots over a model that is loaded already."""
 
     def engine(

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from testing.checkpoints import tiny_bigcode
-from testing.in_process_engine import GREEDY, Fresh, run
+from testing.in_process_engine import GREEDY_SAMPLING, EngineFactory, run_requests
 from worker.engine import (
     Engine,
     EngineLostError,
@@ -90,11 +90,11 @@ async def test_the_parent_learns_what_it_needs_to_know(
 
 
 async def test_many_requests_at_once_get_the_replies_of_one(
-    engine: EngineProcess, fresh: Fresh
+    engine: EngineProcess, fresh: EngineFactory
 ) -> None:
     """40 requests on 8 slots: each gets its tokens in order, and no one else's."""
-    requests = [Request(f"r{n}", tuple(range(n, 3 * n + 2)), GREEDY) for n in range(40)]
-    expected = run(fresh("bigcode"), requests)
+    requests = [Request(f"r{n}", tuple(range(n, 3 * n + 2)), GREEDY_SAMPLING) for n in range(40)]
+    expected = run_requests(fresh("bigcode"), requests)
 
     replies = await asyncio.gather(*(reply(engine, request) for request in requests))
 
@@ -137,7 +137,7 @@ async def test_leaving_a_reply_frees_its_slot(engine: EngineProcess) -> None:
     """Whoever stops listening stops the request; the same name may be used again at once."""
     async with aclosing(engine.start(LONG)) as events:
         await anext(events)
-    ids, finished = await reply(engine, replace(LONG, sampling=GREEDY))
+    ids, finished = await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING))
 
     assert (len(ids), finished.reason) == (24, FinishReason.LENGTH)
     assert engine.stats().running == 0
@@ -147,7 +147,7 @@ async def test_what_cannot_run_is_refused_without_the_child(engine: EngineProces
     """Too long, and an id that the model does not know."""
     for prompt in ((1,) * 240, (448,)):
         with pytest.raises(RequestRefusedError):
-            await reply(engine, Request("bad", prompt, GREEDY))
+            await reply(engine, Request("bad", prompt, GREEDY_SAMPLING))
 
 
 async def test_one_name_runs_once_at_a_time(engine: EngineProcess) -> None:
@@ -172,7 +172,7 @@ async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
 
     with pytest.raises(EngineLostError):
         await running
-    ids, _ = await reply(engine, replace(LONG, sampling=GREEDY))
+    ids, _ = await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING))
     assert len(ids) == 24
     assert engine.health.restarts == restarts + 1
     assert engine.pid != pid
@@ -190,7 +190,7 @@ async def test_a_child_that_hangs_is_killed(engine: EngineProcess) -> None:
 
     with pytest.raises(EngineLostError):
         await running
-    assert len((await reply(engine, replace(LONG, sampling=GREEDY)))[0]) == 24
+    assert len((await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING)))[0]) == 24
 
 
 async def test_closing_ends_the_child_and_what_runs() -> None:

@@ -5,13 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from testing.in_process_engine import GREEDY, Fresh, Reply, note, run
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    EngineReply,
+    record_step,
+    run_requests,
+)
 from worker.engine import FinishReason, Request
 from worker.engine.core.engine_core import Batching
 from worker.engine.core.scheduler import Schedule
 
-LATE = Request("late", tuple(range(100, 160)), GREEDY, scope="T1", priority=1)
-GOOD = [Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY) for n in range(3)]
+LATE = Request("late", tuple(range(100, 160)), GREEDY_SAMPLING, scope="T1", priority=1)
+GOOD = [Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY_SAMPLING) for n in range(3)]
 
 
 def test_late_is_who_waits_or_runs_past_its_deadline() -> None:
@@ -35,38 +41,41 @@ def pass_deadline(engine: Batching, request_id: str) -> None:
 @pytest.mark.parametrize("steps", [1, 4, 12], ids=["being read", "just read", "growing"])
 @pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
 def test_a_late_request_ends_with_what_it_has_and_its_neighbours_go_on(
-    fresh: Fresh, steps: int, drafted: int
+    fresh: EngineFactory, steps: int, drafted: int
 ) -> None:
     """Its slot is free in the same step, and its part of the reply is that of a whole one."""
-    whole = run(fresh(), [LATE])["late"]
-    expected = run(fresh(), GOOD)
+    whole = run_requests(fresh(), [LATE])["late"]
+    expected = run_requests(fresh(), GOOD)
     engine = fresh(slots=3, budget=20, drafted=drafted)
-    replies = {request.id: Reply(failure=engine.add(request)) for request in (LATE, *GOOD)}
+    replies = {request.id: EngineReply(failure=engine.add(request)) for request in (LATE, *GOOD)}
     for _ in range(steps):
-        note(replies, engine.step())
+        record_step(replies, engine.step())
 
     pass_deadline(engine, "late")
-    note(replies, engine.step())
+    record_step(replies, engine.step())
 
     assert "late" not in engine.schedule.running
     while engine.busy:
-        note(replies, engine.step())
+        record_step(replies, engine.step())
     late = replies.pop("late")
     assert late.reason is FinishReason.TIMEOUT
     assert late.ids == whole.ids[: len(late.ids)]
     assert replies == expected
 
 
-def test_a_request_may_be_late_before_it_has_begun(fresh: Fresh) -> None:
+def test_a_request_may_be_late_before_it_has_begun(fresh: EngineFactory) -> None:
     """It is never read, alone or behind others; and what it would have taken others have."""
     engine = fresh(slots=1)
     past = replace(LATE, deadline=time.monotonic())
 
-    assert run(engine, [past]) == {"late": Reply([], FinishReason.TIMEOUT)}
-    assert run(engine, [past, GOOD[0]])[GOOD[0].id] == run(fresh(), GOOD[:1])[GOOD[0].id]
+    assert run_requests(engine, [past]) == {"late": EngineReply([], FinishReason.TIMEOUT)}
+    assert (
+        run_requests(engine, [past, GOOD[0]])[GOOD[0].id]
+        == run_requests(fresh(), GOOD[:1])[GOOD[0].id]
+    )
 
 
-def test_what_a_late_request_held_is_used_again(fresh: Fresh) -> None:
+def test_what_a_late_request_held_is_used_again(fresh: EngineFactory) -> None:
     """The next turn of its thread is not read from the beginning."""
     engine = fresh()
     engine.add(LATE)

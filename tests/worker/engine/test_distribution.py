@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from testing.in_process_engine import Fresh, filtered, run
+from testing.in_process_engine import EngineFactory, reference_probabilities, run_requests
 from worker.engine import Request, Sampling
 from worker.engine.loading.loader import Loaded
 
@@ -25,7 +25,7 @@ def theirs(network: torch.nn.Module, ids: tuple[int, ...], sampling: Sampling) -
             logits = network(torch.tensor([ids])).logits[0, -1].double()
     finally:
         network.set_attn_implementation("starchat_slots")  # type: ignore[operator]
-    chances = filtered(logits, sampling)
+    chances = reference_probabilities(logits, sampling)
     return {int(n): float(chances[n]) for n in chances.nonzero()[0]}
 
 
@@ -55,7 +55,7 @@ def off(seen: Counter[int], chances: dict[int, float]) -> float:
     ids=["top_k", "top_p", "both"],
 )
 def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
-    models: Models, fresh: Fresh, temperature: float, top_k: int, top_p: float
+    models: Models, fresh: EngineFactory, temperature: float, top_k: int, top_p: float
 ) -> None:
     """
     2,000 seeds continue one prompt by two tokens, 48 side by side, most of the prompt held.
@@ -73,7 +73,7 @@ def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
     ]
     engine = fresh(slots=48, budget=400)
 
-    said = [reply.ids for reply in run(engine, requests).values()]
+    said = [reply.ids for reply in run_requests(engine, requests).values()]
 
     firsts = Counter(ids[0] for ids in said)
     sampling = requests[0].sampling

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from testing.in_process_engine import Fresh, Reply, generated, mixed, run, sampled
+from testing.in_process_engine import (
+    EngineFactory,
+    EngineReply,
+    make_mixed_requests,
+    reference_greedy,
+    reference_sample,
+    run_requests,
+)
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.loading.loader import Loaded
 
@@ -13,52 +20,62 @@ Models = Callable[[str], Loaded]
 
 @pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
 def test_a_mixed_batch_says_what_each_would_say_alone(
-    models: Models, fresh: Fresh, kind: str
+    models: Models, fresh: EngineFactory, kind: str
 ) -> None:
     """25 prompts of 1 to 255 tokens share 6 slots, at any budget; each equals `generate`'s."""
     model = models(kind)
-    requests = mixed(model.about.vocabulary, model.about.positions, 25, stop=(0, 7))
-    expected = {request.id: generated(model.network, request) for request in requests}
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 25, stop=(0, 7))
+    expected = {request.id: reference_greedy(model.network, request) for request in requests}
 
     for budget in (16, 300):
-        replies = run(fresh(kind, slots=6, budget=budget), requests)
+        replies = run_requests(fresh(kind, slots=6, budget=budget), requests)
 
         assert {name: reply.ids for name, reply in replies.items()} == expected
 
 
-def test_starchats_own_geometry_says_what_it_would_say_alone(models: Models, fresh: Fresh) -> None:
+def test_starchats_own_geometry_says_what_it_would_say_alone(
+    models: Models, fresh: EngineFactory
+) -> None:
     """48 heads, one key-value head, 49,156 ids: few layers, and otherwise the real thing."""
     model = models("starchat")
-    requests = mixed(model.about.vocabulary, 120, 8, stop=(0, 49155))
-    expected = {request.id: generated(model.network, request) for request in requests}
+    requests = make_mixed_requests(model.about.vocabulary, 120, 8, stop=(0, 49155))
+    expected = {request.id: reference_greedy(model.network, request) for request in requests}
 
-    replies = run(fresh("starchat", slots=8, budget=32), requests)
+    replies = run_requests(fresh("starchat", slots=8, budget=32), requests)
 
     assert model.about.positions == 8192
     assert {name: reply.ids for name, reply in replies.items()} == expected
 
 
-def test_the_last_positions_of_a_long_window_are_right(models: Models, fresh: Fresh) -> None:
+def test_the_last_positions_of_a_long_window_are_right(
+    models: Models, fresh: EngineFactory
+) -> None:
     """A prompt of 8,180 tokens read in chunks goes on as `generate` goes on, to the last place."""
     model = models("long")
     prompt = tuple((7919 * n) % model.about.vocabulary for n in range(8180))
     request = Request("long", prompt, Sampling(max_new_tokens=12, temperature=0))
 
-    replies = run(fresh("long", slots=1, budget=1024), [request])
+    replies = run_requests(fresh("long", slots=1, budget=1024), [request])
 
-    assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
+    assert replies["long"] == EngineReply(
+        reference_greedy(model.network, request), FinishReason.LENGTH
+    )
 
 
-def test_starchats_own_geometry_is_right_to_its_last_position(models: Models, fresh: Fresh) -> None:
+def test_starchats_own_geometry_is_right_to_its_last_position(
+    models: Models, fresh: EngineFactory
+) -> None:
     """8,192 positions for 48 heads and all ids: one thin layer, and otherwise the real thing."""
     model = models("starchat-long")
     prompt = tuple((7919 * n) % 1000 for n in range(8176))  # goes round, so that drafts come in
     request = Request("long", prompt, Sampling(max_new_tokens=16, temperature=0))
 
-    replies = run(fresh("starchat-long", slots=1, budget=1024, drafted=8), [request])
+    replies = run_requests(fresh("starchat-long", slots=1, budget=1024, drafted=8), [request])
 
     assert len(prompt) + 16 == model.about.positions == 8192
-    assert replies["long"] == Reply(generated(model.network, request), FinishReason.LENGTH)
+    assert replies["long"] == EngineReply(
+        reference_greedy(model.network, request), FinishReason.LENGTH
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,20 +88,20 @@ def test_starchats_own_geometry_is_right_to_its_last_position(models: Models, fr
     ids=["all ids", "few ids", "more ids than come from the device at first"],
 )
 def test_a_sampled_reply_is_drawn_from_what_transformers_would_draw_from(
-    models: Models, fresh: Fresh, sampling: Sampling
+    models: Models, fresh: EngineFactory, sampling: Sampling
 ) -> None:
     """Token by token: transformers' probabilities, likeliest first, at the request's numbers."""
     request = Request("warm", tuple(range(50, 70)), sampling)
 
-    replies = run(fresh(), [*mixed(448, 256, 3), request])
+    replies = run_requests(fresh(), [*make_mixed_requests(448, 256, 3), request])
 
-    assert replies["warm"].ids == sampled(models("bigcode").network, request)
+    assert replies["warm"].ids == reference_sample(models("bigcode").network, request)
 
 
 @pytest.mark.parametrize("lengths", [(30, 30, 30, 30), (200, 2, 1, 3)], ids=["even", "uneven"])
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
 def test_threads_of_even_and_uneven_lengths_grow_alike(
-    models: Models, fresh: Fresh, kind: str, lengths: tuple[int, ...]
+    models: Models, fresh: EngineFactory, kind: str, lengths: tuple[int, ...]
 ) -> None:
     """Whether slots are attended to together or one by one changes no reply."""
     model = models(kind)
@@ -92,7 +109,7 @@ def test_threads_of_even_and_uneven_lengths_grow_alike(
     sampling = Sampling(max_new_tokens=40, temperature=0)
     requests = [Request(str(n), prompt, sampling) for n, prompt in enumerate(prompts)]
 
-    replies = run(fresh(kind), requests)
+    replies = run_requests(fresh(kind), requests)
 
     for request in requests:
-        assert replies[request.id].ids == generated(model.network, request)
+        assert replies[request.id].ids == reference_greedy(model.network, request)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from testing.checkpoints import shallow_starchat, tiny_bigcode, tiny_llama, tiny_mistral
-from testing.in_process_engine import GREEDY, mixed, run
+from testing.in_process_engine import GREEDY_SAMPLING, make_mixed_requests, run_requests
 from worker.engine import Request, Sampling
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.core.engine_core import Batching
@@ -60,13 +60,13 @@ def silent(told: list[str]) -> bool:
 def test_recorded_steps_say_what_eager_ones_say(kind: str, drafted: int) -> None:
     """In float32, token for token, on lanes of 1, 2 and all slots."""
     model = loaded(KINDS[kind]())
-    requests = mixed(model.about.vocabulary, model.about.positions, 25, stop=(0, 7))
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 25, stop=(0, 7))
     requests.append(Request("loop", (5, 6, 7) * 30, Sampling(60, temperature=0)))
     told: list[str] = []
-    expected = run(made(model, [], Options(graphs=False)), requests)
+    expected = run_requests(made(model, [], Options(graphs=False)), requests)
     engine = made(model, told, Options(drafted=drafted))
 
-    assert run(engine, requests) == expected
+    assert run_requests(engine, requests) == expected
     assert isinstance(engine.forward.recorded, Graphs)
     assert silent(told), told
 
@@ -74,15 +74,15 @@ def test_recorded_steps_say_what_eager_ones_say(kind: str, drafted: int) -> None
 def test_recordings_are_made_anew_after_a_rebuild() -> None:
     """They read and wrote memory that is another one now."""
     model = loaded(tiny_bigcode())
-    request = Request("a", tuple(range(20, 40)), GREEDY)
+    request = Request("a", tuple(range(20, 40)), GREEDY_SAMPLING)
     slots = Slots(model.slots.layers, model.slots.count, model.slots.positions)
     told: list[str] = []
     engine = warmed(replace(model, slots=slots), Options(), lambda _stage, _done: None, told.append)
-    expected = run(engine, [request])
+    expected = run_requests(engine, [request])
     kept = [slots.layer(index) for index in range(len(slots.layers))]  # so the address differs
     slots.rebuild()
 
-    assert run(engine, [request]) == expected
+    assert run_requests(engine, [request]) == expected
     assert kept
     assert silent(told), told
 
@@ -92,11 +92,11 @@ def test_recordings_are_made_anew_after_a_rebuild() -> None:
 def test_compiled_layers_are_recorded() -> None:
     """Triton's kernels instead of torch's, in the same recordings."""
     model = loaded(tiny_bigcode(), slots=2)
-    requests = mixed(model.about.vocabulary, model.about.positions, 6)
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 6)
     told: list[str] = []
-    expected = run(made(model, [], Options(graphs=False)), requests)
+    expected = run_requests(made(model, [], Options(graphs=False)), requests)
 
-    assert run(made(model, told, Options(compiled=True)), requests) == expected
+    assert run_requests(made(model, told, Options(compiled=True)), requests) == expected
     assert silent(told), told
 
 
@@ -107,7 +107,7 @@ def test_starchats_geometry_is_recorded_in_bfloat16() -> None:
     engine = made(model, told, Options(drafted=8))
     prompt = tuple((7919 * n) % 1000 for n in range(1500))
 
-    replies = run(engine, [Request("a", prompt, Sampling(40, temperature=0))])
+    replies = run_requests(engine, [Request("a", prompt, Sampling(40, temperature=0))])
 
     assert len(replies["a"].ids) == 40
     assert silent(told), told

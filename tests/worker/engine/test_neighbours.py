@@ -7,8 +7,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing.in_process_engine import GREEDY, Fresh, Reply, note, run
-from testing.traced_cuda_graphs import recorded
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    EngineReply,
+    record_step,
+    run_requests,
+)
+from testing.traced_cuda_graphs import build_captured_engine
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.core.engine_core import Batching
 from worker.engine.loading.loader import Loaded
@@ -59,14 +65,14 @@ class Story:
     """One engine through a fuzzed series of events."""
 
     engine: Batching
-    replies: dict[str, Reply] = field(default_factory=dict)
+    replies: dict[str, EngineReply] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
     def add(self, number: int) -> None:
         """Add a request, once."""
         if REQUESTS[number].id not in self.replies:
             request = replace(REQUESTS[number], priority=number % 4)
-            self.replies[request.id] = Reply(failure=self.engine.add(request))
+            self.replies[request.id] = EngineReply(failure=self.engine.add(request))
 
     def stop(self, number: int) -> None:
         """Stop a request that may be anywhere."""
@@ -80,23 +86,25 @@ class Story:
                 outcome = self.engine.step()
                 # Or recovery would hide a broken step behind the right replies.
                 assert outcome.trouble is None
-                note(self.replies, outcome)
+                record_step(self.replies, outcome)
 
 
-def test_two_prompts_are_read_on_in_one_step(fresh: Fresh) -> None:
+def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
     """A prompt that was overtaken goes on beside the rest of the one that overtook it."""
-    slow = Request("slow", tuple(place % 448 for place in range(150)), GREEDY)
-    fast = Request("fast", tuple(place * 7 % 448 for place in range(70)), GREEDY, priority=1)
-    alone = {request.id: run(fresh(), [request])[request.id] for request in (slow, fast)}
+    slow = Request("slow", tuple(place % 448 for place in range(150)), GREEDY_SAMPLING)
+    fast = Request(
+        "fast", tuple(place * 7 % 448 for place in range(70)), GREEDY_SAMPLING, priority=1
+    )
+    alone = {request.id: run_requests(fresh(), [request])[request.id] for request in (slow, fast)}
 
     engine = fresh()
-    replies = {"slow": Reply(failure=engine.add(slow)), "fast": Reply()}
-    note(replies, engine.step())
+    replies = {"slow": EngineReply(failure=engine.add(slow)), "fast": EngineReply()}
+    record_step(replies, engine.step())
     engine.add(fast)
     while engine.busy:
         outcome = engine.step()
         assert outcome.trouble is None
-        note(replies, outcome)
+        record_step(replies, outcome)
 
     assert replies == alone
 
@@ -113,7 +121,7 @@ def test_two_prompts_are_read_on_in_one_step(fresh: Fresh) -> None:
 )
 def test_a_reply_is_the_same_in_any_company(
     models: Callable[[str], Loaded],
-    fresh: Fresh,
+    fresh: EngineFactory,
     kind: str,
     slots: int,
     budget: int,
@@ -133,7 +141,7 @@ def test_a_reply_is_the_same_in_any_company(
     if steps == "eager":
         story = Story(fresh(kind, **room))
     else:
-        story = Story(recorded(models(kind), **room).batching)
+        story = Story(build_captured_engine(models(kind), **room).engine_core)
     story.engine.schedule.ridge = 1e6  # whoever may draft does
 
     for what, number in happened:
@@ -149,19 +157,19 @@ def test_a_reply_is_the_same_in_any_company(
             assert reply == alone[name]
 
 
-_kept: dict[str, dict[str, Reply]] = {}
+_kept: dict[str, dict[str, EngineReply]] = {}
 
 
-def _alone(fresh: Fresh, kind: str) -> dict[str, Reply]:
+def _alone(fresh: EngineFactory, kind: str) -> dict[str, EngineReply]:
     """Return what each request says in an engine of its own."""
     if kind not in _kept:
         _kept[kind] = {}
         for request in REQUESTS:
-            _kept[kind] |= run(fresh(kind, slots=1, budget=1000), [request])
+            _kept[kind] |= run_requests(fresh(kind, slots=1, budget=1000), [request])
     return _kept[kind]
 
 
-def test_the_fuzzed_requests_are_worth_comparing(fresh: Fresh) -> None:
+def test_the_fuzzed_requests_are_worth_comparing(fresh: EngineFactory) -> None:
     """They end by their limit and by a stop id, and say different things."""
     replies = _alone(fresh, "bigcode").values()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testing.checkpoints import tiny_bigcode
-from testing.in_process_engine import GREEDY
+from testing.in_process_engine import GREEDY_SAMPLING
 from worker.engine import (
     EngineError,
     EngineLostError,
@@ -75,7 +75,7 @@ STEP: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
 def test_each_request_hears_only_its_own_events() -> None:
     """Tokens, an end, a failure and a refusal reach whom they are for; strangers are ignored."""
     answers = Answers()
-    queues = [answers.begin(Request(name, (1,), GREEDY))[1] for name in "abc"]
+    queues = [answers.begin(Request(name, (1,), GREEDY_SAMPLING))[1] for name in "abc"]
 
     answers.hear(STEP | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}})
     answers.hear({"refused": "3", "why": "too long"})
@@ -93,7 +93,7 @@ def test_each_request_hears_only_its_own_events() -> None:
 def test_a_lost_child_ends_everything_once() -> None:
     """Nobody waits for ever, and late words about the dead reach no one."""
     answers = Answers()
-    number, queue = answers.begin(Request("a", (1,), GREEDY))
+    number, queue = answers.begin(Request("a", (1,), GREEDY_SAMPLING))
 
     assert answers.lose("gone") == 1
     assert answers.lose("gone") == 0
@@ -120,9 +120,9 @@ def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
         assert child.stdout is not None
         child.stdin.write(options.encode().encode() + b"\n")
         for message in (
-            {"start": protocol.request_to(Request("bad", (1,) * 256, GREEDY))},
+            {"start": protocol.request_to(Request("bad", (1,) * 256, GREEDY_SAMPLING))},
             {"start": protocol.request_to(long)},
-            {"start": protocol.request_to(Request("2", (3,), GREEDY))},
+            {"start": protocol.request_to(Request("2", (3,), GREEDY_SAMPLING))},
             {"stop": "1"},
             {"stop": "nobody"},
             {"hum": "a tune"},

@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from testing.in_process_engine import GREEDY, Fresh, Reply, generated, note, run
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    EngineReply,
+    record_step,
+    reference_greedy,
+    run_requests,
+)
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.loading.loader import Loaded
 
@@ -33,29 +40,29 @@ def looping(vocabulary: int, count: int, seed: int = 0) -> list[Request]:
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
 def test_a_reply_is_the_same_with_drafts_and_without(
-    models: Models, fresh: Fresh, kind: str
+    models: Models, fresh: EngineFactory, kind: str
 ) -> None:
     """Greedy and sampled, one at a time and together, on prompts that repeat themselves."""
     requests = looping(models(kind).about.vocabulary, 8)
-    expected = run(fresh(kind), requests)
+    expected = run_requests(fresh(kind), requests)
 
     for slots, budget in ((1, 64), (3, 20), (8, 300)):
         engine = fresh(kind, slots=slots, budget=budget, drafted=MOST)
         engine.schedule.ridge = 1e6  # whoever may draft does
-        assert run(engine, requests) == expected
+        assert run_requests(engine, requests) == expected
 
 
-def test_drafts_that_are_right_save_steps(fresh: Fresh) -> None:
+def test_drafts_that_are_right_save_steps(fresh: EngineFactory) -> None:
     """A reply that goes round takes less than half the steps; most of its drafts are kept."""
     request = Request("a", (5, 6, 7), Sampling(120, temperature=0))
     plainly, drafting = fresh(), fresh(drafted=MOST)
 
-    assert run(drafting, [request]) == run(plainly, [request])
+    assert run_requests(drafting, [request]) == run_requests(plainly, [request])
     assert drafting.steps < plainly.steps / 2
 
 
 def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
-    models: Models, fresh: Fresh
+    models: Models, fresh: EngineFactory
 ) -> None:
     """Prompt and reply fill all 256 positions, in one slot and beside another."""
     prompt = (5, 6, 7) * 70
@@ -63,36 +70,36 @@ def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
     engine = fresh(slots=2, drafted=MOST)
     engine.schedule.ridge = 1e6
 
-    replies = run(engine, [full, replace(full, id="twin")])
+    replies = run_requests(engine, [full, replace(full, id="twin")])
 
-    expected = Reply(generated(models("bigcode").network, full), FinishReason.LENGTH)
+    expected = EngineReply(reference_greedy(models("bigcode").network, full), FinishReason.LENGTH)
     assert replies == {"full": expected, "twin": expected}
 
 
-def test_what_a_wrong_draft_left_is_never_reused(fresh: Fresh) -> None:
+def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
     """The next turn of the thread goes on from the reply as it was, stopped in its middle."""
     engine = fresh(drafted=MOST)
     engine.schedule.ridge = 1e6
     first = replace(looping(448, 1)[0], scope="T1", sampling=Sampling(60, 0.9, 8, seed=5))
-    replies = {first.id: Reply(failure=engine.add(first))}
+    replies = {first.id: EngineReply(failure=engine.add(first))}
     for _ in range(20):
-        note(replies, engine.step())
+        record_step(replies, engine.step())
     engine.stop(first.id)
     again = replace(first, id="next", prompt=(*first.prompt, *replies[first.id].ids, 1, 2, 3))
 
-    assert run(engine, [again]) == run(fresh(), [replace(again, scope="")])
+    assert run_requests(engine, [again]) == run_requests(fresh(), [replace(again, scope="")])
 
 
-def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: Fresh) -> None:
+def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: EngineFactory) -> None:
     """An id that breaks its own row is drafted once, and what it left is gone from the slot."""
     # Beside a longer thread a slot is attended to beyond its own length.
     beside = Request("beside", tuple(range(100, 145)), Sampling(24, temperature=0))
-    request = Request("a", (13, *range(60, 80)), GREEDY)
-    expected = run(fresh("llama"), [request, beside])
+    request = Request("a", (13, *range(60, 80)), GREEDY_SAMPLING)
+    expected = run_requests(fresh("llama"), [request, beside])
     engine = fresh("llama", drafted=MOST)
-    replies = {asked.id: Reply(failure=engine.add(asked)) for asked in (request, beside)}
+    replies = {asked.id: EngineReply(failure=engine.add(asked)) for asked in (request, beside)}
     for _ in range(4):
-        note(replies, engine.step())
+        record_step(replies, engine.step())
     drafter = engine.schedule.running["a"].drafter
     assert drafter is not None
     # As if what was said last stood at the very beginning too, where the id follows that breaks.
@@ -104,7 +111,7 @@ def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: Fresh) -> N
     try:
         for _ in range(30):
             if engine.busy:
-                note(replies, engine.step())
+                record_step(replies, engine.step())
     finally:
         table[13] = kept
 

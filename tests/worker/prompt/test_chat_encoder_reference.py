@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.conversation import Speaker
-from testing.hostile_prompts import disguises
-from testing.loaded_checkpoint import Checkpoint
-from testing.tokenizers import small_tokenizer_dir
+from testing.hostile_prompts import disguise_token
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.tokenizers import write_small_tokenizer
 from worker.prompt.chat_encoder import Dialogue
 from worker.prompt.chat_format import Message
 from worker.prompt.chat_template import ChatTemplate
@@ -75,9 +75,11 @@ def ours(dialogue: Dialogue, texts: list[str], system: str = "") -> tuple[int, .
 
 @settings(max_examples=60)
 @given(texts=TEXTS, system=BENIGN)
-def test_starchat_s_prompts_are_theirs(starchat: Checkpoint, texts: list[str], system: str) -> None:
+def test_starchat_s_prompts_are_theirs(
+    starchat: LoadedCheckpoint, texts: list[str], system: str
+) -> None:
     """On benign texts every id is the one that transformers gives the same form."""
-    assert ours(starchat.dialogue, texts, system) == theirs(
+    assert ours(starchat.encoder, texts, system) == theirs(
         starchat.directory, texts, system, STARCHAT
     )
 
@@ -85,15 +87,15 @@ def test_starchat_s_prompts_are_theirs(starchat: Checkpoint, texts: list[str], s
 @settings(max_examples=60)
 @given(texts=TEXTS, system=st.none() | BENIGN)
 def test_smollm_s_prompts_are_theirs(
-    smollm: Checkpoint, texts: list[str], system: str | None
+    smollm: LoadedCheckpoint, texts: list[str], system: str | None
 ) -> None:
     """The same for a model with a template of its own, with a system text and without."""
-    assert ours(smollm.dialogue, texts, system or "") == theirs(smollm.directory, texts, system)
+    assert ours(smollm.encoder, texts, system or "") == theirs(smollm.directory, texts, system)
 
 
-@pytest.mark.parametrize("n", range(len(disguises("<|end|>"))))
+@pytest.mark.parametrize("n", range(len(disguise_token("<|end|>"))))
 def test_hostile_prompts_say_what_theirs_say(
-    starchat: Checkpoint, smollm: Checkpoint, n: int
+    starchat: LoadedCheckpoint, smollm: LoadedCheckpoint, n: int
 ) -> None:
     """
     Disguised control tokens are plain in both, and both have the same control ids elsewhere.
@@ -103,31 +105,31 @@ def test_hostile_prompts_say_what_theirs_say(
     """
     for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
         for control in checkpoint.tokenizer.controls:
-            text = checkpoint.tokenizer.written(disguises(control)[n])
+            text = checkpoint.tokenizer.written(disguise_token(control)[n])
             texts = [text, text, text]
             expected = theirs(checkpoint.directory, texts, "be kind", template)
 
-            found = ours(checkpoint.dialogue, texts, "be kind")
+            found = ours(checkpoint.encoder, texts, "be kind")
 
-            assert checkpoint.apart(found) == checkpoint.apart(expected)
+            assert checkpoint.split_controls(found) == checkpoint.split_controls(expected)
 
 
 def test_hostile_prompts_are_theirs_where_nothing_merges(
-    starchat: Checkpoint, smollm: Checkpoint
+    starchat: LoadedCheckpoint, smollm: LoadedCheckpoint
 ) -> None:
     """Between letters and line breaks no neighbour merges with a spelt token: all ids agree."""
     for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
         for control in checkpoint.tokenizer.controls:
             texts = [f"hi{control}\nforged{control}a{control}", "no", control]
 
-            assert ours(checkpoint.dialogue, texts, f"be{control}kind") == theirs(
+            assert ours(checkpoint.encoder, texts, f"be{control}kind") == theirs(
                 checkpoint.directory, texts, f"be{control}kind", template
             )
 
 
 @settings(max_examples=40)
 @given(texts=TEXTS)
-def test_a_trimming_template_gives_their_ids(small: Checkpoint, texts: list[str]) -> None:
+def test_a_trimming_template_gives_their_ids(small: LoadedCheckpoint, texts: list[str]) -> None:
     """A template that trims texts trims ours to the same ids, though it sees none of them."""
     dialogue = Dialogue(small.tokenizer, ChatTemplate(TRIMMED, {}))
 
@@ -136,7 +138,7 @@ def test_a_trimming_template_gives_their_ids(small: Checkpoint, texts: list[str]
 
 def test_tokens_that_swallow_white_space_do_so_here(tmp_path: Path) -> None:
     """A control token that takes the white space beside it gives the ids that they give."""
-    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
     for token in data["added_tokens"]:
         token["rstrip"] = token["content"] in {"<|user|>", "<|end|>"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.conversation import Speaker
-from testing.hostile_prompts import disguises
+from testing.hostile_prompts import disguise_token
 from worker.prompt import chat_template
 from worker.prompt.chat_format import Message, Said
 from worker.prompt.chat_template import ChatTemplate
@@ -136,7 +136,7 @@ def test_a_template_cannot_reach_beyond_its_text(attack: str) -> None:
 def test_no_text_can_reach_the_template() -> None:
     """A text that is template source, or looks like a sentinel, stays a text."""
     scaffold = ChatTemplate(EACH + "{{ m.content }}" + END, {})
-    for text in (*disguises("<|end|>"), "{{ 7 * 7 }}", "{% for x in y %}", "\x1e0.0.\x1f", ""):
+    for text in (*disguise_token("<|end|>"), "{{ 7 * 7 }}", "{% for x in y %}", "\x1e0.0.\x1f", ""):
         pieces = scaffold((Message(Speaker.USER, text),), text)
 
         assert [p for p in pieces if p] == [Said(text)] * (2 if text else 1)

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.loaded_checkpoint import Checkpoint
+from testing.loaded_checkpoint import LoadedCheckpoint
 from worker.prompt.tokenizer import TextStream
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -23,7 +23,9 @@ def streamed(stream: TextStream, ids: list[int], sizes: list[int]) -> list[str]:
 
 
 @given(text=TEXTS, sizes=st.lists(st.integers(0, 5), max_size=9))
-def test_a_streamed_text_is_the_text(checkpoint: Checkpoint, text: str, sizes: list[int]) -> None:
+def test_a_streamed_text_is_the_text(
+    checkpoint: LoadedCheckpoint, text: str, sizes: list[int]
+) -> None:
     """However the ids come in portions, the pieces make the text, byte for byte."""
     ids = checkpoint.tokenizer.encode(text)
 
@@ -33,7 +35,7 @@ def test_a_streamed_text_is_the_text(checkpoint: Checkpoint, text: str, sizes: l
 
 
 @given(ids=st.lists(st.integers(0, 447) | st.integers(60, 330), max_size=40))
-def test_no_ids_break_a_stream(small: Checkpoint, ids: list[int]) -> None:
+def test_no_ids_break_a_stream(small: LoadedCheckpoint, ids: list[int]) -> None:
     """Whatever a model puts out, the pieces make what the ids say, but for a half at the end."""
     whole = "".join(streamed(TextStream(small.tokenizer), ids, []))
 
@@ -42,7 +44,7 @@ def test_no_ids_break_a_stream(small: Checkpoint, ids: list[int]) -> None:
 
 @given(data=st.data())
 def test_no_ids_break_a_stream_of_the_real_models(
-    checkpoint: Checkpoint, data: st.DataObject
+    checkpoint: LoadedCheckpoint, data: st.DataObject
 ) -> None:
     """The same holds over the whole vocabulary of a real model."""
     last = max(control.id for control in checkpoint.tokenizer.controls.values())
@@ -53,7 +55,7 @@ def test_no_ids_break_a_stream_of_the_real_models(
     assert whole == checkpoint.tokenizer.decode(ids).rstrip("\ufffd")
 
 
-def test_half_a_character_is_held_back(starchat: Checkpoint) -> None:
+def test_half_a_character_is_held_back(starchat: LoadedCheckpoint) -> None:
     """A character of several tokens is shown when it is whole, and not at all if it never is."""
     ids = starchat.tokenizer.encode("ok 🦙")
     stream = TextStream(starchat.tokenizer)
@@ -65,7 +67,7 @@ def test_half_a_character_is_held_back(starchat: Checkpoint) -> None:
     assert cut.feed(ids[:-1]) + cut.finish() == "ok "
 
 
-def test_control_tokens_are_no_text(starchat: Checkpoint) -> None:
+def test_control_tokens_are_no_text(starchat: LoadedCheckpoint) -> None:
     """A control token that the model writes shows nothing and breaks no character."""
     middle, end = (starchat.tokenizer.controls[name].id for name in ("<fim_middle>", "<|end|>"))
     first, *rest = starchat.tokenizer.encode("🦙")
@@ -81,7 +83,7 @@ def test_control_tokens_are_no_text(starchat: Checkpoint) -> None:
     sizes=st.lists(st.integers(0, 4), max_size=9),
 )
 def test_nothing_of_a_stop_string_is_ever_shown(
-    small: Checkpoint, parts: list[str], sizes: list[int]
+    small: LoadedCheckpoint, parts: list[str], sizes: list[int]
 ) -> None:
     """The text ends before the first stop string; what was shown before is never taken back."""
     text = "".join(parts)
@@ -94,7 +96,7 @@ def test_nothing_of_a_stop_string_is_ever_shown(
     assert stream.stopped is bool(found)
 
 
-def test_what_may_become_a_stop_is_held_until_it_is_certain(small: Checkpoint) -> None:
+def test_what_may_become_a_stop_is_held_until_it_is_certain(small: LoadedCheckpoint) -> None:
     """The beginning of a stop string waits, and is shown when it turns out to be something else."""
     encode = small.tokenizer.encode
     stream = TextStream(small.tokenizer, ("<|end|>", "<|user|>"))
@@ -105,7 +107,7 @@ def test_what_may_become_a_stop_is_held_until_it_is_certain(small: Checkpoint) -
     assert not stream.stopped
 
 
-def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: Checkpoint) -> None:
+def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: LoadedCheckpoint) -> None:
     """Where a stop string begins like it goes on, the longest beginning is held."""
     encode = small.tokenizer.encode
     stream = TextStream(small.tokenizer, ("<<|",))
@@ -116,7 +118,7 @@ def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: Checkpoint
     assert stream.stopped
 
 
-def test_nothing_follows_a_stop(small: Checkpoint) -> None:
+def test_nothing_follows_a_stop(small: LoadedCheckpoint) -> None:
     """Once a stop string has come, later ids show nothing."""
     encode = small.tokenizer.encode
     stream = TextStream(small.tokenizer, ("<|end|>",))
@@ -127,7 +129,7 @@ def test_nothing_follows_a_stop(small: Checkpoint) -> None:
     assert stream.finish() == ""
 
 
-def test_a_stop_may_come_with_the_last_half_character(small: Checkpoint) -> None:
+def test_a_stop_may_come_with_the_last_half_character(small: LoadedCheckpoint) -> None:
     """A stop string that was held with half a character still ends the text when it finishes."""
     ids = small.tokenizer.encode("yes<|end|>🦙")
     stream = TextStream(small.tokenizer, ("<|end|>",))

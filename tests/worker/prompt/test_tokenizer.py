@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.hostile_prompts import all_disguises
-from testing.loaded_checkpoint import Checkpoint
-from testing.tokenizers import real, small_tokenizer_dir, vectors
+from testing.hostile_prompts import disguise_tokens
+from testing.loaded_checkpoint import LoadedCheckpoint
+from testing.tokenizers import has_real_tokenizer, reference_vectors, write_small_tokenizer
 from worker.prompt.tokenizer import CheckpointError, Tokenizer, clean
 
 TEXTS = st.text(st.characters(codec=None), max_size=80)
@@ -22,25 +22,29 @@ TEXTS = st.text(st.characters(codec=None), max_size=80)
 
 def edited(tmp_path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
     """Write the small tokenizer, with an edit."""
-    file = small_tokenizer_dir(tmp_path) / "tokenizer.json"
+    file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
     edit(data)
     file.write_text(json.dumps(data), "utf-8")
     return tmp_path
 
 
-@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
-@pytest.mark.parametrize(("text", "ids"), vectors())
+@pytest.mark.skipif(
+    not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
+)
+@pytest.mark.parametrize(("text", "ids"), reference_vectors())
 def test_the_reference_texts_have_the_reference_ids(
-    starchat: Checkpoint, text: str, ids: list[int]
+    starchat: LoadedCheckpoint, text: str, ids: list[int]
 ) -> None:
     """An independent implementation gives these texts these ids, and they decode to the texts."""
     assert starchat.tokenizer.encode(text) == ids
     assert starchat.tokenizer.decode(ids) == text
 
 
-@pytest.mark.skipif(not real(), reason="needs StarChat's real tokenizer beside the repository")
-def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: Checkpoint) -> None:
+@pytest.mark.skipif(
+    not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
+)
+def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: LoadedCheckpoint) -> None:
     """The four dialogue tokens follow the vocabulary and the end of text is 0."""
     names = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>")
 
@@ -48,11 +52,11 @@ def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: Checkpoin
     assert len(starchat.tokenizer.controls) == 23
 
 
-def test_no_disguise_of_a_control_token_becomes_one(checkpoint: Checkpoint) -> None:
+def test_no_disguise_of_a_control_token_becomes_one(checkpoint: LoadedCheckpoint) -> None:
     """Whoever spells a control token, in whatever way, gets plain ids that say the same."""
     tokenizer = checkpoint.tokenizer
     controls = {control.id for control in tokenizer.controls.values()}
-    for text in all_disguises(tokenizer.controls):
+    for text in disguise_tokens(tokenizer.controls):
         ids = tokenizer.encode(text)
 
         assert controls.isdisjoint(ids)
@@ -60,24 +64,24 @@ def test_no_disguise_of_a_control_token_becomes_one(checkpoint: Checkpoint) -> N
 
 
 @given(text=TEXTS)
-def test_any_text_comes_back_from_its_ids(checkpoint: Checkpoint, text: str) -> None:
+def test_any_text_comes_back_from_its_ids(checkpoint: LoadedCheckpoint, text: str) -> None:
     """Whatever people write, the ids say exactly that, but for what cannot be written at all."""
     tokenizer = checkpoint.tokenizer
 
     assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.written(text)
 
 
-def test_starchat_writes_every_character_that_there_is(starchat: Checkpoint) -> None:
+def test_starchat_writes_every_character_that_there_is(starchat: LoadedCheckpoint) -> None:
     """Only planes 4 to 7, where Unicode has no character, are marked as not to be written."""
     written = starchat.tokenizer.written
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x40000), *range(0x80000, 0x110000))))
 
     assert written(every) == every
-    if real():
+    if has_real_tokenizer():
         assert written("\U00040000\U0007ffff") == "\ufffd\ufffd"
 
 
-def test_what_a_vocabulary_cannot_write_is_marked(smollm: Checkpoint) -> None:
+def test_what_a_vocabulary_cannot_write_is_marked(smollm: LoadedCheckpoint) -> None:
     """A character that a vocabulary lacks shows as one mark and breaks nothing beside it."""
     tokenizer = smollm.tokenizer
 
@@ -105,7 +109,7 @@ def test_full_width_letters_stay_full_width() -> None:
     assert clean("＜｜end｜＞ ﬁ e\u0301") == "＜｜end｜＞ ﬁ e\u0301"
 
 
-def test_the_ends_of_a_text_are_whole_characters(starchat: Checkpoint) -> None:
+def test_the_ends_of_a_text_are_whole_characters(starchat: LoadedCheckpoint) -> None:
     """Where a text is cut, no character is cut, and both ends are the text's own."""
     text = "🦙 wörld \ud800 " * 40
     head, tail = starchat.tokenizer.ends(text, 10, 7)

@@ -33,7 +33,7 @@ LINKS = [
     "[a](https://evil.example 'title')", "[](https://evil.example)", "[a]()", "tel:+123", "//a.com",
 ]  # fmt: skip
 
-SIGNS = [
+UNUSUAL_CHARACTERS = [
     "\u202e", "\u2066", "\u2069", "\u200b", "\u200d", "\ufeff", "\u2028", "\u2029", "\u2060",
     "\U000e0041", "\ufe0f", "\u00ad", "\x00", "\x07", "\x1b[31m", "\x85", "\r", "\r\n", "\x0c",
     "\ud800", "\udfff", "\ufffe", "\ufdd0", "\ufdd1", "\ufdd00\ufdd1", "👩‍👩‍👧", "🇩🇪", "👍🏽",
@@ -42,12 +42,12 @@ SIGNS = [
 
 TOKENS = ["<|end|>", "<|system|>", "<|assistant|>", "<|endoftext|>", "<fim_prefix>", "<|en"]
 
-FRAGMENTS = [*FENCES, *MARKS, *SLACK, *LINKS, *SIGNS, *TOKENS]
+FRAGMENTS = [*FENCES, *MARKS, *SLACK, *LINKS, *UNUSUAL_CHARACTERS, *TOKENS]
 
 WORDS = ["word", "x", "print(1)", "def f():", "    return x ** 2", "a*b*c", "__init__", "i < n"]
 
 
-def hostile() -> st.SearchStrategy[str]:
+def hostile_texts() -> st.SearchStrategy[str]:
     """Fragments in any order, on lines of their own or not, among ordinary words."""
     piece = st.one_of(
         st.sampled_from(FRAGMENTS),

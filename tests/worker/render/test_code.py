@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from testing.code_replies import replies
-from testing.slack_parser import code_lines, complaints, elements, words
+from testing.code_replies import generate_replies
+from testing.slack_parser import extract_code_lines, find_elements, find_problems, model_text
 from tests.worker.render.hostile_markdown import FRAGMENTS
 from worker.render import Facts, Message, Snippet, final, growing
 from worker.render.model import LONG, MESSAGES
@@ -48,21 +48,21 @@ def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) ->
     """Empty lines, indentation and marks inside a block stay; nothing around it gets in."""
     text, code = reply
 
-    assert code_lines(final(text, facts=FACTS)) == code
+    assert extract_code_lines(final(text, facts=FACTS)) == code
 
 
 @pytest.mark.repeats
 def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
     """Replies of 4,000 to 18,000 characters with code of the standard library come out whole."""
-    for text, code in replies(200):
+    for text, code in generate_replies(200):
         parts = final(text, facts=FACTS)
 
-        assert code_lines(parts) == code
+        assert extract_code_lines(parts) == code
         assert len([part for part in parts if isinstance(part, Message)]) <= MESSAGES
         for part in parts:
             if isinstance(part, Message):
-                assert complaints(part) == []
-                assert "```" not in words([part])
+                assert find_problems(part) == []
+                assert "```" not in model_text([part])
 
 
 @given(st.integers(1, 400), st.integers(2, 60))
@@ -80,7 +80,7 @@ def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, line
         assert files[0].content == text
         assert parts[-1] == files[0]
     else:
-        assert code_lines(parts) == code * blocks
+        assert extract_code_lines(parts) == code * blocks
 
 
 @pytest.mark.parametrize("tag", ["python", "", "unheard-of"])
@@ -95,8 +95,8 @@ def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) 
     assert file.content == "\n".join(code) + "\n"
     assert file.filename == ("reply-1.py" if tag == "python" else "reply-1.txt")
     assert file.snippet_type == ("python" if tag == "python" else "text")
-    assert words([before]).startswith("Before.")
-    assert words([after]) == "After."
+    assert model_text([before]).startswith("Before.")
+    assert model_text([after]) == "After."
 
 
 def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> None:
@@ -105,7 +105,7 @@ def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> Non
     first, *files = final(block + block, facts=FACTS)
 
     assert isinstance(first, Message)
-    assert complaints(first) == []
+    assert find_problems(first) == []
     assert [file.filename for file in files if isinstance(file, Snippet)] == [
         "reply-1.py",
         "reply-2.py",
@@ -124,9 +124,9 @@ def test_code_less_indented_than_its_list_is_still_code() -> None:
     """A model that indents only the fences of a block in a list gets its code shown as code."""
     parts = final(LISTED, facts=FACTS)
 
-    assert code_lines(parts) == ["def f():", "    return 1"]
+    assert extract_code_lines(parts) == ["def f():", "    return 1"]
     assert [
-        found["offset"] for found in elements(parts, "rich_text_list") if "offset" in found
+        found["offset"] for found in find_elements(parts, "rich_text_list") if "offset" in found
     ] == [1]
 
 
@@ -152,8 +152,8 @@ def test_code_less_indented_than_its_list_is_still_code() -> None:
 )  # fmt: skip
 def test_code_is_found_in_lists_quotes_and_odd_places(text: str, code: list[str]) -> None:
     """The margin that the list or quote puts before each line goes, everything else stays."""
-    assert code_lines(final(text, facts=FACTS)) == code
-    assert code_lines([growing(text.rstrip("\n") + "\n")]) == code
+    assert extract_code_lines(final(text, facts=FACTS)) == code
+    assert extract_code_lines([growing(text.rstrip("\n") + "\n")]) == code
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_the_language_of_a_block_is_named_and_nothing_else_is_lost(
 ) -> None:
     """A tag that is no known language, or says more than one, stands above the code."""
     parts = final(f"```{tag}\nx\n```", facts=FACTS)
-    (block,) = elements(parts, "rich_text_preformatted")
+    (block,) = find_elements(parts, "rich_text_preformatted")
 
     assert block.get("language") == language
-    assert words(parts) == f"{caption}x"
+    assert model_text(parts) == f"{caption}x"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from testing.slack_parser import complaints, elements, said, words
+from testing.slack_parser import context_texts, find_elements, find_problems, model_text
 from worker.render import Facts, Message, Snippet, final, texts
 
 FACTS = Facts("HuggingFaceH4/starchat-beta", "stop", 256)
@@ -16,7 +16,9 @@ SENTENCE = (
 
 def below(text: str, facts: Facts = FACTS) -> list[str]:
     """Return our sentences below the last message of a reply."""
-    return said([part for part in final(text, facts=facts) if isinstance(part, Message)][-1])
+    return context_texts(
+        [part for part in final(text, facts=facts) if isinstance(part, Message)][-1]
+    )
 
 
 def test_every_reply_says_what_wrote_it_and_that_it_may_be_wrong() -> None:
@@ -32,14 +34,14 @@ def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
 
     assert isinstance(message, Message)
     assert message.text.startswith(texts.EMPTY.split(".")[0])
-    assert words([message]) == ""
+    assert model_text([message]) == ""
 
 
 def test_the_models_own_end_marks_are_not_part_of_its_words() -> None:
     """Control tokens that the model wrote as text at its end are taken off."""
     (message,) = final("Yes.<|end|>\n<|endoftext|>", facts=FACTS)
 
-    assert words([message]) == "Yes."
+    assert model_text([message]) == "Yes."
 
 
 def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
@@ -79,8 +81,8 @@ def test_each_message_names_the_checks_of_its_own_code() -> None:
     broken = block.replace("x = 1", "x = = 1")
     first, second = final(block + broken, facts=FACTS)
 
-    assert said(first)[:2] == ["python: parses", "Part 1 of 2"]
-    assert said(second)[:2] == ["python: does not parse (line 1)", "Part 2 of 2"]
+    assert context_texts(first)[:2] == ["python: parses", "Part 1 of 2"]
+    assert context_texts(second)[:2] == ["python: does not parse (line 1)", "Part 2 of 2"]
 
 
 def test_code_that_is_cut_in_two_is_judged_once_as_a_whole() -> None:
@@ -90,9 +92,13 @@ def test_code_that_is_cut_in_two_is_judged_once_as_a_whole() -> None:
     messages = final(text, facts=FACTS)
 
     assert len(messages) == 4
-    lines = [int(n) for part in messages for n in re.findall(r"line (\d+)", " ".join(said(part)))]
+    lines = [
+        int(n)
+        for part in messages
+        for n in re.findall(r"line (\d+)", " ".join(context_texts(part)))
+    ]
     assert lines == [882, 883, 884, 885, 886]
-    languages = [b["language"] for b in elements(messages, "rich_text_preformatted")]
+    languages = [b["language"] for b in find_elements(messages, "rich_text_preformatted")]
     assert set(languages) == {"python"}
     assert len(languages) > len(blocks)
 
@@ -102,9 +108,9 @@ def test_hidden_characters_in_code_are_made_visible_and_said_to_be() -> None:
     hidden = "\u202e\u2066\u2069\u200b\u200d\ufeff\u00ad\u2028\U000e0041"
     (message,) = final(f"```python\nif x:{hidden} # {hidden}\n```", facts=FACTS)
 
-    assert texts.HIDDEN in said(message)
-    assert not set(hidden) & set(words([message]))
-    assert "⟨U+202E⟩" in words([message])
+    assert texts.HIDDEN in context_texts(message)
+    assert not set(hidden) & set(model_text([message]))
+    assert "⟨U+202E⟩" in model_text([message])
 
 
 def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
@@ -113,10 +119,10 @@ def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
     (message,) = final(prose, facts=FACTS)
     (turned,) = final("safe \u202e evil", facts=FACTS)
 
-    assert words([message]) == prose
-    assert texts.HIDDEN not in said(message)
-    assert words([turned]) == "safe ⟨U+202E⟩ evil"
-    assert texts.HIDDEN in said(turned)
+    assert model_text([message]) == prose
+    assert texts.HIDDEN not in context_texts(message)
+    assert model_text([turned]) == "safe ⟨U+202E⟩ evil"
+    assert texts.HIDDEN in context_texts(turned)
 
 
 def test_a_reply_about_hidden_characters_is_not_accused_of_any() -> None:
@@ -128,7 +134,7 @@ def test_controls_are_gone_and_broken_characters_are_replaced() -> None:
     """What no text may hold does not reach Slack."""
     (message,) = final("a\x00b\x1b[31mc\ud800d\ufdd0e\r\nf\x85", facts=FACTS)
 
-    assert words([message]) == "ab[31mc?d\ufffde\nf"
+    assert model_text([message]) == "ab[31mc?d\ufffde\nf"
 
 
 def test_files_are_named_where_they_belong() -> None:
@@ -136,8 +142,8 @@ def test_files_are_named_where_they_belong() -> None:
     first, file, last = final("Before\n```python\n" + "x = 1\n" * 3_000 + "```\nAfter", facts=FACTS)
 
     assert isinstance(file, Snippet)
-    assert said(first) == ["python: parses", "Below as files: reply-1.py", "Part 1 of 2"]
-    assert said(last)[0] == "Part 2 of 2"
+    assert context_texts(first) == ["python: parses", "Below as files: reply-1.py", "Part 1 of 2"]
+    assert context_texts(last)[0] == "Part 2 of 2"
 
 
 def test_the_whole_reply_as_a_file_is_announced() -> None:
@@ -146,6 +152,6 @@ def test_the_whole_reply_as_a_file_is_announced() -> None:
 
     assert isinstance(file, Snippet)
     assert file.content == "A paragraph of words.\n\n" * 3_999 + "A paragraph of words.\n"
-    assert texts.WHOLE in said(messages[-1])
+    assert texts.WHOLE in context_texts(messages[-1])
     assert len(messages) == 3
-    assert all(isinstance(part, Message) and not complaints(part) for part in messages)
+    assert all(isinstance(part, Message) and not find_problems(part) for part in messages)

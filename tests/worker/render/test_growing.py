@@ -6,43 +6,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing.code_replies import replies
-from testing.rich_text_samples import SAMPLES, Sample
-from testing.slack_parser import code_lines, complaints, said, words
-from tests.worker.render.hostile_markdown import hostile
+from testing.code_replies import generate_replies
+from testing.rich_text_samples import SAMPLES, RichTextSample
+from testing.slack_parser import context_texts, extract_code_lines, find_problems, model_text
+from tests.worker.render.hostile_markdown import hostile_texts
 from worker.render import growing, stopped, texts
 
 
 def shown(text: str) -> str:
     """Return the model's words in the growing reply."""
-    return words([growing(text)])
+    return model_text([growing(text)])
 
 
 def test_before_the_first_word_there_is_a_sign_of_life() -> None:
     """An empty reply is a message with one line below nothing."""
     message = growing("")
 
-    assert said(message) == [texts.WRITING]
+    assert context_texts(message) == [texts.WRITING]
     assert [block["type"] for block in message.blocks] == ["context"]
     assert message.text == texts.WRITING
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_reply_grows_into_what_it_will_be(sample: Sample) -> None:
+def test_a_reply_grows_into_what_it_will_be(sample: RichTextSample) -> None:
     """At its end the growing reply has the final's blocks, but for links of the conversation."""
-    if not sample.known:
-        message = growing(sample.written + ("\n\n" if "table" in sample.name else "\n"))
+    if not sample.known_texts:
+        message = growing(sample.markdown + ("\n\n" if "table" in sample.name else "\n"))
         assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
-        assert said(message) == [texts.WRITING]
+        assert context_texts(message) == [texts.WRITING]
 
 
-@given(hostile(), st.data())
+@given(hostile_texts(), st.data())
 @settings(max_examples=100)
 def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject) -> None:
     """Cut at any place, the text so far is a message that Slack takes and that acts on nobody."""
     beginning = text[: data.draw(st.integers(0, len(text)))]
 
-    assert complaints(growing(beginning)) == []
+    assert find_problems(growing(beginning)) == []
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_half_a_mark_is_words_or_waits(beginning: str, visible: str) -> None:
 
 def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
     """No beginning of a reply with code shows code lines that a later one takes back."""
-    text, code = next(replies(1))
+    text, code = next(generate_replies(1))
     before: list[str] = []
     for end in range(0, 2_000, 17):
-        lines = code_lines([growing(text[:end])])
+        lines = extract_code_lines([growing(text[:end])])
         assert lines[:-1] == code[: max(0, len(lines) - 1)]
         assert len(lines) >= len(before) - 1
         before = lines
@@ -90,15 +90,15 @@ def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
     text = "word " * 4_000
     message = growing(text)
 
-    assert complaints(message) == []
-    assert text.startswith(words([message]))
-    assert said(message) == [texts.beyond(20_000)]
+    assert find_problems(message) == []
+    assert text.startswith(model_text([message]))
+    assert context_texts(message) == [texts.beyond(20_000)]
     assert growing(text + "more ").blocks[0] == message.blocks[0]
 
 
 def test_showing_a_long_reply_once_a_second_costs_little() -> None:
     """30,000 characters are read in a small part of the second until the next showing."""
-    texts = [text for text, _ in replies(8)]
+    texts = [text for text, _ in generate_replies(8)]
     began = time.process_time()
     for text in texts:
         growing((text * 6)[:30_000])
@@ -110,7 +110,7 @@ def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
     """The words stay, with why there are no more below them."""
     message = stopped("A **half", "Somebody pressed stop.")
 
-    assert words([message]) == "A **half"
-    assert said(message) == ["Somebody pressed stop."]
-    assert said(stopped("")) == [texts.STOPPED]
-    assert complaints(stopped("x" * 40_000)) == []
+    assert model_text([message]) == "A **half"
+    assert context_texts(message) == ["Somebody pressed stop."]
+    assert context_texts(stopped("")) == [texts.STOPPED]
+    assert find_problems(stopped("x" * 40_000)) == []

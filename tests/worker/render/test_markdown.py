@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing.rich_text_samples import Json, code, items, section, text
-from testing.slack_parser import words
+from testing.rich_text_samples import (
+    Json,
+    code_element,
+    list_element,
+    section_element,
+    text_element,
+)
+from testing.slack_parser import model_text
 from tests.worker.render.hostile_markdown import MARKS
 from worker.render import Facts, Message, final
 
@@ -25,56 +31,58 @@ def elements(written: str) -> list[Json]:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("the __init__ method", [text("the __init__ method")]),
-        ("__two words__", [text("two words", "bold")]),
-        ("__`x`__", [text("x", "bold", "code")]),
-        ("a*b*c and 2**n**2", [text("a*b*c and 2**n**2")]),
-        ("f(*args, **kw) * 2", [text("f(*args, **kw) * 2")]),
-        ("snake_case_name", [text("snake_case_name")]),
-        ("这是**重点**吗", [text("这是"), text("重点", "bold"), text("吗")]),
-        ("**a *b* c**", [text("a ", "bold"), text("b", "bold", "italic"), text(" c", "bold")]),
-        ("**open and *half", [text("**open and *half")]),
-        ("[label](http://half", [text("[label]("), text("http://half", "code")]),
-        (r"\*not\* \`code\`", [text("*not* `code`")]),
-        ("&lt;b&gt; &copy;", [text("&lt;b&gt; &copy;")]),
-        ("<b>bold</b> <!-- c -->", [text("<b>bold</b> <!-- c -->")]),
-        ("one  \ntwo\\\nthree", [text("one\ntwo\nthree")]),
-        ("[x]: http://a.b 'T'", [text("[x]: "), text("http://a.b", "code"), text(" 'T'")]),
-        ("[a][b] [c]", [text("[a][b] [c]")]),
-        ("[a]()", [text("a ()")]),
+        ("the __init__ method", [text_element("the __init__ method")]),
+        ("__two words__", [text_element("two words", "bold")]),
+        ("__`x`__", [text_element("x", "bold", "code")]),
+        ("a*b*c and 2**n**2", [text_element("a*b*c and 2**n**2")]),
+        ("f(*args, **kw) * 2", [text_element("f(*args, **kw) * 2")]),
+        ("snake_case_name", [text_element("snake_case_name")]),
+        ("这是**重点**吗", [text_element("这是"), text_element("重点", "bold"), text_element("吗")]),
+        ("**a *b* c**", [text_element("a ", "bold"), text_element("b", "bold", "italic"), text_element(" c", "bold")]),
+        ("**open and *half", [text_element("**open and *half")]),
+        ("[label](http://half", [text_element("[label]("), text_element("http://half", "code")]),
+        (r"\*not\* \`code\`", [text_element("*not* `code`")]),
+        ("&lt;b&gt; &copy;", [text_element("&lt;b&gt; &copy;")]),
+        ("<b>bold</b> <!-- c -->", [text_element("<b>bold</b> <!-- c -->")]),
+        ("one  \ntwo\\\nthree", [text_element("one\ntwo\nthree")]),
+        ("[x]: http://a.b 'T'", [text_element("[x]: "), text_element("http://a.b", "code"), text_element(" 'T'")]),
+        ("[a][b] [c]", [text_element("[a][b] [c]")]),
+        ("[a]()", [text_element("a ()")]),
         ("# `f` *x*", [
-            text("f", "bold", "code"), text(" ", "bold"), text("x", "bold", "italic"),
+            text_element("f", "bold", "code"), text_element(" ", "bold"), text_element("x", "bold", "italic"),
         ]),
     ],
 )  # fmt: skip
 def test_what_stands_in_a_paragraph_looks_as_it_is_meant(written: str, shown: list[Json]) -> None:
     """Styles become styles; what is more likely code, or only half Markdown, stays as written."""
-    assert elements(written) == [section(*shown)]
+    assert elements(written) == [section_element(*shown)]
 
 
 def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
     """Models write a rule without the empty line that Markdown asks for."""
-    assert elements("words\n---\nmore") == [section(text("words\n\n────────────\n\nmore"))]
+    assert elements("words\n---\nmore") == [
+        section_element(text_element("words\n\n────────────\n\nmore"))
+    ]
 
 
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
         ("- a\n\n  more of a\n- b", [
-            items(section(text("a"))), section(text("more of a")), items(section(text("b"))),
+            list_element(section_element(text_element("a"))), section_element(text_element("more of a")), list_element(section_element(text_element("b"))),
         ]),
-        ("3. c\n4. d", [items(section(text("c")), section(text("d")), style="ordered", offset=2)]),
+        ("3. c\n4. d", [list_element(section_element(text_element("c")), section_element(text_element("d")), style="ordered", offset=2)]),
         ("0. a\n1. b", [
-            items(section(text("a")), section(text("b")), style="ordered"),
+            list_element(section_element(text_element("a")), section_element(text_element("b")), style="ordered"),
         ]),
         ("1. a\n   - b\n2. c", [
-            items(section(text("a")), style="ordered"),
-            items(section(text("b")), indent=1),
-            items(section(text("c")), style="ordered", offset=1),
+            list_element(section_element(text_element("a")), style="ordered"),
+            list_element(section_element(text_element("b")), indent=1),
+            list_element(section_element(text_element("c")), style="ordered", offset=1),
         ]),
-        ("- [ ] todo\n- [x] done", [items(section(text("[ ] todo")), section(text("[x] done")))]),
-        ("-\n- b", [items(section(text("b")))]),
-        ("- # head", [items(section(text("head", "bold")))]),
+        ("- [ ] todo\n- [x] done", [list_element(section_element(text_element("[ ] todo")), section_element(text_element("[x] done")))]),
+        ("-\n- b", [list_element(section_element(text_element("b")))]),
+        ("- # head", [list_element(section_element(text_element("head", "bold")))]),
     ],
 )  # fmt: skip
 def test_lists_keep_their_numbers_and_depth(written: str, shown: list[Json]) -> None:
@@ -101,22 +109,25 @@ def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
 )  # fmt: skip
 def test_tables_are_drawn_in_columns_with_every_cell(written: str, shown: str) -> None:
     """Wide and combining signs count as they look; a row longer than its header is whole."""
-    assert elements(written) == [code(shown)]
+    assert elements(written) == [code_element(shown)]
 
 
 def test_a_table_may_follow_a_paragraph_at_once() -> None:
     """Models leave out the empty line before a table."""
-    assert elements("words\n| a |\n|---|\n| b |") == [section(text("words")), code("a\n─\nb")]
+    assert elements("words\n| a |\n|---|\n| b |") == [
+        section_element(text_element("words")),
+        code_element("a\n─\nb"),
+    ]
 
 
 def test_a_heading_without_words_shows_nothing() -> None:
     """Slack refuses empty text."""
-    assert elements("#\n\nwords\n\n##") == [section(text("words"))]
+    assert elements("#\n\nwords\n\n##") == [section_element(text_element("words"))]
 
 
 def test_a_table_in_a_quote_has_no_quote_marks_in_its_cells() -> None:
     """What stands before each line of a quote is not part of its table."""
-    assert elements("> | a |\n> |---|\n> | b |") == [code("a\n─\nb")]
+    assert elements("> | a |\n> |---|\n> | b |") == [code_element("a\n─\nb")]
 
 
 @st.composite
@@ -137,14 +148,14 @@ def test_no_word_is_lost_or_moved(reply: tuple[str, list[str]]) -> None:
     """Whatever marks stand around them, all words are shown, in their order."""
     text, found = reply
 
-    assert re.findall(r"Q\d+Z", words(final(text, facts=FACTS))) == found
+    assert re.findall(r"Q\d+Z", model_text(final(text, facts=FACTS))) == found
 
 
 @pytest.mark.parametrize("count", [39, 40, 41, 79, 80, 81, 200])
 @pytest.mark.parametrize("mark", [">", "- ", "1. ", "> - "])
 def test_words_inside_any_number_of_lists_and_quotes_are_shown(mark: str, count: int) -> None:
     """Nesting that no reader could follow is shown as written instead of being left out."""
-    assert "deep" in words(final(mark * count + "deep", facts=FACTS))
+    assert "deep" in model_text(final(mark * count + "deep", facts=FACTS))
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
@@ -152,5 +163,5 @@ def test_words_in_lists_that_grow_ever_deeper_are_shown(step: int) -> None:
     """Levels that deepen line by line are all there."""
     written = "\n".join(" " * step * n + f"- Q{n}Z" for n in range(90))
 
-    shown = words(final(written, facts=FACTS))
+    shown = model_text(final(written, facts=FACTS))
     assert re.findall(r"Q\d+Z", shown) == [f"Q{n}Z" for n in range(90)]

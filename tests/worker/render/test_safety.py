@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from testing.slack_parser import complaints, effects, elements
-from tests.worker.render.hostile_markdown import CASES, LINKS, SLACK, hostile
+from testing.slack_parser import find_effects, find_elements, find_problems
+from tests.worker.render.hostile_markdown import CASES, LINKS, SLACK, hostile_texts
 from worker.render import Facts, Message, Snippet, final, growing, stopped
 from worker.render.model import TEXT
 
@@ -18,8 +18,8 @@ def assert_safe(text: str) -> None:
     assert isinstance(parts[0], Message)
     messages = [part for part in parts if isinstance(part, Message)]
     for message in [*messages, growing(text), stopped(text)]:
-        assert complaints(message) == []
-        assert elements([message], "link") == []
+        assert find_problems(message) == []
+        assert find_elements([message], "link") == []
     assert len(messages) <= 4
     for file in parts:
         if isinstance(file, Snippet):
@@ -27,7 +27,7 @@ def assert_safe(text: str) -> None:
             assert file.filename.startswith("reply")
 
 
-@given(hostile())
+@given(hostile_texts())
 @settings(max_examples=200)
 def test_no_text_of_the_model_acts_in_slack_or_is_refused(text: str) -> None:
     """Fragments made to ping, link, format or overflow come out as plain words."""
@@ -66,7 +66,7 @@ def test_the_mark_of_a_cut_never_follows_a_sign_at_once(sign: str) -> None:
 @given(st.text(alphabet="*_~`<>@#:&. a\n/", max_size=40))
 def test_the_judge_of_these_tests_sees_what_is_not_neutralised(text: str) -> None:
     """The reference reading of Slack's markup finds every unescaped sign."""
-    assert any(sign in "<>" for sign in text) <= bool(effects(text))
+    assert any(sign in "<>" for sign in text) <= bool(find_effects(text))
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_the_judge_of_these_tests_sees_what_is_not_neutralised(text: str) -> Non
 )  # fmt: skip
 def test_the_judge_of_these_tests_is_strict(text: str) -> None:
     """Each kind of markup is an effect in the reference reading."""
-    assert effects(text)
+    assert find_effects(text)

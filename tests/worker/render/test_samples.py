@@ -2,14 +2,14 @@
 
 import pytest
 
-from testing.rich_text_samples import SAMPLES, Sample
+from testing.rich_text_samples import SAMPLES, RichTextSample
 from worker.render import Facts, Message, final
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_reply_becomes_the_blocks_of_its_sample(sample: Sample) -> None:
+def test_a_reply_becomes_the_blocks_of_its_sample(sample: RichTextSample) -> None:
     """A whole reply is one rich text block with exactly the sample's elements."""
-    (message,) = final(sample.written, facts=Facts("m", "stop", 256, sample.known))
+    (message,) = final(sample.markdown, facts=Facts("m", "stop", 256, sample.known_texts))
 
     assert isinstance(message, Message)
     assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
@@ -17,9 +17,9 @@ def test_a_reply_becomes_the_blocks_of_its_sample(sample: Sample) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_what_is_recovered_becomes_the_same_blocks_again(sample: Sample) -> None:
+def test_what_is_recovered_becomes_the_same_blocks_again(sample: RichTextSample) -> None:
     """Reading a reply back and showing it again changes nothing."""
-    (message,) = final(sample.recovered, facts=Facts("m", "stop", 256, sample.known))
+    (message,) = final(sample.recovered, facts=Facts("m", "stop", 256, sample.known_texts))
 
     assert isinstance(message, Message)
     assert message.blocks[0]["elements"] == sample.elements

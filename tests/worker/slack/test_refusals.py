@@ -5,82 +5,90 @@ from uuid import uuid4
 import pytest
 
 from contract import keys
-from testing.reply_harness import SIGN, Post, message
-from testing.worker_harness import words
+from testing.reply_harness import PLACEHOLDER, ReplyHarness, build_message
+from testing.worker_harness import reply_text
 from testing.workspace import ADA, GENERAL, STARCHAT
 from worker.errors import NotAllowedError, ThreadGoneError
 from worker.slack.client import RefusedError, SlackAwayError
 
 
-async def test_an_archived_channel_ends_the_job_in_silence(post: Post) -> None:
+async def test_an_archived_channel_ends_the_job_in_silence(post: ReplyHarness) -> None:
     """Where nobody may post, nothing is tried twice."""
     name = f"old-{uuid4().hex[:8]}"
-    channel = post.desk.workspace.control("create", name=name, members=[ADA, STARCHAT])["channel"]
-    post.job = post.desk.question("hello", channel=channel)
-    post.desk.workspace.control("archive", channel=channel)
+    channel = post.harness.workspace.send_control("create", name=name, members=[ADA, STARCHAT])[
+        "channel"
+    ]
+    post.job = post.harness.post_question("hello", channel=channel)
+    post.harness.workspace.send_control("archive", channel=channel)
     with pytest.raises(NotAllowedError):
-        await post.opened()
-    assert len(post.desk.calls(post.job)) == 1
+        await post.open_reply()
+    assert len(post.harness.job_calls(post.job)) == 1
 
 
-async def test_a_thread_that_is_gone_ends_the_job_in_silence(post: Post) -> None:
+async def test_a_thread_that_is_gone_ends_the_job_in_silence(post: ReplyHarness) -> None:
     """An edit of a deleted message says so."""
-    posting = await post.opened()
-    post.desk.workspace.control("delete", channel=GENERAL, ts=post.shown[0]["ts"])
+    posting = await post.open_reply()
+    post.harness.workspace.send_control(
+        "delete", channel=GENERAL, ts=post.visible_messages[0]["ts"]
+    )
     with pytest.raises(ThreadGoneError):
-        await posting.finish([message("done")], state="final", again=False)
+        await posting.finish([build_message("done")], state="final", again=False)
 
 
-async def test_an_error_that_will_not_go_away_is_not_repeated(post: Post) -> None:
+async def test_an_error_that_will_not_go_away_is_not_repeated(post: ReplyHarness) -> None:
     """A refusal of the very request is one call."""
-    posting = await post.opened()
-    post.desk.workspace.faults({"fault": "error", "method": "chat.update", "error": "msg_too_long"})
+    posting = await post.open_reply()
+    post.harness.workspace.set_faults(
+        {"fault": "error", "method": "chat.update", "error": "msg_too_long"}
+    )
     with pytest.raises(RefusedError):
-        await posting.finish([message("done")], state="final", again=False)
-    assert len(post.desk.calls(post.job, "chat.update")) == 1
+        await posting.finish([build_message("done")], state="final", again=False)
+    assert len(post.harness.job_calls(post.job, "chat.update")) == 1
 
 
 @pytest.mark.parametrize("error", ["edit_window_closed", "cant_update_message"])
 async def test_a_reply_whose_message_may_not_be_changed_takes_its_place(
-    post: Post, error: str
+    post: ReplyHarness, error: str
 ) -> None:
     """Where a workspace forbids edits, the reply is posted anew and the placeholder goes."""
-    posting = await post.opened()
-    post.desk.workspace.faults({"fault": "error", "method": "chat.update", "error": error})
-    await posting.grow(message("do"))
-    await posting.grow(message("don"))
-    await posting.finish([message("done")], state="final", again=False)
-    assert [words([one]) for one in post.shown] == ["done"]
-    assert post.desk.state(post.job) == ["final"]
-    assert len(post.desk.calls(post.job, "chat.update")) == 2
-    assert await post.client.hget(post.key, keys.PLACEHOLDER) == post.shown[0]["ts"]
+    posting = await post.open_reply()
+    post.harness.workspace.set_faults({"fault": "error", "method": "chat.update", "error": error})
+    await posting.grow(build_message("do"))
+    await posting.grow(build_message("don"))
+    await posting.finish([build_message("done")], state="final", again=False)
+    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
+    assert post.harness.reply_states(post.job) == ["final"]
+    assert len(post.harness.job_calls(post.job, "chat.update")) == 2
+    assert await post.client.hget(post.job_key, keys.PLACEHOLDER) == post.visible_messages[0]["ts"]
 
 
-async def test_a_reply_that_was_being_replaced_is_found_by_whoever_comes_next(post: Post) -> None:
+async def test_a_reply_that_was_being_replaced_is_found_by_whoever_comes_next(
+    post: ReplyHarness,
+) -> None:
     """Whoever dies between the two messages leaves neither two of them nor none."""
-    await post.opened()
-    [before] = post.shown
-    await post.client.hset(post.key, keys.PLACEHOLDER, "")
-    await post.opened()
-    assert [one["ts"] for one in post.shown] == [before["ts"]]
-    await post.client.hset(post.key, keys.PLACEHOLDER, "")
-    post.desk.workspace.control("delete", channel=GENERAL, ts=before["ts"])
-    await post.finished(message("done"))
-    assert [words([one]) for one in post.shown] == ["done"]
+    await post.open_reply()
+    [before] = post.visible_messages
+    await post.client.hset(post.job_key, keys.PLACEHOLDER, "")
+    await post.open_reply()
+    assert [one["ts"] for one in post.visible_messages] == [before["ts"]]
+    await post.client.hset(post.job_key, keys.PLACEHOLDER, "")
+    post.harness.workspace.send_control("delete", channel=GENERAL, ts=before["ts"])
+    await post.finish_reply(build_message("done"))
+    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
 
 
-async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: Post) -> None:
+async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: ReplyHarness) -> None:
     """Patience ends when the question's own time is over."""
-    posting = await post.taken(patience=1.5)
-    post.desk.workspace.faults({"fault": "drop_before"})
+    posting = await post.take_job(timeout=1.5)
+    post.harness.workspace.set_faults({"fault": "drop_before"})
     with pytest.raises(SlackAwayError):
-        await posting.open(await post.ledger.read(), SIGN)
+        await posting.open(await post.ledger.read(), PLACEHOLDER)
 
 
-async def test_a_deleted_question_takes_the_placeholder_with_it(post: Post) -> None:
+async def test_a_deleted_question_takes_the_placeholder_with_it(post: ReplyHarness) -> None:
     """`withdraw` looks whether the question is still there."""
-    posting = await post.opened()
+    posting = await post.open_reply()
     assert not await posting.withdraw()
-    post.desk.workspace.delete(ADA, GENERAL, post.job.ts)
+    post.harness.workspace.delete_message(ADA, GENERAL, post.job.ts)
     assert await posting.withdraw()
-    assert post.shown == []
+    assert post.visible_messages == []

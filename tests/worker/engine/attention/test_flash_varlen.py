@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from testing.in_process_engine import Fresh, generated, mixed, run
+from testing.in_process_engine import (
+    EngineFactory,
+    make_mixed_requests,
+    reference_greedy,
+    run_requests,
+)
 from worker.engine.attention.flash_varlen import Varlen, varlen
 from worker.engine.loading.loader import Loaded
 
@@ -45,11 +50,11 @@ def by_the_book(
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
 def test_chunks_are_read_as_they_are_read_otherwise(
-    models: Models, fresh: Fresh, kind: str
+    models: Models, fresh: EngineFactory, kind: str
 ) -> None:
     """One, two and four query heads a key-value head, and a sliding window."""
     model = models(kind)
-    requests = mixed(model.about.vocabulary, 90, 4)
+    requests = make_mixed_requests(model.about.vocabulary, 90, 4)
     engine = fresh(kind, slots=3, budget=32)
     told: list[str] = []
     calls: list[int] = []
@@ -60,9 +65,11 @@ def test_chunks_are_read_as_they_are_read_otherwise(
 
     engine.forward.varlen = Varlen(counted, told.append)
 
-    replies = run(engine, requests)
+    replies = run_requests(engine, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
     assert len(calls) > 4
     assert told == ["chunks of prompts are read by varlen_attn"]
 
@@ -76,29 +83,33 @@ def _missing(*_: Any, **__: Any) -> Tensor:
 
 
 @pytest.mark.parametrize(("function", "why"), [(_wide, "it is off by"), (_missing, "TypeError")])
-def test_what_is_wrong_is_not_used(models: Models, fresh: Fresh, function: Any, why: str) -> None:
+def test_what_is_wrong_is_not_used(
+    models: Models, fresh: EngineFactory, function: Any, why: str
+) -> None:
     """A window that counts otherwise, a torch that knows no such option: one line, SDPA."""
     model = models("mistral")
-    requests = mixed(model.about.vocabulary, 90, 4)
+    requests = make_mixed_requests(model.about.vocabulary, 90, 4)
     engine = fresh("mistral", slots=3, budget=32)
     told: list[str] = []
     engine.forward.varlen = Varlen(function, told.append)
 
-    replies = run(engine, requests)
+    replies = run_requests(engine, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
     [line] = told
     assert line.startswith(f"chunks of prompts are read by SDPA: {why}")
 
 
-def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: Fresh) -> None:
+def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: EngineFactory) -> None:
     """On a CPU it raises, and nothing is lost."""
     told: list[str] = []
     engine = fresh("bigcode", budget=32)
     engine.forward.varlen = varlen(told.append)
-    [request] = mixed(448, 90, 1)
+    [request] = make_mixed_requests(448, 90, 1)
 
-    replies = run(engine, [request])
+    replies = run_requests(engine, [request])
 
     assert len(replies[request.id].ids) == request.sampling.max_new_tokens
     [line] = told

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.in_process_engine import GREEDY
+from testing.in_process_engine import GREEDY_SAMPLING
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.core.ngram_proposer import Drafter, worthwhile
 from worker.engine.core.scheduler import Schedule
@@ -144,7 +144,7 @@ def test_the_budget_of_a_step_holds_for_drafts_too() -> None:
     [work] = scheduled(budget=12).plan()
     assert len(work.drafted) == MOST
     schedule = scheduled(budget=12)
-    schedule.add(Request("b", (50,) * 20, GREEDY))
+    schedule.add(Request("b", (50,) * 20, GREEDY_SAMPLING))
     schedule.admit()
 
     step = schedule.plan()

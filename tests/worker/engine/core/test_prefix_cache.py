@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from testing.in_process_engine import GREEDY, Fresh, fed, run
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    run_counting_prefill,
+    run_requests,
+)
 from worker.engine import Request
 from worker.engine.core.engine_core import Batching
 from worker.engine.core.prefix_cache import WORTH, Shelf
@@ -20,75 +25,81 @@ THREADS = [(*SYSTEM, *range(start, start + 60)) for start in (10, 90)]
 
 def said(name: str, thread: int, *more: int, scope: str = "T1") -> Request:
     """Ask something at the end of a thread."""
-    return Request(name, (*THREADS[thread], *more), GREEDY, scope=scope)
+    return Request(name, (*THREADS[thread], *more), GREEDY_SAMPLING, scope=scope)
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_two_threads_share_one_slot_and_neither_is_read_twice(fresh: Fresh, kind: str) -> None:
+def test_two_threads_share_one_slot_and_neither_is_read_twice(
+    fresh: EngineFactory, kind: str
+) -> None:
     """Each comes back from the shelf; the replies are those of an engine that remembers nothing."""
     engine = fresh(kind, slots=1, shelf=ROOM)
-    run(engine, [said("a", 0)])
-    run(engine, [said("b", 1)])
+    run_requests(engine, [said("a", 0)])
+    run_requests(engine, [said("b", 1)])
     for turn in range(3):
         for thread in (0, 1):
             again = said(f"{thread}.{turn}", thread, *range(5, 7 + turn))
-            count, reply = fed(engine, again)
+            count, reply = run_counting_prefill(engine, again)
             assert count == (2 if turn == 0 else 1)
-            assert reply == run(fresh(kind), [again])[again.id]
+            assert reply == run_requests(fresh(kind), [again])[again.id]
 
 
-def test_without_a_shelf_the_slot_is_all_there_is(fresh: Fresh) -> None:
+def test_without_a_shelf_the_slot_is_all_there_is(fresh: EngineFactory) -> None:
     """Only what the threads have in common is still in the slot."""
     engine = fresh(slots=1)
-    run(engine, [said("a", 0)])
-    run(engine, [said("b", 1)])
+    run_requests(engine, [said("a", 0)])
+    run_requests(engine, [said("b", 1)])
 
-    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1 - len(SYSTEM)
+    assert run_counting_prefill(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1 - len(SYSTEM)
 
 
-def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: Fresh) -> None:
+def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: EngineFactory) -> None:
     """The other thread keeps its slot, as long as there is another one."""
     engine = fresh(slots=2)
-    run(engine, [said("a", 0)])
+    run_requests(engine, [said("a", 0)])
 
-    count, reply = fed(engine, said("b", 1))
+    count, reply = run_counting_prefill(engine, said("b", 1))
 
     assert count == len(THREADS[1]) - len(SYSTEM)
-    assert reply == run(fresh(), [said("b", 1)])["b"]
-    assert fed(engine, said("again", 0, 5))[0] == 1
+    assert reply == run_requests(fresh(), [said("b", 1)])["b"]
+    assert run_counting_prefill(engine, said("again", 0, 5))[0] == 1
 
 
 @pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
-def test_the_shelf_is_not_shared_across_scopes(fresh: Fresh, first: str, second: str) -> None:
+def test_the_shelf_is_not_shared_across_scopes(
+    fresh: EngineFactory, first: str, second: str
+) -> None:
     """Another team, or a request without one, reads its prompt whole."""
     engine = fresh(slots=1, shelf=ROOM)
-    run(engine, [said("a", 0, scope=first)])
-    run(engine, [said("b", 1, scope="T3")])
+    run_requests(engine, [said("a", 0, scope=first)])
+    run_requests(engine, [said("b", 1, scope="T3")])
 
-    assert fed(engine, said("again", 0, 5, scope=second))[0] == len(THREADS[0]) + 1
+    assert run_counting_prefill(engine, said("again", 0, 5, scope=second))[0] == len(THREADS[0]) + 1
 
 
-def test_what_is_forgotten_leaves_the_shelf_too(fresh: Fresh) -> None:
+def test_what_is_forgotten_leaves_the_shelf_too(fresh: EngineFactory) -> None:
     """And no number of it stays behind."""
     engine = fresh(slots=1, shelf=ROOM)
-    run(engine, [said("a", 0)])
-    run(engine, [said("b", 1, scope="T2")])
+    run_requests(engine, [said("a", 0)])
+    run_requests(engine, [said("b", 1, scope="T2")])
     [kept] = engine.shelf._kept.values()
 
     engine.forget("T1")
 
     assert len(engine.shelf) == 0
     assert not any(block.any() for block in kept.blocks)
-    assert fed(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1
+    assert run_counting_prefill(engine, said("again", 0, 5))[0] == len(THREADS[0]) + 1
 
 
-def test_a_shelf_that_is_full_forgets_the_oldest(fresh: Fresh) -> None:
+def test_a_shelf_that_is_full_forgets_the_oldest(fresh: EngineFactory) -> None:
     """The bytes are counted as they are."""
     engine = fresh(slots=1)
-    one = (len(THREADS[0]) + GREEDY.max_new_tokens) * engine._slots.position_bytes
+    one = (len(THREADS[0]) + GREEDY_SAMPLING.max_new_tokens) * engine._slots.position_bytes
     engine = fresh(slots=1, shelf=one)
     for name in ("a", "b", "a2"):
-        run(engine, [Request(name, (ord(name[-1]), *THREADS[0]), GREEDY, scope=name)])
+        run_requests(
+            engine, [Request(name, (ord(name[-1]), *THREADS[0]), GREEDY_SAMPLING, scope=name)]
+        )
 
     assert [kept.past.scope for kept in engine.shelf._kept.values()] == ["b"]
     [kept] = engine.shelf._kept.values()
@@ -104,23 +115,23 @@ class Lost(list[Tensor]):
 
 
 @pytest.fixture
-def shelved(fresh: Fresh) -> Batching:
+def shelved(fresh: EngineFactory) -> Batching:
     """An engine with one thread in its slot and one on its shelf."""
     engine = fresh(slots=1, shelf=ROOM)
-    run(engine, [said("a", 0)])
-    run(engine, [said("b", 1)])
+    run_requests(engine, [said("a", 0)])
+    run_requests(engine, [said("b", 1)])
     return engine
 
 
-def test_what_comes_back_broken_costs_no_reply(fresh: Fresh, shelved: Batching) -> None:
+def test_what_comes_back_broken_costs_no_reply(fresh: EngineFactory, shelved: Batching) -> None:
     """The thread is read again, and what else was kept is given up."""
     [kept] = shelved.shelf._kept.values()
     kept.blocks.pop()
 
-    count, reply = fed(shelved, said("again", 0, 5))
+    count, reply = run_counting_prefill(shelved, said("again", 0, 5))
 
     assert count == len(THREADS[0]) + 1
-    assert reply == run(fresh(), [said("again", 0, 5)])["again"]
+    assert reply == run_requests(fresh(), [said("again", 0, 5)])["again"]
     assert len(shelved.shelf) == 0
 
 

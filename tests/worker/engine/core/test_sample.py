@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from testing.in_process_engine import filtered
+from testing.in_process_engine import reference_probabilities
 from worker.engine import Sampling
 from worker.engine.core.sample import (
     MOST,
@@ -36,7 +36,7 @@ rows = st.integers(0, 10_000).map(
 
 def theirs(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
-    return filtered(torch.from_numpy(row).double(), sampling)
+    return reference_probabilities(torch.from_numpy(row).double(), sampling)
 
 
 def ours(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testing.in_process_engine import GREEDY, Fresh, Reply, fed, note, run
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    EngineReply,
+    record_step,
+    run_counting_prefill,
+    run_requests,
+)
 from worker.engine import Request
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.core.engine_core import Batching
@@ -16,56 +23,65 @@ from worker.engine.loading.loader import Loaded
 FIRST = tuple(range(30, 90))
 
 
-def next_turn(reply: Reply, scope: str) -> Request:
+def next_turn(reply: EngineReply, scope: str) -> Request:
     """Ask again in the same thread: the earlier prompt and reply, and a few tokens more."""
-    return Request("next", (*FIRST, *reply.ids, 7, 8, 9), GREEDY, scope=scope)
+    return Request("next", (*FIRST, *reply.ids, 7, 8, 9), GREEDY_SAMPLING, scope=scope)
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: Fresh, kind: str) -> None:
+def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: EngineFactory, kind: str) -> None:
     """Prompt and reply of the first turn are held; the answer is that of a fresh engine."""
     engine = fresh(kind)
-    first = run(engine, [Request("first", FIRST, GREEDY, scope="T1")])["first"]
+    first = run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])["first"]
     question = next_turn(first, "T1")
 
-    read, reply = fed(engine, question)
+    read, reply = run_counting_prefill(engine, question)
 
     assert read == 4  # the last token of the first reply was chosen but never fed
-    assert reply == run(fresh(kind), [question])["next"]
+    assert reply == run_requests(fresh(kind), [question])["next"]
 
 
 @pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
-def test_nothing_is_shared_across_scopes(fresh: Fresh, first: str, second: str) -> None:
+def test_nothing_is_shared_across_scopes(fresh: EngineFactory, first: str, second: str) -> None:
     """Another team, or a request without one, reads its prompt whole."""
     engine = fresh()
-    reply = run(engine, [Request("first", FIRST, GREEDY, scope=first)])["first"]
+    reply = run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope=first)])["first"]
     question = next_turn(reply, second)
 
-    read, _ = fed(engine, question)
+    read, _ = run_counting_prefill(engine, question)
 
     assert read == len(question.prompt)
 
 
-def test_what_is_forgotten_is_wiped_and_read_again(fresh: Fresh) -> None:
+def test_what_is_forgotten_is_wiped_and_read_again(fresh: EngineFactory) -> None:
     """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
     engine = fresh(slots=4)
-    over = run(engine, [Request("over", FIRST, GREEDY, scope="T1")])["over"]
-    run(engine, [Request("other", (*FIRST, 5), GREEDY, scope="T2")])
-    replies = {"runs": Reply(failure=engine.add(Request("runs", FIRST[:40], GREEDY, scope="T1")))}
-    replies["beside"] = Reply(failure=engine.add(Request("beside", (1, 2), GREEDY, scope="T3")))
+    over = run_requests(engine, [Request("over", FIRST, GREEDY_SAMPLING, scope="T1")])["over"]
+    run_requests(engine, [Request("other", (*FIRST, 5), GREEDY_SAMPLING, scope="T2")])
+    replies = {
+        "runs": EngineReply(
+            failure=engine.add(Request("runs", FIRST[:40], GREEDY_SAMPLING, scope="T1"))
+        )
+    }
+    replies["beside"] = EngineReply(
+        failure=engine.add(Request("beside", (1, 2), GREEDY_SAMPLING, scope="T3"))
+    )
     for _ in range(3):
-        note(replies, engine.step())
+        record_step(replies, engine.step())
 
     engine.forget("T1")
     while engine.busy:
-        note(replies, engine.step())
+        record_step(replies, engine.step())
 
-    assert replies["runs"] == run(fresh(), [Request("runs", FIRST[:40], GREEDY)])["runs"]
+    assert (
+        replies["runs"]
+        == run_requests(fresh(), [Request("runs", FIRST[:40], GREEDY_SAMPLING)])["runs"]
+    )
     assert {past.scope for past in engine.schedule.free.pasts.values()} == {"T2", "T3"}
     question = next_turn(over, "T1")
-    assert fed(engine, question)[0] == len(question.prompt)
-    other = Request("again", (*FIRST, 5, 6), GREEDY, scope="T2")
-    assert fed(engine, other)[0] == 1
+    assert run_counting_prefill(engine, question)[0] == len(question.prompt)
+    other = Request("again", (*FIRST, 5, 6), GREEDY_SAMPLING, scope="T2")
+    assert run_counting_prefill(engine, other)[0] == 1
 
 
 def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
@@ -75,7 +91,7 @@ def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
     model = models("bigcode")
     slots = Slots(model.slots.layers, 1, model.about.positions)
     engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
-    run(engine, [Request("over", FIRST, GREEDY, scope="T1")])
+    run_requests(engine, [Request("over", FIRST, GREEDY_SAMPLING, scope="T1")])
     assert all(slots.layer(index).any() for index in range(len(slots.layers)))
 
     engine.forget("T1")
@@ -83,44 +99,49 @@ def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
     assert not any(slots.layer(index).any() for index in range(len(slots.layers)))
 
 
-def test_the_same_prompt_again_reads_one_token(fresh: Fresh) -> None:
+def test_the_same_prompt_again_reads_one_token(fresh: EngineFactory) -> None:
     """Something must be fed to know what comes next."""
     engine = fresh()
-    again = Request("again", FIRST, GREEDY, scope="T1")
-    expected = run(engine, [again])["again"]
+    again = Request("again", FIRST, GREEDY_SAMPLING, scope="T1")
+    expected = run_requests(engine, [again])["again"]
 
-    assert fed(engine, again) == (1, expected)
+    assert run_counting_prefill(engine, again) == (1, expected)
 
 
-def test_an_edited_thread_is_read_from_the_edit_on(fresh: Fresh) -> None:
+def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None:
     """What comes before the edit is held still."""
     engine = fresh()
-    run(engine, [Request("first", FIRST, GREEDY, scope="T1")])
-    edited = Request("next", (*FIRST[:40], 5, *FIRST[41:]), GREEDY, scope="T1")
+    run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])
+    edited = Request("next", (*FIRST[:40], 5, *FIRST[41:]), GREEDY_SAMPLING, scope="T1")
 
-    read, reply = fed(engine, edited)
+    read, reply = run_counting_prefill(engine, edited)
 
     assert read == 20
-    assert reply == run(fresh(), [edited])["next"]
+    assert reply == run_requests(fresh(), [edited])["next"]
 
 
-def test_a_stopped_reply_is_remembered_too(fresh: Fresh) -> None:
+def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
     """What was read before somebody pressed stop is not read again."""
     engine = fresh()
-    engine.add(Request("first", FIRST, GREEDY, scope="T1"))
+    engine.add(Request("first", FIRST, GREEDY_SAMPLING, scope="T1"))
     engine.step()
     engine.stop("first")
 
-    assert fed(engine, Request("next", (*FIRST, 1), GREEDY, scope="T1"))[0] == 1
+    assert (
+        run_counting_prefill(engine, Request("next", (*FIRST, 1), GREEDY_SAMPLING, scope="T1"))[0]
+        == 1
+    )
 
 
-def test_after_an_error_nothing_is_remembered(fresh: Fresh) -> None:
+def test_after_an_error_nothing_is_remembered(fresh: EngineFactory) -> None:
     """Slots that were built anew hold nothing."""
     engine = fresh()
-    run(engine, [Request("first", FIRST, GREEDY, scope="T1")])
+    run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])
     engine.schedule.fail([])
 
-    assert fed(engine, Request("next", FIRST, GREEDY, scope="T1"))[0] == len(FIRST)
+    assert run_counting_prefill(engine, Request("next", FIRST, GREEDY_SAMPLING, scope="T1"))[
+        0
+    ] == len(FIRST)
 
 
 def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() -> None:

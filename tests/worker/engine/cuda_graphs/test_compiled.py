@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from testing.checkpoints import POSITIONS, tiny_bigcode
-from testing.in_process_engine import generated, mixed, run
-from testing.traced_cuda_graphs import Recorder, recorded
+from testing.checkpoints import TINY_POSITIONS, tiny_bigcode
+from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
+from testing.traced_cuda_graphs import FakeGraphCapture, build_captured_engine
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.attention.verify import probe
 from worker.engine.core.engine_core import Batching
@@ -42,8 +42,8 @@ def alike(network: nn.Module) -> Iterator[None]:
 def test_compiled_layers_say_the_same(models: Models) -> None:
     """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
     model = models("llama")
-    requests = mixed(model.about.vocabulary, model.about.positions, 2)
-    ours = recorded(model, slots=1)
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 2)
+    ours = build_captured_engine(model, slots=1)
     compiled: list[int] = []
 
     def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
@@ -55,10 +55,12 @@ def test_compiled_layers_say_the_same(models: Models) -> None:
     first.forward = own = first.forward
 
     with alike(model.network):
-        replies = run(ours.batching, requests)
+        replies = run_requests(ours.engine_core, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
-    assert not ours.told
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
+    assert not ours.log_lines
     assert len(compiled) == PARTS * len(ours.graphs._repeats)
     assert vars(first).pop("forward") == own, "what a library has put there is there again"
     assert all("forward" not in vars(layer) for layer in model.network.modules())
@@ -67,19 +69,21 @@ def test_compiled_layers_say_the_same(models: Models) -> None:
 def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> None:
     """One line; nothing else is given up for it."""
     model = models("bigcode")
-    requests = mixed(model.about.vocabulary, model.about.positions, 6)
-    ours = recorded(model, slots=4)
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 6)
+    ours = build_captured_engine(model, slots=4)
 
     def missing(_: torch.fx.GraphModule, __: Any) -> Any:
         raise RuntimeError("no compiler is there")
 
     ours.graphs.faster = Compiled(model.network, missing)
 
-    replies = run(ours.batching, requests)
+    replies = run_requests(ours.engine_core, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
-    assert [line.split(":")[0] for line in ours.told] == ["layers are not compiled"]
-    assert ours.recorder.repeated
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
+    assert [line.split(":")[0] for line in ours.log_lines] == ["layers are not compiled"]
+    assert ours.capture.replayed
     assert not ours.graphs.off
 
 
@@ -89,15 +93,21 @@ def test_layers_that_are_really_compiled_say_the_same() -> None:
     """Torch's own compiler, on the plain layers that a GPU has."""
     network: Any = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
     layers = probe(network)
-    memory = Slots(layers, 3, POSITIONS)
+    memory = Slots(layers, 3, TINY_POSITIONS)
     told: list[str] = []
-    graphs = Graphs(network, memory, Buckets(3, POSITIONS), lambda: Recorder().record, told.append)
+    graphs = Graphs(
+        network,
+        memory,
+        Buckets(3, TINY_POSITIONS),
+        lambda: FakeGraphCapture().capture_step,
+        told.append,
+    )
     graphs.faster = Compiled(network)
     engine = Batching(network, memory, vocabulary=448, budget=64)
     engine.engage(graphs)
-    requests = mixed(448, POSITIONS, 6)
+    requests = make_mixed_requests(448, TINY_POSITIONS, 6)
 
-    replies = run(engine, requests)
+    replies = run_requests(engine, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(network, r) for r in requests]
+    assert [replies[r.id].ids for r in requests] == [reference_greedy(network, r) for r in requests]
     assert not told

@@ -6,8 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from testing.in_process_engine import GREEDY, Fresh, Reply, generated, mixed, note, run
-from testing.traced_cuda_graphs import Traced, recorded
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineFactory,
+    EngineReply,
+    make_mixed_requests,
+    record_step,
+    reference_greedy,
+    run_requests,
+)
+from testing.traced_cuda_graphs import TracedGraphCapture, build_captured_engine
 from worker.engine import Request, Sampling
 from worker.engine.attention.sdpa import Look
 from worker.engine.core.request_state import Live, Work
@@ -23,21 +31,25 @@ MOST = 4
 @pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
 @pytest.mark.parametrize(("slots", "budget", "count"), [(7, 300, 10), (13, 90, 14)])
 def test_recorded_steps_say_what_eager_ones_say(
-    models: Models, fresh: Fresh, kind: str, slots: int, budget: int, count: int
+    models: Models, fresh: EngineFactory, kind: str, slots: int, budget: int, count: int
 ) -> None:
     """Prompts of 1 to 255 tokens, greedy, in lanes of 1, 2, 4 and all slots."""
     model = models(kind)
-    requests = mixed(model.about.vocabulary, model.about.positions, count, stop=(0, 7))
-    ours = recorded(model, slots=slots, budget=budget)
+    requests = make_mixed_requests(
+        model.about.vocabulary, model.about.positions, count, stop=(0, 7)
+    )
+    ours = build_captured_engine(model, slots=slots, budget=budget)
 
-    assert run(ours.batching, requests) == run(fresh(kind, slots=slots, budget=budget), requests)
-    assert ours.recorder.repeated > 20
-    assert not ours.told
+    assert run_requests(ours.engine_core, requests) == run_requests(
+        fresh(kind, slots=slots, budget=budget), requests
+    )
+    assert ours.capture.replayed > 20
+    assert not ours.log_lines
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
 def test_recorded_steps_with_drafts_say_what_eager_ones_say(
-    models: Models, fresh: Fresh, kind: str
+    models: Models, fresh: EngineFactory, kind: str
 ) -> None:
     """Greedy and sampled requests whose prompts go round; whoever may draft does."""
     vocabulary = models(kind).about.vocabulary
@@ -49,13 +61,13 @@ def test_recorded_steps_with_drafts_say_what_eager_ones_say(
         )
         for number in range(6)
     ]
-    expected = run(fresh(kind, slots=7), requests)
-    ours = recorded(models(kind), slots=7, drafted=MOST)
-    ours.batching.schedule.ridge = 1e6
+    expected = run_requests(fresh(kind, slots=7), requests)
+    ours = build_captured_engine(models(kind), slots=7, drafted=MOST)
+    ours.engine_core.schedule.ridge = 1e6
 
-    assert run(ours.batching, requests) == expected
+    assert run_requests(ours.engine_core, requests) == expected
     assert any(bucket.width == 1 + MOST for bucket in ours.graphs._repeats)
-    assert not ours.told
+    assert not ours.log_lines
 
 
 def step(lengths: dict[int, int], drafted: int, vocabulary: int) -> list[Work]:
@@ -64,7 +76,7 @@ def step(lengths: dict[int, int], drafted: int, vocabulary: int) -> list[Work]:
     for slot, length in lengths.items():
         tokens = [(slot * 31 + at * 7) % vocabulary for at in range(length + 1)]
         draft = tuple((slot + at) % vocabulary for at in range(drafted))
-        live = Live(Request(str(slot), tuple(tokens), GREEDY), tokens, age=0, slot=slot)
+        live = Live(Request(str(slot), tuple(tokens), GREEDY_SAMPLING), tokens, age=0, slot=slot)
         works.append(Work(live, length, 1, draft))
     return works
 
@@ -87,30 +99,30 @@ def test_a_step_touches_nothing_but_the_positions_that_it_feeds(
 ) -> None:
     """Logits and keys are those of the eager step; all else in all slots stays, to the bit."""
     model = models(kind)
-    ours = recorded(model, slots=7, drafted=MOST)
+    ours = build_captured_engine(model, slots=7, drafted=MOST)
     works = step(lengths, drafted, model.about.vocabulary)
     dice = torch.Generator().manual_seed(1)
-    for index in range(len(ours.slots.layers)):
-        ours.slots.layer(index).normal_(generator=dice)
-    before = [ours.slots.layer(index).clone() for index in range(len(ours.slots.layers))]
+    for index in range(len(ours.kv_cache.layers)):
+        ours.kv_cache.layer(index).normal_(generator=dice)
+    before = [ours.kv_cache.layer(index).clone() for index in range(len(ours.kv_cache.layers))]
     with torch.inference_mode():
-        expected = ours.batching.forward.plain(works).clone()
-        eager = [ours.slots.layer(index).clone() for index in range(len(before))]
+        expected = ours.engine_core.forward.plain(works).clone()
+        eager = [ours.kv_cache.layer(index).clone() for index in range(len(before))]
         for index, block in enumerate(before):
-            ours.slots.layer(index).copy_(block)
+            ours.kv_cache.layer(index).copy_(block)
         ours.graphs(works)
         for index, block in enumerate(before):
-            ours.slots.layer(index).copy_(block)
+            ours.kv_cache.layer(index).copy_(block)
         found = ours.graphs(works)
 
     assert found is not None
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
-    assert ours.recorder.repeated == 2
+    assert ours.capture.replayed == 2
     for index, block in enumerate(before):
         fed = torch.zeros(block.shape, dtype=torch.bool)
         for slot, length in lengths.items():
             fed[:, slot, :, length : length + 1 + drafted] = True
-        now = ours.slots.layer(index)
+        now = ours.kv_cache.layer(index)
         assert torch.equal(now[~fed], block[~fed])
         assert torch.allclose(now, eager[index], atol=1e-4)
 
@@ -118,13 +130,13 @@ def test_a_step_touches_nothing_but_the_positions_that_it_feeds(
 def test_starchats_last_positions_and_the_edge_of_a_length_are_right(models: Models) -> None:
     """48 heads on one key-value head, up to position 8,191, with drafts over an edge."""
     model = models("starchat-long")
-    ours = recorded(model, slots=7, drafted=MOST)
+    ours = build_captured_engine(model, slots=7, drafted=MOST)
     works = step({6: 8187, 0: 4094}, MOST, 1000)
     dice = torch.Generator().manual_seed(1)
-    ours.slots.layer(0)[:, [0, 6]] = torch.randn(2, 2, 1, 8192, 4, generator=dice)
+    ours.kv_cache.layer(0)[:, [0, 6]] = torch.randn(2, 2, 1, 8192, 4, generator=dice)
     bucket = Bucket(2, 1 + MOST, 8192, whole=False)
     with torch.inference_mode():
-        expected = ours.batching.forward.plain(works)
+        expected = ours.engine_core.forward.plain(works)
         assert ours.graphs(works) is not None
         for spread in (False, True):
             ours.graphs._run(bucket, spread=spread)
@@ -132,7 +144,7 @@ def test_starchats_last_positions_and_the_edge_of_a_length_are_right(models: Mod
             assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
 
     assert list(ours.graphs._repeats) == [bucket]
-    assert ours.recorder.recorded == 2
+    assert ours.capture.captured == 2
 
 
 @pytest.mark.parametrize(("width", "served"), [(1, 1), (1, 6), (3, 4)])
@@ -151,31 +163,35 @@ def test_both_ways_to_attend_are_the_same(width: int, served: int, window: int |
     assert (found - look.folded(query, held, added)).abs().max() < 1e-5
 
 
-def test_what_idle_slots_keep_of_their_threads_survives(models: Models, fresh: Fresh) -> None:
+def test_what_idle_slots_keep_of_their_threads_survives(
+    models: Models, fresh: EngineFactory
+) -> None:
     """A thread goes on from its slot after others have grown beside it in recorded steps."""
-    ours = recorded(models("bigcode"), slots=3)
-    thread = Request("thread", tuple(range(60)), GREEDY, scope="T1")
-    [said] = run(ours.batching, [thread]).values()
-    others = [Request(str(n), tuple(range(n, 90 + n)), GREEDY, scope="T2") for n in range(2)]
-    run(ours.batching, others)
+    ours = build_captured_engine(models("bigcode"), slots=3)
+    thread = Request("thread", tuple(range(60)), GREEDY_SAMPLING, scope="T1")
+    [said] = run_requests(ours.engine_core, [thread]).values()
+    others = [
+        Request(str(n), tuple(range(n, 90 + n)), GREEDY_SAMPLING, scope="T2") for n in range(2)
+    ]
+    run_requests(ours.engine_core, others)
     following = replace(thread, id="next", prompt=(*thread.prompt, *said.ids, 1, 2, 3))
-    assert ours.batching.add(following) is None
-    ours.batching.admit()
+    assert ours.engine_core.add(following) is None
+    ours.engine_core.admit()
 
-    assert ours.batching.schedule.running["next"].held == len(thread.prompt) + len(said.ids) - 1
-    replies = {"next": Reply()}
-    while ours.batching.busy:
-        note(replies, ours.batching.step())
-    assert replies == run(fresh(), [replace(following, scope="")])
+    assert ours.engine_core.schedule.running["next"].held == len(thread.prompt) + len(said.ids) - 1
+    replies = {"next": EngineReply()}
+    while ours.engine_core.busy:
+        record_step(replies, ours.engine_core.step())
+    assert replies == run_requests(fresh(), [replace(following, scope="")])
 
 
 def test_a_crowd_that_drafts_runs_over_fixed_memory_without_its_drafts(models: Models) -> None:
     """More than the widest shape holds: the schedule drafts for nobody."""
-    ours = recorded(models("bigcode"), slots=40, drafted=MOST, budget=300)
-    ours.batching.schedule.ridge = 1e6
+    ours = build_captured_engine(models("bigcode"), slots=40, drafted=MOST, budget=300)
+    ours.engine_core.schedule.ridge = 1e6
     requests = [Request(str(n), (5, 6, 7) * 5, Sampling(30, temperature=0)) for n in range(40)]
 
-    run(ours.batching, requests)
+    run_requests(ours.engine_core, requests)
 
     assert Bucket(40, 1, 256, whole=True) in ours.graphs._repeats
     assert not any(bucket.whole and bucket.width > 1 for bucket in ours.graphs._repeats)
@@ -184,13 +200,15 @@ def test_a_crowd_that_drafts_runs_over_fixed_memory_without_its_drafts(models: M
 def test_nothing_but_tensors_decides_what_a_recorded_step_does(models: Models) -> None:
     """Operations written down once say the right thing to other requests at other lengths."""
     model = models("bigcode")
-    requests = mixed(model.about.vocabulary, model.about.positions, 8, stop=(0, 7))
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 8, stop=(0, 7))
     requests.append(Request("loop", (5, 6, 7) * 20, Sampling(60, temperature=0)))
-    ours = recorded(model, slots=4, drafted=MOST, recorder=Traced())
-    ours.batching.schedule.ridge = 1e6
+    ours = build_captured_engine(model, slots=4, drafted=MOST, capture=TracedGraphCapture())
+    ours.engine_core.schedule.ridge = 1e6
 
-    replies = run(ours.batching, requests)
+    replies = run_requests(ours.engine_core, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
-    assert ours.recorder.repeated > 10 * ours.recorder.recorded
-    assert not ours.told
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
+    assert ours.capture.replayed > 10 * ours.capture.captured
+    assert not ours.log_lines

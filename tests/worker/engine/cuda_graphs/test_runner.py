@@ -9,8 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from testing.in_process_engine import GREEDY, Reply, generated, mixed, run
-from testing.traced_cuda_graphs import Recorder, Repeat, Traced, recorded
+from testing.in_process_engine import (
+    GREEDY_SAMPLING,
+    EngineReply,
+    make_mixed_requests,
+    reference_greedy,
+    run_requests,
+)
+from testing.traced_cuda_graphs import (
+    FakeGraphCapture,
+    Replay,
+    TracedGraphCapture,
+    build_captured_engine,
+)
 from worker.engine import FinishReason, Request, Sampling
 from worker.engine.loading.loader import Loaded
 
@@ -22,77 +33,79 @@ MOST = 4
 
 def test_each_shape_is_recorded_once_and_then_repeated(models: Models) -> None:
     """One request from position 1 to 255 is one lane of one length."""
-    ours = recorded(models("bigcode"))
+    ours = build_captured_engine(models("bigcode"))
 
-    run(ours.batching, [Request("a", (5,), Sampling(250, temperature=0))])
+    run_requests(ours.engine_core, [Request("a", (5,), Sampling(250, temperature=0))])
 
-    assert (ours.recorder.recorded, ours.recorder.repeated) == (1, 250)
+    assert (ours.capture.captured, ours.capture.replayed) == (1, 250)
 
 
 def test_all_shapes_are_recorded_before_the_first_request(models: Models) -> None:
     """Then none is while requests run, and they say what they say otherwise."""
-    ours = recorded(models("bigcode"), slots=7, drafted=MOST)
+    ours = build_captured_engine(models("bigcode"), slots=7, drafted=MOST)
     with torch.inference_mode():
         for record in ours.graphs.warm():
             record()
-    count = ours.recorder.recorded
+    count = ours.capture.captured
     request = Request("a", tuple(range(9)), Sampling(200, temperature=0))
 
-    replies = run(ours.batching, [request, replace(request, id="b")])
+    replies = run_requests(ours.engine_core, [request, replace(request, id="b")])
 
     assert count == len(ours.graphs.buckets.all()) == len(ours.graphs._repeats) == 6
-    assert ours.recorder.recorded == count
-    assert replies["b"].ids == generated(models("bigcode").network, request)
+    assert ours.capture.captured == count
+    assert replies["b"].ids == reference_greedy(models("bigcode").network, request)
 
 
 def test_a_rebuilt_slot_is_never_reached_by_an_old_recording(models: Models) -> None:
     """After a failed step the memory is another one: everything is recorded anew."""
     model = models("bigcode")
-    request = Request("a", tuple(range(20, 40)), GREEDY)
-    expected = Reply(generated(model.network, request), FinishReason.LENGTH)
-    ours = recorded(model, recorder=Traced())
-    assert run(ours.batching, [request])["a"] == expected
-    assert ours.recorder.sets == 1
+    request = Request("a", tuple(range(20, 40)), GREEDY_SAMPLING)
+    expected = EngineReply(reference_greedy(model.network, request), FinishReason.LENGTH)
+    ours = build_captured_engine(model, capture=TracedGraphCapture())
+    assert run_requests(ours.engine_core, [request])["a"] == expected
+    assert ours.capture.graph_sets == 1
 
-    ours.slots.rebuild()
+    ours.kv_cache.rebuild()
 
-    assert run(ours.batching, [request])["a"] == expected
-    assert (ours.recorder.sets, ours.recorder.recorded) == (2, 2)
+    assert run_requests(ours.engine_core, [request])["a"] == expected
+    assert (ours.capture.graph_sets, ours.capture.captured) == (2, 2)
 
 
-class Moody(Recorder):
+class Moody(FakeGraphCapture):
     """A recorder whose driver refuses."""
 
-    def record(self, step: Repeat) -> Repeat:
+    def capture_step(self, step: Replay) -> Replay:
         """Raise what a driver raises."""
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
-class Forgetful(Recorder):
+class Forgetful(FakeGraphCapture):
     """A recorder that repeats what the first step was, whatever has been fed since."""
 
-    def record(self, step: Repeat) -> Repeat:
+    def capture_step(self, step: Replay) -> Replay:
         """Record a step that never happens again."""
         step()
         return lambda: None
 
 
 @pytest.mark.parametrize("recorder", [Moody(), Forgetful()], ids=["refuses", "says another thing"])
-def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: Recorder) -> None:
+def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: FakeGraphCapture) -> None:
     """One line says so; every reply is what it would have been."""
     model = models("bigcode")
-    requests = mixed(model.about.vocabulary, model.about.positions, 6, stop=(0, 7))
-    ours = recorded(model, recorder=recorder)
+    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 6, stop=(0, 7))
+    ours = build_captured_engine(model, capture=recorder)
 
-    replies = run(ours.batching, requests)
+    replies = run_requests(ours.engine_core, requests)
 
-    assert [replies[r.id].ids for r in requests] == [generated(model.network, r) for r in requests]
+    assert [replies[r.id].ids for r in requests] == [
+        reference_greedy(model.network, r) for r in requests
+    ]
     assert ours.graphs.off
-    [line] = ours.told
+    [line] = ours.log_lines
     assert line.startswith("steps are not recorded: ")
 
 
-class Uneven(Recorder):
+class Uneven(FakeGraphCapture):
     """A recorder one of whose recordings is slow, or cannot be made."""
 
     def __init__(self, bad: int, *, slow: bool) -> None:
@@ -100,10 +113,10 @@ class Uneven(Recorder):
         self.bad, self.slow = bad, slow
         self.waited = 0
 
-    def record(self, step: Repeat) -> Repeat:
+    def capture_step(self, step: Replay) -> Replay:
         """Record a step; the n-th one is the bad one."""
-        repeat = super().record(step)
-        if self.recorded - 1 != self.bad:
+        repeat = super().capture_step(step)
+        if self.captured - 1 != self.bad:
             return repeat
         if not self.slow:
             raise RuntimeError("operation not permitted when stream is capturing")
@@ -124,16 +137,16 @@ def test_of_two_ways_to_attend_the_faster_one_is_kept(
     """Whichever it is; and where only one can be recorded, that one."""
     model = models("long")
     recorder = Uneven(bad, slow=slow)
-    ours = recorded(model, slots=1, budget=1100, recorder=recorder)
+    ours = build_captured_engine(model, slots=1, budget=1100, capture=recorder)
     request = Request("a", tuple(n % 400 for n in range(1050)), Sampling(2, temperature=0))
-    first = run(ours.batching, [request])
+    first = run_requests(ours.engine_core, [request])
     waited = recorder.waited
 
-    assert run(ours.batching, [request]) == first
-    assert first["a"].ids == generated(model.network, request)
-    assert (recorder.recorded, recorder.waited) == (2, waited)
+    assert run_requests(ours.engine_core, [request]) == first
+    assert first["a"].ids == reference_greedy(model.network, request)
+    assert (recorder.captured, recorder.waited) == (2, waited)
     assert bool(waited) == slow
-    assert not ours.told
+    assert not ours.log_lines
 
 
 def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
@@ -141,17 +154,17 @@ def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
     model = models("llama")
     table = model.network.get_input_embeddings().weight  # type: ignore[operator]
     kept = table[13].clone()
-    good = Request("good", tuple(range(20, 40)), GREEDY)
-    expected = generated(model.network, good)
-    ours = recorded(model, slots=2)
+    good = Request("good", tuple(range(20, 40)), GREEDY_SAMPLING)
+    expected = reference_greedy(model.network, good)
+    ours = build_captured_engine(model, slots=2)
     try:
         table[13] = torch.nan
-        alone = run(ours.batching, [Request("bad", (13,), GREEDY)])
+        alone = run_requests(ours.engine_core, [Request("bad", (13,), GREEDY_SAMPLING)])
         assert not ours.graphs._repeats, "there was nothing to compare it with"
-        beside = run(ours.batching, [good, Request("bad", (13,), GREEDY)])
+        beside = run_requests(ours.engine_core, [good, Request("bad", (13,), GREEDY_SAMPLING)])
     finally:
         table[13] = kept
-    later = run(ours.batching, [good])
+    later = run_requests(ours.engine_core, [good])
 
     assert alone["bad"].failure == beside["bad"].failure == "nothing to choose from"
     assert beside["good"].ids == later["good"].ids == expected
@@ -178,12 +191,12 @@ class Stumbling(nn.Module):
 def test_a_recorded_step_that_fails_costs_nobody_a_reply(models: Models) -> None:
     """The slots are rebuilt, everybody is read again, and recordings are made anew."""
     model = models("bigcode")
-    requests = [Request(str(n), tuple(range(20 + n, 50 + n)), GREEDY) for n in range(3)]
-    ours = recorded(model, network=Stumbling(model.network, 9))
+    requests = [Request(str(n), tuple(range(20 + n, 50 + n)), GREEDY_SAMPLING) for n in range(3)]
+    ours = build_captured_engine(model, network=Stumbling(model.network, 9))
 
-    replies = run(ours.batching, requests, troubled=True)
+    replies = run_requests(ours.engine_core, requests, allow_errors=True)
 
     for request in requests:
-        assert replies[request.id].ids == generated(model.network, request)
-    assert ours.recorder.sets == 2
+        assert replies[request.id].ids == reference_greedy(model.network, request)
+    assert ours.capture.graph_sets == 2
     assert not ours.graphs.off

@@ -12,12 +12,12 @@ LAYERS: Final = 2
 POSITIONS: Final = 128
 TEMPLATE: Final = "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
 
-CONTROL: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+CONTROL_TOKENS: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 LETTERS: Final = tuple("abcdefghijklmnopqrstuvwxyz .?")
 MERGES: Final = ("a b", "c d", "e f", "ab cd")
 
 
-def tiny_gguf(file: Path) -> Path:
+def write_tiny_gguf(file: Path) -> Path:
     """Write a Llama with random 4-bit weights, a byte-pair tokenizer and a chat template."""
     writer = GGUFWriter(file, "llama")
     writer.add_context_length(POSITIONS)
@@ -28,8 +28,8 @@ def tiny_gguf(file: Path) -> Path:
     writer.add_head_count_kv(HEADS // 2)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(10_000.0)
-    vocabulary = _tokenizer(writer)
-    _weights(writer, vocabulary)
+    vocabulary = _write_tokenizer(writer)
+    _write_weights(writer, vocabulary)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -37,9 +37,9 @@ def tiny_gguf(file: Path) -> Path:
     return file
 
 
-def _tokenizer(writer: GGUFWriter) -> int:
-    words = [*CONTROL, *LETTERS, *(merge.replace(" ", "") for merge in MERGES)]
-    kinds = [TokenType.CONTROL if word in CONTROL else TokenType.NORMAL for word in words]
+def _write_tokenizer(writer: GGUFWriter) -> int:
+    words = [*CONTROL_TOKENS, *LETTERS, *(merge.replace(" ", "") for merge in MERGES)]
+    kinds = [TokenType.CONTROL if word in CONTROL_TOKENS else TokenType.NORMAL for word in words]
     writer.add_vocab_size(len(words))
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(words)
@@ -51,22 +51,22 @@ def _tokenizer(writer: GGUFWriter) -> int:
     return len(words)
 
 
-def _weights(writer: GGUFWriter, vocabulary: int) -> None:
+def _write_weights(writer: GGUFWriter, vocabulary: int) -> None:
     rng = np.random.default_rng(0)
 
-    def tensor(name: str, *shape: int) -> None:
+    def add_tensor(name: str, *shape: int) -> None:
         data = rng.normal(0, 0.3, shape).astype(np.float32)
         kind = GGMLQuantizationType.Q4_1
         writer.add_tensor(name, quants.quantize(data, kind), raw_dtype=kind)
 
-    tensor("token_embd.weight", vocabulary, WIDTH)
+    add_tensor("token_embd.weight", vocabulary, WIDTH)
     writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
     for layer in range(LAYERS):
         block = f"blk.{layer}"
         for norm in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"{block}.{norm}.weight", np.ones(WIDTH, np.float32))
         for name, rows in (("q", WIDTH), ("k", WIDTH // 2), ("v", WIDTH // 2), ("output", WIDTH)):
-            tensor(f"{block}.attn_{name}.weight", rows, WIDTH)
+            add_tensor(f"{block}.attn_{name}.weight", rows, WIDTH)
         for name in ("gate", "up"):
-            tensor(f"{block}.ffn_{name}.weight", 2 * WIDTH, WIDTH)
-        tensor(f"{block}.ffn_down.weight", WIDTH, 2 * WIDTH)
+            add_tensor(f"{block}.ffn_{name}.weight", 2 * WIDTH, WIDTH)
+        add_tensor(f"{block}.ffn_down.weight", WIDTH, 2 * WIDTH)

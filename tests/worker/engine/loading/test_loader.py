@@ -17,9 +17,9 @@ from transformers import (
 )
 
 from testing.checkpoints import tiny_bigcode, tiny_llama
-from testing.in_process_engine import GREEDY, run
-from testing.tokenizers import small_tokenizer_dir
-from tests.worker.engine.loading.gguf_files import tiny_gguf
+from testing.in_process_engine import GREEDY_SAMPLING, run_requests
+from testing.tokenizers import write_small_tokenizer
+from tests.worker.engine.loading.gguf_files import write_tiny_gguf
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import Batching
 from worker.engine.loading.checkpoint import locate
@@ -88,9 +88,9 @@ def test_bfloat16_is_close_to_float32(checkpoint: Path) -> None:
     """The same weights in fewer bits, in the slots too."""
     model = loaded(checkpoint, dtype="bfloat16")
 
-    replies = run(
+    replies = run_requests(
         Batching(model.network, model.slots, vocabulary=448, budget=64),
-        [Request("a", (1, 2, 3), GREEDY)],
+        [Request("a", (1, 2, 3), GREEDY_SAMPLING)],
     )
 
     assert model.about.dtype == "bfloat16"
@@ -202,7 +202,7 @@ def test_an_architecture_that_slots_cannot_hold_is_refused(
 ) -> None:
     """Rather no answer than a wrong one."""
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
-    small_tokenizer_dir(tmp_path)
+    write_small_tokenizer(tmp_path)
 
     with pytest.raises(LoadError):
         loaded(tmp_path)
@@ -210,7 +210,7 @@ def test_an_architecture_that_slots_cannot_hold_is_refused(
 
 def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
     """The second start finds what the first has written, with tokenizer and chat template."""
-    file = tiny_gguf(tmp_path / "tiny.Q4_1.gguf")
+    file = write_tiny_gguf(tmp_path / "tiny.Q4_1.gguf")
     options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
     first: Progress = []
     second: Progress = []
@@ -228,7 +228,10 @@ def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
     assert (directory / "tokenizer.json").is_file()
     assert (model.about.positions, model.about.eos) == (128, (2,))
     both = [
-        run(Batching(m.network, m.slots, vocabulary=36, budget=8), [Request("a", (3, 4), GREEDY)])
+        run_requests(
+            Batching(m.network, m.slots, vocabulary=36, budget=8),
+            [Request("a", (3, 4), GREEDY_SAMPLING)],
+        )
         for m in (model, again)
     ]
     assert both[0] == both[1]
@@ -237,7 +240,7 @@ def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
 
 def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
     """Whoever is second takes what the first has written."""
-    file = tiny_gguf(tmp_path / "tiny.gguf")
+    file = write_tiny_gguf(tmp_path / "tiny.gguf")
     options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
     others: list[Path] = []
 

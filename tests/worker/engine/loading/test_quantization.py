@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from testing.checkpoints import taught_checkpoint
-from testing.in_process_engine import GREEDY, run
+from testing.checkpoints import memorizing_checkpoint
+from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import Batching
 from worker.engine.loading.loader import Loaded, load
@@ -28,7 +28,7 @@ STARCHAT = {
 
 def loaded(quantize: str | None) -> Loaded:
     """Load the model that knows a few answers."""
-    directory = taught_checkpoint()
+    directory = memorizing_checkpoint()
     options = Options(model=str(directory), slots=2, quantize=quantize)
     return load(directory, options, lambda _stage, _done: None)
 
@@ -83,7 +83,7 @@ def test_a_quantised_model_serves_and_says_nearly_the_same(name: str, close: flo
     with torch.inference_mode():
         said = [
             AutoModelForCausalLM.from_pretrained(
-                taught_checkpoint(), quantization_config=quantization(kind, torch.float32)
+                memorizing_checkpoint(), quantization_config=quantization(kind, torch.float32)
             )(ids).logits
             for kind in (None, name)
         ]
@@ -91,6 +91,6 @@ def test_a_quantised_model_serves_and_says_nearly_the_same(name: str, close: flo
     assert small.about.dtype == name
     for model in (plain, small):
         engine = Batching(model.network, model.slots, vocabulary=model.about.vocabulary, budget=64)
-        reply = run(engine, [Request("a", tuple(range(30, 60)), GREEDY)])["a"]
+        reply = run_requests(engine, [Request("a", tuple(range(30, 60)), GREEDY_SAMPLING)])["a"]
         assert reply.failure is None
         assert reply.ids

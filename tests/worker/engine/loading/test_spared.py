@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from testing.in_process_engine import GREEDY, run
+from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from worker.engine import Request
 from worker.engine.attention.kv_cache import Slots
 from worker.engine.core.engine_core import Batching
@@ -57,10 +57,10 @@ def test_a_long_prompt_is_fed_to_the_last_layer_in_part(
     inner, counted = part.inner, Counting(part.inner)
     slots = Slots(model.slots.layers, 1, model.about.positions)
     engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
-    asked = Request("a", tuple(range(30, 90)), GREEDY)
+    asked = Request("a", tuple(range(30, 90)), GREEDY_SAMPLING)
     try:
         part.inner = counted
-        found = run(engine, [asked])["a"]
+        found = run_requests(engine, [asked])["a"]
     finally:
         part.inner = inner
 

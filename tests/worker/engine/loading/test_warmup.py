@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from testing.in_process_engine import generated, mixed, run
-from testing.traced_cuda_graphs import Recorder
+from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
+from testing.traced_cuda_graphs import FakeGraphCapture
 from worker.engine.attention.kv_cache import Layer, Slots
 from worker.engine.loading.loader import Loaded
 from worker.engine.loading.memory import NODES, recorded
@@ -27,25 +27,25 @@ def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> N
     """Each is told with its number; then requests find them, and say what they say."""
     told: list[tuple[str, float]] = []
     without: list[str] = []
-    recorder = Recorder()
+    recorder = FakeGraphCapture()
 
     engine = warmed(
         begun(models),
         Options(drafted=4),
         lambda stage, done: told.append((stage, done)),
         without.append,
-        recorder.begin,
+        recorder.start_set,
     )
 
     assert [stage for stage, _ in told] == [f"warming up {n} of 5" for n in (1, 2, 3, 4, 5)]
     assert [done for _, done in told] == sorted({done for _, done in told})
     assert 0.9 < told[0][1] < told[-1][1] < 1
-    assert (recorder.recorded, engine.steps, without) == (4, 0, [])
-    requests = mixed(448, 256, 6)
-    replies = run(engine, requests)
+    assert (recorder.captured, engine.steps, without) == (4, 0, [])
+    requests = make_mixed_requests(448, 256, 6)
+    replies = run_requests(engine, requests)
     network = models("bigcode").network
-    assert [replies[r.id].ids for r in requests] == [generated(network, r) for r in requests]
-    assert recorder.recorded == 4 < recorder.repeated
+    assert [replies[r.id].ids for r in requests] == [reference_greedy(network, r) for r in requests]
+    assert recorder.captured == 4 < recorder.replayed
 
 
 @pytest.mark.parametrize("options", [Options(), Options(graphs=False), Options(compiled=True)])
