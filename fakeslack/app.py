@@ -7,118 +7,126 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from fakeslack.clock import Clock
-from fakeslack.control.admin import Scenery
-from fakeslack.control.routes import Control
-from fakeslack.delivery.dispatcher import Subscription
-from fakeslack.delivery.events import Events
-from fakeslack.delivery.faults import Faults
-from fakeslack.delivery.http_mode import RequestUrl
+from fakeslack.clock import SimulatedClock
+from fakeslack.control.admin import AdminRoutes
+from fakeslack.control.routes import ControlRoutes
+from fakeslack.delivery.dispatcher import EventDispatcher
+from fakeslack.delivery.events import EventBuilder
+from fakeslack.delivery.faults import FaultInjector
+from fakeslack.delivery.http_mode import HttpTransport
 from fakeslack.delivery.journal import Journal
-from fakeslack.delivery.socket_mode import Sockets
-from fakeslack.delivery.transport import Delivery
+from fakeslack.delivery.socket_mode import SocketModeTransport
+from fakeslack.delivery.transport import EnvelopeSender
 from fakeslack.errors import Json
-from fakeslack.json_requests import refusing
-from fakeslack.state.change_log import KEPT, Feed
-from fakeslack.state.limits import Limits
-from fakeslack.state.pulse import Pulse
+from fakeslack.json_requests import error_middleware
+from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ChangeLog
+from fakeslack.state.limits import RateLimits
+from fakeslack.state.pulse import ActivityCounter
 from fakeslack.state.workspace import Workspace
-from fakeslack.ui.page import Page
+from fakeslack.ui.page import PageRoutes
 from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method
-from fakeslack.web_api.responses import Responses
+from fakeslack.web_api.responses import ResponseUrlRoutes
 from fakeslack.web_api.server import WebApi
 
-LARGEST_REQUEST = 32 * 2**20
+MAX_REQUEST_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """How the workspace is started."""
 
     seed: int = 0
     speed: float = 1.0
     ack_seconds: float = 3.0
-    limits: bool = False
+    rate_limits: bool = False
     request_url: str = ""
-    keep: int = KEPT
-    ahead: float = 0.0
+    max_records: int = DEFAULT_MAX_CHANGES
+    ahead_seconds: float = 0.0
 
 
-class Site:
+class WorkspaceServer:
     """A running workspace; `application` serves it, `address` is where."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ServerOptions) -> None:
         """Build everything; an event loop must be running."""
-        dice = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
-        self._clock = Clock(options.speed, options.ahead)
-        self.workspace = Workspace(self._clock.today, self._clock.now)
-        self._pulse = Pulse()
-        self._journal = Journal(self._pulse, options.keep)
-        self._feed = Feed(self._pulse, options.keep)
+        rng = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
+        self._clock = SimulatedClock(options.speed, options.ahead_seconds)
+        self.workspace = Workspace(self._clock.epoch_seconds, self._clock.elapsed_seconds)
+        self._activity = ActivityCounter()
+        self._journal = Journal(self._activity, options.max_records)
+        self._change_log = ChangeLog(self._activity, options.max_records)
         app_id = str(self.workspace.app.bot.app_id)
-        self._sockets = Sockets(app_id, self._clock, dice, self._connected)
-        self._delivery = Delivery(self._sockets, self._clock, self._journal, options.ack_seconds)
-        faults = Faults()
-        limits = Limits(self._clock.now) if options.limits else None
+        self._socket_mode = SocketModeTransport(app_id, self._clock, rng, self._publish_connection)
+        self._sender = EnvelopeSender(
+            self._socket_mode, self._clock, self._journal, options.ack_seconds
+        )
+        fault_injector = FaultInjector()
+        rate_limits = RateLimits(self._clock.elapsed_seconds) if options.rate_limits else None
         if options.request_url:
             secret = self.workspace.app.signing_secret
-            url = RequestUrl(options.request_url, secret, self._clock.today)
-            self._delivery.carrier = url
-        subscription = Subscription(Events(self.workspace, dice), self._delivery, faults)
-        self.workspace.listen(self._feed.put)
-        self.workspace.listen(subscription.hear)
-        self._page = Page(self.workspace, self._feed, self._delivery)
-        self._web_api = WebApi(self.workspace, self._methods(), self._journal, faults, limits)
-        self._control = Control(
+            transport = HttpTransport(options.request_url, secret, self._clock.epoch_seconds)
+            self._sender.transport = transport
+        dispatcher = EventDispatcher(
+            EventBuilder(self.workspace, rng), self._sender, fault_injector
+        )
+        self.workspace.add_listener(self._change_log.append_change)
+        self.workspace.add_listener(dispatcher.dispatch_change)
+        self._page_routes = PageRoutes(self.workspace, self._change_log, self._sender)
+        self._web_api = WebApi(
+            self.workspace, self._collect_methods(), self._journal, fault_injector, rate_limits
+        )
+        self._control_routes = ControlRoutes(
             self.workspace,
             self._clock,
             self._journal,
-            self._feed,
-            self._pulse,
-            self._sockets,
-            self._delivery,
-            subscription,
-            faults,
+            self._change_log,
+            self._activity,
+            self._socket_mode,
+            self._sender,
+            dispatcher,
+            fault_injector,
             self._web_api,
         )
 
-    def application(self) -> web.Application:
+    def build_application(self) -> web.Application:
         """Return what aiohttp serves."""
-        application = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[refusing])
+        application = web.Application(
+            client_max_size=MAX_REQUEST_BYTES, middlewares=[error_middleware]
+        )
         application.add_routes(
             [
-                web.route("*", "/api/{method}", self._web_api.handle),
-                web.get("/link/", self._sockets.accept),
-                *files.Storage(self.workspace).routes(),
-                *Responses(self.workspace).routes(),
-                *self._page.routes(),
-                *Scenery(self.workspace).routes(),
-                *self._control.routes(),
+                web.route("*", "/api/{method}", self._web_api.handle_call),
+                web.get("/link/", self._socket_mode.accept_socket),
+                *files.FileRoutes(self.workspace).file_routes(),
+                *ResponseUrlRoutes(self.workspace).response_routes(),
+                *self._page_routes.page_routes(),
+                *AdminRoutes(self.workspace).admin_routes(),
+                *self._control_routes.control_routes(),
             ]
         )
-        application.on_shutdown.append(self._close)
-        application.on_response_prepare.append(self._date)
+        application.on_shutdown.append(self._shut_down)
+        application.on_response_prepare.append(self._set_date_header)
         return application
 
-    async def _date(self, _request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Date"] = formatdate(self._clock.today(), usegmt=True)
+    async def _set_date_header(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = formatdate(self._clock.epoch_seconds(), usegmt=True)
 
-    async def _close(self, _application: web.Application) -> None:
-        self._pulse.stop()
-        await self._delivery.close()
-        await self._sockets.close()
-        if isinstance(self._delivery.carrier, RequestUrl):
-            await self._delivery.carrier.close()
+    async def _shut_down(self, _application: web.Application) -> None:
+        self._activity.stop_waiting()
+        await self._sender.cancel_pending()
+        await self._socket_mode.close_all()
+        if isinstance(self._sender.transport, HttpTransport):
+            await self._sender.transport.close_session()
 
-    def _connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
-        self._page.connected(connected)
+    def _publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+        self._page_routes.publish_connection(is_connected)
 
-    def _methods(self) -> Mapping[str, Method]:
-        connect = Method(self._connect, frozenset(), app_level=True)
+    def _collect_methods(self) -> Mapping[str, Method]:
+        connections_open = Method(self._apps_connections_open, frozenset(), app_level=True)
         return {
-            "apps.connections.open": connect,
+            "apps.connections.open": connections_open,
             **assistant.METHODS,
             **chat.METHODS,
             **conversations.METHODS,
@@ -128,7 +136,7 @@ class Site:
             **views.METHODS,
         }
 
-    def _connect(self, workspace: Workspace, _args: Arguments) -> Json:
-        ticket = self._sockets.ticket()
-        where = workspace.address.replace("http", "ws", 1)
-        return {"url": f"{where}/link/?ticket={ticket}&app_id={workspace.app.bot.app_id}"}
+    def _apps_connections_open(self, workspace: Workspace, _args: Arguments) -> Json:
+        ticket = self._socket_mode.issue_ticket()
+        websocket_url = workspace.base_url.replace("http", "ws", 1)
+        return {"url": f"{websocket_url}/link/?ticket={ticket}&app_id={workspace.app.bot.app_id}"}

@@ -6,7 +6,7 @@ import itertools
 import time
 
 
-class Clock:
+class SimulatedClock:
     """
     Seconds that pass `speed` times as fast as real ones, and can be moved forward at will.
 
@@ -14,49 +14,49 @@ class Clock:
     machine's by some seconds.
     """
 
-    def __init__(self, speed: float = 1.0, ahead: float = 0.0) -> None:
-        self.ahead = ahead
+    def __init__(self, speed: float = 1.0, ahead_seconds: float = 0.0) -> None:
+        self.ahead_seconds = ahead_seconds
         self._speed = speed
-        self._real = time.monotonic()
-        self._seconds = 0.0
-        self._numbers = itertools.count()
+        self._real_start = time.monotonic()
+        self._elapsed_at_start = 0.0
+        self._sleeper_numbers = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._alarm: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def now(self) -> float:
+    def elapsed_seconds(self) -> float:
         """Seconds since the clock was made, on this clock."""
-        return self._seconds + (time.monotonic() - self._real) * self._speed
+        return self._elapsed_at_start + (time.monotonic() - self._real_start) * self._speed
 
-    def today(self) -> float:
+    def epoch_seconds(self) -> float:
         """Seconds since the epoch, as Slack would say."""
-        return time.time() + self.ahead
+        return time.time() + self.ahead_seconds
 
-    def change(self, *, speed: float | None = None, advance: float = 0.0) -> None:
+    def adjust_clock(self, *, speed: float | None = None, advance: float = 0.0) -> None:
         """Move forward by `advance` seconds and run at `speed` from now on; sleepers notice."""
-        self._seconds = self.now() + advance
-        self._real = time.monotonic()
+        self._elapsed_at_start = self.elapsed_seconds() + advance
+        self._real_start = time.monotonic()
         self._speed = speed or self._speed
-        self._ring()
+        self._wake_due_sleepers()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds` on this clock, however it is moved meanwhile."""
         if seconds <= 0:
             return
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        sleeper = (self.now() + seconds, next(self._numbers), woken)
+        wake_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sleeper = (self.elapsed_seconds() + seconds, next(self._sleeper_numbers), wake_future)
         heapq.heappush(self._sleepers, sleeper)
         if self._sleepers[0] is sleeper:
-            self._ring()
-        await woken
+            self._wake_due_sleepers()
+        await wake_future
 
-    def _ring(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        while self._sleepers and self._sleepers[0][0] <= self.now():
-            _, _, woken = heapq.heappop(self._sleepers)
-            if not woken.done():
-                woken.set_result(None)
+    def _wake_due_sleepers(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._sleepers and self._sleepers[0][0] <= self.elapsed_seconds():
+            _, _, wake_future = heapq.heappop(self._sleepers)
+            if not wake_future.done():
+                wake_future.set_result(None)
         if self._sleepers:
-            left = (self._sleepers[0][0] - self.now()) / self._speed
-            self._alarm = asyncio.get_running_loop().call_later(left, self._ring)
+            left = (self._sleepers[0][0] - self.elapsed_seconds()) / self._speed
+            self._timer = asyncio.get_running_loop().call_later(left, self._wake_due_sleepers)

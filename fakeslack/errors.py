@@ -19,7 +19,7 @@ class SlackError(Exception):
         self.messages = messages
         self.fields = fields
 
-    def answer(self) -> Json:
+    def to_response(self) -> Json:
         """Return the body of the answer."""
         body: Json = {"ok": False, "error": self.error, **self.fields}
         if self.messages:

@@ -10,7 +10,7 @@ from fakeslack.errors import Json, SlackError
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def asked(request: web.Request) -> Json:
+async def read_json(request: web.Request) -> Json:
     """
     Return the JSON object that was sent; raises `invalid_json` and `json_not_object`.
 
@@ -29,9 +29,9 @@ async def asked(request: web.Request) -> Json:
 
 
 @web.middleware
-async def refusing(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn a refusal into status 400 with `{"ok": false, "error": …}`."""
     try:
         return await handler(request)
     except SlackError as refusal:
-        return web.json_response(refusal.answer(), status=400)
+        return web.json_response(refusal.to_response(), status=400)

@@ -4,7 +4,7 @@ from typing import Any
 
 from fakeslack.errors import SlackError
 from fakeslack.state.changes import Change
-from fakeslack.state.messages import Manner, Message
+from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
 from fakeslack.web_api.arguments import Arguments
@@ -33,19 +33,21 @@ class InMemoryWorkspace:
     def __init__(self) -> None:
         self.clock_seconds = 1_700_000_000.0
         self.workspace = Workspace(lambda: self.clock_seconds, lambda: self.clock_seconds)
-        self.workspace.address = "http://slack.test"
+        self.workspace.base_url = "http://slack.test"
         self.changes: list[Change] = []
-        self.workspace.listen(self.changes.append)
+        self.workspace.add_listener(self.changes.append)
 
     def post_message(
         self, text: str, *, user: str = ADA, channel: str = GENERAL, **more: Any
     ) -> Message:
         """Post a message as a person."""
-        return self.workspace.post(channel, {"user": user, "text": text, **more}, Manner())
+        return self.workspace.post_message(
+            channel, {"user": user, "text": text, **more}, PostOptions()
+        )
 
     def call_method(self, method: str, **given: Any) -> Json:
         """Call a Web API method as the app; raises SlackError."""
-        return METHODS[method].act(self.workspace, Arguments(given))
+        return METHODS[method].function(self.workspace, Arguments(given))
 
     def expect_error(self, method: str, **given: Any) -> str:
         """Call a method that must be refused; returns Slack's word for why."""

@@ -156,7 +156,7 @@ class Workspace:
         self, probe: Callable[[], Found | None], *, timeout: float = TIMEOUT_SECONDS
     ) -> Found:
         """Look again after every change, call and delivery until there is something; return it."""
-        return self._poll_changes(probe, "_control/pulse", timeout)
+        return self._poll_changes(probe, "_control/activity", timeout)
 
     def _poll_changes(self, probe: Callable[[], Found | None], path: str, timeout: float) -> Found:
         deadline = time.monotonic() + timeout
@@ -226,7 +226,7 @@ class Workspace:
 
     def delivery_attempts(self, ts: str | None = None) -> list[Json]:
         """Return every attempt to deliver, of the events at one ts or all."""
-        found = self.get_json("_control/events")["events"]
+        found = self.get_json("_control/deliveries")["deliveries"]
         return [envelope for envelope in found if ts in {None, envelope["ts"]}]
 
     def set_faults(self, *rules: Json, **more: Any) -> Json:

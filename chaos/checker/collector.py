@@ -64,8 +64,8 @@ def collect_history(
     for change in workspace.message_changes():
         threads.add_change(change)
     calls = workspace.api_calls()
-    deliveries = workspace.get_json("_control/events")
-    envelopes = deliveries["events"]
+    deliveries = workspace.get_json("_control/deliveries")
+    envelopes = deliveries["deliveries"]
     assert not lacks_beginning(calls, deliveries["first"]), (
         "the workspace has forgotten the beginning"
     )
@@ -84,7 +84,7 @@ def collect_history(
 
 def lacks_beginning(calls: list[Json], first: int) -> bool:
     """Whether the workspace has forgotten a call, or the deliveries before the `first`."""
-    return bool(first or (calls and calls[0]["n"]))
+    return bool(first or (calls and calls[0]["number"]))
 
 
 class _HistoryBuilder:

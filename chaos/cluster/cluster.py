@@ -75,7 +75,7 @@ class Cluster:
         self.redis = RedisServer()
         self.redis_proxy = RedisProxy(self.redis.socket, seed) if spec.with_redis_proxy else None
         self.workspace = Workspace(
-            *("--seed", str(seed), "--speed", str(CLOCK_SPEED), "--keep", HISTORY_LIMIT),
+            *("--seed", str(seed), "--speed", str(CLOCK_SPEED), "--max-records", HISTORY_LIMIT),
             *("--ahead", str(spec.slack_clock_offset_seconds)),
         )
         self.slack_proxy = SlackProxy(self.workspace.port, seed) if spec.with_slack_proxy else None

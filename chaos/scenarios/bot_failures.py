@@ -151,7 +151,14 @@ def disrupt_sockets(run: ScenarioRun) -> None:
     """Close, renew and garble the sockets while people ask."""
     slowest = 0.0
     workspace = run.cluster.workspace
-    for action in ("drop", "refresh_requested", "too_many_websockets", "warning", "drop", "mute"):
+    for action in (
+        "drop",
+        "refresh_requested",
+        "too_many_websockets",
+        "warning",
+        "drop",
+        "ignore_pings",
+    ):
         run.ask_questions(run.scale_count(8, 2))
         workspace.control_sockets(action)
         run.faults[action] += 1
@@ -161,7 +168,7 @@ def disrupt_sockets(run: ScenarioRun) -> None:
         slowest = max(slowest, time.monotonic() - started_at)
         workspace.control_sockets("enable")
     for frame in ("{", '{"type": "hello"', "[]", '{"envelope_id": 1}', "\u0000"):
-        workspace.control_sockets("say", frame=frame)
+        workspace.control_sockets("send_frame", frame=frame)
         run.faults["garbage"] += 1
         run.ask_questions(run.scale_count(4, 1))
     workspace.control_sockets("stale_tickets", count=1)

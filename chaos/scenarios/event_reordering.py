@@ -55,7 +55,7 @@ def _edit_came_first(run: ScenarioRun, question: Question) -> bool:
     """Say whether Slack told of an edit before it told of the question."""
     sent = run.cluster.workspace.delivery_attempts()
     question_sent_at = [e["sent_at"] for e in sent if e["ts"] == question.ts]
-    edit_sent_at = [e["sent_at"] for e in sent if e["changes"] == question.ts]
+    edit_sent_at = [e["sent_at"] for e in sent if e["changed_ts"] == question.ts]
     return bool(question_sent_at and edit_sent_at) and min(edit_sent_at) < min(question_sent_at)
 
 

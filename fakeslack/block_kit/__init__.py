@@ -3,40 +3,49 @@
 import itertools
 from typing import Any
 
-from fakeslack.block_kit.blocks import MOST_MARKDOWN, MOST_TEXT, faults, letters
+from fakeslack.block_kit.blocks import (
+    MAX_MARKDOWN_CHARACTERS,
+    MAX_TEXT_CHARACTERS,
+    count_text_characters,
+    find_faults,
+)
 from fakeslack.errors import Json, SlackError
 
-MOST_BLOCKS = 50
-MOST_VIEW_BLOCKS = 100
+MAX_BLOCKS = 50
+MAX_VIEW_BLOCKS = 100
 
 
-def checked(blocks: list[Any]) -> list[Json]:
+def validate_blocks(blocks: list[Any]) -> list[Json]:
     """
     Return the blocks of a message.
 
     Raises `invalid_blocks` with one message a fault, and `msg_blocks_too_long` where they are
     sound but together hold more text than a message may.
     """
-    found = faults(blocks, most=MOST_BLOCKS)
-    if found:
-        raise SlackError("invalid_blocks", *found)
+    errors = find_faults(blocks, max_blocks=MAX_BLOCKS)
+    if errors:
+        raise SlackError("invalid_blocks", *errors)
     markdown = [block for block in blocks if block["type"] == "markdown"]
-    if letters(blocks) > MOST_TEXT or letters(markdown) > MOST_MARKDOWN:
+    if (
+        count_text_characters(blocks) > MAX_TEXT_CHARACTERS
+        or count_text_characters(markdown) > MAX_MARKDOWN_CHARACTERS
+    ):
         raise SlackError("msg_blocks_too_long")
     return blocks
 
 
-def checked_in_view(blocks: object) -> None:
+def validate_view_blocks(blocks: object) -> None:
     """Check the blocks of a modal or Home tab; raises `invalid_arguments` with the faults."""
-    found = faults(blocks, most=MOST_VIEW_BLOCKS, view=True)
-    if found:
-        raise SlackError("invalid_arguments", *found)
+    errors = find_faults(blocks, max_blocks=MAX_VIEW_BLOCKS, in_view=True)
+    if errors:
+        raise SlackError("invalid_arguments", *errors)
 
 
-def named(blocks: list[Json]) -> list[Json]:
+def assign_block_ids(blocks: list[Json]) -> list[Json]:
     """Return the blocks, each with a `block_id`."""
-    taken = {block.get("block_id") for block in blocks}
-    free = (name for name in map("b{}".format, itertools.count()) if name not in taken)
+    used_ids = {block.get("block_id") for block in blocks}
+    free_ids = (name for name in map("b{}".format, itertools.count()) if name not in used_ids)
     return [
-        block if block.get("block_id") else {**block, "block_id": next(free)} for block in blocks
+        block if block.get("block_id") else {**block, "block_id": next(free_ids)}
+        for block in blocks
     ]

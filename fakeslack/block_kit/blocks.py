@@ -4,149 +4,167 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fakeslack.block_kit.elements import (
-    ACCESSORY,
-    ACTIONS,
-    CONTEXT,
-    CONTEXT_ACTIONS,
-    ID,
-    INPUTS,
-    plain,
-    text,
+    ACCESSORY_ELEMENTS,
+    ACTION_ELEMENTS,
+    CONTEXT_ACTION_ELEMENTS,
+    CONTEXT_ELEMENTS,
+    ID_RULE,
+    INPUT_ELEMENTS,
+    plain_text_rule,
+    text_rule,
 )
 from fakeslack.block_kit.rich_text import RICH_TEXT
 from fakeslack.block_kit.rules import (
     Rule,
-    anything,
-    boolean,
-    by_type,
-    items,
-    one_of,
-    shape,
-    string,
+    any_rule,
+    boolean_rule,
+    choice_rule,
+    list_rule,
+    object_rule,
+    string_rule,
+    variant_rule,
 )
 
-MOST_MARKDOWN = 12_000
-MOST_TEXT = 13_200
-MOST_TABLE_TEXT = 10_000
-NAME = {"block_id": ID}
-CELL = by_type(
+MAX_MARKDOWN_CHARACTERS = 12_000
+MAX_TEXT_CHARACTERS = 13_200
+MAX_TABLE_CHARACTERS = 10_000
+BLOCK_FIELDS = {"block_id": ID_RULE}
+TABLE_CELL = variant_rule(
     {
-        "raw_text": shape({"text": string(MOST_TABLE_TEXT)}),
-        "raw_number": shape({"value": anything}, {"text": string()}),
+        "raw_text": object_rule({"text": string_rule(MAX_TABLE_CHARACTERS)}),
+        "raw_number": object_rule({"value": any_rule}, {"text": string_rule()}),
         "rich_text": RICH_TEXT,
     },
     "cell",
 )
-COLUMN = shape({}, {"align": one_of("left", "center", "right"), "is_wrapped": boolean})
+TABLE_COLUMN = object_rule(
+    {}, {"align": choice_rule("left", "center", "right"), "is_wrapped": boolean_rule}
+)
 
 
-def _section(value: Any, pointer: str) -> Iterator[str]:
+def _check_section(value: Any, pointer: str) -> Iterator[str]:
     if isinstance(value, dict) and not value.keys() & {"text", "fields"}:
         yield f"[ERROR] must provide text or fields [json-pointer:{pointer}]"
-    yield from SECTION(value, pointer)
+    yield from SECTION_BLOCK(value, pointer)
 
 
-SECTION = shape(
+SECTION_BLOCK = object_rule(
     {},
     {
-        **NAME,
-        "text": text(),
-        "fields": items(text(2_000), 10),
-        "accessory": ACCESSORY,
-        "expand": boolean,
+        **BLOCK_FIELDS,
+        "text": text_rule(),
+        "fields": list_rule(text_rule(2_000), 10),
+        "accessory": ACCESSORY_ELEMENTS,
+        "expand": boolean_rule,
     },
 )
-STATUS = one_of("pending", "in_progress", "complete", "error")
-TASK = shape(
-    {"task_id": string(255), "title": string(256), "status": STATUS},
-    {**NAME, "details": anything, "output": anything, "sources": anything},
+TASK_STATUS = choice_rule("pending", "in_progress", "complete", "error")
+TASK_CARD = object_rule(
+    {"task_id": string_rule(255), "title": string_rule(256), "status": TASK_STATUS},
+    {**BLOCK_FIELDS, "details": any_rule, "output": any_rule, "sources": any_rule},
 )
-SIMPLE: Mapping[str, Rule] = {
-    "section": _section,
-    "divider": shape({}, NAME),
-    "header": shape({"text": plain(150)}, NAME),
-    "context": shape({"elements": items(CONTEXT, 10)}, NAME),
-    "actions": shape({"elements": items(ACTIONS, 25)}, NAME),
-    "context_actions": shape({"elements": items(CONTEXT_ACTIONS, 5)}, NAME),
-    "image": shape(
-        {"alt_text": string(2_000)},
-        {**NAME, "image_url": string(), "slack_file": anything, "title": plain(2_000)},
+SIMPLE_BLOCKS: Mapping[str, Rule] = {
+    "section": _check_section,
+    "divider": object_rule({}, BLOCK_FIELDS),
+    "header": object_rule({"text": plain_text_rule(150)}, BLOCK_FIELDS),
+    "context": object_rule({"elements": list_rule(CONTEXT_ELEMENTS, 10)}, BLOCK_FIELDS),
+    "actions": object_rule({"elements": list_rule(ACTION_ELEMENTS, 25)}, BLOCK_FIELDS),
+    "context_actions": object_rule(
+        {"elements": list_rule(CONTEXT_ACTION_ELEMENTS, 5)}, BLOCK_FIELDS
+    ),
+    "image": object_rule(
+        {"alt_text": string_rule(2_000)},
+        {
+            **BLOCK_FIELDS,
+            "image_url": string_rule(),
+            "slack_file": any_rule,
+            "title": plain_text_rule(2_000),
+        },
     ),
     "rich_text": RICH_TEXT,
-    "markdown": shape({"text": string(MOST_MARKDOWN)}, NAME),
-    "table": shape(
-        {"rows": items(items(CELL, 20), 100)}, {**NAME, "column_settings": items(COLUMN, 20)}
+    "markdown": object_rule({"text": string_rule(MAX_MARKDOWN_CHARACTERS)}, BLOCK_FIELDS),
+    "table": object_rule(
+        {"rows": list_rule(list_rule(TABLE_CELL, 20), 100)},
+        {**BLOCK_FIELDS, "column_settings": list_rule(TABLE_COLUMN, 20)},
     ),
-    "data_table": anything,
-    "alert": shape(
-        {"text": text()},
-        {**NAME, "level": one_of("default", "info", "warning", "error", "success")},
+    "data_table": any_rule,
+    "alert": object_rule(
+        {"text": text_rule()},
+        {**BLOCK_FIELDS, "level": choice_rule("default", "info", "warning", "error", "success")},
     ),
-    "task_card": TASK,
-    "plan": shape(
-        {"title": string(256)}, {**NAME, "tasks": items(by_type({"task_card": TASK}), 50, 0)}
+    "task_card": TASK_CARD,
+    "plan": object_rule(
+        {"title": string_rule(256)},
+        {**BLOCK_FIELDS, "tasks": list_rule(variant_rule({"task_card": TASK_CARD}), 50, 0)},
     ),
-    "card": anything,
-    "carousel": anything,
-    "video": anything,
-    "file": anything,
+    "card": any_rule,
+    "carousel": any_rule,
+    "video": any_rule,
+    "file": any_rule,
 }
-CONTAINER = shape(
-    {"child_blocks": items(by_type(SIMPLE, "block"), 10)},
+CONTAINER_BLOCK = object_rule(
+    {"child_blocks": list_rule(variant_rule(SIMPLE_BLOCKS, "block"), 10)},
     {
-        **NAME,
-        "title": plain(150),
-        "rich_text_title": anything,
-        "subtitle": text(150),
-        "icon": anything,
-        "width": one_of("narrow", "standard", "wide", "full"),
-        "is_collapsible": boolean,
-        "default_collapsed": boolean,
-        "has_header_divider": boolean,
+        **BLOCK_FIELDS,
+        "title": plain_text_rule(150),
+        "rich_text_title": any_rule,
+        "subtitle": text_rule(150),
+        "icon": any_rule,
+        "width": choice_rule("narrow", "standard", "wide", "full"),
+        "is_collapsible": boolean_rule,
+        "default_collapsed": boolean_rule,
+        "has_header_divider": boolean_rule,
     },
 )
-INPUT = shape(
-    {"label": plain(2_000), "element": INPUTS},
-    {**NAME, "hint": plain(2_000), "optional": boolean, "dispatch_action": boolean},
+INPUT_BLOCK = object_rule(
+    {"label": plain_text_rule(2_000), "element": INPUT_ELEMENTS},
+    {
+        **BLOCK_FIELDS,
+        "hint": plain_text_rule(2_000),
+        "optional": boolean_rule,
+        "dispatch_action": boolean_rule,
+    },
 )
-IN_MESSAGE = {**SIMPLE, "container": CONTAINER}
-IN_VIEW = {**IN_MESSAGE, "input": INPUT}
+MESSAGE_BLOCKS = {**SIMPLE_BLOCKS, "container": CONTAINER_BLOCK}
+VIEW_BLOCKS = {**MESSAGE_BLOCKS, "input": INPUT_BLOCK}
 
 
-def faults(blocks: object, *, most: int, view: bool = False) -> list[str]:
+def find_faults(blocks: object, *, max_blocks: int, in_view: bool = False) -> list[str]:
     """Return what is wrong with a list of blocks, each fault as one sentence with a pointer."""
-    kinds = IN_VIEW if view else IN_MESSAGE
-    found = list(items(by_type(kinds, "block"), most, 0)(blocks, "/blocks"))
-    if found or not isinstance(blocks, list):
-        return found
-    return [*_repeated(blocks), *_tables(blocks)]
+    rules = VIEW_BLOCKS if in_view else MESSAGE_BLOCKS
+    shape_faults = list(list_rule(variant_rule(rules, "block"), max_blocks, 0)(blocks, "/blocks"))
+    if shape_faults or not isinstance(blocks, list):
+        return shape_faults
+    return [*_check_block_ids(blocks), *_check_tables(blocks)]
 
 
-def _repeated(blocks: list[dict[str, Any]]) -> Iterator[str]:
+def _check_block_ids(blocks: list[dict[str, Any]]) -> Iterator[str]:
     seen: set[str] = set()
-    for place, block in enumerate(blocks):
-        name = block.get("block_id")
-        if name in seen:
-            yield f"[ERROR] block_id already exists [json-pointer:/blocks/{place}/block_id]"
-        if name:
-            seen.add(name)
+    for index, block in enumerate(blocks):
+        block_id = block.get("block_id")
+        if block_id in seen:
+            yield f"[ERROR] block_id already exists [json-pointer:/blocks/{index}/block_id]"
+        if block_id:
+            seen.add(block_id)
 
 
-def _tables(blocks: list[dict[str, Any]]) -> Iterator[str]:
-    tables = [place for place, block in enumerate(blocks) if block["type"] == "table"]
+def _check_tables(blocks: list[dict[str, Any]]) -> Iterator[str]:
+    tables = [index for index, block in enumerate(blocks) if block["type"] == "table"]
     for place in tables[1:]:
         yield f"[ERROR] only one table allowed [json-pointer:/blocks/{place}]"
     for place in tables:
-        if letters(blocks[place]) > MOST_TABLE_TEXT:
+        if count_text_characters(blocks[place]) > MAX_TABLE_CHARACTERS:
             yield f"[ERROR] table is too long [json-pointer:/blocks/{place}]"
 
 
-def letters(value: object) -> int:
+def count_text_characters(value: object) -> int:
     """Return how many characters of text stand anywhere in blocks."""
     if isinstance(value, dict):
-        own = value.get("text")
-        inner = [v for name, v in value.items() if name != "text" or not isinstance(own, str)]
-        return (len(own) if isinstance(own, str) else 0) + sum(letters(v) for v in inner)
+        own_text = value.get("text")
+        nested = [v for name, v in value.items() if name != "text" or not isinstance(own_text, str)]
+        return (len(own_text) if isinstance(own_text, str) else 0) + sum(
+            count_text_characters(v) for v in nested
+        )
     if isinstance(value, list):
-        return sum(letters(inner) for inner in value)
+        return sum(count_text_characters(inner) for inner in value)
     return 0

@@ -2,18 +2,18 @@
 
 from fakeslack.block_kit.rules import (
     Rule,
-    anything,
-    boolean,
-    by_type,
-    items,
-    number,
-    one_of,
-    shape,
-    string,
+    any_rule,
+    boolean_rule,
+    choice_rule,
+    integer_rule,
+    list_rule,
+    object_rule,
+    string_rule,
+    variant_rule,
 )
 
-ID = string(255)
-CHOOSERS = (
+ID_RULE = string_rule(255)
+CHOICE_ELEMENT_TYPES = (
     "static_select",
     "multi_static_select",
     "users_select",
@@ -24,148 +24,171 @@ CHOOSERS = (
     "datepicker",
     "timepicker",
 )
-CONFIRM = anything
+CONFIRM = any_rule
 
 
-def plain(most: int = 3_000, least: int = 1) -> Rule:
+def plain_text_rule(max_length: int = 3_000, min_length: int = 1) -> Rule:
     """A `plain_text` object."""
-    return by_type(
-        {"plain_text": shape({"text": string(most, least)}, {"emoji": boolean})}, "text type"
-    )
-
-
-def text(most: int = 3_000) -> Rule:
-    """A `plain_text` or `mrkdwn` object."""
-    return by_type(
+    return variant_rule(
         {
-            "plain_text": shape({"text": string(most)}, {"emoji": boolean}),
-            "mrkdwn": shape({"text": string(most)}, {"verbatim": boolean}),
+            "plain_text": object_rule(
+                {"text": string_rule(max_length, min_length)}, {"emoji": boolean_rule}
+            )
         },
         "text type",
     )
 
 
-OPTION = shape(
-    {"text": text(75), "value": string(150)}, {"description": text(75), "url": string(3_000)}
-)
-PRESSED = {"action_id": ID, "accessibility_label": string(75)}
-FEEDBACK_BUTTON = shape(
-    {"text": plain(75), "value": string(2_000)}, {"accessibility_label": string(75)}
-)
-SELECT = {
-    "action_id": ID,
-    "placeholder": plain(150),
-    "confirm": CONFIRM,
-    "focus_on_load": boolean,
-}
-CHOICE = {"action_id": ID, "confirm": CONFIRM, "focus_on_load": boolean}
+def text_rule(max_length: int = 3_000) -> Rule:
+    """A `plain_text` or `mrkdwn` object."""
+    return variant_rule(
+        {
+            "plain_text": object_rule({"text": string_rule(max_length)}, {"emoji": boolean_rule}),
+            "mrkdwn": object_rule({"text": string_rule(max_length)}, {"verbatim": boolean_rule}),
+        },
+        "text type",
+    )
 
-BUTTON = shape(
-    {"text": plain(75)},
+
+OPTION = object_rule(
+    {"text": text_rule(75), "value": string_rule(150)},
+    {"description": text_rule(75), "url": string_rule(3_000)},
+)
+BUTTON_FIELDS = {"action_id": ID_RULE, "accessibility_label": string_rule(75)}
+FEEDBACK_BUTTON = object_rule(
+    {"text": plain_text_rule(75), "value": string_rule(2_000)},
+    {"accessibility_label": string_rule(75)},
+)
+SELECT_FIELDS = {
+    "action_id": ID_RULE,
+    "placeholder": plain_text_rule(150),
+    "confirm": CONFIRM,
+    "focus_on_load": boolean_rule,
+}
+CHOICE_FIELDS = {"action_id": ID_RULE, "confirm": CONFIRM, "focus_on_load": boolean_rule}
+
+BUTTON = object_rule(
+    {"text": plain_text_rule(75)},
     {
-        **PRESSED,
-        "value": string(2_000),
-        "url": string(3_000),
-        "style": one_of("primary", "danger"),
+        **BUTTON_FIELDS,
+        "value": string_rule(2_000),
+        "url": string_rule(3_000),
+        "style": choice_rule("primary", "danger"),
         "confirm": CONFIRM,
     },
 )
-IMAGE = shape({"alt_text": string(2_000)}, {"image_url": string(3_000), "slack_file": anything})
-FEEDBACK = shape(
-    {"action_id": ID, "positive_button": FEEDBACK_BUTTON, "negative_button": FEEDBACK_BUTTON}
+IMAGE_ELEMENT = object_rule(
+    {"alt_text": string_rule(2_000)}, {"image_url": string_rule(3_000), "slack_file": any_rule}
 )
-ICON_BUTTON = shape(
-    {"icon": one_of("trash"), "text": plain(75), "action_id": ID},
+FEEDBACK_BUTTONS = object_rule(
+    {"action_id": ID_RULE, "positive_button": FEEDBACK_BUTTON, "negative_button": FEEDBACK_BUTTON}
+)
+ICON_BUTTON = object_rule(
+    {"icon": choice_rule("trash"), "text": plain_text_rule(75), "action_id": ID_RULE},
     {
-        "value": string(2_000),
-        "accessibility_label": string(75),
-        "visible_to_user_ids": items(string(20), 10),
+        "value": string_rule(2_000),
+        "accessibility_label": string_rule(75),
+        "visible_to_user_ids": list_rule(string_rule(20), 10),
         "confirm": CONFIRM,
     },
 )
-STATIC_SELECT = shape(
+STATIC_SELECT = object_rule(
     {},
-    {**SELECT, "options": items(OPTION, 100), "option_groups": anything, "initial_option": OPTION},
+    {
+        **SELECT_FIELDS,
+        "options": list_rule(OPTION, 100),
+        "option_groups": any_rule,
+        "initial_option": OPTION,
+    },
 )
-ACTIONS = by_type(
+ACTION_ELEMENTS = variant_rule(
     {
         "button": BUTTON,
         "static_select": STATIC_SELECT,
-        "multi_static_select": shape(
+        "multi_static_select": object_rule(
             {},
             {
-                **SELECT,
-                "options": items(OPTION, 100),
-                "option_groups": anything,
-                "initial_options": items(OPTION, 100),
-                "max_selected_items": number(1, 100),
+                **SELECT_FIELDS,
+                "options": list_rule(OPTION, 100),
+                "option_groups": any_rule,
+                "initial_options": list_rule(OPTION, 100),
+                "max_selected_items": integer_rule(1, 100),
             },
         ),
-        "users_select": shape({}, {**SELECT, "initial_user": ID}),
-        "conversations_select": shape(
+        "users_select": object_rule({}, {**SELECT_FIELDS, "initial_user": ID_RULE}),
+        "conversations_select": object_rule(
             {},
             {
-                **SELECT,
-                "initial_conversation": ID,
-                "default_to_current_conversation": boolean,
-                "response_url_enabled": boolean,
-                "filter": anything,
+                **SELECT_FIELDS,
+                "initial_conversation": ID_RULE,
+                "default_to_current_conversation": boolean_rule,
+                "response_url_enabled": boolean_rule,
+                "filter": any_rule,
             },
         ),
-        "channels_select": shape(
-            {}, {**SELECT, "initial_channel": ID, "response_url_enabled": boolean}
+        "channels_select": object_rule(
+            {}, {**SELECT_FIELDS, "initial_channel": ID_RULE, "response_url_enabled": boolean_rule}
         ),
-        "overflow": shape({"options": items(OPTION, 5)}, {"action_id": ID, "confirm": CONFIRM}),
-        "checkboxes": shape(
-            {"options": items(OPTION, 10)}, {**CHOICE, "initial_options": items(OPTION, 10)}
+        "overflow": object_rule(
+            {"options": list_rule(OPTION, 5)}, {"action_id": ID_RULE, "confirm": CONFIRM}
         ),
-        "radio_buttons": shape(
-            {"options": items(OPTION, 10)}, {**CHOICE, "initial_option": OPTION}
+        "checkboxes": object_rule(
+            {"options": list_rule(OPTION, 10)},
+            {**CHOICE_FIELDS, "initial_options": list_rule(OPTION, 10)},
         ),
-        "datepicker": shape({}, {**SELECT, "initial_date": string(10)}),
-        "timepicker": shape({}, {**SELECT, "initial_time": string(5), "timezone": string(50)}),
-        "workflow_button": anything,
+        "radio_buttons": object_rule(
+            {"options": list_rule(OPTION, 10)}, {**CHOICE_FIELDS, "initial_option": OPTION}
+        ),
+        "datepicker": object_rule({}, {**SELECT_FIELDS, "initial_date": string_rule(10)}),
+        "timepicker": object_rule(
+            {}, {**SELECT_FIELDS, "initial_time": string_rule(5), "timezone": string_rule(50)}
+        ),
+        "workflow_button": any_rule,
     },
     "element",
 )
-INPUTS = by_type(
+INPUT_ELEMENTS = variant_rule(
     {
-        "plain_text_input": shape(
+        "plain_text_input": object_rule(
             {},
             {
-                **SELECT,
-                "initial_value": string(3_000, 0),
-                "multiline": boolean,
-                "min_length": number(0, 3_000),
-                "max_length": number(1, 3_000),
-                "dispatch_action_config": anything,
+                **SELECT_FIELDS,
+                "initial_value": string_rule(3_000, 0),
+                "multiline": boolean_rule,
+                "min_length": integer_rule(0, 3_000),
+                "max_length": integer_rule(1, 3_000),
+                "dispatch_action_config": any_rule,
             },
         ),
-        "number_input": shape(
-            {"is_decimal_allowed": boolean},
+        "number_input": object_rule(
+            {"is_decimal_allowed": boolean_rule},
             {
-                **SELECT,
-                "initial_value": string(),
-                "min_value": string(),
-                "max_value": string(),
-                "dispatch_action_config": anything,
+                **SELECT_FIELDS,
+                "initial_value": string_rule(),
+                "min_value": string_rule(),
+                "max_value": string_rule(),
+                "dispatch_action_config": any_rule,
             },
         ),
-        **dict.fromkeys(CHOOSERS, ACTIONS),
-        "rich_text_input": anything,
-        "file_input": anything,
+        **dict.fromkeys(CHOICE_ELEMENT_TYPES, ACTION_ELEMENTS),
+        "rich_text_input": any_rule,
+        "file_input": any_rule,
     },
     "element",
 )
-CONTEXT = by_type(
-    {"image": IMAGE, "mrkdwn": text(), "plain_text": text()},
+CONTEXT_ELEMENTS = variant_rule(
+    {"image": IMAGE_ELEMENT, "mrkdwn": text_rule(), "plain_text": text_rule()},
     "element",
 )
-ACCESSORY = by_type(
+ACCESSORY_ELEMENTS = variant_rule(
     {
-        "image": IMAGE,
-        **dict.fromkeys((*CHOOSERS, "button", "overflow", "workflow_button"), ACTIONS),
+        "image": IMAGE_ELEMENT,
+        **dict.fromkeys(
+            (*CHOICE_ELEMENT_TYPES, "button", "overflow", "workflow_button"), ACTION_ELEMENTS
+        ),
     },
     "element",
 )
-CONTEXT_ACTIONS = by_type({"feedback_buttons": FEEDBACK, "icon_button": ICON_BUTTON}, "element")
+CONTEXT_ACTION_ELEMENTS = variant_rule(
+    {"feedback_buttons": FEEDBACK_BUTTONS, "icon_button": ICON_BUTTON}, "element"
+)

@@ -3,124 +3,134 @@
 from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.json_requests import asked
-from fakeslack.state.messages import Manner
+from fakeslack.json_requests import read_json
+from fakeslack.state.messages import PostOptions
 from fakeslack.state.people import Person
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api.files import share
+from fakeslack.web_api.files import share_files
 
 
-class Scenery:
+class AdminRoutes:
     """What an administrator, a moderator or Slack itself would do."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def routes(self) -> list[web.RouteDef]:
+    def admin_routes(self) -> list[web.RouteDef]:
         """Return what is served where."""
         return [
-            web.post("/_control/raw_post", self._raw_post),
-            web.post("/_control/file", self._file),
-            web.post("/_control/unfurl", self._unfurl),
-            web.post("/_control/delete", self._delete),
-            web.post("/_control/create", self._create),
-            web.post("/_control/archive", self._archive),
-            web.post("/_control/invite", self._invite),
-            web.post("/_control/kick", self._kick),
-            web.post("/_control/person", self._person),
-            web.post("/_control/app", self._app),
+            web.post("/_control/raw_post", self._post_raw_message),
+            web.post("/_control/file", self._share_file),
+            web.post("/_control/unfurl", self._add_unfurl),
+            web.post("/_control/delete", self._delete_any_message),
+            web.post("/_control/create", self._create_channel),
+            web.post("/_control/archive", self._archive_channel),
+            web.post("/_control/invite", self._invite_member),
+            web.post("/_control/kick", self._kick_member),
+            web.post("/_control/person", self._add_person),
+            web.post("/_control/app", self._configure_app),
         ]
 
-    async def _raw_post(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.pop("channel", "")))
-        person = self._author(wish)
-        body: Json = {"user": person.id, "text": "", "team": person.team, **wish}
+    async def _post_raw_message(self, request: web.Request) -> web.Response:
+        arguments = await read_json(request)
+        channel = self._workspace.get_channel(str(arguments.pop("channel", "")))
+        person = self._get_author(arguments)
+        body: Json = {"user": person.id, "text": "", "team": person.team, **arguments}
         if person.is_bot:
-            face = {"bot_id": person.bot_id, "app_id": person.app_id}
-            body = {**face, "bot_profile": person.bot_profile(), **body}
+            bot_fields = {"bot_id": person.bot_id, "app_id": person.app_id}
+            body = {**bot_fields, "bot_profile": person.bot_profile(), **body}
         body = {name: value for name, value in body.items() if value is not None}
-        message = self._workspace.post(channel.id, body, Manner())
+        message = self._workspace.post_message(channel.id, body, PostOptions())
         return web.json_response({"ok": True, "ts": message.ts, "channel": channel.id})
 
-    async def _archive(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        self._workspace.archive(channel.id, archived=bool(wish.get("archived", True)))
+    async def _archive_channel(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        self._workspace.archive_channel(channel.id, is_archived=bool(body.get("archived", True)))
         return web.json_response({"ok": True})
 
-    async def _kick(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        self._workspace.leave(channel.id, self._member(wish).id)
+    async def _kick_member(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        self._workspace.leave_channel(channel.id, self._get_member(body).id)
         return web.json_response({"ok": True})
 
-    async def _invite(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        self._workspace.join(channel.id, self._member(wish).id)
+    async def _invite_member(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        self._workspace.join_channel(channel.id, self._get_member(body).id)
         return web.json_response({"ok": True})
 
-    async def _create(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        members = [str(member) for member in wish.get("members", [])]
-        private = bool(wish.get("private"))
-        channel = self._workspace.create(str(wish.get("name", "new")), members, private=private)
-        channel.shared = bool(wish.get("shared"))
+    async def _create_channel(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        members = [str(member) for member in body.get("members", [])]
+        is_private = bool(body.get("private"))
+        channel = self._workspace.create_channel(
+            str(body.get("name", "new")), members, is_private=is_private
+        )
+        channel.is_shared = bool(body.get("shared"))
         return web.json_response({"ok": True, "channel": channel.id})
 
-    async def _app(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
+    async def _configure_app(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
         app = self._workspace.app
-        app.scopes -= set(wish.get("without_scopes", []))
-        app.scopes |= set(wish.get("with_scopes", []))
-        app.events -= set(wish.get("without_events", []))
-        app.events |= set(wish.get("with_events", []))
-        app.commands = set(wish.get("commands", app.commands))
-        app.revoked = bool(wish.get("revoked", app.revoked))
+        app.scopes -= set(body.get("without_scopes", []))
+        app.scopes |= set(body.get("with_scopes", []))
+        app.events -= set(body.get("without_events", []))
+        app.events |= set(body.get("with_events", []))
+        app.commands = set(body.get("commands", app.commands))
+        app.is_revoked = bool(body.get("revoked", app.is_revoked))
         scopes, events = sorted(app.scopes), sorted(app.events)
         return web.json_response({"ok": True, "scopes": scopes, "events": events})
 
-    async def _file(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        person = self._author(wish)
-        content = str(wish.get("content", "")).encode()
-        file = self._workspace.files.reserve(person.id, str(wish.get("name", "")), len(content))
-        self._workspace.files.receive(file.id, content)
-        self._workspace.files.finish(file.id, "")
-        body: Json = {"user": person.id, "text": str(wish.get("text", "")), "team": person.team}
-        if wish.get("thread_ts"):
-            body["thread_ts"] = wish["thread_ts"]
-        ts = share(self._workspace, channel.id, body, [file])
+    async def _share_file(self, request: web.Request) -> web.Response:
+        arguments = await read_json(request)
+        channel = self._workspace.get_channel(str(arguments.get("channel", "")))
+        person = self._get_author(arguments)
+        content = str(arguments.get("content", "")).encode()
+        file = self._workspace.files.reserve_upload(
+            person.id, str(arguments.get("name", "")), len(content)
+        )
+        self._workspace.files.store_content(file.id, content)
+        self._workspace.files.complete_upload(file.id, "")
+        body: Json = {
+            "user": person.id,
+            "text": str(arguments.get("text", "")),
+            "team": person.team,
+        }
+        if arguments.get("thread_ts"):
+            body["thread_ts"] = arguments["thread_ts"]
+        ts = share_files(self._workspace, channel.id, body, [file])
         return web.json_response({"ok": True, "ts": ts, "file": file.id})
 
-    async def _delete(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        self._workspace.delete(self._workspace.message(channel.id, str(wish.get("ts", ""))))
+    async def _delete_any_message(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        self._workspace.delete_message(
+            self._workspace.get_message(channel.id, str(body.get("ts", "")))
+        )
         return web.json_response({"ok": True})
 
-    async def _unfurl(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        channel = self._workspace.channel(str(wish.get("channel", "")))
-        message = self._workspace.message(channel.id, str(wish.get("ts", "")))
-        shown = [{"id": 1, "from_url": str(wish.get("url", "")), "title": "A page"}]
-        self._workspace.edit(message, message.with_fields(attachments=shown))
+    async def _add_unfurl(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        channel = self._workspace.get_channel(str(body.get("channel", "")))
+        message = self._workspace.get_message(channel.id, str(body.get("ts", "")))
+        attachments = [{"id": 1, "from_url": str(body.get("url", "")), "title": "A page"}]
+        self._workspace.replace_message(message, message.with_fields(attachments=attachments))
         return web.json_response({"ok": True})
 
-    async def _person(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        known = {"id", "name", "real_name", "is_restricted", "team", "color"}
-        if not {"id", "name"} <= wish.keys() <= known:
+    async def _add_person(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        allowed_fields = {"id", "name", "real_name", "is_restricted", "team", "color"}
+        if not {"id", "name"} <= body.keys() <= allowed_fields:
             raise SlackError("invalid_arguments")
-        person = Person(**{"color": "888888", **wish})
+        person = Person(**{"color": "888888", **body})
         self._workspace.people[person.id] = person
         return web.json_response({"ok": True, "user": person.as_slack()})
 
-    def _author(self, wish: Json) -> Person:
-        name = wish.pop("user", None) or wish.pop("bot_id", None) or ""
-        return self._workspace.person(str(name))
+    def _get_author(self, body: Json) -> Person:
+        name = body.pop("user", None) or body.pop("bot_id", None) or ""
+        return self._workspace.get_person(str(name))
 
-    def _member(self, wish: Json) -> Person:
-        return self._workspace.person(str(wish.get("user") or self._workspace.app.bot.id))
+    def _get_member(self, body: Json) -> Person:
+        return self._workspace.get_person(str(body.get("user") or self._workspace.app.bot.id))

@@ -3,59 +3,65 @@
 import asyncio
 from collections import deque
 
-from fakeslack.delivery.events import Events
-from fakeslack.delivery.faults import Faults
-from fakeslack.delivery.transport import Delivery, Parcel
+from fakeslack.delivery.events import EventBuilder
+from fakeslack.delivery.faults import FaultInjector
+from fakeslack.delivery.transport import Envelope, EnvelopeSender
 from fakeslack.errors import Json
 from fakeslack.state.changes import Change
 
-KEPT = 5_000
+MAX_SENT_EVENTS = 5_000
 
 
-class Subscription:
+class EventDispatcher:
     """Listens to the workspace on behalf of the app."""
 
-    def __init__(self, events: Events, delivery: Delivery, faults: Faults) -> None:
-        self._events = events
-        self._delivery = delivery
-        self._faults = faults
-        self._sent: deque[Json] = deque(maxlen=KEPT)
-        self._held: list[Parcel] = []
+    def __init__(
+        self, event_builder: EventBuilder, sender: EnvelopeSender, fault_injector: FaultInjector
+    ) -> None:
+        self._event_builder = event_builder
+        self._sender = sender
+        self._fault_injector = fault_injector
+        self._sent_payloads: deque[Json] = deque(maxlen=MAX_SENT_EVENTS)
+        self._buffer: list[Envelope] = []
 
-    def hear(self, change: Change) -> None:
+    def dispatch_change(self, change: Change) -> None:
         """Send the events of a change to the app."""
-        for event in self._events.of(change):
-            self.tell(event)
+        for event in self._event_builder.build_events(change):
+            self.send_event(event)
 
-    def tell(self, event: Json) -> str:
+    def send_event(self, event: Json) -> str:
         """Send one inner event to the app; returns the event's id."""
-        payload = self._events.callback(event)
-        self._sent.append(payload)
-        for _ in range(self._faults.copies()):
-            self._hold(Parcel("events_api", payload))
+        payload = self._event_builder.build_callback(event)
+        self._sent_payloads.append(payload)
+        for _ in range(self._fault_injector.draw_copies()):
+            self._buffer_envelope(Envelope("events_api", payload))
         return str(payload["event_id"])
 
-    def redeliver(self, ts: str, event_type: str | None = None) -> int:
+    def redeliver_events(self, ts: str, event_type: str | None = None) -> int:
         """Send the events of the message at `ts` once more; returns how many there are."""
-        again = [
+        payloads = [
             payload
-            for payload in self._sent
+            for payload in self._sent_payloads
             if payload["event"].get("ts") == ts and event_type in {None, payload["event"]["type"]}
         ]
-        for payload in again:
-            self._delivery.send(Parcel("events_api", payload, attempt=1, reason="timeout"))
-        return len(again)
+        for payload in payloads:
+            self._sender.send_in_background(
+                Envelope("events_api", payload, attempt=1, retry_reason="timeout")
+            )
+        return len(payloads)
 
-    def _hold(self, parcel: Parcel) -> None:
-        self._held.append(parcel)
-        deliveries = self._faults.deliveries
-        if len(self._held) >= deliveries.reorder:
-            self._let_go()
-        elif len(self._held) == 1:
-            asyncio.get_running_loop().call_later(deliveries.hold, self._let_go)
+    def _buffer_envelope(self, envelope: Envelope) -> None:
+        self._buffer.append(envelope)
+        delivery_faults = self._fault_injector.delivery_faults
+        if len(self._buffer) >= delivery_faults.reorder:
+            self._flush_buffer()
+        elif len(self._buffer) == 1:
+            asyncio.get_running_loop().call_later(delivery_faults.hold, self._flush_buffer)
 
-    def _let_go(self) -> None:
-        held, self._held = self._held, []
-        order = self._faults.shuffled(held) if len(held) > 1 else held
-        for parcel in order:
-            self._delivery.send(parcel)
+    def _flush_buffer(self) -> None:
+        envelopes, self._buffer = self._buffer, []
+        shuffled = (
+            self._fault_injector.shuffle_deliveries(envelopes) if len(envelopes) > 1 else envelopes
+        )
+        for envelope in shuffled:
+            self._sender.send_in_background(envelope)

@@ -5,41 +5,41 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fakeslack.errors import Json
-from fakeslack.state.changes import Change, Happening
-from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.changes import Change, ChangeKind
+from fakeslack.state.channels import Channel, ChannelType
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
 
-MENTIONED = {Kind.CHANNEL, Kind.GROUP, Kind.MPIM}
+MENTION_CHANNEL_TYPES = {ChannelType.CHANNEL, ChannelType.GROUP, ChannelType.MPIM}
 
 
-class Events:
+class EventBuilder:
     """The events of one installation; `dice` decides which of two twins goes first."""
 
-    def __init__(self, workspace: Workspace, dice: random.Random) -> None:
+    def __init__(self, workspace: Workspace, rng: random.Random) -> None:
         self._workspace = workspace
-        self._dice = dice
-        self._makers: dict[Happening, Callable[[Change], Iterator[Json]]] = {
-            Happening.MESSAGE: self._posted,
-            Happening.CHANGED: self._changed,
-            Happening.DELETED: self._deleted,
-            Happening.REACTION: self._reacted,
-            Happening.CHANNEL: self._members,
-            Happening.HOME: self._as_told,
-            Happening.SESSION: self._as_told,
+        self._rng = rng
+        self._builders: dict[ChangeKind, Callable[[Change], Iterator[Json]]] = {
+            ChangeKind.MESSAGE: self._message_posted_events,
+            ChangeKind.MESSAGE_CHANGED: self._message_changed_events,
+            ChangeKind.MESSAGE_DELETED: self._message_deleted_events,
+            ChangeKind.REACTION: self._reaction_events,
+            ChangeKind.CHANNEL: self._member_joined_events,
+            ChangeKind.HOME: self._prepared_events,
+            ChangeKind.SESSION: self._prepared_events,
         }
 
-    def of(self, change: Change) -> list[Json]:
+    def build_events(self, change: Change) -> list[Json]:
         """Return the inner events that a change causes for the app, in the order of sending."""
-        maker = self._makers.get(change.kind)
-        if maker is None:
+        builder = self._builders.get(change.kind)
+        if builder is None:
             return []
-        return [event for event in maker(change) if self._subscribed(event)]
+        return [event for event in builder(change) if self._has_subscription(event)]
 
-    def callback(self, event: Json) -> Json:
+    def build_callback(self, event: Json) -> Json:
         """Return the outer `event_callback` around an inner event, with an id of its own."""
         app = self._workspace.app
-        when = str(event.get("event_ts", self._workspace.next_ts()))
+        event_ts = str(event.get("event_ts", self._workspace.next_ts()))
         return {
             "token": "verification-of-fakeslack",
             "team_id": self._workspace.id,
@@ -48,8 +48,8 @@ class Events:
             "api_app_id": app.bot.app_id,
             "event": event,
             "type": "event_callback",
-            "event_id": f"Ev0{self._dice.getrandbits(40):010X}",
-            "event_time": int(when.partition(".")[0]),
+            "event_id": f"Ev0{self._rng.getrandbits(40):010X}",
+            "event_time": int(event_ts.partition(".")[0]),
             "authorizations": [
                 {
                     "enterprise_id": None,
@@ -59,27 +59,27 @@ class Events:
                     "is_enterprise_install": False,
                 }
             ],
-            "is_ext_shared_channel": self._shared(event),
-            "event_context": f"4-{self._dice.getrandbits(64):016x}",
+            "is_ext_shared_channel": self._is_shared_channel(event),
+            "event_context": f"4-{self._rng.getrandbits(64):016x}",
         }
 
-    def _posted(self, change: Change) -> Iterator[Json]:
+    def _message_posted_events(self, change: Change) -> Iterator[Json]:
         message = change.message
-        channel = self._heard(change)
+        channel = self._joined_channel(change)
         if message is None or channel is None:
             return
-        twins = [self._message_event(message, channel)]
+        events = [self._message_event(message, channel)]
         if self._is_mention(message, channel):
-            twins.append(self._mention_event(message))
-        self._dice.shuffle(twins)
-        yield from twins
+            events.append(self._mention_event(message))
+        self._rng.shuffle(events)
+        yield from events
 
     def _message_event(self, message: Message, channel: Channel) -> Json:
         return {
             **message.without_metadata(),
-            **self._origin(message),
+            **self._author_teams(message),
             "channel": channel.id,
-            "channel_type": channel.kind.value,
+            "channel_type": channel.channel_type.value,
             "event_ts": message.ts,
         }
 
@@ -87,67 +87,69 @@ class Events:
         body = {n: v for n, v in message.without_metadata().items() if n != "parent_user_id"}
         return {
             **body,
-            **self._origin(message),
+            **self._author_teams(message),
             "type": "app_mention",
             "channel": message.channel,
             "event_ts": message.ts,
         }
 
-    def _origin(self, message: Message) -> Json:
+    def _author_teams(self, message: Message) -> Json:
         author = self._workspace.people.get(message.user)
-        shared = self._workspace.channels[message.channel].shared
-        if author is None or not shared:
+        is_shared = self._workspace.channels[message.channel].is_shared
+        if author is None or not is_shared:
             return {}
         return {"user_team": author.team, "source_team": author.team}
 
     def _is_mention(self, message: Message, channel: Channel) -> bool:
         bot = self._workspace.app.bot
-        named = f"<@{bot.id}>" in message.text or f"<@{bot.id}|" in message.text
-        return named and channel.kind in MENTIONED and message.user != bot.id
+        has_mention = f"<@{bot.id}>" in message.text or f"<@{bot.id}|" in message.text
+        return (
+            has_mention and channel.channel_type in MENTION_CHANNEL_TYPES and message.user != bot.id
+        )
 
-    def _changed(self, change: Change) -> Iterator[Json]:
+    def _message_changed_events(self, change: Change) -> Iterator[Json]:
         if change.only_for is not None:
             return
-        channel = self._heard(change)
-        growing = change.detail.get("streaming", False)
-        if channel is None or growing or change.message is None or change.previous is None:
+        channel = self._joined_channel(change)
+        is_streaming = change.detail.get("streaming", False)
+        if channel is None or is_streaming or change.message is None or change.previous is None:
             return
         yield {
-            **self._hidden("message_changed", channel),
+            **self._hidden_message_event("message_changed", channel),
             "message": change.message.without_metadata(),
             "previous_message": change.previous.without_metadata(),
         }
 
-    def _deleted(self, change: Change) -> Iterator[Json]:
-        channel = self._heard(change)
+    def _message_deleted_events(self, change: Change) -> Iterator[Json]:
+        channel = self._joined_channel(change)
         if channel is None or change.message is None or change.only_for is not None:
             return
-        before = change.message.without_metadata()
-        left = self._workspace.history(channel.id).find(change.message.ts)
-        if left is not None:
-            hidden = self._hidden("message_changed", channel)
-            yield {**hidden, "message": left.body, "previous_message": before}
+        previous_body = change.message.without_metadata()
+        tombstone = self._workspace.channel_history(channel.id).find_message(change.message.ts)
+        if tombstone is not None:
+            hidden_event = self._hidden_message_event("message_changed", channel)
+            yield {**hidden_event, "message": tombstone.body, "previous_message": previous_body}
             return
         yield {
-            **self._hidden("message_deleted", channel),
+            **self._hidden_message_event("message_deleted", channel),
             "deleted_ts": change.message.ts,
-            "previous_message": before,
+            "previous_message": previous_body,
         }
 
-    def _hidden(self, subtype: str, channel: Channel) -> Json:
-        when = self._workspace.next_ts()
+    def _hidden_message_event(self, subtype: str, channel: Channel) -> Json:
+        event_ts = self._workspace.next_ts()
         return {
             "type": "message",
             "subtype": subtype,
             "hidden": True,
             "channel": channel.id,
-            "channel_type": channel.kind.value,
-            "ts": when,
-            "event_ts": when,
+            "channel_type": channel.channel_type.value,
+            "ts": event_ts,
+            "event_ts": event_ts,
         }
 
-    def _reacted(self, change: Change) -> Iterator[Json]:
-        channel = self._heard(change)
+    def _reaction_events(self, change: Change) -> Iterator[Json]:
+        channel = self._joined_channel(change)
         if channel is None or change.message is None:
             return
         yield {
@@ -159,36 +161,36 @@ class Events:
             "event_ts": self._workspace.next_ts(),
         }
 
-    def _members(self, change: Change) -> Iterator[Json]:
-        channel = self._heard(change)
+    def _member_joined_events(self, change: Change) -> Iterator[Json]:
+        channel = self._joined_channel(change)
         if channel is None or "joined" not in change.detail:
             return
         yield {
             "type": "member_joined_channel",
             "user": change.detail["joined"],
             "channel": channel.id,
-            "channel_type": "C" if channel.kind is Kind.CHANNEL else "G",
+            "channel_type": "C" if channel.channel_type is ChannelType.CHANNEL else "G",
             "team": self._workspace.id,
             "event_ts": self._workspace.next_ts(),
         }
 
-    def _as_told(self, change: Change) -> Iterator[Json]:
+    def _prepared_events(self, change: Change) -> Iterator[Json]:
         event: dict[str, Any] = change.detail.get("event", {})
         if event:
             yield {**event, "event_ts": self._workspace.next_ts()}
 
-    def _heard(self, change: Change) -> Channel | None:
+    def _joined_channel(self, change: Change) -> Channel | None:
         channel = self._workspace.channels.get(change.channel or "")
         if channel is None or self._workspace.app.bot.id not in channel.members:
             return None
         return channel
 
-    def _shared(self, event: Json) -> bool:
+    def _is_shared_channel(self, event: Json) -> bool:
         channel = self._workspace.channels.get(str(event.get("channel")))
-        return channel is not None and channel.shared
+        return channel is not None and channel.is_shared
 
-    def _subscribed(self, event: Json) -> bool:
-        wanted = event["type"]
-        if wanted == "message":
-            wanted = Kind(event["channel_type"]).subscription
-        return wanted in self._workspace.app.events
+    def _has_subscription(self, event: Json) -> bool:
+        event_name = event["type"]
+        if event_name == "message":
+            event_name = ChannelType(event["channel_type"]).message_event
+        return event_name in self._workspace.app.events

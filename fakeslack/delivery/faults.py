@@ -12,7 +12,7 @@ from fakeslack.errors import Json, SlackError
 Item = TypeVar("Item")
 
 
-class Fault(StrEnum):
+class FaultKind(StrEnum):
     """What can go wrong with a call."""
 
     RATELIMITED = "ratelimited"
@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 
 @dataclass(slots=True)
-class Rule:
+class FaultRule:
     """
     One way in which calls go wrong.
 
@@ -49,7 +49,7 @@ class Rule:
     `reset` cuts a connection by RST instead of FIN.
     """
 
-    fault: Fault
+    fault: FaultKind
     method: str = "*"
     channel: str | None = None
     count: int | None = None
@@ -60,25 +60,25 @@ class Rule:
     retry_after: str | float | None = None
     seconds: float = 1.0
     reset: bool = True
-    struck: int = 0
+    times_applied: int = 0
 
-    def strikes(self, method: str, channel: str, dice: random.Random) -> bool:
+    def matches_call(self, method: str, channel: str, rng: random.Random) -> bool:
         """Whether this call goes wrong by this rule; counts it if so."""
         if not fnmatchcase(method, self.method) or self.channel not in {None, channel}:
             return False
         if self.skip > 0:
             self.skip -= 1
             return False
-        if self.count is not None and self.struck >= self.count:
+        if self.count is not None and self.times_applied >= self.count:
             return False
-        if dice.random() >= self.probability:
+        if rng.random() >= self.probability:
             return False
-        self.struck += 1
+        self.times_applied += 1
         return True
 
 
 @dataclass(frozen=True, slots=True)
-class Deliveries:
+class DeliveryFaults:
     """
     How deliveries go wrong: each is doubled with probability `duplicate` (`copies` more), and
     within each `reorder` of them the order is left to chance (`hold` seconds at most).
@@ -90,48 +90,52 @@ class Deliveries:
     hold: float = 0.5
 
 
-class Faults:
+class FaultInjector:
     """The rules in force; the first that strikes a call decides."""
 
     def __init__(self) -> None:
-        self.rules: list[Rule] = []
-        self.deliveries = Deliveries()
-        self._dice = random.Random(0)  # noqa: S311 - repeatable on purpose, not secret
+        self.rules: list[FaultRule] = []
+        self.delivery_faults = DeliveryFaults()
+        self._rng = random.Random(0)  # noqa: S311 - repeatable on purpose, not secret
 
-    def replace(self, rules: Iterable[Json], deliveries: Json, seed: int) -> None:
+    def replace_rules(self, rules: Iterable[Json], delivery_faults: Json, seed: int) -> None:
         """Put these rules in the place of all others; raises `invalid_arguments`."""
-        self.rules = [_made(Rule, {**rule, "fault": _fault(rule)}) for rule in rules]
-        self.deliveries = _made(Deliveries, deliveries)
-        self._dice = random.Random(seed)  # noqa: S311 - as above
+        self.rules = [
+            _build_model(FaultRule, {**rule, "fault": _parse_fault(rule)}) for rule in rules
+        ]
+        self.delivery_faults = _build_model(DeliveryFaults, delivery_faults)
+        self._rng = random.Random(seed)  # noqa: S311 - as above
 
-    def strike(self, method: str, channel: str = "") -> Rule | None:
+    def match_rule(self, method: str, channel: str = "") -> FaultRule | None:
         """Return the rule by which this call goes wrong, None where it may work."""
-        struck = (rule for rule in self.rules if rule.strikes(method, channel, self._dice))
-        return next(struck, None)
+        matching_rules = (
+            rule for rule in self.rules if rule.matches_call(method, channel, self._rng)
+        )
+        return next(matching_rules, None)
 
-    def copies(self) -> int:
+    def draw_copies(self) -> int:
         """Return how often to send the next delivery."""
-        doubled = self._dice.random() < self.deliveries.duplicate
-        return 1 + self.deliveries.copies * doubled
+        is_duplicated = self._rng.random() < self.delivery_faults.duplicate
+        return 1 + self.delivery_faults.copies * is_duplicated
 
-    def shuffled(self, held: Sequence[Item]) -> list[Item]:
+    def shuffle_deliveries(self, deliveries: Sequence[Item]) -> list[Item]:
         """Return what was held back in the order it is sent in."""
-        return self._dice.sample(held, len(held))
+        return self._rng.sample(deliveries, len(deliveries))
 
 
-Made = TypeVar("Made", Rule, Deliveries)
+FaultModel = TypeVar("Made", FaultRule, DeliveryFaults)
 
 
-def _fault(rule: Json) -> Fault:
+def _parse_fault(rule: Json) -> FaultKind:
     try:
-        return Fault(rule.get("fault", ""))
+        return FaultKind(rule.get("fault", ""))
     except ValueError:
-        names = ", ".join(Fault)
+        names = ", ".join(FaultKind)
         raise SlackError("invalid_arguments", f"[ERROR] fault must be one of {names}") from None
 
 
-def _made(kind: type[Made], given: dict[str, Any]) -> Made:
-    unknown = set(given) - {field.name for field in fields(kind)}
+def _build_model(model: type[FaultModel], values: dict[str, Any]) -> FaultModel:
+    unknown = set(values) - {field.name for field in fields(model)}
     if unknown:
         raise SlackError("invalid_arguments", f"[ERROR] unknown: {', '.join(sorted(unknown))}")
-    return kind(**given)
+    return model(**values)

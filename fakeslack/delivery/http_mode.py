@@ -10,96 +10,106 @@ from collections.abc import Callable
 
 import aiohttp
 
-from fakeslack.delivery.transport import Parcel, UndeliveredError
+from fakeslack.delivery.transport import Envelope, UndeliveredError
 from fakeslack.errors import Json, SlackError
 
-REDIRECTS = 2
+MAX_REDIRECTS = 2
 
 
-class RequestUrl:
+class HttpTransport:
     """The app's request URL."""
 
-    connected = True
+    has_connection = True
 
-    def __init__(self, url: str, secret: str, today: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, url: str, secret: str, epoch_seconds: Callable[[], float] = time.time
+    ) -> None:
         """Deliver to `url`, signed with `secret`; `today` gives seconds since the epoch."""
         self.url = url
         self._secret = secret
-        self._today = today
+        self._epoch_seconds = epoch_seconds
         self._session: aiohttp.ClientSession | None = None
 
-    async def verify(self, challenge: str) -> None:
+    async def verify_url(self, challenge: str) -> None:
         """Check that the app answers the challenge; closes and raises where it does not."""
-        parcel = Parcel("url_verification", {"type": "url_verification", "challenge": challenge})
+        envelope = Envelope(
+            "url_verification", {"type": "url_verification", "challenge": challenge}
+        )
         try:
-            answer = await self._sent(parcel, 3.0)
+            answer = await self._post_envelope(envelope, 3.0)
         except UndeliveredError:
             answer = ""
         if challenge not in answer:
-            await self.close()
+            await self.close_session()
             raise SlackError("url_verification_failed")
 
-    async def carry(self, parcel: Parcel, within: float) -> Json:
+    async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
         """Post a parcel and return what the app answers."""
-        answer = await self._sent(parcel, within)
+        answer = await self._post_envelope(envelope, timeout_seconds)
         try:
             body = json.loads(answer)
         except ValueError:
-            return {"text": answer} if answer and parcel.answers else {}
+            return {"text": answer} if answer and envelope.accepts_response_payload else {}
         return body if isinstance(body, dict) else {}
 
-    async def close(self) -> None:
+    async def close_session(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
-    async def _sent(self, parcel: Parcel, within: float) -> str:
+    async def _post_envelope(self, envelope: Envelope, timeout_seconds: float) -> str:
         session = self._session or aiohttp.ClientSession()
         self._session = session
-        body, kind = _body(parcel)
-        headers = {"Content-Type": kind, **self._signature(body), **_repeated(parcel)}
+        body, content_type = _encode_body(envelope)
+        headers = {
+            "Content-Type": content_type,
+            **self._sign_body(body),
+            **_retry_headers(envelope),
+        }
         try:
             async with session.post(
                 self.url,
                 data=body,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=within),
-                max_redirects=REDIRECTS,
-            ) as answer:
-                final = answer.headers.get("X-Slack-No-Retry") == "1"
-                if not answer.ok:
-                    raise UndeliveredError("http_error", final=final)
-                return await answer.text()
-        except (aiohttp.ClientError, TimeoutError) as why:
-            raise UndeliveredError(_reason(why)) from None
+                timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+                max_redirects=MAX_REDIRECTS,
+            ) as response:
+                no_retry = response.headers.get("X-Slack-No-Retry") == "1"
+                if not response.ok:
+                    raise UndeliveredError("http_error", no_retry=no_retry)
+                return await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UndeliveredError(_failure_reason(error)) from None
 
-    def _signature(self, body: bytes) -> dict[str, str]:
-        when = str(int(self._today()))
-        whole = b"v0:" + when.encode() + b":" + body
-        digest = hmac.new(self._secret.encode(), whole, hashlib.sha256).hexdigest()
-        return {"X-Slack-Request-Timestamp": when, "X-Slack-Signature": f"v0={digest}"}
-
-
-def _body(parcel: Parcel) -> tuple[bytes, str]:
-    form = "application/x-www-form-urlencoded"
-    if parcel.kind == "interactive":
-        return urllib.parse.urlencode({"payload": json.dumps(parcel.payload)}).encode(), form
-    if parcel.kind == "slash_commands":
-        return urllib.parse.urlencode(parcel.payload).encode(), form
-    return json.dumps(parcel.payload).encode(), "application/json"
+    def _sign_body(self, body: bytes) -> dict[str, str]:
+        timestamp = str(int(self._epoch_seconds()))
+        signed_bytes = b"v0:" + timestamp.encode() + b":" + body
+        digest = hmac.new(self._secret.encode(), signed_bytes, hashlib.sha256).hexdigest()
+        return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": f"v0={digest}"}
 
 
-def _repeated(parcel: Parcel) -> dict[str, str]:
-    if parcel.attempt == 0:
+def _encode_body(envelope: Envelope) -> tuple[bytes, str]:
+    form_content_type = "application/x-www-form-urlencoded"
+    if envelope.kind == "interactive":
+        return urllib.parse.urlencode(
+            {"payload": json.dumps(envelope.payload)}
+        ).encode(), form_content_type
+    if envelope.kind == "slash_commands":
+        return urllib.parse.urlencode(envelope.payload).encode(), form_content_type
+    return json.dumps(envelope.payload).encode(), "application/json"
+
+
+def _retry_headers(envelope: Envelope) -> dict[str, str]:
+    if envelope.attempt == 0:
         return {}
     return {
-        "X-Slack-Retry-Num": str(parcel.attempt),
-        "X-Slack-Retry-Reason": parcel.reason,
+        "X-Slack-Retry-Num": str(envelope.attempt),
+        "X-Slack-Retry-Reason": envelope.retry_reason,
     }
 
 
-def _reason(why: Exception) -> str:
-    match why:
+def _failure_reason(error: Exception) -> str:
+    match error:
         case TimeoutError():
             return "http_timeout"
         case aiohttp.TooManyRedirects():

@@ -9,160 +9,170 @@ from fakeslack.state.views import View
 from fakeslack.state.workspace import Workspace
 
 
-def pressed(source: Json, action_id: str, block_id: str | None) -> tuple[Json, str]:
+def find_element(source: Json, action_id: str, block_id: str | None) -> tuple[Json, str]:
     """Return the element with this action id in a message or view, and its block's id."""
-    for block in _blocks(source.get("blocks", [])):
+    for block in _walk_blocks(source.get("blocks", [])):
         if block_id not in {None, block.get("block_id")}:
             continue
-        for element in _elements(block):
+        for element in _walk_elements(block):
             if element.get("action_id") == action_id:
                 return element, str(block.get("block_id", ""))
     raise SlackError("action_not_found")
 
 
-def action(element: Json, block_id: str, value: str | None, when: str) -> Json:
+def build_action(element: Json, block_id: str, value: str | None, action_ts: str) -> Json:
     """Return the `actions` entry of pressing an element; raises `value_not_found`."""
-    kind = element["type"]
+    element_type = element["type"]
     entry: Json = {
-        "type": kind,
+        "type": element_type,
         "action_id": element["action_id"],
         "block_id": block_id,
-        "action_ts": when,
+        "action_ts": action_ts,
     }
-    if kind == "feedback_buttons":
-        sides = [element["positive_button"], element["negative_button"]]
-        chosen = [side for side in sides if side["value"] == value]
-        if not chosen:
+    if element_type == "feedback_buttons":
+        buttons = [element["positive_button"], element["negative_button"]]
+        matching_buttons = [button for button in buttons if button["value"] == value]
+        if not matching_buttons:
             raise SlackError("value_not_found")
-        return entry | {"text": chosen[0]["text"], "value": value}
-    options = [option for option in element.get("options", []) if option["value"] == value]
+        return entry | {"text": matching_buttons[0]["text"], "value": value}
+    matching_options = [option for option in element.get("options", []) if option["value"] == value]
     if "options" in element:
-        if not options:
+        if not matching_options:
             raise SlackError("value_not_found")
-        return entry | {"selected_option": options[0]}
-    named = {name: element[name] for name in ("text", "value") if name in element}
-    return entry | named | ({"value": value} if value is not None else {})
+        return entry | {"selected_option": matching_options[0]}
+    label_fields = {name: element[name] for name in ("text", "value") if name in element}
+    return entry | label_fields | ({"value": value} if value is not None else {})
 
 
-def _blocks(blocks: list[Json]) -> Iterator[Json]:
+def _walk_blocks(blocks: list[Json]) -> Iterator[Json]:
     for block in blocks:
         yield block
-        yield from _blocks(block.get("child_blocks", []))
+        yield from _walk_blocks(block.get("child_blocks", []))
 
 
-def _elements(block: Json) -> Iterator[Json]:
+def _walk_elements(block: Json) -> Iterator[Json]:
     yield from block.get("elements", [])
     for name in ("accessory", "element"):
         if name in block:
             yield block[name]
 
 
-class Payloads:
+class InteractionPayloads:
     """Makes the payloads that Slack sends when somebody presses something."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def block_actions(self, person: str, message: Message, done: Json, element: Json) -> Json:
+    def build_block_actions(
+        self, person: str, message: Message, action: Json, element: Json
+    ) -> Json:
         """Somebody pressed an element in a message."""
-        allowed = element.get("visible_to_user_ids")
-        if allowed is not None and person not in allowed:
+        visible_to = element.get("visible_to_user_ids")
+        if visible_to is not None and person not in visible_to:
             raise SlackError("action_not_found")
         channel = self._workspace.channels[message.channel]
-        hidden = message.only_for is not None
+        is_ephemeral = message.only_for is not None
         container = {
             "type": "message",
             "message_ts": message.ts,
             "channel_id": channel.id,
-            "is_ephemeral": hidden,
+            "is_ephemeral": is_ephemeral,
         }
         if message.thread_ts is not None:
             container["thread_ts"] = message.thread_ts
         body = {
-            **self._base("block_actions", person),
-            **self._place(channel, person, message),
+            **self._base_payload("block_actions", person),
+            **self._channel_fields(channel, person, message),
             "container": container,
             "state": {"values": {}},
-            "actions": [done],
+            "actions": [action],
         }
-        return body if hidden else body | {"message": message.without_metadata()}
+        return body if is_ephemeral else body | {"message": message.without_metadata()}
 
-    def view_actions(self, person: str, view: View, done: Json) -> Json:
+    def build_view_actions(self, person: str, view: View, action: Json) -> Json:
         """Somebody pressed an element in a modal or on the Home tab."""
-        shown = view.as_slack(self._workspace.app)
+        view_object = view.as_slack(self._workspace.app)
         return {
-            **self._base("block_actions", person),
+            **self._base_payload("block_actions", person),
             "container": {"type": "view", "view_id": view.id},
-            "view": shown,
-            "state": shown["state"],
-            "actions": [done],
+            "view": view_object,
+            "state": view_object["state"],
+            "actions": [action],
         }
 
-    def shortcut(self, person: str, message: Message, callback_id: str) -> Json:
+    def build_message_action(self, person: str, message: Message, callback_id: str) -> Json:
         """Somebody chose the app's shortcut in the menu of a message."""
         channel = self._workspace.channels[message.channel]
         return {
-            **self._base("message_action", person),
-            **self._place(channel, person, message),
+            **self._base_payload("message_action", person),
+            **self._channel_fields(channel, person, message),
             "callback_id": callback_id,
             "action_ts": self._workspace.next_ts(),
             "message_ts": message.ts,
             "message": message.without_metadata(),
         }
 
-    def submission(self, person: str, view: View) -> Json:
+    def build_view_submission(self, person: str, view: View) -> Json:
         """Somebody sent off a modal."""
-        shown = view.as_slack(self._workspace.app)
-        return {**self._base("view_submission", person), "view": shown, "response_urls": []}
+        view_object = view.as_slack(self._workspace.app)
+        return {
+            **self._base_payload("view_submission", person),
+            "view": view_object,
+            "response_urls": [],
+        }
 
-    def closing(self, person: str, view: View) -> Json:
+    def build_view_closed(self, person: str, view: View) -> Json:
         """Somebody closed a modal without sending it off."""
-        shown = view.as_slack(self._workspace.app)
-        return {**self._base("view_closed", person), "view": shown, "is_cleared": False}
+        view_object = view.as_slack(self._workspace.app)
+        return {
+            **self._base_payload("view_closed", person),
+            "view": view_object,
+            "is_cleared": False,
+        }
 
-    def command(self, person: str, channel: Channel, command: str, text: str) -> Json:
+    def build_slash_command(self, person: str, channel: Channel, command: str, text: str) -> Json:
         """Somebody typed a slash command; Slack sends it as a form, so all is text."""
-        who = self._workspace.people[person]
+        member = self._workspace.people[person]
         return {
             "token": "verification-of-fakeslack",
             "team_id": self._workspace.id,
             "team_domain": self._workspace.name.lower(),
             "channel_id": channel.id,
             "channel_name": channel.name or "directmessage",
-            "user_id": who.id,
-            "user_name": who.name.lower(),
+            "user_id": member.id,
+            "user_name": member.name.lower(),
             "command": command,
             "text": text,
             "api_app_id": self._workspace.app.bot.app_id,
             "is_enterprise_install": "false",
-            "response_url": self._answer_to(channel, person, None),
-            "trigger_id": self._workspace.triggers.issue(person),
+            "response_url": self._issue_response_url(channel, person, None),
+            "trigger_id": self._workspace.trigger_ids.issue_trigger(person),
         }
 
-    def _base(self, kind: str, person: str) -> Json:
-        who = self._workspace.people[person]
+    def _base_payload(self, payload_type: str, person: str) -> Json:
+        member = self._workspace.people[person]
         return {
-            "type": kind,
+            "type": payload_type,
             "user": {
-                "id": who.id,
-                "username": who.name.lower(),
-                "name": who.name.lower(),
-                "team_id": who.team,
+                "id": member.id,
+                "username": member.name.lower(),
+                "name": member.name.lower(),
+                "team_id": member.team,
             },
             "api_app_id": self._workspace.app.bot.app_id,
             "token": "verification-of-fakeslack",
             "team": {"id": self._workspace.id, "domain": self._workspace.name.lower()},
             "enterprise": None,
             "is_enterprise_install": False,
-            "trigger_id": self._workspace.triggers.issue(person),
+            "trigger_id": self._workspace.trigger_ids.issue_trigger(person),
         }
 
-    def _place(self, channel: Channel, person: str, message: Message) -> Json:
+    def _channel_fields(self, channel: Channel, person: str, message: Message) -> Json:
         return {
             "channel": {"id": channel.id, "name": channel.name or "directmessage"},
-            "response_url": self._answer_to(channel, person, message),
+            "response_url": self._issue_response_url(channel, person, message),
         }
 
-    def _answer_to(self, channel: Channel, person: str, message: Message | None) -> str:
-        name = self._workspace.answers.issue(channel.id, person, message)
-        return f"{self._workspace.address}/response/{name}"
+    def _issue_response_url(self, channel: Channel, person: str, message: Message | None) -> str:
+        url_id = self._workspace.response_urls.issue_url(channel.id, person, message)
+        return f"{self._workspace.base_url}/response/{url_id}"

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from fakeslack.errors import Json
-from fakeslack.state.pulse import Pulse
+from fakeslack.state.pulse import ActivityCounter
 
-KEPT = 20_000
+DEFAULT_MAX_RECORDS = 20_000
 
 
 @dataclass(slots=True)
 class Call:
     """One call of a Web API method; `at` is monotonic, in seconds, `args` without the token."""
 
-    n: int
+    number: int
     method: str
     at: float
     args: Json
@@ -29,7 +29,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Envelope:
+class DeliveryRecord:
     """One attempt to deliver something to the app; `changes` is the ts of a message it changes."""
 
     envelope_id: str
@@ -41,7 +41,7 @@ class Envelope:
     attempt: int
     reason: str
     sent_at: float
-    changes: str | None = None
+    changed_ts: str | None = None
     acked_at: float | None = None
     failure: str | None = None
 
@@ -49,49 +49,49 @@ class Envelope:
 class Journal:
     """The last `keep` calls and as many envelopes, numbered from 0."""
 
-    def __init__(self, pulse: Pulse, keep: int = KEPT) -> None:
-        self._pulse = pulse
-        self._keep = keep
-        self.envelopes: deque[Envelope] = deque(maxlen=keep)
-        self.first_envelope = 0
+    def __init__(self, activity: ActivityCounter, max_records: int = DEFAULT_MAX_RECORDS) -> None:
+        self._activity = activity
+        self._max_records = max_records
+        self.deliveries: deque[DeliveryRecord] = deque(maxlen=max_records)
+        self.first_delivery_number = 0
         """How many envelopes have been forgotten."""
         self._calls: list[Call] = []
-        self._dropped = 0
+        self._num_dropped_calls = 0
 
     def open_call(self, method: str, args: Mapping[str, object]) -> Call:
         """Write down that a call has begun."""
-        number = self._dropped + len(self._calls)
+        number = self._num_dropped_calls + len(self._calls)
         call = Call(number, method, time.monotonic(), dict(args))
         self._calls.append(call)
-        if len(self._calls) > self._keep:
+        if len(self._calls) > self._max_records:
             del self._calls[0]
-            self._dropped += 1
-        self._pulse.beat()
+            self._num_dropped_calls += 1
+        self._activity.record_activity()
         return call
 
     def close_call(self, call: Call) -> None:
         """Write down that a call has its answer."""
         call.seconds = time.monotonic() - call.at
-        self._pulse.beat()
+        self._activity.record_activity()
 
-    def calls(self, since: int = 0) -> list[Json]:
+    def calls_since(self, since: int = 0) -> list[Json]:
         """Return the calls numbered `since` and later."""
-        return [asdict(call) for call in self._calls[max(0, since - self._dropped) :]]
+        return [asdict(call) for call in self._calls[max(0, since - self._num_dropped_calls) :]]
 
     @property
-    def next_call(self) -> int:
+    def next_call_number(self) -> int:
         """The number that the next call will have."""
-        return self._dropped + len(self._calls)
+        return self._num_dropped_calls + len(self._calls)
 
-    def sent(self, envelope: Envelope) -> None:
+    def open_delivery(self, record: DeliveryRecord) -> None:
         """Write down that a delivery was tried."""
-        self.first_envelope += len(self.envelopes) == self._keep
-        self.envelopes.append(envelope)
-        self._pulse.beat()
+        self.first_delivery_number += len(self.deliveries) == self._max_records
+        self.deliveries.append(record)
+        self._activity.record_activity()
 
-    def settled(self, envelope: Envelope, failure: str | None = None) -> None:
+    def close_delivery(self, record: DeliveryRecord, failure: str | None = None) -> None:
         """Write down that a delivery was acknowledged, or why not."""
         if failure is None:
-            envelope.acked_at = time.monotonic()
-        envelope.failure = failure
-        self._pulse.beat()
+            record.acked_at = time.monotonic()
+        record.failure = failure
+        self._activity.record_activity()

@@ -8,125 +8,135 @@ from typing import Protocol
 
 import structlog
 
-from fakeslack.clock import Clock
-from fakeslack.delivery.journal import Envelope, Journal
+from fakeslack.clock import SimulatedClock
+from fakeslack.delivery.journal import DeliveryRecord, Journal
 from fakeslack.errors import Json
 
 log = structlog.get_logger()
 
-GAPS = (0.0, 60.0, 300.0)
+RETRY_DELAYS_SECONDS = (0.0, 60.0, 300.0)
 """Seconds on the clock before the first, second and third repetition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Envelope:
     """What is delivered: `kind` is Slack's name for it, such as `events_api`."""
 
     kind: str
     payload: Json
     attempt: int = 0
-    reason: str = ""
+    retry_reason: str = ""
     envelope_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
-    def repeats(self) -> bool:
+    def has_retries(self) -> bool:
         """Whether Slack delivers it again when nobody acknowledges."""
         return self.kind == "events_api"
 
     @property
-    def answers(self) -> bool:
+    def accepts_response_payload(self) -> bool:
         """Whether the acknowledgement may carry a payload."""
         return self.kind == "slash_commands" or self.payload.get("type") == "view_submission"
 
-    def again(self, reason: str) -> "Parcel":
+    def next_attempt(self, retry_reason: str) -> "Envelope":
         """Return the next attempt at the same delivery."""
-        return Parcel(self.kind, self.payload, self.attempt + 1, reason)
+        return Envelope(self.kind, self.payload, self.attempt + 1, retry_reason)
 
 
 class UndeliveredError(Exception):
     """Nobody took the parcel; `reason` is Slack's word for why."""
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
+    def __init__(self, reason: str, *, no_retry: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.final = final
+        self.no_retry = no_retry
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """A way to the app: a socket or a request URL."""
 
     @property
-    def connected(self) -> bool:
+    def has_connection(self) -> bool:
         """Whether the app can be reached this way."""
         ...
 
-    async def carry(self, parcel: Parcel, within: float) -> Json:
+    async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
         """Deliver, wait `within` real seconds for the acknowledgement and return its payload."""
         ...
 
 
-class Delivery:
+class EnvelopeSender:
     """Sends parcels by the carrier, repeats events, and writes down each attempt."""
 
-    def __init__(self, carrier: Carrier, clock: Clock, journal: Journal, ack: float = 3.0) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: SimulatedClock,
+        journal: Journal,
+        ack_seconds: float = 3.0,
+    ) -> None:
         """Deliver by `carrier`; `ack` is how many real seconds the app has to acknowledge."""
-        self.carrier = carrier
-        self.ack = ack
+        self.transport = transport
+        self.ack_seconds = ack_seconds
         self._clock = clock
         self._journal = journal
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._pending_tasks: set[asyncio.Task[None]] = set()
 
-    def send(self, parcel: Parcel) -> None:
+    def send_in_background(self, envelope: Envelope) -> None:
         """Deliver in the background."""
-        task = asyncio.get_running_loop().create_task(self._persist(parcel))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = asyncio.get_running_loop().create_task(self._deliver_with_retries(envelope))
+        self._pending_tasks.add(task)
+        task.add_done_callback(self._pending_tasks.discard)
 
-    async def ask(self, parcel: Parcel) -> Json:
+    async def deliver_once(self, envelope: Envelope) -> Json:
         """Deliver once and return the payload of the acknowledgement; raises UndeliveredError."""
-        envelope = _envelope(parcel)
-        self._journal.sent(envelope)
+        record = _delivery_record(envelope)
+        self._journal.open_delivery(record)
         try:
-            answer = await self.carrier.carry(parcel, self.ack)
-        except UndeliveredError as why:
-            self._journal.settled(envelope, why.reason)
+            answer = await self.transport.deliver(envelope, self.ack_seconds)
+        except UndeliveredError as error:
+            self._journal.close_delivery(record, error.reason)
             raise
-        self._journal.settled(envelope)
+        self._journal.close_delivery(record)
         return answer
 
-    async def close(self) -> None:
+    async def cancel_pending(self) -> None:
         """Give up everything that is under way."""
-        for task in list(self._under_way):
+        for task in list(self._pending_tasks):
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._pending_tasks, return_exceptions=True)
 
-    async def _persist(self, parcel: Parcel) -> None:
+    async def _deliver_with_retries(self, envelope: Envelope) -> None:
         while True:
             try:
-                await self.ask(parcel)
-            except UndeliveredError as why:
-                if why.final or not parcel.repeats or parcel.attempt >= len(GAPS):
-                    log.info("given up", kind=parcel.kind, reason=why.reason)
+                await self.deliver_once(envelope)
+            except UndeliveredError as error:
+                if (
+                    error.no_retry
+                    or not envelope.has_retries
+                    or envelope.attempt >= len(RETRY_DELAYS_SECONDS)
+                ):
+                    log.info("given up", kind=envelope.kind, reason=error.reason)
                     return
-                await self._clock.sleep(GAPS[parcel.attempt])
-                parcel = parcel.again(why.reason)
+                await self._clock.sleep(RETRY_DELAYS_SECONDS[envelope.attempt])
+                envelope = envelope.next_attempt(error.reason)
             else:
                 return
 
 
-def _envelope(parcel: Parcel) -> Envelope:
-    inner = parcel.payload.get("event", {})
+def _delivery_record(envelope: Envelope) -> DeliveryRecord:
+    inner = envelope.payload.get("event", {})
     item = inner.get("item", {})
-    changed = inner.get("message") if inner.get("subtype") == "message_changed" else None
-    return Envelope(
-        envelope_id=parcel.envelope_id,
-        type=parcel.kind,
-        event_type=inner.get("type") or parcel.payload.get("type") or parcel.kind,
-        event_id=parcel.payload.get("event_id"),
+    changed_message = inner.get("message") if inner.get("subtype") == "message_changed" else None
+    return DeliveryRecord(
+        envelope_id=envelope.envelope_id,
+        type=envelope.kind,
+        event_type=inner.get("type") or envelope.payload.get("type") or envelope.kind,
+        event_id=envelope.payload.get("event_id"),
         channel=inner.get("channel") or item.get("channel"),
         ts=inner.get("ts") or inner.get("deleted_ts") or item.get("ts"),
-        attempt=parcel.attempt,
-        reason=parcel.reason,
+        attempt=envelope.attempt,
+        reason=envelope.retry_reason,
         sent_at=time.monotonic(),
-        changes=changed["ts"] if changed else None,
+        changed_ts=changed_message["ts"] if changed_message else None,
     )

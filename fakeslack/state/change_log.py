@@ -4,47 +4,47 @@ import itertools
 from collections import deque
 
 from fakeslack.state.changes import Change
-from fakeslack.state.pulse import Pulse
+from fakeslack.state.pulse import ActivityCounter
 
-KEPT = 20_000
+DEFAULT_MAX_CHANGES = 20_000
 
 
-class Feed:
+class ChangeLog:
     """The last changes of the workspace; whoever reads may start at any number still kept."""
 
-    def __init__(self, pulse: Pulse, keep: int = KEPT) -> None:
-        self._changes: deque[Change] = deque(maxlen=keep)
-        self._next = 0
-        self._pulse = pulse
+    def __init__(self, activity: ActivityCounter, max_changes: int = DEFAULT_MAX_CHANGES) -> None:
+        self._changes: deque[Change] = deque(maxlen=max_changes)
+        self._next_number = 0
+        self._activity = activity
 
     @property
-    def closed(self) -> bool:
+    def is_log_closed(self) -> bool:
         """Whether nothing more will happen."""
-        return self._pulse.stopped
+        return self._activity.is_stopped
 
     @property
-    def next(self) -> int:
+    def next_number(self) -> int:
         """The number that the next change will have."""
-        return self._next
+        return self._next_number
 
     @property
-    def first(self) -> int:
+    def first_number(self) -> int:
         """The number of the oldest change that is still kept."""
-        return self._next - len(self._changes)
+        return self._next_number - len(self._changes)
 
-    def put(self, change: Change) -> None:
+    def append_change(self, change: Change) -> None:
         """Add a change and wake everybody who waits for one."""
         self._changes.append(change)
-        self._next += 1
-        self._pulse.beat()
+        self._next_number += 1
+        self._activity.record_activity()
 
-    def since(self, number: int) -> list[tuple[int, Change]]:
+    def changes_since(self, number: int) -> list[tuple[int, Change]]:
         """Return the changes numbered `number` and later, as far as they are still kept."""
-        skipped = max(0, number - self.first)
-        kept = itertools.islice(self._changes, skipped, None)
-        return list(enumerate(kept, self.first + skipped))
+        num_skipped = max(0, number - self.first_number)
+        changes = itertools.islice(self._changes, num_skipped, None)
+        return list(enumerate(changes, self.first_number + num_skipped))
 
-    async def beyond(self, number: int) -> None:
+    async def wait_for_change(self, number: int) -> None:
         """Return when the change numbered `number` has happened, or the feed is closed."""
-        while self._next <= number and not self.closed:
-            await self._pulse.beyond(self._pulse.beats)
+        while self._next_number <= number and not self.is_log_closed:
+            await self._activity.wait_for_activity(self._activity.count)

@@ -9,17 +9,17 @@ from fakeslack.errors import Json
 from fakeslack.state.messages import Message
 
 
-class Happening(StrEnum):
+class ChangeKind(StrEnum):
     """The kinds of change, in the words of the page's event stream."""
 
     MESSAGE = "message"
-    CHANGED = "message_changed"
-    DELETED = "message_deleted"
+    MESSAGE_CHANGED = "message_changed"
+    MESSAGE_DELETED = "message_deleted"
     EPHEMERAL = "ephemeral"
     REACTION = "reaction"
     STATUS = "status"
     CHANNEL = "channel"
-    CONNECTED = "connected"
+    APP_CONNECTED = "connected"
     SESSION = "session"
     VIEW = "view"
     HOME = "home"
@@ -33,7 +33,7 @@ class Change:
     `at` is monotonic, in seconds.
     """
 
-    kind: Happening
+    kind: ChangeKind
     channel: str | None = None
     message: Message | None = None
     previous: Message | None = None
@@ -42,4 +42,4 @@ class Change:
     at: float = field(default_factory=time.monotonic, compare=False)
 
 
-Listener = Callable[[Change], None]
+ChangeListener = Callable[[Change], None]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fakeslack.errors import Json
 
 
-class Kind(StrEnum):
+class ChannelType(StrEnum):
     """What sort of place it is, in the words of Slack's `channel_type`."""
 
     CHANNEL = "channel"
@@ -15,14 +15,18 @@ class Kind(StrEnum):
     MPIM = "mpim"
 
     @property
-    def subscription(self) -> str:
+    def message_event(self) -> str:
         """The event an app subscribes to for messages here."""
-        return f"message.{self.value}s" if self in {Kind.CHANNEL, Kind.GROUP} else f"message.{self}"
+        return (
+            f"message.{self.value}s"
+            if self in {ChannelType.CHANNEL, ChannelType.GROUP}
+            else f"message.{self}"
+        )
 
     @property
-    def scope(self) -> str:
+    def scope_family(self) -> str:
         """The family of scopes that reading here needs, such as `channels` in `channels:read`."""
-        return f"{self.value}s" if self in {Kind.CHANNEL, Kind.GROUP} else self.value
+        return f"{self.value}s" if self in {ChannelType.CHANNEL, ChannelType.GROUP} else self.value
 
 
 @dataclass(slots=True)
@@ -31,33 +35,33 @@ class Channel:
 
     id: str
     name: str
-    kind: Kind = Kind.CHANNEL
+    channel_type: ChannelType = ChannelType.CHANNEL
     members: list[str] = field(default_factory=list)
-    archived: bool = False
-    shared: bool = False
+    is_archived: bool = False
+    is_shared: bool = False
 
-    def visible_to(self, person: str) -> bool:
+    def is_visible_to(self, person: str) -> bool:
         """Whether `person` can know of this place: everybody of a channel, else its members."""
-        return self.kind is Kind.CHANNEL or person in self.members
+        return self.channel_type is ChannelType.CHANNEL or person in self.members
 
     def as_slack(self, viewer: str) -> Json:
         """Return the channel object of `conversations.info` as `viewer` sees it."""
         body: Json = {
             "id": self.id,
             "created": 1700000000,
-            "is_archived": self.archived,
-            "is_channel": self.kind is Kind.CHANNEL,
-            "is_group": self.kind is Kind.GROUP,
-            "is_im": self.kind is Kind.IM,
-            "is_mpim": self.kind is Kind.MPIM,
-            "is_private": self.kind is not Kind.CHANNEL,
+            "is_archived": self.is_archived,
+            "is_channel": self.channel_type is ChannelType.CHANNEL,
+            "is_group": self.channel_type is ChannelType.GROUP,
+            "is_im": self.channel_type is ChannelType.IM,
+            "is_mpim": self.channel_type is ChannelType.MPIM,
+            "is_private": self.channel_type is not ChannelType.CHANNEL,
             "is_general": self.name == "general",
-            "is_shared": self.shared,
-            "is_ext_shared": self.shared,
+            "is_shared": self.is_shared,
+            "is_ext_shared": self.is_shared,
             "is_org_shared": False,
             "is_member": viewer in self.members,
         }
-        if self.kind is Kind.IM:
+        if self.channel_type is ChannelType.IM:
             others = [member for member in self.members if member != viewer]
             return body | {"user": others[0] if others else viewer}
         return body | {
@@ -68,9 +72,9 @@ class Channel:
         }
 
 
-def residents_channels(everybody: list[str]) -> list[Channel]:
+def default_channels(member_ids: list[str]) -> list[Channel]:
     """Return the two channels that exist from the start, with `everybody` in them."""
     return [
-        Channel("C0GENERAL1", "general", members=list(everybody)),
-        Channel("C0PYTHON01", "python", members=list(everybody)),
+        Channel("C0GENERAL1", "general", members=list(member_ids)),
+        Channel("C0PYTHON01", "python", members=list(member_ids)),
     ]

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.state.people import TEAM
+from fakeslack.state.people import TEAM_ID
 
-LARGEST_SNIPPET = 2**20
-PREVIEW = 500
-NAMED = """
+MAX_SNIPPET_BYTES = 2**20
+MAX_PREVIEW_CHARACTERS = 500
+SNIPPET_TYPE_NAMES = """
 auto text apache applescript boxnote c csharp cpp css csv clojure coffeescript cfm d dart diff
 dockerfile erlang fsharp fortran go groovy haml handlebars haskell haxe html java javascript
 json jsx julia kotlin latex lisp lua markdown matlab mumps objc ocaml pascal perl php pig
 powershell puppet python r ruby rust sass scala scheme shell smalltalk sql swift tsv tsx
 typescript vb vbscript velocity verilog xml yaml
 """
-SNIPPET_TYPES = frozenset(NAMED.split())
-ENDINGS = {
+SNIPPET_TYPES = frozenset(SNIPPET_TYPE_NAMES.split())
+FILETYPES_BY_EXTENSION = {
     "py": "python",
     "js": "javascript",
     "ts": "typescript",
@@ -29,7 +29,12 @@ ENDINGS = {
     "cs": "csharp",
     "kt": "kotlin",
 }
-IMAGES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "pdf": "application/pdf"}
+MIMETYPES_BY_EXTENSION = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "gif": "image/gif",
+    "pdf": "application/pdf",
+}
 
 
 @dataclass(slots=True)
@@ -44,13 +49,13 @@ class File:
     title: str = ""
     mimetype: str = "text/plain"
     content: bytes | None = None
-    complete: bool = False
+    is_complete: bool = False
     created: int = 0
     shares: dict[str, list[Json]] = field(default_factory=dict)
 
-    def as_slack(self, address: str) -> Json:
+    def as_slack(self, base_url: str) -> Json:
         """Return the file object; `address` is where the workspace is served."""
-        private = f"{address}/files-pri/{TEAM}-{self.id}/{self.name}"
+        private = f"{base_url}/files-pri/{TEAM_ID}-{self.id}/{self.name}"
         body: Json = {
             "id": self.id,
             "created": self.created,
@@ -61,7 +66,7 @@ class File:
             "filetype": self.filetype,
             "pretty_type": self.filetype.capitalize(),
             "user": self.owner,
-            "user_team": TEAM,
+            "user_team": TEAM_ID,
             "editable": False,
             "size": self.length,
             "mode": "snippet" if self.is_text else "hosted",
@@ -69,13 +74,13 @@ class File:
             "is_public": False,
             "url_private": private,
             "url_private_download": f"{private}?download=1",
-            "permalink": f"{address}/files/{self.owner}/{self.id}/{self.name}",
+            "permalink": f"{base_url}/files/{self.owner}/{self.id}/{self.name}",
             "file_access": "visible",
         }
         if self.is_text and self.content is not None:
             text = self.content.decode("utf-8", "replace")
-            body |= {"preview": text[:PREVIEW], "lines": text.count("\n") + 1}
-            body["preview_is_truncated"] = len(text) > PREVIEW
+            body |= {"preview": text[:MAX_PREVIEW_CHARACTERS], "lines": text.count("\n") + 1}
+            body["preview_is_truncated"] = len(text) > MAX_PREVIEW_CHARACTERS
         return body
 
     @property
@@ -89,57 +94,57 @@ class File:
         return list(self.shares)
 
 
-class Files:
+class FileStore:
     """All files of the workspace."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, epoch_seconds: Callable[[], float]) -> None:
+        self._epoch_seconds = epoch_seconds
         self._files: dict[str, File] = {}
 
-    def reserve(self, owner: str, name: str, length: int, snippet_type: str = "") -> File:
+    def reserve_upload(self, owner: str, name: str, length: int, snippet_type: str = "") -> File:
         """Promise a place for a file; raises what Slack says of a wrong wish."""
         if snippet_type and snippet_type not in SNIPPET_TYPES:
             raise SlackError("unknown_snippet_type")
-        if snippet_type and length > LARGEST_SNIPPET:
+        if snippet_type and length > MAX_SNIPPET_BYTES:
             raise SlackError("snippet_too_large")
-        ending = name.rpartition(".")[2].lower()
+        extension = name.rpartition(".")[2].lower()
         number = len(self._files) + 1
         file = File(
             id=f"F0FILE{number:05d}",
             owner=owner,
             name=name,
             length=length,
-            filetype=snippet_type or ENDINGS.get(ending, ending),
-            mimetype=IMAGES.get(ending, "text/plain"),
-            created=int(self._now()),
+            filetype=snippet_type or FILETYPES_BY_EXTENSION.get(extension, extension),
+            mimetype=MIMETYPES_BY_EXTENSION.get(extension, "text/plain"),
+            created=int(self._epoch_seconds()),
         )
         self._files[file.id] = file
         return file
 
-    def find(self, name: str) -> File:
+    def get_file(self, file_id: str) -> File:
         """Return a file; raises `file_not_found`."""
-        file = self._files.get(name)
+        file = self._files.get(file_id)
         if file is None:
             raise SlackError("file_not_found")
         return file
 
-    def receive(self, name: str, content: bytes) -> File:
+    def store_content(self, file_id: str, content: bytes) -> File:
         """Take the content that was promised; raises `file_update_failed` where it differs."""
-        file = self.find(name)
+        file = self.get_file(file_id)
         if file.content is not None or len(content) != file.length:
             raise SlackError("file_update_failed")
         file.content = content
         return file
 
-    def finish(self, name: str, title: str) -> File:
+    def complete_upload(self, file_id: str, title: str) -> File:
         """Make a file exist for others; raises `file_not_found` where nothing was uploaded."""
-        file = self.find(name)
-        if file.content is None or file.complete:
+        file = self.get_file(file_id)
+        if file.content is None or file.is_complete:
             raise SlackError("file_not_found")
-        file.title, file.complete = title, True
+        file.title, file.is_complete = title, True
         return file
 
-    def shared(self, file: File, channel: str, ts: str, thread_ts: str | None) -> None:
+    def record_share(self, file: File, channel: str, ts: str, thread_ts: str | None) -> None:
         """Write down that a file stands in a message."""
         share: Json = {"ts": ts}
         if thread_ts is not None:

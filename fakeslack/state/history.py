@@ -9,24 +9,24 @@ from fakeslack.errors import Json, SlackError
 from fakeslack.state.messages import Message
 
 
-class History:
+class ChannelHistory:
     """All messages of one channel; they are added in the order of their timestamps."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Message] = {}
         self._replies: dict[str, dict[str, None]] = {}
 
-    def add(self, message: Message) -> None:
+    def put_message(self, message: Message) -> None:
         """Add a message, or put a newer form of it in its place."""
         self._messages[message.ts] = message
         if message.thread_ts is not None and message.is_reply:
             self._replies.setdefault(message.thread_ts, {})[message.ts] = None
 
-    def find(self, ts: str) -> Message | None:
+    def find_message(self, ts: str) -> Message | None:
         """Return the message posted at `ts`, None where there is none."""
         return self._messages.get(ts)
 
-    def remove(self, message: Message) -> None:
+    def remove_message(self, message: Message) -> None:
         """
         Take a message out; a root with replies leaves a tombstone.
 
@@ -34,36 +34,36 @@ class History:
         """
         if not message.is_reply:
             if self._replies.get(message.ts):
-                self._messages[message.ts] = message.tombstone()
+                self._messages[message.ts] = message.to_tombstone()
             else:
                 del self._messages[message.ts]
             return
         del self._messages[message.ts]
-        left = self._replies[str(message.thread_ts)]
-        del left[message.ts]
+        remaining_replies = self._replies[str(message.thread_ts)]
+        del remaining_replies[message.ts]
         root = self._messages.get(str(message.thread_ts))
-        if not left and root is not None and root.is_tombstone:
+        if not remaining_replies and root is not None and root.is_tombstone:
             del self._messages[root.ts]
 
-    def replies(self, root: str) -> list[Message]:
+    def thread_replies(self, root: str) -> list[Message]:
         """Return the replies under the message at `root`, oldest first."""
         return [self._messages[ts] for ts in self._replies.get(root, {})]
 
-    def in_channel(self) -> list[Message]:
+    def channel_messages(self) -> list[Message]:
         """Return what is seen in the channel itself, oldest first."""
-        return [message for message in self._messages.values() if message.in_channel]
+        return [message for message in self._messages.values() if message.is_in_channel]
 
-    def summary(self, message: Message) -> Json:
+    def thread_summary(self, message: Message) -> Json:
         """Return the fields that a root with replies carries beside its own."""
-        replies = [] if message.is_reply else self.replies(message.ts)
+        replies = [] if message.is_reply else self.thread_replies(message.ts)
         if not replies:
             return {}
-        people = list(dict.fromkeys(reply.user for reply in replies))
+        reply_users = list(dict.fromkeys(reply.user for reply in replies))
         return {
             "thread_ts": message.ts,
             "reply_count": len(replies),
-            "reply_users": people,
-            "reply_users_count": len(people),
+            "reply_users": reply_users,
+            "reply_users_count": len(reply_users),
             "latest_reply": replies[-1].ts,
             "is_locked": False,
             "subscribed": False,
@@ -71,52 +71,52 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """The stretch of time a reader asks for; an empty bound is open."""
 
     oldest: str = ""
     latest: str = ""
     inclusive: bool = False
 
-    def holds(self, ts: str) -> bool:
+    def contains_ts(self, ts: str) -> bool:
         """Whether `ts` lies within the stretch."""
-        when = float(ts)
+        seconds = float(ts)
         if self.inclusive and ts in {self.oldest, self.latest}:
             return True
-        after = not self.oldest or when > float(self.oldest)
-        return after and (not self.latest or when < float(self.latest))
+        is_after_oldest = not self.oldest or seconds > float(self.oldest)
+        return is_after_oldest and (not self.latest or seconds < float(self.latest))
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class MessagePage:
     """One page of messages and the cursor of the next one, empty at the end."""
 
     messages: Sequence[Message]
     next_cursor: str = ""
 
 
-def page(messages: Sequence[Message], limit: int, cursor: str = "") -> Page:
+def paginate_messages(messages: Sequence[Message], limit: int, cursor: str = "") -> MessagePage:
     """
     Return up to `limit` messages from the place that `cursor` names.
 
     Raises `invalid_cursor` for a cursor that this workspace did not give out.
     """
-    start = _place(messages, cursor) if cursor else 0
-    taken = messages[start : start + limit]
-    if start + limit >= len(messages):
-        return Page(taken)
-    following = messages[start + limit].ts
-    return Page(taken, base64.b64encode(f"next_ts:{following}".encode()).decode())
+    position = _cursor_position(messages, cursor) if cursor else 0
+    page_messages = messages[position : position + limit]
+    if position + limit >= len(messages):
+        return MessagePage(page_messages)
+    next_ts = messages[position + limit].ts
+    return MessagePage(page_messages, base64.b64encode(f"next_ts:{next_ts}".encode()).decode())
 
 
-def _place(messages: Sequence[Message], cursor: str) -> int:
+def _cursor_position(messages: Sequence[Message], cursor: str) -> int:
     try:
         name, _, ts = base64.b64decode(cursor, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         raise SlackError("invalid_cursor") from None
     if name != "next_ts":
         raise SlackError("invalid_cursor")
-    places = [place for place, message in enumerate(messages) if message.ts == ts]
-    if not places:
+    positions = [position for position, message in enumerate(messages) if message.ts == ts]
+    if not positions:
         raise SlackError("invalid_cursor")
-    return places[0]
+    return positions[0]

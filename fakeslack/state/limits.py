@@ -4,40 +4,40 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-WINDOW = 60.0
-PER_MINUTE = {1: 1, 2: 20, 3: 50, 4: 100}
-SPECIAL_PER_MINUTE = 600
+WINDOW_SECONDS = 60.0
+CALLS_PER_MINUTE_BY_TIER = {1: 1, 2: 20, 3: 50, 4: 100}
+SPECIAL_CALLS_PER_MINUTE = 600
 POSTS_PER_SECOND = 1.0
-POSTS_AT_ONCE = 4.0
+MAX_POST_BURST = 4.0
 
 
-class Limits:
+class RateLimits:
     """Counts calls on a clock of its own and says how long a caller has to wait."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
         """`now` gives seconds."""
-        self._now = now
-        self._calls: dict[str, deque[float]] = {}
-        self._posts: dict[str, tuple[float, float]] = {}
+        self._elapsed_seconds = elapsed_seconds
+        self._calls_by_method: dict[str, deque[float]] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
 
-    def wait(self, method: str, tier: int) -> int | None:
+    def acquire_call(self, method: str, tier: int) -> int | None:
         """Count one call; returns the whole seconds to wait where it came too soon, else None."""
-        now = self._now()
-        calls = self._calls.setdefault(method, deque())
-        while calls and calls[0] <= now - WINDOW:
+        now = self._elapsed_seconds()
+        calls = self._calls_by_method.setdefault(method, deque())
+        while calls and calls[0] <= now - WINDOW_SECONDS:
             calls.popleft()
-        if len(calls) >= PER_MINUTE.get(tier, SPECIAL_PER_MINUTE):
-            return max(1, math.ceil(calls[0] + WINDOW - now))
+        if len(calls) >= CALLS_PER_MINUTE_BY_TIER.get(tier, SPECIAL_CALLS_PER_MINUTE):
+            return max(1, math.ceil(calls[0] + WINDOW_SECONDS - now))
         calls.append(now)
         return None
 
-    def wait_to_post(self, channel: str) -> int | None:
+    def acquire_post(self, channel: str) -> int | None:
         """Count one message in a channel; returns the seconds to wait where it came too soon."""
-        now = self._now()
-        left, since = self._posts.get(channel, (POSTS_AT_ONCE, now))
-        left = min(POSTS_AT_ONCE, left + (now - since) * POSTS_PER_SECOND)
-        if left < 1.0:
-            self._posts[channel] = (left, now)
+        now = self._elapsed_seconds()
+        tokens, since = self._buckets.get(channel, (MAX_POST_BURST, now))
+        tokens = min(MAX_POST_BURST, tokens + (now - since) * POSTS_PER_SECOND)
+        if tokens < 1.0:
+            self._buckets[channel] = (tokens, now)
             return 1
-        self._posts[channel] = (left - 1.0, now)
+        self._buckets[channel] = (tokens - 1.0, now)
         return None

@@ -4,94 +4,103 @@ from collections.abc import Iterable
 from typing import Any
 
 from fakeslack.errors import SlackError
-from fakeslack.state.changes import Change, Happening, Listener
-from fakeslack.state.channels import Channel, Kind, residents_channels
+from fakeslack.state.changes import Change, ChangeKind, ChangeListener
+from fakeslack.state.channels import Channel, ChannelType, default_channels
 from fakeslack.state.people import Person
 
 
-class Directory:
+class MemberDirectory:
     """People and channels; at the start everybody is in two channels and knows everybody."""
 
     def __init__(self, people: Iterable[Person]) -> None:
         self.people = {person.id: person for person in people}
         self.channels: dict[str, Channel] = {}
-        self._listeners: list[Listener] = []
-        everybody = list(self.people)
-        for channel in residents_channels(everybody):
-            self._open(channel)
-        for place, person in enumerate(everybody):
-            for other in everybody[place + 1 :]:
-                self.direct([person, other])
+        self._listeners: list[ChangeListener] = []
+        member_ids = list(self.people)
+        for channel in default_channels(member_ids):
+            self._add_channel(channel)
+        for index, person in enumerate(member_ids):
+            for other in member_ids[index + 1 :]:
+                self.open_dm([person, other])
 
-    def listen(self, listener: Listener) -> None:
+    def add_listener(self, listener: ChangeListener) -> None:
         """Tell `listener` of every change from now on."""
         self._listeners.append(listener)
 
-    def announce(self, change: Change) -> None:
+    def publish_change(self, change: Change) -> None:
         """Tell all listeners of a change."""
         for listener in self._listeners:
             listener(change)
 
-    def tell(self, kind: Happening, channel: str, **detail: Any) -> None:
+    def notify_channel(self, kind: ChangeKind, channel: str, **detail: Any) -> None:
         """Tell all listeners what happened to a channel."""
-        self.announce(Change(kind, channel, detail=detail))
+        self.publish_change(Change(kind, channel, detail=detail))
 
-    def person(self, name: str) -> Person:
+    def get_person(self, name: str) -> Person:
         """Return who has this id, bot id or name; raises `user_not_found`."""
         for person in self.people.values():
             if name in {person.id, person.bot_id, person.name}:
                 return person
         raise SlackError("user_not_found")
 
-    def channel(self, name: str) -> Channel:
+    def get_channel(self, name: str) -> Channel:
         """Return the channel with this id or `#name`; raises `channel_not_found`."""
         found = self.channels.get(name)
         if found is not None:
             return found
         for channel in self.channels.values():
-            if name.removeprefix("#") == channel.name and channel.kind is Kind.CHANNEL:
+            if (
+                name.removeprefix("#") == channel.name
+                and channel.channel_type is ChannelType.CHANNEL
+            ):
                 return channel
         raise SlackError("channel_not_found")
 
-    def direct(self, members: list[str]) -> Channel:
+    def open_dm(self, members: list[str]) -> Channel:
         """Return the direct or group message of exactly these people, opened if need be."""
-        together = list(dict.fromkeys(self.person(member).id for member in members))
+        member_ids = list(dict.fromkeys(self.get_person(member).id for member in members))
         for channel in self.channels.values():
-            if channel.kind in {Kind.IM, Kind.MPIM} and set(channel.members) == set(together):
+            if channel.channel_type in {ChannelType.IM, ChannelType.MPIM} and set(
+                channel.members
+            ) == set(member_ids):
                 return channel
         number = len(self.channels) + 1
-        if len(together) <= 2:  # noqa: PLR2004 - a direct message has one or two people in it
-            return self._open(Channel(f"D0DIRECT{number:02d}", "", Kind.IM, together))
-        names = "--".join(self.person(member).name.lower() for member in together)
-        return self._open(Channel(f"G0GROUP{number:03d}", f"mpdm-{names}-1", Kind.MPIM, together))
+        if len(member_ids) <= 2:  # noqa: PLR2004 - a direct message has one or two people in it
+            return self._add_channel(
+                Channel(f"D0DIRECT{number:02d}", "", ChannelType.IM, member_ids)
+            )
+        names = "--".join(self.get_person(member).name.lower() for member in member_ids)
+        return self._add_channel(
+            Channel(f"G0GROUP{number:03d}", f"mpdm-{names}-1", ChannelType.MPIM, member_ids)
+        )
 
-    def create(self, name: str, members: list[str], *, private: bool = False) -> Channel:
+    def create_channel(self, name: str, members: list[str], *, is_private: bool = False) -> Channel:
         """Make a channel with these members."""
-        kind = Kind.GROUP if private else Kind.CHANNEL
+        channel_type = ChannelType.GROUP if is_private else ChannelType.CHANNEL
         number = len(self.channels) + 1
-        together = [self.person(member).id for member in members]
-        return self._open(Channel(f"C0NEW{number:05d}", name, kind, together))
+        member_ids = [self.get_person(member).id for member in members]
+        return self._add_channel(Channel(f"C0NEW{number:05d}", name, channel_type, member_ids))
 
-    def join(self, channel: str, person: str) -> None:
+    def join_channel(self, channel: str, person: str) -> None:
         """Let a person into a channel; raises `already_in_channel`."""
         if person in self.channels[channel].members:
             raise SlackError("already_in_channel")
         self.channels[channel].members.append(person)
-        self.tell(Happening.CHANNEL, channel, joined=person)
+        self.notify_channel(ChangeKind.CHANNEL, channel, joined=person)
 
-    def leave(self, channel: str, person: str) -> None:
+    def leave_channel(self, channel: str, person: str) -> None:
         """Take a person out of a channel; raises `not_in_channel`."""
         if person not in self.channels[channel].members:
             raise SlackError("not_in_channel")
         self.channels[channel].members.remove(person)
-        self.tell(Happening.CHANNEL, channel, left=person)
+        self.notify_channel(ChangeKind.CHANNEL, channel, left=person)
 
-    def archive(self, channel: str, *, archived: bool = True) -> None:
+    def archive_channel(self, channel: str, *, is_archived: bool = True) -> None:
         """Archive a channel, or bring it back."""
-        self.channels[channel].archived = archived
-        self.tell(Happening.CHANNEL, channel, archived=archived)
+        self.channels[channel].is_archived = is_archived
+        self.notify_channel(ChangeKind.CHANNEL, channel, archived=is_archived)
 
-    def _open(self, channel: Channel) -> Channel:
+    def _add_channel(self, channel: Channel) -> Channel:
         self.channels[channel.id] = channel
-        self.tell(Happening.CHANNEL, channel.id, opened=True)
+        self.notify_channel(ChangeKind.CHANNEL, channel.id, opened=True)
         return channel

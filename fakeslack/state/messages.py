@@ -7,7 +7,7 @@ from fakeslack.errors import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PostOptions:
     """How the poster asked a message to be treated: what Slack may link and unfurl."""
 
     link_names: bool = False
@@ -27,10 +27,10 @@ class Message:
 
     channel: str
     body: Json
-    manner: Manner = field(default_factory=Manner)
+    options: PostOptions = field(default_factory=PostOptions)
     only_for: str | None = None
-    watcher: str | None = None
-    shown: Json | None = None
+    stream_recipient: str | None = None
+    public_body: Json | None = None
 
     @property
     def ts(self) -> str:
@@ -58,7 +58,7 @@ class Message:
         return self.thread_ts is not None and self.thread_ts != self.ts
 
     @property
-    def in_channel(self) -> bool:
+    def is_in_channel(self) -> bool:
         """Whether it is seen in the channel itself: a root, or a reply also sent there."""
         return not self.is_reply or self.body.get("subtype") == "thread_broadcast"
 
@@ -72,15 +72,15 @@ class Message:
         body = {name: value for name, value in (self.body | fields).items() if value is not None}
         return replace(self, body=body)
 
-    def in_manner(self, manner: Manner) -> "Message":
+    def with_options(self, options: PostOptions) -> "Message":
         """Return the message treated in another manner."""
-        return replace(self, manner=manner)
+        return replace(self, options=options)
 
     def without_metadata(self) -> Json:
         """Return the Slack message object without its metadata."""
         return {name: value for name, value in self.body.items() if name != "metadata"}
 
-    def tombstone(self) -> "Message":
+    def to_tombstone(self) -> "Message":
         """Return what remains of this root once it is deleted and replies stand under it."""
         body: Json = {
             "type": "message",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from fakeslack.errors import Json, SlackError
 
-TEAM = "T0FAKE0001"
+TEAM_ID = "T0FAKE0001"
 TEAM_NAME = "Workspace"
 
 
@@ -20,7 +20,7 @@ class Person:
     app_id: str | None = None
     is_restricted: bool = False
     tz: str = "Europe/Amsterdam"
-    team: str = TEAM
+    team: str = TEAM_ID
 
     @property
     def is_bot(self) -> bool:
@@ -55,7 +55,7 @@ class Person:
             "is_primary_owner": False,
             "is_restricted": self.is_restricted,
             "is_ultra_restricted": False,
-            "is_stranger": self.team != TEAM,
+            "is_stranger": self.team != TEAM_ID,
             "is_bot": self.is_bot,
             "is_app_user": False,
             "updated": 1700000000,
@@ -83,9 +83,9 @@ STARCHAT = Person(
 DEPLOYBOT = Person(
     "U0DEPLOY01", "deploybot", "3c989f", "deploybot", bot_id="B0DEPLOY01", app_id="A0DEPLOY01"
 )
-RESIDENTS = (ADA, LIN, SAM, STARCHAT, DEPLOYBOT)
+DEFAULT_PEOPLE = (ADA, LIN, SAM, STARCHAT, DEPLOYBOT)
 
-SCOPES = (
+DEFAULT_SCOPES = (
     "app_mentions:read",
     "assistant:write",
     "channels:history",
@@ -105,7 +105,7 @@ SCOPES = (
     "reactions:write",
     "users:read",
 )
-EVENTS = (
+DEFAULT_EVENTS = (
     "agent_session_stopped",
     "agent_session_title_changed",
     "app_context_changed",
@@ -124,19 +124,19 @@ EVENTS = (
 
 
 @dataclass(slots=True)
-class Installation:
+class AppInstallation:
     """The app as it is installed here: its tokens, what it may do, and what it listens to."""
 
     bot: Person = STARCHAT
     bot_token: str = "xoxb-fakeslack"  # noqa: S105 - the fixed token of a workspace without secrets
     app_token: str = "xapp-fakeslack"  # noqa: S105 - as above
     signing_secret: str = "fakeslack"  # noqa: S105 - as above
-    scopes: set[str] = field(default_factory=lambda: set(SCOPES))
-    events: set[str] = field(default_factory=lambda: set(EVENTS))
+    scopes: set[str] = field(default_factory=lambda: set(DEFAULT_SCOPES))
+    events: set[str] = field(default_factory=lambda: set(DEFAULT_EVENTS))
     commands: set[str] = field(default_factory=lambda: {"/starchat"})
-    revoked: bool = False
+    is_revoked: bool = False
 
-    def need(self, scope: str) -> None:
+    def require_scope(self, scope: str) -> None:
         """Raise `missing_scope` where the token does not have this scope."""
         if scope not in self.scopes:
             raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))

@@ -3,29 +3,29 @@
 import asyncio
 
 
-class Pulse:
+class ActivityCounter:
     """One beat for each change, call and delivery; a sleeper gives the count it has seen."""
 
     def __init__(self) -> None:
-        self.beats = 0
-        self.stopped = False
-        self._more = asyncio.Event()
+        self.count = 0
+        self.is_stopped = False
+        self._event = asyncio.Event()
 
-    def beat(self) -> None:
+    def record_activity(self) -> None:
         """Count what has happened and wake everybody who waits."""
-        self.beats += 1
-        self._wake()
+        self.count += 1
+        self._wake_waiters()
 
-    def stop(self) -> None:
+    def stop_waiting(self) -> None:
         """Nothing more will happen: let everybody go who waits."""
-        self.stopped = True
-        self._wake()
+        self.is_stopped = True
+        self._wake_waiters()
 
-    async def beyond(self, number: int) -> None:
+    async def wait_for_activity(self, number: int) -> None:
         """Return when more than `number` beats are counted, or the pulse has stopped."""
-        while self.beats <= number and not self.stopped:
-            await self._more.wait()
+        while self.count <= number and not self.is_stopped:
+            await self._event.wait()
 
-    def _wake(self) -> None:
-        self._more.set()
-        self._more = asyncio.Event()
+    def _wake_waiters(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()

@@ -7,69 +7,72 @@ from dataclasses import dataclass
 from fakeslack.errors import SlackError
 from fakeslack.state.messages import Message
 
-TRIGGER_SECONDS = 3.0
-ANSWER_SECONDS = 1_800.0
-ANSWER_USES = 5
+TRIGGER_LIFETIME_SECONDS = 3.0
+RESPONSE_URL_LIFETIME_SECONDS = 1_800.0
+MAX_RESPONSE_URL_USES = 5
 
 
-class Triggers:
+class TriggerIds:
     """Trigger ids: each opens one modal, within three seconds."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._numbers = itertools.count(1)
+    def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
+        self._elapsed_seconds = elapsed_seconds
+        self._trigger_numbers = itertools.count(1)
         self._issued: dict[str, tuple[str, float]] = {}
-        self._exchanged: set[str] = set()
+        self._exchanged_ids: set[str] = set()
 
-    def issue(self, person: str) -> str:
+    def issue_trigger(self, person: str) -> str:
         """Return a trigger id for what a person has just done."""
-        name = f"1700000000.{next(self._numbers)}.fakeslack"
-        self._issued[name] = (person, self._now())
-        return name
+        trigger_id = f"1700000000.{next(self._trigger_numbers)}.fakeslack"
+        self._issued[trigger_id] = (person, self._elapsed_seconds())
+        return trigger_id
 
-    def exchange(self, name: str) -> str:
+    def exchange_trigger(self, trigger_id: str) -> str:
         """Return whose trigger it is, and use it up; raises what Slack says of a wrong one."""
-        if name in self._exchanged:
+        if trigger_id in self._exchanged_ids:
             raise SlackError("exchanged_trigger_id")
-        if name not in self._issued:
+        if trigger_id not in self._issued:
             raise SlackError("invalid_trigger_id")
-        person, since = self._issued[name]
-        if self._now() - since > TRIGGER_SECONDS:
+        person, issued_at = self._issued[trigger_id]
+        if self._elapsed_seconds() - issued_at > TRIGGER_LIFETIME_SECONDS:
             raise SlackError("expired_trigger_id")
-        self._exchanged.add(name)
+        self._exchanged_ids.add(trigger_id)
         return person
 
 
 @dataclass(slots=True)
-class Answer:
+class ResponseUrl:
     """One answering address: where and to whom, and the message it came from."""
 
     channel: str
     person: str
     message: Message | None
-    since: float
-    uses: int = 0
+    issued_at: float
+    num_uses: int = 0
 
 
-class Answers:
+class ResponseUrls:
     """The `response_url`s: five uses within half an hour."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._issued: dict[str, Answer] = {}
+    def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
+        self._elapsed_seconds = elapsed_seconds
+        self._issued: dict[str, ResponseUrl] = {}
 
-    def issue(self, channel: str, person: str, message: Message | None) -> str:
+    def issue_url(self, channel: str, person: str, message: Message | None) -> str:
         """Return the name of a new answering address."""
-        name = f"R{len(self._issued) + 1:08d}"
-        self._issued[name] = Answer(channel, person, message, self._now())
-        return name
+        url_id = f"R{len(self._issued) + 1:08d}"
+        self._issued[url_id] = ResponseUrl(channel, person, message, self._elapsed_seconds())
+        return url_id
 
-    def use(self, name: str) -> Answer:
+    def use_url(self, url_id: str) -> ResponseUrl:
         """Return what the address stands for; raises `expired_url` and `used_url`."""
-        answer = self._issued.get(name)
-        if answer is None or self._now() - answer.since > ANSWER_SECONDS:
+        response_url = self._issued.get(url_id)
+        if (
+            response_url is None
+            or self._elapsed_seconds() - response_url.issued_at > RESPONSE_URL_LIFETIME_SECONDS
+        ):
             raise SlackError("expired_url")
-        if answer.uses >= ANSWER_USES:
+        if response_url.num_uses >= MAX_RESPONSE_URL_USES:
             raise SlackError("used_url")
-        answer.uses += 1
-        return answer
+        response_url.num_uses += 1
+        return response_url

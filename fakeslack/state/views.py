@@ -6,31 +6,38 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fakeslack.block_kit import checked_in_view
-from fakeslack.block_kit.elements import plain
-from fakeslack.block_kit.rules import Rule, anything, boolean, one_of, shape, string
+from fakeslack.block_kit import validate_view_blocks
+from fakeslack.block_kit.elements import plain_text_rule
+from fakeslack.block_kit.rules import (
+    Rule,
+    any_rule,
+    boolean_rule,
+    choice_rule,
+    object_rule,
+    string_rule,
+)
 from fakeslack.errors import Json, SlackError
-from fakeslack.state.people import TEAM, Installation
+from fakeslack.state.people import TEAM_ID, AppInstallation
 
-LARGEST = 250_000
-DEEPEST = 3
-COMMON: dict[str, Rule] = {
-    "type": one_of("modal", "home"),
-    "blocks": anything,
-    "private_metadata": string(3_000, 0),
-    "callback_id": string(255, 0),
-    "external_id": string(255, 0),
+MAX_VIEW_CHARACTERS = 250_000
+MAX_STACK_DEPTH = 3
+COMMON_FIELDS: dict[str, Rule] = {
+    "type": choice_rule("modal", "home"),
+    "blocks": any_rule,
+    "private_metadata": string_rule(3_000, 0),
+    "callback_id": string_rule(255, 0),
+    "external_id": string_rule(255, 0),
 }
-HOME = shape({"type": one_of("home"), "blocks": anything}, COMMON)
-MODAL = shape(
-    {"type": one_of("modal"), "title": plain(24), "blocks": anything},
+HOME_RULE = object_rule({"type": choice_rule("home"), "blocks": any_rule}, COMMON_FIELDS)
+MODAL_RULE = object_rule(
+    {"type": choice_rule("modal"), "title": plain_text_rule(24), "blocks": any_rule},
     {
-        **COMMON,
-        "submit": plain(24),
-        "close": plain(24),
-        "clear_on_close": boolean,
-        "notify_on_close": boolean,
-        "submit_disabled": boolean,
+        **COMMON_FIELDS,
+        "submit": plain_text_rule(24),
+        "close": plain_text_rule(24),
+        "clear_on_close": boolean_rule,
+        "notify_on_close": boolean_rule,
+        "submit_disabled": boolean_rule,
     },
 )
 
@@ -43,11 +50,11 @@ class View:
     person: str
     body: Json
     hash: str
-    root: str
-    previous: str | None = None
+    root_id: str
+    previous_id: str | None = None
     state: Json = field(default_factory=dict)
 
-    def as_slack(self, app: Installation) -> Json:
+    def as_slack(self, app: AppInstallation) -> Json:
         """Return the view object."""
         return {
             "private_metadata": "",
@@ -60,112 +67,121 @@ class View:
             "notify_on_close": False,
             **self.body,
             "id": self.id,
-            "team_id": TEAM,
+            "team_id": TEAM_ID,
             "state": {"values": self.state},
             "hash": self.hash,
-            "root_view_id": self.root,
-            "previous_view_id": self.previous,
+            "root_view_id": self.root_id,
+            "previous_view_id": self.previous_id,
             "app_id": app.bot.app_id,
-            "app_installed_team_id": TEAM,
+            "app_installed_team_id": TEAM_ID,
             "bot_id": app.bot.bot_id,
         }
 
 
-def checked(view: Any, kind: str) -> Json:
+def validate_view(view: Any, view_type: str) -> Json:
     """Return a view of this kind; raises what Slack says of a wrong one."""
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "[ERROR] must be an object [json-pointer:/view]")
-    rule = HOME if kind == "home" else MODAL
-    found = list(rule(view, "/view"))
-    if found:
-        raise SlackError("invalid_arguments", *found)
-    if len(json.dumps(view)) > LARGEST:
+    rule = HOME_RULE if view_type == "home" else MODAL_RULE
+    errors = list(rule(view, "/view"))
+    if errors:
+        raise SlackError("invalid_arguments", *errors)
+    if len(json.dumps(view)) > MAX_VIEW_CHARACTERS:
         raise SlackError("view_too_large")
-    checked_in_view(view["blocks"])
-    asks = any(block.get("type") == "input" for block in view["blocks"])
-    if kind == "modal" and asks and "submit" not in view:
+    validate_view_blocks(view["blocks"])
+    has_input = any(block.get("type") == "input" for block in view["blocks"])
+    if view_type == "modal" and has_input and "submit" not in view:
         raise SlackError("invalid_arguments", "[ERROR] must define submit [json-pointer:/view]")
     return view
 
 
-class Views:
+class ViewStore:
     """The views of the app; `told` hears of every change as (person, view or None)."""
 
-    def __init__(self, told: Callable[[str, View | None], None]) -> None:
-        self._told = told
-        self._numbers = itertools.count(1)
+    def __init__(self, listener: Callable[[str, View | None], None]) -> None:
+        self._listener = listener
+        self._view_numbers = itertools.count(1)
         self._views: dict[str, View] = {}
         self._homes: dict[str, View] = {}
 
-    def open(self, person: str, body: Json) -> View:
+    def open_view(self, person: str, body: Json) -> View:
         """Open a modal for a person."""
-        name = self._name()
-        return self._put(View(name, person, self._unique(body), self._hash(), name))
-
-    def push(self, previous: View, body: Json) -> View:
-        """Put a modal on top of another; raises `push_limit_reached`."""
-        if len(self.stack(previous.person)) >= DEEPEST:
-            raise SlackError("push_limit_reached")
-        name = self._name()
-        view = View(
-            name, previous.person, self._unique(body), self._hash(), previous.root, previous.id
+        view_id = self._next_view_id()
+        return self._store_view(
+            View(view_id, person, self._check_external_id(body), self._next_hash(), view_id)
         )
-        return self._put(view)
 
-    def update(self, view: View, body: Json, seen: str = "") -> View:
+    def push_view(self, previous: View, body: Json) -> View:
+        """Put a modal on top of another; raises `push_limit_reached`."""
+        if len(self.list_modals(previous.person)) >= MAX_STACK_DEPTH:
+            raise SlackError("push_limit_reached")
+        view_id = self._next_view_id()
+        view = View(
+            view_id,
+            previous.person,
+            self._check_external_id(body),
+            self._next_hash(),
+            previous.root_id,
+            previous.id,
+        )
+        return self._store_view(view)
+
+    def update_view(self, view: View, body: Json, expected_hash: str = "") -> View:
         """Change a view; raises `hash_conflict` where it is no longer the one that was seen."""
-        if seen and seen != view.hash:
+        if expected_hash and expected_hash != view.hash:
             raise SlackError("hash_conflict")
-        view.body, view.hash = body, self._hash()
-        self._told(view.person, view)
+        view.body, view.hash = body, self._next_hash()
+        self._listener(view.person, view)
         return view
 
-    def publish(self, person: str, body: Json, seen: str = "") -> View:
+    def publish_home(self, person: str, body: Json, expected_hash: str = "") -> View:
         """Set a person's Home tab; raises `hash_conflict`."""
         view = self._homes.get(person)
         if view is not None:
-            return self.update(view, body, seen)
-        name = self._name()
-        self._homes[person] = View(name, person, body, self._hash(), name)
-        return self._put(self._homes[person])
+            return self.update_view(view, body, expected_hash)
+        view_id = self._next_view_id()
+        self._homes[person] = View(view_id, person, body, self._next_hash(), view_id)
+        return self._store_view(self._homes[person])
 
-    def home(self, person: str) -> View | None:
+    def get_home(self, person: str) -> View | None:
         """Return a person's Home tab."""
         return self._homes.get(person)
 
-    def find(self, name: str) -> View:
+    def get_view(self, view_id: str) -> View:
         """Return the view with this id or external id; raises `not_found`."""
         for view in self._views.values():
-            if name and name in {view.id, view.body.get("external_id")}:
+            if view_id and view_id in {view.id, view.body.get("external_id")}:
                 return view
         raise SlackError("not_found")
 
-    def stack(self, person: str) -> list[View]:
+    def list_modals(self, person: str) -> list[View]:
         """Return a person's open modals, the topmost last."""
         homes = self._homes.values()
         return [v for v in self._views.values() if v.person == person and v not in homes]
 
-    def close(self, view: View, *, all_of_them: bool = False) -> None:
+    def close_view(self, view: View, *, close_all: bool = False) -> None:
         """Close a modal, or the whole stack it stands in."""
-        closing = self.stack(view.person) if all_of_them else [view]
-        for one in closing:
-            self._views.pop(one.id, None)
-        left = self.stack(view.person)
-        self._told(view.person, left[-1] if left else None)
+        views_to_close = self.list_modals(view.person) if close_all else [view]
+        for closed_view in views_to_close:
+            self._views.pop(closed_view.id, None)
+        remaining = self.list_modals(view.person)
+        self._listener(view.person, remaining[-1] if remaining else None)
 
-    def _put(self, view: View) -> View:
+    def _store_view(self, view: View) -> View:
         self._views[view.id] = view
-        self._told(view.person, view)
+        self._listener(view.person, view)
         return view
 
-    def _unique(self, body: Json) -> Json:
-        name = body.get("external_id")
-        if name and any(view.body.get("external_id") == name for view in self._views.values()):
+    def _check_external_id(self, body: Json) -> Json:
+        external_id = body.get("external_id")
+        if external_id and any(
+            view.body.get("external_id") == external_id for view in self._views.values()
+        ):
             raise SlackError("duplicate_external_id")
         return body
 
-    def _name(self) -> str:
-        return f"V0VIEW{next(self._numbers):05d}"
+    def _next_view_id(self) -> str:
+        return f"V0VIEW{next(self._view_numbers):05d}"
 
-    def _hash(self) -> str:
-        return f"1700000000.h{next(self._numbers):06d}"
+    def _next_hash(self) -> str:
+        return f"1700000000.h{next(self._view_numbers):06d}"

@@ -8,213 +8,223 @@ from pathlib import Path
 
 from aiohttp import web
 
-from fakeslack.delivery.transport import Delivery
+from fakeslack.delivery.transport import EnvelopeSender
 from fakeslack.errors import Json, SlackError
-from fakeslack.json_requests import asked
-from fakeslack.state.change_log import Feed
-from fakeslack.state.changes import Change, Happening
+from fakeslack.json_requests import read_json
+from fakeslack.state.change_log import ChangeLog
+from fakeslack.state.changes import Change, ChangeKind
 from fakeslack.state.channels import Channel
 from fakeslack.state.composer import Composer
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
-from fakeslack.ui.interactivity import Actions
-from fakeslack.ui.visibility import Reader
+from fakeslack.ui.interactivity import Interactivity
+from fakeslack.ui.visibility import Viewer
 
-FILES = Path(__file__).with_name("static")
+STATIC_DIRECTORY = Path(__file__).with_name("static")
 KEEP_ALIVE_SECONDS = 15.0
-NAME = re.compile(r"[\w-]+(\.[\w-]+)+")
+FILE_NAME_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+")
 
 
-class Page:
+class PageRoutes:
     """The page's side of the workspace."""
 
-    def __init__(self, workspace: Workspace, feed: Feed, delivery: Delivery) -> None:
+    def __init__(self, workspace: Workspace, change_log: ChangeLog, sender: EnvelopeSender) -> None:
         self._workspace = workspace
-        self._feed = feed
-        self._delivery = delivery
-        self._actions = Actions(workspace, delivery)
-        self._sent: dict[tuple[str, str], str] = {}
-        self._read: dict[tuple[str, str], str] = {}
+        self._change_log = change_log
+        self._sender = sender
+        self._interactivity = Interactivity(workspace, sender)
+        self._sent_ts: dict[tuple[str, str], str] = {}
+        self._last_read_ts: dict[tuple[str, str], str] = {}
 
-    def routes(self) -> list[web.RouteDef]:
+    def page_routes(self) -> list[web.RouteDef]:
         """Return what is served where."""
         return [
-            web.get("/", self._index),
-            web.get("/page/{name:.+}", self._file),
-            web.get("/_page/state", self._state),
-            web.get("/_page/messages", self._messages),
-            web.get("/_page/events", self._events),
-            web.post("/_page/post", self._post),
-            web.post("/_page/edit", self._edit),
-            web.post("/_page/delete", self._delete),
-            web.post("/_page/react", self._react),
-            web.post("/_page/open_dm", self._open_dm),
-            *self._actions.routes(),
+            web.get("/", self._serve_index),
+            web.get("/page/{name:.+}", self._serve_file),
+            web.get("/_page/state", self._get_state),
+            web.get("/_page/messages", self._list_messages),
+            web.get("/_page/events", self._stream_changes),
+            web.post("/_page/post", self._post_message),
+            web.post("/_page/edit", self._edit_message),
+            web.post("/_page/delete", self._delete_message),
+            web.post("/_page/react", self._set_reaction),
+            web.post("/_page/open_dm", self._open_direct_message),
+            *self._interactivity.interactivity_routes(),
         ]
 
-    async def _index(self, _request: web.Request) -> web.StreamResponse:
-        return _served("index.html")
+    async def _serve_index(self, _request: web.Request) -> web.StreamResponse:
+        return _file_response("index.html")
 
-    async def _file(self, request: web.Request) -> web.StreamResponse:
-        return _served(request.match_info["name"])
+    async def _serve_file(self, request: web.Request) -> web.StreamResponse:
+        return _file_response(request.match_info["name"])
 
-    async def _state(self, request: web.Request) -> web.Response:
-        reader = Reader(self._workspace, request.query.get("user", ""))
+    async def _get_state(self, request: web.Request) -> web.Response:
+        viewer = Viewer(self._workspace, request.query.get("user", ""))
         bot = self._workspace.app.bot
         channels = [
-            reader.channel(channel, self._unread(reader, channel))
+            viewer.describe_channel(channel, self._count_unread(viewer, channel))
             for channel in self._workspace.channels.values()
-            if reader.sees(channel)
+            if viewer.can_see(channel)
         ]
         app = {
             "id": bot.app_id,
             "bot_user": bot.id,
             "name": bot.name,
-            "connected": self._delivery.carrier.connected,
+            "connected": self._sender.transport.has_connection,
         }
         team = {"id": self._workspace.id, "name": self._workspace.name}
         return web.json_response(
             {
                 "ok": True,
                 "team": team,
-                "me": reader.person.id,
-                "people": reader.people(),
+                "me": viewer.person.id,
+                "people": viewer.list_people(),
                 "channels": channels,
                 "app": app,
-                "next": self._feed.next,
+                "next": self._change_log.next_number,
             }
         )
 
-    async def _messages(self, request: web.Request) -> web.Response:
-        reader = Reader(self._workspace, request.query.get("user", ""))
-        channel = self._seen(reader, request.query.get("channel", ""))
+    async def _list_messages(self, request: web.Request) -> web.Response:
+        viewer = Viewer(self._workspace, request.query.get("user", ""))
+        channel = self._get_visible_channel(viewer, request.query.get("channel", ""))
         thread_ts = request.query.get("thread_ts") or None
-        messages = reader.messages(channel.id, thread_ts)
+        messages = viewer.list_messages(channel.id, thread_ts)
         if thread_ts is None and messages:
-            self._read[reader.person.id, channel.id] = str(messages[-1]["ts"])
-        statuses = self._workspace.sessions.lines(channel.id)
+            self._last_read_ts[viewer.person.id, channel.id] = str(messages[-1]["ts"])
+        statuses = self._workspace.agent_sessions.list_status_lines(channel.id)
         return web.json_response({"ok": True, "messages": messages, "statuses": statuses})
 
-    async def _post(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        reader, channel = self._place(wish)
-        if channel.archived:
+    async def _post_message(self, request: web.Request) -> web.Response:
+        arguments = await read_json(request)
+        viewer, channel = self._resolve_channel(arguments)
+        if channel.is_archived:
             raise SlackError("is_archived")
-        person = reader.person
-        name = str(wish.get("client_msg_id") or uuid.uuid4())
-        if (person.id, name) in self._sent:
-            return web.json_response({"ok": True, "ts": self._sent[person.id, name]})
-        in_thread = bool(wish.get("thread_ts"))
-        typed = str(wish.get("text", ""))
-        if await self._actions.command(person.id, channel, typed, in_thread=in_thread):
+        person = viewer.person
+        client_msg_id = str(arguments.get("client_msg_id") or uuid.uuid4())
+        if (person.id, client_msg_id) in self._sent_ts:
+            return web.json_response({"ok": True, "ts": self._sent_ts[person.id, client_msg_id]})
+        in_thread = bool(arguments.get("thread_ts"))
+        typed = str(arguments.get("text", ""))
+        if await self._interactivity.send_command(person.id, channel, typed, in_thread=in_thread):
             return web.json_response({"ok": True, "ts": None})
-        body = {
+        fields = {
             "user": person.id,
-            "text": self._composed(wish),
+            "text": self._compose_text(arguments),
             "team": person.team,
-            "client_msg_id": name,
-            "thread_ts": wish.get("thread_ts"),
-            "subtype": "thread_broadcast" if wish.get("broadcast") else None,
+            "client_msg_id": client_msg_id,
+            "thread_ts": arguments.get("thread_ts"),
+            "subtype": "thread_broadcast" if arguments.get("broadcast") else None,
         }
-        kept = {name: value for name, value in body.items() if value is not None}
-        message = self._workspace.post(channel.id, kept)
-        self._sent[person.id, name] = message.ts
+        message_body = {name: value for name, value in fields.items() if value is not None}
+        message = self._workspace.post_message(channel.id, message_body)
+        self._sent_ts[person.id, client_msg_id] = message.ts
         return web.json_response({"ok": True, "ts": message.ts})
 
-    async def _edit(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        reader, message = self._own(wish, "cant_update_message")
-        self._workspace.edited(message, reader.person.id, text=self._composed(wish), blocks=None)
+    async def _edit_message(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        viewer, message = self._get_own_message(body, "cant_update_message")
+        self._workspace.edit_message(
+            message, viewer.person.id, text=self._compose_text(body), blocks=None
+        )
         return web.json_response({"ok": True})
 
-    async def _delete(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        _, message = self._own(wish, "cant_delete_message")
-        self._workspace.delete(message)
+    async def _delete_message(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        _, message = self._get_own_message(body, "cant_delete_message")
+        self._workspace.delete_message(message)
         return web.json_response({"ok": True})
 
-    async def _react(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        reader, channel = self._place(wish)
-        message = self._workspace.message(channel.id, str(wish.get("ts", "")))
-        name = str(wish.get("name", ""))
-        remove = bool(wish.get("remove"))
-        self._workspace.react(message, reader.person.id, name, remove=remove)
+    async def _set_reaction(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        viewer, channel = self._resolve_channel(body)
+        message = self._workspace.get_message(channel.id, str(body.get("ts", "")))
+        name = str(body.get("name", ""))
+        remove = bool(body.get("remove"))
+        self._workspace.set_reaction(message, viewer.person.id, name, remove=remove)
         return web.json_response({"ok": True})
 
-    async def _open_dm(self, request: web.Request) -> web.Response:
-        wish = await asked(request)
-        reader = Reader(self._workspace, str(wish.get("user", "")))
-        channel = self._workspace.direct([reader.person.id, *wish.get("users", [])])
-        return web.json_response({"ok": True, "channel": reader.channel(channel)})
+    async def _open_direct_message(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        viewer = Viewer(self._workspace, str(body.get("user", "")))
+        channel = self._workspace.open_dm([viewer.person.id, *body.get("users", [])])
+        return web.json_response({"ok": True, "channel": viewer.describe_channel(channel)})
 
-    async def _events(self, request: web.Request) -> web.StreamResponse:
-        reader = Reader(self._workspace, request.query.get("user", ""))
-        last = request.headers.get("Last-Event-ID") or request.query.get("since")
-        start = int(last) + 1 if last and last.isdigit() else self._feed.next
+    async def _stream_changes(self, request: web.Request) -> web.StreamResponse:
+        viewer = Viewer(self._workspace, request.query.get("user", ""))
+        last_id = request.headers.get("Last-Event-ID") or request.query.get("since")
+        start_number = (
+            int(last_id) + 1 if last_id and last_id.isdigit() else self._change_log.next_number
+        )
         stream = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )
         await stream.prepare(request)
         await stream.write(b": welcome\n\n")
         try:
-            await self._tell(stream, reader, start)
+            await self._write_changes(stream, viewer, start_number)
         except ConnectionError:
             return stream  # the page was closed
         return stream
 
-    async def _tell(self, stream: web.StreamResponse, reader: Reader, number: int) -> None:
-        while not self._feed.closed:
-            for place, change in self._feed.since(number):
-                number = place + 1
-                told = reader.change(change)
-                if told is not None:
-                    line = f"id: {place}\ndata: {json.dumps(told)}\n\n"
-                    await stream.write(line.encode())
+    async def _write_changes(
+        self, stream: web.StreamResponse, viewer: Viewer, next_number: int
+    ) -> None:
+        while not self._change_log.is_log_closed:
+            for change_number, change in self._change_log.changes_since(next_number):
+                next_number = change_number + 1
+                details = viewer.describe_change(change)
+                if details is not None:
+                    frame = f"id: {change_number}\ndata: {json.dumps(details)}\n\n"
+                    await stream.write(frame.encode())
             try:
-                await asyncio.wait_for(self._feed.beyond(number), KEEP_ALIVE_SECONDS)
+                await asyncio.wait_for(
+                    self._change_log.wait_for_change(next_number), KEEP_ALIVE_SECONDS
+                )
             except TimeoutError:
                 await stream.write(b": still here\n\n")
 
-    def connected(self, connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+    def publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
         """Tell the page that the app has come or gone."""
-        self._workspace.announce(Change(Happening.CONNECTED, detail={"connected": connected}))
+        self._workspace.publish_change(
+            Change(ChangeKind.APP_CONNECTED, detail={"connected": is_connected})
+        )
 
-    def _composed(self, wish: Json) -> str:
-        text = str(wish.get("text", ""))
+    def _compose_text(self, body: Json) -> str:
+        text = str(body.get("text", ""))
         if not text.strip():
             raise SlackError("no_text")
         people = self._workspace.people.values()
-        return Composer(people, self._workspace.channels.values()).kept(text)
+        return Composer(people, self._workspace.channels.values()).encode_text(text)
 
-    def _place(self, wish: Json) -> tuple[Reader, Channel]:
-        reader = Reader(self._workspace, str(wish.get("user", "")))
-        return reader, self._seen(reader, str(wish.get("channel", "")))
+    def _resolve_channel(self, body: Json) -> tuple[Viewer, Channel]:
+        viewer = Viewer(self._workspace, str(body.get("user", "")))
+        return viewer, self._get_visible_channel(viewer, str(body.get("channel", "")))
 
-    def _seen(self, reader: Reader, name: str) -> Channel:
-        channel = self._workspace.channel(name)
-        if not reader.sees(channel):
+    def _get_visible_channel(self, viewer: Viewer, channel_id: str) -> Channel:
+        channel = self._workspace.get_channel(channel_id)
+        if not viewer.can_see(channel):
             raise SlackError("not_in_channel")
         return channel
 
-    def _own(self, wish: Json, refusal: str) -> tuple[Reader, Message]:
-        reader, channel = self._place(wish)
-        message = self._workspace.message(channel.id, str(wish.get("ts", "")))
-        if message.user != reader.person.id:
-            raise SlackError(refusal)
-        return reader, message
+    def _get_own_message(self, body: Json, error: str) -> tuple[Viewer, Message]:
+        viewer, channel = self._resolve_channel(body)
+        message = self._workspace.get_message(channel.id, str(body.get("ts", "")))
+        if message.user != viewer.person.id:
+            raise SlackError(error)
+        return viewer, message
 
-    def _unread(self, reader: Reader, channel: Channel) -> int:
-        read = float(self._read.get((reader.person.id, channel.id), "0"))
+    def _count_unread(self, viewer: Viewer, channel: Channel) -> int:
+        last_read = float(self._last_read_ts.get((viewer.person.id, channel.id), "0"))
         return sum(
             1
-            for message in self._workspace.history(channel.id).in_channel()
-            if float(message.ts) > read and message.user != reader.person.id
+            for message in self._workspace.channel_history(channel.id).channel_messages()
+            if float(message.ts) > last_read and message.user != viewer.person.id
         )
 
 
-def _served(name: str) -> web.StreamResponse:
-    path = FILES / name
-    if not NAME.fullmatch(name) or not path.is_file():
+def _file_response(name: str) -> web.StreamResponse:
+    path = STATIC_DIRECTORY / name
+    if not FILE_NAME_PATTERN.fullmatch(name) or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})

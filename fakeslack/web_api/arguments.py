@@ -6,64 +6,64 @@ from typing import Any
 
 from fakeslack.errors import Json, SlackError
 
-FALSE = {"", "0", "false", "False", "no", "none", "None", "null"}
+FALSE_VALUES = {"", "0", "false", "False", "no", "none", "None", "null"}
 
 
 class Arguments:
     """What the caller gave; a form sends everything as text, and lists and objects as JSON."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        self.given = {name: value for name, value in given.items() if value is not None}
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = {name: value for name, value in values.items() if value is not None}
 
-    def has(self, name: str) -> bool:
+    def has_value(self, name: str) -> bool:
         """Whether the caller gave anything under this name."""
-        return bool(self.given.get(name, "") != "")
+        return bool(self.values.get(name, "") != "")
 
-    def text(self, name: str, default: str = "") -> str:
+    def get_text(self, name: str, default: str = "") -> str:
         """Return an argument as text."""
-        value = self.given.get(name, default)
+        value = self.values.get(name, default)
         return value if isinstance(value, str) else json.dumps(value)
 
-    def required(self, name: str) -> str:
+    def require_text(self, name: str) -> str:
         """Return an argument as text; raises `invalid_arguments` where it is missing."""
-        if not self.has(name):
-            raise missing(name)
-        return self.text(name)
+        if not self.has_value(name):
+            raise missing_argument(name)
+        return self.get_text(name)
 
-    def flag(self, name: str, *, default: bool = False) -> bool:
+    def get_flag(self, name: str, *, default: bool = False) -> bool:
         """Return an argument as yes or no."""
-        value = self.given.get(name)
+        value = self.values.get(name)
         if value is None:
             return default
-        return value not in FALSE if isinstance(value, str) else bool(value)
+        return value not in FALSE_VALUES if isinstance(value, str) else bool(value)
 
-    def number(self, name: str, default: int, error: str = "invalid_arguments") -> int:
+    def get_number(self, name: str, default: int, error: str = "invalid_arguments") -> int:
         """Return an argument as a whole number; raises `error` where it is none."""
         try:
-            return int(self.given[name]) if self.has(name) else default
+            return int(self.values[name]) if self.has_value(name) else default
         except (TypeError, ValueError):
             raise SlackError(error) from None
 
-    def items(self, name: str, error: str = "invalid_arguments") -> list[Any]:
+    def get_list(self, name: str, error: str = "invalid_arguments") -> list[Any]:
         """Return a list, sent as a list or as JSON; raises `error` where it is none."""
-        value = self._parsed(name, error)
+        value = self._parse_json(name, error)
         if value is None:
             return []
         if not isinstance(value, list):
             raise SlackError(error)
         return value
 
-    def fields(self, name: str, error: str = "invalid_arguments") -> Json:
+    def get_object(self, name: str, error: str = "invalid_arguments") -> Json:
         """Return an object, sent as an object or as JSON; raises `error` where it is none."""
-        value = self._parsed(name, error)
+        value = self._parse_json(name, error)
         if value is None:
             return {}
         if not isinstance(value, dict):
             raise SlackError(error)
         return value
 
-    def _parsed(self, name: str, error: str) -> Any:
-        value = self.given.get(name)
+    def _parse_json(self, name: str, error: str) -> Any:
+        value = self.values.get(name)
         if not isinstance(value, str):
             return value
         if not value:
@@ -74,6 +74,6 @@ class Arguments:
             raise SlackError(error) from None
 
 
-def missing(name: str) -> SlackError:
+def missing_argument(name: str) -> SlackError:
     """Return the refusal of a call without a required argument."""
     return SlackError("invalid_arguments", f"[ERROR] missing required field: {name}")

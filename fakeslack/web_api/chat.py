@@ -7,90 +7,98 @@ from typing import Any
 from fakeslack import block_kit
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.channels import Channel
-from fakeslack.state.messages import Manner, Message
+from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.method import Method, takes
+from fakeslack.web_api.method import Method, split_names
 
-TEXT_KEPT = 40_000
-UPDATE_TEXT = 4_000
-MARKDOWN_TEXT = 12_000
-METADATA_SIZE = 8_000
-ATTACHMENTS = 100
-COMMON = takes("channel text blocks attachments markdown_text parse link_names as_user")
-LOOKS = takes("icon_emoji icon_url username mrkdwn")
+MAX_TEXT_CHARACTERS = 40_000
+MAX_UPDATE_CHARACTERS = 4_000
+MAX_MARKDOWN_CHARACTERS = 12_000
+MAX_METADATA_CHARACTERS = 8_000
+MAX_ATTACHMENTS = 100
+CONTENT_ARGUMENTS = split_names(
+    "channel text blocks attachments markdown_text parse link_names as_user"
+)
+APPEARANCE_ARGUMENTS = split_names("icon_emoji icon_url username mrkdwn")
 
 
-def place(workspace: Workspace, name: str) -> Channel:
+def get_postable_channel(workspace: Workspace, channel_id: str) -> Channel:
     """Return the channel that the bot means; raises what Slack says where it may not post."""
-    channel = visible(workspace, name)
+    channel = get_visible_channel(workspace, channel_id)
     if workspace.app.bot.id not in channel.members:
         raise SlackError("not_in_channel")
-    if channel.archived:
+    if channel.is_archived:
         raise SlackError("is_archived")
     return channel
 
 
-def visible(workspace: Workspace, name: str) -> Channel:
+def get_visible_channel(workspace: Workspace, channel_id: str) -> Channel:
     """Return a channel that the bot can know of; raises `channel_not_found`."""
     bot = workspace.app.bot
-    if name.startswith(("U", "W")) and name in workspace.people:
-        return workspace.direct([bot.id, name])
-    channel = workspace.channel(name)
-    if not channel.visible_to(bot.id):
+    if channel_id.startswith(("U", "W")) and channel_id in workspace.people:
+        return workspace.open_dm([bot.id, channel_id])
+    channel = workspace.get_channel(channel_id)
+    if not channel.is_visible_to(bot.id):
         raise SlackError("channel_not_found")
     return channel
 
 
-def metadata(args: Arguments) -> Json:
+def parse_metadata(args: Arguments) -> Json:
     """Return the metadata given; raises what Slack says of a wrong one."""
-    given = args.fields("metadata", "invalid_metadata_format")
-    if not given:
+    metadata = args.get_object("metadata", "invalid_metadata_format")
+    if not metadata:
         return {}
-    payload = given.get("event_payload", {})
-    if not isinstance(given.get("event_type"), str) or not isinstance(payload, dict):
+    payload = metadata.get("event_payload", {})
+    if not isinstance(metadata.get("event_type"), str) or not isinstance(payload, dict):
         raise SlackError("invalid_metadata_format")
-    if set(given) - {"event_type", "event_payload", "entities"}:
+    if set(metadata) - {"event_type", "event_payload", "entities"}:
         raise SlackError("invalid_metadata_format")
-    if len(json.dumps(given)) > METADATA_SIZE:
+    if len(json.dumps(metadata)) > MAX_METADATA_CHARACTERS:
         raise SlackError("metadata_too_large")
-    return {"event_type": given["event_type"], "event_payload": payload}
+    return {"event_type": metadata["event_type"], "event_payload": payload}
 
 
-def content(args: Arguments) -> Json:
+def parse_content(args: Arguments) -> Json:
     """Return text, blocks and attachments of a post; raises what Slack says of a wrong one."""
-    blocks = args.items("blocks", "invalid_blocks_format")
-    attachments = args.items("attachments", "invalid_attachments")
-    markdown = args.text("markdown_text")
+    blocks = args.get_list("blocks", "invalid_blocks_format")
+    attachments = args.get_list("attachments", "invalid_attachments")
+    markdown = args.get_text("markdown_text")
     if markdown:
-        if blocks or args.has("text"):
+        if blocks or args.has_value("text"):
             raise SlackError("markdown_text_conflict")
-        if len(markdown) > MARKDOWN_TEXT:
+        if len(markdown) > MAX_MARKDOWN_CHARACTERS:
             raise SlackError("msg_too_long")
         blocks = [{"type": "markdown", "text": markdown}]
-    text = args.text("text") or markdown
+    text = args.get_text("text") or markdown
     if not text.strip() and not blocks and not attachments:
         raise SlackError("no_text")
-    if len(attachments) > ATTACHMENTS:
+    if len(attachments) > MAX_ATTACHMENTS:
         raise SlackError("too_many_attachments")
-    kept = block_kit.named(block_kit.checked(blocks))
-    return {"text": text, "blocks": kept or None, "attachments": attachments or None}
+    checked_blocks = block_kit.assign_block_ids(block_kit.validate_blocks(blocks))
+    return {"text": text, "blocks": checked_blocks or None, "attachments": attachments or None}
 
 
-def manner(args: Arguments, before: Manner | None = None, parse: str = "none") -> Manner:
+def parse_post_options(
+    args: Arguments, previous: PostOptions | None = None, parse: str = "none"
+) -> PostOptions:
     """Return how the caller wants the message treated; `before` is what the post asked."""
-    return Manner(
-        link_names=args.flag("link_names"),
-        parse=args.text("parse", parse),
-        unfurl_links=args.flag("unfurl_links", default=bool(before and before.unfurl_links)),
-        unfurl_media=args.flag("unfurl_media", default=before is None or before.unfurl_media),
+    return PostOptions(
+        link_names=args.get_flag("link_names"),
+        parse=args.get_text("parse", parse),
+        unfurl_links=args.get_flag(
+            "unfurl_links", default=bool(previous and previous.unfurl_links)
+        ),
+        unfurl_media=args.get_flag(
+            "unfurl_media", default=previous is None or previous.unfurl_media
+        ),
     )
 
 
-def signed(workspace: Workspace, body: Mapping[str, Any]) -> Json:
+def build_bot_message(workspace: Workspace, body: Mapping[str, Any]) -> Json:
     """Return the body of a message as the bot's own."""
     bot = workspace.app.bot
-    whole = {
+    full_body = {
         "user": bot.id,
         "bot_id": bot.bot_id,
         "app_id": bot.app_id,
@@ -98,87 +106,93 @@ def signed(workspace: Workspace, body: Mapping[str, Any]) -> Json:
         "bot_profile": bot.bot_profile(),
         **body,
     }
-    return {name: value for name, value in whole.items() if value is not None}
+    return {name: value for name, value in full_body.items() if value is not None}
 
 
-def own(workspace: Workspace, channel: Channel, ts: str, refusal: str) -> Message:
+def get_own_message(workspace: Workspace, channel: Channel, ts: str, error: str) -> Message:
     """Return the bot's own message at `ts`; raises `refusal` where it is another's."""
-    message = workspace.message(channel.id, ts)
+    message = workspace.get_message(channel.id, ts)
     if message.is_tombstone:
         raise SlackError("message_not_found")
     if message.user != workspace.app.bot.id:
-        raise SlackError(refusal)
+        raise SlackError(error)
     return message
 
 
-def _post(workspace: Workspace, args: Arguments) -> Json:
-    channel = place(workspace, args.required("channel"))
-    body = content(args)
-    told = metadata(args)
-    cut = len(body["text"]) > TEXT_KEPT
-    body["text"] = body["text"][:TEXT_KEPT]
-    body |= {"thread_ts": args.text("thread_ts") or None, "metadata": told or None}
-    if args.flag("reply_broadcast"):
+def _chat_post_message(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_postable_channel(workspace, args.require_text("channel"))
+    body = parse_content(args)
+    message_metadata = parse_metadata(args)
+    is_truncated = len(body["text"]) > MAX_TEXT_CHARACTERS
+    body["text"] = body["text"][:MAX_TEXT_CHARACTERS]
+    body |= {"thread_ts": args.get_text("thread_ts") or None, "metadata": message_metadata or None}
+    if args.get_flag("reply_broadcast"):
         if body["thread_ts"] is None:
             raise SlackError("invalid_arguments", "[ERROR] reply_broadcast needs thread_ts")
         body["subtype"] = "thread_broadcast"
-    message = workspace.post(channel.id, signed(workspace, body), manner(args))
+    message = workspace.post_message(
+        channel.id, build_bot_message(workspace, body), parse_post_options(args)
+    )
     answer: Json = {"channel": channel.id, "ts": message.ts, "message": message.body}
-    if cut:
+    if is_truncated:
         answer["warning"] = "message_truncated"
         answer["response_metadata"] = {"warnings": ["message_truncated"]}
     return answer
 
 
-def _update(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel"))
-    ts = args.required("ts")
-    if channel.archived:
+def _chat_update(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    ts = args.require_text("ts")
+    if channel.is_archived:
         raise SlackError("is_inactive")
     if workspace.app.bot.id not in channel.members:
         raise SlackError("not_in_channel")
-    message = own(workspace, channel, ts, "cant_update_message")
+    message = get_own_message(workspace, channel, ts, "cant_update_message")
     if message.body.get("streaming_state") == "in_progress":
         raise SlackError("streaming_state_conflict")
-    if len(args.text("text")) > UPDATE_TEXT:
+    if len(args.get_text("text")) > MAX_UPDATE_CHARACTERS:
         raise SlackError("msg_too_long")
-    body = content(args)
-    if args.has("metadata"):
-        body["metadata"] = metadata(args) or None
-    if args.has("text"):
+    body = parse_content(args)
+    if args.has_value("metadata"):
+        body["metadata"] = parse_metadata(args) or None
+    if args.has_value("text"):
         body["edited"] = {"user": workspace.app.bot.id, "ts": workspace.next_ts()}
     else:
         body["text"] = message.text
-    new = message.with_fields(**body).in_manner(manner(args, message.manner, "client"))
-    workspace.edit(message, new)
-    return {"channel": channel.id, "ts": ts, "text": new.text, "message": new.body}
+    updated = message.with_fields(**body).with_options(
+        parse_post_options(args, message.options, "client")
+    )
+    workspace.replace_message(message, updated)
+    return {"channel": channel.id, "ts": ts, "text": updated.text, "message": updated.body}
 
 
-def _delete(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel"))
-    ts = args.required("ts")
-    message = own(workspace, channel, ts, "cant_delete_message")
-    workspace.delete(message)
+def _chat_delete(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    ts = args.require_text("ts")
+    message = get_own_message(workspace, channel, ts, "cant_delete_message")
+    workspace.delete_message(message)
     return {"channel": channel.id, "ts": ts}
 
 
-def _whisper(workspace: Workspace, args: Arguments) -> Json:
-    channel = place(workspace, args.required("channel"))
-    person = args.required("user")
+def _chat_post_ephemeral(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_postable_channel(workspace, args.require_text("channel"))
+    person = args.require_text("user")
     if person not in channel.members:
         raise SlackError("user_not_in_channel")
-    body = content(args)
-    if len(body["text"]) > TEXT_KEPT:
+    body = parse_content(args)
+    if len(body["text"]) > MAX_TEXT_CHARACTERS:
         raise SlackError("msg_too_long")
-    body["thread_ts"] = args.text("thread_ts") or None
-    message = workspace.whisper(channel.id, person, signed(workspace, body), manner(args))
+    body["thread_ts"] = args.get_text("thread_ts") or None
+    message = workspace.post_ephemeral(
+        channel.id, person, build_bot_message(workspace, body), parse_post_options(args)
+    )
     return {"message_ts": message.ts}
 
 
-def _permalink(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel"))
-    message = workspace.message(channel.id, args.required("message_ts"))
-    link = f"{workspace.address}/archives/{channel.id}/p{message.ts.replace('.', '')}"
+def _chat_get_permalink(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    message = workspace.get_message(channel.id, args.require_text("message_ts"))
+    link = f"{workspace.base_url}/archives/{channel.id}/p{message.ts.replace('.', '')}"
     if message.is_reply:
         link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
     return {"channel": channel.id, "permalink": link}
@@ -186,17 +200,24 @@ def _permalink(workspace: Workspace, args: Arguments) -> Json:
 
 METHODS: Mapping[str, Method] = {
     "chat.postMessage": Method(
-        _post,
-        COMMON | LOOKS | takes("thread_ts reply_broadcast metadata unfurl_links unfurl_media"),
+        _chat_post_message,
+        CONTENT_ARGUMENTS
+        | APPEARANCE_ARGUMENTS
+        | split_names("thread_ts reply_broadcast metadata unfurl_links unfurl_media"),
         scope="chat:write",
         tier=0,
     ),
     "chat.update": Method(
-        _update, COMMON | takes("ts metadata reply_broadcast file_ids"), scope="chat:write"
+        _chat_update,
+        CONTENT_ARGUMENTS | split_names("ts metadata reply_broadcast file_ids"),
+        scope="chat:write",
     ),
-    "chat.delete": Method(_delete, takes("channel ts as_user"), scope="chat:write"),
+    "chat.delete": Method(_chat_delete, split_names("channel ts as_user"), scope="chat:write"),
     "chat.postEphemeral": Method(
-        _whisper, COMMON | LOOKS | takes("user thread_ts"), scope="chat:write", tier=4
+        _chat_post_ephemeral,
+        CONTENT_ARGUMENTS | APPEARANCE_ARGUMENTS | split_names("user thread_ts"),
+        scope="chat:write",
+        tier=4,
     ),
-    "chat.getPermalink": Method(_permalink, takes("channel message_ts"), tier=0),
+    "chat.getPermalink": Method(_chat_get_permalink, split_names("channel message_ts"), tier=0),
 }

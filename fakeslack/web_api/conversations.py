@@ -3,156 +3,175 @@
 from collections.abc import Mapping, Sequence
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.state.channels import Channel, Kind
-from fakeslack.state.history import Page, Span, page
+from fakeslack.state.channels import Channel, ChannelType
+from fakeslack.state.history import MessagePage, TimeRange, paginate_messages
 from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.chat import visible
-from fakeslack.web_api.method import Method, takes
+from fakeslack.web_api.chat import get_visible_channel
+from fakeslack.web_api.method import Method, split_names
 
-MOST = 1_000
-USUAL = 100
-PEOPLE_TOGETHER = 8
-TYPES = {
-    "public_channel": Kind.CHANNEL,
-    "private_channel": Kind.GROUP,
-    "mpim": Kind.MPIM,
-    "im": Kind.IM,
+MAX_LIMIT = 1_000
+DEFAULT_LIMIT = 100
+MAX_DM_PEOPLE = 8
+CHANNEL_TYPES = {
+    "public_channel": ChannelType.CHANNEL,
+    "private_channel": ChannelType.GROUP,
+    "mpim": ChannelType.MPIM,
+    "im": ChannelType.IM,
 }
-STRETCH = takes("channel cursor limit oldest latest inclusive include_all_metadata")
+HISTORY_ARGUMENTS = split_names("channel cursor limit oldest latest inclusive include_all_metadata")
 
 
-def _limit(args: Arguments, usual: int) -> int:
-    limit = args.number("limit", usual, "invalid_limit")
+def _parse_limit(args: Arguments, default: int) -> int:
+    limit = args.get_number("limit", default, "invalid_limit")
     if limit < 1:
         raise SlackError("invalid_limit")
-    return min(limit, MOST)
+    return min(limit, MAX_LIMIT)
 
 
-def _span(args: Arguments) -> Span:
+def _parse_range(args: Arguments) -> TimeRange:
     for name in ("oldest", "latest"):
         try:
-            float(args.text(name) or 0)
+            float(args.get_text(name) or 0)
         except ValueError:
             raise SlackError(f"invalid_ts_{name}") from None
-    return Span(args.text("oldest"), args.text("latest"), args.flag("inclusive"))
+    return TimeRange(args.get_text("oldest"), args.get_text("latest"), args.get_flag("inclusive"))
 
 
-def _read(workspace: Workspace, args: Arguments) -> Channel:
-    channel = visible(workspace, args.required("channel"))
+def _get_readable_channel(workspace: Workspace, args: Arguments) -> Channel:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
     if workspace.app.bot.id not in channel.members:
         raise SlackError("not_in_channel")
-    workspace.app.need(f"{channel.kind.scope}:history")
+    workspace.app.require_scope(f"{channel.channel_type.scope_family}:history")
     return channel
 
 
-def _shown(
+def _message_bodies(
     workspace: Workspace, channel: Channel, messages: Sequence[Message], args: Arguments
 ) -> list[Json]:
-    history = workspace.history(channel.id)
-    whole = args.flag("include_all_metadata")
+    history = workspace.channel_history(channel.id)
+    include_metadata = args.get_flag("include_all_metadata")
     return [
-        (message.body if whole else message.without_metadata()) | history.summary(message)
+        (message.body if include_metadata else message.without_metadata())
+        | history.thread_summary(message)
         for message in messages
     ]
 
 
-def _answer(shown: list[Json], sheet: Page) -> Json:
-    answer: Json = {"messages": shown, "has_more": bool(sheet.next_cursor)}
-    if sheet.next_cursor:
-        answer["response_metadata"] = {"next_cursor": sheet.next_cursor}
+def _page_response(bodies: list[Json], message_page: MessagePage) -> Json:
+    answer: Json = {"messages": bodies, "has_more": bool(message_page.next_cursor)}
+    if message_page.next_cursor:
+        answer["response_metadata"] = {"next_cursor": message_page.next_cursor}
     return answer
 
 
-def _replies(workspace: Workspace, args: Arguments) -> Json:
-    channel = _read(workspace, args)
-    root = workspace.history(channel.id).find(args.required("ts"))
+def _conversations_replies(workspace: Workspace, args: Arguments) -> Json:
+    channel = _get_readable_channel(workspace, args)
+    root = workspace.channel_history(channel.id).find_message(args.require_text("ts"))
     if root is None:
         raise SlackError("thread_not_found")
-    span, limit = _span(args), _limit(args, MOST)
-    replies = [r for r in workspace.history(channel.id).replies(root.ts) if span.holds(r.ts)]
-    sheet = page(replies, limit, args.text("cursor"))
-    return _answer(_shown(workspace, channel, [root, *sheet.messages], args), sheet)
+    time_range, limit = _parse_range(args), _parse_limit(args, MAX_LIMIT)
+    replies = [
+        r
+        for r in workspace.channel_history(channel.id).thread_replies(root.ts)
+        if time_range.contains_ts(r.ts)
+    ]
+    message_page = paginate_messages(replies, limit, args.get_text("cursor"))
+    return _page_response(
+        _message_bodies(workspace, channel, [root, *message_page.messages], args), message_page
+    )
 
 
-def _history(workspace: Workspace, args: Arguments) -> Json:
-    channel = _read(workspace, args)
-    span = _span(args)
+def _conversations_history(workspace: Workspace, args: Arguments) -> Json:
+    channel = _get_readable_channel(workspace, args)
+    time_range = _parse_range(args)
     newest_first = [
         message
-        for message in reversed(workspace.history(channel.id).in_channel())
-        if span.holds(message.ts)
+        for message in reversed(workspace.channel_history(channel.id).channel_messages())
+        if time_range.contains_ts(message.ts)
     ]
-    sheet = page(newest_first, _limit(args, USUAL), args.text("cursor"))
-    return _answer(_shown(workspace, channel, sheet.messages, args), sheet)
+    message_page = paginate_messages(
+        newest_first, _parse_limit(args, DEFAULT_LIMIT), args.get_text("cursor")
+    )
+    return _page_response(
+        _message_bodies(workspace, channel, message_page.messages, args), message_page
+    )
 
 
-def _info(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel"))
-    workspace.app.need(f"{channel.kind.scope}:read")
+def _conversations_info(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    workspace.app.require_scope(f"{channel.channel_type.scope_family}:read")
     body = channel.as_slack(workspace.app.bot.id)
-    if args.flag("include_num_members"):
+    if args.get_flag("include_num_members"):
         body["num_members"] = len(channel.members)
     return {"channel": body}
 
 
-def _members(workspace: Workspace, args: Arguments) -> Json:
-    channel = visible(workspace, args.required("channel"))
-    workspace.app.need(f"{channel.kind.scope}:read")
-    limit = _limit(args, USUAL)
-    start = args.number("cursor", 0, "invalid_cursor")
-    following = start + limit
-    more = str(following) if following < len(channel.members) else ""
+def _conversations_members(workspace: Workspace, args: Arguments) -> Json:
+    channel = get_visible_channel(workspace, args.require_text("channel"))
+    workspace.app.require_scope(f"{channel.channel_type.scope_family}:read")
+    limit = _parse_limit(args, DEFAULT_LIMIT)
+    start = args.get_number("cursor", 0, "invalid_cursor")
+    end = start + limit
+    next_cursor = str(end) if end < len(channel.members) else ""
     return {
-        "members": channel.members[start:following],
-        "response_metadata": {"next_cursor": more},
+        "members": channel.members[start:end],
+        "response_metadata": {"next_cursor": next_cursor},
     }
 
 
-def _mine(workspace: Workspace, args: Arguments) -> Json:
-    bot, types = workspace.app.bot.id, (args.text("types") or "public_channel").split(",")
-    if not set(types) <= set(TYPES):
+def _users_conversations(workspace: Workspace, args: Arguments) -> Json:
+    bot, types = workspace.app.bot.id, (args.get_text("types") or "public_channel").split(",")
+    if not set(types) <= set(CHANNEL_TYPES):
         raise SlackError("invalid_types")
     for name in types:
-        workspace.app.need(f"{TYPES[name].scope}:read")
-    kinds = {TYPES[name] for name in types}
+        workspace.app.require_scope(f"{CHANNEL_TYPES[name].scope_family}:read")
+    channel_types = {CHANNEL_TYPES[name] for name in types}
     found = [
         channel.as_slack(bot)
         for channel in workspace.channels.values()
-        if channel.kind in kinds and bot in channel.members
-        if not (channel.archived and args.flag("exclude_archived"))
+        if channel.channel_type in channel_types and bot in channel.members
+        if not (channel.is_archived and args.get_flag("exclude_archived"))
     ]
-    start, limit = args.number("cursor", 0, "invalid_cursor"), _limit(args, USUAL)
-    more = str(start + limit) if start + limit < len(found) else ""
+    start, limit = args.get_number("cursor", 0, "invalid_cursor"), _parse_limit(args, DEFAULT_LIMIT)
+    next_cursor = str(start + limit) if start + limit < len(found) else ""
     return {
         "channels": found[start : start + limit],
-        "response_metadata": {"next_cursor": more},
+        "response_metadata": {"next_cursor": next_cursor},
     }
 
 
-def _open(workspace: Workspace, args: Arguments) -> Json:
+def _conversations_open(workspace: Workspace, args: Arguments) -> Json:
     bot = workspace.app.bot.id
-    if args.has("channel"):
-        channel = visible(workspace, args.text("channel"))
+    if args.has_value("channel"):
+        channel = get_visible_channel(workspace, args.get_text("channel"))
     else:
-        people = [name for name in args.text("users").split(",") if name]
+        people = [name for name in args.get_text("users").split(",") if name]
         if not people:
             raise SlackError("users_list_not_supplied")
-        if len(people) > PEOPLE_TOGETHER:
+        if len(people) > MAX_DM_PEOPLE:
             raise SlackError("too_many_users")
-        channel = workspace.direct([bot, *people])
-    whole = args.flag("return_im")
-    return {"channel": channel.as_slack(bot) if whole else {"id": channel.id}}
+        channel = workspace.open_dm([bot, *people])
+    return_im = args.get_flag("return_im")
+    return {"channel": channel.as_slack(bot) if return_im else {"id": channel.id}}
 
 
 METHODS: Mapping[str, Method] = {
-    "conversations.replies": Method(_replies, STRETCH | {"ts"}),
-    "conversations.history": Method(_history, STRETCH),
-    "conversations.info": Method(_info, takes("channel include_locale include_num_members")),
-    "conversations.members": Method(_members, takes("channel cursor limit"), tier=4),
-    "users.conversations": Method(_mine, takes("types exclude_archived limit cursor user team_id")),
+    "conversations.replies": Method(_conversations_replies, HISTORY_ARGUMENTS | {"ts"}),
+    "conversations.history": Method(_conversations_history, HISTORY_ARGUMENTS),
+    "conversations.info": Method(
+        _conversations_info, split_names("channel include_locale include_num_members")
+    ),
+    "conversations.members": Method(
+        _conversations_members, split_names("channel cursor limit"), tier=4
+    ),
+    "users.conversations": Method(
+        _users_conversations, split_names("types exclude_archived limit cursor user team_id")
+    ),
     "conversations.open": Method(
-        _open, takes("channel users return_im prevent_creation"), scope="im:write"
+        _conversations_open,
+        split_names("channel users return_im prevent_creation"),
+        scope="im:write",
     ),
 }

@@ -8,73 +8,78 @@ import struct
 
 from aiohttp import web
 
-from fakeslack.delivery.faults import Fault, Rule
+from fakeslack.delivery.faults import FaultKind, FaultRule
 from fakeslack.errors import Json
 
-PAGE = "<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>"
+ERROR_PAGE = "<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>"
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-async def instead(request: web.Request, rule: Rule) -> web.StreamResponse | None:
+async def respond_before_method(request: web.Request, rule: FaultRule) -> web.StreamResponse | None:
     """Answer in the place of the method; None where the method may act after all."""
     match rule.fault:
-        case Fault.RATELIMITED:
-            return limited(rule.retry_after)
-        case Fault.STATUS:
-            return _page(rule.status)
-        case Fault.ERROR:
+        case FaultKind.RATELIMITED:
+            return rate_limit_response(rule.retry_after)
+        case FaultKind.STATUS:
+            return _html_response(rule.status)
+        case FaultKind.ERROR:
             return web.json_response({"ok": False, "error": rule.error})
-        case Fault.HTML:
-            return _page(200)
-        case Fault.DROP_BEFORE:
-            return cut(request, rule)
-        case Fault.SLOW:
+        case FaultKind.HTML:
+            return _html_response(200)
+        case FaultKind.DROP_BEFORE:
+            return reset_connection(request, rule)
+        case FaultKind.SLOW:
             await asyncio.sleep(rule.seconds)
     return None
 
 
-async def afterwards(request: web.Request, rule: Rule, body: Json) -> web.StreamResponse | None:
+async def respond_after_method(
+    request: web.Request, rule: FaultRule, body: Json
+) -> web.StreamResponse | None:
     """Answer in the place of the true answer `body`; None where that may go out after all."""
     match rule.fault:
-        case Fault.TRUNCATED:
-            whole = json.dumps(body)
-            half = whole[: len(whole) // 2]
+        case FaultKind.TRUNCATED:
+            text = json.dumps(body)
+            half = text[: len(text) // 2]
             return web.Response(text=half, content_type="application/json")
-        case Fault.ENDLESS:
-            again = {"has_more": True, "response_metadata": {"next_cursor": _again(body)}}
-            return web.json_response({**body, **again})
-        case Fault.DROP_AFTER:
-            return cut(request, rule)
-        case Fault.STATUS_AFTER:
-            return _page(rule.status)
-        case Fault.SLOW_AFTER:
+        case FaultKind.ENDLESS:
+            next_page = {
+                "has_more": True,
+                "response_metadata": {"next_cursor": _repeat_cursor(body)},
+            }
+            return web.json_response({**body, **next_page})
+        case FaultKind.DROP_AFTER:
+            return reset_connection(request, rule)
+        case FaultKind.STATUS_AFTER:
+            return _html_response(rule.status)
+        case FaultKind.SLOW_AFTER:
             await asyncio.sleep(rule.seconds)
     return None
 
 
-def _again(body: Json) -> str:
+def _repeat_cursor(body: Json) -> str:
     """Return a cursor that leads to the first reply of a page once more."""
     first = (body.get("messages") or [{}])[-1].get("ts", "")
     return base64.b64encode(f"next_ts:{first}".encode()).decode()
 
 
-def limited(retry_after: str | float | None) -> web.Response:
+def rate_limit_response(retry_after: str | float | None) -> web.Response:
     """Return the answer to a call that came too soon."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     body = {"ok": False, "error": "ratelimited"}
     return web.json_response(body, status=429, headers=headers)
 
 
-def cut(request: web.Request, rule: Rule) -> web.Response:
+def reset_connection(request: web.Request, rule: FaultRule) -> web.Response:
     """Cut the connection; the response returned goes nowhere."""
     transport = request.transport
     if transport is not None:
-        wire = transport.get_extra_info("socket")
-        if rule.reset and wire is not None:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
+        connection_socket = transport.get_extra_info("socket")
+        if rule.reset and connection_socket is not None:
+            connection_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
         transport.abort()
     return web.Response(status=500)
 
 
-def _page(status: int) -> web.Response:
-    return web.Response(status=status, text=PAGE, content_type="text/html")
+def _html_response(status: int) -> web.Response:
+    return web.Response(status=status, text=ERROR_PAGE, content_type="text/html")

@@ -9,126 +9,140 @@ from fakeslack import block_kit
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.files import File
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api.arguments import Arguments, missing
-from fakeslack.web_api.chat import place, signed
-from fakeslack.web_api.method import Method, takes
+from fakeslack.web_api.arguments import Arguments, missing_argument
+from fakeslack.web_api.chat import build_bot_message, get_postable_channel
+from fakeslack.web_api.method import Method, split_names
 
-SHARE_SECONDS = 0.1
+SHARE_DELAY_SECONDS = 0.1
 """How long after the answer the message with the files appears."""
-LONGEST_ALT_TEXT = 1_000
-PUBLIC = {"channel"}
-SIGN_IN = "<!DOCTYPE html><html><body><h1>Sign in to Workspace</h1></body></html>"
+MAX_ALT_TEXT_CHARACTERS = 1_000
+PUBLIC_CHANNEL_TYPES = {"channel"}
+SIGN_IN_PAGE = "<!DOCTYPE html><html><body><h1>Sign in to Workspace</h1></body></html>"
 
 
-def _reserve(workspace: Workspace, args: Arguments) -> Json:
-    name, length = args.required("filename"), args.number("length", 0)
+def _files_get_upload_url_external(workspace: Workspace, args: Arguments) -> Json:
+    name, length = args.require_text("filename"), args.get_number("length", 0)
     if length < 1:
-        raise missing("length")
-    if len(args.text("alt_txt")) > LONGEST_ALT_TEXT:
+        raise missing_argument("length")
+    if len(args.get_text("alt_txt")) > MAX_ALT_TEXT_CHARACTERS:
         raise SlackError("alt_txt_too_large")
     bot = workspace.app.bot.id
-    file = workspace.files.reserve(bot, name, length, args.text("snippet_type"))
-    return {"upload_url": f"{workspace.address}/upload/v1/{file.id}", "file_id": file.id}
+    file = workspace.files.reserve_upload(bot, name, length, args.get_text("snippet_type"))
+    return {"upload_url": f"{workspace.base_url}/upload/v1/{file.id}", "file_id": file.id}
 
 
-def _complete(workspace: Workspace, args: Arguments) -> Json:
-    wishes = args.items("files")
-    if not wishes:
-        raise missing("files")
-    target = args.text("channel_id") or args.text("channels")
-    channel = place(workspace, target).id if target else None
-    blocks = block_kit.checked(args.items("blocks", "invalid_blocks"))
-    thread_ts = args.text("thread_ts") or None
+def _files_complete_upload_external(workspace: Workspace, args: Arguments) -> Json:
+    uploads = args.get_list("files")
+    if not uploads:
+        raise missing_argument("files")
+    channel_ref = args.get_text("channel_id") or args.get_text("channels")
+    channel = get_postable_channel(workspace, channel_ref).id if channel_ref else None
+    blocks = block_kit.validate_blocks(args.get_list("blocks", "invalid_blocks"))
+    thread_ts = args.get_text("thread_ts") or None
     if channel is not None and thread_ts is not None:
-        workspace.root(channel, thread_ts)
+        workspace.get_thread_root(channel, thread_ts)
     files = [
-        workspace.files.finish(str(wish.get("id")), str(wish.get("title") or ""))
-        for wish in wishes
-        if isinstance(wish, dict)
+        workspace.files.complete_upload(str(upload.get("id")), str(upload.get("title") or ""))
+        for upload in uploads
+        if isinstance(upload, dict)
     ]
     if channel is not None:
-        text = args.text("initial_comment")
-        body = signed(workspace, {"text": text, "thread_ts": thread_ts, "blocks": blocks or None})
-        asyncio.get_running_loop().call_later(SHARE_SECONDS, share, workspace, channel, body, files)
-    return {"files": [file.as_slack(workspace.address) for file in files]}
+        text = args.get_text("initial_comment")
+        body = build_bot_message(
+            workspace, {"text": text, "thread_ts": thread_ts, "blocks": blocks or None}
+        )
+        asyncio.get_running_loop().call_later(
+            SHARE_DELAY_SECONDS, share_files, workspace, channel, body, files
+        )
+    return {"files": [file.as_slack(workspace.base_url) for file in files]}
 
 
-def share(workspace: Workspace, channel: str, body: Json, files: list[File]) -> str:
+def share_files(workspace: Workspace, channel: str, body: Json, files: list[File]) -> str:
     """Post a message with files in it; returns its ts, or nothing where the thread is gone."""
-    shown = [file.as_slack(workspace.address) for file in files]
-    whole = {**body, "subtype": "file_share", "upload": True, "files": shown}
+    file_objects = [file.as_slack(workspace.base_url) for file in files]
+    full_body = {**body, "subtype": "file_share", "upload": True, "files": file_objects}
     try:
-        message = workspace.post(channel, whole)
+        message = workspace.post_message(channel, full_body)
     except SlackError:
         return ""
     for file in files:
-        workspace.files.shared(file, channel, message.ts, message.thread_ts)
+        workspace.files.record_share(file, channel, message.ts, message.thread_ts)
     return message.ts
 
 
-def _info(workspace: Workspace, args: Arguments) -> Json:
-    file = workspace.files.find(args.required("file"))
-    if not file.complete or not _visible(workspace, file):
+def _files_info(workspace: Workspace, args: Arguments) -> Json:
+    file = workspace.files.get_file(args.require_text("file"))
+    if not file.is_complete or not _can_see_file(workspace, file):
         raise SlackError("file_not_found")
-    kinds: dict[str, Json] = {"public": {}, "private": {}}
+    shares_by_kind: dict[str, Json] = {"public": {}, "private": {}}
     for name, shares in file.shares.items():
-        kind = "public" if workspace.channels[name].kind in PUBLIC else "private"
-        kinds[kind][name] = shares
-    body = file.as_slack(workspace.address)
-    body |= {"channels": file.channels, "shares": {kind: s for kind, s in kinds.items() if s}}
+        kind = (
+            "public" if workspace.channels[name].channel_type in PUBLIC_CHANNEL_TYPES else "private"
+        )
+        shares_by_kind[kind][name] = shares
+    body = file.as_slack(workspace.base_url)
+    body |= {
+        "channels": file.channels,
+        "shares": {kind: s for kind, s in shares_by_kind.items() if s},
+    }
     return {"file": body, "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
-def _visible(workspace: Workspace, file: File) -> bool:
+def _can_see_file(workspace: Workspace, file: File) -> bool:
     bot = workspace.app.bot.id
     return file.owner == bot or any(
         bot in workspace.channels[name].members for name in file.channels
     )
 
 
-class Storage:
+class FileRoutes:
     """Serves the bytes: the upload address, and the private one for who shows the token."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def routes(self) -> list[web.RouteDef]:
+    def file_routes(self) -> list[web.RouteDef]:
         """Return what is served where."""
         return [
-            web.post("/upload/v1/{file}", self._upload),
-            web.get("/files-pri/{file}/{name}", self._download),
+            web.post("/upload/v1/{file}", self._upload_content),
+            web.get("/files-pri/{file}/{name}", self._download_content),
         ]
 
-    async def _upload(self, request: web.Request) -> web.Response:
+    async def _upload_content(self, request: web.Request) -> web.Response:
         if request.content_type == "multipart/form-data":
             form = await request.post()
             parts = [part for part in form.values() if isinstance(part, web.FileField)]
             content = parts[0].file.read() if parts else b""
         else:
             content = await request.read()
-        file = self._workspace.files.receive(request.match_info["file"], content)
+        file = self._workspace.files.store_content(request.match_info["file"], content)
         return web.Response(text=f"OK - {file.length}")
 
-    async def _download(self, request: web.Request) -> web.Response:
+    async def _download_content(self, request: web.Request) -> web.Response:
         app = self._workspace.app
         allowed = request.headers.get("Authorization") == f"Bearer {app.bot_token}"
         if not allowed or "files:read" not in app.scopes:
-            return web.Response(text=SIGN_IN, content_type="text/html")
-        file = self._workspace.files.find(request.match_info["file"].partition("-")[2])
-        if file.content is None or not _visible(self._workspace, file):
+            return web.Response(text=SIGN_IN_PAGE, content_type="text/html")
+        file = self._workspace.files.get_file(request.match_info["file"].partition("-")[2])
+        if file.content is None or not _can_see_file(self._workspace, file):
             raise web.HTTPNotFound
         return web.Response(body=file.content, content_type=file.mimetype)
 
 
 METHODS: Mapping[str, Method] = {
     "files.getUploadURLExternal": Method(
-        _reserve, takes("filename length alt_txt snippet_type"), scope="files:write", tier=4
-    ),
-    "files.completeUploadExternal": Method(
-        _complete,
-        takes("files channel_id channels initial_comment thread_ts blocks"),
+        _files_get_upload_url_external,
+        split_names("filename length alt_txt snippet_type"),
         scope="files:write",
         tier=4,
     ),
-    "files.info": Method(_info, takes("file count cursor limit page"), scope="files:read", tier=4),
+    "files.completeUploadExternal": Method(
+        _files_complete_upload_external,
+        split_names("files channel_id channels initial_comment thread_ts blocks"),
+        scope="files:write",
+        tier=4,
+    ),
+    "files.info": Method(
+        _files_info, split_names("file count cursor limit page"), scope="files:read", tier=4
+    ),
 }

@@ -7,7 +7,7 @@ from fakeslack.errors import Json
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
 
-Act = Callable[[Workspace, Arguments], Json]
+MethodFunction = Callable[[Workspace, Arguments], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class Method:
     `tier` is Slack's rate tier (calls a minute: 1, 20, 50, 100; 0 for a rule of its own).
     """
 
-    act: Act
-    takes: frozenset[str]
+    function: MethodFunction
+    argument_names: frozenset[str]
     scope: str | None = None
     tier: int = 3
     app_level: bool = False
 
 
-def takes(names: str) -> frozenset[str]:
+def split_names(names: str) -> frozenset[str]:
     """Return names of arguments written in one line."""
     return frozenset(names.split())

@@ -3,64 +3,66 @@
 from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
-from fakeslack.json_requests import asked
+from fakeslack.json_requests import read_json
 from fakeslack.state.messages import Message
-from fakeslack.state.trigger_ids import Answer
+from fakeslack.state.trigger_ids import ResponseUrl
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.chat import content, signed
+from fakeslack.web_api.chat import build_bot_message, parse_content
 
 
-class Responses:
+class ResponseUrlRoutes:
     """Takes what the app answers there."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def routes(self) -> list[web.RouteDef]:
+    def response_routes(self) -> list[web.RouteDef]:
         """Return what is served where."""
-        return [web.post("/response/{name}", self._answered)]
+        return [web.post("/response/{name}", self._receive_response)]
 
-    async def _answered(self, request: web.Request) -> web.Response:
-        body = await asked(request)
+    async def _receive_response(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
         try:
-            answer = self._workspace.answers.use(request.match_info["name"])
-            respond(self._workspace, answer, body)
+            response_url = self._workspace.response_urls.use_url(request.match_info["name"])
+            apply_response(self._workspace, response_url, body)
         except SlackError as refusal:
-            return web.json_response(refusal.answer(), status=404)
+            return web.json_response(refusal.to_response(), status=404)
         return web.Response(text="ok")
 
 
-def respond(workspace: Workspace, answer: Answer, body: Json) -> None:
+def apply_response(workspace: Workspace, response_url: ResponseUrl, body: Json) -> None:
     """Do what the body of an answer says: replace or delete the message, or say something."""
     args = Arguments(body)
-    original = answer.message
-    if args.flag("delete_original") and original is not None:
-        _remove(workspace, original)
+    original = response_url.message
+    if args.get_flag("delete_original") and original is not None:
+        _delete_original(workspace, original)
         return
-    said = content(args)
-    if args.flag("replace_original") and original is not None:
-        _replace(workspace, original, said)
+    message_content = parse_content(args)
+    if args.get_flag("replace_original") and original is not None:
+        _replace_original(workspace, original, message_content)
         return
-    said["thread_ts"] = args.text("thread_ts") or None
-    whole = signed(workspace, said)
-    if args.text("response_type") == "in_channel":
-        workspace.post(answer.channel, whole)
+    message_content["thread_ts"] = args.get_text("thread_ts") or None
+    message_body = build_bot_message(workspace, message_content)
+    if args.get_text("response_type") == "in_channel":
+        workspace.post_message(response_url.channel, message_body)
     else:
-        workspace.whisper(answer.channel, answer.person, whole)
+        workspace.post_ephemeral(response_url.channel, response_url.person, message_body)
 
 
-def _remove(workspace: Workspace, original: Message) -> None:
+def _delete_original(workspace: Workspace, original: Message) -> None:
     if original.only_for is not None:
-        workspace.unwhisper(original)
+        workspace.delete_ephemeral(original)
     else:
-        workspace.delete(workspace.message(original.channel, original.ts))
+        workspace.delete_message(workspace.get_message(original.channel, original.ts))
 
 
-def _replace(workspace: Workspace, original: Message, said: Json) -> None:
+def _replace_original(workspace: Workspace, original: Message, message_content: Json) -> None:
     if original.only_for is not None:
-        workspace.unwhisper(original)
-        workspace.whisper(original.channel, original.only_for, signed(workspace, said))
+        workspace.delete_ephemeral(original)
+        workspace.post_ephemeral(
+            original.channel, original.only_for, build_bot_message(workspace, message_content)
+        )
         return
-    now = workspace.message(original.channel, original.ts)
-    workspace.edited(now, workspace.app.bot.id, **said)
+    current = workspace.get_message(original.channel, original.ts)
+    workspace.edit_message(current, workspace.app.bot.id, **message_content)

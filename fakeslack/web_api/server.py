@@ -5,17 +5,21 @@ from typing import Any
 
 from aiohttp import web
 
-from fakeslack.delivery.faults import Faults
+from fakeslack.delivery.faults import FaultInjector
 from fakeslack.delivery.journal import Call, Journal
 from fakeslack.errors import Json, SlackError
-from fakeslack.state.limits import Limits
+from fakeslack.state.limits import RateLimits
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.fault_injection import afterwards, instead, limited
+from fakeslack.web_api.fault_injection import (
+    rate_limit_response,
+    respond_after_method,
+    respond_before_method,
+)
 from fakeslack.web_api.method import Method
 
-POSTING = {"chat.postMessage", "chat.postEphemeral"}
-FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
+POSTING_METHODS = {"chat.postMessage", "chat.postEphemeral"}
+FORM_CONTENT_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"}
 
 
 class WebApi:
@@ -26,59 +30,61 @@ class WebApi:
         workspace: Workspace,
         methods: Mapping[str, Method],
         journal: Journal,
-        faults: Faults,
-        limits: Limits | None = None,
+        fault_injector: FaultInjector,
+        rate_limits: RateLimits | None = None,
     ) -> None:
-        self.limits = limits
+        self.rate_limits = rate_limits
         self._workspace = workspace
         self._methods = methods
         self._journal = journal
-        self._faults = faults
+        self._fault_injector = fault_injector
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle_call(self, request: web.Request) -> web.StreamResponse:
         """Answer one call, and write it down."""
         name = request.match_info["method"]
-        self._workspace.address = f"{request.scheme}://{request.host}"
-        given, refusal = await _read(request)
-        token = _token(request, given)
-        call = self._journal.open_call(name, given)
-        rule = self._faults.strike(name, str(given.get("channel", "")))
-        response = await instead(request, rule) if rule is not None else None
+        self._workspace.base_url = f"{request.scheme}://{request.host}"
+        arguments, parse_error = await _read_arguments(request)
+        token = _take_token(request, arguments)
+        call = self._journal.open_call(name, arguments)
+        rule = self._fault_injector.match_rule(name, str(arguments.get("channel", "")))
+        response = await respond_before_method(request, rule) if rule is not None else None
         if response is None:
-            response = self._too_soon(name, given)
+            response = self._check_rate_limit(name, arguments)
         if response is None:
-            body = self._answer(call, token, given, refusal)
-            response = await afterwards(request, rule, body) if rule is not None else None
-            response = response or self._sent(body)
+            body = self._run_method(call, token, arguments, parse_error)
+            response = await respond_after_method(request, rule, body) if rule is not None else None
+            response = response or self._json_response(body)
         call.fault = None if rule is None else rule.fault.value
         call.status = response.status
         call.retry_after = response.headers.get("Retry-After")
         self._journal.close_call(call)
         return response
 
-    def _too_soon(self, name: str, given: Json) -> web.Response | None:
+    def _check_rate_limit(self, name: str, arguments: Json) -> web.Response | None:
         method = self._methods.get(name)
-        if self.limits is None or method is None:
+        if self.rate_limits is None or method is None:
             return None
-        wait = self.limits.wait(name, method.tier)
-        if wait is None and name in POSTING:
-            wait = self.limits.wait_to_post(str(given.get("channel", "")))
-        return None if wait is None else limited(wait)
+        retry_after = self.rate_limits.acquire_call(name, method.tier)
+        if retry_after is None and name in POSTING_METHODS:
+            retry_after = self.rate_limits.acquire_post(str(arguments.get("channel", "")))
+        return None if retry_after is None else rate_limit_response(retry_after)
 
-    def _answer(self, call: Call, token: str, given: Json, early: SlackError | None) -> Json:
+    def _run_method(
+        self, call: Call, token: str, arguments: Json, parse_error: SlackError | None
+    ) -> Json:
         try:
-            if early is not None:
-                raise early
-            method = self._allowed(call.method, token)
-            call.unknown = sorted(set(given) - method.takes)
-            answer = method.act(self._workspace, Arguments(given))
+            if parse_error is not None:
+                raise parse_error
+            method = self._authorize_call(call.method, token)
+            call.unknown = sorted(set(arguments) - method.argument_names)
+            answer = method.function(self._workspace, Arguments(arguments))
         except SlackError as refusal:
             call.error = refusal.error
-            return refusal.answer()
+            return refusal.to_response()
         call.ok = True
         return {"ok": True, **answer}
 
-    def _allowed(self, name: str, token: str) -> Method:
+    def _authorize_call(self, name: str, token: str) -> Method:
         app = self._workspace.app
         method = self._methods.get(name)
         if method is None:
@@ -87,39 +93,39 @@ class WebApi:
             raise SlackError("not_authed")
         if token not in {app.bot_token, app.app_token}:
             raise SlackError("invalid_auth")
-        if app.revoked:
+        if app.is_revoked:
             raise SlackError("token_revoked")
         if method.app_level != (token == app.app_token):
             raise SlackError("not_allowed_token_type")
         if method.scope is not None:
-            app.need(method.scope)
+            app.require_scope(method.scope)
         return method
 
-    def _sent(self, body: Json) -> web.Response:
+    def _json_response(self, body: Json) -> web.Response:
         headers = {"x-oauth-scopes": ",".join(sorted(self._workspace.app.scopes))}
         return web.json_response(body, headers=headers)
 
 
-async def _read(request: web.Request) -> tuple[Json, SlackError | None]:
+async def _read_arguments(request: web.Request) -> tuple[Json, SlackError | None]:
     try:
-        return await _given(request), None
+        return await _parse_arguments(request), None
     except SlackError as refusal:
         return {}, refusal
 
 
-async def _given(request: web.Request) -> Json:
-    given: dict[str, Any] = dict(request.query)
+async def _parse_arguments(request: web.Request) -> Json:
+    arguments: dict[str, Any] = dict(request.query)
     if request.method == "GET" or not request.can_read_body:
-        return given
+        return arguments
     if request.content_type == "application/json":
-        return given | await _json(request)
-    if request.content_type in FORMS:
+        return arguments | await _parse_json_body(request)
+    if request.content_type in FORM_CONTENT_TYPES:
         form = await request.post()
-        return given | {n: v for n, v in form.items() if isinstance(v, str)}
+        return arguments | {n: v for n, v in form.items() if isinstance(v, str)}
     raise SlackError("invalid_post_type")
 
 
-async def _json(request: web.Request) -> Json:
+async def _parse_json_body(request: web.Request) -> Json:
     if not (await request.read()).strip():
         return {}
     try:
@@ -131,10 +137,10 @@ async def _json(request: web.Request) -> Json:
     return body
 
 
-def _token(request: web.Request, given: Json) -> str:
+def _take_token(request: web.Request, arguments: Json) -> str:
     header = request.headers.get("Authorization", "")
-    kind, _, token = header.partition(" ")
-    field = str(given.pop("token", "") or "")
-    if kind.lower() == "bearer" and token:
+    scheme, _, token = header.partition(" ")
+    form_token = str(arguments.pop("token", "") or "")
+    if scheme.lower() == "bearer" and token:
         return token.strip()
-    return "" if request.content_type == "application/json" else field
+    return "" if request.content_type == "application/json" else form_token

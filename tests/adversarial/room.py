@@ -9,11 +9,11 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.poster import Posting
 from contract.job import Job, Thread
-from fakeslack.delivery.events import Events
+from fakeslack.delivery.events import EventBuilder
 from fakeslack.errors import SlackError
-from fakeslack.state.changes import Change, Happening
-from fakeslack.state.mrkdwn import pings, unfurls
-from fakeslack.ui.visibility import Reader
+from fakeslack.state.changes import Change, ChangeKind
+from fakeslack.state.mrkdwn import find_pings, find_unfurls
+from fakeslack.ui.visibility import Viewer
 from testing.in_memory_workspace import ADA, GENERAL, STARCHAT, InMemoryWorkspace
 from tests.adversarial.case import Json
 from worker import render
@@ -32,17 +32,18 @@ class InProcessChannel:
     def __init__(self) -> None:
         self.workspace = InMemoryWorkspace()
         self.violations: dict[str, list[str]] = {}
-        self._events = Events(self.workspace.workspace, random.Random(0))  # noqa: S311 - a test's dice
+        self._events = EventBuilder(self.workspace.workspace, random.Random(0))  # noqa: S311 - a test's dice
         self._poster = Posting(_InProcessClient(self.workspace))
-        self._viewer = Reader(self.workspace.workspace, ADA)
-        self.workspace.workspace.listen(self._record_violations)
+        self._viewer = Viewer(self.workspace.workspace, ADA)
+        self.workspace.workspace.add_listener(self._record_violations)
 
     def post_as_user(self, text: str) -> tuple[str, list[Json]]:
         """Post as a person; returns the `ts` and the bodies that Slack delivers of it."""
         message = self.workspace.post_message(text, team="T0FAKE0001")
-        change = Change(Happening.MESSAGE, GENERAL, message)
+        change = Change(ChangeKind.MESSAGE, GENERAL, message)
         return message.ts, [
-            round_trip_json(self._events.callback(e)) for e in self._events.of(change)
+            round_trip_json(self._events.build_callback(e))
+            for e in self._events.build_events(change)
         ]
 
     def post_as_bot(self, root: str, text: str) -> None:
@@ -79,15 +80,15 @@ class InProcessChannel:
 
     def list_bot_messages(self, root: str) -> list[Json]:
         """Return what the bot has said in a thread, as the person who asked sees it."""
-        found = self._viewer.messages(GENERAL, root)
+        found = self._viewer.list_messages(GENERAL, root)
         return [message for message in found if message.get("user") == STARCHAT]
 
     def _record_violations(self, change: Change) -> None:
         message = change.message
         if message is None or message.user != STARCHAT:
             return
-        found = [f"ping {found}" for found in pings(message)]
-        found += [f"unfurl {found}" for found in unfurls(message)]
+        found = [f"ping {found}" for found in find_pings(message)]
+        found += [f"unfurl {found}" for found in find_unfurls(message)]
         if len(message.text) > MAX_TEXT_CHARACTERS:
             found.append(f"text of {len(message.text)}")
         if found:
@@ -121,7 +122,7 @@ class _InProcessSlack(Slack):
             raise RefusedError(refusal.error, *refusal.messages) from None
 
     async def upload(self, url: str, content: bytes) -> None:
-        self._workspace.workspace.files.receive(url.rpartition("/")[2], content)
+        self._workspace.workspace.files.store_content(url.rpartition("/")[2], content)
 
 
 class _InProcessClient(WebClient):

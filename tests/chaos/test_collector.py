@@ -230,7 +230,7 @@ def test_log_lines_are_collected_per_process(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize(
     ("calls", "first", "forgotten"),
-    [([], 0, False), ([{"n": 0}], 0, False), ([{"n": 1}], 0, True), ([], 1, True)],
+    [([], 0, False), ([{"number": 0}], 0, False), ([{"number": 1}], 0, True), ([], 1, True)],
 )
 def test_history_without_its_beginning_is_rejected(
     calls: list[Json], first: int, *, forgotten: bool

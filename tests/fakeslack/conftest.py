@@ -11,9 +11,9 @@ from testing.browser import BrowserPage, open_chromium
 from testing.workspace import ADA, DEPLOYBOT, LIN, SAM, STARCHAT, Workspace
 
 EVERYBODY = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
-NUMBERS = itertools.count(1)
+CHANNEL_NUMBERS = itertools.count(1)
 
-Read = Callable[..., BrowserPage]
+OpenReader = Callable[..., BrowserPage]
 
 
 @pytest.fixture
@@ -26,34 +26,36 @@ def slack() -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; one for a module, since its driver and asyncio tests cannot run at once."""
-    with open_chromium() as running:
-        yield running
+    with open_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
-def town(browser: Browser) -> Iterator[Workspace]:
+def workspace(browser: Browser) -> Iterator[Workspace]:
     """One workspace for all tests of a module that keep to a room of their own."""
     with Workspace() as workspace:
         yield workspace
 
 
 @pytest.fixture
-def room(town: Workspace) -> str:
+def channel_id(workspace: Workspace) -> str:
     """A new channel in the town, with everybody in it."""
-    made = town.send_control("create", name=f"room-{next(NUMBERS)}", members=EVERYBODY)
-    return str(made["channel"])
+    created = workspace.send_control(
+        "create", name=f"room-{next(CHANNEL_NUMBERS)}", members=EVERYBODY
+    )
+    return str(created["channel"])
 
 
 @pytest.fixture
-def read(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Read]:
+def open_reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenReader]:
     """Open windows on the page; in the end no console may have complained."""
     readers: list[BrowserPage] = []
 
-    def opened(slack: Workspace, person: str = ADA, **context: Any) -> BrowserPage:
+    def open_window(slack: Workspace, person: str = ADA, **context: Any) -> BrowserPage:
         readers.append(BrowserPage(browser, slack, person, **context))
         return readers[-1]
 
-    yield opened
+    yield open_window
     for reader in readers:
         reader.close_window()
     assert [reader.console_errors for reader in readers] == [[] for _ in readers]

@@ -82,7 +82,7 @@ def test_replies_in_a_thread_come_in_the_order_asked(desk: WorkerHarness) -> Non
 
     first, last = [], []
     for job in jobs:
-        calls = [call["n"] for call in desk.job_calls(job)]
+        calls = [call["number"] for call in desk.job_calls(job)]
         first.append(calls[0])
         last.append(calls[-1])
     assert all(end < begin for end, begin in zip(last, first[1:], strict=False))

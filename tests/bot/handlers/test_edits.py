@@ -62,7 +62,7 @@ def edit(workspace: Workspace, ts: str, text: str) -> None:
 
 def about(workspace: Workspace, ts: str) -> list[Json]:
     """Return the deliveries that are about a message or its edits."""
-    return [e for e in workspace.delivery_attempts() if ts in {e["ts"], e["changes"]}]
+    return [e for e in workspace.delivery_attempts() if ts in {e["ts"], e["changed_ts"]}]
 
 
 def told(workspace: Workspace) -> list[bool]:

@@ -22,18 +22,18 @@ def slack() -> Iterator[Workspace]:
 def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -> None:
     """A mention reaches Bolt over a socket; its reply and the edit of it stand in the thread."""
 
-    def listen(app: App) -> None:
+    def add_listeners(app: App) -> None:
         @app.event("app_mention")
-        def mentioned(event: dict[str, Any], client: WebClient) -> None:
+        def answer_mention(event: dict[str, Any], client: WebClient) -> None:
             channel, thread_ts = event["channel"], event["ts"]
             posted = client.chat_postMessage(channel=channel, thread_ts=thread_ts, text="…")
             client.chat_update(channel=channel, ts=posted["ts"], text="A lock.")
 
         @app.event("message")
-        def heard() -> None:
+        def ignore_message() -> None:
             """Acknowledge."""
 
-    with run_bolt_app(slack, listen):
+    with run_bolt_app(slack, add_listeners):
         question = slack.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         thread = slack.wait_for_messages(
             lambda seen: "A lock." in message_texts(seen), GENERAL, question

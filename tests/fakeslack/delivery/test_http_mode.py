@@ -14,41 +14,41 @@ from slack_bolt import App, BoltRequest
 from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 
-from fakeslack.delivery.http_mode import RequestUrl
-from fakeslack.delivery.transport import Parcel, UndeliveredError
+from fakeslack.delivery.http_mode import HttpTransport
+from fakeslack.delivery.transport import Envelope, UndeliveredError
 from fakeslack.errors import SlackError
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, message_texts
 
 SECRET = "fakeslack"
-EVENT = Parcel("events_api", {"type": "event_callback", "event": {"type": "message"}})
+EVENT = Envelope("events_api", {"type": "event_callback", "event": {"type": "message"}})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def app_at(handler: Handler) -> AsyncIterator[RequestUrl]:
+async def serve_app(handler: Handler) -> AsyncIterator[HttpTransport]:
     """An app that answers with this handler, and the way to it."""
     application = web.Application()
     application.router.add_post("/slack/events", handler)
     async with TestServer(application) as server:
-        url = RequestUrl(str(server.make_url("/slack/events")), SECRET)
+        transport = HttpTransport(str(server.make_url("/slack/events")), SECRET)
         try:
-            yield url
+            yield transport
         finally:
-            await url.close()
+            await transport.close_session()
 
 
 async def test_deliveries_are_signed_and_say_which_try_they_are() -> None:
     """The signature holds for the body as sent; repetitions carry Slack's two headers."""
     seen: list[tuple[dict[str, str], str]] = []
 
-    async def keep(request: web.Request) -> web.Response:
+    async def keep_request(request: web.Request) -> web.Response:
         seen.append((dict(request.headers), await request.text()))
         return web.json_response({"text": "thanks"})
 
-    async with app_at(keep) as url:
-        assert await url.carry(EVENT, 3) == {"text": "thanks"}
-        await url.carry(EVENT.again("http_timeout"), 3)
-        assert url.connected
+    async with serve_app(keep_request) as url:
+        assert await url.deliver(EVENT, 3) == {"text": "thanks"}
+        await url.deliver(EVENT.next_attempt("http_timeout"), 3)
+        assert url.has_connection
     verifier = SignatureVerifier(SECRET)
     for headers, body in seen:
         assert verifier.is_valid_request(body, headers)
@@ -62,14 +62,14 @@ async def test_actions_and_commands_come_as_forms() -> None:
     """An action is JSON in a field, a command is all fields; text answers a command."""
     seen: list[dict[str, list[str]]] = []
 
-    async def keep(request: web.Request) -> web.Response:
+    async def keep_request(request: web.Request) -> web.Response:
         seen.append(urllib.parse.parse_qs(await request.text()))
         return web.Response(text="done")
 
-    async with app_at(keep) as url:
-        assert await url.carry(Parcel("interactive", {"type": "block_actions"}), 3) == {}
-        command = Parcel("slash_commands", {"command": "/starchat", "text": "help"})
-        assert await url.carry(command, 3) == {"text": "done"}
+    async with serve_app(keep_request) as url:
+        assert await url.deliver(Envelope("interactive", {"type": "block_actions"}), 3) == {}
+        command = Envelope("slash_commands", {"command": "/starchat", "text": "help"})
+        assert await url.deliver(command, 3) == {"text": "done"}
     assert json.loads(seen[0]["payload"][0]) == {"type": "block_actions"}
     assert seen[1] == {"command": ["/starchat"], "text": ["help"]}
 
@@ -83,59 +83,59 @@ async def test_an_error_is_repeated_unless_the_app_objects(
 ) -> None:
     """Any status beside 2xx is a failure; one header ends the repetitions."""
 
-    async def refuse(_request: web.Request) -> web.Response:
+    async def refuse_request(_request: web.Request) -> web.Response:
         return web.Response(status=status, headers=headers)
 
-    async with app_at(refuse) as url:
+    async with serve_app(refuse_request) as url:
         with pytest.raises(UndeliveredError) as why:
-            await url.carry(EVENT, 3)
-    assert (why.value.reason, why.value.final) == ("http_error", final)
+            await url.deliver(EVENT, 3)
+    assert (why.value.reason, why.value.no_retry) == ("http_error", final)
 
 
 async def test_each_failure_has_slacks_reason() -> None:
     """Slow apps, circles of redirects, empty ports and strangers are told apart."""
 
-    async def sleep(request: web.Request) -> web.Response:
+    async def sleep_too_long(request: web.Request) -> web.Response:
         await request.read()
         raise web.HTTPTemporaryRedirect(request.path)
 
-    async with app_at(sleep) as url:
+    async with serve_app(sleep_too_long) as url:
         with pytest.raises(UndeliveredError, match="too_many_redirects"):
-            await url.carry(EVENT, 3)
+            await url.deliver(EVENT, 3)
         with pytest.raises(UndeliveredError, match="http_timeout"):
-            await url.carry(EVENT, 0.000_001)
+            await url.deliver(EVENT, 0.000_001)
         plain = url.url
-        strange = RequestUrl(plain.replace("http:", "https:"), SECRET)
+        strange = HttpTransport(plain.replace("http:", "https:"), SECRET)
         for address, reason in (
             (strange.url, "ssl_error"),
             ("http://127.0.0.1:1/", "connection_failed"),
             ("ftp://127.0.0.1/", "unknown_error"),
         ):
-            other = RequestUrl(address, SECRET)
+            other = HttpTransport(address, SECRET)
             with pytest.raises(UndeliveredError, match=reason):
-                await other.carry(EVENT, 3)
-            await other.close()
-        await strange.close()
+                await other.deliver(EVENT, 3)
+            await other.close_session()
+        await strange.close_session()
 
 
 async def test_an_address_must_answer_the_challenge() -> None:
     """Slack checks a new request URL before it uses it."""
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer_challenge(request: web.Request) -> web.Response:
         asked = await request.json()
         return web.json_response({"challenge": asked["challenge"]})
 
-    async def shrug(_request: web.Request) -> web.Response:
+    async def ignore_challenge(_request: web.Request) -> web.Response:
         return web.json_response(["what?"])
 
-    async with app_at(answer) as url:
-        await url.verify("abc")
-    async with app_at(shrug) as url:
-        assert await url.carry(EVENT, 3) == {}
+    async with serve_app(answer_challenge) as url:
+        await url.verify_url("abc")
+    async with serve_app(ignore_challenge) as url:
+        assert await url.deliver(EVENT, 3) == {}
         with pytest.raises(SlackError, match="url_verification_failed"):
-            await url.verify("abc")
+            await url.verify_url("abc")
     with pytest.raises(SlackError, match="url_verification_failed"):
-        await RequestUrl("http://127.0.0.1:1/", SECRET).verify("abc")
+        await HttpTransport("http://127.0.0.1:1/", SECRET).verify_url("abc")
 
 
 @pytest.fixture
@@ -150,19 +150,19 @@ async def test_a_bolt_app_replies_over_http(slack: Workspace) -> None:
     app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url), signing_secret=SECRET)
 
     @app.event("app_mention")
-    def mentioned(event: dict[str, Any], client: WebClient) -> None:
+    def answer_mention(event: dict[str, Any], client: WebClient) -> None:
         client.chat_postMessage(channel=event["channel"], thread_ts=event["ts"], text="here")
 
     @app.event("message")
-    def heard() -> None:
+    def ignore_message() -> None:
         """Acknowledge."""
 
-    async def serve(request: web.Request) -> web.Response:
+    async def serve_request(request: web.Request) -> web.Response:
         headers: dict[str, str | Sequence[str]] = dict(request.headers)
         bolt = app.dispatch(BoltRequest(body=await request.text(), headers=headers))
         return web.Response(status=bolt.status, text=bolt.body)
 
-    async with app_at(serve) as url:
+    async with serve_app(serve_request) as url:
         await asyncio.to_thread(slack.send_control, "request_url", url=url.url)
         question = await asyncio.to_thread(slack.post_message, ADA, GENERAL, "@StarChat hi")
         await asyncio.to_thread(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeslack.state.composer import Composer, escaped
+from fakeslack.state.composer import Composer, escape_control_characters
 from testing.in_memory_workspace import InMemoryWorkspace
 
 
@@ -34,18 +34,18 @@ def composer() -> Composer:
 )
 def test_typed_text_is_kept_as_slack_keeps_it(typed: str, kept: str) -> None:
     """Names and addresses are marked, the three characters escaped, names in code left alone."""
-    assert composer().kept(typed) == kept
+    assert composer().encode_text(typed) == kept
 
 
 @given(st.text(st.characters(exclude_characters="@#:")))
 def test_text_without_names_or_links_comes_back_when_unescaped(text: str) -> None:
     """Escaping loses nothing."""
-    assert composer().kept(text) == escaped(text)
-    assert html.unescape(escaped(text)) == text
+    assert composer().encode_text(text) == escape_control_characters(text)
+    assert html.unescape(escape_control_characters(text)) == text
 
 
 @given(st.text())
 def test_nothing_typed_becomes_a_token_by_accident(text: str) -> None:
     """Whatever is typed, only names and addresses of ours stand between `<` and `>`."""
-    for token in re.findall(r"<([^>]*)>", composer().kept(text)):
+    for token in re.findall(r"<([^>]*)>", composer().encode_text(text)):
         assert token.startswith(("@U0", "#C0", "!", "http"))

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeslack.errors import SlackError
-from fakeslack.state.history import History, Span, page
+from fakeslack.state.history import ChannelHistory, TimeRange, paginate_messages
 from fakeslack.state.messages import Message
 from testing.in_memory_workspace import ADA, GENERAL, LIN, InMemoryWorkspace
 
 
-def message(number: int, root: int | None = None, **fields: str) -> Message:
+def build_message(number: int, root: int | None = None, **fields: str) -> Message:
     """Return a message posted in second `number`, under the one of second `root`."""
     body = {"type": "message", "user": ADA, "ts": f"{number}.000000", **fields}
     if root is not None:
@@ -20,19 +20,21 @@ def message(number: int, root: int | None = None, **fields: str) -> Message:
     return Message(GENERAL, body)
 
 
-def kept(*messages: Message) -> History:
+def full_history(*messages: Message) -> ChannelHistory:
     """Return a history of these messages."""
-    history = History()
+    history = ChannelHistory()
     for one in messages:
-        history.add(one)
+        history.put_message(one)
     return history
 
 
 def test_a_root_tells_how_many_replied_and_who() -> None:
     """The root of a thread carries the count, the people once each, and the latest reply."""
-    root = message(1)
-    history = kept(root, message(2, 1), message(3, 1, user=LIN), message(4, 1))
-    assert history.summary(root) == {
+    root = build_message(1)
+    history = full_history(
+        root, build_message(2, 1), build_message(3, 1, user=LIN), build_message(4, 1)
+    )
+    assert history.thread_summary(root) == {
         "thread_ts": "1.000000",
         "reply_count": 3,
         "reply_users": [ADA, LIN],
@@ -41,49 +43,49 @@ def test_a_root_tells_how_many_replied_and_who() -> None:
         "is_locked": False,
         "subscribed": False,
     }
-    assert history.summary(history.replies(root.ts)[0]) == {}
-    assert kept(root).summary(root) == {}
+    assert history.thread_summary(history.thread_replies(root.ts)[0]) == {}
+    assert full_history(root).thread_summary(root) == {}
 
 
 def test_a_deleted_root_with_replies_leaves_a_tombstone_until_the_last_reply_goes() -> None:
     """What stood under a deleted root can still be read; an empty tombstone is gone."""
-    first, second = message(2, 1), message(3, 1)
-    history = kept(message(1), first, second)
-    history.remove(message(1))
-    tombstone = history.find("1.000000")
+    first, second = build_message(2, 1), build_message(3, 1)
+    history = full_history(build_message(1), first, second)
+    history.remove_message(build_message(1))
+    tombstone = history.find_message("1.000000")
     assert tombstone is not None
     assert tombstone.is_tombstone
     assert tombstone.body["user"] == "USLACKBOT"
-    history.remove(first)
-    assert history.find("1.000000") is not None
-    history.remove(second)
-    assert history.find("1.000000") is None
+    history.remove_message(first)
+    assert history.find_message("1.000000") is not None
+    history.remove_message(second)
+    assert history.find_message("1.000000") is None
 
 
 def test_a_living_root_outlives_its_replies() -> None:
     """Deleting the only reply leaves its root as it was; a lonely root goes without a trace."""
-    history = kept(message(1), message(2, 1))
-    history.remove(message(2, 1))
-    assert [one.ts for one in history.in_channel()] == ["1.000000"]
-    history.remove(message(1))
-    assert history.in_channel() == []
+    history = full_history(build_message(1), build_message(2, 1))
+    history.remove_message(build_message(2, 1))
+    assert [one.ts for one in history.channel_messages()] == ["1.000000"]
+    history.remove_message(build_message(1))
+    assert history.channel_messages() == []
 
 
 def test_a_channel_shows_roots_and_what_was_sent_there_too() -> None:
     """A reply is seen in its thread only, unless it was also sent to the channel."""
-    shared = message(3, 1, subtype="thread_broadcast")
-    history = kept(message(1), message(2, 1), shared)
-    assert [one.ts for one in history.in_channel()] == ["1.000000", "3.000000"]
+    shared = build_message(3, 1, subtype="thread_broadcast")
+    history = full_history(build_message(1), build_message(2, 1), shared)
+    assert [one.ts for one in history.channel_messages()] == ["1.000000", "3.000000"]
 
 
 @given(st.integers(0, 30), st.integers(1, 12))
 def test_pages_hold_every_message_once_and_in_order(count: int, limit: int) -> None:
     """Following the cursors from page to page yields exactly the messages there are."""
-    messages = [message(number) for number in range(1, count + 1)]
+    messages = [build_message(number) for number in range(1, count + 1)]
     seen: list[Message] = []
     cursor = ""
     while True:
-        sheet = page(messages, limit, cursor)
+        sheet = paginate_messages(messages, limit, cursor)
         assert len(sheet.messages) <= limit
         seen += sheet.messages
         cursor = sheet.next_cursor
@@ -104,23 +106,23 @@ def test_pages_hold_every_message_once_and_in_order(count: int, limit: int) -> N
 def test_a_cursor_that_was_never_given_out_is_refused(cursor: str) -> None:
     """Whatever is not one of our cursors is `invalid_cursor`."""
     with pytest.raises(SlackError, match="invalid_cursor"):
-        page([message(1)], 1, cursor)
+        paginate_messages([build_message(1)], 1, cursor)
 
 
 @pytest.mark.parametrize(
     ("span", "holds"),
     [
-        (Span(), [1, 2, 3]),
-        (Span(oldest="1.000000"), [2, 3]),
-        (Span(latest="3.000000"), [1, 2]),
-        (Span(oldest="1.000000", latest="3.000000"), [2]),
-        (Span(oldest="1.000000", latest="3.000000", inclusive=True), [1, 2, 3]),
-        (Span(oldest="2.000000", inclusive=True), [2, 3]),
+        (TimeRange(), [1, 2, 3]),
+        (TimeRange(oldest="1.000000"), [2, 3]),
+        (TimeRange(latest="3.000000"), [1, 2]),
+        (TimeRange(oldest="1.000000", latest="3.000000"), [2]),
+        (TimeRange(oldest="1.000000", latest="3.000000", inclusive=True), [1, 2, 3]),
+        (TimeRange(oldest="2.000000", inclusive=True), [2, 3]),
     ],
 )
-def test_a_span_holds_what_lies_between_its_bounds(span: Span, holds: list[int]) -> None:
+def test_a_span_holds_what_lies_between_its_bounds(span: TimeRange, holds: list[int]) -> None:
     """Bounds are left out unless the reader includes them; a missing bound is open."""
-    assert [number for number in (1, 2, 3) if span.holds(f"{number}.000000")] == holds
+    assert [number for number in (1, 2, 3) if span.contains_ts(f"{number}.000000")] == holds
 
 
 def test_timestamps_grow_even_when_the_clock_stands_or_goes_back() -> None:

@@ -3,55 +3,55 @@
 import pytest
 
 from fakeslack.errors import SlackError
-from fakeslack.state.channels import Channel, Kind
+from fakeslack.state.channels import Channel, ChannelType
 from fakeslack.state.messages import Message
 from fakeslack.state.people import DEPLOYBOT, STARCHAT
 from testing.in_memory_workspace import ADA, GENERAL, LIN, SAM, InMemoryWorkspace
 
 
 @pytest.fixture
-def town() -> InMemoryWorkspace:
+def slack() -> InMemoryWorkspace:
     """A fresh workspace."""
     return InMemoryWorkspace()
 
 
-def test_a_person_is_found_by_id_bot_id_and_name(town: InMemoryWorkspace) -> None:
+def test_a_person_is_found_by_id_bot_id_and_name(slack: InMemoryWorkspace) -> None:
     """Whoever is asked for by any of their names is found; nobody else is."""
-    found = [town.workspace.person(name) for name in ("U0STARCHAT", "B0STARCHAT", "StarChat")]
+    found = [slack.workspace.get_person(name) for name in ("U0STARCHAT", "B0STARCHAT", "StarChat")]
     assert found == [STARCHAT] * 3
     with pytest.raises(SlackError, match="user_not_found"):
-        town.workspace.person("nobody")
+        slack.workspace.get_person("nobody")
 
 
-def test_a_channel_is_found_by_id_and_name(town: InMemoryWorkspace) -> None:
+def test_a_channel_is_found_by_id_and_name(slack: InMemoryWorkspace) -> None:
     """A channel answers to its id and to `#name`; a private one only to its id."""
-    town.workspace.create("den", [ADA], private=True)
-    assert town.workspace.channel("#general").id == GENERAL
-    assert town.workspace.channel("python").id == "C0PYTHON01"
+    slack.workspace.create_channel("den", [ADA], is_private=True)
+    assert slack.workspace.get_channel("#general").id == GENERAL
+    assert slack.workspace.get_channel("python").id == "C0PYTHON01"
     for name in ("#den", "#attic"):
         with pytest.raises(SlackError, match="channel_not_found"):
-            town.workspace.channel(name)
+            slack.workspace.get_channel(name)
 
 
-def test_a_direct_message_is_opened_once(town: InMemoryWorkspace) -> None:
+def test_a_direct_message_is_opened_once(slack: InMemoryWorkspace) -> None:
     """The same people always meet in the same place, in whatever order they are named."""
-    two = town.workspace.direct([ADA, LIN])
-    three = town.workspace.direct([LIN, ADA, SAM, LIN])
-    assert two.kind is Kind.IM
-    assert two is town.workspace.direct([LIN, ADA])
-    assert three.kind is Kind.MPIM
-    assert three is town.workspace.direct([SAM, LIN, ADA])
+    two = slack.workspace.open_dm([ADA, LIN])
+    three = slack.workspace.open_dm([LIN, ADA, SAM, LIN])
+    assert two.channel_type is ChannelType.IM
+    assert two is slack.workspace.open_dm([LIN, ADA])
+    assert three.channel_type is ChannelType.MPIM
+    assert three is slack.workspace.open_dm([SAM, LIN, ADA])
     assert three.name == "mpdm-lin--ada--sam-1"
 
 
-def test_coming_going_and_archiving_are_told(town: InMemoryWorkspace) -> None:
+def test_coming_going_and_archiving_are_told(slack: InMemoryWorkspace) -> None:
     """Every change of a channel is told with who it concerns."""
-    den = town.workspace.create("den", [ADA])
-    town.workspace.join(den.id, LIN)
-    town.workspace.leave(den.id, ADA)
-    town.workspace.archive(den.id)
-    town.workspace.archive(den.id, archived=False)
-    assert [change.detail for change in town.find_changes("channel")] == [
+    den = slack.workspace.create_channel("den", [ADA])
+    slack.workspace.join_channel(den.id, LIN)
+    slack.workspace.leave_channel(den.id, ADA)
+    slack.workspace.archive_channel(den.id)
+    slack.workspace.archive_channel(den.id, is_archived=False)
+    assert [change.detail for change in slack.find_changes("channel")] == [
         {"opened": True},
         {"joined": LIN},
         {"left": ADA},
@@ -60,80 +60,80 @@ def test_coming_going_and_archiving_are_told(town: InMemoryWorkspace) -> None:
     ]
     assert den.members == [LIN]
     with pytest.raises(SlackError, match="already_in_channel"):
-        town.workspace.join(den.id, LIN)
+        slack.workspace.join_channel(den.id, LIN)
     with pytest.raises(SlackError, match="not_in_channel"):
-        town.workspace.leave(den.id, ADA)
+        slack.workspace.leave_channel(den.id, ADA)
 
 
-def test_a_reply_names_the_author_of_the_root(town: InMemoryWorkspace) -> None:
+def test_a_reply_names_the_author_of_the_root(slack: InMemoryWorkspace) -> None:
     """A reply carries `parent_user_id`, as Slack's do."""
-    root = town.post_message("hi", user=LIN)
-    assert town.post_message("hello", thread_ts=root.ts).body["parent_user_id"] == LIN
+    root = slack.post_message("hi", user=LIN)
+    assert slack.post_message("hello", thread_ts=root.ts).body["parent_user_id"] == LIN
 
 
-def test_nobody_replies_to_what_is_not_a_root(town: InMemoryWorkspace) -> None:
+def test_nobody_replies_to_what_is_not_a_root(slack: InMemoryWorkspace) -> None:
     """A thread needs its root: neither a missing message nor a reply can be one."""
-    reply = town.post_message("b", thread_ts=town.post_message("a").ts)
+    reply = slack.post_message("b", thread_ts=slack.post_message("a").ts)
     with pytest.raises(SlackError, match="thread_not_found"):
-        town.post_message("c", thread_ts="1.000000")
+        slack.post_message("c", thread_ts="1.000000")
     with pytest.raises(SlackError, match="cannot_reply_to_message"):
-        town.post_message("c", thread_ts=reply.ts)
+        slack.post_message("c", thread_ts=reply.ts)
 
 
-def test_an_edit_keeps_the_ts_and_says_who_edited(town: InMemoryWorkspace) -> None:
+def test_an_edit_keeps_the_ts_and_says_who_edited(slack: InMemoryWorkspace) -> None:
     """An edited message stands where it stood and bears the mark of its editor."""
-    old = town.post_message("a")
-    new = town.workspace.edited(old, ADA, text="b", blocks=None)
-    assert town.workspace.message(GENERAL, old.ts) == new
+    old = slack.post_message("a")
+    new = slack.workspace.edit_message(old, ADA, text="b", blocks=None)
+    assert slack.workspace.get_message(GENERAL, old.ts) == new
     assert (new.text, new.body["edited"]["user"]) == ("b", ADA)
-    [change] = town.find_changes("message_changed")
+    [change] = slack.find_changes("message_changed")
     assert (change.previous, change.message) == (old, new)
 
 
-def test_reactions_are_counted_by_person(town: InMemoryWorkspace) -> None:
+def test_reactions_are_counted_by_person(slack: InMemoryWorkspace) -> None:
     """One person reacts once with one emoji; taking the last away leaves none."""
-    message = town.post_message("a")
+    message = slack.post_message("a")
 
-    def react(person: str, *, remove: bool = False) -> list[dict[str, object]]:
-        now = town.workspace.message(GENERAL, message.ts)
-        town.workspace.react(now, person, "eyes", remove=remove)
-        shown: list[dict[str, object]] = town.workspace.message(GENERAL, message.ts).body.get(
+    def set_reaction(person: str, *, remove: bool = False) -> list[dict[str, object]]:
+        now = slack.workspace.get_message(GENERAL, message.ts)
+        slack.workspace.set_reaction(now, person, "eyes", remove=remove)
+        shown: list[dict[str, object]] = slack.workspace.get_message(GENERAL, message.ts).body.get(
             "reactions", []
         )
         return shown
 
-    assert react(ADA) == [{"name": "eyes", "users": [ADA], "count": 1}]
-    assert react(LIN) == [{"name": "eyes", "users": [ADA, LIN], "count": 2}]
+    assert set_reaction(ADA) == [{"name": "eyes", "users": [ADA], "count": 1}]
+    assert set_reaction(LIN) == [{"name": "eyes", "users": [ADA, LIN], "count": 2}]
     with pytest.raises(SlackError, match="already_reacted"):
-        react(LIN)
-    react(ADA, remove=True)
+        set_reaction(LIN)
+    set_reaction(ADA, remove=True)
     with pytest.raises(SlackError, match="no_reaction"):
-        react(ADA, remove=True)
-    assert react(LIN, remove=True) == []
+        set_reaction(ADA, remove=True)
+    assert set_reaction(LIN, remove=True) == []
 
 
-def test_a_whisper_is_found_by_its_reader_alone(town: InMemoryWorkspace) -> None:
+def test_a_whisper_is_found_by_its_reader_alone(slack: InMemoryWorkspace) -> None:
     """An ephemeral message exists for one person until it is taken away."""
-    whisper = town.workspace.whisper(GENERAL, ADA, {"user": LIN, "text": "psst"})
-    assert town.workspace.whispered(GENERAL, ADA, whisper.ts) == whisper
-    assert town.workspace.whispered(GENERAL, LIN, whisper.ts) is None
-    assert town.workspace.history(GENERAL).find(whisper.ts) is None
-    town.workspace.unwhisper(whisper)
-    town.workspace.unwhisper(whisper)
-    assert [change.only_for for change in town.find_changes("message_deleted")] == [ADA]
+    whisper = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": LIN, "text": "psst"})
+    assert slack.workspace.find_ephemeral(GENERAL, ADA, whisper.ts) == whisper
+    assert slack.workspace.find_ephemeral(GENERAL, LIN, whisper.ts) is None
+    assert slack.workspace.channel_history(GENERAL).find_message(whisper.ts) is None
+    slack.workspace.delete_ephemeral(whisper)
+    slack.workspace.delete_ephemeral(whisper)
+    assert [change.only_for for change in slack.find_changes("message_deleted")] == [ADA]
 
 
-def test_a_status_ends_with_the_bots_reply_and_by_itself(town: InMemoryWorkspace) -> None:
+def test_a_status_ends_with_the_bots_reply_and_by_itself(slack: InMemoryWorkspace) -> None:
     """What the app shows while it works is cleared by its reply, or after two minutes."""
-    root = town.post_message("a")
-    town.workspace.sessions.say(GENERAL, root.ts, "is thinking…")
-    town.post_message("b", user=LIN, thread_ts=root.ts)
-    assert town.workspace.sessions.lines(GENERAL) == {root.ts: "is thinking…"}
-    town.post_message("c", user=STARCHAT.id, thread_ts=root.ts)
-    assert town.workspace.sessions.lines(GENERAL) == {}
-    town.workspace.sessions.say(GENERAL, root.ts, "again")
-    town.clock_seconds += 121
-    assert town.workspace.sessions.line(GENERAL, root.ts) == ""
+    root = slack.post_message("a")
+    slack.workspace.agent_sessions.set_status_line(GENERAL, root.ts, "is thinking…")
+    slack.post_message("b", user=LIN, thread_ts=root.ts)
+    assert slack.workspace.agent_sessions.list_status_lines(GENERAL) == {root.ts: "is thinking…"}
+    slack.post_message("c", user=STARCHAT.id, thread_ts=root.ts)
+    assert slack.workspace.agent_sessions.list_status_lines(GENERAL) == {}
+    slack.workspace.agent_sessions.set_status_line(GENERAL, root.ts, "again")
+    slack.clock_seconds += 121
+    assert slack.workspace.agent_sessions.get_status_line(GENERAL, root.ts) == ""
 
 
 def test_a_field_set_to_none_is_taken_away() -> None:
@@ -145,24 +145,24 @@ def test_a_field_set_to_none_is_taken_away() -> None:
 @pytest.mark.parametrize(
     ("kind", "scope", "subscription"),
     [
-        (Kind.CHANNEL, "channels", "message.channels"),
-        (Kind.GROUP, "groups", "message.groups"),
-        (Kind.IM, "im", "message.im"),
-        (Kind.MPIM, "mpim", "message.mpim"),
+        (ChannelType.CHANNEL, "channels", "message.channels"),
+        (ChannelType.GROUP, "groups", "message.groups"),
+        (ChannelType.IM, "im", "message.im"),
+        (ChannelType.MPIM, "mpim", "message.mpim"),
     ],
 )
 def test_each_kind_of_place_has_its_scope_and_event(
-    kind: Kind, scope: str, subscription: str
+    kind: ChannelType, scope: str, subscription: str
 ) -> None:
     """Slack's words for the same place differ between scopes and events."""
-    assert (kind.scope, kind.subscription) == (scope, subscription)
+    assert (kind.scope_family, kind.message_event) == (scope, subscription)
 
 
 def test_a_direct_message_is_shown_as_the_other_person() -> None:
     """The channel object of a direct message names the other one, or oneself alone."""
-    pair = Channel("D1", "", Kind.IM, [ADA, LIN])
+    pair = Channel("D1", "", ChannelType.IM, [ADA, LIN])
     assert pair.as_slack(ADA)["user"] == LIN
-    assert Channel("D2", "", Kind.IM, [ADA]).as_slack(ADA)["user"] == ADA
+    assert Channel("D2", "", ChannelType.IM, [ADA]).as_slack(ADA)["user"] == ADA
     assert "name" not in pair.as_slack(ADA)
 
 
@@ -171,4 +171,4 @@ def test_a_bot_shows_which_bot_it_is() -> None:
     shown = DEPLOYBOT.as_slack()
     assert (shown["is_bot"], shown["profile"]["bot_id"]) == (True, "B0DEPLOY01")
     assert DEPLOYBOT.bot_profile()["app_id"] == "A0DEPLOY01"
-    assert "bot_id" not in InMemoryWorkspace().workspace.person(ADA).as_slack()["profile"]
+    assert "bot_id" not in InMemoryWorkspace().workspace.get_person(ADA).as_slack()["profile"]

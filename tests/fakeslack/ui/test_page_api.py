@@ -27,51 +27,51 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Workspace]:
+def workspace() -> Iterator[Workspace]:
     """One workspace for all tests here."""
     with Workspace() as workspace:
         yield workspace
 
 
 @pytest.fixture
-def room(town: Workspace, request: pytest.FixtureRequest) -> str:
+def channel_id(workspace: Workspace, request: pytest.FixtureRequest) -> str:
     """A new channel with everybody in it."""
     everybody = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
     name = request.node.name.replace("_", "-")
-    return str(town.send_control("create", name=name, members=everybody)["channel"])
+    return str(workspace.send_control("create", name=name, members=everybody)["channel"])
 
 
-class Ear:
+class EventStreamListener:
     """Somebody's page, listening to the stream of events."""
 
-    def __init__(self, town: Workspace, user: str, **headers: str) -> None:
-        address = f"{town.url}/_page/events?user={user}"
-        wish = urllib.request.Request(address, headers=headers)  # noqa: S310 - our own address
-        self._stream = urllib.request.urlopen(wish, timeout=30)  # noqa: S310 - as above
-        self.kind = self._stream.headers["Content-Type"]
-        self.last = ""
+    def __init__(self, workspace: Workspace, user: str, **headers: str) -> None:
+        address = f"{workspace.url}/_page/events?user={user}"
+        request = urllib.request.Request(address, headers=headers)  # noqa: S310 - our own address
+        self._stream = urllib.request.urlopen(request, timeout=30)  # noqa: S310 - as above
+        self.content_type = self._stream.headers["Content-Type"]
+        self.last_id = ""
         assert self._stream.readline() == b": welcome\n"
 
-    def hear(self) -> Json:
+    def read_event(self) -> Json:
         """Return the next event."""
         for raw in self._stream:
             line = raw.decode().rstrip("\n")
             if line.startswith("id: "):
-                self.last = line.removeprefix("id: ")
+                self.last_id = line.removeprefix("id: ")
             if line.startswith("data: "):
                 found = json.loads(line.removeprefix("data: "))
                 assert isinstance(found, dict)
                 return found
         raise AssertionError("the stream has ended")
 
-    def close(self) -> None:
+    def close_stream(self) -> None:
         """Close the page."""
         self._stream.close()
 
 
-def test_the_page_starts_with_the_state_of_the_workspace(town: Workspace) -> None:
+def test_the_page_starts_with_the_state_of_the_workspace(workspace: Workspace) -> None:
     """People, channels and direct messages are there from the start; the bot is not connected."""
-    state = town.read_state(ADA)
+    state = workspace.read_state(ADA)
     assert state["team"] == {"id": "T0FAKE0001", "name": "Workspace"}
     assert state["me"] == ADA
     assert state["app"] == {
@@ -86,66 +86,66 @@ def test_the_page_starts_with_the_state_of_the_workspace(town: Workspace) -> Non
     assert set(names["StarChat"]["members"]) == {ADA, STARCHAT}
 
 
-def test_what_one_writes_is_read_by_all(town: Workspace, room: str) -> None:
+def test_what_one_writes_is_read_by_all(workspace: Workspace, channel_id: str) -> None:
     """Typed names become mentions; the same gesture sent twice is one message."""
     wish = {"client_msg_id": "m-1"}
-    ts = town.post_message(ADA, room, "@StarChat a < b?", **wish)
-    assert town.post_message(ADA, room, "@StarChat a < b?", **wish) == ts
-    reply = town.post_message(LIN, room, "see https://a.example", ts, broadcast=True)
-    [root, shared] = town.read_messages(room, user=SAM)
+    ts = workspace.post_message(ADA, channel_id, "@StarChat a < b?", **wish)
+    assert workspace.post_message(ADA, channel_id, "@StarChat a < b?", **wish) == ts
+    reply = workspace.post_message(LIN, channel_id, "see https://a.example", ts, broadcast=True)
+    [root, shared] = workspace.read_messages(channel_id, user=SAM)
     assert (root["text"], root["client_msg_id"]) == (f"<@{STARCHAT}> a &lt; b?", "m-1")
     assert (root["reply_count"], root["latest_reply"]) == (1, reply)
     assert shared["subtype"] == "thread_broadcast"
-    assert message_texts(town.read_messages(room, ts))[1] == "see <https://a.example>"
-    assert town.bot_replies(room, ts) == []
+    assert message_texts(workspace.read_messages(channel_id, ts))[1] == "see <https://a.example>"
+    assert workspace.bot_replies(channel_id, ts) == []
 
 
-def test_what_is_new_is_counted_until_it_is_read(town: Workspace, room: str) -> None:
+def test_what_is_new_is_counted_until_it_is_read(workspace: Workspace, channel_id: str) -> None:
     """Others' messages are unread until one looks; one's own never are."""
 
-    def unread(user: str) -> int:
-        counts = {one["id"]: one["unread"] for one in town.read_state(user)["channels"]}
-        return int(counts[room])
+    def get_unread(user: str) -> int:
+        counts = {one["id"]: one["unread"] for one in workspace.read_state(user)["channels"]}
+        return int(counts[channel_id])
 
-    town.post_message(ADA, room, "one")
-    town.post_message(ADA, room, "two")
-    assert (unread(LIN), unread(ADA)) == (2, 0)
-    town.read_messages(room, user=LIN)
-    assert unread(LIN) == 0
+    workspace.post_message(ADA, channel_id, "one")
+    workspace.post_message(ADA, channel_id, "two")
+    assert (get_unread(LIN), get_unread(ADA)) == (2, 0)
+    workspace.read_messages(channel_id, user=LIN)
+    assert get_unread(LIN) == 0
 
 
-def test_ones_own_messages_can_be_edited_and_deleted(town: Workspace, room: str) -> None:
+def test_ones_own_messages_can_be_edited_and_deleted(workspace: Workspace, channel_id: str) -> None:
     """Others' cannot; a deleted root with replies stays as a tombstone."""
-    ts = town.post_message(ADA, room, "one")
-    town.post_message(LIN, room, "two", ts)
-    town.edit_message(ADA, room, ts, "one & more")
-    assert message_texts(town.read_messages(room)) == ["one &amp; more"]
+    ts = workspace.post_message(ADA, channel_id, "one")
+    workspace.post_message(LIN, channel_id, "two", ts)
+    workspace.edit_message(ADA, channel_id, ts, "one & more")
+    assert message_texts(workspace.read_messages(channel_id)) == ["one &amp; more"]
     with pytest.raises(RefusedError, match="cant_update_message"):
-        town.edit_message(LIN, room, ts, "mine")
+        workspace.edit_message(LIN, channel_id, ts, "mine")
     with pytest.raises(RefusedError, match="cant_delete_message"):
-        town.delete_message(LIN, room, ts)
-    town.delete_message(ADA, room, ts)
-    assert [one["subtype"] for one in town.read_messages(room)] == ["tombstone"]
+        workspace.delete_message(LIN, channel_id, ts)
+    workspace.delete_message(ADA, channel_id, ts)
+    assert [one["subtype"] for one in workspace.read_messages(channel_id)] == ["tombstone"]
 
 
-def test_a_reaction_is_one_persons(town: Workspace, room: str) -> None:
+def test_a_reaction_is_one_persons(workspace: Workspace, channel_id: str) -> None:
     """It is shown with who reacted, and can be taken back."""
-    ts = town.post_message(ADA, room, "one")
-    town.set_reaction(LIN, room, ts, "eyes")
-    assert town.read_messages(room)[0]["reactions"] == [
+    ts = workspace.post_message(ADA, channel_id, "one")
+    workspace.set_reaction(LIN, channel_id, ts, "eyes")
+    assert workspace.read_messages(channel_id)[0]["reactions"] == [
         {"name": "eyes", "users": [LIN], "count": 1}
     ]
-    town.set_reaction(LIN, room, ts, "eyes", remove=True)
-    assert "reactions" not in town.read_messages(room)[0]
+    workspace.set_reaction(LIN, channel_id, ts, "eyes", remove=True)
+    assert "reactions" not in workspace.read_messages(channel_id)[0]
 
 
-def test_direct_messages_are_opened_from_the_page(town: Workspace) -> None:
+def test_direct_messages_are_opened_from_the_page(workspace: Workspace) -> None:
     """Two people share one place; three have another; nobody else can look in."""
-    pair = town.open_dm(ADA, LIN)
-    assert town.open_dm(LIN, ADA) == pair
-    assert town.open_dm(ADA, LIN, STARCHAT) != pair
+    pair = workspace.open_dm(ADA, LIN)
+    assert workspace.open_dm(LIN, ADA) == pair
+    assert workspace.open_dm(ADA, LIN, STARCHAT) != pair
     with pytest.raises(RefusedError, match="not_in_channel"):
-        town.read_messages(pair, user=SAM)
+        workspace.read_messages(pair, user=SAM)
 
 
 @pytest.mark.parametrize(
@@ -161,25 +161,25 @@ def test_direct_messages_are_opened_from_the_page(town: Workspace) -> None:
     ],
     ids=range(7),
 )
-def test_what_cannot_be_written_is_refused(town: Workspace, wish: Json, error: str) -> None:
+def test_what_cannot_be_written_is_refused(workspace: Workspace, wish: Json, error: str) -> None:
     """Each refusal has a word that the page puts in a sentence."""
     whole = {"user": ADA, "channel": GENERAL, "text": "hi", **wish}
     with pytest.raises(RefusedError) as refusal:
-        town.post_json("_page/post", whole)
+        workspace.post_json("_page/post", whole)
     assert refusal.value.error == error
 
 
-def test_nobody_writes_in_an_archived_channel(town: Workspace, room: str) -> None:
+def test_nobody_writes_in_an_archived_channel(workspace: Workspace, channel_id: str) -> None:
     """Until it is brought back; and whoever was taken out sees it no longer."""
-    town.send_control("archive", channel=room)
+    workspace.send_control("archive", channel=channel_id)
     with pytest.raises(RefusedError, match="is_archived"):
-        town.post_message(ADA, room, "hi")
-    town.send_control("archive", channel=room, archived=False)
-    town.send_control("kick", channel=room, user=ADA)
+        workspace.post_message(ADA, channel_id, "hi")
+    workspace.send_control("archive", channel=channel_id, archived=False)
+    workspace.send_control("kick", channel=channel_id, user=ADA)
     with pytest.raises(RefusedError, match="not_in_channel"):
-        town.post_message(ADA, room, "hi")
-    town.send_control("invite", channel=room, user=ADA)
-    town.post_message(ADA, room, "hi")
+        workspace.post_message(ADA, channel_id, "hi")
+    workspace.send_control("invite", channel=channel_id, user=ADA)
+    workspace.post_message(ADA, channel_id, "hi")
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_nobody_writes_in_an_archived_channel(town: Workspace, room: str) -> Non
     ids=range(4),
 )
 def test_only_json_from_a_page_of_ours_is_taken(
-    town: Workspace, body: bytes, kind: str, error: str
+    workspace: Workspace, body: bytes, kind: str, error: str
 ) -> None:
     """Another site's form cannot write here."""
     wish = urllib.request.Request(  # noqa: S310 - our own http address
-        f"{town.url}/_page/post", body, {"Content-Type": kind}
+        f"{workspace.url}/_page/post", body, {"Content-Type": kind}
     )
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(wish, timeout=10)  # noqa: S310 - as above
@@ -205,29 +205,29 @@ def test_only_json_from_a_page_of_ours_is_taken(
         assert (answer.status, json.load(answer)["error"]) == (400, error)
 
 
-def test_the_page_and_nothing_else_is_served(town: Workspace) -> None:
+def test_the_page_and_nothing_else_is_served(workspace: Workspace) -> None:
     """Files of the page come by their names; no name leads out of its folder."""
-    with urllib.request.urlopen(f"{town.url}/", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{workspace.url}/", timeout=10) as answer:  # noqa: S310
         assert answer.headers["Content-Type"].startswith("text/html")
     for name in ("nothing.js", "..%2fapp.py", "%2e%2e/app.py", "page"):
         with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(f"{town.url}/page/{name}", timeout=10)  # noqa: S310
+            urllib.request.urlopen(f"{workspace.url}/page/{name}", timeout=10)  # noqa: S310
         with refusal.value as answer:
             assert answer.status == 404
 
 
-def test_a_page_hears_what_happens_and_catches_up(town: Workspace, room: str) -> None:
+def test_a_page_hears_what_happens_and_catches_up(workspace: Workspace, channel_id: str) -> None:
     """Messages, edits, statuses and reactions come as they happen, whispers to one alone."""
-    bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
-    ada, lin = Ear(town, ADA), Ear(town, LIN)
-    assert ada.kind == "text/event-stream"
-    root = town.post_message(ADA, room, "one")
-    bot.assistant_threads_setStatus(channel_id=room, thread_ts=root, status="is thinking…")
-    bot.chat_postEphemeral(channel=room, user=ADA, text="psst")
-    reply = str(bot.chat_postMessage(channel=room, thread_ts=root, text="two")["ts"])
-    bot.chat_update(channel=room, ts=reply, text="three")
-    town.set_reaction(LIN, room, root, "eyes")
-    bot.chat_delete(channel=room, ts=reply)
+    bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    ada, lin = EventStreamListener(workspace, ADA), EventStreamListener(workspace, LIN)
+    assert ada.content_type == "text/event-stream"
+    root = workspace.post_message(ADA, channel_id, "one")
+    bot.assistant_threads_setStatus(channel_id=channel_id, thread_ts=root, status="is thinking…")
+    bot.chat_postEphemeral(channel=channel_id, user=ADA, text="psst")
+    reply = str(bot.chat_postMessage(channel=channel_id, thread_ts=root, text="two")["ts"])
+    bot.chat_update(channel=channel_id, ts=reply, text="three")
+    workspace.set_reaction(LIN, channel_id, root, "eyes")
+    bot.chat_delete(channel=channel_id, ts=reply)
     kinds = [
         "message",
         "status",
@@ -238,66 +238,74 @@ def test_a_page_hears_what_happens_and_catches_up(town: Workspace, room: str) ->
         "reaction",
         "message_deleted",
     ]
-    heard = [ada.hear() for _ in kinds]
+    heard = [ada.read_event() for _ in kinds]
     assert [one["type"] for one in heard] == kinds
-    assert {one["channel"] for one in heard} == {room}
+    assert {one["channel"] for one in heard} == {channel_id}
     assert (heard[1]["status"], heard[4]["status"]) == ("is thinking…", "")
     assert heard[3]["thread_ts"] == root
     assert heard[5]["message"]["text"] == "three"
-    assert [lin.hear()["type"] for _ in kinds[1:]] == [k for k in kinds if k != "ephemeral"]
-    ada.close()
-    town.post_message(LIN, room, "missed")
-    back = Ear(town, ADA, **{"Last-Event-ID": ada.last})
-    assert back.hear()["message"]["text"] == "missed"
-    back.close()
-    lin.close()
+    assert [lin.read_event()["type"] for _ in kinds[1:]] == [k for k in kinds if k != "ephemeral"]
+    ada.close_stream()
+    workspace.post_message(LIN, channel_id, "missed")
+    back = EventStreamListener(workspace, ADA, **{"Last-Event-ID": ada.last_id})
+    assert back.read_event()["message"]["text"] == "missed"
+    back.close_stream()
+    lin.close_stream()
 
 
-def test_whispers_and_statuses_are_there_after_a_reload(town: Workspace, room: str) -> None:
+def test_whispers_and_statuses_are_there_after_a_reload(
+    workspace: Workspace, channel_id: str
+) -> None:
     """What one person was shown, and what the bot is doing, is read with the messages."""
-    bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
-    root = town.post_message(ADA, room, "one")
-    bot.assistant_threads_setStatus(channel_id=room, thread_ts=root, status="is thinking…")
-    bot.chat_postEphemeral(channel=room, user=ADA, text="psst")
-    read = town.get_json("_page/messages", user=ADA, channel=room)
+    bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    root = workspace.post_message(ADA, channel_id, "one")
+    bot.assistant_threads_setStatus(channel_id=channel_id, thread_ts=root, status="is thinking…")
+    bot.chat_postEphemeral(channel=channel_id, user=ADA, text="psst")
+    read = workspace.get_json("_page/messages", user=ADA, channel=channel_id)
     assert message_texts(read["messages"]) == ["one", "psst"]
     assert read["statuses"] == {root: "is thinking…"}
-    assert message_texts(town.read_messages(room, user=LIN)) == ["one"]
+    assert message_texts(workspace.read_messages(channel_id, user=LIN)) == ["one"]
 
 
-def test_messages_can_be_posted_as_they_are(town: Workspace, room: str) -> None:
+def test_messages_can_be_posted_as_they_are(workspace: Workspace, channel_id: str) -> None:
     """A test may post as anybody, with any field, and delete anything."""
-    root = town.post_raw(room, "<@U0STARCHAT> raw", user=ADA, client_msg_id="m-2")
-    town.post_raw(room, "deployed", user="", bot_id="B0DEPLOY01", thread_ts=root, subtype=None)
-    [first, second] = town.read_messages(room, root)
+    root = workspace.post_raw(channel_id, "<@U0STARCHAT> raw", user=ADA, client_msg_id="m-2")
+    workspace.post_raw(
+        channel_id, "deployed", user="", bot_id="B0DEPLOY01", thread_ts=root, subtype=None
+    )
+    [first, second] = workspace.read_messages(channel_id, root)
     assert first["client_msg_id"] == "m-2"
     assert (second["user"], second["bot_id"]) == (DEPLOYBOT, "B0DEPLOY01")
-    town.send_control("delete", channel=room, ts=root)
-    assert town.read_messages(room)[0]["subtype"] == "tombstone"
+    workspace.send_control("delete", channel=channel_id, ts=root)
+    assert workspace.read_messages(channel_id)[0]["subtype"] == "tombstone"
 
 
-def test_guests_and_unfurls_can_be_had_for_the_asking(town: Workspace, room: str) -> None:
+def test_guests_and_unfurls_can_be_had_for_the_asking(
+    workspace: Workspace, channel_id: str
+) -> None:
     """A test brings people of any kind, and lets Slack unfurl a link."""
     guest = {"id": "U0GUEST001", "name": "Gus", "is_restricted": True, "team": "T0OTHER001"}
-    shown = town.send_control("person", **guest)["user"]
+    shown = workspace.send_control("person", **guest)["user"]
     assert (shown["is_restricted"], shown["is_stranger"]) == (True, True)
-    town.send_control("invite", channel=room, user="U0GUEST001")
-    ts = town.post_message("U0GUEST001", room, "see https://a.example")
-    town.send_control("unfurl", channel=room, ts=ts, url="https://a.example")
-    [message] = town.read_messages(room)
+    workspace.send_control("invite", channel=channel_id, user="U0GUEST001")
+    ts = workspace.post_message("U0GUEST001", channel_id, "see https://a.example")
+    workspace.send_control("unfurl", channel=channel_id, ts=ts, url="https://a.example")
+    [message] = workspace.read_messages(channel_id)
     assert message["attachments"][0]["from_url"] == "https://a.example"
     assert "edited" not in message
     with pytest.raises(RefusedError, match="invalid_arguments"):
-        town.send_control("person", id="U1", loud=True)
+        workspace.send_control("person", id="U1", loud=True)
 
 
-def test_waiting_ends_with_the_change_or_the_time(town: Workspace) -> None:
+def test_waiting_ends_with_the_change_or_the_time(workspace: Workspace) -> None:
     """A test sleeps in the workspace until something happens."""
-    start = town.get_json("_control/wait", timeout=0)["next"]
-    assert not town.get_json("_control/wait", since=start, timeout=0)["happened"]
-    town.post_message(ADA, PYTHON, "hi")
-    assert town.get_json("_control/wait", since=start)["happened"]
+    start = workspace.get_json("_control/wait", timeout=0)["next"]
+    assert not workspace.get_json("_control/wait", since=start, timeout=0)["happened"]
+    workspace.post_message(ADA, PYTHON, "hi")
+    assert workspace.get_json("_control/wait", since=start)["happened"]
     with pytest.raises(AssertionError, match="nothing came"):
-        town.wait_for_messages(lambda seen: "never" in message_texts(seen), PYTHON, timeout=0.1)
+        workspace.wait_for_messages(
+            lambda seen: "never" in message_texts(seen), PYTHON, timeout=0.1
+        )
     with pytest.raises(RefusedError, match="invalid_arguments"):
-        town.get_json("_control/calls", since="now")
+        workspace.get_json("_control/calls", since="now")

@@ -11,37 +11,41 @@ from slack_bolt import Ack, App
 
 from testing.bolt_app import run_bolt_app
 from testing.workspace import GENERAL, LIN, STARCHAT, Workspace
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
 Json = dict[str, Any]
 
 
-def plain(text: str) -> Json:
+def plain_text(text: str) -> Json:
     """Plain text."""
     return {"type": "plain_text", "text": text}
 
 
-AGAIN = {"type": "button", "action_id": "again", "text": plain("Again"), "value": "1"}
+AGAIN = {"type": "button", "action_id": "again", "text": plain_text("Again"), "value": "1"}
 CAREFUL = {
     "type": "button",
     "action_id": "careful",
     "style": "danger",
-    "text": plain("Forget all"),
-    "confirm": {"title": plain("Sure?"), "text": plain("It is gone then."), "confirm": plain("Do")},
+    "text": plain_text("Forget all"),
+    "confirm": {
+        "title": plain_text("Sure?"),
+        "text": plain_text("It is gone then."),
+        "confirm": plain_text("Do"),
+    },
 }
 THUMBS = {
     "type": "feedback_buttons",
     "action_id": "feedback",
-    "positive_button": {"text": plain("Good"), "value": "good"},
-    "negative_button": {"text": plain("Bad"), "value": "bad"},
+    "positive_button": {"text": plain_text("Good"), "value": "good"},
+    "negative_button": {"text": plain_text("Bad"), "value": "bad"},
 }
 TRASH = {
     "type": "icon_button",
     "icon": "trash",
     "action_id": "trash",
-    "text": plain("Remove"),
+    "text": plain_text("Remove"),
     "visible_to_user_ids": [LIN],
 }
 BLOCKS = [
@@ -51,28 +55,28 @@ BLOCKS = [
 
 
 @pytest.fixture
-def pressed(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
+def presses(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
     """Every press that reaches the app, as action and value."""
-    presses: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    received: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
-    def listen(app: App) -> None:
+    def add_listeners(app: App) -> None:
         @app.action(re.compile("."))
-        def press(ack: Ack, action: Json) -> None:
+        def handle_press(ack: Ack, action: Json) -> None:
             ack()
-            presses.put((action["action_id"], action.get("value")))
+            received.put((action["action_id"], action.get("value")))
 
-    with run_bolt_app(slack, listen):
-        yield presses
+    with run_bolt_app(slack, add_listeners):
+        yield received
 
 
 def test_presses_reach_the_app(
-    slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
+    slack: Workspace, open_reader: OpenReader, presses: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
     """A button and a thumb send action and value; the thumb stays pressed until the other is."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Again").click()
-    assert pressed.get(timeout=20) == ("again", "1")
+    assert presses.get(timeout=20) == ("again", "1")
     good, bad = (ada.channel_column.get_by_role("button", name=name) for name in ("Good", "Bad"))
     good.click()
     expect(good).to_have_attribute("aria-pressed", "true")
@@ -80,17 +84,17 @@ def test_presses_reach_the_app(
 
     expect(bad).to_have_attribute("aria-pressed", "true")
     expect(good).to_have_attribute("aria-pressed", "false")
-    assert pressed.get(timeout=20) == ("feedback", "good")
-    assert pressed.get(timeout=20) == ("feedback", "bad")
+    assert presses.get(timeout=20) == ("feedback", "good")
+    assert presses.get(timeout=20) == ("feedback", "bad")
     expect(ada.channel_column.get_by_role("button", name="Remove")).to_have_count(0)
 
 
 def test_a_dangerous_button_asks_first(
-    slack: Workspace, read: Read, pressed: "queue.SimpleQueue[tuple[str, Any]]"
+    slack: Workspace, open_reader: OpenReader, presses: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
     """A button with a question sends nothing before the answer is yes."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     forget = ada.channel_column.get_by_role("button", name="Forget all")
     forget.click()
     expect(ada.page.get_by_role("dialog", name="Sure?")).to_contain_text("It is gone then.")
@@ -98,22 +102,24 @@ def test_a_dangerous_button_asks_first(
     forget.click()
     ada.page.get_by_role("button", name="Do", exact=True).click()
 
-    assert pressed.get(timeout=20) == ("careful", None)
-    assert pressed.empty()
+    assert presses.get(timeout=20) == ("careful", None)
+    assert presses.empty()
 
 
-def test_an_icon_is_shown_to_those_it_is_for(slack: Workspace, read: Read) -> None:
+def test_an_icon_is_shown_to_those_it_is_for(slack: Workspace, open_reader: OpenReader) -> None:
     """`visible_to_user_ids` hides a button from everybody else."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    lin = read(slack, LIN).open_channel()
+    lin = open_reader(slack, LIN).open_channel()
 
     expect(lin.channel_column.get_by_role("button", name="Remove")).to_be_visible()
 
 
-def test_a_press_that_nobody_hears_is_told_kindly(slack: Workspace, read: Read) -> None:
+def test_a_press_that_nobody_hears_is_told_kindly(
+    slack: Workspace, open_reader: OpenReader
+) -> None:
     """Without the app a press changes nothing but a sentence on the page."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Good").click()
 
     expect(ada.page.locator(".notice")).to_have_text(

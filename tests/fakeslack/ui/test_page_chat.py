@@ -8,25 +8,25 @@ from slack_sdk import WebClient
 
 from testing.rich_text_samples import code_element, section_element, text_element
 from testing.workspace import ADA, BOT_TOKEN, LIN, SAM, STARCHAT, Workspace, message_texts
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
-HALF = "def double(x):\n    return"
-WHOLE = f"{HALF} x * 2  # twice"
+PARTIAL_TEXT = "def double(x):\n    return"
+FULL_TEXT = f"{PARTIAL_TEXT} x * 2  # twice"
 
 
 @pytest.fixture
-def bot(town: Workspace) -> WebClient:
+def bot_client(workspace: Workspace) -> WebClient:
     """The bot, as it speaks to Slack."""
-    return WebClient(token=BOT_TOKEN, base_url=town.api_url)
+    return WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
 
 
 def test_a_mention_picked_from_the_list_reaches_slack_as_a_mention(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """Typing `@st` and Enter writes the bot's name, and Slack hears of the person behind it."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.channel_composer.press_sequentially("@st")
     expect(ada.page.get_by_role("option")).to_have_text([re.compile("StarChat")])
     ada.channel_composer.press("Enter")
@@ -35,48 +35,55 @@ def test_a_mention_picked_from_the_list_reaches_slack_as_a_mention(
 
     expect(ada.find_message("what is a mutex?").locator(".mention")).to_have_text("@StarChat")
     expect(ada.channel_composer).to_have_value("")
-    assert message_texts(town.read_messages(room)) == [f"<@{STARCHAT}> what is a mutex?"]
+    assert message_texts(workspace.read_messages(channel_id)) == [f"<@{STARCHAT}> what is a mutex?"]
 
 
 def test_a_reply_grows_in_place_while_it_is_read(
-    town: Workspace, room: str, read: Read, bot: WebClient
+    workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
     """Each edit changes the same row and the same code, so a selection in it survives."""
-    question = town.post_message(ADA, room, "@StarChat double?")
-    ada = read(town).open_channel(room, question)
+    question = workspace.post_message(ADA, channel_id, "@StarChat double?")
+    ada = open_reader(workspace).open_channel(channel_id, question)
     blocks = [
         {
             "type": "rich_text",
-            "elements": [section_element(text_element("Like")), code_element(HALF, "python")],
+            "elements": [
+                section_element(text_element("Like")),
+                code_element(PARTIAL_TEXT, "python"),
+            ],
         }
     ]
-    reply = bot.chat_postMessage(channel=room, thread_ts=question, text="Like", blocks=blocks)
+    reply = bot_client.chat_postMessage(
+        channel=channel_id, thread_ts=question, text="Like", blocks=blocks
+    )
     row = ada.find_message("Like", ada.thread_column)
     row.locator("code").evaluate(
         "node => { node.kept = true; getSelection().selectAllChildren(node.firstElementChild) }"
     )
     blocks[0]["elements"] = [
         section_element(text_element("Like this:")),
-        code_element(WHOLE, "python"),
+        code_element(FULL_TEXT, "python"),
     ]
-    bot.chat_update(channel=room, ts=str(reply["ts"]), text="Like this:", blocks=blocks)
+    bot_client.chat_update(
+        channel=channel_id, ts=str(reply["ts"]), text="Like this:", blocks=blocks
+    )
 
-    expect(row.locator("code")).to_have_text(WHOLE)
+    expect(row.locator("code")).to_have_text(FULL_TEXT)
     assert row.locator("code").evaluate("node => node.kept")
     assert ada.run_script("() => String(getSelection())") == "def"
     expect(ada.thread_column.locator("article.message")).to_have_count(2)
 
 
 def test_the_channel_says_how_many_replies_a_thread_has(
-    town: Workspace, room: str, read: Read, bot: WebClient
+    workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
     """The summary under a message counts replies as they come and opens the thread."""
-    question = town.post_message(ADA, room, "@StarChat hello?")
-    ada = read(town).open_channel(room)
-    bot.chat_postMessage(channel=room, thread_ts=question, text="Hello.")
+    question = workspace.post_message(ADA, channel_id, "@StarChat hello?")
+    ada = open_reader(workspace).open_channel(channel_id)
+    bot_client.chat_postMessage(channel=channel_id, thread_ts=question, text="Hello.")
     summary = ada.find_message("hello?").locator(".summary")
     expect(summary).to_contain_text("1 reply")
-    town.post_message(LIN, room, "hi", question)
+    workspace.post_message(LIN, channel_id, "hi", question)
     expect(summary).to_contain_text("2 replies")
     summary.click()
 
@@ -85,10 +92,12 @@ def test_the_channel_says_how_many_replies_a_thread_has(
     expect(ada.reply_composer).to_be_focused()
 
 
-def test_a_follow_up_goes_into_the_thread(town: Workspace, room: str, read: Read) -> None:
+def test_a_follow_up_goes_into_the_thread(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """What is written in the thread's composer is a reply; one box sends it to the channel too."""
-    question = town.post_message(ADA, room, "root")
-    ada = read(town).open_channel(room, question)
+    question = workspace.post_message(ADA, channel_id, "root")
+    ada = open_reader(workspace).open_channel(channel_id, question)
     ada.write_message("and for lists?", ada.reply_composer)
     expect(ada.find_message("and for lists?", ada.thread_column)).to_be_visible()
     ada.thread_column.get_by_label("Also send to").check()
@@ -97,16 +106,18 @@ def test_a_follow_up_goes_into_the_thread(town: Workspace, room: str, read: Read
     expect(ada.find_message("for everybody")).to_contain_text("Replied to a thread")
     expect(ada.channel_column.get_by_text("and for lists?")).to_have_count(0)
     expect(ada.thread_column.get_by_label("Also send to")).not_to_be_checked()
-    assert message_texts(town.read_messages(room, question)) == [
+    assert message_texts(workspace.read_messages(channel_id, question)) == [
         "root",
         "and for lists?",
         "for everybody",
     ]
 
 
-def test_one_window_can_speak_for_each_person(town: Workspace, room: str, read: Read) -> None:
+def test_one_window_can_speak_for_each_person(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """After a switch the messages are the other person's, and only they can be edited."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.write_message("by Ada")
     expect(ada.find_message("by Ada")).to_be_visible()
     ada.page.get_by_label("Write as Lin").check()
@@ -118,14 +129,16 @@ def test_one_window_can_speak_for_each_person(town: Workspace, room: str, read: 
     expect(ada.find_message("by Ada").get_by_role("button", name="Edit message")).to_have_count(0)
     ada.find_message("by Lin").hover()
     expect(ada.find_message("by Lin").get_by_role("button", name="Edit message")).to_be_visible()
-    assert [message["user"] for message in town.read_messages(room)] == [ADA, LIN]
+    assert [message["user"] for message in workspace.read_messages(channel_id)] == [ADA, LIN]
 
 
-def test_an_own_message_can_be_edited(town: Workspace, room: str, read: Read) -> None:
+def test_an_own_message_can_be_edited(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The editor shows what was typed; Enter saves it, with a mark that all can see."""
-    town.post_message(ADA, room, "ask @StarChat about <T> & https://example.org/x")
-    ada = read(town).open_channel(room)
-    lin = read(town, LIN).open_channel(room)
+    workspace.post_message(ADA, channel_id, "ask @StarChat about <T> & https://example.org/x")
+    ada = open_reader(workspace).open_channel(channel_id)
+    lin = open_reader(workspace, LIN).open_channel(channel_id)
     ada.press_tool(ada.find_message("ask"), "Edit message")
     editor = ada.page.get_by_role("textbox", name="Edit message")
     expect(editor).to_have_value("ask @StarChat about <T> & https://example.org/x")
@@ -134,35 +147,37 @@ def test_an_own_message_can_be_edited(town: Workspace, room: str, read: Read) ->
 
     expect(lin.find_message("nothing")).to_contain_text("(edited)")
     expect(ada.channel_composer).to_be_focused()
-    assert message_texts(town.read_messages(room)) == [f"ask <@{STARCHAT}> nothing"]
+    assert message_texts(workspace.read_messages(channel_id)) == [f"ask <@{STARCHAT}> nothing"]
 
 
-def test_an_edit_that_is_left_changes_nothing(town: Workspace, room: str, read: Read) -> None:
+def test_an_edit_that_is_left_changes_nothing(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Escape in the editor leaves the message as it was, also while others write."""
-    ts = town.post_message(ADA, room, "as it was")
-    ada = read(town).open_channel(room)
+    ts = workspace.post_message(ADA, channel_id, "as it was")
+    ada = open_reader(workspace).open_channel(channel_id)
     expect(ada.find_message("as it was")).to_be_visible()
     ada.channel_composer.press("ArrowUp")
     editor = ada.page.get_by_role("textbox", name="Edit message")
     editor.fill("half a thought")
-    town.set_reaction(LIN, room, ts, "eyes")
-    town.post_message(LIN, room, "meanwhile")
+    workspace.set_reaction(LIN, channel_id, ts, "eyes")
+    workspace.post_message(LIN, channel_id, "meanwhile")
     expect(ada.find_message("meanwhile")).to_be_visible()
     expect(editor).to_have_value("half a thought")
     editor.press("Escape")
 
     expect(ada.find_message("as it was").locator(".reaction")).to_have_text("👀1")
-    assert message_texts(town.read_messages(room)) == ["as it was", "meanwhile"]
+    assert message_texts(workspace.read_messages(channel_id)) == ["as it was", "meanwhile"]
 
 
 def test_deleting_asks_first_and_leaves_a_stone_over_replies(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """A message without replies goes; a root with replies says that it was deleted."""
-    root = town.post_message(ADA, room, "root with replies")
-    town.post_message(LIN, room, "a reply", root)
-    town.post_message(ADA, room, "lonely")
-    ada = read(town).open_channel(room)
+    root = workspace.post_message(ADA, channel_id, "root with replies")
+    workspace.post_message(LIN, channel_id, "a reply", root)
+    workspace.post_message(ADA, channel_id, "lonely")
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.press_tool(ada.find_message("lonely"), "Delete message")
     ada.page.get_by_role("button", name="Cancel").click()
     expect(ada.find_message("lonely")).to_be_visible()
@@ -178,11 +193,13 @@ def test_deleting_asks_first_and_leaves_a_stone_over_replies(
     expect(ada.channel_column.get_by_text("root with replies")).to_have_count(0)
 
 
-def test_reactions_are_added_and_taken_back(town: Workspace, room: str, read: Read) -> None:
+def test_reactions_are_added_and_taken_back(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The picker adds a reaction, its chip takes it back, and everybody sees both."""
-    town.post_message(LIN, room, "done")
-    ada = read(town).open_channel(room)
-    lin = read(town, LIN).open_channel(room)
+    workspace.post_message(LIN, channel_id, "done")
+    ada = open_reader(workspace).open_channel(channel_id)
+    lin = open_reader(workspace, LIN).open_channel(channel_id)
     ada.press_tool(ada.find_message("done"), "React")
     ada.page.get_by_role("dialog", name="Emoji").get_by_label("tada").click()
     chip = lin.find_message("done").locator(".reaction")
@@ -197,13 +214,13 @@ def test_reactions_are_added_and_taken_back(town: Workspace, room: str, read: Re
 
 
 def test_unread_channels_stand_out_until_they_are_opened(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """Others' messages count up, a line marks the first new one, and looking clears both."""
-    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
-    lin = read(town, LIN).open_channel()
-    town.post_message(ADA, room, "first")
-    town.post_message(SAM, room, "@Lin second")
+    name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
+    lin = open_reader(workspace, LIN).open_channel()
+    workspace.post_message(ADA, channel_id, "first")
+    workspace.post_message(SAM, channel_id, "@Lin second")
     entry = lin.find_sidebar_entry(name)
     expect(entry).to_have_accessible_name(f"{name}, 2 unread")
     expect(entry).to_have_class(re.compile("named"))
@@ -214,9 +231,9 @@ def test_unread_channels_stand_out_until_they_are_opened(
     expect(lin.find_message("second").locator(".mention.self")).to_have_text("@Lin")
 
 
-def test_a_group_message_can_be_opened(town: Workspace, read: Read) -> None:
+def test_a_group_message_can_be_opened(workspace: Workspace, open_reader: OpenReader) -> None:
     """Picking two others opens one conversation with both."""
-    ada = read(town).open_channel()
+    ada = open_reader(workspace).open_channel()
     ada.page.get_by_label("New direct message").click()
     ada.page.get_by_role("dialog").get_by_label("Sam").check()
     ada.page.get_by_role("dialog").get_by_label("StarChat").check()
@@ -228,48 +245,54 @@ def test_a_group_message_can_be_opened(town: Workspace, read: Read) -> None:
     expect(ada.channel_column.get_by_role("heading", level=2)).to_contain_text("StarChat")
 
 
-def test_who_reads_above_is_not_pulled_down(town: Workspace, room: str, read: Read) -> None:
+def test_who_reads_above_is_not_pulled_down(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """New messages pull a reader along only at the bottom; elsewhere a pill leads there."""
     for number in range(40):
-        town.post_message(LIN, room, f"line {number}")
-    ada = read(town).open_channel(room)
+        workspace.post_message(LIN, channel_id, f"line {number}")
+    ada = open_reader(workspace).open_channel(channel_id)
     expect(ada.find_message("line 39")).to_be_in_viewport()
     scroller = ada.channel_column.locator(".scroller")
     scroller.evaluate("node => { node.scrollTop = 100 }")
     pill = ada.channel_column.locator(".pill")
     expect(pill).to_have_text("Latest messages")
-    town.post_message(SAM, room, "news")
+    workspace.post_message(SAM, channel_id, "news")
     expect(pill).to_have_text("1 new message")
     assert scroller.evaluate("node => node.scrollTop") == 100
     pill.click()
     expect(ada.find_message("news")).to_be_in_viewport()
     expect(pill).to_be_hidden()
-    town.post_message(SAM, room, "more news\n" * 10)
+    workspace.post_message(SAM, channel_id, "more news\n" * 10)
 
     expect(ada.find_message("more news")).to_be_in_viewport(ratio=0.9)
 
 
 def test_the_apps_status_stands_under_the_thread(
-    town: Workspace, room: str, read: Read, bot: WebClient
+    workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
     """While the bot works the thread says so, and its next message takes the line away."""
-    question = town.post_message(ADA, room, "@StarChat think")
-    ada = read(town).open_channel(room, question)
-    bot.assistant_threads_setStatus(channel_id=room, thread_ts=question, status="is thinking…")
+    question = workspace.post_message(ADA, channel_id, "@StarChat think")
+    ada = open_reader(workspace).open_channel(channel_id, question)
+    bot_client.assistant_threads_setStatus(
+        channel_id=channel_id, thread_ts=question, status="is thinking…"
+    )
     line = ada.thread_column.locator(".doing-line")
     expect(line).to_have_text("StarChat is thinking…")
     expect(ada.find_message("think").locator(".summary")).to_contain_text("StarChat is thinking…")
-    bot.chat_postMessage(channel=room, thread_ts=question, text="Thought.")
+    bot_client.chat_postMessage(channel=channel_id, thread_ts=question, text="Thought.")
 
     expect(line).to_have_text("")
 
 
-def test_a_whisper_is_seen_by_one(town: Workspace, room: str, read: Read, bot: WebClient) -> None:
+def test_a_whisper_is_seen_by_one(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
+) -> None:
     """An ephemeral message says that only its reader sees it, and nobody else does."""
-    ada = read(town).open_channel(room)
-    lin = read(town, LIN).open_channel(room)
-    bot.chat_postEphemeral(channel=room, user=ADA, text="between us")
-    town.post_message(SAM, room, "for all")
+    ada = open_reader(workspace).open_channel(channel_id)
+    lin = open_reader(workspace, LIN).open_channel(channel_id)
+    bot_client.chat_postEphemeral(channel=channel_id, user=ADA, text="between us")
+    workspace.post_message(SAM, channel_id, "for all")
 
     expect(ada.find_message("between us")).to_contain_text("Only visible to you")
     expect(lin.find_message("for all")).to_be_visible()

@@ -8,51 +8,53 @@ from slack_sdk import WebClient
 
 from testing.browser import BrowserPage
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, STARCHAT, Workspace, message_texts
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
-LABEL = """() => {
+FOCUSED_LABEL = """() => {
     const node = document.activeElement;
     return node.getAttribute("aria-label") ?? node.textContent.trim();
 }"""
-RING = """node => {
+HAS_FOCUS_RING = """node => {
     const style = getComputedStyle(node);
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
 }"""
 
 
-def walked(reader: BrowserPage, steps: int) -> list[str]:
+def press_tab(reader: BrowserPage, count: int) -> list[str]:
     """Press Tab this many times; what had the focus after each."""
     labels = []
-    for _ in range(steps):
+    for _ in range(count):
         reader.page.keyboard.press("Tab")
-        labels.append(str(reader.run_script(LABEL)))
+        labels.append(str(reader.run_script(FOCUSED_LABEL)))
     return labels
 
 
-def in_order(found: list[str], wanted: list[str]) -> bool:
+def is_in_order(found: list[str], wanted: list[str]) -> bool:
     """Whether all of `wanted` come in `found`, in this order."""
     rest = iter(found)
     return all(any(want == label for label in rest) for want in wanted)
 
 
-def focused(reader: BrowserPage) -> Locator:
+def get_focused(reader: BrowserPage) -> Locator:
     """What has the focus."""
     return reader.page.locator(":focus")
 
 
-def test_tab_reaches_everything_in_a_sensible_order(town: Workspace, room: str, read: Read) -> None:
+def test_tab_reaches_everything_in_a_sensible_order(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Sidebar, header, messages with their buttons, composer, then the thread's column."""
-    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
-    root = town.post_message(ADA, room, "root")
-    town.post_message(LIN, room, "```\ncode\n```", root)
-    ada = read(town).open_channel(room, root)
+    name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
+    root = workspace.post_message(ADA, channel_id, "root")
+    workspace.post_message(LIN, channel_id, "```\ncode\n```", root)
+    ada = open_reader(workspace).open_channel(channel_id, root)
     expect(ada.find_message("code", ada.thread_column)).to_be_visible()
     ada.run_script("() => document.activeElement.blur()")
-    labels = walked(ada, 70)
+    labels = press_tab(ada, 70)
 
-    assert in_order(
+    assert is_in_order(
         labels,
         [
             "Skip to the composer",
@@ -74,10 +76,10 @@ def test_tab_reaches_everything_in_a_sensible_order(town: Workspace, room: str, 
     ), labels
 
 
-def test_focus_can_be_seen(town: Workspace, room: str, read: Read) -> None:
+def test_focus_can_be_seen(workspace: Workspace, channel_id: str, open_reader: OpenReader) -> None:
     """Whatever Tab reaches wears a ring, the composer by its frame."""
-    town.post_message(ADA, room, "root")
-    ada = read(town).open_channel(room)
+    workspace.post_message(ADA, channel_id, "root")
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.run_script("() => document.activeElement.blur()")
     rings = []
     for _ in range(20):
@@ -85,7 +87,7 @@ def test_focus_can_be_seen(town: Workspace, room: str, read: Read) -> None:
         if not ada.run_script(
             "() => document.activeElement.matches('body, textarea, [type=radio]')"
         ):
-            rings.append((focused(ada).evaluate(RING), ada.run_script(LABEL)))
+            rings.append((get_focused(ada).evaluate(HAS_FOCUS_RING), ada.run_script(FOCUSED_LABEL)))
     assert len(rings) > 14
     assert [label for ring, label in rings if not ring] == []
 
@@ -96,9 +98,11 @@ def test_focus_can_be_seen(town: Workspace, room: str, read: Read) -> None:
     assert shadow != "none"
 
 
-def test_the_skip_button_leads_to_the_composer(town: Workspace, room: str, read: Read) -> None:
+def test_the_skip_button_leads_to_the_composer(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The first stop of Tab jumps over sidebar and messages."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.run_script("() => document.activeElement.blur()")
     ada.page.keyboard.press("Tab")
     ada.page.keyboard.press("Enter")
@@ -106,18 +110,20 @@ def test_the_skip_button_leads_to_the_composer(town: Workspace, room: str, read:
     expect(ada.channel_composer).to_be_focused()
 
 
-def test_a_whole_conversation_needs_no_mouse(town: Workspace, room: str, read: Read) -> None:
+def test_a_whole_conversation_needs_no_mouse(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Arrows walk the messages, Tab finds their buttons, Escape leads back."""
-    town.post_message(LIN, room, "first")
-    town.post_message(LIN, room, "second")
-    ada = read(town).open_channel(room)
+    workspace.post_message(LIN, channel_id, "first")
+    workspace.post_message(LIN, channel_id, "second")
+    ada = open_reader(workspace).open_channel(channel_id)
     expect(ada.find_message("second")).to_be_visible()
     ada.find_message("second").focus()
     ada.page.keyboard.press("ArrowUp")
     expect(ada.find_message("first")).to_be_focused()
     ada.page.keyboard.press("Tab")
     ada.page.keyboard.press("Tab")
-    expect(focused(ada)).to_have_accessible_name("Reply in thread")
+    expect(get_focused(ada)).to_have_accessible_name("Reply in thread")
     ada.page.keyboard.press("Enter")
     expect(ada.reply_composer).to_be_focused()
     ada.page.keyboard.type("an answer")
@@ -130,10 +136,12 @@ def test_a_whole_conversation_needs_no_mouse(town: Workspace, room: str, read: R
     expect(ada.find_message("first").locator(".summary")).to_contain_text("1 reply")
 
 
-def test_a_reaction_needs_no_mouse(town: Workspace, room: str, read: Read) -> None:
+def test_a_reaction_needs_no_mouse(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The picker takes arrows and Enter; Escape closes it and not the thread."""
-    root = town.post_message(LIN, room, "root")
-    ada = read(town).open_channel(room, root)
+    root = workspace.post_message(LIN, channel_id, "root")
+    ada = open_reader(workspace).open_channel(channel_id, root)
     ada.find_message("root").focus()
     ada.page.keyboard.press("Tab")
     ada.page.keyboard.press("Enter")
@@ -141,7 +149,7 @@ def test_a_reaction_needs_no_mouse(town: Workspace, room: str, read: Read) -> No
     ada.page.keyboard.press("Escape")
     expect(ada.page.get_by_role("dialog", name="Emoji")).to_have_count(0)
     expect(ada.thread_column).to_be_visible()
-    expect(focused(ada)).to_have_accessible_name("React")
+    expect(get_focused(ada)).to_have_accessible_name("React")
     ada.page.keyboard.press("Enter")
     ada.page.keyboard.press("ArrowRight")
     ada.page.keyboard.press("ArrowDown")
@@ -150,9 +158,9 @@ def test_a_reaction_needs_no_mouse(town: Workspace, room: str, read: Read) -> No
     expect(ada.find_message("root").locator(".reaction")).to_have_accessible_name("x, 1, Ada")
 
 
-def test_alt_and_arrows_change_the_channel(town: Workspace, read: Read) -> None:
+def test_alt_and_arrows_change_the_channel(workspace: Workspace, open_reader: OpenReader) -> None:
     """The order is the sidebar's; Back returns."""
-    ada = read(town).open_channel(GENERAL)
+    ada = open_reader(workspace).open_channel(GENERAL)
     expect(ada.channel_composer).to_have_attribute("placeholder", "Message #general")
     ada.page.keyboard.press("Alt+ArrowDown")
     expect(ada.channel_composer).to_have_attribute("placeholder", "Message #python")
@@ -164,9 +172,11 @@ def test_alt_and_arrows_change_the_channel(town: Workspace, read: Read) -> None:
     expect(ada.channel_composer).to_have_attribute("placeholder", "Message #python")
 
 
-def test_enter_sends_and_shift_enter_does_not(town: Workspace, room: str, read: Read) -> None:
+def test_enter_sends_and_shift_enter_does_not(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Shift+Enter is a new line, and so is Enter within an open fence."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.channel_composer.click()
     expect(ada.channel_composer).to_be_focused()
     ada.page.keyboard.type("one")
@@ -177,13 +187,15 @@ def test_enter_sends_and_shift_enter_does_not(town: Workspace, room: str, read: 
     ada.page.keyboard.press("Enter")
 
     expect(ada.find_message("one").locator("code")).to_have_text("code")
-    assert message_texts(town.read_messages(room)) == ["one\ntwo ```\ncode```"]
+    assert message_texts(workspace.read_messages(channel_id)) == ["one\ntwo ```\ncode```"]
 
 
-def test_the_list_of_suggestions_takes_the_keys(town: Workspace, room: str, read: Read) -> None:
+def test_the_list_of_suggestions_takes_the_keys(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Arrows choose, Tab takes, Escape closes the list and not the thread."""
-    root = town.post_message(LIN, room, "root")
-    ada = read(town).open_channel(room, root)
+    root = workspace.post_message(LIN, channel_id, "root")
+    ada = open_reader(workspace).open_channel(channel_id, root)
     field = ada.reply_composer
     field.press_sequentially("(@")
     options = ada.thread_column.get_by_role("option")
@@ -205,12 +217,14 @@ def test_the_list_of_suggestions_takes_the_keys(town: Workspace, room: str, read
     expect(ada.thread_column).to_be_visible()
 
 
-def test_arrow_up_edits_the_last_own_message(town: Workspace, room: str, read: Read) -> None:
+def test_arrow_up_edits_the_last_own_message(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """In an empty composer only; each column edits its own last message."""
-    root = town.post_message(ADA, room, "root")
-    town.post_message(ADA, room, "reply", root)
-    town.post_message(LIN, room, "by Lin")
-    ada = read(town).open_channel(room, root)
+    root = workspace.post_message(ADA, channel_id, "root")
+    workspace.post_message(ADA, channel_id, "reply", root)
+    workspace.post_message(LIN, channel_id, "by Lin")
+    ada = open_reader(workspace).open_channel(channel_id, root)
     expect(ada.find_message("reply", ada.thread_column)).to_be_visible()
     ada.channel_composer.fill("text")
     ada.channel_composer.press("ArrowUp")
@@ -225,17 +239,19 @@ def test_arrow_up_edits_the_last_own_message(town: Workspace, room: str, read: R
     expect(ada.thread_column.get_by_role("textbox", name="Edit message")).to_have_value("reply")
 
 
-def test_new_messages_are_announced(town: Workspace, room: str, read: Read) -> None:
+def test_new_messages_are_announced(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """A screen reader hears each new message, and a reply again when it has stopped growing."""
-    bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
-    ada = read(town).open_channel(room)
+    bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    ada = open_reader(workspace).open_channel(channel_id)
     live = ada.page.locator("#live")
     expect(live).to_have_attribute("aria-live", "polite")
-    town.post_message(LIN, room, "are you there?")
+    workspace.post_message(LIN, channel_id, "are you there?")
     expect(live).to_contain_text("Lin: are you there?")
-    reply = bot.chat_postMessage(channel=room, text="…")
+    reply = bot.chat_postMessage(channel=channel_id, text="…")
     for text in ("A", "A lock", "A lock."):
-        bot.chat_update(channel=room, ts=str(reply["ts"]), text=text)
+        bot.chat_update(channel=channel_id, ts=str(reply["ts"]), text=text)
     expect(live.locator("p").last).to_have_text("StarChat: A lock.")
 
     expect(live.locator("p")).to_have_text(
@@ -243,11 +259,13 @@ def test_new_messages_are_announced(town: Workspace, room: str, read: Read) -> N
     )
 
 
-def test_the_columns_have_names_and_roles(town: Workspace, room: str, read: Read) -> None:
+def test_the_columns_have_names_and_roles(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Landmarks, feeds and rows can be found by what they are called."""
-    root = town.post_message(LIN, room, "root")
-    town.post_raw(room, "reply", user=STARCHAT, thread_ts=root)
-    ada = read(town).open_channel(room, root)
+    root = workspace.post_message(LIN, channel_id, "root")
+    workspace.post_raw(channel_id, "reply", user=STARCHAT, thread_ts=root)
+    ada = open_reader(workspace).open_channel(channel_id, root)
 
     expect(ada.page.get_by_role("navigation", name="Workspace")).to_be_visible()
     expect(ada.page.get_by_role("main", name="Channel")).to_be_visible()
@@ -256,12 +274,14 @@ def test_the_columns_have_names_and_roles(town: Workspace, room: str, read: Read
     expect(feed.get_by_role("article", name=re.compile(r"^StarChat, "))).to_be_visible()
 
 
-def test_less_motion_is_respected(town: Workspace, room: str, read: Read) -> None:
+def test_less_motion_is_respected(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """With reduced motion nothing is animated."""
-    root = town.post_message(LIN, room, "root")
-    ada = read(town, reduced_motion="reduce").open_channel(room, root)
-    bot = WebClient(token=BOT_TOKEN, base_url=town.api_url)
-    bot.assistant_threads_setStatus(channel_id=room, thread_ts=root, status="is thinking…")
+    root = workspace.post_message(LIN, channel_id, "root")
+    ada = open_reader(workspace, reduced_motion="reduce").open_channel(channel_id, root)
+    bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
+    bot.assistant_threads_setStatus(channel_id=channel_id, thread_ts=root, status="is thinking…")
     dot = ada.thread_column.locator(".dots i").first
 
     assert dot.evaluate("node => getComputedStyle(node).animationName") == "none"

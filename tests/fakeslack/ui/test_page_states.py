@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from testing.bolt_app import run_bolt_app
 from testing.browser import NARROW_VIEWPORT
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace, message_texts
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
@@ -17,9 +17,11 @@ LIGHT, DARK = "rgb(255, 255, 255)", "rgb(27, 26, 34)"
 LOST = "Failed to load resource"
 
 
-def test_an_empty_channel_offers_three_prompts(town: Workspace, room: str, read: Read) -> None:
+def test_an_empty_channel_offers_three_prompts(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """A prompt fills the composer with a mention; in the bot's direct messages without."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     prompts = ada.channel_column.locator(".prompt")
     expect(prompts).to_have_count(3)
     prompts.first.click()
@@ -33,9 +35,11 @@ def test_an_empty_channel_offers_three_prompts(town: Workspace, room: str, read:
     expect(ada.channel_composer).to_have_value(re.compile(r"^Why is"))
 
 
-def test_a_channel_without_the_bot_offers_no_prompts(town: Workspace, read: Read) -> None:
+def test_a_channel_without_the_bot_offers_no_prompts(
+    workspace: Workspace, open_reader: OpenReader
+) -> None:
     """Between people there is nothing to suggest."""
-    ada = read(town).open_channel(town.open_dm(ADA, LIN))
+    ada = open_reader(workspace).open_channel(workspace.open_dm(ADA, LIN))
 
     expect(
         ada.channel_column.get_by_text("the very beginning of your conversation with Lin")
@@ -43,9 +47,9 @@ def test_a_channel_without_the_bot_offers_no_prompts(town: Workspace, read: Read
     expect(ada.channel_column.locator(".prompt")).to_have_count(0)
 
 
-def test_a_missing_bot_is_told_with_what_to_do(slack: Workspace, read: Read) -> None:
+def test_a_missing_bot_is_told_with_what_to_do(slack: Workspace, open_reader: OpenReader) -> None:
     """Without a bot a banner holds the settings to start one; with it the banner goes."""
-    ada = read(slack, permissions=["clipboard-read", "clipboard-write"]).open_channel()
+    ada = open_reader(slack, permissions=["clipboard-read", "clipboard-write"]).open_channel()
     banner = ada.page.locator(".no-bot")
     expect(banner).to_contain_text("StarChat is not connected.")
     banner.get_by_role("button", name="Copy settings").click()
@@ -61,10 +65,10 @@ def test_a_missing_bot_is_told_with_what_to_do(slack: Workspace, read: Read) -> 
     expect(banner).to_have_count(0)
 
 
-def test_a_workspace_that_was_away_comes_back(slack: Workspace, read: Read) -> None:
+def test_a_workspace_that_was_away_comes_back(slack: Workspace, open_reader: OpenReader) -> None:
     """While it is away nothing written is lost; afterwards the page lives as before."""
     port = urllib.parse.urlsplit(slack.url).port
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     ada.write_message("before")
     expect(ada.find_message("before")).to_be_visible()
     slack.stop_process()
@@ -91,10 +95,10 @@ def test_a_workspace_that_was_away_comes_back(slack: Workspace, read: Read) -> N
     ada.ignore_errors(LOST)
 
 
-def test_the_page_reconnects_by_itself(slack: Workspace, read: Read) -> None:
+def test_the_page_reconnects_by_itself(slack: Workspace, open_reader: OpenReader) -> None:
     """Nobody has to press the button."""
     port = urllib.parse.urlsplit(slack.url).port
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     slack.stop_process()
     expect(ada.page.locator(".away")).to_be_visible()
     with Workspace("--port", str(port)) as back:
@@ -104,9 +108,11 @@ def test_the_page_reconnects_by_itself(slack: Workspace, read: Read) -> None:
     ada.ignore_errors(LOST)
 
 
-def test_a_post_that_fails_keeps_the_text(town: Workspace, room: str, read: Read) -> None:
+def test_a_post_that_fails_keeps_the_text(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The sentence under the composer says why, and typing on takes it away."""
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     ada.context.set_offline(True)
     ada.write_message("still here")
     error = ada.channel_column.locator(".composer-error")
@@ -122,26 +128,30 @@ def test_a_post_that_fails_keeps_the_text(town: Workspace, room: str, read: Read
     ada.ignore_errors(LOST)
 
 
-def test_an_archived_channel_can_be_read_only(town: Workspace, room: str, read: Read) -> None:
+def test_an_archived_channel_can_be_read_only(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """The composer says why it is closed, and opens again with the channel."""
-    ada = read(town).open_channel(room)
-    town.send_control("archive", channel=room)
+    ada = open_reader(workspace).open_channel(channel_id)
+    workspace.send_control("archive", channel=channel_id)
     expect(ada.channel_composer).to_be_disabled()
     expect(ada.channel_composer).to_have_attribute("placeholder", re.compile("is archived$"))
-    town.send_control("archive", channel=room, archived=False)
+    workspace.send_control("archive", channel=channel_id, archived=False)
 
     expect(ada.channel_composer).to_be_enabled()
 
 
-def test_drafts_stay_where_they_were_begun(town: Workspace, room: str, read: Read) -> None:
+def test_drafts_stay_where_they_were_begun(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Each channel, thread and person has its own, also after the page was loaded again."""
-    root = town.post_message(LIN, room, "root")
-    ada = read(town).open_channel(room, root)
+    root = workspace.post_message(LIN, channel_id, "root")
+    ada = open_reader(workspace).open_channel(channel_id, root)
     ada.channel_composer.fill("in the room")
     ada.reply_composer.fill("in the thread")
     ada.find_sidebar_entry("python").click()
     expect(ada.channel_composer).to_have_value("")
-    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
+    name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
     expect(ada.find_sidebar_entry(name).locator(".drafted")).to_be_visible()
     ada.find_sidebar_entry(name).click()
     expect(ada.channel_composer).to_have_value("in the room")
@@ -155,10 +165,12 @@ def test_drafts_stay_where_they_were_begun(town: Workspace, room: str, read: Rea
     expect(ada.channel_composer).to_have_value("")
 
 
-def test_the_place_is_in_the_address(town: Workspace, room: str, read: Read) -> None:
+def test_the_place_is_in_the_address(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Loading the page again opens the same channel and thread for the same person."""
-    root = town.post_message(ADA, room, "root")
-    lin = read(town, LIN).open_channel(room, root)
+    root = workspace.post_message(ADA, channel_id, "root")
+    lin = open_reader(workspace, LIN).open_channel(channel_id, root)
     expect(lin.find_message("root", lin.thread_column)).to_be_visible()
     lin.page.reload()
 
@@ -167,27 +179,31 @@ def test_the_place_is_in_the_address(town: Workspace, room: str, read: Read) -> 
 
 
 @pytest.mark.parametrize("place", ["U0NOBODY00/C0NOWHERE", "../../x", "U0ADA00001/C0NOWHERE/1.2"])
-def test_a_wrong_address_leads_somewhere_useful(town: Workspace, read: Read, place: str) -> None:
+def test_a_wrong_address_leads_somewhere_useful(
+    workspace: Workspace, open_reader: OpenReader, place: str
+) -> None:
     """Who or what is not there is replaced by the first person and channel."""
-    ada = read(town)
-    ada.page.goto(f"{town.url}/#/{place}")
+    ada = open_reader(workspace)
+    ada.page.goto(f"{workspace.url}/#/{place}")
 
     expect(ada.channel_composer).to_have_attribute("placeholder", "Message #general")
     expect(ada.page.get_by_label("Write as Ada")).to_be_checked()
     ada.ignore_errors(LOST)
 
 
-def test_slow_messages_show_that_they_are_coming(town: Workspace, room: str, read: Read) -> None:
+def test_slow_messages_show_that_they_are_coming(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Until the messages are there, their shapes are."""
-    town.post_message(LIN, room, "at last")
-    ada = read(town).open_channel(PYTHON)
+    workspace.post_message(LIN, channel_id, "at last")
+    ada = open_reader(workspace).open_channel(PYTHON)
     held: list[Route] = []
 
-    def hold(route: Route) -> None:
+    def hold_route(route: Route) -> None:
         held.append(route)
 
-    ada.page.route("**/_page/messages*", hold)
-    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
+    ada.page.route("**/_page/messages*", hold_route)
+    name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
     ada.find_sidebar_entry(name).click()
     expect(ada.channel_column.get_by_role("status", name="Loading messages")).to_be_visible()
     for route in held:
@@ -198,23 +214,23 @@ def test_slow_messages_show_that_they_are_coming(town: Workspace, room: str, rea
 
 
 def test_what_happens_while_messages_come_is_not_lost(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """An event that is newer than the answer under way is shown after it."""
-    made = town.send_control("create", name="meanwhile", members=[ADA, LIN])
+    made = workspace.send_control("create", name="meanwhile", members=[ADA, LIN])
     other = str(made["channel"])
-    ada = read(town).open_channel(PYTHON)
+    ada = open_reader(workspace).open_channel(PYTHON)
     expect(ada.channel_column.locator(".intro")).to_contain_text("#python")
 
-    def slowly(route: Route) -> None:
+    def continue_slowly(route: Route) -> None:
         answer = route.fetch()
-        town.post_message(LIN, room, "just now")
-        town.post_message(LIN, other, "elsewhere")
+        workspace.post_message(LIN, channel_id, "just now")
+        workspace.post_message(LIN, other, "elsewhere")
         expect(ada.find_sidebar_entry("meanwhile").locator(".count")).to_have_text("1")
         route.fulfill(response=answer)
 
-    ada.page.route(f"**/_page/messages*{room}*", slowly)
-    name = next(c["name"] for c in town.read_state()["channels"] if c["id"] == room)
+    ada.page.route(f"**/_page/messages*{channel_id}*", continue_slowly)
+    name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
     ada.find_sidebar_entry(name).click()
     expect(ada.channel_column.locator(".intro")).to_contain_text(f"#{name}")
 
@@ -222,16 +238,18 @@ def test_what_happens_while_messages_come_is_not_lost(
 
 
 @pytest.mark.parametrize(("system", "paper"), [("light", LIGHT), ("dark", DARK)])
-def test_the_theme_is_the_systems(town: Workspace, read: Read, system: str, paper: str) -> None:
+def test_the_theme_is_the_systems(
+    workspace: Workspace, open_reader: OpenReader, system: str, paper: str
+) -> None:
     """Without a choice the page is as dark as the system wants it."""
-    ada = read(town, color_scheme=system).open_channel()
+    ada = open_reader(workspace, color_scheme=system).open_channel()
 
     expect(ada.channel_column).to_have_css("background-color", paper)
 
 
-def test_a_chosen_theme_is_remembered(town: Workspace, read: Read) -> None:
+def test_a_chosen_theme_is_remembered(workspace: Workspace, open_reader: OpenReader) -> None:
     """The choice survives loading the page again; choosing the system's forgets it."""
-    ada = read(town, color_scheme="light").open_channel()
+    ada = open_reader(workspace, color_scheme="light").open_channel()
     toggle = ada.channel_column.get_by_role("button", name="Switch between dark and light")
     toggle.click()
     expect(ada.channel_column).to_have_css("background-color", DARK)
@@ -246,12 +264,12 @@ def test_a_chosen_theme_is_remembered(town: Workspace, read: Read) -> None:
 
 
 def test_a_narrow_page_has_a_drawer_and_a_whole_thread(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """At 380 pixels nothing overflows: the sidebar is a drawer, the thread fills the screen."""
-    root = town.post_message(LIN, room, f"root {'x' * 200}")
-    town.post_raw(room, f"```{'long line ' * 30}```", user=STARCHAT, thread_ts=root)
-    ada = read(town, viewport=NARROW_VIEWPORT).open_channel(room)
+    root = workspace.post_message(LIN, channel_id, f"root {'x' * 200}")
+    workspace.post_raw(channel_id, f"```{'long line ' * 30}```", user=STARCHAT, thread_ts=root)
+    ada = open_reader(workspace, viewport=NARROW_VIEWPORT).open_channel(channel_id)
     width = "() => document.documentElement.scrollWidth"
     assert ada.run_script(width) == NARROW_VIEWPORT["width"]
     expect(ada.find_sidebar_entry("general")).not_to_be_visible()

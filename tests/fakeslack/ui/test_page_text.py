@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from testing.browser import BrowserPage
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
@@ -38,18 +38,18 @@ HOSTILE_ADDRESSES = (
 ELEMENTS = "script, iframe, object, embed, img, style, link, form, [onerror], [onload], [onclick]"
 
 
-def rich(*elements: Json) -> list[Json]:
+def rich_text_block(*elements: Json) -> list[Json]:
     """One `rich_text` block of a section with these elements."""
     section = {"type": "rich_text_section", "elements": list(elements)}
     return [{"type": "rich_text", "elements": [section]}]
 
 
-def everywhere(text: str) -> list[Json]:
+def blocks_with_text(text: str) -> list[Json]:
     """Blocks that hold the same text in every place that shows text."""
     mrkdwn, plain = {"type": "mrkdwn", "text": text}, {"type": "plain_text", "text": text}
     literal = {"type": "text", "text": text}
     return [
-        *rich(literal, {"type": "link", "url": "https://example.org", "text": text}),
+        *rich_text_block(literal, {"type": "link", "url": "https://example.org", "text": text}),
         {
             "type": "rich_text",
             "elements": [
@@ -77,21 +77,25 @@ def everywhere(text: str) -> list[Json]:
 
 
 @pytest.fixture(scope="module")
-def modules(browser: Any, town: Workspace) -> Any:
+def module_reader(browser: Any, workspace: Workspace) -> Any:
     """A window in which the page's modules can be called."""
-    reader = BrowserPage(browser, town, ADA).open_channel(GENERAL)
+    reader = BrowserPage(browser, workspace, ADA).open_channel(GENERAL)
     yield reader
     reader.close_window()
 
 
-def test_hostile_text_stays_text(town: Workspace, room: str, read: Read) -> None:
+def test_hostile_text_stays_text(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Markup in any field of any message is shown as it is; no element comes of it."""
     for text in HOSTILE:
-        town.post_message(LIN, room, text)
-        town.post_raw(room, text, user=STARCHAT, blocks=everywhere(text), username=text)
+        workspace.post_message(LIN, channel_id, text)
+        workspace.post_raw(
+            channel_id, text, user=STARCHAT, blocks=blocks_with_text(text), username=text
+        )
         attachment = {"title": text, "title_link": "javascript:owned=1", "text": text}
-        town.post_raw(room, text, user=STARCHAT, attachments=[attachment])
-    ada = read(town).open_channel(room)
+        workspace.post_raw(channel_id, text, user=STARCHAT, attachments=[attachment])
+    ada = open_reader(workspace).open_channel(channel_id)
     rows = ada.channel_column.locator("article.message")
 
     expect(rows).to_have_count(3 * len(HOSTILE))
@@ -103,19 +107,21 @@ def test_hostile_text_stays_text(town: Workspace, room: str, read: Read) -> None
     assert ada.run_script("() => window.owned") is None
 
 
-def test_only_safe_addresses_become_links(town: Workspace, room: str, read: Read) -> None:
+def test_only_safe_addresses_become_links(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """An address of another kind than http, https or mailto can be read but not followed."""
     for address in HOSTILE_ADDRESSES:
-        town.post_raw(room, f"<{address}|press>", user=STARCHAT)
+        workspace.post_raw(channel_id, f"<{address}|press>", user=STARCHAT)
         link = {"type": "link", "url": address, "text": "press"}
         press = {"type": "plain_text", "text": "press"}
         button = {"type": "button", "text": press, "action_id": "a", "url": address}
         actions = {"type": "actions", "elements": [button]}
-        town.post_raw(room, "", user=STARCHAT, blocks=[*rich(link), actions])
+        workspace.post_raw(channel_id, "", user=STARCHAT, blocks=[*rich_text_block(link), actions])
         markdown = {"type": "markdown", "text": f"[press]({address}) <{address}>"}
-        town.post_raw(room, "", user=STARCHAT, blocks=[markdown])
-    town.post_raw(room, "<https://example.org|safe>", user=STARCHAT)
-    ada = read(town).open_channel(room)
+        workspace.post_raw(channel_id, "", user=STARCHAT, blocks=[markdown])
+    workspace.post_raw(channel_id, "<https://example.org|safe>", user=STARCHAT)
+    ada = open_reader(workspace).open_channel(channel_id)
 
     expect(ada.find_message("safe").locator("a")).to_have_attribute("rel", "noopener noreferrer")
     buttons = ada.channel_column.get_by_role("button", name="press")
@@ -151,9 +157,11 @@ MRKDWN = (
 
 
 @pytest.mark.parametrize(("text", "shown"), MRKDWN)
-def test_mrkdwn_is_shown_as_slack_shows_it(modules: BrowserPage, text: str, shown: str) -> None:
+def test_mrkdwn_is_shown_as_slack_shows_it(
+    module_reader: BrowserPage, text: str, shown: str
+) -> None:
     """Styles, quotes, links, mentions, channels and emoji; everything else is literal."""
-    drawn = modules.run_script(
+    drawn = module_reader.run_script(
         """async (text) => {
             const { parse } = await import("/page/mrkdwn.js");
             const { inline } = await import("/page/inline.js");
@@ -173,12 +181,14 @@ def test_mrkdwn_is_shown_as_slack_shows_it(modules: BrowserPage, text: str, show
     assert drawn == shown
 
 
-def test_a_fence_that_a_person_types_is_code(town: Workspace, room: str, read: Read) -> None:
+def test_a_fence_that_a_person_types_is_code(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """A known language in a fence's first line is its label; the rest is the code."""
-    town.post_message(
-        LIN, room, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```"
+    workspace.post_message(
+        LIN, channel_id, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```"
     )
-    ada = read(town).open_channel(room)
+    ada = open_reader(workspace).open_channel(channel_id)
     row = ada.find_message("look:")
 
     expect(row.locator(".code .language")).to_have_text(["Python", "Code"])
@@ -186,7 +196,9 @@ def test_a_fence_that_a_person_types_is_code(town: Workspace, room: str, read: R
     expect(row.locator(".hl-comment")).to_have_text("# <&>")
 
 
-def test_rich_text_is_shown_completely(town: Workspace, room: str, read: Read) -> None:
+def test_rich_text_is_shown_completely(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
     """Lists keep their numbers and depth, styles nest, and every kind of element is there."""
     styles = {"bold": True, "italic": True, "strike": True}
     item = {"type": "rich_text_section", "elements": [{"type": "text", "text": "item"}]}
@@ -208,8 +220,8 @@ def test_rich_text_is_shown_completely(town: Workspace, room: str, read: Read) -
         ],
     }
     blocks = [{"type": "rich_text", "elements": [section, ordered, nested]}]
-    town.post_raw(room, "", user=STARCHAT, blocks=blocks)
-    ada = read(town).open_channel(room)
+    workspace.post_raw(channel_id, "", user=STARCHAT, blocks=blocks)
+    ada = open_reader(workspace).open_channel(channel_id)
     row = ada.find_message("literal")
 
     expect(row.locator("strong em s")).to_have_text("all")
@@ -223,11 +235,13 @@ def test_rich_text_is_shown_completely(town: Workspace, room: str, read: Read) -
 
 
 def test_what_the_bot_would_cause_in_slack_is_marked(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """A ping or an unfurl that a bot's text would cause is a red badge on the message."""
-    town.post_raw(room, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT)
-    ada = read(town).open_channel(room)
+    workspace.post_raw(
+        channel_id, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT
+    )
+    ada = open_reader(workspace).open_channel(channel_id)
     badges = ada.find_message("careless").locator(".badge-warning")
 
     expect(badges).to_have_text(["Pings @channel, @Lin", "Unfurls https://example.org"])
@@ -244,13 +258,17 @@ CODES = (
 
 @pytest.mark.parametrize("code", CODES, ids=["plain", "space", "returns", "marks", "long"])
 def test_the_copy_button_copies_exactly_the_code(
-    town: Workspace, room: str, read: Read, code: str
+    workspace: Workspace, channel_id: str, open_reader: OpenReader, code: str
 ) -> None:
     """What lands on the clipboard is the code byte for byte, and the button says so."""
     element = {"type": "text", "text": code}
     part = {"type": "rich_text_preformatted", "language": "python", "elements": [element]}
-    town.post_raw(room, "", user=STARCHAT, blocks=[{"type": "rich_text", "elements": [part]}])
-    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open_channel(room)
+    workspace.post_raw(
+        channel_id, "", user=STARCHAT, blocks=[{"type": "rich_text", "elements": [part]}]
+    )
+    ada = open_reader(workspace, permissions=["clipboard-read", "clipboard-write"]).open_channel(
+        channel_id
+    )
     button = ada.channel_column.get_by_role("button", name="Copy Python code")
     button.click()
 
@@ -259,10 +277,12 @@ def test_the_copy_button_copies_exactly_the_code(
 
 
 def test_code_is_copied_exactly_without_a_clipboard_object(
-    town: Workspace, room: str, read: Read
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """Outside a secure context a copy event carries the same bytes."""
-    ada = read(town, permissions=["clipboard-read", "clipboard-write"]).open_channel(room)
+    ada = open_reader(workspace, permissions=["clipboard-read", "clipboard-write"]).open_channel(
+        channel_id
+    )
     ada.run_script(
         """async (code) => {
             const { copyText } = await import("/page/code.js");
@@ -276,7 +296,7 @@ def test_code_is_copied_exactly_without_a_clipboard_object(
     assert ada.run_script("() => navigator.clipboard.readText()") == CODES[1]
 
 
-def test_code_is_shown_in_colours(modules: BrowserPage) -> None:
+def test_code_is_shown_in_colours(module_reader: BrowserPage) -> None:
     """Comments, strings, numbers and keywords are told apart in each language."""
     samples = {
         "python": 'def f(x):\n    """doc\nmore"""\n    return 1  # no',
@@ -289,21 +309,23 @@ def test_code_is_shown_in_colours(modules: BrowserPage) -> None:
         "java": 'class A { String s = "x"; int n = 1; } // no',
     }
     for language, code in samples.items():
-        kinds = {piece["kind"] for piece in pieces(modules, code, language)}
+        kinds = {piece["kind"] for piece in split_code(module_reader, code, language)}
         assert kinds >= {"keyword", "string", "number", "comment"}, language
-    assert {p["kind"] for p in pieces(modules, "a: 'x'\nb: 1 # no", "yaml")} >= {
+    assert {p["kind"] for p in split_code(module_reader, "a: 'x'\nb: 1 # no", "yaml")} >= {
         "property",
         "string",
         "number",
         "comment",
     }
-    assert [p["kind"] for p in pieces(modules, "@@ -1 +1 @@\n-a\n+b\n c", "diff")] == [
+    assert [p["kind"] for p in split_code(module_reader, "@@ -1 +1 @@\n-a\n+b\n c", "diff")] == [
         "variable",
         "removed",
         "added",
         None,
     ]
-    assert {p["kind"] for p in pieces(modules, '<a href="x">y</a><!-- z -->', "html")} == {
+    assert {
+        p["kind"] for p in split_code(module_reader, '<a href="x">y</a><!-- z -->', "html")
+    } == {
         "keyword",
         "property",
         "string",
@@ -312,9 +334,9 @@ def test_code_is_shown_in_colours(modules: BrowserPage) -> None:
     }
 
 
-def pieces(modules: BrowserPage, code: str, language: str) -> list[Json]:
+def split_code(module_reader: BrowserPage, code: str, language: str) -> list[Json]:
     """What the highlighter makes of code."""
-    found = modules.run_script(
+    found = module_reader.run_script(
         """async ([code, language]) => {
             const { pieces } = await import("/page/highlight.js");
             return pieces(code, language);
@@ -330,9 +352,9 @@ CODE_TEXT = st.text(st.sampled_from("\"'`#/*-<>!@$\\\n\t abcf019_=(){}[]:;r<&é\
 
 @given(codes=st.lists(CODE_TEXT, max_size=20))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_colouring_loses_no_byte_of_code(modules: BrowserPage, codes: list[str]) -> None:
+def test_colouring_loses_no_byte_of_code(module_reader: BrowserPage, codes: list[str]) -> None:
     """In every language the pieces joined are the code."""
-    joined = modules.run_script(
+    joined = module_reader.run_script(
         """async (codes) => {
             const { pieces } = await import("/page/highlight.js");
             const { KNOWN } = await import("/page/languages.js");
@@ -350,10 +372,10 @@ MARKS = st.text(st.sampled_from("*_~`<>|@#!:&;ab \n>-1.[]()hU0"), max_size=80)
 @given(before=MARKS, after=MARKS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_change_in_place_looks_like_a_fresh_drawing(
-    modules: BrowserPage, before: str, after: str
+    module_reader: BrowserPage, before: str, after: str
 ) -> None:
     """Whatever stood there, a changed message ends as if it had been drawn anew."""
-    same = modules.run_script(
+    same = module_reader.run_script(
         """async ([before, after]) => {
             const { content } = await import("/page/message.js");
             const { morph } = await import("/page/morph.js");

@@ -11,86 +11,94 @@ from slack_sdk import WebClient
 
 from testing.bolt_app import run_bolt_app
 from testing.workspace import ADA, GENERAL, STARCHAT, Workspace
-from tests.fakeslack.conftest import Read
+from tests.fakeslack.conftest import OpenReader
 
 pytestmark = pytest.mark.browser
 
 Json = dict[str, Any]
-Heard = queue.SimpleQueue[tuple[str, Any]]
+ReceivedQueue = queue.SimpleQueue[tuple[str, Any]]
 
 
-def plain(text: str) -> Json:
+def plain_text(text: str) -> Json:
     """Plain text."""
     return {"type": "plain_text", "text": text}
 
 
-def asking(name: str, element: Json, **more: Any) -> Json:
+def input_block(name: str, element: Json, **more: Any) -> Json:
     """An input block."""
     element = {"action_id": name, **element}
-    return {"type": "input", "block_id": name, "label": plain(name), "element": element, **more}
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": plain_text(name),
+        "element": element,
+        **more,
+    }
 
 
-LANGUAGES = [{"text": plain(name), "value": name.lower()} for name in ("Python", "Rust")]
+LANGUAGES = [{"text": plain_text(name), "value": name.lower()} for name in ("Python", "Rust")]
 MODAL = {
     "type": "modal",
-    "title": plain("What was wrong?"),
-    "submit": plain("Send"),
+    "title": plain_text("What was wrong?"),
+    "submit": plain_text("Send"),
     "blocks": [
-        {"type": "section", "text": plain("Thank you for telling.")},
-        asking("reason", {"type": "plain_text_input", "multiline": True}),
-        asking("language", {"type": "static_select", "options": LANGUAGES}),
-        asking("also", {"type": "checkboxes", "options": LANGUAGES}, optional=True),
+        {"type": "section", "text": plain_text("Thank you for telling.")},
+        input_block("reason", {"type": "plain_text_input", "multiline": True}),
+        input_block("language", {"type": "static_select", "options": LANGUAGES}),
+        input_block("also", {"type": "checkboxes", "options": LANGUAGES}, optional=True),
     ],
 }
-BUTTON = {"type": "button", "action_id": "again", "text": plain("Once more"), "value": "1"}
+BUTTON = {"type": "button", "action_id": "again", "text": plain_text("Once more"), "value": "1"}
 HOME = {
     "type": "home",
     "blocks": [
-        {"type": "header", "text": plain("How to ask")},
+        {"type": "header", "text": plain_text("How to ask")},
         {"type": "actions", "block_id": "b1", "elements": [BUTTON]},
     ],
 }
 
 
 @pytest.fixture
-def heard(slack: Workspace) -> Iterator[Heard]:
+def received(slack: Workspace) -> Iterator[ReceivedQueue]:
     """What reaches an app that opens a modal, refuses one reason, and shows a Home tab."""
-    said: Heard = queue.SimpleQueue()
+    queue_of_received: ReceivedQueue = queue.SimpleQueue()
 
-    def listen(app: App) -> None:
+    def add_listeners(app: App) -> None:
         @app.action("again")
-        def again(ack: Ack, body: Json, client: WebClient) -> None:
+        def open_modal(ack: Ack, body: Json, client: WebClient) -> None:
             ack()
-            said.put(("again", body["container"]["type"]))
+            queue_of_received.put(("again", body["container"]["type"]))
             client.views_open(trigger_id=body["trigger_id"], view=MODAL)
 
         @app.view("")
-        def sent(ack: Ack, view: Json) -> None:
+        def handle_submission(ack: Ack, view: Json) -> None:
             values = view["state"]["values"]
             if values["reason"]["reason"]["value"] == "because":
                 ack(response_action="errors", errors={"reason": "Say a little more."})
                 return
             ack()
-            said.put(("sent", values))
+            queue_of_received.put(("sent", values))
 
         @app.event("app_home_opened")
-        def opened(event: Json, client: WebClient) -> None:
+        def publish_home(event: Json, client: WebClient) -> None:
             if event["tab"] == "home":
                 client.views_publish(user_id=event["user"], view=HOME)
 
         @app.event("agent_session_stopped")
-        def stopped(event: Json) -> None:
-            said.put(("stopped", event["thread_ts"]))
+        def handle_stop(event: Json) -> None:
+            queue_of_received.put(("stopped", event["thread_ts"]))
 
-    with run_bolt_app(slack, listen):
-        yield said
+    with run_bolt_app(slack, add_listeners):
+        yield queue_of_received
 
 
-def test_a_modal_is_filled_in_and_sent(slack: Workspace, read: Read, heard: Heard) -> None:
+def test_a_modal_is_filled_in_and_sent(
+    slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
+) -> None:
     """Empty inputs and the app's objections are told at their place; then the values arrive."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
     slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Once more").click()
     modal = ada.page.get_by_role("dialog", name="What was wrong?")
     modal.get_by_label("language").select_option("Rust")
@@ -105,19 +113,21 @@ def test_a_modal_is_filled_in_and_sent(slack: Workspace, read: Read, heard: Hear
     modal.get_by_role("button", name="Send").click()
 
     expect(modal).to_have_count(0)
-    assert heard.get(timeout=20) == ("again", "message")
-    kind, values = heard.get(timeout=20)
+    assert received.get(timeout=20) == ("again", "message")
+    kind, values = received.get(timeout=20)
     assert kind == "sent"
     assert values["reason"]["reason"]["value"] == "The code <b>does not</b> run."
     assert values["language"]["language"]["selected_option"]["value"] == "rust"
     assert [o["value"] for o in values["also"]["also"]["selected_options"]] == ["python"]
 
 
-def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None:
+def test_a_modal_can_be_left(
+    slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
+) -> None:
     """Escape closes it for the app too: after loading the page again it is still closed."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
     slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Once more").click()
     modal = ada.page.get_by_role("dialog", name="What was wrong?")
     expect(modal).to_be_visible()
@@ -129,12 +139,14 @@ def test_a_modal_can_be_left(slack: Workspace, read: Read, heard: Heard) -> None
     expect(ada.channel_column.get_by_role("button", name="Once more")).to_be_visible()
 
     expect(modal).to_have_count(0)
-    assert heard.get(timeout=20) == ("again", "message")
+    assert received.get(timeout=20) == ("again", "message")
 
 
-def test_the_app_has_a_home(slack: Workspace, read: Read, heard: Heard) -> None:
+def test_the_app_has_a_home(
+    slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
+) -> None:
     """In the app's direct message a tab shows its Home, whose buttons work."""
-    ada = read(slack).open_channel()
+    ada = open_reader(slack).open_channel()
     expect(ada.page.get_by_role("tab")).to_have_count(0)
     ada.find_sidebar_entry("StarChat").click()
     ada.page.get_by_role("tab", name="Home").click()
@@ -142,7 +154,7 @@ def test_the_app_has_a_home(slack: Workspace, read: Read, heard: Heard) -> None:
     expect(home.get_by_role("heading")).to_have_text("How to ask")
     expect(ada.channel_composer).to_be_hidden()
     home.get_by_role("button", name="Once more").click()
-    assert heard.get(timeout=20) == ("again", "view")
+    assert received.get(timeout=20) == ("again", "view")
     ada.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     ada.page.get_by_role("tab", name="Messages").click()
 
@@ -150,16 +162,18 @@ def test_the_app_has_a_home(slack: Workspace, read: Read, heard: Heard) -> None:
     expect(home).to_be_hidden()
 
 
-def test_work_in_a_thread_can_be_stopped(slack: Workspace, read: Read, heard: Heard) -> None:
+def test_work_in_a_thread_can_be_stopped(
+    slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
+) -> None:
     """While a session is processing, the thread has a button that tells the app to stop."""
     bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
     root = slack.post_message(ADA, GENERAL, "@StarChat go on for ever")
-    ada = read(slack).open_channel(GENERAL, root)
+    ada = open_reader(slack).open_channel(GENERAL, root)
     expect(ada.find_message("for ever", ada.thread_column)).to_be_visible()
     session = {"channel_id": GENERAL, "thread_ts": root}
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "processing"})
     ada.thread_column.get_by_role("button", name="Stop").click()
-    assert heard.get(timeout=20) == ("stopped", root)
+    assert received.get(timeout=20) == ("stopped", root)
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "active"})
 
     expect(ada.thread_column.get_by_role("button", name="Stop")).to_have_count(0)

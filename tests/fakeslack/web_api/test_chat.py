@@ -6,65 +6,65 @@ from typing import Any
 import pytest
 
 from fakeslack.errors import SlackError
-from fakeslack.state.messages import Manner
+from fakeslack.state.messages import PostOptions
 from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.files import share
+from fakeslack.web_api.files import share_files
 from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
 DIVIDER = {"type": "divider"}
-TOLD = {"event_type": "reply", "event_payload": {"job": "1"}}
+METADATA = {"event_type": "reply", "event_payload": {"job": "1"}}
 
 
 @pytest.fixture
-def town() -> InMemoryWorkspace:
+def slack() -> InMemoryWorkspace:
     """A fresh workspace."""
     return InMemoryWorkspace()
 
 
-def test_a_post_is_the_bots_own(town: InMemoryWorkspace) -> None:
+def test_a_post_is_the_bots_own(slack: InMemoryWorkspace) -> None:
     """The answer carries the message as it stands in the channel."""
-    answer = town.call_method(
+    answer = slack.call_method(
         "chat.postMessage",
         channel="#general",
         text="hi",
         blocks=json.dumps([DIVIDER]),
-        metadata=json.dumps(TOLD),
+        metadata=json.dumps(METADATA),
         unfurl_media="false",
     )
-    message = town.workspace.message(GENERAL, answer["ts"])
+    message = slack.workspace.get_message(GENERAL, answer["ts"])
     assert answer["message"] == message.body
     assert (message.user, message.body["bot_id"]) == (STARCHAT, "B0STARCHAT")
-    assert message.body["metadata"] == TOLD
+    assert message.body["metadata"] == METADATA
     assert message.body["blocks"] == [{**DIVIDER, "block_id": "b0"}]
-    assert message.manner == Manner(unfurl_media=False)
+    assert message.options == PostOptions(unfurl_media=False)
 
 
-def test_a_post_to_a_person_is_a_direct_message(town: InMemoryWorkspace) -> None:
+def test_a_post_to_a_person_is_a_direct_message(slack: InMemoryWorkspace) -> None:
     """A user id instead of a channel leads to the direct message with that person."""
-    pair = town.workspace.direct([ADA, STARCHAT])
-    assert town.call_method("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
+    pair = slack.workspace.open_dm([ADA, STARCHAT])
+    assert slack.call_method("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
 
 
-def test_a_broadcast_reply_is_seen_in_the_channel(town: InMemoryWorkspace) -> None:
+def test_a_broadcast_reply_is_seen_in_the_channel(slack: InMemoryWorkspace) -> None:
     """`reply_broadcast` shows a reply in the channel too; outside a thread it means nothing."""
-    root = town.post_message("a")
+    root = slack.post_message("a")
     wish = {"channel": GENERAL, "text": "b", "reply_broadcast": True}
-    answer = town.call_method("chat.postMessage", thread_ts=root.ts, **wish)
+    answer = slack.call_method("chat.postMessage", thread_ts=root.ts, **wish)
     assert answer["message"]["subtype"] == "thread_broadcast"
-    assert town.expect_error("chat.postMessage", **wish) == "invalid_arguments"
+    assert slack.expect_error("chat.postMessage", **wish) == "invalid_arguments"
 
 
 def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
-    town: InMemoryWorkspace,
+    slack: InMemoryWorkspace,
 ) -> None:
     """40,000 characters are posted, with a warning; an edit takes 4,000."""
-    answer = town.call_method("chat.postMessage", channel=GENERAL, text="a" * 40_001)
+    answer = slack.call_method("chat.postMessage", channel=GENERAL, text="a" * 40_001)
     assert len(answer["message"]["text"]) == 40_000
     assert answer["warning"] == "message_truncated"
     edit = {"channel": GENERAL, "ts": answer["ts"]}
-    assert town.expect_error("chat.update", **edit, text="a" * 4_001) == "msg_too_long"
-    town.call_method("chat.update", **edit, text="a" * 4_000)
+    assert slack.expect_error("chat.update", **edit, text="a" * 4_001) == "msg_too_long"
+    slack.call_method("chat.update", **edit, text="a" * 4_000)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
         ({"attachments": [{"text": "a"}] * 101}, "too_many_attachments"),
         ({"metadata": "[]"}, "invalid_metadata_format"),
         ({"metadata": {"event_type": 1}}, "invalid_metadata_format"),
-        ({"metadata": {**TOLD, "more": 1}}, "invalid_metadata_format"),
+        ({"metadata": {**METADATA, "more": 1}}, "invalid_metadata_format"),
         ({"metadata": {"event_type": "a", "event_payload": []}}, "invalid_metadata_format"),
         (
             {"metadata": {"event_type": "a", "event_payload": {"x": "a" * 8_000}}},
@@ -93,114 +93,114 @@ def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
     ],
     ids=range(17),
 )
-def test_a_wrong_post_is_refused(town: InMemoryWorkspace, wish: Json, error: str) -> None:
+def test_a_wrong_post_is_refused(slack: InMemoryWorkspace, wish: Json, error: str) -> None:
     """Each fault has Slack's own word."""
     assert (
-        town.expect_error("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
+        slack.expect_error("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
     )
 
 
-def test_markdown_text_becomes_a_markdown_block(town: InMemoryWorkspace) -> None:
+def test_markdown_text_becomes_a_markdown_block(slack: InMemoryWorkspace) -> None:
     """`markdown_text` stands in the place of text and blocks."""
-    answer = town.call_method("chat.postMessage", channel=GENERAL, markdown_text="# a")
+    answer = slack.call_method("chat.postMessage", channel=GENERAL, markdown_text="# a")
     [block] = answer["message"]["blocks"]
     assert (block["type"], block["text"]) == ("markdown", "# a")
     assert answer["message"]["text"] == "# a"
 
 
-def test_the_bot_writes_only_where_it_may(town: InMemoryWorkspace) -> None:
+def test_the_bot_writes_only_where_it_may(slack: InMemoryWorkspace) -> None:
     """Strange, foreign and archived channels are refused, each in its own word."""
-    foreign = town.workspace.create("foreign", [ADA]).id
-    private = town.workspace.create("den", [ADA], private=True).id
-    own = town.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
-    town.workspace.archive(GENERAL)
+    foreign = slack.workspace.create_channel("foreign", [ADA]).id
+    private = slack.workspace.create_channel("den", [ADA], is_private=True).id
+    own = slack.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    slack.workspace.archive_channel(GENERAL)
     post, edit = "chat.postMessage", {"ts": own, "text": "b"}
-    assert town.expect_error(post, channel=foreign, text="a") == "not_in_channel"
-    assert town.expect_error(post, channel=private, text="a") == "channel_not_found"
-    assert town.expect_error(post, channel=GENERAL, text="a") == "is_archived"
-    assert town.expect_error("chat.update", channel=GENERAL, **edit) == "is_inactive"
-    assert town.expect_error("chat.update", channel=foreign, **edit) == "not_in_channel"
+    assert slack.expect_error(post, channel=foreign, text="a") == "not_in_channel"
+    assert slack.expect_error(post, channel=private, text="a") == "channel_not_found"
+    assert slack.expect_error(post, channel=GENERAL, text="a") == "is_archived"
+    assert slack.expect_error("chat.update", channel=GENERAL, **edit) == "is_inactive"
+    assert slack.expect_error("chat.update", channel=foreign, **edit) == "not_in_channel"
 
 
-def test_an_edit_replaces_what_it_names(town: InMemoryWorkspace) -> None:
+def test_an_edit_replaces_what_it_names(slack: InMemoryWorkspace) -> None:
     """Text alone drops the blocks; blocks alone keep the text and show no edit; metadata stays."""
-    wish = {"channel": GENERAL, "text": "a", "metadata": TOLD, "unfurl_media": False}
-    ts = town.call_method("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
-    message = town.call_method("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])[
+    wish = {"channel": GENERAL, "text": "a", "metadata": METADATA, "unfurl_media": False}
+    ts = slack.call_method("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
+    message = slack.call_method("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])[
         "message"
     ]
     assert (message["text"], len(message["blocks"])) == ("a", 2)
     assert "edited" not in message
-    message = town.call_method("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
+    message = slack.call_method("chat.update", channel=GENERAL, ts=ts, text="b")["message"]
     assert message["edited"]["user"] == STARCHAT
-    assert message["metadata"] == TOLD
+    assert message["metadata"] == METADATA
     assert "blocks" not in message
-    assert not town.workspace.message(GENERAL, ts).manner.unfurl_media
-    message = town.call_method("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})[
+    assert not slack.workspace.get_message(GENERAL, ts).options.unfurl_media
+    message = slack.call_method("chat.update", channel=GENERAL, ts=ts, text="b", metadata={})[
         "message"
     ]
     assert "metadata" not in message
 
 
-def test_only_ones_own_messages_can_be_edited_and_deleted(town: InMemoryWorkspace) -> None:
+def test_only_ones_own_messages_can_be_edited_and_deleted(slack: InMemoryWorkspace) -> None:
     """Another's message, a missing one and a tombstone each have their word."""
-    hers = town.post_message("a").ts
-    mine = town.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
-    town.post_message("b", thread_ts=mine)
+    hers = slack.post_message("a").ts
+    mine = slack.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
+    slack.post_message("b", thread_ts=mine)
     where = {"channel": GENERAL}
-    assert town.expect_error("chat.update", **where, ts=hers, text="b") == "cant_update_message"
-    assert town.expect_error("chat.delete", **where, ts=hers) == "cant_delete_message"
-    assert town.expect_error("chat.delete", **where, ts="1.000000") == "message_not_found"
-    assert town.call_method("chat.delete", **where, ts=mine) == {**where, "ts": mine}
-    assert town.expect_error("chat.delete", **where, ts=mine) == "message_not_found"
+    assert slack.expect_error("chat.update", **where, ts=hers, text="b") == "cant_update_message"
+    assert slack.expect_error("chat.delete", **where, ts=hers) == "cant_delete_message"
+    assert slack.expect_error("chat.delete", **where, ts="1.000000") == "message_not_found"
+    assert slack.call_method("chat.delete", **where, ts=mine) == {**where, "ts": mine}
+    assert slack.expect_error("chat.delete", **where, ts=mine) == "message_not_found"
 
 
-def test_a_whisper_needs_its_reader_in_the_channel(town: InMemoryWorkspace) -> None:
+def test_a_whisper_needs_its_reader_in_the_channel(slack: InMemoryWorkspace) -> None:
     """An ephemeral message goes to a member; its text has a bound."""
     wish = {"channel": GENERAL, "text": "psst"}
-    ts = town.call_method("chat.postEphemeral", user=ADA, **wish)["message_ts"]
-    assert town.workspace.whispered(GENERAL, ADA, ts) is not None
-    town.workspace.leave(GENERAL, LIN)
-    assert town.expect_error("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
+    ts = slack.call_method("chat.postEphemeral", user=ADA, **wish)["message_ts"]
+    assert slack.workspace.find_ephemeral(GENERAL, ADA, ts) is not None
+    slack.workspace.leave_channel(GENERAL, LIN)
+    assert slack.expect_error("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
     long = {"channel": GENERAL, "text": "a" * 40_001}
-    assert town.expect_error("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
+    assert slack.expect_error("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
 
 
-def test_a_permalink_leads_to_the_message(town: InMemoryWorkspace) -> None:
+def test_a_permalink_leads_to_the_message(slack: InMemoryWorkspace) -> None:
     """A reply's permalink names its thread."""
-    root = town.post_message("a")
-    reply = town.post_message("b", thread_ts=root.ts)
+    root = slack.post_message("a")
+    reply = slack.post_message("b", thread_ts=root.ts)
 
-    def link(ts: str) -> str:
-        found = town.call_method("chat.getPermalink", channel=GENERAL, message_ts=ts)["permalink"]
+    def get_permalink(ts: str) -> str:
+        found = slack.call_method("chat.getPermalink", channel=GENERAL, message_ts=ts)["permalink"]
         return str(found)
 
     digits = root.ts.replace(".", "")
-    assert link(root.ts) == f"http://slack.test/archives/{GENERAL}/p{digits}"
-    assert link(reply.ts).endswith(f"?thread_ts={root.ts}&cid={GENERAL}")
+    assert get_permalink(root.ts) == f"http://slack.test/archives/{GENERAL}/p{digits}"
+    assert get_permalink(reply.ts).endswith(f"?thread_ts={root.ts}&cid={GENERAL}")
 
 
-def test_reactions_are_added_and_removed_once(town: InMemoryWorkspace) -> None:
+def test_reactions_are_added_and_removed_once(slack: InMemoryWorkspace) -> None:
     """The bot reacts with an emoji by its name to a message by its timestamp."""
-    message = town.post_message("a")
+    message = slack.post_message("a")
     wish = {"channel": GENERAL, "name": "eyes", "timestamp": message.ts}
-    assert town.call_method("reactions.add", **wish) == {}
-    assert town.expect_error("reactions.add", **wish) == "already_reacted"
-    assert town.call_method("reactions.remove", **wish) == {}
-    assert town.expect_error("reactions.remove", **wish) == "no_reaction"
-    assert town.expect_error("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
-    assert town.expect_error("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
-    town.workspace.archive(GENERAL)
-    assert town.expect_error("reactions.add", **wish) == "is_archived"
-    foreign = town.workspace.create("foreign", [ADA]).id
-    assert town.expect_error("reactions.add", **{**wish, "channel": foreign}) == "no_access"
+    assert slack.call_method("reactions.add", **wish) == {}
+    assert slack.expect_error("reactions.add", **wish) == "already_reacted"
+    assert slack.call_method("reactions.remove", **wish) == {}
+    assert slack.expect_error("reactions.remove", **wish) == "no_reaction"
+    assert slack.expect_error("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
+    assert slack.expect_error("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
+    slack.workspace.archive_channel(GENERAL)
+    assert slack.expect_error("reactions.add", **wish) == "is_archived"
+    foreign = slack.workspace.create_channel("foreign", [ADA]).id
+    assert slack.expect_error("reactions.add", **{**wish, "channel": foreign}) == "no_access"
 
 
-def test_the_bot_learns_who_it_is_and_who_others_are(town: InMemoryWorkspace) -> None:
+def test_the_bot_learns_who_it_is_and_who_others_are(slack: InMemoryWorkspace) -> None:
     """`auth.test` and `users.info` answer with Slack's fields."""
-    assert town.call_method("auth.test")["bot_id"] == "B0STARCHAT"
-    assert town.call_method("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
-    assert town.expect_error("users.info", user="U9") == "user_not_found"
+    assert slack.call_method("auth.test")["bot_id"] == "B0STARCHAT"
+    assert slack.call_method("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
+    assert slack.expect_error("users.info", user="U9") == "user_not_found"
 
 
 def test_arguments_are_read_however_they_were_sent() -> None:
@@ -208,31 +208,31 @@ def test_arguments_are_read_however_they_were_sent() -> None:
     form = Arguments({"n": "2", "yes": "1", "no": "false", "list": "[1]", "empty": ""})
     body = Arguments({"n": 2, "yes": True, "no": False, "list": [1], "nothing": None})
     for given in (form, body):
-        assert given.number("n", 5) == 2
-        assert given.flag("yes")
-        assert not given.flag("no", default=True)
-        assert given.items("list") == [1]
-    assert form.fields("empty") == {}
-    assert body.text("list") == "[1]"
-    assert body.flag("nothing", default=True)
-    assert not form.has("empty")
-    assert not body.has("nothing")
+        assert given.get_number("n", 5) == 2
+        assert given.get_flag("yes")
+        assert not given.get_flag("no", default=True)
+        assert given.get_list("list") == [1]
+    assert form.get_object("empty") == {}
+    assert body.get_text("list") == "[1]"
+    assert body.get_flag("nothing", default=True)
+    assert not form.has_value("empty")
+    assert not body.has_value("nothing")
 
 
 @pytest.mark.parametrize(
     ("read", "value"),
-    [("number", "a"), ("items", "{}"), ("fields", "[]"), ("fields", "{")],
+    [("get_number", "a"), ("get_list", "{}"), ("get_object", "[]"), ("get_object", "{")],
 )
-def test_an_argument_of_another_kind_is_refused(read: str, value: str) -> None:
+def test_an_argument_of_another_kind_is_refused(open_reader: str, value: str) -> None:
     """Where a number, a list or an object is due nothing else will do."""
-    asked = {"number": (0,), "items": (), "fields": ()}[read]
+    asked = {"get_number": (0,), "get_list": (), "get_object": ()}[open_reader]
     with pytest.raises(SlackError, match="invalid_arguments"):
-        getattr(Arguments({"x": value}), read)("x", *asked)
+        getattr(Arguments({"x": value}), open_reader)("x", *asked)
 
 
-def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(town: InMemoryWorkspace) -> None:
+def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(slack: InMemoryWorkspace) -> None:
     """The share comes after the answer; a thread deleted in between gets none."""
-    file = town.workspace.files.reserve(STARCHAT, "a.py", 1)
+    file = slack.workspace.files.reserve_upload(STARCHAT, "a.py", 1)
     body = {"user": STARCHAT, "text": "here", "thread_ts": "1.000000"}
-    assert share(town.workspace, GENERAL, body, [file]) == ""
+    assert share_files(slack.workspace, GENERAL, body, [file]) == ""
     assert file.channels == []
