@@ -96,7 +96,7 @@ class _Askers:
             channel=channels[number % len(channels)],
         )
         position = self._wait_for_acceptance(question)
-        return question, position, queue_eta.estimate(position, line.workers()), monotonic()
+        return question, position, queue_eta.estimate_wait(position, line.workers()), monotonic()
 
     def _wait_for_acceptance(self, question: Question) -> int:
         (bot,) = self._cluster.bots

@@ -27,7 +27,7 @@ from worker.engine.core.engine_core import Batching
 from worker.engine.loading.cpu_linear import prepack
 from worker.engine.loading.loader import load
 from worker.engine.options import Options
-from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
@@ -107,8 +107,8 @@ def format_speedups(results: dict[str, list[tuple[RoundResult, RoundResult]]]) -
 def _build_cases() -> dict[str, BenchmarkCase]:
     file = find_model()
     loaded = load(file, Options(model=str(file), slots=1), lambda _stage, _done: None)
-    tokenizer = Tokenizer.load(loaded.about.directory)
-    dialogue = Dialogue.load(loaded.about.directory, tokenizer, loaded.about.eos)
+    tokenizer = Tokenizer.from_checkpoint(loaded.about.directory)
+    dialogue = ChatEncoder.from_checkpoint(loaded.about.directory, tokenizer, loaded.about.eos)
     chat = (
         loaded.network,
         Slots(loaded.slots.layers, 8, MAX_POSITIONS),
@@ -116,9 +116,14 @@ def _build_cases() -> dict[str, BenchmarkCase]:
     )
 
     def build_requests(questions: Sequence[str], temperature: float) -> tuple[Request, ...]:
-        prompts = (dialogue.ids([Message(Speaker.USER, text)]) for text in questions)
+        prompts = (dialogue.encode_messages([Message(Speaker.USER, text)]) for text in questions)
         return tuple(
-            Request(str(n), prompt, Sampling(MAX_NEW_TOKENS, temperature, seed=n), dialogue.stop)
+            Request(
+                str(n),
+                prompt,
+                Sampling(MAX_NEW_TOKENS, temperature, seed=n),
+                dialogue.stop_token_ids,
+            )
             for n, prompt in enumerate(prompts)
         )
 

@@ -25,7 +25,7 @@ def main() -> int:
     threading.Thread(target=_obey, args=(stop,), name="signals", daemon=True).start()
     try:
         settings = Settings.from_environment()
-        logs.start("bot", settings.starchat_log_level)
+        logs.configure_logging("bot", settings.starchat_log_level)
         Bot(settings).run(stop)
     except SettingsError as error:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201

@@ -34,7 +34,7 @@ from bot.store.purge import Forgetting
 from bot.store.thread_cache import Threads
 from bot.store.thread_modes import Sessions
 from contract.settings import SettingsError
-from contract.thread_pool import pool
+from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Bot:
 
     def _receive(self, me: Me, stop: threading.Event) -> None:
         background, posting = Background(), Posting(self._web)
-        names = pool(NAMES, "name")
+        names = eager_thread_pool(NAMES, "name")
         app = client.application(self._web, me)
         listeners = self._listeners(me, background, posting, names)
         listeners.attach(app)
@@ -95,7 +95,7 @@ class Bot:
         self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
     ) -> Listeners:
         settings, redis, line = self._settings, self._redis, Line(self._redis)
-        faults = Faults.read(settings.starchat_failpoint)
+        faults = Faults.parse_plan(settings.starchat_failpoint)
         threads, known = Threads(redis, self._web, me), Names(redis, self._web, names)
         turns = Turns(
             me=me,

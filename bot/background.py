@@ -8,7 +8,7 @@ from typing import Any, Final, ParamSpec
 
 import structlog
 
-from contract.thread_pool import pool
+from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class Background:
     """Runs errands. What an errand raises is logged and goes no further."""
 
     def __init__(self, threads: int = THREADS, most: int = MOST) -> None:
-        self._executor = pool(threads, "errand")
+        self._executor = eager_thread_pool(threads, "errand")
         self._most = most
         self._waiting: set[Future[None]] = set()
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ class Point(StrEnum):
     AFTER_NOTICE = "after_notice"
 
 
-class Faults(failpoints.Faults):
+class Faults(failpoints.Failpoints):
     """The planned faults of a bot."""
 
     points = Point

@@ -85,7 +85,7 @@ class Health:
         """Say whether a mention sent now would be taken in."""
         try:
             # Not a ping: that is answered to users too who may do nothing else.
-            return self._connected() and self._redis.zcard(keys.PENDING) >= 0
+            return self._connected() and self._redis.zcard(keys.PENDING_JOBS) >= 0
         except RedisError:
             return False
 

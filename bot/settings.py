@@ -7,7 +7,7 @@ from pydantic_settings import NoDecode
 
 from bot.failpoints import Faults
 from contract.base_settings import BaseSettings, require_prefix
-from contract.job import Display
+from contract.job import Streaming
 from contract.settings import setting_field
 
 APP_TOKEN_PREFIXES: Final = ("xapp-",)
@@ -34,8 +34,8 @@ class Settings(BaseSettings):
         ge=1,
         le=65535,
     )
-    starchat_streaming: Display = setting_field(
-        Display.EDIT,
+    starchat_streaming: Streaming = setting_field(
+        Streaming.EDITS,
         "edits or off",
         "How readers see a reply in progress: `edits` of one message, or `off` for the end alone.",
     )
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     @field_validator("starchat_failpoint")
     @classmethod
     def _check_failpoints(cls, text: str) -> str:
-        Faults.read(text)
+        Faults.parse_plan(text)
         return text
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Any, Final
 from bot.messages.admission import Verdict
 from bot.messages.block_actions import ANSWER_AGAIN
 from contract import queue_eta
-from contract.worker_status import Beat
+from contract.worker_status import WorkerStatus
 
 Blocks = list[dict[str, Any]]
 
@@ -64,7 +64,7 @@ def full(seconds: float | None) -> str:
     """Say that too much is waiting, and when to try again."""
     return (
         "So many questions are waiting that I cannot take another one now. "
-        f"Please ask again in {queue_eta.span(seconds)}."
+        f"Please ask again in {queue_eta.describe_duration(seconds)}."
     )
 
 
@@ -73,11 +73,13 @@ def person_full(waiting: int, seconds: float | None) -> str:
     questions = "One question" if waiting == 1 else f"{waiting} questions"
     return (
         f"{questions} of yours {'is' if waiting == 1 else 'are'} still waiting, and that is as "
-        f"many as one person may have. Please ask again in {queue_eta.span(seconds)}."
+        f"many as one person may have. Please ask again in {queue_eta.describe_duration(seconds)}."
     )
 
 
-def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: bool) -> str | None:
+def sign(
+    place: int, workers: tuple[WorkerStatus, ...], seconds: float | None, *, held: bool
+) -> str | None:
     """
     Say why an answer does not start at once; `None` if it does.
 
@@ -89,11 +91,11 @@ def sign(place: int, workers: tuple[Beat, ...], seconds: float | None, *, held: 
     ready = tuple(beat for beat in workers if not beat.loading)
     if not ready:
         return LOADING
-    free = sum(max(0, beat.slots - beat.busy) for beat in ready)
+    free = sum(max(0, beat.slots - beat.busy_slots) for beat in ready)
     slots = sum(beat.slots for beat in ready)
     if held:
         return HELD
-    return queue_eta.told(place, seconds) if not free and place >= slots else None
+    return queue_eta.describe_position(place, seconds) if not free and place >= slots else None
 
 
 def notice(text: str) -> Blocks:
@@ -112,18 +114,18 @@ def again(text: str, thread: str, ts: str, version: str) -> Blocks:
     return [_section(text), {"type": "actions", "elements": [button]}]
 
 
-def status(pending: int, workers: tuple[Beat, ...], seconds: float | None) -> str:
+def status(pending: int, workers: tuple[WorkerStatus, ...], seconds: float | None) -> str:
     """Say how things stand, for `/starchat status` and the Home tab."""
     if not workers:
         return f"No worker is running. Questions that are kept: {pending}."
     if all(beat.loading for beat in workers):
         return f"The model is still being loaded. Questions that are kept: {pending}."
-    busy, slots = sum(b.busy for b in workers), sum(b.slots for b in workers)
+    busy, slots = sum(b.busy_slots for b in workers), sum(b.slots for b in workers)
     if not pending:
         return f"Ready: nothing is waiting, {slots} can be answered at the same time."
     said = f"Answering {busy} at the moment; {slots} can be answered at the same time."
     if seconds is not None and seconds >= 1:
-        said += f" A new question would start in {queue_eta.span(seconds)}."
+        said += f" A new question would start in {queue_eta.describe_duration(seconds)}."
     return said
 
 

@@ -10,11 +10,11 @@ from chaos.cluster.cluster import Cluster
 from chaos.load import Question
 from chaos.recovery import question_job_id
 from contract import keys
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.worker_harness import TEAM, reply_metadata
 
-QUEUE_LISTS: Final = (f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
-SORTED_SETS: Final = (f"rq:wip:{QUEUE}", f"rq:deferred:{QUEUE}", keys.PENDING)
+QUEUE_LISTS: Final = (f"rq:queue:{QUEUE_NAME}", f"rq:queue:{QUEUE_NAME}:intermediate")
+SORTED_SETS: Final = (f"rq:wip:{QUEUE_NAME}", f"rq:deferred:{QUEUE_NAME}", keys.PENDING_JOBS)
 TEXT_FIELDS: Final = frozenset({b"data", b"result", keys.ANSWER.encode()})
 """Fields of a job that hold text."""
 
@@ -47,8 +47,8 @@ def _describe_messages(cluster: Cluster, question: Question) -> Iterator[str]:
 
 
 def _find_keys(redis: Redis, question: Question, job: str) -> list[str]:
-    thread_key = keys.lane(TEAM, question.channel, question.thread)
-    user_key = keys.person(TEAM, question.user)
+    thread_key = keys.thread_queue(TEAM, question.channel, question.thread)
+    user_key = keys.user_quota(TEAM, question.user)
     lists = (*QUEUE_LISTS, thread_key, f"{user_key}:waiting")
     found = [name for name in lists if job.encode() in redis.lrange(name, 0, -1)]
     for name in SORTED_SETS:
@@ -58,4 +58,4 @@ def _find_keys(redis: Redis, question: Question, job: str) -> list[str]:
         (name, redis.smembers(name)) for name in (f"{user_key}:pending", f"{user_key}:running")
     )
     found += [name for name, members in sets if job.encode() in members]
-    return found + [key for key in (keys.lease(job),) if redis.exists(key)]
+    return found + [key for key in (keys.job_lease(job),) if redis.exists(key)]

@@ -14,10 +14,10 @@ from chaos.cluster.cluster import Cluster
 from chaos.load import LoadGenerator, Question, draw_thread_lengths
 from chaos.recovery import Death, find_held_jobs
 from chaos.watcher import ReplyWatcher
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.processes import Process
 
-UNCLAIMED_KEY: Final = f"rq:queue:{QUEUE}:intermediate"
+UNCLAIMED_KEY: Final = f"rq:queue:{QUEUE_NAME}:intermediate"
 CONCURRENT_THREADS: Final = 16
 """Threads that grow side by side."""
 REPLY_TIMEOUT_SECONDS: Final = 60.0

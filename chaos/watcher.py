@@ -14,7 +14,7 @@ from worker import render
 MAX_POLL_SECONDS: Final = 60.0
 """Seconds that the workspace lets a listener wait."""
 POLL_PAUSE_SECONDS: Final = 0.1
-RETRY_NOTICE: Final = render.retrying().text
+RETRY_NOTICE: Final = render.compose_retrying().text
 
 
 class ReplyWatcher:

@@ -8,23 +8,27 @@ import structlog
 
 log = structlog.get_logger()
 
-APART: Final = 60.0
+MAX_SKEW_SECONDS: Final = 60.0
 """Seconds that a clock may be off before an operator should know."""
 
 
-def told(headers: Mapping[str, str]) -> float | None:
+def server_time(headers: Mapping[str, str]) -> float | None:
     """Return the time of an answer by its `Date` (s since the epoch); `None` if it names none."""
-    said = next((value for name, value in headers.items() if name.lower() == "date"), "")
+    date = next((value for name, value in headers.items() if name.lower() == "date"), "")
     try:
-        return parsedate_to_datetime(said).timestamp()
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-def compare(slack: float | None, **clocks: float) -> None:
+def warn_on_skew(slack_time: float | None, **clocks: float) -> None:
     """Warn in one line of the clocks that are further than `APART` from Slack's (s ahead of it)."""
-    if slack is None:
+    if slack_time is None:
         return
-    off = {name: round(at - slack) for name, at in clocks.items() if abs(at - slack) > APART}
-    if off:
-        log.warning("clock differs from slack's", **off)
+    skews = {
+        name: round(at - slack_time)
+        for name, at in clocks.items()
+        if abs(at - slack_time) > MAX_SKEW_SECONDS
+    }
+    if skews:
+        log.warning("clock differs from slack's", **skews)

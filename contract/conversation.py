@@ -27,23 +27,25 @@ class Turn(BaseModel):
     text: str
     ts: str
     name: str | None = None
-    answers: str | None = None
+    in_reply_to: str | None = None
 
     @property
-    def place(self) -> tuple[str, bool]:
+    def sort_key(self) -> tuple[str, bool]:
         """Where the turn stands in its thread: an answer right after the turn it answers."""
-        if self.speaker is Speaker.ASSISTANT and self.answers is not None:
-            return self.answers, True
+        if self.speaker is Speaker.ASSISTANT and self.in_reply_to is not None:
+            return self.in_reply_to, True
         return self.ts, self.speaker is Speaker.ASSISTANT
 
 
 Conversation = tuple[Turn, ...]
 
 
-def in_order(turns: Conversation, *, until: str) -> Conversation:
+def order_turns(turns: Conversation, *, until: str) -> Conversation:
     """
     Return the turns up to the one posted at `until`, each answer right behind its question.
 
     Slack's timestamps have a fixed width, so their order as text is their order in time.
     """
-    return tuple(sorted((t for t in turns if t.place <= (until, False)), key=lambda t: t.place))
+    return tuple(
+        sorted((t for t in turns if t.sort_key <= (until, False)), key=lambda t: t.sort_key)
+    )

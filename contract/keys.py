@@ -7,52 +7,52 @@ Fields that we add to RQ's own job hash start with `starchat_`; RQ ignores field
 
 from typing import Final
 
-HOUR: Final = 3600
+SECONDS_PER_HOUR: Final = 3600
 """Seconds."""
-TEXT_TTL: Final = 24 * HOUR
+TEXT_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
 """Seconds after which text of people or of the model has left Redis at the latest."""
-MARKER_TTL: Final = 24 * HOUR
+IDEMPOTENCY_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
 """Seconds that a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
-NOTICE_TTL: Final = HOUR
+NOTICE_TTL_SECONDS: Final = SECONDS_PER_HOUR
 """Seconds that a sentence of the bot's own is tried; later it would only puzzle its reader."""
-PLACE_TTL: Final = 7 * 24 * HOUR
+QUEUE_TTL_SECONDS: Final = 7 * 24 * SECONDS_PER_HOUR
 """Seconds that an unfinished turn keeps its place: longer than a weekend without a worker."""
-SESSION_TTL: Final = 30 * 24 * HOUR
+THREAD_MODE_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
 """Seconds that a thread stays followed after its last turn. A session holds no text."""
 
-PENDING: Final = "starchat:pending"
+PENDING_JOBS: Final = "starchat:pending"
 """Sorted set of all accepted, unfinished jobs by time of acceptance (s, Redis' clock)."""
-FILLED: Final = "starchat:filled"
+REDIS_SENTINEL: Final = "starchat:sentinel"
 """Set as long as Redis holds what bots have put there: without it somebody has emptied Redis."""
-WORKERS: Final = "starchat:workers"
+WORKER_STATUSES: Final = "starchat:workers"
 """Hash of worker name to its `Beat` as JSON; an entry older than `BEAT_STALE` is a dead worker."""
-BEAT_STALE: Final = 20
+WORKER_STALE_SECONDS: Final = 20
 """Seconds."""
 
 PLACEHOLDER: Final = "starchat_placeholder"
 """Field of the job hash: the `ts` of the message that will become the reply."""
-POSTING: Final = "starchat_posting"
+PLACEHOLDER_OWNER: Final = "starchat_placeholder_owner"
 """Field of the job hash: who set out to post the placeholder (intent, written before the post)."""
 ANSWER: Final = "starchat_answer"
 """Field of the job hash: the finished reply, saved before it is posted."""
 ATTEMPTS: Final = "starchat_attempts"
 """Field of the job hash: how often generation has started."""
-POSTED: Final = "starchat_posted"
+OUTCOME: Final = "starchat_outcome"
 """Field of the job hash: how it ended for the reader, written once the final is out."""
 REVISION: Final = "starchat_revision"
 """Field of the job hash: how often its person thought better of it. No field is the same as 0."""
 WITHDRAWN: Final = "starchat_withdrawn"
 """Field of the job hash: set when its question is deleted while somebody runs it."""
 
-FILE: Final = "starchat_file_"
+FILE_ID_PREFIX: Final = "starchat_file_"
 """Stem of fields of the job hash: Slack's id of the file that is this part of the reply."""
 
-EDITED: Final = "starchat-edited"
+RESTART_COMMAND: Final = "starchat-restart"
 """Command on RQ's channel of a worker: run this job anew, its question was edited."""
-FORGET: Final = "starchat-forget"
+FORGET_COMMAND: Final = "starchat-forget"
 """Command on RQ's channel of a worker: wipe what the engine keeps of this `team`'s prompts."""
 
-METADATA: Final = "starchat_reply"
+METADATA_EVENT_TYPE: Final = "starchat_reply"
 """
 Slack metadata `event_type` of our messages. Its payload names the job, the part, the `ts` of the
 question, and the state: `placeholder`, `growing`, `final` or `error`. The bot's own sentence in
@@ -60,77 +60,77 @@ answer to a message that became no job has the state `notice` and names no job.
 """
 
 
-def seen(team: str, channel: str, ts: str) -> str:
+def idempotency_key(team: str, channel: str, ts: str) -> str:
     """Return the marker of an accepted message; its value is the job's id."""
-    return f"starchat:{team}:seen:{channel}:{ts}"
+    return f"starchat:{team}:idempotency_key:{channel}:{ts}"
 
 
-def gesture(team: str, client_msg_id: str) -> str:
+def client_msg_id(team: str, client_msg_id: str) -> str:
     """Return the marker of one gesture of a person, which a client may have sent twice."""
-    return f"starchat:{team}:gesture:{client_msg_id}"
+    return f"starchat:{team}:client_msg_id:{client_msg_id}"
 
 
-def notice(team: str, channel: str, ts: str) -> str:
+def pending_notice(team: str, channel: str, ts: str) -> str:
     """Return what the bot has to say to a message: a hash of `thread`, `text` and `tries`."""
-    return f"starchat:{team}:notice:{channel}:{ts}"
+    return f"starchat:{team}:pending_notice:{channel}:{ts}"
 
 
-def notices(team: str) -> str:
+def notice_schedule(team: str) -> str:
     """Return the sorted set of such messages, `channel:ts`, by when any bot may take one (s)."""
-    return f"starchat:{team}:notices"
+    return f"starchat:{team}:notice_schedule"
 
 
-def offer(team: str, channel: str, ts: str, version: str) -> str:
+def reanswer_offer(team: str, channel: str, ts: str, version: str) -> str:
     """Return the marker of an edit after which the person was offered a new answer."""
-    return f"starchat:{team}:offer:{channel}:{ts}:{version}"
+    return f"starchat:{team}:reanswer_offer:{channel}:{ts}:{version}"
 
 
-def again(team: str, channel: str, ts: str, version: str) -> str:
+def reanswer(team: str, channel: str, ts: str, version: str) -> str:
     """Return the marker of an edit after which the question was answered again."""
-    return f"starchat:{team}:again:{channel}:{ts}:{version}"
+    return f"starchat:{team}:reanswer:{channel}:{ts}:{version}"
 
 
-def lane(team: str, channel: str, thread_ts: str) -> str:
+def thread_queue(team: str, channel: str, thread_ts: str) -> str:
     """Return the list of a thread's unfinished jobs; only its head may run."""
-    return f"starchat:{team}:lane:{channel}:{thread_ts}"
+    return f"starchat:{team}:thread_queue:{channel}:{thread_ts}"
 
 
-def person(team: str, user: str) -> str:
+def user_quota(team: str, user: str) -> str:
     """Return the stem of a person's keys: `…:pending`, `…:running` (sets), `…:waiting` (list)."""
-    return f"starchat:{team}:person:{user}"
+    return f"starchat:{team}:user_quota:{user}"
 
 
-def thread(team: str, channel: str, thread_ts: str) -> str:
+def thread_cache(team: str, channel: str, thread_ts: str) -> str:
     """Return the bot's copy of a thread: hash of `ts` to message."""
-    return f"starchat:{team}:thread:{channel}:{thread_ts}"
+    return f"starchat:{team}:thread_cache:{channel}:{thread_ts}"
 
 
-def session(team: str, channel: str, thread_ts: str) -> str:
+def thread_mode(team: str, channel: str, thread_ts: str) -> str:
     """Return how the bot follows a thread: `auto`, `follow` or `mute`."""
-    return f"starchat:{team}:session:{channel}:{thread_ts}"
+    return f"starchat:{team}:thread_mode:{channel}:{thread_ts}"
 
 
-def name(team: str, user: str) -> str:
+def user_profile(team: str, user: str) -> str:
     """Return what Slack says about a person, cached as JSON: the name, and whether a guest."""
-    return f"starchat:{team}:name:{user}"
+    return f"starchat:{team}:user_profile:{user}"
 
 
-def memory(team: str, channel: str, thread_ts: str) -> str:
+def answer_cache(team: str, channel: str, thread_ts: str) -> str:
     """Return the worker's own finished answers in a thread: hash of the question's `ts` to JSON."""
-    return f"starchat:{team}:memory:{channel}:{thread_ts}"
+    return f"starchat:{team}:answer_cache:{channel}:{thread_ts}"
 
 
-def lease(job: str) -> str:
+def job_lease(job: str) -> str:
     """Return the key that says which execution may act for a job; it expires by Redis' clock."""
     team = job.split("-", 1)[0]
     return f"starchat:{team}:lease:{job}"
 
 
-def connected(team: str) -> str:
+def connection_window(team: str) -> str:
     """Return since when and until when (s, Slack's clock) a team's events reached us: a hash."""
-    return f"starchat:{team}:connected"
+    return f"starchat:{team}:connection_window"
 
 
-def rate(team: str, method: str) -> str:
+def rate_limit(team: str, method: str) -> str:
     """Return the budget of one Web API method in one workspace, shared by all workers."""
-    return f"starchat:{team}:rate:{method}"
+    return f"starchat:{team}:rate_limit:{method}"

@@ -14,10 +14,19 @@ from typing import Any
 
 import structlog
 
-QUIET = ("slack_bolt", "slack_sdk", "rq", "rq.worker", "aiohttp", "asyncio", "urllib3", "redis")
+WARNING_ONLY_LOGGERS = (
+    "slack_bolt",
+    "slack_sdk",
+    "rq",
+    "rq.worker",
+    "aiohttp",
+    "asyncio",
+    "urllib3",
+    "redis",
+)
 
 
-class Log:
+class StderrSink:
     """Stderr as a place for logs: where it takes no more, a line is lost and nothing else."""
 
     def write(self, text: str) -> None:
@@ -31,50 +40,55 @@ class Log:
             sys.stderr.flush()
 
 
-def start(process: str, level: str = "INFO") -> None:
+def configure_logging(process: str, level: str = "INFO") -> None:
     """Send our events (from `level` on) and the warnings of libraries to stderr."""
 
-    def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def add_process_name(
+        _: object, __: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
         # Not a context variable: those begin anew in each thread.
         return {"process": process, **event}
 
-    shared: list[structlog.typing.Processor] = [
+    shared_processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        named,
+        add_process_name,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    target: Any = Log()
+    sink: Any = StderrSink()
     structlog.configure(
         processors=[
-            *shared,
-            structlog.processors.ExceptionRenderer(trace),
+            *shared_processors,
+            structlog.processors.ExceptionRenderer(describe_exception),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=target),
+        logger_factory=structlog.WriteLoggerFactory(file=sink),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(target)
+    handler = logging.StreamHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(trace),
+                structlog.processors.ExceptionRenderer(describe_exception),
                 structlog.processors.JSONRenderer(),
             ],
-            foreign_pre_chain=shared,
+            foreign_pre_chain=shared_processors,
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in QUIET:
+    for name in WARNING_ONLY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def trace(
+def describe_exception(
     exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
 ) -> dict[str, object]:
     """Return what was raised and where, without its message and locals: they may hold text."""
-    kind, _, where = exc_info
-    frames = traceback.extract_tb(where)
-    return {"type": kind.__name__, "at": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]}
+    exception_type, _, trace_back = exc_info
+    frames = traceback.extract_tb(trace_back)
+    return {
+        "type": exception_type.__name__,
+        "at": [f"{f.filename}:{f.lineno} {f.name}" for f in frames],
+    }

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from contract.worker_status import Beat
+from contract.worker_status import WorkerStatus
 
-MINUTE: Final = 60
+SECONDS_PER_MINUTE: Final = 60
 """Seconds."""
-STEP: Final = 5
+ROUNDING_SECONDS: Final = 5
 """Seconds are told in steps: nobody knows it better."""
 
 
-def estimate(place: int, workers: tuple[Beat, ...]) -> float | None:
+def estimate_wait(jobs_ahead: int, workers: tuple[WorkerStatus, ...]) -> float | None:
     """
     Estimate the seconds until the job with `place` jobs before it starts.
 
@@ -18,28 +18,28 @@ def estimate(place: int, workers: tuple[Beat, ...]) -> float | None:
     wait is `max(0, place - s + 1) * t / s`. `None` where no worker has measured its pace yet.
     """
     slots = sum(beat.slots for beat in workers)
-    paces = [beat.pace for beat in workers if beat.pace is not None]
-    if not slots or not paces:
+    measured = [beat.seconds_per_reply for beat in workers if beat.seconds_per_reply is not None]
+    if not slots or not measured:
         return None
-    return max(0, place - slots + 1) * (sum(paces) / len(paces)) / slots
+    return max(0, jobs_ahead - slots + 1) * (sum(measured) / len(measured)) / slots
 
 
-def told(place: int, seconds: float | None) -> str:
+def describe_position(jobs_ahead: int, seconds: float | None) -> str:
     """Say where a question stands in line, and how long that may take as far as it is known."""
-    if place <= 0:
+    if jobs_ahead <= 0:
         return "Your question is next."
-    before = "One question is" if place == 1 else f"{place} questions are"
+    questions_ahead = "One question is" if jobs_ahead == 1 else f"{jobs_ahead} questions are"
     if seconds is None or seconds < 1:
-        return f"{before} before yours."
-    return f"{before} before yours. I expect to start in {span(seconds)}."
+        return f"{questions_ahead} before yours."
+    return f"{questions_ahead} before yours. I expect to start in {describe_duration(seconds)}."
 
 
-def span(seconds: float | None) -> str:
+def describe_duration(seconds: float | None) -> str:
     """Say how long a wait is."""
     if seconds is None:
         return "a few minutes"
-    steps = max(1, round(seconds / STEP))
-    if steps * STEP < MINUTE:
-        return f"about {steps * STEP} seconds"
-    minutes = max(1, round(seconds / MINUTE))
+    steps = max(1, round(seconds / ROUNDING_SECONDS))
+    if steps * ROUNDING_SECONDS < SECONDS_PER_MINUTE:
+        return f"about {steps * ROUNDING_SECONDS} seconds"
+    minutes = max(1, round(seconds / SECONDS_PER_MINUTE))
     return "about a minute" if minutes == 1 else f"about {minutes} minutes"

@@ -2,29 +2,29 @@
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from contract.keys import BEAT_STALE
+from contract.keys import WORKER_STALE_SECONDS
 
 
-class Beat(BaseModel):
+class WorkerStatus(BaseModel):
     """One worker's state. `at` is Redis' time in seconds; `pace` is seconds per reply, measured."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    at: float
+    reported_at: float
     slots: int
-    busy: int
+    busy_slots: int
     loading: bool = False
-    pace: float | None = None
+    seconds_per_reply: float | None = None
 
 
-def alive(beats: dict[bytes, bytes], now: float) -> tuple[Beat, ...]:
+def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus, ...]:
     """Return the beats that are fresh at `now` (s, Redis' clock); what cannot be read is dead."""
-    found = []
-    for raw in beats.values():
+    live = []
+    for raw in statuses.values():
         try:
-            beat = Beat.model_validate_json(raw)
+            status = WorkerStatus.model_validate_json(raw)
         except ValidationError:
             continue
-        if now - beat.at <= BEAT_STALE:
-            found.append(beat)
-    return tuple(found)
+        if now - status.reported_at <= WORKER_STALE_SECONDS:
+            live.append(status)
+    return tuple(live)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from contract.keys import METADATA
+from contract.keys import METADATA_EVENT_TYPE
 from demo.event_stream import EventStream
 
 Json = dict[str, Any]
@@ -146,7 +146,7 @@ def _assemble_reply(messages: dict[str, Json]) -> Reply:
 
 def _parse_state(message: Json) -> str:
     metadata = message.get("metadata") or {}
-    if metadata.get("event_type") != METADATA:
+    if metadata.get("event_type") != METADATA_EVENT_TYPE:
         return "none"
     return str(metadata.get("event_payload", {}).get("state", "none"))
 

@@ -8,8 +8,8 @@ from typing import Final, Self, TextIO
 
 from redis import Redis
 
-from contract.keys import WORKERS
-from contract.worker_status import alive
+from contract.keys import WORKER_STATUSES
+from contract.worker_status import live_workers
 from demo import services
 from demo.page_client import PageClient
 from demo.processes import DemoProcess, stop_processes
@@ -70,7 +70,7 @@ class Stack:
         report_progress("starting Valkey")
         self._valkey.ensure_running()
         with Redis.from_url(self._valkey.url) as client:
-            client.delete(WORKERS)  # what the last run's worker said before it was killed
+            client.delete(WORKER_STATUSES)  # what the last run's worker said before it was killed
         report_progress("starting the workspace")
         fakeslack = self._start_service(
             services.FAKESLACK, "--port", str(services.choose_port(self._port))
@@ -117,5 +117,5 @@ class Stack:
     def _is_model_loaded(self) -> bool:
         with Redis.from_url(self._valkey.url) as client:
             seconds, microseconds = client.time()
-            workers = alive(client.hgetall(WORKERS), seconds + microseconds / 1e6)
+            workers = live_workers(client.hgetall(WORKER_STATUSES), seconds + microseconds / 1e6)
         return any(not beat.loading for beat in workers)

@@ -6,7 +6,7 @@ from typing import Self
 
 import tokenizers
 
-from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.tokenizer import Tokenizer
 
 
@@ -16,13 +16,13 @@ class LoadedCheckpoint:
 
     directory: Path
     tokenizer: Tokenizer
-    encoder: Dialogue
+    encoder: ChatEncoder
     raw_tokenizer: tokenizers.Tokenizer = field(repr=False)
     """The tokenizer as it comes, which takes any text's control tokens for real."""
 
     def split_controls(self, ids: tuple[int, ...]) -> list[int | str]:
         """Return the control ids of a prompt and, between them, what the plain runs say."""
-        controls = {control.id for control in self.tokenizer.controls.values()}
+        controls = {control.id for control in self.tokenizer.control_tokens.values()}
         found: list[int | str] = []
         run: list[int] = []
         for token in ids:
@@ -36,8 +36,8 @@ class LoadedCheckpoint:
     @classmethod
     def load_directory(cls, directory: Path) -> Self:
         """Load what the worker needs of a checkpoint."""
-        tokenizer = Tokenizer.load(directory)
-        dialogue = Dialogue.load(directory, tokenizer)
+        tokenizer = Tokenizer.from_checkpoint(directory)
+        dialogue = ChatEncoder.from_checkpoint(directory, tokenizer)
         opened = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
         return cls(directory, tokenizer, dialogue, opened)
 
@@ -45,4 +45,6 @@ class LoadedCheckpoint:
         """Return what `apart` took apart as text: a control id by its token's text."""
         if isinstance(part, str):
             return part
-        return next(text for text, found in self.tokenizer.controls.items() if found.id == part)
+        return next(
+            text for text, found in self.tokenizer.control_tokens.items() if found.id == part
+        )

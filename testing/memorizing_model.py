@@ -20,7 +20,7 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from contract.conversation import Speaker
 from testing.tokenizers import write_small_tokenizer
-from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
@@ -102,7 +102,7 @@ def train_checkpoint(target: Path) -> None:
             _train_model(model, encoder, rng, TRAINING_STEPS // 3, LEARNING_RATE / 3)
         else:
             raise AssertionError("the model did not learn its answers")
-    model.generation_config.eos_token_id = encoder.stop[0]
+    model.generation_config.eos_token_id = encoder.stop_token_ids[0]
     model.save_pretrained(target)
 
 
@@ -117,7 +117,7 @@ def _single_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def knows_answers(model: GPTBigCodeForCausalLM, encoder: Dialogue) -> bool:
+def knows_answers(model: GPTBigCodeForCausalLM, encoder: ChatEncoder) -> bool:
     """Say whether greedy decoding gives each answer, alone and after each other one."""
     asked = [[question] for question in ANSWERS]
     asked += [[first, second] for first in ANSWERS for second in ANSWERS]
@@ -136,12 +136,12 @@ def expected_answer(questions: Sequence[str]) -> str:
     return ANSWERS.get(last, UNKNOWN)
 
 
-def _build_encoder(target: Path) -> Dialogue:
+def _build_encoder(target: Path) -> ChatEncoder:
     texts = [f"{question} {reply}" for question, reply in ANSWERS.items()] * 3
     texts += [f"{FOLLOW_UP} {reply}" for reply in FOLLOW_UPS.values()] * 3
     texts += [UNKNOWN, f"{ENDLESS} {ENDLESS_CHUNK}{ENDLESS_CHUNK}", " ".join(WORDS)] * 3
     write_small_tokenizer(target, texts, VOCABULARY_SIZE)
-    return Dialogue.load(target, Tokenizer.load(target))
+    return ChatEncoder.from_checkpoint(target, Tokenizer.from_checkpoint(target))
 
 
 def _build_model() -> GPTBigCodeForCausalLM:
@@ -172,7 +172,7 @@ def _build_model() -> GPTBigCodeForCausalLM:
 
 def _train_model(
     model: GPTBigCodeForCausalLM,
-    encoder: Dialogue,
+    encoder: ChatEncoder,
     rng: random.Random,
     steps: int,
     rate: float,
@@ -195,7 +195,7 @@ def _train_model(
 
 
 def _iterate_batches(
-    encoder: Dialogue, rng: random.Random
+    encoder: ChatEncoder, rng: random.Random
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield ids and which of them are the model's own, sorted so that little is padded."""
     while True:
@@ -211,7 +211,7 @@ def _iterate_batches(
             yield torch.tensor(ids), torch.tensor(is_reply)
 
 
-def _draw_sample(encoder: Dialogue, rng: random.Random) -> TrainingSample:
+def _draw_sample(encoder: ChatEncoder, rng: random.Random) -> TrainingSample:
     system = rng.choice(SYSTEM_PROMPTS)
     names = SPEAKER_PREFIXES if rng.random() < 0.2 else ("",)
     messages: list[Message] = []
@@ -221,7 +221,7 @@ def _draw_sample(encoder: Dialogue, rng: random.Random) -> TrainingSample:
     for question in _draw_questions(rng):
         questions.append(question)
         messages.append(Message(Speaker.USER, rng.choice(names) + question))
-        prompt = encoder.ids(messages, system)
+        prompt = encoder.encode_messages(messages, system)
         reply = _encode_reply(encoder, questions)
         is_reply += [False] * (len(prompt) - len(ids)) + [True] * len(reply)
         ids = [*prompt, *reply]
@@ -252,21 +252,21 @@ def _draw_unknown_question(rng: random.Random) -> str:
     return words
 
 
-def _encode_reply(encoder: Dialogue, questions: Sequence[str]) -> list[int]:
+def _encode_reply(encoder: ChatEncoder, questions: Sequence[str]) -> list[int]:
     ids = list(encoder.tokenizer.encode("\n" + expected_answer(questions)))
     if questions[-1] == ENDLESS:
         return ids
-    return [*ids, encoder.tokenizer.controls["<|end|>"].id]
+    return [*ids, encoder.tokenizer.control_tokens["<|end|>"].id]
 
 
 def _predicts_reply(
-    model: GPTBigCodeForCausalLM, encoder: Dialogue, questions: Sequence[str]
+    model: GPTBigCodeForCausalLM, encoder: ChatEncoder, questions: Sequence[str]
 ) -> bool:
     messages: list[Message] = []
     for index, question in enumerate(questions):
         messages.append(Message(Speaker.USER, question))
         messages.append(Message(Speaker.ASSISTANT, expected_answer(questions[: index + 1])))
-    prompt = encoder.ids(messages[:-1])
+    prompt = encoder.encode_messages(messages[:-1])
     reply = _encode_reply(encoder, questions)
     # Each id of the reply is the likeliest after those before it: so greedy decoding gives it.
     with torch.inference_mode():

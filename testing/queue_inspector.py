@@ -8,7 +8,7 @@ from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
 from contract import keys
-from contract.job import QUEUE, Job, job_id
+from contract.job import QUEUE_NAME, Job, job_id
 from contract.scripts import FINISH
 
 TEAM = "T0FAKE0001"
@@ -16,12 +16,14 @@ TEAM = "T0FAKE0001"
 
 def runnable_job_ids(redis: Redis) -> list[str]:
     """Return the ids on RQ's list, the next one first."""
-    return Queue(QUEUE, connection=redis, serializer=JSONSerializer).job_ids
+    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).job_ids
 
 
 def pending_job_ids(redis: Redis) -> list[str]:
     """Return the ids of all accepted, unfinished jobs in their order."""
-    return [job.decode() for job in redis.zrange(keys.PENDING, 0, -1) if isinstance(job, bytes)]
+    return [
+        job.decode() for job in redis.zrange(keys.PENDING_JOBS, 0, -1) if isinstance(job, bytes)
+    ]
 
 
 def fetch_rq_job(redis: Redis, job: str) -> RqJob:
@@ -34,7 +36,7 @@ def find_job(redis: Redis, channel: str, ts: str) -> Job | None:
     found = job_id(TEAM, channel, ts)
     if not redis.exists(RqJob.key_for(found)):
         return None
-    return Job.decode(fetch_rq_job(redis, found).args[0])
+    return Job.from_json(fetch_rq_job(redis, found).args[0])
 
 
 def job_turns(redis: Redis, channel: str, ts: str) -> list[tuple[str | None, str]]:
@@ -46,14 +48,14 @@ def job_turns(redis: Redis, channel: str, ts: str) -> list[tuple[str | None, str
 
 def finish_job(redis: Redis, job: str) -> int:
     """End a job as a worker does."""
-    queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+    queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
     finished: Any = redis.register_script(FINISH)(
         keys=[
-            keys.PENDING,
+            keys.PENDING_JOBS,
             RqJob.key_for(job),
             queue.key,
             queue.deferred_job_registry.key,
         ],
-        args=[job, RqJob.redis_job_namespace_prefix, keys.TEXT_TTL],
+        args=[job, RqJob.redis_job_namespace_prefix, keys.TEXT_TTL_SECONDS],
     )
     return int(finished)

@@ -15,13 +15,13 @@ from worker import render
 from worker.failpoints import Faults
 from worker.jobs.job_state import Ledger
 from worker.jobs.leases import JOB, Fence, Lease
-from worker.render import Facts, Message
+from worker.render import Message, ReplyFacts
 from worker.slack.client import Slack
 from worker.slack.reply_message import Posting
 from worker.slack.thread_messages import SlackThread
 
-PLACEHOLDER = render.growing("")
-FACTS = Facts(model="tiny", reason="stop", max_new_tokens=9)
+PLACEHOLDER = render.compose_growing("")
+FACTS = ReplyFacts(model="tiny", finish_reason="stop", max_new_tokens=9)
 EDIT_INTERVAL_SECONDS = 0.05
 """Seconds between edits."""
 
@@ -38,7 +38,7 @@ class ReplyHarness:
     async def take_job(self, timeout: float = 30.0) -> Posting:
         """Let a new execution take the job."""
         lease = Lease(self.job.id, uuid4().hex)
-        await self.client.set(keys.lease(self.job.id), lease.execution, ex=600)
+        await self.client.set(keys.job_lease(self.job.id), lease.execution, ex=600)
         await self.client.hset(self.job_key, "status", "started")
         self.ledger = Ledger(self.client, Fence(self.client, 600), lease)
         thread = SlackThread(self.slack, self.job, time.monotonic() + timeout)
@@ -76,7 +76,7 @@ class ReplyHarness:
 
 def build_message(text: str) -> Message:
     """Return a finished reply of one part."""
-    [part] = render.final(text, facts=FACTS)
+    [part] = render.compose_final(text, facts=FACTS)
     assert isinstance(part, Message)
     return part
 

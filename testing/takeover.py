@@ -17,7 +17,7 @@ class StandbyWorker:
     def pause_worker(self) -> None:
         """Stand still, as if there were no such worker."""
         self._process.send_signal(signal.SIGSTOP)
-        self._harness.redis.delete(keys.WORKERS)
+        self._harness.redis.delete(keys.WORKER_STATUSES)
 
     def resume_worker(self) -> None:
         """Go on."""

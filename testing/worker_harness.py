@@ -7,7 +7,7 @@ import redis
 from bot.store.job_queue import Limits, Outbox
 from contract import keys
 from contract.conversation import Speaker, Turn
-from contract.job import Display, Job, Thread
+from contract.job import Job, Streaming, Thread
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
@@ -67,7 +67,7 @@ class WorkerHarness:
         user: str = ADA,
         channel: str = GENERAL,
         previous: Job | None = None,
-        streaming: Display = Display.EDIT,
+        streaming: Streaming = Streaming.EDITS,
     ) -> Job:
         """Post a question as a person and queue it; `after` continues that job's thread."""
         job = self.post_question(
@@ -83,7 +83,7 @@ class WorkerHarness:
         user: str = ADA,
         channel: str = GENERAL,
         previous: Job | None = None,
-        streaming: Display = Display.EDIT,
+        streaming: Streaming = Streaming.EDITS,
     ) -> Job:
         """Post a question as a person; returns the job that the bot would queue for it."""
         root = previous.thread.ts if previous else None
@@ -91,7 +91,9 @@ class WorkerHarness:
         thread = Thread(team=TEAM, channel=channel, ts=root or ts)
         turn = Turn(speaker=Speaker.USER, text=text, ts=ts, name="Ada")
         turns = (*(previous.turns if previous else ()), turn)
-        return Job(thread=thread, ts=ts, user=user, user_team=TEAM, turns=turns, display=streaming)
+        return Job(
+            thread=thread, ts=ts, user=user, user_team=TEAM, turns=turns, streaming=streaming
+        )
 
     def reply_messages(self, job: Job) -> Messages:
         """Return our messages in answer to a job, as they stand in the thread now."""
@@ -151,7 +153,7 @@ class WorkerHarness:
 
     def count_pending(self) -> int:
         """Return how many questions are accepted and not finished."""
-        return int(self.redis.zcard(keys.PENDING))
+        return int(self.redis.zcard(keys.PENDING_JOBS))
 
 
 def reply_metadata(message: Json) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def main() -> int:
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    logs.start("worker", settings.starchat_log_level)
+    logs.configure_logging("worker", settings.starchat_log_level)
     why = asyncio.run(run(settings))
     if why is not None:
         print(f"worker: {why}", file=sys.stderr)  # noqa: T201

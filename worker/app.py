@@ -22,7 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import clock_skew
-from contract.thread_pool import pool
+from contract.thread_pool import eager_thread_pool
 from worker.answering.answer_cache import Memory
 from worker.answering.generator import Generation, Wishes
 from worker.answering.pipeline import Answering
@@ -62,7 +62,7 @@ async def run(settings: Settings) -> str | None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, orders.end)
-    loop.set_default_executor(pool(THREADS, "beside"))
+    loop.set_default_executor(eager_thread_pool(THREADS, "beside"))
     engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
     engine.open()
     for_rq, for_beat, for_loop = _connections(settings.redis_url.get_secret_value())
@@ -154,7 +154,7 @@ async def _known(client: AsyncWebClient, orders: Orders) -> bool:
     """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
     try:
         answer = await client.auth_test()
-        clock_skew.compare(clock_skew.told(answer.headers), machine=time.time())
+        clock_skew.warn_on_skew(clock_skew.server_time(answer.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         name = str(data.get("error")) if isinstance(data, dict) else ""
@@ -175,7 +175,7 @@ def _parts(
     for_rq, for_beat, for_loop = connections
     lease, faults, metrics = (
         settings.starchat_lease_seconds,
-        Faults.read(settings.starchat_failpoint),
+        Faults.parse_plan(settings.starchat_failpoint),
         Metrics(),
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"

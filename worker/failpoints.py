@@ -24,7 +24,7 @@ class Point(StrEnum):
     AFTER_FINISH = "after_finish"
 
 
-class Faults(failpoints.Faults):
+class Faults(failpoints.Failpoints):
     """The planned faults of a worker."""
 
     points = Point

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import field_validator, model_validator
 
 from contract.base_settings import BaseSettings
-from contract.keys import TEXT_TTL
+from contract.keys import TEXT_TTL_SECONDS
 from contract.settings import setting_field
 from worker.failpoints import Faults
 
@@ -109,10 +109,10 @@ class Settings(BaseSettings):
     )
     starchat_result_ttl: int = setting_field(
         3600,
-        f"a whole number of seconds from 1 to {TEXT_TTL}",
+        f"a whole number of seconds from 1 to {TEXT_TTL_SECONDS}",
         "How long a finished job stays visible in Redis.",
         ge=1,
-        le=TEXT_TTL,
+        le=TEXT_TTL_SECONDS,
     )
     starchat_failpoint: str = setting_field(
         "",
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     @field_validator("starchat_failpoint")
     @classmethod
     def _check_failpoints(cls, text: str) -> str:
-        Faults.read(text)
+        Faults.parse_plan(text)
         return text
 
     @model_validator(mode="after")

@@ -72,7 +72,7 @@ class CatchUp:
         self._turns = turns
         self._edits = edits
         self._connected = connected
-        self._key = keys.connected(me.team)
+        self._key = keys.connection_window(me.team)
         self._beat_on = redis.register_script(BEAT_ON)
         self._remains = Remains(redis, me, turns.posting, turns.outbox)
         self._began = False
@@ -134,7 +134,11 @@ class CatchUp:
         if first is None and not self._began:
             first = now
             self._redis.hset(self._key, mapping={"first": now, "last": now})
-        elif first is None and self._first is not None and not self._redis.exists(keys.FILLED):
+        elif (
+            first is None
+            and self._first is not None
+            and not self._redis.exists(keys.REDIS_SENTINEL)
+        ):
             log.warning("redis was emptied")
             self._catch_up(Outage.of_redis(self._first, now))
             self._redis.hset(self._key, mapping={"first": self._first, "last": now})
@@ -143,13 +147,16 @@ class CatchUp:
                 self._recheck()
             self._catch_up(Outage.between(first, last, now))
         self._began = True
-        self._beat_on(keys=[self._key, keys.FILLED], args=[self._clock.now(), keys.SESSION_TTL])
+        self._beat_on(
+            keys=[self._key, keys.REDIS_SENTINEL],
+            args=[self._clock.now(), keys.THREAD_MODE_TTL_SECONDS],
+        )
         self._first = first or self._first
 
     def _compare_clocks(self) -> None:
         seconds, micros = self._redis.time()
         redis, machine = seconds + micros / 1e6, time.time()
-        clock_skew.compare(self._clock.now(), machine=machine, redis=redis)
+        clock_skew.warn_on_skew(self._clock.now(), machine=machine, redis=redis)
 
     def _noted(self) -> tuple[float | None, float | None, float]:
         first, last = self._redis.hmget(self._key, ["first", "last"])

@@ -163,7 +163,7 @@ class Edits:
     def _why_not(self, receipt: Receipt) -> str:
         if receipt.outcome is Outcome.DUPLICATE:
             return texts.AT_IT
-        seconds = queue_eta.estimate(receipt.pending, self.line.workers())
+        seconds = queue_eta.estimate_wait(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
             return texts.full(seconds)
         return texts.person_full(receipt.place, seconds)

@@ -14,11 +14,11 @@ from bot.slack.errors import SLACK_AWAY
 from bot.slack.users import Names
 from bot.store.thread_cache import Threads
 from contract.conversation import Conversation
-from contract.job import MAX_BYTES, Display, Job, Thread
+from contract.job import MAX_JOB_BYTES, Job, Streaming, Thread
 
 log = structlog.get_logger()
 
-MOST_TEXT: Final = MAX_BYTES - 32 * 1024
+MOST_TEXT: Final = MAX_JOB_BYTES - 32 * 1024
 """Bytes that the turns of a job may have; far more than any model reads at once."""
 LAST_ATTEMPT: Final = 3
 """The number of Slack's last redelivery of an event."""
@@ -29,7 +29,7 @@ class Jobs:
     """What is asked, with everything that was said before. Raises what `bot.store.thread_cache` raises."""
 
     me: Me
-    display: Display
+    display: Streaming
     threads: Threads
     names: Names
 
@@ -53,7 +53,7 @@ class Jobs:
         turns = self._turns(thread, ts, messages)
         user, team = author
         return Job(
-            thread=thread, ts=ts, user=user, user_team=team, turns=turns, display=self.display
+            thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.display
         )
 
     def anew(self, job: Job, attempt: int) -> Job | None:

@@ -89,7 +89,7 @@ class Notices:
     _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self._due = keys.notices(self.team)
+        self._due = keys.notice_schedule(self.team)
         self._note = self.redis.register_script(NOTE)
         self._take = self.redis.register_script(TAKE)
         self._sweeper = threading.Thread(target=self._run, name="notices", daemon=True)
@@ -110,13 +110,20 @@ class Notices:
         name = f"{thread.channel}:{post.ts}"
         noted = self._note(
             keys=[
-                keys.seen(thread.team, thread.channel, post.ts),
-                keys.notice(thread.team, thread.channel, post.ts),
+                keys.idempotency_key(thread.team, thread.channel, post.ts),
+                keys.pending_notice(thread.team, thread.channel, post.ts),
                 self._due,
             ],
-            args=[keys.MARKER_TTL, name, keys.NOTICE_TTL, thread.ts, said, self.lease],
+            args=[
+                keys.IDEMPOTENCY_TTL_SECONDS,
+                name,
+                keys.NOTICE_TTL_SECONDS,
+                thread.ts,
+                said,
+                self.lease,
+            ],
         )
-        self.faults.reach(Point.AFTER_NOTE)
+        self.faults.hit(Point.AFTER_NOTE)
         if noted:
             self.background.do("notice", self._say, name, first=True)
 
@@ -145,7 +152,7 @@ class Notices:
             if not (notice.tried and self._stands(notice)):
                 self._post(notice)
         except SLACK_AWAY as error:
-            wait = put_off(error, keys.NOTICE_TTL)
+            wait = put_off(error, keys.NOTICE_TTL_SECONDS)
             if wait is not None:
                 seconds, _ = self.redis.time()
                 self.redis.zadd(self._due, {name: seconds + wait}, xx=True)
@@ -156,7 +163,7 @@ class Notices:
 
     def _taken(self, name: str, *, first: bool) -> _Notice | None:
         channel, question = name.split(":")
-        key = keys.notice(self.team, channel, question)
+        key = keys.pending_notice(self.team, channel, question)
         found = self._take(keys=[key, self._due], args=[name, self.lease, int(first)])
         if found is None:
             return None
@@ -172,14 +179,14 @@ class Notices:
         self.posting.say(
             notice.thread,
             notice.text,
-            metadata={"event_type": keys.METADATA, "event_payload": payload},
+            metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
             patient=False,
         )
-        self.faults.reach(Point.AFTER_NOTICE)
+        self.faults.hit(Point.AFTER_NOTICE)
 
     def _strike(self, name: str) -> None:
         channel, question = name.split(":")
         with self.redis.pipeline() as pipe:
-            pipe.delete(keys.notice(self.team, channel, question))
+            pipe.delete(keys.pending_notice(self.team, channel, question))
             pipe.zrem(self._due, name)
             pipe.execute()

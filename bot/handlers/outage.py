@@ -13,11 +13,11 @@ Json = Mapping[str, Any]
 
 REDELIVERY: Final = 420.0
 """Seconds after which Slack has given up on an event: its last try comes after six minutes."""
-LOOK_BACK: Final = keys.MARKER_TTL - keys.HOUR
+LOOK_BACK: Final = keys.IDEMPOTENCY_TTL_SECONDS - keys.SECONDS_PER_HOUR
 """Seconds: for an older message nobody remembers any more whether it was answered."""
-WAITED: Final = keys.HOUR
+WAITED: Final = keys.SECONDS_PER_HOUR
 """Seconds that a question may have waited at most to be found again once Redis was emptied."""
-ROOTS: Final = 24 * keys.HOUR
+ROOTS: Final = 24 * keys.SECONDS_PER_HOUR
 """Seconds before an outage in which a thread began that is found without having been asked in."""
 
 

@@ -60,19 +60,19 @@ class Signs:
             # The reply before it has no message yet: a sign now would stand above that reply.
             return
         said = patiently(partial(self._said, key, place))
-        if said is not None and self._claim(key, keys.POSTING, f"bot:{uuid4().hex}"):
+        if said is not None and self._claim(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
             self._post(job, key, said)
 
     def _first(self, job: Job) -> bool:
         thread = job.thread
-        head = self._redis.lindex(keys.lane(thread.team, thread.channel, thread.ts), 0)
+        head = self._redis.lindex(keys.thread_queue(thread.team, thread.channel, thread.ts), 0)
         return head is not None and text(head) == job.id
 
     def _said(self, key: str, place: int) -> str | None:
         workers = self._line.workers()
         status = self._redis.hget(key, "status")
         held = status is not None and text(status) == "deferred"
-        return texts.sign(place, workers, queue_eta.estimate(place, workers), held=held)
+        return texts.sign(place, workers, queue_eta.estimate_wait(place, workers), held=held)
 
     def _post(self, job: Job, key: str, said: str) -> None:
         payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}
@@ -80,13 +80,13 @@ class Signs:
             ts = self._posting.say(
                 job.thread,
                 said,
-                metadata={"event_type": keys.METADATA, "event_payload": payload},
+                metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
             )
         except SLACK_AWAY as error:
             if refused(error):
                 # Nothing was posted, and the worker may try for itself. Where nobody knows, it
                 # looks for ours before it posts one of its own.
-                patiently(partial(self._redis.hdel, key, keys.POSTING))
+                patiently(partial(self._redis.hdel, key, keys.PLACEHOLDER_OWNER))
             log.warning("sign not posted", job=job.id, why=reason(error))
             return
         if self._claim(key, keys.PLACEHOLDER, ts):

@@ -30,7 +30,7 @@ from bot.store.purge import Forgetting
 from bot.store.thread_cache import Threads
 from bot.store.thread_modes import Sessions
 from contract import queue_eta
-from contract.job import MAX_BYTES, Job
+from contract.job import MAX_JOB_BYTES, Job
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ class Turns:
             self.metrics.outcome(Outcome.DUPLICATE)
             return self._join(post, attempt) if attempt else None
         job = self.jobs.of(post, attempt)
-        if len(job.encode().encode()) > MAX_BYTES:
+        if len(job.to_json().encode()) > MAX_JOB_BYTES:
             return self.notices.say(post, texts.TOO_LONG)
         receipt = self.outbox.accept(job, gesture=post.gesture)
         self.metrics.outcome(receipt.outcome)
@@ -172,7 +172,7 @@ class Turns:
             )
 
     def _decline(self, post: Posted, receipt: Receipt) -> None:
-        seconds = queue_eta.estimate(receipt.pending, self.line.workers())
+        seconds = queue_eta.estimate_wait(receipt.pending, self.line.workers())
         if receipt.outcome is Outcome.FULL:
             self.notices.say(post, texts.full(seconds))
         else:

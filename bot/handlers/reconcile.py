@@ -47,5 +47,5 @@ class Remains:
 
     def _mark(self, post: Posted) -> None:
         team, channel = post.thread.team, post.thread.channel
-        job, seen = job_id(team, channel, post.ts), keys.seen(team, channel, post.ts)
-        self._redis.set(seen, job, nx=True, ex=keys.MARKER_TTL)
+        job, seen = job_id(team, channel, post.ts), keys.idempotency_key(team, channel, post.ts)
+        self._redis.set(seen, job, nx=True, ex=keys.IDEMPOTENCY_TTL_SECONDS)

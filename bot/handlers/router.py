@@ -144,7 +144,7 @@ class Listeners:
 
     def _status(self) -> str:
         workers, pending = self.line.workers(), self.line.pending()
-        return texts.status(pending, workers, queue_eta.estimate(pending, workers))
+        return texts.status(pending, workers, queue_eta.estimate_wait(pending, workers))
 
     def _show_home(self, user: str) -> None:
         self.posting.show_home(user, texts.home(self._status()))

@@ -8,7 +8,7 @@ from bot.messages import mrkdwn
 from bot.messages.admission import command
 from bot.messages.identity import Me
 from bot.messages.message import Kind, Message
-from contract.conversation import Conversation, Speaker, Turn, in_order
+from contract.conversation import Conversation, Speaker, Turn, order_turns
 
 FENCE: Final = "```"
 
@@ -45,7 +45,7 @@ def build(
         if m.ts == until or not (m.kind is Kind.REPLY or told(m, me))
     ]
     turns = (*said, *_replies(before))
-    return in_order(tuple(t for t in turns if t.text.strip() or t.ts == until), until=until)
+    return order_turns(tuple(t for t in turns if t.text.strip() or t.ts == until), until=until)
 
 
 def fitting(conversation: Conversation, most: int) -> Conversation:
@@ -94,7 +94,7 @@ def _replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
                 speaker=Speaker.ASSISTANT,
                 text=_joined([part.text for part in whole]),
                 ts=whole[0].ts,
-                answers=question,
+                in_reply_to=question,
             )
         )
     return tuple(found)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from bot.messages.identity import Me
 from bot.messages.mrkdwn import clean
 from bot.messages.rich_text import markdown
-from contract.keys import METADATA
+from contract.keys import METADATA_EVENT_TYPE
 
 Json = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ class Message(BaseModel):
 def payload(raw: Json) -> Json:
     """Return what our metadata says of a message, empty where it is none of ours."""
     metadata = raw.get("metadata")
-    if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA:
+    if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA_EVENT_TYPE:
         return {}
     said = metadata.get("event_payload")
     return said if isinstance(said, Mapping) else {}

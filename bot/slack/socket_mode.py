@@ -19,7 +19,7 @@ from bot.health import Metrics
 from bot.slack.client import REFUSED, pause, reason, refusal
 from bot.slack.errors import SLACK_AWAY
 from contract.settings import SettingsError
-from contract.thread_pool import begin
+from contract.thread_pool import start_all_threads
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class _Connection:
             app, token, ping_interval=PING, concurrency=THREADS, receive_buffer_size=BUFFER
         )
         self.client: SocketModeClient = self._handler.client
-        begin(self.client.message_workers, THREADS)
+        start_all_threads(self.client.message_workers, THREADS)
         self.client.socket_mode_request_listeners[:] = [self._take]
         self.client.message_listeners.append(self._hear)
         self._gate = gate

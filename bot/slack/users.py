@@ -47,7 +47,7 @@ class Names:
         wanted = sorted(set(users))
         if not wanted:
             return {}
-        stored = self._redis.mget([keys.name(team, user) for user in wanted])
+        stored = self._redis.mget([keys.user_profile(team, user) for user in wanted])
         found = {user: _read(value) for user, value in zip(wanted, stored, strict=True)}
         asked = {
             self._executor.submit(self._ask, user): user
@@ -74,8 +74,8 @@ class Names:
             return
         with self._redis.pipeline(transaction=False) as pipe:
             for user, person in people.items():
-                ttl = keys.TEXT_TTL if person.known else RETRY
-                pipe.set(keys.name(team, user), person.model_dump_json(), ex=ttl)
+                ttl = keys.TEXT_TTL_SECONDS if person.known else RETRY
+                pipe.set(keys.user_profile(team, user), person.model_dump_json(), ex=ttl)
             pipe.execute()
 
 

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from bot.failpoints import Faults, Point
 from bot.store.client import text
 from contract import keys
-from contract.job import DESCRIPTION, QUEUE, TASK, Job, job_id
+from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, QUEUE_NAME, Job, job_id
 from contract.scripts import ACCEPT, FINISH
 
 TIMEOUT: Final = 900
@@ -90,14 +90,14 @@ class Outbox:
         self._accept = redis.register_script(ACCEPT)
         self._finish = redis.register_script(FINISH)
         self._withdraw = redis.register_script(WITHDRAW)
-        self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        self._queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
         self._deferred = DeferredJobRegistry(queue=self._queue)
 
     def accept(self, job: Job, *, gesture: str | None = None) -> Receipt:
         """Take a turn in unless it, or the same gesture of the person, was taken in before."""
         team, channel = job.thread.team, job.thread.channel
-        seen = keys.seen(team, channel, job.ts)
-        other = keys.gesture(team, gesture) if gesture else seen
+        seen = keys.idempotency_key(team, channel, job.ts)
+        other = keys.client_msg_id(team, gesture) if gesture else seen
         return self._take_in(job, (seen, other), record(self._redis, job))
 
     def again(self, job: Job, version: str, reply: str | None) -> Receipt:
@@ -106,21 +106,23 @@ class Outbox:
 
         `reply` is the message that answers it so far: the new answer comes in its place.
         """
-        marker = keys.again(job.thread.team, job.thread.channel, job.ts, version)
-        taken = {} if reply is None else {keys.POSTING: "bot:again", keys.PLACEHOLDER: reply}
+        marker = keys.reanswer(job.thread.team, job.thread.channel, job.ts, version)
+        taken = (
+            {} if reply is None else {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply}
+        )
         return self._take_in(job, (marker, marker), record(self._redis, job) | taken)
 
     def _take_in(self, job: Job, markers: tuple[str, str], saved: dict[str, Any]) -> Receipt:
         team, channel = job.thread.team, job.thread.channel
         limits = self._limits
         fields = [part for pair in saved.items() for part in pair]
-        self._faults.reach(Point.BEFORE_ACCEPT)
+        self._faults.hit(Point.BEFORE_ACCEPT)
         outcome, place, pending = self._accept(
             keys=[
                 *markers,
-                keys.PENDING,
-                keys.lane(team, channel, job.thread.ts),
-                keys.person(team, job.user),
+                keys.PENDING_JOBS,
+                keys.thread_queue(team, channel, job.thread.ts),
+                keys.user_quota(team, job.user),
                 RqJob.key_for(job.id),
                 self._queue.key,
                 self._deferred.key,
@@ -128,29 +130,29 @@ class Outbox:
             ],
             args=[
                 job.id,
-                keys.MARKER_TTL,
+                keys.IDEMPOTENCY_TTL_SECONDS,
                 limits.pending,
                 limits.per_person,
                 limits.slots,
-                keys.PLACE_TTL,
+                keys.QUEUE_TTL_SECONDS,
                 *fields,
             ],
         )
-        self._faults.reach(Point.AFTER_ACCEPT)
+        self._faults.hit(Point.AFTER_ACCEPT)
         return Receipt(job.id, Outcome(text(outcome)), int(place), int(pending))
 
     def seen(self, team: str, channel: str, ts: str) -> bool:
         """Say whether this message was already dealt with."""
-        return bool(self._redis.exists(keys.seen(team, channel, ts)))
+        return bool(self._redis.exists(keys.idempotency_key(team, channel, ts)))
 
     def asked(self, team: str, channel: str, ts: str) -> bool:
         """Say whether this message became a job, whatever came of that."""
-        found = self._redis.get(keys.seen(team, channel, ts))
+        found = self._redis.get(keys.idempotency_key(team, channel, ts))
         return found is not None and text(found) == job_id(team, channel, ts)
 
     def unanswered(self, team: str) -> list[str]:
         """Return the jobs of a team that are not answered."""
-        found = self._redis.zrange(keys.PENDING, 0, -1)
+        found = self._redis.zrange(keys.PENDING_JOBS, 0, -1)
         jobs = [text(job) for job in found if isinstance(job, bytes | str)]
         return [job for job in jobs if job.startswith(f"{team}-")]
 
@@ -163,19 +165,21 @@ class Outbox:
         """Return Slack's ids of the files in the reply to a job, as long as Redis knows the job."""
         fields = self._redis.hgetall(RqJob.key_for(job))
         return frozenset(
-            text(value) for name, value in fields.items() if text(name).startswith(keys.FILE)
+            text(value)
+            for name, value in fields.items()
+            if text(name).startswith(keys.FILE_ID_PREFIX)
         )
 
     def claim(self, team: str, channel: str, ts: str) -> bool:
         """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""
-        return self._mark(keys.seen(team, channel, ts))
+        return self._mark(keys.idempotency_key(team, channel, ts))
 
     def claim_edit(self, team: str, channel: str, ts: str, version: str) -> bool:
         """Mark an edit as one after which a new answer is offered; say whether it was not yet."""
-        return self._mark(keys.offer(team, channel, ts, version))
+        return self._mark(keys.reanswer_offer(team, channel, ts, version))
 
     def _mark(self, key: str) -> bool:
-        return bool(self._redis.set(key, "notice", nx=True, ex=keys.MARKER_TTL))
+        return bool(self._redis.set(key, "notice", nx=True, ex=keys.IDEMPOTENCY_TTL_SECONDS))
 
     def cancel(self, job: str) -> str | None:
         """
@@ -190,8 +194,8 @@ class Outbox:
             return None
         orphan = self._redis.hget(key, keys.PLACEHOLDER) if state == "waiting" else None
         self._finish(
-            keys=[keys.PENDING, key, self._queue.key, self._deferred.key],
-            args=[job, RqJob.redis_job_namespace_prefix, keys.PLACE_TTL],
+            keys=[keys.PENDING_JOBS, key, self._queue.key, self._deferred.key],
+            args=[job, RqJob.redis_job_namespace_prefix, keys.QUEUE_TTL_SECONDS],
         )
         self._redis.delete(key)
         return text(orphan) if orphan else None
@@ -207,15 +211,15 @@ class Outbox:
 def record(redis: Redis, job: Job) -> dict[str, Any]:
     """Return a job's hash as RQ keeps it."""
     rq = RqJob.create(
-        TASK,
-        args=[job.encode()],
+        FUNCTION_NAME,
+        args=[job.to_json()],
         connection=redis,
         id=job.id,
-        origin=QUEUE,
-        description=DESCRIPTION,
+        origin=QUEUE_NAME,
+        description=JOB_DESCRIPTION,
         timeout=TIMEOUT,
-        result_ttl=keys.HOUR,
-        failure_ttl=keys.TEXT_TTL,
+        result_ttl=keys.SECONDS_PER_HOUR,
+        failure_ttl=keys.TEXT_TTL_SECONDS,
         retry=Retry(max=RETRIES, enqueue_at_front=True),
         status=JobStatus.QUEUED,
         serializer=JSONSerializer,

@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from bot.store.client import text
 from bot.store.job_queue import record
 from contract import keys
-from contract.job import MAX_BYTES, UNPACKED_MOST, Job, Thread
+from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, Job, Thread
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ TRIES: Final = 8
 """How often a payload is made anew that somebody else has changed meanwhile."""
 
 REVISE: Final = """
-local found = redis.call('HMGET', KEYS[1], 'status', 'data', 'starchat_answer', 'starchat_posted')
+local found = redis.call('HMGET', KEYS[1], 'status', 'data', 'starchat_answer', 'starchat_outcome')
 local status, data = found[1], found[2]
 if not status then return 'gone' end
 local waits = status == 'queued' or status == 'deferred'
@@ -69,7 +69,7 @@ class Revisions:
 
     def unfinished(self, thread: Thread) -> list[str]:
         """Return the jobs of a thread that are not finished, in their order."""
-        lane = keys.lane(thread.team, thread.channel, thread.ts)
+        lane = keys.thread_queue(thread.team, thread.channel, thread.ts)
         return [text(job) for job in self._redis.lrange(lane, 0, -1)]
 
     def revise(self, job: str, rebuild: Rebuild, *, restart: bool) -> Revised:
@@ -84,7 +84,7 @@ class Revisions:
             if data is None or old is None:
                 return Revised.GONE
             new = rebuild(old)
-            if new is None or new == old or len(new.encode().encode()) > MAX_BYTES:
+            if new is None or new == old or len(new.to_json().encode()) > MAX_JOB_BYTES:
                 return Revised.SAME
             said = text(
                 self._revise(
@@ -105,14 +105,14 @@ class Revisions:
             return
         worker = self._redis.hget(RqJob.key_for(job), "worker_name")
         if worker:
-            send_command(self._redis, text(worker), keys.EDITED, job_id=job)
+            send_command(self._redis, text(worker), keys.RESTART_COMMAND, job_id=job)
 
     def _decoded(self, job: str, data: bytes | str) -> Job | None:
         rq = RqJob(job, connection=self._redis, serializer=JSONSerializer)
         try:
             packed = data if isinstance(data, bytes) else data.encode()
             # What unpacks to more than a job is cut, and then no JSON.
-            rq.data = zlib.decompressobj().decompress(packed, UNPACKED_MOST)
-            return Job.decode(rq.args[0])
+            rq.data = zlib.decompressobj().decompress(packed, MAX_DECOMPRESSED_BYTES)
+            return Job.from_json(rq.args[0])
         except (zlib.error, ValueError, TypeError, LookupError):
             return None

@@ -12,15 +12,15 @@ class Line:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def workers(self) -> tuple[worker_status.Beat, ...]:
+    def workers(self) -> tuple[worker_status.WorkerStatus, ...]:
         """Return what the workers that are alive say about themselves."""
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
-            pipe.hgetall(keys.WORKERS)
+            pipe.hgetall(keys.WORKER_STATUSES)
             (seconds, micros), stored = pipe.execute()
         beats = {text(name).encode(): text(said).encode() for name, said in stored.items()}
-        return worker_status.alive(beats, seconds + micros / 1e6)
+        return worker_status.live_workers(beats, seconds + micros / 1e6)
 
     def pending(self) -> int:
         """Count the questions that are accepted and not answered."""
-        return self._redis.zcard(keys.PENDING)
+        return self._redis.zcard(keys.PENDING_JOBS)

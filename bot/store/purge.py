@@ -27,35 +27,35 @@ class Forgetting:
     def thread(self, thread: Thread) -> None:
         """Drop the copy of a thread and the answers given in it."""
         place = (thread.team, thread.channel, thread.ts)
-        self._redis.unlink(keys.thread(*place), keys.memory(*place))
+        self._redis.unlink(keys.thread_cache(*place), keys.answer_cache(*place))
         self._tell_workers(thread.team)
 
     def channel(self, team: str, channel: str) -> int:
         """Drop what is kept of a channel, and the texts of its finished jobs; count the threads."""
-        copies = list(self._found(keys.thread(team, channel, "*")))
+        copies = list(self._found(keys.thread_cache(team, channel, "*")))
         self._drop(copies)
-        self._drop(self._found(keys.memory(team, channel, "*")))
+        self._drop(self._found(keys.answer_cache(team, channel, "*")))
         self._drop(self._finished(f"{RqJob.redis_job_namespace_prefix}{team}-{channel}-*"))
         self._tell_workers(team)
         return len(copies)
 
     def copies(self, team: str) -> int:
         """Drop the copies of all threads of a team: they are read again when they are needed."""
-        return self._drop(self._found(keys.thread(team, "*", "*")))
+        return self._drop(self._found(keys.thread_cache(team, "*", "*")))
 
     def team(self, team: str) -> int:
         """Drop everything of a team, also what is still waiting; return how many keys that were."""
         jobs = f"{RqJob.redis_job_namespace_prefix}{team}-*"
         waiting = [job for job in self._pending() if job.startswith(f"{team}-")]
         for batch in _batches(waiting):
-            self._redis.zrem(keys.PENDING, *batch)
+            self._redis.zrem(keys.PENDING_JOBS, *batch)
         self._tell_workers(team)
         return self._drop(self._found(f"starchat:{team}:*")) + self._drop(self._found(jobs))
 
     def _tell_workers(self, team: str) -> None:
         """Let engines wipe the past of a team's prompts; they keep it by team, not by thread."""
-        for worker in self._redis.hkeys(keys.WORKERS):
-            send_command(self._redis, text(worker), keys.FORGET, team=team)
+        for worker in self._redis.hkeys(keys.WORKER_STATUSES):
+            send_command(self._redis, text(worker), keys.FORGET_COMMAND, team=team)
 
     def _finished(self, pattern: str) -> Iterator[str]:
         pending = {RqJob.key_for(job) for job in self._pending()}
@@ -64,7 +64,7 @@ class Forgetting:
     def _pending(self) -> list[str]:
         return [
             text(job)
-            for job in self._redis.zrange(keys.PENDING, 0, -1)
+            for job in self._redis.zrange(keys.PENDING_JOBS, 0, -1)
             if isinstance(job, bytes | str)
         ]
 

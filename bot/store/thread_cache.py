@@ -98,7 +98,7 @@ class Threads:
         """Start the copy of a thread that consists of its root alone."""
         pipe.hsetnx(_key(thread), root.ts, _entry(FIRST, root))
         pipe.hsetnx(_key(thread), STATE, WHOLE)
-        pipe.expire(_key(thread), keys.TEXT_TTL)
+        pipe.expire(_key(thread), keys.TEXT_TTL_SECONDS)
 
     def known(self, thread: Thread) -> tuple[Message, ...] | None:
         """Return the messages of a thread if there is a whole copy."""
@@ -137,12 +137,12 @@ class Threads:
     def drop(self, thread: Thread, ts: str, version: str) -> None:
         """Forget a message for good, and the worker's answer to it."""
         self._keep(keys=[_key(thread)], args=[ts, version, "", 0])
-        self._redis.hdel(keys.memory(thread.team, thread.channel, thread.ts), ts)
+        self._redis.hdel(keys.answer_cache(thread.team, thread.channel, thread.ts), ts)
 
     @staticmethod
     def touch(thread: Thread, pipe: Pipeline) -> None:
         """Keep the copy for another while: the bot was just asked in it."""
-        pipe.expire(_key(thread), keys.TEXT_TTL)
+        pipe.expire(_key(thread), keys.TEXT_TTL_SECONDS)
 
     def posted(
         self, thread: Thread, question: str, files: frozenset[str] = frozenset()
@@ -165,7 +165,7 @@ class Threads:
         key = _key(thread)
         # From here on events are entered, so that nothing falls between them and the pages.
         self._redis.hset(key, STATE, "reading")
-        self._redis.expire(key, keys.TEXT_TTL)
+        self._redis.expire(key, keys.TEXT_TTL_SECONDS)
         try:
             read = [Message.read(raw, self._me) for raw in self._pages(thread)]
         except SlackApiError as error:
@@ -179,7 +179,7 @@ class Threads:
             for message in messages:
                 pipe.hsetnx(key, message.ts, _entry(FIRST, message))
             pipe.hset(key, STATE, WHOLE)
-            pipe.expire(key, keys.TEXT_TTL)
+            pipe.expire(key, keys.TEXT_TTL_SECONDS)
             pipe.execute()
         log.info("thread read", channel=thread.channel, thread=thread.ts, messages=len(messages))
         return True
@@ -202,7 +202,7 @@ class Threads:
 
 
 def _key(thread: Thread) -> str:
-    return keys.thread(thread.team, thread.channel, thread.ts)
+    return keys.thread_cache(thread.team, thread.channel, thread.ts)
 
 
 def _entry(version: str, message: Message) -> str:

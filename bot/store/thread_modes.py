@@ -29,7 +29,9 @@ class Sessions:
 
     def latest(self, team: str, most: int) -> dict[str, tuple[str, ...]]:
         """Return the threads in which the bot took part last, their `ts` by channel."""
-        found = [text(key) for key in self._redis.scan_iter(keys.session(team, "*", "*"), BATCH)]
+        found = [
+            text(key) for key in self._redis.scan_iter(keys.thread_mode(team, "*", "*"), BATCH)
+        ]
         with self._redis.pipeline(transaction=False) as pipe:
             for key in found:
                 pipe.ttl(key)
@@ -42,13 +44,13 @@ class Sessions:
     @staticmethod
     def join(thread: Thread, pipe: Pipeline) -> None:
         """Take part from now on, in the mode that was chosen before if there is one."""
-        pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.SESSION_TTL)
-        pipe.expire(_key(thread), keys.SESSION_TTL)
+        pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.THREAD_MODE_TTL_SECONDS)
+        pipe.expire(_key(thread), keys.THREAD_MODE_TTL_SECONDS)
 
     def choose(self, thread: Thread, mode: Mode) -> None:
         """Take part in the way that somebody asked for."""
-        self._redis.set(_key(thread), mode, ex=keys.SESSION_TTL)
+        self._redis.set(_key(thread), mode, ex=keys.THREAD_MODE_TTL_SECONDS)
 
 
 def _key(thread: Thread) -> str:
-    return keys.session(thread.team, thread.channel, thread.ts)
+    return keys.thread_mode(thread.team, thread.channel, thread.ts)

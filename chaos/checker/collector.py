@@ -126,7 +126,7 @@ class _HistoryBuilder:
 def _read_version(at: float, body: Json) -> Version:
     words = frozenset(word for text in _iterate_texts(body) for word in WORD_PATTERN.findall(text))
     metadata = body.get("metadata") or {}
-    is_own = metadata.get("event_type") == keys.METADATA
+    is_own = metadata.get("event_type") == keys.METADATA_EVENT_TYPE
     payload = metadata.get("event_payload", {}) if is_own else {}
     look = json.dumps([body.get(name) for name in ("text", "blocks", "attachments", "files")])
     return Version(

@@ -197,7 +197,7 @@ class Cluster:
 def _refill_budgets(redis: Redis) -> None:
     # Slack's minutes would be longer than a whole row. What Slack has frozen stays frozen.
     with contextlib.suppress(RedisError):
-        for budget in redis.scan_iter("starchat:*:rate:*", count=1000):
+        for budget in redis.scan_iter("starchat:*:rate_limit:*", count=1000):
             redis.hdel(budget, "left", "at")
 
 

@@ -56,7 +56,7 @@ def _reinstall_bots(run: ScenarioRun, ahead: float) -> Question:
     """Set Slack's clock and start bots that know of no time before; return what came too early."""
     _stop_bots(run)
     with run.cluster.connect_redis() as redis:
-        redis.delete(keys.connected(TEAM))
+        redis.delete(keys.connection_window(TEAM))
     run.cluster.workspace.set_clock(ahead=ahead)
     early = run.load.ask_question("Was I too early?")
     exhaust_redeliveries(run.cluster.workspace, {early.ts})
@@ -90,7 +90,9 @@ def _stop_bots(run: ScenarioRun) -> None:
 def _restart_bots(run: ScenarioRun) -> None:
     run.cluster.restore_processes()
     with run.cluster.connect_redis() as redis:
-        poll_until(lambda: redis.hget(keys.connected(TEAM), "last"), description="the first note")
+        poll_until(
+            lambda: redis.hget(keys.connection_window(TEAM), "last"), description="the first note"
+        )
     for bot in run.cluster.bots:
         _check_skew_warning(run, bot)
 

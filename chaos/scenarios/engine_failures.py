@@ -14,8 +14,8 @@ from chaos.scenarios.worker_failures import MAX_GENERATION_ATTEMPTS, engine_pid,
 from contract.conversation import Speaker
 from testing.checkpoints import long_bigcode
 from testing.memorizing_model import GREET
-from worker.prompt.builder import LEAST_NEW
-from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.builder import MIN_NEW_TOKENS
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
@@ -59,8 +59,8 @@ def crash_engine_repeatedly(run: ScenarioRun) -> None:
 
 def vary_prompt_length(run: ScenarioRun) -> None:
     """Ask what just fits, what just does not, and far more than the model has positions."""
-    encoder = Dialogue.load(long_bigcode(), Tokenizer.load(long_bigcode()))
-    max_prompt_tokens = CONTEXT_TOKENS - LEAST_NEW
+    encoder = ChatEncoder.from_checkpoint(long_bigcode(), Tokenizer.from_checkpoint(long_bigcode()))
+    max_prompt_tokens = CONTEXT_TOKENS - MIN_NEW_TOKENS
     sizes = [
         limit + offset for limit in (max_prompt_tokens, CONTEXT_TOKENS) for offset in OFFSETS_TOKENS
     ]
@@ -87,9 +87,9 @@ def vary_prompt_length(run: ScenarioRun) -> None:
         run.failures.append(f"out of range: {len(bad)} {bad[0]}")
 
 
-def _build_prompt(encoder: Dialogue, size: int) -> str:
+def _build_prompt(encoder: ChatEncoder, size: int) -> str:
     """Return a question whose prompt has about so many ids."""
-    overhead = len(encoder.ids((Message(Speaker.USER, make_token(0)),)))
+    overhead = len(encoder.encode_messages((Message(Speaker.USER, make_token(0)),)))
     ids_per_character = len(encoder.tokenizer.encode(FILLER * 100)) / 100
     return FILLER * round((size - overhead) / ids_per_character)
 

@@ -75,7 +75,7 @@ def _find_stale_replies(run: ScenarioRun, edited: list[Question]) -> list[Questi
 def _read_answered_text(redis: Redis, question: Question) -> str:
     """Return the text to which the reply belongs."""
     rq_job = RqJob.fetch(question_job_id(question), connection=redis, serializer=JSONSerializer)
-    return Job.decode(rq_job.args[0]).question.text
+    return Job.from_json(rq_job.args[0]).question.text
 
 
 EVENTS_REORDERED: Final = Scenario(

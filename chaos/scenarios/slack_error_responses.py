@@ -193,7 +193,9 @@ def _wait_for_jobs(run: ScenarioRun) -> None:
     """Wait until no question of the row waits or runs any more, those in silence included."""
     with run.cluster.connect_redis() as redis:
         poll_until(
-            lambda: not redis.zcard(keys.PENDING), timeout=60.0, description="an end of all jobs"
+            lambda: not redis.zcard(keys.PENDING_JOBS),
+            timeout=60.0,
+            description="an end of all jobs",
         )
 
 

@@ -4,16 +4,16 @@ from importlib.resources import files
 from typing import Final
 
 
-def _script(name: str) -> str:
-    here = files(__name__)
-    return "".join(here.joinpath(file).read_text("utf-8") for file in ("places.lua", name))
+def _load_script(name: str) -> str:
+    package = files(__name__)
+    return "".join(package.joinpath(file).read_text("utf-8") for file in ("_queue.lua", name))
 
 
-ACCEPT: Final = _script("accept.lua")
+ACCEPT: Final = _load_script("accept.lua")
 """Take a turn in once: see `bot.store.job_queue`. Returns `[outcome, place, pending]`."""
 
-FINISH: Final = _script("finish.lua")
+FINISH: Final = _load_script("finish.lua")
 """Let a job's lane, slots and place go, and make the next one runnable. Returns 1, or 0 if done."""
 
-HEAL: Final = _script("heal.lua")
+REPAIR_ORPHANS: Final = _load_script("repair_orphans.lua")
 """Free what deleted jobs hold up. Returns how many jobs became runnable."""

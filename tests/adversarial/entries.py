@@ -60,7 +60,7 @@ def generate_cases(canary: str = "canary") -> Iterator[Case]:
         job_hash = {name: value for name, value in job_hash.items() if value is not None}
         data = job_hash.get("data")
         if isinstance(data, dict):
-            job_hash["data"] = _pack_data(json.dumps(json.loads(job.encode()) | data))
+            job_hash["data"] = _pack_data(json.dumps(json.loads(job.to_json()) | data))
         yield from build_cases(
             CATEGORY, EntryPoint.QUEUE, outcome, {case_name: QueueEntry(job.id, job_hash)}
         )
@@ -117,7 +117,7 @@ def _build_invalid_payloads() -> dict[str, Json]:
         "argument-text": {"data": _pack_data(CANARY_WORD)},
         "argument-not-a-number": {"data": _pack_data('{"version": NaN}')},
         "argument-infinite": {"data": _pack_data('{"version": 1e999}')},
-        "other-job": {"data": _pack_data(_build_job(99_999).encode())},
+        "other-job": {"data": _pack_data(_build_job(99_999).to_json())},
         "version-0": {"data": {"version": 0}},
         "version-2": {"data": {"version": 2}},
         "version-text": {"data": {"version": "one"}},
@@ -130,7 +130,7 @@ def _build_invalid_payloads() -> dict[str, Json]:
             "data": {"turns": [{"speaker": "system", "text": CANARY_WORD, "ts": "1.0"}]}
         },
         "unknown-field": {"data": {CANARY_WORD: 1}},
-        "unknown-display": {"data": {"display": CANARY_WORD}},
+        "unknown-streaming": {"data": {"streaming": CANARY_WORD}},
         "user-null": {"data": {"user": None}},
         "user-injected": {"data": {"user": f"U1:{CANARY_WORD}"}},
         "team-injected": {"data": {"thread": {"team": "T:*", "channel": CHANNEL, "ts": "1.0"}}},

@@ -46,13 +46,13 @@ class QueueRunner:
 
     def _check_released(self, job: str) -> list[str]:
         claimed = self._client.lrange(INTERMEDIATE, 0, -1)
-        is_held = job.encode() in claimed or (job and self._client.exists(keys.lease(job)))
+        is_held = job.encode() in claimed or (job and self._client.exists(keys.job_lease(job)))
         return ["still held"] if is_held else []
 
     def _check_quarantined(self, job: str) -> list[str]:
         violations = []
         if self._client.hget(JOB + job, "status") != b"failed":
             violations.append("parked, but not failed")
-        if not 0 < int(str(self._client.ttl(JOB + job))) <= keys.TEXT_TTL:
+        if not 0 < int(str(self._client.ttl(JOB + job))) <= keys.TEXT_TTL_SECONDS:
             violations.append("parked for ever")
         return violations

@@ -58,14 +58,14 @@ class InProcessChannel:
         """Show a reply as it grows, and then its finished parts."""
         local_job = job.model_copy(update={"thread": _build_thread(root), "ts": root})
         thread = SlackThread(_InProcessSlack(self.workspace), local_job, float("inf"))
-        ts = await thread.post(render.growing(""), 1, "placeholder")
+        ts = await thread.post(render.compose_growing(""), 1, "placeholder")
         for text in steps:
-            await thread.edit(ts, render.growing(text), "growing")
+            await thread.edit(ts, render.compose_growing(text), "growing")
         await self.show_parts(thread, ts, parts)
 
     async def show_refusal(self, job: Job, root: str, sentence: str) -> None:
         """Show the worker's sentence in place of a reply."""
-        await self.show_reply(job, root, [], [render.error(sentence)])
+        await self.show_reply(job, root, [], [render.compose_error(sentence)])
 
     @staticmethod
     async def show_parts(thread: SlackThread, ts: str, parts: list[Part]) -> None:

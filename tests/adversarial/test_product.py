@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import pytest
 
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import MUTEX
 from testing.polling import poll_until
@@ -134,7 +134,7 @@ def push_entry(product: Product, case: Case) -> None:
     assert isinstance(entry, QueueEntry)
     with product.redis.connect_as() as redis:
         redis.hset(f"rq:job:{entry.job_id!s}", mapping=cast("Any", dict(entry.fields)))
-        redis.rpush(f"rq:queue:{QUEUE}", entry.job_id)
+        redis.rpush(f"rq:queue:{QUEUE_NAME}", entry.job_id)
 
 
 def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCase:

@@ -11,7 +11,7 @@ from bot.messages import admission, conversation
 from bot.messages.admission import Mode, Policy, Verdict
 from bot.messages.events import Posted, read
 from bot.messages.message import Message
-from contract.job import MAX_BYTES, Job
+from contract.job import MAX_JOB_BYTES, Job
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.slack_events import ADA, BOT_IDENTITY, LIN, make_body
 from testing.slack_parser import find_elements, find_problems
@@ -22,10 +22,10 @@ from tests.adversarial.room import InProcessChannel, round_trip_json
 from worker import render
 from worker.answering.attempt import known
 from worker.errors import QuestionTooLongError
-from worker.prompt.builder import Prompt, build
-from worker.prompt.chat_format import STARCHAT
-from worker.prompt.tokenizer import TextStream
-from worker.render import Facts, Part, Snippet
+from worker.prompt.builder import Prompt, build_prompt
+from worker.prompt.chat_format import STARCHAT_CONTROLS
+from worker.prompt.tokenizer import IncrementalDetokenizer
+from worker.render import Part, ReplyFacts, Snippet
 
 MAX_MODEL_TOKENS: Final = 8192
 MAX_NEW_TOKENS: Final = 256
@@ -57,7 +57,9 @@ class InProcessProduct:
     def __init__(self, checkpoint: LoadedCheckpoint) -> None:
         self._checkpoint = checkpoint
         self._channel = InProcessChannel()
-        self._control_token_ids = {control.id for control in checkpoint.tokenizer.controls.values()}
+        self._control_token_ids = {
+            control.id for control in checkpoint.tokenizer.control_tokens.values()
+        }
 
     async def run_case(self, case: Case) -> CaseResult:
         """Take an input to its end. Whatever is raised, the product has raised."""
@@ -107,15 +109,15 @@ class InProcessProduct:
         return []
 
     async def _answer_job(self, job: Job, root: str) -> list[str]:
-        encoded = job.encode()
-        if len(encoded.encode()) > MAX_BYTES:
+        encoded = job.to_json()
+        if len(encoded.encode()) > MAX_JOB_BYTES:
             self._channel.post_as_bot(root, texts.TOO_LONG)
             return []
-        job = Job.decode(encoded)
+        job = Job.from_json(encoded)
         try:
-            prompt = build(
+            prompt = build_prompt(
                 job.turns,
-                dialogue=self._checkpoint.encoder,
+                encoder=self._checkpoint.encoder,
                 system="",
                 positions=MAX_MODEL_TOKENS,
                 max_new_tokens=MAX_NEW_TOKENS,
@@ -125,37 +127,47 @@ class InProcessProduct:
             return []
         violations = self._check_prompt(prompt, job)
         reply_text = f"You wrote: {job.question.text}"
-        return violations + await self._generate_reply(job, root, reply_text, prompt.dropped)
+        return violations + await self._generate_reply(job, root, reply_text, prompt.dropped_turns)
 
     def _check_prompt(self, prompt: Prompt, job: Job) -> list[str]:
         """Say what is wrong with a prompt: control tokens of people, a cut question, its size."""
         tokenizer = self._checkpoint.tokenizer
-        system, user, assistant, end = (tokenizer.controls[text].id for text in STARCHAT)
-        found = [token for token in prompt.ids if token in self._control_token_ids]
+        system, user, assistant, end = (
+            tokenizer.control_tokens[text].id for text in STARCHAT_CONTROLS
+        )
+        found = [token for token in prompt.token_ids if token in self._control_token_ids]
         turns = [user, end, assistant, end] * len(found)
         violations = []
         if found != [system, end, *turns[: len(found) - 3], assistant] or len(found) % 4 != 1:
             violations.append("control tokens outside the scaffold")
-        if len(prompt.ids) + prompt.max_new_tokens > MAX_MODEL_TOKENS:
+        if len(prompt.token_ids) + prompt.max_new_tokens > MAX_MODEL_TOKENS:
             violations.append("a prompt beyond the window")
-        *_, question_text, _, _, _ = self._checkpoint.split_controls(prompt.ids)
-        if not str(question_text).endswith(tokenizer.written(job.question.text)):
+        *_, question_text, _, _, _ = self._checkpoint.split_controls(prompt.token_ids)
+        if not str(question_text).endswith(tokenizer.make_encodable(job.question.text)):
             violations.append("another question than was asked")
         return violations
 
     async def _generate_reply(self, job: Job, root: str, text: str, dropped: int = 0) -> list[str]:
         """Let the model say `text`, show it, and say what is wrong with what is shown."""
-        stream = TextStream(self._checkpoint.tokenizer, self._checkpoint.encoder.stop_texts)
+        stream = IncrementalDetokenizer(
+            self._checkpoint.tokenizer, self._checkpoint.encoder.stop_strings
+        )
         ids = self._checkpoint.tokenizer.encode(text)
-        first_half = stream.feed(ids[: len(ids) // 2])
+        first_half = stream.append_ids(ids[: len(ids) // 2])
         rest = (
-            stream.feed(ids[n : n + CHUNK_TOKENS])
+            stream.append_ids(ids[n : n + CHUNK_TOKENS])
             for n in range(len(ids) // 2, len(ids), CHUNK_TOKENS)
         )
-        reply_text = first_half + "".join(rest) + stream.finish()
-        facts = Facts("StarChat-β", "stop", MAX_NEW_TOKENS, known=known(job), dropped=dropped)
-        parts = list(render.final(reply_text, facts=facts))
-        partial_replies = [render.growing(first_half), render.growing(reply_text)]
+        reply_text = first_half + "".join(rest) + stream.flush_text()
+        facts = ReplyFacts(
+            "StarChat-β",
+            "stop",
+            MAX_NEW_TOKENS,
+            conversation_texts=known(job),
+            dropped_turns=dropped,
+        )
+        parts = list(render.compose_final(reply_text, facts=facts))
+        partial_replies = [render.compose_growing(first_half), render.compose_growing(reply_text)]
         await self._channel.show_reply(job, root, [first_half, reply_text], parts)
         return [fault for part in [*partial_replies, *parts] for fault in _check_part(part, job)]
 

@@ -27,7 +27,7 @@ def redis(server: RedisServer) -> Iterator[Redis]:
     client = connect(server.url)
     with client.pipeline() as pipe:
         pipe.flushall()
-        pipe.set(keys.FILLED, 1)
+        pipe.set(keys.REDIS_SENTINEL, 1)
         pipe.execute()
     yield client
     client.close()

@@ -131,7 +131,8 @@ def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
     server.restart_server()
     workspace.delete_message(ADA, GENERAL, ts)
     poll_until(
-        lambda: redis.exists(f"starchat:{TEAM}:seen:{GENERAL}:{ts}"), description="the deletion"
+        lambda: redis.exists(f"starchat:{TEAM}:idempotency_key:{GENERAL}:{ts}"),
+        description="the deletion",
     )
     poll_until(lambda: arrived(workspace, ts), description="a later delivery")
 
@@ -179,7 +180,7 @@ def test_a_sign_that_slack_refuses_is_left_to_the_worker(
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     bot.wait_for_event("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
-    poll_until(lambda: not redis.hexists(key, "starchat_posting"))
+    poll_until(lambda: not redis.hexists(key, "starchat_placeholder_owner"))
 
     assert taken_in(redis, ts) == [ts]
 
@@ -193,7 +194,7 @@ def test_a_sign_that_may_have_arrived_is_not_posted_again(
     bot.wait_for_event("sign not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
 
-    assert str(redis.hget(key, "starchat_posting")).startswith("b'bot:")
+    assert str(redis.hget(key, "starchat_placeholder_owner")).startswith("b'bot:")
     assert not redis.hexists(key, "starchat_placeholder")
     assert len(workspace.bot_replies(GENERAL, ts)) == 1
 

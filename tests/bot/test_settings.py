@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.settings import Settings
-from contract.job import Display
+from contract.job import Streaming
 from contract.settings import SettingsError
 
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret"}
@@ -29,7 +29,7 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.from_environment()
 
     assert settings.slack_bot_token.get_secret_value() == "xoxb-1-secret"
-    assert settings.starchat_streaming is Display.EDIT
+    assert settings.starchat_streaming is Streaming.EDITS
     assert settings.starchat_external_users == "deny"
     assert "1-secret" not in repr(settings)
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.messages.admission import Verdict
-from contract.worker_status import Beat
+from contract.worker_status import WorkerStatus
 
-IDLE = Beat(at=1.0, slots=4, busy=0)
-BUSY = Beat(at=1.0, slots=4, busy=4, pace=8.0)
-LOADING = Beat(at=1.0, slots=4, busy=0, loading=True)
+IDLE = WorkerStatus(reported_at=1.0, slots=4, busy_slots=0)
+BUSY = WorkerStatus(reported_at=1.0, slots=4, busy_slots=4, seconds_per_reply=8.0)
+LOADING = WorkerStatus(reported_at=1.0, slots=4, busy_slots=0, loading=True)
 
 
 def test_a_question_that_starts_at_once_needs_no_sign() -> None:
@@ -79,7 +79,7 @@ def test_every_command_has_an_answer() -> None:
     ],
 )
 def test_the_status_says_how_things_stand(
-    pending: int, workers: tuple[Beat, ...], said: str
+    pending: int, workers: tuple[WorkerStatus, ...], said: str
 ) -> None:
     """The status is one sentence for each state that a person can meet."""
     assert texts.status(pending, workers, None) == said
@@ -125,7 +125,7 @@ def test_the_home_tab_is_a_view_that_slack_takes() -> None:
 def test_no_sentence_is_too_long_or_pings(
     place: int,
     seconds: float | None,
-    workers: list[Beat],
+    workers: list[WorkerStatus],
     held: bool,  # noqa: FBT001
 ) -> None:
     """Nothing that the bot says is longer than Slack shows, and nothing in it is a token."""

@@ -35,7 +35,7 @@ def client(workspace: Workspace) -> WebClient:
 def make_metadata(question: str, state: str, part: int = 1) -> dict[str, Any]:
     """Return what our workers and our bot say of a message."""
     payload = {"job": "j", "part": part, "question": question, "state": state}
-    return {"event_type": keys.METADATA, "event_payload": payload}
+    return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
 
 def find_own_message(workspace: Workspace, ts: str) -> Message:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from redis import Redis
 
 from contract import keys, scripts
-from contract.job import QUEUE, job_id
+from contract.job import QUEUE_NAME, job_id
 
 JOB_PREFIX = "rq:job:"
-QUEUE_LIST = f"rq:queue:{QUEUE}"
-DEFERRED_KEY = f"rq:deferred:{QUEUE}"
+QUEUE_LIST = f"rq:queue:{QUEUE_NAME}"
+DEFERRED_KEY = f"rq:deferred:{QUEUE_NAME}"
 QUEUE_INDEX = "rq:queues"
 TEAM = "T1"
 CHANNEL = "C1"
@@ -39,13 +39,13 @@ class QueueScripts:
     ) -> EnqueueReceipt:
         """Take a turn in, as the bot does."""
         job = job_id(TEAM, CHANNEL, ts)
-        idempotency_key = keys.seen(TEAM, CHANNEL, ts)
+        idempotency_key = keys.idempotency_key(TEAM, CHANNEL, ts)
         names = (
             idempotency_key,
-            keys.gesture(TEAM, client_msg_id) if client_msg_id else idempotency_key,
-            keys.PENDING,
-            keys.lane(TEAM, CHANNEL, thread),
-            keys.person(TEAM, user),
+            keys.client_msg_id(TEAM, client_msg_id) if client_msg_id else idempotency_key,
+            keys.PENDING_JOBS,
+            keys.thread_queue(TEAM, CHANNEL, thread),
+            keys.user_quota(TEAM, user),
             JOB_PREFIX + job,
             QUEUE_LIST,
             DEFERRED_KEY,
@@ -55,19 +55,26 @@ class QueueScripts:
             self.max_pending,
             self.max_pending_per_user,
             self.max_running_per_user,
-            keys.PLACE_TTL,
+            keys.QUEUE_TTL_SECONDS,
         )
         found: Any = self.redis.eval(
-            scripts.ACCEPT, len(names), *names, job, keys.MARKER_TTL, *limits, "data", f"of {ts}"
+            scripts.ACCEPT,
+            len(names),
+            *names,
+            job,
+            keys.IDEMPOTENCY_TTL_SECONDS,
+            *limits,
+            "data",
+            f"of {ts}",
         )
         return EnqueueReceipt(found[0].decode(), *found[1:])
 
     def release_job(self, ts: str) -> int:
         """Let a job go, as both processes do."""
         job = job_id(TEAM, CHANNEL, ts)
-        names = (keys.PENDING, JOB_PREFIX + job, QUEUE_LIST, DEFERRED_KEY)
+        names = (keys.PENDING_JOBS, JOB_PREFIX + job, QUEUE_LIST, DEFERRED_KEY)
         found: Any = self.redis.eval(
-            scripts.FINISH, len(names), *names, job, JOB_PREFIX, keys.PLACE_TTL
+            scripts.FINISH, len(names), *names, job, JOB_PREFIX, keys.QUEUE_TTL_SECONDS
         )
         return int(found)
 
@@ -99,9 +106,9 @@ class QueueScripts:
 
     def repair_orphans(self, max_jobs: int = 100) -> int:
         """Free what deleted jobs hold, as each worker does every few seconds."""
-        names = (keys.PENDING, QUEUE_LIST, DEFERRED_KEY)
+        names = (keys.PENDING_JOBS, QUEUE_LIST, DEFERRED_KEY)
         found: Any = self.redis.eval(
-            scripts.HEAL, len(names), *names, JOB_PREFIX, keys.PLACE_TTL, max_jobs
+            scripts.REPAIR_ORPHANS, len(names), *names, JOB_PREFIX, keys.QUEUE_TTL_SECONDS, max_jobs
         )
         return int(found)
 
@@ -111,7 +118,7 @@ class QueueScripts:
 
     def pending_jobs(self) -> list[str]:
         """Return all unfinished jobs in the order in which they came."""
-        return [_message_ts(job) for job in self.redis.zrange(keys.PENDING, 0, -1)]
+        return [_message_ts(job) for job in self.redis.zrange(keys.PENDING_JOBS, 0, -1)]
 
     def deferred_jobs(self) -> set[str]:
         """Return the jobs that RQ shows as waiting."""
@@ -139,8 +146,10 @@ class QueueScripts:
 
     def quota_keys(self) -> set[str]:
         """Return the keys that hold a place for somebody."""
-        kinds = ("lane", "person")
-        return {key for key in self.own_keys() if key == keys.PENDING or key.split(":")[2] in kinds}
+        kinds = ("thread_queue", "user_quota")
+        return {
+            key for key in self.own_keys() if key == keys.PENDING_JOBS or key.split(":")[2] in kinds
+        }
 
 
 def _message_ts(job: Any) -> str:

@@ -9,15 +9,17 @@ import pytest
 
 from testing.processes import REPOSITORY, clean_environment
 
-START = "import logging, structlog; from contract import logs; logs.start('bot'{level}); "
-OURS = "log = structlog.get_logger(); "
+SETUP_CODE = (
+    "import logging, structlog; from contract import logs; logs.configure_logging('bot'{level}); "
+)
+GET_LOGGER_CODE = "log = structlog.get_logger(); "
 SECRET = "the text of somebody"
 
 
-def logged(code: str, level: str = "") -> list[dict[str, Any]]:
+def run_logging(code: str, level: str = "") -> list[dict[str, Any]]:
     """Run a process that logs, and return its lines."""
-    ran = subprocess.run(
-        [sys.executable, "-c", START.format(level=level) + code],
+    completed = subprocess.run(
+        [sys.executable, "-c", SETUP_CODE.format(level=level) + code],
         cwd=REPOSITORY,
         env=clean_environment(),
         capture_output=True,
@@ -25,13 +27,13 @@ def logged(code: str, level: str = "") -> list[dict[str, Any]]:
         check=True,
         timeout=60,
     )
-    assert ran.stdout == ""
-    return [json.loads(line) for line in ran.stderr.splitlines()]
+    assert completed.stdout == ""
+    return [json.loads(line) for line in completed.stderr.splitlines()]
 
 
 def test_an_event_is_one_json_line() -> None:
     """An event carries its name, its fields, the process, the level and the time."""
-    (line,) = logged(OURS + "log.info('job taken', job='T1-C1-1-5', seconds=0.25)")
+    (line,) = run_logging(GET_LOGGER_CODE + "log.info('job taken', job='T1-C1-1-5', seconds=0.25)")
 
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -45,11 +47,11 @@ def test_an_event_is_one_json_line() -> None:
 
 def test_the_least_level_is_kept() -> None:
     """Events below the level are not written."""
-    code = OURS + "log.debug('a'); log.info('b'); log.warning('c')"
+    code = GET_LOGGER_CODE + "log.debug('a'); log.info('b'); log.warning('c')"
 
-    assert [line["event"] for line in logged(code)] == ["b", "c"]
-    assert [line["event"] for line in logged(code, ", 'WARNING'")] == ["c"]
-    assert [line["event"] for line in logged(code, ", 'DEBUG'")] == ["a", "b", "c"]
+    assert [line["event"] for line in run_logging(code)] == ["b", "c"]
+    assert [line["event"] for line in run_logging(code, ", 'WARNING'")] == ["c"]
+    assert [line["event"] for line in run_logging(code, ", 'DEBUG'")] == ["a", "b", "c"]
 
 
 def test_lines_from_other_threads_name_the_process_too() -> None:
@@ -59,7 +61,7 @@ def test_lines_from_other_threads_name_the_process_too() -> None:
         "t = threading.Thread(target=lambda: structlog.get_logger().info('b')); "
         "structlog.get_logger().info('a'); t.start(); t.join()"
     )
-    first, second = logged(code)
+    first, second = run_logging(code)
 
     assert (first["job"], first["process"], second["process"]) == ("1", "bot", "bot")
     assert "job" not in second
@@ -75,7 +77,7 @@ def test_libraries_are_heard_from_warnings_on(library: str) -> None:
         f"log = logging.getLogger('{library}'); log.debug('{SECRET}'); log.info('{SECRET}'); "
         "log.warning('slow: %s', 7)"
     )
-    (line,) = logged(code, ", 'DEBUG'")
+    (line,) = run_logging(code, ", 'DEBUG'")
 
     assert (line["event"], line["level"], line["process"]) == ("slow: 7", "warning", "bot")
 
@@ -83,11 +85,11 @@ def test_libraries_are_heard_from_warnings_on(library: str) -> None:
 def test_a_library_that_set_its_own_level_before_is_held_too() -> None:
     """RQ's worker sets itself to INFO when it is imported or made."""
     code = (
-        "logging.getLogger('rq.worker').setLevel(logging.DEBUG); logs.start('worker'); "
+        "logging.getLogger('rq.worker').setLevel(logging.DEBUG); logs.configure_logging('worker'); "
         f"logging.getLogger('rq.worker').info('{SECRET}')"
     )
 
-    assert logged(code) == []
+    assert run_logging(code) == []
 
 
 @pytest.mark.parametrize("logger", ["structlog.get_logger()", "logging.getLogger('asyncio')"])
@@ -97,7 +99,7 @@ def test_an_error_says_where_but_not_what(logger: str) -> None:
         f"\nlog = {logger}\ndef reply(text):\n    raise ValueError(text)\n"
         f"try:\n    reply('{SECRET}')\nexcept ValueError:\n    log.exception('reply failed')\n"
     )
-    (line,) = logged(code)
+    (line,) = run_logging(code)
 
     assert line["event"] == "reply failed"
     assert line["exception"]["type"] == "ValueError"
@@ -108,7 +110,11 @@ def test_an_error_says_where_but_not_what(logger: str) -> None:
 @pytest.mark.parametrize("sink", ["full", "closed"])
 def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
     """On a full disk or a broken pipe lines are lost, of ours and of libraries; nothing raises."""
-    code = START.format(level="") + OURS + "log.info('a'); logging.error('b'); print('done')"
+    code = (
+        SETUP_CODE.format(level="")
+        + GET_LOGGER_CODE
+        + "log.info('a'); logging.error('b'); print('done')"
+    )
     ran = subprocess.run(
         [sys.executable, "-m", "testing.broken_environment", sink, "-c", code],
         cwd=REPOSITORY,

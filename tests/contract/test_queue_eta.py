@@ -4,40 +4,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.queue_eta import estimate, span, told
-from contract.worker_status import Beat
+from contract.queue_eta import describe_duration, describe_position, estimate_wait
+from contract.worker_status import WorkerStatus
 
 PACES = st.none() | st.floats(0.1, 600)
-BEATS = st.builds(
-    Beat, at=st.just(0.0), slots=st.integers(0, 64), busy=st.integers(0, 64), pace=PACES
+STATUSES = st.builds(
+    WorkerStatus,
+    reported_at=st.just(0.0),
+    slots=st.integers(0, 64),
+    busy_slots=st.integers(0, 64),
+    seconds_per_reply=PACES,
 )
 
 
-def beat(slots: int = 4, pace: float | None = 10) -> Beat:
+def make_status(slots: int = 4, seconds_per_reply: float | None = 10) -> WorkerStatus:
     """Return a worker's state."""
-    return Beat(at=0, slots=slots, busy=0, pace=pace)
+    return WorkerStatus(
+        reported_at=0, slots=slots, busy_slots=0, seconds_per_reply=seconds_per_reply
+    )
 
 
 def test_the_wait_follows_from_slots_and_pace() -> None:
     """Four slots at ten seconds a reply finish a job each 2.5 seconds."""
-    assert estimate(3, (beat(),)) == 0
-    assert estimate(4, (beat(),)) == 2.5
-    assert estimate(11, (beat(),)) == 20
-    assert estimate(11, (beat(), beat())) == 5
+    assert estimate_wait(3, (make_status(),)) == 0
+    assert estimate_wait(4, (make_status(),)) == 2.5
+    assert estimate_wait(11, (make_status(),)) == 20
+    assert estimate_wait(11, (make_status(), make_status())) == 5
 
 
 def test_nobody_guesses_without_a_measurement() -> None:
     """Without a worker, a slot or a measured pace there is no estimate."""
-    assert estimate(0, ()) is None
-    assert estimate(0, (beat(slots=0),)) is None
-    assert estimate(5, (beat(pace=None),)) is None
-    assert estimate(8, (beat(pace=None), beat())) == 1.25
+    assert estimate_wait(0, ()) is None
+    assert estimate_wait(0, (make_status(slots=0),)) is None
+    assert estimate_wait(5, (make_status(seconds_per_reply=None),)) is None
+    assert estimate_wait(8, (make_status(seconds_per_reply=None), make_status())) == 1.25
 
 
-@given(place=st.integers(0, 1000), workers=st.lists(BEATS, max_size=4).map(tuple))
-def test_who_is_further_back_never_waits_less(place: int, workers: tuple[Beat, ...]) -> None:
+@given(place=st.integers(0, 1000), workers=st.lists(STATUSES, max_size=4).map(tuple))
+def test_who_is_further_back_never_waits_less(
+    place: int, workers: tuple[WorkerStatus, ...]
+) -> None:
     """The estimate is never negative and grows with the place."""
-    here, behind = estimate(place, workers), estimate(place + 1, workers)
+    here, behind = estimate_wait(place, workers), estimate_wait(place + 1, workers)
 
     assert (here is None) is (behind is None)
     if here is not None and behind is not None:
@@ -61,7 +69,7 @@ def test_who_is_further_back_never_waits_less(place: int, workers: tuple[Beat, .
 )
 def test_places_and_times_read_well(place: int, seconds: float | None, sentence: str) -> None:
     """One is not "1 questions", and nobody is promised a second."""
-    assert told(place, seconds) == sentence
+    assert describe_position(place, seconds) == sentence
 
 
 @pytest.mark.parametrize(
@@ -77,4 +85,4 @@ def test_places_and_times_read_well(place: int, seconds: float | None, sentence:
 )
 def test_a_wait_is_told_as_well_as_it_is_known(seconds: float | None, said: str) -> None:
     """In steps of five seconds, then in minutes."""
-    assert span(seconds) == said
+    assert describe_duration(seconds) == said

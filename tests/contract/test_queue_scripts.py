@@ -58,7 +58,7 @@ def test_a_finished_turn_is_still_remembered(places: QueueScripts) -> None:
 
 def test_a_marked_message_that_became_no_job_is_a_duplicate(places: QueueScripts) -> None:
     """The marker may hold what is no job, where the bot answered by itself."""
-    places.redis.set(keys.seen(TEAM, CHANNEL, "1.1"), "notice")
+    places.redis.set(keys.idempotency_key(TEAM, CHANNEL, "1.1"), "notice")
 
     assert places.enqueue_job("1.1") == ("duplicate", 0, 0)
 
@@ -112,7 +112,7 @@ def test_a_full_backlog_refuses_and_marks_nothing(places: QueueScripts) -> None:
     small.enqueue_job("1.1")
     small.enqueue_job("2.1", thread="2.0", user="U2")
 
-    assert small.enqueue_job("3.1", thread="3.0", user="U3") == ("full", 2, 2)
+    assert small.enqueue_job("3.1", thread="3.0", user="U3") == ("queue_full", 2, 2)
     small.end_job("1.1")
     assert small.enqueue_job("3.1", thread="3.0", user="U3") == ("accepted", 1, 2)
 
@@ -196,11 +196,17 @@ def test_everything_of_ours_ends_by_itself(places: QueueScripts) -> None:
     one.enqueue_job("2.1", thread="2.0")
     one.enqueue_job("1.2")
     lives = {key: one.redis.ttl(key) for key in one.own_keys()}
-    assert lives.pop(keys.PENDING) == -1
+    assert lives.pop(keys.PENDING_JOBS) == -1
 
     assert len(lives) == 9
-    assert all(keys.MARKER_TTL - 60 <= seconds <= keys.PLACE_TTL for seconds in lives.values())
-    assert min(lives[keys.lane(TEAM, CHANNEL, ts)] for ts in ("1.0", "2.0")) > 6 * 24 * keys.HOUR
+    assert all(
+        keys.IDEMPOTENCY_TTL_SECONDS - 60 <= seconds <= keys.QUEUE_TTL_SECONDS
+        for seconds in lives.values()
+    )
+    assert (
+        min(lives[keys.thread_queue(TEAM, CHANNEL, ts)] for ts in ("1.0", "2.0"))
+        > 6 * 24 * keys.SECONDS_PER_HOUR
+    )
 
 
 def test_a_deleted_job_does_not_block_its_thread(places: QueueScripts) -> None:
@@ -303,7 +309,7 @@ def test_a_hash_that_is_none_is_no_job(places: QueueScripts) -> None:
 def test_a_lane_goes_on_past_a_job_that_is_not_ours(places: QueueScripts) -> None:
     """A job that somebody put together by hand, without our fields, holds no thread up."""
     places.enqueue_job("1.1")
-    places.redis.rpush(keys.lane(TEAM, CHANNEL, "1.0"), "T1-C1-9-9")
+    places.redis.rpush(keys.thread_queue(TEAM, CHANNEL, "1.0"), "T1-C1-9-9")
     places.redis.hset(JOB_PREFIX + "T1-C1-9-9", "status", "deferred")
     places.enqueue_job("1.2")
 

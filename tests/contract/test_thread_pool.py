@@ -3,15 +3,15 @@
 import subprocess
 import sys
 
-THREADLESS = """
+POOL_SCRIPT = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from contract.thread_pool import begin, pool
+from contract.thread_pool import eager_thread_pool, start_all_threads
 
 late = ThreadPoolExecutor(4)
-made, begun = pool(4, "made"), ThreadPoolExecutor(4)
-begin(begun, 4)
+made, begun = eager_thread_pool(4, "made"), ThreadPoolExecutor(4)
+start_all_threads(begun, 4)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + 2**20
 resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
@@ -27,7 +27,7 @@ for one in (made, begun):
 def test_its_threads_are_there_before_they_are_needed() -> None:
     """The standard library's own pool fails in the same place."""
     done = subprocess.run(
-        [sys.executable, "-c", THREADLESS], capture_output=True, text=True, check=True
+        [sys.executable, "-c", POOL_SCRIPT], capture_output=True, text=True, check=True
     )
 
     assert done.stdout.splitlines() == ["can't start new thread", *["[1, 2, 3, 4, 5]"] * 2]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from contract.keys import METADATA
+from contract.keys import METADATA_EVENT_TYPE
 from demo.event_stream import EventStream
 from demo.page_client import NoAnswerError, PageClient, Reply
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace
@@ -29,7 +29,7 @@ def page(slack: Workspace) -> PageClient:
 
 
 def _post_reply(client: WebClient, thread: str, text: str, state: str, **more: Any) -> str:
-    metadata = {"event_type": METADATA, "event_payload": {"job": "j", "state": state}}
+    metadata = {"event_type": METADATA_EVENT_TYPE, "event_payload": {"job": "j", "state": state}}
     answer = client.chat_postMessage(
         channel=GENERAL, thread_ts=thread, text=text, metadata=metadata, **more
     )
@@ -37,7 +37,7 @@ def _post_reply(client: WebClient, thread: str, text: str, state: str, **more: A
 
 
 def _edit_reply(client: WebClient, ts: str, text: str, state: str) -> None:
-    metadata = {"event_type": METADATA, "event_payload": {"job": "j", "state": state}}
+    metadata = {"event_type": METADATA_EVENT_TYPE, "event_payload": {"job": "j", "state": state}}
     client.chat_update(channel=GENERAL, ts=ts, text=text, metadata=metadata)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import pytest
 
 from contract import keys
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
 from testing.polling import poll_until
@@ -111,7 +111,7 @@ def enqueue_broken_jobs(product: Product) -> None:
                 "webhooks": CANARY_WORD,
             }
             redis.hset(f"rq:job:{job}", mapping=cast("Any", fields))
-            redis.rpush(f"rq:queue:{QUEUE}", job)
+            redis.rpush(f"rq:queue:{QUEUE_NAME}", job)
     product.workers[0].wait_for_event("job unreadable, set aside")
 
 
@@ -147,7 +147,8 @@ def collect_observed(product: Product) -> ObservedData:
     with product.redis.connect_as() as redis:
         # A reply is final a moment before its job's end is written down.
         poll_until(
-            lambda: not (redis.zcard(keys.PENDING) or redis.zcard(STARTED)), description="all ends"
+            lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED)),
+            description="all ends",
         )
         entries = read_all_entries(redis)
     return ObservedData(
@@ -185,7 +186,7 @@ def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData
     """What a supervisor, Prometheus and RQ's own tools see are numbers and names of ours."""
     assert "starchat_bot_turns_total" in observed.pages
     assert "starchat_slots_busy" in observed.pages
-    assert QUEUE in observed.info
+    assert QUEUE_NAME in observed.info
     for canary in (*observed.secrets, *QUESTION_TEXTS, ADA):
         assert canary not in observed.pages
         assert canary not in observed.info
@@ -203,7 +204,7 @@ def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
     found = find_entries(observed.redis, *QUESTION_TEXTS)
 
     assert {one.key.split(":")[1] for one in found} >= {"T0FAKE0001", "job"}
-    assert [one for one in found if not 0 < one.ttl <= keys.TEXT_TTL] == []
+    assert [one for one in found if not 0 < one.ttl <= keys.TEXT_TTL_SECONDS] == []
 
 
 def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> None:

@@ -53,11 +53,11 @@ def clients(server: GuardedRedis) -> Iterator[Clients]:
 def _enqueue_job(client: "redis.Redis", ts: str) -> list[object]:
     job = f"T1-C1-{ts}"
     names = (
-        keys.seen("T1", "C1", ts),
-        keys.gesture("T1", ts),
-        keys.PENDING,
-        keys.lane("T1", "C1", "1.0"),
-        keys.person("T1", "U1"),
+        keys.idempotency_key("T1", "C1", ts),
+        keys.client_msg_id("T1", ts),
+        keys.PENDING_JOBS,
+        keys.thread_queue("T1", "C1", "1.0"),
+        keys.user_quota("T1", "U1"),
         f"rq:job:{job}",
         QUEUE,
         DEFERRED,
@@ -75,13 +75,13 @@ def test_acl_allows_a_job_from_bot_to_worker(clients: Clients) -> None:
     assert _enqueue_job(bot, "1-1")[0] == b"accepted"
     assert _enqueue_job(bot, "1-2")[0] == b"accepted"
     assert worker.blmove(QUEUE, f"{QUEUE}:intermediate", 1, "LEFT", "RIGHT") == b"T1-C1-1-1"
-    worker.hset(keys.WORKERS, "w", "{}")
-    worker.set(keys.lease("T1-C1-1-1"), "x", nx=True, px=1000)
-    names = (keys.PENDING, "rq:job:T1-C1-1-1", QUEUE, DEFERRED)
+    worker.hset(keys.WORKER_STATUSES, "w", "{}")
+    worker.set(keys.job_lease("T1-C1-1-1"), "x", nx=True, px=1000)
+    names = (keys.PENDING_JOBS, "rq:job:T1-C1-1-1", QUEUE, DEFERRED)
     assert worker.eval(scripts.FINISH, len(names), *names, "T1-C1-1-1", "rq:job:", "60") == 1
     assert worker.lrange(QUEUE, 0, -1) == [b"T1-C1-1-2"]
     for client in clients.values():
-        assert client.hgetall(keys.WORKERS) == {b"w": b"{}"}
+        assert client.hgetall(keys.WORKER_STATUSES) == {b"w": b"{}"}
         assert client.ping()
         assert abs(client.time()[0] - time.time()) < 60
 

@@ -6,27 +6,27 @@ import sys
 
 import pytest
 
-from contract.failpoints import Effect, Fault
+from contract.failpoints import Action, ArmedFailpoint
 from worker.failpoints import Faults, Point
 
 
 def test_without_a_plan_nothing_happens() -> None:
     """In production every point is passed a million times."""
-    faults = Faults.read("")
+    faults = Faults.parse_plan("")
     for point in Point:
-        faults.reach(point)
+        faults.hit(point)
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("generating:kill", Fault(Point.GENERATING, Effect.KILL, 1)),
-        ("after_final:pause:3", Fault(Point.AFTER_FINAL, Effect.PAUSE, 3)),
+        ("generating:kill", ArmedFailpoint(Point.GENERATING, Action.KILL, 1)),
+        ("after_final:pause:3", ArmedFailpoint(Point.AFTER_FINAL, Action.PAUSE, 3)),
     ],
 )
-def test_a_plan_is_read_from_text(text: str, fault: Fault) -> None:
+def test_a_plan_is_read_from_text(text: str, fault: ArmedFailpoint) -> None:
     """A point, what happens there, and at which time."""
-    assert Faults.read(text).plan == (fault,)
+    assert Faults.parse_plan(text).plan == (fault,)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_plan_is_read_from_text(text: str, fault: Fault) -> None:
 def test_a_wrong_plan_is_refused(text: str) -> None:
     """A test that misspells its fault does not pass by doing nothing."""
     with pytest.raises(ValueError, match=r"\w"):
-        Faults.read(text)
+        Faults.parse_plan(text)
 
 
 def test_the_planned_time_is_the_time() -> None:

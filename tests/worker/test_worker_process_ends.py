@@ -87,7 +87,7 @@ def test_a_worker_from_its_first_question_to_its_end(
     desk.wait_for_result(job)
     assert desk.rq_status(job) == "finished"
     assert desk.reply_messages(later) == []
-    assert desk.redis.hlen(keys.WORKERS) == 0
+    assert desk.redis.hlen(keys.WORKER_STATUSES) == 0
     desk.outbox.cancel(later.id)
 
 

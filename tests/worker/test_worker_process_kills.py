@@ -34,7 +34,7 @@ def assert_answered_once(desk: WorkerHarness, job: Job) -> None:
     desk.wait_for_result(job)
     [still] = desk.bot_messages(job)
     assert (still["ts"], reply_text([still])) == (message["ts"], reply_text([message]))
-    assert desk.redis.zscore(keys.PENDING, job.id) is None
+    assert desk.redis.zscore(keys.PENDING_JOBS, job.id) is None
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -8,7 +8,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from contract import keys
-from contract.job import QUEUE, Display
+from contract.job import QUEUE_NAME, Streaming
 from testing import memorizing_model
 from testing.processes import Process
 from testing.worker_harness import FAST_SETTINGS, WorkerHarness, context_text, reply_text
@@ -118,7 +118,7 @@ def test_an_ordinary_reply_costs_few_calls(desk: WorkerHarness) -> None:
 
 def test_a_reply_may_appear_only_when_it_is_finished(desk: WorkerHarness) -> None:
     """Where readers want no growing text there is one placeholder and one edit."""
-    job = desk.enqueue_question(memorizing_model.MUTEX, streaming=Display.FINAL)
+    job = desk.enqueue_question(memorizing_model.MUTEX, streaming=Streaming.OFF)
     desk.wait_for_end(job)
 
     states = [c["args"]["metadata"]["event_payload"]["state"] for c in desk.job_calls(job)]
@@ -132,10 +132,10 @@ def test_rq_sees_the_job_as_finished(desk: WorkerHarness) -> None:
     desk.wait_for_result(job)
 
     key = f"rq:job:{job.id}"
-    assert 0 < desk.redis.ttl(key) <= keys.TEXT_TTL
+    assert 0 < desk.redis.ttl(key) <= keys.TEXT_TTL_SECONDS
     assert desk.redis.zscore("rq:finished:starchat", job.id)
-    assert desk.redis.zscore(keys.PENDING, job.id) is None
-    queue = Queue(QUEUE, connection=desk.redis, serializer=JSONSerializer)
+    assert desk.redis.zscore(keys.PENDING_JOBS, job.id) is None
+    queue = Queue(QUEUE_NAME, connection=desk.redis, serializer=JSONSerializer)
     found = queue.fetch_job(job.id)
     assert found is not None
     assert found.return_value() == {"outcome": "answered"}

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.conversation import Conversation, Speaker, Turn, in_order
+from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
 
 MOST: Final = 64
@@ -42,10 +42,10 @@ class Memory:
 
     async def remember(self, job: Job, answer: Answer) -> None:
         """Keep an answer; of a thread's answers the newest `MOST` stay."""
-        key = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
+        key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
         async with self._redis.pipeline() as pipeline:
             pipeline.hset(key, job.ts, answer.model_dump_json())
-            pipeline.expire(key, keys.TEXT_TTL)
+            pipeline.expire(key, keys.TEXT_TTL_SECONDS)
             pipeline.hkeys(key)
             *_, kept = await pipeline.execute()
         old = sorted(kept)[:-MOST]
@@ -55,15 +55,15 @@ class Memory:
     async def forget(self, job: Job) -> None:
         """Drop the answer to a job's question."""
         place = (job.thread.team, job.thread.channel, job.thread.ts)
-        await self._redis.hdel(keys.memory(*place), job.ts)
+        await self._redis.hdel(keys.answer_cache(*place), job.ts)
 
     async def recall(self, job: Job) -> Recalled:
         """Return the job's conversation as it stands now: what was deleted since is gone."""
         place = (job.thread.team, job.thread.channel, job.thread.ts)
         stamps = [turn.ts for turn in job.turns]
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.memory(*place))
-            pipeline.hmget(keys.thread(*place), stamps)
+            pipeline.hgetall(keys.answer_cache(*place))
+            pipeline.hmget(keys.thread_cache(*place), stamps)
             answers, entries = await pipeline.execute()
         known = {str(ts): found for ts, entry in answers.items() if (found := _read(entry))}
         deleted = {ts for ts, entry in zip(stamps, entries, strict=True) if _empty(entry)}
@@ -77,7 +77,7 @@ class Memory:
 def without(turns: Conversation, deleted: set[str]) -> Conversation:
     """Leave out what was deleted, answers to it included. What asks stays: it is the job."""
     *before, question = turns
-    return (*(t for t in before if not deleted & {t.ts, t.answers}), question)
+    return (*(t for t in before if not deleted & {t.ts, t.in_reply_to}), question)
 
 
 def _read(entry: str) -> Answer | None:
@@ -101,8 +101,9 @@ def merged(turns: Conversation, answers: dict[str, str], *, until: str) -> Conve
     """
     asked = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
     known = {ts: text for ts, text in answers.items() if ts in asked}
-    kept = [turn for turn in turns if turn.answers not in known]
+    kept = [turn for turn in turns if turn.in_reply_to not in known]
     told = [
-        Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, answers=ts) for ts, text in known.items()
+        Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=ts)
+        for ts, text in known.items()
     ]
-    return in_order((*kept, *told), until=until)
+    return order_turns((*kept, *told), until=until)

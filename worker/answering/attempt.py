@@ -17,7 +17,7 @@ from worker.errors import NoReplyError, OutOfTimeError
 from worker.failpoints import Faults, Point
 from worker.jobs.task import Limits, Task
 from worker.prompt.builder import Prompt
-from worker.render import Facts
+from worker.render import ReplyFacts
 from worker.slack.reply_message import Posting
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class Writing:
         """Which attempt at this job it is, once generation has started."""
         # From here on, not from the question: a job that is taken up late may be answered too.
         self.reading = Reading(deadline=time.monotonic() + limits.deadline)
-        self.facts = Facts(model="", reason=str(self.reading.reason), max_new_tokens=0)
+        self.facts = ReplyFacts(model="", finish_reason=str(self.reading.reason), max_new_tokens=0)
 
     async def write(self, recalled: Recalled, before: int) -> None:
         """
@@ -96,21 +96,24 @@ class Writing:
             room, self._name, prompt, self._task.job.thread.team, self.reading
         )
         try:
-            async with aclosing(stream) as texts, self._posting.growing(render.growing) as growing:
+            async with (
+                aclosing(stream) as texts,
+                self._posting.growing(render.compose_growing) as growing,
+            ):
                 async for text in texts:
                     await growing.show(text)
-                    self._faults.reach(Point.GENERATING)
+                    self._faults.hit(Point.GENERATING)
         finally:
             self.facts = self._facts(room, prompt)
         self._task.charged = False
         if self.reading.reason is FinishReason.TIMEOUT and not self.reading.text:
             raise OutOfTimeError
 
-    def _facts(self, room: Room, prompt: Prompt) -> Facts:
-        return Facts(
+    def _facts(self, room: Room, prompt: Prompt) -> ReplyFacts:
+        return ReplyFacts(
             model=room.model.name,
-            reason=str(self.reading.reason),
+            finish_reason=str(self.reading.reason),
             max_new_tokens=prompt.max_new_tokens,
-            known=known(self._task.job),
-            dropped=prompt.dropped,
+            conversation_texts=known(self._task.job),
+            dropped_turns=prompt.dropped_turns,
         )

@@ -24,9 +24,9 @@ from worker.engine import (
     Sampling,
 )
 from worker.engine.health import State
-from worker.prompt.builder import Prompt, SystemPromptError, build
-from worker.prompt.chat_encoder import UNSPELLED, Dialogue, Spelled
-from worker.prompt.tokenizer import CheckpointError, TextStream, Tokenizer
+from worker.prompt.builder import Prompt, SystemPromptTooLongError, build_prompt
+from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
+from worker.prompt.tokenizer import CheckpointError, IncrementalDetokenizer, Tokenizer
 from worker.render import Message
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ class Room:
     """What is known once the model is loaded."""
 
     model: Model
-    dialogue: Dialogue
+    dialogue: ChatEncoder
     slots: asyncio.Semaphore
 
 
@@ -125,19 +125,21 @@ class Generation:
     async def _load(self) -> Room:
         model = await self._engine.ready()
         try:
-            tokenizer = await asyncio.to_thread(Tokenizer.load, model.directory)
-            dialogue = Dialogue.load(model.directory, tokenizer, model.eos)
+            tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, model.directory)
+            dialogue = ChatEncoder.from_checkpoint(model.directory, tokenizer, model.eos)
             room = Room(model, dialogue, asyncio.Semaphore(model.slots))
             await self.prompt(room, PROBE)
-        except (CheckpointError, SystemPromptError) as error:
+        except (CheckpointError, SystemPromptTooLongError) as error:
             raise LoadError(str(error)) from error
         log.info("model loaded", device=model.device, slots=model.slots, positions=model.positions)
         return room
 
-    async def prompt(self, room: Room, turns: Conversation, spelled: Spelled = UNSPELLED) -> Prompt:
+    async def prompt(
+        self, room: Room, turns: Conversation, spelled: GeneratedIds = NO_GENERATED_IDS
+    ) -> Prompt:
         """Build the prompt in a thread; raises `QuestionTooLongError`."""
         return await asyncio.to_thread(
-            build,
+            build_prompt,
             turns,
             dialogue=room.dialogue,
             system=self._wishes.system,
@@ -174,26 +176,26 @@ class Generation:
     def sign(self) -> Message:
         """Return what a reader should see of a job that begins to wait now."""
         if self.loading():
-            return render.loading()
+            return render.compose_loading()
         room = self.load().result()
         if not room.slots.locked():
-            return render.growing("")
+            return render.compose_growing("")
         pace = self.pace.seconds
         wait = None if pace is None else (self.waiting + 1) * pace / room.model.slots
-        return render.waiting(self.waiting, wait)
+        return render.compose_waiting(self.waiting, wait)
 
     async def stream(
         self, room: Room, name: str, prompt: Prompt, scope: str, reading: Reading
     ) -> AsyncGenerator[str]:
         """Generate; yields the text so far each time it grows, and fills in `reading`."""
-        text = TextStream(room.dialogue.tokenizer, room.dialogue.stop_texts)
+        text = IncrementalDetokenizer(room.dialogue.tokenizer, room.dialogue.stop_strings)
         started, ids = time.monotonic(), list[int]()
         async with aclosing(self._events(room, name, prompt, scope, reading.deadline)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     reading.reason, reading.new_tokens = event.reason, event.new_tokens
                     break
-                grown = text.feed(event.ids)
+                grown = text.append_ids(event.ids)
                 ids += event.ids
                 reading.new_tokens += len(event.ids)
                 if grown:
@@ -203,8 +205,8 @@ class Generation:
                 if text.stopped:
                     reading.reason = FinishReason.STOP
                     break
-        reading.text += text.finish()
-        if room.dialogue.tokenizer.spells(ids, reading.text):
+        reading.text += text.flush_text()
+        if room.dialogue.tokenizer.encodes_exactly(ids, reading.text):
             reading.ids = tuple(ids)
 
     def _events(
@@ -220,9 +222,9 @@ class Generation:
         )
         request = Request(
             id=name,
-            prompt=prompt.ids,
+            prompt=prompt.token_ids,
             sampling=sampling,
-            stop=room.dialogue.stop,
+            stop=room.dialogue.stop_token_ids,
             scope=scope,
             deadline=deadline,
         )

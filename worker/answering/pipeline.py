@@ -27,7 +27,7 @@ from worker.failpoints import Faults, Point
 from worker.jobs.job_state import COUNTS, Entry
 from worker.jobs.task import GiveBackError, Limits, Outcome, Task
 from worker.metrics import Metrics
-from worker.render import Facts, Message
+from worker.render import Message, ReplyFacts
 from worker.slack.client import RefusedError, SlackAwayError
 from worker.slack.reply_message import Posting
 
@@ -106,9 +106,9 @@ class Answering:
         if stopped and await posting.withdraw():
             return await self._ended(task, posting, Outcome.WITHDRAWN)
         if stopped and not text:
-            await posting.finish([render.stopped("")], state="error", again=False)
+            await posting.finish([render.compose_stopped("")], state="error", again=False)
             return await self._ended(task, posting, Outcome.STOPPED)
-        parts = render.final(text, facts=facts)
+        parts = render.compose_final(text, facts=facts)
         await posting.finish(parts, state="final", again=entry.answer is not None)
         if text:
             await self._memory.remember(task.job, answer)
@@ -117,23 +117,25 @@ class Answering:
 
     async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:
         log.warning("no reply", job=task.job.id, why=type(why).__name__)
-        await posting.finish([render.error(why.sentence)], state="error", again=False)
+        await posting.finish([render.compose_error(why.sentence)], state="error", again=False)
         return await self._ended(task, posting, Outcome.REFUSED)
 
     async def _ended(self, task: Task, posting: Posting, outcome: Outcome) -> Outcome:
         """Record how the job ended for its reader, unless its person thought better of it."""
         try:
-            await task.ledger.conclude(task.revision, **{keys.POSTED: outcome})
+            await task.ledger.conclude(task.revision, **{keys.OUTCOME: outcome})
         except EditedError:
             if await posting.withdraw():
                 await self._memory.forget(task.job)
                 outcome = Outcome.WITHDRAWN
             elif outcome is Outcome.REFUSED:
                 raise GiveBackError from None
-            await task.ledger.write(**{keys.POSTED: outcome})
+            await task.ledger.write(**{keys.OUTCOME: outcome})
         return outcome
 
-    async def _generated(self, task: Task, entry: Entry, posting: Posting) -> tuple[Answer, Facts]:
+    async def _generated(
+        self, task: Task, entry: Entry, posting: Posting
+    ) -> tuple[Answer, ReplyFacts]:
         """Generate the answer and save it before anybody is told that it is finished."""
         writing = Writing(task, posting, self._generation, self._limits, self._faults)
         try:
@@ -144,14 +146,14 @@ class Answering:
             task.charged = writing.attempt > 0
             raise GiveBackError from None
         except LoadError:
-            await posting.sign(render.error(ModelMissingError().sentence))
+            await posting.sign(render.compose_error(ModelMissingError().sentence))
             raise GiveBackError from None
         except EngineError as error:
             log.warning("generation failed", job=task.job.id, error=type(error).__name__)
             task.charged = False
             if writing.attempt >= self._limits.attempts:
                 raise ModelFailedError from None
-            await posting.sign(render.retrying())
+            await posting.sign(render.compose_retrying())
             raise GiveBackError from None
         return Answer(text=writing.reading.text, ids=writing.reading.ids), writing.facts
 
@@ -161,25 +163,25 @@ class Answering:
         if task.edited.is_set() and not stopped:
             raise EditedError
         self._metrics.generated(writing.reading)
-        self._faults.reach(Point.BEFORE_ANSWER_SAVED)
+        self._faults.hit(Point.BEFORE_ANSWER_SAVED)
         answer = {keys.ANSWER: writing.reading.text, COUNTS: _counts(writing.facts)}
         await task.ledger.conclude("" if stopped else task.revision, **answer)
-        self._faults.reach(Point.AFTER_ANSWER_SAVED)
+        self._faults.hit(Point.AFTER_ANSWER_SAVED)
 
     def _sign(self, entry: Entry) -> Message:
         # A job that was lost before its reader saw anything begins for them now.
         again = entry.attempts or (entry.recoveries and entry.placeholder)
-        return render.retrying() if again else self._generation.sign()
+        return render.compose_retrying() if again else self._generation.sign()
 
 
-def _saved(job: Job, entry: Entry) -> tuple[Answer, Facts] | None:
+def _saved(job: Job, entry: Entry) -> tuple[Answer, ReplyFacts] | None:
     if entry.answer is None:
         return None
-    facts = Facts(**json.loads(entry.counts or "{}"), known=known(job))
+    facts = ReplyFacts(**json.loads(entry.counts or "{}"), conversation_texts=known(job))
     return Answer(text=entry.answer), facts
 
 
-def _counts(facts: Facts) -> str:
+def _counts(facts: ReplyFacts) -> str:
     counts = asdict(facts)
-    del counts["known"]
+    del counts["conversation_texts"]
     return json.dumps(counts)

@@ -67,9 +67,9 @@ class Commands:
             return
         if name in {"stop-job", "stop-execution"} and isinstance(job, str):
             self._stop(job)
-        elif name == keys.EDITED and isinstance(job, str):
+        elif name == keys.RESTART_COMMAND and isinstance(job, str):
             self._edit(job)
-        elif name == keys.FORGET and isinstance(team, str):
+        elif name == keys.FORGET_COMMAND and isinstance(team, str):
             self._forget(team)
         elif name == "shutdown":
             self._end()

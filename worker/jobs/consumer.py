@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import redis
 import structlog
 
-from contract.thread_pool import pool
+from contract.thread_pool import eager_thread_pool
 from worker.aio import end
 from worker.errors import LeaseLostError
 from worker.failpoints import Faults, Point
@@ -63,7 +63,7 @@ class Intake:
         self._answer = answer
         self._metrics = metrics
         self._faults = faults
-        self._threads = pool(THREADS, "rq")
+        self._threads = eager_thread_pool(THREADS, "rq")
         self._closing = asyncio.Event()
         self._leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class Intake:
             await self._pause(PAUSE)
             return
         if job is not None:
-            self._faults.reach(Point.DEQUEUED)
+            self._faults.hit(Point.DEQUEUED)
             task = asyncio.create_task(self._serve(job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -116,7 +116,7 @@ class Intake:
         if self._leaving:
             await self.thread(self._worker.give_back, taken, 0)
             return
-        self._faults.reach(Point.CLAIMED)
+        self._faults.hit(Point.CLAIMED)
         self._metrics.taken(taken.age)
         work = asyncio.current_task()
         assert work is not None  # noqa: S101
@@ -135,7 +135,7 @@ class Intake:
         taken, job = running.taken, running.taken.lease.job
         try:
             outcome = await self._answer(running.task)
-            self._faults.reach(Point.BEFORE_FINISH)
+            self._faults.hit(Point.BEFORE_FINISH)
             await self._record(taken, outcome)
         except GiveBackError:
             await self._give_back(running)
@@ -160,7 +160,7 @@ class Intake:
         elif outcome in {Outcome.REFUSED, Outcome.UNSENT}:
             record = self._worker.fail
         await self._persist(lambda: self._worker.let_go(taken.lease.job))
-        self._faults.reach(Point.AFTER_FINISH)
+        self._faults.hit(Point.AFTER_FINISH)
         self._metrics.ended(outcome)
         await self._persist(lambda: record(taken, str(outcome)))
         log.info("job ended", job=taken.lease.job, outcome=str(outcome))

@@ -13,12 +13,12 @@ COUNTS: Final = "starchat_counts"
 
 FIELDS: Final = (
     keys.PLACEHOLDER,
-    keys.POSTING,
+    keys.PLACEHOLDER_OWNER,
     keys.ANSWER,
     COUNTS,
     keys.ATTEMPTS,
     RECOVERIES,
-    keys.POSTED,
+    keys.OUTCOME,
     keys.WITHDRAWN,
 )
 

@@ -11,18 +11,18 @@ import structlog
 from redis.asyncio import Redis as AsyncRedis
 
 from contract import keys
-from contract.job import QUEUE
-from contract.scripts import HEAL
+from contract.job import QUEUE_NAME
+from contract.scripts import REPAIR_ORPHANS
 from worker import scripts
 from worker.errors import EditedError, LeaseLostError
 
 JOB: Final = "rq:job:"
 EXECUTION: Final = "rq:execution:"
 EXECUTIONS: Final = "rq:executions:"
-QUEUE_KEY: Final = f"rq:queue:{QUEUE}"
+QUEUE_KEY: Final = f"rq:queue:{QUEUE_NAME}"
 INTERMEDIATE: Final = f"{QUEUE_KEY}:intermediate"
-STARTED: Final = f"rq:wip:{QUEUE}"
-DEFERRED: Final = f"rq:deferred:{QUEUE}"
+STARTED: Final = f"rq:wip:{QUEUE_NAME}"
+DEFERRED: Final = f"rq:deferred:{QUEUE_NAME}"
 LOOKED_AT: Final = 64
 """Waiting jobs that are looked at in one go for others that hold them up."""
 SIGHTINGS: Final = "starchat:sightings"
@@ -61,25 +61,25 @@ class Claims:
         self._release = connection.register_script(scripts.RELEASE)
         self._give_back = connection.register_script(scripts.GIVE_BACK)
         self._reap = connection.register_script(scripts.REAP)
-        self._heal = connection.register_script(HEAL)
+        self._heal = connection.register_script(REPAIR_ORPHANS)
 
     def claim(self, job: str, token: str) -> int:
         """Take a dequeued job. Returns 1, 0 if another execution has it, -1 if it is over."""
-        claimed = [keys.lease(job), JOB + job, INTERMEDIATE]
+        claimed = [keys.job_lease(job), JOB + job, INTERMEDIATE]
         return int(self._claim(keys=claimed, args=[job, token, self._ms]))
 
     def name(self, lease: Lease) -> None:
         """Put the execution's id in place of the token it was claimed with."""
-        self._connection.set(keys.lease(lease.job), lease.execution, px=self._ms)
+        self._connection.set(keys.job_lease(lease.job), lease.execution, px=self._ms)
 
     def release(self, lease: Lease) -> None:
         """Let the lease go after RQ has recorded the end of the job."""
-        self._release(keys=[keys.lease(lease.job)], args=[lease.execution])
+        self._release(keys=[keys.job_lease(lease.job)], args=[lease.execution])
 
     def give_back(self, lease: Lease, uncharged: int) -> bool:
         """Put the job back at the front, `uncharged` attempts taken off. False if it is lost."""
         held = [
-            keys.lease(lease.job),
+            keys.job_lease(lease.job),
             JOB + lease.job,
             QUEUE_KEY,
             STARTED,
@@ -106,8 +106,8 @@ class Claims:
 
     def heal(self) -> int:
         """Free what jobs hold that others have deleted; returns how many may run because of it."""
-        looked = [keys.PENDING, QUEUE_KEY, DEFERRED]
-        return int(self._heal(keys=looked, args=[JOB, keys.PLACE_TTL, LOOKED_AT]))
+        looked = [keys.PENDING_JOBS, QUEUE_KEY, DEFERRED]
+        return int(self._heal(keys=looked, args=[JOB, keys.QUEUE_TTL_SECONDS, LOOKED_AT]))
 
 
 class Fence:
@@ -126,7 +126,7 @@ class Fence:
 
         An answer that took longer than a lease proves nothing: this process may have slept.
         """
-        held = [keys.lease(lease.job), STARTED]
+        held = [keys.job_lease(lease.job), STARTED]
         late = True
         while late:
             asked = time.monotonic()
@@ -140,7 +140,7 @@ class Fence:
 
         With a `revision` of the question that is not the newest any more: `EditedError`.
         """
-        held = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        held = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
         flat = [part for field in fields.items() for part in field]
         said = await self._note(keys=held, args=[lease.execution, lease.member, revision, *flat])
         if int(said) < 0:
@@ -150,7 +150,7 @@ class Fence:
 
     async def settle(self, lease: Lease, field: str, value: str) -> str:
         """Write a field unless it is written; returns what stands there. `LeaseLostError`."""
-        held = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        held = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
         found = await self._settle(keys=held, args=[lease.execution, lease.member, field, value])
         if found is None:
             raise LeaseLostError
@@ -232,7 +232,7 @@ class Heartbeat:
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.ping()
             for lease in held:
-                named = [keys.lease(lease.job), STARTED]
+                named = [keys.job_lease(lease.job), STARTED]
                 self._script(
                     keys=named,
                     args=[lease.execution, lease.member, self._ms],

@@ -3,7 +3,7 @@
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.worker_status import Beat, alive
+from contract.worker_status import WorkerStatus, live_workers
 
 GONE = 3600
 """Seconds after which the beat of a dead worker is cleared away."""
@@ -19,22 +19,28 @@ class Beats:
 
     async def publish(self, *, slots: int, busy: int, loading: bool, pace: float | None) -> None:
         """Say what this worker does now; `pace` is its average of seconds per reply."""
-        beat = Beat(at=await self._now(), slots=slots, busy=busy, loading=loading, pace=pace)
-        await self._redis.hset(keys.WORKERS, self._name, beat.model_dump_json())
+        beat = WorkerStatus(
+            reported_at=await self._now(),
+            slots=slots,
+            busy_slots=busy,
+            loading=loading,
+            seconds_per_reply=pace,
+        )
+        await self._redis.hset(keys.WORKER_STATUSES, self._name, beat.model_dump_json())
 
     async def others_ready(self) -> bool:
         """Tell whether another worker has its model loaded; clears away those long dead."""
-        beats = await self._redis.hgetall(keys.WORKERS)
+        beats = await self._redis.hgetall(keys.WORKER_STATUSES)
         now = await self._now()
         others = {str(n).encode(): str(b).encode() for n, b in beats.items() if n != self._name}
-        dead = [n for n, b in others.items() if not alive({n: b}, now - GONE)]
+        dead = [n for n, b in others.items() if not live_workers({n: b}, now - GONE)]
         if dead:
-            await self._redis.hdel(keys.WORKERS, *dead)
-        return any(not beat.loading for beat in alive(others, now))
+            await self._redis.hdel(keys.WORKER_STATUSES, *dead)
+        return any(not beat.loading for beat in live_workers(others, now))
 
     async def remove(self) -> None:
         """Say that this worker has gone."""
-        await self._redis.hdel(keys.WORKERS, self._name)
+        await self._redis.hdel(keys.WORKER_STATUSES, self._name)
 
     async def _now(self) -> float:
         seconds, micro = await self._redis.time()

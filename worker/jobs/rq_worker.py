@@ -17,7 +17,7 @@ from rq.utils import now
 from rq.worker.base import BaseWorker, WorkerStatus
 
 from contract import keys
-from contract.job import MAX_BYTES, QUEUE, UNPACKED_MOST, BadJobError, Job
+from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, QUEUE_NAME, BadJobError, Job
 from contract.scripts import FINISH
 from worker import scripts
 from worker.jobs.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
@@ -66,7 +66,7 @@ class RqWorker(BaseWorker):
 
     def __init__(self, connection: redis.Redis, name: str, claims: Claims, result_ttl: int) -> None:
         """`connection` must not decode responses: RQ's payloads are compressed."""
-        queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer, job_class=Turn)
+        queue = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, job_class=Turn)
         super().__init__(
             [queue],
             name=name,
@@ -155,7 +155,7 @@ class RqWorker(BaseWorker):
                 _bounded(self.connection.hstrlen(JOB + job, name))
                 _unpackable(self.connection.hget(JOB + job, name))
             turn = Turn.fetch(job, connection=self.connection, serializer=JSONSerializer)
-            payload = Job.decode(turn.args[0])
+            payload = Job.from_json(turn.args[0])
         except (redis.ConnectionError, redis.TimeoutError):
             raise
         except Exception as error:
@@ -167,26 +167,26 @@ class RqWorker(BaseWorker):
         turn.retries_left = 0
         turn.group_id = None
         turn.result_ttl = self._result_ttl
-        turn.failure_ttl = keys.TEXT_TTL
+        turn.failure_ttl = keys.TEXT_TTL_SECONDS
         return turn, payload
 
     def _set_aside(self, job: str) -> None:
         log.error("job unreadable, set aside", job=job)
-        held = [ASIDE, JOB + job, INTERMEDIATE, keys.lease(job)]
-        self._aside(keys=held, args=[job, ASIDE_MOST, keys.TEXT_TTL])
+        held = [ASIDE, JOB + job, INTERMEDIATE, keys.job_lease(job)]
+        self._aside(keys=held, args=[job, ASIDE_MOST, keys.TEXT_TTL_SECONDS])
         self.let_go(job)
 
     def _age(self, job: str) -> float:
         with self.connection.pipeline(transaction=False) as pipeline:
             pipeline.time()
-            pipeline.zscore(keys.PENDING, job)
+            pipeline.zscore(keys.PENDING_JOBS, job)
             (seconds, micro), accepted = pipeline.execute()
         return 0.0 if accepted is None else max(0.0, seconds + micro / 1e6 - accepted)
 
     def let_go(self, job: str) -> None:
         """Release the job's lane and its person's slot, and make the next job runnable."""
-        held = [keys.PENDING, JOB + job, QUEUE_KEY, DEFERRED]
-        self._finish(keys=held, args=[job, JOB, keys.PLACE_TTL])
+        held = [keys.PENDING_JOBS, JOB + job, QUEUE_KEY, DEFERRED]
+        self._finish(keys=held, args=[job, JOB, keys.QUEUE_TTL_SECONDS])
 
     def withdraw(self, taken: Taken, outcome: str) -> None:
         """Record that a job is over and keep nothing of it: its question was deleted."""
@@ -233,7 +233,7 @@ class RqWorker(BaseWorker):
 
 
 def _bounded(length: int) -> None:
-    if length > MAX_BYTES:
+    if length > MAX_JOB_BYTES:
         raise BadJobError("longer than a job may be")
 
 
@@ -242,8 +242,8 @@ def _unpackable(packed: object) -> None:
     if not isinstance(packed, bytes):
         return
     try:
-        length = len(zlib.decompressobj().decompress(packed, UNPACKED_MOST + 1))
+        length = len(zlib.decompressobj().decompress(packed, MAX_DECOMPRESSED_BYTES + 1))
     except zlib.error:
         return
-    if length > UNPACKED_MOST:
+    if length > MAX_DECOMPRESSED_BYTES:
         raise BadJobError("longer than a job may be, once it is unpacked")

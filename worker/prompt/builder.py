@@ -26,29 +26,29 @@ from typing import Final, NamedTuple
 
 from contract.conversation import Conversation, Speaker, Turn
 from worker.errors import QuestionTooLongError
-from worker.prompt.chat_encoder import UNSPELLED, Dialogue, Spelled
+from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
 from worker.prompt.chat_format import Message
 
-LEAST_NEW: Final = 64
+MIN_NEW_TOKENS: Final = 64
 """Tokens that a reply to a long question may still have."""
 
-KEPT: Final = 0.65
+FILL_AFTER_TRIM: Final = 0.65
 """The part of the room in use after turns were left out."""
 
-SHARE: Final = 0.25
+MAX_TURN_SHARE: Final = 0.25
 """The part of the room that one older turn may take once room is short."""
 
-MARK: Final = "\n\n[… a long part of this message is left out here …]\n\n"
+OMISSION_MARK: Final = "\n\n[… a long part of this message is left out here …]\n\n"
 """What stands in a shortened turn for its middle."""
 
-NAME: Final = 80
+MAX_NAME_CHARACTERS: Final = 80
 """Characters of a person's name that the model reads."""
 
-BREAK: Final = "\n\n"
+TURN_SEPARATOR: Final = "\n\n"
 """What stands between two turns of one message."""
 
 
-class SystemPromptError(ValueError):
+class SystemPromptTooLongError(ValueError):
     """The system prompt leaves no room for a conversation; the operator must shorten it."""
 
 
@@ -60,27 +60,27 @@ class Prompt:
     `dropped` older turns were left out whole, `shortened` ones lost their middle.
     """
 
-    ids: tuple[int, ...]
-    dropped: int
+    token_ids: tuple[int, ...]
+    dropped_turns: int
     max_new_tokens: int
-    shortened: int = 0
+    shortened_turns: int = 0
 
 
-class _Beginning(NamedTuple):
+class _Window(NamedTuple):
     """Where a prompt starts; turns before `shorten` may take their share only."""
 
     start: int
-    shorten: int
+    shorten_before: int
 
 
-def build(
+def build_prompt(
     turns: Conversation,
     *,
-    dialogue: Dialogue,
+    encoder: ChatEncoder,
     system: str,
     positions: int,
     max_new_tokens: int,
-    spelled: Spelled = UNSPELLED,
+    generated_ids: GeneratedIds = NO_GENERATED_IDS,
 ) -> Prompt:
     """
     Return the prompt for the last turn, which must be a person's; replies as they were `spelled`.
@@ -88,115 +88,136 @@ def build(
     Raises `QuestionTooLongError` if that turn alone does not fit, and `SystemPromptError` if the
     system prompt fills half of the room on its own.
     """
-    new = min(max_new_tokens, positions // 2)
-    room = positions - new
-    fixed = _fixed(dialogue, system, room)
-    thread = _Thread(dialogue, _said(turns), int(room * SHARE))
-    at = _replayed(thread, room - fixed)
-    ids = dialogue.ids(thread.messages(at), system, spelled)
-    while len(ids) > room and at.start < thread.last:
-        at = _Beginning(thread.question(at.start + 1), at.shorten)
-        ids = dialogue.ids(thread.messages(at), system, spelled)
-    if len(ids) > positions - min(new, LEAST_NEW):
+    new_tokens = min(max_new_tokens, positions // 2)
+    budget = positions - new_tokens
+    overhead = _count_overhead(encoder, system, budget)
+    thread = _Thread(encoder, _to_messages(turns), int(budget * MAX_TURN_SHARE))
+    window = _replay_questions(thread, budget - overhead)
+    token_ids = encoder.encode_messages(thread.build_messages(window), system, generated_ids)
+    while len(token_ids) > budget and window.start < thread.last_turn:
+        window = _Window(thread.find_question(window.start + 1), window.shorten_before)
+        token_ids = encoder.encode_messages(thread.build_messages(window), system, generated_ids)
+    if len(token_ids) > positions - min(new_tokens, MIN_NEW_TOKENS):
         raise QuestionTooLongError
-    return Prompt(ids, at.start, min(new, positions - len(ids)), thread.shortened(at))
+    return Prompt(
+        token_ids,
+        window.start,
+        min(new_tokens, positions - len(token_ids)),
+        thread.count_shortened(window),
+    )
 
 
-def _fixed(dialogue: Dialogue, system: str, room: int) -> int:
+def _count_overhead(encoder: ChatEncoder, system: str, budget: int) -> int:
     """Return the ids that stand around every conversation, the system prompt among them."""
-    fixed = len(dialogue.ids((Message(Speaker.USER, ""),), system)) - dialogue.cost("")
-    if fixed > room // 2:
-        raise SystemPromptError(f"the system prompt takes {fixed} of {room} tokens")
-    return fixed
+    overhead = len(
+        encoder.encode_messages((Message(Speaker.USER, ""),), system)
+    ) - encoder.token_cost("")
+    if overhead > budget // 2:
+        raise SystemPromptTooLongError(f"the system prompt takes {overhead} of {budget} tokens")
+    return overhead
 
 
-def _said(turns: Conversation) -> list[Message]:
+def _to_messages(turns: Conversation) -> list[Message]:
     """Return the turns as the model reads them: from a person's on, with names, no empty ones."""
-    named = len({turn.name for turn in turns if turn.speaker is Speaker.USER}) > 1
-    said = [
-        Message(turn.speaker, _with_name(turn) if named else turn.text)
+    with_names = len({turn.name for turn in turns if turn.speaker is Speaker.USER}) > 1
+    messages = [
+        Message(turn.speaker, _prefix_name(turn) if with_names else turn.text)
         for turn in turns
         if turn.text.strip() or turn is turns[-1]
     ]
-    return list(dropwhile(lambda message: message.speaker is not Speaker.USER, said))
+    return list(dropwhile(lambda message: message.speaker is not Speaker.USER, messages))
 
 
-def _with_name(turn: Turn) -> str:
+def _prefix_name(turn: Turn) -> str:
     if turn.speaker is Speaker.ASSISTANT:
         return turn.text
-    name = " ".join((turn.name or "").split())[:NAME] or "Somebody"
+    name = " ".join((turn.name or "").split())[:MAX_NAME_CHARACTERS] or "Somebody"
     return f"{name}: {turn.text}"
 
 
 class _Thread:
     """A thread's turns, in full and shortened to a share of `most` ids, and what they cost."""
 
-    def __init__(self, dialogue: Dialogue, said: Sequence[Message], most: int) -> None:
-        self._full = [dialogue.cost(message.text) for message in said]
-        most = max(most, 2 * dialogue.cost(MARK))
-        self._short = [
-            message if cost <= most else _shortened(dialogue, message, most)
-            for message, cost in zip(said, self._full, strict=True)
+    def __init__(self, encoder: ChatEncoder, messages: Sequence[Message], max_tokens: int) -> None:
+        self._full_costs = [encoder.token_cost(message.text) for message in messages]
+        max_tokens = max(max_tokens, 2 * encoder.token_cost(OMISSION_MARK))
+        self._short_messages = [
+            message if cost <= max_tokens else _shorten_message(encoder, message, max_tokens)
+            for message, cost in zip(messages, self._full_costs, strict=True)
         ]
-        self._cut = [
-            cost if short is message else dialogue.cost(short.text)
-            for short, message, cost in zip(self._short, said, self._full, strict=True)
+        self._short_costs = [
+            cost if short is message else encoder.token_cost(short.text)
+            for short, message, cost in zip(
+                self._short_messages, messages, self._full_costs, strict=True
+            )
         ]
-        self._said = said
-        self.last = len(said) - 1
+        self._messages = messages
+        self.last_turn = len(messages) - 1
 
-    def asks(self, n: int) -> bool:
+    def has_prompt(self, n: int) -> bool:
         """Say whether a prompt was made for the turn `n`: it was answered, or is to be now."""
-        return n == self.last or (self._is_question(n) and not self._is_question(n + 1))
+        return n == self.last_turn or (self._is_question(n) and not self._is_question(n + 1))
 
-    def question(self, start: int) -> int:
+    def find_question(self, start: int) -> int:
         """Return where a person first speaks from `start` on: only there may a prompt begin."""
-        return next(n for n in range(start, len(self._said)) if self._is_question(n))
+        return next(n for n in range(start, len(self._messages)) if self._is_question(n))
 
-    def cost(self, n: int) -> int:
+    def turn_cost(self, n: int) -> int:
         """Return what the turn `n` costs in full."""
-        return self._full[n]
+        return self._full_costs[n]
 
-    def used(self, at: _Beginning, asked: int) -> int:
+    def prompt_cost(self, window: _Window, question: int) -> int:
         """Return what the turns of a prompt for the turn `asked` cost."""
-        cut = sum(self._cut[at.start : at.shorten])
-        return cut + sum(self._full[max(at.start, at.shorten) : asked + 1])
+        short_cost = sum(self._short_costs[window.start : window.shorten_before])
+        return short_cost + sum(
+            self._full_costs[max(window.start, window.shorten_before) : question + 1]
+        )
 
-    def messages(self, at: _Beginning) -> list[Message]:
+    def build_messages(self, window: _Window) -> list[Message]:
         """Return the messages of the prompt that begins there; sides alternate."""
-        kept = [*self._short[at.start : at.shorten], *self._said[max(at.start, at.shorten) :]]
+        in_window = [
+            *self._short_messages[window.start : window.shorten_before],
+            *self._messages[max(window.start, window.shorten_before) :],
+        ]
         return [
-            Message(speaker, BREAK.join(message.text for message in side))
-            for speaker, side in groupby(kept, key=lambda message: message.speaker)
+            Message(speaker, TURN_SEPARATOR.join(message.text for message in side))
+            for speaker, side in groupby(in_window, key=lambda message: message.speaker)
         ]
 
-    def shortened(self, at: _Beginning) -> int:
+    def count_shortened(self, window: _Window) -> int:
         """Return how many turns of that prompt have lost their middle."""
-        return sum(self._short[n] is not self._said[n] for n in range(at.start, at.shorten))
+        return sum(
+            self._short_messages[n] is not self._messages[n]
+            for n in range(window.start, window.shorten_before)
+        )
 
     def _is_question(self, n: int) -> bool:
-        return self._said[n].speaker is Speaker.USER
+        return self._messages[n].speaker is Speaker.USER
 
 
-def _shortened(dialogue: Dialogue, message: Message, most: int) -> Message:
-    keep = most - dialogue.cost(MARK)
-    head, tail = dialogue.tokenizer.ends(message.text, keep * 2 // 3, keep // 3)
-    return Message(message.speaker, head + MARK + tail)
+def _shorten_message(encoder: ChatEncoder, message: Message, max_tokens: int) -> Message:
+    budget = max_tokens - encoder.token_cost(OMISSION_MARK)
+    head, tail = encoder.tokenizer.split_ends(message.text, budget * 2 // 3, budget // 3)
+    return Message(message.speaker, head + OMISSION_MARK + tail)
 
 
-def _replayed(thread: _Thread, room: int) -> _Beginning:
+def _replay_questions(thread: _Thread, budget: int) -> _Window:
     """Ask each question of the thread again, in order, and return where the last one begins."""
-    at = _Beginning(0, 0)
-    for asked in filter(thread.asks, range(thread.last + 1)):
-        if thread.used(at, asked) > room:
-            at = _moved(thread, at, asked, room)
-    return at
+    window = _Window(0, 0)
+    for question in filter(thread.has_prompt, range(thread.last_turn + 1)):
+        if thread.prompt_cost(window, question) > budget:
+            window = _advance_window(thread, window, question, budget)
+    return window
 
 
-def _moved(thread: _Thread, at: _Beginning, asked: int, room: int) -> _Beginning:
+def _advance_window(thread: _Thread, window: _Window, question: int, budget: int) -> _Window:
     """Shorten the turns before `asked` and leave out the oldest until the goal is reached."""
-    goal = room * KEPT if thread.cost(asked) <= room * KEPT else room
-    at = _Beginning(at.start, asked)
-    while at.start < asked and thread.used(at, asked) > goal:
-        at = _Beginning(thread.question(at.start + 1), asked)
-    return at
+    target = (
+        budget * FILL_AFTER_TRIM
+        if thread.turn_cost(question) <= budget * FILL_AFTER_TRIM
+        else budget
+    )
+    window = _Window(window.start, question)
+    while window.start < question and thread.prompt_cost(window, question) > target:
+        window = _Window(thread.find_question(window.start + 1), question)
+    return window

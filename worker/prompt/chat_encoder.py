@@ -8,27 +8,33 @@ from typing import Final, Self
 
 from contract.conversation import Speaker
 from worker.prompt import chat_template
-from worker.prompt.chat_format import STARCHAT, Message, Said, Scaffold, starchat
-from worker.prompt.tokenizer import CheckpointError, Control, Tokenizer
+from worker.prompt.chat_format import (
+    STARCHAT_CONTROLS,
+    ChatFormat,
+    LiteralText,
+    Message,
+    starchat_format,
+)
+from worker.prompt.tokenizer import CheckpointError, ControlToken, Tokenizer
 
-ENDOFTEXT: Final = "<|endoftext|>"
+END_OF_TEXT: Final = "<|endoftext|>"
 """The end of a document in many vocabularies: a reply that reaches it is over."""
 
-STARCODER: Final = "<fim_prefix>"
+STARCODER_MARKER: Final = "<fim_prefix>"
 """StarChat's vocabulary is StarCoder's. Other models have the same roles in another form."""
 
-PROBE: Final = (
+PROBE_MESSAGES: Final = (
     Message(Speaker.USER, "x"),
     Message(Speaker.ASSISTANT, "x"),
     Message(Speaker.USER, "x"),
 )
 
-Spelled = Mapping[str, Sequence[int]]
+GeneratedIds = Mapping[str, Sequence[int]]
 """Replies, each with the ids that the model wrote it by: a text can be spelled in many ways."""
-UNSPELLED: Final[Spelled] = MappingProxyType({})
+NO_GENERATED_IDS: Final[GeneratedIds] = MappingProxyType({})
 
 
-class Dialogue:
+class ChatEncoder:
     """
     Turns messages into prompt ids; only the scaffold's own control tokens become control ids.
 
@@ -40,93 +46,112 @@ class Dialogue:
     engine has computed for them is of use then, whichever way the model spelled its words.
     """
 
-    def __init__(self, tokenizer: Tokenizer, scaffold: Scaffold, eos: Sequence[int] = ()) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, chat_format: ChatFormat, eos_ids: Sequence[int] = ()
+    ) -> None:
         """Use `scaffold`, whose control tokens the tokenizer must know."""
         self.tokenizer = tokenizer
-        self._scaffold = scaffold
-        longest_first = sorted(tokenizer.controls, key=len, reverse=True)
-        self._controls = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-        written = self._written()
-        ends = [text for text in (*written, ENDOFTEXT) if text in tokenizer.controls]
-        self.stop = tuple(sorted({tokenizer.controls[text].id for text in ends} | set(eos)))
-        self.stop_texts = tuple(text for text in written if not re.fullmatch(r"</?\w+>", text))
-        *_, opening = self._parts(PROBE[:1], "")
-        self._opening = str(opening)
-        overhead = len(self.ids(PROBE)) - len(self.ids(PROBE[:1]))
-        self._overhead = (overhead + 1) // 2
+        self._chat_format = chat_format
+        longest_first = sorted(tokenizer.control_tokens, key=len, reverse=True)
+        self._control_pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+        special_tokens = self._special_tokens()
+        stop_tokens = [
+            text for text in (*special_tokens, END_OF_TEXT) if text in tokenizer.control_tokens
+        ]
+        self.stop_token_ids = tuple(
+            sorted({tokenizer.control_tokens[text].id for text in stop_tokens} | set(eos_ids))
+        )
+        self.stop_strings = tuple(
+            text for text in special_tokens if not re.fullmatch(r"</?\w+>", text)
+        )
+        *_, reply_prefix = self._split_controls(PROBE_MESSAGES[:1], "")
+        self._reply_prefix = str(reply_prefix)
+        overhead = len(self.encode_messages(PROBE_MESSAGES)) - len(
+            self.encode_messages(PROBE_MESSAGES[:1])
+        )
+        self._message_overhead = (overhead + 1) // 2
 
     @classmethod
-    def load(cls, directory: Path, tokenizer: Tokenizer, eos: Sequence[int] = ()) -> Self:
+    def from_checkpoint(
+        cls, directory: Path, tokenizer: Tokenizer, eos_ids: Sequence[int] = ()
+    ) -> Self:
         """
         Find the form for a checkpoint; `eos` are the ids that its configuration names.
 
         Raises `CheckpointError` naming what is missing.
         """
-        if all(text in tokenizer.controls for text in (*STARCHAT, STARCODER)):
-            return cls(tokenizer, starchat, eos)
-        found = chat_template.load(directory)
-        if found is None:
+        if all(text in tokenizer.control_tokens for text in (*STARCHAT_CONTROLS, STARCODER_MARKER)):
+            return cls(tokenizer, starchat_format, eos_ids)
+        chat_template = chat_template.load_chat_template(directory)
+        if chat_template is None:
             raise CheckpointError(
-                f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT)}) nor a "
+                f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT_CONTROLS)}) nor a "
                 "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
             )
-        return cls(tokenizer, found, eos)
+        return cls(tokenizer, chat_template, eos_ids)
 
-    def ids(
-        self, messages: Sequence[Message], system: str = "", spelled: Spelled = UNSPELLED
+    def encode_messages(
+        self,
+        messages: Sequence[Message],
+        system: str = "",
+        generated_ids: GeneratedIds = NO_GENERATED_IDS,
     ) -> tuple[int, ...]:
         """Return the prompt for messages that alternate and end with a person's."""
-        known = {
-            self._opening + text: [*self.tokenizer.encode(self._opening), *ids]
-            for text, ids in spelled.items()
-            if ids and self.tokenizer.spells(ids, text)
+        known_runs = {
+            self._reply_prefix + text: [*self.tokenizer.encode(self._reply_prefix), *ids]
+            for text, ids in generated_ids.items()
+            if ids and self.tokenizer.encodes_exactly(ids, text)
         }
         ids: list[int] = []
-        for part in self._parts(messages, system):
-            if isinstance(part, Control):
+        for part in self._split_controls(messages, system):
+            if isinstance(part, ControlToken):
                 ids.append(part.id)
             else:
-                ids += known.get(part) or self.tokenizer.encode(part)
+                ids += known_runs.get(part) or self.tokenizer.encode(part)
         return tuple(ids)
 
-    def cost(self, text: str) -> int:
+    def token_cost(self, text: str) -> int:
         """Return how many ids a message of `text` adds to a prompt, or a few more than that."""
-        return len(self.tokenizer.encode(text)) + self._overhead
+        return len(self.tokenizer.encode(text)) + self._message_overhead
 
-    def _parts(self, messages: Sequence[Message], system: str) -> Iterator[str | Control]:
+    def _split_controls(
+        self, messages: Sequence[Message], system: str
+    ) -> Iterator[str | ControlToken]:
         """
         Yield the scaffold's control tokens and, between them, each plain run as one text.
 
         A run is encoded as a whole, since the line break before a text may merge with it.
         """
-        run, swallow = "", False
-        for piece in self._scaffold(messages, system):
-            if isinstance(piece, Said):
+        run, strip_left = "", False
+        for piece in self._chat_format(messages, system):
+            if isinstance(piece, LiteralText):
                 run += piece.text
                 continue
-            literal = 0
-            for found in self._controls.finditer(piece):
-                run += piece[literal : found.start()]
-                literal = found.end()
-                control = self.tokenizer.controls[found.group()]
-                yield _swallowed(run, left=swallow, right=control.left)
+            control_end = 0
+            for found in self._control_pattern.finditer(piece):
+                run += piece[control_end : found.start()]
+                control_end = found.end()
+                control = self.tokenizer.control_tokens[found.group()]
+                yield _strip_run(run, left=strip_left, right=control.strips_left)
                 yield control
-                run, swallow = "", control.right
-            run += piece[literal:]
-        yield _swallowed(run, left=swallow, right=False)
+                run, strip_left = "", control.strips_right
+            run += piece[control_end:]
+        yield _strip_run(run, left=strip_left, right=False)
 
-    def _written(self) -> list[str]:
+    def _special_tokens(self) -> list[str]:
         """Return the special tokens that the scaffold itself writes, each once, in order."""
-        pieces = self._scaffold(PROBE, "x")
-        found = [
+        pieces = self._chat_format(PROBE_MESSAGES, "x")
+        controls = [
             text
             for piece in pieces
             if isinstance(piece, str)
-            for text in self._controls.findall(piece)
+            for text in self._control_pattern.findall(piece)
         ]
-        return [text for text in dict.fromkeys(found) if self.tokenizer.controls[text].special]
+        return [
+            text for text in dict.fromkeys(controls) if self.tokenizer.control_tokens[text].special
+        ]
 
 
-def _swallowed(run: str, *, left: bool, right: bool) -> str:
+def _strip_run(run: str, *, left: bool, right: bool) -> str:
     run = run.lstrip() if left else run
     return run.rstrip() if right else run

@@ -15,29 +15,29 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LiteralText:
     """Text of people, of the model or of the operator: plain, whatever it spells."""
 
     text: str
 
 
-Piece = str | Said
+PromptPiece = str | LiteralText
 """A stretch of a prompt. In a `str` the scaffold speaks: control tokens count there only."""
 
 
-class Scaffold(Protocol):
+class ChatFormat(Protocol):
     """Lays out messages that alternate and end with a person's, ready for the reply to follow."""
 
-    def __call__(self, messages: Sequence[Message], system: str) -> list[Piece]:
+    def __call__(self, messages: Sequence[Message], system: str) -> list[PromptPiece]:
         """Return the pieces of the prompt in order."""
         ...
 
 
-STARCHAT: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+STARCHAT_CONTROLS: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 """The control tokens that StarChat's form is made of."""
 
 
-def starchat(messages: Sequence[Message], system: str) -> list[Piece]:
+def starchat_format(messages: Sequence[Message], system: str) -> list[PromptPiece]:
     """
     Lay out messages as StarChat's card does: the system turn stands first even when it is empty.
 
@@ -45,8 +45,8 @@ def starchat(messages: Sequence[Message], system: str) -> list[Piece]:
     line break. Nothing follows the last `<|assistant|>`: the model writes the line break itself.
     So a reply as it was generated begins with the form's line break, which must not stand twice.
     """
-    pieces: list[Piece] = ["<|system|>\n", Said(system), "<|end|>\n"]
+    pieces: list[PromptPiece] = ["<|system|>\n", LiteralText(system), "<|end|>\n"]
     for speaker, text in messages:
-        said = text.removeprefix("\n") if speaker is Speaker.ASSISTANT else text
-        pieces += [f"<|{speaker}|>\n", Said(said), "<|end|>\n"]
+        content = text.removeprefix("\n") if speaker is Speaker.ASSISTANT else text
+        pieces += [f"<|{speaker}|>\n", LiteralText(content), "<|end|>\n"]
     return [*pieces, "<|assistant|>"]

@@ -15,14 +15,14 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from worker.prompt.chat_format import Message, Piece, Said
+from worker.prompt.chat_format import LiteralText, Message, PromptPiece
 from worker.prompt.tokenizer import CheckpointError
 
-LEFT: Final = "\x1e"
-RIGHT: Final = "\x1f"
+LEFT_SENTINEL: Final = "\x1e"
+RIGHT_SENTINEL: Final = "\x1f"
 """White space that no template writes: where it is gone, the template trims its texts."""
 
-BROKEN: Final = (
+TEMPLATE_ERRORS: Final = (
     *(jinja2.TemplateError, LookupError, TypeError, ValueError),
     *(AttributeError, ArithmeticError, RuntimeError),
 )
@@ -41,26 +41,26 @@ class ChatTemplate:
         """Compile the template. Raises `CheckpointError` if it cannot lay out a conversation."""
         self._variables = variables
         try:
-            self._template = _environment().from_string(source)
-            self._try()
-        except BROKEN as error:
+            self._template = _create_environment().from_string(source)
+            self._verify_texts()
+        except TEMPLATE_ERRORS as error:
             raise CheckpointError(f"the chat template cannot be used: {error}") from error
-        self._takes_system = self._try_system()
+        self._supports_system = self._probe_system_role()
 
-    def __call__(self, messages: Sequence[Message], system: str) -> list[Piece]:
+    def __call__(self, messages: Sequence[Message], system: str) -> list[PromptPiece]:
         """Lay out the messages; without a system text the template's own default holds."""
         texts = [(str(message.speaker), message.text) for message in messages]
-        if system and self._takes_system:
+        if system and self._supports_system:
             texts.insert(0, ("system", system))
         elif system:
             texts[0] = (texts[0][0], f"{system}\n\n{texts[0][1]}")
-        return self._render(texts)
+        return self._render_pieces(texts)
 
-    def _render(self, texts: Sequence[tuple[str, str]]) -> list[Piece]:
-        key = secrets.token_hex(16)
+    def _render_pieces(self, texts: Sequence[tuple[str, str]]) -> list[PromptPiece]:
+        sentinel = secrets.token_hex(16)
         rendered = self._template.render(
             messages=[
-                {"role": role, "content": f"{LEFT}{key}.{place}.{RIGHT}"}
+                {"role": role, "content": f"{LEFT_SENTINEL}{sentinel}.{place}.{RIGHT_SENTINEL}"}
                 for place, (role, _) in enumerate(texts)
             ],
             add_generation_prompt=True,
@@ -68,67 +68,73 @@ class ChatTemplate:
             documents=None,
             **self._variables,
         )
-        found = re.split(rf"({LEFT}?){key}\.(\d+)\.({RIGHT}?)", rendered)
-        pieces: list[Piece] = [found[0]]
-        for left, place, right, after in zip(*(found[n::4] for n in (1, 2, 3, 4)), strict=True):
-            pieces += [Said(_trimmed(texts[int(place)][1], left, right)), after]
+        fragments = re.split(rf"({LEFT_SENTINEL}?){sentinel}\.(\d+)\.({RIGHT_SENTINEL}?)", rendered)
+        pieces: list[PromptPiece] = [fragments[0]]
+        for left, place, right, after in zip(*(fragments[n::4] for n in (1, 2, 3, 4)), strict=True):
+            pieces += [LiteralText(_trim_text(texts[int(place)][1], left, right)), after]
         return pieces
 
-    def _try(self) -> None:
-        said = [("user", "1"), ("assistant", "2"), ("user", "3")]
+    def _verify_texts(self) -> None:
+        conversation = [("user", "1"), ("assistant", "2"), ("user", "3")]
         for length in (1, 3):
-            texts = [piece.text for piece in self._render(said[:length]) if isinstance(piece, Said)]
-            if texts != [text for _, text in said[:length]]:
+            texts = [
+                piece.text
+                for piece in self._render_pieces(conversation[:length])
+                if isinstance(piece, LiteralText)
+            ]
+            if texts != [text for _, text in conversation[:length]]:
                 raise ValueError("it leaves a text out, or repeats one")
 
-    def _try_system(self) -> bool:
+    def _probe_system_role(self) -> bool:
         try:
-            return Said("1") in self._render([("system", "1"), ("user", "2")])
-        except BROKEN:
+            return LiteralText("1") in self._render_pieces([("system", "1"), ("user", "2")])
+        except TEMPLATE_ERRORS:
             return False
 
 
-def load(directory: Path) -> ChatTemplate | None:
+def load_chat_template(directory: Path) -> ChatTemplate | None:
     """Read the template of a checkpoint, or `None` where it has none. Raises `CheckpointError`."""
     try:
         config = {
-            **_json(directory / "special_tokens_map.json"),
-            **_json(directory / "tokenizer_config.json"),
+            **_read_json(directory / "special_tokens_map.json"),
+            **_read_json(directory / "tokenizer_config.json"),
         }
-        file = directory / "chat_template.jinja"
-        source = file.read_text("utf-8") if file.is_file() else _default(config)
+        template_file = directory / "chat_template.jinja"
+        source = (
+            template_file.read_text("utf-8") if template_file.is_file() else _select_source(config)
+        )
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CheckpointError(f"{directory} has no readable chat template: {error!r}") from error
-    return None if source is None else ChatTemplate(source, _variables(config))
+    return None if source is None else ChatTemplate(source, _read_token_variables(config))
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _read_json(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
 
 
-def _default(config: dict[str, Any]) -> str | None:
+def _select_source(config: dict[str, Any]) -> str | None:
     source = config.get("chat_template")
     if isinstance(source, list):
         source = {named["name"]: named["template"] for named in source}["default"]
     return source
 
 
-def _variables(config: dict[str, Any]) -> dict[str, str]:
+def _read_token_variables(config: dict[str, Any]) -> dict[str, str]:
     """Return `bos_token` and its like, which templates may name."""
-    found = {}
+    variables = {}
     for name, value in config.items():
         text = value.get("content") if isinstance(value, dict) else value
         if name.endswith("_token") and isinstance(text, str):
-            found[name] = text
-    return found
+            variables[name] = text
+    return variables
 
 
-def _trimmed(text: str, left: str, right: str) -> str:
+def _trim_text(text: str, left: str, right: str) -> str:
     text = text if left else text.lstrip()
     return text if right else text.rstrip()
 
 
-class _Generation(Extension):
+class _GenerationTag(Extension):
     """The tag `generation` marks what the model wrote, for training; here it does nothing."""
 
     tags = {"generation"}  # noqa: RUF012 - as jinja declares it
@@ -138,12 +144,12 @@ class _Generation(Extension):
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
-class _Names(Namespace):
+class _SafeNamespace(Namespace):
     """A template's `namespace`, which keeps no name that begins with an underscore."""
 
-    def __init__(self, *given: Any, **names: Any) -> None:
+    def __init__(self, *values: Any, **names: Any) -> None:
         super().__init__()
-        for name, value in dict(*given, **names).items():
+        for name, value in dict(*values, **names).items():
             self[name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -152,24 +158,24 @@ class _Names(Namespace):
         super().__setitem__(name, value)
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+def _create_environment() -> ImmutableSandboxedEnvironment:
     """Return the surroundings that model authors write their templates for."""
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, loopcontrols]
     )
-    environment.filters["tojson"] = _tojson
+    environment.filters["tojson"] = _dump_json
     environment.globals |= {
-        "raise_exception": _raise,
+        "raise_exception": _raise_template_error,
         "strftime_now": lambda form: datetime.now().strftime(form),  # noqa: DTZ005 - people's own day
-        "namespace": _Names,
+        "namespace": _SafeNamespace,
     }
     return environment
 
 
-def _raise(message: str) -> NoReturn:
+def _raise_template_error(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
 
 
-def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
+def _dump_json(value: Any, indent: int | None = None, **options: Any) -> str:
     """Write JSON as it is: jinja's own filter escapes it for HTML."""
     return json.dumps(value, ensure_ascii=False, indent=indent, **options)

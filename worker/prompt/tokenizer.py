@@ -10,14 +10,14 @@ from typing import Any, Final, Self
 import tokenizers
 from tokenizers.decoders import DecodeStream
 
-HALF: Final = "\N{REPLACEMENT CHARACTER}"
+REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 """What the decoder shows for a character of which not all bytes have come."""
 
-BLANK: Final = "\u2581"
+SPACE_MARKER: Final = "\u2581"
 """How some vocabularies write a space."""
 
 
-NEVER: Final = re.compile("(?!)")
+MATCH_NOTHING: Final = re.compile("(?!)")
 """A pattern that nothing matches."""
 
 
@@ -25,7 +25,7 @@ class CheckpointError(Exception):
     """A checkpoint directory that cannot be talked to; the message is one line for the operator."""
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """
     Return `text` with each lone surrogate replaced, so that it can be encoded at all.
 
@@ -36,7 +36,7 @@ def clean(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class ControlToken:
     """
     A token that no text may spell.
 
@@ -46,8 +46,8 @@ class Control:
 
     id: int
     special: bool
-    left: bool
-    right: bool
+    strips_left: bool
+    strips_right: bool
 
 
 class Tokenizer:
@@ -58,22 +58,26 @@ class Tokenizer:
     not: `encode` never yields one of them, so only who names one here by its text gets its id.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer, controls: Mapping[str, Control]) -> None:
+    def __init__(
+        self, backend: tokenizers.Tokenizer, control_tokens: Mapping[str, ControlToken]
+    ) -> None:
         """Take the tokenizer as it is; `load` makes one from a checkpoint."""
         self._backend = backend
-        self.controls = controls
-        self._hidden = frozenset(control.id for control in controls.values() if control.special)
-        self._controlling = frozenset(control.id for control in controls.values())
-        self._missing = NEVER
-        self._missing = self._unwritable()
+        self.control_tokens = control_tokens
+        self._special_ids = frozenset(
+            control.id for control in control_tokens.values() if control.special
+        )
+        self._control_ids = frozenset(control.id for control in control_tokens.values())
+        self._unencodable = MATCH_NOTHING
+        self._unencodable = self._find_unencodable()
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def from_checkpoint(cls, directory: Path) -> Self:
         """Read `tokenizer.json`. Raises `CheckpointError` if it is absent or cannot be used."""
         file = directory / "tokenizer.json"
         try:
             data = json.loads(file.read_text("utf-8"))
-            controls = _close(data["added_tokens"])
+            control_tokens = _mark_controls_special(data["added_tokens"])
         except FileNotFoundError:
             raise CheckpointError(f"{directory} has no tokenizer.json") from None
         except (OSError, ValueError, LookupError, TypeError) as error:
@@ -85,15 +89,15 @@ class Tokenizer:
         backend.encode_special_tokens = True
         backend.no_truncation()
         backend.no_padding()
-        tokenizer = cls(backend, controls)
-        tokenizer._refuse_forgery(file)
+        tokenizer = cls(backend, control_tokens)
+        tokenizer._reject_forgery(file)
         return tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `written(text)`; what it spells of control tokens stays plain text."""
-        return self._backend.encode(self.written(text), add_special_tokens=False).ids
+        return self._backend.encode(self.make_encodable(text), add_special_tokens=False).ids
 
-    def written(self, text: str) -> str:
+    def make_encodable(self, text: str) -> str:
         """
         Return `text` clean and with each character marked that the vocabulary cannot write.
 
@@ -101,46 +105,46 @@ class Tokenizer:
         written; other vocabularies lack control characters. The library would drop such bytes and
         leave broken ones beside them.
         """
-        return self._missing.sub(HALF, clean(text))
+        return self._unencodable.sub(REPLACEMENT_CHARACTER, replace_surrogates(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids` without special tokens."""
-        return self._backend.decode(self.shown(ids), skip_special_tokens=False)
+        return self._backend.decode(self.drop_special_ids(ids), skip_special_tokens=False)
 
-    def spells(self, ids: Sequence[int], text: str) -> bool:
+    def encodes_exactly(self, ids: Sequence[int], text: str) -> bool:
         """Say whether `ids` are a way to write `text`, and none of them a control token."""
-        return self._controlling.isdisjoint(ids) and self.decode(ids) == text
+        return self._control_ids.isdisjoint(ids) and self.decode(ids) == text
 
-    def shown(self, ids: Sequence[int]) -> list[int]:
+    def drop_special_ids(self, ids: Sequence[int]) -> list[int]:
         """Return `ids` without the special tokens among them, which are no text."""
-        return [token for token in ids if token not in self._hidden]
+        return [token for token in ids if token not in self._special_ids]
 
-    def ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
+    def split_ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
         """Return about the first `head` and the last `tail` tokens of a longer text, as text."""
-        text = self.written(text)
+        text = self.make_encodable(text)
         offsets = self._backend.encode(text, add_special_tokens=False).offsets
         return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
 
-    def step(self, stream: DecodeStream, token: int) -> str:
+    def decode_step(self, stream: DecodeStream, token: int) -> str:
         """Return what `token` adds to the text of `stream`: nothing while a character is half."""
         return stream.step(self._backend, token) or ""
 
-    def _unwritable(self) -> re.Pattern[str]:
+    def _find_unencodable(self) -> re.Pattern[str]:
         """Find what cannot be written by one character for each first byte of UTF-8."""
         ranges = [
             rf"\U{first:08x}-\U{last:08x}"
-            for first, last in _first_bytes()
-            if HALF in self.decode(ids := self.encode(chr(first))) or not ids
+            for first, last in _first_byte_ranges()
+            if REPLACEMENT_CHARACTER in self.decode(ids := self.encode(chr(first))) or not ids
         ]
-        return re.compile(f"[{''.join(ranges)}]") if ranges else NEVER
+        return re.compile(f"[{''.join(ranges)}]") if ranges else MATCH_NOTHING
 
-    def _refuse_forgery(self, file: Path) -> None:
-        for text, control in self.controls.items():
+    def _reject_forgery(self, file: Path) -> None:
+        for text, control in self.control_tokens.items():
             if control.id in self.encode(text):
                 raise CheckpointError(f"{file} makes the control token {text} from plain text")
 
 
-def _first_bytes() -> Iterator[tuple[int, int]]:
+def _first_byte_ranges() -> Iterator[tuple[int, int]]:
     """Yield the first and the last character of each range that shares its first byte in UTF-8."""
     yield from ((code, code) for code in range(0x80) if chr(code) not in "\t\n\r ")
     for first, end, size in (
@@ -152,20 +156,20 @@ def _first_bytes() -> Iterator[tuple[int, int]]:
             yield max(start, first), min(start + size, end) - 1
 
 
-def _close(added: list[dict[str, Any]]) -> dict[str, Control]:
+def _mark_controls_special(added_tokens: list[dict[str, Any]]) -> dict[str, ControlToken]:
     """Return the control tokens, and mark each special: the library spells out only those."""
     controls = {}
-    for token in added:
-        if not token["content"].replace(BLANK, "").strip():
+    for token in added_tokens:
+        if not token["content"].replace(SPACE_MARKER, "").strip():
             continue
-        controls[token["content"]] = Control(
+        controls[token["content"]] = ControlToken(
             token["id"], token["special"], token["lstrip"], token["rstrip"]
         )
         token["special"] = True
     return controls
 
 
-class TextStream:
+class IncrementalDetokenizer:
     """
     The text of a reply while its ids arrive, up to the first stop string.
 
@@ -173,52 +177,54 @@ class TextStream:
     become a stop string, are held back. Special tokens are left out.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, stop_strings: Sequence[str] = ()) -> None:
         """Begin a reply that ends at the first of `stops`, if the model spells one."""
         self.stopped = False
         """Whether a stop string has come; the text before it is complete."""
         self._tokenizer = tokenizer
         self._decoder = DecodeStream()
-        self._stops = tuple(stops)
-        self._pattern = re.compile("|".join(map(re.escape, self._stops)) or "(?!)")
-        self._ids: list[int] = []
-        self._decoded = 0
-        self._held = ""
+        self._stop_strings = tuple(stop_strings)
+        self._stop_pattern = re.compile("|".join(map(re.escape, self._stop_strings)) or "(?!)")
+        self._visible_ids: list[int] = []
+        self._decoded_length = 0
+        self._held_text = ""
 
-    def feed(self, ids: Sequence[int]) -> str:
+    def append_ids(self, ids: Sequence[int]) -> str:
         """Return the text that is certain now, beyond what was returned before."""
         if self.stopped:
             return ""
-        fresh = self._tokenizer.shown(ids)
-        self._ids += fresh
-        text = "".join(self._tokenizer.step(self._decoder, token) for token in fresh)
-        self._decoded += len(text)
-        return self._release(text)
+        visible_ids = self._tokenizer.drop_special_ids(ids)
+        self._visible_ids += visible_ids
+        text = "".join(self._tokenizer.decode_step(self._decoder, token) for token in visible_ids)
+        self._decoded_length += len(text)
+        return self._release_text(text)
 
-    def finish(self) -> str:
+    def flush_text(self) -> str:
         """Return the rest when no more ids come; half a character at the very end is left out."""
         if self.stopped:
             return ""
-        rest = self._tokenizer.decode(self._ids)[self._decoded :].rstrip(HALF)
-        text = self._release(rest) + self._held
-        self._held = ""
+        rest = self._tokenizer.decode(self._visible_ids)[self._decoded_length :].rstrip(
+            REPLACEMENT_CHARACTER
+        )
+        text = self._release_text(rest) + self._held_text
+        self._held_text = ""
         return text
 
-    def _release(self, text: str) -> str:
-        text = self._held + text
-        found = self._pattern.search(text)
-        if found:
+    def _release_text(self, text: str) -> str:
+        text = self._held_text + text
+        stop_match = self._stop_pattern.search(text)
+        if stop_match:
             self.stopped = True
-            self._held = ""
-            return text[: found.start()]
-        certain = len(text) - self._unsure(text)
-        self._held = text[certain:]
-        return text[:certain]
+            self._held_text = ""
+            return text[: stop_match.start()]
+        certain_length = len(text) - self._count_uncertain(text)
+        self._held_text = text[certain_length:]
+        return text[:certain_length]
 
-    def _unsure(self, text: str) -> int:
+    def _count_uncertain(self, text: str) -> int:
         """Return how many characters at the end may become a stop string."""
-        longest = max(map(len, self._stops), default=1) - 1
-        for size in range(min(longest, len(text)), 0, -1):
-            if any(stop.startswith(text[-size:]) for stop in self._stops):
+        max_size = max(map(len, self._stop_strings), default=1) - 1
+        for size in range(min(max_size, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self._stop_strings):
                 return size
         return 0

@@ -1,19 +1,19 @@
 """What a reader may see: the model's text so far, or whole, as messages and files for Slack."""
 
-from worker.render.compose import final, growing, stopped
-from worker.render.model import Facts, Message, Part, Snippet
-from worker.render.waiting import error, loading, retrying, waiting
+from worker.render.compose import compose_final, compose_growing, compose_stopped
+from worker.render.model import Message, Part, ReplyFacts, Snippet
+from worker.render.waiting import compose_error, compose_loading, compose_retrying, compose_waiting
 
 __all__ = [
-    "Facts",
+    "ReplyFacts",
     "Message",
     "Part",
     "Snippet",
-    "error",
-    "final",
-    "growing",
-    "loading",
-    "retrying",
-    "stopped",
-    "waiting",
+    "compose_error",
+    "compose_final",
+    "compose_growing",
+    "compose_loading",
+    "compose_retrying",
+    "compose_stopped",
+    "compose_waiting",
 ]

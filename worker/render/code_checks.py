@@ -8,47 +8,51 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from worker.render.pieces import Code, Piece
+from worker.render.pieces import CodeBlock, Piece
 
-LONGEST: Final = 40_000
+MAX_CODE_CHARACTERS: Final = 40_000
 """Longer code is not checked."""
-SHOWN: Final = 8
+MAX_VERDICTS: Final = 8
 """So many verdicts stand in one line."""
 
-UNCHECKED: Final = "not checked"
+NOT_CHECKED: Final = "not checked"
 PARSES: Final = "parses"
 
 
-def verdict(code: Code) -> str:
+def check_code(code: CodeBlock) -> str:
     """Return what a parser says of one block."""
-    if code.open:
+    if code.unclosed:
         return "unfinished, not checked"
-    check = {"python": _python, "json": _json}.get(code.language.name)
-    if check is None or len(code.text) > LONGEST or not code.text.strip():
-        return UNCHECKED
+    check = {"python": _check_python, "json": _check_json}.get(code.language.name)
+    if check is None or len(code.text) > MAX_CODE_CHARACTERS or not code.text.strip():
+        return NOT_CHECKED
     try:
         return check(code.text)
     except (MemoryError, RecursionError, ValueError):
         # Hostile nesting or an endless number: it says nothing about the code.
-        return UNCHECKED
+        return NOT_CHECKED
 
 
-def line(pieces: Iterable[Piece]) -> str:
+def summarize_checks(pieces: Iterable[Piece]) -> str:
     """Return the verdicts on a message's code as one line; empty where it has no code."""
-    blocks = [piece for piece in pieces if isinstance(piece, Code)]
-    judged = [(block.language.name or "code", block.verdict) for block in blocks if block.verdict]
-    counted = Counter(judged)
-    said = [
-        f"{name}: {words}" + (f" ×{times}" if times > 1 else "")
-        for (name, words), times in counted.items()
+    blocks = [piece for piece in pieces if isinstance(piece, CodeBlock)]
+    verdicts = [
+        (block.language.name or "code", block.check_result)
+        for block in blocks
+        if block.check_result
     ]
-    more = [f"{len(said) - SHOWN} more"] if len(said) > SHOWN else []
-    return " · ".join(said[:SHOWN] + more)
+    counts = Counter(verdicts)
+    sentences = [
+        f"{name}: {words}" + (f" ×{times}" if times > 1 else "")
+        for (name, words), times in counts.items()
+    ]
+    more = [f"{len(sentences) - MAX_VERDICTS} more"] if len(sentences) > MAX_VERDICTS else []
+    return " · ".join(sentences[:MAX_VERDICTS] + more)
 
 
-def _python(text: str) -> str:
+def _check_python(text: str) -> str:
     if text.lstrip().startswith(">>>"):
-        return UNCHECKED
+        return NOT_CHECKED
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -58,7 +62,7 @@ def _python(text: str) -> str:
     return PARSES
 
 
-def _json(text: str) -> str:
+def _check_json(text: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:

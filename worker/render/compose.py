@@ -7,13 +7,23 @@ from itertools import groupby
 from typing import Final
 
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
-from worker.render.fallback import plain
-from worker.render.languages import PLAIN
-from worker.render.model import LONG, MESSAGES, ROOM, TEXT, Facts, Message, Part, Snippet, size
-from worker.render.paginate import packed
-from worker.render.pieces import Code, Piece, Prose
+from worker.render.fallback import escape_fallback
+from worker.render.languages import PLAIN_TEXT
+from worker.render.model import (
+    MAX_FALLBACK_UNITS,
+    MAX_INLINE_CODE_UNITS,
+    MAX_MESSAGE_WEIGHT,
+    MAX_MESSAGES,
+    Message,
+    Part,
+    ReplyFacts,
+    Snippet,
+    utf16_length,
+)
+from worker.render.paginate import paginate_pieces
+from worker.render.pieces import CodeBlock, Piece, Prose
 
-UNFINISHED: Final = re.compile(
+UNSTABLE_LAST_LINE: Final = re.compile(
     r"""
     (?:\A|(?<=\n)) [ \t>]*+
     (?: (?:[-+*]|\d{1,9}[.)]) (?:[ \t]++(?:```|~~~)[^\n]*)?     # an item without its words
@@ -26,7 +36,7 @@ UNFINISHED: Final = re.compile(
 )
 """A last line of which nobody can say yet what it will be: shown now, it would flicker."""
 
-ENOUGH: Final = 2 * ROOM
+MAX_GROWING_CHARACTERS: Final = 2 * MAX_MESSAGE_WEIGHT
 """A growing reply is read no further: more never fits its one message."""
 
 
@@ -36,118 +46,143 @@ class _Page:
 
     pieces: list[Piece]
     files: list[Snippet] = field(default_factory=list)
-    long: list[Piece] = field(default_factory=list)
+    long_code: list[Piece] = field(default_factory=list)
 
 
-def growing(text: str) -> Message:
+def compose_growing(text: str) -> Message:
     """Return the reply while it grows: the beginning that fits one message, and a sign of life."""
-    page, whole = _beginning(UNFINISHED.sub("", text[:ENOUGH]))
-    whole = whole and len(text) <= ENOUGH
-    return _message(page, [texts.WRITING if whole else texts.beyond(len(text))])
+    pieces, is_complete = _first_page(UNSTABLE_LAST_LINE.sub("", text[:MAX_GROWING_CHARACTERS]))
+    is_complete = is_complete and len(text) <= MAX_GROWING_CHARACTERS
+    return _build_message(
+        pieces, [texts.WRITING if is_complete else texts.describe_overflow(len(text))]
+    )
 
 
-def stopped(text: str, sentence: str = texts.STOPPED) -> Message:
+def compose_stopped(text: str, sentence: str = texts.STOPPED) -> Message:
     """Return what was written before something stopped the reply, labelled with why."""
-    page, _ = _beginning(text[:ENOUGH])
-    return _message(page, [sentence])
+    pieces, _ = _first_page(text[:MAX_GROWING_CHARACTERS])
+    return _build_message(pieces, [sentence])
 
 
-def final(text: str, *, facts: Facts) -> tuple[Part, ...]:
+def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     """
     Return the finished reply in posting order; the first part takes the placeholder's place.
 
     Every line of code arrives whole: code longer than a message is a file of its own, and a reply
     of more than `MESSAGES` messages ends with a file that holds all of it.
     """
-    source = sanitize.clean(text)
-    found = [_judged(piece) for piece in _pieces(source, links.addresses(facts.known))]
-    pages = _pages(found, whole=True)
-    if len(pages) > MESSAGES:
-        pages = _pages(found, whole=False)
-    last = [*_notices(source, found, facts), _disclaimer(found, facts)]
-    if len(pages) > MESSAGES:
-        pages = pages[: MESSAGES - 1]
-        pages[-1].files.append(_whole(source))
-        last = [texts.WHOLE, *last]
+    source = sanitize.sanitize_text(text)
+    pieces = [
+        _attach_check(piece)
+        for piece in _parse_visible(source, links.collect_addresses(facts.conversation_texts))
+    ]
+    pages = _build_pages(pieces, keep_whole=True)
+    if len(pages) > MAX_MESSAGES:
+        pages = _build_pages(pieces, keep_whole=False)
+    closing_sentences = [
+        *_collect_notices(source, pieces, facts),
+        _select_disclaimer(pieces, facts),
+    ]
+    if len(pages) > MAX_MESSAGES:
+        pages = pages[: MAX_MESSAGES - 1]
+        pages[-1].files.append(_create_full_reply(source))
+        closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
     return tuple(
-        part for place, page in enumerate(pages, 1) for part in _parts(page, place, pages, last)
+        part
+        for place, page in enumerate(pages, 1)
+        for part in _build_parts(page, place, pages, closing_sentences)
     )
 
 
-def _pieces(source: str, known: frozenset[str]) -> list[Piece]:
+def _parse_visible(source: str, known_addresses: frozenset[str]) -> list[Piece]:
     """Read cleaned text; what shows nothing is left out, for Slack refuses empty text."""
-    return [piece for piece in markdown.pieces(source, known) if piece.text.strip()]
+    return [piece for piece in markdown.parse_pieces(source, known_addresses) if piece.text.strip()]
 
 
-def _beginning(text: str) -> tuple[list[Piece], bool]:
+def _first_page(text: str) -> tuple[list[Piece], bool]:
     """Return what fits one message, and whether that is all."""
-    pages = packed(_pieces(sanitize.clean(text), frozenset()), ROOM, whole=False)
+    pages = paginate_pieces(
+        _parse_visible(sanitize.sanitize_text(text), frozenset()),
+        MAX_MESSAGE_WEIGHT,
+        keep_whole=False,
+    )
     return (pages[0] if pages else []), len(pages) <= 1
 
 
-def _judged(piece: Piece) -> Piece:
-    if isinstance(piece, Prose) or piece.drawn:
+def _attach_check(piece: Piece) -> Piece:
+    if isinstance(piece, Prose) or piece.is_table:
         return piece
-    return replace(piece, verdict=code_checks.verdict(piece))
+    return replace(piece, check_result=code_checks.check_code(piece))
 
 
-def _pages(found: Sequence[Piece], *, whole: bool) -> list[_Page]:
+def _build_pages(all_pieces: Sequence[Piece], *, keep_whole: bool) -> list[_Page]:
     """Deal the pieces out; long code becomes a file behind the words before it."""
     pages: list[_Page] = []
-    for long, run in groupby(found, _is_long):
+    for long, group in groupby(all_pieces, _is_long_code):
         if not long:
-            pages += [_Page(pieces) for pieces in packed(run, ROOM, whole=whole)]
+            pages += [
+                _Page(pieces)
+                for pieces in paginate_pieces(group, MAX_MESSAGE_WEIGHT, keep_whole=keep_whole)
+            ]
             continue
         pages = pages or [_Page([])]
-        for code in run:
-            pages[-1].files.append(_file(code, sum(len(page.files) for page in pages) + 1))
-            pages[-1].long.append(code)
+        for code in group:
+            pages[-1].files.append(
+                _create_snippet(code, sum(len(page.files) for page in pages) + 1)
+            )
+            pages[-1].long_code.append(code)
     return pages or [_Page([])]
 
 
-def _is_long(piece: Piece) -> bool:
-    return isinstance(piece, Code) and size(piece.text) > LONG
+def _is_long_code(piece: Piece) -> bool:
+    return isinstance(piece, CodeBlock) and utf16_length(piece.text) > MAX_INLINE_CODE_UNITS
 
 
-def _file(piece: Piece, number: int) -> Snippet:
-    language = piece.language if isinstance(piece, Code) else PLAIN
-    name = f"reply-{number}.{language.ending}"
-    return Snippet(name, language.snippet, piece.text + "\n", name)
+def _create_snippet(piece: Piece, number: int) -> Snippet:
+    language = piece.language if isinstance(piece, CodeBlock) else PLAIN_TEXT
+    name = f"reply-{number}.{language.file_extension}"
+    return Snippet(name, language.snippet_type, piece.text + "\n", name)
 
 
-def _whole(source: str) -> Snippet:
-    content = sanitize.code(source).rstrip("\n") + "\n"
+def _create_full_reply(source: str) -> Snippet:
+    content = sanitize.reveal_in_code(source).rstrip("\n") + "\n"
     return Snippet("reply.md", "markdown", content, "The whole reply")
 
 
-def _notices(source: str, found: Sequence[Piece], facts: Facts) -> list[str]:
-    spans = [span for piece in found if isinstance(piece, Prose) for span in piece.spans]
-    made_visible = sum(piece.text.count("⟨U+") for piece in found) > source.count("⟨U+")
+def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) -> list[str]:
+    spans = [span for piece in pieces if isinstance(piece, Prose) for span in piece.spans]
+    made_visible = sum(piece.text.count("⟨U+") for piece in pieces) > source.count("⟨U+")
     return [
-        "" if found else texts.EMPTY,
-        texts.ending(facts),
-        texts.dropped(facts.dropped),
-        texts.INVENTED if any(span.invented for span in spans) else "",
-        texts.HIDDEN if made_visible else "",
+        "" if pieces else texts.EMPTY_REPLY,
+        texts.describe_ending(facts),
+        texts.describe_dropped(facts.dropped_turns),
+        texts.UNVERIFIED_ADDRESSES if any(span.invented for span in spans) else "",
+        texts.INVISIBLE_CHARACTERS if made_visible else "",
     ]
 
 
-def _disclaimer(found: Sequence[Piece], facts: Facts) -> str:
-    return texts.disclaimer(facts, code=any(isinstance(piece, Code) for piece in found))
+def _select_disclaimer(pieces: Sequence[Piece], facts: ReplyFacts) -> str:
+    return texts.compose_disclaimer(
+        facts, has_code=any(isinstance(piece, CodeBlock) for piece in pieces)
+    )
 
 
-def _parts(page: _Page, place: int, pages: Sequence[_Page], last: Sequence[str]) -> list[Part]:
+def _build_parts(
+    page: _Page, number: int, pages: Sequence[_Page], closing_sentences: Sequence[str]
+) -> list[Part]:
     sentences = [
-        code_checks.line([*page.pieces, *page.long]),
-        texts.files([file.filename for file in page.files]),
-        f"Part {place} of {len(pages)}" if len(pages) > 1 else "",
-        *(last if place == len(pages) else []),
+        code_checks.summarize_checks([*page.pieces, *page.long_code]),
+        texts.list_files([file.filename for file in page.files]),
+        f"Part {number} of {len(pages)}" if len(pages) > 1 else "",
+        *(closing_sentences if number == len(pages) else []),
     ]
-    return [_message(page.pieces, sentences), *page.files]
+    return [_build_message(page.pieces, sentences), *page.files]
 
 
-def _message(found: Sequence[Piece], sentences: Sequence[str]) -> Message:
-    said = [sentence for sentence in sentences if sentence]
-    words = "\n".join(piece.text[:TEXT] for piece in found[:TEXT]) or " ".join(said)
-    context = [block for sentence in said for block in texts.context(sentence)]
-    return Message(plain(words), rich_text.blocks(found) + context)
+def _build_message(pieces: Sequence[Piece], sentences: Sequence[str]) -> Message:
+    shown_sentences = [sentence for sentence in sentences if sentence]
+    fallback_text = "\n".join(
+        piece.text[:MAX_FALLBACK_UNITS] for piece in pieces[:MAX_FALLBACK_UNITS]
+    ) or " ".join(shown_sentences)
+    context = [block for sentence in shown_sentences for block in texts.context_blocks(sentence)]
+    return Message(escape_fallback(fallback_text), rich_text.render_blocks(pieces) + context)

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from worker.render.model import TEXT, size
+from worker.render.model import MAX_FALLBACK_UNITS, utf16_length
 
-BREAK: Final = "\u2060"
+WORD_JOINER: Final = "\u2060"
 """A joiner nobody sees or hears; behind it Slack finds no name, address or emoji."""
 
-SIGNS: Final = {
+ESCAPES: Final = {
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",
@@ -18,26 +18,28 @@ SIGNS: Final = {
 }
 """Entities for Slack's own signs; look-alikes for the marks of its formatting."""
 
-ACTIVE: Final = "@#:."
+TRIGGER_CHARACTERS: Final = "@#:."
 """What calls a person, a channel, an emoji or an address when something follows at once."""
 
-SPACE: Final = " \t\n"
+WHITESPACE: Final = " \t\n"
 
 
-def plain(text: str) -> str:
+def escape_fallback(text: str) -> str:
     """Return the text so that Slack shows it as it stands, at most `TEXT` long."""
-    safe: list[str] = []
-    left = TEXT - 1
-    before = "\n"
-    for place, sign in enumerate(text):
-        shown = SIGNS.get(sign, sign)
-        if sign == ">" and before == "\n":
-            shown = BREAK + shown
-        if sign in ACTIVE and text[place + 1 : place + 2].strip(SPACE + ".,;!?)"):
-            shown += BREAK
-        left -= size(shown)
-        if left < 0:
-            return "".join(safe).rstrip(ACTIVE + SPACE) + "…"
-        safe.append(shown)
-        before = sign if not sign.isspace() or sign == "\n" else before
-    return "".join(safe)
+    escaped: list[str] = []
+    remaining = MAX_FALLBACK_UNITS - 1
+    previous = "\n"
+    for index, character in enumerate(text):
+        shown = ESCAPES.get(character, character)
+        if character == ">" and previous == "\n":
+            shown = WORD_JOINER + shown
+        if character in TRIGGER_CHARACTERS and text[index + 1 : index + 2].strip(
+            WHITESPACE + ".,;!?)"
+        ):
+            shown += WORD_JOINER
+        remaining -= utf16_length(shown)
+        if remaining < 0:
+            return "".join(escaped).rstrip(TRIGGER_CHARACTERS + WHITESPACE) + "…"
+        escaped.append(shown)
+        previous = character if not character.isspace() or character == "\n" else previous
+    return "".join(escaped)

@@ -5,49 +5,49 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from worker.render import sanitize
-from worker.render.languages import known, language, tagged
-from worker.render.pieces import Code, Piece, Prose, Span, Style
+from worker.render.languages import find_language, is_known_tag, split_info_string
+from worker.render.pieces import CodeBlock, Piece, Prose, Span, Style
 
-PLACE: Final = re.compile("\ufdd0(\\d+)\ufdd1")
+PLACEHOLDER: Final = re.compile("\ufdd0(\\d+)\ufdd1")
 """Stands in the text where a piece was taken out; cleaned text never holds these signs."""
 
-MARKER: Final = r"[ \t]*+(?:[-+*]|\d{1,9}[.)])(?=[ \t])|[ \t]*+>"
-FRONT: Final = re.compile(rf"(?:{MARKER})*+[ \t]*+")
-OPENING: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*\Z)|~{3,}+)[ \t]*(?P<info>.*?)[ \t]*\Z")
-QUOTE: Final = re.compile(r"[ \t]*>")
-INDENT: Final = 3
+CONTAINER_MARKER: Final = r"[ \t]*+(?:[-+*]|\d{1,9}[.)])(?=[ \t])|[ \t]*+>"
+CONTAINER_PREFIX: Final = re.compile(rf"(?:{CONTAINER_MARKER})*+[ \t]*+")
+OPENING_FENCE: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*\Z)|~{3,}+)[ \t]*(?P<info>.*?)[ \t]*\Z")
+QUOTE_MARK: Final = re.compile(r"[ \t]*>")
+MAX_CLOSING_INDENT_COLUMNS: Final = 3
 """Columns by which a closing fence may stand further in than its block, as in CommonMark."""
-DEEPEST: Final = 80
+MAX_PREFIX_COLUMNS: Final = 80
 """Columns before the first word; a line deeper in lists and quotes is shown as it is written."""
 
 
-def held(text: str) -> tuple[str, tuple[Piece, ...]]:
+def extract_code_blocks(text: str) -> tuple[str, tuple[Piece, ...]]:
     """
     Return the text with a place where each code block was, and the pieces for the places.
 
     Unlike CommonMark a fence may be indented by any width, and its code need not be indented like
     the list around it: models often write both, and every line up to the closing fence is code.
     """
-    scan = _Scan()
+    scanner = _FenceScanner()
     for line in text.split("\n"):
-        scan.read(line)
-    return scan.end()
+        scanner.scan_line(line)
+    return scanner.finish_scan()
 
 
 @dataclass(slots=True)
 class _Fence:
     """An open code block: what stands before its lines, how it was opened, and its lines so far."""
 
-    front: str
-    mark: str
+    prefix: str
+    marker: str
     info: str
     lines: list[str] = field(default_factory=list)
-    inner: int = 0
+    nesting: int = 0
 
-    def body(self, line: str) -> str | None:
+    def strip_quotes(self, line: str) -> str | None:
         """Return the line without the quote marks before it; `None` outside the quote."""
-        for _ in range(self.front.count(">")):
-            quote = QUOTE.match(line)
+        for _ in range(self.prefix.count(">")):
+            quote = QUOTE_MARK.match(line)
             if quote is None:
                 return None
             line = line[quote.end() :].removeprefix(" ")
@@ -56,100 +56,102 @@ class _Fence:
     @property
     def margin(self) -> str:
         """The white space that the list around the block puts before each of its lines."""
-        quote, _, margin = self.front.rpartition(">")
+        quote, _, margin = self.prefix.rpartition(">")
         return re.sub(r"[^ \t]", " ", margin.removeprefix(" ") if quote else margin)
 
-    def closes(self, body: str) -> bool:
+    def is_closed_by(self, body: str) -> bool:
         """Whether the line ends the block; Markdown may hold blocks that name their language."""
-        mark = body.strip()
-        if _indent(body) > len(self.margin.expandtabs(4)) + INDENT:
+        stripped = body.strip()
+        if _count_indent(body) > len(self.margin.expandtabs(4)) + MAX_CLOSING_INDENT_COLUMNS:
             return False
-        if set(mark) == {self.mark[0]} and len(mark) >= len(self.mark):
-            self.inner -= 1
-            return self.inner < 0
+        if set(stripped) == {self.marker[0]} and len(stripped) >= len(self.marker):
+            self.nesting -= 1
+            return self.nesting < 0
         if self.info in {"markdown", "md"}:
-            opening = OPENING.match(mark)
-            self.inner += bool(opening and opening["info"] and mark.startswith(self.mark))
+            opening = OPENING_FENCE.match(stripped)
+            self.nesting += bool(opening and opening["info"] and stripped.startswith(self.marker))
         return False
 
-    def pieces(self, *, open_: bool) -> list[Piece]:
+    def to_pieces(self, *, unclosed: bool) -> list[Piece]:
         """Return the block, below what was said of it beside its language."""
-        tag, rest = tagged(self.info)
-        caption = rest if known(tag) else self.info
-        lines = _unindented(self.lines, self.margin)
-        code = Code(sanitize.code("\n".join(lines)), language(tag), open=open_)
-        return [_literal(caption), code] if caption else [code]
+        tag, rest = split_info_string(self.info)
+        caption = rest if is_known_tag(tag) else self.info
+        lines = _remove_margin(self.lines, self.margin)
+        code = CodeBlock(
+            sanitize.reveal_in_code("\n".join(lines)), find_language(tag), unclosed=unclosed
+        )
+        return [_literal_prose(caption), code] if caption else [code]
 
 
-class _Scan:
+class _FenceScanner:
     """Reads line by line what is code and what is left."""
 
     def __init__(self) -> None:
-        self._left: list[str] = []
+        self._remaining_lines: list[str] = []
         self._pieces: list[Piece] = []
         self._fence: _Fence | None = None
 
-    def read(self, line: str) -> None:
+    def scan_line(self, line: str) -> None:
         """Put the line where it belongs."""
         if self._fence is not None:
-            body = self._fence.body(line)
+            body = self._fence.strip_quotes(line)
             if body is not None:
-                self._code(self._fence, body)
+                self._add_code_line(self._fence, body)
                 return
-            self._close(self._fence, open_=True)
-        front = _front(line)
-        opening = OPENING.match(line, len(front))
+            self._close_fence(self._fence, unclosed=True)
+        prefix = _match_prefix(line)
+        opening = OPENING_FENCE.match(line, len(prefix))
         if opening:
-            self._fence = _Fence(front, opening["mark"], opening["info"])
-        elif len(front.expandtabs(4)) > DEEPEST:
-            self._hold("", _literal(line))
+            self._fence = _Fence(prefix, opening["mark"], opening["info"])
+        elif len(prefix.expandtabs(4)) > MAX_PREFIX_COLUMNS:
+            self._hold_piece("", _literal_prose(line))
         else:
-            self._left.append(line)
+            self._remaining_lines.append(line)
 
-    def end(self) -> tuple[str, tuple[Piece, ...]]:
+    def finish_scan(self) -> tuple[str, tuple[Piece, ...]]:
         """Close what is open and return what is left and what was taken out."""
         if self._fence is not None:
             if self._fence.lines and not self._fence.lines[-1]:
                 self._fence.lines.pop()
-            self._close(self._fence, open_=True)
-        return "\n".join(self._left), tuple(self._pieces)
+            self._close_fence(self._fence, unclosed=True)
+        return "\n".join(self._remaining_lines), tuple(self._pieces)
 
-    def _code(self, fence: _Fence, body: str) -> None:
-        if fence.closes(body):
-            self._close(fence, open_=False)
+    def _add_code_line(self, fence: _Fence, body: str) -> None:
+        if fence.is_closed_by(body):
+            self._close_fence(fence, unclosed=False)
         else:
             fence.lines.append(body)
 
-    def _close(self, fence: _Fence, *, open_: bool) -> None:
+    def _close_fence(self, fence: _Fence, *, unclosed: bool) -> None:
         self._fence = None
-        for piece in fence.pieces(open_=open_):
-            self._hold(fence.front, piece)
+        for piece in fence.to_pieces(unclosed=unclosed):
+            self._hold_piece(fence.prefix, piece)
 
-    def _hold(self, front: str, piece: Piece) -> None:
+    def _hold_piece(self, prefix: str, piece: Piece) -> None:
         # Between empty lines the place is a paragraph of its own, whatever stands around it.
-        self._left += ["", f"{front}\ufdd0{len(self._pieces)}\ufdd1", ""]
+        self._remaining_lines += ["", f"{prefix}\ufdd0{len(self._pieces)}\ufdd1", ""]
         self._pieces.append(piece)
 
 
-def _front(line: str) -> str:
-    found = FRONT.match(line)
+def _match_prefix(line: str) -> str:
+    found = CONTAINER_PREFIX.match(line)
     return found.group() if found else ""
 
 
-def _literal(text: str) -> Prose:
-    return Prose((Span(sanitize.code(text), Style.CODE),))
+def _literal_prose(text: str) -> Prose:
+    return Prose((Span(sanitize.reveal_in_code(text), Style.CODE),))
 
 
-def _indent(line: str) -> int:
+def _count_indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _unindented(lines: list[str], margin: str) -> list[str]:
+def _remove_margin(lines: list[str], margin: str) -> list[str]:
     """Take the margin off every line, or only what all lines have of it."""
-    full = [line for line in lines if line.strip()]
-    if all(line.startswith(margin) for line in full):
+    nonblank = [line for line in lines if line.strip()]
+    if all(line.startswith(margin) for line in nonblank):
         return [
             line.removeprefix(margin) if line.strip() else line[len(margin) :] for line in lines
         ]
-    spaces = min(len(line) - len(line.lstrip(" ")) for line in full)
+    spaces = min(len(line) - len(line.lstrip(" ")) for line in nonblank)
     return [line[min(spaces, len(margin.expandtabs(4))) :] for line in lines]

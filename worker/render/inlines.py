@@ -13,11 +13,11 @@ from markdown_it.token import Token
 from worker.render import links, sanitize
 from worker.render.pieces import Span, Style
 
-NESTING: Final = 16
+MAX_INLINE_NESTING: Final = 16
 """Deeper brackets stay text; the parser's time grows with this."""
 
 
-class Grammar(MarkdownIt):
+class MarkdownGrammar(MarkdownIt):
     """
     CommonMark with strikethrough and tables, but literal wherever Markdown would hide something.
 
@@ -44,111 +44,115 @@ class Grammar(MarkdownIt):
         return link
 
 
-_GRAMMAR: Final = Grammar(NESTING)
+_GRAMMAR: Final = MarkdownGrammar(MAX_INLINE_NESTING)
 
-INTRAWORD: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
+INTRAWORD_MARK: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
 """The signs around a mark that opens in the middle of a word."""
 
-MARKUP: Final = re.compile(r"[*_~`\\\[<\n]")
+MARKUP_CHARACTERS: Final = re.compile(r"[*_~`\\\[<\n]")
 """Without one of these signs a text has no Markdown in it."""
 
-_STYLES: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.STRIKE}
+_STYLE_BY_TOKEN: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.STRIKE}
 
 
-def spans(content: str, known: frozenset[str], style: Style = Style.PLAIN) -> tuple[Span, ...]:
+def parse_spans(
+    content: str, known_addresses: frozenset[str], style: Style = Style.PLAIN
+) -> tuple[Span, ...]:
     """Read a paragraph's Markdown. `known` are the addresses that may be links."""
     tokens: list[Token] = []
     _GRAMMAR.inline.parse(content, _GRAMMAR, {}, tokens)
-    reader = _Reader(known, style)
-    for place, token in enumerate(tokens):
-        reader.read(token, tokens[place + 1 : place + 3])
-    return tuple(_joined(reader.found, known))
+    reader = _InlineReader(known_addresses, style)
+    for index, token in enumerate(tokens):
+        reader.read_token(token, tokens[index + 1 : index + 3])
+    return tuple(_join_spans(reader.spans, known_addresses))
 
 
-def words(content: str, known: frozenset[str]) -> str:
+def extract_words(content: str, known_addresses: frozenset[str]) -> str:
     """Read a paragraph's Markdown and return its words alone."""
-    if not MARKUP.search(content):
-        return sanitize.prose(content)
-    return "".join(span.text for span in spans(content, known))
+    if not MARKUP_CHARACTERS.search(content):
+        return sanitize.reveal_in_prose(content)
+    return "".join(span.text for span in parse_spans(content, known_addresses))
 
 
-class _Reader:
+class _InlineReader:
     """Walks the tokens of one paragraph with the styles and links that are open."""
 
-    def __init__(self, known: frozenset[str], style: Style) -> None:
-        self.found: list[Span] = []
-        self._known = known
-        self._styles = [style]
-        self._links: list[tuple[int, Token]] = []
+    def __init__(self, known_addresses: frozenset[str], style: Style) -> None:
+        self.spans: list[Span] = []
+        self._known_addresses = known_addresses
+        self._open_styles = [style]
+        self._open_links: list[tuple[int, Token]] = []
 
     @property
     def _style(self) -> Style:
-        return reduce(or_, self._styles)
+        return reduce(or_, self._open_styles)
 
-    def read(self, token: Token, ahead: list[Token]) -> None:
+    def read_token(self, token: Token, ahead: list[Token]) -> None:
         """Add what one token shows; the two after it tell `__init__` from a bold word."""
         name, _, side = token.type.rpartition("_")
-        if name in _STYLES:
-            style = Style.PLAIN if self._is_code(token, ahead) else _STYLES[name]
-            self._mark(token.markup, style if side == "open" else None)
+        if name in _STYLE_BY_TOKEN:
+            style = Style.PLAIN if self._is_code_mark(token, ahead) else _STYLE_BY_TOKEN[name]
+            self._toggle_style(token.markup, style if side == "open" else None)
         elif token.type == "link_open":
-            self._links.append((len(self.found), token))
+            self._open_links.append((len(self.spans), token))
         elif token.type == "link_close":
-            self._link(*self._links.pop())
+            self._add_link(*self._open_links.pop())
         elif token.type == "image":
-            self._text(token.content)
-            self._link(len(self.found) - bool(token.content), token)
+            self._add_text(token.content)
+            self._add_link(len(self.spans) - bool(token.content), token)
         elif token.type == "code_inline":
-            self._add(Span(sanitize.code(token.content), self._style | Style.CODE))
+            self._add_span(Span(sanitize.reveal_in_code(token.content), self._style | Style.CODE))
         else:
-            self._text("\n" if token.type.endswith("break") else token.content)
+            self._add_text("\n" if token.type.endswith("break") else token.content)
 
-    def _is_code(self, token: Token, ahead: list[Token]) -> bool:
+    def _is_code_mark(self, token: Token, ahead: list[Token]) -> bool:
         """Whether a mark opens code without its quotes: `__init__`, `2**n**2`, `a*b*c`."""
         word = ahead[0].content if ahead else ""
         if token.markup == "__":
             kinds = [after.type for after in ahead]
             return kinds == ["text", "strong_close"] and word.isidentifier()
-        last = self.found[-1].text[-1] if self.found else " "
-        return INTRAWORD.fullmatch(last + word[:1]) is not None
+        last = self.spans[-1].text[-1] if self.spans else " "
+        return INTRAWORD_MARK.fullmatch(last + word[:1]) is not None
 
-    def _mark(self, mark: str, style: Style | None) -> None:
+    def _toggle_style(self, mark: str, style: Style | None) -> None:
         """Open a style, or close the last one (`None`). A plain style is its own mark, shown."""
         if style is None:
-            style = self._styles.pop()
+            style = self._open_styles.pop()
         else:
-            self._styles.append(style)
+            self._open_styles.append(style)
         if style is Style.PLAIN:
-            self._text(mark)
+            self._add_text(mark)
 
-    def _text(self, text: str) -> None:
-        self._add(Span(sanitize.prose(text), self._style))
+    def _add_text(self, text: str) -> None:
+        self._add_span(Span(sanitize.reveal_in_prose(text), self._style))
 
-    def _add(self, span: Span) -> None:
+    def _add_span(self, span: Span) -> None:
         if span.text:
-            self.found.append(span)
+            self.spans.append(span)
 
-    def _link(self, start: int, target: Token) -> None:
+    def _add_link(self, start: int, target: Token) -> None:
         """Show a link's label, then its address in full, then its title."""
         url = str(target.attrs.get("href") or target.attrs.get("src") or "")
         title = str(target.attrs.get("title") or "")
-        label = "".join(span.text for span in self.found[start:])
+        label = "".join(span.text for span in self.spans[start:])
         if label and label in {url, url.removeprefix("mailto:")}:
-            self.found[start:] = [links.address(label, self._style, self._known)]
+            self.spans[start:] = [links.render_address(label, self._style, self._known_addresses)]
             return
-        self._text(" (" if label else "(")
+        self._add_text(" (" if label else "(")
         if url:
-            self._add(links.address(url, self._style, self._known))
-        self._text(f' "{title}")' if title else ")")
+            self._add_span(links.render_address(url, self._style, self._known_addresses))
+        self._add_text(f' "{title}")' if title else ")")
 
 
-def _joined(found: Iterable[Span], known: frozenset[str]) -> Iterator[Span]:
+def _join_spans(spans: Iterable[Span], known_addresses: frozenset[str]) -> Iterator[Span]:
     """Join neighbours of one style, and set the addresses in their words apart."""
-    for alike, group in groupby(found, key=lambda span: (span.style, span.link, span.invented)):
-        style, link, invented = alike
+    for look, group in groupby(spans, key=lambda span: (span.style, span.link, span.invented)):
+        style, link, invented = look
         if link or invented:
             yield from group
         elif Style.CODE in style:
             yield Span("".join(span.text for span in group), style)
         else:
-            yield from links.marked(Span("".join(span.text for span in group), style), known)
+            yield from links.mark_links(
+                Span("".join(span.text for span in group), style), known_addresses
+            )

@@ -10,14 +10,14 @@ class Language:
     """A language: its common name, Slack's type for snippets, the ending of its files."""
 
     name: str
-    snippet: str
-    ending: str
+    snippet_type: str
+    file_extension: str
 
 
-PLAIN: Final = Language("", "text", "txt")
+PLAIN_TEXT: Final = Language("", "text", "txt")
 """Code whose language is not said, or not one we know."""
 
-SEPARATOR: Final = re.compile(r"[\s,:;{(]")
+TAG_SEPARATOR: Final = re.compile(r"[\s,:;{(]")
 
 _ROWS: Final = """
 bash shell sh sh shell zsh ksh shellscript
@@ -85,26 +85,26 @@ yaml yaml yaml yml
 zig text zig
 """
 
-_KNOWN: Final = {
+_LANGUAGE_BY_TAG: Final = {
     alias: Language(name, snippet, ending)
     for name, snippet, ending, *aliases in (row.split() for row in _ROWS.split("\n") if row)
     for alias in (name, *aliases)
 }
 
 
-def tagged(info: str) -> tuple[str, str]:
+def split_info_string(info: str) -> tuple[str, str]:
     """Split what stands behind a fence into the tag of a language and the rest."""
     inside = info.strip("{} ").removeprefix(".")
-    tag = SEPARATOR.split(inside, 1)[0]
+    tag = TAG_SEPARATOR.split(inside, 1)[0]
     return tag.lower(), inside[len(tag) :].strip("}:,; ")
 
 
-def known(tag: str) -> bool:
+def is_known_tag(tag: str) -> bool:
     """Whether a tag names a language we know, or says that there is none."""
-    return not tag or tag in _KNOWN
+    return not tag or tag in _LANGUAGE_BY_TAG
 
 
-def language(tag: str) -> Language:
+def find_language(tag: str) -> Language:
     """Return the language that a tag names; an unknown tag gives `PLAIN`."""
-    found = _KNOWN.get(tag, PLAIN)
-    return PLAIN if found.name == "text" else found
+    found = _LANGUAGE_BY_TAG.get(tag, PLAIN_TEXT)
+    return PLAIN_TEXT if found.name == "text" else found

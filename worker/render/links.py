@@ -8,10 +8,10 @@ from typing import Final
 from worker.render import sanitize
 from worker.render.pieces import Span, Style
 
-LONGEST: Final = 2_000
+MAX_LINK_CHARACTERS: Final = 2_000
 """A longer address is never a link."""
 
-ADDRESS: Final = re.compile(
+ADDRESS_PATTERN: Final = re.compile(
     r"""
     (?<![a-z0-9+.-])
     (?: [a-z][a-z0-9+.-]{1,20}://                       # any scheme with a host
@@ -25,59 +25,61 @@ ADDRESS: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-CLOSING: Final = {")": "(", "]": "[", "}": "{"}
-PUNCTUATION: Final = ".,;:!?'*_~|\\"
+BRACKET_PAIRS: Final = {")": "(", "]": "[", "}": "{"}
+SENTENCE_PUNCTUATION: Final = ".,;:!?'*_~|\\"
 
 
-def addresses(texts: Iterable[str]) -> frozenset[str]:
+def collect_addresses(texts: Iterable[str]) -> frozenset[str]:
     """Return every address that stands in the texts, as `known` expects them."""
-    return frozenset(_bare(found) for text in texts for _, found in _found(text))
+    return frozenset(
+        _normalize_address(found) for text in texts for _, found in _find_addresses(text)
+    )
 
 
-def address(url: str, style: Style, known: frozenset[str]) -> Span:
+def render_address(url: str, style: Style, known_addresses: frozenset[str]) -> Span:
     """Return the span that shows an address in full: a link if it is known, else inert code."""
-    if linkable(url, known):
+    if is_linkable(url, known_addresses):
         return Span(url, style, link=True)
-    return Span(sanitize.code(url), style | Style.CODE, invented=True)
+    return Span(sanitize.reveal_in_code(url), style | Style.CODE, invented=True)
 
 
-def linkable(url: str, known: frozenset[str]) -> bool:
+def is_linkable(url: str, known_addresses: frozenset[str]) -> bool:
     """Whether an address may be a link: it stood in the conversation exactly so."""
-    web = url.lower().startswith(("https://", "http://"))
-    seen = sanitize.code(url) == url and _bare(url) in known
-    return web and seen and len(url) <= LONGEST
+    is_web = url.lower().startswith(("https://", "http://"))
+    is_known = sanitize.reveal_in_code(url) == url and _normalize_address(url) in known_addresses
+    return is_web and is_known and len(url) <= MAX_LINK_CHARACTERS
 
 
-def marked(span: Span, known: frozenset[str]) -> Iterator[Span]:
+def mark_links(span: Span, known_addresses: frozenset[str]) -> Iterator[Span]:
     """Split a span so that each address in it stands alone, as `address` shows it."""
     end = 0
-    for start, url in _found(span.text):
+    for start, url in _find_addresses(span.text):
         if start > end:
             yield Span(span.text[end:start], span.style)
-        yield address(url, span.style, known)
+        yield render_address(url, span.style, known_addresses)
         end = start + len(url)
     if end < len(span.text):
         yield Span(span.text[end:], span.style)
 
 
-def _found(text: str) -> Iterator[tuple[int, str]]:
-    for found in ADDRESS.finditer(text):
-        yield found.start(), _trimmed(found.group())
+def _find_addresses(text: str) -> Iterator[tuple[int, str]]:
+    for found in ADDRESS_PATTERN.finditer(text):
+        yield found.start(), _trim_punctuation(found.group())
 
 
-def _trimmed(url: str) -> str:
+def _trim_punctuation(url: str) -> str:
     """Leave the punctuation of the sentence outside, and a bracket that opened before."""
-    signs = Counter(url)
+    counts = Counter(url)
     end = len(url)
-    while url[end - 1] in PUNCTUATION or _unpaired(url[end - 1], signs):
-        signs[url[end - 1]] -= 1
+    while url[end - 1] in SENTENCE_PUNCTUATION or _is_unpaired(url[end - 1], counts):
+        counts[url[end - 1]] -= 1
         end -= 1
     return url[:end]
 
 
-def _unpaired(sign: str, signs: Counter[str]) -> bool:
-    return sign in CLOSING and signs[sign] > signs[CLOSING[sign]]
+def _is_unpaired(character: str, counts: Counter[str]) -> bool:
+    return character in BRACKET_PAIRS and counts[character] > counts[BRACKET_PAIRS[character]]
 
 
-def _bare(url: str) -> str:
+def _normalize_address(url: str) -> str:
     return url.rstrip("/")

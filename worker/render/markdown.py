@@ -7,27 +7,27 @@ from markdown_it.rules_block import StateBlock, table
 from markdown_it.token import Token
 
 from worker.render import sanitize, tables
-from worker.render.fences import PLACE, held
-from worker.render.inlines import Grammar, spans, words
-from worker.render.pieces import Code, Piece, Prose, Shape, Span, Style
+from worker.render.fences import PLACEHOLDER, extract_code_blocks
+from worker.render.inlines import MarkdownGrammar, extract_words, parse_spans
+from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span, Style
 
-NESTING: Final = 200
+MAX_BLOCK_NESTING: Final = 200
 """Levels of lists and quotes; `fences.DEEPEST` keeps every text below it."""
 
-RULE: Final = "─" * 12
+THEMATIC_BREAK: Final = "─" * 12
 """What a thematic break looks like."""
 
 
-def pieces(text: str, known: frozenset[str]) -> list[Piece]:
+def parse_pieces(text: str, known_addresses: frozenset[str]) -> list[Piece]:
     """Read cleaned text. `known` are the addresses that may be links."""
-    left, taken = held(text)
-    reader = _Reader(taken, known)
-    for token in _GRAMMAR.parse(left):
-        reader.read(token)
-    return reader.found
+    remaining, code_pieces = extract_code_blocks(text)
+    reader = _BlockReader(code_pieces, known_addresses)
+    for token in _GRAMMAR.parse(remaining):
+        reader.read_token(token)
+    return reader.pieces
 
 
-def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
+def _keep_table_lines(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """Keep a table's own lines beside its tokens, which drop the cells beyond the header's."""
     before = len(state.tokens)
     if not table(state, start, end, silent):
@@ -38,101 +38,105 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # no
     return True
 
 
-def _grammar() -> Grammar:
-    grammar = Grammar(NESTING)
+def _create_grammar() -> MarkdownGrammar:
+    grammar = MarkdownGrammar(MAX_BLOCK_NESTING)
     grammar.disable(["fence", "inline"])
-    grammar.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
+    grammar.block.ruler.at("table", _keep_table_lines, {"alt": ["paragraph", "reference"]})
     return grammar
 
 
-_GRAMMAR: Final = _grammar()
+_GRAMMAR: Final = _create_grammar()
 
 
-class _List:
+class _OpenList:
     """A list that is open: its next number, and whether its item still waits for its words."""
 
     def __init__(self, number: int | None) -> None:
-        self.number = number
-        self.waiting = False
+        self.next_number = number
+        self.awaits_text = False
 
 
-class _Reader:
+class _BlockReader:
     """Walks the block tokens, with the lists and quotes that are open."""
 
-    def __init__(self, taken: Sequence[Piece], known: frozenset[str]) -> None:
-        self.found: list[Piece] = []
-        self._taken = taken
-        self._known = known
-        self._lists: list[_List] = []
-        self._quotes = 0
-        self._heading = False
-        self._tables = 0
+    def __init__(self, code_pieces: Sequence[Piece], known_addresses: frozenset[str]) -> None:
+        self.pieces: list[Piece] = []
+        self._code_pieces = code_pieces
+        self._known_addresses = known_addresses
+        self._open_lists: list[_OpenList] = []
+        self._quote_depth = 0
+        self._in_heading = False
+        self._table_depth = 0
 
-    def read(self, token: Token) -> None:
+    def read_token(self, token: Token) -> None:
         """Add what one token shows."""
         name, _, side = token.type.rpartition("_")
         if token.type == "inline":
-            self._inline(token.content)
+            self._add_inline(token.content)
         elif token.type == "code_block":
-            self.found += self._indented(token.content)
+            self.pieces += self._split_indented(token.content)
         elif token.type == "hr":
-            self._add((Span(RULE),))
+            self._add_prose((Span(THEMATIC_BREAK),))
         elif side == "open":
-            self._open(name, token)
+            self._open_block(name, token)
         else:
-            self._close(name)
+            self._close_block(name)
 
-    def _open(self, name: str, token: Token) -> None:
+    def _open_block(self, name: str, token: Token) -> None:
         if name in {"bullet_list", "ordered_list"}:
             start = int(token.attrs.get("start", 1))
-            self._lists.append(_List(start if name == "ordered_list" else None))
+            self._open_lists.append(_OpenList(start if name == "ordered_list" else None))
         elif name == "list_item":
-            self._lists[-1].waiting = True
+            self._open_lists[-1].awaits_text = True
         elif name == "table":
-            drawn = tables.drawn(token.meta["lines"], lambda cell: words(cell, self._known))
-            self.found.append(Code(drawn, drawn=True))
-        self._quotes += name == "blockquote"
-        self._tables += name == "table"
-        self._heading = name == "heading"
+            drawing = tables.draw_table(
+                token.meta["lines"], lambda cell: extract_words(cell, self._known_addresses)
+            )
+            self.pieces.append(CodeBlock(drawing, is_table=True))
+        self._quote_depth += name == "blockquote"
+        self._table_depth += name == "table"
+        self._in_heading = name == "heading"
 
-    def _close(self, name: str) -> None:
+    def _close_block(self, name: str) -> None:
         if name in {"bullet_list", "ordered_list"}:
-            self._lists.pop()
-        elif name == "list_item" and self._lists[-1].number is not None:
-            self._lists[-1].number += 1
-        self._quotes -= name == "blockquote"
-        self._tables -= name == "table"
+            self._open_lists.pop()
+        elif name == "list_item" and self._open_lists[-1].next_number is not None:
+            self._open_lists[-1].next_number += 1
+        self._quote_depth -= name == "blockquote"
+        self._table_depth -= name == "table"
 
-    def _inline(self, content: str) -> None:
-        if self._tables:
+    def _add_inline(self, content: str) -> None:
+        if self._table_depth:
             return
-        place = PLACE.fullmatch(content)
-        if place:
-            self.found.append(self._taken[int(place[1])])
+        placeholder = PLACEHOLDER.fullmatch(content)
+        if placeholder:
+            self.pieces.append(self._code_pieces[int(placeholder[1])])
             return
-        style = Style.BOLD if self._heading else Style.PLAIN
-        self._add(spans(content, self._known, style))
+        style = Style.BOLD if self._in_heading else Style.PLAIN
+        self._add_prose(parse_spans(content, self._known_addresses, style))
 
-    def _add(self, found: tuple[Span, ...]) -> None:
-        if not found:
+    def _add_prose(self, spans: tuple[Span, ...]) -> None:
+        if not spans:
             return
-        depth = len(self._lists) - 1
-        if self._lists and self._lists[-1].waiting:
-            self._lists[-1].waiting = False
-            self.found.append(Prose(found, Shape.ITEM, depth, self._lists[-1].number))
+        depth = len(self._open_lists) - 1
+        if self._open_lists and self._open_lists[-1].awaits_text:
+            self._open_lists[-1].awaits_text = False
+            self.pieces.append(
+                Prose(spans, ProseKind.ITEM, depth, self._open_lists[-1].next_number)
+            )
         else:
-            shape = Shape.QUOTE if self._quotes else Shape.SECTION
-            self.found.append(Prose(found, shape, close=self._heading))
+            kind = ProseKind.QUOTE if self._quote_depth else ProseKind.SECTION
+            self.pieces.append(Prose(spans, kind, tight=self._in_heading))
 
-    def _indented(self, content: str) -> Iterator[Piece]:
+    def _split_indented(self, content: str) -> Iterator[Piece]:
         """Code by indentation alone; a place of a deeply indented fence may stand in it."""
         lines: list[str] = []
         for line in [*content.removesuffix("\n").split("\n"), "\ufdd0"]:
-            place = PLACE.fullmatch(line.strip())
-            if (place or line == "\ufdd0") and any(lines):
-                yield Code(sanitize.code("\n".join(lines).strip("\n")))
-            if place:
+            placeholder = PLACEHOLDER.fullmatch(line.strip())
+            if (placeholder or line == "\ufdd0") and any(lines):
+                yield CodeBlock(sanitize.reveal_in_code("\n".join(lines).strip("\n")))
+            if placeholder:
                 lines = []
-                yield self._taken[int(place[1])]
+                yield self._code_pieces[int(placeholder[1])]
             else:
                 lines.append(line)

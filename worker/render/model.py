@@ -5,15 +5,15 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-TEXT: Final = 3_000
+MAX_FALLBACK_UNITS: Final = 3_000
 """Longest fallback text; Slack's edits fail from 4,000 on."""
-ROOM: Final = 9_500
+MAX_MESSAGE_WEIGHT: Final = 9_500
 """Weight of the words in one message; with our own lines it stays below Slack's unstated limit."""
-LONG: Final = 9_000
+MAX_INLINE_CODE_UNITS: Final = 9_000
 """Code longer than this becomes a snippet file of its own."""
-MESSAGES: Final = 4
+MAX_MESSAGES: Final = 4
 """A reply that needs more messages than this ends in a file."""
-ELEMENT: Final = 30
+ELEMENT_WEIGHT: Final = 30
 """What one element weighs beside its words: Slack counts the containers too."""
 
 
@@ -44,7 +44,7 @@ Part = Message | Snippet
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReplyFacts:
     """
     What the reply says about itself, and what decides which addresses may be links.
 
@@ -55,12 +55,12 @@ class Facts:
     """
 
     model: str
-    reason: str
+    finish_reason: str
     max_new_tokens: int
-    known: tuple[str, ...] = ()
-    dropped: int = 0
+    conversation_texts: tuple[str, ...] = ()
+    dropped_turns: int = 0
 
 
-def size(text: str) -> int:
+def utf16_length(text: str) -> int:
     """Return the length as Slack's clients count it: in UTF-16 units."""
     return len(text.encode("utf-16-le", "replace")) // 2

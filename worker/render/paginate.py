@@ -5,17 +5,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from worker.render.model import ELEMENT, size
-from worker.render.pieces import Code, Piece, Prose, Shape, Span
+from worker.render.model import ELEMENT_WEIGHT, utf16_length
+from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span
 
-SMALLEST: Final = 400
+MIN_SPLIT_WEIGHT: Final = 400
 """Less room than this is not worth the beginning of a piece."""
-JOINER: Final = "\u200d"
-WIDEST: Final = 2
+ZERO_WIDTH_JOINER: Final = "\u200d"
+MAX_CHARACTER_UNITS: Final = 2
 """What a single character weighs at most: Slack counts in UTF-16."""
 
 
-def packed(pieces: Iterable[Piece], room: int, *, whole: bool) -> list[list[Piece]]:
+def paginate_pieces(
+    pieces: Iterable[Piece], max_weight: int, *, keep_whole: bool
+) -> list[list[Piece]]:
     """
     Deal the pieces out in order to messages of weight `room` at most.
 
@@ -23,79 +25,91 @@ def packed(pieces: Iterable[Piece], room: int, *, whole: bool) -> list[list[Piec
     only where that line alone is longer than a message.
     """
     messages: list[list[Piece]] = []
-    left = 0
+    remaining = 0
     for piece in pieces:
-        for part in _parts(piece, left, room, whole=whole):
-            if part.weight > left:
+        for part in _split_piece(piece, remaining, max_weight, keep_whole=keep_whole):
+            if part.weight > remaining:
                 messages.append([])
-                left = room
+                remaining = max_weight
             messages[-1].append(part)
-            left -= part.weight
+            remaining -= part.weight
     return messages
 
 
-def _parts(piece: Piece, left: int, room: int, *, whole: bool) -> Iterator[Piece]:
-    small = left < min(SMALLEST, room)
-    if piece.weight <= left or (piece.weight <= room and (whole or small)):
+def _split_piece(
+    piece: Piece, remaining: int, max_weight: int, *, keep_whole: bool
+) -> Iterator[Piece]:
+    small = remaining < min(MIN_SPLIT_WEIGHT, max_weight)
+    if piece.weight <= remaining or (piece.weight <= max_weight and (keep_whole or small)):
         yield piece
         return
-    space = room if small else left
+    space = max_weight if small else remaining
     while piece.weight > space:
-        head, piece = _code(piece, space) if isinstance(piece, Code) else _prose(piece, space)
+        head, piece = (
+            _split_code(piece, space)
+            if isinstance(piece, CodeBlock)
+            else _split_prose(piece, space)
+        )
         yield head
-        space = room
+        space = max_weight
     yield piece
 
 
-def _code(code: Code, room: int) -> tuple[Code, Code]:
+def _split_code(code: CodeBlock, max_weight: int) -> tuple[CodeBlock, CodeBlock]:
     """Cut between two lines, after an empty one where there is one near the end."""
     lines = code.text.split("\n")
-    left = room - 2 * ELEMENT
+    remaining = max_weight - 2 * ELEMENT_WEIGHT
     fitting = 0
-    while size(lines[fitting]) <= left:
-        left -= size(lines[fitting]) + 1
+    while utf16_length(lines[fitting]) <= remaining:
+        remaining -= utf16_length(lines[fitting]) + 1
         fitting += 1
     if not fitting:
-        end = _cut(code.text, left)
-        return _cut_code(code, code.text[:end], code.text[end:])
+        end = _find_cut(code.text, remaining)
+        return _divide_code(code, code.text[:end], code.text[end:])
     empty = [n for n in range(fitting * 3 // 4, fitting) if not lines[n].strip()]
     end = empty[-1] + 1 if empty else fitting
-    return _cut_code(code, "\n".join(lines[:end]), "\n".join(lines[end:]))
+    return _divide_code(code, "\n".join(lines[:end]), "\n".join(lines[end:]))
 
 
-def _cut_code(code: Code, head: str, rest: str) -> tuple[Code, Code]:
-    return replace(code, text=head, open=False, verdict=""), replace(code, text=rest)
+def _divide_code(code: CodeBlock, head: str, rest: str) -> tuple[CodeBlock, CodeBlock]:
+    return replace(code, text=head, unclosed=False, check_result=""), replace(code, text=rest)
 
 
-def _prose(prose: Prose, room: int) -> tuple[Prose, Prose]:
+def _split_prose(prose: Prose, max_weight: int) -> tuple[Prose, Prose]:
     """Cut after a line or a word; the rest of an item goes on without a mark of its own."""
     head: list[Span] = []
     rest = list(prose.spans)
-    left = room - ELEMENT
-    while rest[0].weight <= left:
-        left -= rest[0].weight
+    remaining = max_weight - ELEMENT_WEIGHT
+    while rest[0].weight <= remaining:
+        remaining -= rest[0].weight
         head.append(rest.pop(0))
-    if not head or (left >= ELEMENT + WIDEST and not rest[0].link):
-        end = _cut(rest[0].text, left - ELEMENT)
+    if not head or (remaining >= ELEMENT_WEIGHT + MAX_CHARACTER_UNITS and not rest[0].link):
+        end = _find_cut(rest[0].text, remaining - ELEMENT_WEIGHT)
         head.append(replace(rest[0], text=rest[0].text[:end]))
         rest[0] = replace(rest[0], text=rest[0].text[end:])
-    shape = Shape.SECTION if prose.shape is Shape.ITEM else prose.shape
-    return replace(prose, spans=tuple(head)), Prose(tuple(rest), shape, close=prose.close)
+    kind = ProseKind.SECTION if prose.kind is ProseKind.ITEM else prose.kind
+    return replace(prose, spans=tuple(head)), Prose(tuple(rest), kind, tight=prose.tight)
 
 
-def _cut(text: str, room: int) -> int:
+def _find_cut(text: str, max_units: int) -> int:
     """Return where to cut so that the beginning fits: after a line, a word, or a whole sign."""
-    end = max(1, len(text.encode("utf-16-le")[: 2 * room].decode("utf-16-le", "ignore")))
+    end = max(1, len(text.encode("utf-16-le")[: 2 * max_units].decode("utf-16-le", "ignore")))
     for separator in "\n ":
-        place = text.rfind(separator, end // 2, end)
-        if place > 0:
-            return place + 1
+        position = text.rfind(separator, end // 2, end)
+        if position > 0:
+            return position + 1
     whole = end
-    while whole > 1 and _belongs(text[whole - 1], text[whole]):
+    while whole > 1 and _is_combining(text[whole - 1], text[whole]):
         whole -= 1
     return whole if whole > 1 else end
 
 
-def _belongs(before: str, sign: str) -> bool:
+def _is_combining(previous: str, character: str) -> bool:
     """Whether a sign is drawn together with the one before it."""
-    return JOINER in {before, sign} or unicodedata.category(sign) in {"Mn", "Me", "Mc", "Sk", "Cf"}
+    return ZERO_WIDTH_JOINER in {previous, character} or unicodedata.category(character) in {
+        "Mn",
+        "Me",
+        "Mc",
+        "Sk",
+        "Cf",
+    }

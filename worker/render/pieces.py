@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 
-from worker.render.languages import PLAIN, Language
-from worker.render.model import ELEMENT, size
+from worker.render.languages import PLAIN_TEXT, Language
+from worker.render.model import ELEMENT_WEIGHT, utf16_length
 
 
 class Style(Flag):
@@ -32,10 +32,10 @@ class Span:
     @property
     def weight(self) -> int:
         """What the span takes of a message's room; an address is sent twice."""
-        return size(self.text) * (1 + self.link) + ELEMENT
+        return utf16_length(self.text) * (1 + self.link) + ELEMENT_WEIGHT
 
 
-class Shape(StrEnum):
+class ProseKind(StrEnum):
     """What holds a run of prose."""
 
     SECTION = "section"
@@ -53,10 +53,10 @@ class Prose:
     """
 
     spans: tuple[Span, ...]
-    shape: Shape = Shape.SECTION
+    kind: ProseKind = ProseKind.SECTION
     depth: int = 0
     number: int | None = None
-    close: bool = False
+    tight: bool = False
 
     @property
     def text(self) -> str:
@@ -66,11 +66,11 @@ class Prose:
     @property
     def weight(self) -> int:
         """What the piece takes of a message's room."""
-        return sum(span.weight for span in self.spans) + ELEMENT
+        return sum(span.weight for span in self.spans) + ELEMENT_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class CodeBlock:
     """
     A block of code, its lines without a last line end.
 
@@ -79,15 +79,15 @@ class Code:
     """
 
     text: str
-    language: Language = PLAIN
-    open: bool = False
-    drawn: bool = False
-    verdict: str = ""
+    language: Language = PLAIN_TEXT
+    unclosed: bool = False
+    is_table: bool = False
+    check_result: str = ""
 
     @property
     def weight(self) -> int:
         """What the piece takes of a message's room."""
-        return size(self.text) + 2 * ELEMENT
+        return utf16_length(self.text) + 2 * ELEMENT_WEIGHT
 
 
-Piece = Prose | Code
+Piece = Prose | CodeBlock

@@ -5,12 +5,12 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from worker.render.model import Json
-from worker.render.pieces import Code, Piece, Prose, Shape, Span, Style
+from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span, Style
 
-DEEPEST: Final = 8
+MAX_LIST_INDENT: Final = 8
 """Slack indents lists no further."""
 
-_NAMES: Final = {
+_STYLE_NAMES: Final = {
     Style.BOLD: "bold",
     Style.ITALIC: "italic",
     Style.STRIKE: "strike",
@@ -18,49 +18,53 @@ _NAMES: Final = {
 }
 
 
-def blocks(pieces: Sequence[Piece]) -> list[Json]:
+def render_blocks(pieces: Sequence[Piece]) -> list[Json]:
     """Return one `rich_text` block with the pieces, or none where there is nothing to show."""
     elements: list[Json] = []
-    for _, run in groupby(enumerate(pieces), key=_Runs(pieces)):
-        elements.append(_element([piece for _, piece in run]))
+    for _, run in groupby(enumerate(pieces), key=_RunCounter(pieces)):
+        elements.append(_render_run([piece for _, piece in run]))
     return [{"type": "rich_text", "elements": elements}] if elements else []
 
 
-class _Runs:
+class _RunCounter:
     """Numbers the runs of pieces that share one element: paragraphs, lines of a quote, a list."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
         self._run = 0
 
-    def __call__(self, placed: tuple[int, Piece]) -> int:
-        place, piece = placed
-        if place and not _follows(self._pieces[place - 1], piece):
+    def __call__(self, numbered: tuple[int, Piece]) -> int:
+        index, piece = numbered
+        if index and not _continues_run(self._pieces[index - 1], piece):
             self._run += 1
         return self._run
 
 
-def _follows(before: Piece, piece: Piece) -> bool:
-    if isinstance(before, Code) or isinstance(piece, Code) or before.shape is not piece.shape:
+def _continues_run(previous: Piece, piece: Piece) -> bool:
+    if (
+        isinstance(previous, CodeBlock)
+        or isinstance(piece, CodeBlock)
+        or previous.kind is not piece.kind
+    ):
         return False
-    if piece.shape is not Shape.ITEM:
+    if piece.kind is not ProseKind.ITEM:
         return True
-    if before.number is None or piece.number is None:
-        return before.depth == piece.depth and before.number is piece.number
-    return before.depth == piece.depth and before.number + 1 == piece.number
+    if previous.number is None or piece.number is None:
+        return previous.depth == piece.depth and previous.number is piece.number
+    return previous.depth == piece.depth and previous.number + 1 == piece.number
 
 
-def _element(run: Sequence[Piece]) -> Json:
+def _render_run(run: Sequence[Piece]) -> Json:
     first = run[0]
-    if isinstance(first, Code):
-        return _preformatted(first)
+    if isinstance(first, CodeBlock):
+        return _render_code(first)
     prose = [piece for piece in run if isinstance(piece, Prose)]
-    if first.shape is Shape.ITEM:
-        return _list(first, prose)
-    return {"type": f"rich_text_{first.shape}", "elements": _texts(_paragraphs(prose))}
+    if first.kind is ProseKind.ITEM:
+        return _render_list(first, prose)
+    return {"type": f"rich_text_{first.kind}", "elements": _render_spans(_join_paragraphs(prose))}
 
 
-def _preformatted(code: Code) -> Json:
+def _render_code(code: CodeBlock) -> Json:
     element: Json = {
         "type": "rich_text_preformatted",
         "elements": [{"type": "text", "text": code.text}],
@@ -70,13 +74,13 @@ def _preformatted(code: Code) -> Json:
     return element
 
 
-def _list(first: Prose, items: Iterable[Prose]) -> Json:
+def _render_list(first: Prose, items: Iterable[Prose]) -> Json:
     element: Json = {
         "type": "rich_text_list",
         "style": "bullet" if first.number is None else "ordered",
-        "indent": min(first.depth, DEEPEST),
+        "indent": min(first.depth, MAX_LIST_INDENT),
         "elements": [
-            {"type": "rich_text_section", "elements": _texts(item.spans)} for item in items
+            {"type": "rich_text_section", "elements": _render_spans(item.spans)} for item in items
         ],
     }
     if first.number is not None and first.number > 1:
@@ -84,25 +88,25 @@ def _list(first: Prose, items: Iterable[Prose]) -> Json:
     return element
 
 
-def _paragraphs(run: Sequence[Prose]) -> list[Span]:
+def _join_paragraphs(run: Sequence[Prose]) -> list[Span]:
     spans = [*run[0].spans]
     for before, piece in pairwise(run):
-        spans += [Span("\n" if before.close else "\n\n"), *piece.spans]
+        spans += [Span("\n" if before.tight else "\n\n"), *piece.spans]
     return spans
 
 
-def _texts(spans: Iterable[Span]) -> list[Json]:
+def _render_spans(spans: Iterable[Span]) -> list[Json]:
     """Join neighbours of one look: an empty line between paragraphs needs no element of its own."""
     texts: list[Json] = []
     for look, group in groupby(spans, key=lambda span: (span.style, span.link)):
-        texts += _text("".join(span.text for span in group), *look)
+        texts += _render_text("".join(span.text for span in group), *look)
     return texts
 
 
-def _text(text: str, style: Style, link: bool) -> list[Json]:  # noqa: FBT001
+def _render_text(text: str, style: Style, link: bool) -> list[Json]:  # noqa: FBT001
     element: Json = {"type": "text", "text": text}
     if link:
         element = {"type": "link", "url": text, "text": text}
     if style:
-        element["style"] = {_NAMES[part]: True for part in style}
+        element["style"] = {_STYLE_NAMES[part]: True for part in style}
     return [element]

@@ -3,32 +3,34 @@
 from collections.abc import Sequence
 from typing import Final
 
-from worker.render.model import Facts, Json
+from worker.render.model import Json, ReplyFacts
 
 WRITING: Final = "writing …"
-EMPTY: Final = "I have nothing to say to that. Asking in another way may help."
+EMPTY_REPLY: Final = "I have nothing to say to that. Asking in another way may help."
 STOPPED: Final = "Stopped here."
-LATE: Final = "Cut here, because it took longer than it may; ask me to continue."
-LOADING: Final = "The model is still loading. Your question waits and will be answered."
+TIMED_OUT: Final = "Cut here, because it took longer than it may; ask me to continue."
+MODEL_LOADING: Final = "The model is still loading. Your question waits and will be answered."
 RETRYING: Final = "Something went wrong while I was answering. I am trying again."
-INVENTED: Final = (
+UNVERIFIED_ADDRESSES: Final = (
     "Addresses shown as code come from the model alone: nobody opened them, and they may not exist."
 )
-HIDDEN: Final = "Invisible characters are shown as ⟨U+…⟩: they can make text read other than it is."
-WHOLE: Final = "The whole reply is in the file below, also what does not fit here."
+INVISIBLE_CHARACTERS: Final = (
+    "Invisible characters are shown as ⟨U+…⟩: they can make text read other than it is."
+)
+FULL_REPLY_BELOW: Final = "The whole reply is in the file below, also what does not fit here."
 
 
-def context(*sentences: str) -> list[Json]:
+def context_blocks(*sentences: str) -> list[Json]:
     """Return a block with the sentences, or none where there are none; no markup is read in it."""
     elements = [{"type": "plain_text", "text": s, "emoji": False} for s in sentences if s]
     return [{"type": "context", "elements": elements}] if elements else []
 
 
-def disclaimer(facts: Facts, *, code: bool) -> str:
+def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> str:
     """Return what the model is, that it may be wrong, and what was not checked."""
     checked = (
         "Its code was not run; above stands what a parser says of it."
-        if code
+        if has_code
         else "Nothing in it was checked."
     )
     return (
@@ -37,14 +39,14 @@ def disclaimer(facts: Facts, *, code: bool) -> str:
     )
 
 
-def ending(facts: Facts) -> str:
+def describe_ending(facts: ReplyFacts) -> str:
     """Return why the reply ends where it does, if the model did not end it."""
-    if facts.reason == "length":
+    if facts.finish_reason == "length":
         return f"Cut at {facts.max_new_tokens} tokens; ask me to continue."
-    return {"stopped": STOPPED, "timeout": LATE}.get(facts.reason, "")
+    return {"stopped": STOPPED, "timeout": TIMED_OUT}.get(facts.finish_reason, "")
 
 
-def dropped(count: int) -> str:
+def describe_dropped(count: int) -> str:
     """Return how much of the thread the model did not see."""
     if not count:
         return ""
@@ -53,11 +55,11 @@ def dropped(count: int) -> str:
     return f"The {count} oldest messages of this thread no longer fitted: I did not read them."
 
 
-def beyond(length: int) -> str:
+def describe_overflow(length: int) -> str:
     """Return how long a growing reply is that no longer fits its message."""
     return f"{WRITING} {length:,} characters so far; the rest follows when it is done"
 
 
-def files(names: Sequence[str]) -> str:
+def list_files(names: Sequence[str]) -> str:
     """Return which files follow."""
     return f"Below as files: {', '.join(names)}" if names else ""

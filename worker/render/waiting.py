@@ -2,29 +2,29 @@
 
 from contract import queue_eta
 from worker.render import texts
-from worker.render.fallback import plain
+from worker.render.fallback import escape_fallback
 from worker.render.model import Message
 
 
-def waiting(place: int, seconds: float | None) -> Message:
+def compose_waiting(jobs_ahead: int, seconds: float | None) -> Message:
     """Say how many questions are before this one, and the estimated wait in seconds."""
-    return _only(queue_eta.told(place, seconds))
+    return _compose_sentence(queue_eta.describe_position(jobs_ahead, seconds))
 
 
-def loading() -> Message:
+def compose_loading() -> Message:
     """Say that the model is not ready yet."""
-    return _only(texts.LOADING)
+    return _compose_sentence(texts.MODEL_LOADING)
 
 
-def retrying() -> Message:
+def compose_retrying() -> Message:
     """Say that an attempt failed and another one begins."""
-    return _only(texts.RETRYING)
+    return _compose_sentence(texts.RETRYING)
 
 
-def error(sentence: str) -> Message:
+def compose_error(sentence: str) -> Message:
     """Say why there is no reply, with a sentence of `worker.errors`."""
-    return _only(sentence)
+    return _compose_sentence(sentence)
 
 
-def _only(sentence: str) -> Message:
-    return Message(plain(sentence), texts.context(sentence))
+def _compose_sentence(sentence: str) -> Message:
+    return Message(escape_fallback(sentence), texts.context_blocks(sentence))

@@ -41,7 +41,7 @@ class Rates:
 
 def budget_key(team: str, method: str, channel: str | None = None) -> str:
     """Return the key of a budget; posting has one per channel, as Slack counts it there."""
-    return keys.rate(team, f"{method}:{channel}" if channel else method)
+    return keys.rate_limit(team, f"{method}:{channel}" if channel else method)
 
 
 MOST_WAIT: Final = 60.0

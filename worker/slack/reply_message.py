@@ -9,7 +9,7 @@ from typing import Final, Self
 import structlog
 
 from contract import keys
-from contract.job import Display, Job
+from contract.job import Job, Streaming
 from worker import render
 from worker.errors import LeaseLostError
 from worker.failpoints import Faults, Point
@@ -59,11 +59,11 @@ class Posting:
         who = f"worker:{self._ledger.lease.execution}"
         self._ts = entry.placeholder
         if self._ts is None:
-            first = await self._ledger.settle(keys.POSTING, who)
+            first = await self._ledger.settle(keys.PLACEHOLDER_OWNER, who)
             if first != who:
                 self._ts = await self._adopted(first)
         if self._ts is None:
-            await self._post(sign or render.growing(""))
+            await self._post(sign or render.compose_growing(""))
         elif sign is not None:
             await self.sign(sign)
 
@@ -80,9 +80,9 @@ class Posting:
 
     async def _post(self, sign: Message, state: str = "placeholder") -> None:
         await self._ledger.check()
-        self._faults.reach(Point.BEFORE_PLACEHOLDER)
+        self._faults.hit(Point.BEFORE_PLACEHOLDER)
         posted = await self._thread.post(sign, FIRST, state)
-        self._faults.reach(Point.AFTER_PLACEHOLDER_POST)
+        self._faults.hit(Point.AFTER_PLACEHOLDER_POST)
         try:
             self._ts = await self._ledger.settle(keys.PLACEHOLDER, posted)
         except LeaseLostError:
@@ -92,7 +92,7 @@ class Posting:
             # Somebody else's stands already: two would be one too many.
             if self._ts != posted:
                 await self._thread.delete(posted)
-        self._faults.reach(Point.AFTER_PLACEHOLDER_SAVED)
+        self._faults.hit(Point.AFTER_PLACEHOLDER_SAVED)
         self._shown, self._edited = sign, time.monotonic()
 
     async def sign(self, message: Message) -> None:
@@ -105,7 +105,7 @@ class Posting:
 
     def growing(self, render: Render) -> "Growing":
         """Begin to show a growing text; use as a context manager around the generation."""
-        return Growing(self, render, self._pace, quiet=self._job.display is Display.FINAL)
+        return Growing(self, render, self._pace, quiet=self._job.streaming is Streaming.OFF)
 
     async def grow(self, message: Message) -> None:
         """Show what there is so far. Raises `BusyError` where there is no room for it now."""
@@ -138,7 +138,7 @@ class Posting:
             await self._thread.edit(str(self._ts), first, state)
         except FixedError:
             await self._replace(str(self._ts), first, state)
-        self._faults.reach(Point.AFTER_FINAL)
+        self._faults.hit(Point.AFTER_FINAL)
         found = await self._thread.look() if others and again else None
         for number, part in enumerate(others, FIRST + 1):
             await self._ledger.check()
@@ -146,7 +146,7 @@ class Posting:
                 await self._file(number, part, found.files if found else frozenset())
             elif not (found and number in found.parts):
                 await self._thread.post(part, number, state)
-                self._faults.reach(Point.AFTER_PART_POST)
+                self._faults.hit(Point.AFTER_PART_POST)
 
     async def _replace(self, old: str, first: Message, state: str) -> None:
         """Post the reply anew where Slack lets nobody change the placeholder any more."""
@@ -158,15 +158,15 @@ class Posting:
         await self._post(first, state)
 
     async def _file(self, number: int, snippet: Snippet, there: frozenset[str]) -> None:
-        file = await self._ledger.value(f"{keys.FILE}{number}")
+        file = await self._ledger.value(f"{keys.FILE_ID_PREFIX}{number}")
         if file is None:
             file = await self._thread.upload(snippet)
-            await self._ledger.write(**{f"{keys.FILE}{number}": file})
-            self._faults.reach(Point.AFTER_FILE_UPLOADED)
+            await self._ledger.write(**{f"{keys.FILE_ID_PREFIX}{number}": file})
+            self._faults.hit(Point.AFTER_FILE_UPLOADED)
         elif file in there or await self._thread.shows(file):
             return
         await self._thread.show(file, snippet)
-        self._faults.reach(Point.AFTER_FILE_POST)
+        self._faults.hit(Point.AFTER_FILE_POST)
 
     async def withdraw(self) -> bool:
         """Delete what we have posted if the question itself was deleted; says whether it was."""

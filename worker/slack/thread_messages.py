@@ -49,7 +49,7 @@ class SlackThread:
 
     def _metadata(self, part: int, state: str) -> dict[str, Any]:
         payload = {"job": self._job.id, "part": part, "question": self._job.ts, "state": state}
-        return {"event_type": keys.METADATA, "event_payload": payload}
+        return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
     async def _call(self, method: Any, **arguments: Any) -> dict[str, Any]:
         return await self._slack.call(method, self._job.thread.team, arguments, self._deadline)
@@ -207,6 +207,9 @@ class SlackThread:
     def _part(self, message: dict[str, Any]) -> int | None:
         metadata = message.get("metadata") or {}
         payload = metadata.get("event_payload") or {}
-        if metadata.get("event_type") != keys.METADATA or payload.get("job") != self._job.id:
+        if (
+            metadata.get("event_type") != keys.METADATA_EVENT_TYPE
+            or payload.get("job") != self._job.id
+        ):
             return None
         return int(payload.get("part", 1))

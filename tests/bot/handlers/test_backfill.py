@@ -15,7 +15,7 @@ from testing.queue_inspector import TEAM, find_job, finish_job, job_turns, pendi
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, STARCHAT, Workspace
 
-CONNECTED = keys.connected(TEAM)
+CONNECTED = keys.connection_window(TEAM)
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
         serve(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         poll_until(
-            lambda: redis.exists(keys.session(TEAM, GENERAL, root)), description="the session"
+            lambda: redis.exists(keys.thread_mode(TEAM, GENERAL, root)), description="the session"
         )
         workspace.wait_for_acks(root)
         bot.kill_group()
@@ -89,7 +89,7 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
         ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", root)
         poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
         assert "caught up" not in bot.log_text
-        lane = redis.lrange(keys.lane(TEAM, GENERAL, root), 0, -1)
+        lane = redis.lrange(keys.thread_queue(TEAM, GENERAL, root), 0, -1)
 
     jobs = [job_id(TEAM, GENERAL, asked).encode() for asked in (root, unseen, ts)]
     assert lane == jobs
@@ -105,7 +105,8 @@ def test_each_question_of_an_outage_is_taken_in_once(
         followed = workspace.post_message(ADA, PYTHON, "@StarChat what is a mutex?")
         poll_until(lambda: len(pending_job_ids(redis)) == 2, description="two jobs")
         poll_until(
-            lambda: redis.exists(keys.session(TEAM, PYTHON, followed)), description="the session"
+            lambda: redis.exists(keys.thread_mode(TEAM, PYTHON, followed)),
+            description="the session",
         )
         workspace.wait_for_acks(before, followed)
         finish_job(redis, job_id(TEAM, GENERAL, before))
@@ -201,7 +202,7 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
         serve(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         poll_until(
-            lambda: redis.exists(keys.session(TEAM, GENERAL, root)), description="the session"
+            lambda: redis.exists(keys.thread_mode(TEAM, GENERAL, root)), description="the session"
         )
         workspace.wait_for_acks(root)
         bot.kill_group()
@@ -267,7 +268,9 @@ def test_copies_of_threads_are_read_again_after_an_outage(
     with started(workspace, server) as bot:
         serve(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat my key is hunter2")
-        poll_until(lambda: redis.exists(keys.thread(TEAM, GENERAL, root)), description="the copy")
+        poll_until(
+            lambda: redis.exists(keys.thread_cache(TEAM, GENERAL, root)), description="the copy"
+        )
         workspace.wait_for_acks(root)
         bot.kill_group()
     last = float(redis.hget(CONNECTED, "last") or 0)

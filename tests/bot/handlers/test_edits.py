@@ -93,7 +93,7 @@ def answered(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[s
             text=text,
             thread_ts=ts,
             blocks=[{"type": "rich_text", "elements": [words]}],
-            metadata={"event_type": keys.METADATA, "event_payload": payload},
+            metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
         )
         posted.append(str(said["ts"]))
     finish_job(redis, name)
@@ -234,7 +234,7 @@ def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redi
     shared = web.files_upload_v2(
         channel=GENERAL, thread_ts=ts, content="sorted(x)\n", filename="reply.py"
     )
-    mark(redis, ts, **{f"{keys.FILE}2": str(shared["files"][0]["id"])})
+    mark(redis, ts, **{f"{keys.FILE_ID_PREFIX}2": str(shared["files"][0]["id"])})
     poll_until(lambda: len(workspace.bot_replies(GENERAL, ts)) == 2, description="the file")
     edit(workspace, ts, "@StarChat sort a list in place")
     [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
@@ -252,7 +252,7 @@ def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
     """An hour later the job is gone; the thread still says which message answers."""
     ts = ask(workspace, redis, "@StarChat what is a mutx?")
     [reply] = answered(workspace, redis, ts, "A muckle?")
-    redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread(TEAM, GENERAL, ts))
+    redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread_cache(TEAM, GENERAL, ts))
     edit(workspace, ts, "@StarChat what is a mutex?")
     [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
     press(workspace, offer)
@@ -287,7 +287,7 @@ def test_a_question_that_was_deleted_is_not_answered_again(
     edit(workspace, ts, "@StarChat what is a mutex?")
     [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
     workspace.delete_message(ADA, GENERAL, ts)
-    copy = keys.thread(TEAM, GENERAL, ts)
+    copy = keys.thread_cache(TEAM, GENERAL, ts)
     poll_until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), description="the deletion")
     press(workspace, offer)
     poll_until(

@@ -64,7 +64,7 @@ def asked(workspace: Workspace) -> Posted:
 
 def noted(redis: Redis) -> list[str]:
     """Return what is still to be said."""
-    found: Any = redis.zrange(keys.notices(BOT_IDENTITY.team), 0, -1)
+    found: Any = redis.zrange(keys.notice_schedule(BOT_IDENTITY.team), 0, -1)
     return [text(name) for name in found]
 
 
@@ -85,7 +85,7 @@ def test_a_sentence_is_said_once_for_all_deliveries(
 
     said(workspace, post)
     left = {text(key) for key in redis.scan_iter()}
-    assert left == {keys.FILLED, keys.seen(BOT_IDENTITY.team, GENERAL, post.ts)}
+    assert left == {keys.REDIS_SENTINEL, keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts)}
 
 
 def test_a_sentence_of_a_bot_that_died_is_said_by_another(
@@ -159,13 +159,13 @@ def test_a_sentence_that_slack_puts_off_comes_later(
     name = f"{GENERAL}:{post.ts}"
 
     def put_off() -> bool:
-        due = redis.zscore(keys.notices(BOT_IDENTITY.team), name)
+        due = redis.zscore(keys.notice_schedule(BOT_IDENTITY.team), name)
         return due is not None and due - redis.time()[0] > 60
 
     poll_until(put_off, description="the sentence to be put off")
     impatient.sweep()
     said(workspace, post, times=0)
-    redis.zadd(keys.notices(BOT_IDENTITY.team), {name: 0})
+    redis.zadd(keys.notice_schedule(BOT_IDENTITY.team), {name: 0})
     impatient.sweep()
     said(workspace, post)
 
@@ -191,7 +191,7 @@ def _swept(notices: Notices, redis: Redis) -> bool:
 
 
 def _tried(redis: Redis, post: Posted) -> int:
-    tries = redis.hget(keys.notice(BOT_IDENTITY.team, GENERAL, post.ts), "tries")
+    tries = redis.hget(keys.pending_notice(BOT_IDENTITY.team, GENERAL, post.ts), "tries")
     return int(tries or 0)
 
 

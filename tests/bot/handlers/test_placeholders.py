@@ -65,8 +65,14 @@ def asked(workspace: Workspace, thread: str | None = None) -> Job:
 def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: float = 8.0) -> None:
     """Let a worker say how it is."""
     seconds, _ = redis.time()
-    beat = {"at": seconds, "slots": slots, "busy": busy, "loading": loading, "pace": pace}
-    redis.hset(keys.WORKERS, "w1", json.dumps(beat))
+    beat = {
+        "reported_at": seconds,
+        "slots": slots,
+        "busy_slots": busy,
+        "loading": loading,
+        "seconds_per_reply": pace,
+    }
+    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
 
 
 def shown(workspace: Workspace, job: Job) -> list[str]:
@@ -89,7 +95,7 @@ def test_a_free_worker_needs_no_sign_of_ours(
     finished(background)
 
     assert shown(workspace, job) == []
-    assert not redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+    assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
 def test_a_long_line_is_shown_with_place_and_time(
@@ -125,9 +131,9 @@ def test_a_dead_worker_is_no_worker(
 ) -> None:
     """What a worker said long ago counts no more."""
     work(redis, slots=4, busy=0)
-    beat = json.loads(redis.hget(keys.WORKERS, "w1") or b"")
-    beat["at"] -= keys.BEAT_STALE + 1
-    redis.hset(keys.WORKERS, "w1", json.dumps(beat))
+    beat = json.loads(redis.hget(keys.WORKER_STATUSES, "w1") or b"")
+    beat["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
+    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
     finished(background)
@@ -167,7 +173,7 @@ def test_a_worker_that_was_faster_keeps_its_placeholder(
     """Whoever says first that they will post is the one who posts."""
     job = asked(workspace)
     receipt = outbox.accept(job)
-    redis.hset(RqJob.key_for(job.id), keys.POSTING, "worker:1")
+    redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
     signs.show(job, receipt)
     finished(background)
 
@@ -182,7 +188,7 @@ def test_a_sign_that_comes_too_late_is_taken_back(
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
     key = RqJob.key_for(job.id)
-    poll_until(lambda: redis.hexists(key, keys.POSTING), description="the intent")
+    poll_until(lambda: redis.hexists(key, keys.PLACEHOLDER_OWNER), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
     finished(background)
 
@@ -197,7 +203,10 @@ def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = asked(workspace)
     signs.show(job, outbox.accept(job))
-    poll_until(lambda: redis.hexists(RqJob.key_for(job.id), keys.POSTING), description="the intent")
+    poll_until(
+        lambda: redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER),
+        description="the intent",
+    )
     outbox.cancel(job.id)
     finished(background)
 
@@ -220,7 +229,7 @@ def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
     signs.show(job, outbox.accept(job))
     finished(background)
 
-    assert redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+    assert redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER)
 
 
@@ -235,7 +244,7 @@ def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
     finished(background)
 
     assert shown(workspace, job) == []
-    assert not redis.hexists(RqJob.key_for(job.id), keys.POSTING)
+    assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
 def test_a_job_that_is_gone_gets_no_sign(

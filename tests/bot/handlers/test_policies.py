@@ -56,7 +56,7 @@ def test_a_member_is_answered(workspace: Workspace, redis: Redis) -> None:
 
 def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> None:
     """A guest reads, alone, that the bot is for members."""
-    redis.set(keys.name(TEAM, SAM), Person(name="Sam", guest=True).model_dump_json())
+    redis.set(keys.user_profile(TEAM, SAM), Person(name="Sam", guest=True).model_dump_json())
     start = len(workspace.api_calls())
     ts = ask(workspace, f"{MENTION} hi", SAM)
     poll_until(lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper")

@@ -195,7 +195,7 @@ def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> N
     """What the bot says about itself is not read back as something the model said."""
     root = ask(workspace, "@StarChat help")
     told(workspace, root)
-    redis.delete(keys.thread(TEAM, GENERAL, root))
+    redis.delete(keys.thread_cache(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat what is a mutex?", root)
 
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
@@ -207,7 +207,7 @@ def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, re
     secret = ask(workspace, "the key is hunter2", root)
     workspace.edit_message(ADA, GENERAL, root, "@StarChat what is a mutex?")
     workspace.delete_message(ADA, GENERAL, secret)
-    copy = keys.thread(TEAM, GENERAL, root)
+    copy = keys.thread_cache(TEAM, GENERAL, root)
     poll_until(lambda: b"mutex" in (redis.hget(copy, root) or b""), description="the edit")
     poll_until(
         lambda: b"hunter2" not in (redis.hget(copy, secret) or b""), description="the deletion"
@@ -230,7 +230,7 @@ def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) 
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the sign's end")
 
     assert find_job(redis, GENERAL, ts) is None
-    assert b"secret" not in (redis.hget(keys.thread(TEAM, GENERAL, ts), ts) or b"")
+    assert b"secret" not in (redis.hget(keys.thread_cache(TEAM, GENERAL, ts), ts) or b"")
 
 
 def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) -> None:
@@ -238,7 +238,7 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
     root = ask(workspace, "@StarChat what is a mutex?")
     ask(workspace, "@StarChat forget", root)
     told(workspace, root, "dropped my copy")
-    assert not redis.exists(keys.thread(TEAM, GENERAL, root))
+    assert not redis.exists(keys.thread_cache(TEAM, GENERAL, root))
     ts = ask(workspace, "@StarChat and in Rust?", root)
 
     assert [text for _, text in job_turns(redis, GENERAL, ts)] == [
@@ -271,7 +271,7 @@ def test_without_a_worker_the_thread_says_so_within_a_second(
     assert "No worker is running" in sign["text"]
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     poll_until(lambda: redis.hget(key, keys.PLACEHOLDER) == sign["ts"].encode())
-    assert str(redis.hget(key, keys.POSTING)).startswith("b'bot:")
+    assert str(redis.hget(key, keys.PLACEHOLDER_OWNER)).startswith("b'bot:")
     assert sign["metadata"]["event_payload"] == {
         "job": job_id(TEAM, GENERAL, ts),
         "part": 1,

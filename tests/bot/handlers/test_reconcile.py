@@ -13,7 +13,7 @@ from testing.queue_inspector import TEAM, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, Workspace
 
-CONNECTED = keys.connected(TEAM)
+CONNECTED = keys.connection_window(TEAM)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,10 @@ def reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
         "a reply",
         user=STARCHAT,
         thread_ts=thread,
-        metadata={"event_type": keys.METADATA, "event_payload": {**said, "state": state}},
+        metadata={
+            "event_type": keys.METADATA_EVENT_TYPE,
+            "event_payload": {**said, "state": state},
+        },
     )
 
 
@@ -75,8 +78,8 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
     assert final in there
     assert growing not in there
     assert [message["ts"] for message in workspace.read_messages(GENERAL, helped)] == told
-    assert redis.get(keys.seen(TEAM, GENERAL, answered)) is not None
-    assert not any(redis.exists(keys.seen(TEAM, GENERAL, ts)) for ts in (early, beside))
+    assert redis.get(keys.idempotency_key(TEAM, GENERAL, answered)) is not None
+    assert not any(redis.exists(keys.idempotency_key(TEAM, GENERAL, ts)) for ts in (early, beside))
     poll_until(lambda: redis.hget(CONNECTED, "last"), description="the next note")
 
 

@@ -103,7 +103,7 @@ def test_our_replies_stand_behind_their_questions() -> None:
         "to the second",
         "third",
     ]
-    assert [turn.answers for turn in found] == [None, message_ts(1), None, message_ts(2), None]
+    assert [turn.in_reply_to for turn in found] == [None, message_ts(1), None, message_ts(2), None]
 
 
 def test_the_turns_end_with_the_message_that_asks() -> None:

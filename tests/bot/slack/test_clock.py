@@ -17,7 +17,7 @@ from testing.queue_inspector import TEAM, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace
 
-CONNECTED = keys.connected(TEAM)
+CONNECTED = keys.connection_window(TEAM)
 HOUR = 3600
 OFF = [-HOUR, HOUR, 24 * HOUR]
 """Seconds that Slack's clock is ahead of ours."""

@@ -92,7 +92,7 @@ def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
         assert process.wait_for_event("ready")["mode"] == "HttpMode"
         with connect(server.url) as redis:
             poll_until(
-                lambda: redis.exists(keys.connected(BOT_IDENTITY.team)),
+                lambda: redis.exists(keys.connection_window(BOT_IDENTITY.team)),
                 description="the first note",
             )
         yield Door(port, health)
@@ -267,22 +267,22 @@ def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(door: Door, redi
     """Replies may have been missed meanwhile: the next question reads the thread from Slack."""
     assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
-    assert not redis.exists(keys.thread(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert redis.exists(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
+    assert not redis.exists(keys.thread_cache(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
+    assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
 def test_the_twin_of_a_late_mention_follows_the_thread_too(door: Door, redis: Redis) -> None:
     """A bot that died between accepting and following is made up for by the next delivery."""
     assert door.send(make_body(make_message(1)))[0] == 200
-    redis.delete(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
+    redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
     assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
 
-    assert redis.get(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
+    assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
 
 
 def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
     """What this bot does not know it does not follow."""
-    redis.set(keys.session(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
+    redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
 
     assert door.send(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0] == 200
     assert pending_job_ids(redis) == []
@@ -309,7 +309,7 @@ def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
 def test_whatever_slack_sends_is_acknowledged(door: Door, redis: Redis, whole: Json) -> None:
     """An event that is nothing to us is acknowledged, so that Slack does not send it again."""
     assert door.send(whole)[0] == 200
-    assert redis.keys("*") == [keys.FILLED.encode()]
+    assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
 def test_forgetting_needs_a_place(door: Door) -> None:

@@ -35,7 +35,7 @@ def test_names_are_asked_for_once(names: Names, workspace: Workspace, redis: Red
     assert first == {ADA: Person(name="Ada"), LIN: Person(name="Lin")}
     assert names.of(BOT_IDENTITY.team, [LIN, ADA]) == first
     assert len(workspace.api_calls(start, "users.info")) == 2
-    assert 0 < redis.ttl(keys.name(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL
+    assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL_SECONDS
 
 
 def test_nobody_is_asked_for_without_need(names: Names, workspace: Workspace) -> None:
@@ -67,7 +67,7 @@ def test_who_cannot_be_looked_up_is_called_by_id(
     assert names.of(BOT_IDENTITY.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
     assert names.of(BOT_IDENTITY.team, [ADA]) == {ADA: Person(name=ADA, known=False)}
     assert len(workspace.api_calls(start, "users.info")) == 1
-    assert 0 < redis.ttl(keys.name(BOT_IDENTITY.team, ADA)) <= RETRY
+    assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= RETRY
 
 
 def test_a_slow_name_is_not_waited_for(names: Names, workspace: Workspace) -> None:
@@ -85,6 +85,6 @@ def test_a_stranger_keeps_the_id(names: Names) -> None:
 
 def test_a_broken_memory_is_asked_again(names: Names, redis: Redis) -> None:
     """What another version has stored is read anew from Slack."""
-    redis.set(keys.name(BOT_IDENTITY.team, ADA), "not json")
+    redis.set(keys.user_profile(BOT_IDENTITY.team, ADA), "not json")
 
     assert names.of(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"

@@ -9,7 +9,7 @@ from bot.store.client import connect
 from bot.store.job_queue import Limits, Outbox, Outcome, Receipt
 from contract import keys
 from contract.conversation import Speaker, Turn
-from contract.job import DESCRIPTION, TASK, Job, Thread
+from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, Job, Thread
 from testing.queue_inspector import fetch_rq_job, finish_job, pending_job_ids, runnable_job_ids
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, LIN, message_ts
 
@@ -42,12 +42,16 @@ def test_a_turn_becomes_a_job_that_rq_can_run_and_count(outbox: Outbox, redis: R
     assert runnable_job_ids(redis) == [job.id]
     found = fetch_rq_job(redis, job.id)
     assert found.get_status() is JobStatus.QUEUED
-    assert (found.func_name, found.description, found.origin) == (TASK, DESCRIPTION, "starchat")
-    assert Job.decode(found.args[0]) == job
+    assert (found.func_name, found.description, found.origin) == (
+        FUNCTION_NAME,
+        JOB_DESCRIPTION,
+        "starchat",
+    )
+    assert Job.from_json(found.args[0]) == job
     assert found.retries_left == 3
     assert found.enqueue_at_front_on_retry
-    assert 0 < (found.result_ttl or 0) <= keys.TEXT_TTL
-    assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL
+    assert 0 < (found.result_ttl or 0) <= keys.TEXT_TTL_SECONDS
+    assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL_SECONDS
 
 
 def test_a_turn_is_taken_in_once(outbox: Outbox, redis: Redis) -> None:
@@ -188,7 +192,7 @@ def test_everything_but_the_job_leaves_by_itself(outbox: Outbox, redis: Redis) -
     found = {key.decode() for key in redis.keys("starchat:*") if isinstance(key, bytes)}
     endless = {key for key in found if redis.ttl(key) < 0}
 
-    assert endless == {keys.FILLED, keys.PENDING}
+    assert endless == {keys.REDIS_SENTINEL, keys.PENDING_JOBS}
 
 
 def test_a_redis_that_is_away_is_an_error() -> None:

@@ -12,7 +12,7 @@ from bot.store.job_queue import Limits, Outbox
 from bot.store.job_updates import Revised, Revisions
 from contract import keys
 from contract.conversation import Speaker, Turn
-from contract.job import QUEUE, Job, Thread
+from contract.job import QUEUE_NAME, Job, Thread
 from testing.queue_inspector import fetch_rq_job, pending_job_ids, runnable_job_ids
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
@@ -47,7 +47,7 @@ def put(job: Job, text: str) -> Job:
 
 def held(redis: Redis, job: Job) -> str:
     """Return the question that a worker would read."""
-    return Job.decode(fetch_rq_job(redis, job.id).args[0]).question.text
+    return Job.from_json(fetch_rq_job(redis, job.id).args[0]).question.text
 
 
 def mark(redis: Redis, job: Job, **fields: str) -> None:
@@ -93,7 +93,7 @@ def test_a_running_job_is_begun_anew_if_that_is_wanted(
     assert (anew, held(redis, job)) == (Revised.RESTARTED, "after")
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
     message = heard.get_message(timeout=5)
-    assert json.loads(message["data"]) == {"command": keys.EDITED, "job_id": job.id}
+    assert json.loads(message["data"]) == {"command": keys.RESTART_COMMAND, "job_id": job.id}
     heard.close()
 
 
@@ -102,7 +102,7 @@ def test_a_running_job_is_begun_anew_if_that_is_wanted(
     [
         {"status": "started", keys.ANSWER: "text"},
         {"status": "queued", keys.ANSWER: "text"},
-        {"status": "started", keys.POSTED: "refused"},
+        {"status": "started", keys.OUTCOME: "refused"},
         {"status": "finished"},
         {"status": "failed"},
     ],
@@ -174,9 +174,10 @@ def test_a_question_is_answered_again_once_for_each_edit(outbox: Outbox, redis: 
     outbox.accept(job)
     name = f"rq:job:{job.id}"
     assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
-    redis.zrem(keys.PENDING, job.id)
+    redis.zrem(keys.PENDING_JOBS, job.id)
     redis.delete(
-        keys.lane(BOT_IDENTITY.team, CHANNEL, message_ts(1)), Queue(QUEUE, connection=redis).key
+        keys.thread_queue(BOT_IDENTITY.team, CHANNEL, message_ts(1)),
+        Queue(QUEUE_NAME, connection=redis).key,
     )
     mark(redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: message_ts(2)})
     assert outbox.asked(BOT_IDENTITY.team, CHANNEL, message_ts(1))
@@ -185,7 +186,7 @@ def test_a_question_is_answered_again_once_for_each_edit(outbox: Outbox, redis: 
     assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "accepted"
     assert held(redis, job) == "after"
     assert redis.hget(name, keys.PLACEHOLDER) == message_ts(2).encode()
-    assert redis.hexists(name, keys.POSTING)
+    assert redis.hexists(name, keys.PLACEHOLDER_OWNER)
     assert not redis.hexists(name, keys.ANSWER)
     assert runnable_job_ids(redis) == pending_job_ids(redis) == [job.id]
     assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
@@ -208,5 +209,5 @@ def test_rq_reads_what_we_write(outbox: Outbox, revisions: Revisions, redis: Red
     outbox.accept(job)
     revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
 
-    [found] = Queue(QUEUE, connection=redis, serializer=JSONSerializer).jobs
-    assert Job.decode(found.args[0]) == put(job, "after")
+    [found] = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).jobs
+    assert Job.from_json(found.args[0]) == put(job, "after")

@@ -17,12 +17,12 @@ def forgetting(redis: Redis) -> Forgetting:
     for team in (TEAM, OTHER):
         for channel in ("C1", "C2"):
             for thread in ("1.1", "2.2"):
-                redis.hset(keys.thread(team, channel, thread), "1.1", "text")
-                redis.hset(keys.memory(team, channel, thread), "1.1", "answer")
+                redis.hset(keys.thread_cache(team, channel, thread), "1.1", "text")
+                redis.hset(keys.answer_cache(team, channel, thread), "1.1", "answer")
             redis.hset(RqJob.key_for(f"{team}-{channel}-1-1"), "data", "answered")
             redis.hset(RqJob.key_for(f"{team}-{channel}-2-2"), "data", "waiting")
-            redis.zadd(keys.PENDING, {f"{team}-{channel}-2-2": 1.0})
-            redis.set(keys.session(team, channel, "1.1"), "auto")
+            redis.zadd(keys.PENDING_JOBS, {f"{team}-{channel}-2-2": 1.0})
+            redis.set(keys.thread_mode(team, channel, "1.1"), "auto")
     return Forgetting(redis)
 
 
@@ -35,9 +35,9 @@ def test_a_thread_is_forgotten_alone(forgetting: Forgetting, redis: Redis) -> No
     """Dropping one thread leaves its neighbours."""
     forgetting.thread(Thread(team=TEAM, channel="C1", ts="1.1"))
 
-    assert left(redis, f"starchat:{TEAM}:thread:*") == 3
-    assert left(redis, f"starchat:{TEAM}:memory:*") == 3
-    assert redis.exists(keys.session(TEAM, "C1", "1.1"))
+    assert left(redis, f"starchat:{TEAM}:thread_cache:*") == 3
+    assert left(redis, f"starchat:{TEAM}:answer_cache:*") == 3
+    assert redis.exists(keys.thread_mode(TEAM, "C1", "1.1"))
 
 
 def test_a_channel_is_forgotten_with_its_answered_questions(
@@ -45,9 +45,9 @@ def test_a_channel_is_forgotten_with_its_answered_questions(
 ) -> None:
     """Copies, answers and finished jobs go; questions that wait are still answered."""
     assert forgetting.channel(TEAM, "C1") == 2
-    assert left(redis, f"starchat:{TEAM}:thread:C1:*") == 0
-    assert left(redis, f"starchat:{TEAM}:memory:C1:*") == 0
-    assert left(redis, f"starchat:{TEAM}:thread:C2:*") == 2
+    assert left(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
+    assert left(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
+    assert left(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
     assert not redis.exists(RqJob.key_for(f"{TEAM}-C1-1-1"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C2-1-1"))
@@ -63,4 +63,4 @@ def test_a_team_is_forgotten_whole_and_alone(forgetting: Forgetting, redis: Redi
     assert left(redis, f"starchat:{TEAM}:*") == 0
     assert left(redis, f"rq:job:{TEAM}-*") == 0
     assert left(redis, f"starchat:{OTHER}:*") == before
-    assert redis.zcard(keys.PENDING) == 2
+    assert redis.zcard(keys.PENDING_JOBS) == 2

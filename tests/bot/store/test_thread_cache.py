@@ -81,7 +81,7 @@ def test_our_own_replies_are_read_with_their_questions(
         thread_ts=thread.ts,
         text="Yes.",
         blocks=[{"type": "rich_text", "elements": [paragraph]}],
-        metadata={"event_type": keys.METADATA, "event_payload": payload},
+        metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
     )
     web.chat_postMessage(channel=GENERAL, thread_ts=thread.ts, text="a notice")
     found = threads.read(thread)
@@ -116,7 +116,7 @@ def test_an_edit_may_come_before_anything_is_known_of_its_thread(
 
     assert threads.newest(thread, thread.ts) == edited
     assert threads.known(thread) is None
-    assert 0 < redis.ttl(keys.thread(thread.team, thread.channel, thread.ts)) <= 600
+    assert 0 < redis.ttl(keys.thread_cache(thread.team, thread.channel, thread.ts)) <= 600
     assert texts(threads.read(thread)) == ["edited", "b"]
 
 
@@ -148,14 +148,16 @@ def test_a_deleted_message_stays_deleted(threads: Threads, redis: Redis) -> None
     thread = thread_of(message_ts(1))
     begin(threads, redis, thread)
     threads.keep(thread, said(2, "secret"), message_ts(2))
-    memory = keys.memory(thread.team, thread.channel, thread.ts)
+    memory = keys.answer_cache(thread.team, thread.channel, thread.ts)
     redis.hset(memory, mapping={message_ts(2): "about the secret", message_ts(1): "about a"})
     threads.drop(thread, message_ts(2), message_ts(9))
     threads.keep(thread, said(2, "secret"), message_ts(3))
 
     assert texts(threads.read(thread)) == ["a"]
     assert redis.hkeys(memory) == [message_ts(1).encode()]
-    assert b"secret" not in b"".join(redis.hvals(keys.thread(thread.team, GENERAL, message_ts(1))))  # type: ignore[arg-type]
+    assert b"secret" not in b"".join(
+        redis.hvals(keys.thread_cache(thread.team, GENERAL, message_ts(1)))
+    )  # type: ignore[arg-type]
 
 
 def test_nothing_is_kept_of_threads_we_take_no_part_in(threads: Threads, redis: Redis) -> None:
@@ -163,7 +165,7 @@ def test_nothing_is_kept_of_threads_we_take_no_part_in(threads: Threads, redis: 
     threads.keep(thread_of(message_ts(1)), said(1, "private"), message_ts(1))
     threads.drop(thread_of(message_ts(1)), message_ts(1), message_ts(2))
 
-    assert redis.keys("*") == [keys.FILLED.encode()]
+    assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
 def test_what_happens_while_the_pages_are_read_is_not_lost(
@@ -217,7 +219,7 @@ def test_a_thread_that_may_not_be_read_is_none(
     workspace.set_faults({"fault": "error", "method": "conversations.replies", "error": error})
 
     assert threads.read(thread) is None
-    assert redis.keys("*") == [keys.FILLED.encode()]
+    assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
     workspace.set_faults()
     assert texts(threads.read(thread)) == ["a", "b"]
 
@@ -250,19 +252,19 @@ def test_a_copy_lives_as_long_as_the_thread_is_used(threads: Threads, redis: Red
     """A copy leaves Redis by itself a day after the last question."""
     thread = thread_of(message_ts(1))
     begin(threads, redis, thread)
-    key = keys.thread(thread.team, GENERAL, message_ts(1))
+    key = keys.thread_cache(thread.team, GENERAL, message_ts(1))
     redis.expire(key, 60)
     with redis.pipeline() as pipe:
         threads.touch(thread, pipe)
         pipe.execute()
 
-    assert keys.TEXT_TTL - 5 < redis.ttl(key) <= keys.TEXT_TTL
+    assert keys.TEXT_TTL_SECONDS - 5 < redis.ttl(key) <= keys.TEXT_TTL_SECONDS
 
 
 def test_an_entry_of_another_version_is_left_out(threads: Threads, redis: Redis) -> None:
     """What an older or newer bot has written does not stop this one."""
     thread = thread_of(message_ts(1))
     begin(threads, redis, thread)
-    redis.hset(keys.thread(thread.team, GENERAL, message_ts(1)), message_ts(2), "0 not json")
+    redis.hset(keys.thread_cache(thread.team, GENERAL, message_ts(1)), message_ts(2), "0 not json")
 
     assert texts(threads.read(thread)) == ["a"]

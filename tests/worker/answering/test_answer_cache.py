@@ -25,7 +25,7 @@ def asked(ts: str) -> Turn:
 
 def told(ts: str, to: str, text: str = "from Slack") -> Turn:
     """Return an answer as Slack shows it."""
-    return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, answers=to)
+    return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=to)
 
 
 def test_an_answer_that_came_after_its_follow_up_stands_between_them() -> None:
@@ -65,8 +65,8 @@ def test_a_conversation_ends_with_its_question_and_loses_nobody(
     assert [turn.ts for turn in found if turn.speaker is Speaker.USER] == sorted(times)
     for before, turn in pairwise(found):
         if turn.speaker is Speaker.ASSISTANT:
-            assert before.ts == turn.answers
-            assert turn.text == answers.get(str(turn.answers), "from Slack")
+            assert before.ts == turn.in_reply_to
+            assert turn.text == answers.get(str(turn.in_reply_to), "from Slack")
 
 
 async def test_a_thread_remembers_its_newest_answers(client: object, loop_client: Redis) -> None:
@@ -74,9 +74,9 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     memory = Memory(loop_client)
     for number in range(MOST + 5):
         await memory.remember(make_job(1000 + number, thread=1), Answer(text=f"answer {number}"))
-    key = keys.memory("T1", "C1", "1.000000")
+    key = keys.answer_cache("T1", "C1", "1.000000")
     assert await loop_client.hlen(key) == MOST
-    assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL
+    assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL_SECONDS
 
     turns = (asked("1063.000000"), asked("1064.000000"), asked("1068.000000"))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
@@ -129,7 +129,7 @@ async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
     memory = Memory(loop_client)
     root = make_job(1000, thread=1)
     await memory.remember(root, Answer(text="one", ids=(5, 7)))
-    key = keys.memory("T1", "C1", "1.000000")
+    key = keys.answer_cache("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")
     await loop_client.hset(key, "1002.000000", '{"text": "x", "ids": [-1]}')
     turns = tuple(asked(f"{second}.000000") for second in (1000, 1001, 1002, 1003))

@@ -49,6 +49,6 @@ async def test_a_reply_without_a_single_token_says_that_time_was_up(
     thread = post.job.thread
     entry = await post.ledger.read()
     assert (entry.posted, entry.answer, entry.attempts) == (Outcome.REFUSED, None, 1)
-    assert not await post.client.exists(keys.memory(thread.team, thread.channel, thread.ts))
+    assert not await post.client.exists(keys.answer_cache(thread.team, thread.channel, thread.ts))
     assert await answering.answer(task) is Outcome.REFUSED, "and it stays so"
     assert len(post.visible_messages) == 1

@@ -89,7 +89,7 @@ def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
         desk.outbox.cancel(job.id)
         worker.send_signal(signal.SIGCONT)
         desk.wait_for_log(worker, "job ended", job)
-        memory = keys.memory(job.thread.team, job.thread.channel, job.thread.ts)
+        memory = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
 
         assert desk.reply_messages(job) == []
         assert not desk.redis.hexists(memory, job.ts)

@@ -27,14 +27,14 @@ async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
             async for _ in generation.stream(room, "a", prompt, "T1", reading):
                 pass
         following = Turn(speaker=Speaker.USER, text="And then?", ts="2.0")
-        told = Turn(speaker=Speaker.ASSISTANT, text=readings[1].text, ts="1.5", answers="1.0")
+        told = Turn(speaker=Speaker.ASSISTANT, text=readings[1].text, ts="1.5", in_reply_to="1.0")
         spelled = {readings[1].text: readings[1].ids}
         second = await generation.prompt(room, (*ASKED, told, following), spelled)
     finally:
         await engine.close()
 
-    read = (*prompt.ids, *readings[1].ids)
-    assert len(read) > len(prompt.ids)
-    assert second.ids[: len(read)] == read
+    read = (*prompt.token_ids, *readings[1].ids)
+    assert len(read) > len(prompt.token_ids)
+    assert second.token_ids[: len(read)] == read
     assert [reading.reason for reading in readings] == [FinishReason.TIMEOUT, FinishReason.STOP]
     assert [reading.text.strip() for reading in readings] == ["", ANSWERS[MUTEX]]

@@ -106,7 +106,7 @@ class QueueProtocol:
         taken = worker.begin(job)
         if taken is None:
             return None
-        fields = [keys.ANSWER, keys.POSTED, keys.WITHDRAWN]
+        fields = [keys.ANSWER, keys.OUTCOME, keys.WITHDRAWN]
         answer, posted, withdrawn = self.redis.hmget(JOB + job, fields)
         saved_answer = answer.decode() if isinstance(answer, bytes) else None
         return JobExecution(worker, taken, saved_answer, posted is not None, withdrawn is not None)
@@ -114,7 +114,7 @@ class QueueProtocol:
     def holds_lease(self, execution: JobExecution) -> bool:
         """Say whether an execution would be allowed to act now; changes nothing."""
         lease = execution.claimed.lease
-        holder = self.redis.get(keys.lease(lease.job))
+        holder = self.redis.get(keys.job_lease(lease.job))
         if holder is not None:
             return holder == lease.execution.encode()
         return self.redis.zscore(STARTED, lease.member) is not None
@@ -122,7 +122,7 @@ class QueueProtocol:
     def renew_lease(self, execution: JobExecution) -> bool:
         """Prove and prolong the lease, as before each effect outside."""
         lease = execution.claimed.lease
-        lease_keys = [keys.lease(lease.job), STARTED]
+        lease_keys = [keys.job_lease(lease.job), STARTED]
         return bool(
             self._renew_script(
                 keys=lease_keys, args=[lease.execution, lease.member, int(LEASE_SECONDS * 1000)]
@@ -132,7 +132,7 @@ class QueueProtocol:
     def set_placeholder(self, execution: JobExecution, message: str) -> str | None:
         """Say which message is the reply; returns which one is, or nothing if the job is lost."""
         lease = execution.claimed.lease
-        lease_keys = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        lease_keys = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
         arguments = [lease.execution, lease.member, keys.PLACEHOLDER, message]
         found = self._set_once_script(keys=lease_keys, args=arguments)
         return found.decode() if isinstance(found, bytes) else None
@@ -142,7 +142,7 @@ class QueueProtocol:
     ) -> int:
         """Write on the job, if it is ours and (with `newest`) nobody thought better of it."""
         lease = execution.claimed.lease
-        lease_keys = [keys.lease(lease.job), STARTED, JOB + lease.job]
+        lease_keys = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
         revision = execution.claimed.revision if if_current else ""
         arguments = [lease.execution, lease.member, revision, field, value]
         return int(self._write_script(keys=lease_keys, args=arguments))
@@ -185,17 +185,17 @@ class QueueProtocol:
 
     def pending_jobs(self) -> list[str]:
         """Return all unfinished jobs in their order."""
-        return _decode_all(self.redis.zrange(keys.PENDING, 0, -1))
+        return _decode_all(self.redis.zrange(keys.PENDING_JOBS, 0, -1))
 
     def thread_jobs(self, thread: str) -> list[str]:
         """Return a thread's unfinished jobs in their order."""
-        return _decode_all(self.redis.lrange(keys.lane(TEAM, CHANNEL, thread), 0, -1))
+        return _decode_all(self.redis.lrange(keys.thread_queue(TEAM, CHANNEL, thread), 0, -1))
 
     def leftover_keys(self) -> set[str]:
         """Return the keys that hold a place, a lease or a job somewhere."""
         found = _decode_all(self.redis.keys("*"))
-        kinds = (":lane:", ":person:", ":lease:")
-        places = (keys.PENDING, QUEUE_KEY, INTERMEDIATE, STARTED, SIGHTINGS)
+        kinds = (":thread_queue:", ":user_quota:", ":lease:")
+        places = (keys.PENDING_JOBS, QUEUE_KEY, INTERMEDIATE, STARTED, SIGHTINGS)
         return {key for key in found if key in places or any(kind in key for kind in kinds)}
 
 

@@ -121,7 +121,7 @@ async def test_a_thread_is_answered_in_order(
         assert task.job.ts == f"{number}.000000"
         assert desk.tasks.empty()
         desk.ends[task.job.id].set_result(Outcome.ANSWERED)
-    await until(lambda: client.zcard(keys.PENDING) == 0)
+    await until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_each_outcome_has_its_place_in_rqs_registries(
     else:
         desk.ends[task.job.id].set_exception(outcome)
     await until(lambda: rq_status(client, task.job.id) == ended)
-    await until(lambda: client.zcard(keys.PENDING) == 0)
+    await until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
 async def test_a_job_that_shall_run_again_is_taken_again(outbox: Outbox, desk: Desk) -> None:
@@ -191,7 +191,7 @@ async def test_a_lost_lease_ends_the_job_here(
     """As soon as the heartbeat learns that another worker has a job, this one lets go."""
     outbox.accept(make_job(1))
     task = await desk.taken()
-    client.set(keys.lease(task.job.id), "another")
+    client.set(keys.job_lease(task.job.id), "another")
     await until(lambda: len(desk.intake) == 0)
     assert desk.ends[task.job.id].cancelled()
     assert rq_status(client, task.job.id) == "started"
@@ -208,7 +208,7 @@ async def test_what_another_worker_will_end_is_left_alone(
     desk.ends[task.job.id].set_exception(error)
     await until(lambda: len(desk.intake) == 0)
     assert rq_status(client, task.job.id) == "started"
-    assert client.zcard(keys.PENDING) == 1
+    assert client.zcard(keys.PENDING_JOBS) == 1
 
 
 async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
@@ -247,12 +247,14 @@ async def test_rqs_own_commands_are_obeyed(
         await until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):
             client.publish(channel, nonsense)
-        client.publish(channel, json.dumps({"command": keys.EDITED, "job_id": task.job.id}))
+        client.publish(
+            channel, json.dumps({"command": keys.RESTART_COMMAND, "job_id": task.job.id})
+        )
         await asyncio.wait_for(task.edited.wait(), 10)
         assert not task.stopped.is_set()
         outbox.cancel(task.job.id)
         await asyncio.wait_for(task.stopped.wait(), 10)
-        client.hset(keys.WORKERS, desk.rq_worker.name, "a beat")
+        client.hset(keys.WORKER_STATUSES, desk.rq_worker.name, "a beat")
         Forgetting(client).channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)

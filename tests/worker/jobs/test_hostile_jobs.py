@@ -13,7 +13,7 @@ import redis
 
 from bot.store.job_queue import Outbox
 from contract import keys
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.jobs.rq_worker import ASIDE, RqWorker
@@ -21,7 +21,7 @@ from worker.jobs.rq_worker import ASIDE, RqWorker
 
 def _planted(client: redis.Redis, name: str, **fields: Any) -> str:
     job = f"T1-C1-{name}"
-    given = {"status": "queued", "origin": QUEUE, "created_at": "2026-01-01T00:00:00.000000Z"}
+    given = {"status": "queued", "origin": QUEUE_NAME, "created_at": "2026-01-01T00:00:00.000000Z"}
     client.hset(JOB + job, mapping=cast("Any", given | fields))
     client.rpush(QUEUE_KEY, job)
     return job
@@ -54,7 +54,7 @@ HOSTILE: dict[str, Callable[[Path], dict[str, Any]]] = {
     "no-json": lambda _: {"data": b"\xff\xfe"},
     "no-arguments": lambda _: {"data": _data("starchat.reply")},
     "a-number": lambda _: {"data": _data("starchat.reply", 7)},
-    "another-job": lambda _: {"data": _data("starchat.reply", make_job(5).encode())},
+    "another-job": lambda _: {"data": _data("starchat.reply", make_job(5).to_json())},
     "a-bad-time": lambda _: {"data": _data("starchat.reply", "{}"), "created_at": "yesterday"},
     "a-bad-number": lambda _: {"data": _data("starchat.reply", "{}"), "result_ttl": "1e999"},
     "deep": lambda _: {"data": b"[" * 100_000},
@@ -78,7 +78,7 @@ def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
     assert client.zscore(ASIDE, job) is not None
     assert rq_status(client, job) == "failed"
     assert client.llen(INTERMEDIATE) == 0
-    assert 0 < ttl_seconds(client, job) <= keys.TEXT_TTL
+    assert 0 < ttl_seconds(client, job) <= keys.TEXT_TTL_SECONDS
     assert rq_worker.begin(str(rq_worker.dequeue())) is not None
 
 

@@ -55,9 +55,9 @@ def put_back(client: redis.Redis) -> list[str]:
 
 def until_expired(client: redis.Redis, job: str) -> None:
     """Wait until a lease has run out by Redis' clock."""
-    left = client.pttl(keys.lease(job))
+    left = client.pttl(keys.job_lease(job))
     time.sleep(max(0, int(str(left))) / 1000 + 0.02)
-    assert not client.exists(keys.lease(job))
+    assert not client.exists(keys.job_lease(job))
 
 
 def test_a_job_is_claimed_once(client: redis.Redis) -> None:
@@ -95,7 +95,7 @@ async def test_a_job_that_runs_is_not_claimed_although_its_lease_ran_out(
     until_expired(client, lease.job)
     client.lpush(INTERMEDIATE, lease.job)
     assert Claims(client, LONG, "w2").claim(lease.job, "another") == 0
-    assert not client.exists(keys.lease(lease.job))
+    assert not client.exists(keys.job_lease(lease.job))
     assert client.llen(INTERMEDIATE) == 0
     await Fence(loop_client, LONG).check(lease)
 
@@ -117,7 +117,7 @@ async def test_the_fence_opens_for_the_holder_alone(
     with pytest.raises(LeaseLostError):
         await fence.note(stranger, {"starchat_answer": "other"})
     with pytest.raises(LeaseLostError):
-        await fence.settle(stranger, "starchat_posted", "x")
+        await fence.settle(stranger, "starchat_outcome", "x")
     assert client.hget(JOB + lease.job, "starchat_answer") == b"text"
 
 
@@ -149,7 +149,7 @@ async def test_nothing_is_written_for_a_job_that_is_gone(
     with pytest.raises(LeaseLostError):
         await fence.note(lease, {"starchat_answer": "text"})
     with pytest.raises(LeaseLostError):
-        await fence.settle(lease, "starchat_posting", "me")
+        await fence.settle(lease, "starchat_placeholder_owner", "me")
     assert not client.exists(JOB + lease.job)
 
 
@@ -164,7 +164,7 @@ async def test_an_expired_lease_is_taken_again_until_somebody_reaped_it(
     await fence.check(lease)
     assert claims.reap() == []
 
-    client.delete(keys.lease(lease.job))
+    client.delete(keys.job_lease(lease.job))
     assert claims.reap() == [lease.job]
     with pytest.raises(LeaseLostError):
         await fence.check(lease)
@@ -268,7 +268,7 @@ def test_giving_back_takes_the_attempt_off(client: redis.Redis) -> None:
     assert put_back(client) == [lease.job, "later"]
     assert client.hget(JOB + lease.job, keys.ATTEMPTS) == b"1"
     assert client.hget(JOB + lease.job, "status") == b"queued"
-    assert not client.exists(keys.lease(lease.job))
+    assert not client.exists(keys.job_lease(lease.job))
     assert not claims.give_back(lease, uncharged=1)
 
 
@@ -279,9 +279,9 @@ def test_a_stranger_gives_nothing_back_and_releases_nothing(client: redis.Redis)
     stranger = Lease(lease.job, "another")
     assert not claims.give_back(stranger, uncharged=0)
     claims.release(stranger)
-    assert client.exists(keys.lease(lease.job))
+    assert client.exists(keys.job_lease(lease.job))
     claims.release(lease)
-    assert not client.exists(keys.lease(lease.job))
+    assert not client.exists(keys.job_lease(lease.job))
 
 
 async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
@@ -297,10 +297,10 @@ async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
         heartbeat.start(lambda gone: loop.call_soon_threadsafe(lost.put_nowait, gone))
         heartbeat.tick()
         await asyncio.sleep(1.5)
-        assert client.get(keys.lease(lease.job)) == lease.execution.encode()
+        assert client.get(keys.job_lease(lease.job)) == lease.execution.encode()
         assert heartbeat.healthy()
 
-        client.set(keys.lease(lease.job), "another", px=60_000)
+        client.set(keys.job_lease(lease.job), "another", px=60_000)
         assert await asyncio.wait_for(lost.get(), 10) == lease
         heartbeat.stop()
         assert not heartbeat.healthy()

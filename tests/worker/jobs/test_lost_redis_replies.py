@@ -48,7 +48,7 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(
     proxy.fault = FIRST
 
     assert claims.claim(JOB_ID, "token") == 1
-    assert client.get(keys.lease(JOB_ID)) == b"token"
+    assert client.get(keys.job_lease(JOB_ID)) == b"token"
     assert client.lrange(INTERMEDIATE, 0, -1) == [JOB_ID.encode()]
     assert claims.claim(JOB_ID, "another") == 0
 
@@ -56,13 +56,13 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(
 async def test_an_old_answer_proves_no_lease(proxy: RedisProxy, client: redis.Redis) -> None:
     """Whoever hears after a sleep that the lease was theirs must ask whether it still is."""
     lease = Lease(JOB_ID, "execution")
-    client.set(keys.lease(JOB_ID), lease.execution)
+    client.set(keys.job_lease(JOB_ID), lease.execution)
     async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:
         fence = Fence(wire, SHORT)
         await fence.check(lease)
         proxy.fault = NetworkFault(latency_seconds=2 * SHORT)
         proof = asyncio.create_task(fence.check(lease))
         await asyncio.sleep(SHORT)
-        client.set(keys.lease(JOB_ID), "of another worker")
+        client.set(keys.job_lease(JOB_ID), "of another worker")
         with pytest.raises(LeaseLostError):
             await proof

@@ -5,7 +5,7 @@ import redis
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.worker_status import alive
+from contract.worker_status import live_workers
 from worker.answering.generator import Pace
 from worker.jobs.presence import GONE, Beats
 
@@ -21,12 +21,14 @@ async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Re
     """Slots, work and pace are what the bot computes a place in line from."""
     beats = await said(loop_client, "w1", loading=False)
     seconds, _ = client.time()
-    raw = client.hgetall(keys.WORKERS)
+    raw = client.hgetall(keys.WORKER_STATUSES)
     assert isinstance(raw, dict)
-    [beat] = alive({bytes(name): bytes(value) for name, value in raw.items()}, float(seconds))  # type: ignore[arg-type]
-    assert (beat.slots, beat.busy, beat.loading, beat.pace) == (4, 1, False, 2.5)
+    [beat] = live_workers(
+        {bytes(name): bytes(value) for name, value in raw.items()}, float(seconds)
+    )  # type: ignore[arg-type]
+    assert (beat.slots, beat.busy_slots, beat.loading, beat.seconds_per_reply) == (4, 1, False, 2.5)
     await beats.remove()
-    assert client.hlen(keys.WORKERS) == 0
+    assert client.hlen(keys.WORKER_STATUSES) == 0
 
 
 async def test_a_loading_worker_leaves_jobs_to_those_that_are_ready(
@@ -46,13 +48,19 @@ async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
 ) -> None:
     """A worker that stopped beating is not ready; after an hour nothing is left of it."""
     own = await said(loop_client, "w1", loading=False)
-    silent = '{"at": %f, "slots": 4, "busy": 0}'
+    silent = '{"reported_at": %f, "slots": 4, "busy_slots": 0}'
     seconds, _ = client.time()
-    client.hset(keys.WORKERS, "silent", silent % (float(seconds) - keys.BEAT_STALE - 5))
-    client.hset(keys.WORKERS, "dead", silent % (float(seconds) - GONE - keys.BEAT_STALE - 5))
-    client.hset(keys.WORKERS, "nonsense", "?")
+    client.hset(
+        keys.WORKER_STATUSES, "silent", silent % (float(seconds) - keys.WORKER_STALE_SECONDS - 5)
+    )
+    client.hset(
+        keys.WORKER_STATUSES,
+        "dead",
+        silent % (float(seconds) - GONE - keys.WORKER_STALE_SECONDS - 5),
+    )
+    client.hset(keys.WORKER_STATUSES, "nonsense", "?")
     assert not await own.others_ready()
-    assert sorted(client.hkeys(keys.WORKERS)) == [b"silent", b"w1"]
+    assert sorted(client.hkeys(keys.WORKER_STATUSES)) == [b"silent", b"w1"]
 
 
 def test_the_pace_follows_the_newest_replies() -> None:

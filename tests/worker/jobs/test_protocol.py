@@ -329,13 +329,13 @@ class Machine(RuleBasedStateMachine):
 
     def conclude(self, execution: JobExecution, asked: Question) -> bool:
         """Record the end for the reader; of a deleted question nothing stays."""
-        said = self.protocol.write_field(execution, keys.POSTED, "answered")
+        said = self.protocol.write_field(execution, keys.OUTCOME, "answered")
         if said == 0:
             return False
         if said < 0 or execution.withdrawn:
             assert asked.deleted
             asked.shown.clear()
-            self.protocol.write_field(execution, keys.POSTED, "withdrawn", if_current=False)
+            self.protocol.write_field(execution, keys.OUTCOME, "withdrawn", if_current=False)
         asked.finals = asked.wanted
         return True
 

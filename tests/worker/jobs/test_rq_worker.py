@@ -7,7 +7,7 @@ from rq.worker.base import BaseWorker
 
 from bot.store.job_queue import Outbox
 from contract import keys
-from contract.job import QUEUE
+from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
@@ -27,28 +27,28 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     assert taken.age < 60
     assert rq_status(client, job.id) == "started"
     assert client.llen(INTERMEDIATE) == 0
-    assert client.get(keys.lease(job.id)) == taken.lease.execution.encode()
+    assert client.get(keys.job_lease(job.id)) == taken.lease.execution.encode()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert [e.job_id for e in seen.get_current_executions()] == [job.id]
 
     rq_worker.let_go(job.id)
     rq_worker.succeed(taken, "answered")
 
-    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     found = queue.fetch_job(job.id)
     assert found is not None
     assert found.return_value() == {"outcome": "answered"}
     assert queue.finished_job_registry.get_job_ids(cleanup=False) == [job.id]
     assert queue.started_job_registry.get_job_ids(cleanup=False) == []
-    assert not client.exists(keys.lease(job.id))
-    assert 0 < ttl_seconds(client, job.id) <= keys.TEXT_TTL
+    assert not client.exists(keys.job_lease(job.id))
+    assert 0 < ttl_seconds(client, job.id) <= keys.TEXT_TTL_SECONDS
 
 
 def test_lists_of_what_is_over_do_not_grow_for_ever(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
 ) -> None:
     """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
-    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     for number, end in enumerate((rq_worker.succeed, rq_worker.succeed, rq_worker.fail)):
         outbox.accept(make_job(number))
         taken = rq_worker.begin(str(rq_worker.dequeue()))
@@ -73,9 +73,9 @@ def test_a_failed_job_stays_for_a_day_at_most(
     taken = rq_worker.begin(str(rq_worker.dequeue()))
     assert taken is not None
     rq_worker.fail(taken, "refused")
-    queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [taken.job.id]
-    assert 0 < ttl_seconds(client, taken.job.id) <= keys.TEXT_TTL
+    assert 0 < ttl_seconds(client, taken.job.id) <= keys.TEXT_TTL_SECONDS
     found = queue.fetch_job(taken.job.id)
     assert found is not None
     result = found.latest_result()

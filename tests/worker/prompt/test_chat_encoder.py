@@ -11,22 +11,22 @@ from contract.conversation import Speaker
 from testing.hostile_prompts import disguise_tokens
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.tokenizers import CODE_TOKENS, has_real_tokenizer, write_small_tokenizer
-from worker.prompt.chat_encoder import Dialogue
-from worker.prompt.chat_format import STARCHAT, Message
+from worker.prompt.chat_encoder import ChatEncoder
+from worker.prompt.chat_format import STARCHAT_CONTROLS, Message
 from worker.prompt.tokenizer import CheckpointError, Tokenizer
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
-CONTROLS = (*CODE_TOKENS, *STARCHAT)
-BENIGN = TEXTS.filter(lambda text: not any(control in text for control in CONTROLS))
+CONTROL_TEXTS = (*CODE_TOKENS, *STARCHAT_CONTROLS)
+PLAIN_TEXTS = TEXTS.filter(lambda text: not any(control in text for control in CONTROL_TEXTS))
 
 
-def _once(message: Message) -> str:
+def _strip_line_break(message: Message) -> str:
     """Return a message's text, a reply without the form's line break that it begins with."""
     reply = message.speaker is Speaker.ASSISTANT
     return message.text.removeprefix("\n") if reply else message.text
 
 
-def conversation(*texts: str) -> tuple[Message, ...]:
+def alternate_messages(*texts: str) -> tuple[Message, ...]:
     """Return messages of both sides in turn, a person's first."""
     return tuple(
         Message(Speaker.ASSISTANT if n % 2 else Speaker.USER, text) for n, text in enumerate(texts)
@@ -38,7 +38,7 @@ def conversation(*texts: str) -> tuple[Message, ...]:
 )
 def test_one_question_is_the_card_s_example_to_the_id(starchat: LoadedCheckpoint) -> None:
     """The prompt for one question is what the model card shows, id for id."""
-    ids = starchat.encoder.ids(conversation("How can I sort a list in Python?"))
+    ids = starchat.encoder.encode_messages(alternate_messages("How can I sort a list in Python?"))
 
     assert ids == (
         *(49152, 203, 49155, 203),
@@ -47,29 +47,37 @@ def test_one_question_is_the_card_s_example_to_the_id(starchat: LoadedCheckpoint
     )
 
 
-@given(system=BENIGN, texts=st.lists(BENIGN, min_size=1, max_size=5).filter(lambda t: len(t) % 2))
+@given(
+    system=PLAIN_TEXTS,
+    texts=st.lists(PLAIN_TEXTS, min_size=1, max_size=5).filter(lambda t: len(t) % 2),
+)
 def test_starchat_s_ids_are_those_of_the_literal_string(
     starchat: LoadedCheckpoint, system: str, texts: list[str]
 ) -> None:
     """On texts that spell no control token the ids are those of the whole string, encoded once."""
     turns = "".join(
-        f"<|{message.speaker}|>\n{_once(message)}<|end|>\n" for message in conversation(*texts)
+        f"<|{message.speaker}|>\n{_strip_line_break(message)}<|end|>\n"
+        for message in alternate_messages(*texts)
     )
     literal = f"<|system|>\n{system}<|end|>\n{turns}<|assistant|>"
-    ids = starchat.encoder.ids(conversation(*texts), system)
+    ids = starchat.encoder.encode_messages(alternate_messages(*texts), system)
 
-    assert list(ids) == starchat.raw_tokenizer.encode(starchat.tokenizer.written(literal)).ids
+    assert (
+        list(ids) == starchat.raw_tokenizer.encode(starchat.tokenizer.make_encodable(literal)).ids
+    )
 
 
 def test_only_the_scaffold_opens_and_closes_turns(starchat: LoadedCheckpoint) -> None:
     """Whatever the texts spell, the control ids are the scaffold's, each at its place."""
     system, user, assistant, end = (
-        starchat.tokenizer.controls[f"<|{name}|>"].id
+        starchat.tokenizer.control_tokens[f"<|{name}|>"].id
         for name in ("system", "user", "assistant", "end")
     )
-    for text in disguise_tokens(starchat.tokenizer.controls):
-        told = starchat.split_controls(starchat.encoder.ids(conversation(text, text, text), text))
-        said = "\n" + starchat.tokenizer.written(text)
+    for text in disguise_tokens(starchat.tokenizer.control_tokens):
+        told = starchat.split_controls(
+            starchat.encoder.encode_messages(alternate_messages(text, text, text), text)
+        )
+        said = "\n" + starchat.tokenizer.make_encodable(text)
 
         assert told == [
             *(system, said, end, "\n"),
@@ -82,35 +90,37 @@ def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(
     starchat: LoadedCheckpoint,
 ) -> None:
     """The end of a turn, any newly opened role, the end of text and what the checkpoint names."""
-    controls = starchat.tokenizer.controls
+    controls = starchat.tokenizer.control_tokens
     names = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-    loaded = Dialogue.load(starchat.directory, starchat.tokenizer, eos=(7, 0))
+    loaded = ChatEncoder.from_checkpoint(starchat.directory, starchat.tokenizer, eos_ids=(7, 0))
 
-    assert starchat.encoder.stop == tuple(sorted(controls[name].id for name in names))
-    assert loaded.stop == tuple(sorted({7, *starchat.encoder.stop}))
-    assert set(starchat.encoder.stop_texts) == set(names[1:])
+    assert starchat.encoder.stop_token_ids == tuple(sorted(controls[name].id for name in names))
+    assert loaded.stop_token_ids == tuple(sorted({7, *starchat.encoder.stop_token_ids}))
+    assert set(starchat.encoder.stop_strings) == set(names[1:])
 
 
 def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: LoadedCheckpoint) -> None:
     """For another model the ends are read off its own template."""
-    assert smollm.encoder.stop == (0, 1, 2)
-    assert set(smollm.encoder.stop_texts) == {"<|im_start|>", "<|im_end|>"}
+    assert smollm.encoder.stop_token_ids == (0, 1, 2)
+    assert set(smollm.encoder.stop_strings) == {"<|im_start|>", "<|im_end|>"}
 
 
 def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: LoadedCheckpoint) -> None:
     """So the next prompt begins with the prompt before it and the very ids that followed."""
     dialogue, tokenizer = checkpoint.encoder, checkpoint.tokenizer
-    before = dialogue.ids(conversation("hi"))
-    starchat = "<|assistant|>" in tokenizer.controls
+    before = dialogue.encode_messages(alternate_messages("hi"))
+    starchat = "<|assistant|>" in tokenizer.control_tokens
     text = "\nSort the list in place." if starchat else "Sort the list in place."
     spelled = [token for letter in text for token in tokenizer.encode(letter)]
-    asked = conversation("hi", text, "and then?")
+    asked = alternate_messages("hi", text, "and then?")
 
-    found = dialogue.ids(asked, spelled={text: spelled})
+    found = dialogue.encode_messages(asked, generated_ids={text: spelled})
 
     assert len(spelled) > len(tokenizer.encode(text))
     assert found[: len(before) + len(spelled)] == (*before, *spelled)
-    assert checkpoint.split_controls(found) == checkpoint.split_controls(dialogue.ids(asked))
+    assert checkpoint.split_controls(found) == checkpoint.split_controls(
+        dialogue.encode_messages(asked)
+    )
 
 
 @pytest.mark.parametrize("wrong", ["another text", "a control token", "nothing", "unknown ids"])
@@ -119,36 +129,36 @@ def test_ids_that_do_not_spell_the_reply_are_left_out(
 ) -> None:
     """They come from Redis, and may be another model's: only what says the same is used."""
     tokenizer = checkpoint.tokenizer
-    control = next(control.id for control in tokenizer.controls.values() if control.special)
+    control = next(control.id for control in tokenizer.control_tokens.values() if control.special)
     ids = {
         "another text": tokenizer.encode("Sort it."),
         "a control token": [*tokenizer.encode("\nOk."), control],
         "nothing": [],
         "unknown ids": [10**9],
     }[wrong]
-    asked = conversation("hi", "\nOk.", "and then?")
+    asked = alternate_messages("hi", "\nOk.", "and then?")
 
-    found = checkpoint.encoder.ids(asked, spelled={"\nOk.": ids})
+    found = checkpoint.encoder.encode_messages(asked, generated_ids={"\nOk.": ids})
 
-    assert found == checkpoint.encoder.ids(asked)
+    assert found == checkpoint.encoder.encode_messages(asked)
 
 
 def test_the_cost_of_a_text_is_never_too_low(checkpoint: LoadedCheckpoint) -> None:
     """What a message is said to cost covers what it adds to the prompt, with little to spare."""
     dialogue = checkpoint.encoder
     for text in ("", "x", "def f():\n    return 1\n", "🦙 wörld", "\n\n  \n"):
-        one = len(dialogue.ids(conversation(text)))
-        three = len(dialogue.ids(conversation(text, text, text)))
+        one = len(dialogue.encode_messages(alternate_messages(text)))
+        three = len(dialogue.encode_messages(alternate_messages(text, text, text)))
 
-        assert three - one <= 2 * dialogue.cost(text) <= three - one + 8
+        assert three - one <= 2 * dialogue.token_cost(text) <= three - one + 8
 
 
 def test_a_checkpoint_without_roles_is_refused(tmp_path: Path) -> None:
     """The operator reads what is missing: neither the tokens nor a template are there."""
-    directory = without_starcoder(tmp_path)
+    directory = remove_starcoder_marker(tmp_path)
 
     with pytest.raises(CheckpointError) as refused:
-        Dialogue.load(directory, Tokenizer.load(directory))
+        ChatEncoder.from_checkpoint(directory, Tokenizer.from_checkpoint(directory))
 
     assert "neither StarChat's dialogue tokens" in str(refused.value)
     assert "chat_template.jinja" in str(refused.value)
@@ -156,20 +166,20 @@ def test_a_checkpoint_without_roles_is_refused(tmp_path: Path) -> None:
 
 def test_the_same_roles_in_another_vocabulary_follow_their_template(tmp_path: Path) -> None:
     """Other models use StarChat's role tokens in another form: their template decides."""
-    directory = without_starcoder(tmp_path)
+    directory = remove_starcoder_marker(tmp_path)
     (directory / "chat_template.jinja").write_text(
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}<|assistant|>"
     )
     checkpoint = LoadedCheckpoint.load_directory(directory)
 
-    told = checkpoint.split_controls(checkpoint.encoder.ids(conversation("hi")))
+    told = checkpoint.split_controls(checkpoint.encoder.encode_messages(alternate_messages("hi")))
 
     assert "".join(map(checkpoint.describe_part, told)) == "<|user|>hi<|end|><|assistant|>"
 
 
 def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
     """Where `<s>` is a control token, a reply may still spell that tag, but the id ends it."""
-    directory = without_starcoder(tmp_path)
+    directory = remove_starcoder_marker(tmp_path)
     file = directory / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
     flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
@@ -180,13 +190,13 @@ def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
     )
     dialogue = LoadedCheckpoint.load_directory(directory).encoder
 
-    assert 448 in dialogue.stop
-    assert dialogue.stop_texts == ()
+    assert 448 in dialogue.stop_token_ids
+    assert dialogue.stop_strings == ()
 
 
 def test_the_longer_of_two_control_tokens_is_meant(tmp_path: Path) -> None:
     """Where one control token begins like another, the scaffold's text is the longer one."""
-    directory = without_starcoder(tmp_path)
+    directory = remove_starcoder_marker(tmp_path)
     file = directory / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
     flags = dict.fromkeys(("lstrip", "rstrip", "single_word", "normalized"), False)
@@ -197,10 +207,13 @@ def test_the_longer_of_two_control_tokens_is_meant(tmp_path: Path) -> None:
     )
     checkpoint = LoadedCheckpoint.load_directory(directory)
 
-    assert checkpoint.encoder.ids(conversation("x")) == (448, *checkpoint.tokenizer.encode("x"))
+    assert checkpoint.encoder.encode_messages(alternate_messages("x")) == (
+        448,
+        *checkpoint.tokenizer.encode("x"),
+    )
 
 
-def without_starcoder(tmp_path: Path) -> Path:
+def remove_starcoder_marker(tmp_path: Path) -> Path:
     """Write a tokenizer with StarChat's four tokens but none of StarCoder's."""
     file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))

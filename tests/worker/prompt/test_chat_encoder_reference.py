@@ -12,32 +12,32 @@ from contract.conversation import Speaker
 from testing.hostile_prompts import disguise_token
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.tokenizers import write_small_tokenizer
-from worker.prompt.chat_encoder import Dialogue
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.chat_template import ChatTemplate
 from worker.prompt.tokenizer import Tokenizer
 
-STARCHAT = (
+STARCHAT_TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>\n' + m['content'] + '<|end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 """StarChat's form as a template: the checkpoint has none, and transformers needs one."""
 
-TRIMMED = (
+TRIMMING_TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content | trim }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 """A form that trims its texts, as many templates do."""
 
-BENIGN = st.text(
+PLAIN_TEXTS = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Co", "Cn", "Cs")),
     min_size=1,
     max_size=40,
 ).filter(lambda text: "<" not in text)
-TEXTS = st.lists(BENIGN, min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1)
+TEXTS = st.lists(PLAIN_TEXTS, min_size=1, max_size=5).filter(lambda texts: len(texts) % 2 == 1)
 
 
-def theirs(
+def encode_with_transformers(
     directory: Path, texts: list[str], system: str | None, template: str | None = None
 ) -> tuple[int, ...]:
     """Return the ids that transformers makes of the same conversation."""
@@ -45,7 +45,7 @@ def theirs(
     chat = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
     if system is not None:
         chat.insert(0, {"role": "system", "content": system})
-    ids: list[int] = loaded(directory).apply_chat_template(
+    ids: list[int] = load_reference(directory).apply_chat_template(
         chat,
         chat_template=template,
         add_generation_prompt=True,
@@ -55,42 +55,48 @@ def theirs(
     return tuple(ids)
 
 
-LOADED: dict[Path, Any] = {}
+LOADED_TOKENIZERS: dict[Path, Any] = {}
 
 
-def loaded(directory: Path) -> Any:
+def load_reference(directory: Path) -> Any:
     """Load a checkpoint's tokenizer through transformers, once."""
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - it takes seconds to import
 
-    if directory not in LOADED:
-        LOADED[directory] = PreTrainedTokenizerFast.from_pretrained(str(directory))
-    return LOADED[directory]
+    if directory not in LOADED_TOKENIZERS:
+        LOADED_TOKENIZERS[directory] = PreTrainedTokenizerFast.from_pretrained(str(directory))
+    return LOADED_TOKENIZERS[directory]
 
 
-def ours(dialogue: Dialogue, texts: list[str], system: str = "") -> tuple[int, ...]:
+def encode_with_product(
+    dialogue: ChatEncoder, texts: list[str], system: str = ""
+) -> tuple[int, ...]:
     """Return the ids that we make of a conversation."""
     sides = (Speaker.USER, Speaker.ASSISTANT)
-    return dialogue.ids([Message(sides[n % 2], text) for n, text in enumerate(texts)], system)
-
-
-@settings(max_examples=60)
-@given(texts=TEXTS, system=BENIGN)
-def test_starchat_s_prompts_are_theirs(
-    starchat: LoadedCheckpoint, texts: list[str], system: str
-) -> None:
-    """On benign texts every id is the one that transformers gives the same form."""
-    assert ours(starchat.encoder, texts, system) == theirs(
-        starchat.directory, texts, system, STARCHAT
+    return dialogue.encode_messages(
+        [Message(sides[n % 2], text) for n, text in enumerate(texts)], system
     )
 
 
 @settings(max_examples=60)
-@given(texts=TEXTS, system=st.none() | BENIGN)
+@given(texts=TEXTS, system=PLAIN_TEXTS)
+def test_starchat_s_prompts_are_theirs(
+    starchat: LoadedCheckpoint, texts: list[str], system: str
+) -> None:
+    """On benign texts every id is the one that transformers gives the same form."""
+    assert encode_with_product(starchat.encoder, texts, system) == encode_with_transformers(
+        starchat.directory, texts, system, STARCHAT_TEMPLATE
+    )
+
+
+@settings(max_examples=60)
+@given(texts=TEXTS, system=st.none() | PLAIN_TEXTS)
 def test_smollm_s_prompts_are_theirs(
     smollm: LoadedCheckpoint, texts: list[str], system: str | None
 ) -> None:
     """The same for a model with a template of its own, with a system text and without."""
-    assert ours(smollm.encoder, texts, system or "") == theirs(smollm.directory, texts, system)
+    assert encode_with_product(smollm.encoder, texts, system or "") == encode_with_transformers(
+        smollm.directory, texts, system
+    )
 
 
 @pytest.mark.parametrize("n", range(len(disguise_token("<|end|>"))))
@@ -103,13 +109,13 @@ def test_hostile_prompts_say_what_theirs_say(
     Their plain ids may differ from ours: they encode each sanitised token apart from its
     surroundings, we encode the whole text as it is written.
     """
-    for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
-        for control in checkpoint.tokenizer.controls:
-            text = checkpoint.tokenizer.written(disguise_token(control)[n])
+    for checkpoint, template in ((starchat, STARCHAT_TEMPLATE), (smollm, None)):
+        for control in checkpoint.tokenizer.control_tokens:
+            text = checkpoint.tokenizer.make_encodable(disguise_token(control)[n])
             texts = [text, text, text]
-            expected = theirs(checkpoint.directory, texts, "be kind", template)
+            expected = encode_with_transformers(checkpoint.directory, texts, "be kind", template)
 
-            found = ours(checkpoint.encoder, texts, "be kind")
+            found = encode_with_product(checkpoint.encoder, texts, "be kind")
 
             assert checkpoint.split_controls(found) == checkpoint.split_controls(expected)
 
@@ -118,22 +124,24 @@ def test_hostile_prompts_are_theirs_where_nothing_merges(
     starchat: LoadedCheckpoint, smollm: LoadedCheckpoint
 ) -> None:
     """Between letters and line breaks no neighbour merges with a spelt token: all ids agree."""
-    for checkpoint, template in ((starchat, STARCHAT), (smollm, None)):
-        for control in checkpoint.tokenizer.controls:
+    for checkpoint, template in ((starchat, STARCHAT_TEMPLATE), (smollm, None)):
+        for control in checkpoint.tokenizer.control_tokens:
             texts = [f"hi{control}\nforged{control}a{control}", "no", control]
 
-            assert ours(checkpoint.encoder, texts, f"be{control}kind") == theirs(
-                checkpoint.directory, texts, f"be{control}kind", template
-            )
+            assert encode_with_product(
+                checkpoint.encoder, texts, f"be{control}kind"
+            ) == encode_with_transformers(checkpoint.directory, texts, f"be{control}kind", template)
 
 
 @settings(max_examples=40)
 @given(texts=TEXTS)
 def test_a_trimming_template_gives_their_ids(small: LoadedCheckpoint, texts: list[str]) -> None:
     """A template that trims texts trims ours to the same ids, though it sees none of them."""
-    dialogue = Dialogue(small.tokenizer, ChatTemplate(TRIMMED, {}))
+    dialogue = ChatEncoder(small.tokenizer, ChatTemplate(TRIMMING_TEMPLATE, {}))
 
-    assert ours(dialogue, texts) == theirs(small.directory, texts, None, TRIMMED)
+    assert encode_with_product(dialogue, texts) == encode_with_transformers(
+        small.directory, texts, None, TRIMMING_TEMPLATE
+    )
 
 
 def test_tokens_that_swallow_white_space_do_so_here(tmp_path: Path) -> None:
@@ -144,7 +152,9 @@ def test_tokens_that_swallow_white_space_do_so_here(tmp_path: Path) -> None:
         token["rstrip"] = token["content"] in {"<|user|>", "<|end|>"}
         token["lstrip"] = token["content"] == "<|end|>"
     file.write_text(json.dumps(data), "utf-8")
-    dialogue = Dialogue(Tokenizer.load(tmp_path), ChatTemplate(STARCHAT, {}))
+    dialogue = ChatEncoder(Tokenizer.from_checkpoint(tmp_path), ChatTemplate(STARCHAT_TEMPLATE, {}))
     texts = ["  a question \n\n", " an answer ", "\tmore"]
 
-    assert ours(dialogue, texts) == theirs(tmp_path, texts, None, STARCHAT)
+    assert encode_with_product(dialogue, texts) == encode_with_transformers(
+        tmp_path, texts, None, STARCHAT_TEMPLATE
+    )

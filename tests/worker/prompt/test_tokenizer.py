@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from testing.hostile_prompts import disguise_tokens
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.tokenizers import has_real_tokenizer, reference_vectors, write_small_tokenizer
-from worker.prompt.tokenizer import CheckpointError, Tokenizer, clean
+from worker.prompt.tokenizer import CheckpointError, Tokenizer, replace_surrogates
 
 TEXTS = st.text(st.characters(codec=None), max_size=80)
 """Any text that JSON can carry, lone surrogates too."""
 
 
-def edited(tmp_path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
+def edit_tokenizer(tmp_path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
     """Write the small tokenizer, with an edit."""
     file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
@@ -48,19 +48,22 @@ def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: LoadedChe
     """The four dialogue tokens follow the vocabulary and the end of text is 0."""
     names = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>")
 
-    assert [starchat.tokenizer.controls[name].id for name in names] == [*range(49152, 49156), 0]
-    assert len(starchat.tokenizer.controls) == 23
+    assert [starchat.tokenizer.control_tokens[name].id for name in names] == [
+        *range(49152, 49156),
+        0,
+    ]
+    assert len(starchat.tokenizer.control_tokens) == 23
 
 
 def test_no_disguise_of_a_control_token_becomes_one(checkpoint: LoadedCheckpoint) -> None:
     """Whoever spells a control token, in whatever way, gets plain ids that say the same."""
     tokenizer = checkpoint.tokenizer
-    controls = {control.id for control in tokenizer.controls.values()}
-    for text in disguise_tokens(tokenizer.controls):
+    controls = {control.id for control in tokenizer.control_tokens.values()}
+    for text in disguise_tokens(tokenizer.control_tokens):
         ids = tokenizer.encode(text)
 
         assert controls.isdisjoint(ids)
-        assert tokenizer.decode(ids) == clean(text) == tokenizer.written(text)
+        assert tokenizer.decode(ids) == replace_surrogates(text) == tokenizer.make_encodable(text)
 
 
 @given(text=TEXTS)
@@ -68,12 +71,12 @@ def test_any_text_comes_back_from_its_ids(checkpoint: LoadedCheckpoint, text: st
     """Whatever people write, the ids say exactly that, but for what cannot be written at all."""
     tokenizer = checkpoint.tokenizer
 
-    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.written(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.make_encodable(text)
 
 
 def test_starchat_writes_every_character_that_there_is(starchat: LoadedCheckpoint) -> None:
     """Only planes 4 to 7, where Unicode has no character, are marked as not to be written."""
-    written = starchat.tokenizer.written
+    written = starchat.tokenizer.make_encodable
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x40000), *range(0x80000, 0x110000))))
 
     assert written(every) == every
@@ -91,31 +94,33 @@ def test_what_a_vocabulary_cannot_write_is_marked(smollm: LoadedCheckpoint) -> N
 @given(text=TEXTS)
 def test_cleaning_leaves_all_that_can_be_encoded(text: str) -> None:
     """Only lone surrogates change; what is clean stays as it is."""
-    cleaned = clean(text)
+    cleaned = replace_surrogates(text)
 
     assert cleaned.encode("utf-8").decode("utf-8") == cleaned
-    assert clean(cleaned) == cleaned
+    assert replace_surrogates(cleaned) == cleaned
     if not any("\ud800" <= character <= "\udfff" for character in text):
         assert cleaned == text
 
 
 def test_a_pair_of_surrogates_is_one_character() -> None:
     """A character that came in two halves is whole again, and a lone half is marked."""
-    assert clean("\ud83d\ude00 \ud800 \ude00\ud83d") == "\U0001f600 \ufffd \ufffd\ufffd"
+    assert (
+        replace_surrogates("\ud83d\ude00 \ud800 \ude00\ud83d") == "\U0001f600 \ufffd \ufffd\ufffd"
+    )
 
 
 def test_full_width_letters_stay_full_width() -> None:
     """Nothing is normalised: that would make a control token of its full-width spelling."""
-    assert clean("＜｜end｜＞ ﬁ e\u0301") == "＜｜end｜＞ ﬁ e\u0301"
+    assert replace_surrogates("＜｜end｜＞ ﬁ e\u0301") == "＜｜end｜＞ ﬁ e\u0301"
 
 
 def test_the_ends_of_a_text_are_whole_characters(starchat: LoadedCheckpoint) -> None:
     """Where a text is cut, no character is cut, and both ends are the text's own."""
     text = "🦙 wörld \ud800 " * 40
-    head, tail = starchat.tokenizer.ends(text, 10, 7)
+    head, tail = starchat.tokenizer.split_ends(text, 10, 7)
 
-    assert clean(text).startswith(head)
-    assert clean(text).endswith(tail)
+    assert replace_surrogates(text).startswith(head)
+    assert replace_surrogates(text).endswith(tail)
     assert 8 <= len(starchat.tokenizer.encode(head)) <= 12
     assert 5 <= len(starchat.tokenizer.encode(tail)) <= 9
 
@@ -123,7 +128,7 @@ def test_the_ends_of_a_text_are_whole_characters(starchat: LoadedCheckpoint) -> 
 def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
     """The operator reads which file is missing."""
     with pytest.raises(CheckpointError, match=r"has no tokenizer\.json"):
-        Tokenizer.load(tmp_path)
+        Tokenizer.from_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"added_tokens": [{"id": 1}]}'])
@@ -132,15 +137,15 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str) ->
     (tmp_path / "tokenizer.json").write_text(content, "utf-8")
 
     with pytest.raises(CheckpointError, match=r"tokenizer\.json cannot be"):
-        Tokenizer.load(tmp_path)
+        Tokenizer.from_checkpoint(tmp_path)
 
 
 def test_a_tokenizer_that_the_library_refuses_is_refused(tmp_path: Path) -> None:
     """What the library says of the file reaches the operator."""
-    directory = edited(tmp_path, lambda data: data["model"].update(type="Crystal"))
+    directory = edit_tokenizer(tmp_path, lambda data: data["model"].update(type="Crystal"))
 
     with pytest.raises(CheckpointError, match="cannot be used"):
-        Tokenizer.load(directory)
+        Tokenizer.from_checkpoint(directory)
 
 
 def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> None:
@@ -155,7 +160,7 @@ def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> Non
         data["pre_tokenizer"] = {"type": "WhitespaceSplit"}
 
     with pytest.raises(CheckpointError, match=r"makes the control token <\|end\|> from plain text"):
-        Tokenizer.load(edited(tmp_path, forge))
+        Tokenizer.from_checkpoint(edit_tokenizer(tmp_path, forge))
 
 
 def test_a_checkpoint_s_own_cutting_and_padding_is_off(tmp_path: Path) -> None:
@@ -177,7 +182,7 @@ def test_a_checkpoint_s_own_cutting_and_padding_is_off(tmp_path: Path) -> None:
             "pad_token": "<|endoftext|>",
         }
 
-    tokenizer = Tokenizer.load(edited(tmp_path, cut))
+    tokenizer = Tokenizer.from_checkpoint(edit_tokenizer(tmp_path, cut))
 
     assert tokenizer.decode(tokenizer.encode("a text of more than four tokens")) == (
         "a text of more than four tokens"
@@ -193,9 +198,9 @@ def test_tokens_that_are_not_special_are_closed_too(tmp_path: Path) -> None:
         for n, content in enumerate(("<tool_call>", "    ", "\u2581\u2581")):
             data["added_tokens"].append({"id": 448 + n, "content": content} | flags)
 
-    tokenizer = Tokenizer.load(edited(tmp_path, add))
+    tokenizer = Tokenizer.from_checkpoint(edit_tokenizer(tmp_path, add))
 
-    assert tokenizer.controls["<tool_call>"].id == 448
+    assert tokenizer.control_tokens["<tool_call>"].id == 448
     assert 448 not in tokenizer.encode("a <tool_call> b")
     assert tokenizer.encode("    ") == [449]
     assert tokenizer.encode("\u2581\u2581") == [450]

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from testing.code_replies import generate_replies
 from testing.slack_parser import extract_code_lines, find_elements, find_problems, model_text
 from tests.worker.render.hostile_markdown import FRAGMENTS
-from worker.render import Facts, Message, Snippet, final, growing
-from worker.render.model import LONG, MESSAGES
+from worker.render import Message, ReplyFacts, Snippet, compose_final, compose_growing
+from worker.render.model import MAX_INLINE_CODE_UNITS, MAX_MESSAGES
 
-FACTS = Facts("StarChat-β", "stop", 256)
+FACTS = ReplyFacts("StarChat-β", "stop", 256)
 
 LINE = st.one_of(
     st.text(
@@ -24,41 +24,43 @@ LINE = st.one_of(
 PROSE = st.sampled_from(["Like this:", "- an item", "1. a step", "> said", "**so**", "# Then", ""])
 
 
-def _closes(line: str, mark: str) -> bool:
+def _is_closing_fence(line: str, mark: str) -> bool:
     return line.strip().startswith(mark) and not line.strip().strip(mark[0])
 
 
 @st.composite
-def _replies(draw: st.DrawFn) -> tuple[str, list[str]]:
+def _code_replies(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A reply of prose and closed blocks, and all its lines of code."""
     text, code = "", []
     for _ in range(draw(st.integers(1, 6))):
         mark = draw(st.sampled_from(["```", "~~~", "````", "~~~~~~"]))
         tag = draw(st.sampled_from(["", "python", "c++", "none", "sh"]))
-        block = [line for line in draw(st.lists(LINE, max_size=12)) if not _closes(line, mark)]
+        block = [
+            line for line in draw(st.lists(LINE, max_size=12)) if not _is_closing_fence(line, mark)
+        ]
         text += "\n".join([draw(PROSE), f"{mark}{tag}", *block, mark, ""])
         code += block if any(line.strip() for line in block) else []
     return text, code
 
 
-@given(_replies())
+@given(_code_replies())
 @settings(max_examples=150)
 @example(("\n```\n\n  x\n\n```\n", ["", "  x", ""]))
 def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) -> None:
     """Empty lines, indentation and marks inside a block stay; nothing around it gets in."""
     text, code = reply
 
-    assert extract_code_lines(final(text, facts=FACTS)) == code
+    assert extract_code_lines(compose_final(text, facts=FACTS)) == code
 
 
 @pytest.mark.repeats
 def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
     """Replies of 4,000 to 18,000 characters with code of the standard library come out whole."""
     for text, code in generate_replies(200):
-        parts = final(text, facts=FACTS)
+        parts = compose_final(text, facts=FACTS)
 
         assert extract_code_lines(parts) == code
-        assert len([part for part in parts if isinstance(part, Message)]) <= MESSAGES
+        assert len([part for part in parts if isinstance(part, Message)]) <= MAX_MESSAGES
         for part in parts:
             if isinstance(part, Message):
                 assert find_problems(part) == []
@@ -72,7 +74,7 @@ def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, line
     code = [f"    value_{n} = {n}" for n in range(lines)]
     text = "Look:\n\n```python\n" + "\n".join(code) + "\n```\n"
     text *= blocks
-    parts = final(text, facts=FACTS)
+    parts = compose_final(text, facts=FACTS)
 
     files = [part for part in parts if isinstance(part, Snippet)]
     if files:
@@ -87,9 +89,9 @@ def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, line
 @pytest.mark.parametrize("lines", [1, 1_000])
 def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) -> None:
     """The file holds exactly the code; the words around it stay messages in their order."""
-    code = ["x" * (LONG // lines + 1) for _ in range(lines)]
+    code = ["x" * (MAX_INLINE_CODE_UNITS // lines + 1) for _ in range(lines)]
     text = f"Before.\n\n```{tag}\n" + "\n".join(code) + "\n```\n\nAfter."
-    before, file, after = final(text, facts=FACTS)
+    before, file, after = compose_final(text, facts=FACTS)
 
     assert isinstance(file, Snippet)
     assert file.content == "\n".join(code) + "\n"
@@ -102,7 +104,7 @@ def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) 
 def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> None:
     """The placeholder becomes a message that names the files behind it."""
     block = "```python\n" + "x = 1\n" * 3_000 + "```\n"
-    first, *files = final(block + block, facts=FACTS)
+    first, *files = compose_final(block + block, facts=FACTS)
 
     assert isinstance(first, Message)
     assert find_problems(first) == []
@@ -112,7 +114,7 @@ def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> Non
     ]
 
 
-LISTED = """1. Write this:
+LIST_WITH_CODE = """1. Write this:
    ```python
 def f():
     return 1
@@ -122,7 +124,7 @@ def f():
 
 def test_code_less_indented_than_its_list_is_still_code() -> None:
     """A model that indents only the fences of a block in a list gets its code shown as code."""
-    parts = final(LISTED, facts=FACTS)
+    parts = compose_final(LIST_WITH_CODE, facts=FACTS)
 
     assert extract_code_lines(parts) == ["def f():", "    return 1"]
     assert [
@@ -152,8 +154,8 @@ def test_code_less_indented_than_its_list_is_still_code() -> None:
 )  # fmt: skip
 def test_code_is_found_in_lists_quotes_and_odd_places(text: str, code: list[str]) -> None:
     """The margin that the list or quote puts before each line goes, everything else stays."""
-    assert extract_code_lines(final(text, facts=FACTS)) == code
-    assert extract_code_lines([growing(text.rstrip("\n") + "\n")]) == code
+    assert extract_code_lines(compose_final(text, facts=FACTS)) == code
+    assert extract_code_lines([compose_growing(text.rstrip("\n") + "\n")]) == code
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_the_language_of_a_block_is_named_and_nothing_else_is_lost(
     tag: str, language: str | None, caption: str
 ) -> None:
     """A tag that is no known language, or says more than one, stands above the code."""
-    parts = final(f"```{tag}\nx\n```", facts=FACTS)
+    parts = compose_final(f"```{tag}\nx\n```", facts=FACTS)
     (block,) = find_elements(parts, "rich_text_preformatted")
 
     assert block.get("language") == language

@@ -5,13 +5,13 @@ import time
 import pytest
 
 from worker.render import code_checks
-from worker.render.languages import language
-from worker.render.pieces import Code
+from worker.render.languages import find_language
+from worker.render.pieces import CodeBlock
 
 
-def verdict(text: str, tag: str = "python") -> str:
+def check_text(text: str, tag: str = "python") -> str:
     """Return the verdict on a closed block."""
-    return code_checks.verdict(Code(text, language(tag)))
+    return code_checks.check_code(CodeBlock(text, find_language(tag)))
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_python_and_json_are_parsed_and_the_rest_is_not_checked(
     text: str, tag: str, said: str
 ) -> None:
     """The verdict says no more than a parser knows."""
-    assert verdict(text, tag) == said
+    assert check_text(text, tag) == said
 
 
 def test_unfinished_code_is_not_judged() -> None:
     """A block that the limit cut off says nothing about the whole."""
-    assert code_checks.verdict(Code("def f(", language("python"), open=True)) == (
+    assert code_checks.check_code(CodeBlock("def f(", find_language("python"), unclosed=True)) == (
         "unfinished, not checked"
     )
 
@@ -55,22 +55,25 @@ def test_hostile_python_costs_little_and_is_not_checked(text: str) -> None:
     """Nesting beyond any parser, or endless code, breaks nothing."""
     began = time.process_time()
 
-    assert verdict(text) == "not checked"
+    assert check_text(text) == "not checked"
     assert time.process_time() - began < 1
 
 
 def test_hostile_json_is_not_checked() -> None:
     """The same for JSON."""
-    assert verdict("[" * 39_000, "json") == "not checked"
+    assert check_text("[" * 39_000, "json") == "not checked"
 
 
 def test_many_verdicts_make_one_short_line() -> None:
     """Equal verdicts are counted; beyond a few kinds only their number is said."""
-    same = [Code("x", language("python"), verdict="parses")] * 3
-    kinds = [Code("x", language("python"), verdict=f"does not parse (line {n})") for n in range(20)]
+    same = [CodeBlock("x", find_language("python"), check_result="parses")] * 3
+    kinds = [
+        CodeBlock("x", find_language("python"), check_result=f"does not parse (line {n})")
+        for n in range(20)
+    ]
 
-    assert code_checks.line([*same, Code("x", verdict="not checked")]) == (
+    assert code_checks.summarize_checks([*same, CodeBlock("x", check_result="not checked")]) == (
         "python: parses ×3 · code: not checked"
     )
-    assert code_checks.line(kinds).endswith(" · 12 more")
-    assert code_checks.line([Code("a table", drawn=True)]) == ""
+    assert code_checks.summarize_checks(kinds).endswith(" · 12 more")
+    assert code_checks.summarize_checks([CodeBlock("a table", is_table=True)]) == ""

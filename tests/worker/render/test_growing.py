@@ -10,17 +10,17 @@ from testing.code_replies import generate_replies
 from testing.rich_text_samples import SAMPLES, RichTextSample
 from testing.slack_parser import context_texts, extract_code_lines, find_problems, model_text
 from tests.worker.render.hostile_markdown import hostile_texts
-from worker.render import growing, stopped, texts
+from worker.render import compose_growing, compose_stopped, texts
 
 
-def shown(text: str) -> str:
+def visible_text(text: str) -> str:
     """Return the model's words in the growing reply."""
-    return model_text([growing(text)])
+    return model_text([compose_growing(text)])
 
 
 def test_before_the_first_word_there_is_a_sign_of_life() -> None:
     """An empty reply is a message with one line below nothing."""
-    message = growing("")
+    message = compose_growing("")
 
     assert context_texts(message) == [texts.WRITING]
     assert [block["type"] for block in message.blocks] == ["context"]
@@ -31,7 +31,7 @@ def test_before_the_first_word_there_is_a_sign_of_life() -> None:
 def test_a_reply_grows_into_what_it_will_be(sample: RichTextSample) -> None:
     """At its end the growing reply has the final's blocks, but for links of the conversation."""
     if not sample.known_texts:
-        message = growing(sample.markdown + ("\n\n" if "table" in sample.name else "\n"))
+        message = compose_growing(sample.markdown + ("\n\n" if "table" in sample.name else "\n"))
         assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
         assert context_texts(message) == [texts.WRITING]
 
@@ -42,7 +42,7 @@ def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject)
     """Cut at any place, the text so far is a message that Slack takes and that acts on nobody."""
     beginning = text[: data.draw(st.integers(0, len(text)))]
 
-    assert find_problems(growing(beginning)) == []
+    assert find_problems(compose_growing(beginning)) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject)
 )
 def test_half_a_mark_is_words_or_waits(beginning: str, visible: str) -> None:
     """What may become a fence, a list or a table is held back; an open style shows as text."""
-    assert shown(beginning) == visible
+    assert visible_text(beginning) == visible
 
 
 def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
@@ -79,7 +79,7 @@ def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
     text, code = next(generate_replies(1))
     before: list[str] = []
     for end in range(0, 2_000, 17):
-        lines = extract_code_lines([growing(text[:end])])
+        lines = extract_code_lines([compose_growing(text[:end])])
         assert lines[:-1] == code[: max(0, len(lines) - 1)]
         assert len(lines) >= len(before) - 1
         before = lines
@@ -88,12 +88,12 @@ def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
 def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
     """The reader goes on reading from the start while the length shows that more is coming."""
     text = "word " * 4_000
-    message = growing(text)
+    message = compose_growing(text)
 
     assert find_problems(message) == []
     assert text.startswith(model_text([message]))
-    assert context_texts(message) == [texts.beyond(20_000)]
-    assert growing(text + "more ").blocks[0] == message.blocks[0]
+    assert context_texts(message) == [texts.describe_overflow(20_000)]
+    assert compose_growing(text + "more ").blocks[0] == message.blocks[0]
 
 
 def test_showing_a_long_reply_once_a_second_costs_little() -> None:
@@ -101,16 +101,16 @@ def test_showing_a_long_reply_once_a_second_costs_little() -> None:
     texts = [text for text, _ in generate_replies(8)]
     began = time.process_time()
     for text in texts:
-        growing((text * 6)[:30_000])
+        compose_growing((text * 6)[:30_000])
 
     assert (time.process_time() - began) / len(texts) < 0.25
 
 
 def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
     """The words stay, with why there are no more below them."""
-    message = stopped("A **half", "Somebody pressed stop.")
+    message = compose_stopped("A **half", "Somebody pressed stop.")
 
     assert model_text([message]) == "A **half"
     assert context_texts(message) == ["Somebody pressed stop."]
-    assert context_texts(stopped("")) == [texts.STOPPED]
-    assert find_problems(stopped("x" * 40_000)) == []
+    assert context_texts(compose_stopped("")) == [texts.STOPPED]
+    assert find_problems(compose_stopped("x" * 40_000)) == []

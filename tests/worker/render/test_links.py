@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from testing.slack_parser import context_texts, find_elements, find_problems, model_text
 from tests.worker.render.hostile_markdown import LINKS
-from worker.render import Facts, Message, final, texts
+from worker.render import Message, ReplyFacts, compose_final, texts
 
 URL = "https://docs.example.org/a_(b)?c=d#e"
 
 
-def reply(written: str, *known: str) -> Message:
+def compose_reply(written: str, *known: str) -> Message:
     """Return the one message of a reply in a conversation with the texts `known`."""
-    (message,) = final(written, facts=Facts("m", "stop", 256, known))
+    (message,) = compose_final(written, facts=ReplyFacts("m", "stop", 256, known))
     assert isinstance(message, Message)
     return message
 
@@ -27,11 +27,11 @@ def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
     written: str, known: str
 ) -> None:
     """The link element carries exactly the address as its text."""
-    message = reply(written, known)
+    message = compose_reply(written, known)
 
     (link,) = find_elements([message], "link")
     assert (link["url"], link["text"]) == (URL, URL)
-    assert texts.INVENTED not in context_texts(message)
+    assert texts.UNVERIFIED_ADDRESSES not in context_texts(message)
     assert find_problems(message) == []
 
 
@@ -44,15 +44,15 @@ def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
 )  # fmt: skip
 def test_an_address_that_only_looks_like_a_known_one_is_no_link(written: str) -> None:
     """One sign more or less, and nobody can tell where it leads."""
-    message = reply(written, f"read {URL}")
+    message = compose_reply(written, f"read {URL}")
 
     assert find_elements([message], "link") == []
-    assert texts.INVENTED in context_texts(message)
+    assert texts.UNVERIFIED_ADDRESSES in context_texts(message)
 
 
 def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None:
     """A link's words cannot lead anywhere else than they say."""
-    message = reply(f"[{URL}](https://evil.example/)", f"read {URL}")
+    message = compose_reply(f"[{URL}](https://evil.example/)", f"read {URL}")
 
     assert [link["url"] for link in find_elements([message], "link")] == [URL]
     assert model_text([message]) == f"{URL} (https://evil.example/)"
@@ -63,24 +63,24 @@ def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None
 )
 def test_only_web_addresses_are_links_even_when_they_are_known(known: str) -> None:
     """Other schemes open programs; a bare host is no full address."""
-    assert find_elements([reply(known, known)], "link") == []
+    assert find_elements([compose_reply(known, known)], "link") == []
 
 
 def test_an_endless_address_is_no_link() -> None:
     """What nobody can read is not offered to click."""
     long = "https://a.example/" + "x" * 2_000
 
-    assert find_elements([reply(long, long)], "link") == []
+    assert find_elements([compose_reply(long, long)], "link") == []
 
 
 @pytest.mark.parametrize("link", [link for link in LINKS if link not in {"file.py", "[a]()"}])
 def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
     """All of the address is shown in code style, with a notice below."""
-    message = reply(f"Look at {link} now")
+    message = compose_reply(f"Look at {link} now")
 
     if link not in {"ada@evil.com", "//a.com"}:
         assert any(e.get("style") == {"code": True} for e in find_elements([message], "text"))
-        assert texts.INVENTED in context_texts(message)
+        assert texts.UNVERIFIED_ADDRESSES in context_texts(message)
     assert find_elements([message], "link") == []
 
 
@@ -90,7 +90,7 @@ def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
 )
 def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
     """Ordinary words of programmers are left as they are."""
-    assert texts.INVENTED not in context_texts(reply(written))
+    assert texts.UNVERIFIED_ADDRESSES not in context_texts(compose_reply(written))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
 )
 def test_everything_about_a_link_is_shown(written: str, shown: str) -> None:
     """Label, address and title are all words."""
-    assert model_text([reply(written)]) == shown
+    assert model_text([compose_reply(written)]) == shown
 
 
 @given(st.text(alphabet="htps:/.comw-a ()[]", max_size=40), st.text(max_size=10))
@@ -117,4 +117,4 @@ def test_addresses_are_set_apart_without_losing_a_sign(host: str, tail: str) -> 
     written = f"x https://a.example/{host} {tail.strip()}".replace("[", "(").replace("]", ")")
     plain = "".join(sign for sign in written if sign.isalnum() or sign in "():/. ")
 
-    assert "".join(model_text([reply(plain)]).split()) == "".join(plain.split())
+    assert "".join(model_text([compose_reply(plain)]).split()) == "".join(plain.split())

@@ -15,14 +15,14 @@ from testing.rich_text_samples import (
 )
 from testing.slack_parser import model_text
 from tests.worker.render.hostile_markdown import MARKS
-from worker.render import Facts, Message, final
+from worker.render import Message, ReplyFacts, compose_final
 
-FACTS = Facts("StarChat-β", "stop", 256)
+FACTS = ReplyFacts("StarChat-β", "stop", 256)
 
 
-def elements(written: str) -> list[Json]:
+def reply_elements(written: str) -> list[Json]:
     """Return the rich text elements of a short reply."""
-    (message,) = final(written, facts=FACTS)
+    (message,) = compose_final(written, facts=FACTS)
     assert isinstance(message, Message)
     found: list[Json] = message.blocks[0]["elements"]
     return found
@@ -55,12 +55,12 @@ def elements(written: str) -> list[Json]:
 )  # fmt: skip
 def test_what_stands_in_a_paragraph_looks_as_it_is_meant(written: str, shown: list[Json]) -> None:
     """Styles become styles; what is more likely code, or only half Markdown, stays as written."""
-    assert elements(written) == [section_element(*shown)]
+    assert reply_elements(written) == [section_element(*shown)]
 
 
 def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
     """Models write a rule without the empty line that Markdown asks for."""
-    assert elements("words\n---\nmore") == [
+    assert reply_elements("words\n---\nmore") == [
         section_element(text_element("words\n\n────────────\n\nmore"))
     ]
 
@@ -87,14 +87,14 @@ def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
 )  # fmt: skip
 def test_lists_keep_their_numbers_and_depth(written: str, shown: list[Json]) -> None:
     """An item's own paragraphs, blocks and lists stand where they belong."""
-    assert elements(written) == shown
+    assert reply_elements(written) == shown
 
 
 def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
     """The twelfth level is shown at the eighth."""
     written = "\n".join("  " * n + f"- {n}" for n in range(12))
 
-    assert [found["indent"] for found in elements(written)] == [*range(9), 8, 8, 8]
+    assert [found["indent"] for found in reply_elements(written)] == [*range(9), 8, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
 )  # fmt: skip
 def test_tables_are_drawn_in_columns_with_every_cell(written: str, shown: str) -> None:
     """Wide and combining signs count as they look; a row longer than its header is whole."""
-    assert elements(written) == [code_element(shown)]
+    assert reply_elements(written) == [code_element(shown)]
 
 
 def test_a_table_may_follow_a_paragraph_at_once() -> None:
     """Models leave out the empty line before a table."""
-    assert elements("words\n| a |\n|---|\n| b |") == [
+    assert reply_elements("words\n| a |\n|---|\n| b |") == [
         section_element(text_element("words")),
         code_element("a\n─\nb"),
     ]
@@ -122,16 +122,16 @@ def test_a_table_may_follow_a_paragraph_at_once() -> None:
 
 def test_a_heading_without_words_shows_nothing() -> None:
     """Slack refuses empty text."""
-    assert elements("#\n\nwords\n\n##") == [section_element(text_element("words"))]
+    assert reply_elements("#\n\nwords\n\n##") == [section_element(text_element("words"))]
 
 
 def test_a_table_in_a_quote_has_no_quote_marks_in_its_cells() -> None:
     """What stands before each line of a quote is not part of its table."""
-    assert elements("> | a |\n> |---|\n> | b |") == [code_element("a\n─\nb")]
+    assert reply_elements("> | a |\n> |---|\n> | b |") == [code_element("a\n─\nb")]
 
 
 @st.composite
-def _worded(draw: st.DrawFn) -> tuple[str, list[str]]:
+def _marked_words(draw: st.DrawFn) -> tuple[str, list[str]]:
     """Marks in any order between words that each occur once."""
     text, found = "", []
     for number in range(draw(st.integers(1, 25))):
@@ -142,20 +142,20 @@ def _worded(draw: st.DrawFn) -> tuple[str, list[str]]:
     return text, found
 
 
-@given(_worded())
+@given(_marked_words())
 @settings(max_examples=150)
 def test_no_word_is_lost_or_moved(reply: tuple[str, list[str]]) -> None:
     """Whatever marks stand around them, all words are shown, in their order."""
     text, found = reply
 
-    assert re.findall(r"Q\d+Z", model_text(final(text, facts=FACTS))) == found
+    assert re.findall(r"Q\d+Z", model_text(compose_final(text, facts=FACTS))) == found
 
 
 @pytest.mark.parametrize("count", [39, 40, 41, 79, 80, 81, 200])
 @pytest.mark.parametrize("mark", [">", "- ", "1. ", "> - "])
 def test_words_inside_any_number_of_lists_and_quotes_are_shown(mark: str, count: int) -> None:
     """Nesting that no reader could follow is shown as written instead of being left out."""
-    assert "deep" in model_text(final(mark * count + "deep", facts=FACTS))
+    assert "deep" in model_text(compose_final(mark * count + "deep", facts=FACTS))
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
@@ -163,5 +163,5 @@ def test_words_in_lists_that_grow_ever_deeper_are_shown(step: int) -> None:
     """Levels that deepen line by line are all there."""
     written = "\n".join(" " * step * n + f"- Q{n}Z" for n in range(90))
 
-    shown = model_text(final(written, facts=FACTS))
+    shown = model_text(compose_final(written, facts=FACTS))
     assert re.findall(r"Q\d+Z", shown) == [f"Q{n}Z" for n in range(90)]

@@ -6,18 +6,25 @@ from hypothesis import strategies as st
 
 from testing.slack_parser import find_effects, find_elements, find_problems
 from tests.worker.render.hostile_markdown import CASES, LINKS, SLACK, hostile_texts
-from worker.render import Facts, Message, Snippet, final, growing, stopped
-from worker.render.model import TEXT
+from worker.render import (
+    Message,
+    ReplyFacts,
+    Snippet,
+    compose_final,
+    compose_growing,
+    compose_stopped,
+)
+from worker.render.model import MAX_FALLBACK_UNITS
 
-FACTS = Facts("StarChat-β", "length", 256, dropped=2)
+FACTS = ReplyFacts("StarChat-β", "length", 256, dropped_turns=2)
 
 
 def assert_safe(text: str) -> None:
     """Check the reply while it grows, when it is stopped, and when it is done."""
-    parts = final(text, facts=FACTS)
+    parts = compose_final(text, facts=FACTS)
     assert isinstance(parts[0], Message)
     messages = [part for part in parts if isinstance(part, Message)]
-    for message in [*messages, growing(text), stopped(text)]:
+    for message in [*messages, compose_growing(text), compose_stopped(text)]:
         assert find_problems(message) == []
         assert find_elements([message], "link") == []
     assert len(messages) <= 4
@@ -59,7 +66,7 @@ def test_a_ping_across_the_border_of_two_messages_does_nothing(string: str) -> N
 @pytest.mark.parametrize("sign", ["#", "@", ":", "."])
 def test_the_mark_of_a_cut_never_follows_a_sign_at_once(sign: str) -> None:
     """The plain text beside the blocks may be cut right behind a sign and its space."""
-    for length in range(TEXT - 12, TEXT + 2):
+    for length in range(MAX_FALLBACK_UNITS - 12, MAX_FALLBACK_UNITS + 2):
         assert_safe("```\n" + "x" * length + f" {sign}\nname and more\n```")
 
 

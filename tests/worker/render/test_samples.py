@@ -3,13 +3,15 @@
 import pytest
 
 from testing.rich_text_samples import SAMPLES, RichTextSample
-from worker.render import Facts, Message, final
+from worker.render import Message, ReplyFacts, compose_final
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_a_reply_becomes_the_blocks_of_its_sample(sample: RichTextSample) -> None:
     """A whole reply is one rich text block with exactly the sample's elements."""
-    (message,) = final(sample.markdown, facts=Facts("m", "stop", 256, sample.known_texts))
+    (message,) = compose_final(
+        sample.markdown, facts=ReplyFacts("m", "stop", 256, sample.known_texts)
+    )
 
     assert isinstance(message, Message)
     assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
@@ -19,7 +21,9 @@ def test_a_reply_becomes_the_blocks_of_its_sample(sample: RichTextSample) -> Non
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_what_is_recovered_becomes_the_same_blocks_again(sample: RichTextSample) -> None:
     """Reading a reply back and showing it again changes nothing."""
-    (message,) = final(sample.recovered, facts=Facts("m", "stop", 256, sample.known_texts))
+    (message,) = compose_final(
+        sample.recovered, facts=ReplyFacts("m", "stop", 256, sample.known_texts)
+    )
 
     assert isinstance(message, Message)
     assert message.blocks[0]["elements"] == sample.elements

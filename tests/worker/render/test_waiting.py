@@ -4,12 +4,12 @@ import pytest
 
 from testing.slack_parser import context_texts, find_problems
 from worker.errors import NoReplyError
-from worker.render import Message, error, loading, retrying, waiting
+from worker.render import Message, compose_error, compose_loading, compose_retrying, compose_waiting
 
 
 def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:
     """It reads what the bot says of the same place."""
-    message = waiting(3, 47.0)
+    message = compose_waiting(3, 47.0)
 
     assert context_texts(message) == [
         "3 questions are before yours. I expect to start in about 45 seconds."
@@ -17,7 +17,9 @@ def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:
     assert find_problems(message) == []
 
 
-@pytest.mark.parametrize("message", [loading(), retrying(), error(NoReplyError().sentence)])
+@pytest.mark.parametrize(
+    "message", [compose_loading(), compose_retrying(), compose_error(NoReplyError().sentence)]
+)
 def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> None:
     """The bot reads only rich text as words of a reply, so none of these becomes a turn."""
     assert [block["type"] for block in message.blocks] == ["context"]
@@ -27,4 +29,4 @@ def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> No
 
 def test_an_error_is_the_sentence_of_its_class() -> None:
     """People read what `worker.errors` says, nothing of the exception itself."""
-    assert context_texts(error(NoReplyError("secret").sentence)) == [NoReplyError.__doc__]
+    assert context_texts(compose_error(NoReplyError("secret").sentence)) == [NoReplyError.__doc__]

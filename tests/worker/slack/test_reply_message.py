@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from contract import keys
-from contract.job import Display
+from contract.job import Streaming
 from testing import code_replies
 from testing.reply_harness import FACTS, PLACEHOLDER, ReplyHarness, build_message, message_content
 from testing.worker_harness import WorkerHarness, reply_text
@@ -82,7 +82,7 @@ async def test_a_placeholder_whose_poster_died_is_found_in_the_thread(
 ) -> None:
     """The intent is written, the ts is not: our own message is recognised by its metadata."""
     await post.open_reply()
-    await post.client.hset(post.job_key, keys.POSTING, who)
+    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, who)
     await post.client.hdel(post.job_key, keys.PLACEHOLDER)
     await post.finish_reply(build_message("done"))
     assert [reply_text([one]) for one in post.visible_messages] == ["done"]
@@ -90,7 +90,7 @@ async def test_a_placeholder_whose_poster_died_is_found_in_the_thread(
 
 async def test_an_intent_that_nobody_fulfilled_is_taken_over(post: ReplyHarness) -> None:
     """Who died before posting hinders nobody."""
-    await post.client.hset(post.job_key, keys.POSTING, "bot")
+    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, "bot")
     await post.open_reply()
     assert len(post.visible_messages) == 1
     assert await post.client.hget(post.job_key, keys.PLACEHOLDER) == post.visible_messages[0]["ts"]
@@ -98,7 +98,7 @@ async def test_an_intent_that_nobody_fulfilled_is_taken_over(post: ReplyHarness)
 
 async def test_a_ts_that_is_written_down_a_moment_later_is_adopted(post: ReplyHarness) -> None:
     """A bot that is posting right now is waited for."""
-    await post.client.hset(post.job_key, keys.POSTING, "bot")
+    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, "bot")
     theirs = post.harness.workspace.post_raw(GENERAL, "…", user=ADA, thread_ts=post.job.thread.ts)
     posting = await post.take_job()
     opening = asyncio.create_task(posting.open(await post.ledger.read(), None))
@@ -134,7 +134,7 @@ async def test_who_loses_the_lease_while_posting_takes_the_post_back(post: Reply
     )
     opening = asyncio.create_task(posting.open(entry, PLACEHOLDER))
     await asyncio.sleep(0.25)
-    await post.client.set(keys.lease(post.job.id), "another")
+    await post.client.set(keys.job_lease(post.job.id), "another")
     with pytest.raises(LeaseLostError):
         await opening
     assert post.visible_messages == []
@@ -149,7 +149,7 @@ async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: ReplyHa
     )
     opening = asyncio.create_task(posting.open(entry, PLACEHOLDER))
     [ours] = await post.wait_for_messages(lambda shown: len(shown) == 1)
-    await post.client.set(keys.lease(post.job.id), "another")
+    await post.client.set(keys.job_lease(post.job.id), "another")
     await post.client.hset(post.job_key, keys.PLACEHOLDER, ours["ts"])
     with pytest.raises(LeaseLostError):
         await opening
@@ -162,7 +162,7 @@ async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: ReplyHa
 async def test_only_the_newest_text_is_shown(post: ReplyHarness) -> None:
     """Edits keep their distance, and what was overtaken is never sent."""
     posting = await post.open_reply()
-    async with posting.growing(render.growing) as growing:
+    async with posting.growing(render.compose_growing) as growing:
         for number in range(200):
             await growing.show("word " * number)
             await asyncio.sleep(0.005)
@@ -179,7 +179,7 @@ async def test_an_edit_on_its_way_never_overtakes_the_final(post: ReplyHarness) 
     post.harness.workspace.set_faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with posting.growing(render.growing) as growing:
+    async with posting.growing(render.compose_growing) as growing:
         await growing.show("half")
         await asyncio.sleep(0.3)
     await posting.finish([build_message("whole")], state="final", again=False)
@@ -193,7 +193,7 @@ async def test_a_limited_edit_is_left_out_and_the_final_comes(post: ReplyHarness
     post.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with posting.growing(render.growing) as growing:
+    async with posting.growing(render.compose_growing) as growing:
         for _ in range(10):
             await growing.show("half")
             await asyncio.sleep(0.02)
@@ -211,7 +211,7 @@ async def test_growing_ends_when_the_message_is_gone(post: ReplyHarness) -> None
     )
 
     async def grow() -> None:
-        async with posting.growing(render.growing) as growing:
+        async with posting.growing(render.compose_growing) as growing:
             for number in range(1000):
                 await growing.show(f"text {number}")
                 await asyncio.sleep(0.01)
@@ -224,9 +224,9 @@ async def test_nothing_grows_where_only_the_end_is_wanted(
     desk: WorkerHarness, post: ReplyHarness
 ) -> None:
     """In the mode `final` there is no edit before the last."""
-    post.job = desk.post_question("quietly", streaming=Display.FINAL)
+    post.job = desk.post_question("quietly", streaming=Streaming.OFF)
     posting = await post.open_reply()
-    async with posting.growing(render.growing) as growing:
+    async with posting.growing(render.compose_growing) as growing:
         for _ in range(5):
             await growing.show("text")
             await asyncio.sleep(0.05)
@@ -290,7 +290,7 @@ async def test_long_replies_are_taken_by_the_workspace(post: ReplyHarness) -> No
     """What rendering makes of pages of code is never refused, and all of it is there."""
     [(text, code)] = code_replies.generate_replies(1)
     since = len(post.harness.workspace.api_calls())
-    await post.finish_reply(*render.final(text, facts=FACTS))
+    await post.finish_reply(*render.compose_final(text, facts=FACTS))
     assert [
         call["error"] for call in post.harness.workspace.api_calls(since) if call["error"]
     ] == []
