@@ -20,13 +20,13 @@ from bench.code_edits import EDIT_QUESTIONS, OPEN_QUESTIONS
 from bench.engine.checkpoint import MODEL_CONFIG
 from contract.conversation import Speaker
 from demo.services import find_model
-from worker.engine import Request, Sampling
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.verify import probe
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.cpu_linear import prepack
-from worker.engine.loading.loader import load
-from worker.engine.options import Options
+from worker.engine import Request, SamplingParams
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.verify import verify_model
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.loader import load_model
+from worker.engine.options import EngineConfig
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
@@ -52,7 +52,7 @@ class BenchmarkCase:
     """Requests for a model, so many at once."""
 
     model: Any
-    kv_cache: Slots
+    kv_cache: KVCache
     vocabulary: int
     requests: tuple[Request, ...]
     concurrency: int
@@ -106,13 +106,13 @@ def format_speedups(results: dict[str, list[tuple[RoundResult, RoundResult]]]) -
 
 def _build_cases() -> dict[str, BenchmarkCase]:
     file = find_model()
-    loaded = load(file, Options(model=str(file), slots=1), lambda _stage, _done: None)
-    tokenizer = Tokenizer.from_checkpoint(loaded.about.directory)
-    dialogue = ChatEncoder.from_checkpoint(loaded.about.directory, tokenizer, loaded.about.eos)
+    loaded = load_model(file, EngineConfig(model=str(file), slots=1), lambda _stage, _done: None)
+    tokenizer = Tokenizer.from_checkpoint(loaded.info.directory)
+    dialogue = ChatEncoder.from_checkpoint(loaded.info.directory, tokenizer, loaded.info.eos_ids)
     chat = (
         loaded.network,
-        Slots(loaded.slots.layers, 8, MAX_POSITIONS),
-        loaded.about.vocabulary,
+        KVCache(loaded.kv_cache.layers, 8, MAX_POSITIONS),
+        loaded.info.vocab_size,
     )
 
     def build_requests(questions: Sequence[str], temperature: float) -> tuple[Request, ...]:
@@ -121,7 +121,7 @@ def _build_cases() -> dict[str, BenchmarkCase]:
             Request(
                 str(n),
                 prompt,
-                Sampling(MAX_NEW_TOKENS, temperature, seed=n),
+                SamplingParams(MAX_NEW_TOKENS, temperature, seed=n),
                 dialogue.stop_token_ids,
             )
             for n, prompt in enumerate(prompts)
@@ -146,18 +146,22 @@ def _build_random_case(count: int, concurrency: int) -> BenchmarkCase:
     network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL_CONFIG))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    prepack(network, 2**31)
+    prepack_layers(network, 2**31)
     rng = random.Random(count)  # noqa: S311 - repeatable, nothing secret
     requests = tuple(
         Request(
             str(n),
             tuple(rng.randrange(1, 49152) for _ in range(200)),
-            Sampling(MAX_NEW_TOKENS, temperature=1.5, top_p=1.0, seed=n),
+            SamplingParams(MAX_NEW_TOKENS, temperature=1.5, top_p=1.0, seed=n),
         )
         for n in range(count)
     )
     return BenchmarkCase(
-        network, Slots(probe(network), concurrency, MAX_POSITIONS), 49156, requests, concurrency
+        network,
+        KVCache(verify_model(network), concurrency, MAX_POSITIONS),
+        49156,
+        requests,
+        concurrency,
     )
 
 
@@ -165,20 +169,20 @@ def _run_case(
     case: BenchmarkCase, num_speculative_tokens: int
 ) -> tuple[RoundResult, dict[str, list[int]]]:
     """Answer all requests, `together` at once; return what it took, and the replies."""
-    engine = Batching(
+    engine = EngineCore(
         case.model,
         case.kv_cache,
-        vocabulary=case.vocabulary,
-        budget=MAX_BATCHED_TOKENS,
-        drafted=num_speculative_tokens,
+        vocab_size=case.vocabulary,
+        max_step_tokens=MAX_BATCHED_TOKENS,
+        num_speculative_tokens=num_speculative_tokens,
     )
     replies: dict[str, list[int]] = {request.id: [] for request in case.requests}
     started_at = time.process_time()
     for first in range(0, len(case.requests), case.concurrency):
         for request in case.requests[first : first + case.concurrency]:
-            engine.add(request)
-        while engine.busy:
-            for name, ids in engine.step().tokens.items():
+            engine.add_request(request)
+        while engine.has_unfinished_requests:
+            for name, ids in engine.run_step().tokens.items():
                 replies[name] += ids
     cpu_seconds = time.process_time() - started_at
     return RoundResult(cpu_seconds, engine.steps, sum(map(len, replies.values()))), replies

@@ -15,13 +15,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from worker.engine import FinishReason, Request, Sampling
-from worker.engine.core.engine_core import Batching, Outcome
-from worker.engine.core.sample import uniform
+from worker.engine import FinishReason, Request, SamplingParams
+from worker.engine.core.engine_core import EngineCore, StepOutput
+from worker.engine.core.sample import draw_uniform
 
-GREEDY_SAMPLING = Sampling(max_new_tokens=24, temperature=0)
+GREEDY_SAMPLING = SamplingParams(max_new_tokens=24, temperature=0)
 
-EngineFactory = Callable[..., Batching]
+EngineFactory = Callable[..., EngineCore]
 """Makes an engine with empty slots: `fresh(kind, slots=…, budget=…, drafted=…)`."""
 
 MAX_STEPS = 5000
@@ -38,7 +38,7 @@ class EngineReply:
 
 
 def run_requests(
-    engine: Batching, requests: Iterable[Request], *, allow_errors: bool = False
+    engine: EngineCore, requests: Iterable[Request], *, allow_errors: bool = False
 ) -> dict[str, EngineReply]:
     """
     Add all requests and step until nothing is left to do; a refusal is a failure.
@@ -47,32 +47,32 @@ def run_requests(
     """
     replies = {}
     for request in requests:
-        replies[request.id] = EngineReply(failure=engine.add(request))
+        replies[request.id] = EngineReply(failure=engine.add_request(request))
     for _ in range(MAX_STEPS):
-        if not engine.busy:
+        if not engine.has_unfinished_requests:
             return replies
-        outcome = engine.step()
-        assert allow_errors or outcome.trouble is None
+        outcome = engine.run_step()
+        assert allow_errors or outcome.error is None
         record_step(replies, outcome)
     raise AssertionError("the engine stands still")
 
 
-def run_counting_prefill(engine: Batching, request: Request) -> tuple[int, EngineReply]:
+def run_counting_prefill(engine: EngineCore, request: Request) -> tuple[int, EngineReply]:
     """Run a request; return how many tokens of its prompt were read, and its reply."""
     replies = {request.id: EngineReply()}
-    assert engine.add(request) is None
-    engine.admit()
-    [work] = engine.schedule.plan()
-    while engine.busy:
-        record_step(replies, engine.step())
+    assert engine.add_request(request) is None
+    engine.admit_waiting()
+    [work] = engine.scheduler.schedule_step()
+    while engine.has_unfinished_requests:
+        record_step(replies, engine.run_step())
     return len(request.prompt) - work.start, replies[request.id]
 
 
-def record_step(replies: dict[str, EngineReply], outcome: Outcome) -> None:
+def record_step(replies: dict[str, EngineReply], outcome: StepOutput) -> None:
     """Add what one step brought to the replies."""
     for name, ids in outcome.tokens.items():
         replies[name].ids += ids
-    for name, ended in outcome.ended.items():
+    for name, ended in outcome.finished.items():
         replies[name].reason = ended.reason
         assert ended.new_tokens == len(replies[name].ids)
     for name, code in outcome.failed.items():
@@ -89,12 +89,12 @@ def reference_greedy(network: Any, request: Request) -> list[int]:
             attention_mask=torch.ones_like(prompt),
             max_new_tokens=request.sampling.max_new_tokens,
             do_sample=False,
-            eos_token_id=list(request.stop) or None,
+            eos_token_id=list(request.stop_ids) or None,
             pad_token_id=0,
         )[0, len(request.prompt) :].tolist()
     finally:
         network.set_attn_implementation("starchat_slots")
-    return found[:-1] if found[-1] in request.stop else found
+    return found[:-1] if found[-1] in request.stop_ids else found
 
 
 def reference_sample(network: Any, request: Request) -> list[int]:
@@ -108,14 +108,14 @@ def reference_sample(network: Any, request: Request) -> list[int]:
             chances = reference_probabilities(logits, request.sampling)
             order = np.lexsort((np.arange(chances.size), -logits.numpy()))
             reached = np.cumsum(chances[order])
-            at = uniform(request.sampling, place) * reached[-1]
+            at = draw_uniform(request.sampling, place) * reached[-1]
             ids.append(int(order[np.searchsorted(reached, at, side="right")]))
     finally:
         network.set_attn_implementation("starchat_slots")
     return ids[len(request.prompt) :]
 
 
-def reference_probabilities(logits: torch.Tensor, sampling: Sampling) -> NDArray[np.float64]:
+def reference_probabilities(logits: torch.Tensor, sampling: SamplingParams) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
     if sampling.top_k:
@@ -139,6 +139,6 @@ def make_mixed_requests(
         longest = positions - new
         length = longest if number == 0 else rng.choice([1, 2, rng.randint(3, longest)])
         prompt = tuple(rng.randrange(vocabulary) for _ in range(length))
-        sampling = Sampling(max_new_tokens=new, temperature=0)
+        sampling = SamplingParams(max_new_tokens=new, temperature=0)
         requests.append(Request(str(number), prompt, sampling, tuple(stop)))
     return requests

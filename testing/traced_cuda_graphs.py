@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from torch import nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.engine_core import Batching
-from worker.engine.cuda_graphs.runner import Graphs
-from worker.engine.cuda_graphs.shapes import Buckets
-from worker.engine.loading.loader import Loaded
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.cuda_graphs.runner import CudaGraphRunner
+from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.loader import LoadedModel
 
 Replay = Callable[[], None]
 
@@ -59,15 +59,15 @@ class TracedGraphCapture(FakeGraphCapture):
 class CapturedEngine:
     """An engine with recorded steps, and what can be asked of it."""
 
-    engine_core: Batching
-    graphs: Graphs
-    kv_cache: Slots
+    engine_core: EngineCore
+    graphs: CudaGraphRunner
+    kv_cache: KVCache
     capture: FakeGraphCapture
     log_lines: list[str] = field(default_factory=list)
 
 
 def build_captured_engine(
-    model: Loaded,
+    model: LoadedModel,
     *,
     slots: int = 4,
     budget: int = 64,
@@ -77,19 +77,19 @@ def build_captured_engine(
     capture: FakeGraphCapture | None = None,
 ) -> CapturedEngine:
     """Make an engine that takes every step that it can over fixed memory."""
-    kv_cache = Slots(model.slots.layers, slots, model.about.positions)
+    kv_cache = KVCache(model.kv_cache.layers, slots, model.info.max_positions)
     network = network or model.network
-    engine_core = Batching(
+    engine_core = EngineCore(
         network,
         kv_cache,
-        vocabulary=model.about.vocabulary,
-        budget=budget,
-        drafted=drafted,
-        shelf=shelf,
+        vocab_size=model.info.vocab_size,
+        max_step_tokens=budget,
+        num_speculative_tokens=drafted,
+        host_cache_bytes=shelf,
     )
-    buckets = Buckets(slots, kv_cache.positions, drafted)
+    buckets = GraphShapes(slots, kv_cache.max_positions, drafted)
     log_lines: list[str] = []
     capture = capture or FakeGraphCapture()
-    graphs = Graphs(network, kv_cache, buckets, capture.start_set, log_lines.append)
-    engine_core.engage(graphs)
+    graphs = CudaGraphRunner(network, kv_cache, buckets, capture.start_set, log_lines.append)
+    engine_core.use_cuda_graphs(graphs)
     return CapturedEngine(engine_core, graphs, kv_cache, capture, log_lines)

@@ -26,8 +26,8 @@ from contract.thread_pool import eager_thread_pool
 from worker.answering.answer_cache import Memory
 from worker.answering.generator import Generation, Wishes
 from worker.answering.pipeline import Answering
-from worker.engine.client import EngineProcess
-from worker.engine.options import Options
+from worker.engine.client import EngineClient
+from worker.engine.options import EngineConfig
 from worker.failpoints import Faults
 from worker.jobs.consumer import Intake
 from worker.jobs.job_state import Ledger
@@ -63,8 +63,8 @@ async def run(settings: Settings) -> str | None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, orders.end)
     loop.set_default_executor(eager_thread_pool(THREADS, "beside"))
-    engine = EngineProcess(_options(settings), on_change=orders.engine_changed)
-    engine.open()
+    engine = EngineClient(_options(settings), on_change=orders.engine_changed)
+    engine.start_loading()
     for_rq, for_beat, for_loop = _connections(settings.redis_url.get_secret_value())
     try:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -80,7 +80,7 @@ async def run(settings: Settings) -> str | None:
                 connections = (for_rq, for_beat, for_loop)
                 await _serve(_parts(settings, connections, engine, client), orders)
     finally:
-        await engine.close()
+        await engine.shut_down()
         await for_loop.aclose()
         for_rq.close()
         for_beat.close()
@@ -94,19 +94,19 @@ async def _serve(parts: Parts, orders: Orders) -> None:
         await Serving(parts, orders).run()
 
 
-def _options(settings: Settings) -> Options:
+def _options(settings: Settings) -> EngineConfig:
     weights = settings.starchat_quantization
-    return Options(
+    return EngineConfig(
         model=settings.starchat_model,
         revision=settings.starchat_revision,
         device=settings.starchat_device,
         dtype=settings.starchat_dtype,
-        quantize=None if weights == "none" else weights,
+        quantization=None if weights == "none" else weights,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
-        drafted=settings.starchat_speculative_tokens,
-        graphs=settings.starchat_cuda_graphs == "auto",
-        compiled=settings.starchat_compile == "on",
+        num_speculative_tokens=settings.starchat_speculative_tokens,
+        cuda_graphs=settings.starchat_cuda_graphs == "auto",
+        compile_layers=settings.starchat_compile == "on",
     )
 
 
@@ -169,7 +169,7 @@ async def _known(client: AsyncWebClient, orders: Orders) -> bool:
 def _parts(
     settings: Settings,
     connections: tuple[redis.Redis, redis.Redis, Redis],
-    engine: EngineProcess,
+    engine: EngineClient,
     client: AsyncWebClient,
 ) -> Parts:
     for_rq, for_beat, for_loop = connections

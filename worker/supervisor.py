@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from worker.aio import end
 from worker.answering.generator import Generation
 from worker.engine import Engine, LoadError
-from worker.engine.health import Health as EngineHealth
-from worker.engine.health import State
+from worker.engine.health import EngineHealth as EngineHealth
+from worker.engine.health import EngineState
 from worker.health import Health
 from worker.jobs.commands import Commands
 from worker.jobs.consumer import Intake
@@ -73,8 +73,8 @@ class Orders:
 
     def engine_changed(self, health: EngineHealth) -> None:
         """Fail when the model cannot be loaded."""
-        if health.state is State.FAILED:
-            self.fail(f"STARCHAT_MODEL cannot be loaded: {health.line}")
+        if health.state is EngineState.FAILED:
+            self.fail(f"STARCHAT_MODEL cannot be loaded: {health.error}")
 
 
 class Serving:
@@ -121,7 +121,7 @@ class Serving:
             channel,
             stop=intake.stop,
             edit=intake.edit,
-            forget=parts.engine.forget,
+            forget=parts.engine.clear_scope,
             end=self._orders.end,
         )
         return [
@@ -162,7 +162,7 @@ class Serving:
     async def _tick(self) -> None:
         parts = self._parts
         parts.heartbeat.tick()
-        speed = parts.engine.stats().tokens_per_second
+        speed = parts.engine.read_stats().tokens_per_second
         parts.metrics.now(len(parts.intake), parts.generation.running, speed)
 
     async def _rq_beat(self) -> None:

@@ -12,17 +12,17 @@ from transformers import GPTBigCodeConfig
 from transformers import GPTBigCodeForCausalLM as BigCode
 
 from bench.engine import roofline
-from worker.engine import Request, Sampling
-from worker.engine.attention.flash_varlen import varlen
-from worker.engine.attention.kv_cache import Layer, Slots
-from worker.engine.attention.verify import probe
-from worker.engine.core.engine_core import Batching
-from worker.engine.core.request_state import Live
-from worker.engine.cuda_graphs.capture import recorder
-from worker.engine.cuda_graphs.compiled import Compiled
-from worker.engine.cuda_graphs.runner import Graphs, Record
-from worker.engine.cuda_graphs.shapes import Buckets
-from worker.engine.loading.cpu_linear import prepack
+from worker.engine import Request, SamplingParams
+from worker.engine.attention.flash_varlen import load_flash_varlen
+from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.attention.verify import verify_model
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.core.request_state import RequestState
+from worker.engine.cuda_graphs.capture import begin_cuda_capture
+from worker.engine.cuda_graphs.compiled import CompiledLayers
+from worker.engine.cuda_graphs.runner import Capture, CudaGraphRunner
+from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.cpu_linear import prepack_layers
 
 STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
@@ -65,7 +65,7 @@ class BenchmarkConfig:
     num_slots: int
     timed_steps: int
     bytes_per_second: float
-    start_capture: Callable[[], Record]
+    start_capture: Callable[[], Capture]
     modes: Sequence[str] = MODES
     warnings: list[str] = field(default_factory=list)
 
@@ -88,7 +88,7 @@ def main() -> str:
     if bytes_per_second is None:
         raise SystemExit(f"bench engine: the memory bandwidth of {gpu_name} is not in roofline.py")
     device = torch.device("cuda", torch.cuda.current_device())
-    start_capture = partial(recorder, device)
+    start_capture = partial(begin_cuda_capture, device)
     config = BenchmarkConfig(
         STARCHAT_CONFIG,
         device,
@@ -107,7 +107,7 @@ def main() -> str:
 def format_throughput(config: BenchmarkConfig) -> str:
     """Build the model and return its figures as a Markdown table, with what it went without."""
     model = _build_model(config)
-    layers = probe(model)
+    layers = verify_model(model)
     # Mode by mode, for what is compiled leaves its traces in torch.
     throughputs = [
         [
@@ -136,7 +136,7 @@ def format_throughput(config: BenchmarkConfig) -> str:
 class TimedEngine:
     """An engine, how many tokens each request may have, and how many are timed."""
 
-    engine: Batching
+    engine: EngineCore
     device: torch.device
     vocabulary: int
     max_new_tokens: int
@@ -145,7 +145,7 @@ class TimedEngine:
 
 def _build_engine(
     model: Any,
-    layers: tuple[Layer, ...],
+    layers: tuple[LayerSpec, ...],
     config: BenchmarkConfig,
     workload: tuple[int, int],
     mode: str,
@@ -160,16 +160,18 @@ def _build_engine(
     gc.collect()
     if config.device.type == "cuda":
         torch.cuda.empty_cache()
-    slots = Slots(layers, config.num_slots, min(positions, model.config.n_positions))
+    slots = KVCache(layers, config.num_slots, min(positions, model.config.n_positions))
     vocabulary = model.config.vocab_size - 4
-    engine = Batching(model, slots, vocabulary=vocabulary, budget=MAX_BATCHED_TOKENS)
+    engine = EngineCore(model, slots, vocab_size=vocabulary, max_step_tokens=MAX_BATCHED_TOKENS)
     if config.device.type == "cuda":
-        engine.forward.varlen = varlen(config.warnings.append)
+        engine.model_runner.flash_varlen = load_flash_varlen(config.warnings.append)
     if mode != "eager":
-        buckets = Buckets(slots.count, slots.positions)
-        graphs = Graphs(model, slots, buckets, config.start_capture, config.warnings.append)
-        graphs.faster = Compiled(model) if mode == "compiled" else None
-        engine.engage(graphs)
+        buckets = GraphShapes(slots.num_slots, slots.max_positions)
+        graphs = CudaGraphRunner(
+            model, slots, buckets, config.start_capture, config.warnings.append
+        )
+        graphs.compiled_layers = CompiledLayers(model) if mode == "compiled" else None
+        engine.use_cuda_graphs(graphs)
     return TimedEngine(engine, config.device, vocabulary, max_new_tokens, config.timed_steps)
 
 
@@ -177,26 +179,28 @@ def _time_engine(run: TimedEngine, count: int, length: int) -> Throughput:
     """Return tokens a second, by the wall's clock: of reading all prompts, and of all replies."""
     engine = run.engine
     # A first request takes what libraries need at their first run.
-    engine.add(Request("first", tuple(range(9)), Sampling(max_new_tokens=2, temperature=0)))
-    while engine.busy:
-        engine.step()
-    sampling = Sampling(max_new_tokens=run.max_new_tokens, temperature=0)
+    engine.add_request(
+        Request("first", tuple(range(9)), SamplingParams(max_new_tokens=2, temperature=0))
+    )
+    while engine.has_unfinished_requests:
+        engine.run_step()
+    sampling = SamplingParams(max_new_tokens=run.max_new_tokens, temperature=0)
     for number in range(count):
         prompt = tuple((7919 * (number + at) + 1) % run.vocabulary for at in range(length))
-        error = engine.add(Request(str(number), prompt, sampling))
+        error = engine.add_request(Request(str(number), prompt, sampling))
         if error is not None:
             raise RuntimeError(error)
     started_at = _read_clock(run.device)
-    while any(live.new == 0 for live in _list_requests(engine)):
-        engine.step()
+    while any(live.num_new_tokens == 0 for live in _list_requests(engine)):
+        engine.run_step()
     prefill_speed = count * length / (_read_clock(run.device) - started_at)
     for _ in range(WARMUP_STEPS):
-        engine.step()
+        engine.run_step()
     requests = _list_requests(engine)
-    kv_tokens = sum(len(live.tokens) for live in requests) / len(requests) + run.timed_steps / 2
+    kv_tokens = sum(len(live.token_ids) for live in requests) / len(requests) + run.timed_steps / 2
     started_at = _read_clock(run.device)
     num_decoded = sum(
-        len(ids) for _ in range(run.timed_steps) for ids in engine.step().tokens.values()
+        len(ids) for _ in range(run.timed_steps) for ids in engine.run_step().tokens.values()
     )
     seconds = _read_clock(run.device) - started_at
     if num_decoded != count * run.timed_steps:
@@ -221,10 +225,10 @@ def _build_model(config: BenchmarkConfig) -> Any:
         torch.set_default_dtype(previous_dtype)
     model.train(mode=False)
     model.requires_grad_(requires_grad=False)
-    prepack(model)
+    prepack_layers(model)
     return model
 
 
-def _list_requests(engine: Batching) -> list[Live]:
-    schedule = engine.schedule
+def _list_requests(engine: EngineCore) -> list[RequestState]:
+    schedule = engine.scheduler
     return [*schedule.running.values(), *(live for _, _, live in schedule.waiting)]

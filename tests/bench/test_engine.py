@@ -25,7 +25,7 @@ from bench.engine.plot import COLOURS
 from bench.engine.runner import ENGINES
 from bench.engine.workload import draw_burst, draw_poisson_stream, draw_thread_messages
 from testing.traced_cuda_graphs import FakeGraphCapture
-from worker.engine.cuda_graphs.capture import recorder
+from worker.engine.cuda_graphs.capture import begin_cuda_capture
 
 REPOSITORY = Path(__file__).parents[2]
 TORCH_ENGINES = ("ours", "pipeline", "static", "continuous")
@@ -152,7 +152,7 @@ def test_cuda_graphs_are_faster_at_starchat_width() -> None:
         32,
         32,
         1e12,
-        partial(recorder, device),
+        partial(begin_cuda_capture, device),
         ("eager", "cuda_graphs"),
     )
     report = starchat.format_throughput(config)

@@ -15,15 +15,15 @@ from contract.conversation import Conversation, Speaker, Turn
 from worker import render
 from worker.engine import (
     Engine,
-    Event,
+    EngineEvent,
     Finished,
     FinishReason,
     LoadError,
-    Model,
+    ModelInfo,
     Request,
-    Sampling,
+    SamplingParams,
 )
-from worker.engine.health import State
+from worker.engine.health import EngineState
 from worker.prompt.builder import Prompt, SystemPromptTooLongError, build_prompt
 from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
 from worker.prompt.tokenizer import CheckpointError, IncrementalDetokenizer, Tokenizer
@@ -39,7 +39,7 @@ PROBE: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
 class Room:
     """What is known once the model is loaded."""
 
-    model: Model
+    model: ModelInfo
     dialogue: ChatEncoder
     slots: asyncio.Semaphore
 
@@ -110,7 +110,7 @@ class Generation:
         """Tell whether a job that begins now would have to wait for the model."""
         room = self.load()
         unknown = not room.done() or room.exception() is not None
-        return unknown or self._engine.health.state is not State.READY
+        return unknown or self._engine.health.state is not EngineState.READY
 
     def load(self) -> asyncio.Task[Room]:
         """Begin to wait for the model; the task ends with `LoadError` if there will be none."""
@@ -123,15 +123,17 @@ class Generation:
         return await asyncio.shield(self.load())
 
     async def _load(self) -> Room:
-        model = await self._engine.ready()
+        model = await self._engine.wait_ready()
         try:
             tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, model.directory)
-            dialogue = ChatEncoder.from_checkpoint(model.directory, tokenizer, model.eos)
+            dialogue = ChatEncoder.from_checkpoint(model.directory, tokenizer, model.eos_ids)
             room = Room(model, dialogue, asyncio.Semaphore(model.slots))
             await self.prompt(room, PROBE)
         except (CheckpointError, SystemPromptTooLongError) as error:
             raise LoadError(str(error)) from error
-        log.info("model loaded", device=model.device, slots=model.slots, positions=model.positions)
+        log.info(
+            "model loaded", device=model.device, slots=model.slots, positions=model.max_positions
+        )
         return room
 
     async def prompt(
@@ -143,7 +145,7 @@ class Generation:
             turns,
             dialogue=room.dialogue,
             system=self._wishes.system,
-            positions=room.model.positions,
+            positions=room.model.max_positions,
             max_new_tokens=self._wishes.new_tokens,
             spelled=spelled,
         )
@@ -162,7 +164,7 @@ class Generation:
                 if alone:
                     await stack.enter_async_context(self._alone)
                 await stack.enter_async_context(room.slots)
-                await self._engine.ready()
+                await self._engine.wait_ready()
             finally:
                 self.waiting -= 1
             self.running += 1
@@ -211,9 +213,9 @@ class Generation:
 
     def _events(
         self, room: Room, name: str, prompt: Prompt, scope: str, deadline: float | None
-    ) -> AsyncGenerator[Event]:
+    ) -> AsyncGenerator[EngineEvent]:
         wishes = self._wishes
-        sampling = Sampling(
+        sampling = SamplingParams(
             max_new_tokens=prompt.max_new_tokens,
             temperature=wishes.temperature,
             top_k=wishes.top_k,
@@ -224,12 +226,12 @@ class Generation:
             id=name,
             prompt=prompt.token_ids,
             sampling=sampling,
-            stop=room.dialogue.stop_token_ids,
+            stop_ids=room.dialogue.stop_token_ids,
             scope=scope,
             deadline=deadline,
         )
-        return self._engine.start(request)
+        return self._engine.generate(request)
 
     def stop(self, name: str) -> None:
         """End a request; its stream ends with what there is."""
-        self._engine.stop(name)
+        self._engine.abort_request(name)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from worker.engine.health import Health
+from worker.engine.health import EngineHealth
 
 
 class EngineError(Exception):
@@ -45,7 +45,7 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingParams:
     """
     How the next token is chosen, in transformers' order: temperature, then top_k, then top_p.
 
@@ -71,8 +71,8 @@ class Request:
 
     id: str
     prompt: tuple[int, ...]
-    sampling: Sampling
-    stop: tuple[int, ...] = ()
+    sampling: SamplingParams
+    stop_ids: tuple[int, ...] = ()
     scope: str = ""
     priority: int = 0
     deadline: float | None = None
@@ -94,11 +94,11 @@ class Finished:
     new_tokens: int
 
 
-Event = Tokens | Finished
+EngineEvent = Tokens | Finished
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelInfo:
     """
     What the child has loaded.
 
@@ -111,16 +111,16 @@ class Model:
     name: str
     revision: str | None
     directory: Path
-    positions: int
-    vocabulary: int
-    eos: tuple[int, ...]
+    max_positions: int
+    vocab_size: int
+    eos_ids: tuple[int, ...]
     device: str
     dtype: str
     slots: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class EngineStats:
     """What the engine is doing now; `tokens_per_second` is over the last few seconds."""
 
     running: int
@@ -133,15 +133,15 @@ class Engine(Protocol):
     """Anything that can continue many prompts at once; `worker.engine.client` has the real one."""
 
     @property
-    def health(self) -> Health:
+    def health(self) -> EngineHealth:
         """What the engine is doing now."""
         ...
 
-    async def ready(self) -> Model:
+    async def wait_ready(self) -> ModelInfo:
         """Wait until the model is loaded. Raises `LoadError` if it cannot be."""
         ...
 
-    def start(self, request: Request) -> AsyncGenerator[Event]:
+    def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """
         Continue a prompt: zero or more `Tokens`, then one `Finished`.
 
@@ -150,18 +150,18 @@ class Engine(Protocol):
         """
         ...
 
-    def stop(self, request_id: str) -> None:
+    def abort_request(self, request_id: str) -> None:
         """End a request within one step; its iterator yields `Finished(STOPPED)`."""
         ...
 
-    def forget(self, scope: str) -> None:
+    def clear_scope(self, scope: str) -> None:
         """Wipe what is kept of requests of this scope."""
         ...
 
-    def stats(self) -> Stats:
+    def read_stats(self) -> EngineStats:
         """Return what the engine last said about itself."""
         ...
 
-    async def close(self) -> None:
+    async def shut_down(self) -> None:
         """End the child and wait for it."""
         ...

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from worker.engine import LoadError, protocol
-from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
-from worker.engine.loading.checkpoint import locate
-from worker.engine.options import Options
+from worker.engine.exits import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, DeviceLostError
+from worker.engine.loading.checkpoint import resolve_checkpoint
+from worker.engine.options import EngineConfig
 
-GRACE: Final = 2.0
+EXIT_GRACE_SECONDS: Final = 2.0
 """Seconds a step may still take after stdin has closed."""
 
 
-class Pipe:
+class MessagePipe:
     """The child's end of the two pipes. A thread reads, so that a long step hides no stop."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -31,18 +31,18 @@ class Pipe:
         self._sink = sink
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
-    def options(self) -> Options:
+    def read_config(self) -> EngineConfig:
         """Read the first line, then let the thread read all others."""
-        options = Options.decode(self._source.readline().decode())
-        threading.Thread(target=self._read, daemon=True).start()
-        return options
+        config = EngineConfig.from_json(self._source.readline().decode())
+        threading.Thread(target=self._read_lines, daemon=True).start()
+        return config
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send_message(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        self._sink.write(protocol.encode(message))
+        self._sink.write(protocol.encode_message(message))
         self._sink.flush()
 
-    def take(self, *, wait: bool) -> list[dict[str, Any]] | None:
+    def receive_messages(self, *, wait: bool) -> list[dict[str, Any]] | None:
         """Return what has arrived, at least one message if told to wait; `None` at the end."""
         messages: list[dict[str, Any]] = []
         while wait or not self._messages.empty():
@@ -53,112 +53,123 @@ class Pipe:
             wait = False
         return messages
 
-    def _read(self) -> None:
+    def _read_lines(self) -> None:
         for line in self._source:
-            self._messages.put(protocol.decode(line))
+            self._messages.put(protocol.decode_message(line))
         self._messages.put(None)
-        threading.Timer(GRACE, os._exit, [0]).start()
+        threading.Timer(EXIT_GRACE_SECONDS, os._exit, [0]).start()
 
 
 @dataclass(slots=True)
-class Child:
+class EngineServer:
     """Serves one loaded model until stdin closes."""
 
-    pipe: Pipe
-    batching: Any
+    pipe: MessagePipe
+    engine_core: Any
 
-    def run(self) -> None:
+    def serve_requests(self) -> None:
         """Step while there is work, wait where there is none."""
-        while (messages := self.pipe.take(wait=not self.batching.busy)) is not None:
+        while (
+            messages := self.pipe.receive_messages(
+                wait=not self.engine_core.has_unfinished_requests
+            )
+        ) is not None:
             for message in messages:
-                self._obey(message)
-            if self.batching.busy:
-                self._step()
+                self._dispatch_message(message)
+            if self.engine_core.has_unfinished_requests:
+                self._run_step()
 
-    def _obey(self, message: dict[str, Any]) -> None:
+    def _dispatch_message(self, message: dict[str, Any]) -> None:
         if "start" in message:
-            request = protocol.request_from(message["start"])
-            why = self.batching.add(request)
-            if why is not None:
-                self.pipe.send({"refused": request.id, "why": why})
+            request = protocol.load_request(message["start"])
+            reason = self.engine_core.add_request(request)
+            if reason is not None:
+                self.pipe.send_message({"refused": request.id, "why": reason})
         elif "stop" in message:
-            ended = self.batching.stop(message["stop"])
-            if ended is not None:
-                self._report({"ended": {message["stop"]: _ended(ended)}})
+            finished = self.engine_core.abort_request(message["stop"])
+            if finished is not None:
+                self._send_report({"ended": {message["stop"]: _encode_finish(finished)}})
         elif "forget" in message:
-            self.batching.forget(message["forget"])
+            self.engine_core.clear_scope(message["forget"])
 
-    def _step(self) -> None:
-        outcome = self.batching.step()
-        report: dict[str, Any] = {"tokens": outcome.tokens, "failed": outcome.failed}
-        report["ended"] = {name: _ended(ended) for name, ended in outcome.ended.items()}
-        if outcome.trouble:
-            log("step_failed", error=outcome.trouble, step=self.batching.steps)
-        self._report({key: value for key, value in report.items() if value})
+    def _run_step(self) -> None:
+        output = self.engine_core.run_step()
+        report: dict[str, Any] = {"tokens": output.tokens, "failed": output.failed}
+        report["ended"] = {name: _encode_finish(ended) for name, ended in output.finished.items()}
+        if output.error:
+            write_log("step_failed", error=output.error, step=self.engine_core.steps)
+        self._send_report({key: value for key, value in report.items() if value})
 
-    def _report(self, report: dict[str, Any]) -> None:
-        schedule = self.batching.schedule
-        counts = {"running": len(schedule.running), "waiting": len(schedule.waiting)}
-        self.pipe.send({"step": self.batching.steps, **counts, **report})
+    def _send_report(self, report: dict[str, Any]) -> None:
+        scheduler = self.engine_core.scheduler
+        counts = {"running": len(scheduler.running), "waiting": len(scheduler.waiting)}
+        self.pipe.send_message({"step": self.engine_core.steps, **counts, **report})
 
 
-def log(event: str, **fields: Any) -> None:
+def write_log(event: str, **fields: Any) -> None:
     """Write one line to stderr: ids and counts only."""
-    line = protocol.encode({"event": event, "process": "engine", **fields})
+    line = protocol.encode_message({"event": event, "process": "engine", **fields})
     # A log that takes no more is no reason to end.
     with contextlib.suppress(OSError):
         sys.stderr.buffer.write(line)
         sys.stderr.flush()
 
 
-def _ended(ended: Any) -> list[Any]:
-    return [ended.reason, ended.prompt_tokens, ended.new_tokens]
+def _encode_finish(finished: Any) -> list[Any]:
+    return [finished.reason, finished.prompt_tokens, finished.new_tokens]
 
 
-def _pipe() -> Pipe:
+def _open_pipe() -> MessagePipe:
     """Keep stdout for ourselves: what libraries print to it goes to stderr."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return Pipe(sys.stdin.buffer, sink)
+    return MessagePipe(sys.stdin.buffer, sink)
 
 
-def _serve(pipe: Pipe, options: Options) -> None:
-    def progress(stage: str, done: float) -> None:
-        pipe.send({"loading": stage, "fraction": done})
+def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
+    def send_progress(stage: str, done: float) -> None:
+        pipe.send_message({"loading": stage, "fraction": done})
 
-    progress("starting", 0.0)
-    found = locate(options, progress)
+    send_progress("starting", 0.0)
+    checkpoint = resolve_checkpoint(config, send_progress)
     # Here, because importing torch takes seconds: a wrong path is told before.
-    from worker.engine.loading.loader import load  # noqa: PLC0415
-    from worker.engine.loading.torch_setup import prepare  # noqa: PLC0415
-    from worker.engine.loading.warmup import warmed  # noqa: PLC0415
+    from worker.engine.loading.loader import load_model  # noqa: PLC0415
+    from worker.engine.loading.torch_setup import configure_torch  # noqa: PLC0415
+    from worker.engine.loading.warmup import warm_up  # noqa: PLC0415
 
-    prepare(options)
-    loaded = load(found, options, progress)
-    batching = warmed(loaded, options, progress, lambda line: log("acceleration", line=line))
-    pipe.send({"ready": protocol.model_to(loaded.about)})
-    log("ready", slots=loaded.about.slots, positions=loaded.about.positions, shelf=loaded.shelf)
-    Child(pipe, batching).run()
+    configure_torch(config)
+    loaded = load_model(checkpoint, config, send_progress)
+    engine_core = warm_up(
+        loaded, config, send_progress, lambda line: write_log("acceleration", line=line)
+    )
+    pipe.send_message({"ready": protocol.dump_model_info(loaded.info)})
+    write_log(
+        "ready",
+        slots=loaded.info.slots,
+        positions=loaded.info.max_positions,
+        host_cache_bytes=loaded.host_cache_bytes,
+    )
+    EngineServer(pipe, engine_core).serve_requests()
 
 
-def ended(pipe: Pipe, serve: Callable[[], None]) -> int:
+def run_until_closed(pipe: MessagePipe, serve: Callable[[], None]) -> int:
     """Serve until stdin closes or something ends the child; return its exit code."""
     try:
         serve()
     except LoadError as error:
-        pipe.send({"unloadable": str(error)})
-        return UNLOADABLE
+        pipe.send_message({"unloadable": str(error)})
+        return EXIT_LOAD_FAILED
     except DeviceLostError as error:
-        log("device_lost", error=str(error))
-        return DEVICE_LOST
+        write_log("device_lost", error=str(error))
+        return EXIT_DEVICE_LOST
     return 0
 
 
 def main() -> int:
     """Run the child; return its exit code."""
-    pipe = _pipe()
-    options = pipe.options()
-    return ended(pipe, lambda: _serve(pipe, options))
+    pipe = _open_pipe()
+    config = pipe.read_config()
+    return run_until_closed(pipe, lambda: _load_and_serve(pipe, config))
 
 
 if __name__ == "__main__":

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from worker.engine import protocol
-from worker.engine.options import Options
+from worker.engine.options import EngineConfig
 
-NAMES: Final = frozenset({
+ENV_NAMES: Final = frozenset({
     "PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "VIRTUAL_ENV", "PYTHONPATH", "XDG_CACHE_HOME",
     "LD_LIBRARY_PATH", "LD_PRELOAD", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
 """What the child sees of the environment, besides names that begin with one of `PREFIXES`."""
 
-PREFIXES: Final = (
+ENV_PREFIXES: Final = (
     "LC_", "HF_", "TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_",
 )  # fmt: skip
 
-QUIET: Final = {
+QUIET_ENV: Final = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -30,27 +30,29 @@ QUIET: Final = {
 }
 """What keeps the child's libraries from calling home and from drawing on stderr."""
 
-DEFAULTS: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
+DEFAULT_ENV: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads that spin while they wait make a step several times slower on a machine that has other
 work, such as the whole demo on two cores."""
 
-LONGEST_LINE: Final = 16 * 1024 * 1024
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """Bytes of the longest line that the child may send."""
 
-ROOT: Final = Path(__file__).parents[2]
+PROJECT_ROOT: Final = Path(__file__).parents[2]
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
+def build_environment(parent_env: Mapping[str, str]) -> dict[str, str]:
     """Return the child's environment: nothing of Slack, of Redis or of our own settings."""
-    kept = {
-        name: value for name, value in given.items() if name in NAMES or name.startswith(PREFIXES)
+    child_env = {
+        name: value
+        for name, value in parent_env.items()
+        if name in ENV_NAMES or name.startswith(ENV_PREFIXES)
     }
-    paths = [str(ROOT), kept.get("PYTHONPATH", "")]
-    kept["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return {**DEFAULTS, **kept, **QUIET}
+    paths = [str(PROJECT_ROOT), child_env.get("PYTHONPATH", "")]
+    child_env["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return {**DEFAULT_ENV, **child_env, **QUIET_ENV}
 
 
-class Child:
+class ChildProcess:
     """One child process; use `spawn`."""
 
     def __init__(self, process: Process) -> None:
@@ -61,7 +63,7 @@ class Child:
         self._stdout = process.stdout
 
     @classmethod
-    async def spawn(cls, options: Options) -> Self:
+    async def spawn(cls, config: EngineConfig) -> Self:
         """Start a child and tell it its options."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -69,13 +71,13 @@ class Child:
             "worker.engine",
             stdin=PIPE,
             stdout=PIPE,
-            env=environment(os.environ),
-            limit=LONGEST_LINE,
+            env=build_environment(os.environ),
+            limit=MAX_LINE_BYTES,
             # Not in our terminal's group: Ctrl-C is for the parent, which drains first.
             start_new_session=True,
         )
         child = cls(process)
-        child._write(options.encode().encode() + b"\n")
+        child._write_line(config.to_json().encode() + b"\n")
         return child
 
     @property
@@ -84,15 +86,15 @@ class Child:
         return self._process.pid
 
     @property
-    def code(self) -> int | None:
+    def exit_code(self) -> int | None:
         """The exit code; negative for a signal, `None` while it runs."""
         return self._process.returncode
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send_message(self, message: dict[str, Any]) -> None:
         """Send one message; to a child that is gone, nothing."""
-        self._write(protocol.encode(message))
+        self._write_line(protocol.encode_message(message))
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         """
         Yield what the child says until it says no more; a line cut off by its death is dropped.
 
@@ -100,23 +102,23 @@ class Child:
         """
         async for line in self._stdout:
             if line.endswith(b"\n"):
-                yield protocol.decode(line)
+                yield protocol.decode_message(line)
 
-    async def close(self, grace: float) -> None:
+    async def close_and_wait(self, grace_seconds: float) -> None:
         """Close the child's stdin, which ends it; after `grace` seconds kill it."""
         self._stdin.close()
         try:
-            async with asyncio.timeout(grace):
+            async with asyncio.timeout(grace_seconds):
                 await self._process.wait()
         except TimeoutError:
-            self.kill()
+            self.kill_process()
             await self._process.wait()
 
-    def kill(self) -> None:
+    def kill_process(self) -> None:
         """Kill the child at once."""
         if self._process.returncode is None:
             self._process.kill()
 
-    def _write(self, line: bytes) -> None:
+    def _write_line(self, line: bytes) -> None:
         if not self._stdin.is_closing():
             self._stdin.write(line)

@@ -11,26 +11,26 @@ import structlog
 
 from worker.engine import (
     EngineError,
+    EngineEvent,
     EngineLostError,
-    Event,
+    EngineStats,
     Finished,
     LoadError,
-    Model,
+    ModelInfo,
     Request,
     RequestRefusedError,
-    Stats,
     protocol,
 )
-from worker.engine.child_process import Child
-from worker.engine.health import Health, Patience, State
-from worker.engine.in_flight import Answers
-from worker.engine.options import Options
-from worker.engine.validation import refusal
+from worker.engine.child_process import ChildProcess
+from worker.engine.health import EngineHealth, EngineState, Timeouts
+from worker.engine.in_flight import InFlightRequests
+from worker.engine.options import EngineConfig
+from worker.engine.validation import validate_request
 
 log = structlog.get_logger()
 
 
-class EngineProcess:
+class EngineClient:
     """
     An `Engine` whose model lives in a child process.
 
@@ -41,25 +41,25 @@ class EngineProcess:
 
     def __init__(
         self,
-        options: Options,
+        config: EngineConfig,
         *,
-        patience: Patience | None = None,
-        on_change: Callable[[Health], None] | None = None,
+        timeouts: Timeouts | None = None,
+        on_change: Callable[[EngineHealth], None] | None = None,
     ) -> None:
-        self._options = options
-        self._patience = patience or Patience()
+        self._config = config
+        self._timeouts = timeouts or Timeouts()
         self._on_change = on_change
-        self._health = Health()
-        self._turned = asyncio.Event()
+        self._health = EngineHealth()
+        self._changed = asyncio.Event()
         self._closing = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
-        self._child: Child | None = None
-        self._model: Model | None = None
-        self._answers = Answers()
-        self._heard = 0.0
+        self._child: ChildProcess | None = None
+        self._model_info: ModelInfo | None = None
+        self._in_flight = InFlightRequests()
+        self._last_message_at = 0.0
 
     @property
-    def health(self) -> Health:
+    def health(self) -> EngineHealth:
         """What the engine is doing now."""
         return self._health
 
@@ -68,147 +68,154 @@ class EngineProcess:
         """The child's process id, while there is one."""
         return self._child.pid if self._child else None
 
-    def open(self) -> None:
+    def start_loading(self) -> None:
         """Begin to load the model; does not wait for it."""
         if self._supervisor is None and not self._closing.is_set():
-            self._supervisor = asyncio.create_task(self._supervise())
+            self._supervisor = asyncio.create_task(self._supervise_child())
 
-    async def ready(self) -> Model:
+    async def wait_ready(self) -> ModelInfo:
         """Wait until the model is loaded. Raises `LoadError` if it cannot be."""
-        self.open()
-        while self._model is None:
-            if self._health.state is State.FAILED:
-                raise LoadError(self._health.line)
+        self.start_loading()
+        while self._model_info is None:
+            if self._health.state is EngineState.FAILED:
+                raise LoadError(self._health.error)
             if self._closing.is_set():
                 raise EngineLostError("the engine is closed")
-            await self._turned.wait()
-        return self._model
+            await self._changed.wait()
+        return self._model_info
 
-    async def start(self, request: Request) -> AsyncGenerator[Event]:
+    async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """Continue a prompt; see `Engine.start`. A prompt that is refused is never sent."""
-        model = await self.ready()
-        why = refusal(request, model.positions, model.vocabulary)
-        if why is not None:
-            raise RequestRefusedError(why)
-        if not self._answers:
-            self._heard = time.monotonic()
-        number, queue = self._answers.begin(request)
-        self._send({"start": protocol.request_to(replace(request, id=number))})
+        model = await self.wait_ready()
+        reason = validate_request(request, model.max_positions, model.vocab_size)
+        if reason is not None:
+            raise RequestRefusedError(reason)
+        if not self._in_flight:
+            self._last_message_at = time.monotonic()
+        wire_id, queue = self._in_flight.register_request(request)
+        self._send_message({"start": protocol.dump_request(replace(request, id=wire_id))})
         try:
-            event: Event | EngineError | None = None
+            event: EngineEvent | EngineError | None = None
             while not isinstance(event, Finished):
                 event = await queue.get()
                 if isinstance(event, EngineError):
                     raise event
                 yield event
         finally:
-            if self._answers.end(request.id, number):
-                self._send({"stop": number})
+            if self._in_flight.unregister_request(request.id, wire_id):
+                self._send_message({"stop": wire_id})
 
-    def stop(self, request_id: str) -> None:
+    def abort_request(self, request_id: str) -> None:
         """End a request within one step; its iterator yields `Finished(STOPPED)`."""
-        number = self._answers.number(request_id)
-        if number is not None:
-            self._send({"stop": number})
+        wire_id = self._in_flight.find_wire_id(request_id)
+        if wire_id is not None:
+            self._send_message({"stop": wire_id})
 
-    def forget(self, scope: str) -> None:
+    def clear_scope(self, scope: str) -> None:
         """Wipe what is kept of requests of this scope; a child that is loading keeps nothing."""
-        self._send({"forget": scope})
+        self._send_message({"forget": scope})
 
-    def stats(self) -> Stats:
+    def read_stats(self) -> EngineStats:
         """Return what the child last said, and the pace of the last seconds."""
-        return self._answers.stats()
+        return self._in_flight.read_stats()
 
-    async def close(self) -> None:
+    async def shut_down(self) -> None:
         """End the child and wait for it; requests still running end with `EngineLostError`."""
         self._closing.set()
-        self._answers.lose("the engine is closed")
+        self._in_flight.fail_all("the engine is closed")
         if self._child is not None:
-            await self._child.close(self._patience.close)
+            await self._child.close_and_wait(self._timeouts.shutdown)
         if self._supervisor is not None:
             await self._supervisor
-        self._change(state=State.CLOSED)
+        self._update_health(state=EngineState.CLOSED)
 
-    async def _supervise(self) -> None:
+    async def _supervise_child(self) -> None:
         """Run one child after another until told to close or until the model cannot be loaded."""
-        pause, deaths = self._patience.first_restart, 0
+        delay, deaths = self._timeouts.min_restart_delay, 0
         while not self._closing.is_set():
-            if await self._live():
-                pause, deaths = self._patience.first_restart, 0
+            if await self._run_child():
+                delay, deaths = self._timeouts.min_restart_delay, 0
             else:
                 deaths += 1
-            if deaths == self._patience.deaths and self._health.state is not State.FAILED:
+            if (
+                deaths == self._timeouts.max_early_deaths
+                and self._health.state is not EngineState.FAILED
+            ):
                 line = f"the engine's process died {deaths} times before the model was loaded"
-                self._change(state=State.FAILED, line=line)
-            if self._closing.is_set() or self._health.state is State.FAILED:
+                self._update_health(state=EngineState.FAILED, error=line)
+            if self._closing.is_set() or self._health.state is EngineState.FAILED:
                 return
             restarts = self._health.restarts + 1
-            self._change(state=State.LOADING, stage="starting", fraction=0.0, restarts=restarts)
+            self._update_health(
+                state=EngineState.LOADING, stage="starting", fraction=0.0, restarts=restarts
+            )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), pause)
-            pause = min(2 * pause, self._patience.last_restart)
+                await asyncio.wait_for(self._closing.wait(), delay)
+            delay = min(2 * delay, self._timeouts.max_restart_delay)
 
-    async def _live(self) -> bool:
+    async def _run_child(self) -> bool:
         """Run one child from its start to its end; say whether it had loaded the model."""
         try:
-            self._child = child = await Child.spawn(self._options)
+            self._child = child = await ChildProcess.spawn(self._config)
         except OSError as error:
             log.error("engine_not_started", error=type(error).__name__)  # noqa: TRY400 - no text
             return False
-        watch = asyncio.create_task(self._watch(child))
+        watchdog = asyncio.create_task(self._watch_child(child))
         try:
-            await self._listen(child)
+            await self._read_child(child)
         except ValueError:
             log.error("engine_talks_nonsense", pid=child.pid)  # noqa: TRY400 - no text
-            child.kill()
-        watch.cancel()
-        await child.close(self._patience.close)
-        loaded = self._model is not None
-        self._child = self._model = None
-        lost = self._answers.lose("the engine's process ended")
+            child.kill_process()
+        watchdog.cancel()
+        await child.close_and_wait(self._timeouts.shutdown)
+        loaded = self._model_info is not None
+        self._child = self._model_info = None
+        lost = self._in_flight.fail_all("the engine's process ended")
         if not self._closing.is_set():
-            log.warning("engine_ended", pid=child.pid, code=child.code, lost=lost)
+            log.warning("engine_ended", pid=child.pid, code=child.exit_code, lost=lost)
         return loaded
 
-    async def _listen(self, child: Child) -> None:
+    async def _read_child(self, child: ChildProcess) -> None:
         """Hear what the child says until it says no more. Raises `ValueError` for nonsense."""
         if self._closing.is_set():
             return
-        async for message in child.messages():
-            self._hear(message)
+        async for message in child.read_messages():
+            self._handle_message(message)
 
-    async def _watch(self, child: Child) -> None:
+    async def _watch_child(self, child: ChildProcess) -> None:
         """Kill a child that is busy and takes no step."""
-        late = 0
+        late_checks = 0
         while True:
-            await asyncio.sleep(min(1.0, self._patience.step / 4))
-            silent = time.monotonic() - self._heard
+            await asyncio.sleep(min(1.0, self._timeouts.step / 4))
+            silent_seconds = time.monotonic() - self._last_message_at
             # Twice, for after a pause of this process the child's lines are still to be read.
-            late = late + 1 if self._answers and silent > self._patience.step else 0
-            if late > 1:
-                log.error("engine_hangs", pid=child.pid, seconds=round(silent, 1))
-                child.kill()
+            late_checks = (
+                late_checks + 1 if self._in_flight and silent_seconds > self._timeouts.step else 0
+            )
+            if late_checks > 1:
+                log.error("engine_hangs", pid=child.pid, seconds=round(silent_seconds, 1))
+                child.kill_process()
                 return
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        self._heard = time.monotonic()
+    def _handle_message(self, message: dict[str, Any]) -> None:
+        self._last_message_at = time.monotonic()
         if "loading" in message:
-            self._change(stage=message["loading"], fraction=message["fraction"])
+            self._update_health(stage=message["loading"], fraction=message["fraction"])
         elif "ready" in message:
-            self._model = protocol.model_from(message["ready"])
-            self._change(state=State.READY, stage="", fraction=1.0)
+            self._model_info = protocol.load_model_info(message["ready"])
+            self._update_health(state=EngineState.READY, stage="", fraction=1.0)
         elif "unloadable" in message:
-            self._change(state=State.FAILED, line=message["unloadable"])
+            self._update_health(state=EngineState.FAILED, error=message["unloadable"])
         else:
-            self._answers.hear(message)
+            self._in_flight.dispatch_message(message)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: dict[str, Any]) -> None:
         if self._child is not None:
-            self._child.send(message)
+            self._child.send_message(message)
 
-    def _change(self, **fields: Any) -> None:
+    def _update_health(self, **fields: Any) -> None:
         self._health = replace(self._health, **fields)
-        self._turned.set()
-        self._turned = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
         if self._on_change is not None:
             self._on_change(self._health)

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-UNLOADABLE: Final = 66
+EXIT_LOAD_FAILED: Final = 66
 """Exit code: the model cannot be loaded. The child's last line says why."""
 
-DEVICE_LOST: Final = 70
+EXIT_DEVICE_LOST: Final = 70
 """Exit code: the device is in an unknown state."""
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class EngineState(StrEnum):
     """What the engine is doing."""
 
     LOADING = "loading"
@@ -14,7 +14,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class EngineHealth:
     """
     The engine's state, for a health page and for the sign that the model is loading.
 
@@ -22,15 +22,15 @@ class Health:
     counts children after the first. `line` says why the state is `FAILED`.
     """
 
-    state: State = State.LOADING
+    state: EngineState = EngineState.LOADING
     stage: str = "starting"
     fraction: float = 0.0
     restarts: int = 0
-    line: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """
     How long the parent waits, in seconds.
 
@@ -40,7 +40,7 @@ class Patience:
     """
 
     step: float = 30.0
-    first_restart: float = 0.5
-    last_restart: float = 30.0
-    close: float = 5.0
-    deaths: int = 3
+    min_restart_delay: float = 0.5
+    max_restart_delay: float = 30.0
+    shutdown: float = 5.0
+    max_early_deaths: int = 3

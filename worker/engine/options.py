@@ -9,14 +9,14 @@ from typing import Final, Self
 DEFAULT_MODEL: Final = "HuggingFaceH4/starchat-beta"
 
 
-def cache_directory() -> Path:
+def gguf_cache_directory() -> Path:
     """Where converted checkpoints are kept unless the options say otherwise."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "starchat"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EngineConfig:
     """
     How to load and serve one model. `None` means: choose what suits the device.
 
@@ -33,23 +33,23 @@ class Options:
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"
-    quantize: str | None = None
+    quantization: str | None = None
     slots: int | None = None
-    positions: int | None = None
-    cache_bytes: int | None = None
-    shelf_bytes: int | None = None
-    chunk: int | None = None
+    max_positions: int | None = None
+    kv_cache_bytes: int | None = None
+    host_cache_bytes: int | None = None
+    max_step_tokens: int | None = None
     threads: int | None = None
-    drafted: int = 0
-    graphs: bool = True
-    compiled: bool = False
-    converted: str | None = None
+    num_speculative_tokens: int = 0
+    cuda_graphs: bool = True
+    compile_layers: bool = False
+    gguf_cache: str | None = None
 
-    def encode(self) -> str:
+    def to_json(self) -> str:
         """Return the options as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def decode(cls, line: str) -> Self:
+    def from_json(cls, line: str) -> Self:
         """Read what `encode` wrote."""
         return cls(**json.loads(line))

@@ -12,15 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from worker.engine import Model, Request, Sampling
+from worker.engine import ModelInfo, Request, SamplingParams
 
 
-def encode(message: dict[str, Any]) -> bytes:
+def encode_message(message: dict[str, Any]) -> bytes:
     """Return a message as one line."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
-def decode(line: bytes | str) -> dict[str, Any]:
+def decode_message(line: bytes | str) -> dict[str, Any]:
     """Read one line. Raises `ValueError` for anything but a JSON object."""
     message = json.loads(line)
     if not isinstance(message, dict):
@@ -28,31 +28,31 @@ def decode(line: bytes | str) -> dict[str, Any]:
     return message
 
 
-def request_to(request: Request) -> dict[str, Any]:
+def dump_request(request: Request) -> dict[str, Any]:
     """Return a request as it is sent."""
     return asdict(request)
 
 
-def request_from(fields: dict[str, Any]) -> Request:
+def load_request(fields: dict[str, Any]) -> Request:
     """Read what `request_to` wrote."""
     return Request(
         id=fields["id"],
         prompt=tuple(fields["prompt"]),
-        sampling=Sampling(**fields["sampling"]),
-        stop=tuple(fields["stop"]),
+        sampling=SamplingParams(**fields["sampling"]),
+        stop_ids=tuple(fields["stop_ids"]),
         scope=fields["scope"],
         priority=fields["priority"],
         deadline=fields["deadline"],
     )
 
 
-def model_to(model: Model) -> dict[str, Any]:
+def dump_model_info(model: ModelInfo) -> dict[str, Any]:
     """Return a model's description as it is sent."""
     return {**asdict(model), "directory": str(model.directory)}
 
 
-def model_from(fields: dict[str, Any]) -> Model:
+def load_model_info(fields: dict[str, Any]) -> ModelInfo:
     """Read what `model_to` wrote."""
-    return Model(
-        **{**fields, "directory": Path(fields["directory"]), "eos": tuple(fields["eos"])},
+    return ModelInfo(
+        **{**fields, "directory": Path(fields["directory"]), "eos_ids": tuple(fields["eos_ids"])},
     )

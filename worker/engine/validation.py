@@ -2,22 +2,22 @@
 
 import math
 
-from worker.engine import Request, Sampling
+from worker.engine import Request, SamplingParams
 
 
-def refusal(request: Request, positions: int, vocabulary: int) -> str | None:
+def validate_request(request: Request, max_positions: int, vocab_size: int) -> str | None:
     """Say in one line why a request can never run on a model, or `None` where it can."""
-    wanted = len(request.prompt) + request.sampling.max_new_tokens
+    num_positions = len(request.prompt) + request.sampling.max_new_tokens
     if not request.prompt:
         return "the prompt is empty"
-    if wanted > positions:
-        return f"prompt and reply need {wanted} positions, the model has {positions}"
-    if not all(0 <= token < vocabulary for token in request.prompt):
-        return f"the prompt holds an id outside 0 to {vocabulary - 1}"
-    return _sampling_refusal(request.sampling)
+    if num_positions > max_positions:
+        return f"prompt and reply need {num_positions} positions, the model has {max_positions}"
+    if not all(0 <= token < vocab_size for token in request.prompt):
+        return f"the prompt holds an id outside 0 to {vocab_size - 1}"
+    return _validate_sampling(request.sampling)
 
 
-def _sampling_refusal(sampling: Sampling) -> str | None:
+def _validate_sampling(sampling: SamplingParams) -> str | None:
     if sampling.max_new_tokens < 1:
         return "max_new_tokens must be at least 1"
     if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bench.engine.load_generator import BenchmarkEngine
 from bench.engine.workload import RequestSpec
-from worker.engine import Request, Sampling
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.loader import load as load_weights
-from worker.engine.loading.torch_setup import prepare
-from worker.engine.options import Options
+from worker.engine import Request, SamplingParams
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.loader import load_model as load_weights
+from worker.engine.loading.torch_setup import configure_torch
+from worker.engine.options import EngineConfig
 
 
 class OwnEngine:
@@ -18,22 +18,25 @@ class OwnEngine:
     streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
-        options = Options(model=str(directory), device="cpu", slots=slots, threads=1)
-        prepare(options)
+        options = EngineConfig(model=str(directory), device="cpu", slots=slots, threads=1)
+        configure_torch(options)
         model = load_weights(directory, options, lambda _stage, _done: None)
-        self._engine = Batching(
-            model.network, model.slots, vocabulary=model.about.vocabulary, budget=model.budget
+        self._engine = EngineCore(
+            model.network,
+            model.kv_cache,
+            vocab_size=model.info.vocab_size,
+            max_step_tokens=model.max_step_tokens,
         )
 
     @property
     def has_work(self) -> bool:
         """Whether a step would do anything."""
-        return self._engine.busy
+        return self._engine.has_unfinished_requests
 
     def add_request(self, request: RequestSpec) -> None:
         """Take a request in; what is kept of its thread may be used."""
-        sampling = Sampling(max_new_tokens=request.max_new_tokens, temperature=0)
-        error = self._engine.add(
+        sampling = SamplingParams(max_new_tokens=request.max_new_tokens, temperature=0)
+        error = self._engine.add_request(
             Request(request.request_id, request.prompt_ids, sampling, scope=request.thread_id)
         )
         if error is not None:
@@ -41,7 +44,7 @@ class OwnEngine:
 
     def run_step(self) -> Sequence[tuple[str, int]]:
         """Make one forward pass."""
-        new_tokens = self._engine.step().tokens
+        new_tokens = self._engine.run_step().tokens
         return [(name, token) for name, tokens in new_tokens.items() for token in tokens]
 
     def close_engine(self) -> None:

@@ -9,8 +9,8 @@ from testing.reply_harness import ReplyHarness
 from worker.answering.answer_cache import Memory
 from worker.answering.generator import Generation, Wishes
 from worker.answering.pipeline import Answering
-from worker.engine.client import EngineProcess
-from worker.engine.options import Options
+from worker.engine.client import EngineClient
+from worker.engine.options import EngineConfig
 from worker.errors import OutOfTimeError
 from worker.failpoints import Faults
 from worker.jobs.task import Limits, Outcome, Task
@@ -20,13 +20,13 @@ from worker.metrics import Metrics
 @pytest.fixture
 async def generation(model: str) -> AsyncIterator[Generation]:
     """A model that is ready."""
-    engine = EngineProcess(Options(model=model, slots=1, threads=1))
+    engine = EngineClient(EngineConfig(model=model, slots=1, threads=1))
     generation = Generation(
         engine, Wishes(new_tokens=100, temperature=0, top_k=0, top_p=1, system="")
     )
     await generation.room()
     yield generation
-    await engine.close()
+    await engine.shut_down()
 
 
 async def test_a_reply_without_a_single_token_says_that_time_was_up(

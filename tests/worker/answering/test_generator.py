@@ -7,16 +7,18 @@ from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX
 from worker.answering.generator import Generation, Reading, Wishes
 from worker.engine import FinishReason
-from worker.engine.client import EngineProcess
-from worker.engine.options import Options
+from worker.engine.client import EngineClient
+from worker.engine.options import EngineConfig
 
 ASKED = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
 
 async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
     """One whose time is up before it begins says nothing; the next one says all, drafts or not."""
-    options = Options(model=str(memorizing_checkpoint()), slots=1, threads=1, drafted=8)
-    engine = EngineProcess(options)
+    options = EngineConfig(
+        model=str(memorizing_checkpoint()), slots=1, threads=1, num_speculative_tokens=8
+    )
+    engine = EngineClient(options)
     wishes = Wishes(new_tokens=100, temperature=0, top_k=0, top_p=1, system="")
     generation = Generation(engine, wishes)
     readings = [Reading(deadline=time.monotonic()), Reading(deadline=time.monotonic() + 3600)]
@@ -31,7 +33,7 @@ async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
         spelled = {readings[1].text: readings[1].ids}
         second = await generation.prompt(room, (*ASKED, told, following), spelled)
     finally:
-        await engine.close()
+        await engine.shut_down()
 
     read = (*prompt.token_ids, *readings[1].ids)
     assert len(read) > len(prompt.token_ids)

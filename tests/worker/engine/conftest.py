@@ -14,12 +14,12 @@ from testing.checkpoints import (
     tiny_mistral,
 )
 from testing.in_process_engine import EngineFactory
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.loader import Loaded, load
-from worker.engine.options import Options
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.loader import LoadedModel, load_model
+from worker.engine.options import EngineConfig
 
-MODELS: dict[str, Callable[[], Path]] = {
+CHECKPOINTS: dict[str, Callable[[], Path]] = {
     "bigcode": tiny_bigcode,
     "bigcode-heads": lambda: tiny_bigcode(multi_query=False),
     "llama": tiny_llama,
@@ -31,46 +31,46 @@ MODELS: dict[str, Callable[[], Path]] = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
+def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
-def models() -> Callable[[str], Loaded]:
+def models() -> Callable[[str], LoadedModel]:
     """Load each kind of model once."""
-    kept: dict[str, Loaded] = {}
+    cache: dict[str, LoadedModel] = {}
 
-    def loaded(kind: str) -> Loaded:
-        if kind not in kept:
-            directory = MODELS[kind]()
-            options = Options(model=str(directory), slots=1)
-            kept[kind] = load(directory, options, lambda _stage, _done: None)
-        return kept[kind]
+    def load_once(kind: str) -> LoadedModel:
+        if kind not in cache:
+            directory = CHECKPOINTS[kind]()
+            options = EngineConfig(model=str(directory), slots=1)
+            cache[kind] = load_model(directory, options, lambda _stage, _done: None)
+        return cache[kind]
 
-    return loaded
+    return load_once
 
 
 @pytest.fixture(scope="session")
-def fresh(models: Callable[[str], Loaded]) -> EngineFactory:
+def fresh(models: Callable[[str], LoadedModel]) -> EngineFactory:
     """Make an engine with empty slots over a model that is loaded already."""
 
-    def engine(
+    def make_engine(
         kind: str = "bigcode",
         *,
         slots: int = 4,
         budget: int = 64,
         drafted: int = 0,
         shelf: int = 0,
-    ) -> Batching:
+    ) -> EngineCore:
         model = models(kind)
-        memory = Slots(model.slots.layers, slots, model.about.positions)
-        return Batching(
+        memory = KVCache(model.kv_cache.layers, slots, model.info.max_positions)
+        return EngineCore(
             model.network,
             memory,
-            vocabulary=model.about.vocabulary,
-            budget=budget,
-            drafted=drafted,
-            shelf=shelf,
+            vocab_size=model.info.vocab_size,
+            max_step_tokens=budget,
+            num_speculative_tokens=drafted,
+            host_cache_bytes=shelf,
         )
 
-    return engine
+    return make_engine

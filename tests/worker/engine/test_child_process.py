@@ -21,42 +21,42 @@ from worker.engine import (
     LoadError,
     Request,
     RequestRefusedError,
-    Sampling,
+    SamplingParams,
     Tokens,
 )
-from worker.engine.client import EngineProcess
-from worker.engine.health import Health, Patience, State
-from worker.engine.options import Options
+from worker.engine.client import EngineClient
+from worker.engine.health import EngineHealth, EngineState, Timeouts
+from worker.engine.options import EngineConfig
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-IMPATIENT = Patience(step=5.0, first_restart=0.05, last_restart=0.2)
+SHORT_TIMEOUTS = Timeouts(step=5.0, min_restart_delay=0.05, max_restart_delay=0.2)
 
-LONG = Request("long", (1, 2, 3), Sampling(max_new_tokens=250, temperature=0))
+LONG_REQUEST = Request("long", (1, 2, 3), SamplingParams(max_new_tokens=250, temperature=0))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def changes() -> list[Health]:
+async def changes() -> list[EngineHealth]:
     """Everything that the engine of this module has said about itself."""
     return []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(changes: list[Health]) -> AsyncIterator[EngineProcess]:
+async def engine(changes: list[EngineHealth]) -> AsyncIterator[EngineClient]:
     """An engine over a tiny model, ready to run; tests may kill its child."""
-    options = Options(model=str(tiny_bigcode()), slots=8, threads=1)
-    engine = EngineProcess(options, patience=IMPATIENT, on_change=changes.append)
-    await engine.ready()
+    options = EngineConfig(model=str(tiny_bigcode()), slots=8, threads=1)
+    engine = EngineClient(options, timeouts=SHORT_TIMEOUTS, on_change=changes.append)
+    await engine.wait_ready()
     yield engine
-    await engine.close()
+    await engine.shut_down()
 
 
-async def reply(
+async def collect_reply(
     engine: Engine, request: Request, first: asyncio.Event | None = None
 ) -> tuple[list[int], Finished]:
     """Run a request to its end; set `first` at its first token."""
     ids: list[int] = []
-    async for event in engine.start(request):
+    async for event in engine.generate(request):
         if isinstance(event, Finished):
             return ids, event
         ids += event.ids
@@ -65,106 +65,106 @@ async def reply(
     raise AssertionError("a request ended without a last event")
 
 
-async def begun(engine: Engine, request: Request) -> asyncio.Task[tuple[list[int], Finished]]:
+async def start_reply(engine: Engine, request: Request) -> asyncio.Task[tuple[list[int], Finished]]:
     """Start a request and wait for its first token."""
     first = asyncio.Event()
-    task = asyncio.create_task(reply(engine, request, first))
+    task = asyncio.create_task(collect_reply(engine, request, first))
     await first.wait()
     return task
 
 
 async def test_the_parent_learns_what_it_needs_to_know(
-    engine: EngineProcess, changes: list[Health]
+    engine: EngineClient, changes: list[EngineHealth]
 ) -> None:
     """The model's directory, positions and ids are those of the checkpoint; loading is visible."""
-    model = await engine.ready()
+    model = await engine.wait_ready()
 
     assert (model.directory / "tokenizer.json").is_file()
-    assert (model.positions, model.vocabulary, model.eos) == (256, 448, (0,))
+    assert (model.max_positions, model.vocab_size, model.eos_ids) == (256, 448, (0,))
     assert (model.device, model.dtype, model.slots) == ("cpu", "float32", 8)
     fractions = [change.fraction for change in changes if change.restarts == 0]
     assert fractions == sorted(fractions)
-    assert changes[0].state is State.LOADING
+    assert changes[0].state is EngineState.LOADING
     assert changes[-1].stage == "" != changes[-2].stage == "warming up 1 of 1"
-    assert engine.health.state is State.READY
+    assert engine.health.state is EngineState.READY
 
 
 async def test_many_requests_at_once_get_the_replies_of_one(
-    engine: EngineProcess, fresh: EngineFactory
+    engine: EngineClient, fresh: EngineFactory
 ) -> None:
     """40 requests on 8 slots: each gets its tokens in order, and no one else's."""
     requests = [Request(f"r{n}", tuple(range(n, 3 * n + 2)), GREEDY_SAMPLING) for n in range(40)]
     expected = run_requests(fresh("bigcode"), requests)
 
-    replies = await asyncio.gather(*(reply(engine, request) for request in requests))
+    replies = await asyncio.gather(*(collect_reply(engine, request) for request in requests))
 
     for request, (ids, finished) in zip(requests, replies, strict=True):
         assert ids == expected[request.id].ids
         assert finished == Finished(FinishReason.LENGTH, len(request.prompt), 24)
-    stats = engine.stats()
+    stats = engine.read_stats()
     assert (stats.running, stats.waiting) == (0, 0)
     assert stats.steps > 24
     assert stats.tokens_per_second > 0
 
 
-async def test_a_request_is_stopped_in_the_middle(engine: EngineProcess) -> None:
+async def test_a_request_is_stopped_in_the_middle(engine: EngineClient) -> None:
     """It ends with what it has, well before its limit; a second stop changes nothing."""
     seen = 0
-    async for event in engine.start(LONG):
+    async for event in engine.generate(LONG_REQUEST):
         if isinstance(event, Tokens):
             seen += len(event.ids)
-            engine.stop("long")
-            engine.stop("long")
+            engine.abort_request("long")
+            engine.abort_request("long")
         else:
             assert event.reason is FinishReason.STOPPED
             assert event.new_tokens == seen < 250
-    engine.stop("long")
+    engine.abort_request("long")
 
 
-async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineProcess) -> None:
+async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineClient) -> None:
     """The child takes the command between two steps; the running request ends as it would."""
-    scoped = replace(LONG, scope="T1")
+    scoped = replace(LONG_REQUEST, scope="T1")
     seen = asyncio.Event()
-    running = asyncio.create_task(reply(engine, scoped, seen))
+    running = asyncio.create_task(collect_reply(engine, scoped, seen))
     await seen.wait()
-    engine.forget("T1")
+    engine.clear_scope("T1")
     ids, finished = await running
     assert (len(ids), finished.reason) == (250, FinishReason.LENGTH)
-    assert (await reply(engine, replace(scoped, id="again")))[0] == ids
+    assert (await collect_reply(engine, replace(scoped, id="again")))[0] == ids
 
 
-async def test_leaving_a_reply_frees_its_slot(engine: EngineProcess) -> None:
+async def test_leaving_a_reply_frees_its_slot(engine: EngineClient) -> None:
     """Whoever stops listening stops the request; the same name may be used again at once."""
-    async with aclosing(engine.start(LONG)) as events:
+    async with aclosing(engine.generate(LONG_REQUEST)) as events:
         await anext(events)
-    ids, finished = await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING))
+    ids, finished = await collect_reply(engine, replace(LONG_REQUEST, sampling=GREEDY_SAMPLING))
 
     assert (len(ids), finished.reason) == (24, FinishReason.LENGTH)
-    assert engine.stats().running == 0
+    assert engine.read_stats().running == 0
 
 
-async def test_what_cannot_run_is_refused_without_the_child(engine: EngineProcess) -> None:
+async def test_what_cannot_run_is_refused_without_the_child(engine: EngineClient) -> None:
     """Too long, and an id that the model does not know."""
     for prompt in ((1,) * 240, (448,)):
         with pytest.raises(RequestRefusedError):
-            await reply(engine, Request("bad", prompt, GREEDY_SAMPLING))
+            await collect_reply(engine, Request("bad", prompt, GREEDY_SAMPLING))
 
 
-async def test_one_name_runs_once_at_a_time(engine: EngineProcess) -> None:
+async def test_one_name_runs_once_at_a_time(engine: EngineClient) -> None:
     """A second request of the same name is a mistake of the caller."""
-    first = await begun(engine, LONG)
+    first = await start_reply(engine, LONG_REQUEST)
 
     with pytest.raises(ValueError, match="running already"):
-        await reply(engine, LONG)
-    engine.stop("long")
+        await collect_reply(engine, LONG_REQUEST)
+    engine.abort_request("long")
     assert (await first)[1].reason is FinishReason.STOPPED
 
 
 async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
-    engine: EngineProcess, changes: list[Health]
+    engine: EngineClient, changes: list[EngineHealth]
 ) -> None:
     """The callers hear of it at once; the next request is answered by a new child."""
-    running = await begun(engine, LONG)
+    running = await start_reply(engine, LONG_REQUEST)
     restarts, pid = engine.health.restarts, engine.pid
     assert pid is not None
 
@@ -172,40 +172,42 @@ async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
 
     with pytest.raises(EngineLostError):
         await running
-    ids, _ = await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING))
+    ids, _ = await collect_reply(engine, replace(LONG_REQUEST, sampling=GREEDY_SAMPLING))
     assert len(ids) == 24
     assert engine.health.restarts == restarts + 1
     assert engine.pid != pid
     lost = [change.state for change in changes if change.restarts == restarts + 1]
-    assert lost[0] is State.LOADING
-    assert lost[-1] is State.READY
+    assert lost[0] is EngineState.LOADING
+    assert lost[-1] is EngineState.READY
 
 
-async def test_a_child_that_hangs_is_killed(engine: EngineProcess) -> None:
+async def test_a_child_that_hangs_is_killed(engine: EngineClient) -> None:
     """A busy child without a step for the time allowed is as good as dead."""
-    running = await begun(engine, LONG)
+    running = await start_reply(engine, LONG_REQUEST)
     assert engine.pid is not None
 
     os.kill(engine.pid, signal.SIGSTOP)
 
     with pytest.raises(EngineLostError):
         await running
-    assert len((await reply(engine, replace(LONG, sampling=GREEDY_SAMPLING)))[0]) == 24
+    assert (
+        len((await collect_reply(engine, replace(LONG_REQUEST, sampling=GREEDY_SAMPLING)))[0]) == 24
+    )
 
 
 async def test_closing_ends_the_child_and_what_runs() -> None:
     """Requests in flight are lost, later ones are refused, and no process stays."""
-    engine = EngineProcess(Options(model=str(tiny_bigcode()), slots=2, threads=1))
-    running = await begun(engine, LONG)
+    engine = EngineClient(EngineConfig(model=str(tiny_bigcode()), slots=2, threads=1))
+    running = await start_reply(engine, LONG_REQUEST)
     pid = engine.pid
 
-    await engine.close()
+    await engine.shut_down()
 
     with pytest.raises(EngineLostError):
         await running
     with pytest.raises(EngineLostError):
-        await engine.ready()
-    assert engine.health.state is State.CLOSED
+        await engine.wait_ready()
+    assert engine.health.state is EngineState.CLOSED
     assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -213,41 +215,41 @@ async def test_closing_ends_the_child_and_what_runs() -> None:
 
 async def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """The operator reads what is missing; the child is not started again and again."""
-    engine = EngineProcess(Options(model=str(tmp_path / "nowhere")))
+    engine = EngineClient(EngineConfig(model=str(tmp_path / "nowhere")))
 
     with pytest.raises(LoadError, match="there is no directory"):
-        await engine.ready()
+        await engine.wait_ready()
     with pytest.raises(LoadError):
-        await reply(engine, LONG)
+        await collect_reply(engine, LONG_REQUEST)
 
-    assert (engine.health.state, engine.health.restarts) == (State.FAILED, 0)
-    await engine.close()
+    assert (engine.health.state, engine.health.restarts) == (EngineState.FAILED, 0)
+    await engine.shut_down()
 
 
 async def test_a_child_that_never_loads_is_given_up() -> None:
     """Three deaths before the model is loaded are an answer, too."""
     deaths: set[int] = set()
 
-    def kill(_: Health) -> None:
+    def kill(_: EngineHealth) -> None:
         if doomed.pid is not None:
             deaths.add(doomed.pid)
             os.kill(doomed.pid, signal.SIGKILL)
 
-    options = Options(model=str(tiny_bigcode()))
-    doomed = EngineProcess(options, patience=IMPATIENT, on_change=kill)
+    options = EngineConfig(model=str(tiny_bigcode()))
+    doomed = EngineClient(options, timeouts=SHORT_TIMEOUTS, on_change=kill)
 
     with pytest.raises(LoadError, match="died 3 times"):
-        await doomed.ready()
+        await doomed.wait_ready()
     assert len(deaths) == 3
-    await doomed.close()
+    await doomed.shut_down()
 
 
 async def test_closing_while_loading_does_not_wait_for_the_model() -> None:
     """A worker that is told to stop at once stops at once."""
-    engine = EngineProcess(Options(model=str(tiny_bigcode())))
-    engine.open()
+    engine = EngineClient(EngineConfig(model=str(tiny_bigcode())))
+    engine.start_loading()
 
     async with asyncio.timeout(20):
-        await engine.close()
+        await engine.shut_down()
 
-    assert engine.health.state is State.CLOSED
+    assert engine.health.state is EngineState.CLOSED

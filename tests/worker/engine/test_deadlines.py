@@ -13,28 +13,30 @@ from testing.in_process_engine import (
     run_requests,
 )
 from worker.engine import FinishReason, Request
-from worker.engine.core.engine_core import Batching
-from worker.engine.core.scheduler import Schedule
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.core.scheduler import Scheduler
 
-LATE = Request("late", tuple(range(100, 160)), GREEDY_SAMPLING, scope="T1", priority=1)
-GOOD = [Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY_SAMPLING) for n in range(3)]
+LATE_REQUEST = Request("late", tuple(range(100, 160)), GREEDY_SAMPLING, scope="T1", priority=1)
+GOOD_REQUESTS = [
+    Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY_SAMPLING) for n in range(3)
+]
 
 
 def test_late_is_who_waits_or_runs_past_its_deadline() -> None:
     """At the deadline itself too; whoever has none is never late."""
-    schedule = Schedule(slots=1, budget=10)
+    schedule = Scheduler(num_slots=1, max_step_tokens=10)
     for name, deadline in (("runs", 5.0), ("waits", 7.0), ("never", None)):
-        schedule.add(replace(LATE, id=name, deadline=deadline))
-    schedule.admit()
+        schedule.add_request(replace(LATE_REQUEST, id=name, deadline=deadline))
+    schedule.admit_waiting()
 
-    found = [schedule.late(now) for now in (4.9, 5.0, 7.0, 1e9)]
+    found = [schedule.expired_requests(now) for now in (4.9, 5.0, 7.0, 1e9)]
 
     assert found == [[], ["runs"], ["runs", "waits"], ["runs", "waits"]]
 
 
-def pass_deadline(engine: Batching, request_id: str) -> None:
+def expire_deadline(engine: EngineCore, request_id: str) -> None:
     """Let the deadline of a running request be now."""
-    live = engine.schedule.running[request_id]
+    live = engine.scheduler.running[request_id]
     live.request = replace(live.request, deadline=time.monotonic())
 
 
@@ -44,19 +46,22 @@ def test_a_late_request_ends_with_what_it_has_and_its_neighbours_go_on(
     fresh: EngineFactory, steps: int, drafted: int
 ) -> None:
     """Its slot is free in the same step, and its part of the reply is that of a whole one."""
-    whole = run_requests(fresh(), [LATE])["late"]
-    expected = run_requests(fresh(), GOOD)
+    whole = run_requests(fresh(), [LATE_REQUEST])["late"]
+    expected = run_requests(fresh(), GOOD_REQUESTS)
     engine = fresh(slots=3, budget=20, drafted=drafted)
-    replies = {request.id: EngineReply(failure=engine.add(request)) for request in (LATE, *GOOD)}
+    replies = {
+        request.id: EngineReply(failure=engine.add_request(request))
+        for request in (LATE_REQUEST, *GOOD_REQUESTS)
+    }
     for _ in range(steps):
-        record_step(replies, engine.step())
+        record_step(replies, engine.run_step())
 
-    pass_deadline(engine, "late")
-    record_step(replies, engine.step())
+    expire_deadline(engine, "late")
+    record_step(replies, engine.run_step())
 
-    assert "late" not in engine.schedule.running
-    while engine.busy:
-        record_step(replies, engine.step())
+    assert "late" not in engine.scheduler.running
+    while engine.has_unfinished_requests:
+        record_step(replies, engine.run_step())
     late = replies.pop("late")
     assert late.reason is FinishReason.TIMEOUT
     assert late.ids == whole.ids[: len(late.ids)]
@@ -66,22 +71,22 @@ def test_a_late_request_ends_with_what_it_has_and_its_neighbours_go_on(
 def test_a_request_may_be_late_before_it_has_begun(fresh: EngineFactory) -> None:
     """It is never read, alone or behind others; and what it would have taken others have."""
     engine = fresh(slots=1)
-    past = replace(LATE, deadline=time.monotonic())
+    past = replace(LATE_REQUEST, deadline=time.monotonic())
 
     assert run_requests(engine, [past]) == {"late": EngineReply([], FinishReason.TIMEOUT)}
     assert (
-        run_requests(engine, [past, GOOD[0]])[GOOD[0].id]
-        == run_requests(fresh(), GOOD[:1])[GOOD[0].id]
+        run_requests(engine, [past, GOOD_REQUESTS[0]])[GOOD_REQUESTS[0].id]
+        == run_requests(fresh(), GOOD_REQUESTS[:1])[GOOD_REQUESTS[0].id]
     )
 
 
 def test_what_a_late_request_held_is_used_again(fresh: EngineFactory) -> None:
     """The next turn of its thread is not read from the beginning."""
     engine = fresh()
-    engine.add(LATE)
-    engine.step()
-    pass_deadline(engine, "late")
-    engine.step()
+    engine.add_request(LATE_REQUEST)
+    engine.run_step()
+    expire_deadline(engine, "late")
+    engine.run_step()
 
-    [past] = engine.schedule.free.pasts.values()
-    assert past.tokens == LATE.prompt
+    [past] = engine.scheduler.slot_allocator.cached_prefixes.values()
+    assert past.token_ids == LATE_REQUEST.prompt

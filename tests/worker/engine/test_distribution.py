@@ -8,16 +8,18 @@ import pytest
 import torch
 
 from testing.in_process_engine import EngineFactory, reference_probabilities, run_requests
-from worker.engine import Request, Sampling
-from worker.engine.loading.loader import Loaded
+from worker.engine import Request, SamplingParams
+from worker.engine.loading.loader import LoadedModel
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
-COUNT = 2000
+NUM_SEEDS = 2000
 PROMPT = (5, 6, 7) * 8
 
 
-def theirs(network: torch.nn.Module, ids: tuple[int, ...], sampling: Sampling) -> dict[int, float]:
+def reference_probabilities(
+    network: torch.nn.Module, ids: tuple[int, ...], sampling: SamplingParams
+) -> dict[int, float]:
     """Return the chance of each id that may follow `ids`, by transformers' own processors."""
     network.set_attn_implementation("sdpa")  # type: ignore[operator]
     try:
@@ -29,7 +31,7 @@ def theirs(network: torch.nn.Module, ids: tuple[int, ...], sampling: Sampling) -
     return {int(n): float(chances[n]) for n in chances.nonzero()[0]}
 
 
-def off(seen: Counter[int], chances: dict[int, float]) -> float:
+def chi_square_deviation(seen: Counter[int], chances: dict[int, float]) -> float:
     """
     Return how many standard deviations the chi-square statistic is above its mean.
 
@@ -68,8 +70,8 @@ def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
     """
     network = models("bigcode").network
     requests = [
-        Request(str(seed), PROMPT, Sampling(2, temperature, top_k, top_p, seed), scope="T1")
-        for seed in range(COUNT)
+        Request(str(seed), PROMPT, SamplingParams(2, temperature, top_k, top_p, seed), scope="T1")
+        for seed in range(NUM_SEEDS)
     ]
     engine = fresh(slots=48, budget=400)
 
@@ -77,7 +79,12 @@ def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
 
     firsts = Counter(ids[0] for ids in said)
     sampling = requests[0].sampling
-    assert off(firsts, theirs(network, PROMPT, sampling)) < 3.09
+    assert chi_square_deviation(firsts, reference_probabilities(network, PROMPT, sampling)) < 3.09
     [(likeliest, _)] = firsts.most_common(1)
     seconds = Counter(ids[1] for ids in said if ids[0] == likeliest)
-    assert off(seconds, theirs(network, (*PROMPT, likeliest), sampling)) < 3.09
+    assert (
+        chi_square_deviation(
+            seconds, reference_probabilities(network, (*PROMPT, likeliest), sampling)
+        )
+        < 3.09
+    )

@@ -15,9 +15,9 @@ from testing.in_process_engine import (
     run_requests,
 )
 from testing.traced_cuda_graphs import build_captured_engine
-from worker.engine import FinishReason, Request, Sampling
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.loader import Loaded
+from worker.engine import FinishReason, Request, SamplingParams
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.loader import LoadedModel
 
 KINDS = ("bigcode", "llama")
 
@@ -25,7 +25,7 @@ KINDS = ("bigcode", "llama")
 SCOPES = ("T1", "T1", "T2", "")
 
 
-def _request(number: int) -> Request:
+def _make_request(number: int) -> Request:
     """
     Return one of the requests that the fuzzed schedules draw from.
 
@@ -36,7 +36,7 @@ def _request(number: int) -> Request:
     around = 9 if family == 0 else 448
     prompt = tuple((family * 37 + place * (family + 3)) % around for place in range(1 + number * 8))
     prompt += (number, number + 1)
-    sampling = Sampling(
+    sampling = SamplingParams(
         max_new_tokens=1 + number * 7 % 23,
         temperature=(0, 0.7, 1.3)[number % 3],
         top_k=(0, 20, 64)[number % 2],
@@ -44,13 +44,13 @@ def _request(number: int) -> Request:
         seed=number,
     )
     return Request(
-        f"r{number}", prompt, sampling, stop=tuple(range(100, 130)), scope=SCOPES[family]
+        f"r{number}", prompt, sampling, stop_ids=tuple(range(100, 130)), scope=SCOPES[family]
     )
 
 
-REQUESTS = [_request(number) for number in range(20)]
+REQUESTS = [_make_request(number) for number in range(20)]
 
-events = st.lists(
+event_lists = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, len(REQUESTS) - 1)),
         st.tuples(st.just("stop"), st.integers(0, len(REQUESTS) - 1)),
@@ -61,10 +61,10 @@ events = st.lists(
 
 
 @dataclass
-class Story:
+class EngineRun:
     """One engine through a fuzzed series of events."""
 
-    engine: Batching
+    engine: EngineCore
     replies: dict[str, EngineReply] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
@@ -72,20 +72,20 @@ class Story:
         """Add a request, once."""
         if REQUESTS[number].id not in self.replies:
             request = replace(REQUESTS[number], priority=number % 4)
-            self.replies[request.id] = EngineReply(failure=self.engine.add(request))
+            self.replies[request.id] = EngineReply(failure=self.engine.add_request(request))
 
     def stop(self, number: int) -> None:
         """Stop a request that may be anywhere."""
-        if self.engine.stop(REQUESTS[number].id):
+        if self.engine.abort_request(REQUESTS[number].id):
             self.stopped.add(REQUESTS[number].id)
 
     def step(self, count: int) -> None:
         """Take some steps, as far as there is anything to do."""
         for _ in range(count):
-            if self.engine.busy:
-                outcome = self.engine.step()
+            if self.engine.has_unfinished_requests:
+                outcome = self.engine.run_step()
                 # Or recovery would hide a broken step behind the right replies.
-                assert outcome.trouble is None
+                assert outcome.error is None
                 record_step(self.replies, outcome)
 
 
@@ -98,12 +98,12 @@ def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
     alone = {request.id: run_requests(fresh(), [request])[request.id] for request in (slow, fast)}
 
     engine = fresh()
-    replies = {"slow": EngineReply(failure=engine.add(slow)), "fast": EngineReply()}
-    record_step(replies, engine.step())
-    engine.add(fast)
-    while engine.busy:
-        outcome = engine.step()
-        assert outcome.trouble is None
+    replies = {"slow": EngineReply(failure=engine.add_request(slow)), "fast": EngineReply()}
+    record_step(replies, engine.run_step())
+    engine.add_request(fast)
+    while engine.has_unfinished_requests:
+        outcome = engine.run_step()
+        assert outcome.error is None
         record_step(replies, outcome)
 
     assert replies == alone
@@ -117,10 +117,10 @@ def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
     st.sampled_from((0, 3, 9)),
     st.sampled_from((0, 40_000, 10_000_000)),
     st.sampled_from(("eager", "recorded")),
-    events,
+    event_lists,
 )
 def test_a_reply_is_the_same_in_any_company(
-    models: Callable[[str], Loaded],
+    models: Callable[[str], LoadedModel],
     fresh: EngineFactory,
     kind: str,
     slots: int,
@@ -136,17 +136,17 @@ def test_a_reply_is_the_same_in_any_company(
     What slots give up is lost, kept on a shelf for about one of them, or kept for all. Steps run
     as they come, or over fixed memory.
     """
-    alone = _alone(fresh, kind)
+    alone = _run_alone(fresh, kind)
     room: dict[str, Any] = {"slots": slots, "budget": budget, "drafted": drafted, "shelf": shelf}
     if steps == "eager":
-        story = Story(fresh(kind, **room))
+        story = EngineRun(fresh(kind, **room))
     else:
-        story = Story(build_captured_engine(models(kind), **room).engine_core)
-    story.engine.schedule.ridge = 1e6  # whoever may draft does
+        story = EngineRun(build_captured_engine(models(kind), **room).engine_core)
+    story.engine.scheduler.ridge_tokens = 1e6  # whoever may draft does
 
     for what, number in happened:
         getattr(story, what)(number)
-    while story.engine.busy:
+    while story.engine.has_unfinished_requests:
         story.step(1)
 
     for name, reply in story.replies.items():
@@ -157,21 +157,21 @@ def test_a_reply_is_the_same_in_any_company(
             assert reply == alone[name]
 
 
-_kept: dict[str, dict[str, EngineReply]] = {}
+_replies_alone: dict[str, dict[str, EngineReply]] = {}
 
 
-def _alone(fresh: EngineFactory, kind: str) -> dict[str, EngineReply]:
+def _run_alone(fresh: EngineFactory, kind: str) -> dict[str, EngineReply]:
     """Return what each request says in an engine of its own."""
-    if kind not in _kept:
-        _kept[kind] = {}
+    if kind not in _replies_alone:
+        _replies_alone[kind] = {}
         for request in REQUESTS:
-            _kept[kind] |= run_requests(fresh(kind, slots=1, budget=1000), [request])
-    return _kept[kind]
+            _replies_alone[kind] |= run_requests(fresh(kind, slots=1, budget=1000), [request])
+    return _replies_alone[kind]
 
 
 def test_the_fuzzed_requests_are_worth_comparing(fresh: EngineFactory) -> None:
     """They end by their limit and by a stop id, and say different things."""
-    replies = _alone(fresh, "bigcode").values()
+    replies = _run_alone(fresh, "bigcode").values()
 
     assert {FinishReason.STOP, FinishReason.LENGTH} == {reply.reason for reply in replies}
     assert len({tuple(reply.ids) for reply in replies}) > len(REQUESTS) // 2

@@ -17,22 +17,22 @@ from worker.engine import (
     EngineLostError,
     Finished,
     FinishReason,
-    Model,
+    ModelInfo,
     Request,
     RequestRefusedError,
-    Sampling,
+    SamplingParams,
     Tokens,
     protocol,
 )
-from worker.engine.in_flight import Answers
-from worker.engine.options import Options
+from worker.engine.in_flight import InFlightRequests
+from worker.engine.options import EngineConfig
 
 requests = st.builds(
     Request,
     id=st.text(),
     prompt=st.lists(st.integers(0, 50_000)).map(tuple),
-    sampling=st.builds(Sampling, temperature=st.floats(0, 2), seed=st.integers(0, 2**64)),
-    stop=st.lists(st.integers(0, 50_000)).map(tuple),
+    sampling=st.builds(SamplingParams, temperature=st.floats(0, 2), seed=st.integers(0, 2**64)),
+    stop_ids=st.lists(st.integers(0, 50_000)).map(tuple),
     scope=st.text(),
     priority=st.integers(),
     deadline=st.none() | st.floats(0, 1e9),
@@ -42,45 +42,54 @@ requests = st.builds(
 @given(requests)
 def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
     """Every field, in one line."""
-    line = protocol.encode({"start": protocol.request_to(request_)})
+    line = protocol.encode_message({"start": protocol.dump_request(request_)})
 
     assert line.count(b"\n") == 1
-    assert protocol.request_from(protocol.decode(line)["start"]) == request_
+    assert protocol.load_request(protocol.decode_message(line)["start"]) == request_
 
 
 def test_a_models_description_arrives_as_it_was_sent() -> None:
     """Paths and lists included."""
-    model = Model("a/b", "v1", Path("/models/x"), 8192, 49156, (0, 49155), "cuda", "bfloat16", 32)
+    model = ModelInfo(
+        "a/b", "v1", Path("/models/x"), 8192, 49156, (0, 49155), "cuda", "bfloat16", 32
+    )
 
-    assert protocol.model_from(protocol.decode(protocol.encode(protocol.model_to(model)))) == model
+    assert (
+        protocol.load_model_info(
+            protocol.decode_message(protocol.encode_message(protocol.dump_model_info(model)))
+        )
+        == model
+    )
 
 
 def test_options_arrive_as_they_were_sent() -> None:
     """Unset ones stay unset."""
-    options = Options(model="a/b", slots=3)
+    options = EngineConfig(model="a/b", slots=3)
 
-    assert Options.decode(options.encode()) == options
+    assert EngineConfig.from_json(options.to_json()) == options
 
 
 @pytest.mark.parametrize("line", [b"", b"[1]", b"Loading weights: 10%", b'{"step"'])
 def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
     """Whatever it is, one kind of error."""
     with pytest.raises(ValueError):
-        protocol.decode(line)
+        protocol.decode_message(line)
 
 
-STEP: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
+STEP_MESSAGE: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
 
 
 def test_each_request_hears_only_its_own_events() -> None:
     """Tokens, an end, a failure and a refusal reach whom they are for; strangers are ignored."""
-    answers = Answers()
-    queues = [answers.begin(Request(name, (1,), GREEDY_SAMPLING))[1] for name in "abc"]
+    answers = InFlightRequests()
+    queues = [answers.register_request(Request(name, (1,), GREEDY_SAMPLING))[1] for name in "abc"]
 
-    answers.hear(STEP | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}})
-    answers.hear({"refused": "3", "why": "too long"})
-    answers.hear({"refused": "99", "why": "too long"})
-    answers.hear(STEP | {"ended": {"1": ["stop", 1, 2]}})
+    answers.dispatch_message(
+        STEP_MESSAGE | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}}
+    )
+    answers.dispatch_message({"refused": "3", "why": "too long"})
+    answers.dispatch_message({"refused": "99", "why": "too long"})
+    answers.dispatch_message(STEP_MESSAGE | {"ended": {"1": ["stop", 1, 2]}})
 
     heard = [[queue.get_nowait() for _ in range(queue.qsize())] for queue in queues]
     assert heard[0] == [Tokens((5, 6)), Finished(FinishReason.STOP, 1, 2)]
@@ -92,16 +101,16 @@ def test_each_request_hears_only_its_own_events() -> None:
 
 def test_a_lost_child_ends_everything_once() -> None:
     """Nobody waits for ever, and late words about the dead reach no one."""
-    answers = Answers()
-    number, queue = answers.begin(Request("a", (1,), GREEDY_SAMPLING))
+    answers = InFlightRequests()
+    number, queue = answers.register_request(Request("a", (1,), GREEDY_SAMPLING))
 
-    assert answers.lose("gone") == 1
-    assert answers.lose("gone") == 0
-    answers.hear(STEP | {"tokens": {number: [1]}})
+    assert answers.fail_all("gone") == 1
+    assert answers.fail_all("gone") == 0
+    answers.dispatch_message(STEP_MESSAGE | {"tokens": {number: [1]}})
 
     assert isinstance(queue.get_nowait(), EngineLostError)
     assert queue.empty()
-    assert not answers.end("a", number)
+    assert not answers.unregister_request("a", number)
 
 
 @pytest.mark.slow
@@ -110,24 +119,24 @@ def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
     Spoken to directly: it refuses what a careless parent sends, stops what it is told to stop, and
     prints nothing but messages.
     """
-    options = Options(model=str(tiny_bigcode()), slots=1, threads=1)
-    long = Request("1", (1, 2), Sampling(max_new_tokens=200, temperature=0))
+    options = EngineConfig(model=str(tiny_bigcode()), slots=1, threads=1)
+    long = Request("1", (1, 2), SamplingParams(max_new_tokens=200, temperature=0))
     said: list[dict[str, Any]] = []
     with subprocess.Popen(
         [sys.executable, "-m", "worker.engine"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(options.encode().encode() + b"\n")
+        child.stdin.write(options.to_json().encode() + b"\n")
         for message in (
-            {"start": protocol.request_to(Request("bad", (1,) * 256, GREEDY_SAMPLING))},
-            {"start": protocol.request_to(long)},
-            {"start": protocol.request_to(Request("2", (3,), GREEDY_SAMPLING))},
+            {"start": protocol.dump_request(Request("bad", (1,) * 256, GREEDY_SAMPLING))},
+            {"start": protocol.dump_request(long)},
+            {"start": protocol.dump_request(Request("2", (3,), GREEDY_SAMPLING))},
             {"stop": "1"},
             {"stop": "nobody"},
             {"hum": "a tune"},
         ):
-            child.stdin.write(protocol.encode(message))
+            child.stdin.write(protocol.encode_message(message))
         child.stdin.flush()
         for line in child.stdout:
             said.append(json.loads(line))

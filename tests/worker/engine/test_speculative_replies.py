@@ -14,22 +14,22 @@ from testing.in_process_engine import (
     reference_greedy,
     run_requests,
 )
-from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.loader import Loaded
+from worker.engine import FinishReason, Request, SamplingParams
+from worker.engine.loading.loader import LoadedModel
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
-MOST = 8
+NUM_SPECULATIVE_TOKENS = 8
 
 
-def looping(vocabulary: int, count: int, seed: int = 0) -> list[Request]:
+def make_looping_requests(vocabulary: int, count: int, seed: int = 0) -> list[Request]:
     """Make requests whose prompts go round, greedy and sampled ones, some with stop ids."""
     dice = torch.Generator().manual_seed(seed)
     requests = []
     for number in range(count):
         length = 3 + number
         around = torch.randint(vocabulary, (length,), generator=dice).tolist()
-        sampling = Sampling(
+        sampling = SamplingParams(
             24, temperature=(0, 0.2, 0.9)[number % 3], top_k=(0, 8)[number % 2], seed=number
         )
         prompt = tuple(around * (90 // length))
@@ -43,19 +43,19 @@ def test_a_reply_is_the_same_with_drafts_and_without(
     models: Models, fresh: EngineFactory, kind: str
 ) -> None:
     """Greedy and sampled, one at a time and together, on prompts that repeat themselves."""
-    requests = looping(models(kind).about.vocabulary, 8)
+    requests = make_looping_requests(models(kind).info.vocab_size, 8)
     expected = run_requests(fresh(kind), requests)
 
     for slots, budget in ((1, 64), (3, 20), (8, 300)):
-        engine = fresh(kind, slots=slots, budget=budget, drafted=MOST)
-        engine.schedule.ridge = 1e6  # whoever may draft does
+        engine = fresh(kind, slots=slots, budget=budget, drafted=NUM_SPECULATIVE_TOKENS)
+        engine.scheduler.ridge_tokens = 1e6  # whoever may draft does
         assert run_requests(engine, requests) == expected
 
 
 def test_drafts_that_are_right_save_steps(fresh: EngineFactory) -> None:
     """A reply that goes round takes less than half the steps; most of its drafts are kept."""
-    request = Request("a", (5, 6, 7), Sampling(120, temperature=0))
-    plainly, drafting = fresh(), fresh(drafted=MOST)
+    request = Request("a", (5, 6, 7), SamplingParams(120, temperature=0))
+    plainly, drafting = fresh(), fresh(drafted=NUM_SPECULATIVE_TOKENS)
 
     assert run_requests(drafting, [request]) == run_requests(plainly, [request])
     assert drafting.steps < plainly.steps / 2
@@ -66,9 +66,9 @@ def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
 ) -> None:
     """Prompt and reply fill all 256 positions, in one slot and beside another."""
     prompt = (5, 6, 7) * 70
-    full = Request("full", prompt, Sampling(256 - len(prompt), temperature=0))
-    engine = fresh(slots=2, drafted=MOST)
-    engine.schedule.ridge = 1e6
+    full = Request("full", prompt, SamplingParams(256 - len(prompt), temperature=0))
+    engine = fresh(slots=2, drafted=NUM_SPECULATIVE_TOKENS)
+    engine.scheduler.ridge_tokens = 1e6
 
     replies = run_requests(engine, [full, replace(full, id="twin")])
 
@@ -78,13 +78,15 @@ def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
 
 def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
     """The next turn of the thread goes on from the reply as it was, stopped in its middle."""
-    engine = fresh(drafted=MOST)
-    engine.schedule.ridge = 1e6
-    first = replace(looping(448, 1)[0], scope="T1", sampling=Sampling(60, 0.9, 8, seed=5))
-    replies = {first.id: EngineReply(failure=engine.add(first))}
+    engine = fresh(drafted=NUM_SPECULATIVE_TOKENS)
+    engine.scheduler.ridge_tokens = 1e6
+    first = replace(
+        make_looping_requests(448, 1)[0], scope="T1", sampling=SamplingParams(60, 0.9, 8, seed=5)
+    )
+    replies = {first.id: EngineReply(failure=engine.add_request(first))}
     for _ in range(20):
-        record_step(replies, engine.step())
-    engine.stop(first.id)
+        record_step(replies, engine.run_step())
+    engine.abort_request(first.id)
     again = replace(first, id="next", prompt=(*first.prompt, *replies[first.id].ids, 1, 2, 3))
 
     assert run_requests(engine, [again]) == run_requests(fresh(), [replace(again, scope="")])
@@ -93,25 +95,27 @@ def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
 def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: EngineFactory) -> None:
     """An id that breaks its own row is drafted once, and what it left is gone from the slot."""
     # Beside a longer thread a slot is attended to beyond its own length.
-    beside = Request("beside", tuple(range(100, 145)), Sampling(24, temperature=0))
+    beside = Request("beside", tuple(range(100, 145)), SamplingParams(24, temperature=0))
     request = Request("a", (13, *range(60, 80)), GREEDY_SAMPLING)
     expected = run_requests(fresh("llama"), [request, beside])
-    engine = fresh("llama", drafted=MOST)
-    replies = {asked.id: EngineReply(failure=engine.add(asked)) for asked in (request, beside)}
+    engine = fresh("llama", drafted=NUM_SPECULATIVE_TOKENS)
+    replies = {
+        asked.id: EngineReply(failure=engine.add_request(asked)) for asked in (request, beside)
+    }
     for _ in range(4):
-        record_step(replies, engine.step())
-    drafter = engine.schedule.running["a"].drafter
+        record_step(replies, engine.run_step())
+    drafter = engine.scheduler.running["a"].proposer
     assert drafter is not None
     # As if what was said last stood at the very beginning too, where the id follows that breaks.
-    drafter._after[tuple(drafter.tokens[-5:])] = 0
-    drafter.trust = 1.0
+    drafter._index[tuple(drafter.token_ids[-5:])] = 0
+    drafter.acceptance_rate = 1.0
     table = models("llama").network.get_input_embeddings().weight  # type: ignore[operator]
     kept = table[13].clone()
     table[13] = torch.nan
     try:
         for _ in range(30):
-            if engine.busy:
-                record_step(replies, engine.step())
+            if engine.has_unfinished_requests:
+                record_step(replies, engine.run_step())
     finally:
         table[13] = kept
 

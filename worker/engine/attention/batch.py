@@ -11,29 +11,29 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from worker.engine.attention.flash_varlen import Varlen
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.sdpa import Look
+from worker.engine.attention.flash_varlen import FlashVarlen
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.sdpa import SDPA
 
-UNEVEN: Final = 2
+MAX_PADDING_RATIO: Final = 2
 """On a CPU rows are attended to one by one if padding would cost so many times their work."""
 
-Fresh = tuple[Tensor, Tensor, Tensor]
+QKV = tuple[Tensor, Tensor, Tensor]
 """Query, key and value of the tokens that a step feeds, `[1, heads, tokens, dim]` each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class PrefillChunk:
     """`count` tokens of one slot from position `start` on; at `offset` in the packed row."""
 
     slot: int
     start: int
-    count: int
+    num_tokens: int
     offset: int
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedBatch:
     """
     Where each token of a packed row belongs.
 
@@ -41,125 +41,147 @@ class Packed:
     `varlen` reads chunks where it can.
     """
 
-    slots: Slots
-    growing: Sequence[int]
-    lengths: Sequence[int]
-    chunks: Sequence[Chunk]
-    varlen: Varlen | None = None
-    _kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+    kv_cache: KVCache
+    decode_slots: Sequence[int]
+    decode_positions: Sequence[int]
+    prefill_chunks: Sequence[PrefillChunk]
+    flash_varlen: FlashVarlen | None = None
+    _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
-    def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
+    def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store keys and values of layer `index` and attend; returns `[1, tokens, heads, dim]`."""
-        query, key, value = fresh
-        block = self.slots.layer(index)
-        rows = len(self.growing)
+        query, key, value = qkv
+        layer_kv = self.kv_cache.layer_view(layer_index)
+        num_decodes = len(self.decode_slots)
         parts = []
-        if rows:
-            self._store(block, key, value)
-            parts.append(self._grow(look, query[0, :, :rows].transpose(0, 1), block))
-        for chunk in self.chunks:
-            span = slice(chunk.offset, chunk.offset + chunk.count)
+        if num_decodes:
+            self._store_decode_kv(layer_kv, key, value)
+            parts.append(self._decode(sdpa, query[0, :, :num_decodes].transpose(0, 1), layer_kv))
+        for chunk in self.prefill_chunks:
+            span = slice(chunk.offset, chunk.offset + chunk.num_tokens)
             part = (query[:, :, span], key[:, :, span], value[:, :, span])
-            parts.append(self._read(look, part, block, chunk))
+            parts.append(self._prefill(sdpa, part, layer_kv, chunk))
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).unsqueeze(0)
 
-    def _store(self, block: Tensor, key: Tensor, value: Tensor) -> None:
+    def _store_decode_kv(self, layer_kv: Tensor, key: Tensor, value: Tensor) -> None:
         """Put the one key and value of each growing slot at its position."""
-        rows, heads, dim = len(self.growing), key.shape[1], key.shape[3]
-        if rows == 1:
-            slot, at = self.growing[0], self.lengths[0]
-            block[0, slot, :, at] = key[0, :, 0]
-            block[1, slot, :, at] = value[0, :, 0]
+        num_decodes, heads, dim = len(self.decode_slots), key.shape[1], key.shape[3]
+        if num_decodes == 1:
+            slot, position = self.decode_slots[0], self.decode_positions[0]
+            layer_kv[0, slot, :, position] = key[0, :, 0]
+            layer_kv[1, slot, :, position] = value[0, :, 0]
             return
-        places = self._places(heads, block.device)
+        slot_mapping = self._slot_mapping(heads, layer_kv.device)
         # One flat index is several times cheaper here than one for each dimension.
-        block[0].view(-1, dim).index_copy_(0, places, key[0, :, :rows].reshape(-1, dim))
-        block[1].view(-1, dim).index_copy_(0, places, value[0, :, :rows].reshape(-1, dim))
-
-    def _read(self, look: Look, fresh: Fresh, block: Tensor, chunk: Chunk) -> Tensor:
-        """Store and attend to a chunk of a prompt; returns `[tokens, heads, dim]`."""
-        query, key, value = fresh
-        end = chunk.start + chunk.count
-        block[0, chunk.slot, :, chunk.start : end] = key[0]
-        block[1, chunk.slot, :, chunk.start : end] = value[0]
-        if chunk.start == 0:
-            return look.causal(query, key, value)[0].transpose(0, 1)
-        held = block[:, chunk.slot : chunk.slot + 1, :, :end]
-        if self.varlen is not None:
-            bounds = self._once(("bounds", chunk), lambda: _bounds(chunk.count, end, block.device))
-            found = self.varlen(look, query, held, bounds)
-            if found is not None:
-                return found
-        seen = self._once(
-            (chunk, look.window), lambda: look.seen_from(chunk.start, chunk.count, query.device)
+        layer_kv[0].view(-1, dim).index_copy_(
+            0, slot_mapping, key[0, :, :num_decodes].reshape(-1, dim)
         )
-        return look.onward(query, held[0], held[1], seen)[0].transpose(0, 1)
+        layer_kv[1].view(-1, dim).index_copy_(
+            0, slot_mapping, value[0, :, :num_decodes].reshape(-1, dim)
+        )
 
-    def _grow(self, look: Look, query: Tensor, block: Tensor) -> Tensor:
+    def _prefill(self, sdpa: SDPA, qkv: QKV, layer_kv: Tensor, chunk: PrefillChunk) -> Tensor:
+        """Store and attend to a chunk of a prompt; returns `[tokens, heads, dim]`."""
+        query, key, value = qkv
+        end = chunk.start + chunk.num_tokens
+        layer_kv[0, chunk.slot, :, chunk.start : end] = key[0]
+        layer_kv[1, chunk.slot, :, chunk.start : end] = value[0]
+        if chunk.start == 0:
+            return sdpa.attend_causal(query, key, value)[0].transpose(0, 1)
+        kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, :end]
+        if self.flash_varlen is not None:
+            cu_seqlens = self._memoize_tensor(
+                ("bounds", chunk),
+                lambda: _cumulative_lengths(chunk.num_tokens, end, layer_kv.device),
+            )
+            output = self.flash_varlen(sdpa, query, kv, cu_seqlens)
+            if output is not None:
+                return output
+        mask = self._memoize_tensor(
+            (chunk, sdpa.window),
+            lambda: sdpa.visible_from(chunk.start, chunk.num_tokens, query.device),
+        )
+        return sdpa.attend_with_mask(query, kv[0], kv[1], mask)[0].transpose(0, 1)
+
+    def _decode(self, sdpa: SDPA, query: Tensor, layer_kv: Tensor) -> Tensor:
         """Attend from one token of each growing slot; `[rows, heads, dim]` in and out."""
-        longest = max(self.lengths) + 1
-        total = sum(self.lengths) + len(self.lengths)
-        heads = block.shape[2]
-        folded = query.reshape(query.shape[0], heads, -1, query.shape[2])
-        top = max(self.growing) + 1
-        alone = len(self.growing) == 1
-        if block.device.type == "cpu" and (alone or top * longest > UNEVEN * total):
-            return self._one_by_one(look, folded, block).reshape(query.shape)
-        return self._together(look, folded, block[:, :top, :, :longest]).reshape(query.shape)
+        max_length = max(self.decode_positions) + 1
+        total_length = sum(self.decode_positions) + len(self.decode_positions)
+        heads = layer_kv.shape[2]
+        grouped_query = query.reshape(query.shape[0], heads, -1, query.shape[2])
+        num_slots = max(self.decode_slots) + 1
+        is_single = len(self.decode_slots) == 1
+        if layer_kv.device.type == "cpu" and (
+            is_single or num_slots * max_length > MAX_PADDING_RATIO * total_length
+        ):
+            return self._decode_each(sdpa, grouped_query, layer_kv).reshape(query.shape)
+        return self._decode_in_batch(
+            sdpa, grouped_query, layer_kv[:, :num_slots, :, :max_length]
+        ).reshape(query.shape)
 
-    def _one_by_one(self, look: Look, folded: Tensor, block: Tensor) -> Tensor:
+    def _decode_each(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
         parts = []
-        for row, (slot, at) in enumerate(zip(self.growing, self.lengths, strict=True)):
-            held = block[:, slot : slot + 1, :, look.first(at) : at + 1]
-            parts.append(look.folded(folded[row : row + 1], held))
+        for row, (slot, position) in enumerate(
+            zip(self.decode_slots, self.decode_positions, strict=True)
+        ):
+            kv = layer_kv[:, slot : slot + 1, :, sdpa.first_visible(position) : position + 1]
+            parts.append(sdpa.attend_grouped_query(grouped_query[row : row + 1], kv))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _together(self, look: Look, folded: Tensor, held: Tensor) -> Tensor:
+    def _decode_in_batch(self, sdpa: SDPA, grouped_query: Tensor, kv: Tensor) -> Tensor:
         """Attend from the first slots at once, idle ones too: no key is moved for it."""
-        top, longest = held.shape[1], held.shape[3]
-        slots, lengths = self._rows(held.device)
+        num_slots, max_length = kv.shape[1], kv.shape[3]
+        slots, lengths = self._decode_indices(kv.device)
 
-        def added_by_row() -> Tensor:
-            at = lengths.new_zeros(top)
+        def build_mask() -> Tensor:
+            at = lengths.new_zeros(num_slots)
             at[slots] = lengths
-            return look.added(at[:, None, None, None], longest, folded.dtype)
+            return sdpa.additive_mask(at[:, None, None, None], max_length, grouped_query.dtype)
 
-        in_order = list(self.growing) == list(range(len(self.growing)))
-        queries = folded
+        in_order = list(self.decode_slots) == list(range(len(self.decode_slots)))
+        queries = grouped_query
         if not in_order:
-            queries = folded.new_zeros(top, *folded.shape[1:]).index_copy_(0, slots, folded)
-        found = look.folded(
-            queries, held, self._once(("grow", look.window, folded.dtype), added_by_row)
+            queries = grouped_query.new_zeros(num_slots, *grouped_query.shape[1:]).index_copy_(
+                0, slots, grouped_query
+            )
+        output = sdpa.attend_grouped_query(
+            queries,
+            kv,
+            self._memoize_tensor(("grow", sdpa.window, grouped_query.dtype), build_mask),
         )
-        return found if in_order else found.index_select(0, slots)
+        return output if in_order else output.index_select(0, slots)
 
-    def _once(self, name: Hashable, make: Callable[[], Tensor]) -> Tensor:
+    def _memoize_tensor(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
         """Return what is the same in all layers of a step; the first one makes it."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
 
-    def _rows(self, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _decode_indices(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return the growing slots and their positions as indices."""
         return (
-            self._once("growing", lambda: torch.tensor(self.growing, device=device)),
-            self._once("lengths", lambda: torch.tensor(self.lengths, device=device)),
+            self._memoize_tensor("growing", lambda: torch.tensor(self.decode_slots, device=device)),
+            self._memoize_tensor(
+                "lengths", lambda: torch.tensor(self.decode_positions, device=device)
+            ),
         )
 
-    def _places(self, heads: int, device: torch.device) -> Tensor:
+    def _slot_mapping(self, num_kv_heads: int, device: torch.device) -> Tensor:
         """
         Return where the keys of the growing slots go, `[heads x rows]` with the heads first.
 
         They are rows of a block's half that is seen as `[slot x head x position, dim]`.
         """
 
-        def counted() -> Tensor:
-            slots, lengths = self._rows(device)
-            of_heads = torch.arange(heads, device=device).unsqueeze(1)
-            return ((slots * heads + of_heads) * self.slots.positions + lengths).flatten()
+        def compute_mapping() -> Tensor:
+            slots, lengths = self._decode_indices(device)
+            of_heads = torch.arange(num_kv_heads, device=device).unsqueeze(1)
+            return (
+                (slots * num_kv_heads + of_heads) * self.kv_cache.max_positions + lengths
+            ).flatten()
 
-        return self._once(("places", heads), counted)
+        return self._memoize_tensor(("places", num_kv_heads), compute_mapping)
 
 
-def _bounds(count: int, end: int, device: torch.device) -> Tensor:
-    return torch.tensor([[0, count], [0, end]], dtype=torch.int32, device=device)
+def _cumulative_lengths(num_tokens: int, end: int, device: torch.device) -> Tensor:
+    return torch.tensor([[0, num_tokens], [0, end]], dtype=torch.int32, device=device)

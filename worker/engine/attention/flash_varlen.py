@@ -14,25 +14,25 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from worker.engine.attention.sdpa import Look
+from worker.engine.attention.sdpa import SDPA
 
-CLOSE: Final = 0.02
+TOLERANCE: Final = 0.02
 """The most that a result may differ, as a share of its size; bfloat16 itself is off by 0.004."""
 
 
-class Varlen:
+class FlashVarlen:
     """
     Reads chunks by `varlen`, which has the signature of `torch.nn.attention.varlen.varlen_attn`.
 
     `tell` hears once for each kind of layer whether it is used.
     """
 
-    def __init__(self, varlen: Callable[..., Any], tell: Callable[[str], None]) -> None:
-        self._varlen = varlen
-        self._tell = tell
-        self._right: dict[tuple[Look, int, int], bool] = {}
+    def __init__(self, varlen_attn: Callable[..., Any], log: Callable[[str], None]) -> None:
+        self._varlen_attn = varlen_attn
+        self._log = log
+        self._is_verified: dict[tuple[SDPA, int, int], bool] = {}
 
-    def __call__(self, look: Look, query: Tensor, held: Tensor, bounds: Tensor) -> Tensor | None:
+    def __call__(self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor) -> Tensor | None:
         """
         Attend from the last tokens of a slot to all that it holds; `None` where it must not be.
 
@@ -40,49 +40,53 @@ class Varlen:
         `bounds` int32 `[2, 2]`: 0 and the number of tokens, 0 and that of positions. Returns
         `[tokens, heads, dim]`.
         """
-        kind = (look, query.shape[1], held.shape[2])
-        if kind not in self._right:
-            why = self._wrong(look, query, held, bounds)
-            self._right[kind] = why is None
-            self._tell(f"chunks of prompts are read by {f'SDPA: {why}' if why else 'varlen_attn'}")
-        return self._attend(look, query, held, bounds) if self._right[kind] else None
+        kind = (sdpa, query.shape[1], kv.shape[2])
+        if kind not in self._is_verified:
+            mismatch = self._find_mismatch(sdpa, query, kv, cu_seqlens)
+            self._is_verified[kind] = mismatch is None
+            self._log(
+                f"chunks of prompts are read by {f'SDPA: {mismatch}' if mismatch else 'varlen_attn'}"
+            )
+        return self._run_kernel(sdpa, query, kv, cu_seqlens) if self._is_verified[kind] else None
 
-    def _attend(self, look: Look, query: Tensor, held: Tensor, bounds: Tensor) -> Tensor:
-        keys, values = held[:, 0].transpose(1, 2)
+    def _run_kernel(self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor) -> Tensor:
+        keys, values = kv[:, 0].transpose(1, 2)
         # A window of torch's counts the positions before a token's own.
-        before = -1 if look.window is None else look.window - 1
-        found: Tensor = self._varlen(
+        window_left = -1 if sdpa.window is None else sdpa.window - 1
+        output: Tensor = self._varlen_attn(
             query[0].transpose(0, 1),
             keys,
             values,
-            bounds[0],
-            bounds[1],
+            cu_seqlens[0],
+            cu_seqlens[1],
             query.shape[2],
-            held.shape[3],
-            scale=look.scale,
-            window_size=(before, 0),
+            kv.shape[3],
+            scale=sdpa.scale,
+            window_size=(window_left, 0),
             enable_gqa=True,
         )
-        return found
+        return output
 
-    def _wrong(self, look: Look, query: Tensor, held: Tensor, bounds: Tensor) -> str | None:
+    def _find_mismatch(
+        self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor
+    ) -> str | None:
         """Return what is wrong with the result for these tensors, or nothing."""
-        count = query.shape[2]
-        seen = look.seen_from(held.shape[3] - count, count, query.device)
-        expected = look.onward(query, held[0], held[1], seen)[0].transpose(0, 1).float()
+        num_tokens = query.shape[2]
+        mask = sdpa.visible_from(kv.shape[3] - num_tokens, num_tokens, query.device)
+        expected = sdpa.attend_with_mask(query, kv[0], kv[1], mask)[0].transpose(0, 1).float()
         try:
-            found = self._attend(look, query, held, bounds).float()
-            off = float((found - expected).norm() / expected.norm())
+            output = self._run_kernel(sdpa, query, kv, cu_seqlens).float()
+            relative_error = float((output - expected).norm() / expected.norm())
         # Kernels refuse in whatever way they like.
         except Exception as error:  # noqa: BLE001
             return type(error).__name__
-        return None if off < CLOSE else f"it is off by {off:.2g}"
+        return None if relative_error < TOLERANCE else f"it is off by {relative_error:.2g}"
 
 
-def varlen(tell: Callable[[str], None]) -> Varlen | None:
+def load_flash_varlen(log: Callable[[str], None]) -> FlashVarlen | None:
     """Return what reads chunks by torch's flash kernels; `None` for a torch without them."""
     try:
-        return Varlen(import_module("torch.nn.attention.varlen").varlen_attn, tell)
+        return FlashVarlen(import_module("torch.nn.attention.varlen").varlen_attn, log)
     except (ImportError, AttributeError):
-        tell(f"chunks of prompts are read by SDPA: torch {torch.__version__} has no varlen_attn")
+        log(f"chunks of prompts are read by SDPA: torch {torch.__version__} has no varlen_attn")
         return None

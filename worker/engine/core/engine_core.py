@@ -18,24 +18,24 @@ import torch
 from torch import Tensor, nn
 
 from worker.engine import FinishReason, Request
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.furnish import Pasts, furnish, wipe
-from worker.engine.core.model_runner import Forward
-from worker.engine.core.ngram_proposer import RIDGE, SINGLE
-from worker.engine.core.prefix_cache import Shelf
-from worker.engine.core.request_state import Live, Work
-from worker.engine.core.sampler import choices
-from worker.engine.core.scheduler import Schedule
-from worker.engine.cuda_graphs.runner import Graphs
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.furnish import TensorPrefixCache, erase_scope, restore_prefix
+from worker.engine.core.model_runner import ModelRunner
+from worker.engine.core.ngram_proposer import RIDGE_TOKENS, SINGLE_ROW_COST
+from worker.engine.core.prefix_cache import HostPrefixCache
+from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.core.sampler import sample_step
+from worker.engine.core.scheduler import Scheduler
+from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.exits import DeviceLostError
-from worker.engine.validation import refusal
+from worker.engine.validation import validate_request
 
-LEAST_BUDGET: Final = 16
+MIN_STEP_TOKENS: Final = 16
 """Running out of memory halves the tokens of a step, down to this."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class FinishedRequest:
     """How a request ended and its counts of tokens."""
 
     reason: FinishReason
@@ -44,17 +44,17 @@ class Ended:
 
 
 @dataclass(slots=True)
-class Outcome:
+class StepOutput:
     """What one step brought: new ids, ends, and codes of failures by request id."""
 
     tokens: dict[str, list[int]] = field(default_factory=dict)
-    ended: dict[str, Ended] = field(default_factory=dict)
+    finished: dict[str, FinishedRequest] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    trouble: str | None = None
+    error: str | None = None
     """The class of the error that broke the step, if one did."""
 
 
-class Batching:
+class EngineCore:
     """
     Many requests, one model. `model` must use the attention of `worker.engine.attention.backend`.
 
@@ -65,142 +65,158 @@ class Batching:
     def __init__(
         self,
         model: nn.Module,
-        slots: Slots,
+        kv_cache: KVCache,
         *,
-        vocabulary: int,
-        budget: int,
-        drafted: int = 0,
-        shelf: int = 0,
+        vocab_size: int,
+        max_step_tokens: int,
+        num_speculative_tokens: int = 0,
+        host_cache_bytes: int = 0,
     ) -> None:
-        kind = slots.layers[0].device.type
-        self.schedule = Schedule(slots.count, budget, drafted, RIDGE[kind], SINGLE[kind])
-        self.shelf: Pasts = Shelf(shelf)
-        self.forward = Forward(model, slots)
+        device_type = kv_cache.layers[0].device.type
+        self.scheduler = Scheduler(
+            kv_cache.num_slots,
+            max_step_tokens,
+            num_speculative_tokens,
+            RIDGE_TOKENS[device_type],
+            SINGLE_ROW_COST[device_type],
+        )
+        self.host_cache: TensorPrefixCache = HostPrefixCache(host_cache_bytes)
+        self.model_runner = ModelRunner(model, kv_cache)
         self.steps = 0
-        self._slots = slots
-        self._vocabulary = vocabulary
+        self._kv_cache = kv_cache
+        self._vocab_size = vocab_size
 
     @property
-    def busy(self) -> bool:
+    def has_unfinished_requests(self) -> bool:
         """Whether a step would do anything."""
-        return self.schedule.busy
+        return self.scheduler.has_unfinished_requests
 
-    def engage(self, graphs: Graphs) -> None:
+    def use_cuda_graphs(self, cuda_graphs: CudaGraphRunner) -> None:
         """Let steps in which everybody grows be repeated from recordings from now on."""
-        self.forward.recorded = graphs
+        self.model_runner.cuda_graphs = cuda_graphs
         # An eager step costs a draft more than it saves: who has no recorded one drafts nothing.
-        self.schedule.crowd = graphs.buckets.crowd
+        self.scheduler.max_drafting_requests = cuda_graphs.shapes.max_requests_with_drafts
 
-    def add(self, request: Request) -> str | None:
+    def add_request(self, request: Request) -> str | None:
         """Take a request in, or return the one line that says why it can never run."""
-        why = refusal(request, self._slots.positions, self._vocabulary)
-        if why is None:
-            self.schedule.add(request)
-        return why
+        reason = validate_request(request, self._kv_cache.max_positions, self._vocab_size)
+        if reason is None:
+            self.scheduler.add_request(request)
+        return reason
 
-    def stop(self, request_id: str) -> Ended | None:
+    def abort_request(self, request_id: str) -> FinishedRequest | None:
         """End a request and free its slot; `None` where it is over already."""
-        return self._end(request_id, FinishReason.STOPPED)
+        return self._finish_request(request_id, FinishReason.STOPPED)
 
-    def forget(self, scope: str) -> None:
+    def clear_scope(self, scope: str) -> None:
         """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
-        for slot in self.schedule.forget(scope):
-            self._slots.wipe(slot)
-        wipe(self.shelf, scope)
+        for slot in self.scheduler.drop_scope(scope):
+            self._kv_cache.zero_slot(slot)
+        erase_scope(self.host_cache, scope)
 
-    def admit(self) -> None:
+    def admit_waiting(self) -> None:
         """Give the free slots to those who wait, with what is kept of their threads."""
-        for live, claim in self.schedule.admit():
+        for state, allocation in self.scheduler.admit_waiting():
             try:
-                live.held = furnish(self._slots, self.shelf, live, claim)
+                state.num_computed_tokens = restore_prefix(
+                    self._kv_cache, self.host_cache, state, allocation
+                )
             except Exception as error:  # what was to save time must cost no reply
-                if _device_lost(error):
+                if _is_device_error(error):
                     raise DeviceLostError(type(error).__name__) from error
-                self.shelf.clear()
-                live.held = 0
+                self.host_cache.drop_all()
+                state.num_computed_tokens = 0
 
-    def step(self) -> Outcome:
+    def run_step(self) -> StepOutput:
         """
         Feed the next tokens of everything that runs, but for what is past its deadline.
 
         Raises `DeviceLostError`.
         """
         self.steps += 1
-        outcome = Outcome()
-        for name in self.schedule.late(time.monotonic()):
-            if ended := self._end(name, FinishReason.TIMEOUT):
-                outcome.ended[name] = ended
-        self.admit()
-        step = self.schedule.plan()
+        output = StepOutput()
+        for request_id in self.scheduler.expired_requests(time.monotonic()):
+            if finished := self._finish_request(request_id, FinishReason.TIMEOUT):
+                output.finished[request_id] = finished
+        self.admit_waiting()
+        step = self.scheduler.schedule_step()
         if step:
-            self._take(step, outcome)
-        return outcome
+            self._execute_step(step, output)
+        return output
 
-    def _end(self, request_id: str, reason: FinishReason) -> Ended | None:
-        live = self.schedule.remove(request_id)
-        return _ended(live, reason) if live else None
+    def _finish_request(self, request_id: str, reason: FinishReason) -> FinishedRequest | None:
+        state = self.scheduler.remove_request(request_id)
+        return _describe_finish(state, reason) if state else None
 
-    def _take(self, step: list[Work], outcome: Outcome) -> None:
+    def _execute_step(self, step: list[ScheduledRequest], output: StepOutput) -> None:
         try:
             with torch.inference_mode():
-                chosen = self._choose(step, self.forward(step), outcome)
+                sampled = self._sample_tokens(step, self.model_runner(step), output)
         except Exception as error:  # noqa: BLE001 - whatever broke the step, its neighbours go on
-            self._recover(step, error, outcome)
+            self._recover_from_error(step, error, output)
             return
-        for work in step:
-            found = chosen.get(work.live.request.id, [])
-            if found or not work.complete:
-                self._advance(work, found, outcome)
+        for scheduled in step:
+            token_ids = sampled.get(scheduled.state.request.id, [])
+            if token_ids or not scheduled.can_sample:
+                self._commit_tokens(scheduled, token_ids, output)
 
-    def _choose(self, step: list[Work], logits: Tensor, outcome: Outcome) -> dict[str, list[int]]:
+    def _sample_tokens(
+        self, step: list[ScheduledRequest], logits: Tensor, output: StepOutput
+    ) -> dict[str, list[int]]:
         """Return the next ids of each request whose pending tokens are all fed."""
-        chosen: dict[str, list[int]] = {}
-        for work, found in choices(step, logits):
-            chosen[work.live.request.id] = found
-            if not found:
-                self._fail(work, outcome)
-        return chosen
+        sampled: dict[str, list[int]] = {}
+        for scheduled, token_ids in sample_step(step, logits):
+            sampled[scheduled.state.request.id] = token_ids
+            if not token_ids:
+                self._fail_request(scheduled, output)
+        return sampled
 
-    def _fail(self, work: Work, outcome: Outcome) -> None:
+    def _fail_request(self, scheduled: ScheduledRequest, output: StepOutput) -> None:
         """Give a request up whose logits are unusable, or its drafts, which may be to blame."""
-        live = work.live
-        if work.drafted:
-            live.drafter = None
-            self._slots.wipe(live.slot, work.start)
+        state = scheduled.state
+        if scheduled.draft_ids:
+            state.proposer = None
+            self._kv_cache.zero_slot(state.slot, scheduled.start)
             return
-        outcome.failed[live.request.id] = "nothing to choose from"
-        self._slots.wipe(live.slot)
-        self.schedule.remove(live.request.id, sound=False)
+        output.failed[state.request.id] = "nothing to choose from"
+        self._kv_cache.zero_slot(state.slot)
+        self.scheduler.remove_request(state.request.id, keep_prefix=False)
 
-    def _advance(self, work: Work, chosen: list[int], outcome: Outcome) -> None:
-        live = work.live
-        before = len(live.tokens)
-        reason = self.schedule.advance(work, chosen)
-        if len(live.tokens) > before:
-            outcome.tokens[live.request.id] = live.tokens[before:]
+    def _commit_tokens(
+        self, scheduled: ScheduledRequest, token_ids: list[int], output: StepOutput
+    ) -> None:
+        state = scheduled.state
+        before = len(state.token_ids)
+        reason = self.scheduler.commit_tokens(scheduled, token_ids)
+        if len(state.token_ids) > before:
+            output.tokens[state.request.id] = state.token_ids[before:]
         if reason is not None:
-            self.schedule.remove(live.request.id)
-            outcome.ended[live.request.id] = _ended(live, reason)
+            self.scheduler.remove_request(state.request.id)
+            output.finished[state.request.id] = _describe_finish(state, reason)
 
-    def _recover(self, step: list[Work], error: Exception, outcome: Outcome) -> None:
+    def _recover_from_error(
+        self, step: list[ScheduledRequest], error: Exception, output: StepOutput
+    ) -> None:
         """Start from fresh slots, and give up only who is to blame."""
-        if _device_lost(error):
+        if _is_device_error(error):
             raise DeviceLostError(type(error).__name__) from error
-        outcome.trouble = type(error).__name__
+        output.error = type(error).__name__
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
-            self.schedule.budget = max(LEAST_BUDGET, self.schedule.budget // 2)
-            self.shelf.clear()
-        self._slots.rebuild()
-        for live in self.schedule.fail(step):
-            self.schedule.remove(live.request.id, sound=False)
-            outcome.failed[live.request.id] = outcome.trouble
+            self.scheduler.max_step_tokens = max(
+                MIN_STEP_TOKENS, self.scheduler.max_step_tokens // 2
+            )
+            self.host_cache.drop_all()
+        self._kv_cache.reallocate()
+        for state in self.scheduler.record_failure(step):
+            self.scheduler.remove_request(state.request.id, keep_prefix=False)
+            output.failed[state.request.id] = output.error
 
 
-def _ended(live: Live, reason: FinishReason) -> Ended:
-    return Ended(reason, len(live.request.prompt), live.new)
+def _describe_finish(state: RequestState, reason: FinishReason) -> FinishedRequest:
+    return FinishedRequest(reason, len(state.request.prompt), state.num_new_tokens)
 
 
-def _device_lost(error: Exception) -> bool:
+def _is_device_error(error: Exception) -> bool:
     """Whether an error came from the device itself; running out of its memory is no such error."""
     if isinstance(error, torch.OutOfMemoryError):
         return False

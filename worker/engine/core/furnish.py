@@ -2,34 +2,43 @@
 
 from torch import Tensor
 
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.prefix_cache import Shelf
-from worker.engine.core.request_state import Live
-from worker.engine.core.slot_allocator import Claim
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.prefix_cache import HostPrefixCache
+from worker.engine.core.request_state import RequestState
+from worker.engine.core.slot_allocator import SlotAllocation
 
-Pasts = Shelf[list[Tensor]]
+TensorPrefixCache = HostPrefixCache[list[Tensor]]
 """Per past the blocks of all layers, `[2, head, position, dim]` each, in the host's memory."""
 
 
-def furnish(slots: Slots, shelf: Pasts, live: Live, claim: Claim) -> int:
+def restore_prefix(
+    kv_cache: KVCache,
+    host_cache: TensorPrefixCache,
+    state: RequestState,
+    allocation: SlotAllocation,
+) -> int:
     """Make a slot hold a beginning of the prompt of its new request; return how long that is."""
-    lost = claim.lost
-    if lost is not None:
-        size = len(lost.tokens) * slots.position_bytes
-        if shelf.takes(lost, size):
-            shelf.put(lost, slots.lift(claim.slot, len(lost.tokens)), size)
-    found = shelf.find(live.request.scope, live.tokens, claim.held)
-    if found is not None:
-        kept, held = found
-        slots.lay(claim.slot, kept.blocks, held)
-        return held
-    if claim.source is not None:
-        slots.copy(claim.source, claim.slot, claim.held)
-    return claim.held
+    evicted = allocation.evicted
+    if evicted is not None:
+        num_bytes = len(evicted.token_ids) * kv_cache.bytes_per_token
+        if host_cache.can_store(evicted, num_bytes):
+            host_cache.store_prefix(
+                evicted, kv_cache.copy_to_host(allocation.slot, len(evicted.token_ids)), num_bytes
+            )
+    match = host_cache.lookup_prefix(
+        state.request.scope, state.token_ids, allocation.num_cached_tokens
+    )
+    if match is not None:
+        offloaded, num_tokens = match
+        kv_cache.copy_from_host(allocation.slot, offloaded.blocks, num_tokens)
+        return num_tokens
+    if allocation.source_slot is not None:
+        kv_cache.copy_prefix(allocation.source_slot, allocation.slot, allocation.num_cached_tokens)
+    return allocation.num_cached_tokens
 
 
-def wipe(shelf: Pasts, scope: str) -> None:
+def erase_scope(host_cache: TensorPrefixCache, scope: str) -> None:
     """Leave no number behind of what is kept of a scope."""
-    for blocks in shelf.forget(scope):
+    for blocks in host_cache.drop_scope(scope):
         for block in blocks:
             block.zero_()

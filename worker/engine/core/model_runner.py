@@ -6,68 +6,72 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from worker.engine.attention.batch import Chunk, Packed
-from worker.engine.attention.flash_varlen import Varlen
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.request_state import Work
-from worker.engine.loading.spared import spared, wanting
+from worker.engine.attention.batch import PackedBatch, PrefillChunk
+from worker.engine.attention.flash_varlen import FlashVarlen
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.request_state import ScheduledRequest
+from worker.engine.loading.spared import find_selective_mlps, select_rows
 
-Recorded = Callable[[Sequence[Work]], Tensor | None]
+GraphReplay = Callable[[Sequence[ScheduledRequest]], Tensor | None]
 """Returns what `Forward` does, or `None` where it has no shape for the step."""
 
-CALL: Final[dict[str, Any]] = {"use_cache": False}
+MODEL_KWARGS: Final[dict[str, Any]] = {"use_cache": False}
 """What every call of the model is told: what it is to remember lies in the slots."""
 
 
-class Forward:
+class ModelRunner:
     """The model over its slots. `recorded` takes the steps that it can take, `varlen` chunks."""
 
-    def __init__(self, model: nn.Module, slots: Slots) -> None:
-        self.recorded: Recorded | None = None
-        self.varlen: Varlen | None = None
+    def __init__(self, model: nn.Module, kv_cache: KVCache) -> None:
+        self.cuda_graphs: GraphReplay | None = None
+        self.flash_varlen: FlashVarlen | None = None
         self._model = model
-        self._spared = spared(model)
-        self._slots = slots
-        self._device = slots.layers[0].device
+        self._selective_mlps = find_selective_mlps(model)
+        self._kv_cache = kv_cache
+        self._device = kv_cache.layers[0].device
 
-    def __call__(self, step: Sequence[Work]) -> Tensor:
+    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor:
         """Return the logits `[choices of the works, vocabulary]`, in the order of the step."""
-        found = None if self.recorded is None else self.recorded(step)
-        return self.plain(step) if found is None else found
+        logits = None if self.cuda_graphs is None else self.cuda_graphs(step)
+        return self.run_eager(step) if logits is None else logits
 
-    def plain(self, step: Sequence[Work]) -> Tensor:
+    def run_eager(self, step: Sequence[ScheduledRequest]) -> Tensor:
         """Return the same, whatever is recorded."""
         ids: list[int] = []
         positions: list[int] = []
-        rows: list[int] = []
-        growing, chunks = [], []
-        for work in step:
-            fed = work.ids
-            if len(fed) == 1 and work.complete:
-                growing.append(work)
+        logit_rows: list[int] = []
+        decodes, prefill_chunks = [], []
+        for scheduled in step:
+            token_ids = scheduled.token_ids
+            if len(token_ids) == 1 and scheduled.can_sample:
+                decodes.append(scheduled)
             else:
-                chunks.append(Chunk(work.live.slot, work.start, len(fed), len(ids)))
-            ids += fed
-            positions += range(work.start, work.start + len(fed))
-            rows += range(len(ids) - work.choices, len(ids))
-        packed = Packed(
-            self._slots,
-            [work.live.slot for work in growing],
-            [work.start for work in growing],
-            chunks,
-            self.varlen,
+                prefill_chunks.append(
+                    PrefillChunk(scheduled.state.slot, scheduled.start, len(token_ids), len(ids))
+                )
+            ids += token_ids
+            positions += range(scheduled.start, scheduled.start + len(token_ids))
+            logit_rows += range(len(ids) - scheduled.num_logits, len(ids))
+        packed = PackedBatch(
+            self._kv_cache,
+            [work.live.slot for work in decodes],
+            [work.start for work in decodes],
+            prefill_chunks,
+            self.flash_varlen,
         )
-        kept = torch.tensor(rows, dtype=torch.long, device=self._device)
-        with wanting(self._spared, kept if len(rows) < len(ids) else None):
-            found = self._model(
-                input_ids=self._row(ids),
-                position_ids=self._row(positions),
-                logits_to_keep=kept,
+        logits_to_keep = torch.tensor(logit_rows, dtype=torch.long, device=self._device)
+        with select_rows(
+            self._selective_mlps, logits_to_keep if len(logit_rows) < len(ids) else None
+        ):
+            output = self._model(
+                input_ids=self._to_tensor(ids),
+                position_ids=self._to_tensor(positions),
+                logits_to_keep=logits_to_keep,
                 packed=packed,
-                **CALL,
+                **MODEL_KWARGS,
             )
-        logits: Tensor = found.logits[0]
+        logits: Tensor = output.logits[0]
         return logits
 
-    def _row(self, numbers: list[int]) -> Tensor:
+    def _to_tensor(self, numbers: list[int]) -> Tensor:
         return torch.tensor([numbers], dtype=torch.long, device=self._device)

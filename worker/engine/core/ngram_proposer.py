@@ -10,13 +10,13 @@ prompt lookup, Saxena, 2023).
 from dataclasses import dataclass, field
 from typing import Final
 
-GRAMS: Final = (5, 3)
+NGRAM_SIZES: Final = (5, 3)
 """How many last tokens are looked for, the longer run of them first."""
-PRIOR: Final = 0.5
-RATE: Final = 0.2
+INITIAL_ACCEPTANCE_RATE: Final = 0.5
+ACCEPTANCE_LEARNING_RATE: Final = 0.2
 """How fast `Drafter.trust` follows what is chosen, from `PRIOR` on."""
 
-RIDGE: Final = {"cpu": 10.0, "cuda": 64.0}
+RIDGE_TOKENS: Final = {"cpu": 10.0, "cuda": 64.0}
 """
 As many tokens in a step take as long as reading the weights once, by kind of device.
 
@@ -24,7 +24,7 @@ Measured on one core with 110 and 135 million weights (10 to 17 there; see docs/
 CUDA half of what the data sheet of an A100 gives, where a recorded step has all its rows anyway.
 """
 
-SINGLE: Final = {"cpu": 0.7, "cuda": 1.0}
+SINGLE_ROW_COST: Final = {"cpu": 0.7, "cuda": 1.0}
 """
 What a step of one row takes of what the ridge says, by kind of device.
 
@@ -34,7 +34,7 @@ drafted token costs more than those after it.
 
 
 @dataclass(slots=True)
-class Drafter:
+class NgramProposer:
     """
     Drafts for one request. `tokens` is the request's own list, which grows.
 
@@ -43,49 +43,57 @@ class Drafter:
     and begins again is found at no cost.
     """
 
-    tokens: list[int]
-    trust: float = PRIOR
-    _after: dict[tuple[int, ...], int] = field(default_factory=dict)
-    _prompt: int = field(init=False)
-    _read: int = 0
+    token_ids: list[int]
+    acceptance_rate: float = INITIAL_ACCEPTANCE_RATE
+    _index: dict[tuple[int, ...], int] = field(default_factory=dict)
+    _prompt_length: int = field(init=False)
+    _num_indexed: int = 0
 
     def __post_init__(self) -> None:
-        self._prompt = len(self.tokens)
+        self._prompt_length = len(self.token_ids)
 
-    def draft(self, most: int) -> list[int]:
+    def propose_tokens(self, max_tokens: int) -> list[int]:
         """Return up to `most` tokens that may come next; none where nothing speaks for any."""
-        place = self._place(len(self.tokens))
-        if place is None:
+        match = self._find_match(len(self.token_ids))
+        if match is None:
             return []
-        drafted: list[int] = []
-        for at in range(place, place + most):
+        proposed: list[int] = []
+        for at in range(match, match + max_tokens):
             # A source that reaches the end of the text goes on in the draft itself.
-            beyond = at - len(self.tokens)
-            drafted.append(self.tokens[at] if beyond < 0 else drafted[beyond])
-        return drafted
+            beyond = at - len(self.token_ids)
+            proposed.append(self.token_ids[at] if beyond < 0 else proposed[beyond])
+        return proposed
 
-    def learn(self) -> None:
+    def update_index(self) -> None:
         """Take in the tokens that are new since the last time."""
-        for at in range(self._read, len(self.tokens)):
-            place = self._place(at) if at >= self._prompt else None
-            if place is not None:
-                right = self.tokens[place] == self.tokens[at]
-                self.trust += RATE * (right - self.trust)
-            for size in GRAMS:
+        for at in range(self._num_indexed, len(self.token_ids)):
+            match = self._find_match(at) if at >= self._prompt_length else None
+            if match is not None:
+                is_accepted = self.token_ids[match] == self.token_ids[at]
+                self.acceptance_rate += ACCEPTANCE_LEARNING_RATE * (
+                    is_accepted - self.acceptance_rate
+                )
+            for size in NGRAM_SIZES:
                 if at >= size:
-                    self._after[tuple(self.tokens[at - size : at])] = at
-        self._read = len(self.tokens)
+                    self._index[tuple(self.token_ids[at - size : at])] = at
+        self._num_indexed = len(self.token_ids)
 
-    def _place(self, at: int) -> int | None:
+    def _find_match(self, at: int) -> int | None:
         """Return what came after the tokens before `at` when they stood there the last time."""
-        for size in GRAMS:
-            place = self._after.get(tuple(self.tokens[max(0, at - size) : at]))
-            if place is not None:
-                return place
+        for size in NGRAM_SIZES:
+            match = self._index.get(tuple(self.token_ids[max(0, at - size) : at]))
+            if match is not None:
+                return match
         return None
 
 
-def worthwhile(trust: float, rows: int, ridge: float, most: int, single: float = 1.0) -> int:
+def choose_draft_length(
+    acceptance_rate: float,
+    num_rows: int,
+    ridge_tokens: float,
+    max_length: int,
+    single_row_cost: float = 1.0,
+) -> int:
     """
     Return how many drafted tokens are worth their time beside the other `rows` of a step.
 
@@ -95,11 +103,14 @@ def worthwhile(trust: float, rows: int, ridge: float, most: int, single: float =
     long where they are trusted, and beside many requests or a prompt that is read there are none.
     Where a row alone takes only `single` of its step, all of the draft must make up for the rest.
     """
-    chance, tokens, length = trust, 1.0, 0
-    while length < most and chance * (ridge + rows + length) > rows + length:
-        tokens += chance
-        chance *= trust
+    chance, expected_tokens, length = acceptance_rate, 1.0, 0
+    while length < max_length and chance * (ridge_tokens + num_rows + length) > num_rows + length:
+        expected_tokens += chance
+        chance *= acceptance_rate
         length += 1
-    if rows == 1 and tokens * single * (ridge + 1) < ridge + 1 + length:
+    if (
+        num_rows == 1
+        and expected_tokens * single_row_cost * (ridge_tokens + 1) < ridge_tokens + 1 + length
+    ):
         return 0
     return length

@@ -9,80 +9,91 @@ Python: what is kept is opaque, its size is told.
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from worker.engine.core.slot_allocator import LEAST, Past, continues, shared
+from worker.engine.core.slot_allocator import (
+    MIN_PREFIX_TOKENS,
+    CachedPrefix,
+    common_prefix_length,
+    extends_prefix,
+)
 
 Blocks = TypeVar("Blocks")
 
-WORTH: Final = 64
+MIN_OFFLOAD_TOKENS: Final = 64
 """Tokens below which reading again is no dearer than looking."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[Blocks]):
+class OffloadedPrefix(Generic[Blocks]):
     """A past and the keys and values of all its tokens, `size` bytes."""
 
-    past: Past
+    prefix: CachedPrefix
     blocks: Blocks
-    size: int
+    num_bytes: int
 
 
 @dataclass(slots=True)
-class Shelf(Generic[Blocks]):
+class HostPrefixCache(Generic[Blocks]):
     """At most `limit` bytes of pasts; what was unused the longest goes first."""
 
-    limit: int
-    size: int = 0
-    _kept: dict[int, Kept[Blocks]] = field(default_factory=dict)
-    _next: int = 0
+    max_bytes: int
+    used_bytes: int = 0
+    _entries: dict[int, OffloadedPrefix[Blocks]] = field(default_factory=dict)
+    _next_key: int = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
-    def takes(self, past: Past, size: int) -> bool:
+    def can_store(self, prefix: CachedPrefix, num_bytes: int) -> bool:
         """Whether a past of so many bytes is worth keeping and has room here at all."""
-        return len(past.tokens) >= WORTH and size <= self.limit
+        return len(prefix.token_ids) >= MIN_OFFLOAD_TOKENS and num_bytes <= self.max_bytes
 
-    def put(self, past: Past, blocks: Blocks, size: int) -> None:
+    def store_prefix(self, prefix: CachedPrefix, blocks: Blocks, num_bytes: int) -> None:
         """Keep a past as the latest; the oldest make room."""
-        self._add(Kept(past, blocks, size))
-        while self.size > self.limit:
-            self._remove(next(iter(self._kept)))
+        self._insert_entry(OffloadedPrefix(prefix, blocks, num_bytes))
+        while self.used_bytes > self.max_bytes:
+            self._remove_entry(next(iter(self._entries)))
 
-    def find(self, scope: str, prompt: list[int], least: int) -> tuple[Kept[Blocks], int] | None:
+    def lookup_prefix(
+        self, scope: str, prompt: list[int], min_tokens: int
+    ) -> tuple[OffloadedPrefix[Blocks], int] | None:
         """
         Return what begins like a prompt, and for how many tokens; `None` where not above `least`.
 
         A past that the prompt continues leaves the shelf: from now on it is in the prompt's slot.
         At least one token of the prompt remains to be fed.
         """
-        best, held = -1, max(least, LEAST - 1)
-        for number, kept in self._kept.items():
-            common = shared(kept.past.tokens, prompt[:-1]) if kept.past.scope == scope else 0
-            if common > held:
-                best, held = number, common
-        if not scope or best < 0:
+        best_key, num_common_tokens = -1, max(min_tokens, MIN_PREFIX_TOKENS - 1)
+        for key, entry in self._entries.items():
+            common = (
+                common_prefix_length(entry.prefix.token_ids, prompt[:-1])
+                if entry.prefix.scope == scope
+                else 0
+            )
+            if common > num_common_tokens:
+                best_key, num_common_tokens = key, common
+        if not scope or best_key < 0:
             return None
-        found = self._remove(best)
-        if not continues(found.past, held):
-            self._add(found)
-        return found, held
+        found = self._remove_entry(best_key)
+        if not extends_prefix(found.prefix, num_common_tokens):
+            self._insert_entry(found)
+        return found, num_common_tokens
 
-    def forget(self, scope: str) -> list[Blocks]:
+    def drop_scope(self, scope: str) -> list[Blocks]:
         """Give up the pasts of one scope; returns what was kept of them."""
-        numbers = [number for number, kept in self._kept.items() if kept.past.scope == scope]
-        return [self._remove(number).blocks for number in numbers]
+        numbers = [number for number, kept in self._entries.items() if kept.prefix.scope == scope]
+        return [self._remove_entry(number).blocks for number in numbers]
 
-    def clear(self) -> None:
+    def drop_all(self) -> None:
         """Give up everything."""
-        self._kept.clear()
-        self.size = 0
+        self._entries.clear()
+        self.used_bytes = 0
 
-    def _add(self, kept: Kept[Blocks]) -> None:
-        self._kept[self._next] = kept
-        self._next += 1
-        self.size += kept.size
+    def _insert_entry(self, entry: OffloadedPrefix[Blocks]) -> None:
+        self._entries[self._next_key] = entry
+        self._next_key += 1
+        self.used_bytes += entry.num_bytes
 
-    def _remove(self, number: int) -> Kept[Blocks]:
-        kept = self._kept.pop(number)
-        self.size -= kept.size
-        return kept
+    def _remove_entry(self, key: int) -> OffloadedPrefix[Blocks]:
+        entry = self._entries.pop(key)
+        self.used_bytes -= entry.num_bytes
+        return entry

@@ -9,69 +9,71 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.engine import Request
-from worker.engine.core.ngram_proposer import Drafter
+from worker.engine.core.ngram_proposer import NgramProposer
 
 
 @dataclass(slots=True, eq=False)
-class Live:
+class RequestState:
     """A request on its way: `held` of its `tokens` are in slot `slot`."""
 
     request: Request
-    tokens: list[int]
-    age: int
+    token_ids: list[int]
+    arrival: int
     slot: int = -1
-    held: int = 0
-    failures: int = 0
-    suspect: bool = False
-    drafter: Drafter | None = field(init=False)
+    num_computed_tokens: int = 0
+    failed_steps: int = 0
+    is_suspect: bool = False
+    proposer: NgramProposer | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.drafter = Drafter(self.tokens)
+        self.proposer = NgramProposer(self.token_ids)
 
     @property
-    def new(self) -> int:
+    def num_new_tokens(self) -> int:
         """How many tokens the reply has."""
-        return len(self.tokens) - len(self.request.prompt)
+        return len(self.token_ids) - len(self.request.prompt)
 
     @property
-    def pending(self) -> int:
+    def num_uncomputed_tokens(self) -> int:
         """How many tokens must be fed before the next one can be chosen."""
-        return len(self.tokens) - self.held
+        return len(self.token_ids) - self.num_computed_tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ScheduledRequest:
     """
     The part of one step that belongs to one request: `count` tokens from position `start`.
 
     After them come `drafted` tokens, which are not the request's own yet.
     """
 
-    live: Live
+    state: RequestState
     start: int
-    count: int
-    drafted: tuple[int, ...] = ()
+    num_tokens: int
+    draft_ids: tuple[int, ...] = ()
 
     @property
-    def ids(self) -> list[int]:
+    def token_ids(self) -> list[int]:
         """The tokens to feed."""
-        return [*self.live.tokens[self.start : self.start + self.count], *self.drafted]
+        return [*self.state.token_ids[self.start : self.start + self.num_tokens], *self.draft_ids]
 
     @property
-    def complete(self) -> bool:
+    def can_sample(self) -> bool:
         """Whether the next token can be chosen after this."""
-        return self.start + self.count == len(self.live.tokens)
+        return self.start + self.num_tokens == len(self.state.token_ids)
 
     @property
-    def choices(self) -> int:
+    def num_logits(self) -> int:
         """How many tokens can be chosen after this, if all that are drafted are chosen."""
-        return 1 + len(self.drafted) if self.complete else 0
+        return 1 + len(self.draft_ids) if self.can_sample else 0
 
-    def leads_on(self, chosen: Sequence[int]) -> bool:
+    def accepts_draft(self, sampled: Sequence[int]) -> bool:
         """Whether a token can be chosen after those that were: the last one was fed, as drafted."""
-        place = len(chosen) - 1
-        return self.drafted[place : place + 1] == (chosen[-1],) and not self.ends(chosen[-1])
+        index = len(sampled) - 1
+        return self.draft_ids[index : index + 1] == (sampled[-1],) and not self.is_stop_token(
+            sampled[-1]
+        )
 
-    def ends(self, token: int) -> bool:
+    def is_stop_token(self, token: int) -> bool:
         """Whether a token ends the reply; it is no part of it."""
-        return token in self.live.request.stop
+        return token in self.state.request.stop_ids

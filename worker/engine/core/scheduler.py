@@ -12,16 +12,16 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from worker.engine import FinishReason, Request
-from worker.engine.core.ngram_proposer import worthwhile
-from worker.engine.core.request_state import Live, Work
-from worker.engine.core.slot_allocator import Claim, Parked
+from worker.engine.core.ngram_proposer import choose_draft_length
+from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator
 
-MOST_FAILURES = 4
+MAX_FAILED_STEPS = 4
 """In so many failed steps may a request take part before it is given up, guilty or not."""
 
 
 @dataclass(slots=True)
-class Schedule:
+class Scheduler:
     """
     Waiting and running requests. `budget` is the most tokens in one step.
 
@@ -30,42 +30,42 @@ class Schedule:
     None are while more than `crowd` requests grow.
     """
 
-    slots: int
-    budget: int
-    drafted: int = 0
-    ridge: float = 0.0
-    single: float = 1.0
-    crowd: int = sys.maxsize
-    waiting: list[tuple[int, int, Live]] = field(default_factory=list)
-    running: dict[str, Live] = field(default_factory=dict)
-    free: Parked = field(init=False)
-    _age: int = 0
+    num_slots: int
+    max_step_tokens: int
+    num_speculative_tokens: int = 0
+    ridge_tokens: float = 0.0
+    single_row_cost: float = 1.0
+    max_drafting_requests: int = sys.maxsize
+    waiting: list[tuple[int, int, RequestState]] = field(default_factory=list)
+    running: dict[str, RequestState] = field(default_factory=dict)
+    slot_allocator: SlotAllocator = field(init=False)
+    _num_arrivals: int = 0
 
     def __post_init__(self) -> None:
-        self.free = Parked(set(range(self.slots)))
+        self.slot_allocator = SlotAllocator(set(range(self.num_slots)))
 
     @property
-    def busy(self) -> bool:
+    def has_unfinished_requests(self) -> bool:
         """Whether there is anything to do."""
         return bool(self.waiting or self.running)
 
-    def add(self, request: Request) -> None:
+    def add_request(self, request: Request) -> None:
         """Let a request wait for a slot."""
-        self._age += 1
-        live = Live(request, list(request.prompt), self._age)
-        heappush(self.waiting, (-request.priority, live.age, live))
+        self._num_arrivals += 1
+        state = RequestState(request, list(request.prompt), self._num_arrivals)
+        heappush(self.waiting, (-request.priority, state.arrival, state))
 
-    def remove(self, request_id: str, *, sound: bool = True) -> Live | None:
+    def remove_request(self, request_id: str, *, keep_prefix: bool = True) -> RequestState | None:
         """
         Take a request out, waiting or running, and free its slot at once.
 
         What the slot holds may be used again if it is `sound`.
         """
-        live = self.running.pop(request_id, None)
-        if live is not None:
-            held = live.tokens[: live.held] if sound else []
-            self.free.park(live.slot, live.request.scope, held)
-            return live
+        state = self.running.pop(request_id, None)
+        if state is not None:
+            computed_ids = state.token_ids[: state.num_computed_tokens] if keep_prefix else []
+            self.slot_allocator.release_slot(state.slot, state.request.scope, computed_ids)
+            return state
         for entry in self.waiting:
             if entry[2].request.id == request_id:
                 self.waiting.remove(entry)
@@ -73,123 +73,154 @@ class Schedule:
                 return entry[2]
         return None
 
-    def late(self, now: float) -> list[str]:
+    def expired_requests(self, now: float) -> list[str]:
         """Return the requests, waiting or running, whose deadline has passed (s, monotonic)."""
-        lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
-        requests = [live.request for live in lives]
+        states = [*self.running.values(), *(live for _, _, live in self.waiting)]
+        requests = [live.request for live in states]
         return [r.id for r in requests if r.deadline is not None and r.deadline <= now]
 
-    def forget(self, scope: str) -> list[int]:
+    def drop_scope(self, scope: str) -> list[int]:
         """Let nothing of a scope be used again; returns the free slots that still hold some."""
-        lives = [*self.running.values(), *(live for _, _, live in self.waiting)]
-        for live in lives:
+        states = [*self.running.values(), *(state for _, _, state in self.waiting)]
+        for live in states:
             if live.request.scope == scope:
                 live.request = replace(live.request, scope="")
-        return self.free.forget(scope)
+        return self.slot_allocator.drop_scope(scope)
 
-    def admit(self) -> list[tuple[Live, Claim]]:
+    def admit_waiting(self) -> list[tuple[RequestState, SlotAllocation]]:
         """
         Give the free slots to those who wait: by priority, then by age.
 
         Returns the claims in their order; the caller sees to it that each slot holds what its
         claim says.
         """
-        claims = []
-        while self.free and self.waiting:
-            live = heappop(self.waiting)[2]
-            claim = self.free.claim(live.request.scope, live.tokens)
-            live.slot, live.held = claim.slot, claim.held
-            self.running[live.request.id] = live
-            claims.append((live, claim))
-        return claims
+        allocations = []
+        while self.slot_allocator and self.waiting:
+            state = heappop(self.waiting)[2]
+            allocation = self.slot_allocator.allocate_slot(state.request.scope, state.token_ids)
+            state.slot, state.num_computed_tokens = allocation.slot, allocation.num_cached_tokens
+            self.running[state.request.id] = state
+            allocations.append((state, allocation))
+        return allocations
 
-    def plan(self) -> list[Work]:
+    def schedule_step(self) -> list[ScheduledRequest]:
         """Return the next step: who grows goes first, then who is read, oldest first."""
-        lives = sorted(self.running.values(), key=lambda live: (-live.request.priority, live.age))
-        suspects = [live for live in lives if live.suspect]
+        states = sorted(
+            self.running.values(), key=lambda live: (-live.request.priority, live.arrival)
+        )
+        suspects = [state for state in states if state.is_suspect]
         if suspects:
             # Alone in its step, a request that breaks it cannot be taken for another.
-            lives = suspects[:1]
-        growing = [Work(live, live.held, 1) for live in lives if live.pending == 1]
-        unread = [live for live in lives if live.pending > 1]
-        room = _share(sum(live.pending for live in unread), self.budget - len(growing))
-        reading = []
-        for live in unread:
-            if room > 0:
-                reading.append(Work(live, live.held, min(live.pending, room)))
-                room -= reading[-1].count
-        if self.drafted and len(growing) <= self.crowd:
-            fed = len(growing) + sum(work.count for work in reading)
-            growing = self._with_drafts(growing, self.budget - fed, fed)
-        return growing + reading
+            states = suspects[:1]
+        decodes = [
+            ScheduledRequest(live, live.num_computed_tokens, 1)
+            for live in states
+            if live.num_uncomputed_tokens == 1
+        ]
+        prefilling = [live for live in states if live.num_uncomputed_tokens > 1]
+        remaining_tokens = _even_chunk(
+            sum(live.num_uncomputed_tokens for live in prefilling),
+            self.max_step_tokens - len(decodes),
+        )
+        prefills = []
+        for live in prefilling:
+            if remaining_tokens > 0:
+                prefills.append(
+                    ScheduledRequest(
+                        live,
+                        live.num_computed_tokens,
+                        min(live.num_uncomputed_tokens, remaining_tokens),
+                    )
+                )
+                remaining_tokens -= prefills[-1].count
+        if self.num_speculative_tokens and len(decodes) <= self.max_drafting_requests:
+            num_rows = len(decodes) + sum(work.count for work in prefills)
+            decodes = self._add_drafts(decodes, self.max_step_tokens - num_rows, num_rows)
+        return decodes + prefills
 
-    def _with_drafts(self, growing: list[Work], room: int, rows: int) -> list[Work]:
+    def _add_drafts(
+        self, decodes: list[ScheduledRequest], remaining_tokens: int, num_rows: int
+    ) -> list[ScheduledRequest]:
         """Add drafts to the growing requests of a step of `rows` tokens; those without go first."""
-        plain: list[Work] = []
-        drafting: list[Work] = []
-        for work in growing:
-            drafted = self._draft(work.live, room, rows)
-            room -= len(drafted)
-            rows += len(drafted)
-            (drafting if drafted else plain).append(replace(work, drafted=drafted))
+        plain: list[ScheduledRequest] = []
+        drafting: list[ScheduledRequest] = []
+        for scheduled in decodes:
+            drafted = self._propose_draft(scheduled.state, remaining_tokens, num_rows)
+            remaining_tokens -= len(drafted)
+            num_rows += len(drafted)
+            (drafting if drafted else plain).append(replace(scheduled, draft_ids=drafted))
         return plain + drafting
 
-    def _draft(self, live: Live, room: int, rows: int) -> tuple[int, ...]:
-        if live.drafter is None:
+    def _propose_draft(
+        self, state: RequestState, remaining_tokens: int, num_rows: int
+    ) -> tuple[int, ...]:
+        if state.proposer is None:
             return ()
-        live.drafter.learn()
+        state.proposer.update_index()
         # The last token of a reply is chosen and never fed.
-        most = min(self.drafted, room, live.request.sampling.max_new_tokens - live.new - 1)
-        length = worthwhile(live.drafter.trust, rows, self.ridge, most, self.single)
-        return tuple(live.drafter.draft(length))
+        max_length = min(
+            self.num_speculative_tokens,
+            remaining_tokens,
+            state.request.sampling.max_new_tokens - state.num_new_tokens - 1,
+        )
+        length = choose_draft_length(
+            state.proposer.acceptance_rate,
+            num_rows,
+            self.ridge_tokens,
+            max_length,
+            self.single_row_cost,
+        )
+        return tuple(state.proposer.propose_tokens(length))
 
-    def advance(self, work: Work, chosen: Sequence[int]) -> FinishReason | None:
+    def commit_tokens(
+        self, scheduled: ScheduledRequest, sampled: Sequence[int]
+    ) -> FinishReason | None:
         """
         Note that a step went through, with the tokens chosen for this request, if any, in order.
 
         All but the last one were drafted, so their keys and values are held already; what the slot
         has beyond is fed again. The last one may end the reply.
         """
-        live = work.live
-        live.held += work.count
-        if not chosen:
+        state = scheduled.state
+        state.num_computed_tokens += scheduled.num_tokens
+        if not sampled:
             return None
-        live.suspect = False
-        live.held += len(chosen) - 1
-        if work.ends(chosen[-1]):
-            live.tokens += chosen[:-1]
+        state.is_suspect = False
+        state.num_computed_tokens += len(sampled) - 1
+        if scheduled.is_stop_token(sampled[-1]):
+            state.token_ids += sampled[:-1]
             return FinishReason.STOP
-        live.tokens += chosen
-        if live.new >= live.request.sampling.max_new_tokens:
+        state.token_ids += sampled
+        if state.num_new_tokens >= state.request.sampling.max_new_tokens:
             return FinishReason.LENGTH
         return None
 
-    def fail(self, step: list[Work]) -> list[Live]:
+    def record_failure(self, step: list[ScheduledRequest]) -> list[RequestState]:
         """
         Note that a step failed and that no slot holds anything any more.
 
         Returns who must be given up: a request that was alone in the step, or one that was in too
         many failed steps. All others are read again, one at a time until each has gone through.
         """
-        self.free.forget_all()
-        for live in self.running.values():
-            live.held = 0
-        for work in step:
-            work.live.failures += 1
-            work.live.suspect = True
-        lives = [work.live for work in step]
-        if len(lives) == 1 and lives[0].failures > 1:
-            return lives
-        return [live for live in lives if live.failures >= MOST_FAILURES]
+        self.slot_allocator.drop_all()
+        for state in self.running.values():
+            state.num_computed_tokens = 0
+        for scheduled in step:
+            scheduled.state.failed_steps += 1
+            scheduled.state.is_suspect = True
+        states = [work.state for work in step]
+        if len(states) == 1 and states[0].failed_steps > 1:
+            return states
+        return [live for live in states if live.failed_steps >= MAX_FAILED_STEPS]
 
 
-def _share(pending: int, room: int) -> int:
+def _even_chunk(num_uncomputed_tokens: int, max_tokens: int) -> int:
     """
     Return how many of so many tokens to read now if a step has so much room.
 
     The same number of steps, but none of them with a small rest: few rows cost more for each.
     """
-    if pending <= room or room <= 0:
-        return room
-    steps = -(-pending // room)
-    return -(-pending // steps)
+    if num_uncomputed_tokens <= max_tokens or max_tokens <= 0:
+        return max_tokens
+    steps = -(-num_uncomputed_tokens // max_tokens)
+    return -(-num_uncomputed_tokens // steps)

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-LEAST: Final = 16
+MIN_PREFIX_TOKENS: Final = 16
 """A shorter common beginning is not worth a slot of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class CachedPrefix:
     """The tokens whose keys and values a free slot holds, and whose they are."""
 
     scope: str
-    tokens: tuple[int, ...]
+    token_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SlotAllocation:
     """
     A slot for a prompt.
 
@@ -32,29 +32,29 @@ class Claim:
     """
 
     slot: int
-    held: int = 0
-    source: int | None = None
-    lost: Past | None = None
+    num_cached_tokens: int = 0
+    source_slot: int | None = None
+    evicted: CachedPrefix | None = None
 
 
 @dataclass(slots=True)
-class Parked:
+class SlotAllocator:
     """The free slots. Those that hold a past are ordered from the longest ago to the latest."""
 
-    empty: set[int]
-    pasts: dict[int, Past] = field(default_factory=dict)
+    empty_slots: set[int]
+    cached_prefixes: dict[int, CachedPrefix] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.empty or self.pasts)
+        return bool(self.empty_slots or self.cached_prefixes)
 
-    def park(self, slot: int, scope: str, tokens: Sequence[int]) -> None:
+    def release_slot(self, slot: int, scope: str, token_ids: Sequence[int]) -> None:
         """Take back a slot with what it holds; without a scope it counts as empty."""
-        if scope and len(tokens) >= LEAST:
-            self.pasts[slot] = Past(scope, tuple(tokens))
+        if scope and len(token_ids) >= MIN_PREFIX_TOKENS:
+            self.cached_prefixes[slot] = CachedPrefix(scope, tuple(token_ids))
         else:
-            self.empty.add(slot)
+            self.empty_slots.add(slot)
 
-    def claim(self, scope: str, prompt: Sequence[int]) -> Claim:
+    def allocate_slot(self, scope: str, prompt: Sequence[int]) -> SlotAllocation:
         """
         Return a slot for a prompt, with the longest beginning of it that any free slot holds.
 
@@ -62,45 +62,53 @@ class Parked:
         as another thread with the same system prompt, stays if there is another slot: an empty one
         before an older past, the lowest first. At least one token remains to be fed.
         """
-        best, held = -1, LEAST - 1
-        for slot, past in self.pasts.items():
-            common = shared(past.tokens, prompt[:-1]) if scope and past.scope == scope else 0
-            if common > held:
-                best, held = slot, common
-        if best >= 0 and continues(self.pasts[best], held):
-            del self.pasts[best]
-            return Claim(best, held)
-        if best >= 0 and not self.empty and len(self.pasts) == 1:
-            return Claim(best, held, lost=self.pasts.pop(best))
-        source = best if best >= 0 else None
-        held = held if best >= 0 else 0
-        if self.empty:
-            lowest = min(self.empty)
-            self.empty.remove(lowest)
-            return Claim(lowest, held, source)
-        oldest = next(slot for slot in self.pasts if slot != best)
-        return Claim(oldest, held, source, self.pasts.pop(oldest))
+        best_slot, num_cached_tokens = -1, MIN_PREFIX_TOKENS - 1
+        for slot, prefix in self.cached_prefixes.items():
+            common = (
+                common_prefix_length(prefix.token_ids, prompt[:-1])
+                if scope and prefix.scope == scope
+                else 0
+            )
+            if common > num_cached_tokens:
+                best_slot, num_cached_tokens = slot, common
+        if best_slot >= 0 and extends_prefix(self.cached_prefixes[best_slot], num_cached_tokens):
+            del self.cached_prefixes[best_slot]
+            return SlotAllocation(best_slot, num_cached_tokens)
+        if best_slot >= 0 and not self.empty_slots and len(self.cached_prefixes) == 1:
+            return SlotAllocation(
+                best_slot, num_cached_tokens, evicted=self.cached_prefixes.pop(best_slot)
+            )
+        source_slot = best_slot if best_slot >= 0 else None
+        num_cached_tokens = num_cached_tokens if best_slot >= 0 else 0
+        if self.empty_slots:
+            lowest = min(self.empty_slots)
+            self.empty_slots.remove(lowest)
+            return SlotAllocation(lowest, num_cached_tokens, source_slot)
+        oldest = next(slot for slot in self.cached_prefixes if slot != best_slot)
+        return SlotAllocation(
+            oldest, num_cached_tokens, source_slot, self.cached_prefixes.pop(oldest)
+        )
 
-    def forget(self, scope: str) -> list[int]:
+    def drop_scope(self, scope: str) -> list[int]:
         """Give up the pasts of one scope; returns their slots, which still hold them."""
-        slots = [slot for slot, past in self.pasts.items() if past.scope == scope]
+        slots = [slot for slot, prefix in self.cached_prefixes.items() if prefix.scope == scope]
         for slot in slots:
-            del self.pasts[slot]
-        self.empty.update(slots)
+            del self.cached_prefixes[slot]
+        self.empty_slots.update(slots)
         return slots
 
-    def forget_all(self) -> None:
+    def drop_all(self) -> None:
         """Note that no slot holds anything any more."""
-        self.empty |= self.pasts.keys()
-        self.pasts.clear()
+        self.empty_slots |= self.cached_prefixes.keys()
+        self.cached_prefixes.clear()
 
 
-def continues(past: Past, held: int) -> bool:
+def extends_prefix(prefix: CachedPrefix, num_common_tokens: int) -> bool:
     """Whether a prompt with `held` tokens of a past in common goes on with it rather than aside."""
-    return 2 * held >= len(past.tokens)
+    return 2 * num_common_tokens >= len(prefix.token_ids)
 
 
-def shared(one: Sequence[int], other: Sequence[int]) -> int:
+def common_prefix_length(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many tokens two sequences have in common at their beginning."""
     low, high = 0, min(len(one), len(other))
     one, other = tuple(one[:high]), tuple(other[:high])

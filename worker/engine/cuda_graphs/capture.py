@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import torch
 
-Repeat = Callable[[], None]
+Replay = Callable[[], None]
 
 
-def recorder(device: torch.device) -> Callable[[Repeat], Repeat]:
+def begin_cuda_capture(device: torch.device) -> Callable[[Replay], Replay]:
     """
     Begin a set of recordings on a CUDA device; what they need for a while they share.
 
@@ -18,22 +18,22 @@ def recorder(device: torch.device) -> Callable[[Repeat], Repeat]:
     pool = torch.cuda.graph_pool_handle()
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def record(step: Repeat) -> Repeat:
-        here = torch.cuda.current_stream(device)
-        stream.wait_stream(here)
+    def capture_step(step: Replay) -> Replay:
+        current_stream = torch.cuda.current_stream(device)
+        stream.wait_stream(current_stream)
         with torch.cuda.stream(stream):
             # Libraries choose their kernels and compilers compile at the first run, which must not
             # be recorded.
             step()
-        here.wait_stream(stream)
+        current_stream.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         # The outer context leads back to `here` also where recording fails: torch's own does not.
         # Other threads of this process may go on talking to the device.
         with (
-            torch.cuda.stream(here),
+            torch.cuda.stream(current_stream),
             torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
         ):
             step()
         return graph.replay
 
-    return record
+    return capture_step

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from worker.engine.attention.batch import Fresh
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.sdpa import Look
-from worker.engine.cuda_graphs.shapes import Bucket
+from worker.engine.attention.batch import QKV
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.sdpa import SDPA
+from worker.engine.cuda_graphs.shapes import GraphShape
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class PaddedBatch:
     """
     Where each row of a bucket belongs: int64 `[rows]` each, lane after lane.
 
@@ -27,62 +27,79 @@ class Lanes:
     rows with long pasts use all of a GPU.
     """
 
-    slots: Slots
-    bucket: Bucket
-    at: Tensor
-    owners: Tensor
-    spread: bool = False
-    _kept: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
+    kv_cache: KVCache
+    shape: GraphShape
+    positions: Tensor
+    slot_ids: Tensor
+    unfused: bool = False
+    _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
-    def attend(self, index: int, look: Look, fresh: Fresh) -> Tensor:
+    def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
         """Store keys and values of layer `index` and attend; returns `[1, rows, heads, dim]`."""
-        query, key, value = fresh
+        query, key, value = qkv
         heads, dim = key.shape[1], key.shape[3]
-        flat, places = self.slots.flat(index), self._places(heads)
-        flat[0].index_copy_(0, places, key[0].reshape(-1, dim))
-        flat[1].index_copy_(0, places, value[0].reshape(-1, dim))
-        held = self.slots.layer(index)[:, :, :, : self.bucket.length]
-        if not self.bucket.whole:
-            held = held.index_select(1, self._gathered())
-        lanes, width = self.bucket.lanes, self.bucket.width
-        apart = query[0].reshape(-1, lanes, width, dim).transpose(0, 1)
-        folded = apart.reshape(lanes, heads, -1, dim)
-        added = self._added(look, folded.shape[2] // width, folded.dtype)
-        way = look.spread if self.spread else look.folded
-        found = way(folded, held, added).reshape(apart.shape)
-        return found.transpose(1, 2).reshape(1, self.bucket.rows, -1, dim)
+        flat_kv, slot_mapping = self.kv_cache.flat_view(layer_index), self._slot_mapping(heads)
+        flat_kv[0].index_copy_(0, slot_mapping, key[0].reshape(-1, dim))
+        flat_kv[1].index_copy_(0, slot_mapping, value[0].reshape(-1, dim))
+        kv = self.kv_cache.layer_view(layer_index)[:, :, :, : self.shape.kv_length]
+        if not self.shape.all_slots:
+            kv = kv.index_select(1, self._gather_slots())
+        num_requests, tokens_per_request = self.shape.num_requests, self.shape.tokens_per_request
+        query_by_request = (
+            query[0].reshape(-1, num_requests, tokens_per_request, dim).transpose(0, 1)
+        )
+        grouped_query = query_by_request.reshape(num_requests, heads, -1, dim)
+        mask = self._additive_mask(
+            sdpa, grouped_query.shape[2] // tokens_per_request, grouped_query.dtype
+        )
+        attend_variant = sdpa.attend_without_fusion if self.unfused else sdpa.attend_grouped_query
+        output = attend_variant(grouped_query, kv, mask).reshape(query_by_request.shape)
+        return output.transpose(1, 2).reshape(1, self.shape.num_rows, -1, dim)
 
-    def _places(self, heads: int) -> Tensor:
+    def _slot_mapping(self, num_kv_heads: int) -> Tensor:
         """Return where the keys of the rows go, `[heads x rows]` with the heads first."""
 
-        def counted() -> Tensor:
-            of_heads = torch.arange(heads, device=self.at.device).unsqueeze(1)
-            own = (self.owners * heads + of_heads) * self.slots.positions + self.at
-            aside = self.slots.count * heads * self.slots.positions + of_heads
-            return torch.where(self.owners < 0, aside, own).flatten()
+        def compute_mapping() -> Tensor:
+            of_heads = torch.arange(num_kv_heads, device=self.positions.device).unsqueeze(1)
+            slot_rows = (
+                self.slot_ids * num_kv_heads + of_heads
+            ) * self.kv_cache.max_positions + self.positions
+            padding_rows = (
+                self.kv_cache.num_slots * num_kv_heads * self.kv_cache.max_positions + of_heads
+            )
+            return torch.where(self.slot_ids < 0, padding_rows, slot_rows).flatten()
 
-        return self._once(("places", heads), counted)
+        return self._memoize_tensor(("places", num_kv_heads), compute_mapping)
 
-    def _gathered(self) -> Tensor:
+    def _gather_slots(self) -> Tensor:
         """Return the slot of each lane; a lane of padding takes the first one."""
-        return self._once(
-            "gathered", lambda: self.owners.view(-1, self.bucket.width)[:, 0].clamp(min=0)
+        return self._memoize_tensor(
+            "gathered",
+            lambda: self.slot_ids.view(-1, self.shape.tokens_per_request)[:, 0].clamp(min=0),
         )
 
-    def _added(self, look: Look, served: int, dtype: torch.dtype) -> Tensor:
+    def _additive_mask(self, sdpa: SDPA, query_group_size: int, dtype: torch.dtype) -> Tensor:
         """Return the mask for `served` query heads at each key-value head."""
-        lanes, width, length = self.bucket.lanes, self.bucket.width, self.bucket.length
+        num_requests, tokens_per_request, kv_length = (
+            self.shape.num_requests,
+            self.shape.tokens_per_request,
+            self.shape.kv_length,
+        )
 
-        def made() -> Tensor:
-            added = look.added(self.at.view(lanes, 1, 1, width, 1), length, dtype)
-            if width == 1:
-                return added.view(lanes, 1, 1, length)
-            return added.expand(-1, -1, served, -1, -1).reshape(lanes, 1, -1, length)
+        def build_mask() -> Tensor:
+            mask = sdpa.additive_mask(
+                self.positions.view(num_requests, 1, 1, tokens_per_request, 1), kv_length, dtype
+            )
+            if tokens_per_request == 1:
+                return mask.view(num_requests, 1, 1, kv_length)
+            return mask.expand(-1, -1, query_group_size, -1, -1).reshape(
+                num_requests, 1, -1, kv_length
+            )
 
-        return self._once(("added", look.window, served, dtype), made)
+        return self._memoize_tensor(("added", sdpa.window, query_group_size, dtype), build_mask)
 
-    def _once(self, name: Hashable, make: Callable[[], Tensor]) -> Tensor:
+    def _memoize_tensor(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
         """Return what is the same in all layers of a step; the first one makes it."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]

@@ -20,53 +20,53 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from worker.engine import Request, Sampling
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.verify import CLOSE
-from worker.engine.core.model_runner import CALL, Forward
-from worker.engine.core.request_state import Live, Work
-from worker.engine.cuda_graphs.padded_batch import Lanes
-from worker.engine.cuda_graphs.shapes import Bucket, Buckets, Laid, laid
+from worker.engine import Request, SamplingParams
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.verify import TOLERANCE
+from worker.engine.core.model_runner import MODEL_KWARGS, ModelRunner
+from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.cuda_graphs.padded_batch import PaddedBatch
+from worker.engine.cuda_graphs.shapes import GraphInputs, GraphShape, GraphShapes, build_inputs
 
-Repeat = Callable[[], None]
-Record = Callable[[Repeat], Repeat]
+Replay = Callable[[], None]
+Capture = Callable[[Replay], Replay]
 """Takes what is to be repeated; returns what repeats it, on the same memory."""
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 """Is told in one line what saves time here, or why something that would is off."""
 
-PARTS: Final = 4
+NUMBERS_PER_ROW: Final = 4
 """Numbers that are fed for each row, see `Laid`."""
 
-LONG: Final = 1024
+MIN_UNFUSED_LENGTH: Final = 1024
 """From so many positions on, two ways to attend are recorded and the faster one is kept."""
 
-TRIES: Final = 5
+TIMING_STEPS: Final = 5
 """Steps by which it is found."""
 
 
-class WrongError(Exception):
+class GraphMismatchError(Exception):
     """A recorded step says something else than the eager one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ReferenceStep:
     """What is fed in a step, the logits `expected` of it, and which rows of them are `sound`."""
 
-    numbers: Laid
+    inputs: GraphInputs
     expected: Tensor
-    sound: Tensor
+    finite_rows: Tensor
 
-    def compare(self, logits: Tensor) -> None:
+    def check_logits(self, logits: Tensor) -> None:
         """Raise `WrongError` if the logits of a recorded step are others."""
-        found = logits[: self.numbers.wanted][self.sound].float()
-        expected = self.expected[self.sound].float()
-        off = (found - expected).norm(dim=-1) / expected.norm(dim=-1)
-        if not off.max() < CLOSE[self.expected.dtype.itemsize]:
-            raise WrongError("it says something else")
+        found = logits[: self.inputs.num_logits][self.finite_rows].float()
+        expected = self.expected[self.finite_rows].float()
+        relative_error = (found - expected).norm(dim=-1) / expected.norm(dim=-1)
+        if not relative_error.max() < TOLERANCE[self.expected.dtype.itemsize]:
+            raise GraphMismatchError("it says something else")
 
 
-class Graphs:
+class CudaGraphRunner:
     """
     Recorded steps of a model over its slots, for `Forward.recorded`.
 
@@ -77,140 +77,157 @@ class Graphs:
     def __init__(
         self,
         network: nn.Module,
-        slots: Slots,
-        buckets: Buckets,
-        recorder: Callable[[], Record],
-        tell: Tell,
+        kv_cache: KVCache,
+        shapes: GraphShapes,
+        begin_capture: Callable[[], Capture],
+        log: Log,
     ) -> None:
-        self.buckets = buckets
-        self.off = False
-        self.faster: AbstractContextManager[object] | None = None
+        self.shapes = shapes
+        self.is_disabled = False
+        self.compiled_layers: AbstractContextManager[object] | None = None
         self._network = network
-        self._slots = slots
-        self._plain = Forward(network, slots).plain
-        self._recorder = recorder
-        self._record = recorder()
-        self._tell = tell
-        self._repeats: dict[Bucket, Repeat] = {}
-        self._rebuilt = slots.rebuilt
-        rows = max(bucket.rows for bucket in buckets.all())
-        device = slots.layers[0].device
-        away = device.type != "cpu"
-        self._staged = torch.zeros(PARTS * rows, dtype=torch.long, pin_memory=away)
-        self._fed = torch.zeros(PARTS * rows, dtype=torch.long, device=device)
+        self._kv_cache = kv_cache
+        self._run_eager = ModelRunner(network, kv_cache).run_eager
+        self._begin_capture = begin_capture
+        self._capture = begin_capture()
+        self._log = log
+        self._replays: dict[GraphShape, Replay] = {}
+        self._num_reallocations = kv_cache.num_reallocations
+        max_rows = max(bucket.num_rows for bucket in shapes.list_shapes())
+        device = kv_cache.layers[0].device
+        on_device = device.type != "cpu"
+        self._host_inputs = torch.zeros(
+            NUMBERS_PER_ROW * max_rows, dtype=torch.long, pin_memory=on_device
+        )
+        self._device_inputs = torch.zeros(
+            NUMBERS_PER_ROW * max_rows, dtype=torch.long, device=device
+        )
         self._logits: Tensor | None = None
 
-    def __call__(self, step: Sequence[Work]) -> Tensor | None:
+    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
         """Return the logits of a step, until the next one; `None` where it must run eagerly."""
-        bucket = None if self.off else self.buckets.fitting(step)
-        if bucket is None:
+        shape = None if self.is_disabled else self.shapes.smallest_for(step)
+        if shape is None:
             return None
-        if self._rebuilt != self._slots.rebuilt:
-            self._forget()
-        repeat = self._repeats.get(bucket)
-        if repeat is None:
-            return self._first(bucket, step)
-        numbers = laid(bucket, step)
-        self._feed(numbers)
-        repeat()
-        return self._out(bucket)[: numbers.wanted]
+        if self._num_reallocations != self._kv_cache.num_reallocations:
+            self._drop_captures()
+        replay = self._replays.get(shape)
+        if replay is None:
+            return self._capture_new_shape(shape, step)
+        inputs = build_inputs(shape, step)
+        self._copy_inputs(inputs)
+        replay()
+        return self._logits_view(shape)[: inputs.num_logits]
 
-    def warm(self) -> Sequence[Callable[[], object]]:
+    def plan_captures(self) -> Sequence[Callable[[], object]]:
         """Return what records every shape, one after the other; only for slots that are idle."""
-        return [partial(self._rehearse, bucket) for bucket in self.buckets.all()]
+        return [partial(self._capture_shape, bucket) for bucket in self.shapes.list_shapes()]
 
-    def _rehearse(self, bucket: Bucket) -> None:
-        self(_rehearsal(bucket, self.buckets.slots))
+    def _capture_shape(self, shape: GraphShape) -> None:
+        self(_dummy_step(shape, self.shapes.num_slots))
 
-    def _first(self, bucket: Bucket, step: Sequence[Work]) -> Tensor:
+    def _capture_new_shape(self, shape: GraphShape, step: Sequence[ScheduledRequest]) -> Tensor:
         """Take a step eagerly, record its shape, and keep what says the same and is fastest."""
-        expected = self._plain(step)
-        example = Example(laid(bucket, step), expected, expected.isfinite().all(-1))
-        if not example.sound.any():
+        expected = self._run_eager(step)
+        reference = ReferenceStep(build_inputs(shape, step), expected, expected.isfinite().all(-1))
+        if not reference.finite_rows.any():
             return expected
         if self._logits is None:
-            self._logits = expected.new_empty(len(self._fed) // PARTS, expected.shape[1])
-        ways = (False, True) if bucket.length >= LONG else (False,)
-        kept: list[tuple[float, Repeat]] = []
-        why = ""
-        for spread in ways:
+            self._logits = expected.new_empty(
+                len(self._device_inputs) // NUMBERS_PER_ROW, expected.shape[1]
+            )
+        unfused_options = (False, True) if shape.kv_length >= MIN_UNFUSED_LENGTH else (False,)
+        timed_replays: list[tuple[float, Replay]] = []
+        reason = ""
+        for unfused in unfused_options:
             try:
-                kept.append(self._tried(bucket, example, spread=spread, tries=len(ways) - 1))
+                timed_replays.append(
+                    self._capture_and_time(
+                        shape, reference, unfused=unfused, repetitions=len(unfused_options) - 1
+                    )
+                )
             # Drivers, kernels, compilers and smaller weights raise whatever they like.
             except Exception as error:  # noqa: BLE001
-                why = str(error) if isinstance(error, WrongError) else type(error).__name__
-                if self.faster is not None:
-                    self.faster = None
-                    self._tell(f"layers are not compiled: {why} at {bucket}")
-                    return self._first(bucket, step)
-        if kept:
-            self._repeats[bucket] = min(kept, key=lambda found: found[0])[1]
+                reason = (
+                    str(error) if isinstance(error, GraphMismatchError) else type(error).__name__
+                )
+                if self.compiled_layers is not None:
+                    self.compiled_layers = None
+                    self._log(f"layers are not compiled: {reason} at {shape}")
+                    return self._capture_new_shape(shape, step)
+        if timed_replays:
+            self._replays[shape] = min(timed_replays, key=lambda found: found[0])[1]
         else:
-            self._give_up(f"steps are not recorded: {why} at {bucket}")
+            self._disable_graphs(f"steps are not recorded: {reason} at {shape}")
         return expected
 
-    def _tried(
-        self, bucket: Bucket, example: Example, *, spread: bool, tries: int
-    ) -> tuple[float, Repeat]:
+    def _capture_and_time(
+        self, shape: GraphShape, reference: ReferenceStep, *, unfused: bool, repetitions: int
+    ) -> tuple[float, Replay]:
         """Record a shape and compare it; returns what repeats it and how long that takes (s)."""
         # Idle lanes harm no slot, and a number that the recording takes for fixed will show.
-        self._feed(laid(bucket, ()))
-        repeat = self._record(lambda: self._run(bucket, spread=spread))
-        self._feed(example.numbers)
+        self._copy_inputs(build_inputs(shape, ()))
+        replay = self._capture(lambda: self._run_model(shape, unfused=unfused))
+        self._copy_inputs(reference.inputs)
         # Its keys and values are those that are there already, so this step may be repeated.
-        repeat()
-        example.compare(self._out(bucket))
-        began = time.perf_counter()
-        for _ in range(tries * TRIES):
-            repeat()
-        self._out(bucket)[0, 0].item()  # waits for the device, as the comparison has
-        return time.perf_counter() - began, repeat
+        replay()
+        reference.check_logits(self._logits_view(shape))
+        started_at = time.perf_counter()
+        for _ in range(repetitions * TIMING_STEPS):
+            replay()
+        self._logits_view(shape)[0, 0].item()  # waits for the device, as the comparison has
+        return time.perf_counter() - started_at, replay
 
-    def _feed(self, numbers: Laid) -> None:
+    def _copy_inputs(self, inputs: GraphInputs) -> None:
         """Copy a step's numbers to where the recorded one reads them, in one piece."""
-        fed = torch.tensor(numbers.numbers)
+        numbers_tensor = torch.tensor(inputs.flat_numbers)
         # Nothing reads the stage any more: a step is over when its logits are on the host.
-        self._staged[: len(fed)].copy_(fed)
-        self._fed[: len(fed)].copy_(self._staged[: len(fed)], non_blocking=True)
+        self._host_inputs[: len(numbers_tensor)].copy_(numbers_tensor)
+        self._device_inputs[: len(numbers_tensor)].copy_(
+            self._host_inputs[: len(numbers_tensor)], non_blocking=True
+        )
 
-    def _run(self, bucket: Bucket, *, spread: bool) -> None:
+    def _run_model(self, shape: GraphShape, *, unfused: bool) -> None:
         """Run the model over the fixed memory: what is recorded."""
-        ids, at, owners, order = self._fed[: PARTS * bucket.rows].view(PARTS, -1)
-        with self.faster or nullcontext():
-            found: Any = self._network(
+        ids, positions, slot_ids, logit_rows = self._device_inputs[
+            : NUMBERS_PER_ROW * shape.num_rows
+        ].view(NUMBERS_PER_ROW, -1)
+        with self.compiled_layers or nullcontext():
+            output: Any = self._network(
                 input_ids=ids.unsqueeze(0),
-                position_ids=at.unsqueeze(0),
-                logits_to_keep=order,
-                packed=Lanes(self._slots, bucket, at, owners, spread),
-                **CALL,
+                position_ids=positions.unsqueeze(0),
+                logits_to_keep=logit_rows,
+                packed=PaddedBatch(self._kv_cache, shape, positions, slot_ids, unfused),
+                **MODEL_KWARGS,
             )
-        self._out(bucket).copy_(found.logits[0])
+        self._logits_view(shape).copy_(output.logits[0])
 
-    def _out(self, bucket: Bucket) -> Tensor:
+    def _logits_view(self, shape: GraphShape) -> Tensor:
         assert self._logits is not None  # noqa: S101 - made before anything is recorded
-        return self._logits[: bucket.rows]
+        return self._logits[: shape.num_rows]
 
-    def _forget(self) -> None:
+    def _drop_captures(self) -> None:
         """Begin anew: what was recorded reads and writes memory that is gone."""
-        self._repeats.clear()
-        self._record = self._recorder()
-        self._rebuilt = self._slots.rebuilt
+        self._replays.clear()
+        self._capture = self._begin_capture()
+        self._num_reallocations = self._kv_cache.num_reallocations
 
-    def _give_up(self, why: str) -> None:
-        self.off = True
-        self._repeats.clear()
-        self._tell(why)
+    def _disable_graphs(self, reason: str) -> None:
+        self.is_disabled = True
+        self._replays.clear()
+        self._log(reason)
 
 
-def _rehearsal(bucket: Bucket, slots: int) -> list[Work]:
+def _dummy_step(shape: GraphShape, num_slots: int) -> list[ScheduledRequest]:
     """Return a step that fills a bucket: another length in each lane, the last slots, backwards."""
     step = []
-    for number in range(bucket.lanes):
-        start = max(0, bucket.length - bucket.width - 37 * number)
+    for number in range(shape.num_requests):
+        start = max(0, shape.kv_length - shape.tokens_per_request - 37 * number)
         tokens = [
-            (number + at) * 7919 % 31 for at in range(min(start + bucket.width, bucket.length))
+            (number + at) * 7919 % 31
+            for at in range(min(start + shape.tokens_per_request, shape.kv_length))
         ]
-        request = Request(str(number), tuple(tokens[: start + 1]), Sampling())
-        live = Live(request, tokens[: start + 1], age=0, slot=slots - 1 - number)
-        step.append(Work(live, start, 1, tuple(tokens[start + 1 :])))
+        request = Request(str(number), tuple(tokens[: start + 1]), SamplingParams())
+        state = RequestState(request, tokens[: start + 1], arrival=0, slot=num_slots - 1 - number)
+        step.append(ScheduledRequest(state, start, 1, tuple(tokens[start + 1 :])))
     return step

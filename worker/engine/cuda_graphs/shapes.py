@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from worker.engine.core.request_state import Work
+from worker.engine.core.request_state import ScheduledRequest
 
-SHORTEST: Final = 256
+MIN_KV_LENGTH: Final = 256
 """Positions that are looked back on at least; each further length is twice as long."""
 
-GATHER: Final = 3
+MAX_GATHER_RATIO: Final = 3
 """
 How often keys are moved that are gathered: read, written, read again.
 
@@ -23,7 +23,7 @@ So lanes are any slots while so many times their number is no more than all slot
 are lanes, idle ones too, and no key is moved.
 """
 
-WIDEST: Final = 160
+MAX_DRAFT_ROWS: Final = 160
 """
 The most rows of a step with drafts, most of which may be padding.
 
@@ -31,31 +31,31 @@ An H200 takes about 165 rows in the time in which it reads the weights; an A100 
 arithmetic of the data sheets).
 """
 
-IDLE: Final = -1
+PADDING_SLOT: Final = -1
 """The slot of a row that is padding."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class GraphShape:
     """
     A step of `lanes` requests with `width` tokens each, who look back on `length` positions.
 
     If `whole`, each slot is the lane of its own number.
     """
 
-    lanes: int
-    width: int
-    length: int
-    whole: bool
+    num_requests: int
+    tokens_per_request: int
+    kv_length: int
+    all_slots: bool
 
     @property
-    def rows(self) -> int:
+    def num_rows(self) -> int:
         """How many tokens are fed, padding included."""
-        return self.lanes * self.width
+        return self.num_requests * self.tokens_per_request
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class GraphInputs:
     """
     What is fed in each of a bucket's rows: an id, its position and its slot (`IDLE` for padding).
 
@@ -63,83 +63,99 @@ class Laid:
     `wanted` is how many.
     """
 
-    ids: list[int]
-    at: list[int]
-    slots: list[int]
-    order: list[int]
-    wanted: int
+    token_ids: list[int]
+    positions: list[int]
+    slot_ids: list[int]
+    logit_rows: list[int]
+    num_logits: int
 
     @property
-    def numbers(self) -> list[int]:
+    def flat_numbers(self) -> list[int]:
         """All of it in one row of numbers."""
-        return [*self.ids, *self.at, *self.slots, *self.order]
+        return [*self.token_ids, *self.positions, *self.slot_ids, *self.logit_rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Buckets:
+class GraphShapes:
     """All shapes for so many `slots` of `positions`, with up to `drafted` drafts a request."""
 
-    slots: int
-    positions: int
-    drafted: int = 0
+    num_slots: int
+    max_positions: int
+    num_speculative_tokens: int = 0
 
     @property
-    def lengths(self) -> list[int]:
+    def kv_lengths(self) -> list[int]:
         """Lengths, rising; the last one is all positions."""
-        doubled = (SHORTEST << n for n in range(self.positions.bit_length()))
-        return [*(length for length in doubled if length < self.positions), self.positions]
+        doubled = (MIN_KV_LENGTH << n for n in range(self.max_positions.bit_length()))
+        return [*(length for length in doubled if length < self.max_positions), self.max_positions]
 
     @property
-    def lanes(self) -> list[int]:
+    def request_counts(self) -> list[int]:
         """Numbers of lanes, rising; the last one is all slots."""
-        doubled = (1 << n for n in range(self.slots.bit_length()))
-        return [*(lanes for lanes in doubled if GATHER * lanes <= self.slots), self.slots]
+        doubled = (1 << n for n in range(self.num_slots.bit_length()))
+        return [
+            *(lanes for lanes in doubled if MAX_GATHER_RATIO * lanes <= self.num_slots),
+            self.num_slots,
+        ]
 
     @property
-    def crowd(self) -> int:
+    def max_requests_with_drafts(self) -> int:
         """The most requests in a step with drafts."""
-        return max((lanes for lanes in self.lanes if self._wide(lanes)), default=0)
+        return max((lanes for lanes in self.request_counts if self._can_draft(lanes)), default=0)
 
-    def all(self) -> list[Bucket]:
+    def list_shapes(self) -> list[GraphShape]:
         """Return every bucket, the largest first: what they need for a while they then share."""
-        found = [
-            Bucket(lanes, width, length, lanes == self.slots)
-            for lanes in self.lanes
-            for width in self._widths(lanes)
-            for length in self.lengths
+        shapes = [
+            GraphShape(lanes, width, length, lanes == self.num_slots)
+            for lanes in self.request_counts
+            for width in self._token_counts(lanes)
+            for length in self.kv_lengths
         ]
-        return sorted(found, key=lambda bucket: (-bucket.rows * bucket.length, -bucket.rows))
+        return sorted(
+            shapes, key=lambda bucket: (-bucket.num_rows * bucket.kv_length, -bucket.num_rows)
+        )
 
-    def fitting(self, step: Sequence[Work]) -> Bucket | None:
+    def smallest_for(self, step: Sequence[ScheduledRequest]) -> GraphShape | None:
         """Return the smallest bucket for a step; `None` where not all grow, or too many draft."""
-        if not step or any(work.count != 1 or not work.complete for work in step):
+        if not step or any(work.num_tokens != 1 or not work.can_sample for work in step):
             return None
-        lanes = next(lanes for lanes in self.lanes if lanes >= len(step))
-        most = max(len(work.drafted) for work in step)
-        width = next((width for width in self._widths(lanes) if width > most), None)
-        if width is None:
+        num_requests = next(lanes for lanes in self.request_counts if lanes >= len(step))
+        max_drafts = max(len(work.draft_ids) for work in step)
+        tokens_per_request = next(
+            (width for width in self._token_counts(num_requests) if width > max_drafts), None
+        )
+        if tokens_per_request is None:
             return None
-        longest = max(work.start + 1 + len(work.drafted) for work in step)
-        length = next(length for length in self.lengths if length >= longest)
-        return Bucket(lanes, width, length, lanes == self.slots)
+        max_length = max(work.start + 1 + len(work.draft_ids) for work in step)
+        kv_length = next(length for length in self.kv_lengths if length >= max_length)
+        return GraphShape(
+            num_requests, tokens_per_request, kv_length, num_requests == self.num_slots
+        )
 
-    def _widths(self, lanes: int) -> list[int]:
-        return [1, 1 + self.drafted] if self._wide(lanes) else [1]
+    def _token_counts(self, num_requests: int) -> list[int]:
+        return [1, 1 + self.num_speculative_tokens] if self._can_draft(num_requests) else [1]
 
-    def _wide(self, lanes: int) -> bool:
-        return self.drafted > 0 and lanes * (1 + self.drafted) <= WIDEST
+    def _can_draft(self, num_requests: int) -> bool:
+        return (
+            self.num_speculative_tokens > 0
+            and num_requests * (1 + self.num_speculative_tokens) <= MAX_DRAFT_ROWS
+        )
 
 
-def laid(bucket: Bucket, step: Sequence[Work]) -> Laid:
+def build_inputs(shape: GraphShape, step: Sequence[ScheduledRequest]) -> GraphInputs:
     """Lay the requests of a step out in the rows of a bucket that fits; an empty step is idle."""
-    ids, at = [0] * bucket.rows, [0] * bucket.rows
-    slots = [IDLE] * bucket.rows
-    order: list[int] = []
-    for number, work in enumerate(step):
-        lane = work.live.slot if bucket.whole else number
-        for place, token in enumerate(work.ids):
-            row = lane * bucket.width + place
-            ids[row], at[row], slots[row] = token, work.start + place, work.live.slot
-            order.append(row)
-    padding = [0] * (bucket.rows - len(order))
-    return Laid(ids, at, slots, order + padding, len(order))
+    ids, positions = [0] * shape.num_rows, [0] * shape.num_rows
+    slot_ids = [PADDING_SLOT] * shape.num_rows
+    logit_rows: list[int] = []
+    for number, scheduled in enumerate(step):
+        index = scheduled.state.slot if shape.all_slots else number
+        for offset, token in enumerate(scheduled.token_ids):
+            row = index * shape.tokens_per_request + offset
+            ids[row], positions[row], slot_ids[row] = (
+                token,
+                scheduled.start + offset,
+                scheduled.state.slot,
+            )
+            logit_rows.append(row)
+    padding = [0] * (shape.num_rows - len(logit_rows))
+    return GraphInputs(ids, positions, slot_ids, logit_rows + padding, len(logit_rows))

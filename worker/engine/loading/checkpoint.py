@@ -8,35 +8,35 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from worker.engine import LoadError
-from worker.engine.options import Options
+from worker.engine.options import EngineConfig
 
-FILES: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+HUB_FILE_PATTERNS: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 """What is fetched from the hub: no pickles and no code."""
 
 
-def locate(options: Options, progress: Callable[[str, float], None]) -> Path:
+def resolve_checkpoint(config: EngineConfig, progress: Callable[[str, float], None]) -> Path:
     """
     Return a checkpoint directory or a `.gguf` file.
 
     A path wins over a hub id; a hub id is fetched, or found where an earlier start has left it.
     Raises `LoadError`.
     """
-    path = Path(options.model).expanduser()
+    path = Path(config.model).expanduser()
     if path.suffix == ".gguf":
         if not path.is_file():
             raise LoadError(f"there is no file {path}")
         return path
     if path.is_dir():
         return path
-    if options.model.count("/") != 1 or options.model.startswith((".", "/", "~")):
+    if config.model.count("/") != 1 or config.model.startswith((".", "/", "~")):
         raise LoadError(f"there is no directory {path}")
     progress("fetching", 0.02)
-    return _fetched(options.model, options.revision)
+    return _fetch_snapshot(config.model, config.revision)
 
 
-def _fetched(name: str, revision: str | None) -> Path:
+def _fetch_snapshot(name: str, revision: str | None) -> Path:
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=HUB_FILE_PATTERNS))
     except (OSError, HFValidationError, ValueError) as error:
         at = f" at revision {revision}" if revision else ""
         raise LoadError(

@@ -14,22 +14,27 @@ import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 
-from worker.engine import LoadError, Model
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.verify import probe
-from worker.engine.loading.cpu_linear import prepack
-from worker.engine.loading.gguf import converted
-from worker.engine.loading.memory import free_bytes, recorded, room, shelf
-from worker.engine.loading.progress import Progress, watched
-from worker.engine.loading.quantization import quantization, quantized
-from worker.engine.loading.spared import spare
-from worker.engine.options import Options, cache_directory
+from worker.engine import LoadError, ModelInfo
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.verify import verify_model
+from worker.engine.loading.cpu_linear import prepack_layers
+from worker.engine.loading.gguf import convert_gguf
+from worker.engine.loading.memory import (
+    estimate_graph_bytes,
+    free_bytes,
+    plan_host_cache,
+    plan_kv_cache,
+)
+from worker.engine.loading.progress import Progress, report_progress
+from worker.engine.loading.quantization import quantized_bytes, transformers_config
+from worker.engine.loading.spared import install_selective_mlp
+from worker.engine.options import EngineConfig, gguf_cache_directory
 
-BUDGET: Final = {"cuda": 512, "cpu": 256}
+DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
 """Tokens in one step where the options do not say."""
 
 
-SPARE: Final = 4
+PACKED_COPY_DIVISOR: Final = 4
 """On a CPU, a second copy of the weights may take this part of the free memory."""
 
 DTYPES: Final = {
@@ -40,69 +45,79 @@ DTYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """A model ready to step: its weights, its slots and what the parent needs to know."""
 
     network: nn.Module
-    slots: Slots
-    about: Model
-    budget: int
-    shelf: int
+    kv_cache: KVCache
+    info: ModelInfo
+    max_step_tokens: int
+    host_cache_bytes: int
 
 
-def load(found: Path, options: Options, progress: Progress) -> Loaded:
+def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress) -> LoadedModel:
     """Load the directory or `.gguf` file that was found for the options. Raises `LoadError`."""
-    directory = _plain(found, options, progress)
-    config = _config(directory)
-    device = _device(options.device)
-    dtype = _dtype(options.dtype, device)
-    smaller = quantization(options.quantize, dtype)
-    needed = _needed(directory, config, dtype, options.quantize)
-    _check_size(needed, device, options.quantize or _named(dtype))
+    directory = _checkpoint_directory(checkpoint, engine_config, progress)
+    hf_config = _load_hf_config(directory)
+    device = _select_device(engine_config.device)
+    dtype = _select_dtype(engine_config.dtype, device)
+    quantization_config = transformers_config(engine_config.quantization, dtype)
+    weight_bytes = _weight_bytes(directory, hf_config, dtype, engine_config.quantization)
+    _check_size(weight_bytes, device, engine_config.quantization or _dtype_name(dtype))
     # Converting has taken most of the time where there was something to convert.
-    first = 0.1 if directory == found else 0.8
-    with watched(progress, "weights", (first, 0.9), device, needed):
-        network = _weights(directory, device, dtype, smaller)
+    first_fraction = 0.1 if directory == checkpoint else 0.8
+    with report_progress(progress, "weights", (first_fraction, 0.9), device, weight_bytes):
+        network = _load_weights(directory, device, dtype, quantization_config)
     progress("checking", 0.9)
-    layers = probe(network)
-    positions = _positions(network.config, options)
-    aside = recorded(options, layers, network.config, positions)
-    count, positions = room(options, layers, positions, aside)
-    about = Model(
-        name=_name(options.model, found),
-        revision=options.revision,
+    layers = verify_model(network)
+    max_positions = _max_positions(network.config, engine_config)
+    graph_bytes = estimate_graph_bytes(engine_config, layers, network.config, max_positions)
+    num_slots, max_positions = plan_kv_cache(engine_config, layers, max_positions, graph_bytes)
+    info = ModelInfo(
+        name=_display_name(engine_config.model, checkpoint),
+        revision=engine_config.revision,
         directory=directory.absolute(),
-        positions=positions,
-        vocabulary=min(network.config.vocab_size, len(network.get_input_embeddings().weight)),
-        eos=_eos(network),
+        max_positions=max_positions,
+        vocab_size=min(network.config.vocab_size, len(network.get_input_embeddings().weight)),
+        eos_ids=_eos_ids(network),
         device=str(device),
-        dtype=options.quantize or _named(dtype),
-        slots=count,
+        dtype=engine_config.quantization or _dtype_name(dtype),
+        slots=num_slots,
     )
-    budget = options.chunk or BUDGET[device.type]
-    return Loaded(network, Slots(layers, count, positions), about, budget, shelf(options))
+    max_step_tokens = engine_config.max_step_tokens or DEFAULT_STEP_TOKENS[device.type]
+    return LoadedModel(
+        network,
+        KVCache(layers, num_slots, max_positions),
+        info,
+        max_step_tokens,
+        plan_host_cache(engine_config),
+    )
 
 
-def _name(model: str, found: Path) -> str:
+def _display_name(model: str, checkpoint: Path) -> str:
     """Return what readers may see: the hub id, or a path's last part without its folders."""
     return (
-        found.resolve().name.removesuffix(".gguf") if Path(model).expanduser().exists() else model
+        checkpoint.resolve().name.removesuffix(".gguf")
+        if Path(model).expanduser().exists()
+        else model
     )
 
 
-def _plain(found: Path, options: Options, progress: Progress) -> Path:
+def _checkpoint_directory(
+    checkpoint: Path, engine_config: EngineConfig, progress: Progress
+) -> Path:
     """Return the plain checkpoint directory of what was found."""
-    if found.suffix != ".gguf":
-        return found
-    cache = Path(options.converted) if options.converted else cache_directory()
+    if checkpoint.suffix != ".gguf":
+        return checkpoint
+    cache = Path(engine_config.gguf_cache) if engine_config.gguf_cache else gguf_cache_directory()
     try:
-        return converted(found, cache, progress)
+        return convert_gguf(checkpoint, cache, progress)
     # The readers of the file raise whatever they stumble over.
     except Exception as error:
-        raise LoadError(f"{found} cannot be converted ({type(error).__name__})") from error
+        raise LoadError(f"{checkpoint} cannot be converted ({type(error).__name__})") from error
 
 
-def _config(directory: Path) -> Any:
+def _load_hf_config(directory: Path) -> Any:
     """Read and check what kind of model lies in a directory."""
     try:
         raw = json.loads((directory / "config.json").read_text("utf-8"))
@@ -124,21 +139,21 @@ def _config(directory: Path) -> Any:
         ) from error
 
 
-def _device(name: str) -> torch.device:
+def _select_device(name: str) -> torch.device:
     """Return the one device that the model runs on; a second GPU is for a second worker."""
     try:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         device = device if name == "auto" else torch.device(name)
     except RuntimeError:
         raise LoadError(f"device must be auto, cpu or cuda, not {name}") from None
-    if device.type not in BUDGET:
+    if device.type not in DEFAULT_STEP_TOKENS:
         raise LoadError(f"device must be auto, cpu or cuda, not {name}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise LoadError(f"device {name} was asked for and is not there")
     return device
 
 
-def _dtype(name: str, device: torch.device) -> torch.dtype:
+def _select_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     found = DTYPES.get(name)
@@ -147,32 +162,34 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return found
 
 
-def _named(dtype: torch.dtype) -> str:
+def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _needed(directory: Path, config: Any, dtype: torch.dtype, quantize: str | None) -> int:
+def _weight_bytes(directory: Path, hf_config: Any, dtype: torch.dtype, quantize: str | None) -> int:
     """Return how many bytes the weights take in `dtype`, or quantised."""
     if quantize is not None:
         with torch.device("meta"):
-            network = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-        return quantized(quantize, network, dtype)
-    stored = getattr(config, "dtype", None)
+            network = AutoModelForCausalLM.from_config(hf_config)  # type: ignore[no-untyped-call]
+        return quantized_bytes(quantize, network, dtype)
+    stored = getattr(hf_config, "dtype", None)
     scale = dtype.itemsize / stored.itemsize if isinstance(stored, torch.dtype) else 1.0
     return int(scale * sum(file.stat().st_size for file in directory.glob("*.safetensors")))
 
 
-def _check_size(needed: int, device: torch.device, form: str) -> None:
+def _check_size(weight_bytes: int, device: torch.device, format_name: str) -> None:
     """Refuse what cannot fit, before memory runs out half-way."""
     free = free_bytes(device)
-    if needed > free:
+    if weight_bytes > free:
         raise LoadError(
-            f"the weights need {needed / 1e9:.1f} GB in {form} and only {free / 1e9:.1f} GB are"
+            f"the weights need {weight_bytes / 1e9:.1f} GB in {format_name} and only {free / 1e9:.1f} GB are"
             f" free on {device}; STARCHAT_QUANTIZATION=int8 or nf4 makes them smaller"
         )
 
 
-def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller: Any) -> Any:
+def _load_weights(
+    directory: Path, device: torch.device, dtype: torch.dtype, quantization_config: Any
+) -> Any:
     # accelerate places the weights and may use no other device: a step that crosses devices, or
     # reads layers from a disk, is slower than a second worker.
     place = "cpu" if device.type == "cpu" else (device.index or 0)
@@ -185,7 +202,7 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller:
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="eager",
-            quantization_config=smaller,
+            quantization_config=quantization_config,
         )
     # safetensors raises an error of its own straight from Exception.
     except Exception as error:
@@ -193,10 +210,10 @@ def _weights(directory: Path, device: torch.device, dtype: torch.dtype, smaller:
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
-    if smaller is None:
-        prepack(network, free_bytes(device) // SPARE)
+    if quantization_config is None:
+        prepack_layers(network, free_bytes(device) // PACKED_COPY_DIVISOR)
     if device.type == "cpu":
-        spare(network)
+        install_selective_mlp(network)
     return network
 
 
@@ -206,17 +223,17 @@ def check_placement(network: nn.Module, device: torch.device) -> None:
         raise LoadError(f"the weights do not fit on {device} beside what else is there")
 
 
-def _positions(config: Any, options: Options) -> int:
-    longest = getattr(config, "max_position_embeddings", None)
-    if not isinstance(longest, int):
+def _max_positions(hf_config: Any, engine_config: EngineConfig) -> int:
+    model_positions = getattr(hf_config, "max_position_embeddings", None)
+    if not isinstance(model_positions, int):
         raise LoadError("the model does not say how many positions it has")
-    return min(longest, options.positions or longest)
+    return min(model_positions, engine_config.max_positions or model_positions)
 
 
-def _eos(network: Any) -> tuple[int, ...]:
-    found = network.generation_config.eos_token_id
-    if found is None:
-        found = network.config.eos_token_id
-    if found is None:
+def _eos_ids(network: Any) -> tuple[int, ...]:
+    eos = network.generation_config.eos_token_id
+    if eos is None:
+        eos = network.config.eos_token_id
+    if eos is None:
         return ()
-    return (found,) if isinstance(found, int) else tuple(found)
+    return (eos,) if isinstance(eos, int) else tuple(eos)

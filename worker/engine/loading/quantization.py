@@ -20,19 +20,19 @@ from worker.engine import LoadError
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Scheme:
     """The package that quantises so, bytes of a quantised weight, and what transformers is told."""
 
     package: str
-    bytes: float
-    config: Callable[[torch.dtype], Any]
+    bytes_per_weight: float
+    build_config: Callable[[torch.dtype], Any]
 
 
-def _int8(_dtype: torch.dtype) -> Any:
+def _int8_config(_dtype: torch.dtype) -> Any:
     return TorchAoConfig(import_module("torchao.quantization").Int8WeightOnlyConfig())
 
 
-def _nf4(dtype: torch.dtype) -> Any:
+def _nf4_config(dtype: torch.dtype) -> Any:
     return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -41,35 +41,37 @@ def _nf4(dtype: torch.dtype) -> Any:
     )
 
 
-KINDS: Final = {
-    "int8": Kind("torchao", 1.01, _int8),
-    "nf4": Kind("bitsandbytes", 0.52, _nf4),
+SCHEMES: Final = {
+    "int8": Scheme("torchao", 1.01, _int8_config),
+    "nf4": Scheme("bitsandbytes", 0.52, _nf4_config),
 }
 
 
-def quantization(name: str | None, dtype: torch.dtype) -> Any:
+def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
     """Return the configuration for transformers. Raises `LoadError` without the package."""
     if name is None:
         return None
-    kind = _kind(name)
-    if find_spec(kind.package) is None:
+    scheme = _find_scheme(name)
+    if find_spec(scheme.package) is None:
         raise LoadError(
-            f"STARCHAT_QUANTIZATION={name} needs the package {kind.package}: "
+            f"STARCHAT_QUANTIZATION={name} needs the package {scheme.package}: "
             f"pip install 'starchat-slack[{name}]'"
         )
-    return kind.config(dtype)
+    return scheme.build_config(dtype)
 
 
-def quantized(name: str, network: PreTrainedModel, dtype: torch.dtype) -> int:
+def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> int:
     """Return the bytes of a network's weights; its output layer, tied or not, stays as it is."""
     output = network.get_output_embeddings()  # type: ignore[no-untyped-call]
     layers = [m for m in network.modules() if isinstance(m, nn.Linear) and m is not output]
-    small = sum(layer.in_features * layer.out_features for layer in layers)
-    rest = sum(map(torch.numel, network.parameters())) - small
-    return int(small * _kind(name).bytes + rest * dtype.itemsize)
+    quantized_weights = sum(layer.in_features * layer.out_features for layer in layers)
+    other_weights = sum(map(torch.numel, network.parameters())) - quantized_weights
+    return int(
+        quantized_weights * _find_scheme(name).bytes_per_weight + other_weights * dtype.itemsize
+    )
 
 
-def _kind(name: str) -> Kind:
-    if name not in KINDS:
-        raise LoadError(f"quantize must be {' or '.join(KINDS)}, not {name}")
-    return KINDS[name]
+def _find_scheme(name: str) -> Scheme:
+    if name not in SCHEMES:
+        raise LoadError(f"quantize must be {' or '.join(SCHEMES)}, not {name}")
+    return SCHEMES[name]

@@ -12,11 +12,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-PARTS: Final = ("transformer.h", "model.layers")
+LAYER_PATHS: Final = ("transformer.h", "model.layers")
 """Where architectures keep their layers; the feed-forward part is called `mlp` in all of them."""
 
 
-class Spared(nn.Module):
+class SelectiveMLP(nn.Module):
     """
     A feed-forward part that works for `wanted` tokens alone, indices in the packed row.
 
@@ -26,53 +26,53 @@ class Spared(nn.Module):
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
-        self.wanted: Tensor | None = None
+        self.rows: Tensor | None = None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return what the part makes of the wanted tokens."""
-        if self.wanted is None:
+        if self.rows is None:
             found: Tensor = self.inner(tokens)
             return found
-        made = torch.zeros_like(tokens)
-        if len(self.wanted):
-            made[:, self.wanted] = self.inner(tokens[:, self.wanted])
-        return made
+        output = torch.zeros_like(tokens)
+        if len(self.rows):
+            output[:, self.rows] = self.inner(tokens[:, self.rows])
+        return output
 
 
-def spare(network: Any) -> None:
+def install_selective_mlp(network: Any) -> None:
     """Let the last layer of a network work for wanted tokens alone, if it is built like others."""
-    for name in PARTS:
+    for name in LAYER_PATHS:
         try:
             last = network.get_submodule(name)[-1]
             inner = last.mlp
         except (AttributeError, IndexError, TypeError):
             continue
-        if _alone(inner, torch.zeros(1, 1, network.config.hidden_size, dtype=network.dtype)):
-            last.mlp = Spared(inner)
+        if _is_tokenwise(inner, torch.zeros(1, 1, network.config.hidden_size, dtype=network.dtype)):
+            last.mlp = SelectiveMLP(inner)
 
 
 @torch.inference_mode()
-def _alone(part: nn.Module, token: Tensor) -> bool:
+def _is_tokenwise(part: nn.Module, token: Tensor) -> bool:
     """Whether a part makes a token of a token, and needs nothing else for it."""
     try:
-        made = part(token)
+        output = part(token)
     except TypeError:
         return False
-    return isinstance(made, Tensor) and made.shape == token.shape
+    return isinstance(output, Tensor) and output.shape == token.shape
 
 
-def spared(network: nn.Module) -> list[Spared]:
+def find_selective_mlps(network: nn.Module) -> list[SelectiveMLP]:
     """Return the parts of a network that work for wanted tokens alone."""
-    return [part for part in network.modules() if isinstance(part, Spared)]
+    return [part for part in network.modules() if isinstance(part, SelectiveMLP)]
 
 
 @contextmanager
-def wanting(parts: Sequence[Spared], rows: Tensor | None) -> Iterator[None]:
+def select_rows(parts: Sequence[SelectiveMLP], rows: Tensor | None) -> Iterator[None]:
     """Name the tokens from which something is chosen, `None` for all, as long as it lasts."""
     for part in parts:
-        part.wanted = rows
+        part.rows = rows
     try:
         yield
     finally:
         for part in parts:
-            part.wanted = None
+            part.rows = None

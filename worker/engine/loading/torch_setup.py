@@ -8,20 +8,20 @@ from typing import Final
 
 import torch
 
-from worker.engine.options import Options
+from worker.engine.options import EngineConfig
 
-QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+CPU_QUOTA_FILE: Final = Path("/sys/fs/cgroup/cpu.max")
 """Where a container's share of the processors stands: microseconds of a period, and the period."""
 
 
-def prepare(options: Options) -> None:
+def configure_torch(config: EngineConfig) -> None:
     """Choose the number of threads and keep the libraries to their errors."""
-    torch.set_num_threads(options.threads or min(torch.get_num_threads(), spare_cores()))
+    torch.set_num_threads(config.threads or min(torch.get_num_threads(), count_usable_cores()))
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
 
 
-def spare_cores(quota: Path = QUOTA) -> int:
+def count_usable_cores(quota_file: Path = CPU_QUOTA_FILE) -> int:
     """
     Return all cores that this process may use but one, and at least one.
 
@@ -30,7 +30,7 @@ def spare_cores(quota: Path = QUOTA) -> int:
     """
     cores = float(len(os.sched_getaffinity(0)))
     try:
-        share, period = quota.read_text("ascii").split()
+        share, period = quota_file.read_text("ascii").split()
         cores = min(cores, int(share) / int(period))
     except (OSError, ValueError):
         pass  # no container, or one without a limit

@@ -13,13 +13,13 @@ from testing.in_process_engine import (
     reference_greedy,
     run_requests,
 )
-from worker.engine.attention.flash_varlen import Varlen, varlen
-from worker.engine.loading.loader import Loaded
+from worker.engine.attention.flash_varlen import FlashVarlen, load_flash_varlen
+from worker.engine.loading.loader import LoadedModel
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
 
-def by_the_book(
+def reference_varlen(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -33,18 +33,18 @@ def by_the_book(
 
     `window_size` are the positions seen to the left and to the right of a token's own; -1 is all.
     """
-    first_queries, first_keys, most_queries, most_keys = bounds
-    assert first_queries.tolist() == [0, len(query)] == [0, most_queries]
-    assert first_keys.tolist() == [0, len(key)] == [0, most_keys]
+    first_queries, first_keys, max_queries, max_keys = bounds
+    assert first_queries.tolist() == [0, len(query)] == [0, max_queries]
+    assert first_keys.tolist() == [0, len(key)] == [0, max_keys]
     assert window_size[1] == 0
     found = torch.empty_like(query)
-    served = query.shape[1] // key.shape[1]
+    query_group_size = query.shape[1] // key.shape[1]
     for row in range(len(query)):
         at = len(key) - len(query) + row
         span = slice(0 if window_size[0] < 0 else max(0, at - window_size[0]), at + 1)
         for head in range(query.shape[1]):
-            scores = key[span, head // served] @ query[row, head] * scale
-            found[row, head] = scores.softmax(0) @ value[span, head // served]
+            scores = key[span, head // query_group_size] @ query[row, head] * scale
+            found[row, head] = scores.softmax(0) @ value[span, head // query_group_size]
     return found
 
 
@@ -54,16 +54,16 @@ def test_chunks_are_read_as_they_are_read_otherwise(
 ) -> None:
     """One, two and four query heads a key-value head, and a sliding window."""
     model = models(kind)
-    requests = make_mixed_requests(model.about.vocabulary, 90, 4)
+    requests = make_mixed_requests(model.info.vocab_size, 90, 4)
     engine = fresh(kind, slots=3, budget=32)
     told: list[str] = []
     calls: list[int] = []
 
     def counted(query: Tensor, *rest: Any, **options: Any) -> Tensor:
         calls.append(len(query))
-        return by_the_book(query, *rest, **options)
+        return reference_varlen(query, *rest, **options)
 
-    engine.forward.varlen = Varlen(counted, told.append)
+    engine.model_runner.flash_varlen = FlashVarlen(counted, told.append)
 
     replies = run_requests(engine, requests)
 
@@ -74,24 +74,27 @@ def test_chunks_are_read_as_they_are_read_otherwise(
     assert told == ["chunks of prompts are read by varlen_attn"]
 
 
-def _wide(*tensors: Any, window_size: Any, **options: Any) -> Tensor:
-    return by_the_book(*tensors, window_size=(window_size[0] + 1, 0), **options)
+def _off_by_one_window(*tensors: Any, window_size: Any, **options: Any) -> Tensor:
+    return reference_varlen(*tensors, window_size=(window_size[0] + 1, 0), **options)
 
 
-def _missing(*_: Any, **__: Any) -> Tensor:
+def _raise_missing_option(*_: Any, **__: Any) -> Tensor:
     raise TypeError("unexpected keyword argument 'enable_gqa'")
 
 
-@pytest.mark.parametrize(("function", "why"), [(_wide, "it is off by"), (_missing, "TypeError")])
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [(_off_by_one_window, "it is off by"), (_raise_missing_option, "TypeError")],
+)
 def test_what_is_wrong_is_not_used(
     models: Models, fresh: EngineFactory, function: Any, why: str
 ) -> None:
     """A window that counts otherwise, a torch that knows no such option: one line, SDPA."""
     model = models("mistral")
-    requests = make_mixed_requests(model.about.vocabulary, 90, 4)
+    requests = make_mixed_requests(model.info.vocab_size, 90, 4)
     engine = fresh("mistral", slots=3, budget=32)
     told: list[str] = []
-    engine.forward.varlen = Varlen(function, told.append)
+    engine.model_runner.flash_varlen = FlashVarlen(function, told.append)
 
     replies = run_requests(engine, requests)
 
@@ -106,7 +109,7 @@ def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: EngineFactory) -
     """On a CPU it raises, and nothing is lost."""
     told: list[str] = []
     engine = fresh("bigcode", budget=32)
-    engine.forward.varlen = varlen(told.append)
+    engine.model_runner.flash_varlen = load_flash_varlen(told.append)
     [request] = make_mixed_requests(448, 90, 1)
 
     replies = run_requests(engine, [request])

@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from testing.in_process_engine import reference_probabilities
-from worker.engine import Sampling
+from worker.engine import SamplingParams
 from worker.engine.core.sample import (
-    MOST,
-    NoProbabilitiesError,
-    choose,
-    needs_row,
-    ordered,
-    probabilities,
-    uniform,
+    TOP_LOGITS,
+    InvalidLogitsError,
+    draw_uniform,
+    filter_probabilities,
+    needs_full_row,
+    sample_from,
+    sort_logits,
 )
 
 VOCABULARY = 300
 
 samplings = st.builds(
-    Sampling,
+    SamplingParams,
     temperature=st.floats(0.05, 3),
     top_k=st.integers(0, VOCABULARY + 20),
     top_p=st.floats(0.01, 1),
@@ -34,49 +34,53 @@ rows = st.integers(0, 10_000).map(
 )
 
 
-def theirs(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
+def reference_probabilities(
+    row: NDArray[np.float32], sampling: SamplingParams
+) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
     return reference_probabilities(torch.from_numpy(row).double(), sampling)
 
 
-def ours(row: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
+def engine_probabilities(row: NDArray[np.float32], sampling: SamplingParams) -> NDArray[np.float64]:
     """Return the same from our filters, by way of the largest logits where those are enough."""
-    largest = torch.from_numpy(row).topk(min(MOST, row.size))
-    logits, ids = ordered(largest.values.numpy(), largest.indices.numpy())
-    if needs_row(logits, sampling):
-        logits, ids = ordered(row, np.arange(row.size))
+    largest = torch.from_numpy(row).topk(min(TOP_LOGITS, row.size))
+    logits, ids = sort_logits(largest.values.numpy(), largest.indices.numpy())
+    if needs_full_row(logits, sampling):
+        logits, ids = sort_logits(row, np.arange(row.size))
     found = np.zeros(row.size)
-    found[ids] = probabilities(logits, sampling)
+    found[ids] = filter_probabilities(logits, sampling)
     return found
 
 
 @given(rows, samplings)
-@example(np.arange(VOCABULARY, dtype=np.float32), Sampling())
-@example(np.zeros(VOCABULARY, np.float32), Sampling(temperature=1, top_k=50, top_p=1))
-@example(np.arange(VOCABULARY, dtype=np.float32), Sampling(top_p=1e-300))
+@example(np.arange(VOCABULARY, dtype=np.float32), SamplingParams())
+@example(np.zeros(VOCABULARY, np.float32), SamplingParams(temperature=1, top_k=50, top_p=1))
+@example(np.arange(VOCABULARY, dtype=np.float32), SamplingParams(top_p=1e-300))
 def test_the_filtered_probabilities_are_those_of_transformers(
-    row: NDArray[np.float32], sampling: Sampling
+    row: NDArray[np.float32], sampling: SamplingParams
 ) -> None:
     """The same ids survive the three filters, with the same probabilities."""
-    assert np.allclose(ours(row, sampling), theirs(row, sampling), atol=1e-9)
+    assert np.allclose(
+        engine_probabilities(row, sampling), reference_probabilities(row, sampling), atol=1e-9
+    )
 
 
 def test_the_order_of_the_filters_matters() -> None:
     """At temperature 0.2 one id survives of those that would without it."""
     row = np.linspace(0, 8, VOCABULARY, dtype=np.float32)
 
-    assert np.count_nonzero(ours(row, Sampling(temperature=0.2))) < np.count_nonzero(
-        ours(row, Sampling(temperature=1.0))
-    )
+    assert np.count_nonzero(
+        engine_probabilities(row, SamplingParams(temperature=0.2))
+    ) < np.count_nonzero(engine_probabilities(row, SamplingParams(temperature=1.0)))
 
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 2, 50, 64]))
 def test_equal_logits_at_the_edge_of_top_k_all_stay(seed: int, top_k: int) -> None:
     """Rounded logits tie, as bfloat16 ones do; whoever ties with the k-th is kept."""
     row = np.random.default_rng(seed).normal(0, 1, VOCABULARY).round(1).astype(np.float32)
-    sampling = Sampling(temperature=1, top_k=top_k, top_p=1)
+    sampling = SamplingParams(temperature=1, top_k=top_k, top_p=1)
 
-    assert np.allclose(ours(row, sampling), theirs(row, sampling))
+    assert np.allclose(engine_probabilities(row, sampling), reference_probabilities(row, sampling))
 
 
 @given(st.integers(0, 10_000))
@@ -84,14 +88,17 @@ def test_greedy_takes_the_first_of_the_largest(seed: int) -> None:
     """At temperature 0 the choice is argmax's, ties included."""
     row = np.random.default_rng(seed).integers(0, 4, VOCABULARY).astype(np.float32)
 
-    assert ours(row, Sampling(temperature=0)).argmax() == torch.from_numpy(row).argmax().item()
+    assert (
+        engine_probabilities(row, SamplingParams(temperature=0)).argmax()
+        == torch.from_numpy(row).argmax().item()
+    )
 
 
 def test_a_tiny_temperature_is_almost_greedy_and_never_fails() -> None:
     """Dividing by a temperature near 0 overflows into certainty, not into NaN."""
     row = np.arange(VOCABULARY, dtype=np.float32)
 
-    found = ours(row, Sampling(temperature=5e-324))
+    found = engine_probabilities(row, SamplingParams(temperature=5e-324))
 
     assert found[-1] == 1
     assert not np.isnan(found).any()
@@ -102,14 +109,14 @@ def test_unusable_logits_choose_nothing(wrong: float) -> None:
     """A NaN or an infinity among the largest logits is an error of this row alone."""
     row = np.array([1.0, wrong, 0.5], np.float32)
 
-    with pytest.raises(NoProbabilitiesError):
-        ordered(row, np.arange(3))
+    with pytest.raises(InvalidLogitsError):
+        sort_logits(row, np.arange(3))
 
 
 def test_a_row_without_any_possible_id_chooses_nothing() -> None:
     """All logits at minus infinity are no distribution."""
-    with pytest.raises(NoProbabilitiesError):
-        ordered(np.full(3, -np.inf, np.float32), np.arange(3))
+    with pytest.raises(InvalidLogitsError):
+        sort_logits(np.full(3, -np.inf, np.float32), np.arange(3))
 
 
 def test_sampled_ids_come_as_often_as_they_should() -> None:
@@ -121,13 +128,13 @@ def test_sampled_ids_come_as_often_as_they_should() -> None:
     0.001, and as the seeds are fixed, it is not.
     """
     row = np.array([2.0, 1.7, 1.5, 1.2, 1.0, 0.6, 0.3, 0.0, -0.4, -3.0], np.float32)
-    sampling = Sampling(temperature=0.9, top_k=9, top_p=0.99)
-    expected = theirs(row, sampling)
+    sampling = SamplingParams(temperature=0.9, top_k=9, top_p=0.99)
+    expected = reference_probabilities(row, sampling)
     count = 20_000
-    logits, ids = ordered(row, np.arange(row.size))
+    logits, ids = sort_logits(row, np.arange(row.size))
 
     chosen = [
-        choose(logits, ids, sampling, uniform(Sampling(seed=seed), seed % 50))
+        sample_from(logits, ids, sampling, draw_uniform(SamplingParams(seed=seed), seed % 50))
         for seed in range(count)
     ]
 
@@ -143,16 +150,16 @@ def test_sampled_ids_come_as_often_as_they_should() -> None:
 @given(st.integers(0, 2**64), st.integers(0, 8191))
 def test_a_random_number_is_a_function_of_seed_and_place(seed: int, place: int) -> None:
     """A reply that is begun again draws the same numbers at the same places."""
-    first = uniform(Sampling(seed=seed), place)
+    first = draw_uniform(SamplingParams(seed=seed), place)
 
-    assert first == uniform(Sampling(seed=seed), place)
+    assert first == draw_uniform(SamplingParams(seed=seed), place)
     assert 0 <= first < 1
 
 
 def test_neighbouring_places_and_seeds_draw_independent_numbers() -> None:
     """Consecutive places of one seed, and one place of consecutive seeds, do not correlate."""
-    by_place = np.array([uniform(Sampling(seed=1), place) for place in range(4000)])
-    by_seed = np.array([uniform(Sampling(seed=seed), 0) for seed in range(4000)])
+    by_place = np.array([draw_uniform(SamplingParams(seed=1), place) for place in range(4000)])
+    by_seed = np.array([draw_uniform(SamplingParams(seed=seed), 0) for seed in range(4000)])
 
     for numbers in (by_place, by_seed):
         assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 0.06
@@ -161,11 +168,11 @@ def test_neighbouring_places_and_seeds_draw_independent_numbers() -> None:
 
 @given(rows, samplings, st.floats(0, 1, exclude_max=True))
 def test_only_ids_that_passed_the_filters_are_chosen(
-    row: NDArray[np.float32], sampling: Sampling, at: float
+    row: NDArray[np.float32], sampling: SamplingParams, at: float
 ) -> None:
     """Whatever the random number, the chosen id has a probability."""
-    logits, ids = ordered(row, np.arange(row.size))
+    logits, ids = sort_logits(row, np.arange(row.size))
 
-    chosen = choose(logits, ids, sampling, at)
+    chosen = sample_from(logits, ids, sampling, at)
 
-    assert ours(row, sampling)[chosen] > 0
+    assert engine_probabilities(row, sampling)[chosen] > 0

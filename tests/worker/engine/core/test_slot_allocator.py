@@ -15,25 +15,32 @@ from testing.in_process_engine import (
     run_requests,
 )
 from worker.engine import Request
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.engine_core import Batching
-from worker.engine.core.slot_allocator import LEAST, Claim, Parked, shared
-from worker.engine.loading.loader import Loaded
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.core.slot_allocator import (
+    MIN_PREFIX_TOKENS,
+    SlotAllocation,
+    SlotAllocator,
+    common_prefix_length,
+)
+from worker.engine.loading.loader import LoadedModel
 
-FIRST = tuple(range(30, 90))
+FIRST_PROMPT = tuple(range(30, 90))
 
 
-def next_turn(reply: EngineReply, scope: str) -> Request:
+def ask_next_turn(first_reply: EngineReply, scope: str) -> Request:
     """Ask again in the same thread: the earlier prompt and reply, and a few tokens more."""
-    return Request("next", (*FIRST, *reply.ids, 7, 8, 9), GREEDY_SAMPLING, scope=scope)
+    return Request("next", (*FIRST_PROMPT, *first_reply.ids, 7, 8, 9), GREEDY_SAMPLING, scope=scope)
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
 def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: EngineFactory, kind: str) -> None:
     """Prompt and reply of the first turn are held; the answer is that of a fresh engine."""
     engine = fresh(kind)
-    first = run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])["first"]
-    question = next_turn(first, "T1")
+    first = run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])[
+        "first"
+    ]
+    question = ask_next_turn(first, "T1")
 
     read, reply = run_counting_prefill(engine, question)
 
@@ -45,8 +52,10 @@ def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: EngineFactory, 
 def test_nothing_is_shared_across_scopes(fresh: EngineFactory, first: str, second: str) -> None:
     """Another team, or a request without one, reads its prompt whole."""
     engine = fresh()
-    reply = run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope=first)])["first"]
-    question = next_turn(reply, second)
+    reply = run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope=first)])[
+        "first"
+    ]
+    question = ask_next_turn(reply, second)
 
     read, _ = run_counting_prefill(engine, question)
 
@@ -56,53 +65,60 @@ def test_nothing_is_shared_across_scopes(fresh: EngineFactory, first: str, secon
 def test_what_is_forgotten_is_wiped_and_read_again(fresh: EngineFactory) -> None:
     """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
     engine = fresh(slots=4)
-    over = run_requests(engine, [Request("over", FIRST, GREEDY_SAMPLING, scope="T1")])["over"]
-    run_requests(engine, [Request("other", (*FIRST, 5), GREEDY_SAMPLING, scope="T2")])
+    over = run_requests(engine, [Request("over", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])[
+        "over"
+    ]
+    run_requests(engine, [Request("other", (*FIRST_PROMPT, 5), GREEDY_SAMPLING, scope="T2")])
     replies = {
         "runs": EngineReply(
-            failure=engine.add(Request("runs", FIRST[:40], GREEDY_SAMPLING, scope="T1"))
+            failure=engine.add_request(
+                Request("runs", FIRST_PROMPT[:40], GREEDY_SAMPLING, scope="T1")
+            )
         )
     }
     replies["beside"] = EngineReply(
-        failure=engine.add(Request("beside", (1, 2), GREEDY_SAMPLING, scope="T3"))
+        failure=engine.add_request(Request("beside", (1, 2), GREEDY_SAMPLING, scope="T3"))
     )
     for _ in range(3):
-        record_step(replies, engine.step())
+        record_step(replies, engine.run_step())
 
-    engine.forget("T1")
-    while engine.busy:
-        record_step(replies, engine.step())
+    engine.clear_scope("T1")
+    while engine.has_unfinished_requests:
+        record_step(replies, engine.run_step())
 
     assert (
         replies["runs"]
-        == run_requests(fresh(), [Request("runs", FIRST[:40], GREEDY_SAMPLING)])["runs"]
+        == run_requests(fresh(), [Request("runs", FIRST_PROMPT[:40], GREEDY_SAMPLING)])["runs"]
     )
-    assert {past.scope for past in engine.schedule.free.pasts.values()} == {"T2", "T3"}
-    question = next_turn(over, "T1")
+    assert {past.scope for past in engine.scheduler.slot_allocator.cached_prefixes.values()} == {
+        "T2",
+        "T3",
+    }
+    question = ask_next_turn(over, "T1")
     assert run_counting_prefill(engine, question)[0] == len(question.prompt)
-    other = Request("again", (*FIRST, 5, 6), GREEDY_SAMPLING, scope="T2")
+    other = Request("again", (*FIRST_PROMPT, 5, 6), GREEDY_SAMPLING, scope="T2")
     assert run_counting_prefill(engine, other)[0] == 1
 
 
 def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
-    models: Callable[[str], Loaded],
+    models: Callable[[str], LoadedModel],
 ) -> None:
     """Keys and values are made of what people wrote."""
     model = models("bigcode")
-    slots = Slots(model.slots.layers, 1, model.about.positions)
-    engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
-    run_requests(engine, [Request("over", FIRST, GREEDY_SAMPLING, scope="T1")])
-    assert all(slots.layer(index).any() for index in range(len(slots.layers)))
+    slots = KVCache(model.kv_cache.layers, 1, model.info.max_positions)
+    engine = EngineCore(model.network, slots, vocab_size=model.info.vocab_size, max_step_tokens=64)
+    run_requests(engine, [Request("over", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
+    assert all(slots.layer_view(index).any() for index in range(len(slots.layers)))
 
-    engine.forget("T1")
+    engine.clear_scope("T1")
 
-    assert not any(slots.layer(index).any() for index in range(len(slots.layers)))
+    assert not any(slots.layer_view(index).any() for index in range(len(slots.layers)))
 
 
 def test_the_same_prompt_again_reads_one_token(fresh: EngineFactory) -> None:
     """Something must be fed to know what comes next."""
     engine = fresh()
-    again = Request("again", FIRST, GREEDY_SAMPLING, scope="T1")
+    again = Request("again", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")
     expected = run_requests(engine, [again])["again"]
 
     assert run_counting_prefill(engine, again) == (1, expected)
@@ -111,8 +127,10 @@ def test_the_same_prompt_again_reads_one_token(fresh: EngineFactory) -> None:
 def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None:
     """What comes before the edit is held still."""
     engine = fresh()
-    run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])
-    edited = Request("next", (*FIRST[:40], 5, *FIRST[41:]), GREEDY_SAMPLING, scope="T1")
+    run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
+    edited = Request(
+        "next", (*FIRST_PROMPT[:40], 5, *FIRST_PROMPT[41:]), GREEDY_SAMPLING, scope="T1"
+    )
 
     read, reply = run_counting_prefill(engine, edited)
 
@@ -123,12 +141,14 @@ def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None
 def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
     """What was read before somebody pressed stop is not read again."""
     engine = fresh()
-    engine.add(Request("first", FIRST, GREEDY_SAMPLING, scope="T1"))
-    engine.step()
-    engine.stop("first")
+    engine.add_request(Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1"))
+    engine.run_step()
+    engine.abort_request("first")
 
     assert (
-        run_counting_prefill(engine, Request("next", (*FIRST, 1), GREEDY_SAMPLING, scope="T1"))[0]
+        run_counting_prefill(
+            engine, Request("next", (*FIRST_PROMPT, 1), GREEDY_SAMPLING, scope="T1")
+        )[0]
         == 1
     )
 
@@ -136,45 +156,45 @@ def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
 def test_after_an_error_nothing_is_remembered(fresh: EngineFactory) -> None:
     """Slots that were built anew hold nothing."""
     engine = fresh()
-    run_requests(engine, [Request("first", FIRST, GREEDY_SAMPLING, scope="T1")])
-    engine.schedule.fail([])
+    run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
+    engine.scheduler.record_failure([])
 
-    assert run_counting_prefill(engine, Request("next", FIRST, GREEDY_SAMPLING, scope="T1"))[
+    assert run_counting_prefill(engine, Request("next", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1"))[
         0
-    ] == len(FIRST)
+    ] == len(FIRST_PROMPT)
 
 
 def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() -> None:
     """A thread that was quiet the longest is the first to be forgotten."""
-    parked = Parked({0, 1, 2})
+    parked = SlotAllocator({0, 1, 2})
     for slot, name in ((1, "old"), (0, "young")):
-        parked.empty.remove(slot)
-        parked.park(slot, "T1", [len(name)] * LEAST)
+        parked.empty_slots.remove(slot)
+        parked.release_slot(slot, "T1", [len(name)] * MIN_PREFIX_TOKENS)
 
-    assert [parked.claim("T2", [9] * 30).slot for _ in range(3)] == [2, 1, 0]
+    assert [parked.allocate_slot("T2", [9] * 30).slot for _ in range(3)] == [2, 1, 0]
     assert not parked
 
 
 def test_the_slot_with_the_longest_common_beginning_is_taken() -> None:
     """Of two that fit, the better one; too short a match is none."""
-    parked = Parked(set())
-    parked.park(0, "T1", [1] * 20)
-    parked.park(1, "T1", [1] * 30)
-    parked.park(2, "T1", [*[1] * (LEAST - 1), *[2] * 30])
+    parked = SlotAllocator(set())
+    parked.release_slot(0, "T1", [1] * 20)
+    parked.release_slot(1, "T1", [1] * 30)
+    parked.release_slot(2, "T1", [*[1] * (MIN_PREFIX_TOKENS - 1), *[2] * 30])
 
-    assert parked.claim("T1", [1] * 25 + [3]) == Claim(1, 25)
-    assert parked.claim("T1", [1] * 25 + [3]) == Claim(0, 20)
-    lost = parked.pasts[2]
-    assert parked.claim("T1", [1] * 25 + [3]) == Claim(2, lost=lost)
-
-
-tokens = st.lists(st.integers(0, 1), max_size=40)
+    assert parked.allocate_slot("T1", [1] * 25 + [3]) == SlotAllocation(1, 25)
+    assert parked.allocate_slot("T1", [1] * 25 + [3]) == SlotAllocation(0, 20)
+    lost = parked.cached_prefixes[2]
+    assert parked.allocate_slot("T1", [1] * 25 + [3]) == SlotAllocation(2, evicted=lost)
 
 
-@given(tokens, tokens)
+token_lists = st.lists(st.integers(0, 1), max_size=40)
+
+
+@given(token_lists, token_lists)
 def test_the_common_beginning_is_exactly_that(one: Sequence[int], other: Sequence[int]) -> None:
     """Equal up to there, and different or at an end right after."""
-    common = shared(one, other)
+    common = common_prefix_length(one, other)
 
     assert list(one[:common]) == list(other[:common])
     assert common in {len(one), len(other)} or one[common] != other[common]

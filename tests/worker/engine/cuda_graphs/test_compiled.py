@@ -12,25 +12,27 @@ from transformers import AutoModelForCausalLM
 from testing.checkpoints import TINY_POSITIONS, tiny_bigcode
 from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
 from testing.traced_cuda_graphs import FakeGraphCapture, build_captured_engine
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.attention.verify import probe
-from worker.engine.core.engine_core import Batching
-from worker.engine.cuda_graphs.compiled import Compiled
-from worker.engine.cuda_graphs.runner import Graphs
-from worker.engine.cuda_graphs.shapes import Buckets
-from worker.engine.loading.loader import Loaded
-from worker.engine.loading.spared import Spared
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.attention.verify import verify_model
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.cuda_graphs.compiled import CompiledLayers
+from worker.engine.cuda_graphs.runner import CudaGraphRunner
+from worker.engine.cuda_graphs.shapes import GraphShapes
+from worker.engine.loading.loader import LoadedModel
+from worker.engine.loading.spared import SelectiveMLP
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
-PARTS = 4
+GRAPHS_PER_LAYER = 4
 """A layer is compiled in so many, before, beside and behind its attention."""
 
 
 @contextmanager
-def alike(network: nn.Module) -> Iterator[None]:
+def without_selective_mlp(network: nn.Module) -> Iterator[None]:
     """Let the last layer be built like the others, as it is on a GPU."""
-    spared = [part for part in network.modules() if isinstance(getattr(part, "mlp", 0), Spared)]
+    spared = [
+        part for part in network.modules() if isinstance(getattr(part, "mlp", 0), SelectiveMLP)
+    ]
     parts = [(layer, layer.mlp) for layer in spared]
     for layer, part in parts:
         layer.mlp = part.inner  # type: ignore[assignment]
@@ -42,7 +44,7 @@ def alike(network: nn.Module) -> Iterator[None]:
 def test_compiled_layers_say_the_same(models: Models) -> None:
     """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
     model = models("llama")
-    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 2)
+    requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 2)
     ours = build_captured_engine(model, slots=1)
     compiled: list[int] = []
 
@@ -50,18 +52,18 @@ def test_compiled_layers_say_the_same(models: Models) -> None:
         compiled.append(len(graph.graph.nodes))
         return graph
 
-    ours.graphs.faster = Compiled(model.network, backend)
+    ours.graphs.compiled_layers = CompiledLayers(model.network, backend)
     first = next(layer for layer in model.network.modules() if "Layer" in type(layer).__name__)
     first.forward = own = first.forward
 
-    with alike(model.network):
+    with without_selective_mlp(model.network):
         replies = run_requests(ours.engine_core, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
     assert not ours.log_lines
-    assert len(compiled) == PARTS * len(ours.graphs._repeats)
+    assert len(compiled) == GRAPHS_PER_LAYER * len(ours.graphs._replays)
     assert vars(first).pop("forward") == own, "what a library has put there is there again"
     assert all("forward" not in vars(layer) for layer in model.network.modules())
 
@@ -69,13 +71,13 @@ def test_compiled_layers_say_the_same(models: Models) -> None:
 def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> None:
     """One line; nothing else is given up for it."""
     model = models("bigcode")
-    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 6)
+    requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 6)
     ours = build_captured_engine(model, slots=4)
 
     def missing(_: torch.fx.GraphModule, __: Any) -> Any:
         raise RuntimeError("no compiler is there")
 
-    ours.graphs.faster = Compiled(model.network, missing)
+    ours.graphs.compiled_layers = CompiledLayers(model.network, missing)
 
     replies = run_requests(ours.engine_core, requests)
 
@@ -84,7 +86,7 @@ def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> No
     ]
     assert [line.split(":")[0] for line in ours.log_lines] == ["layers are not compiled"]
     assert ours.capture.replayed
-    assert not ours.graphs.off
+    assert not ours.graphs.is_disabled
 
 
 @pytest.mark.slow
@@ -92,19 +94,19 @@ def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> No
 def test_layers_that_are_really_compiled_say_the_same() -> None:
     """Torch's own compiler, on the plain layers that a GPU has."""
     network: Any = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
-    layers = probe(network)
-    memory = Slots(layers, 3, TINY_POSITIONS)
+    layers = verify_model(network)
+    memory = KVCache(layers, 3, TINY_POSITIONS)
     told: list[str] = []
-    graphs = Graphs(
+    graphs = CudaGraphRunner(
         network,
         memory,
-        Buckets(3, TINY_POSITIONS),
+        GraphShapes(3, TINY_POSITIONS),
         lambda: FakeGraphCapture().capture_step,
         told.append,
     )
-    graphs.faster = Compiled(network)
-    engine = Batching(network, memory, vocabulary=448, budget=64)
-    engine.engage(graphs)
+    graphs.compiled_layers = CompiledLayers(network)
+    engine = EngineCore(network, memory, vocab_size=448, max_step_tokens=64)
+    engine.use_cuda_graphs(graphs)
     requests = make_mixed_requests(448, TINY_POSITIONS, 6)
 
     replies = run_requests(engine, requests)

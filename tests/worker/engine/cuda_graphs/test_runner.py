@@ -22,12 +22,12 @@ from testing.traced_cuda_graphs import (
     TracedGraphCapture,
     build_captured_engine,
 )
-from worker.engine import FinishReason, Request, Sampling
-from worker.engine.loading.loader import Loaded
+from worker.engine import FinishReason, Request, SamplingParams
+from worker.engine.loading.loader import LoadedModel
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
-MOST = 4
+NUM_SPECULATIVE_TOKENS = 4
 """Tokens drafted for a request in a step."""
 
 
@@ -35,23 +35,23 @@ def test_each_shape_is_recorded_once_and_then_repeated(models: Models) -> None:
     """One request from position 1 to 255 is one lane of one length."""
     ours = build_captured_engine(models("bigcode"))
 
-    run_requests(ours.engine_core, [Request("a", (5,), Sampling(250, temperature=0))])
+    run_requests(ours.engine_core, [Request("a", (5,), SamplingParams(250, temperature=0))])
 
     assert (ours.capture.captured, ours.capture.replayed) == (1, 250)
 
 
 def test_all_shapes_are_recorded_before_the_first_request(models: Models) -> None:
     """Then none is while requests run, and they say what they say otherwise."""
-    ours = build_captured_engine(models("bigcode"), slots=7, drafted=MOST)
+    ours = build_captured_engine(models("bigcode"), slots=7, drafted=NUM_SPECULATIVE_TOKENS)
     with torch.inference_mode():
-        for record in ours.graphs.warm():
+        for record in ours.graphs.plan_captures():
             record()
     count = ours.capture.captured
-    request = Request("a", tuple(range(9)), Sampling(200, temperature=0))
+    request = Request("a", tuple(range(9)), SamplingParams(200, temperature=0))
 
     replies = run_requests(ours.engine_core, [request, replace(request, id="b")])
 
-    assert count == len(ours.graphs.buckets.all()) == len(ours.graphs._repeats) == 6
+    assert count == len(ours.graphs.shapes.list_shapes()) == len(ours.graphs._replays) == 6
     assert ours.capture.captured == count
     assert replies["b"].ids == reference_greedy(models("bigcode").network, request)
 
@@ -65,13 +65,13 @@ def test_a_rebuilt_slot_is_never_reached_by_an_old_recording(models: Models) -> 
     assert run_requests(ours.engine_core, [request])["a"] == expected
     assert ours.capture.graph_sets == 1
 
-    ours.kv_cache.rebuild()
+    ours.kv_cache.reallocate()
 
     assert run_requests(ours.engine_core, [request])["a"] == expected
     assert (ours.capture.graph_sets, ours.capture.captured) == (2, 2)
 
 
-class Moody(FakeGraphCapture):
+class RefusingCapture(FakeGraphCapture):
     """A recorder whose driver refuses."""
 
     def capture_step(self, step: Replay) -> Replay:
@@ -79,7 +79,7 @@ class Moody(FakeGraphCapture):
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
-class Forgetful(FakeGraphCapture):
+class StaleCapture(FakeGraphCapture):
     """A recorder that repeats what the first step was, whatever has been fed since."""
 
     def capture_step(self, step: Replay) -> Replay:
@@ -88,11 +88,13 @@ class Forgetful(FakeGraphCapture):
         return lambda: None
 
 
-@pytest.mark.parametrize("recorder", [Moody(), Forgetful()], ids=["refuses", "says another thing"])
+@pytest.mark.parametrize(
+    "recorder", [RefusingCapture(), StaleCapture()], ids=["refuses", "says another thing"]
+)
 def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: FakeGraphCapture) -> None:
     """One line says so; every reply is what it would have been."""
     model = models("bigcode")
-    requests = make_mixed_requests(model.about.vocabulary, model.about.positions, 6, stop=(0, 7))
+    requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 6, stop=(0, 7))
     ours = build_captured_engine(model, capture=recorder)
 
     replies = run_requests(ours.engine_core, requests)
@@ -100,12 +102,12 @@ def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: FakeGrap
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
-    assert ours.graphs.off
+    assert ours.graphs.is_disabled
     [line] = ours.log_lines
     assert line.startswith("steps are not recorded: ")
 
 
-class Uneven(FakeGraphCapture):
+class UnevenCapture(FakeGraphCapture):
     """A recorder one of whose recordings is slow, or cannot be made."""
 
     def __init__(self, bad: int, *, slow: bool) -> None:
@@ -136,9 +138,9 @@ def test_of_two_ways_to_attend_the_faster_one_is_kept(
 ) -> None:
     """Whichever it is; and where only one can be recorded, that one."""
     model = models("long")
-    recorder = Uneven(bad, slow=slow)
+    recorder = UnevenCapture(bad, slow=slow)
     ours = build_captured_engine(model, slots=1, budget=1100, capture=recorder)
-    request = Request("a", tuple(n % 400 for n in range(1050)), Sampling(2, temperature=0))
+    request = Request("a", tuple(n % 400 for n in range(1050)), SamplingParams(2, temperature=0))
     first = run_requests(ours.engine_core, [request])
     waited = recorder.waited
 
@@ -160,7 +162,7 @@ def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
     try:
         table[13] = torch.nan
         alone = run_requests(ours.engine_core, [Request("bad", (13,), GREEDY_SAMPLING)])
-        assert not ours.graphs._repeats, "there was nothing to compare it with"
+        assert not ours.graphs._replays, "there was nothing to compare it with"
         beside = run_requests(ours.engine_core, [good, Request("bad", (13,), GREEDY_SAMPLING)])
     finally:
         table[13] = kept
@@ -168,10 +170,10 @@ def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
 
     assert alone["bad"].failure == beside["bad"].failure == "nothing to choose from"
     assert beside["good"].ids == later["good"].ids == expected
-    assert not ours.graphs.off
+    assert not ours.graphs.is_disabled
 
 
-class Stumbling(nn.Module):
+class FailingModel(nn.Module):
     """A model that fails in its n-th call over fixed memory."""
 
     def __init__(self, network: nn.Module, calls: int) -> None:
@@ -181,7 +183,7 @@ class Stumbling(nn.Module):
 
     def forward(self, **given: Any) -> Any:
         """Run the model, or fail."""
-        if hasattr(given["packed"], "bucket"):
+        if hasattr(given["packed"], "shape"):
             self.calls -= 1
             if self.calls == 0:
                 raise RuntimeError("broken")
@@ -192,11 +194,11 @@ def test_a_recorded_step_that_fails_costs_nobody_a_reply(models: Models) -> None
     """The slots are rebuilt, everybody is read again, and recordings are made anew."""
     model = models("bigcode")
     requests = [Request(str(n), tuple(range(20 + n, 50 + n)), GREEDY_SAMPLING) for n in range(3)]
-    ours = build_captured_engine(model, network=Stumbling(model.network, 9))
+    ours = build_captured_engine(model, network=FailingModel(model.network, 9))
 
     replies = run_requests(ours.engine_core, requests, allow_errors=True)
 
     for request in requests:
         assert replies[request.id].ids == reference_greedy(model.network, request)
     assert ours.capture.graph_sets == 2
-    assert not ours.graphs.off
+    assert not ours.graphs.is_disabled

@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from testing.checkpoints import tiny_bigcode, tiny_llama
 from worker.engine.loading import points
-from worker.engine.loading.cpu_linear import Prepacked, prepack
+from worker.engine.loading.cpu_linear import PackedLinear, prepack_layers
 
-CLOSE = 1e-4
+TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize("checkpoint", [tiny_bigcode, tiny_llama])
@@ -24,14 +24,14 @@ def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
     packed = copy.deepcopy(plain)
     ids = torch.arange(1, 200).view(1, -1) % 448
 
-    count = prepack(packed)
+    count = prepack_layers(packed)
 
     assert count == sum(type(layer) is nn.Linear for layer in plain.modules()) > 0
     assert not any(type(layer) is nn.Linear for layer in packed.modules())
     with torch.inference_mode():
         for length in (1, 7, 199):
             expected = plain(ids[:, :length]).logits
-            assert (packed(ids[:, :length]).logits - expected).abs().max() < CLOSE
+            assert (packed(ids[:, :length]).logits - expected).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize("turned", [True, False])
@@ -45,27 +45,27 @@ def test_a_layer_takes_any_number_of_rows(
     layer = nn.Linear(inputs, outputs, bias=bias)
     given = torch.randn(1, rows, inputs)
     with torch.inference_mode():
-        found = Prepacked(layer, turned=turned)(given)
+        found = PackedLinear(layer, transposed=turned)(given)
         assert found.shape == (1, rows, outputs)
-        assert torch.allclose(found, layer(given), rtol=0, atol=CLOSE)
+        assert torch.allclose(found, layer(given), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
     """What lies between two widths is filled up, what is beyond them takes more images."""
     layer = nn.Linear(48, 96, bias=bias)
-    packed = Prepacked(layer, turned=True, ways=(4, 8, 4, 16, 0, 8, 28))
+    packed = PackedLinear(layer, transposed=True, convolution_widths=(4, 8, 4, 16, 0, 8, 28))
     with torch.inference_mode():
         for rows in (*range(42), 65, 100):
             given = torch.randn(1, rows, 48)
             found = packed(given)
             assert found.shape == (1, rows, 96)
-            assert torch.allclose(found, layer(given), rtol=0, atol=CLOSE)
+            assert torch.allclose(found, layer(given), rtol=0, atol=TOLERANCE)
 
 
 def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
     """The zeros beside it, or its neighbours, change no bit of it."""
-    packed = Prepacked(nn.Linear(48, 96), turned=True, ways=(8, 8))
+    packed = PackedLinear(nn.Linear(48, 96), transposed=True, convolution_widths=(8, 8))
     given = torch.randn(1, 8, 48)
     with torch.inference_mode():
         whole = packed(given)
@@ -77,16 +77,16 @@ def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
     """Whichever is faster here, each number of rows has its way."""
     layer = nn.Linear(1024, 4096)
     network = nn.Sequential(copy.deepcopy(layer))
-    prepack(network, layer.weight.nbytes)
+    prepack_layers(network, layer.weight.nbytes)
     packed = network[0]
-    assert isinstance(packed, Prepacked)
+    assert isinstance(packed, PackedLinear)
     with torch.inference_mode():
-        ways = points.tried(layer.weight, partial(nn.functional.linear, weight=layer.weight))
-        assert len(ways) == len(points.COUNTS)
-        for found in (packed, Prepacked(layer, turned=True, ways=ways)):
+        ways = points.tune_widths(layer.weight, partial(nn.functional.linear, weight=layer.weight))
+        assert len(ways) == len(points.TUNED_ROW_COUNTS)
+        for found in (packed, PackedLinear(layer, transposed=True, convolution_widths=ways)):
             for rows in (1, 3, 8, 33, 257):
                 given = torch.randn(rows, 1024)
-                assert (found(given) - layer(given)).abs().max() < CLOSE
+                assert (found(given) - layer(given)).abs().max() < TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_a_number_of_rows_goes_the_way_of_the_next_one_that_was_tried(
     rows: int, width: int
 ) -> None:
     """Beyond those that were tried it is the other way."""
-    assert points.width(rows, (4, 8, 0, 4)) == width
+    assert points.choose_width(rows, (4, 8, 0, 4)) == width
 
 
 @pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
 def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> None:
     """All of them or none: two layers of 8 x 16 weights of four bytes each."""
     network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
-    prepack(network, spare)
+    prepack_layers(network, spare)
     kept = [value for layer in network.modules() for value in vars(layer).values()]
 
     assert sum(isinstance(value, torch.Tensor) for value in kept) == 2 * copies
@@ -111,13 +111,13 @@ def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> 
 
 def test_other_numbers_are_left_alone() -> None:
     """Half precision keeps torch's own layers, and so does a network without any."""
-    assert prepack(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
-    assert prepack(nn.Sequential(nn.ReLU())) == 0
+    assert prepack_layers(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
+    assert prepack_layers(nn.Sequential(nn.ReLU())) == 0
 
 
 def test_operators_that_refuse_leave_the_network_as_it_is() -> None:
     """A layer that cannot be laid out, as one without inputs, keeps everybody plain."""
     with pytest.warns(UserWarning, match="zero-element"):
         network = nn.Sequential(nn.Linear(0, 8), nn.Linear(8, 8))
-    assert prepack(network) == 0
+    assert prepack_layers(network) == 0
     assert type(network[1]) is nn.Linear

@@ -21,20 +21,22 @@ from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from testing.tokenizers import write_small_tokenizer
 from tests.worker.engine.loading.gguf_files import write_tiny_gguf
 from worker.engine import LoadError, Request
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.checkpoint import locate
-from worker.engine.loading.loader import Loaded, check_placement, load
-from worker.engine.options import Options, cache_directory
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.checkpoint import resolve_checkpoint
+from worker.engine.loading.loader import LoadedModel, check_placement, load_model
+from worker.engine.options import EngineConfig, gguf_cache_directory
 
-Progress = list[tuple[str, float]]
+ProgressLog = list[tuple[str, float]]
 
 
-def loaded(directory: Path, **options: Any) -> Loaded:
+def load_directory(directory: Path, **options: Any) -> LoadedModel:
     """Load a directory with few slots."""
-    return load(directory, Options(model=str(directory), slots=2, **options), _silent)
+    return load_model(
+        directory, EngineConfig(model=str(directory), slots=2, **options), _ignore_progress
+    )
 
 
-def _silent(_stage: str, _done: float) -> None:
+def _ignore_progress(_stage: str, _done: float) -> None:
     pass
 
 
@@ -46,10 +48,10 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def test_a_checkpoint_says_what_it_is(checkpoint: Path) -> None:
     """The parent learns positions, vocabulary, ends, device and type of the numbers."""
-    about = loaded(checkpoint).about
+    about = load_directory(checkpoint).info
 
     assert about.directory == checkpoint
-    assert (about.positions, about.vocabulary, about.eos) == (256, 448, (0,))
+    assert (about.max_positions, about.vocab_size, about.eos_ids) == (256, 448, (0,))
     assert (about.device, about.dtype, about.slots) == ("cpu", "float32", 2)
 
 
@@ -72,7 +74,7 @@ def test_the_ends_of_a_reply_are_those_of_the_checkpoint(
     """One id or several."""
     (checkpoint / "generation_config.json").write_text(json.dumps({"eos_token_id": named}), "utf-8")
 
-    assert loaded(checkpoint).about.eos == eos
+    assert load_directory(checkpoint).info.eos_ids == eos
 
 
 def test_a_checkpoint_may_name_no_end(checkpoint: Path) -> None:
@@ -81,30 +83,30 @@ def test_a_checkpoint_may_name_no_end(checkpoint: Path) -> None:
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     (checkpoint / "config.json").write_text(json.dumps(config | {"eos_token_id": None}), "utf-8")
 
-    assert loaded(checkpoint).about.eos == ()
+    assert load_directory(checkpoint).info.eos_ids == ()
 
 
 def test_bfloat16_is_close_to_float32(checkpoint: Path) -> None:
     """The same weights in fewer bits, in the slots too."""
-    model = loaded(checkpoint, dtype="bfloat16")
+    model = load_directory(checkpoint, dtype="bfloat16")
 
     replies = run_requests(
-        Batching(model.network, model.slots, vocabulary=448, budget=64),
+        EngineCore(model.network, model.kv_cache, vocab_size=448, max_step_tokens=64),
         [Request("a", (1, 2, 3), GREEDY_SAMPLING)],
     )
 
-    assert model.about.dtype == "bfloat16"
-    assert model.slots.layer(0).dtype == torch.bfloat16
+    assert model.info.dtype == "bfloat16"
+    assert model.kv_cache.layer_view(0).dtype == torch.bfloat16
     assert len(replies["a"].ids) == 24
 
 
 def test_fewer_positions_may_be_asked_for(checkpoint: Path) -> None:
     """The window can be shortened, not stretched."""
-    assert loaded(checkpoint, positions=100).about.positions == 100
-    assert loaded(checkpoint, positions=9999).about.positions == 256
+    assert load_directory(checkpoint, max_positions=100).info.max_positions == 100
+    assert load_directory(checkpoint, max_positions=9999).info.max_positions == 256
 
 
-def _broken(name: str, text: str | None) -> Callable[[Path], None]:
+def _replace_file(name: str, text: str | None) -> Callable[[Path], None]:
     def damage(directory: Path) -> None:
         (directory / name).unlink()
         if text is not None:
@@ -113,11 +115,11 @@ def _broken(name: str, text: str | None) -> Callable[[Path], None]:
     return damage
 
 
-def _foreign(fields: dict[str, object]) -> Callable[[Path], None]:
-    return _broken("config.json", json.dumps(fields))
+def _replace_config(fields: dict[str, object]) -> Callable[[Path], None]:
+    return _replace_file("config.json", json.dumps(fields))
 
 
-def _huge(directory: Path) -> None:
+def _add_huge_file(directory: Path) -> None:
     with (directory / "more.safetensors").open("wb") as file:
         file.truncate(2**42)
 
@@ -125,15 +127,18 @@ def _huge(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (_broken("config.json", None), "no readable config.json"),
-        (_broken("config.json", "{"), "config.json"),
-        (_broken("model.safetensors", None), "no weights in safetensors format"),
-        (_broken("model.safetensors", "not weights"), "transformers cannot load"),
-        (_broken("tokenizer.json", None), "no tokenizer.json"),
-        (_foreign({"model_type": "gpt_bigcode", "n_positions": "many"}), "refuses config.json"),
-        (_foreign({"model_type": "nonesuch"}), "'nonesuch' is unknown"),
-        (_foreign({"model_type": "own", "auto_map": {}}), "own code, which is never run"),
-        (_huge, "GB are free on cpu; STARCHAT_QUANTIZATION=int8 or nf4"),
+        (_replace_file("config.json", None), "no readable config.json"),
+        (_replace_file("config.json", "{"), "config.json"),
+        (_replace_file("model.safetensors", None), "no weights in safetensors format"),
+        (_replace_file("model.safetensors", "not weights"), "transformers cannot load"),
+        (_replace_file("tokenizer.json", None), "no tokenizer.json"),
+        (
+            _replace_config({"model_type": "gpt_bigcode", "n_positions": "many"}),
+            "refuses config.json",
+        ),
+        (_replace_config({"model_type": "nonesuch"}), "'nonesuch' is unknown"),
+        (_replace_config({"model_type": "own", "auto_map": {}}), "own code, which is never run"),
+        (_add_huge_file, "GB are free on cpu; STARCHAT_QUANTIZATION=int8 or nf4"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
@@ -143,7 +148,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
     damage(checkpoint)
 
     with pytest.raises(LoadError, match=line) as caught:
-        loaded(checkpoint)
+        load_directory(checkpoint)
     assert "\n" not in str(caught.value)
 
 
@@ -155,7 +160,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
         ({"device": "meta"}, "device must be"),
         ({"dtype": "int8"}, "dtype must be"),
         ({"dtype": "float64"}, "dtype must be"),
-        ({"cache_bytes": 1000}, "for keys and values"),
+        ({"kv_cache_bytes": 1000}, "for keys and values"),
     ],
 )
 def test_options_that_cannot_be_met_are_one_line(
@@ -163,7 +168,7 @@ def test_options_that_cannot_be_met_are_one_line(
 ) -> None:
     """The line names the option's value and what would do."""
     with pytest.raises(LoadError, match=line):
-        loaded(checkpoint, **options)
+        load_directory(checkpoint, **options)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_an_attention_of_another_kind_is_refused(tmp_path: Path, field: str, val
     (directory / "config.json").write_text(json.dumps(config | {field: value}), "utf-8")
 
     with pytest.raises(LoadError, match="does not serve"):
-        loaded(directory)
+        load_directory(directory)
 
 
 @pytest.mark.parametrize(
@@ -205,31 +210,31 @@ def test_an_architecture_that_slots_cannot_hold_is_refused(
     write_small_tokenizer(tmp_path)
 
     with pytest.raises(LoadError):
-        loaded(tmp_path)
+        load_directory(tmp_path)
 
 
 def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
     """The second start finds what the first has written, with tokenizer and chat template."""
     file = write_tiny_gguf(tmp_path / "tiny.Q4_1.gguf")
-    options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
-    first: Progress = []
-    second: Progress = []
+    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
+    first: ProgressLog = []
+    second: ProgressLog = []
 
-    model = load(file, options, lambda *step: first.append(step))
-    again = load(file, options, lambda *step: second.append(step))
+    model = load_model(file, options, lambda *step: first.append(step))
+    again = load_model(file, options, lambda *step: second.append(step))
 
-    directory = model.about.directory
-    assert again.about == model.about
+    directory = model.info.directory
+    assert again.info == model.info
     assert "converting" in dict(first)
     assert "converting" not in dict(second)
     assert [path.name for path in directory.parent.iterdir()] == [directory.name]
     told = json.loads((directory / "tokenizer_config.json").read_text("utf-8"))
     assert "im_start" in told["chat_template"]
     assert (directory / "tokenizer.json").is_file()
-    assert (model.about.positions, model.about.eos) == (128, (2,))
+    assert (model.info.max_positions, model.info.eos_ids) == (128, (2,))
     both = [
         run_requests(
-            Batching(m.network, m.slots, vocabulary=36, budget=8),
+            EngineCore(m.network, m.kv_cache, vocab_size=36, max_step_tokens=8),
             [Request("a", (3, 4), GREEDY_SAMPLING)],
         )
         for m in (model, again)
@@ -241,16 +246,16 @@ def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
 def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
     """Whoever is second takes what the first has written."""
     file = write_tiny_gguf(tmp_path / "tiny.gguf")
-    options = Options(model=str(file), slots=2, converted=str(tmp_path / "converted"))
+    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
     others: list[Path] = []
 
     def overtaken(stage: str, done: float) -> None:
         if (stage, done) == ("converting", 0.7):
-            others.append(load(file, options, _silent).about.directory)
+            others.append(load_model(file, options, _ignore_progress).info.directory)
 
-    model = load(file, options, overtaken)
+    model = load_model(file, options, overtaken)
 
-    assert others == [model.about.directory]
+    assert others == [model.info.directory]
     assert list((tmp_path / "converted").iterdir()) == others
 
 
@@ -258,10 +263,10 @@ def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path) -> None:
     """And leaves nothing behind in the cache."""
     file = tmp_path / "broken.gguf"
     file.write_bytes(b"GGUF, or so it says")
-    options = Options(model=str(file), converted=str(tmp_path / "converted"))
+    options = EngineConfig(model=str(file), gguf_cache=str(tmp_path / "converted"))
 
     with pytest.raises(LoadError, match="cannot be converted"):
-        load(file, options, _silent)
+        load_model(file, options, _ignore_progress)
     assert list((tmp_path / "converted").iterdir()) == []
 
 
@@ -270,15 +275,15 @@ def test_paths_are_found_before_the_hub(tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     file.touch()
 
-    assert locate(Options(model=str(tmp_path)), _silent) == tmp_path
-    assert locate(Options(model=str(file)), _silent) == file
+    assert resolve_checkpoint(EngineConfig(model=str(tmp_path)), _ignore_progress) == tmp_path
+    assert resolve_checkpoint(EngineConfig(model=str(file)), _ignore_progress) == file
 
 
 @pytest.mark.parametrize("model", ["./nowhere", "nowhere", "/a/b", "x.gguf", "a/b/c"])
 def test_a_path_to_nothing_is_one_line(model: str) -> None:
     """What cannot be a hub id is not looked for there."""
     with pytest.raises(LoadError, match="there is no"):
-        locate(Options(model=model), _silent)
+        resolve_checkpoint(EngineConfig(model=model), _ignore_progress)
 
 
 def test_a_hub_id_that_was_fetched_before_is_found_offline(
@@ -294,7 +299,7 @@ def test_a_hub_id_that_was_fetched_before_is_found_offline(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
-    assert locate(Options(model="team/model"), _silent) == snapshot
+    assert resolve_checkpoint(EngineConfig(model="team/model"), _ignore_progress) == snapshot
 
 
 def test_a_hub_id_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +307,7 @@ def test_a_hub_id_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     with pytest.raises(LoadError, match="team/absent at revision v2"):
-        locate(Options(model="team/absent", revision="v2"), _silent)
+        resolve_checkpoint(EngineConfig(model="team/absent", revision="v2"), _ignore_progress)
 
 
 def test_converted_checkpoints_are_kept_in_the_users_cache(
@@ -310,7 +315,7 @@ def test_converted_checkpoints_are_kept_in_the_users_cache(
 ) -> None:
     """Where the options do not say otherwise."""
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_directory() == Path("/somewhere/starchat")
+    assert gguf_cache_directory() == Path("/somewhere/starchat")
 
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_directory() == Path.home() / ".cache" / "starchat"
+    assert gguf_cache_directory() == Path.home() / ".cache" / "starchat"

@@ -9,12 +9,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from testing.checkpoints import memorizing_checkpoint
 from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from worker.engine import LoadError, Request
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.loader import Loaded, load
-from worker.engine.loading.quantization import KINDS, quantization, quantized
-from worker.engine.options import Options
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.loader import LoadedModel, load_model
+from worker.engine.loading.quantization import SCHEMES, quantized_bytes, transformers_config
+from worker.engine.options import EngineConfig
 
-STARCHAT = {
+STARCHAT_CONFIG = {
     "n_embd": 6144,
     "n_head": 48,
     "n_layer": 40,
@@ -26,16 +26,16 @@ STARCHAT = {
 }
 
 
-def loaded(quantize: str | None) -> Loaded:
+def load_taught_model(quantize: str | None) -> LoadedModel:
     """Load the model that knows a few answers."""
     directory = memorizing_checkpoint()
-    options = Options(model=str(directory), slots=2, quantize=quantize)
-    return load(directory, options, lambda _stage, _done: None)
+    options = EngineConfig(model=str(directory), slots=2, quantization=quantize)
+    return load_model(directory, options, lambda _stage, _done: None)
 
 
-def installed(name: str) -> pytest.MarkDecorator:
+def requires_package(name: str) -> pytest.MarkDecorator:
     """Run only where the package of a kind is installed."""
-    package = KINDS[name].package
+    package = SCHEMES[name].package
     return pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
 
 
@@ -43,54 +43,57 @@ def installed(name: str) -> pytest.MarkDecorator:
 def test_starchat_becomes_small_enough_for_24_gb(name: str, least: float, most: float) -> None:
     """Of 31 GB in bfloat16 about 16 remain with 8 bits, about 9 with 4."""
     with torch.device("meta"):
-        config = AutoConfig.for_model("gpt_bigcode", **STARCHAT)
+        config = AutoConfig.for_model("gpt_bigcode", **STARCHAT_CONFIG)
         network = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
 
-    assert least < quantized(name, network, torch.bfloat16) < most
+    assert least < quantized_bytes(name, network, torch.bfloat16) < most
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", SCHEMES)
 def test_a_missing_package_is_named(name: str) -> None:
     """The operator reads what to install."""
-    if find_spec(KINDS[name].package) is not None:
+    if find_spec(SCHEMES[name].package) is not None:
         pytest.skip("it is installed")
     with pytest.raises(LoadError, match=rf"needs the package \w+: pip install '.*\[{name}\]'"):
-        loaded(name)
+        load_taught_model(name)
 
 
 def test_another_kind_is_refused() -> None:
     """There are two."""
     with pytest.raises(LoadError, match="quantize must be int8 or nf4, not int3"):
-        quantization("int3", torch.float32)
+        transformers_config("int3", torch.float32)
 
 
 def test_without_a_kind_nothing_is_quantised() -> None:
     """The weights stay what they are."""
-    assert quantization(None, torch.float32) is None
+    assert transformers_config(None, torch.float32) is None
 
 
 @pytest.mark.parametrize(
     ("name", "close"),
     [
-        pytest.param("int8", 0.2, marks=installed("int8")),
-        pytest.param("nf4", 2.0, marks=installed("nf4")),
+        pytest.param("int8", 0.2, marks=requires_package("int8")),
+        pytest.param("nf4", 2.0, marks=requires_package("nf4")),
     ],
 )
 def test_a_quantised_model_serves_and_says_nearly_the_same(name: str, close: float) -> None:
     """Through the engine's own attention; the probe at the load has compared that already."""
-    plain, small = loaded(None), loaded(name)
+    plain, small = load_taught_model(None), load_taught_model(name)
     ids = torch.arange(30, 60)[None]
     with torch.inference_mode():
         said = [
             AutoModelForCausalLM.from_pretrained(
-                memorizing_checkpoint(), quantization_config=quantization(kind, torch.float32)
+                memorizing_checkpoint(),
+                quantization_config=transformers_config(kind, torch.float32),
             )(ids).logits
             for kind in (None, name)
         ]
     assert (said[0] - said[1]).abs().mean() < close
-    assert small.about.dtype == name
+    assert small.info.dtype == name
     for model in (plain, small):
-        engine = Batching(model.network, model.slots, vocabulary=model.about.vocabulary, budget=64)
+        engine = EngineCore(
+            model.network, model.kv_cache, vocab_size=model.info.vocab_size, max_step_tokens=64
+        )
         reply = run_requests(engine, [Request("a", tuple(range(30, 60)), GREEDY_SAMPLING)])["a"]
         assert reply.failure is None
         assert reply.ids

@@ -9,13 +9,18 @@ from torch import Tensor, nn
 
 from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from worker.engine import Request
-from worker.engine.attention.kv_cache import Slots
-from worker.engine.core.engine_core import Batching
-from worker.engine.loading.loader import Loaded
-from worker.engine.loading.spared import Spared, spare, spared, wanting
+from worker.engine.attention.kv_cache import KVCache
+from worker.engine.core.engine_core import EngineCore
+from worker.engine.loading.loader import LoadedModel
+from worker.engine.loading.spared import (
+    SelectiveMLP,
+    find_selective_mlps,
+    install_selective_mlp,
+    select_rows,
+)
 
 
-class Counted(nn.Module):
+class DoublingMLP(nn.Module):
     """Doubles tokens, and counts them."""
 
     def __init__(self) -> None:
@@ -30,13 +35,13 @@ class Counted(nn.Module):
 
 def test_only_wanted_tokens_are_worked_on() -> None:
     """The others are zeros; without a wish all are wanted, and after one again."""
-    inner = Counted()
-    network = nn.Sequential(Spared(inner))
+    inner = DoublingMLP()
+    network = nn.Sequential(SelectiveMLP(inner))
     tokens = torch.ones(1, 5, 3)
 
-    with wanting(spared(network), torch.tensor([1, 4])):
+    with select_rows(find_selective_mlps(network), torch.tensor([1, 4])):
         found = network(tokens)
-    with wanting(spared(network), torch.tensor([], dtype=torch.long)):
+    with select_rows(find_selective_mlps(network), torch.tensor([], dtype=torch.long)):
         nothing = network(tokens)
 
     assert found[0, :, 0].tolist() == [0, 2, 0, 0, 2]
@@ -47,16 +52,16 @@ def test_only_wanted_tokens_are_worked_on() -> None:
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
 def test_a_long_prompt_is_fed_to_the_last_layer_in_part(
-    models: Callable[[str], Loaded], kind: str
+    models: Callable[[str], LoadedModel], kind: str
 ) -> None:
     """One token of 60 is chosen from; the reply is that of an engine that works for all."""
     model = models(kind)
-    parts = spared(model.network)
+    parts = find_selective_mlps(model.network)
     assert len(parts) == 1
     [part] = parts
-    inner, counted = part.inner, Counting(part.inner)
-    slots = Slots(model.slots.layers, 1, model.about.positions)
-    engine = Batching(model.network, slots, vocabulary=model.about.vocabulary, budget=64)
+    inner, counted = part.inner, TokenCounter(part.inner)
+    slots = KVCache(model.kv_cache.layers, 1, model.info.max_positions)
+    engine = EngineCore(model.network, slots, vocab_size=model.info.vocab_size, max_step_tokens=64)
     asked = Request("a", tuple(range(30, 90)), GREEDY_SAMPLING)
     try:
         part.inner = counted
@@ -67,7 +72,7 @@ def test_a_long_prompt_is_fed_to_the_last_layer_in_part(
     assert counted.tokens == len(found.ids)
 
 
-class Counting(nn.Module):
+class TokenCounter(nn.Module):
     """Counts the tokens that a part is given."""
 
     def __init__(self, part: nn.Module) -> None:
@@ -85,9 +90,9 @@ class Counting(nn.Module):
 def test_a_network_of_another_build_is_left_alone() -> None:
     """Without layers in the usual place there is nothing to spare."""
     network = nn.Sequential(nn.Linear(2, 2))
-    spare(network)
+    install_selective_mlp(network)
 
-    assert not spared(network)
+    assert not find_selective_mlps(network)
 
 
 def test_a_part_that_needs_more_than_tokens_is_left_alone() -> None:
@@ -98,6 +103,6 @@ def test_a_part_that_needs_more_than_tokens_is_left_alone() -> None:
     network.model = nn.Module()
     network.model.layers = nn.ModuleList([layer])
     vars(network).update(config=SimpleNamespace(hidden_size=3), dtype=torch.float32)
-    spare(network)
+    install_selective_mlp(network)
 
     assert layer.mlp is inner

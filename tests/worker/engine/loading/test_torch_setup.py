@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from worker.engine import LoadError
-from worker.engine.__main__ import Pipe, ended
-from worker.engine.child_process import environment
-from worker.engine.exits import DEVICE_LOST, UNLOADABLE, DeviceLostError
-from worker.engine.loading.torch_setup import spare_cores
+from worker.engine.__main__ import MessagePipe, run_until_closed
+from worker.engine.child_process import build_environment
+from worker.engine.exits import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, DeviceLostError
+from worker.engine.loading.torch_setup import count_usable_cores
 
 
 def test_the_child_sees_no_secret() -> None:
@@ -27,7 +27,7 @@ def test_the_child_sees_no_secret() -> None:
         "PYTHONPATH": "/own",
     }
 
-    kept = environment(given)
+    kept = build_environment(given)
 
     assert not [name for name, value in kept.items() if "secret" in value]
     assert (kept["PATH"], kept["HF_HOME"], kept["CUDA_VISIBLE_DEVICES"]) == ("/bin", "/models", "1")
@@ -36,8 +36,8 @@ def test_the_child_sees_no_secret() -> None:
 
 def test_waiting_threads_sleep_unless_told_otherwise() -> None:
     """Our default gives way to the operator's own."""
-    assert environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert build_environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert build_environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("50000 100000", 1)])
@@ -45,7 +45,7 @@ def test_a_containers_share_bounds_the_threads(tmp_path: Path, quota: str, cores
     """One core stays free where there is more than one."""
     (tmp_path / "cpu.max").write_text(quota, "ascii")
 
-    assert spare_cores(tmp_path / "cpu.max") == cores
+    assert count_usable_cores(tmp_path / "cpu.max") == cores
 
 
 @pytest.mark.parametrize("text", ["max 100000", None])
@@ -54,10 +54,10 @@ def test_without_a_share_all_cores_but_one_are_used(tmp_path: Path, text: str | 
     if text is not None:
         (tmp_path / "cpu.max").write_text(text, "ascii")
 
-    assert spare_cores(tmp_path / "cpu.max") == max(1, len(os.sched_getaffinity(0)) - 1)
+    assert count_usable_cores(tmp_path / "cpu.max") == max(1, len(os.sched_getaffinity(0)) - 1)
 
 
-def _raise(error: Exception) -> None:
+def _raise_error(error: Exception) -> None:
     raise error
 
 
@@ -65,16 +65,20 @@ def test_the_child_ends_with_70_after_a_device_error() -> None:
     """And says nothing to the parent that could be taken for a step."""
     sink = io.BytesIO()
 
-    code = ended(Pipe(io.BytesIO(), sink), lambda: _raise(DeviceLostError("AcceleratorError")))
+    code = run_until_closed(
+        MessagePipe(io.BytesIO(), sink), lambda: _raise_error(DeviceLostError("AcceleratorError"))
+    )
 
-    assert (code, sink.getvalue()) == (DEVICE_LOST, b"")
-    assert DEVICE_LOST == 70
+    assert (code, sink.getvalue()) == (EXIT_DEVICE_LOST, b"")
+    assert EXIT_DEVICE_LOST == 70
 
 
 def test_the_child_says_why_a_model_cannot_be_loaded() -> None:
     """One line to the parent, and an exit code of its own."""
     sink = io.BytesIO()
 
-    code = ended(Pipe(io.BytesIO(), sink), lambda: _raise(LoadError("no weights")))
+    code = run_until_closed(
+        MessagePipe(io.BytesIO(), sink), lambda: _raise_error(LoadError("no weights"))
+    )
 
-    assert (code, json.loads(sink.getvalue())) == (UNLOADABLE, {"unloadable": "no weights"})
+    assert (code, json.loads(sink.getvalue())) == (EXIT_LOAD_FAILED, {"unloadable": "no weights"})

@@ -8,19 +8,19 @@ import torch
 
 from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
 from testing.traced_cuda_graphs import FakeGraphCapture
-from worker.engine.attention.kv_cache import Layer, Slots
-from worker.engine.loading.loader import Loaded
-from worker.engine.loading.memory import NODES, recorded
-from worker.engine.loading.warmup import warmed
-from worker.engine.options import Options
+from worker.engine.attention.kv_cache import KVCache, LayerSpec
+from worker.engine.loading.loader import LoadedModel
+from worker.engine.loading.memory import GRAPH_BYTES_PER_LAYER, estimate_graph_bytes
+from worker.engine.loading.warmup import warm_up
+from worker.engine.options import EngineConfig
 
-Models = Callable[[str], Loaded]
+Models = Callable[[str], LoadedModel]
 
 
-def begun(models: Models) -> Loaded:
+def with_empty_slots(models: Models) -> LoadedModel:
     """Return a loaded model with four empty slots."""
     model = models("bigcode")
-    return replace(model, slots=Slots(model.slots.layers, 4, model.about.positions))
+    return replace(model, kv_cache=KVCache(model.kv_cache.layers, 4, model.info.max_positions))
 
 
 def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> None:
@@ -29,9 +29,9 @@ def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> N
     without: list[str] = []
     recorder = FakeGraphCapture()
 
-    engine = warmed(
-        begun(models),
-        Options(drafted=4),
+    engine = warm_up(
+        with_empty_slots(models),
+        EngineConfig(num_speculative_tokens=4),
         lambda stage, done: told.append((stage, done)),
         without.append,
         recorder.start_set,
@@ -48,18 +48,24 @@ def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> N
     assert recorder.captured == 4 < recorder.replayed
 
 
-@pytest.mark.parametrize("options", [Options(), Options(graphs=False), Options(compiled=True)])
-def test_a_processor_runs_a_prompt_and_records_nothing(models: Models, options: Options) -> None:
+@pytest.mark.parametrize(
+    "options", [EngineConfig(), EngineConfig(cuda_graphs=False), EngineConfig(compile_layers=True)]
+)
+def test_a_processor_runs_a_prompt_and_records_nothing(
+    models: Models, options: EngineConfig
+) -> None:
     """What is asked for in vain is told in one line."""
     told: list[str] = []
     without: list[str] = []
 
-    engine = warmed(begun(models), options, lambda stage, _: told.append(stage), without.append)
+    engine = warm_up(
+        with_empty_slots(models), options, lambda stage, _: told.append(stage), without.append
+    )
 
     assert told == ["warming up 1 of 1"]
-    assert engine.forward.recorded is None
-    assert len(without) == options.compiled
-    assert not engine.busy
+    assert engine.model_runner.cuda_graphs is None
+    assert len(without) == options.compile_layers
+    assert not engine.has_unfinished_requests
 
 
 def test_recorded_steps_are_not_taken_for_slots() -> None:
@@ -69,10 +75,15 @@ def test_recorded_steps_are_not_taken_for_slots() -> None:
         vocab_size = 49156
         num_attention_heads = 48
 
-    def taken(device: str, options: Options) -> int:
-        layer = Layer(heads=1, dim=128, dtype=torch.bfloat16, device=torch.device(device))
-        return recorded(options, (layer,) * 40, Config, 8192)
+    def taken(device: str, options: EngineConfig) -> int:
+        layer = LayerSpec(
+            num_kv_heads=1, head_dim=128, dtype=torch.bfloat16, device=torch.device(device)
+        )
+        return estimate_graph_bytes(options, (layer,) * 40, Config, 8192)
 
-    assert taken("cpu", Options()) == taken("meta", Options(graphs=False)) == 0
-    assert 1e9 < taken("meta", Options(slots=32, drafted=8)) < 2e9
-    assert taken("meta", Options(slots=32, drafted=8)) > 54 * 40 * NODES
+    assert taken("cpu", EngineConfig()) == taken("meta", EngineConfig(cuda_graphs=False)) == 0
+    assert 1e9 < taken("meta", EngineConfig(slots=32, num_speculative_tokens=8)) < 2e9
+    assert (
+        taken("meta", EngineConfig(slots=32, num_speculative_tokens=8))
+        > 54 * 40 * GRAPH_BYTES_PER_LAYER
+    )
