@@ -12,7 +12,7 @@ from contract.job import job_id
 from testing.processes import Process
 from testing.worker_harness import TEAM
 
-END_EVENTS: Final = frozenset({"job ended", "job given back", "job lost to another worker"})
+END_EVENTS: Final = frozenset({"job ended", "job requeued", "job lost to another worker"})
 PROGRESS_STATES: Final = END_STATES | {State.GROWING}
 
 
@@ -28,7 +28,7 @@ def find_held_jobs(worker: Process) -> frozenset[str]:
     """Return the jobs that a worker had taken and not let go, by its log."""
     jobs: set[str] = set()
     for line in parse_log(worker):
-        if line.get("event") == "job taken":
+        if line.get("event") == "job claimed":
             jobs.add(line["job"])
         elif line.get("event") in END_EVENTS:
             jobs.discard(line["job"])

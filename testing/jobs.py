@@ -4,7 +4,7 @@ import redis
 
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from worker.jobs.leases import JOB
+from worker.jobs.leases import JOB_PREFIX
 
 
 def make_job(number: int, thread: int | None = None) -> Job:
@@ -18,10 +18,10 @@ def make_job(number: int, thread: int | None = None) -> Job:
 
 def rq_status(client: redis.Redis, job: str) -> str | None:
     """Return what RQ knows of a job."""
-    found = client.hget(JOB + job, "status")
+    found = client.hget(JOB_PREFIX + job, "status")
     return found.decode() if isinstance(found, bytes) else None
 
 
 def ttl_seconds(client: redis.Redis, job: str) -> int:
     """Return how long a job stays in Redis; -1 for ever."""
-    return int(str(client.ttl(JOB + job)))
+    return int(str(client.ttl(JOB_PREFIX + job)))

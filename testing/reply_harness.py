@@ -12,13 +12,13 @@ from contract.job import Job
 from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import Json, Messages
 from worker import render
-from worker.failpoints import Faults
-from worker.jobs.job_state import Ledger
-from worker.jobs.leases import JOB, Fence, Lease
+from worker.failpoints import Failpoints
+from worker.jobs.job_state import JobState
+from worker.jobs.leases import JOB_PREFIX, Fence, Lease
 from worker.render import Message, ReplyFacts
-from worker.slack.client import Slack
-from worker.slack.reply_message import Posting
-from worker.slack.thread_messages import SlackThread
+from worker.slack.client import SlackClient
+from worker.slack.reply_message import ReplyMessage
+from worker.slack.thread_messages import ThreadMessages
 
 PLACEHOLDER = render.compose_growing("")
 FACTS = ReplyFacts(model="tiny", finish_reason="stop", max_new_tokens=9)
@@ -29,31 +29,31 @@ EDIT_INTERVAL_SECONDS = 0.05
 class ReplyHarness:
     """One question; every `taken` is another execution of its job."""
 
-    def __init__(self, harness: WorkerHarness, client: Redis, slack: Slack, job: Job) -> None:
+    def __init__(self, harness: WorkerHarness, client: Redis, slack: SlackClient, job: Job) -> None:
         self.harness = harness
         self.client = client
         self.slack = slack
         self.job = job
 
-    async def take_job(self, timeout: float = 30.0) -> Posting:
+    async def take_job(self, timeout: float = 30.0) -> ReplyMessage:
         """Let a new execution take the job."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution, ex=600)
         await self.client.hset(self.job_key, "status", "started")
-        self.ledger = Ledger(self.client, Fence(self.client, 600), lease)
-        thread = SlackThread(self.slack, self.job, time.monotonic() + timeout)
-        return Posting(thread, self.ledger, self.job, Faults(), EDIT_INTERVAL_SECONDS)
+        self.ledger = JobState(self.client, Fence(self.client, 600), lease)
+        thread = ThreadMessages(self.slack, self.job, time.monotonic() + timeout)
+        return ReplyMessage(thread, self.ledger, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
 
-    async def open_reply(self) -> Posting:
+    async def open_reply(self) -> ReplyMessage:
         """Let a new execution take the job and show that it has."""
         posting = await self.take_job()
-        await posting.open(await self.ledger.read(), PLACEHOLDER)
+        await posting.ensure_placeholder(await self.ledger.load_progress(), PLACEHOLDER)
         return posting
 
     async def finish_reply(self, *parts: render.Part, again: bool = False) -> None:
         """Let a new execution show a finished reply."""
         posting = await self.open_reply()
-        await posting.finish(parts, state="final", again=again)
+        await posting.publish_final(parts, state="final", may_exist=again)
 
     async def wait_for_messages(self, is_enough: Callable[[Messages], bool]) -> Messages:
         """Wait until a person sees enough of ours in the thread."""
@@ -66,7 +66,7 @@ class ReplyHarness:
     @property
     def job_key(self) -> str:
         """Where Redis has the job."""
-        return JOB + self.job.id
+        return JOB_PREFIX + self.job.id
 
     @property
     def visible_messages(self) -> Messages:

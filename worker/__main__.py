@@ -5,7 +5,7 @@ import sys
 
 from contract import logs
 from contract.settings import SettingsError
-from worker.app import run
+from worker.app import run_worker
 from worker.settings import Settings
 
 
@@ -20,9 +20,9 @@ def main() -> int:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure_logging("worker", settings.starchat_log_level)
-    why = asyncio.run(run(settings))
-    if why is not None:
-        print(f"worker: {why}", file=sys.stderr)  # noqa: T201
+    failure = asyncio.run(run_worker(settings))
+    if failure is not None:
+        print(f"worker: {failure}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

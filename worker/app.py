@@ -23,85 +23,91 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import clock_skew
 from contract.thread_pool import eager_thread_pool
-from worker.answering.answer_cache import Memory
-from worker.answering.generator import Generation, Wishes
-from worker.answering.pipeline import Answering
+from worker.answering.answer_cache import AnswerCache
+from worker.answering.generator import GenerationSettings, Generator
+from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
 from worker.engine.options import EngineConfig
-from worker.failpoints import Faults
-from worker.jobs.consumer import Intake
-from worker.jobs.job_state import Ledger
-from worker.jobs.leases import Claims, Fence, Heartbeat
-from worker.jobs.presence import Beats
-from worker.jobs.rq_worker import RqWorker, Taken
-from worker.jobs.task import Limits, Task
+from worker.failpoints import Failpoints
+from worker.jobs.consumer import JobConsumer
+from worker.jobs.job_state import JobState
+from worker.jobs.leases import Fence, Heartbeat, LeaseManager
+from worker.jobs.presence import WorkerPresence
+from worker.jobs.rq_worker import ClaimedJob, RqWorker
+from worker.jobs.task import JobContext, JobLimits
 from worker.metrics import Metrics
 from worker.settings import Settings
-from worker.slack.client import TIMEOUT, Slack
-from worker.slack.methods import NO_TOKEN
-from worker.slack.rate_limits import Rates
-from worker.slack.reply_message import Posting
-from worker.slack.thread_messages import SlackThread
-from worker.supervisor import Orders, Parts, Serving
+from worker.slack.client import CALL_TIMEOUT_SECONDS, SlackClient
+from worker.slack.methods import TOKEN_ERRORS
+from worker.slack.rate_limits import TokenBuckets
+from worker.slack.reply_message import ReplyMessage
+from worker.slack.thread_messages import ThreadMessages
+from worker.supervisor import Services, ShutdownSignal, WorkerRuntime
 
 log = structlog.get_logger()
 
-THREADS: Final = 4
+DEFAULT_EXECUTOR_THREADS: Final = 4
 """Threads for what is neither RQ's nor the loop's: tokens, names of hosts."""
-PATIENCE: Final = 240
+MAX_REDIS_RETRIES: Final = 240
 """Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
-TELLING: Final = 120.0
+DELIVERY_GRACE_SECONDS: Final = 120.0
 """Seconds that Slack has after a question's deadline to take the last word on it."""
-COLD: Final = 5.0
+MAX_STARTUP_DELAY_SECONDS: Final = 5.0
 """Seconds between tries at most, until Redis answers for the first time."""
 
 
-async def run(settings: Settings) -> str | None:
+async def run_worker(settings: Settings) -> str | None:
     """Run a worker until it is told to end; returns why it could not go on, if it could not."""
-    orders = Orders()
+    shutdown = ShutdownSignal()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, orders.end)
-    loop.set_default_executor(eager_thread_pool(THREADS, "beside"))
-    engine = EngineClient(_options(settings), on_change=orders.engine_changed)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, shutdown.request_drain)
+    loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "beside"))
+    engine = EngineClient(_build_engine_config(settings), on_change=shutdown.handle_engine_change)
     engine.start_loading()
-    for_rq, for_beat, for_loop = _connections(settings.redis_url.get_secret_value())
+    rq_redis, heartbeat_redis, async_redis = _open_redis_connections(
+        settings.redis_url.get_secret_value()
+    )
     try:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             client = AsyncWebClient(
                 token=settings.slack_bot_token.get_secret_value(),
                 base_url=settings.slack_api_url,
-                timeout=TIMEOUT,
+                timeout=CALL_TIMEOUT_SECONDS,
                 session=session,
                 retry_handlers=[],
             )
-            if await _reached(for_beat.ping, orders) and await _known(client, orders):
-                connections = (for_rq, for_beat, for_loop)
-                await _serve(_parts(settings, connections, engine, client), orders)
+            if await _wait_for_redis(heartbeat_redis.ping, shutdown) and await _verify_slack_token(
+                client, shutdown
+            ):
+                connections = (rq_redis, heartbeat_redis, async_redis)
+                await _register_and_serve(
+                    _build_services(settings, connections, engine, client), shutdown
+                )
     finally:
         await engine.shut_down()
-        await for_loop.aclose()
-        for_rq.close()
-        for_beat.close()
-        log.info("worker ended", why=orders.why)
-    return orders.why
+        await async_redis.aclose()
+        rq_redis.close()
+        heartbeat_redis.close()
+        log.info("worker ended", why=shutdown.failure)
+    return shutdown.failure
 
 
-async def _serve(parts: Parts, orders: Orders) -> None:
+async def _register_and_serve(services: Services, shutdown: ShutdownSignal) -> None:
     """Serve once we are registered: Redis may let us in and still not let us do anything."""
-    if await _reached(parts.worker.register_birth, orders):
-        await Serving(parts, orders).run()
+    if await _wait_for_redis(services.rq_worker.register_birth, shutdown):
+        await WorkerRuntime(services, shutdown).run_until_shutdown()
 
 
-def _options(settings: Settings) -> EngineConfig:
-    weights = settings.starchat_quantization
+def _build_engine_config(settings: Settings) -> EngineConfig:
+    quantization = settings.starchat_quantization
     return EngineConfig(
         model=settings.starchat_model,
         revision=settings.starchat_revision,
         device=settings.starchat_device,
         dtype=settings.starchat_dtype,
-        quantization=None if weights == "none" else weights,
+        quantization=None if quantization == "none" else quantization,
         slots=settings.starchat_slots,
         threads=settings.starchat_threads,
         num_speculative_tokens=settings.starchat_speculative_tokens,
@@ -110,109 +116,118 @@ def _options(settings: Settings) -> EngineConfig:
     )
 
 
-def _wishes(settings: Settings) -> Wishes:
-    return Wishes(
-        new_tokens=settings.starchat_max_new_tokens,
+def _build_generation_settings(settings: Settings) -> GenerationSettings:
+    return GenerationSettings(
+        max_new_tokens=settings.starchat_max_new_tokens,
         temperature=settings.starchat_temperature,
         top_k=settings.starchat_top_k,
         top_p=settings.starchat_top_p,
-        system=settings.starchat_system_prompt,
+        system_prompt=settings.starchat_system_prompt,
     )
 
 
-def _connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
+def _open_redis_connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
     """Return connections for RQ, for the heartbeat (never waits long) and for the loop."""
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
     return (
         redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3)),
         redis.Redis.from_url(url, socket_timeout=2, retry=Retry(backoff, 0)),
         Redis.from_url(
-            url, decode_responses=True, socket_timeout=10, retry=AsyncRetry(backoff, PATIENCE)
+            url,
+            decode_responses=True,
+            socket_timeout=10,
+            retry=AsyncRetry(backoff, MAX_REDIS_RETRIES),
         ),
     )
 
 
-async def _reached(call: Callable[[], object], orders: Orders) -> bool:
+async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSignal) -> bool:
     """Call until Redis answers; says why it does not, once. False if told to end before."""
-    pause, said = 0.1, ""
-    while not orders.drain.is_set():
+    delay, last_error = 0.1, ""
+    while not shutdown.drain_requested.is_set():
         try:
-            await asyncio.to_thread(call)
+            await asyncio.to_thread(command)
         except redis.RedisError as error:
-            if said != type(error).__name__:
-                said = type(error).__name__
-                log.error("redis does not answer", error=said)  # noqa: TRY400
-            pause = min(COLD, pause * random.uniform(1.5, 2))  # noqa: S311
+            if last_error != type(error).__name__:
+                last_error = type(error).__name__
+                log.error("redis does not answer", error=last_error)  # noqa: TRY400
+            delay = min(MAX_STARTUP_DELAY_SECONDS, delay * random.uniform(1.5, 2))  # noqa: S311
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(orders.drain.wait(), pause)
+                await asyncio.wait_for(shutdown.drain_requested.wait(), delay)
         else:
             return True
     return False
 
 
-async def _known(client: AsyncWebClient, orders: Orders) -> bool:
+async def _verify_slack_token(client: AsyncWebClient, shutdown: ShutdownSignal) -> bool:
     """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
     try:
-        answer = await client.auth_test()
-        clock_skew.warn_on_skew(clock_skew.server_time(answer.headers), machine=time.time())
+        response = await client.auth_test()
+        clock_skew.warn_on_skew(clock_skew.server_time(response.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
-        name = str(data.get("error")) if isinstance(data, dict) else ""
-        if name in NO_TOKEN:
-            orders.fail(f"SLACK_BOT_TOKEN must be a token that Slack accepts, it says '{name}'")
+        error_name = str(data.get("error")) if isinstance(data, dict) else ""
+        if error_name in TOKEN_ERRORS:
+            shutdown.report_failure(
+                f"SLACK_BOT_TOKEN must be a token that Slack accepts, it says '{error_name}'"
+            )
             return False
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
         log.warning("slack does not answer", error=type(error).__name__)
     return True
 
 
-def _parts(
+def _build_services(
     settings: Settings,
     connections: tuple[redis.Redis, redis.Redis, Redis],
     engine: EngineClient,
     client: AsyncWebClient,
-) -> Parts:
-    for_rq, for_beat, for_loop = connections
-    lease, faults, metrics = (
+) -> Services:
+    rq_redis, heartbeat_redis, async_redis = connections
+    lease_seconds, failpoints, metrics = (
         settings.starchat_lease_seconds,
-        Faults.parse_plan(settings.starchat_failpoint),
+        Failpoints.parse_plan(settings.starchat_failpoint),
         Metrics(),
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    claims = Claims(for_rq, lease, name)
-    worker = RqWorker(for_rq, name, claims, settings.starchat_result_ttl)
-    generation = Generation(engine, _wishes(settings))
-    slack = Slack(client, Rates(for_loop), metrics)
-    fence = Fence(for_loop, lease)
+    leases = LeaseManager(rq_redis, lease_seconds, name)
+    worker = RqWorker(rq_redis, name, leases, settings.starchat_result_ttl)
+    generator = Generator(engine, _build_generation_settings(settings))
+    slack = SlackClient(client, TokenBuckets(async_redis), metrics)
+    fence = Fence(async_redis, lease_seconds)
 
-    def open_task(taken: Taken) -> Task:
-        ledger = Ledger(for_loop, fence, taken.lease)
-        return Task(taken.job, ledger, taken.age, revision=taken.revision)
+    def open_job_context(claimed: ClaimedJob) -> JobContext:
+        state = JobState(async_redis, fence, claimed.lease)
+        return JobContext(claimed.job, state, claimed.age_seconds, revision=claimed.revision)
 
-    def posting(task: Task) -> Posting:
-        until = time.monotonic() + settings.starchat_deadline + TELLING
-        thread = SlackThread(slack, task.job, until)
-        return Posting(thread, task.ledger, task.job, faults, settings.starchat_edit_interval)
+    def open_reply(context: JobContext) -> ReplyMessage:
+        deadline = time.monotonic() + settings.starchat_deadline + DELIVERY_GRACE_SECONDS
+        thread = ThreadMessages(slack, context.job, deadline)
+        return ReplyMessage(
+            thread, context.state, context.job, failpoints, settings.starchat_edit_interval
+        )
 
-    answering = Answering(
-        generation,
-        Memory(for_loop),
-        posting,
-        Limits(settings.starchat_max_attempts, settings.starchat_deadline),
+    pipeline = AnswerPipeline(
+        generator,
+        AnswerCache(async_redis),
+        open_reply,
+        JobLimits(settings.starchat_max_attempts, settings.starchat_deadline),
         metrics,
-        faults=faults,
+        failpoints=failpoints,
     )
-    heartbeat = Heartbeat(for_beat, lease, settings.starchat_heartbeat_interval)
-    intake = Intake(worker, heartbeat, open_task, answering.answer, metrics, faults=faults)
-    return Parts(
+    heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
+    consumer = JobConsumer(
+        worker, heartbeat, open_job_context, pipeline.run, metrics, failpoints=failpoints
+    )
+    return Services(
         settings=settings,
-        redis=for_loop,
-        worker=worker,
-        claims=claims,
+        redis=async_redis,
+        rq_worker=worker,
+        leases=leases,
         heartbeat=heartbeat,
-        beats=Beats(for_loop, name),
+        presence=WorkerPresence(async_redis, name),
         engine=engine,
-        generation=generation,
-        intake=intake,
+        generator=generator,
+        consumer=consumer,
         metrics=metrics,
     )

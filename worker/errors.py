@@ -24,7 +24,7 @@ class NoReplyError(Exception):
     """I could not answer this. Please ask again."""
 
     @property
-    def sentence(self) -> str:
+    def user_message(self) -> str:
         """What the person reads: the docstring of the class as one line."""
         return " ".join((self.__doc__ or "").split())
 
@@ -43,25 +43,25 @@ class ModelFailedError(NoReplyError):
     """
 
 
-class ModelMissingError(NoReplyError):
+class ModelUnavailableError(NoReplyError):
     """The model could not be loaded, so I cannot answer. Whoever runs me finds why in my log."""
 
 
-class OutOfTimeError(NoReplyError):
+class DeadlineExceededError(NoReplyError):
     """Your question waited longer than it should have, so I gave up on it. Please ask again."""
 
 
-class QuietError(Exception):
+class SilentOutcomeError(Exception):
     """The job is over and there is nothing to post."""
 
 
-class ThreadGoneError(QuietError):
+class ThreadGoneError(SilentOutcomeError):
     """The thread or the question was deleted meanwhile."""
 
 
-class NotAllowedError(QuietError):
+class NotAllowedError(SilentOutcomeError):
     """Slack refuses our posts here for good: archived, not a member, no permission."""
 
 
-class LeaseLostError(QuietError):
+class LeaseLostError(SilentOutcomeError):
     """Another worker has taken the job over; it alone may act now."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from contract import failpoints
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """A moment in the life of a reply after which everything so far must still hold."""
 
     DEQUEUED = "dequeued"
@@ -24,7 +24,7 @@ class Point(StrEnum):
     AFTER_FINISH = "after_finish"
 
 
-class Faults(failpoints.Failpoints):
+class Failpoints(failpoints.Failpoints):
     """The planned faults of a worker."""
 
-    points = Point
+    points = Failpoint

@@ -7,29 +7,29 @@ from aiohttp import web
 from worker.metrics import Metrics
 
 
-class Health:
+class HealthServer:
     """`/healthz`, `/readyz` and `/metrics`; no text, no ids."""
 
     def __init__(
         self,
-        healthy: Callable[[], bool],
-        missing: Callable[[], Awaitable[str | None]],
+        is_healthy: Callable[[], bool],
+        find_missing: Callable[[], Awaitable[str | None]],
         metrics: Metrics,
     ) -> None:
         """`missing` names what the worker waits for, or nothing when it is ready."""
-        self._healthy = healthy
-        self._missing = missing
+        self._is_healthy = is_healthy
+        self._find_missing = find_missing
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
-    async def start(self, port: int) -> int:
+    async def start_server(self, port: int) -> int:
         """Serve on `port`, any free one for 0; returns the port."""
         app = web.Application()
         app.add_routes(
             [
-                web.get("/healthz", self._health),
-                web.get("/readyz", self._ready),
-                web.get("/metrics", self._numbers),
+                web.get("/healthz", self._serve_liveness),
+                web.get("/readyz", self._serve_readiness),
+                web.get("/metrics", self._serve_metrics),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -38,20 +38,24 @@ class Health:
         await site.start()
         return int(self._runner.addresses[0][1])
 
-    async def stop(self) -> None:
+    async def stop_server(self) -> None:
         """Serve no longer."""
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _health(self, _: web.Request) -> web.Response:
-        alive = self._healthy()
-        return web.Response(text="alive\n" if alive else "hung\n", status=200 if alive else 503)
+    async def _serve_liveness(self, _: web.Request) -> web.Response:
+        is_alive = self._is_healthy()
+        return web.Response(
+            text="alive\n" if is_alive else "hung\n", status=200 if is_alive else 503
+        )
 
-    async def _ready(self, _: web.Request) -> web.Response:
-        missing = await self._missing()
+    async def _serve_readiness(self, _: web.Request) -> web.Response:
+        missing = await self._find_missing()
         if missing is None:
             return web.Response(text="ready\n")
         return web.Response(text=f"waiting for {missing}\n", status=503)
 
-    async def _numbers(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), content_type="text/plain", charset="utf-8")
+    async def _serve_metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=self._metrics.render_metrics(), content_type="text/plain", charset="utf-8"
+        )

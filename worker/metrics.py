@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from worker.answering.generator import Reading
+from worker.answering.generator import GeneratedText
 from worker.jobs.task import Outcome
 
 
@@ -12,14 +12,14 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = CollectorRegistry()
-        self._queued = Histogram(
-            "starchat_queue_seconds",
+        self._queue_wait = Histogram(
+            "starchat_queue_wait_seconds",
             "From acceptance of a question until a worker took it.",
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
             registry=self.registry,
         )
-        self._first = Histogram(
-            "starchat_first_text_seconds",
+        self._first_text = Histogram(
+            "starchat_time_to_first_text_seconds",
             "From the start of generation until its first text.",
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
             registry=self.registry,
@@ -27,10 +27,10 @@ class Metrics:
         self._tokens = Counter(
             "starchat_tokens", "Tokens generated for replies.", registry=self.registry
         )
-        self._speed = Gauge(
+        self._token_rate = Gauge(
             "starchat_tokens_per_second", "Over the last seconds.", registry=self.registry
         )
-        self._ended = Counter(
+        self._outcomes = Counter(
             "starchat_jobs", "Jobs by how they ended.", ["outcome"], registry=self.registry
         )
         self._calls = Counter(
@@ -39,35 +39,35 @@ class Metrics:
             ["method", "outcome"],
             registry=self.registry,
         )
-        self._inflight = Gauge("starchat_jobs_in_flight", "Jobs held now.", registry=self.registry)
-        self._running = Gauge(
+        self._in_flight = Gauge("starchat_jobs_in_flight", "Jobs held now.", registry=self.registry)
+        self._busy_slots = Gauge(
             "starchat_slots_busy", "Replies generated now.", registry=self.registry
         )
 
-    def taken(self, seconds: float) -> None:
+    def record_queue_wait(self, seconds: float) -> None:
         """Count a job that was taken after so many seconds in line."""
-        self._queued.observe(seconds)
+        self._queue_wait.observe(seconds)
 
-    def generated(self, reading: Reading) -> None:
+    def record_generation(self, generated: GeneratedText) -> None:
         """Count a generated answer."""
-        self._tokens.inc(reading.new_tokens)
-        if reading.first is not None:
-            self._first.observe(reading.first)
+        self._tokens.inc(generated.new_tokens)
+        if generated.first_text_seconds is not None:
+            self._first_text.observe(generated.first_text_seconds)
 
-    def ended(self, outcome: Outcome | str) -> None:
+    def count_outcome(self, outcome: Outcome | str) -> None:
         """Count the end of a job."""
-        self._ended.labels(outcome=str(outcome)).inc()
+        self._outcomes.labels(outcome=str(outcome)).inc()
 
-    def called(self, method: str, outcome: str) -> None:
+    def count_call(self, method: str, outcome: str) -> None:
         """Count a call of the Web API; the outcome is ok, limited, refused or failed."""
         self._calls.labels(method=method, outcome=outcome).inc()
 
-    def now(self, in_flight: int, running: int, tokens_per_second: float) -> None:
+    def set_gauges(self, in_flight: int, busy_slots: int, tokens_per_second: float) -> None:
         """Note the state of this moment."""
-        self._inflight.set(in_flight)
-        self._running.set(running)
-        self._speed.set(tokens_per_second)
+        self._in_flight.set(in_flight)
+        self._busy_slots.set(busy_slots)
+        self._token_rate.set(tokens_per_second)
 
-    def text(self) -> bytes:
+    def render_metrics(self) -> bytes:
         """Return all of it in Prometheus' text format."""
         return generate_latest(self.registry)

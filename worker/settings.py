@@ -7,7 +7,7 @@ from pydantic import field_validator, model_validator
 from contract.base_settings import BaseSettings
 from contract.keys import TEXT_TTL_SECONDS
 from contract.settings import setting_field
-from worker.failpoints import Faults
+from worker.failpoints import Failpoints
 
 HEARTBEATS_PER_LEASE: Final = 3
 """A lease outlives this many heartbeats, so that one that is late or lost harms nobody."""
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     @field_validator("starchat_failpoint")
     @classmethod
     def _check_failpoints(cls, text: str) -> str:
-        Faults.parse_plan(text)
+        Failpoints.parse_plan(text)
         return text
 
     @model_validator(mode="after")

@@ -9,217 +9,237 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from worker.aio import end
-from worker.answering.generator import Generation
+from worker.aio import cancel_and_wait
+from worker.answering.generator import Generator
 from worker.engine import Engine, LoadError
 from worker.engine.health import EngineHealth as EngineHealth
 from worker.engine.health import EngineState
-from worker.health import Health
-from worker.jobs.commands import Commands
-from worker.jobs.consumer import Intake
-from worker.jobs.leases import Claims, Heartbeat
-from worker.jobs.presence import Beats
+from worker.health import HealthServer
+from worker.jobs.commands import CommandListener
+from worker.jobs.consumer import JobConsumer
+from worker.jobs.leases import Heartbeat, LeaseManager
+from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
 
 log = structlog.get_logger()
 
-FEW: Final = 4
+DEFAULT_SLOTS: Final = 4
 """Slots assumed until the engine has said how many it has."""
-PER_SLOT: Final = 2
+JOBS_PER_SLOT: Final = 2
 """Jobs held per slot, so that one that waits for Slack or for its turn costs the engine nothing."""
-TICK: Final = 1.0
+TICK_SECONDS: Final = 1.0
 """Seconds."""
-RQ_BEAT: Final = 5.0
+RQ_HEARTBEAT_SECONDS: Final = 5.0
 """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """What a worker consists of."""
 
     settings: Settings
     redis: Redis
-    worker: RqWorker
-    claims: Claims
+    rq_worker: RqWorker
+    leases: LeaseManager
     heartbeat: Heartbeat
-    beats: Beats
+    presence: WorkerPresence
     engine: Engine
-    generation: Generation
-    intake: Intake
+    generator: Generator
+    consumer: JobConsumer
     metrics: Metrics
 
 
-class Orders:
+class ShutdownSignal:
     """What the worker was told: to drain, and to hurry."""
 
     def __init__(self) -> None:
         """Nothing was said yet."""
-        self.drain = asyncio.Event()
-        self.hurry = asyncio.Event()
-        self.why: str | None = None
+        self.drain_requested = asyncio.Event()
+        self.requeue_requested = asyncio.Event()
+        self.failure: str | None = None
 
-    def end(self) -> None:
+    def request_drain(self) -> None:
         """Drain; told a second time, give unfinished jobs back at once."""
-        if self.drain.is_set():
-            self.hurry.set()
-        self.drain.set()
+        if self.drain_requested.is_set():
+            self.requeue_requested.set()
+        self.drain_requested.set()
 
-    def fail(self, why: str) -> None:
+    def report_failure(self, failure: str) -> None:
         """Drain because the worker cannot go on; `why` is one line for the operator."""
-        self.why = self.why or why
-        self.drain.set()
+        self.failure = self.failure or failure
+        self.drain_requested.set()
 
-    def engine_changed(self, health: EngineHealth) -> None:
+    def handle_engine_change(self, health: EngineHealth) -> None:
         """Fail when the model cannot be loaded."""
         if health.state is EngineState.FAILED:
-            self.fail(f"STARCHAT_MODEL cannot be loaded: {health.error}")
+            self.report_failure(f"STARCHAT_MODEL cannot be loaded: {health.error}")
 
 
-class Serving:
+class WorkerRuntime:
     """A worker from its first beat to its last; it must be registered already."""
 
-    def __init__(self, parts: Parts, orders: Orders) -> None:
+    def __init__(self, services: Services, shutdown: ShutdownSignal) -> None:
         """Nothing is started yet."""
-        self._parts = parts
-        self._orders = orders
-        self._slots = parts.settings.starchat_slots or FEW
-        self._health = Health(parts.heartbeat.healthy, self._missing, parts.metrics)
+        self._services = services
+        self._shutdown = shutdown
+        self._slots = services.settings.starchat_slots or DEFAULT_SLOTS
+        self._health_server = HealthServer(
+            services.heartbeat.is_healthy, self._find_missing_dependency, services.metrics
+        )
 
-    async def run(self) -> None:
+    async def run_until_shutdown(self) -> None:
         """Serve until told to end, then let running jobs finish or give them back."""
-        parts = self._parts
-        parts.intake.capacity = PER_SLOT * self._slots
-        lose = asyncio.get_running_loop().call_soon_threadsafe
-        parts.heartbeat.start(lambda lease: lose(parts.intake.lose, lease))
-        await self._open_health(parts.settings.health_port)
-        taking = asyncio.create_task(self._guard(lambda: parts.intake.run(self._may_take)))
-        tasks = [asyncio.create_task(self._guard(work)) for work in self._works()]
-        log.info("worker started", name=parts.worker.name)
-        await self._orders.drain.wait()
-        log.info("worker draining", held=len(parts.intake))
-        parts.intake.close()
-        await taking
-        await parts.intake.drain(self._orders.hurry, parts.settings.starchat_shutdown_grace)
-        await end(tasks)
-        await self._leave()
+        services = self._services
+        services.consumer.capacity = JOBS_PER_SLOT * self._slots
+        call_on_loop = asyncio.get_running_loop().call_soon_threadsafe
+        services.heartbeat.start_thread(
+            lambda lease: call_on_loop(services.consumer.cancel_lost, lease)
+        )
+        await self._start_health_server(services.settings.health_port)
+        consuming = asyncio.create_task(
+            self._run_guarded(lambda: services.consumer.consume_jobs(self._can_take_jobs))
+        )
+        tasks = [
+            asyncio.create_task(self._run_guarded(work)) for work in self._build_background_loops()
+        ]
+        log.info("worker started", name=services.rq_worker.name)
+        await self._shutdown.drain_requested.wait()
+        log.info("worker draining", held=len(services.consumer))
+        services.consumer.stop_taking()
+        await consuming
+        await services.consumer.drain_jobs(
+            self._shutdown.requeue_requested, services.settings.starchat_shutdown_grace
+        )
+        await cancel_and_wait(tasks)
+        await self._deregister_worker()
 
-    async def _open_health(self, port: int) -> None:
+    async def _start_health_server(self, port: int) -> None:
         try:
             if port:
-                await self._health.start(port)
+                await self._health_server.start_server(port)
         except OSError as error:
-            self._orders.fail(f"HEALTH_PORT must be a free port, not '{port}' ({error.strerror})")
+            self._shutdown.report_failure(
+                f"HEALTH_PORT must be a free port, not '{port}' ({error.strerror})"
+            )
 
-    def _works(self) -> list[Callable[[], Awaitable[None]]]:
-        parts, settings = self._parts, self._parts.settings
-        channel = parts.worker.pubsub_channel_name
-        intake = parts.intake
-        commands = Commands(
-            parts.redis,
+    def _build_background_loops(self) -> list[Callable[[], Awaitable[None]]]:
+        services, settings = self._services, self._services.settings
+        channel = services.rq_worker.pubsub_channel_name
+        consumer = services.consumer
+        commands = CommandListener(
+            services.redis,
             channel,
-            stop=intake.stop,
-            edit=intake.edit,
-            forget=parts.engine.clear_scope,
-            end=self._orders.end,
+            stop_job=consumer.stop_job,
+            mark_edited=consumer.mark_edited,
+            forget_team=services.engine.clear_scope,
+            request_drain=self._shutdown.request_drain,
         )
         return [
-            self._loaded,
-            commands.listen,
-            lambda: every(TICK, self._tick),
-            lambda: every(RQ_BEAT, self._rq_beat),
-            lambda: every(settings.starchat_heartbeat_interval, self._beat),
-            lambda: every(settings.starchat_reap_interval, self._reap),
+            self._wait_for_model,
+            commands.listen_for_commands,
+            lambda: run_every(TICK_SECONDS, self._update_gauges),
+            lambda: run_every(RQ_HEARTBEAT_SECONDS, self._send_rq_heartbeat),
+            lambda: run_every(settings.starchat_heartbeat_interval, self._publish_status),
+            lambda: run_every(settings.starchat_reap_interval, self._recover_jobs),
         ]
 
-    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run_guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """The net below everything that runs beside the jobs: an error nobody foresaw ends us."""
         try:
             await work()
         except Exception:
-            log.exception("worker broken")
-            self._orders.fail("an unexpected error, see the log")
+            log.exception("worker crashed")
+            self._shutdown.report_failure("an unexpected error, see the log")
 
-    async def _loaded(self) -> None:
+    async def _wait_for_model(self) -> None:
         try:
-            room = await self._parts.generation.room()
+            loaded = await self._services.generator.wait_for_model()
         except LoadError as error:
-            self._orders.fail(f"STARCHAT_MODEL cannot be loaded: {error}")
+            self._shutdown.report_failure(f"STARCHAT_MODEL cannot be loaded: {error}")
             return
-        self._slots = room.model.slots
-        self._parts.intake.capacity = PER_SLOT * self._slots
+        self._slots = loaded.info.slots
+        self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
 
-    async def _may_take(self) -> bool:
+    async def _can_take_jobs(self) -> bool:
         """While the model is loading, jobs are left to workers that have theirs."""
-        if not self._parts.generation.loading():
+        if not self._services.generator.is_loading():
             return True
         try:
-            return not await self._parts.beats.others_ready()
+            return not await self._services.presence.has_ready_peers()
         except redis.RedisError:
             return False
 
-    async def _tick(self) -> None:
-        parts = self._parts
-        parts.heartbeat.tick()
-        speed = parts.engine.read_stats().tokens_per_second
-        parts.metrics.now(len(parts.intake), parts.generation.running, speed)
-
-    async def _rq_beat(self) -> None:
-        worker = self._parts.worker
-        await self._parts.intake.thread(worker.beat)
-        await self._parts.intake.thread(worker.tidy)
-
-    async def _beat(self) -> None:
-        generation = self._parts.generation
-        await self._parts.beats.publish(
-            slots=self._slots,
-            busy=generation.running,
-            loading=generation.loading(),
-            pace=generation.pace.seconds,
+    async def _update_gauges(self) -> None:
+        services = self._services
+        services.heartbeat.record_tick()
+        tokens_per_second = services.engine.read_stats().tokens_per_second
+        services.metrics.set_gauges(
+            len(services.consumer), services.generator.running_replies, tokens_per_second
         )
 
-    async def _reap(self) -> None:
-        """Recover jobs, but not soon after Redis was away: everybody's leases ran out meanwhile."""
-        parts = self._parts
-        blind = parts.settings.starchat_lease_seconds + parts.settings.starchat_heartbeat_interval
-        server = await parts.redis.info("server")
-        if min(parts.heartbeat.quiet_for(), float(server["uptime_in_seconds"])) < blind:
-            return
-        for job in await parts.intake.thread(parts.claims.reap):
-            log.warning("job recovered", job=job)
-        if freed := await parts.intake.thread(parts.claims.heal):
-            log.warning("jobs freed", jobs=freed)
+    async def _send_rq_heartbeat(self) -> None:
+        worker = self._services.rq_worker
+        await self._services.consumer.run_in_thread(worker.send_heartbeat)
+        await self._services.consumer.run_in_thread(worker.remove_expired_jobs)
 
-    async def _missing(self) -> str | None:
-        if self._orders.drain.is_set():
+    async def _publish_status(self) -> None:
+        generator = self._services.generator
+        await self._services.presence.publish_status(
+            slots=self._slots,
+            busy=generator.running_replies,
+            loading=generator.is_loading(),
+            reply_seconds=generator.reply_seconds.mean_seconds,
+        )
+
+    async def _recover_jobs(self) -> None:
+        """Recover jobs, but not soon after Redis was away: everybody's leases ran out meanwhile."""
+        services = self._services
+        settle_seconds = (
+            services.settings.starchat_lease_seconds + services.settings.starchat_heartbeat_interval
+        )
+        server_info = await services.redis.info("server")
+        if (
+            min(services.heartbeat.seconds_since_failure(), float(server_info["uptime_in_seconds"]))
+            < settle_seconds
+        ):
+            return
+        for job in await services.consumer.run_in_thread(services.leases.reap_jobs):
+            log.warning("job recovered", job=job)
+        if released := await services.consumer.run_in_thread(services.leases.repair_orphans):
+            log.warning("orphaned jobs released", jobs=released)
+
+    async def _find_missing_dependency(self) -> str | None:
+        if self._shutdown.drain_requested.is_set():
             return "its end"
-        if self._parts.generation.loading():
-            stage = self._parts.engine.health.stage
+        if self._services.generator.is_loading():
+            stage = self._services.engine.health.stage
             return f"the model ({stage})" if stage else "the model"
         return (
             None
-            if self._parts.heartbeat.quiet_for() > self._parts.settings.starchat_heartbeat_interval
+            if self._services.heartbeat.seconds_since_failure()
+            > self._services.settings.starchat_heartbeat_interval
             else "Redis"
         )
 
-    async def _leave(self) -> None:
-        parts = self._parts
-        parts.heartbeat.stop()
-        await self._health.stop()
+    async def _deregister_worker(self) -> None:
+        services = self._services
+        services.heartbeat.stop_thread()
+        await self._health_server.stop_server()
         try:
-            async with asyncio.timeout(TICK):
-                await parts.beats.remove()
-            await asyncio.to_thread(parts.worker.register_death)
+            async with asyncio.timeout(TICK_SECONDS):
+                await services.presence.remove_status()
+            await asyncio.to_thread(services.rq_worker.register_death)
         except (redis.RedisError, TimeoutError) as error:
-            log.warning("left without a word", error=type(error).__name__)
+            log.warning("deregistration failed", error=type(error).__name__)
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+async def run_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
     """Do something again and again; while Redis is away it is left out."""
     while True:
         try:
             await work()
         except redis.RedisError as error:
-            log.warning("redis out of reach", error=type(error).__name__)
+            log.warning("redis unreachable", error=type(error).__name__)
         await asyncio.sleep(seconds)

@@ -198,7 +198,7 @@ def _refill_budgets(redis: Redis) -> None:
     # Slack's minutes would be longer than a whole row. What Slack has frozen stays frozen.
     with contextlib.suppress(RedisError):
         for budget in redis.scan_iter("starchat:*:rate_limit:*", count=1000):
-            redis.hdel(budget, "left", "at")
+            redis.hdel(budget, "tokens", "updated_at")
 
 
 def seeded_random(*seeds: object) -> random.Random:

@@ -18,7 +18,7 @@ from chaos.scenario import Scenario
 from contract import keys
 from testing.process_tree import list_children, read_command
 from testing.processes import Process
-from worker.failpoints import Point
+from worker.failpoints import Failpoint
 
 MAX_RECOVERY_SECONDS: Final = LEASE_SECONDS + 5
 """Seconds after which another worker must be at it."""
@@ -42,7 +42,7 @@ MAX_GENERATION_ATTEMPTS: Final = 3
 """How often generation may begin for one question."""
 
 
-def kill_at_failpoint(name: str, moment: str, point: Point, latest: int = 2) -> Scenario:
+def kill_at_failpoint(name: str, moment: str, point: Failpoint, latest: int = 2) -> Scenario:
     """Return the row in which workers die at a point, one after the other, beside one alive."""
 
     def kill_workers(run: ScenarioRun) -> None:
@@ -200,12 +200,12 @@ def kill_workers_randomly(run: ScenarioRun) -> None:
 
 
 FAILPOINT_SCENARIOS: Final = (
-    kill_at_failpoint("W1", "right after dequeue", Point.DEQUEUED),
-    kill_at_failpoint("W2", "before the placeholder", Point.BEFORE_PLACEHOLDER),
-    kill_at_failpoint("W3", "between placeholder and its record", Point.AFTER_PLACEHOLDER_POST),
-    kill_at_failpoint("W4", "while generating", Point.GENERATING, 9),
-    kill_at_failpoint("W5", "after generation, before the final", Point.AFTER_ANSWER_SAVED),
-    kill_at_failpoint("W6", "after the final, before its record", Point.AFTER_FINAL),
+    kill_at_failpoint("W1", "right after dequeue", Failpoint.DEQUEUED),
+    kill_at_failpoint("W2", "before the placeholder", Failpoint.BEFORE_PLACEHOLDER),
+    kill_at_failpoint("W3", "between placeholder and its record", Failpoint.AFTER_PLACEHOLDER_POST),
+    kill_at_failpoint("W4", "while generating", Failpoint.GENERATING, 9),
+    kill_at_failpoint("W5", "after generation, before the final", Failpoint.AFTER_ANSWER_SAVED),
+    kill_at_failpoint("W6", "after the final, before its record", Failpoint.AFTER_FINAL),
 )
 WORKER_FAILURES: Final = (
     Scenario("W7", "poison: its worker dies each time it is answered", kill_on_every_attempt),

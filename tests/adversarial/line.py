@@ -7,8 +7,8 @@ import redis
 
 from contract import keys
 from tests.adversarial.case import Case, CaseOutcome, QueueEntry
-from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
-from worker.jobs.rq_worker import ASIDE, RqWorker
+from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
+from worker.jobs.rq_worker import QUARANTINE, RqWorker
 
 
 class QueueRunner:
@@ -24,35 +24,37 @@ class QueueRunner:
             entry = case.content
             assert isinstance(entry, QueueEntry)
             if entry.fields:
-                self._client.hset(JOB + str(entry.job_id), mapping=cast("Any", dict(entry.fields)))
+                self._client.hset(
+                    JOB_PREFIX + str(entry.job_id), mapping=cast("Any", dict(entry.fields))
+                )
             self._client.rpush(QUEUE_KEY, entry.job_id)
 
     def process_next(self) -> tuple[CaseOutcome, list[str]]:
         """Take the next entry to its end; returns that, and what is wrong with it."""
-        job = self._worker.dequeue()
+        job = self._worker.dequeue_job_id()
         assert job is not None
         try:
-            job_data = self._worker.begin(job)
+            job_data = self._worker.claim_job(job)
         except redis.ResponseError:
             # What the intake does: the entry is no job's, and the next one follows.
             return CaseOutcome.IGNORE, self._check_released(job)
         if job_data is not None:
-            self._worker.let_go(job)
-            self._worker.succeed(job_data, "answered")
+            self._worker.release_quota(job)
+            self._worker.record_success(job_data, "answered")
             return CaseOutcome.ANSWER, self._check_released(job)
-        if self._client.zscore(ASIDE, job) is None:
+        if self._client.zscore(QUARANTINE, job) is None:
             return CaseOutcome.IGNORE, self._check_released(job)
         return CaseOutcome.QUARANTINE, self._check_released(job) + self._check_quarantined(job)
 
     def _check_released(self, job: str) -> list[str]:
-        claimed = self._client.lrange(INTERMEDIATE, 0, -1)
+        claimed = self._client.lrange(INTERMEDIATE_QUEUE, 0, -1)
         is_held = job.encode() in claimed or (job and self._client.exists(keys.job_lease(job)))
         return ["still held"] if is_held else []
 
     def _check_quarantined(self, job: str) -> list[str]:
         violations = []
-        if self._client.hget(JOB + job, "status") != b"failed":
+        if self._client.hget(JOB_PREFIX + job, "status") != b"failed":
             violations.append("parked, but not failed")
-        if not 0 < int(str(self._client.ttl(JOB + job))) <= keys.TEXT_TTL_SECONDS:
+        if not 0 < int(str(self._client.ttl(JOB_PREFIX + job))) <= keys.TEXT_TTL_SECONDS:
             violations.append("parked for ever")
         return violations

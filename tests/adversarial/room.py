@@ -18,9 +18,9 @@ from testing.in_memory_workspace import ADA, GENERAL, STARCHAT, InMemoryWorkspac
 from tests.adversarial.case import Json
 from worker import render
 from worker.render import Part, Snippet
-from worker.slack.client import RefusedError, Slack
-from worker.slack.methods import Method
-from worker.slack.thread_messages import SlackThread
+from worker.slack.client import RejectedError, SlackClient
+from worker.slack.methods import SlackMethod
+from worker.slack.thread_messages import ThreadMessages
 
 MAX_TEXT_CHARACTERS = 4_000
 """Slack refuses to edit a message with more."""
@@ -57,10 +57,10 @@ class InProcessChannel:
     async def show_reply(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
         """Show a reply as it grows, and then its finished parts."""
         local_job = job.model_copy(update={"thread": _build_thread(root), "ts": root})
-        thread = SlackThread(_InProcessSlack(self.workspace), local_job, float("inf"))
-        ts = await thread.post(render.compose_growing(""), 1, "placeholder")
+        thread = ThreadMessages(_InProcessSlack(self.workspace), local_job, float("inf"))
+        ts = await thread.post_part(render.compose_growing(""), 1, "placeholder")
         for text in steps:
-            await thread.edit(ts, render.compose_growing(text), "growing")
+            await thread.edit_message(ts, render.compose_growing(text), "growing")
         await self.show_parts(thread, ts, parts)
 
     async def show_refusal(self, job: Job, root: str, sentence: str) -> None:
@@ -68,15 +68,15 @@ class InProcessChannel:
         await self.show_reply(job, root, [], [render.compose_error(sentence)])
 
     @staticmethod
-    async def show_parts(thread: SlackThread, ts: str, parts: list[Part]) -> None:
+    async def show_parts(thread: ThreadMessages, ts: str, parts: list[Part]) -> None:
         """Show the finished parts of a reply."""
         for number, part in enumerate(parts, 1):
             if isinstance(part, Snippet):
-                await thread.show(await thread.upload(part), part)
+                await thread.share_file(await thread.upload_file(part), part)
             elif number == 1:
-                await thread.edit(ts, part, "final")
+                await thread.edit_message(ts, part, "final")
             else:
-                await thread.post(part, number, "final")
+                await thread.post_part(part, number, "final")
 
     def list_bot_messages(self, root: str) -> list[Json]:
         """Return what the bot has said in a thread, as the person who asked sees it."""
@@ -105,21 +105,21 @@ def _build_thread(root: str) -> Thread:
     return Thread(team="T0FAKE0001", channel=GENERAL, ts=root)
 
 
-class _InProcessSlack(Slack):
+class _InProcessSlack(SlackClient):
     """The worker's way to Slack, which ends in this process."""
 
     def __init__(self, workspace: InMemoryWorkspace) -> None:
         self._workspace = workspace
 
     async def call(
-        self, method: Method, team: str, arguments: dict[str, Any], until: float
+        self, method: SlackMethod, team: str, arguments: dict[str, Any], until: float
     ) -> dict[str, Any]:
         try:
             return round_trip_json(
                 self._workspace.call_method(method.name, **round_trip_json(arguments))
             )
         except SlackError as refusal:
-            raise RefusedError(refusal.error, *refusal.messages) from None
+            raise RejectedError(refusal.error, *refusal.messages) from None
 
     async def upload(self, url: str, content: bytes) -> None:
         self._workspace.workspace.files.store_content(url.rpartition("/")[2], content)

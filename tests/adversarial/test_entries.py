@@ -16,7 +16,7 @@ from testing.redis_server import RedisServer
 from tests.adversarial.entries import generate_cases
 from tests.adversarial.envelopes import CANARY_WORD
 from tests.adversarial.line import QueueRunner
-from worker.jobs.leases import INTERMEDIATE, Claims
+from worker.jobs.leases import INTERMEDIATE_QUEUE, LeaseManager
 from worker.jobs.rq_worker import RqWorker
 
 
@@ -33,7 +33,7 @@ def test_adversarial_queue_entry_has_expected_outcome(
     """Nothing runs, nothing is told of it, all that is unreadable is parked, and work goes on."""
     caplog.set_level(logging.DEBUG)
     canary = tmp_path / "canary"
-    worker = RqWorker(client, "w1", Claims(client, 30.0, "w1"), 3600)
+    worker = RqWorker(client, "w1", LeaseManager(client, 30.0, "w1"), 3600)
     worker.register_birth()  # type: ignore[no-untyped-call]
     cases = list(generate_cases(str(canary)))
     queue = QueueRunner(client, worker)
@@ -50,13 +50,14 @@ def test_adversarial_queue_entry_has_expected_outcome(
     assert not wrong_outcomes, "\n".join(wrong_outcomes)
     assert not canary.exists()
     assert CANARY_WORD not in json.dumps(events, default=str) + caplog.text
-    assert worker.begin(str(worker.dequeue())) is not None
-    reaper = Claims(client, 0.02, "w2")
+    assert worker.claim_job(str(worker.dequeue_job_id())) is not None
+    reaper = LeaseManager(client, 0.02, "w2")
     poll_until(
-        lambda: reaper.reap() == [] and not list_unreleased(client), description="the last id to go"
+        lambda: reaper.reap_jobs() == [] and not list_unreleased(client),
+        description="the last id to go",
     )
 
 
 def list_unreleased(client: redis.Redis) -> list[object]:
     """Return what is still in a worker's hands."""
-    return list(client.lrange(INTERMEDIATE, 0, -1))
+    return list(client.lrange(INTERMEDIATE_QUEUE, 0, -1))

@@ -16,7 +16,7 @@ from testing.worker_harness import END_STATES, reply_metadata
 from testing.workspace import ADA, GENERAL, LIN, SAM, STARCHAT, Json
 from tests.adversarial import build_all_cases
 from tests.adversarial.case import MENTION, Case, CaseOutcome, EntryPoint, QueueEntry, ThreadInput
-from worker.jobs.rq_worker import ASIDE
+from worker.jobs.rq_worker import QUARANTINE
 
 USERS: Final = (ADA, LIN, SAM)
 NUM_CHANNELS: Final = 8
@@ -120,7 +120,7 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
     assert len(asked) + len(EVENT_CASES) + len(ENTRY_CASES) >= 40
     with product.redis.connect_as() as redis:
         quarantined = poll_until(
-            lambda: redis.zcard(ASIDE) == len(entries) or None, description="all set aside"
+            lambda: redis.zcard(QUARANTINE) == len(entries) or None, description="all set aside"
         )
     assert quarantined
     assert [found.case.id for found in asked if is_logged(found.case, product.all_logs)] == []
@@ -187,4 +187,4 @@ def is_logged(case: Case, logs: str) -> bool:
 def drop_expected_errors(product: Product) -> str:
     """Return what went wrong by the logs, but for the entries that had to be set aside."""
     lines = product.all_logs.splitlines()
-    return "\n".join(line for line in lines if "set aside" not in line)
+    return "\n".join(line for line in lines if "quarantined" not in line)

@@ -20,7 +20,7 @@ from testing.worker_harness import reply_metadata, reply_text
 from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, ThreadInput
 from tests.adversarial.room import InProcessChannel, round_trip_json
 from worker import render
-from worker.answering.attempt import known
+from worker.answering.attempt import collect_trusted_texts
 from worker.errors import QuestionTooLongError
 from worker.prompt.builder import Prompt, build_prompt
 from worker.prompt.chat_format import STARCHAT_CONTROLS
@@ -123,7 +123,7 @@ class InProcessProduct:
                 max_new_tokens=MAX_NEW_TOKENS,
             )
         except QuestionTooLongError as why:
-            await self._channel.show_refusal(job, root, why.sentence)
+            await self._channel.show_refusal(job, root, why.user_message)
             return []
         violations = self._check_prompt(prompt, job)
         reply_text = f"You wrote: {job.question.text}"
@@ -163,7 +163,7 @@ class InProcessProduct:
             "StarChat-β",
             "stop",
             MAX_NEW_TOKENS,
-            conversation_texts=known(job),
+            conversation_texts=collect_trusted_texts(job),
             dropped_turns=dropped,
         )
         parts = list(render.compose_final(reply_text, facts=facts))
@@ -220,7 +220,9 @@ def _check_part(part: Part, job: Job) -> list[str]:
         return _check_text(part.content, INVISIBLE_CHARACTERS - BIDI_CONTROLS)
     code = "".join(shown_texts(find_elements([part], "rich_text_preformatted")))
     addresses = [link["url"] for link in find_elements([part], "link")]
-    invented = [url for url in addresses if not any(url in text for text in known(job))]
+    invented = [
+        url for url in addresses if not any(url in text for text in collect_trusted_texts(job))
+    ]
     return [
         *find_problems(part),
         *(f"a link to {url}" for url in invented),

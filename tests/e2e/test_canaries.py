@@ -28,7 +28,7 @@ from tests.e2e.leak_scanner import (
     read_proc_file,
     run_rq_info,
 )
-from worker.jobs.leases import STARTED
+from worker.jobs.leases import STARTED_REGISTRY
 
 SIGNING_SECRET: Final = "signing-canary-4711"
 CANARY_WORD: Final = "heliotrope-canary"
@@ -112,7 +112,7 @@ def enqueue_broken_jobs(product: Product) -> None:
             }
             redis.hset(f"rq:job:{job}", mapping=cast("Any", fields))
             redis.rpush(f"rq:queue:{QUEUE_NAME}", job)
-    product.workers[0].wait_for_event("job unreadable, set aside")
+    product.workers[0].wait_for_event("unreadable job quarantined")
 
 
 def kill_engine_while_generating(product: Product) -> None:
@@ -147,7 +147,7 @@ def collect_observed(product: Product) -> ObservedData:
     with product.redis.connect_as() as redis:
         # A reply is final a moment before its job's end is written down.
         poll_until(
-            lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED)),
+            lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED_REGISTRY)),
             description="all ends",
         )
         entries = read_all_entries(redis)
@@ -175,7 +175,7 @@ def health_port_of(pid: int) -> int:
 
 def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """Failed calls, unreadable jobs, a dead engine, Redis away: all told without a word of it."""
-    for told in ("slack refused", "event not readable", "set aside", "not acknowledged"):
+    for told in ("slack refused", "event not readable", "quarantined", "not acknowledged"):
         assert told in observed.logs
     assert "generation failed" in observed.logs
     for canary in (*observed.secrets, *QUESTION_TEXTS):

@@ -16,11 +16,11 @@ from testing.reply_harness import ReplyHarness
 from testing.takeover import StandbyWorker
 from testing.worker_harness import WorkerHarness
 from testing.workspace import BOT_TOKEN
-from worker.jobs.leases import Claims
+from worker.jobs.leases import LeaseManager
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.slack.client import Slack
-from worker.slack.rate_limits import Rates
+from worker.slack.client import SlackClient
+from worker.slack.rate_limits import TokenBuckets
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def outbox(client: redis.Redis) -> Outbox:
 @pytest.fixture
 def rq_worker(client: redis.Redis) -> RqWorker:
     """A registered worker."""
-    worker = RqWorker(client, "w1", Claims(client, 30.0, "w1"), 3600)
+    worker = RqWorker(client, "w1", LeaseManager(client, 30.0, "w1"), 3600)
     worker.register_birth()  # type: ignore[no-untyped-call]
     return worker
 
@@ -101,6 +101,6 @@ async def post(desk: WorkerHarness) -> AsyncIterator[ReplyHarness]:
         web = AsyncWebClient(
             token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
         )
-        slack = Slack(web, Rates(client), Metrics())
+        slack = SlackClient(web, TokenBuckets(client), Metrics())
         yield ReplyHarness(desk, client, slack, desk.post_question("What is a mutex?"))
     desk.workspace.set_faults()

@@ -7,26 +7,26 @@ import sys
 import pytest
 
 from contract.failpoints import Action, ArmedFailpoint
-from worker.failpoints import Faults, Point
+from worker.failpoints import Failpoint, Failpoints
 
 
 def test_without_a_plan_nothing_happens() -> None:
     """In production every point is passed a million times."""
-    faults = Faults.parse_plan("")
-    for point in Point:
+    faults = Failpoints.parse_plan("")
+    for point in Failpoint:
         faults.hit(point)
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("generating:kill", ArmedFailpoint(Point.GENERATING, Action.KILL, 1)),
-        ("after_final:pause:3", ArmedFailpoint(Point.AFTER_FINAL, Action.PAUSE, 3)),
+        ("generating:kill", ArmedFailpoint(Failpoint.GENERATING, Action.KILL, 1)),
+        ("after_final:pause:3", ArmedFailpoint(Failpoint.AFTER_FINAL, Action.PAUSE, 3)),
     ],
 )
 def test_a_plan_is_read_from_text(text: str, fault: ArmedFailpoint) -> None:
     """A point, what happens there, and at which time."""
-    assert Faults.parse_plan(text).plan == (fault,)
+    assert Failpoints.parse_plan(text).plan == (fault,)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_plan_is_read_from_text(text: str, fault: ArmedFailpoint) -> None:
 def test_a_wrong_plan_is_refused(text: str) -> None:
     """A test that misspells its fault does not pass by doing nothing."""
     with pytest.raises(ValueError, match=r"\w"):
-        Faults.parse_plan(text)
+        Failpoints.parse_plan(text)
 
 
 def test_the_planned_time_is_the_time() -> None:

@@ -16,23 +16,23 @@ from testing.process_tree import freeze_engine, kill_engine
 from testing.processes import Process
 from testing.takeover import StandbyWorker
 from testing.worker_harness import WorkerHarness, context_text, reply_text
-from worker.jobs.leases import RECOVERIES
+from worker.jobs.leases import RECOVERY_COUNT
 
 pytestmark = pytest.mark.timeout(300)
 
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def fetched(port: int, path: str) -> tuple[int, str]:
+def fetch_page(port: int, path: str) -> tuple[int, str]:
     """Return the status and the text of a page of the worker's."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
@@ -53,8 +53,8 @@ def worker(desk: WorkerHarness, model: str, port: int) -> Iterator[Process]:
     """A worker that writes long replies and has its model loaded."""
     with desk.start_worker(model, HEALTH_PORT=str(port)) as worker:
         worker.wait_for_event("worker started")
-        assert fetched(port, "/healthz") == (200, "alive\n")
-        status, text = fetched(port, "/readyz")
+        assert fetch_page(port, "/healthz") == (200, "alive\n")
+        status, text = fetch_page(port, "/readyz")
         assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
         assert text.endswith(")\n"), "the stage of loading"
         worker.wait_for_event("model loaded", timeout=120)
@@ -123,7 +123,7 @@ def test_a_question_that_was_lost_unseen_is_not_called_a_second_try(
     """Nothing went wrong for a reader who has seen nothing yet."""
     start = desk.workspace.get_json("_control/changes")["next"]
     job = desk.enqueue_question(memorizing_model.MUTEX)
-    desk.redis.hset(f"rq:job:{job.id}", RECOVERIES, 1)
+    desk.redis.hset(f"rq:job:{job.id}", RECOVERY_COUNT, 1)
     survivor.resume_worker()
     desk.wait_for_end(job)
     shown = [change["message"] for change in desk.workspace.message_changes(start)]
@@ -202,11 +202,11 @@ def test_health_readiness_and_numbers_are_served(
     job = desk.enqueue_question(memorizing_model.MUTEX)
     desk.wait_for_end(job, timeout=120)
     desk.wait_for_result(job)
-    assert fetched(port, "/readyz") == (200, "ready\n")
-    _, numbers = fetched(port, "/metrics")
+    assert fetch_page(port, "/readyz") == (200, "ready\n")
+    _, numbers = fetch_page(port, "/metrics")
     assert 'starchat_jobs_total{outcome="answered"}' in numbers
     assert 'starchat_slack_calls_total{method="chat.postMessage",outcome="ok"}' in numbers
-    assert "starchat_queue_seconds_count" in numbers
+    assert "starchat_queue_wait_seconds_count" in numbers
     assert job.ts not in numbers
     assert "T0FAKE" not in numbers
 

@@ -11,19 +11,19 @@ from testing import memorizing_model
 from testing.process_tree import wait_until_paused
 from testing.takeover import StandbyWorker
 from testing.worker_harness import WorkerHarness, context_text, reply_text
-from worker.failpoints import Point
+from worker.failpoints import Failpoint
 
 POINTS = (
-    pytest.param(Point.CLAIMED, marks=pytest.mark.slow),
-    pytest.param(Point.AFTER_PLACEHOLDER_SAVED, marks=pytest.mark.slow),
-    Point.BEFORE_ANSWER_SAVED,
-    pytest.param(Point.BEFORE_FINISH, marks=pytest.mark.slow),
-    Point.AFTER_FINISH,
+    pytest.param(Failpoint.CLAIMED, marks=pytest.mark.slow),
+    pytest.param(Failpoint.AFTER_PLACEHOLDER_SAVED, marks=pytest.mark.slow),
+    Failpoint.BEFORE_ANSWER_SAVED,
+    pytest.param(Failpoint.BEFORE_FINISH, marks=pytest.mark.slow),
+    Failpoint.AFTER_FINISH,
 )
 """Where a worker dies here; the kill matrix (`chaos/scenarios/worker_failures.py`) plays the others."""
 pytestmark = pytest.mark.timeout(300)
 
-LEASE = 3.0
+LEASE_SECONDS = 3.0
 """Seconds, as in `testing.worker_harness`."""
 
 
@@ -39,7 +39,7 @@ def assert_answered_once(desk: WorkerHarness, job: Job) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_worker_may_die_at_any_point(
-    desk: WorkerHarness, model: str, survivor: StandbyWorker, point: Point
+    desk: WorkerHarness, model: str, survivor: StandbyWorker, point: Failpoint
 ) -> None:
     """Whenever a worker is killed, its job is answered once, soon after its lease has run out."""
     with desk.start_worker(model, STARCHAT_FAILPOINT=f"{point}:kill") as victim:
@@ -48,14 +48,14 @@ def test_a_worker_may_die_at_any_point(
     killed = time.monotonic()
     survivor.resume_worker()
     assert_answered_once(desk, job)
-    assert time.monotonic() - killed < LEASE + 5 + 15  # the shared machine may be slow
+    assert time.monotonic() - killed < LEASE_SECONDS + 5 + 15  # the shared machine may be slow
 
 
 def test_a_paused_worker_that_wakes_up_says_nothing_more(
     desk: WorkerHarness, model: str, survivor: StandbyWorker
 ) -> None:
     """A worker that slept through its lease finds its job taken over and touches nothing."""
-    with desk.start_worker(model, STARCHAT_FAILPOINT=f"{Point.GENERATING}:pause") as sleeper:
+    with desk.start_worker(model, STARCHAT_FAILPOINT=f"{Failpoint.GENERATING}:pause") as sleeper:
         sleeper.wait_for_event("model loaded", timeout=120)
         job = desk.enqueue_question(memorizing_model.MUTEX)
         wait_until_paused(sleeper.pid)

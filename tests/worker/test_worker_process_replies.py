@@ -13,10 +13,10 @@ from testing import memorizing_model
 from testing.processes import Process
 from testing.worker_harness import FAST_SETTINGS, WorkerHarness, context_text, reply_text
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT
-from worker.slack.reply_message import SLOWER
+from worker.slack.reply_message import BACKOFF_FACTOR
 
-PACE = float(FAST_SETTINGS["STARCHAT_EDIT_INTERVAL"])
-TRIES = 5
+EDIT_INTERVAL_SECONDS = float(FAST_SETTINGS["STARCHAT_EDIT_INTERVAL"])
+MAX_ATTEMPTS = 5
 """How often a stop may come too late where the machine is busy: the reply takes two seconds."""
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -97,7 +97,7 @@ def test_a_sign_appears_within_a_second_of_the_job_being_taken(
 
     [post] = desk.job_calls(job, "chat.postMessage")
     assert post["args"]["metadata"]["event_payload"]["state"] == "placeholder"
-    taken = next(line for line in worker.lines if job.id in line and "job taken" in line)
+    taken = next(line for line in worker.lines if job.id in line and "job claimed" in line)
     assert json.loads(taken)["age"] < 1
 
 
@@ -110,7 +110,7 @@ def test_an_ordinary_reply_costs_few_calls(desk: WorkerHarness) -> None:
     states = [call["args"]["metadata"]["event_payload"]["state"] for call in calls]
     assert states == ["placeholder", *["growing"] * (len(calls) - 2), "final"]
     times = [call["at"] for call in calls[:-1]]
-    least = [PACE * SLOWER**number for number in range(len(times))]
+    least = [EDIT_INTERVAL_SECONDS * BACKOFF_FACTOR**number for number in range(len(times))]
     assert all(b - a > 0.9 * wait for (a, b), wait in zip(pairwise(times), least, strict=False))
     assert [call["error"] for call in calls if not call["ok"]] == []
     assert [call["unknown"] for call in calls if call["unknown"]] == []
@@ -154,7 +154,7 @@ def test_no_text_is_in_the_log(desk: WorkerHarness, worker: Process) -> None:
 
 def test_stopping_keeps_what_was_written(desk: WorkerHarness) -> None:
     """A reader's stop ends the generation; the reply says that it was stopped."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         job = desk.enqueue_question(memorizing_model.ENDLESS, channel=GENERAL)
         desk.wait_for_growth(job)
         desk.outbox.cancel(job.id)
@@ -206,7 +206,7 @@ def test_a_channel_that_was_archived_ends_the_job_in_silence(
     desk.workspace.send_control("archive", channel=channel)
     desk.outbox.accept(job)
     desk.wait_for_result(job)
-    assert desk.wait_for_log(worker, "no reply wanted", job)["error"] == "is_archived"
+    assert desk.wait_for_log(worker, "reply abandoned", job)["error"] == "is_archived"
     assert len(desk.job_calls(job)) == 1
 
 
@@ -219,7 +219,7 @@ def test_a_worker_that_was_removed_from_the_channel_is_silent(
     desk.workspace.send_control("kick", channel=channel)
     desk.outbox.accept(job)
     desk.wait_for_result(job)
-    assert desk.wait_for_log(worker, "no reply wanted", job)
+    assert desk.wait_for_log(worker, "reply abandoned", job)
 
 
 def test_slack_may_fail_at_every_call_and_the_reply_is_there_once(desk: WorkerHarness) -> None:

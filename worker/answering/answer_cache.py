@@ -9,11 +9,11 @@ from contract import keys
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
 
-MOST: Final = 64
+MAX_ANSWERS_PER_THREAD: Final = 64
 """Answers kept per thread; what is older comes from Slack like everything else."""
 
 
-Id = Annotated[int, Field(ge=0, lt=2**31)]
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 """A token's id in any vocabulary."""
 
 
@@ -23,64 +23,66 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     text: str
-    ids: tuple[Id, ...] = ()
+    token_ids: tuple[TokenId, ...] = ()
 
 
-class Recalled(NamedTuple):
+class CachedConversation(NamedTuple):
     """A conversation, and the ids of the answers in it by their text."""
 
     turns: Conversation
-    spelled: dict[str, tuple[int, ...]]
+    token_ids: dict[str, tuple[int, ...]]
 
 
-class Memory:
+class AnswerCache:
     """Answers of this app in Redis: hash of the question's `ts` to the answer as JSON."""
 
     def __init__(self, connection: Redis) -> None:
         """`connection` decodes responses."""
         self._redis = connection
 
-    async def remember(self, job: Job, answer: Answer) -> None:
+    async def store_answer(self, job: Job, answer: Answer) -> None:
         """Keep an answer; of a thread's answers the newest `MOST` stay."""
         key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
         async with self._redis.pipeline() as pipeline:
             pipeline.hset(key, job.ts, answer.model_dump_json())
             pipeline.expire(key, keys.TEXT_TTL_SECONDS)
             pipeline.hkeys(key)
-            *_, kept = await pipeline.execute()
-        old = sorted(kept)[:-MOST]
-        if old:
-            await self._redis.hdel(key, *old)
+            *_, stored = await pipeline.execute()
+        evicted = sorted(stored)[:-MAX_ANSWERS_PER_THREAD]
+        if evicted:
+            await self._redis.hdel(key, *evicted)
 
-    async def forget(self, job: Job) -> None:
+    async def delete_answer(self, job: Job) -> None:
         """Drop the answer to a job's question."""
-        place = (job.thread.team, job.thread.channel, job.thread.ts)
-        await self._redis.hdel(keys.answer_cache(*place), job.ts)
+        thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
+        await self._redis.hdel(keys.answer_cache(*thread_key), job.ts)
 
-    async def recall(self, job: Job) -> Recalled:
+    async def recall_conversation(self, job: Job) -> CachedConversation:
         """Return the job's conversation as it stands now: what was deleted since is gone."""
-        place = (job.thread.team, job.thread.channel, job.thread.ts)
-        stamps = [turn.ts for turn in job.turns]
+        thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
+        timestamps = [turn.ts for turn in job.turns]
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.answer_cache(*place))
-            pipeline.hmget(keys.thread_cache(*place), stamps)
+            pipeline.hgetall(keys.answer_cache(*thread_key))
+            pipeline.hmget(keys.thread_cache(*thread_key), timestamps)
             answers, entries = await pipeline.execute()
-        known = {str(ts): found for ts, entry in answers.items() if (found := _read(entry))}
-        deleted = {ts for ts, entry in zip(stamps, entries, strict=True) if _empty(entry)}
-        texts = {ts: answer.text for ts, answer in known.items()}
-        return Recalled(
-            merged(without(job.turns, deleted), texts, until=job.ts),
-            {answer.text: answer.ids for answer in known.values()},
+        cached = {
+            str(ts): parsed for ts, entry in answers.items() if (parsed := _parse_answer(entry))
+        }
+        deleted = {ts for ts, entry in zip(timestamps, entries, strict=True) if _is_deletion(entry)}
+        texts = {ts: answer.text for ts, answer in cached.items()}
+        return CachedConversation(
+            merge_answers(drop_deleted(job.turns, deleted), texts, until=job.ts),
+            {answer.text: answer.token_ids for answer in cached.values()},
         )
 
 
-def without(turns: Conversation, deleted: set[str]) -> Conversation:
+def drop_deleted(turns: Conversation, deleted: set[str]) -> Conversation:
     """Leave out what was deleted, answers to it included. What asks stays: it is the job."""
-    *before, question = turns
-    return (*(t for t in before if not deleted & {t.ts, t.in_reply_to}), question)
+    *earlier, question = turns
+    return (*(t for t in earlier if not deleted & {t.ts, t.in_reply_to}), question)
 
 
-def _read(entry: str) -> Answer | None:
+def _parse_answer(entry: str) -> Answer | None:
     """Read an answer; `None` for one that another version of ours wrote: Slack has it too."""
     try:
         return Answer.model_validate_json(entry)
@@ -88,22 +90,22 @@ def _read(entry: str) -> Answer | None:
         return None
 
 
-def _empty(entry: object) -> bool:
+def _is_deletion(entry: object) -> bool:
     """Whether the bot's copy holds a version of a message and nothing behind it: a deletion."""
     return entry is not None and not str(entry).partition(" ")[2]
 
 
-def merged(turns: Conversation, answers: dict[str, str], *, until: str) -> Conversation:
+def merge_answers(turns: Conversation, answers: dict[str, str], *, until: str) -> Conversation:
     """
     Put each remembered answer behind its question, in place of what Slack shows of it.
 
     An answer whose question is not among the turns is left out: that message was deleted, or cut.
     """
-    asked = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
-    known = {ts: text for ts, text in answers.items() if ts in asked}
-    kept = [turn for turn in turns if turn.in_reply_to not in known]
-    told = [
+    question_ids = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
+    cached = {ts: text for ts, text in answers.items() if ts in question_ids}
+    turns_without_answers = [turn for turn in turns if turn.in_reply_to not in cached]
+    answer_turns = [
         Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=ts)
-        for ts, text in known.items()
+        for ts, text in cached.items()
     ]
-    return order_turns((*kept, *told), until=until)
+    return order_turns((*turns_without_answers, *answer_turns), until=until)

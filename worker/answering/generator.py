@@ -31,32 +31,32 @@ from worker.render import Message
 
 log = structlog.get_logger()
 
-PROBE: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
+PROBE_CONVERSATION: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
 """A conversation that must fit, whatever the system prompt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class LoadedModel:
     """What is known once the model is loaded."""
 
-    model: ModelInfo
-    dialogue: ChatEncoder
+    info: ModelInfo
+    chat_encoder: ChatEncoder
     slots: asyncio.Semaphore
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class GenerationSettings:
     """How the operator wants replies to be generated; `new_tokens` is their longest length."""
 
-    new_tokens: int
+    max_new_tokens: int
     temperature: float
     top_k: int
     top_p: float
-    system: str
+    system_prompt: str
 
 
 @dataclass(slots=True)
-class Reading:
+class GeneratedText:
     """
     A reply while it is generated, and what is known of it at the end.
 
@@ -65,93 +65,91 @@ class Reading:
 
     deadline: float | None = None
     text: str = ""
-    ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
     """The ids by which the model wrote exactly this text, where there are such."""
-    reason: FinishReason = FinishReason.STOPPED
+    finish_reason: FinishReason = FinishReason.STOPPED
     new_tokens: int = 0
-    first: float | None = None
+    first_text_seconds: float | None = None
     """Seconds until the first text."""
 
 
-class Pace:
+class RunningMean:
     """
     The average of seconds per reply: of all at first, then of about so many of the newest.
 
     One reply may be a hundred times as long as another, so an average of few would say little.
     """
 
-    def __init__(self, many: int = 50) -> None:
+    def __init__(self, window: int = 50) -> None:
         """`many` replies are enough to know the average."""
-        self._many = many
-        self._counted = 0
-        self.seconds: float | None = None
+        self._window = window
+        self._count = 0
+        self.mean_seconds: float | None = None
 
-    def add(self, seconds: float) -> None:
+    def add_sample(self, seconds: float) -> None:
         """Count one reply."""
-        self._counted = min(self._counted + 1, self._many)
-        before = self.seconds or 0.0
-        self.seconds = before + (seconds - before) / self._counted
+        self._count = min(self._count + 1, self._window)
+        previous = self.mean_seconds or 0.0
+        self.mean_seconds = previous + (seconds - previous) / self._count
 
 
-class Generation:
+class Generator:
     """The engine, its tokenizer and its slots, as one job needs them."""
 
-    def __init__(self, engine: Engine, wishes: Wishes) -> None:
+    def __init__(self, engine: Engine, settings: GenerationSettings) -> None:
         """Use `engine`, which may still be loading."""
         self._engine = engine
-        self._wishes = wishes
-        self._room: asyncio.Task[Room] | None = None
-        self._alone = asyncio.Lock()
-        self.pace = Pace()
-        self.running = 0
-        self.waiting = 0
+        self._settings = settings
+        self._loading: asyncio.Task[LoadedModel] | None = None
+        self._last_attempt_lock = asyncio.Lock()
+        self.reply_seconds = RunningMean()
+        self.running_replies = 0
+        self.waiting_jobs = 0
 
-    def loading(self) -> bool:
+    def is_loading(self) -> bool:
         """Tell whether a job that begins now would have to wait for the model."""
-        room = self.load()
-        unknown = not room.done() or room.exception() is not None
-        return unknown or self._engine.health.state is not EngineState.READY
+        task = self.start_loading()
+        is_pending = not task.done() or task.exception() is not None
+        return is_pending or self._engine.health.state is not EngineState.READY
 
-    def load(self) -> asyncio.Task[Room]:
+    def start_loading(self) -> asyncio.Task[LoadedModel]:
         """Begin to wait for the model; the task ends with `LoadError` if there will be none."""
-        if self._room is None:
-            self._room = asyncio.create_task(self._load())
-        return self._room
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load_model())
+        return self._loading
 
-    async def room(self) -> Room:
+    async def wait_for_model(self) -> LoadedModel:
         """Wait for the model. Raises `LoadError`."""
-        return await asyncio.shield(self.load())
+        return await asyncio.shield(self.start_loading())
 
-    async def _load(self) -> Room:
-        model = await self._engine.wait_ready()
+    async def _load_model(self) -> LoadedModel:
+        info = await self._engine.wait_ready()
         try:
-            tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, model.directory)
-            dialogue = ChatEncoder.from_checkpoint(model.directory, tokenizer, model.eos_ids)
-            room = Room(model, dialogue, asyncio.Semaphore(model.slots))
-            await self.prompt(room, PROBE)
+            tokenizer = await asyncio.to_thread(Tokenizer.from_checkpoint, info.directory)
+            chat_encoder = ChatEncoder.from_checkpoint(info.directory, tokenizer, info.eos_ids)
+            loaded = LoadedModel(info, chat_encoder, asyncio.Semaphore(info.slots))
+            await self.build_prompt(loaded, PROBE_CONVERSATION)
         except (CheckpointError, SystemPromptTooLongError) as error:
             raise LoadError(str(error)) from error
-        log.info(
-            "model loaded", device=model.device, slots=model.slots, positions=model.max_positions
-        )
-        return room
+        log.info("model loaded", device=info.device, slots=info.slots, positions=info.max_positions)
+        return loaded
 
-    async def prompt(
-        self, room: Room, turns: Conversation, spelled: GeneratedIds = NO_GENERATED_IDS
+    async def build_prompt(
+        self, loaded: LoadedModel, turns: Conversation, token_ids: GeneratedIds = NO_GENERATED_IDS
     ) -> Prompt:
         """Build the prompt in a thread; raises `QuestionTooLongError`."""
         return await asyncio.to_thread(
             build_prompt,
             turns,
-            dialogue=room.dialogue,
-            system=self._wishes.system,
-            positions=room.model.max_positions,
-            max_new_tokens=self._wishes.new_tokens,
-            spelled=spelled,
+            dialogue=loaded.chat_encoder,
+            system=self._settings.system_prompt,
+            positions=loaded.info.max_positions,
+            max_new_tokens=self._settings.max_new_tokens,
+            spelled=token_ids,
         )
 
     @asynccontextmanager
-    async def slot(self, room: Room, *, alone: bool) -> AsyncIterator[None]:
+    async def hold_slot(self, loaded: LoadedModel, *, exclusive: bool) -> AsyncIterator[None]:
         """
         Hold one of the engine's slots. With `alone` no other such job runs on this worker.
 
@@ -159,79 +157,99 @@ class Generation:
         a time, so it cannot take the attempts of the others with it.
         """
         async with contextlib.AsyncExitStack() as stack:
-            self.waiting += 1
+            self.waiting_jobs += 1
             try:
-                if alone:
-                    await stack.enter_async_context(self._alone)
-                await stack.enter_async_context(room.slots)
+                if exclusive:
+                    await stack.enter_async_context(self._last_attempt_lock)
+                await stack.enter_async_context(loaded.slots)
                 await self._engine.wait_ready()
             finally:
-                self.waiting -= 1
-            self.running += 1
+                self.waiting_jobs -= 1
+            self.running_replies += 1
             started = time.monotonic()
             try:
                 yield
-                self.pace.add(time.monotonic() - started)
+                self.reply_seconds.add_sample(time.monotonic() - started)
             finally:
-                self.running -= 1
+                self.running_replies -= 1
 
-    def sign(self) -> Message:
+    def waiting_message(self) -> Message:
         """Return what a reader should see of a job that begins to wait now."""
-        if self.loading():
+        if self.is_loading():
             return render.compose_loading()
-        room = self.load().result()
-        if not room.slots.locked():
+        loaded = self.start_loading().result()
+        if not loaded.slots.locked():
             return render.compose_growing("")
-        pace = self.pace.seconds
-        wait = None if pace is None else (self.waiting + 1) * pace / room.model.slots
-        return render.compose_waiting(self.waiting, wait)
+        reply_seconds = self.reply_seconds.mean_seconds
+        wait_seconds = (
+            None
+            if reply_seconds is None
+            else (self.waiting_jobs + 1) * reply_seconds / loaded.info.slots
+        )
+        return render.compose_waiting(self.waiting_jobs, wait_seconds)
 
-    async def stream(
-        self, room: Room, name: str, prompt: Prompt, scope: str, reading: Reading
+    async def stream_text(
+        self,
+        loaded: LoadedModel,
+        request_id: str,
+        prompt: Prompt,
+        scope: str,
+        generated: GeneratedText,
     ) -> AsyncGenerator[str]:
         """Generate; yields the text so far each time it grows, and fills in `reading`."""
-        text = IncrementalDetokenizer(room.dialogue.tokenizer, room.dialogue.stop_strings)
-        started, ids = time.monotonic(), list[int]()
-        async with aclosing(self._events(room, name, prompt, scope, reading.deadline)) as events:
+        detokenizer = IncrementalDetokenizer(
+            loaded.chat_encoder.tokenizer, loaded.chat_encoder.stop_strings
+        )
+        started, token_ids = time.monotonic(), list[int]()
+        async with aclosing(
+            self._start_request(loaded, request_id, prompt, scope, generated.deadline)
+        ) as events:
             async for event in events:
                 if isinstance(event, Finished):
-                    reading.reason, reading.new_tokens = event.reason, event.new_tokens
+                    generated.finish_reason, generated.new_tokens = event.reason, event.new_tokens
                     break
-                grown = text.append_ids(event.ids)
-                ids += event.ids
-                reading.new_tokens += len(event.ids)
-                if grown:
-                    reading.first = reading.first or time.monotonic() - started
-                    reading.text += grown
-                    yield reading.text
-                if text.stopped:
-                    reading.reason = FinishReason.STOP
+                new_text = detokenizer.append_ids(event.ids)
+                token_ids += event.ids
+                generated.new_tokens += len(event.ids)
+                if new_text:
+                    generated.first_text_seconds = (
+                        generated.first_text_seconds or time.monotonic() - started
+                    )
+                    generated.text += new_text
+                    yield generated.text
+                if detokenizer.stopped:
+                    generated.finish_reason = FinishReason.STOP
                     break
-        reading.text += text.flush_text()
-        if room.dialogue.tokenizer.encodes_exactly(ids, reading.text):
-            reading.ids = tuple(ids)
+        generated.text += detokenizer.flush_text()
+        if loaded.chat_encoder.tokenizer.encodes_exactly(token_ids, generated.text):
+            generated.token_ids = tuple(token_ids)
 
-    def _events(
-        self, room: Room, name: str, prompt: Prompt, scope: str, deadline: float | None
+    def _start_request(
+        self,
+        loaded: LoadedModel,
+        request_id: str,
+        prompt: Prompt,
+        scope: str,
+        deadline: float | None,
     ) -> AsyncGenerator[EngineEvent]:
-        wishes = self._wishes
+        settings = self._settings
         sampling = SamplingParams(
             max_new_tokens=prompt.max_new_tokens,
-            temperature=wishes.temperature,
-            top_k=wishes.top_k,
-            top_p=wishes.top_p,
-            seed=zlib.crc32(name.encode()),
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            seed=zlib.crc32(request_id.encode()),
         )
         request = Request(
-            id=name,
+            id=request_id,
             prompt=prompt.token_ids,
             sampling=sampling,
-            stop_ids=room.dialogue.stop_token_ids,
+            stop_ids=loaded.chat_encoder.stop_token_ids,
             scope=scope,
             deadline=deadline,
         )
         return self._engine.generate(request)
 
-    def stop(self, name: str) -> None:
+    def stop_request(self, request_id: str) -> None:
         """End a request; its stream ends with what there is."""
-        self._engine.abort_request(name)
+        self._engine.abort_request(request_id)

@@ -11,177 +11,205 @@ from redis.exceptions import RedisError
 from contract import keys
 from contract.job import Job
 from worker import render
-from worker.answering.answer_cache import Answer, Memory
-from worker.answering.attempt import Writing, known
-from worker.answering.generator import Generation
+from worker.answering.answer_cache import Answer, AnswerCache
+from worker.answering.attempt import GenerationAttempt, collect_trusted_texts
+from worker.answering.generator import Generator
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     EditedError,
     LeaseLostError,
     ModelFailedError,
-    ModelMissingError,
+    ModelUnavailableError,
     NoReplyError,
-    QuietError,
+    SilentOutcomeError,
 )
-from worker.failpoints import Faults, Point
-from worker.jobs.job_state import COUNTS, Entry
-from worker.jobs.task import GiveBackError, Limits, Outcome, Task
+from worker.failpoints import Failpoint, Failpoints
+from worker.jobs.job_state import ANSWER_FACTS, JobProgress
+from worker.jobs.task import JobContext, JobLimits, Outcome, RequeueError
 from worker.metrics import Metrics
 from worker.render import Message, ReplyFacts
-from worker.slack.client import RefusedError, SlackAwayError
-from worker.slack.reply_message import Posting
+from worker.slack.client import RejectedError, SlackUnavailableError
+from worker.slack.reply_message import ReplyMessage
 
 log = structlog.get_logger()
 
-RECOVERIES: Final = 10
+MAX_RECOVERIES: Final = 10
 """A job that was put back so often ends its workers before generation even starts."""
-UNDECIDED: Final = (QuietError, GiveBackError, RedisError, SlackAwayError)
+UNDECIDED_ERRORS: Final = (SilentOutcomeError, RequeueError, RedisError, SlackUnavailableError)
 """What ends an execution without telling the thread why."""
 
 
-class Answering:
+class AnswerPipeline:
     """Turns jobs into replies."""
 
     def __init__(
         self,
-        generation: Generation,
-        memory: Memory,
-        posting: Callable[[Task], Posting],
-        limits: Limits,
+        generator: Generator,
+        answer_cache: AnswerCache,
+        open_reply: Callable[[JobContext], ReplyMessage],
+        limits: JobLimits,
         metrics: Metrics,
         *,
-        faults: Faults,
+        failpoints: Failpoints,
     ) -> None:
         """`posting` gives the way to a task's thread."""
-        self._generation = generation
-        self._memory = memory
-        self._posting = posting
+        self._generator = generator
+        self._answer_cache = answer_cache
+        self._open_reply = open_reply
         self._limits = limits
         self._metrics = metrics
-        self._faults = faults
+        self._failpoints = failpoints
 
-    async def answer(self, task: Task) -> Outcome:
+    async def run(self, context: JobContext) -> Outcome:
         """
         Answer a job, or tell its thread why there is no answer.
 
         Raises `LeaseLostError`, `GiveBackError`, and what Redis and Slack raise when they stay
         away: then nothing is decided yet.
         """
-        entry = await task.ledger.read()
-        if entry.posted is not None:
-            return Outcome(entry.posted)
-        if entry.withdrawn:
-            task.stopped.set()
+        progress = await context.state.load_progress()
+        if progress.outcome is not None:
+            return Outcome(progress.outcome)
+        if progress.withdrawn:
+            context.stopped.set()
         try:
-            return await self._told(task, entry, self._posting(task))
+            return await self._answer_or_explain(context, progress, self._open_reply(context))
         except LeaseLostError:
             raise
-        except QuietError as why:
-            log.warning("no reply wanted", job=task.job.id, why=type(why).__name__, error=str(why))
-            return Outcome.QUIET
-        except RefusedError as why:
-            log.error("reply refused", job=task.job.id, error=str(why))  # noqa: TRY400
+        except SilentOutcomeError as error:
+            log.warning(
+                "reply abandoned", job=context.job.id, why=type(error).__name__, error=str(error)
+            )
+            return Outcome.ABANDONED
+        except RejectedError as error:
+            log.error("reply refused", job=context.job.id, error=str(error))  # noqa: TRY400
             return Outcome.UNSENT
 
-    async def _told(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
+    async def _answer_or_explain(
+        self, context: JobContext, progress: JobProgress, message: ReplyMessage
+    ) -> Outcome:
         try:
-            return await self._answered(task, entry, posting)
-        except UNDECIDED:
+            return await self._answer_question(context, progress, message)
+        except UNDECIDED_ERRORS:
             raise
-        except NoReplyError as why:
-            return await self._refused(task, posting, why)
+        except NoReplyError as error:
+            return await self._post_error(context, message, error)
         except Exception:
             # The one net: what nobody foresaw still ends as a sentence in the thread.
-            log.exception("job failed", job=task.job.id)
-            return await self._refused(task, posting, NoReplyError())
+            log.exception("job failed", job=context.job.id)
+            return await self._post_error(context, message, NoReplyError())
 
-    async def _answered(self, task: Task, entry: Entry, posting: Posting) -> Outcome:
-        hopeless = entry.attempts >= self._limits.attempts or entry.recoveries >= RECOVERIES
-        await posting.open(entry, None if entry.answer else self._sign(entry))
-        if hopeless and entry.answer is None and not entry.withdrawn:
+    async def _answer_question(
+        self, context: JobContext, progress: JobProgress, message: ReplyMessage
+    ) -> Outcome:
+        is_exhausted = (
+            progress.attempts >= self._limits.max_attempts or progress.recoveries >= MAX_RECOVERIES
+        )
+        await message.ensure_placeholder(
+            progress, None if progress.answer else self._choose_status(progress)
+        )
+        if is_exhausted and progress.answer is None and not progress.withdrawn:
             raise ModelFailedError
-        answer, facts = _saved(task.job, entry) or await self._generated(task, entry, posting)
+        answer, facts = _load_saved_answer(context.job, progress) or await self._generate_answer(
+            context, progress, message
+        )
         text = answer.text
-        stopped = task.stopped.is_set()
-        if stopped and await posting.withdraw():
-            return await self._ended(task, posting, Outcome.WITHDRAWN)
+        stopped = context.stopped.is_set()
+        if stopped and await message.withdraw_if_deleted():
+            return await self._conclude_job(context, message, Outcome.WITHDRAWN)
         if stopped and not text:
-            await posting.finish([render.compose_stopped("")], state="error", again=False)
-            return await self._ended(task, posting, Outcome.STOPPED)
+            await message.publish_final(
+                [render.compose_stopped("")], state="error", may_exist=False
+            )
+            return await self._conclude_job(context, message, Outcome.STOPPED)
         parts = render.compose_final(text, facts=facts)
-        await posting.finish(parts, state="final", again=entry.answer is not None)
+        await message.publish_final(parts, state="final", may_exist=progress.answer is not None)
         if text:
-            await self._memory.remember(task.job, answer)
+            await self._answer_cache.store_answer(context.job, answer)
         outcome = Outcome.STOPPED if stopped else Outcome.ANSWERED
-        return await self._ended(task, posting, outcome)
+        return await self._conclude_job(context, message, outcome)
 
-    async def _refused(self, task: Task, posting: Posting, why: NoReplyError) -> Outcome:
-        log.warning("no reply", job=task.job.id, why=type(why).__name__)
-        await posting.finish([render.compose_error(why.sentence)], state="error", again=False)
-        return await self._ended(task, posting, Outcome.REFUSED)
+    async def _post_error(
+        self, context: JobContext, message: ReplyMessage, error: NoReplyError
+    ) -> Outcome:
+        log.warning("error posted", job=context.job.id, why=type(error).__name__)
+        await message.publish_final(
+            [render.compose_error(error.user_message)], state="error", may_exist=False
+        )
+        return await self._conclude_job(context, message, Outcome.ERROR_POSTED)
 
-    async def _ended(self, task: Task, posting: Posting, outcome: Outcome) -> Outcome:
+    async def _conclude_job(
+        self, context: JobContext, message: ReplyMessage, outcome: Outcome
+    ) -> Outcome:
         """Record how the job ended for its reader, unless its person thought better of it."""
         try:
-            await task.ledger.conclude(task.revision, **{keys.OUTCOME: outcome})
+            await context.state.write_if_current(context.revision, **{keys.OUTCOME: outcome})
         except EditedError:
-            if await posting.withdraw():
-                await self._memory.forget(task.job)
+            if await message.withdraw_if_deleted():
+                await self._answer_cache.delete_answer(context.job)
                 outcome = Outcome.WITHDRAWN
-            elif outcome is Outcome.REFUSED:
-                raise GiveBackError from None
-            await task.ledger.write(**{keys.OUTCOME: outcome})
+            elif outcome is Outcome.ERROR_POSTED:
+                raise RequeueError from None
+            await context.state.write_fields(**{keys.OUTCOME: outcome})
         return outcome
 
-    async def _generated(
-        self, task: Task, entry: Entry, posting: Posting
+    async def _generate_answer(
+        self, context: JobContext, progress: JobProgress, message: ReplyMessage
     ) -> tuple[Answer, ReplyFacts]:
         """Generate the answer and save it before anybody is told that it is finished."""
-        writing = Writing(task, posting, self._generation, self._limits, self._faults)
+        attempt = GenerationAttempt(
+            context, message, self._generator, self._limits, self._failpoints
+        )
         try:
-            await writing.write(await self._memory.recall(task.job), entry.attempts)
-            await self._keep(task, writing)
+            await attempt.generate_reply(
+                await self._answer_cache.recall_conversation(context.job), progress.attempts
+            )
+            await self._save_answer(context, attempt)
         except EditedError:
             # The question has another text by now: whoever takes the job next reads that one.
-            task.charged = writing.attempt > 0
-            raise GiveBackError from None
+            context.attempt_refundable = attempt.number > 0
+            raise RequeueError from None
         except LoadError:
-            await posting.sign(render.compose_error(ModelMissingError().sentence))
-            raise GiveBackError from None
+            await message.show_status(render.compose_error(ModelUnavailableError().user_message))
+            raise RequeueError from None
         except EngineError as error:
-            log.warning("generation failed", job=task.job.id, error=type(error).__name__)
-            task.charged = False
-            if writing.attempt >= self._limits.attempts:
+            log.warning("generation failed", job=context.job.id, error=type(error).__name__)
+            context.attempt_refundable = False
+            if attempt.number >= self._limits.max_attempts:
                 raise ModelFailedError from None
-            await posting.sign(render.compose_retrying())
-            raise GiveBackError from None
-        return Answer(text=writing.reading.text, ids=writing.reading.ids), writing.facts
+            await message.show_status(render.compose_retrying())
+            raise RequeueError from None
+        return Answer(
+            text=attempt.generated.text, token_ids=attempt.generated.token_ids
+        ), attempt.facts
 
-    async def _keep(self, task: Task, writing: Writing) -> None:
+    async def _save_answer(self, context: JobContext, attempt: GenerationAttempt) -> None:
         """Save what was generated, unless it answers a text that the question has no more."""
-        stopped = task.stopped.is_set()
-        if task.edited.is_set() and not stopped:
+        stopped = context.stopped.is_set()
+        if context.edited.is_set() and not stopped:
             raise EditedError
-        self._metrics.generated(writing.reading)
-        self._faults.hit(Point.BEFORE_ANSWER_SAVED)
-        answer = {keys.ANSWER: writing.reading.text, COUNTS: _counts(writing.facts)}
-        await task.ledger.conclude("" if stopped else task.revision, **answer)
-        self._faults.hit(Point.AFTER_ANSWER_SAVED)
+        self._metrics.record_generation(attempt.generated)
+        self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
+        fields = {keys.ANSWER: attempt.generated.text, ANSWER_FACTS: _dump_facts(attempt.facts)}
+        await context.state.write_if_current("" if stopped else context.revision, **fields)
+        self._failpoints.hit(Failpoint.AFTER_ANSWER_SAVED)
 
-    def _sign(self, entry: Entry) -> Message:
+    def _choose_status(self, progress: JobProgress) -> Message:
         # A job that was lost before its reader saw anything begins for them now.
-        again = entry.attempts or (entry.recoveries and entry.placeholder)
-        return render.compose_retrying() if again else self._generation.sign()
+        is_retry = progress.attempts or (progress.recoveries and progress.placeholder)
+        return render.compose_retrying() if is_retry else self._generator.waiting_message()
 
 
-def _saved(job: Job, entry: Entry) -> tuple[Answer, ReplyFacts] | None:
-    if entry.answer is None:
+def _load_saved_answer(job: Job, progress: JobProgress) -> tuple[Answer, ReplyFacts] | None:
+    if progress.answer is None:
         return None
-    facts = ReplyFacts(**json.loads(entry.counts or "{}"), conversation_texts=known(job))
-    return Answer(text=entry.answer), facts
+    facts = ReplyFacts(
+        **json.loads(progress.answer_facts or "{}"), conversation_texts=collect_trusted_texts(job)
+    )
+    return Answer(text=progress.answer), facts
 
 
-def _counts(facts: ReplyFacts) -> str:
-    counts = asdict(facts)
-    del counts["conversation_texts"]
-    return json.dumps(counts)
+def _dump_facts(facts: ReplyFacts) -> str:
+    fields = asdict(facts)
+    del fields["known"]
+    return json.dumps(fields)

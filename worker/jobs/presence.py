@@ -5,11 +5,11 @@ from redis.asyncio import Redis
 from contract import keys
 from contract.worker_status import WorkerStatus, live_workers
 
-GONE = 3600
+DEAD_ENTRY_SECONDS = 3600
 """Seconds after which the beat of a dead worker is cleared away."""
 
 
-class Beats:
+class WorkerPresence:
     """The entry of one worker among all of them."""
 
     def __init__(self, connection: Redis, name: str) -> None:
@@ -17,31 +17,33 @@ class Beats:
         self._redis = connection
         self._name = name
 
-    async def publish(self, *, slots: int, busy: int, loading: bool, pace: float | None) -> None:
+    async def publish_status(
+        self, *, slots: int, busy: int, loading: bool, reply_seconds: float | None
+    ) -> None:
         """Say what this worker does now; `pace` is its average of seconds per reply."""
-        beat = WorkerStatus(
-            reported_at=await self._now(),
+        status = WorkerStatus(
+            reported_at=await self._redis_time(),
             slots=slots,
             busy_slots=busy,
             loading=loading,
-            seconds_per_reply=pace,
+            seconds_per_reply=reply_seconds,
         )
-        await self._redis.hset(keys.WORKER_STATUSES, self._name, beat.model_dump_json())
+        await self._redis.hset(keys.WORKER_STATUSES, self._name, status.model_dump_json())
 
-    async def others_ready(self) -> bool:
+    async def has_ready_peers(self) -> bool:
         """Tell whether another worker has its model loaded; clears away those long dead."""
-        beats = await self._redis.hgetall(keys.WORKER_STATUSES)
-        now = await self._now()
-        others = {str(n).encode(): str(b).encode() for n, b in beats.items() if n != self._name}
-        dead = [n for n, b in others.items() if not live_workers({n: b}, now - GONE)]
+        entries = await self._redis.hgetall(keys.WORKER_STATUSES)
+        now = await self._redis_time()
+        others = {str(n).encode(): str(b).encode() for n, b in entries.items() if n != self._name}
+        dead = [n for n, b in others.items() if not live_workers({n: b}, now - DEAD_ENTRY_SECONDS)]
         if dead:
             await self._redis.hdel(keys.WORKER_STATUSES, *dead)
         return any(not beat.loading for beat in live_workers(others, now))
 
-    async def remove(self) -> None:
+    async def remove_status(self) -> None:
         """Say that this worker has gone."""
         await self._redis.hdel(keys.WORKER_STATUSES, self._name)
 
-    async def _now(self) -> float:
+    async def _redis_time(self) -> float:
         seconds, micro = await self._redis.time()
         return float(seconds) + float(micro) / 1e6

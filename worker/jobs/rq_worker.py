@@ -20,22 +20,29 @@ from contract import keys
 from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, QUEUE_NAME, BadJobError, Job
 from contract.scripts import FINISH
 from worker import scripts
-from worker.jobs.leases import DEFERRED, INTERMEDIATE, JOB, QUEUE_KEY, Claims, Lease
+from worker.jobs.leases import (
+    DEFERRED_REGISTRY,
+    INTERMEDIATE_QUEUE,
+    JOB_PREFIX,
+    QUEUE_KEY,
+    Lease,
+    LeaseManager,
+)
 
 log = structlog.get_logger()
 
-ASIDE: Final = "starchat:aside"
+QUARANTINE: Final = "starchat:quarantine"
 """Sorted set of the ids that nobody could read, by the time they were set aside (s)."""
-ASIDE_MOST: Final = 1000
-EXECUTION_TTL: Final = 3600
+MAX_QUARANTINED_JOBS: Final = 1000
+EXECUTION_TTL_SECONDS: Final = 3600
 """Seconds after which RQ's own tools take an execution for dead; our reaper is faster."""
-PACKED: Final = ("data", "exc_info")
+COMPRESSED_FIELDS: Final = ("data", "exc_info")
 """Fields of a job's hash that RQ unpacks, whatever they unpack to."""
-OVER: Final = (None, b"finished", b"failed", b"stopped", b"canceled")
+TERMINAL_STATUSES: Final = (None, b"finished", b"failed", b"stopped", b"canceled")
 """States of a job that nobody needs to run any more."""
 
 
-class Turn(RqJob):
+class RqJobData(RqJob):
     """An RQ job as data only: nothing that its hash names is imported, called or fetched."""
 
     @property
@@ -50,38 +57,42 @@ class Turn(RqJob):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedJob:
     """A job that this worker may run. `age` is how many seconds ago it was accepted."""
 
-    turn: RqJob
+    rq_job: RqJob
     execution: Execution
     lease: Lease
     job: Job
-    age: float
+    age_seconds: float
     revision: str = "0"
 
 
 class RqWorker(BaseWorker):
     """Registers as an RQ worker; begins and ends jobs in RQ's records. For threads."""
 
-    def __init__(self, connection: redis.Redis, name: str, claims: Claims, result_ttl: int) -> None:
+    def __init__(
+        self, connection: redis.Redis, name: str, leases: LeaseManager, result_ttl: int
+    ) -> None:
         """`connection` must not decode responses: RQ's payloads are compressed."""
-        queue = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer, job_class=Turn)
+        queue = Queue(
+            QUEUE_NAME, connection=connection, serializer=JSONSerializer, job_class=RqJobData
+        )
         super().__init__(
             [queue],
             name=name,
             connection=connection,
             serializer=JSONSerializer,
-            job_class=Turn,
+            job_class=RqJobData,
             worker_ttl=60,
             default_result_ttl=result_ttl,
             log_job_description=False,
         )
         self._queue = queue
-        self._claims = claims
+        self._leases = leases
         self._result_ttl = result_ttl
-        self._finish = connection.register_script(FINISH)
-        self._aside = connection.register_script(scripts.ASIDE)
+        self._finish_script = connection.register_script(FINISH)
+        self._quarantine_script = connection.register_script(scripts.QUARANTINE)
 
     dequeue_timeout = 1
     """Seconds that one look at the queue waits."""
@@ -89,29 +100,29 @@ class RqWorker(BaseWorker):
 
     def get_heartbeat_ttl(self, *_: Any, **__: Any) -> int:
         """Return the seconds after which RQ's own tools may take an execution for dead."""
-        return EXECUTION_TTL
+        return EXECUTION_TTL_SECONDS
 
     def procline(self, message: str) -> None:
         """Leave the process's title alone."""
 
-    def beat(self) -> None:
+    def send_heartbeat(self) -> None:
         """Tell RQ's tools that the worker is alive, and register again if Redis forgot it."""
         state = WorkerStatus.BUSY if self.executions else WorkerStatus.IDLE
         with self.connection.pipeline() as pipeline:
             self.heartbeat(pipeline=pipeline)
             self.set_state(state, pipeline=pipeline)
-            forgotten = pipeline.execute()[0]
-            if forgotten:
+            is_missing = pipeline.execute()[0]
+            if is_missing:
                 pipeline.hset(self.key, mapping=self.serialize())
                 worker_registration.register(self, pipeline)
                 pipeline.execute()
 
-    def tidy(self) -> None:
+    def remove_expired_jobs(self) -> None:
         """Strike from RQ's lists what has expired: the lists have no end of their own."""
         for registry in (self._queue.finished_job_registry, self._queue.failed_job_registry):
             registry.cleanup()
 
-    def dequeue(self) -> str | None:
+    def dequeue_job_id(self) -> str | None:
         """Take the next id off the list; `None` if none came within `dequeue_timeout`."""
         try:
             _, job = Queue.lmove(self.connection, self._queue.key, self.dequeue_timeout)
@@ -119,43 +130,46 @@ class RqWorker(BaseWorker):
             return None
         return str(job, "utf-8", "replace")
 
-    def put_back(self, job: str) -> None:
+    def return_job_id(self, job: str) -> None:
         """Put an id that was taken off the list and not claimed back where it was."""
         with self.connection.pipeline() as pipeline:
-            pipeline.lrem(INTERMEDIATE, 1, job)
+            pipeline.lrem(INTERMEDIATE_QUEUE, 1, job)
             pipeline.lpush(QUEUE_KEY, job)
             pipeline.execute()
 
-    def begin(self, job: str) -> Taken | None:
+    def claim_job(self, job: str) -> ClaimedJob | None:
         """Claim a job and record that it runs; `None` if it is not ours to run."""
         token = uuid4().hex
-        claimed = self._claims.claim(job, token)
-        if claimed != 1:
-            if claimed < 0 and self.connection.hget(JOB + job, "status") in OVER:
-                self.let_go(job)
-            log.info("job passed over", job=job, over=claimed < 0)
+        verdict = self._leases.claim_lease(job, token)
+        if verdict != 1:
+            if (
+                verdict < 0
+                and self.connection.hget(JOB_PREFIX + job, "status") in TERMINAL_STATUSES
+            ):
+                self.release_quota(job)
+            log.info("job skipped", job=job, over=verdict < 0)
             return None
         # Read before the payload: an edit between the two is noticed once more, never missed.
-        revision = self.connection.hget(JOB + job, keys.REVISION)
+        revision = self.connection.hget(JOB_PREFIX + job, keys.REVISION)
         try:
-            turn, payload = self._read(job)
+            rq_job, payload = self._fetch_job(job)
         except BadJobError:
-            self._set_aside(job)
+            self._quarantine_job(job)
             return None
-        execution = self.prepare_execution(turn)
+        execution = self.prepare_execution(rq_job)
         lease = Lease(job, execution.id)
-        self._claims.name(lease)
-        self.prepare_job_execution(turn, remove_from_intermediate_queue=True)
-        revised = revision.decode("utf-8", "replace") if isinstance(revision, bytes) else "0"
-        return Taken(turn, execution, lease, payload, self._age(job), revised)
+        self._leases.bind_execution(lease)
+        self.prepare_job_execution(rq_job, remove_from_intermediate_queue=True)
+        revision_text = revision.decode("utf-8", "replace") if isinstance(revision, bytes) else "0"
+        return ClaimedJob(rq_job, execution, lease, payload, self._measure_age(job), revision_text)
 
-    def _read(self, job: str) -> tuple[RqJob, Job]:
+    def _fetch_job(self, job: str) -> tuple[RqJob, Job]:
         try:
-            for name in PACKED:
-                _bounded(self.connection.hstrlen(JOB + job, name))
-                _unpackable(self.connection.hget(JOB + job, name))
-            turn = Turn.fetch(job, connection=self.connection, serializer=JSONSerializer)
-            payload = Job.from_json(turn.args[0])
+            for name in COMPRESSED_FIELDS:
+                _check_length(self.connection.hstrlen(JOB_PREFIX + job, name))
+                _check_unpacked_length(self.connection.hget(JOB_PREFIX + job, name))
+            rq_job = RqJobData.fetch(job, connection=self.connection, serializer=JSONSerializer)
+            payload = Job.from_json(rq_job.args[0])
         except (redis.ConnectionError, redis.TimeoutError):
             raise
         except Exception as error:
@@ -163,86 +177,88 @@ class RqWorker(BaseWorker):
             raise BadJobError(type(error).__name__) from error
         if payload.id != job:
             raise BadJobError("a job under another job's id")
-        turn.repeats_left = None
-        turn.retries_left = 0
-        turn.group_id = None
-        turn.result_ttl = self._result_ttl
-        turn.failure_ttl = keys.TEXT_TTL_SECONDS
-        return turn, payload
+        rq_job.repeats_left = None
+        rq_job.retries_left = 0
+        rq_job.group_id = None
+        rq_job.result_ttl = self._result_ttl
+        rq_job.failure_ttl = keys.TEXT_TTL_SECONDS
+        return rq_job, payload
 
-    def _set_aside(self, job: str) -> None:
-        log.error("job unreadable, set aside", job=job)
-        held = [ASIDE, JOB + job, INTERMEDIATE, keys.job_lease(job)]
-        self._aside(keys=held, args=[job, ASIDE_MOST, keys.TEXT_TTL_SECONDS])
-        self.let_go(job)
+    def _quarantine_job(self, job: str) -> None:
+        log.error("unreadable job quarantined", job=job)
+        job_keys = [QUARANTINE, JOB_PREFIX + job, INTERMEDIATE_QUEUE, keys.job_lease(job)]
+        self._quarantine_script(
+            keys=job_keys, args=[job, MAX_QUARANTINED_JOBS, keys.TEXT_TTL_SECONDS]
+        )
+        self.release_quota(job)
 
-    def _age(self, job: str) -> float:
+    def _measure_age(self, job: str) -> float:
         with self.connection.pipeline(transaction=False) as pipeline:
             pipeline.time()
             pipeline.zscore(keys.PENDING_JOBS, job)
-            (seconds, micro), accepted = pipeline.execute()
-        return 0.0 if accepted is None else max(0.0, seconds + micro / 1e6 - accepted)
+            (seconds, micro), accepted_at = pipeline.execute()
+        return 0.0 if accepted_at is None else max(0.0, seconds + micro / 1e6 - accepted_at)
 
-    def let_go(self, job: str) -> None:
+    def release_quota(self, job: str) -> None:
         """Release the job's lane and its person's slot, and make the next job runnable."""
-        held = [keys.PENDING_JOBS, JOB + job, QUEUE_KEY, DEFERRED]
-        self._finish(keys=held, args=[job, JOB, keys.QUEUE_TTL_SECONDS])
+        queue_keys = [keys.PENDING_JOBS, JOB_PREFIX + job, QUEUE_KEY, DEFERRED_REGISTRY]
+        self._finish_script(keys=queue_keys, args=[job, JOB_PREFIX, keys.QUEUE_TTL_SECONDS])
 
-    def withdraw(self, taken: Taken, outcome: str) -> None:
+    def record_withdrawal(self, claimed: ClaimedJob, outcome: str) -> None:
         """Record that a job is over and keep nothing of it: its question was deleted."""
-        taken.turn.result_ttl = 0
-        self.succeed(taken, outcome)
+        claimed.rq_job.result_ttl = 0
+        self.record_success(claimed, outcome)
 
-    def succeed(self, taken: Taken, outcome: str) -> None:
+    def record_success(self, claimed: ClaimedJob, outcome: str) -> None:
         """Record a finished job as RQ does; nothing stays of one whose question was deleted."""
-        turn = taken.turn
-        if self.connection.hexists(turn.key, keys.WITHDRAWN):
-            turn.result_ttl = 0
-        turn.ended_at = now()
-        turn._result = {"outcome": outcome}  # noqa: SLF001
-        turn._status = JobStatus.FINISHED  # noqa: SLF001
+        rq_job = claimed.rq_job
+        if self.connection.hexists(rq_job.key, keys.WITHDRAWN):
+            rq_job.result_ttl = 0
+        rq_job.ended_at = now()
+        rq_job._result = {"outcome": outcome}  # noqa: SLF001
+        rq_job._status = JobStatus.FINISHED  # noqa: SLF001
         self.handle_job_success(
-            job=turn,
+            job=rq_job,
             queue=self._queue,
             started_job_registry=self._queue.started_job_registry,
-            execution=taken.execution,
+            execution=claimed.execution,
         )
-        self._claims.release(taken.lease)
+        self._leases.release_lease(claimed.lease)
 
-    def fail(self, taken: Taken, outcome: str) -> None:
+    def record_failure(self, claimed: ClaimedJob, outcome: str) -> None:
         """Record a failed job as RQ does; `outcome` is a word, never a text of anybody."""
-        taken.turn.ended_at = now()
+        claimed.rq_job.ended_at = now()
         self.handle_job_failure(
-            job=taken.turn,
+            job=claimed.rq_job,
             queue=self._queue,
             started_job_registry=self._queue.started_job_registry,
             exc_string=outcome,
-            execution=taken.execution,
+            execution=claimed.execution,
         )
-        self._claims.release(taken.lease)
+        self._leases.release_lease(claimed.lease)
 
-    def give_back(self, taken: Taken, uncharged: int) -> bool:
+    def requeue_job(self, claimed: ClaimedJob, refunded: int) -> bool:
         """Put a job back at the front of the queue; False if it is another's by now."""
-        given = self._claims.give_back(taken.lease, uncharged)
-        self.executions.pop(taken.execution.id, None)
-        return given
+        requeued = self._leases.requeue_job(claimed.lease, refunded)
+        self.executions.pop(claimed.execution.id, None)
+        return requeued
 
-    def forget(self, taken: Taken) -> None:
+    def forget_execution(self, claimed: ClaimedJob) -> None:
         """Leave a job alone that is another's now."""
-        self.executions.pop(taken.execution.id, None)
+        self.executions.pop(claimed.execution.id, None)
 
 
-def _bounded(length: int) -> None:
+def _check_length(length: int) -> None:
     if length > MAX_JOB_BYTES:
         raise BadJobError("longer than a job may be")
 
 
-def _unpackable(packed: object) -> None:
+def _check_unpacked_length(compressed: object) -> None:
     """Refuse what unpacks to more than a job: RQ would unpack all of it, a thousandfold."""
-    if not isinstance(packed, bytes):
+    if not isinstance(compressed, bytes):
         return
     try:
-        length = len(zlib.decompressobj().decompress(packed, MAX_DECOMPRESSED_BYTES + 1))
+        length = len(zlib.decompressobj().decompress(compressed, MAX_DECOMPRESSED_BYTES + 1))
     except zlib.error:
         return
     if length > MAX_DECOMPRESSED_BYTES:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from contract.job import Job
-from worker.jobs.job_state import Ledger
+from worker.jobs.job_state import JobState
 
 
 class Outcome(StrEnum):
@@ -15,42 +15,42 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     WITHDRAWN = "withdrawn"
     """The question was deleted while it was being answered."""
-    QUIET = "quiet"
+    ABANDONED = "abandoned"
     """There was nobody to tell, or no way to."""
-    REFUSED = "refused"
+    ERROR_POSTED = "error_posted"
     """The thread was told why there is no reply."""
     UNSENT = "unsent"
     """Slack took none of it until the deadline."""
 
 
-class GiveBackError(Exception):
+class RequeueError(Exception):
     """The job shall run again: it goes back to the front of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """
     `attempts` generations may fail; a question may wait `deadline` seconds for its slot.
 
     So many seconds after the question was taken up its reply is cut.
     """
 
-    attempts: int
-    deadline: float
+    max_attempts: int
+    deadline_seconds: float
 
 
 @dataclass(slots=True)
-class Task:
+class JobContext:
     """One execution of a job. `age` is how many seconds ago the job was accepted."""
 
     job: Job
-    ledger: Ledger
-    age: float
+    state: JobState
+    age_seconds: float
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a person stops the job or deletes its question."""
     edited: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the person has edited the question, and the job holds the new text."""
     revision: str = "0"
     """Which revision of the question the job was read at, or an earlier one."""
-    charged: bool = False
+    attempt_refundable: bool = False
     """Whether an attempt is counted that would be unfair to count if we end it now."""

@@ -1,52 +1,52 @@
 -- Puts back what dead workers held: executions without a lease, and ids that were taken from the
 -- list and never claimed. Every worker runs it; being one script, it never does so twice.
--- KEYS: 1 rq queue list  2 rq intermediate queue  3 rq started registry  4 sightings
+-- KEYS: 1 rq queue list  2 rq intermediate queue  3 rq started registry  4 first seen
 -- ARGV: 1 prefix of rq job hashes  2 prefix of rq executions  3 prefix of rq executions of a job
---       4 seconds an unclaimed id may rest  5 recoveries field
+--       4 seconds an unclaimed id may stay there  5 recoveries field
 -- Returns the ids that were put back.
-local jobs, found = ARGV[1], {}
+local prefix, recovered = ARGV[1], {}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 
-local function leased(job)
+local function has_lease(job)
   return redis.call('EXISTS', 'starchat:' .. (job:match('^[^-]+') or '') .. ':lease:' .. job) == 1
 end
 
-local function put_back(job)
-  local status = redis.pcall('HGET', jobs .. job, 'status')
+local function requeue(job)
+  local status = redis.pcall('HGET', prefix .. job, 'status')
   if status ~= 'started' and status ~= 'queued' then return end
   if status == 'queued' and redis.call('LPOS', KEYS[1], job) then return end
-  redis.call('HSET', jobs .. job, 'status', 'queued')
-  redis.call('HINCRBY', jobs .. job, ARGV[5], 1)
+  redis.call('HSET', prefix .. job, 'status', 'queued')
+  redis.call('HINCRBY', prefix .. job, ARGV[5], 1)
   redis.call('LPUSH', KEYS[1], job)
-  found[#found + 1] = job
+  recovered[#recovered + 1] = job
 end
 
 for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   local job, execution = member:match('^([^:]+):(.*)$')
-  if job and not leased(job) then
+  if job and not has_lease(job) then
     redis.call('ZREM', KEYS[3], member)
     redis.call('DEL', ARGV[2] .. member)
     redis.call('ZREM', ARGV[3] .. job, execution)
-    if redis.pcall('HGET', jobs .. job, 'status') == 'started' then put_back(job) end
+    if redis.pcall('HGET', prefix .. job, 'status') == 'started' then requeue(job) end
   end
 end
 
-local resting = {}
+local unclaimed = {}
 for _, job in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
-  if not leased(job) then
-    resting[job] = true
+  if not has_lease(job) then
+    unclaimed[job] = true
     local since = redis.call('ZSCORE', KEYS[4], job)
     if not since then
       redis.call('ZADD', KEYS[4], now, job)
     elseif now - tonumber(since) > tonumber(ARGV[4]) then
       redis.call('LREM', KEYS[2], 0, job)
-      put_back(job)
-      resting[job] = nil
+      requeue(job)
+      unclaimed[job] = nil
     end
   end
 end
 for _, job in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-  if not resting[job] then redis.call('ZREM', KEYS[4], job) end
+  if not unclaimed[job] then redis.call('ZREM', KEYS[4], job) end
 end
-return found
+return recovered

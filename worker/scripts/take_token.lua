@@ -1,27 +1,29 @@
--- Takes one call from a budget that refills steadily; all workers share it, by Redis' clock.
--- KEYS: 1 budget (hash: left, at, frozen)
--- ARGV: 1 most calls at once  2 calls a second  3 calls to leave for those who matter more
---       4 milliseconds to freeze it for (0: take a call)
--- Returns the milliseconds to wait; 0 where the call is granted.
+-- Token bucket: takes one call from a budget that refills steadily. All workers share it, and
+-- Redis' clock decides.
+-- KEYS: 1 bucket (hash: tokens, updated_at, blocked_until)
+-- ARGV: 1 burst  2 tokens a second  3 tokens reserved for final edits
+--       4 milliseconds to block the bucket for (0: take a token)
+-- Returns the milliseconds to wait; 0 if the call is granted.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local most, pace = tonumber(ARGV[1]), tonumber(ARGV[2]) / 1000
-local left, at, frozen = unpack(redis.call('HMGET', KEYS[1], 'left', 'at', 'frozen'))
-left, at, frozen = tonumber(left or most), tonumber(at or now), tonumber(frozen or 0)
-left = math.min(most, left + math.max(0, now - at) * pace)
+local burst, tokens_per_ms = tonumber(ARGV[1]), tonumber(ARGV[2]) / 1000
+local reserved, block_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local fields = redis.call('HMGET', KEYS[1], 'tokens', 'updated_at', 'blocked_until')
+local tokens, updated_at = tonumber(fields[1] or burst), tonumber(fields[2] or now)
+local blocked_until = tonumber(fields[3] or 0)
+tokens = math.min(burst, tokens + math.max(0, now - updated_at) * tokens_per_ms)
 
 local wait = 0
-local freeze = tonumber(ARGV[4])
-if freeze > 0 then
-  frozen = math.max(frozen, now + freeze)
-  wait = frozen - now
-elseif frozen > now then
-  wait = frozen - now
-elseif left - 1 < tonumber(ARGV[3]) then
-  wait = math.ceil((1 + tonumber(ARGV[3]) - left) / pace)
+if block_ms > 0 then
+  blocked_until = math.max(blocked_until, now + block_ms)
+  wait = blocked_until - now
+elseif blocked_until > now then
+  wait = blocked_until - now
+elseif tokens - 1 < reserved then
+  wait = math.ceil((1 + reserved - tokens) / tokens_per_ms)
 else
-  left = left - 1
+  tokens = tokens - 1
 end
-redis.call('HSET', KEYS[1], 'left', tostring(left), 'at', now, 'frozen', frozen)
-redis.call('PEXPIRE', KEYS[1], math.max(0, frozen - now) + math.ceil(most / pace) + 60000)
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'updated_at', now, 'blocked_until', blocked_until)
+redis.call('PEXPIRE', KEYS[1], math.max(0, blocked_until - now) + math.ceil(burst / tokens_per_ms) + 60000)
 return wait

@@ -4,32 +4,40 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from worker.slack.rate_limits import Budget
+from worker.slack.rate_limits import RateLimit
 
-OK: Final = 200
-TOO_MANY: Final = 429
+HTTP_OK: Final = 200
+HTTP_TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class SlackMethod:
     """What must be known before a method is called. `per_channel` budgets are per channel."""
 
     name: str
-    budget: Budget
-    repeatable: bool
+    rate_limit: RateLimit
+    idempotent: bool
     per_channel: bool = False
-    verb: str = "POST"
+    http_verb: str = "POST"
 
 
-POST: Final = Method("chat.postMessage", Budget(5, 60), repeatable=False, per_channel=True)
-UPDATE: Final = Method("chat.update", Budget(40, 50, 12), repeatable=True)
-DELETE: Final = Method("chat.delete", Budget(40, 50), repeatable=True)
-REPLIES: Final = Method("conversations.replies", Budget(40, 50), repeatable=True, verb="GET")
-UPLOAD: Final = Method("files.getUploadURLExternal", Budget(50, 100), repeatable=True, verb="GET")
-COMPLETE: Final = Method("files.completeUploadExternal", Budget(50, 100), repeatable=False)
+POST_MESSAGE: Final = SlackMethod(
+    "chat.postMessage", RateLimit(5, 60), idempotent=False, per_channel=True
+)
+UPDATE_MESSAGE: Final = SlackMethod("chat.update", RateLimit(40, 50, 12), idempotent=True)
+DELETE_MESSAGE: Final = SlackMethod("chat.delete", RateLimit(40, 50), idempotent=True)
+LIST_REPLIES: Final = SlackMethod(
+    "conversations.replies", RateLimit(40, 50), idempotent=True, http_verb="GET"
+)
+GET_UPLOAD_URL: Final = SlackMethod(
+    "files.getUploadURLExternal", RateLimit(50, 100), idempotent=True, http_verb="GET"
+)
+COMPLETE_UPLOAD: Final = SlackMethod(
+    "files.completeUploadExternal", RateLimit(50, 100), idempotent=False
+)
 
-GONE: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
-NO_TOKEN: Final = frozenset(
+GONE_ERRORS: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
+TOKEN_ERRORS: Final = frozenset(
     {
         "invalid_auth",
         "not_authed",
@@ -41,7 +49,7 @@ NO_TOKEN: Final = frozenset(
         "not_allowed_token_type",
     }
 )
-NOT_ALLOWED: Final = NO_TOKEN | frozenset(
+PERMISSION_ERRORS: Final = TOKEN_ERRORS | frozenset(
     {
         "is_archived",
         "not_in_channel",
@@ -60,10 +68,10 @@ NOT_ALLOWED: Final = NO_TOKEN | frozenset(
         "messages_tab_disabled",
     }
 )
-FIXED: Final = frozenset({"cant_update_message", "edit_window_closed"})
+NOT_EDITABLE_ERRORS: Final = frozenset({"cant_update_message", "edit_window_closed"})
 """A workspace may forbid that messages are changed, or are after some minutes."""
-LIMITED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-TRANSIENT: Final = frozenset(
+RATE_LIMIT_ERRORS: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+TRANSIENT_ERRORS: Final = frozenset(
     {
         "internal_error",
         "fatal_error",
@@ -76,33 +84,33 @@ TRANSIENT: Final = frozenset(
 )
 
 
-class Meaning(Enum):
+class ErrorKind(Enum):
     """What an error of Slack means for the call."""
 
     GONE = "gone"
     NOT_ALLOWED = "not_allowed"
-    FIXED = "fixed"
-    LIMITED = "limited"
+    NOT_EDITABLE = "fixed"
+    RATE_LIMITED = "limited"
     TRANSIENT = "transient"
-    REFUSED = "refused"
+    REJECTED = "refused"
 
 
-def meaning(status: int, error: str) -> Meaning:
+def classify_error(status: int, error_name: str) -> ErrorKind:
     """Say what an HTTP status and Slack's name of the error mean."""
-    if status == TOO_MANY or error in LIMITED:
-        return Meaning.LIMITED
-    if error in GONE:
-        return Meaning.GONE
-    if error in NOT_ALLOWED or error.startswith("restricted_action"):
-        return Meaning.NOT_ALLOWED
-    if error in FIXED:
-        return Meaning.FIXED
-    if status != OK or not error or error in TRANSIENT:
-        return Meaning.TRANSIENT
-    return Meaning.REFUSED
+    if status == HTTP_TOO_MANY_REQUESTS or error_name in RATE_LIMIT_ERRORS:
+        return ErrorKind.RATE_LIMITED
+    if error_name in GONE_ERRORS:
+        return ErrorKind.GONE
+    if error_name in PERMISSION_ERRORS or error_name.startswith("restricted_action"):
+        return ErrorKind.NOT_ALLOWED
+    if error_name in NOT_EDITABLE_ERRORS:
+        return ErrorKind.NOT_EDITABLE
+    if status != HTTP_OK or not error_name or error_name in TRANSIENT_ERRORS:
+        return ErrorKind.TRANSIENT
+    return ErrorKind.REJECTED
 
 
-def retry_after(value: str | None) -> float:
+def parse_retry_after(value: str | None) -> float:
     """Return the seconds in a `Retry-After` header; 1 where it is missing or says nothing."""
     try:
         return min(max(1.0, float(value or 1)), 3600.0)  # in this order "nan" is 1

@@ -10,39 +10,46 @@ from worker import scripts
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class RateLimit:
     """How often a method may be called: `burst` at once, `per_minute` in the long run."""
 
     burst: int
     per_minute: float
-    reserve: int = 0
+    reserved_for_finals: int = 0
     """Calls of the burst that only finals may take."""
 
 
-class Rates:
+class TokenBuckets:
     """Takes calls from budgets. Redis' clock counts, so all workers see the same budget."""
 
     def __init__(self, connection: Redis) -> None:
         """Use `connection`."""
-        self._take = connection.register_script(scripts.TAKE)
+        self._take_token_script = connection.register_script(scripts.TAKE_TOKEN)
 
-    async def take(self, key: str, budget: Budget, *, final: bool) -> float:
+    async def acquire(self, key: str, limit: RateLimit, *, is_final: bool) -> float:
         """Take one call; returns the seconds to wait before trying again, 0 if it is granted."""
-        return await self._run(key, budget, 0 if final else budget.reserve, 0)
+        return await self._run_script(key, limit, 0 if is_final else limit.reserved_for_finals, 0)
 
-    async def freeze(self, key: str, budget: Budget, seconds: float) -> None:
+    async def block_for(self, key: str, limit: RateLimit, seconds: float) -> None:
         """Let nobody call for `seconds`: Slack has said so."""
-        await self._run(key, budget, 0, max(1, round(seconds * 1000)))
+        await self._run_script(key, limit, 0, max(1, round(seconds * 1000)))
 
-    async def _run(self, key: str, budget: Budget, reserve: int, freeze: int) -> float:
-        pace = budget.per_minute / 60
-        return int(await self._take(keys=[key], args=[budget.burst, pace, reserve, freeze])) / 1000
+    async def _run_script(self, key: str, limit: RateLimit, reserved: int, block_ms: int) -> float:
+        tokens_per_second = limit.per_minute / 60
+        return (
+            int(
+                await self._take_token_script(
+                    keys=[key], args=[limit.burst, tokens_per_second, reserved, block_ms]
+                )
+            )
+            / 1000
+        )
 
 
-def budget_key(team: str, method: str, channel: str | None = None) -> str:
+def bucket_key(team: str, method: str, channel: str | None = None) -> str:
     """Return the key of a budget; posting has one per channel, as Slack counts it there."""
     return keys.rate_limit(team, f"{method}:{channel}" if channel else method)
 
 
-MOST_WAIT: Final = 60.0
+MAX_SLEEP_SECONDS: Final = 60.0
 """Longest time, in seconds, that one sleep for a budget lasts before it is looked at again."""

@@ -12,118 +12,129 @@ from contract import keys
 from contract.job import Job, Streaming
 from worker import render
 from worker.errors import LeaseLostError
-from worker.failpoints import Faults, Point
-from worker.jobs.job_state import Entry, Ledger
+from worker.failpoints import Failpoint, Failpoints
+from worker.jobs.job_state import JobProgress, JobState
 from worker.render.model import Message, Part, Snippet
-from worker.slack.client import BusyError, FixedError, RefusedError
-from worker.slack.thread_messages import SlackThread
+from worker.slack.client import NoBudgetError, NotEditableError, RejectedError
+from worker.slack.thread_messages import ThreadMessages
 
 log = structlog.get_logger()
 
-SLOWER: Final = 1.25
+BACKOFF_FACTOR: Final = 1.25
 """Each edit of a long reply comes that much later than the one before, so that ten calls do."""
-SLOWEST: Final = 6.0
+MAX_EDIT_INTERVAL_SECONDS: Final = 6.0
 """Seconds between two edits at most."""
-FIRST: Final = 1
+FIRST_PART: Final = 1
 """The part number of the placeholder's message."""
-POSTER_ALIVE: Final = (0.3, 0.3, 0.4)
+OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between looks for the `ts` that a poster who is alive writes down right away."""
 
-Render = Callable[[str], Message]
+RenderText = Callable[[str], Message]
 
 
-class Posting:
+class ReplyMessage:
     """Shows one job's reply. Every outside effect stands behind the lease."""
 
     def __init__(
-        self, thread: SlackThread, ledger: Ledger, job: Job, faults: Faults, pace: float
+        self,
+        thread: ThreadMessages,
+        state: JobState,
+        job: Job,
+        failpoints: Failpoints,
+        edit_interval: float,
     ) -> None:
         """Edit at most each `pace` seconds."""
         self._thread = thread
-        self._ledger = ledger
+        self._state = state
         self._job = job
-        self._faults = faults
-        self._pace = pace
+        self._failpoints = failpoints
+        self._edit_interval = edit_interval
         self._ts: str | None = None
-        self._shown: Message | None = None
-        self._edited = -float("inf")
-        self._fixed = False
+        self._last_message: Message | None = None
+        self._last_edit_at = -float("inf")
+        self._not_editable = False
 
-    async def open(self, entry: Entry, sign: Message | None) -> None:
+    async def ensure_placeholder(self, progress: JobProgress, status: Message | None) -> None:
         """
         Make sure that the thread has our placeholder, exactly one.
 
         One that an earlier execution or the bot has posted is adopted and shows `sign` from now on;
         without a `sign` it stays as it is, because the final follows at once.
         """
-        who = f"worker:{self._ledger.lease.execution}"
-        self._ts = entry.placeholder
+        owner = f"worker:{self._state.lease.execution}"
+        self._ts = progress.placeholder
         if self._ts is None:
-            first = await self._ledger.settle(keys.PLACEHOLDER_OWNER, who)
-            if first != who:
-                self._ts = await self._adopted(first)
+            first_owner = await self._state.set_once(keys.PLACEHOLDER_OWNER, owner)
+            if first_owner != owner:
+                self._ts = await self._adopt_placeholder(first_owner)
         if self._ts is None:
-            await self._post(sign or render.compose_growing(""))
-        elif sign is not None:
-            await self.sign(sign)
+            await self._post_placeholder(status or render.compose_growing(""))
+        elif status is not None:
+            await self.show_status(status)
 
-    async def _adopted(self, first: str) -> str | None:
+    async def _adopt_placeholder(self, first_owner: str) -> str | None:
         """Find what `first` set out to post before us, if it ever appears."""
-        pauses = () if first.startswith("worker:") else POSTER_ALIVE
-        for pause in (0.0, *pauses):
-            await asyncio.sleep(pause)
-            ts = await self._ledger.value(keys.PLACEHOLDER)
+        delays = () if first_owner.startswith("worker:") else OWNER_POLL_DELAYS_SECONDS
+        for delay in (0.0, *delays):
+            await asyncio.sleep(delay)
+            ts = await self._state.read_field(keys.PLACEHOLDER)
             if ts:
                 return ts
-        found = (await self._thread.look_for(FIRST)).parts.get(FIRST)
-        return None if found is None else await self._ledger.settle(keys.PLACEHOLDER, found)
+        found = (await self._thread.wait_for_part(FIRST_PART)).parts.get(FIRST_PART)
+        return None if found is None else await self._state.set_once(keys.PLACEHOLDER, found)
 
-    async def _post(self, sign: Message, state: str = "placeholder") -> None:
-        await self._ledger.check()
-        self._faults.hit(Point.BEFORE_PLACEHOLDER)
-        posted = await self._thread.post(sign, FIRST, state)
-        self._faults.hit(Point.AFTER_PLACEHOLDER_POST)
+    async def _post_placeholder(self, message: Message, state: str = "placeholder") -> None:
+        await self._state.check_lease()
+        self._failpoints.hit(Failpoint.BEFORE_PLACEHOLDER)
+        posted_ts = await self._thread.post_part(message, FIRST_PART, state)
+        self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_POST)
         try:
-            self._ts = await self._ledger.settle(keys.PLACEHOLDER, posted)
+            self._ts = await self._state.set_once(keys.PLACEHOLDER, posted_ts)
         except LeaseLostError:
-            self._ts = await self._ledger.value(keys.PLACEHOLDER)
+            self._ts = await self._state.read_field(keys.PLACEHOLDER)
             raise
         finally:
             # Somebody else's stands already: two would be one too many.
-            if self._ts != posted:
-                await self._thread.delete(posted)
-        self._faults.hit(Point.AFTER_PLACEHOLDER_SAVED)
-        self._shown, self._edited = sign, time.monotonic()
+            if self._ts != posted_ts:
+                await self._thread.delete_message(posted_ts)
+        self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
+        self._last_message, self._last_edit_at = message, time.monotonic()
 
-    async def sign(self, message: Message) -> None:
+    async def show_status(self, message: Message) -> None:
         """Say what the reply is waiting for; left out where Slack has no room for it now."""
-        if message == self._shown or self._ts is None:
+        if message == self._last_message or self._ts is None:
             return
-        with contextlib.suppress(BusyError, RefusedError):
-            await self._thread.try_edit(self._ts, message, "placeholder", self._ledger.check)
-            self._shown, self._edited = message, time.monotonic()
+        with contextlib.suppress(NoBudgetError, RejectedError):
+            await self._thread.edit_if_allowed(
+                self._ts, message, "placeholder", self._state.check_lease
+            )
+            self._last_message, self._last_edit_at = message, time.monotonic()
 
-    def growing(self, render: Render) -> "Growing":
+    def stream_edits(self, render: RenderText) -> "StreamingEdits":
         """Begin to show a growing text; use as a context manager around the generation."""
-        return Growing(self, render, self._pace, quiet=self._job.streaming is Streaming.OFF)
+        return StreamingEdits(
+            self, render, self._edit_interval, is_silent=self._job.streaming is Streaming.OFF
+        )
 
-    async def grow(self, message: Message) -> None:
+    async def update_text(self, message: Message) -> None:
         """Show what there is so far. Raises `BusyError` where there is no room for it now."""
-        if message == self._shown or self._ts is None or self._fixed:
+        if message == self._last_message or self._ts is None or self._not_editable:
             return
         try:
-            await self._thread.try_edit(self._ts, message, "growing", self._ledger.check)
-        except RefusedError as error:
-            self._fixed = isinstance(error, FixedError)
+            await self._thread.edit_if_allowed(
+                self._ts, message, "growing", self._state.check_lease
+            )
+        except RejectedError as error:
+            self._not_editable = isinstance(error, NotEditableError)
             log.warning("edit refused", job=self._job.id, error=str(error))
-        self._shown, self._edited = message, time.monotonic()
+        self._last_message, self._last_edit_at = message, time.monotonic()
 
-    def due(self, edits: int) -> float:
+    def seconds_until_next_edit(self, edits: int) -> float:
         """Return the seconds until the next edit may come, after `edits` of them."""
-        pause = min(SLOWEST, self._pace * SLOWER**edits)
-        return max(0.0, self._edited + pause - time.monotonic())
+        interval = min(MAX_EDIT_INTERVAL_SECONDS, self._edit_interval * BACKOFF_FACTOR**edits)
+        return max(0.0, self._last_edit_at + interval - time.monotonic())
 
-    async def finish(self, parts: Sequence[Part], *, state: str, again: bool) -> None:
+    async def publish_final(self, parts: Sequence[Part], *, state: str, may_exist: bool) -> None:
         """
         Show the finished reply: the first part in the placeholder's place, the others after it.
 
@@ -132,104 +143,108 @@ class Posting:
         first, *others = parts
         assert isinstance(first, Message)  # noqa: S101 - files follow the words that name them
         if self._ts is None:
-            await self._post(first)
-        await self._ledger.check()
+            await self._post_placeholder(first)
+        await self._state.check_lease()
         try:
-            await self._thread.edit(str(self._ts), first, state)
-        except FixedError:
-            await self._replace(str(self._ts), first, state)
-        self._faults.hit(Point.AFTER_FINAL)
-        found = await self._thread.look() if others and again else None
-        for number, part in enumerate(others, FIRST + 1):
-            await self._ledger.check()
+            await self._thread.edit_message(str(self._ts), first, state)
+        except NotEditableError:
+            await self._replace_placeholder(str(self._ts), first, state)
+        self._failpoints.hit(Failpoint.AFTER_FINAL)
+        found = await self._thread.find_own() if others and may_exist else None
+        for number, part in enumerate(others, FIRST_PART + 1):
+            await self._state.check_lease()
             if isinstance(part, Snippet):
-                await self._file(number, part, found.files if found else frozenset())
+                await self._publish_file(number, part, found.file_ids if found else frozenset())
             elif not (found and number in found.parts):
-                await self._thread.post(part, number, state)
-                self._faults.hit(Point.AFTER_PART_POST)
+                await self._thread.post_part(part, number, state)
+                self._failpoints.hit(Failpoint.AFTER_PART_POST)
 
-    async def _replace(self, old: str, first: Message, state: str) -> None:
+    async def _replace_placeholder(self, old_ts: str, first: Message, state: str) -> None:
         """Post the reply anew where Slack lets nobody change the placeholder any more."""
         log.info("placeholder replaced", job=self._job.id)
         # Forgotten before it goes: whoever comes after us looks for what there is, and finds one.
-        await self._ledger.write(**{keys.PLACEHOLDER: ""})
-        with contextlib.suppress(RefusedError):
-            await self._thread.delete(old)
-        await self._post(first, state)
+        await self._state.write_fields(**{keys.PLACEHOLDER: ""})
+        with contextlib.suppress(RejectedError):
+            await self._thread.delete_message(old_ts)
+        await self._post_placeholder(first, state)
 
-    async def _file(self, number: int, snippet: Snippet, there: frozenset[str]) -> None:
-        file = await self._ledger.value(f"{keys.FILE_ID_PREFIX}{number}")
-        if file is None:
-            file = await self._thread.upload(snippet)
-            await self._ledger.write(**{f"{keys.FILE_ID_PREFIX}{number}": file})
-            self._faults.hit(Point.AFTER_FILE_UPLOADED)
-        elif file in there or await self._thread.shows(file):
+    async def _publish_file(
+        self, number: int, snippet: Snippet, shared_ids: frozenset[str]
+    ) -> None:
+        file_id = await self._state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
+        if file_id is None:
+            file_id = await self._thread.upload_file(snippet)
+            await self._state.write_fields(**{f"{keys.FILE_ID_PREFIX}{number}": file_id})
+            self._failpoints.hit(Failpoint.AFTER_FILE_UPLOADED)
+        elif file_id in shared_ids or await self._thread.has_file(file_id):
             return
-        await self._thread.show(file, snippet)
-        self._faults.hit(Point.AFTER_FILE_POST)
+        await self._thread.share_file(file_id, snippet)
+        self._failpoints.hit(Failpoint.AFTER_FILE_POST)
 
-    async def withdraw(self) -> bool:
+    async def withdraw_if_deleted(self) -> bool:
         """Delete what we have posted if the question itself was deleted; says whether it was."""
-        found = await self._thread.look()
-        if found.question:
+        found = await self._thread.find_own()
+        if found.question_exists:
             return False
         for ts in sorted({*found.parts.values(), *filter(None, [self._ts])}):
-            await self._ledger.check()
-            await self._thread.delete(ts)
+            await self._state.check_lease()
+            await self._thread.delete_message(ts)
         return True
 
 
-class Growing:
+class StreamingEdits:
     """Edits the placeholder while text arrives: only the newest, and never two edits at once."""
 
-    def __init__(self, posting: Posting, render: Render, pace: float, *, quiet: bool) -> None:
+    def __init__(
+        self, message: ReplyMessage, render: RenderText, edit_interval: float, *, is_silent: bool
+    ) -> None:
         """`quiet` shows nothing before the end."""
-        self._posting = posting
+        self._message = message
         self._render = render
-        self._pace = pace
-        self._quiet = quiet
+        self._edit_interval = edit_interval
+        self._is_silent = is_silent
         self._text = ""
-        self._fresh = asyncio.Event()
-        self._over = asyncio.Event()
-        self._painter: asyncio.Task[None] | None = None
+        self._text_changed = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._edit_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        if not self._quiet:
-            self._painter = asyncio.create_task(self._paint())
+        if not self._is_silent:
+            self._edit_task = asyncio.create_task(self._edit_loop())
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._over.set()
-        self._fresh.set()
-        if self._painter is None:
+        self._finished.set()
+        self._text_changed.set()
+        if self._edit_task is None:
             return
         if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._painter.cancel()
+            self._edit_task.cancel()
             return
         # An edit on its way is awaited: cut off, it could reach Slack after the final.
-        await self._painter
+        await self._edit_task
 
-    async def show(self, text: str) -> None:
+    async def show_text(self, text: str) -> None:
         """Show this text when its time comes. Raises what an edit before has ended with."""
         self._text = text
-        self._fresh.set()
-        if self._painter is not None and self._painter.done():
-            await self._painter
+        self._text_changed.set()
+        if self._edit_task is not None and self._edit_task.done():
+            await self._edit_task
 
-    async def _paint(self) -> None:
-        edits, busy = 0, 0.0
+    async def _edit_loop(self) -> None:
+        edits, min_delay = 0, 0.0
         while True:
-            await self._fresh.wait()
+            await self._text_changed.wait()
             with contextlib.suppress(TimeoutError):
-                pause = max(self._posting.due(edits), busy, 0.001)
-                await asyncio.wait_for(self._over.wait(), pause)
-            if self._over.is_set():
+                delay = max(self._message.seconds_until_next_edit(edits), min_delay, 0.001)
+                await asyncio.wait_for(self._finished.wait(), delay)
+            if self._finished.is_set():
                 return
-            self._fresh.clear()
+            self._text_changed.clear()
             try:
-                await self._posting.grow(self._render(self._text))
-                busy = 0.0
-            except BusyError:
-                self._fresh.set()
-                busy = self._pace
+                await self._message.update_text(self._render(self._text))
+                min_delay = 0.0
+            except NoBudgetError:
+                self._text_changed.set()
+                min_delay = self._edit_interval
             edits += 1

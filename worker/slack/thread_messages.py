@@ -11,50 +11,57 @@ from contract.job import Job
 from worker.errors import ThreadGoneError
 from worker.render.model import Message, Snippet
 from worker.slack.client import (
-    BusyError,
-    Prove,
-    RefusedError,
-    Slack,
-    SlackAwayError,
+    LeaseCheck,
+    NoBudgetError,
+    RejectedError,
+    SlackClient,
+    SlackUnavailableError,
     UnknownOutcomeError,
 )
-from worker.slack.methods import COMPLETE, DELETE, POST, REPLIES, UPDATE, UPLOAD
+from worker.slack.methods import (
+    COMPLETE_UPLOAD,
+    DELETE_MESSAGE,
+    GET_UPLOAD_URL,
+    LIST_REPLIES,
+    POST_MESSAGE,
+    UPDATE_MESSAGE,
+)
 
-PAGE: Final = 200
+PAGE_SIZE: Final = 200
 """Messages read at once."""
-PAGES: Final = 25
+MAX_PAGES: Final = 25
 """Pages read at most when looking for our own messages."""
-LOOKS: Final = (0.3, 0.7, 1.5)
+SEARCH_DELAYS_SECONDS: Final = (0.3, 0.7, 1.5)
 """Seconds before each further look: a message just posted may not be readable at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OwnMessages:
     """Our messages of one job: `ts` by part number, and Slack's ids of the files in the thread."""
 
     parts: dict[int, str]
-    files: frozenset[str]
-    question: bool
+    file_ids: frozenset[str]
+    question_exists: bool
     """Whether the message that asks is still there."""
 
 
-class SlackThread:
+class ThreadMessages:
     """One job's thread. Every call may take until `deadline` (s, monotonic)."""
 
-    def __init__(self, slack: Slack, job: Job, deadline: float) -> None:
+    def __init__(self, slack: SlackClient, job: Job, deadline: float) -> None:
         self._slack = slack
         self._job = job
         self._deadline = deadline
-        self._place = {"channel": job.thread.channel}
+        self._channel = {"channel": job.thread.channel}
 
-    def _metadata(self, part: int, state: str) -> dict[str, Any]:
+    def _build_metadata(self, part: int, state: str) -> dict[str, Any]:
         payload = {"job": self._job.id, "part": part, "question": self._job.ts, "state": state}
         return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
-    async def _call(self, method: Any, **arguments: Any) -> dict[str, Any]:
+    async def _call_slack(self, method: Any, **arguments: Any) -> dict[str, Any]:
         return await self._slack.call(method, self._job.thread.team, arguments, self._deadline)
 
-    async def post(self, message: Message, part: int, state: str) -> str:
+    async def post_part(self, message: Message, part: int, state: str) -> str:
         """
         Post a message of ours and return its `ts`.
 
@@ -62,13 +69,13 @@ class SlackThread:
         """
         while True:
             try:
-                answer = await self._call(
-                    POST,
-                    **self._place,
+                response = await self._call_slack(
+                    POST_MESSAGE,
+                    **self._channel,
                     thread_ts=self._job.thread.ts,
                     text=message.text,
                     blocks=message.blocks,
-                    metadata=self._metadata(part, state),
+                    metadata=self._build_metadata(part, state),
                     mrkdwn=False,
                     parse="none",
                     link_names=False,
@@ -76,61 +83,63 @@ class SlackThread:
                     unfurl_media=False,
                 )
             except UnknownOutcomeError:
-                found = (await self.look_for(part)).parts.get(part)
+                found = (await self.wait_for_part(part)).parts.get(part)
                 if found is not None:
                     return found
                 if time.monotonic() > self._deadline:
-                    raise SlackAwayError from None
+                    raise SlackUnavailableError from None
                 continue
-            return str(answer["ts"])
+            return str(response["ts"])
 
-    async def edit(self, ts: str, message: Message, state: str, part: int = 1) -> None:
+    async def edit_message(self, ts: str, message: Message, state: str, part: int = 1) -> None:
         """Replace a message, whatever it takes; doing it twice is harmless."""
-        await self._call(UPDATE, **self._edited(ts, message, state, part))
+        await self._call_slack(UPDATE_MESSAGE, **self._build_edit(ts, message, state, part))
 
-    async def try_edit(self, ts: str, message: Message, state: str, prove: Prove) -> None:
+    async def edit_if_allowed(
+        self, ts: str, message: Message, state: str, check_lease: LeaseCheck
+    ) -> None:
         """Replace a message if the budget has room, right after `prove`. Raises `BusyError`."""
-        arguments = self._edited(ts, message, state, 1)
-        await self._slack.attempt(UPDATE, self._job.thread.team, arguments, prove)
+        arguments = self._build_edit(ts, message, state, 1)
+        await self._slack.call_once(UPDATE_MESSAGE, self._job.thread.team, arguments, check_lease)
 
-    def _edited(self, ts: str, message: Message, state: str, part: int) -> dict[str, Any]:
+    def _build_edit(self, ts: str, message: Message, state: str, part: int) -> dict[str, Any]:
         return {
-            **self._place,
+            **self._channel,
             "ts": ts,
             "text": message.text,
             "blocks": message.blocks,
-            "metadata": self._metadata(part, state),
+            "metadata": self._build_metadata(part, state),
             "parse": "none",
             "link_names": False,
         }
 
-    async def delete(self, ts: str) -> None:
+    async def delete_message(self, ts: str) -> None:
         """Delete a message of ours; it may be gone already."""
         try:
-            await self._call(DELETE, **self._place, ts=ts)
+            await self._call_slack(DELETE_MESSAGE, **self._channel, ts=ts)
         except ThreadGoneError:
             return
 
-    async def upload(self, snippet: Snippet) -> str:
+    async def upload_file(self, snippet: Snippet) -> str:
         """Send a file's content to Slack; returns the id under which it can be shown."""
         content = snippet.content.encode("utf-8", "replace")
         while True:
-            slot = await self._call(
-                UPLOAD,
+            upload = await self._call_slack(
+                GET_UPLOAD_URL,
                 filename=snippet.filename,
                 length=len(content),
                 snippet_type=snippet.snippet_type,
             )
             try:
-                await self._slack.upload(str(slot["upload_url"]), content)
-            except BusyError:
+                await self._slack.upload_content(str(upload["upload_url"]), content)
+            except NoBudgetError:
                 if time.monotonic() > self._deadline:
-                    raise SlackAwayError from None
+                    raise SlackUnavailableError from None
                 await asyncio.sleep(1)
                 continue
-            return str(slot["file_id"])
+            return str(upload["file_id"])
 
-    async def show(self, file: str, snippet: Snippet) -> None:
+    async def share_file(self, file_id: str, snippet: Snippet) -> None:
         """
         Show an uploaded file in the thread, once even after an unknown outcome.
 
@@ -139,72 +148,77 @@ class SlackThread:
         """
         while True:
             try:
-                await self._call(
-                    COMPLETE,
-                    files=[{"id": file, "title": snippet.title}],
+                await self._call_slack(
+                    COMPLETE_UPLOAD,
+                    files=[{"id": file_id, "title": snippet.title}],
                     channel_id=self._job.thread.channel,
                     thread_ts=self._job.thread.ts,
                 )
             except UnknownOutcomeError:
-                if await self.shows(file):
+                if await self.has_file(file_id):
                     return
                 if time.monotonic() > self._deadline:
-                    raise SlackAwayError from None
+                    raise SlackUnavailableError from None
                 continue
-            except RefusedError as error:
+            except RejectedError as error:
                 if str(error) != "file_not_found":
                     raise
                 # Slack completes an upload once: an attempt whose answer was lost has done it.
-            await self.shows(file)
+            await self.has_file(file_id)
             return
 
-    async def shows(self, file: str) -> bool:
+    async def has_file(self, file_id: str) -> bool:
         """Tell whether a file is in the thread, after a few looks at most."""
-        return file in (await self._look_until(lambda found: file in found.files)).files
+        return (
+            file_id in (await self._search_until(lambda found: file_id in found.file_ids)).file_ids
+        )
 
-    async def look_for(self, part: int) -> Found:
+    async def wait_for_part(self, part: int) -> OwnMessages:
         """Read the thread until our message is there, a few times at most."""
-        return await self._look_until(lambda found: part in found.parts)
+        return await self._search_until(lambda found: part in found.parts)
 
-    async def _look_until(self, enough: Callable[[Found], bool]) -> Found:
-        found = await self.look()
-        for pause in LOOKS:
-            if enough(found):
+    async def _search_until(self, is_found: Callable[[OwnMessages], bool]) -> OwnMessages:
+        found = await self.find_own()
+        for delay in SEARCH_DELAYS_SECONDS:
+            if is_found(found):
                 break
-            await asyncio.sleep(pause)
-            found = await self.look()
+            await asyncio.sleep(delay)
+            found = await self.find_own()
         return found
 
-    async def look(self) -> Found:
+    async def find_own(self) -> OwnMessages:
         """Read the thread from the question on and find what is ours."""
         parts: dict[int, str] = {}
-        files: set[str] = set()
-        question, cursor = False, ""
-        for _ in range(PAGES):
-            page = await self._call(
-                REPLIES,
-                **self._place,
+        file_ids: set[str] = set()
+        question_exists, cursor = False, ""
+        for _ in range(MAX_PAGES):
+            page = await self._call_slack(
+                LIST_REPLIES,
+                **self._channel,
                 ts=self._job.thread.ts,
                 oldest=self._job.ts,
                 inclusive="true",
                 include_all_metadata="true",
-                limit=PAGE,
+                limit=PAGE_SIZE,
                 **({"cursor": cursor} if cursor else {}),
             )
             for message in page.get("messages", []):
-                question = question or (
+                question_exists = question_exists or (
                     message.get("ts") == self._job.ts and message.get("subtype") != "tombstone"
                 )
-                part = self._part(message)
+                part = self._part_number(message)
                 if part is not None:
                     parts.setdefault(part, str(message["ts"]))
-                files |= {str(file["id"]) for file in message.get("files", [])}
-            before, cursor = cursor, (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if cursor in {"", before}:
+                file_ids |= {str(file["id"]) for file in message.get("files", [])}
+            previous_cursor, cursor = (
+                cursor,
+                (page.get("response_metadata") or {}).get("next_cursor") or "",
+            )
+            if cursor in {"", previous_cursor}:
                 break
-        return Found(parts, frozenset(files), question)
+        return OwnMessages(parts, frozenset(file_ids), question_exists)
 
-    def _part(self, message: dict[str, Any]) -> int | None:
+    def _part_number(self, message: dict[str, Any]) -> int | None:
         metadata = message.get("metadata") or {}
         payload = metadata.get("event_payload") or {}
         if (

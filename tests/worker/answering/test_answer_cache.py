@@ -15,53 +15,55 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from testing.jobs import make_job
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
-from worker.answering.answer_cache import MOST, Answer, Memory, merged
+from worker.answering.answer_cache import MAX_ANSWERS_PER_THREAD, Answer, AnswerCache, merge_answers
 
 
-def asked(ts: str) -> Turn:
+def user_turn(ts: str) -> Turn:
     """Return a person's turn."""
     return Turn(speaker=Speaker.USER, text=f"question {ts}", ts=ts, name="Ada")
 
 
-def told(ts: str, to: str, text: str = "from Slack") -> Turn:
+def assistant_turn(ts: str, question_ts: str, text: str = "from Slack") -> Turn:
     """Return an answer as Slack shows it."""
-    return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=to)
+    return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=question_ts)
 
 
 def test_an_answer_that_came_after_its_follow_up_stands_between_them() -> None:
     """A question that was accepted while the reply before it grew is read after that reply."""
-    turns = (asked("1.0"), asked("2.0"))
-    found = merged(turns, {"1.0": "one"}, until="2.0")
+    turns = (user_turn("1.0"), user_turn("2.0"))
+    found = merge_answers(turns, {"1.0": "one"}, until="2.0")
     assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
 
 
 def test_what_was_generated_replaces_what_slack_shows_of_it() -> None:
     """The model reads its own words, not what rendering made of them."""
-    turns = (asked("1.0"), told("1.5", "1.0"), asked("2.0"))
-    found = merged(turns, {"1.0": "one"}, until="2.0")
+    turns = (user_turn("1.0"), assistant_turn("1.5", "1.0"), user_turn("2.0"))
+    found = merge_answers(turns, {"1.0": "one"}, until="2.0")
     assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
 
 
 def test_an_answer_whose_question_is_gone_is_left_out() -> None:
     """A deleted question takes its answer out of the conversation."""
-    found = merged((asked("2.0"),), {"1.0": "one", "2.0": "own", "3.0": "later"}, until="2.0")
+    found = merge_answers(
+        (user_turn("2.0"),), {"1.0": "one", "2.0": "own", "3.0": "later"}, until="2.0"
+    )
     assert [turn.text for turn in found] == ["question 2.0"]
 
 
-TIMES = st.integers(1, 9).map(lambda second: f"{second}.000000")
+TIMESTAMPS = st.integers(1, 9).map(lambda second: f"{second}.000000")
 
 
-@given(st.sets(TIMES, min_size=1), st.dictionaries(TIMES, st.text()), st.sets(TIMES))
+@given(st.sets(TIMESTAMPS, min_size=1), st.dictionaries(TIMESTAMPS, st.text()), st.sets(TIMESTAMPS))
 def test_a_conversation_ends_with_its_question_and_loses_nobody(
     times: set[str], answers: dict[str, str], shown: set[str]
 ) -> None:
     """Every person's turn stays, in order; each question has one answer at most, right behind."""
     until = max(times)
-    turns = [asked(ts) for ts in times]
-    turns += [told(ts.replace(".0", ".5"), ts) for ts in shown & times if ts != until]
-    found = merged(tuple(turns), answers, until=until)
+    turns = [user_turn(ts) for ts in times]
+    turns += [assistant_turn(ts.replace(".0", ".5"), ts) for ts in shown & times if ts != until]
+    found = merge_answers(tuple(turns), answers, until=until)
 
-    assert found[-1] == asked(until)
+    assert found[-1] == user_turn(until)
     assert [turn.ts for turn in found if turn.speaker is Speaker.USER] == sorted(times)
     for before, turn in pairwise(found):
         if turn.speaker is Speaker.ASSISTANT:
@@ -71,17 +73,19 @@ def test_a_conversation_ends_with_its_question_and_loses_nobody(
 
 async def test_a_thread_remembers_its_newest_answers(client: object, loop_client: Redis) -> None:
     """Memory is bounded, has an end, and belongs to one thread of one workspace."""
-    memory = Memory(loop_client)
-    for number in range(MOST + 5):
-        await memory.remember(make_job(1000 + number, thread=1), Answer(text=f"answer {number}"))
+    memory = AnswerCache(loop_client)
+    for number in range(MAX_ANSWERS_PER_THREAD + 5):
+        await memory.store_answer(
+            make_job(1000 + number, thread=1), Answer(text=f"answer {number}")
+        )
     key = keys.answer_cache("T1", "C1", "1.000000")
-    assert await loop_client.hlen(key) == MOST
+    assert await loop_client.hlen(key) == MAX_ANSWERS_PER_THREAD
     assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL_SECONDS
 
-    turns = (asked("1063.000000"), asked("1064.000000"), asked("1068.000000"))
+    turns = (user_turn("1063.000000"), user_turn("1064.000000"), user_turn("1068.000000"))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1068.000000", user="U1", user_team="T1", turns=turns)
-    texts = [turn.text for turn in (await memory.recall(job)).turns]
+    texts = [turn.text for turn in (await memory.recall_conversation(job)).turns]
     assert texts[:4] == [
         "question 1063.000000",
         "answer 63",
@@ -89,7 +93,7 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
         "answer 64",
     ]
     other = job.model_copy(update={"thread": Thread(team="T2", channel="C1", ts="1.000000")})
-    assert await memory.recall(other) == (turns, {})
+    assert await memory.recall_conversation(other) == (turns, {})
 
 
 async def test_what_was_deleted_while_a_job_waited_is_not_read(
@@ -106,37 +110,37 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
         threads.drop(place, message_ts(number), message_ts(9))
     turns = (
         *(
-            asked(message_ts(1)),
-            asked(message_ts(2)),
-            told(message_ts(3), message_ts(2)),
-            asked(message_ts(4)),
-            told(message_ts(5), message_ts(4)),
+            user_turn(message_ts(1)),
+            user_turn(message_ts(2)),
+            assistant_turn(message_ts(3), message_ts(2)),
+            user_turn(message_ts(4)),
+            assistant_turn(message_ts(5), message_ts(4)),
         ),
-        asked(message_ts(6)),
+        user_turn(message_ts(6)),
     )
     job = Job(thread=place, ts=message_ts(6), user=ADA, user_team=BOT_IDENTITY.team, turns=turns)
-    found, _ = await Memory(loop_client).recall(job)
+    found, _ = await AnswerCache(loop_client).recall_conversation(job)
 
     assert [turn.ts for turn in found] == [message_ts(1), message_ts(4), message_ts(6)]
     threads.drop(place, message_ts(6), message_ts(9))
-    assert (await Memory(loop_client).recall(job)).turns[-1].ts == message_ts(6)
+    assert (await AnswerCache(loop_client).recall_conversation(job)).turns[-1].ts == message_ts(6)
 
 
 async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
     client: object, loop_client: Redis
 ) -> None:
     """What another version has left in its place is no answer; Slack has that one too."""
-    memory = Memory(loop_client)
+    memory = AnswerCache(loop_client)
     root = make_job(1000, thread=1)
-    await memory.remember(root, Answer(text="one", ids=(5, 7)))
+    await memory.store_answer(root, Answer(text="one", token_ids=(5, 7)))
     key = keys.answer_cache("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")
     await loop_client.hset(key, "1002.000000", '{"text": "x", "ids": [-1]}')
-    turns = tuple(asked(f"{second}.000000") for second in (1000, 1001, 1002, 1003))
+    turns = tuple(user_turn(f"{second}.000000") for second in (1000, 1001, 1002, 1003))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1003.000000", user="U1", user_team="T1", turns=turns)
 
-    found = await memory.recall(job)
+    found = await memory.recall_conversation(job)
 
-    assert found.spelled == {"one": (5, 7)}
+    assert found.token_ids == {"one": (5, 7)}
     assert [turn.text for turn in found.turns if turn.speaker is Speaker.ASSISTANT] == ["one"]

@@ -14,16 +14,16 @@ from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import ADA
 
 
-def edited(desk: WorkerHarness, job: Job, text: str) -> Revised:
+def edit_question(desk: WorkerHarness, job: Job, text: str) -> Revised:
     """Edit a question and put the new text into its job, as the bot does."""
     desk.workspace.edit_message(ADA, job.thread.channel, job.ts, text)
-    turn = job.question.model_copy(update={"text": text})
+    new_turn = job.question.model_copy(update={"text": text})
     return Revisions(desk.redis).revise(
-        job.id, lambda old: old.model_copy(update={"turns": (turn,)}), restart=True
+        job.id, lambda old: old.model_copy(update={"turns": (new_turn,)}), restart=True
     )
 
 
-def deafened(desk: WorkerHarness, job: Job) -> None:
+def hide_worker(desk: WorkerHarness, job: Job) -> None:
     """Make it unknown which worker runs a job, so that no command reaches it."""
     desk.redis.hdel(f"rq:job:{job.id}", "worker_name")
 
@@ -32,7 +32,7 @@ def test_an_edit_begins_the_reply_anew(desk: WorkerHarness, worker: Process) -> 
     """The worker stops at once, and what it had begun costs no attempt."""
     job = desk.enqueue_question(ENDLESS)
     [grown] = desk.wait_for_growth(job)
-    assert edited(desk, job, MUTEX) is Revised.RESTARTED
+    assert edit_question(desk, job, MUTEX) is Revised.RESTARTED
     desk.wait_for_log(worker, "job edited", job)
     desk.wait_for_result(job)
     [reply] = desk.wait_for_end(job)
@@ -49,8 +49,8 @@ def test_an_edit_that_the_worker_does_not_hear_is_noticed_at_the_end(
     """The answer to the old text is never saved, nor shown as final."""
     job = desk.enqueue_question(ENDLESS)
     desk.wait_for_growth(job)
-    deafened(desk, job)
-    assert edited(desk, job, GREET) is Revised.RESTARTED
+    hide_worker(desk, job)
+    assert edit_question(desk, job, GREET) is Revised.RESTARTED
     desk.wait_for_result(job)
     [reply] = desk.wait_for_end(job)
 
@@ -65,7 +65,7 @@ def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
     """Neither the reply nor any text of it stays."""
     job = desk.enqueue_question(ENDLESS)
     desk.wait_for_growth(job)
-    deafened(desk, job)
+    hide_worker(desk, job)
     desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
     desk.outbox.cancel(job.id)
     desk.wait_for_log(worker, "job ended", job)
@@ -106,6 +106,6 @@ def test_a_withdrawn_job_of_a_dead_worker_is_not_generated_again(
     survivor.resume_worker()
     ended = desk.wait_for_log(worker, "job ended", job)
 
-    assert ended["outcome"] in {"withdrawn", "quiet"}
+    assert ended["outcome"] in {"withdrawn", "abandoned"}
     assert desk.reply_messages(job) == []
     assert not any("'state': 'final'" in str(call["args"]) for call in desk.job_calls(job))

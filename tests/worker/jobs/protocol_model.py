@@ -13,8 +13,15 @@ from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from worker import scripts
-from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY, SIGHTINGS, STARTED, Claims
-from worker.jobs.rq_worker import RqWorker, Taken
+from worker.jobs.leases import (
+    FIRST_SEEN,
+    INTERMEDIATE_QUEUE,
+    JOB_PREFIX,
+    QUEUE_KEY,
+    STARTED_REGISTRY,
+    LeaseManager,
+)
+from worker.jobs.rq_worker import ClaimedJob, RqWorker
 
 LEASE_SECONDS: Final = 3600.0
 """Seconds: no lease runs out here but by `expire`."""
@@ -35,7 +42,7 @@ class JobExecution:
     """A worker's hold on a job; `text` is the question as it was read."""
 
     worker: RqWorker
-    claimed: Taken
+    claimed: ClaimedJob
     answer: str | None
     posted: bool
     withdrawn: bool
@@ -61,13 +68,13 @@ class QueueProtocol:
     def __post_init__(self) -> None:
         self.job_queue = Outbox(self.redis, Limits(pending=1000, per_person=1000, slots=2))
         self.job_updates = Revisions(self.redis)
-        self.leases = Claims(self.redis, LEASE_SECONDS, "w")
+        self.leases = LeaseManager(self.redis, LEASE_SECONDS, "w")
         for name in ("w0", "w1"):
-            claims = Claims(self.redis, LEASE_SECONDS, name)
+            claims = LeaseManager(self.redis, LEASE_SECONDS, name)
             self.workers.append(RqWorker(self.redis, name, claims, 3600))
-        self._write_script = self.redis.register_script(scripts.NOTE)
-        self._set_once_script = self.redis.register_script(scripts.SETTLE)
-        self._renew_script = self.redis.register_script(scripts.BEAT)
+        self._write_script = self.redis.register_script(scripts.WRITE_FENCED)
+        self._set_once_script = self.redis.register_script(scripts.SET_ONCE_FENCED)
+        self._renew_script = self.redis.register_script(scripts.RENEW_LEASE)
 
     def flush_redis(self) -> None:
         """Begin with an empty server."""
@@ -95,19 +102,19 @@ class QueueProtocol:
 
     def dequeue_job(self, worker: RqWorker) -> str | None:
         """Take an id off the list, if there is one."""
-        return worker.dequeue() if self.redis.llen(QUEUE_KEY) else None
+        return worker.dequeue_job_id() if self.redis.llen(QUEUE_KEY) else None
 
     def claim_job(self, job: str) -> None:
         """Claim a job, and go no further."""
-        self.leases.claim(job, uuid4().hex)
+        self.leases.claim_lease(job, uuid4().hex)
 
     def start_job(self, worker: RqWorker, job: str) -> JobExecution | None:
         """Claim a job that was taken off the list, and read what is known of it."""
-        taken = worker.begin(job)
+        taken = worker.claim_job(job)
         if taken is None:
             return None
         fields = [keys.ANSWER, keys.OUTCOME, keys.WITHDRAWN]
-        answer, posted, withdrawn = self.redis.hmget(JOB + job, fields)
+        answer, posted, withdrawn = self.redis.hmget(JOB_PREFIX + job, fields)
         saved_answer = answer.decode() if isinstance(answer, bytes) else None
         return JobExecution(worker, taken, saved_answer, posted is not None, withdrawn is not None)
 
@@ -117,12 +124,12 @@ class QueueProtocol:
         holder = self.redis.get(keys.job_lease(lease.job))
         if holder is not None:
             return holder == lease.execution.encode()
-        return self.redis.zscore(STARTED, lease.member) is not None
+        return self.redis.zscore(STARTED_REGISTRY, lease.member) is not None
 
     def renew_lease(self, execution: JobExecution) -> bool:
         """Prove and prolong the lease, as before each effect outside."""
         lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED]
+        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY]
         return bool(
             self._renew_script(
                 keys=lease_keys, args=[lease.execution, lease.member, int(LEASE_SECONDS * 1000)]
@@ -132,7 +139,7 @@ class QueueProtocol:
     def set_placeholder(self, execution: JobExecution, message: str) -> str | None:
         """Say which message is the reply; returns which one is, or nothing if the job is lost."""
         lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
+        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY, JOB_PREFIX + lease.job]
         arguments = [lease.execution, lease.member, keys.PLACEHOLDER, message]
         found = self._set_once_script(keys=lease_keys, args=arguments)
         return found.decode() if isinstance(found, bytes) else None
@@ -142,26 +149,26 @@ class QueueProtocol:
     ) -> int:
         """Write on the job, if it is ours and (with `newest`) nobody thought better of it."""
         lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED, JOB + lease.job]
+        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY, JOB_PREFIX + lease.job]
         revision = execution.claimed.revision if if_current else ""
         arguments = [lease.execution, lease.member, revision, field, value]
         return int(self._write_script(keys=lease_keys, args=arguments))
 
     def release_job(self, execution: JobExecution) -> None:
         """Let the next one of the thread run."""
-        execution.worker.let_go(execution.job_id)
+        execution.worker.release_quota(execution.job_id)
 
     def record_success(self, execution: JobExecution) -> None:
         """Write down the end for RQ's tools."""
-        execution.worker.succeed(execution.claimed, "answered")
+        execution.worker.record_success(execution.claimed, "answered")
 
     def requeue_job(self, execution: JobExecution) -> bool:
         """Put the job back in front."""
-        return execution.worker.give_back(execution.claimed, 0)
+        return execution.worker.requeue_job(execution.claimed, 0)
 
     def abandon_job(self, execution: JobExecution) -> None:
         """Forget an execution as a killed worker does."""
-        execution.worker.forget(execution.claimed)
+        execution.worker.forget_execution(execution.claimed)
 
     # -- time and recovery
 
@@ -172,14 +179,14 @@ class QueueProtocol:
 
     def reap_jobs(self) -> None:
         """Put back what dead workers held; ids that nobody claimed have rested long enough."""
-        self.leases.reap()
-        for job in _decode_all(self.redis.zrange(SIGHTINGS, 0, -1)):
-            self.redis.zadd(SIGHTINGS, {job: 0})
-        self.leases.reap()
+        self.leases.reap_jobs()
+        for job in _decode_all(self.redis.zrange(FIRST_SEEN, 0, -1)):
+            self.redis.zadd(FIRST_SEEN, {job: 0})
+        self.leases.reap_jobs()
 
     def repair_orphans(self) -> None:
         """Free what deleted jobs hold up."""
-        self.leases.heal()
+        self.leases.repair_orphans()
 
     # -- what is there
 
@@ -195,7 +202,7 @@ class QueueProtocol:
         """Return the keys that hold a place, a lease or a job somewhere."""
         found = _decode_all(self.redis.keys("*"))
         kinds = (":thread_queue:", ":user_quota:", ":lease:")
-        places = (keys.PENDING_JOBS, QUEUE_KEY, INTERMEDIATE, STARTED, SIGHTINGS)
+        places = (keys.PENDING_JOBS, QUEUE_KEY, INTERMEDIATE_QUEUE, STARTED_REGISTRY, FIRST_SEEN)
         return {key for key in found if key in places or any(kind in key for kind in kinds)}
 
 

@@ -15,14 +15,18 @@ from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
-from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
-from worker.jobs.rq_worker import ASIDE, RqWorker
+from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
+from worker.jobs.rq_worker import QUARANTINE, RqWorker
 
 
-def _planted(client: redis.Redis, name: str, **fields: Any) -> str:
+def _plant_job(client: redis.Redis, name: str, **fields: Any) -> str:
     job = f"T1-C1-{name}"
-    given = {"status": "queued", "origin": QUEUE_NAME, "created_at": "2026-01-01T00:00:00.000000Z"}
-    client.hset(JOB + job, mapping=cast("Any", given | fields))
+    defaults = {
+        "status": "queued",
+        "origin": QUEUE_NAME,
+        "created_at": "2026-01-01T00:00:00.000000Z",
+    }
+    client.hset(JOB_PREFIX + job, mapping=cast("Any", defaults | fields))
     client.rpush(QUEUE_KEY, job)
     return job
 
@@ -37,63 +41,63 @@ class _Bomb:
         return Path.write_text, (self.canary, "owned")
 
 
-def _data(function: str, *arguments: object) -> bytes:
+def _pack_call(function: str, *arguments: object) -> bytes:
     return zlib.compress(json.dumps([function, None, list(arguments), {}]).encode())
 
 
-HOSTILE: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "a-function": lambda canary: {"data": _data("os.system", f"touch {canary}")},
+HOSTILE_JOBS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "a-function": lambda canary: {"data": _pack_call("os.system", f"touch {canary}")},
     "a-pickle": lambda canary: {"data": zlib.compress(pickle.dumps(_Bomb(canary)))},
     "bare-pickle": lambda canary: {"data": pickle.dumps(_Bomb(canary))},
     "pickled-meta": lambda canary: {
-        "data": _data("os.system", f"touch {canary}"),
+        "data": _pack_call("os.system", f"touch {canary}"),
         "meta": pickle.dumps(_Bomb(canary)),
         "result": pickle.dumps(_Bomb(canary)),
     },
     "no-data": lambda _: {"x": "y"},
     "no-json": lambda _: {"data": b"\xff\xfe"},
-    "no-arguments": lambda _: {"data": _data("starchat.reply")},
-    "a-number": lambda _: {"data": _data("starchat.reply", 7)},
-    "another-job": lambda _: {"data": _data("starchat.reply", make_job(5).to_json())},
-    "a-bad-time": lambda _: {"data": _data("starchat.reply", "{}"), "created_at": "yesterday"},
-    "a-bad-number": lambda _: {"data": _data("starchat.reply", "{}"), "result_ttl": "1e999"},
+    "no-arguments": lambda _: {"data": _pack_call("starchat.reply")},
+    "a-number": lambda _: {"data": _pack_call("starchat.reply", 7)},
+    "another-job": lambda _: {"data": _pack_call("starchat.reply", make_job(5).to_json())},
+    "a-bad-time": lambda _: {"data": _pack_call("starchat.reply", "{}"), "created_at": "yesterday"},
+    "a-bad-number": lambda _: {"data": _pack_call("starchat.reply", "{}"), "result_ttl": "1e999"},
     "deep": lambda _: {"data": b"[" * 100_000},
     "long": lambda _: {"data": b"x" * 300_000},
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", HOSTILE_JOBS)
 def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
     client: redis.Redis, outbox: Outbox, rq_worker: RqWorker, tmp_path: Path, name: str
 ) -> None:
     """Whoever can write to Redis can neither run code here nor stop the worker."""
     canary = tmp_path / "canary"
-    job = _planted(client, name, **HOSTILE[name](canary))
+    job = _plant_job(client, name, **HOSTILE_JOBS[name](canary))
     good = make_job(1)
     outbox.accept(good)
 
-    assert rq_worker.dequeue() == job
-    assert rq_worker.begin(job) is None
+    assert rq_worker.dequeue_job_id() == job
+    assert rq_worker.claim_job(job) is None
     assert not canary.exists()
-    assert client.zscore(ASIDE, job) is not None
+    assert client.zscore(QUARANTINE, job) is not None
     assert rq_status(client, job) == "failed"
-    assert client.llen(INTERMEDIATE) == 0
+    assert client.llen(INTERMEDIATE_QUEUE) == 0
     assert 0 < ttl_seconds(client, job) <= keys.TEXT_TTL_SECONDS
-    assert rq_worker.begin(str(rq_worker.dequeue())) is not None
+    assert rq_worker.claim_job(str(rq_worker.dequeue_job_id())) is not None
 
 
 @pytest.mark.parametrize("field", ["data", "exc_info"])
 def test_a_bomb_is_not_unpacked(client: redis.Redis, rq_worker: RqWorker, field: str) -> None:
     """A short field that unpacks to a hundred megabytes costs a worker no memory."""
     bomb = zlib.compress(b"[" + b" " * 100_000_000 + b"]")
-    job = _planted(client, "bomb", **{"data": _data("starchat.reply", "{}"), field: bomb})
-    assert rq_worker.dequeue() == job
+    job = _plant_job(client, "bomb", **{"data": _pack_call("starchat.reply", "{}"), field: bomb})
+    assert rq_worker.dequeue_job_id() == job
 
     tracemalloc.start()
-    assert rq_worker.begin(job) is None
+    assert rq_worker.claim_job(job) is None
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert client.zscore(ASIDE, job) is not None
+    assert client.zscore(QUARANTINE, job) is not None
     assert most < 20_000_000
 
 
@@ -102,15 +106,15 @@ def test_callbacks_and_webhooks_of_a_job_are_never_called(
 ) -> None:
     """A job that is ours but for what Redis adds to it is answered, and the rest ignored."""
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
-    for number, end in ((1, rq_worker.succeed), (2, rq_worker.fail)):
+    for number, end in ((1, rq_worker.record_success), (2, rq_worker.record_failure)):
         job = make_job(number)
         outbox.accept(job)
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
         added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}
-        client.hset(JOB + job.id, mapping=cast("Any", added))
-        taken = rq_worker.begin(str(rq_worker.dequeue()))
+        client.hset(JOB_PREFIX + job.id, mapping=cast("Any", added))
+        taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
         assert taken is not None
         end(taken, "word")
         with pytest.raises(ValueError, match="never looked up"):
-            _ = taken.turn.func
+            _ = taken.rq_job.func
     assert list(tmp_path.iterdir()) == []

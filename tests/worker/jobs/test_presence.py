@@ -6,20 +6,20 @@ from redis.asyncio import Redis
 
 from contract import keys
 from contract.worker_status import live_workers
-from worker.answering.generator import Pace
-from worker.jobs.presence import GONE, Beats
+from worker.answering.generator import RunningMean
+from worker.jobs.presence import DEAD_ENTRY_SECONDS, WorkerPresence
 
 
-async def said(connection: Redis, name: str, *, loading: bool) -> Beats:
+async def publish_status(connection: Redis, name: str, *, loading: bool) -> WorkerPresence:
     """Let a worker say what it does."""
-    beats = Beats(connection, name)
-    await beats.publish(slots=4, busy=1, loading=loading, pace=2.5)
-    return beats
+    presence = WorkerPresence(connection, name)
+    await presence.publish_status(slots=4, busy=1, loading=loading, reply_seconds=2.5)
+    return presence
 
 
 async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Redis) -> None:
     """Slots, work and pace are what the bot computes a place in line from."""
-    beats = await said(loop_client, "w1", loading=False)
+    beats = await publish_status(loop_client, "w1", loading=False)
     seconds, _ = client.time()
     raw = client.hgetall(keys.WORKER_STATUSES)
     assert isinstance(raw, dict)
@@ -27,7 +27,7 @@ async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Re
         {bytes(name): bytes(value) for name, value in raw.items()}, float(seconds)
     )  # type: ignore[arg-type]
     assert (beat.slots, beat.busy_slots, beat.loading, beat.seconds_per_reply) == (4, 1, False, 2.5)
-    await beats.remove()
+    await beats.remove_status()
     assert client.hlen(keys.WORKER_STATUSES) == 0
 
 
@@ -35,19 +35,19 @@ async def test_a_loading_worker_leaves_jobs_to_those_that_are_ready(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """It counts others alone, and only those that have their model."""
-    own = await said(loop_client, "w1", loading=False)
-    assert not await own.others_ready()
-    await said(loop_client, "w2", loading=True)
-    assert not await own.others_ready()
-    await said(loop_client, "w3", loading=False)
-    assert await own.others_ready()
+    own = await publish_status(loop_client, "w1", loading=False)
+    assert not await own.has_ready_peers()
+    await publish_status(loop_client, "w2", loading=True)
+    assert not await own.has_ready_peers()
+    await publish_status(loop_client, "w3", loading=False)
+    assert await own.has_ready_peers()
 
 
 async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """A worker that stopped beating is not ready; after an hour nothing is left of it."""
-    own = await said(loop_client, "w1", loading=False)
+    own = await publish_status(loop_client, "w1", loading=False)
     silent = '{"reported_at": %f, "slots": 4, "busy_slots": 0}'
     seconds, _ = client.time()
     client.hset(
@@ -56,29 +56,29 @@ async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
     client.hset(
         keys.WORKER_STATUSES,
         "dead",
-        silent % (float(seconds) - GONE - keys.WORKER_STALE_SECONDS - 5),
+        silent % (float(seconds) - DEAD_ENTRY_SECONDS - keys.WORKER_STALE_SECONDS - 5),
     )
     client.hset(keys.WORKER_STATUSES, "nonsense", "?")
-    assert not await own.others_ready()
+    assert not await own.has_ready_peers()
     assert sorted(client.hkeys(keys.WORKER_STATUSES)) == [b"silent", b"w1"]
 
 
 def test_the_pace_follows_the_newest_replies() -> None:
     """It begins as the average of all; what was long ago counts for nothing in the end."""
-    pace = Pace()
-    seen = [pace.seconds]
+    pace = RunningMean()
+    seen = [pace.mean_seconds]
     for seconds in (2.0, *[12.0] * 300):
-        pace.add(seconds)
-        seen.append(pace.seconds)
+        pace.add_sample(seconds)
+        seen.append(pace.mean_seconds)
     assert seen[:4] == [None, 2.0, 7.0, pytest.approx(26 / 3)]
     assert 11.9 < (seen[-1] or 0) <= 12.0
 
 
 def test_the_pace_does_not_take_the_end_of_a_rush_for_the_whole() -> None:
     """The longest replies of a rush end last, and the next ones will not all be as long."""
-    pace = Pace()
+    pace = RunningMean()
     for _ in range(10):
         for seconds in (*[1.0] * 35, *[10.0] * 5):
-            pace.add(seconds)
+            pace.add_sample(seconds)
     average = (35 + 5 * 10) / 40
-    assert pace.seconds == pytest.approx(average, rel=0.5)
+    assert pace.mean_seconds == pytest.approx(average, rel=0.5)

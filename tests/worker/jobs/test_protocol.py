@@ -27,10 +27,10 @@ from contract import keys
 from contract.job import Job
 from testing.redis_server import RedisServer
 from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol, make_job
-from worker.jobs.leases import JOB
+from worker.jobs.leases import JOB_PREFIX
 
-RUNS: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
-STEPS: Final = int(os.environ.get("PROTOCOL_STEPS", "40"))
+MAX_EXAMPLES: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
+STEPS_PER_RUN: Final = int(os.environ.get("PROTOCOL_STEPS", "40"))
 THREADS: Final = ("1.1", "2.1")
 USERS: Final = ("U1", "U2")
 
@@ -40,18 +40,18 @@ class Question:
     """What we know of a question: `text` is what its job is to answer, `said` what it says now."""
 
     job: Job
-    text: str
-    said: str
+    job_text: str
+    current_text: str
     deleted: bool = False
-    unwanted: bool = False
+    deleted_unanswered: bool = False
     """Whether it was deleted before it was answered: then nobody may see a reply."""
-    finals: int = 0
-    wanted: int = 1
-    shown: dict[str, str] = field(default_factory=dict)
+    num_finals: int = 0
+    wanted_finals: int = 1
+    messages: dict[str, str] = field(default_factory=dict)
     """Our messages that readers see: id to text."""
 
 
-class Machine(RuleBasedStateMachine):
+class QueueStateMachine(RuleBasedStateMachine):
     """People, a bot, two workers, and everything that can happen to them."""
 
     protocol: ClassVar[QueueProtocol]
@@ -64,19 +64,19 @@ class Machine(RuleBasedStateMachine):
         self.alive: list[JobExecution] = []
         self.dead: list[JobExecution] = []
         self.dequeued: list[str] = []
-        self.numbers = 0
+        self.last_number = 0
 
-    def next(self) -> int:
+    def next_number(self) -> int:
         """Return a number that was not there before."""
-        self.numbers += 1
-        return self.numbers
+        self.last_number += 1
+        return self.last_number
 
     # -- people
 
     @rule(thread=st.sampled_from(THREADS), user=st.sampled_from(USERS))
-    def deliver(self, thread: str, user: str) -> None:
+    def deliver_question(self, thread: str, user: str) -> None:
         """A question arrives."""
-        number = self.next()
+        number = self.next_number()
         job = make_job(number, thread, user, f"q{number}")
         assert self.protocol.job_queue.accept(job).outcome == "accepted"
         self.questions[job.id] = Question(job, f"q{number}", f"q{number}")
@@ -84,76 +84,76 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
-    def duplicate(self, data: st.DataObject) -> None:
+    def redeliver_question(self, data: st.DataObject) -> None:
         """Slack delivers a question again, whatever became of it."""
-        asked = self.chosen(data)
+        asked = self.draw_question(data)
         assert self.protocol.job_queue.accept(asked.job).outcome == "duplicate"
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data(), restart=st.booleans())
-    def edit(self, data: st.DataObject, restart: bool) -> None:  # noqa: FBT001
+    def edit_question(self, data: st.DataObject, restart: bool) -> None:  # noqa: FBT001
         """A person edits a question; it is told apart from every text before."""
-        asked = self.chosen(data)
+        asked = self.draw_question(data)
         if asked.deleted:
             return
-        asked.said = f"{asked.job.ts} edited {self.next()}"
-        outcome = self.protocol.edit_question(asked.job, asked.said, restart=restart)
+        asked.current_text = f"{asked.job.ts} edited {self.next_number()}"
+        outcome = self.protocol.edit_question(asked.job, asked.current_text, restart=restart)
         if outcome in {Revised.UPDATED, Revised.RESTARTED}:
-            asked.text = asked.said
-            assert asked.finals != asked.wanted
+            asked.job_text = asked.current_text
+            assert asked.num_finals != asked.wanted_finals
         elif outcome is Revised.RUNNING:
             assert not restart
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
-    def again(self, data: st.DataObject) -> None:
+    def ask_again(self, data: st.DataObject) -> None:
         """A person wants another answer to an edited question that was answered."""
-        asked = self.chosen(data)
-        if asked.deleted or asked.said == asked.text:
+        asked = self.draw_question(data)
+        if asked.deleted or asked.current_text == asked.job_text:
             return
-        turn = asked.job.question.model_copy(update={"text": asked.said})
+        turn = asked.job.question.model_copy(update={"text": asked.current_text})
         job = asked.job.model_copy(update={"turns": (turn,)})
-        reply = next(iter(asked.shown), None)
+        reply = next(iter(asked.messages), None)
         unfinished = asked.job.id in self.protocol.pending_jobs()
-        receipt = self.protocol.job_queue.again(job, f"{self.next()}.1", reply)
+        receipt = self.protocol.job_queue.again(job, f"{self.next_number()}.1", reply)
         assert (receipt.outcome == "duplicate") is unfinished
         if not unfinished:
-            asked.text, asked.wanted = asked.said, asked.wanted + 1
+            asked.job_text, asked.wanted_finals = asked.current_text, asked.wanted_finals + 1
             self.order[job.thread.ts].append(job.id)
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
+    def delete_question(self, data: st.DataObject) -> None:
         """A person deletes a question."""
-        asked = self.chosen(data)
+        asked = self.draw_question(data)
         if asked.deleted:
             return
         self.protocol.delete_question(asked.job)
-        asked.deleted, asked.unwanted = True, asked.finals < asked.wanted
+        asked.deleted, asked.deleted_unanswered = True, asked.num_finals < asked.wanted_finals
         if asked.job.id not in self.protocol.pending_jobs():
-            self.ended(asked)
+            self.mark_ended(asked)
 
     # -- workers
 
     @rule(worker=st.integers(0, 1))
-    def claim(self, worker: int) -> None:
+    def claim_next(self, worker: int) -> None:
         """A worker takes the next job."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
         if job is not None:
-            self.begin(worker, job)
+            self.begin_job(worker, job)
 
     @rule(worker=st.integers(0, 1))
-    def work(self, worker: int) -> None:
+    def answer_next(self, worker: int) -> None:
         """A worker takes the next job and answers it without a hitch."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
         before = len(self.alive)
         if job is not None:
-            self.begin(worker, job)
+            self.begin_job(worker, job)
         for execution in self.alive[before:]:
-            self.through(execution)
+            self.run_to_end(execution)
 
     @rule(worker=st.integers(0, 1), claims=st.booleans())
-    def die_early(self, worker: int, claims: bool) -> None:  # noqa: FBT001
+    def die_after_dequeue(self, worker: int, claims: bool) -> None:  # noqa: FBT001
         """A worker dies with a job in its hand, claimed or not."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
         if job is not None and claims:
@@ -161,56 +161,56 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
-    def beat(self, data: st.DataObject) -> None:
+    def renew_lease(self, data: st.DataObject) -> None:
         """A worker proves its lease; it succeeds exactly if it may act."""
-        execution = self.execution(data)
+        execution = self.draw_execution(data)
         assert self.protocol.renew_lease(execution) is self.protocol.holds_lease(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
-    def open(self, data: st.DataObject) -> None:
+    def post_placeholder(self, data: st.DataObject) -> None:
         """A worker posts the message that becomes the reply, or adopts the one there is."""
-        execution = self.execution(data)
+        execution = self.draw_execution(data)
         if not self.protocol.renew_lease(execution):
-            return self.drop(execution)
-        asked, message = self.questions[execution.job_id], f"m{self.next()}"
-        stands = self.protocol.set_placeholder(execution, message)
-        if stands == message:
-            asked.shown[message] = "…"
+            return self.drop_execution(execution)
+        asked, message = self.questions[execution.job_id], f"m{self.next_number()}"
+        placeholder = self.protocol.set_placeholder(execution, message)
+        if placeholder == message:
+            asked.messages[message] = "…"
         return None
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
-    def save(self, data: st.DataObject) -> None:
+    def save_answer(self, data: st.DataObject) -> None:
         """A worker has generated the answer to what it has read."""
-        execution = self.execution(data)
+        execution = self.draw_execution(data)
         if execution.posted or execution.withdrawn or execution.answer is not None:
             return
-        said = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
-        if said == 1:
+        result = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
+        if result == 1:
             asked = self.questions[execution.job_id]
-            assert execution.question_text == asked.text
+            assert execution.question_text == asked.job_text
             execution.answer = execution.question_text
-        elif said == 0:
-            self.drop(execution)
+        elif result == 0:
+            self.drop_execution(execution)
         else:
             self.protocol.requeue_job(execution)
-            self.drop(execution)
+            self.drop_execution(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), until=st.integers(0, 3))
-    def finish(self, data: st.DataObject, until: int) -> None:
+    def finish_job(self, data: st.DataObject, until: int) -> None:
         """A worker shows the answer and ends the job, or dies after so many of these steps."""
-        execution = self.execution(data)
+        execution = self.draw_execution(data)
         if execution.answer is None and not (execution.posted or execution.withdrawn):
             return
-        self.drop(execution)
+        self.drop_execution(execution)
         if not execution.posted:
             if not self.protocol.renew_lease(execution):
                 return
             asked = self.questions[execution.job_id]
-            self.show(execution, asked)
-            if until == 0 or not self.conclude(execution, asked):
+            self.show_final(execution, asked)
+            if until == 0 or not self.conclude_job(execution, asked):
                 return
         if until > 1:
             self.protocol.release_job(execution)
@@ -219,39 +219,39 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
-    def return_it(self, data: st.DataObject) -> None:
+    def requeue_job(self, data: st.DataObject) -> None:
         """A worker is told to hurry, or the engine failed."""
-        execution = self.execution(data)
+        execution = self.draw_execution(data)
         self.protocol.requeue_job(execution)
-        self.drop(execution)
+        self.drop_execution(execution)
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
-    def die(self, data: st.DataObject) -> None:
+    def kill_worker(self, data: st.DataObject) -> None:
         """A worker is killed."""
-        self.drop(self.execution(data))
+        self.drop_execution(self.draw_execution(data))
 
     # -- time
 
     @rule()
-    def expire(self) -> None:
+    def expire_leases(self) -> None:
         """All leases run out, also of workers that only slept."""
         self.protocol.expire_leases()
 
     @rule()
-    def reap(self) -> None:
+    def reap_jobs(self) -> None:
         """A worker looks for what the dead have left."""
         self.protocol.reap_jobs()
 
     @rule()
-    def tick(self) -> None:
+    def repair_orphans(self) -> None:
         """A worker looks for what deleted jobs hold up."""
         self.protocol.repair_orphans()
 
     # -- what must hold
 
     @invariant()
-    def one_may_act(self) -> None:
+    def one_execution_may_act(self) -> None:
         """Of all executions, those of dead and sleeping workers included, one may act for a job."""
         may = Counter(e.job_id for e in (*self.alive, *self.dead) if self.protocol.holds_lease(e))
         assert all(count == 1 for count in may.values())
@@ -265,98 +265,100 @@ class Machine(RuleBasedStateMachine):
             asked = [job for job in self.order[thread] if job in pending]
             assert lane == asked[-len(lane) :] if lane else not asked
             for job in lane[1:]:
-                assert self.protocol.redis.hget(JOB + job, "status") == b"deferred"
+                assert self.protocol.redis.hget(JOB_PREFIX + job, "status") == b"deferred"
 
     @invariant()
     def one_reply_at_most(self) -> None:
         """Nobody sees two messages in answer to one question."""
         for asked in self.questions.values():
-            assert len(asked.shown) <= 1
-            assert asked.finals <= asked.wanted
+            assert len(asked.messages) <= 1
+            assert asked.num_finals <= asked.wanted_finals
 
     @invariant()
-    def the_count_is_right(self) -> None:
+    def pending_set_is_exact(self) -> None:
         """What is pending is what waits for its end, once each."""
         pending = self.protocol.pending_jobs()
         assert len(pending) == len(set(pending))
-        owed = {job for job, asked in self.questions.items() if asked.finals < asked.wanted}
-        assert owed <= set(pending)
+        unanswered = {
+            job for job, asked in self.questions.items() if asked.num_finals < asked.wanted_finals
+        }
+        assert unanswered <= set(pending)
 
     def teardown(self) -> None:
         """Workers that live finish everything: each question that stands has its one reply."""
         for _ in range(4 * len(self.questions) + 4):
             for execution in list(self.alive):
-                self.drop(execution)
+                self.drop_execution(execution)
             self.protocol.expire_leases()
             self.protocol.reap_jobs()
             while (job := self.protocol.dequeue_job(self.protocol.workers[0])) is not None:
-                self.begin(0, job)
+                self.begin_job(0, job)
                 for execution in list(self.alive):
-                    self.through(execution)
+                    self.run_to_end(execution)
         for asked in self.questions.values():
-            assert asked.deleted or list(asked.shown.values()) == [asked.text]
-            assert not (asked.unwanted and asked.shown)
+            assert asked.deleted or list(asked.messages.values()) == [asked.job_text]
+            assert not (asked.deleted_unanswered and asked.messages)
         assert self.protocol.leftover_keys() == set()
 
     # -- steps that rules share
 
-    def chosen(self, data: st.DataObject) -> Question:
+    def draw_question(self, data: st.DataObject) -> Question:
         """Choose a question."""
         return self.questions[data.draw(st.sampled_from(list(self.questions)))]
 
-    def execution(self, data: st.DataObject) -> JobExecution:
+    def draw_execution(self, data: st.DataObject) -> JobExecution:
         """Choose an execution of a worker that lives."""
         return data.draw(st.sampled_from(self.alive))
 
-    def begin(self, worker: int, job: str) -> None:
+    def begin_job(self, worker: int, job: str) -> None:
         """Let a worker begin a job, if it is to be run."""
         execution = self.protocol.start_job(self.protocol.workers[worker], job)
         if execution is not None:
             self.alive.append(execution)
 
-    def drop(self, execution: JobExecution) -> None:
+    def drop_execution(self, execution: JobExecution) -> None:
         """End an execution without a word."""
         self.protocol.abandon_job(execution)
         self.alive.remove(execution)
         self.dead.append(execution)
 
-    def show(self, execution: JobExecution, asked: Question) -> None:
+    def show_final(self, execution: JobExecution, asked: Question) -> None:
         """Show the final in the one message of the reply."""
-        message = self.protocol.set_placeholder(execution, f"m{self.next()}")
+        message = self.protocol.set_placeholder(execution, f"m{self.next_number()}")
         assert message is not None
         if not execution.withdrawn:
-            asked.shown[message] = str(execution.answer)
+            asked.messages[message] = str(execution.answer)
 
-    def conclude(self, execution: JobExecution, asked: Question) -> bool:
+    def conclude_job(self, execution: JobExecution, asked: Question) -> bool:
         """Record the end for the reader; of a deleted question nothing stays."""
-        said = self.protocol.write_field(execution, keys.OUTCOME, "answered")
-        if said == 0:
+        result = self.protocol.write_field(execution, keys.OUTCOME, "answered")
+        if result == 0:
             return False
-        if said < 0 or execution.withdrawn:
+        if result < 0 or execution.withdrawn:
             assert asked.deleted
-            asked.shown.clear()
+            asked.messages.clear()
             self.protocol.write_field(execution, keys.OUTCOME, "withdrawn", if_current=False)
-        asked.finals = asked.wanted
+        asked.num_finals = asked.wanted_finals
         return True
 
-    def ended(self, asked: Question) -> None:
+    def mark_ended(self, asked: Question) -> None:
         """Nothing more is owed to a question; a message without an answer is deleted."""
-        if asked.finals < asked.wanted:
-            asked.shown.clear()
-        asked.finals = asked.wanted
+        if asked.num_finals < asked.wanted_finals:
+            asked.messages.clear()
+        asked.num_finals = asked.wanted_finals
 
-    def through(self, execution: JobExecution) -> None:
+    def run_to_end(self, execution: JobExecution) -> None:
         """Run an execution from where it stands to its end."""
         if not (execution.posted or execution.withdrawn or execution.answer is not None):
             assert self.protocol.write_field(execution, keys.ANSWER, execution.question_text) == 1
             execution.answer = execution.question_text
         if not execution.posted:
             asked = self.questions[execution.job_id]
-            self.show(execution, asked)
-            assert self.conclude(execution, asked)
+            self.show_final(execution, asked)
+            assert self.conclude_job(execution, asked)
         self.protocol.release_job(execution)
         self.protocol.record_success(execution)
-        self.drop(execution)
+        self.drop_execution(execution)
 
 
 @pytest.fixture(scope="module")
@@ -370,14 +372,14 @@ def connection() -> Iterator[redis.Redis]:
 def test_one_answer_each_in_order_whatever_happens(connection: redis.Redis) -> None:
     """Deliver, duplicate, edit, delete, ask again, claim, beat, expire, finish, die, reap, tick."""
 
-    class Here(Machine):
+    class Here(QueueStateMachine):
         protocol = QueueProtocol(connection)
 
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
+            max_examples=MAX_EXAMPLES,
+            stateful_step_count=STEPS_PER_RUN,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

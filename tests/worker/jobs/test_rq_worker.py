@@ -9,7 +9,7 @@ from bot.store.job_queue import Outbox
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
-from worker.jobs.leases import INTERMEDIATE, JOB, QUEUE_KEY
+from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
 from worker.jobs.task import Outcome
 
@@ -20,19 +20,19 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     """RQ's tools see it queued, started by this worker, and finished with its outcome."""
     job = make_job(1)
     outbox.accept(job)
-    assert rq_worker.dequeue() == job.id
-    taken = rq_worker.begin(job.id)
+    assert rq_worker.dequeue_job_id() == job.id
+    taken = rq_worker.claim_job(job.id)
     assert taken is not None
     assert taken.job == job
-    assert taken.age < 60
+    assert taken.age_seconds < 60
     assert rq_status(client, job.id) == "started"
-    assert client.llen(INTERMEDIATE) == 0
+    assert client.llen(INTERMEDIATE_QUEUE) == 0
     assert client.get(keys.job_lease(job.id)) == taken.lease.execution.encode()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert [e.job_id for e in seen.get_current_executions()] == [job.id]
 
-    rq_worker.let_go(job.id)
-    rq_worker.succeed(taken, "answered")
+    rq_worker.release_quota(job.id)
+    rq_worker.record_success(taken, "answered")
 
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     found = queue.fetch_job(job.id)
@@ -49,17 +49,19 @@ def test_lists_of_what_is_over_do_not_grow_for_ever(
 ) -> None:
     """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
-    for number, end in enumerate((rq_worker.succeed, rq_worker.succeed, rq_worker.fail)):
+    for number, end in enumerate(
+        (rq_worker.record_success, rq_worker.record_success, rq_worker.record_failure)
+    ):
         outbox.accept(make_job(number))
-        taken = rq_worker.begin(str(rq_worker.dequeue()))
+        taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
         assert taken is not None
         end(taken, "over")
-        rq_worker.let_go(taken.job.id)
+        rq_worker.release_quota(taken.job.id)
     finished, failed = queue.finished_job_registry, queue.failed_job_registry
     old, new = make_job(0).id, make_job(1).id
     client.zadd(finished.key, {old: 1})
     client.zadd(failed.key, {make_job(2).id: 1})
-    rq_worker.tidy()
+    rq_worker.remove_expired_jobs()
 
     assert finished.get_job_ids(cleanup=False) == [new]
     assert failed.get_job_ids(cleanup=False) == []
@@ -70,9 +72,9 @@ def test_a_failed_job_stays_for_a_day_at_most(
 ) -> None:
     """RQ's own year for failed jobs would keep text too long; the record holds a word, no text."""
     outbox.accept(make_job(1))
-    taken = rq_worker.begin(str(rq_worker.dequeue()))
+    taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
-    rq_worker.fail(taken, "refused")
+    rq_worker.record_failure(taken, "error_posted")
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == [taken.job.id]
     assert 0 < ttl_seconds(client, taken.job.id) <= keys.TEXT_TTL_SECONDS
@@ -80,7 +82,7 @@ def test_a_failed_job_stays_for_a_day_at_most(
     assert found is not None
     result = found.latest_result()
     assert result is not None
-    assert result.exc_string == "refused"
+    assert result.exc_string == "error_posted"
 
 
 def test_of_a_withdrawn_job_nothing_is_kept(
@@ -89,17 +91,17 @@ def test_of_a_withdrawn_job_nothing_is_kept(
     """Who deletes a question has deleted its text here too."""
     job = make_job(1)
     outbox.accept(job)
-    taken = rq_worker.begin(str(rq_worker.dequeue()))
+    taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
-    rq_worker.let_go(job.id)
-    rq_worker.withdraw(taken, Outcome.WITHDRAWN)
+    rq_worker.release_quota(job.id)
+    rq_worker.record_withdrawal(taken, Outcome.WITHDRAWN)
     assert [name for name in client.scan_iter() if job.id.encode() in name] == []
     assert client.zcard("rq:wip:starchat") == 0
 
 
 def test_an_empty_queue_gives_nothing(rq_worker: RqWorker) -> None:
     """One look at the queue waits a second at most."""
-    assert rq_worker.dequeue() is None
+    assert rq_worker.dequeue_job_id() is None
 
 
 def test_an_id_that_came_twice_runs_once(
@@ -109,7 +111,7 @@ def test_an_id_that_came_twice_runs_once(
     job = make_job(1)
     outbox.accept(job)
     client.rpush(QUEUE_KEY, job.id, job.id)
-    begun = [rq_worker.begin(str(rq_worker.dequeue())) for _ in range(3)]
+    begun = [rq_worker.claim_job(str(rq_worker.dequeue_job_id())) for _ in range(3)]
     assert [taken is not None for taken in begun] == [True, False, False]
 
 
@@ -120,10 +122,10 @@ def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
     first, second = make_job(1), make_job(2, thread=1)
     outbox.accept(first)
     outbox.accept(second)
-    job = str(rq_worker.dequeue())
-    client.hset(JOB + job, "status", "canceled")
-    assert rq_worker.begin(job) is None
-    assert rq_worker.dequeue() == second.id
+    job = str(rq_worker.dequeue_job_id())
+    client.hset(JOB_PREFIX + job, "status", "canceled")
+    assert rq_worker.claim_job(job) is None
+    assert rq_worker.dequeue_job_id() == second.id
 
 
 def test_what_was_taken_in_the_last_moment_goes_back(
@@ -132,10 +134,10 @@ def test_what_was_taken_in_the_last_moment_goes_back(
     """A worker that is told to end while it takes a job leaves it at the front."""
     outbox.accept(make_job(1))
     outbox.accept(make_job(2))
-    job = str(rq_worker.dequeue())
-    rq_worker.put_back(job)
+    job = str(rq_worker.dequeue_job_id())
+    rq_worker.return_job_id(job)
     assert client.lrange(QUEUE_KEY, 0, 0) == [job.encode()]
-    assert client.llen(INTERMEDIATE) == 0
+    assert client.llen(INTERMEDIATE_QUEUE) == 0
 
 
 def test_a_worker_that_redis_forgot_registers_again(
@@ -143,7 +145,7 @@ def test_a_worker_that_redis_forgot_registers_again(
 ) -> None:
     """`rq info` shows a worker again after Redis lost it."""
     client.flushall()
-    rq_worker.beat()
+    rq_worker.send_heartbeat()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert seen.name == "w1"
     assert seen.hostname == rq_worker.hostname

@@ -18,7 +18,7 @@ def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [compose_loading(), compose_retrying(), compose_error(NoReplyError().sentence)]
+    "message", [compose_loading(), compose_retrying(), compose_error(NoReplyError().user_message)]
 )
 def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> None:
     """The bot reads only rich text as words of a reply, so none of these becomes a turn."""
@@ -29,4 +29,6 @@ def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> No
 
 def test_an_error_is_the_sentence_of_its_class() -> None:
     """People read what `worker.errors` says, nothing of the exception itself."""
-    assert context_texts(compose_error(NoReplyError("secret").sentence)) == [NoReplyError.__doc__]
+    assert context_texts(compose_error(NoReplyError("secret").user_message)) == [
+        NoReplyError.__doc__
+    ]

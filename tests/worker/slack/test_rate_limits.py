@@ -5,17 +5,20 @@ import asyncio
 import redis
 from redis.asyncio import Redis
 
-from worker.slack.rate_limits import Budget, Rates, budget_key
+from worker.slack.rate_limits import RateLimit, TokenBuckets, bucket_key
 
-SLOW = Budget(burst=3, per_minute=60, reserve=1)
-FAST = Budget(burst=2, per_minute=6000)
-KEY = budget_key("T1", "chat.update")
+SLOW_LIMIT = RateLimit(burst=3, per_minute=60, reserved_for_finals=1)
+FAST_LIMIT = RateLimit(burst=2, per_minute=6000)
+BUCKET_KEY = bucket_key("T1", "chat.update")
 
 
 async def test_all_workers_spend_one_budget(client: redis.Redis, loop_client: Redis) -> None:
     """However many workers ask at once, a burst is granted once."""
     waits = await asyncio.gather(
-        *(Rates(loop_client).take(KEY, SLOW, final=True) for _ in range(6))
+        *(
+            TokenBuckets(loop_client).acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True)
+            for _ in range(6)
+        )
     )
     assert sorted(waits)[:3] == [0, 0, 0]
     assert all(0 < wait <= 1 for wait in sorted(waits)[3:])
@@ -23,33 +26,33 @@ async def test_all_workers_spend_one_budget(client: redis.Redis, loop_client: Re
 
 async def test_finals_have_a_reserve(client: redis.Redis, loop_client: Redis) -> None:
     """Edits of growing replies leave calls for those that finish one."""
-    rates = Rates(loop_client)
-    while not await rates.take(KEY, SLOW, final=False):
+    rates = TokenBuckets(loop_client)
+    while not await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False):
         pass
-    assert await rates.take(KEY, SLOW, final=False) > 0
-    assert await rates.take(KEY, SLOW, final=True) == 0
-    assert await rates.take(KEY, SLOW, final=True) > 0
+    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False) > 0
+    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) == 0
+    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) > 0
 
 
 async def test_a_budget_refills(client: redis.Redis, loop_client: Redis) -> None:
     """Whoever waits as long as it was told is granted the call."""
-    rates = Rates(loop_client)
+    rates = TokenBuckets(loop_client)
     for _ in range(20):
-        wait = await rates.take(KEY, FAST, final=True)
+        wait = await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
         await asyncio.sleep(wait + 0.002 if wait else 0)
-    assert await rates.take(KEY, FAST, final=True) <= 0.01
+    assert await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) <= 0.01
 
 
 async def test_a_freeze_holds_everybody_until_its_end(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """What Slack says to one worker counts for all; a shorter word does not shorten it."""
-    await Rates(loop_client).freeze(KEY, FAST, 0.3)
-    await Rates(loop_client).freeze(KEY, FAST, 0.1)
-    wait = await Rates(loop_client).take(KEY, FAST, final=True)
+    await TokenBuckets(loop_client).block_for(BUCKET_KEY, FAST_LIMIT, 0.3)
+    await TokenBuckets(loop_client).block_for(BUCKET_KEY, FAST_LIMIT, 0.1)
+    wait = await TokenBuckets(loop_client).acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
     assert 0.1 < wait <= 0.3
     await asyncio.sleep(wait + 0.002)
-    assert await Rates(loop_client).take(KEY, FAST, final=True) == 0
+    assert await TokenBuckets(loop_client).acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) == 0
 
 
 async def test_workspaces_methods_and_channels_have_budgets_of_their_own(
@@ -57,18 +60,20 @@ async def test_workspaces_methods_and_channels_have_budgets_of_their_own(
 ) -> None:
     """What one spends is not missing to another."""
     keys = [
-        budget_key("T1", "chat.update"),
-        budget_key("T2", "chat.update"),
-        budget_key("T1", "chat.delete"),
-        budget_key("T1", "chat.postMessage", "C1"),
-        budget_key("T1", "chat.postMessage", "C2"),
+        bucket_key("T1", "chat.update"),
+        bucket_key("T2", "chat.update"),
+        bucket_key("T1", "chat.delete"),
+        bucket_key("T1", "chat.postMessage", "C1"),
+        bucket_key("T1", "chat.postMessage", "C2"),
     ]
     assert len(set(keys)) == 5
-    one = Budget(burst=1, per_minute=1)
-    assert [await Rates(loop_client).take(key, one, final=True) for key in keys] == [0] * 5
+    one = RateLimit(burst=1, per_minute=1)
+    assert [await TokenBuckets(loop_client).acquire(key, one, is_final=True) for key in keys] == [
+        0
+    ] * 5
 
 
 async def test_no_budget_stays_for_ever(client: redis.Redis, loop_client: Redis) -> None:
     """A workspace that is gone leaves nothing in Redis."""
-    await Rates(loop_client).take(KEY, SLOW, final=True)
-    assert 0 < await loop_client.ttl(KEY) <= 120
+    await TokenBuckets(loop_client).acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True)
+    assert 0 < await loop_client.ttl(BUCKET_KEY) <= 120

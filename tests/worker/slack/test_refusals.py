@@ -9,7 +9,7 @@ from testing.reply_harness import PLACEHOLDER, ReplyHarness, build_message
 from testing.worker_harness import reply_text
 from testing.workspace import ADA, GENERAL, STARCHAT
 from worker.errors import NotAllowedError, ThreadGoneError
-from worker.slack.client import RefusedError, SlackAwayError
+from worker.slack.client import RejectedError, SlackUnavailableError
 
 
 async def test_an_archived_channel_ends_the_job_in_silence(post: ReplyHarness) -> None:
@@ -32,7 +32,7 @@ async def test_a_thread_that_is_gone_ends_the_job_in_silence(post: ReplyHarness)
         "delete", channel=GENERAL, ts=post.visible_messages[0]["ts"]
     )
     with pytest.raises(ThreadGoneError):
-        await posting.finish([build_message("done")], state="final", again=False)
+        await posting.publish_final([build_message("done")], state="final", may_exist=False)
 
 
 async def test_an_error_that_will_not_go_away_is_not_repeated(post: ReplyHarness) -> None:
@@ -41,8 +41,8 @@ async def test_an_error_that_will_not_go_away_is_not_repeated(post: ReplyHarness
     post.harness.workspace.set_faults(
         {"fault": "error", "method": "chat.update", "error": "msg_too_long"}
     )
-    with pytest.raises(RefusedError):
-        await posting.finish([build_message("done")], state="final", again=False)
+    with pytest.raises(RejectedError):
+        await posting.publish_final([build_message("done")], state="final", may_exist=False)
     assert len(post.harness.job_calls(post.job, "chat.update")) == 1
 
 
@@ -53,9 +53,9 @@ async def test_a_reply_whose_message_may_not_be_changed_takes_its_place(
     """Where a workspace forbids edits, the reply is posted anew and the placeholder goes."""
     posting = await post.open_reply()
     post.harness.workspace.set_faults({"fault": "error", "method": "chat.update", "error": error})
-    await posting.grow(build_message("do"))
-    await posting.grow(build_message("don"))
-    await posting.finish([build_message("done")], state="final", again=False)
+    await posting.update_text(build_message("do"))
+    await posting.update_text(build_message("don"))
+    await posting.publish_final([build_message("done")], state="final", may_exist=False)
     assert [reply_text([one]) for one in post.visible_messages] == ["done"]
     assert post.harness.reply_states(post.job) == ["final"]
     assert len(post.harness.job_calls(post.job, "chat.update")) == 2
@@ -81,14 +81,14 @@ async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: ReplyHa
     """Patience ends when the question's own time is over."""
     posting = await post.take_job(timeout=1.5)
     post.harness.workspace.set_faults({"fault": "drop_before"})
-    with pytest.raises(SlackAwayError):
-        await posting.open(await post.ledger.read(), PLACEHOLDER)
+    with pytest.raises(SlackUnavailableError):
+        await posting.ensure_placeholder(await post.ledger.load_progress(), PLACEHOLDER)
 
 
 async def test_a_deleted_question_takes_the_placeholder_with_it(post: ReplyHarness) -> None:
     """`withdraw` looks whether the question is still there."""
     posting = await post.open_reply()
-    assert not await posting.withdraw()
+    assert not await posting.withdraw_if_deleted()
     post.harness.workspace.delete_message(ADA, GENERAL, post.job.ts)
-    assert await posting.withdraw()
+    assert await posting.withdraw_if_deleted()
     assert post.visible_messages == []

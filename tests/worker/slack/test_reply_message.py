@@ -13,7 +13,7 @@ from testing.workspace import ADA, GENERAL, STARCHAT
 from worker import render
 from worker.errors import LeaseLostError, ThreadGoneError
 from worker.render import Snippet
-from worker.slack.reply_message import SLOWER, SLOWEST
+from worker.slack.reply_message import BACKOFF_FACTOR, MAX_EDIT_INTERVAL_SECONDS
 
 # -- the placeholder
 
@@ -27,7 +27,7 @@ async def test_a_placeholder_is_there_once_whatever_the_answer(
     """A post whose outcome nobody knows is looked for before it is repeated."""
     post.harness.workspace.set_faults({"fault": fault, "method": "chat.postMessage", "count": 1})
     posting = await post.open_reply()
-    await posting.finish([build_message("done")], state="final", again=False)
+    await posting.publish_final([build_message("done")], state="final", may_exist=False)
     assert [reply_text([one]) for one in post.visible_messages] == ["done"]
 
 
@@ -101,7 +101,9 @@ async def test_a_ts_that_is_written_down_a_moment_later_is_adopted(post: ReplyHa
     await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, "bot")
     theirs = post.harness.workspace.post_raw(GENERAL, "…", user=ADA, thread_ts=post.job.thread.ts)
     posting = await post.take_job()
-    opening = asyncio.create_task(posting.open(await post.ledger.read(), None))
+    opening = asyncio.create_task(
+        posting.ensure_placeholder(await post.ledger.load_progress(), None)
+    )
     await asyncio.sleep(0.2)
     await post.client.hset(post.job_key, keys.PLACEHOLDER, theirs)
     await opening
@@ -111,14 +113,14 @@ async def test_a_ts_that_is_written_down_a_moment_later_is_adopted(post: ReplyHa
 async def test_of_two_placeholders_the_later_goes_away(post: ReplyHarness) -> None:
     """Somebody was faster although the intent was ours: ours is deleted, theirs is used."""
     first = await post.take_job()
-    entry = await post.ledger.read()
+    entry = await post.ledger.load_progress()
     theirs = post.harness.workspace.post_raw(
         GENERAL, "…", user=STARCHAT, thread_ts=post.job.thread.ts
     )
     post.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
-    opening = asyncio.create_task(first.open(entry, PLACEHOLDER))
+    opening = asyncio.create_task(first.ensure_placeholder(entry, PLACEHOLDER))
     await asyncio.sleep(0.25)
     await post.client.hset(post.job_key, keys.PLACEHOLDER, theirs)
     await opening
@@ -128,11 +130,11 @@ async def test_of_two_placeholders_the_later_goes_away(post: ReplyHarness) -> No
 async def test_who_loses_the_lease_while_posting_takes_the_post_back(post: ReplyHarness) -> None:
     """A worker that slept through its lease leaves no second message behind."""
     posting = await post.take_job()
-    entry = await post.ledger.read()
+    entry = await post.ledger.load_progress()
     post.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
-    opening = asyncio.create_task(posting.open(entry, PLACEHOLDER))
+    opening = asyncio.create_task(posting.ensure_placeholder(entry, PLACEHOLDER))
     await asyncio.sleep(0.25)
     await post.client.set(keys.job_lease(post.job.id), "another")
     with pytest.raises(LeaseLostError):
@@ -143,11 +145,11 @@ async def test_who_loses_the_lease_while_posting_takes_the_post_back(post: Reply
 async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: ReplyHarness) -> None:
     """If the successor found our message and uses it, deleting it would delete the reply."""
     posting = await post.take_job()
-    entry = await post.ledger.read()
+    entry = await post.ledger.load_progress()
     post.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
     )
-    opening = asyncio.create_task(posting.open(entry, PLACEHOLDER))
+    opening = asyncio.create_task(posting.ensure_placeholder(entry, PLACEHOLDER))
     [ours] = await post.wait_for_messages(lambda shown: len(shown) == 1)
     await post.client.set(keys.job_lease(post.job.id), "another")
     await post.client.hset(post.job_key, keys.PLACEHOLDER, ours["ts"])
@@ -162,11 +164,11 @@ async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: ReplyHa
 async def test_only_the_newest_text_is_shown(post: ReplyHarness) -> None:
     """Edits keep their distance, and what was overtaken is never sent."""
     posting = await post.open_reply()
-    async with posting.growing(render.compose_growing) as growing:
+    async with posting.stream_edits(render.compose_growing) as growing:
         for number in range(200):
-            await growing.show("word " * number)
+            await growing.show_text("word " * number)
             await asyncio.sleep(0.005)
-    await posting.finish([build_message("done")], state="final", again=False)
+    await posting.publish_final([build_message("done")], state="final", may_exist=False)
     edits = post.harness.job_calls(post.job, "chat.update")
     assert 2 <= len(edits) <= 20
     assert edits[-1]["args"]["metadata"]["event_payload"]["state"] == "final"
@@ -179,10 +181,10 @@ async def test_an_edit_on_its_way_never_overtakes_the_final(post: ReplyHarness) 
     post.harness.workspace.set_faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with posting.growing(render.compose_growing) as growing:
-        await growing.show("half")
+    async with posting.stream_edits(render.compose_growing) as growing:
+        await growing.show_text("half")
         await asyncio.sleep(0.3)
-    await posting.finish([build_message("whole")], state="final", again=False)
+    await posting.publish_final([build_message("whole")], state="final", may_exist=False)
     await asyncio.sleep(0.6)
     assert reply_text(post.visible_messages) == "whole"
 
@@ -193,11 +195,11 @@ async def test_a_limited_edit_is_left_out_and_the_final_comes(post: ReplyHarness
     post.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with posting.growing(render.compose_growing) as growing:
+    async with posting.stream_edits(render.compose_growing) as growing:
         for _ in range(10):
-            await growing.show("half")
+            await growing.show_text("half")
             await asyncio.sleep(0.02)
-    await posting.finish([build_message("whole")], state="final", again=False)
+    await posting.publish_final([build_message("whole")], state="final", may_exist=False)
     assert reply_text(post.visible_messages) == "whole"
     refused, *_, final = post.harness.job_calls(post.job, "chat.update")
     assert final["at"] - refused["at"] >= 1
@@ -211,9 +213,9 @@ async def test_growing_ends_when_the_message_is_gone(post: ReplyHarness) -> None
     )
 
     async def grow() -> None:
-        async with posting.growing(render.compose_growing) as growing:
+        async with posting.stream_edits(render.compose_growing) as growing:
             for number in range(1000):
-                await growing.show(f"text {number}")
+                await growing.show_text(f"text {number}")
                 await asyncio.sleep(0.01)
 
     with pytest.raises(ThreadGoneError):
@@ -226,16 +228,16 @@ async def test_nothing_grows_where_only_the_end_is_wanted(
     """In the mode `final` there is no edit before the last."""
     post.job = desk.post_question("quietly", streaming=Streaming.OFF)
     posting = await post.open_reply()
-    async with posting.growing(render.compose_growing) as growing:
+    async with posting.stream_edits(render.compose_growing) as growing:
         for _ in range(5):
-            await growing.show("text")
+            await growing.show_text("text")
             await asyncio.sleep(0.05)
     assert desk.job_calls(post.job, "chat.update") == []
 
 
 def test_ten_calls_do_for_an_ordinary_reply() -> None:
     """At the usual pace, eight edits between first sign and final last for twenty seconds."""
-    pauses = [min(SLOWEST, 1.2 * SLOWER**number) for number in range(8)]
+    pauses = [min(MAX_EDIT_INTERVAL_SECONDS, 1.2 * BACKOFF_FACTOR**number) for number in range(8)]
     assert pauses[0] == 1.2
     assert sum(pauses) > 20
 
@@ -251,7 +253,7 @@ async def test_a_final_is_repeated_until_slack_takes_it(post: ReplyHarness) -> N
         for fault in ("drop_before", "drop_after", "status", "html", "truncated")
     ]
     post.harness.workspace.set_faults(*rules)
-    await posting.finish([build_message("done")], state="final", again=False)
+    await posting.publish_final([build_message("done")], state="final", may_exist=False)
     assert reply_text(post.visible_messages) == "done"
 
 
@@ -280,8 +282,8 @@ async def test_a_part_of_unknown_outcome_is_there_once(
     posting = await post.open_reply()
     post.harness.workspace.set_faults({"fault": fault, "method": method, "count": 1})
     snippet = Snippet("reply.py", "python", "print()\n", "reply.py")
-    await posting.finish(
-        [build_message("one"), snippet, build_message("two")], state="final", again=False
+    await posting.publish_final(
+        [build_message("one"), snippet, build_message("two")], state="final", may_exist=False
     )
     assert [message_content(one) for one in post.visible_messages] == ["one", "reply.py", "two"]
 
