@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from bot.store.line import Line
+from bot.store.line import QueueStatus
 from chaos.checker.collector import collect_history
 from chaos.cluster.cluster import Cluster, ClusterSpec, seeded_random
 from chaos.load import QUESTIONS, LoadGenerator, Question
@@ -85,10 +85,10 @@ class _Askers:
     def ask_all(self, texts: list[str]) -> list[AskedQuestion]:
         self._rng.shuffle(texts)
         with self._cluster.connect_redis() as redis:
-            line = Line(redis)
+            line = QueueStatus(redis)
             return [self._ask_one(number, text, line) for number, text in enumerate(texts)]
 
-    def _ask_one(self, number: int, text: str, line: Line) -> AskedQuestion:
+    def _ask_one(self, number: int, text: str, line: QueueStatus) -> AskedQuestion:
         people, channels = self._cluster.users, self._cluster.channels
         question = self._crowd.ask_question(
             text,
@@ -96,14 +96,19 @@ class _Askers:
             channel=channels[number % len(channels)],
         )
         position = self._wait_for_acceptance(question)
-        return question, position, queue_eta.estimate_wait(position, line.workers()), monotonic()
+        return (
+            question,
+            position,
+            queue_eta.estimate_wait(position, line.live_workers()),
+            monotonic(),
+        )
 
     def _wait_for_acceptance(self, question: Question) -> int:
         (bot,) = self._cluster.bots
         while True:
             turn = bot.wait_for_event("turn")
             if turn["job"] == question_job_id(question) and turn["outcome"] == "accepted":
-                return int(turn["place"])
+                return int(turn["position"])
 
     def wait_for_replies(self, questions: Iterable[AskedQuestion]) -> None:
         unanswered = self._watcher.wait_for_replies(

@@ -10,8 +10,8 @@ from bot.settings import Settings
 from contract import logs
 from contract.settings import SettingsError
 
-WRONG_SETTING = 2
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SETTINGS_ERROR_EXIT_CODE = 2
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
@@ -21,23 +21,23 @@ def main() -> int:
     )
     stop = threading.Event()
     # No handlers: one that interrupts whoever holds the event's lock would wait for it for ever.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    threading.Thread(target=_obey, args=(stop,), name="signals", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    threading.Thread(target=_stop_on_signal, args=(stop,), name="signals", daemon=True).start()
     try:
         settings = Settings.from_environment()
         logs.configure_logging("bot", settings.starchat_log_level)
-        Bot(settings).run(stop)
+        Bot(settings).run_until(stop)
     except SettingsError as error:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201
-        return WRONG_SETTING
+        return SETTINGS_ERROR_EXIT_CODE
     return 0
 
 
-def _obey(stop: threading.Event) -> None:
+def _stop_on_signal(stop: threading.Event) -> None:
     """Set `stop` at the first signal, and end at the second."""
-    signal.sigwait(SIGNALS)
+    signal.sigwait(STOP_SIGNALS)
     stop.set()
-    signal.sigwait(SIGNALS)
+    signal.sigwait(STOP_SIGNALS)
     # Asked twice: what is not acknowledged yet Slack delivers again.
     os._exit(0)
 

@@ -7,40 +7,40 @@ from typing import Final
 import structlog
 from slack_bolt import App
 
-from bot.background import Background
-from bot.failpoints import Faults
-from bot.handlers.backfill import CatchUp
-from bot.handlers.edits import Edits
-from bot.handlers.job_builder import Jobs
-from bot.handlers.notice_outbox import Notices
-from bot.handlers.placeholders import Signs
-from bot.handlers.questions import Turns
-from bot.handlers.router import Listeners
+from bot.background import BackgroundTasks
+from bot.failpoints import Failpoints
+from bot.handlers.backfill import Backfill
+from bot.handlers.edits import EditHandler
+from bot.handlers.job_builder import JobBuilder
+from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.questions import QuestionHandler
+from bot.handlers.router import Router
 from bot.health import Health, Metrics
 from bot.messages.admission import Policy
-from bot.messages.identity import Me
+from bot.messages.identity import BotIdentity
 from bot.settings import Settings
 from bot.slack import client
 from bot.slack.http_mode import HttpMode
-from bot.slack.http_server import Server
-from bot.slack.poster import Posting
+from bot.slack.http_server import HttpServer
+from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
-from bot.slack.users import Names
-from bot.store.client import connect
-from bot.store.job_queue import Limits, Outbox
-from bot.store.job_updates import Revisions
-from bot.store.line import Line
-from bot.store.purge import Forgetting
-from bot.store.thread_cache import Threads
-from bot.store.thread_modes import Sessions
+from bot.slack.users import UserDirectory
+from bot.store.client import connect_redis
+from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_updates import JobUpdates
+from bot.store.line import QueueStatus
+from bot.store.purge import Purge
+from bot.store.thread_cache import ThreadCache
+from bot.store.thread_modes import ThreadModes
 from contract.settings import SettingsError
 from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
 
-DRAIN: Final = 5.0
+DRAIN_TIMEOUT_SECONDS: Final = 5.0
 """Seconds for requests and errands that are under way when the bot is told to end."""
-NAMES: Final = 8
+NAME_LOOKUP_THREADS: Final = 8
 """Names that are asked for at once."""
 
 
@@ -50,97 +50,106 @@ class Bot:
     def __init__(self, settings: Settings) -> None:
         """Connect to nothing yet. Raises `SettingsError` if `HEALTH_PORT` cannot be had."""
         self._settings = settings
-        self._web = client.client(settings)
-        self._redis = connect(settings.redis_url.get_secret_value())
+        self._web_client = client.create_client(settings)
+        self._redis = connect_redis(settings.redis_url.get_secret_value())
         self._metrics = Metrics()
         self._receiver: SocketMode | HttpMode | None = None
-        self._health = self._serve_health()
+        self._health = self._start_health_server()
 
-    def run(self, stop: threading.Event) -> None:
+    def run_until(self, stop: threading.Event) -> None:
         """Receive until `stop`. Raises `SettingsError` for what Slack or the system refuses."""
         try:
-            me = client.introduce(self._web, stop)
-            if me is not None:
-                self._receive(me, stop)
+            identity = client.authenticate(self._web_client, stop)
+            if identity is not None:
+                self._serve_slack(identity, stop)
         finally:
             if self._health is not None:
-                self._health.close()
+                self._health.close_server()
             self._redis.close()
         log.info("ended")
 
-    def _receive(self, me: Me, stop: threading.Event) -> None:
-        background, posting = Background(), Posting(self._web)
-        names = eager_thread_pool(NAMES, "name")
-        app = client.application(self._web, me)
-        listeners = self._listeners(me, background, posting, names)
-        listeners.attach(app)
-        receiver = self._receiver = self._door(app)
-        catch_up = listeners.catch_up
-        catch_up.start()
-        listeners.turns.notices.start()
+    def _serve_slack(self, identity: BotIdentity, stop: threading.Event) -> None:
+        background, poster = BackgroundTasks(), Poster(self._web_client)
+        name_pool = eager_thread_pool(NAME_LOOKUP_THREADS, "name")
+        app = client.create_app(self._web_client, identity)
+        router = self._build_router(identity, background, poster, name_pool)
+        router.register(app)
+        receiver = self._receiver = self._build_receiver(app)
+        backfill = router.backfill
+        backfill.start_thread()
+        router.questions.notices.start_sweeper()
         try:
-            receiver.start(stop)
-            log.info("ready", team=me.team, mode=type(receiver).__name__)
+            receiver.start_receiving(stop)
+            log.info("ready", team=identity.team, mode=type(receiver).__name__)
             stop.wait()
             log.info("ending")
         finally:
-            catch_up.close()
-            listeners.turns.notices.close()
-            receiver.close(DRAIN)
-            posting.stop()
-            background.close(DRAIN)
-            names.shutdown(wait=False, cancel_futures=True)
+            backfill.stop_thread()
+            router.questions.notices.stop_sweeper()
+            receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
+            poster.stop_waiting()
+            background.drain(DRAIN_TIMEOUT_SECONDS)
+            name_pool.shutdown(wait=False, cancel_futures=True)
 
-    def _listeners(
-        self, me: Me, background: Background, posting: Posting, names: ThreadPoolExecutor
-    ) -> Listeners:
-        settings, redis, line = self._settings, self._redis, Line(self._redis)
-        faults = Faults.parse_plan(settings.starchat_failpoint)
-        threads, known = Threads(redis, self._web, me), Names(redis, self._web, names)
-        turns = Turns(
-            me=me,
+    def _build_router(
+        self,
+        identity: BotIdentity,
+        background: BackgroundTasks,
+        poster: Poster,
+        name_pool: ThreadPoolExecutor,
+    ) -> Router:
+        settings, redis, queue_status = self._settings, self._redis, QueueStatus(self._redis)
+        failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
+        threads, users = (
+            ThreadCache(redis, self._web_client, identity),
+            UserDirectory(redis, self._web_client, name_pool),
+        )
+        questions = QuestionHandler(
+            identity=identity,
             redis=redis,
-            policy=_policy(settings),
-            jobs=Jobs(me, settings.starchat_streaming, threads, known),
-            threads=threads,
-            sessions=Sessions(redis),
-            names=known,
-            outbox=Outbox(redis, _limits(settings), faults),
-            revisions=Revisions(redis),
-            restart=settings.starchat_on_edit == "restart",
-            line=line,
-            signs=Signs(redis, line, posting, background),
-            notices=Notices(redis, me.team, posting, threads, background, faults=faults),
-            posting=posting,
-            forgetting=Forgetting(redis),
+            policy=_build_policy(settings),
+            job_builder=JobBuilder(identity, settings.starchat_streaming, threads, users),
+            thread_cache=threads,
+            thread_modes=ThreadModes(redis),
+            users=users,
+            queue=JobQueue(redis, _build_limits(settings), failpoints),
+            job_updates=JobUpdates(redis),
+            restart_on_edit=settings.starchat_on_edit == "restart",
+            queue_status=queue_status,
+            placeholders=PlaceholderPoster(redis, queue_status, poster, background),
+            notices=NoticeOutbox(
+                redis, identity.team, poster, threads, background, failpoints=failpoints
+            ),
+            poster=poster,
+            purge=Purge(redis),
             background=background,
             metrics=self._metrics,
         )
-        edits = Edits(
-            me=me,
-            restart=turns.restart,
-            jobs=turns.jobs,
-            threads=threads,
-            outbox=turns.outbox,
-            revisions=turns.revisions,
-            line=line,
-            signs=turns.signs,
-            posting=posting,
+        edits = EditHandler(
+            identity=identity,
+            restart_on_edit=questions.restart_on_edit,
+            job_builder=questions.job_builder,
+            thread_cache=threads,
+            queue=questions.queue,
+            job_updates=questions.job_updates,
+            queue_status=queue_status,
+            placeholders=questions.placeholders,
+            poster=poster,
             background=background,
         )
-        return Listeners(
-            me=me,
-            turns=turns,
-            edits=edits,
-            catch_up=CatchUp(redis, self._web, turns, edits, self._connected),
-            line=line,
-            posting=posting,
-            forgetting=turns.forgetting,
+        return Router(
+            identity=identity,
+            questions=questions,
+            edit_handler=edits,
+            backfill=Backfill(redis, self._web_client, questions, edits, self._has_connection),
+            queue_status=queue_status,
+            poster=poster,
+            purge=questions.purge,
             background=background,
             metrics=self._metrics,
         )
 
-    def _door(self, app: App) -> SocketMode | HttpMode:
+    def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings
         if settings.slack_app_token is not None:
             return SocketMode(app, settings.slack_app_token.get_secret_value(), self._metrics)
@@ -151,42 +160,42 @@ class Bot:
                 app,
                 settings.slack_signing_secret.get_secret_value(),
                 settings.port,
-                self._web.clock,
+                self._web_client.clock,
             )
         except OSError as error:
-            raise SettingsError(_taken("PORT", settings.port, error)) from None
+            raise SettingsError(_describe_port_error("PORT", settings.port, error)) from None
 
-    def _serve_health(self) -> Server | None:
+    def _start_health_server(self) -> HttpServer | None:
         port = self._settings.health_port
         if not port:
             return None
-        health = Health(self._redis, self._metrics, self._connected)
+        health = Health(self._redis, self._metrics, self._has_connection)
         try:
-            server = Server(port, health.routes, name="health")
+            server = HttpServer(port, health.routes, name="health")
         except OSError as error:
-            raise SettingsError(_taken("HEALTH_PORT", port, error)) from None
-        server.start()
+            raise SettingsError(_describe_port_error("HEALTH_PORT", port, error)) from None
+        server.start_thread()
         return server
 
-    def _connected(self) -> bool:
-        return self._receiver is not None and self._receiver.connected()
+    def _has_connection(self) -> bool:
+        return self._receiver is not None and self._receiver.has_connection()
 
 
-def _policy(settings: Settings) -> Policy:
+def _build_policy(settings: Settings) -> Policy:
     return Policy(
-        bots=settings.starchat_allowed_bots,
-        external=settings.starchat_external_users == "allow",
-        guests=settings.starchat_guests == "allow",
+        allowed_bots=settings.starchat_allowed_bots,
+        allow_external=settings.starchat_external_users == "allow",
+        allow_guests=settings.starchat_guests == "allow",
     )
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        pending=settings.starchat_max_pending,
-        per_person=settings.starchat_max_pending_per_user,
-        slots=settings.starchat_max_running_per_user,
+def _build_limits(settings: Settings) -> QueueLimits:
+    return QueueLimits(
+        max_pending=settings.starchat_max_pending,
+        max_per_user=settings.starchat_max_pending_per_user,
+        max_running_per_user=settings.starchat_max_running_per_user,
     )
 
 
-def _taken(variable: str, port: int, error: OSError) -> str:
+def _describe_port_error(variable: str, port: int, error: OSError) -> str:
     return f"{variable} must be a port that can be listened on, not '{port}' ({error.strerror})"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Alone:
+class KeyedLock:
     """A lock for each name that somebody holds, and for no other."""
 
     def __init__(self) -> None:
@@ -13,23 +13,23 @@ class Alone:
         self._guard = threading.Lock()
 
     @contextmanager
-    def holding(self, name: str) -> Iterator[None]:
+    def hold(self, key: str) -> Iterator[None]:
         """Wait until nobody else holds `name`."""
         with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
+            lock = self._locks.setdefault(key, threading.Lock())
         try:
             with lock:
                 yield
         finally:
             with self._guard:
                 if not lock.locked():
-                    self._locks.pop(name, None)
+                    self._locks.pop(key, None)
 
-    def wait(self, name: str) -> bool:
+    def wait_until_free(self, key: str) -> bool:
         """Wait until nobody holds `name`, and say whether somebody did."""
         with self._guard:
-            held = name in self._locks
-        if held:
-            with self.holding(name):
+            is_held = key in self._locks
+        if is_held:
+            with self.hold(key):
                 pass
-        return held
+        return is_held

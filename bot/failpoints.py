@@ -5,16 +5,16 @@ from enum import StrEnum
 from contract import failpoints
 
 
-class Point(StrEnum):
+class Failpoint(StrEnum):
     """A moment in the life of a question after which everything so far must still hold."""
 
-    BEFORE_ACCEPT = "before_accept"
-    AFTER_ACCEPT = "after_accept"
-    AFTER_NOTE = "after_note"
-    AFTER_NOTICE = "after_notice"
+    BEFORE_ENQUEUE = "before_enqueue"
+    AFTER_ENQUEUE = "after_enqueue"
+    AFTER_NOTICE_RECORD = "after_notice_record"
+    AFTER_NOTICE_POST = "after_notice_post"
 
 
-class Faults(failpoints.Failpoints):
+class Failpoints(failpoints.Failpoints):
     """The planned faults of a bot."""
 
-    points = Point
+    points = Failpoint

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from bot.failpoints import Faults
+from bot.failpoints import Failpoints
 from contract.base_settings import BaseSettings, require_prefix
 from contract.job import Streaming
 from contract.settings import setting_field
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     @field_validator("starchat_failpoint")
     @classmethod
     def _check_failpoints(cls, text: str) -> str:
-        Faults.parse_plan(text)
+        Failpoints.parse_plan(text)
         return text
 
     @model_validator(mode="after")

@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
-from bot.messages.events import Posted, read
-from bot.messages.identity import Me
+from bot.messages.events import MessagePosted, parse_event
+from bot.messages.identity import BotIdentity
 
 Json = dict[str, Any]
 
-BOT_IDENTITY: Final = Me(team="T0FAKE0001", user="U0STARCHAT", bot="B0STARCHAT", name="StarChat")
+BOT_IDENTITY: Final = BotIdentity(
+    team="T0FAKE0001", user_id="U0STARCHAT", bot_id="B0STARCHAT", name="StarChat"
+)
 ADA: Final = "U0ADA00001"
 LIN: Final = "U0LIN00001"
 CHANNEL: Final = "C0GENERAL1"
@@ -30,8 +32,8 @@ def make_reply(
     """Return a finished reply of ours, each of `words` a paragraph."""
     return {
         "type": "message",
-        "user": BOT_IDENTITY.user,
-        "bot_id": BOT_IDENTITY.bot,
+        "user": BOT_IDENTITY.user_id,
+        "bot_id": BOT_IDENTITY.bot_id,
         "text": "fallback",
         "ts": message_ts(number),
         "blocks": [
@@ -66,7 +68,7 @@ def make_body(event: Json, **more: Any) -> Json:
         "type": "event_callback",
         "team_id": BOT_IDENTITY.team,
         "authorizations": [
-            {"team_id": BOT_IDENTITY.team, "user_id": BOT_IDENTITY.user, "is_bot": True}
+            {"team_id": BOT_IDENTITY.team, "user_id": BOT_IDENTITY.user_id, "is_bot": True}
         ],
         "is_ext_shared_channel": False,
         "event": {"channel": CHANNEL, "channel_type": "channel", **event},
@@ -74,9 +76,9 @@ def make_body(event: Json, **more: Any) -> Json:
     }
 
 
-def make_message_event(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Posted:
+def make_message_event(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> MessagePosted:
     """Return a new message as the bot reads it; `outer` are fields of the body."""
     outer = more.pop("outer", {})
-    event = read(make_body(make_message(number, text, **more), **outer), BOT_IDENTITY)
-    assert isinstance(event, Posted)
+    event = parse_event(make_body(make_message(number, text, **more), **outer), BOT_IDENTITY)
+    assert isinstance(event, MessagePosted)
     return event

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import redis
 
-from bot.store.job_queue import Limits, Outbox
+from bot.store.job_queue import JobQueue, QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
@@ -33,11 +33,11 @@ FAST_SETTINGS = {
 class WorkerHarness:
     """A real fakeslack and a real Redis; `close` ends both."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: QueueLimits | None = None) -> None:
         self.server = RedisServer()
         # Without a limit: some calls wait for what is to come.
         self.redis = redis.Redis.from_url(self.server.url, socket_timeout=None)
-        self.outbox = Outbox(self.redis, limits or Limits())
+        self.outbox = JobQueue(self.redis, limits or QueueLimits())
         self.workspace = Workspace()
 
     def __enter__(self) -> Self:
@@ -73,7 +73,7 @@ class WorkerHarness:
         job = self.post_question(
             text, user=user, channel=channel, previous=previous, streaming=streaming
         )
-        assert self.outbox.accept(job).outcome == "accepted"
+        assert self.outbox.enqueue(job).outcome == "accepted"
         return job
 
     def post_question(

@@ -16,25 +16,25 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from bot.background import Background
-from bot.failpoints import Faults, Point
-from bot.messages.events import Posted
-from bot.slack.client import reason
-from bot.slack.errors import SLACK_AWAY, refused
-from bot.slack.poster import Posting, put_off
-from bot.store.client import patiently, text
-from bot.store.thread_cache import SHUT, Threads
+from bot.background import BackgroundTasks
+from bot.failpoints import Failpoint, Failpoints
+from bot.messages.events import MessagePosted
+from bot.slack.client import error_name
+from bot.slack.errors import CALL_ERRORS, is_refusal
+from bot.slack.poster import Poster, retry_after
+from bot.store.client import decode_reply, retry_redis
+from bot.store.thread_cache import UNREADABLE_ERRORS, ThreadCache
 from contract import keys
 from contract.job import Thread
 
 log = structlog.get_logger()
 
-LEASE: Final = 20.0
+NOTICE_LEASE_SECONDS: Final = 20.0
 """Seconds after which a sentence whose bot says nothing of it is taken up by any bot."""
-SWEEP: Final = 5.0
+SWEEP_INTERVAL_SECONDS: Final = 5.0
 """Seconds between two looks for such sentences."""
 
-NOTE: Final = """
+RECORD_SCRIPT: Final = """
 if not redis.call('SET', KEYS[1], 'notice', 'NX', 'EX', ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[2], 'thread', ARGV[4], 'text', ARGV[5], 'tries', 0)
 redis.call('EXPIRE', KEYS[2], ARGV[3])
@@ -44,7 +44,7 @@ return 1
 """
 """Mark a message as dealt with and note what is to be said to it, unless it was marked before."""
 
-TAKE: Final = """
+LEASE_SCRIPT: Final = """
 local tries, thread, said = unpack(redis.call('HMGET', KEYS[1], 'tries', 'thread', 'text'))
 local due, now = redis.call('ZSCORE', KEYS[2], ARGV[1]), redis.call('TIME')[1]
 if not (thread and due) then
@@ -62,13 +62,13 @@ return {tries, thread, said}
 @dataclass(frozen=True, slots=True)
 class _Notice:
     thread: Thread
-    question: str
+    question_ts: str
     text: str
-    tried: bool
+    is_retry: bool
 
 
 @dataclass(slots=True)
-class Notices:
+class NoticeOutbox:
     """
     Sentences of one team. `say` raises `redis.exceptions.RedisError`: then nothing is noted.
 
@@ -77,116 +77,120 @@ class Notices:
 
     redis: Redis
     team: str
-    posting: Posting
-    threads: Threads
-    background: Background
-    faults: Faults = field(default_factory=Faults)
-    lease: float = LEASE
-    _due: str = field(init=False)
-    _note: Script = field(init=False)
-    _take: Script = field(init=False)
-    _ended: threading.Event = field(init=False, default_factory=threading.Event)
+    poster: Poster
+    thread_cache: ThreadCache
+    background: BackgroundTasks
+    failpoints: Failpoints = field(default_factory=Failpoints)
+    lease_seconds: float = NOTICE_LEASE_SECONDS
+    _due_key: str = field(init=False)
+    _record_script: Script = field(init=False)
+    _lease_script: Script = field(init=False)
+    _stopped: threading.Event = field(init=False, default_factory=threading.Event)
     _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self._due = keys.notice_schedule(self.team)
-        self._note = self.redis.register_script(NOTE)
-        self._take = self.redis.register_script(TAKE)
-        self._sweeper = threading.Thread(target=self._run, name="notices", daemon=True)
+        self._due_key = keys.notice_schedule(self.team)
+        self._record_script = self.redis.register_script(RECORD_SCRIPT)
+        self._lease_script = self.redis.register_script(LEASE_SCRIPT)
+        self._sweeper = threading.Thread(target=self._run_sweeper, name="notices", daemon=True)
 
-    def start(self) -> None:
+    def start_sweeper(self) -> None:
         """Begin to look for sentences that were left behind."""
         self._sweeper.start()
 
-    def close(self) -> None:
+    def stop_sweeper(self) -> None:
         """End; what is not said yet is said by the next bot."""
-        self._ended.set()
+        self._stopped.set()
         if self._sweeper.is_alive():
-            self._sweeper.join(SWEEP)
+            self._sweeper.join(SWEEP_INTERVAL_SECONDS)
 
-    def say(self, post: Posted, said: str) -> None:
+    def post_notice(self, post: MessagePosted, sentence: str) -> None:
         """Say something in the thread of a message, once for all its deliveries."""
         thread = post.thread
         name = f"{thread.channel}:{post.ts}"
-        noted = self._note(
+        is_recorded = self._record_script(
             keys=[
                 keys.idempotency_key(thread.team, thread.channel, post.ts),
                 keys.pending_notice(thread.team, thread.channel, post.ts),
-                self._due,
+                self._due_key,
             ],
             args=[
                 keys.IDEMPOTENCY_TTL_SECONDS,
                 name,
                 keys.NOTICE_TTL_SECONDS,
                 thread.ts,
-                said,
-                self.lease,
+                sentence,
+                self.lease_seconds,
             ],
         )
-        self.faults.hit(Point.AFTER_NOTE)
-        if noted:
-            self.background.do("notice", self._say, name, first=True)
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
+        if is_recorded:
+            self.background.submit("notice", self._deliver_notice, name, first=True)
 
-    def sweep(self) -> None:
+    def post_due_notices(self) -> None:
         """Say what was left behind. Raises `RedisError`, and `bot.slack.errors.SLACK_AWAY`."""
         seconds, _ = self.redis.time()
-        due: Any = self.redis.zrangebyscore(self._due, "-inf", seconds)
+        due: Any = self.redis.zrangebyscore(self._due_key, "-inf", seconds)
         for name in due:
-            self._say(text(name), first=False)
+            self._deliver_notice(decode_reply(name), first=False)
 
-    def _run(self) -> None:
-        while not self._ended.wait(SWEEP):
+    def _run_sweeper(self) -> None:
+        while not self._stopped.wait(SWEEP_INTERVAL_SECONDS):
             try:
-                self.sweep()
-            except (RedisError, *SLACK_AWAY) as error:
-                log.warning("notices put off", why=type(error).__name__)
+                self.post_due_notices()
+            except (RedisError, *CALL_ERRORS) as error:
+                log.warning("notices postponed", why=type(error).__name__)
             except Exception:
                 # One of this process's nets: later sentences must be found too.
                 log.exception("notices failed")
 
-    def _say(self, name: str, *, first: bool) -> None:
-        notice = self._taken(name, first=first)
+    def _deliver_notice(self, name: str, *, first: bool) -> None:
+        notice = self._lease_notice(name, first=first)
         if notice is None:
             return
         try:
-            if not (notice.tried and self._stands(notice)):
-                self._post(notice)
-        except SLACK_AWAY as error:
-            wait = put_off(error, keys.NOTICE_TTL_SECONDS)
-            if wait is not None:
+            if not (notice.is_retry and self._is_in_thread(notice)):
+                self._post_to_thread(notice)
+        except CALL_ERRORS as error:
+            seconds_to_wait = retry_after(error, keys.NOTICE_TTL_SECONDS)
+            if seconds_to_wait is not None:
                 seconds, _ = self.redis.time()
-                self.redis.zadd(self._due, {name: seconds + wait}, xx=True)
-            log.warning("notice not said", channel=notice.thread.channel, why=reason(error))
-            if wait is not None or not (refused(error) or reason(error) in SHUT):
+                self.redis.zadd(self._due_key, {name: seconds + seconds_to_wait}, xx=True)
+            log.warning("notice not posted", channel=notice.thread.channel, why=error_name(error))
+            if seconds_to_wait is not None or not (
+                is_refusal(error) or error_name(error) in UNREADABLE_ERRORS
+            ):
                 return
-        patiently(partial(self._strike, name))
+        retry_redis(partial(self._remove_notice, name))
 
-    def _taken(self, name: str, *, first: bool) -> _Notice | None:
+    def _lease_notice(self, name: str, *, first: bool) -> _Notice | None:
         channel, question = name.split(":")
         key = keys.pending_notice(self.team, channel, question)
-        found = self._take(keys=[key, self._due], args=[name, self.lease, int(first)])
+        found = self._lease_script(
+            keys=[key, self._due_key], args=[name, self.lease_seconds, int(first)]
+        )
         if found is None:
             return None
-        tries, thread, said = (text(part) for part in found)
-        place = Thread(team=self.team, channel=channel, ts=thread)
-        return _Notice(place, question, said, tried=int(tries) > 0)
+        tries, thread, sentence = (decode_reply(part) for part in found)
+        address = Thread(team=self.team, channel=channel, ts=thread)
+        return _Notice(address, question, sentence, is_retry=int(tries) > 0)
 
-    def _stands(self, notice: _Notice) -> bool:
-        return bool(self.threads.posted(notice.thread, notice.question))
+    def _is_in_thread(self, notice: _Notice) -> bool:
+        return bool(self.thread_cache.find_own_messages(notice.thread, notice.question_ts))
 
-    def _post(self, notice: _Notice) -> None:
-        payload = {"part": 1, "question": notice.question, "state": "notice"}
-        self.posting.say(
+    def _post_to_thread(self, notice: _Notice) -> None:
+        payload = {"part": 1, "question": notice.question_ts, "state": "notice"}
+        self.poster.post_in_thread(
             notice.thread,
             notice.text,
             metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
-            patient=False,
+            retry=False,
         )
-        self.faults.hit(Point.AFTER_NOTICE)
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
 
-    def _strike(self, name: str) -> None:
+    def _remove_notice(self, name: str) -> None:
         channel, question = name.split(":")
         with self.redis.pipeline() as pipe:
             pipe.delete(keys.pending_notice(self.team, channel, question))
-            pipe.zrem(self._due, name)
+            pipe.zrem(self._due_key, name)
             pipe.execute()

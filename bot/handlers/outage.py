@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from bot.messages import mrkdwn
-from bot.messages.events import Place, Posted, read
-from bot.messages.identity import Me
+from bot.messages.events import ChannelType, MessagePosted, parse_event
+from bot.messages.identity import BotIdentity
 from contract import keys
 
 Json = Mapping[str, Any]
 
-REDELIVERY: Final = 420.0
+REDELIVERY_WINDOW_SECONDS: Final = 420.0
 """Seconds after which Slack has given up on an event: its last try comes after six minutes."""
-LOOK_BACK: Final = keys.IDEMPOTENCY_TTL_SECONDS - keys.SECONDS_PER_HOUR
+MAX_LOOKBACK_SECONDS: Final = keys.IDEMPOTENCY_TTL_SECONDS - keys.SECONDS_PER_HOUR
 """Seconds: for an older message nobody remembers any more whether it was answered."""
-WAITED: Final = keys.SECONDS_PER_HOUR
+MAX_QUESTION_AGE_SECONDS: Final = keys.SECONDS_PER_HOUR
 """Seconds that a question may have waited at most to be found again once Redis was emptied."""
-ROOTS: Final = 24 * keys.SECONDS_PER_HOUR
+THREAD_LOOKBACK_SECONDS: Final = 24 * keys.SECONDS_PER_HOUR
 """Seconds before an outage in which a thread began that is found without having been asked in."""
 
 
@@ -33,51 +33,64 @@ class Outage:
     """
 
     since: float
-    quiet: float
-    roots: float
-    emptied: bool = False
+    unmentioned_since: float
+    roots_since: float
+    is_redis_loss: bool = False
 
     @classmethod
-    def between(cls, first: float, last: float, now: float) -> Self:
+    def since_last_event(cls, first: float, last: float, now: float) -> Self:
         """Return the outage since `last`, when events reached us; they did from `first` on."""
-        earliest = max(first, now - LOOK_BACK)
-        since = max(earliest, last - REDELIVERY)
-        return cls(since=since, quiet=max(earliest, last), roots=since - ROOTS)
+        earliest = max(first, now - MAX_LOOKBACK_SECONDS)
+        since = max(earliest, last - REDELIVERY_WINDOW_SECONDS)
+        return cls(since=since, quiet=max(earliest, last), roots=since - THREAD_LOOKBACK_SECONDS)
 
     @classmethod
-    def of_redis(cls, first: float, now: float) -> Self:
+    def since_redis_loss(cls, first: float, now: float) -> Self:
         """Return the time whose questions Redis has lost; the bot was there from `first` on."""
-        since = max(first, now - WAITED)
-        return cls(since=since, quiet=since, roots=since - ROOTS, emptied=True)
+        since = max(first, now - MAX_QUESTION_AGE_SECONDS)
+        return cls(since=since, quiet=since, roots=since - THREAD_LOOKBACK_SECONDS, emptied=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Channel:
     """A channel: `kind` is Slack's `channel_type`, `shared` whether other workspaces see it."""
 
     id: str
-    kind: str
-    shared: bool
+    channel_type: str
+    is_shared: bool
 
     @classmethod
-    def unlisted(cls, channel: str) -> Self:
+    def from_id(cls, channel: str) -> Self:
         """Return a channel of which only the id is known; whoever writes there may be a guest."""
         return cls(channel, "im" if channel.startswith("D") else "channel", shared=True)
 
 
-def missed(raw: Json, spot: Spot, outage: Outage, me: Me) -> Posted | None:
+def parse_missed_question(
+    raw: Json, channel: Channel, outage: Outage, identity: BotIdentity
+) -> MessagePosted | None:
     """Read a message of a channel's history; `None` where it can be no question of the outage."""
     # Nobody has seen it before its edit: the text that it has now is the first one for us.
-    fresh = {name: value for name, value in raw.items() if name != "edited"}
-    event = {**fresh, "type": "message", "channel": spot.id, "channel_type": spot.kind}
-    post = read({"event": event, "is_ext_shared_channel": spot.shared}, me)
-    if not isinstance(post, Posted) or not post.asks:
+    unedited = {name: value for name, value in raw.items() if name != "edited"}
+    event = {
+        **unedited,
+        "type": "message",
+        "channel": channel.id,
+        "channel_type": channel.channel_type,
+    }
+    post = parse_event({"event": event, "is_ext_shared_channel": channel.is_shared}, identity)
+    if not isinstance(post, MessagePosted) or not post.can_ask:
         return None
-    named = post.place is Place.DIRECT or me.user in mrkdwn.mentioned(post.text)
-    return post if float(post.ts) >= (outage.since if named else outage.quiet) else None
+    is_addressed = post.channel_type is ChannelType.IM or identity.user_id in mrkdwn.find_mentions(
+        post.text
+    )
+    return (
+        post
+        if float(post.ts) >= (outage.since if is_addressed else outage.unmentioned_since)
+        else None
+    )
 
 
-def grown(raw: Json) -> float:
+def latest_reply_at(raw: Json) -> float:
     """Return when somebody last wrote into the thread of a message (s); 0 where nobody did."""
     try:
         return float(raw.get("latest_reply") or 0)
@@ -85,6 +98,6 @@ def grown(raw: Json) -> float:
         return 0.0
 
 
-def grew(raw: Json, outage: Outage) -> bool:
+def has_new_replies(raw: Json, outage: Outage) -> bool:
     """Say whether somebody has written into the thread of a message since the outage began."""
-    return grown(raw) >= outage.since
+    return latest_reply_at(raw) >= outage.since

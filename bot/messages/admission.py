@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Final
 
 from bot.messages import mrkdwn
-from bot.messages.events import Place, Posted
-from bot.messages.identity import Me
+from bot.messages.events import ChannelType, MessagePosted
+from bot.messages.identity import BotIdentity
 
 
-class Mode(StrEnum):
+class ThreadMode(StrEnum):
     """How the bot takes part in a thread; the values are what Redis holds."""
 
     AUTO = "auto"
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     OUTSIDER = "outsider"
 
 
-COMMANDS: Final = {
+VERDICT_BY_COMMAND: Final = {
     "": Verdict.EMPTY,
     "help": Verdict.HELP,
     "follow": Verdict.FOLLOW,
@@ -43,13 +43,18 @@ COMMANDS: Final = {
 class Policy:
     """Who may ask: other bots by any of their ids, people of other workspaces, guests."""
 
-    bots: frozenset[str] = frozenset()
-    external: bool = False
-    guests: bool = True
+    allowed_bots: frozenset[str] = frozenset()
+    allow_external: bool = False
+    allow_guests: bool = True
 
 
-def decide(
-    post: Posted, me: Me, *, policy: Policy, mode: Mode | None, people: int | None
+def admit(
+    post: MessagePosted,
+    identity: BotIdentity,
+    *,
+    policy: Policy,
+    mode: ThreadMode | None,
+    num_people: int | None,
 ) -> Verdict:
     """
     Decide about a new message.
@@ -57,38 +62,50 @@ def decide(
     `mode` is how the bot takes part in the thread, `None` if it does not. `people` is how many
     people have written in the thread, `None` where nobody knows.
     """
-    if not _calls(post, me, policy, mode, people):
+    if not _is_request(post, identity, policy, mode, num_people):
         return Verdict.IGNORE
-    if (post.external and not policy.external) or (post.guest and not policy.guests):
+    if (post.is_external and not policy.allow_external) or (
+        post.is_guest and not policy.allow_guests
+    ):
         return Verdict.OUTSIDER
-    if not named(post, me) and post.place is not Place.DIRECT:
+    if not is_for_bot(post, identity) and post.channel_type is not ChannelType.IM:
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
-    return command(post.text, me) or Verdict.ANSWER
+    return parse_command(post.text, identity) or Verdict.ANSWER
 
 
-def named(post: Posted, me: Me) -> bool:
+def is_for_bot(post: MessagePosted, identity: BotIdentity) -> bool:
     """Say whether a message is for the bot: named, and not turned to somebody else at its front."""
-    front = mrkdwn.addressed(post.text)
-    return me.user in (front or mrkdwn.mentioned(post.text))
+    leading = mrkdwn.find_leading_mentions(post.text)
+    return identity.user_id in (leading or mrkdwn.find_mentions(post.text))
 
 
-def command(text: str, me: Me) -> Verdict | None:
+def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
     """Return what a text asks the bot itself to do; `None` if it is for the model."""
-    said = mrkdwn.unaddressed(text, me.user).strip().rstrip(".!?").lower()
-    return COMMANDS.get(said)
+    words = mrkdwn.strip_leading_mention(text, identity.user_id).strip().rstrip(".!?").lower()
+    return VERDICT_BY_COMMAND.get(words)
 
 
-def _calls(post: Posted, me: Me, policy: Policy, mode: Mode | None, people: int | None) -> bool:
-    if not post.asks:
+def _is_request(
+    post: MessagePosted,
+    identity: BotIdentity,
+    policy: Policy,
+    mode: ThreadMode | None,
+    num_people: int | None,
+) -> bool:
+    if not post.can_ask:
         return False
-    if post.bots:
-        return bool(post.bots & policy.bots) and named(post, me)
-    if post.place is Place.DIRECT:
-        return mode is not Mode.MUTE or named(post, me)
-    return named(post, me) or (post.in_thread and _followed(post, mode, people))
+    if post.bot_ids:
+        return bool(post.bot_ids & policy.allowed_bots) and is_for_bot(post, identity)
+    if post.channel_type is ChannelType.IM:
+        return mode is not ThreadMode.MUTE or is_for_bot(post, identity)
+    return is_for_bot(post, identity) or (
+        post.is_thread_reply and _is_implicit_request(post, mode, num_people)
+    )
 
 
-def _followed(post: Posted, mode: Mode | None, people: int | None) -> bool:
-    if mrkdwn.mentioned(post.text):
+def _is_implicit_request(
+    post: MessagePosted, mode: ThreadMode | None, num_people: int | None
+) -> bool:
+    if mrkdwn.find_mentions(post.text):
         return False
-    return mode is Mode.FOLLOW or (mode is Mode.AUTO and people == 1)
+    return mode is ThreadMode.FOLLOW or (mode is ThreadMode.AUTO and num_people == 1)

@@ -5,17 +5,17 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.messages.events import Id, Other, Timestamp
-from bot.messages.identity import Me
+from bot.messages.events import Ignored, SlackId, Timestamp
+from bot.messages.identity import BotIdentity
 from contract.job import Thread
 
 Json = Mapping[str, Any]
 
-ANSWER_AGAIN: Final = "answer_again"
+ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
 """The `action_id` of the button under which an edited question is answered again."""
 
 
-class AskedAgain(BaseModel):
+class ReanswerRequested(BaseModel):
     """A person wants a new answer to a question that was edited; `version` names the edit."""
 
     model_config = ConfigDict(frozen=True)
@@ -23,25 +23,25 @@ class AskedAgain(BaseModel):
     thread: Thread
     ts: Timestamp
     version: Timestamp
-    user: Id
-    user_team: Id
-    answer_to: str
+    user: SlackId
+    user_team: SlackId
+    response_url: str
 
 
-def read(body: Json, me: Me) -> AskedAgain | Other:
+def parse_block_action(body: Json, identity: BotIdentity) -> ReanswerRequested | Ignored:
     """Read the body of a `block_actions`; what is none of our buttons is `Other`."""
     try:
         action = body["actions"][0]
-        if action["action_id"] != ANSWER_AGAIN:
-            return Other()
+        if action["action_id"] != ANSWER_AGAIN_ACTION_ID:
+            return Ignored()
         root, ts, version = action["value"].split(" ")
-        return AskedAgain(
-            thread=Thread(team=me.team, channel=body["channel"]["id"], ts=root),
+        return ReanswerRequested(
+            thread=Thread(team=identity.team, channel=body["channel"]["id"], ts=root),
             ts=ts,
             version=version,
             user=body["user"]["id"],
-            user_team=body["user"].get("team_id") or me.team,
-            answer_to=body["response_url"],
+            user_team=body["user"].get("team_id") or identity.team,
+            response_url=body["response_url"],
         )
     except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
-        return Other(readable=False)
+        return Ignored(readable=False)

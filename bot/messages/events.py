@@ -6,30 +6,30 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.messages.identity import Me
+from bot.messages.identity import BotIdentity
 from bot.messages.message import Message
-from bot.messages.mrkdwn import clean
+from bot.messages.mrkdwn import replace_surrogates
 from contract.job import Thread
 
 Json = Mapping[str, Any]
 
-ASKING: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message"})
+QUESTION_SUBTYPES: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message"})
 """Subtypes of messages that may ask something."""
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9]*$")]
+SlackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]*$")]
 Timestamp = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
-Gesture = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+ClientMsgId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
-class Place(StrEnum):
+class ChannelType(StrEnum):
     """What kind of conversation a channel is."""
 
     CHANNEL = "channel"
-    DIRECT = "im"
-    GROUP_DIRECT = "mpim"
+    IM = "im"
+    MPIM = "mpim"
 
 
-class Posted(BaseModel):
+class MessagePosted(BaseModel):
     """
     A new message.
 
@@ -41,25 +41,25 @@ class Posted(BaseModel):
 
     thread: Thread
     ts: Timestamp
-    place: Place
-    author: Id
-    author_team: Id
+    channel_type: ChannelType
+    author: SlackId
+    author_team: SlackId
     text: str
     message: Message | None
-    asks: bool
-    own: bool
-    bots: frozenset[str] = frozenset()
-    gesture: Gesture | None = None
-    external: bool = False
-    guest: bool = False
+    can_ask: bool
+    is_own: bool
+    bot_ids: frozenset[str] = frozenset()
+    client_msg_id: ClientMsgId | None = None
+    is_external: bool = False
+    is_guest: bool = False
 
     @property
-    def in_thread(self) -> bool:
+    def is_thread_reply(self) -> bool:
         """Whether the message is a reply to another one."""
         return self.ts != self.thread.ts
 
 
-class Changed(BaseModel):
+class MessageChanged(BaseModel):
     """A message that was unfurled, or `edited` by a person; `version` orders its changes."""
 
     model_config = ConfigDict(frozen=True)
@@ -68,11 +68,11 @@ class Changed(BaseModel):
     ts: Timestamp
     version: Timestamp
     message: Message | None
-    own: bool
-    edited: bool = False
+    is_own: bool
+    is_edit: bool = False
 
 
-class Deleted(BaseModel):
+class MessageDeleted(BaseModel):
     """A message that was deleted."""
 
     model_config = ConfigDict(frozen=True)
@@ -82,24 +82,24 @@ class Deleted(BaseModel):
     version: Timestamp
 
 
-class HomeOpened(BaseModel):
+class AppHomeOpened(BaseModel):
     """A person looks at the bot's Home tab."""
 
     model_config = ConfigDict(frozen=True)
 
-    team: Id
-    user: Id
+    team: SlackId
+    user: SlackId
 
 
-class Uninstalled(BaseModel):
+class AppUninstalled(BaseModel):
     """The workspace has removed the bot, or taken its token back."""
 
     model_config = ConfigDict(frozen=True)
 
-    team: Id
+    team: SlackId
 
 
-class Other(BaseModel):
+class Ignored(BaseModel):
     """Anything else, and what cannot be read: acknowledged, and that is all."""
 
     model_config = ConfigDict(frozen=True)
@@ -107,141 +107,143 @@ class Other(BaseModel):
     readable: bool = True
 
 
-Event = Posted | Changed | Deleted | HomeOpened | Uninstalled | Other
+Event = MessagePosted | MessageChanged | MessageDeleted | AppHomeOpened | AppUninstalled | Ignored
 
 
-def read(body: Json, me: Me) -> Event:
+def parse_event(body: Json, identity: BotIdentity) -> Event:
     """Read the body of an `event_callback`; what has not the form of an event is `Other`."""
     event = body.get("event")
     if not isinstance(event, Mapping):
-        return Other(readable=False)
+        return Ignored(readable=False)
     try:
-        return _event(event, body, me)
+        return _parse_by_type(event, body, identity)
     except (ValidationError, KeyError, TypeError, AttributeError):
-        return Other(readable=False)
+        return Ignored(readable=False)
 
 
-def _event(event: Json, body: Json, me: Me) -> Event:
+def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
     match event.get("type"):
         case "message" | "app_mention":
-            return _message(event, body, me)
+            return _parse_message(event, body, identity)
         case "app_home_opened":
-            return _home(event, _team(body, me))
+            return _parse_home_opened(event, _read_team(body, identity))
         case "app_uninstalled":
-            return Uninstalled(team=_team(body, me))
+            return AppUninstalled(team=_read_team(body, identity))
         case "tokens_revoked":
-            return _revoked(event, _team(body, me))
+            return _parse_tokens_revoked(event, _read_team(body, identity))
         case _:
-            return Other()
+            return Ignored()
 
 
-def _home(event: Json, team: str) -> Event:
+def _parse_home_opened(event: Json, team: str) -> Event:
     if event.get("tab") != "home":
-        return Other()
-    return HomeOpened(team=team, user=event["user"])
+        return Ignored()
+    return AppHomeOpened(team=team, user=event["user"])
 
 
-def _revoked(event: Json, team: str) -> Event:
+def _parse_tokens_revoked(event: Json, team: str) -> Event:
     tokens = event.get("tokens")
     bots = tokens.get("bot") if isinstance(tokens, Mapping) else None
-    return Uninstalled(team=team) if bots else Other()
+    return AppUninstalled(team=team) if bots else Ignored()
 
 
-def _message(event: Json, body: Json, me: Me) -> Event:
-    team = _team(body, me)
+def _parse_message(event: Json, body: Json, identity: BotIdentity) -> Event:
+    team = _read_team(body, identity)
     match event.get("subtype"):
         case "message_changed":
-            return _changed(event, team, me)
+            return _parse_change(event, team, identity)
         case "message_deleted":
-            return _deleted(event, event["deleted_ts"], team)
+            return _parse_deletion(event, event["deleted_ts"], team)
         case _:
-            return _posted(event, body, team, me)
+            return _parse_new_message(event, body, team, identity)
 
 
-def _posted(event: Json, body: Json, team: str, me: Me) -> Posted:
+def _parse_new_message(event: Json, body: Json, team: str, identity: BotIdentity) -> MessagePosted:
     author = str(event.get("user") or event.get("bot_id") or "")
     author_team = event.get("user_team") or event.get("source_team") or event.get("team")
-    shared = bool(body.get("is_ext_shared_channel"))
-    own = me.wrote(event)
+    is_shared = bool(body.get("is_ext_shared_channel"))
+    is_own = identity.is_author_of(event)
     # Slack tells of a mention again when its message is edited: an edit is no new turn.
-    fresh = not (own or event.get("hidden") or event.get("edited"))
-    asks = fresh and (event.get("subtype") or "") in ASKING
-    message = Message.read(event, me)
+    is_new = not (is_own or event.get("hidden") or event.get("edited"))
+    can_ask = is_new and (event.get("subtype") or "") in QUESTION_SUBTYPES
+    message = Message.from_slack(event, identity)
     profile = event.get("user_profile")
     profile = profile if isinstance(profile, Mapping) else {}
-    return Posted(
-        thread=_thread(team, event["channel"], event),
+    return MessagePosted(
+        thread=_read_thread(team, event["channel"], event),
         ts=event["ts"],
-        place=_place(event),
+        channel_type=_read_channel_type(event),
         author=author,
         author_team=str(author_team or team),
-        text=clean(str(event.get("text") or "")),
+        text=replace_surrogates(str(event.get("text") or "")),
         message=message,
-        asks=asks and message is not None,
-        own=own,
-        bots=_bots(event),
-        gesture=event.get("client_msg_id"),
-        external=shared and author_team != team,
-        guest=bool(profile.get("is_restricted") or profile.get("is_ultra_restricted")),
+        can_ask=can_ask and message is not None,
+        is_own=is_own,
+        bot_ids=_collect_bot_ids(event),
+        client_msg_id=event.get("client_msg_id"),
+        is_external=is_shared and author_team != team,
+        is_guest=bool(profile.get("is_restricted") or profile.get("is_ultra_restricted")),
     )
 
 
-def _bots(event: Json) -> frozenset[str]:
+def _collect_bot_ids(event: Json) -> frozenset[str]:
     if not event.get("bot_id") and event.get("subtype") != "bot_message":
         return frozenset()
     ids = (event.get("bot_id"), event.get("app_id"), event.get("user"))
     return frozenset(str(found) for found in ids if found) or frozenset({"?"})
 
 
-def _changed(event: Json, team: str, me: Me) -> Event:
+def _parse_change(event: Json, team: str, identity: BotIdentity) -> Event:
     raw = event["message"]
     if raw.get("subtype") == "tombstone":
         # A deleted root with replies stays behind as a tombstone.
-        return _deleted(event, raw["ts"], team)
-    message, own = Message.read(raw, me), me.wrote(raw)
-    return Changed(
-        thread=_thread(team, event["channel"], raw),
+        return _parse_deletion(event, raw["ts"], team)
+    message, is_own = Message.from_slack(raw, identity), identity.is_author_of(raw)
+    return MessageChanged(
+        thread=_read_thread(team, event["channel"], raw),
         ts=raw["ts"],
-        version=_version(event),
+        version=_read_version(event),
         message=message,
-        own=own,
-        edited=message is not None and not own and not _same(event, message, me),
+        is_own=is_own,
+        is_edit=message is not None
+        and not is_own
+        and not _has_same_content(event, message, identity),
     )
 
 
-def _same(event: Json, message: Message, me: Me) -> bool:
+def _has_same_content(event: Json, message: Message, identity: BotIdentity) -> bool:
     """Whether a message says what it said before, as where Slack has unfurled a link in it."""
     before = event.get("previous_message")
-    known = Message.read(before, me) if isinstance(before, Mapping) else None
-    return known is not None and (known.text, known.files) == (message.text, message.files)
+    previous = Message.from_slack(before, identity) if isinstance(before, Mapping) else None
+    return previous is not None and (previous.text, previous.files) == (message.text, message.files)
 
 
-def _deleted(event: Json, ts: str, team: str) -> Deleted:
+def _parse_deletion(event: Json, ts: str, team: str) -> MessageDeleted:
     before = event.get("previous_message")
     before = before if isinstance(before, Mapping) else {}
-    thread = _thread(team, event["channel"], {"ts": ts, "thread_ts": before.get("thread_ts")})
-    return Deleted(thread=thread, ts=ts, version=_version(event))
+    thread = _read_thread(team, event["channel"], {"ts": ts, "thread_ts": before.get("thread_ts")})
+    return MessageDeleted(thread=thread, ts=ts, version=_read_version(event))
 
 
-def _version(event: Json) -> str:
+def _read_version(event: Json) -> str:
     return str(event.get("event_ts") or event["ts"])
 
 
-def _thread(team: str, channel: str, message: Json) -> Thread:
+def _read_thread(team: str, channel: str, message: Json) -> Thread:
     return Thread(team=team, channel=channel, ts=message.get("thread_ts") or message["ts"])
 
 
-def _place(event: Json) -> Place:
-    kind = event.get("channel_type")
-    if kind == "mpim":
-        return Place.GROUP_DIRECT
-    direct = kind == "im" or str(event["channel"]).startswith("D")
-    return Place.DIRECT if direct else Place.CHANNEL
+def _read_channel_type(event: Json) -> ChannelType:
+    channel_type = event.get("channel_type")
+    if channel_type == "mpim":
+        return ChannelType.MPIM
+    is_im = channel_type == "im" or str(event["channel"]).startswith("D")
+    return ChannelType.IM if is_im else ChannelType.CHANNEL
 
 
-def _team(body: Json, me: Me) -> str:
+def _read_team(body: Json, identity: BotIdentity) -> str:
     """Return the team that the event was delivered for: the first authorization, as Slack says."""
-    grants = body.get("authorizations")
-    first = grants[0] if isinstance(grants, list) and grants else None
+    authorizations = body.get("authorizations")
+    first = authorizations[0] if isinstance(authorizations, list) and authorizations else None
     team = first.get("team_id") if isinstance(first, Mapping) else None
-    return str(team or body.get("team_id") or me.team)
+    return str(team or body.get("team_id") or identity.team)

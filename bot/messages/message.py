@@ -6,24 +6,26 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.messages.identity import Me
-from bot.messages.mrkdwn import clean
-from bot.messages.rich_text import markdown
+from bot.messages.identity import BotIdentity
+from bot.messages.mrkdwn import replace_surrogates
+from bot.messages.rich_text import to_markdown
 from contract.keys import METADATA_EVENT_TYPE
 
 Json = Mapping[str, Any]
 
-SAID: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message", "me_message"})
+TEXT_SUBTYPES: Final = frozenset(
+    {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
+)
 """Subtypes of messages in which somebody says something; joins and the like are left out."""
 
-FINAL: Final = "final"
+FINAL_STATE: Final = "final"
 """The state in our metadata of a reply that is complete; any other is no turn."""
 
-ATTACHED: Final = ("pretext", "title", "text")
+ATTACHMENT_TEXT_FIELDS: Final = ("pretext", "title", "text")
 """Where another bot's attachment may carry its words, in the order in which they are read."""
 
 
-class Kind(StrEnum):
+class AuthorKind(StrEnum):
     """Who said it: a person, another bot, or this bot as a reply."""
 
     PERSON = "person"
@@ -42,86 +44,90 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     ts: str
-    kind: Kind
+    kind: AuthorKind
     author: str
     text: str
     name: str | None = None
     files: tuple[str, ...] = ()
     part: int = 1
-    answers: str | None = None
+    question_ts: str | None = None
 
     @classmethod
-    def read(cls, raw: Json, me: Me) -> Self | None:
+    def from_slack(cls, raw: Json, identity: BotIdentity) -> Self | None:
         """Read one of Slack's messages. `None` where it is nothing that a conversation needs."""
-        if not isinstance(raw.get("ts"), str) or str(raw.get("subtype") or "") not in SAID:
+        if not isinstance(raw.get("ts"), str) or str(raw.get("subtype") or "") not in TEXT_SUBTYPES:
             return None
-        if me.wrote(raw):
-            return cls._reply(raw, me)
+        if identity.is_author_of(raw):
+            return cls._parse_reply(raw, identity)
         if raw.get("bot_id") or raw.get("subtype") == "bot_message":
-            return cls._bot(raw)
-        return cls._person(raw)
+            return cls._parse_bot_message(raw)
+        return cls._parse_person_message(raw)
 
     @classmethod
-    def _reply(cls, raw: Json, me: Me) -> Self | None:
-        said = payload(raw)
-        question = said.get("question")
-        if said.get("state") != FINAL or not isinstance(question, str):
+    def _parse_reply(cls, raw: Json, identity: BotIdentity) -> Self | None:
+        metadata = read_metadata(raw)
+        question = metadata.get("question")
+        if metadata.get("state") != FINAL_STATE or not isinstance(question, str):
             return None
-        part = said.get("part")
+        part = metadata.get("part")
         return cls(
             ts=raw["ts"],
-            kind=Kind.REPLY,
-            author=me.user,
-            text=clean(markdown(_listed(raw, "blocks"))),
+            kind=AuthorKind.REPLY,
+            author=identity.user_id,
+            text=replace_surrogates(to_markdown(_read_mappings(raw, "blocks"))),
             part=part if isinstance(part, int) else 1,
             answers=question,
         )
 
     @classmethod
-    def _bot(cls, raw: Json) -> Self:
+    def _parse_bot_message(cls, raw: Json) -> Self:
         profile = raw.get("bot_profile")
         profile = profile if isinstance(profile, Mapping) else {}
         author = str(raw.get("bot_id") or raw.get("user") or "")
         name = str(raw.get("username") or profile.get("name") or author)
         return cls(
-            ts=raw["ts"], kind=Kind.BOT, author=author, name=clean(name), text=clean(_words(raw))
+            ts=raw["ts"],
+            kind=AuthorKind.BOT,
+            author=author,
+            name=replace_surrogates(name),
+            text=replace_surrogates(_read_bot_text(raw)),
         )
 
     @classmethod
-    def _person(cls, raw: Json) -> Self | None:
+    def _parse_person_message(cls, raw: Json) -> Self | None:
         user = raw.get("user")
         if not isinstance(user, str) or user in {"USLACK", "USLACKBOT"}:
             return None
-        files = (f.get("name") or f.get("title") or "" for f in _listed(raw, "files"))
+        files = (f.get("name") or f.get("title") or "" for f in _read_mappings(raw, "files"))
         return cls(
             ts=raw["ts"],
-            kind=Kind.PERSON,
+            kind=AuthorKind.PERSON,
             author=user,
-            text=clean(str(raw.get("text") or "")),
-            files=tuple(clean(str(name)) for name in files if name),
+            text=replace_surrogates(str(raw.get("text") or "")),
+            files=tuple(replace_surrogates(str(name)) for name in files if name),
         )
 
 
-def payload(raw: Json) -> Json:
+def read_metadata(raw: Json) -> Json:
     """Return what our metadata says of a message, empty where it is none of ours."""
     metadata = raw.get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA_EVENT_TYPE:
         return {}
-    said = metadata.get("event_payload")
-    return said if isinstance(said, Mapping) else {}
+    payload = metadata.get("event_payload")
+    return payload if isinstance(payload, Mapping) else {}
 
 
-def _listed(raw: Json, name: str) -> Sequence[Json]:
+def _read_mappings(raw: Json, name: str) -> Sequence[Json]:
     found = raw.get(name)
     return [e for e in found if isinstance(e, Mapping)] if isinstance(found, list) else []
 
 
-def _words(raw: Json) -> str:
+def _read_bot_text(raw: Json) -> str:
     text = str(raw.get("text") or "")
     if text.strip():
         return text
-    for attachment in _listed(raw, "attachments"):
-        found = [str(attachment[key]) for key in ATTACHED if attachment.get(key)]
+    for attachment in _read_mappings(raw, "attachments"):
+        found = [str(attachment[key]) for key in ATTACHMENT_TEXT_FIELDS if attachment.get(key)]
         if found or attachment.get("fallback"):
             return "\n".join(found) or str(attachment["fallback"])
-    return markdown(_listed(raw, "blocks"))
+    return to_markdown(_read_mappings(raw, "blocks"))

@@ -10,75 +10,78 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-TOKEN: Final = re.compile(r"<([^<>]*)>")
-PERSON: Final = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
-LEADING: Final = re.compile(r"\s*(?:<@[A-Z0-9]+(?:\|[^<>]*)?>[\s,:;]*)+")
-SCHEMES: Final = ("https://", "http://", "mailto:", "tel:")
+MARKUP_TOKEN: Final = re.compile(r"<([^<>]*)>")
+USER_MENTION: Final = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
+LEADING_MENTIONS: Final = re.compile(r"\s*(?:<@[A-Z0-9]+(?:\|[^<>]*)?>[\s,:;]*)+")
+URL_SCHEMES: Final = ("https://", "http://", "mailto:", "tel:")
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Replace what no UTF-8 text can hold (half a surrogate pair) by a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def mentioned(text: str) -> tuple[str, ...]:
+def find_mentions(text: str) -> tuple[str, ...]:
     """Return the ids of the people whom the text mentions, in order."""
-    return tuple(PERSON.findall(text))
+    return tuple(USER_MENTION.findall(text))
 
 
-def addressed(text: str) -> tuple[str, ...]:
+def find_leading_mentions(text: str) -> tuple[str, ...]:
     """Return the ids of the people whom the text mentions before it says anything else."""
-    found = LEADING.match(text)
-    return mentioned(found.group()) if found else ()
+    found = LEADING_MENTIONS.match(text)
+    return find_mentions(found.group()) if found else ()
 
 
-def unaddressed(text: str, user: str) -> str:
+def strip_leading_mention(text: str, user: str) -> str:
     """Return the text without the mentions of `user` at its front; code after them stays whole."""
-    front = re.compile(rf"\s*<@{user}(?:\|[^<>]*)?>[,:;]?(?:(?:[ \t]*\n)+|[ \t]*)")
-    while found := front.match(text):
+    mention = re.compile(rf"\s*<@{user}(?:\|[^<>]*)?>[,:;]?(?:(?:[ \t]*\n)+|[ \t]*)")
+    while found := mention.match(text):
         text = text[found.end() :]
     return text
 
 
-def plain(text: str, names: Mapping[str, str]) -> str:
+def to_plain_text(text: str, names: Mapping[str, str]) -> str:
     """Undo Slack's markup. `names` maps ids of people to names; an unknown id stays as it is."""
     parts: list[str] = []
     end = 0
-    for token in TOKEN.finditer(text):
-        parts += [_literal(text[end : token.start()]), _token(token.group(1), names)]
+    for token in MARKUP_TOKEN.finditer(text):
+        parts += [
+            _unescape_entities(text[end : token.start()]),
+            _render_token(token.group(1), names),
+        ]
         end = token.end()
-    return "".join([*parts, _literal(text[end:])])
+    return "".join([*parts, _unescape_entities(text[end:])])
 
 
-def _literal(text: str) -> str:
+def _unescape_entities(text: str) -> str:
     # "&amp;" last: "&amp;lt;" is what a person sees as "&lt;".
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _token(inside: str, names: Mapping[str, str]) -> str:
+def _render_token(inside: str, names: Mapping[str, str]) -> str:
     target, _, label = inside.partition("|")
-    target, label = _literal(target), _literal(label)
+    target, label = _unescape_entities(target), _unescape_entities(label)
     if target.startswith("@"):
         user = target[1:]
         return f"@{names.get(user) or label or user}"
     if target.startswith("#"):
         return f"#{label or target[1:]}"
     if target.startswith("!"):
-        return _broadcast(target[1:], label)
-    return _link(target, label)
+        return _render_broadcast(target[1:], label)
+    return _render_link(target, label)
 
 
-def _broadcast(target: str, label: str) -> str:
+def _render_broadcast(target: str, label: str) -> str:
     kind, _, rest = target.partition("^")
     if kind == "date":
         return label or rest
     return f"@{(label or rest or kind).removeprefix('@')}"
 
 
-def _link(url: str, label: str) -> str:
+def _render_link(url: str, label: str) -> str:
     if not label or label == url:
         return url
     # Slack links "foo.py" to "http://foo.py" by itself; the person wrote the label alone.
-    if any(url.rstrip("/") == scheme + label.rstrip("/") for scheme in SCHEMES):
+    if any(url.rstrip("/") == scheme + label.rstrip("/") for scheme in URL_SCHEMES):
         return label
     return f"{label} ({url})"

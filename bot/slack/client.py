@@ -12,17 +12,17 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.messages.identity import Me
+from bot.messages.identity import BotIdentity
 from bot.settings import Settings
 from bot.slack.clock import SlackClock
-from bot.slack.errors import SLACK_AWAY
+from bot.slack.errors import CALL_ERRORS
 from contract.settings import SettingsError
 
 log = structlog.get_logger()
 
-TIMEOUT: Final = 10
+CALL_TIMEOUT_SECONDS: Final = 10
 """Seconds for one call."""
-REFUSED: Final = frozenset(
+TOKEN_ERRORS: Final = frozenset(
     {
         "invalid_auth",
         "not_authed",
@@ -35,11 +35,11 @@ REFUSED: Final = frozenset(
     }
 )
 """Slack's errors that say that a token is wrong, and will be wrong the next time too."""
-PAUSES: Final = (1.0, 2.0, 5.0, 10.0)
+RETRY_DELAYS_SECONDS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds between tries to reach Slack at most; the last one for ever."""
 
 
-class Client(WebClient):
+class SlackWebClient(WebClient):
     """A client whose `clock` is set by Slack's answers."""
 
     def __init__(self, **options: Any) -> None:
@@ -50,21 +50,21 @@ class Client(WebClient):
     def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
         """See `WebClient`."""
         answer = super().api_call(api_method, **arguments)
-        self.clock.hear(answer.headers)
+        self.clock.sync(answer.headers)
         return answer
 
 
-def client(settings: Settings) -> Client:
+def create_client(settings: Settings) -> SlackWebClient:
     """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
-    return Client(
+    return SlackWebClient(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
-        timeout=TIMEOUT,
+        timeout=CALL_TIMEOUT_SECONDS,
         retry_handlers=[],
     )
 
 
-def introduce(web: WebClient, stop: threading.Event) -> Me | None:
+def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | None:
     """
     Ask Slack who we are until it answers; `None` if `stop` comes first.
 
@@ -73,48 +73,52 @@ def introduce(web: WebClient, stop: threading.Event) -> Me | None:
     tries = 0
     while not stop.is_set():
         try:
-            answer = web.auth_test()
-            return Me(
+            answer = web_client.auth_test()
+            return BotIdentity(
                 team=str(answer["team_id"]),
-                user=str(answer["user_id"]),
-                bot=str(answer.get("bot_id") or ""),
+                user_id=str(answer["user_id"]),
+                bot_id=str(answer.get("bot_id") or ""),
                 name=str(answer.get("user") or "StarChat"),
             )
-        except SLACK_AWAY as error:
-            why = reason(error)
-            if why in REFUSED:
-                raise SettingsError(refusal("SLACK_BOT_TOKEN", why)) from None
+        except CALL_ERRORS as error:
+            why = error_name(error)
+            if why in TOKEN_ERRORS:
+                raise SettingsError(token_error("SLACK_BOT_TOKEN", why)) from None
         log.warning("slack not reached", why=why)
         tries += 1
-        stop.wait(pause(tries))
+        stop.wait(retry_delay(tries))
     return None
 
 
-def pause(tries: int) -> float:
+def retry_delay(tries: int) -> float:
     """Return the seconds to wait after so many failed tries; no two bots wait equally long."""
-    return PAUSES[min(tries, len(PAUSES)) - 1] * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS)) - 1] * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
-def reason(error: Exception) -> str:
+def error_name(error: Exception) -> str:
     """Return Slack's word for what went wrong, or the kind of error that kept us from it."""
     if isinstance(error, SlackApiError):
         return str(error.response.get("error"))
     return type(error).__name__
 
 
-def refusal(variable: str, why: str) -> str:
+def token_error(variable: str, why: str) -> str:
     """Say in one line that Slack refuses a token."""
     return f"{variable} must be a token that Slack accepts, not the given one ({why})"
 
 
-def application(web: WebClient, me: Me) -> App:
+def create_app(web_client: WebClient, identity: BotIdentity) -> App:
     """Return Bolt's app with everything off that answers before we have decided."""
-    token = web.token
+    token = web_client.token
 
     def authorize() -> AuthorizeResult:
         # Without it Bolt asks Slack who we are before the first acknowledgement.
         return AuthorizeResult(
-            enterprise_id=None, team_id=me.team, bot_id=me.bot, bot_user_id=me.user, bot_token=token
+            enterprise_id=None,
+            team_id=identity.team,
+            bot_id=identity.bot_id,
+            bot_user_id=identity.user_id,
+            bot_token=token,
         )
 
     quiet = logging.getLogger("slack_bolt.starchat")
@@ -123,7 +127,7 @@ def application(web: WebClient, me: Me) -> App:
     return App(
         name="starchat",
         logger=quiet,
-        client=web,
+        client=web_client,
         authorize=authorize,
         # Signatures are checked where requests come in by HTTP; Bolt would log their bodies.
         request_verification_enabled=False,

@@ -8,7 +8,7 @@ from slack_sdk.signature import Clock
 
 from contract import clock_skew
 
-SLACK: Final = 2.0
+DATE_RESOLUTION_SECONDS: Final = 2.0
 """Seconds by which answers of one clock may differ: `Date` has none but whole ones."""
 
 
@@ -18,18 +18,18 @@ class SlackClock(Clock):
     def __init__(self) -> None:
         """Go by this machine's clock until Slack has said something."""
         self._offset = time.time() - time.monotonic()
-        self._told = False
+        self._synced = False
 
-    def hear(self, headers: Mapping[str, str]) -> None:
+    def sync(self, headers: Mapping[str, str]) -> None:
         """Take note of when an answer was given."""
-        told = clock_skew.server_time(headers)
-        if told is None:
+        server_time = clock_skew.server_time(headers)
+        if server_time is None:
             return
         # Each answer is a little older than it says now: the youngest of them is the truest.
-        latest = told - time.monotonic()
-        if not self._told or not latest <= self._offset <= latest + SLACK:
+        latest = server_time - time.monotonic()
+        if not self._synced or not latest <= self._offset <= latest + DATE_RESOLUTION_SECONDS:
             self._offset = latest
-        self._told = True
+        self._synced = True
 
     def now(self) -> float:
         """Return what time it is at Slack (s since the epoch)."""

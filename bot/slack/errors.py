@@ -6,19 +6,19 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
-SLACK_AWAY: Final = (SlackApiError, OSError, HTTPException)
+CALL_ERRORS: Final = (SlackApiError, OSError, HTTPException)
 """A refusal, a broken connection, an answer that breaks off."""
-NAME: Final = re.compile("[a-z_]+")
-UNSURE: Final = frozenset(
+ERROR_NAME: Final = re.compile("[a-z_]+")
+AMBIGUOUS_ERRORS: Final = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed"}
 )
 """By these Slack says that the call failed, and that some of it may have been done all the same."""
 
 
-def refused(error: Exception) -> bool:
+def is_refusal(error: Exception) -> bool:
     """Say whether Slack has refused a call for certain: then nothing of it was done."""
     if not isinstance(error, SlackApiError):
         return False
     # Where a page came instead of an answer, slack_sdk puts a sentence in the place of the name.
     name = str(error.response.get("error"))
-    return NAME.fullmatch(name) is not None and name not in UNSURE
+    return ERROR_NAME.fullmatch(name) is not None and name not in AMBIGUOUS_ERRORS

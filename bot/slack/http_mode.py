@@ -8,12 +8,12 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.clock import SlackClock
-from bot.slack.http_server import Answer, Request, Server
+from bot.slack.http_server import HttpServer, Request, Response
 
 log = structlog.get_logger()
 
-PATH: Final = "/slack/events"
-FORBIDDEN: Final = Answer(401, b"not signed by Slack\n")
+EVENTS_PATH: Final = "/slack/events"
+UNSIGNED_RESPONSE: Final = Response(401, b"not signed by Slack\n")
 
 
 class HttpMode:
@@ -24,28 +24,30 @@ class HttpMode:
         self._app = app
         # Slack dates what it signs: a machine whose clock is off would refuse all of it.
         self._verifier = SignatureVerifier(secret, clock)
-        self._server = Server(port, {PATH: self.receive}, name="slack")
+        self._server = HttpServer(port, {EVENTS_PATH: self.handle_request}, name="slack")
 
-    def start(self, _: threading.Event) -> None:
+    def start_receiving(self, _: threading.Event) -> None:
         """Begin to answer."""
-        self._server.start()
+        self._server.start_thread()
 
-    def connected(self) -> bool:
+    def has_connection(self) -> bool:
         """Say whether Slack can reach us now, as far as we can see."""
-        return self._server.serves()
+        return self._server.is_serving()
 
-    def close(self, _: float) -> None:
+    def stop_receiving(self, _: float) -> None:
         """Finish the requests that are being answered, and end."""
-        self._server.close()
+        self._server.close_server()
 
-    def receive(self, request: Request) -> Answer:
+    def handle_request(self, request: Request) -> Response:
         """Answer a request as Bolt does, if Slack has signed it."""
-        if request.method != "POST" or not self._signed(request):
-            return FORBIDDEN
-        asked = BoltRequest(body=request.body.decode(), headers={**request.headers}, mode="http")
-        return _answer(self._app.dispatch(asked))
+        if request.method != "POST" or not self._has_valid_signature(request):
+            return UNSIGNED_RESPONSE
+        bolt_request = BoltRequest(
+            body=request.body.decode(), headers={**request.headers}, mode="http"
+        )
+        return _to_response(self._app.dispatch(bolt_request))
 
-    def _signed(self, request: Request) -> bool:
+    def _has_valid_signature(self, request: Request) -> bool:
         # The verifier raises on hostile requests: times beyond all clocks, letters beyond ASCII,
         # bodies that are no text.
         try:
@@ -54,6 +56,6 @@ class HttpMode:
             return False
 
 
-def _answer(response: BoltResponse) -> Answer:
+def _to_response(response: BoltResponse) -> Response:
     headers = {name: values[0] for name, values in response.headers.items() if values}
-    return Answer(response.status, (response.body or "").encode(), headers)
+    return Response(response.status, (response.body or "").encode(), headers)

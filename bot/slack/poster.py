@@ -10,22 +10,22 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from bot import texts
-from bot.slack.errors import SLACK_AWAY, refused
+from bot.slack.errors import CALL_ERRORS, is_refusal
 from contract.job import Thread
 
 log = structlog.get_logger()
 
-TRIES: Final = 3
+MAX_ATTEMPTS: Final = 3
 """How often a post that Slack puts off is tried. One that may have arrived is not repeated."""
-TIMEOUT: Final = 10
+RESPONSE_URL_TIMEOUT_SECONDS: Final = 10
 """Seconds for an answer to a button."""
-UNSURE_WAIT: Final = 1.0
+AMBIGUOUS_RETRY_DELAY_SECONDS: Final = 1.0
 """Seconds before a repetition where nobody knows what became of a call."""
-LONGEST_WAIT: Final = 30.0
+MAX_RETRY_AFTER_SECONDS: Final = 30.0
 """Seconds; a longer wait is not worth a notice."""
 
 
-class Posting:
+class Poster:
     """Posts sentences. Raises `bot.slack.errors.SLACK_AWAY` where Slack does not take them."""
 
     def __init__(self, client: WebClient) -> None:
@@ -33,31 +33,31 @@ class Posting:
         self._client = client
         self._stopped = threading.Event()
 
-    def say(
+    def post_in_thread(
         self,
         thread: Thread,
         text: str,
         *,
         metadata: dict[str, Any] | None = None,
-        patient: bool = True,
+        retry: bool = True,
     ) -> str:
         """Post into a thread and return the message's `ts`; where not `patient`, try once."""
 
-        def post() -> Any:
+        def call_slack() -> Any:
             return self._client.chat_postMessage(
                 channel=thread.channel,
                 thread_ts=thread.ts,
                 text=text,
-                blocks=texts.notice(text),
+                blocks=texts.context_blocks(text),
                 metadata=metadata,
                 unfurl_links=False,
                 unfurl_media=False,
             )
 
-        answer = self._patiently(post) if patient else post()
+        answer = self._call_with_retry(call_slack) if retry else call_slack()
         return str(answer["ts"])
 
-    def whisper(
+    def post_ephemeral(
         self,
         channel: str,
         user: str,
@@ -67,62 +67,64 @@ class Posting:
         blocks: texts.Blocks | None = None,
     ) -> None:
         """Post what only one person sees. Without `thread_ts` it stands in the channel itself."""
-        self._patiently(
+        self._call_with_retry(
             lambda: self._client.chat_postEphemeral(
                 channel=channel,
                 user=user,
                 text=text,
-                blocks=blocks or texts.notice(text),
+                blocks=blocks or texts.context_blocks(text),
                 thread_ts=thread_ts,
             )
         )
 
-    def take_back(self, address: str) -> None:
+    def delete_original(self, response_url: str) -> None:
         """Remove the message whose button a person pressed."""
-        WebhookClient(address, timeout=TIMEOUT, retry_handlers=[]).send(delete_original=True)
+        WebhookClient(response_url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[]).send(
+            delete_original=True
+        )
 
-    def delete(self, channel: str, ts: str) -> None:
+    def delete_message(self, channel: str, ts: str) -> None:
         """Delete one of our messages; one that is gone already is as good."""
         try:
-            self._patiently(
-                lambda: self._client.chat_delete(channel=channel, ts=ts), repeatable=True
+            self._call_with_retry(
+                lambda: self._client.chat_delete(channel=channel, ts=ts), is_idempotent=True
             )
         except SlackApiError as error:
             if error.response.get("error") != "message_not_found":
                 raise
 
-    def show_home(self, user: str, view: dict[str, Any]) -> None:
+    def publish_home(self, user: str, view: dict[str, Any]) -> None:
         """Put the Home tab before a person."""
-        self._patiently(lambda: self._client.views_publish(user_id=user, view=view))
+        self._call_with_retry(lambda: self._client.views_publish(user_id=user, view=view))
 
-    def stop(self) -> None:
+    def stop_waiting(self) -> None:
         """Wait for no limit any more: the process ends."""
         self._stopped.set()
 
-    def _patiently(self, call: Callable[[], Any], *, repeatable: bool = False) -> Any:
+    def _call_with_retry(self, call: Callable[[], Any], *, is_idempotent: bool = False) -> Any:
         """
         Make a call; where Slack says "later" it was not done, so it may be made again.
 
         One that is `repeatable` also where nobody knows whether it was done.
         """
-        for _ in range(TRIES - 1):
+        for _ in range(MAX_ATTEMPTS - 1):
             try:
                 return call()
-            except SLACK_AWAY as error:
-                wait = put_off(error, LONGEST_WAIT)
-                if wait is None and repeatable and not refused(error):
-                    wait = UNSURE_WAIT
+            except CALL_ERRORS as error:
+                wait = retry_after(error, MAX_RETRY_AFTER_SECONDS)
+                if wait is None and is_idempotent and not is_refusal(error):
+                    wait = AMBIGUOUS_RETRY_DELAY_SECONDS
                 if wait is None or self._stopped.wait(wait):
                     raise
         return call()
 
 
-def put_off(error: Exception, longest: float) -> float | None:
+def retry_after(error: Exception, max_seconds: float) -> float | None:
     """Return for how many seconds Slack has put a call off; `None` if not, or for longer."""
     if not isinstance(error, SlackApiError):
         return None
     if error.response.get("error") not in {"ratelimited", "rate_limited"}:
         return None
-    said = (error.response.headers or {}).get("Retry-After", "1")
-    seconds = float(said) if str(said).isdigit() else 1.0
-    return seconds if seconds <= longest else None
+    header = (error.response.headers or {}).get("Retry-After", "1")
+    seconds = float(header) if str(header).isdigit() else 1.0
+    return seconds if seconds <= max_seconds else None

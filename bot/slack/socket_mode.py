@@ -16,85 +16,91 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.health import Metrics
-from bot.slack.client import REFUSED, pause, reason, refusal
-from bot.slack.errors import SLACK_AWAY
+from bot.slack.client import TOKEN_ERRORS, error_name, retry_delay, token_error
+from bot.slack.errors import CALL_ERRORS
 from contract.settings import SettingsError
 from contract.thread_pool import start_all_threads
 
 log = structlog.get_logger()
 
 CONNECTIONS: Final = 2
-THREADS: Final = 8
+REQUEST_THREADS: Final = 8
 """Requests of one connection that are dealt with at once: some read a thread from Slack first."""
-PING: Final = 5.0
+PING_INTERVAL_SECONDS: Final = 5.0
 """Seconds between signs of life; the client takes a socket for dead after four of them."""
-BUFFER: Final = 64 * 1024
+RECEIVE_BUFFER_BYTES: Final = 64 * 1024
 """Bytes read at once. The client calls itself for every piece of a request, so few is better."""
-LOOK: Final = 0.5
+SOCKET_CHECK_INTERVAL_SECONDS: Final = 0.5
 """Seconds between looks at the sockets: the client itself needs half a minute to see an end."""
-HUNG_UP: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
+HANGUP_EVENTS: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
-class _Gate:
+class _RequestGate:
     """Lets requests in until it is shut, and knows when the last of them is done."""
 
     def __init__(self) -> None:
-        self._busy = 0
-        self._shut = False
+        self._num_requests = 0
+        self._is_closed = False
         self._changed = threading.Condition()
 
-    def enter(self) -> bool:
+    def try_enter(self) -> bool:
         with self._changed:
-            self._busy += not self._shut
-            return not self._shut
+            self._num_requests += not self._is_closed
+            return not self._is_closed
 
-    def leave(self) -> None:
+    def leave_gate(self) -> None:
         with self._changed:
-            self._busy -= 1
+            self._num_requests -= 1
             self._changed.notify_all()
 
-    def shut(self, within: float) -> None:
+    def close_and_wait(self, timeout: float) -> None:
         with self._changed:
-            self._shut = True
-            self._changed.wait_for(lambda: self._busy == 0, timeout=within)
+            self._is_closed = True
+            self._changed.wait_for(lambda: self._num_requests == 0, timeout=timeout)
 
 
 class _Connection:
     """One connection of the SDK, with an eye on its socket."""
 
-    def __init__(self, app: App, token: str, gate: _Gate, metrics: Metrics) -> None:
+    def __init__(self, app: App, token: str, gate: _RequestGate, metrics: Metrics) -> None:
         self._handler = SocketModeHandler(
-            app, token, ping_interval=PING, concurrency=THREADS, receive_buffer_size=BUFFER
+            app,
+            token,
+            ping_interval=PING_INTERVAL_SECONDS,
+            concurrency=REQUEST_THREADS,
+            receive_buffer_size=RECEIVE_BUFFER_BYTES,
         )
         self.client: SocketModeClient = self._handler.client
-        start_all_threads(self.client.message_workers, THREADS)
-        self.client.socket_mode_request_listeners[:] = [self._take]
-        self.client.message_listeners.append(self._hear)
+        start_all_threads(self.client.message_workers, REQUEST_THREADS)
+        self.client.socket_mode_request_listeners[:] = [self._handle_request]
+        self.client.message_listeners.append(self._handle_message)
         self._gate = gate
         self._metrics = metrics
 
-    def mend(self) -> bool:
+    def reconnect_if_closed(self) -> bool:
         """Open the connection again if the other end has closed it; say whether it is open."""
         session = self.client.current_session
-        if session is not None and session.sock is not None and _hung_up(session.sock):
+        if session is not None and session.sock is not None and _is_closed_by_peer(session.sock):
             log.info("disconnected")
             session.disconnect()
         if not self.client.is_connected():
             self.client.connect_to_new_endpoint()
         return self.client.is_connected()
 
-    def _take(self, _: BaseSocketModeClient, request: SocketModeRequest) -> None:
+    def _handle_request(self, _: BaseSocketModeClient, request: SocketModeRequest) -> None:
         # What is not acknowledged Slack sends to another bot, or to us when we are back.
-        if not self._gate.enter():
+        if not self._gate.try_enter():
             return
         try:
             self._handler.handle(self.client, request)
         finally:
-            self._gate.leave()
+            self._gate.leave_gate()
 
-    def _hear(self, _: BaseSocketModeClient, message: dict[str, Any], __: str | None) -> None:
+    def _handle_message(
+        self, _: BaseSocketModeClient, message: dict[str, Any], __: str | None
+    ) -> None:
         if message.get("type") == "hello":
-            self._metrics.connected()
+            self._metrics.count_connection()
             log.info("connected")
 
 
@@ -102,14 +108,16 @@ class SocketMode:
     """Connections to Slack that are kept open."""
 
     def __init__(self, app: App, token: str, metrics: Metrics) -> None:
-        self._gate = _Gate()
+        self._gate = _RequestGate()
         self._connections = [
             _Connection(app, token, self._gate, metrics) for _ in range(CONNECTIONS)
         ]
-        self._ended = threading.Event()
-        self._watch = threading.Thread(target=self._mend, name="sockets", daemon=True)
+        self._stopped = threading.Event()
+        self._watcher = threading.Thread(
+            target=self._watch_connections, name="sockets", daemon=True
+        )
 
-    def start(self, stop: threading.Event) -> None:
+    def start_receiving(self, stop: threading.Event) -> None:
         """
         Connect, again and again until it works or `stop` comes.
 
@@ -117,47 +125,49 @@ class SocketMode:
         """
         tries = 0
         while not stop.is_set():
-            why = self._opened()
-            if why in REFUSED:
-                raise SettingsError(refusal("SLACK_APP_TOKEN", why))
+            why = self._open_connections()
+            if why in TOKEN_ERRORS:
+                raise SettingsError(token_error("SLACK_APP_TOKEN", why))
             if not why:
-                self._watch.start()
+                self._watcher.start()
                 return
             log.warning("slack not reached", why=why)
             tries += 1
-            stop.wait(pause(tries))
+            stop.wait(retry_delay(tries))
 
-    def connected(self) -> bool:
+    def has_connection(self) -> bool:
         """Say whether Slack can reach us now."""
         return any(connection.client.is_connected() for connection in self._connections)
 
-    def close(self, within: float) -> None:
+    def stop_receiving(self, timeout: float) -> None:
         """Take nothing new, acknowledge what was taken, and close the sockets."""
-        self._ended.set()
-        self._gate.shut(within)
-        if self._watch.ident is not None:
-            self._watch.join(within)
+        self._stopped.set()
+        self._gate.close_and_wait(timeout)
+        if self._watcher.ident is not None:
+            self._watcher.join(timeout)
         # The client may wait for a thread of its own that still reads: nobody waits for that.
         closing = [threading.Thread(target=c.client.close, daemon=True) for c in self._connections]
         for thread in closing:
             thread.start()
         for thread in closing:
-            thread.join(within)
+            thread.join(timeout)
 
-    def _mend(self) -> None:
+    def _watch_connections(self) -> None:
         tries = 0
-        while not self._ended.wait(pause(tries) if tries else LOOK):
-            why = self._opened()
+        while not self._stopped.wait(
+            retry_delay(tries) if tries else SOCKET_CHECK_INTERVAL_SECONDS
+        ):
+            why = self._open_connections()
             tries = tries + 1 if why else 0
             if why:
                 log.warning("slack not reached", why=why)
 
-    def _opened(self) -> str:
+    def _open_connections(self) -> str:
         """Open what is not open; return why that did not work, or nothing."""
         try:
-            opened = [connection.mend() for connection in self._connections]
-        except SLACK_AWAY as error:
-            return reason(error)
+            opened = [connection.reconnect_if_closed() for connection in self._connections]
+        except CALL_ERRORS as error:
+            return error_name(error)
         except Exception as error:
             # One of this process's nets: what the system denies us now it may give us later.
             log.exception("not connected")
@@ -165,12 +175,12 @@ class SocketMode:
         return "" if all(opened) else "closed"
 
 
-def _hung_up(socket: Any) -> bool:
+def _is_closed_by_peer(socket: Any) -> bool:
     """Say whether the other end has closed a socket; nothing is read from it."""
-    look = select.poll()
+    poller = select.poll()
     try:
-        look.register(socket, HUNG_UP)
+        poller.register(socket, HANGUP_EVENTS)
     except ValueError:
         # Closed by us in this moment: it has no number any more.
         return True
-    return bool(look.poll(0))
+    return bool(poller.poll(0))

@@ -9,29 +9,29 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.messages.mrkdwn import clean
-from bot.slack.errors import SLACK_AWAY
+from bot.messages.mrkdwn import replace_surrogates
+from bot.slack.errors import CALL_ERRORS
 from contract import keys
 
 log = structlog.get_logger()
 
-PATIENCE: Final = 1.2
+LOOKUP_TIMEOUT_SECONDS: Final = 1.2
 """Seconds that all names together may take: Slack waits three for the acknowledgement."""
-RETRY: Final = 60
+UNRESOLVED_TTL_SECONDS: Final = 60
 """Seconds until a name that could not be had is asked for again."""
 
 
-class Person(BaseModel):
+class User(BaseModel):
     """A person's name in the team, and whether they are a guest there."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
-    guest: bool = False
-    known: bool = True
+    is_guest: bool = False
+    is_resolved: bool = True
 
 
-class Names:
+class UserDirectory:
     """
     The people of all teams. Raises `redis.exceptions.RedisError`, and nothing because of Slack:
     who cannot be looked up is called by their id.
@@ -42,54 +42,54 @@ class Names:
         self._client = client
         self._executor = executor
 
-    def of(self, team: str, users: Iterable[str]) -> Mapping[str, Person]:
+    def lookup_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
         """Return the people with these ids, all of them, within `PATIENCE`."""
-        wanted = sorted(set(users))
-        if not wanted:
+        user_ids = sorted(set(users))
+        if not user_ids:
             return {}
-        stored = self._redis.mget([keys.user_profile(team, user) for user in wanted])
-        found = {user: _read(value) for user, value in zip(wanted, stored, strict=True)}
-        asked = {
-            self._executor.submit(self._ask, user): user
+        stored = self._redis.mget([keys.user_profile(team, user) for user in user_ids])
+        found = {user: _decode_user(value) for user, value in zip(user_ids, stored, strict=True)}
+        futures = {
+            self._executor.submit(self._fetch_user, user): user
             for user, person in found.items()
             if person is None
         }
-        done, _ = wait(asked, timeout=PATIENCE)
-        fresh = {asked[future]: future.result() for future in done}
-        self._remember(team, fresh)
-        nobody = {user: Person(name=user, known=False) for user in wanted}
-        return nobody | {user: person for user, person in found.items() if person} | fresh
+        done, _ = wait(futures, timeout=LOOKUP_TIMEOUT_SECONDS)
+        fetched = {futures[future]: future.result() for future in done}
+        self._cache_users(team, fetched)
+        unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
+        return unresolved | {user: person for user, person in found.items() if person} | fetched
 
-    def _ask(self, user: str) -> Person:
+    def _fetch_user(self, user: str) -> User:
         try:
             answer = self._client.users_info(user=user)
-        except SLACK_AWAY as error:
-            log.warning("name not found", user=user, why=type(error).__name__)
-            return Person(name=user, known=False)
-        person = answer.get("user")
-        return _person(person if isinstance(person, dict) else {}, user)
+        except CALL_ERRORS as error:
+            log.warning("user not found", user=user, why=type(error).__name__)
+            return User(name=user, is_resolved=False)
+        profile = answer.get("user")
+        return _parse_user(profile if isinstance(profile, dict) else {}, user)
 
-    def _remember(self, team: str, people: Mapping[str, Person]) -> None:
-        if not people:
+    def _cache_users(self, team: str, fetched: Mapping[str, User]) -> None:
+        if not fetched:
             return
         with self._redis.pipeline(transaction=False) as pipe:
-            for user, person in people.items():
-                ttl = keys.TEXT_TTL_SECONDS if person.known else RETRY
-                pipe.set(keys.user_profile(team, user), person.model_dump_json(), ex=ttl)
+            for user, cached in fetched.items():
+                ttl = keys.TEXT_TTL_SECONDS if cached.is_resolved else UNRESOLVED_TTL_SECONDS
+                pipe.set(keys.user_profile(team, user), cached.model_dump_json(), ex=ttl)
             pipe.execute()
 
 
-def _person(raw: Mapping[str, Any], user: str) -> Person:
+def _parse_user(raw: Mapping[str, Any], user: str) -> User:
     profile = raw.get("profile")
     profile = profile if isinstance(profile, dict) else {}
     names = (profile.get("display_name"), profile.get("real_name"), raw.get("real_name"))
     name = next((n for n in (*names, raw.get("name")) if isinstance(n, str) and n.strip()), user)
     guest = bool(raw.get("is_restricted") or raw.get("is_ultra_restricted"))
-    return Person(name=clean(name), guest=guest)
+    return User(name=replace_surrogates(name), is_guest=guest)
 
 
-def _read(stored: bytes | str | None) -> Person | None:
+def _decode_user(stored: bytes | str | None) -> User | None:
     try:
-        return None if stored is None else Person.model_validate_json(stored)
+        return None if stored is None else User.model_validate_json(stored)
     except ValidationError:
         return None

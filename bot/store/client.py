@@ -9,20 +9,20 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-PATIENCE: Final = 1.0
+COMMAND_TIMEOUT_SECONDS: Final = 1.0
 """Seconds that one try at one command may take; there are two."""
-PAUSES: Final = (0.5, 1.0, 2.0, 4.0)
+RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between the tries of what nobody waits for."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Found")
 
 
-def connect(url: str) -> Redis:
+def connect_redis(url: str) -> Redis:
     """Return a client that bots' threads may share. It connects when it is first used."""
     return Redis.from_url(
         url,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
+        socket_timeout=COMMAND_TIMEOUT_SECONDS,
+        socket_connect_timeout=COMMAND_TIMEOUT_SECONDS,
         health_check_interval=30,
         # One more try, because a connection may die under a command; every one of ours may be
         # sent twice without harm.
@@ -30,9 +30,11 @@ def connect(url: str) -> Redis:
     )
 
 
-def patiently(call: Callable[[], Found], pauses: Sequence[float] = PAUSES) -> Found:
+def retry_redis(
+    call: Callable[[], Result], delays: Sequence[float] = RETRY_DELAYS_SECONDS
+) -> Result:
     """Make a call that may be made twice until Redis answers, for what nobody waits for."""
-    for pause in pauses:
+    for pause in delays:
         try:
             return call()
         except RedisError:
@@ -40,6 +42,6 @@ def patiently(call: Callable[[], Found], pauses: Sequence[float] = PAUSES) -> Fo
     return call()
 
 
-def text(reply: bytes | str) -> str:
+def decode_reply(reply: bytes | str) -> str:
     """Return a reply of Redis as text, whatever the client was told about decoding."""
     return reply.decode() if isinstance(reply, bytes) else reply

@@ -11,17 +11,17 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 from rq.serializers import JSONSerializer
 
-from bot.store.client import text
-from bot.store.job_queue import record
+from bot.store.client import decode_reply
+from bot.store.job_queue import build_rq_job_hash
 from contract import keys
 from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, Job, Thread
 
 log = structlog.get_logger()
 
-TRIES: Final = 8
+MAX_ATTEMPTS: Final = 8
 """How often a payload is made anew that somebody else has changed meanwhile."""
 
-REVISE: Final = """
+REPLACE_SCRIPT: Final = """
 local found = redis.call('HMGET', KEYS[1], 'status', 'data', 'starchat_answer', 'starchat_outcome')
 local status, data = found[1], found[2]
 if not status then return 'gone' end
@@ -42,7 +42,7 @@ if asked for: the revision then keeps the answer to the old text from being save
 Rebuild = Callable[[Job], Job | None]
 
 
-class Revised(StrEnum):
+class UpdateOutcome(StrEnum):
     """What became of a new text."""
 
     UPDATED = "updated"
@@ -53,61 +53,61 @@ class Revised(StrEnum):
     """Somebody runs the job and was not to be disturbed."""
     ANSWERED = "answered"
     """It comes too late."""
-    SAME = "same"
+    UNCHANGED = "same"
     """There is nothing to change."""
     GONE = "gone"
     """There is no such job, or no longer."""
 
 
-class Revisions:
+class JobUpdates:
     """Changes jobs in their places. Raises `redis.exceptions.RedisError`."""
 
     def __init__(self, redis: Redis) -> None:
         """`redis` must not decode responses."""
         self._redis = redis
-        self._revise = redis.register_script(REVISE)
+        self._replace_script = redis.register_script(REPLACE_SCRIPT)
 
-    def unfinished(self, thread: Thread) -> list[str]:
+    def list_unfinished_jobs(self, thread: Thread) -> list[str]:
         """Return the jobs of a thread that are not finished, in their order."""
-        lane = keys.thread_queue(thread.team, thread.channel, thread.ts)
-        return [text(job) for job in self._redis.lrange(lane, 0, -1)]
+        thread_queue = keys.thread_queue(thread.team, thread.channel, thread.ts)
+        return [decode_reply(job) for job in self._redis.lrange(thread_queue, 0, -1)]
 
-    def revise(self, job: str, rebuild: Rebuild, *, restart: bool) -> Revised:
+    def replace_payload(self, job: str, rebuild: Rebuild, *, restart: bool) -> UpdateOutcome:
         """
         Give a job the payload that `rebuild` makes of its present one, `None` for no other.
 
         With `restart` a job that somebody runs is changed too and begun anew.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             data = self._redis.hget(RqJob.key_for(job), "data")
-            old = None if data is None else self._decoded(job, data)
+            old = None if data is None else self._decode_job(job, data)
             if data is None or old is None:
-                return Revised.GONE
+                return UpdateOutcome.GONE
             new = rebuild(old)
             if new is None or new == old or len(new.to_json().encode()) > MAX_JOB_BYTES:
-                return Revised.SAME
-            said = text(
-                self._revise(
+                return UpdateOutcome.UNCHANGED
+            outcome = decode_reply(
+                self._replace_script(
                     keys=[RqJob.key_for(job)],
-                    args=[data, record(self._redis, new)["data"], int(restart)],
+                    args=[data, build_rq_job_hash(self._redis, new)["data"], int(restart)],
                 )
             )
-            if said != "moved":
-                self._tell(job, said)
-                return Revised(said)
-        log.error("job not revised", job=job)
-        return Revised.SAME
+            if outcome != "moved":
+                self._notify_worker(job, outcome)
+                return UpdateOutcome(outcome)
+        log.error("job not updated", job=job)
+        return UpdateOutcome.UNCHANGED
 
-    def _tell(self, job: str, said: str) -> None:
+    def _notify_worker(self, job: str, outcome: str) -> None:
         """Let the worker know; if it does not hear, it notices when it saves the answer."""
-        log.info("job revised", job=job, outcome=said)
-        if said != Revised.RESTARTED:
+        log.info("job updated", job=job, outcome=outcome)
+        if outcome != UpdateOutcome.RESTARTED:
             return
         worker = self._redis.hget(RqJob.key_for(job), "worker_name")
         if worker:
-            send_command(self._redis, text(worker), keys.RESTART_COMMAND, job_id=job)
+            send_command(self._redis, decode_reply(worker), keys.RESTART_COMMAND, job_id=job)
 
-    def _decoded(self, job: str, data: bytes | str) -> Job | None:
+    def _decode_job(self, job: str, data: bytes | str) -> Job | None:
         rq = RqJob(job, connection=self._redis, serializer=JSONSerializer)
         try:
             packed = data if isinstance(data, bytes) else data.encode()

@@ -6,51 +6,52 @@ from typing import Final
 from redis import Redis
 from redis.client import Pipeline
 
-from bot.messages.admission import Mode
-from bot.store.client import text
+from bot.messages.admission import ThreadMode
+from bot.store.client import decode_reply
 from contract import keys
 from contract.job import Thread
 
-BATCH: Final = 500
+KEYS_PER_SCAN: Final = 500
 """Keys that are looked at in one step."""
-KNOWN: Final = {mode.value: mode for mode in Mode}
+MODES_BY_VALUE: Final = {mode.value: mode for mode in ThreadMode}
 
 
-class Sessions:
+class ThreadModes:
     """Reads and writes the mode of threads. Raises `redis.exceptions.RedisError`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def mode(self, thread: Thread) -> Mode | None:
+    def get_mode(self, thread: Thread) -> ThreadMode | None:
         """Return how the bot takes part in a thread; `None` if it does not."""
-        found = self._redis.get(_key(thread))
-        return KNOWN.get(text(found)) if found else None
+        found = self._redis.get(_mode_key(thread))
+        return MODES_BY_VALUE.get(decode_reply(found)) if found else None
 
-    def latest(self, team: str, most: int) -> dict[str, tuple[str, ...]]:
+    def list_recent_threads(self, team: str, max_threads: int) -> dict[str, tuple[str, ...]]:
         """Return the threads in which the bot took part last, their `ts` by channel."""
         found = [
-            text(key) for key in self._redis.scan_iter(keys.thread_mode(team, "*", "*"), BATCH)
+            decode_reply(key)
+            for key in self._redis.scan_iter(keys.thread_mode(team, "*", "*"), KEYS_PER_SCAN)
         ]
         with self._redis.pipeline(transaction=False) as pipe:
             for key in found:
                 pipe.ttl(key)
             left = pipe.execute()
-        newest = sorted(zip(left, found, strict=True), reverse=True)[:most]
-        places = sorted(key.rsplit(":", 2)[1:] for _, key in newest)
-        by_channel = groupby(places, key=lambda place: place[0])
+        newest = sorted(zip(left, found, strict=True), reverse=True)[:max_threads]
+        addresses = sorted(key.rsplit(":", 2)[1:] for _, key in newest)
+        by_channel = groupby(addresses, key=lambda place: place[0])
         return {channel: tuple(ts for _, ts in group) for channel, group in by_channel}
 
     @staticmethod
-    def join(thread: Thread, pipe: Pipeline) -> None:
+    def join_thread(thread: Thread, pipe: Pipeline) -> None:
         """Take part from now on, in the mode that was chosen before if there is one."""
-        pipe.set(_key(thread), Mode.AUTO, nx=True, ex=keys.THREAD_MODE_TTL_SECONDS)
-        pipe.expire(_key(thread), keys.THREAD_MODE_TTL_SECONDS)
+        pipe.set(_mode_key(thread), ThreadMode.AUTO, nx=True, ex=keys.THREAD_MODE_TTL_SECONDS)
+        pipe.expire(_mode_key(thread), keys.THREAD_MODE_TTL_SECONDS)
 
-    def choose(self, thread: Thread, mode: Mode) -> None:
+    def set_mode(self, thread: Thread, mode: ThreadMode) -> None:
         """Take part in the way that somebody asked for."""
-        self._redis.set(_key(thread), mode, ex=keys.THREAD_MODE_TTL_SECONDS)
+        self._redis.set(_mode_key(thread), mode, ex=keys.THREAD_MODE_TTL_SECONDS)
 
 
-def _key(thread: Thread) -> str:
+def _mode_key(thread: Thread) -> str:
     return keys.thread_mode(thread.team, thread.channel, thread.ts)

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from bot.failpoints import Point
+from bot.failpoints import Failpoint
 from chaos.cluster.cluster import CLOCK_SPEED
 from chaos.fault_loop import FaultLoop
 from chaos.recovery import question_job_id
@@ -26,7 +26,7 @@ FAST_CLOCK_SPEED: Final = 2000.0
 """How fast Slack's clock runs until it has given up."""
 
 
-def kill_at_failpoint(point: Point, count: int) -> Scenario:
+def kill_at_failpoint(point: Failpoint, count: int) -> Scenario:
     """Return the row in which the only bot dies at a point, again and again."""
 
     def kill_bots(run: ScenarioRun) -> None:
@@ -42,10 +42,10 @@ def kill_at_failpoint(point: Point, count: int) -> Scenario:
                 run.failures.append(f"bot {number} did not die")
         run.cluster.restore_processes()
 
-    name = {Point.BEFORE_ACCEPT: "B1", Point.AFTER_ACCEPT: "B2"}[point]
+    name = {Failpoint.BEFORE_ENQUEUE: "B1", Failpoint.AFTER_ENQUEUE: "B2"}[point]
     moment = {
-        Point.BEFORE_ACCEPT: "before it persists",
-        Point.AFTER_ACCEPT: "between persist and ack",
+        Failpoint.BEFORE_ENQUEUE: "before it persists",
+        Failpoint.AFTER_ENQUEUE: "between persist and ack",
     }
     return Scenario(name, f"bot killed {moment[point]}, one bot", kill_bots)
 
@@ -56,7 +56,7 @@ def kill_during_notices(run: ScenarioRun) -> None:
     users = iter(cluster.users)
     for bot in list(cluster.bots):
         cluster.kill_process(bot)
-    for point in (Point.AFTER_NOTE, Point.AFTER_NOTICE):
+    for point in (Failpoint.AFTER_NOTICE_RECORD, Failpoint.AFTER_NOTICE_POST):
         victim = cluster.start_bot(f"{point}:kill:{run.rng.randint(1, 3)}")
         victim.wait_for_event("ready")
         doomed = DoomedProcess(run, victim)
@@ -201,8 +201,8 @@ EVENTS_DUPLICATED: Final = Scenario(
     "S6", "events delivered up to four times, some again later", duplicate_events
 )
 ONE_BOT_SCENARIOS: Final = (
-    kill_at_failpoint(Point.BEFORE_ACCEPT, 60),
-    kill_at_failpoint(Point.AFTER_ACCEPT, 60),
+    kill_at_failpoint(Failpoint.BEFORE_ENQUEUE, 60),
+    kill_at_failpoint(Failpoint.AFTER_ENQUEUE, 60),
     Scenario("S5", "sockets dropped, refreshed, refused, muted, garbled", disrupt_sockets),
     EVENTS_DUPLICATED,
     event_reordering.EVENTS_REORDERED,

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from bot.store.client import text
+from bot.store.client import decode_reply
 from chaos.load import Question
 from chaos.run import ScenarioRun
 from chaos.scenario import Scenario, percentile
@@ -67,7 +67,7 @@ def _measure_intake(run: ScenarioRun) -> tuple[list[float], int]:
     cluster, count = run.cluster, len(run.questions)
     ack_seconds, late = _wait_for_acks(run)
     with cluster.connect_redis() as redis:
-        pending = {text(job) for job in redis.zrange(keys.PENDING_JOBS, 0, -1)}
+        pending = {decode_reply(job) for job in redis.zrange(keys.PENDING_JOBS, 0, -1)}
         memory = int(redis.info("memory")["used_memory"]) / BYTES_PER_MIB
     team = cluster.workspace.read_state()["team"]["id"]
     accepted = sum(job_id(team, q.channel, q.ts) in pending for q in run.questions)

@@ -162,7 +162,7 @@ def _build_ignored() -> dict[str, Json]:
         "nothing": {},
         "event-callback-alone": {"type": "event_callback"},
         "own": make_body(make_reply(3, "words")),
-        "own-mention": make_body(_build_event(user=BOT_IDENTITY.user)),
+        "own-mention": make_body(_build_event(user=BOT_IDENTITY.user_id)),
         "other-bot": make_body(_build_event(user="U9", bot_id="B9", app_id="A9")),
         "nameless-bot": make_body(_build_event(subtype="bot_message", user=None)),
         "slackbot": make_body(_build_event(user="USLACKBOT")),

@@ -7,7 +7,7 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bot.slack.poster import Posting
+from bot.slack.poster import Poster
 from contract.job import Job, Thread
 from fakeslack.delivery.events import EventBuilder
 from fakeslack.errors import SlackError
@@ -33,7 +33,7 @@ class InProcessChannel:
         self.workspace = InMemoryWorkspace()
         self.violations: dict[str, list[str]] = {}
         self._events = EventBuilder(self.workspace.workspace, random.Random(0))  # noqa: S311 - a test's dice
-        self._poster = Posting(_InProcessClient(self.workspace))
+        self._poster = Poster(_InProcessClient(self.workspace))
         self._viewer = Viewer(self.workspace.workspace, ADA)
         self.workspace.workspace.add_listener(self._record_violations)
 
@@ -48,11 +48,11 @@ class InProcessChannel:
 
     def post_as_bot(self, root: str, text: str) -> None:
         """Post a sentence of the bot's."""
-        self._poster.say(_build_thread(root), text)
+        self._poster.post_in_thread(_build_thread(root), text)
 
     def post_ephemeral(self, root: str, text: str) -> None:
         """Post a sentence of the bot's that one person sees."""
-        self._poster.whisper(GENERAL, ADA, text, thread_ts=root)
+        self._poster.post_ephemeral(GENERAL, ADA, text, thread_ts=root)
 
     async def show_reply(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
         """Show a reply as it grows, and then its finished parts."""

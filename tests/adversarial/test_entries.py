@@ -9,7 +9,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from bot.store.job_queue import Limits, Outbox
+from bot.store.job_queue import JobQueue, QueueLimits
 from testing.jobs import make_job
 from testing.polling import poll_until
 from testing.redis_server import RedisServer
@@ -40,7 +40,7 @@ def test_adversarial_queue_entry_has_expected_outcome(
     queue.push_entries(cases)
     with capture_logs() as events:
         outcomes = [queue.process_next() for _ in cases]
-    Outbox(client, Limits()).accept(make_job(1))
+    JobQueue(client, QueueLimits()).enqueue(make_job(1))
 
     wrong_outcomes = [
         f"{case.id}: {end}, not {case.outcome}; {faults}"

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot import texts
-from bot.handlers.job_builder import MOST_TEXT
+from bot.handlers.job_builder import MAX_TURNS_BYTES
 from bot.messages import admission, conversation
-from bot.messages.admission import Mode, Policy, Verdict
-from bot.messages.events import Posted, read
+from bot.messages.admission import Policy, ThreadMode, Verdict
+from bot.messages.events import MessagePosted, parse_event
 from bot.messages.message import Message
 from contract.job import MAX_JOB_BYTES, Job
 from testing.loaded_checkpoint import LoadedCheckpoint
@@ -70,11 +70,11 @@ class InProcessProduct:
                 self._parse_question(bodies[0]), root, str(case.content)
             )
         else:
-            posts = [read(found, BOT_IDENTITY) for found in bodies]
+            posts = [parse_event(found, BOT_IDENTITY) for found in bodies]
             verdicts = [_decide_verdict(post) for post in posts]
             if len(set(verdicts)) != 1:
                 violations.append(f"twins end as {verdicts}")
-            if isinstance(posts[0], Posted):
+            if isinstance(posts[0], MessagePosted):
                 violations += await self._handle_event(posts[0], verdicts[0], root, earlier)
         violations += self._channel.violations.pop(root, [])
         return CaseResult(self._classify_outcome(root, violations), violations)
@@ -89,21 +89,23 @@ class InProcessProduct:
             return root, bodies, []
         root, _ = self._channel.post_as_user("hi")
         if isinstance(content, ThreadInput):
-            found = (Message.read(round_trip_json(raw), BOT_IDENTITY) for raw in content.messages)
+            found = (
+                Message.from_slack(round_trip_json(raw), BOT_IDENTITY) for raw in content.messages
+            )
             messages = [Message.model_validate_json(m.model_dump_json()) for m in found if m]
             return root, [round_trip_json(make_body(content.question))], messages
         assert isinstance(content, dict)
         return root, [round_trip_json(content)], []
 
     async def _handle_event(
-        self, post: Posted, verdict: Verdict, root: str, earlier: Sequence[Message]
+        self, post: MessagePosted, verdict: Verdict, root: str, earlier: Sequence[Message]
     ) -> list[str]:
         if verdict is Verdict.IGNORE:
             return []
         if verdict is Verdict.OUTSIDER:
-            self._channel.post_ephemeral(root, texts.OUTSIDER)
+            self._channel.post_ephemeral(root, texts.MEMBERS_ONLY)
         elif verdict is not Verdict.ANSWER:
-            self._channel.post_as_bot(root, texts.COMMANDS[verdict])
+            self._channel.post_as_bot(root, texts.COMMAND_REPLIES[verdict])
         else:
             return await self._answer_job(_build_job(post, earlier), root)
         return []
@@ -111,7 +113,7 @@ class InProcessProduct:
     async def _answer_job(self, job: Job, root: str) -> list[str]:
         encoded = job.to_json()
         if len(encoded.encode()) > MAX_JOB_BYTES:
-            self._channel.post_as_bot(root, texts.TOO_LONG)
+            self._channel.post_as_bot(root, texts.QUESTION_TOO_LONG)
             return []
         job = Job.from_json(encoded)
         try:
@@ -172,8 +174,8 @@ class InProcessProduct:
         return [fault for part in [*partial_replies, *parts] for fault in _check_part(part, job)]
 
     def _parse_question(self, delivered: Json) -> Job:
-        post = read(delivered, BOT_IDENTITY)
-        assert isinstance(post, Posted)
+        post = parse_event(delivered, BOT_IDENTITY)
+        assert isinstance(post, MessagePosted)
         return _build_job(post, ())
 
     def _classify_outcome(self, root: str, violations: list[str]) -> CaseOutcome:
@@ -192,26 +194,28 @@ class InProcessProduct:
 
 
 def _decide_verdict(event: object) -> Verdict:
-    if not isinstance(event, Posted):
+    if not isinstance(event, MessagePosted):
         return Verdict.IGNORE
-    mode = Mode.MUTE if event.in_thread else None
-    return admission.decide(event, BOT_IDENTITY, policy=Policy(), mode=mode, people=None)
+    mode = ThreadMode.MUTE if event.is_thread_reply else None
+    return admission.admit(event, BOT_IDENTITY, policy=Policy(), mode=mode, num_people=None)
 
 
-def _build_job(post: Posted, earlier: Iterable[Message]) -> Job:
+def _build_job(post: MessagePosted, earlier: Iterable[Message]) -> Job:
     """Make a job of a message as the bot does, with names from nowhere but here."""
     found = {m.ts: m for m in earlier}
     if post.message is not None:
         found = {post.ts: post.message} | found
-    wanted = conversation.strangers(found.values(), until=post.ts, me=BOT_IDENTITY)
+    wanted = conversation.users_to_resolve(found.values(), until=post.ts, identity=BOT_IDENTITY)
     names = {user: USER_NAMES.get(user, user) for user in wanted}
-    turns = conversation.build(found.values(), until=post.ts, me=BOT_IDENTITY, names=names)
+    turns = conversation.build_conversation(
+        found.values(), until=post.ts, identity=BOT_IDENTITY, names=names
+    )
     return Job(
         thread=post.thread,
         ts=post.ts,
         user=post.author,
         user_team=post.author_team,
-        turns=conversation.fitting(turns, MOST_TEXT),
+        turns=conversation.truncate_oldest(turns, MAX_TURNS_BYTES),
     )
 
 

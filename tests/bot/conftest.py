@@ -7,7 +7,7 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.slack.socket_mode import CONNECTIONS
-from bot.store.client import connect
+from bot.store.client import connect_redis
 from contract import keys
 from testing.processes import Process
 from testing.redis_server import RedisServer
@@ -24,7 +24,7 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def redis(server: RedisServer) -> Iterator[Redis]:
     """Connect to an empty Redis, which no running bot may find emptied."""
-    client = connect(server.url)
+    client = connect_redis(server.url)
     with client.pipeline() as pipe:
         pipe.flushall()
         pipe.set(keys.REDIS_SENTINEL, 1)

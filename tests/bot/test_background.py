@@ -2,40 +2,45 @@
 
 import threading
 
-from bot.background import Background
+from bot.background import BackgroundTasks
 
 
 def test_an_errand_runs_and_its_error_stays_its_own() -> None:
     """After an errand that fails the next one runs."""
-    background = Background(threads=1)
+    background = BackgroundTasks(threads=1)
     done = threading.Event()
 
     def fails() -> None:
         raise ValueError("out")
 
-    assert background.do("fails", fails)
-    assert background.do("works", done.set)
+    assert background.submit("fails", fails)
+    assert background.submit("works", done.set)
     assert done.wait(5)
-    background.close(5)
+    background.drain(5)
 
 
 def test_errands_that_are_under_way_are_finished_at_the_end() -> None:
     """Closing waits for what was promised."""
-    background = Background(threads=1)
+    background = BackgroundTasks(threads=1)
     gate, done = threading.Event(), threading.Event()
-    background.do("first", gate.wait, 5)
-    background.do("second", done.set)
+    background.submit("first", gate.wait, 5)
+    background.submit("second", done.set)
     gate.set()
-    background.close(5)
+    background.drain(5)
 
     assert done.is_set()
 
 
 def test_more_errands_than_anybody_can_run_are_left_undone() -> None:
     """A flood costs memory for so many errands and no more."""
-    background = Background(threads=1, most=2)
+    background = BackgroundTasks(threads=1, max_waiting=2)
     gate = threading.Event()
 
-    assert [background.do("waits", gate.wait, 5) for _ in range(4)] == [True, True, False, False]
+    assert [background.submit("waits", gate.wait, 5) for _ in range(4)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     gate.set()
-    background.close(5)
+    background.drain(5)

@@ -27,19 +27,19 @@ def hurry(workspace: Workspace) -> Iterator[None]:
     workspace.set_clock(speed=1, ack_seconds=3)
 
 
-def attempts(workspace: Workspace, ts: str) -> list[tuple[int, bool]]:
+def list_attempts(workspace: Workspace, ts: str) -> list[tuple[int, bool]]:
     """Return which delivery of a message was acknowledged."""
     return sorted(
         (e["attempt"], e["acked_at"] is not None) for e in workspace.delivery_attempts(ts)
     )
 
 
-def arrived(workspace: Workspace, ts: str) -> bool:
+def is_delivered_twice(workspace: Workspace, ts: str) -> bool:
     """Say whether both events of a mention are acknowledged."""
-    return sum(acknowledged for _, acknowledged in attempts(workspace, ts)) == 2
+    return sum(acknowledged for _, acknowledged in list_attempts(workspace, ts)) == 2
 
 
-def taken_in(redis: Redis, *asked: str) -> list[str]:
+def list_enqueued_messages(redis: Redis, *asked: str) -> list[str]:
     """
     Return which of these messages wait for an answer.
 
@@ -56,12 +56,12 @@ def test_a_mention_without_redis_is_not_acknowledged_and_comes_again(
     server.kill_server()
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     bot.wait_for_event("not acknowledged")
-    assert not any(acknowledged for _, acknowledged in attempts(workspace, ts))
+    assert not any(acknowledged for _, acknowledged in list_attempts(workspace, ts))
     server.restart_server()
-    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
+    poll_until(lambda: is_delivered_twice(workspace, ts), description="a later delivery")
 
-    assert max(attempt for attempt, _ in attempts(workspace, ts)) > 0
-    assert taken_in(redis, ts) == [ts]
+    assert max(attempt for attempt, _ in list_attempts(workspace, ts)) > 0
+    assert list_enqueued_messages(redis, ts) == [ts]
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
@@ -70,13 +70,13 @@ def test_a_redis_that_was_restarted_is_used_at_once(
 ) -> None:
     """Connections that died with the old server cost no delivery."""
     first = workspace.post_message(ADA, GENERAL, "@StarChat one")
-    poll_until(lambda: arrived(workspace, first))
+    poll_until(lambda: is_delivered_twice(workspace, first))
     server.restart_server()
     second = workspace.post_message(ADA, GENERAL, "@StarChat two")
-    poll_until(lambda: arrived(workspace, second))
+    poll_until(lambda: is_delivered_twice(workspace, second))
 
-    assert attempts(workspace, second) == [(0, True), (0, True)]
-    assert taken_in(redis, first, second) == [first, second]
+    assert list_attempts(workspace, second) == [(0, True), (0, True)]
+    assert list_enqueued_messages(redis, first, second) == [first, second]
 
 
 def test_a_thread_that_slack_will_not_show_now_is_read_later(
@@ -87,10 +87,10 @@ def test_a_thread_that_slack_will_not_show_now_is_read_later(
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
     workspace.set_faults({"method": "conversations.replies", **fault})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
-    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
+    poll_until(lambda: is_delivered_twice(workspace, ts), description="a later delivery")
 
     assert job_turns(redis, GENERAL, ts) == [("Lin", "it fails"), ("Ada", "why?")]
-    assert taken_in(redis, ts) == [ts]
+    assert list_enqueued_messages(redis, ts) == [ts]
 
 
 def test_the_last_delivery_goes_on_with_the_question_alone(
@@ -100,9 +100,9 @@ def test_the_last_delivery_goes_on_with_the_question_alone(
     root = workspace.post_message(LIN, GENERAL, "it fails")
     workspace.set_faults({"method": "conversations.replies", "fault": "status", "status": 503})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
-    poll_until(lambda: arrived(workspace, ts), description="the last delivery")
+    poll_until(lambda: is_delivered_twice(workspace, ts), description="the last delivery")
 
-    assert max(attempts(workspace, ts)) == (3, True)
+    assert max(list_attempts(workspace, ts)) == (3, True)
     assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
@@ -115,9 +115,9 @@ def test_a_bot_that_may_not_read_threads_answers_the_question(
         {"method": "conversations.replies", "fault": "error", "error": "missing_scope"}
     )
     ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
-    poll_until(lambda: arrived(workspace, ts))
+    poll_until(lambda: is_delivered_twice(workspace, ts))
 
-    assert attempts(workspace, ts) == [(0, True), (0, True)]
+    assert list_attempts(workspace, ts) == [(0, True), (0, True)]
     assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
@@ -134,9 +134,9 @@ def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
         lambda: redis.exists(f"starchat:{TEAM}:idempotency_key:{GENERAL}:{ts}"),
         description="the deletion",
     )
-    poll_until(lambda: arrived(workspace, ts), description="a later delivery")
+    poll_until(lambda: is_delivered_twice(workspace, ts), description="a later delivery")
 
-    assert taken_in(redis, ts) == []
+    assert list_enqueued_messages(redis, ts) == []
 
 
 def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
@@ -152,7 +152,7 @@ def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
-    assert taken_in(redis, ts) == [ts]
+    assert list_enqueued_messages(redis, ts) == [ts]
 
 
 @pytest.mark.parametrize("action", ["drop", "refresh_requested"])
@@ -169,7 +169,7 @@ def test_a_socket_that_closes_is_opened_again(
     workspace.set_clock(advance=61)
     poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
-    assert taken_in(redis, ts) == [ts]
+    assert list_enqueued_messages(redis, ts) == [ts]
 
 
 def test_a_sign_that_slack_refuses_is_left_to_the_worker(
@@ -178,11 +178,11 @@ def test_a_sign_that_slack_refuses_is_left_to_the_worker(
     """A refused post has not happened: the intent is taken back, the question stays."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for_event("sign not posted")
+    bot.wait_for_event("placeholder not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     poll_until(lambda: not redis.hexists(key, "starchat_placeholder_owner"))
 
-    assert taken_in(redis, ts) == [ts]
+    assert list_enqueued_messages(redis, ts) == [ts]
 
 
 def test_a_sign_that_may_have_arrived_is_not_posted_again(
@@ -191,7 +191,7 @@ def test_a_sign_that_may_have_arrived_is_not_posted_again(
     """A cut connection leaves the intent behind, so that the worker looks before it posts."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
-    bot.wait_for_event("sign not posted")
+    bot.wait_for_event("placeholder not posted")
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
 
     assert str(redis.hget(key, "starchat_placeholder_owner")).startswith("b'bot:")
@@ -214,9 +214,9 @@ def test_deliveries_in_any_order_and_number_are_one_job_each(
     """Doubled and shuffled deliveries of a conversation leave one job for each question."""
     workspace.set_faults(deliveries={"duplicate": 0.5, "copies": 2, "reorder": 4, "hold": 0.1})
     asked = [workspace.post_message(ADA, GENERAL, f"@StarChat question {n}") for n in range(6)]
-    poll_until(lambda: len(taken_in(redis, *asked)) == 6, description="six jobs")
+    poll_until(lambda: len(list_enqueued_messages(redis, *asked)) == 6, description="six jobs")
     poll_until(
         lambda: all(e["acked_at"] for e in workspace.delivery_attempts() if e["ts"] in asked)
     )
 
-    assert sorted(taken_in(redis, *asked)) == sorted(asked)
+    assert sorted(list_enqueued_messages(redis, *asked)) == sorted(asked)

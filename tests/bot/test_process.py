@@ -22,7 +22,7 @@ from testing.workspace import ADA, GENERAL, Workspace
 HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "worker", "fakeslack")
 
 
-def outcome(**variables: str) -> tuple[int, str]:
+def run_bot(**variables: str) -> tuple[int, str]:
     """Run the bot to its end; return exit status and what it wrote to stderr."""
     done = subprocess.run(
         [sys.executable, "-m", "bot"],
@@ -39,7 +39,7 @@ def outcome(**variables: str) -> tuple[int, str]:
 
 def test_a_wrong_setting_stops_the_start_with_one_line() -> None:
     """The operator reads which variable is wrong and what it must be."""
-    status, line = outcome(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
+    status, line = run_bot(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
 
     assert (status, line) == (2, "bot: PORT must be a port from 1 to 65535, not 'many'\n")
 
@@ -47,7 +47,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line() -> None:
 def test_a_token_that_slack_refuses_stops_the_start(workspace: Workspace) -> None:
     """A token of another workspace is a wrong setting, not something to try for ever."""
     variables = workspace.environment | {"SLACK_BOT_TOKEN": "xoxb-another"}
-    status, line = outcome(**variables)
+    status, line = run_bot(**variables)
 
     assert status == 2
     assert line == (
@@ -61,7 +61,7 @@ def test_an_app_token_that_slack_refuses_stops_the_start(
 ) -> None:
     """So is the token for Socket Mode."""
     variables = workspace.environment | {"SLACK_APP_TOKEN": "xapp-another"}
-    status, line = outcome(REDIS_URL=server.url, **variables)
+    status, line = run_bot(REDIS_URL=server.url, **variables)
 
     assert status == 2
     assert "bot: SLACK_APP_TOKEN must be a token that Slack accepts" in line
@@ -73,12 +73,12 @@ def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
     variables = workspace.environment | {"SLACK_SIGNING_SECRET": "shh", "PORT": taken}
     del variables["SLACK_APP_TOKEN"]
 
-    line = outcome(**variables)[1]
+    line = run_bot(**variables)[1]
     assert line.endswith(
         f"PORT must be a port that can be listened on, not '{taken}' (Address already in use)\n"
     )
     health = workspace.environment | {"HEALTH_PORT": taken}
-    assert "bot: HEALTH_PORT must be a port" in outcome(**health)[1]
+    assert "bot: HEALTH_PORT must be a port" in run_bot(**health)[1]
 
 
 def test_a_bot_connects_as_soon_as_slack_lets_it(workspace: Workspace, server: RedisServer) -> None:
@@ -181,7 +181,7 @@ def test_a_burst_of_mentions_is_taken_in_by_a_small_process(
     assert resident < 150 * 1024
 
 
-def ask(port: int, path: str) -> tuple[int, str]:
+def get_page(port: int, path: str) -> tuple[int, str]:
     """Look at the bot's health as a supervisor does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", path)
@@ -199,21 +199,21 @@ def test_health_says_what_a_supervisor_needs(
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
         bot.wait_for_event("connected")
-        poll_until(lambda: ask(port, "/readyz")[0] == 200, description="readiness")
-        assert ask(port, "/healthz") == (200, "alive\n")
+        poll_until(lambda: get_page(port, "/readyz")[0] == 200, description="readiness")
+        assert get_page(port, "/healthz") == (200, "alive\n")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat my secret")
         poll_until(lambda: find_job(redis, GENERAL, ts))
         poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
-        _, numbers = ask(port, "/metrics")
+        _, numbers = get_page(port, "/metrics")
         server.kill_server()
-        assert ask(port, "/readyz") == (503, "not ready\n")
-        assert ask(port, "/healthz")[0] == 200
+        assert get_page(port, "/readyz") == (503, "not ready\n")
+        assert get_page(port, "/healthz")[0] == 200
         server.restart_server()
-        poll_until(lambda: ask(port, "/readyz")[0] == 200, description="readiness again")
+        poll_until(lambda: get_page(port, "/readyz")[0] == 200, description="readiness again")
 
-    assert 'starchat_bot_turns_total{outcome="accepted"} 1.0' in numbers
-    assert 'starchat_bot_turns_total{outcome="duplicate"} 1.0' in numbers
-    assert 'starchat_bot_events_total{acknowledged="yes",type="event_callback"}' in numbers
+    assert 'starchat_bot_questions_total{outcome="accepted"} 1.0' in numbers
+    assert 'starchat_bot_questions_total{outcome="duplicate"} 1.0' in numbers
+    assert 'starchat_bot_requests_total{acknowledged="yes",type="event_callback"}' in numbers
     assert "starchat_bot_ack_seconds_bucket" in numbers
     assert "starchat_bot_ready 1.0" in numbers
     assert "secret" not in numbers
@@ -232,9 +232,9 @@ def test_a_bot_that_redis_lets_do_nothing_is_not_ready(
     with Process("bot", REDIS_URL=url, **variables) as bot:
         bot.wait_for_event("connected")
 
-        assert ask(port, "/readyz") == (503, "not ready\n")
+        assert get_page(port, "/readyz") == (503, "not ready\n")
         redis.execute_command(*rule, "+@all")  # type: ignore[no-untyped-call]
-        assert ask(port, "/readyz") == (200, "ready\n")
+        assert get_page(port, "/readyz") == (200, "ready\n")
 
 
 def test_an_uninstalled_bot_forgets_its_team(

@@ -17,7 +17,7 @@ def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
     """Set variables beside the tokens."""
     for name, value in (TOKENS | variables).items():
         monkeypatch.setenv(name, value)
@@ -25,7 +25,7 @@ def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 
 def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything but the tokens has a default."""
-    given(monkeypatch)
+    set_environment(monkeypatch)
     settings = Settings.from_environment()
 
     assert settings.slack_bot_token.get_secret_value() == "xoxb-1-secret"
@@ -55,7 +55,7 @@ def test_a_wrong_setting_is_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     """The line names the variable and what was expected, and no secret."""
-    given(monkeypatch, **{name: value})
+    set_environment(monkeypatch, **{name: value})
     with pytest.raises(SettingsError) as error:
         Settings.from_environment()
     line = str(error.value)
@@ -70,7 +70,7 @@ def test_a_bot_token_in_the_place_of_an_app_token_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The two tokens are easily mixed up; the start says so."""
-    given(monkeypatch, SLACK_APP_TOKEN="xoxb-1")
+    set_environment(monkeypatch, SLACK_APP_TOKEN="xoxb-1")
     with pytest.raises(SettingsError, match="SLACK_APP_TOKEN must be an app-level token"):
         Settings.from_environment()
 
@@ -95,7 +95,7 @@ def test_a_missing_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bots_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     """The allow list is forgiving about spaces."""
-    given(monkeypatch, STARCHAT_ALLOWED_BOTS="B01, U02,,")
+    set_environment(monkeypatch, STARCHAT_ALLOWED_BOTS="B01, U02,,")
 
     assert Settings.from_environment().starchat_allowed_bots == {"B01", "U02"}
 

@@ -17,21 +17,21 @@ LOADING = WorkerStatus(reported_at=1.0, slots=4, busy_slots=0, loading=True)
 
 def test_a_question_that_starts_at_once_needs_no_sign() -> None:
     """Where a worker is free the worker itself shows that it has begun."""
-    assert texts.sign(0, (IDLE,), None, held=False) is None
-    assert texts.sign(3, (IDLE, LOADING), None, held=False) is None
-    assert texts.sign(5, (BUSY, IDLE), 2.0, held=False) is None
-    assert texts.sign(1, (BUSY,), 2.0, held=False) is None
+    assert texts.placeholder_text(0, (IDLE,), None, is_behind_own=False) is None
+    assert texts.placeholder_text(3, (IDLE, LOADING), None, is_behind_own=False) is None
+    assert texts.placeholder_text(5, (BUSY, IDLE), 2.0, is_behind_own=False) is None
+    assert texts.placeholder_text(1, (BUSY,), 2.0, is_behind_own=False) is None
 
 
 def test_a_question_without_a_worker_is_kept_and_said_to_be() -> None:
     """With nobody to answer, the person reads that nothing is lost."""
-    assert texts.sign(0, (), None, held=False) == texts.NO_WORKER
+    assert texts.placeholder_text(0, (), None, is_behind_own=False) == texts.NO_WORKER
     assert "kept" in texts.NO_WORKER
 
 
 def test_an_edited_question_has_a_button() -> None:
     """The button carries what is needed to find the question again."""
-    section, actions = texts.again(texts.EDITED, "1.1", "2.2", "3.3")
+    section, actions = texts.reanswer_blocks(texts.EDITED_AFTER_ANSWER, "1.1", "2.2", "3.3")
 
     assert "edited" in section["text"]["text"]
     [button] = actions["elements"]
@@ -40,33 +40,35 @@ def test_an_edited_question_has_a_button() -> None:
 
 def test_a_model_that_loads_is_said_to_load() -> None:
     """While no worker is ready the person reads why."""
-    assert texts.sign(0, (LOADING,), None, held=False) == texts.LOADING
+    assert texts.placeholder_text(0, (LOADING,), None, is_behind_own=False) == texts.MODEL_LOADING
 
 
 def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
     """Who waits reads how long, as far as anybody knows."""
-    assert texts.sign(6, (BUSY,), 24.0, held=False) == (
+    assert texts.placeholder_text(6, (BUSY,), 24.0, is_behind_own=False) == (
         "6 questions are before yours. I expect to start in about 25 seconds."
     )
 
 
 def test_a_question_that_waits_for_another_one_says_so() -> None:
     """Free slots are of no use to who has taken all of theirs, and the person reads why."""
-    assert texts.sign(5, (IDLE,), None, held=True) == texts.HELD
-    assert texts.sign(5, (), None, held=True) == texts.NO_WORKER
+    assert (
+        texts.placeholder_text(5, (IDLE,), None, is_behind_own=True) == texts.BEHIND_OWN_QUESTIONS
+    )
+    assert texts.placeholder_text(5, (), None, is_behind_own=True) == texts.NO_WORKER
 
 
 def test_who_is_declined_reads_when_to_come_back() -> None:
     """A full line and a person's own limit are told apart, with a time."""
-    assert "ask again in about a minute" in texts.full(60)
-    assert "ask again in a few minutes" in texts.full(None)
-    assert texts.person_full(1, 10).startswith("One question of yours is still waiting")
-    assert texts.person_full(8, 10).startswith("8 questions of yours are still waiting")
+    assert "ask again in about a minute" in texts.queue_full(60)
+    assert "ask again in a few minutes" in texts.queue_full(None)
+    assert texts.user_quota_exceeded(1, 10).startswith("One question of yours is still waiting")
+    assert texts.user_quota_exceeded(8, 10).startswith("8 questions of yours are still waiting")
 
 
 def test_every_command_has_an_answer() -> None:
     """Whatever is no question and not ignored is answered by a sentence."""
-    assert set(texts.COMMANDS) == set(Verdict) - {Verdict.ANSWER, Verdict.IGNORE}
+    assert set(texts.COMMAND_REPLIES) == set(Verdict) - {Verdict.ANSWER, Verdict.IGNORE}
 
 
 @pytest.mark.parametrize(
@@ -82,12 +84,12 @@ def test_the_status_says_how_things_stand(
     pending: int, workers: tuple[WorkerStatus, ...], said: str
 ) -> None:
     """The status is one sentence for each state that a person can meet."""
-    assert texts.status(pending, workers, None) == said
+    assert texts.status_text(pending, workers, None) == said
 
 
 def test_the_status_says_when_a_new_question_would_start() -> None:
     """Where the pace is known, so is the wait."""
-    assert texts.status(9, (BUSY,), 12.0).endswith("would start in about 10 seconds.")
+    assert texts.status_text(9, (BUSY,), 12.0).endswith("would start in about 10 seconds.")
 
 
 @pytest.mark.parametrize(
@@ -96,12 +98,12 @@ def test_the_status_says_when_a_new_question_would_start() -> None:
 )
 def test_forgetting_says_what_was_dropped(threads: int, said: str) -> None:
     """Who asks the bot to forget reads what that meant."""
-    assert said in texts.forgotten(threads)
+    assert said in texts.purge_text(threads)
 
 
 def test_notices_are_small_print_that_pings_nobody() -> None:
     """A notice is a context block: it is never read back as something that we answered."""
-    (block,) = texts.notice("No worker is running.")
+    (block,) = texts.context_blocks("No worker is running.")
 
     assert block["type"] == "context"
     assert block["elements"][0]["verbatim"] is True
@@ -109,7 +111,7 @@ def test_notices_are_small_print_that_pings_nobody() -> None:
 
 def test_the_home_tab_is_a_view_that_slack_takes() -> None:
     """The Home tab stays within Slack's limits."""
-    view = texts.home(texts.status(0, (), None))
+    view = texts.home_view(texts.status_text(0, (), None))
 
     assert view["type"] == "home"
     assert len(view["blocks"]) <= 100
@@ -131,12 +133,12 @@ def test_no_sentence_is_too_long_or_pings(
     """Nothing that the bot says is longer than Slack shows, and nothing in it is a token."""
     beats = tuple(workers)
     said = [
-        texts.sign(place, beats, seconds, held=held) or "",
-        texts.status(place, beats, seconds),
-        texts.full(seconds),
-        texts.person_full(place, seconds),
-        texts.forgotten(place),
-        *texts.COMMANDS.values(),
+        texts.placeholder_text(place, beats, seconds, is_behind_own=held) or "",
+        texts.status_text(place, beats, seconds),
+        texts.queue_full(seconds),
+        texts.user_quota_exceeded(place, seconds),
+        texts.purge_text(place),
+        *texts.COMMAND_REPLIES.values(),
     ]
 
     assert all(len(sentence) < 1000 and "<" not in sentence for sentence in said)

@@ -43,8 +43,8 @@ def broken_promises(history: History, bounds: Bounds | None = None) -> list[tupl
 @pytest.mark.parametrize(
     ("text", "leaks"),
     [
-        ('{"event": "turn", "job": "T1-C1-10", "length": 12}', False),
-        ('{"event": "turn", "text": "echo q1-abcdef"}', True),
+        ('{"event": "question received", "job": "T1-C1-10", "length": 12}', False),
+        ('{"event": "question received", "text": "echo q1-abcdef"}', True),
         (r'{"text": "line\nq1-abcdef"}', True),
         ('{"event": "token xoxb-1234"}', True),
         ('{"event": "magpie"}', True),

@@ -184,7 +184,7 @@ def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:
 
 def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """What a supervisor, Prometheus and RQ's own tools see are numbers and names of ours."""
-    assert "starchat_bot_turns_total" in observed.pages
+    assert "starchat_bot_questions_total" in observed.pages
     assert "starchat_slots_busy" in observed.pages
     assert QUEUE_NAME in observed.info
     for canary in (*observed.secrets, *QUESTION_TEXTS, ADA):

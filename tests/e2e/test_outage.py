@@ -35,7 +35,7 @@ def test_questions_during_bot_outage_are_answered_once(product: Product) -> None
     message = product.workspace.post_message(ADA, direct, GREET)
     exhaust_deliveries(product, mention, follow_up, message)
     product.bot = product.start_bot()
-    product.bot.wait_for_event("caught up")
+    product.bot.wait_for_event("backfill finished")
 
     assert reply_text(product.wait_for_answer(GENERAL, mention, mention)).strip() == ANSWERS[MUTEX]
     assert (
@@ -48,7 +48,7 @@ def test_questions_during_bot_outage_are_answered_once(product: Product) -> None
     ]
     product.bot.stop_process()
     product.bot = product.start_bot()
-    product.bot.wait_for_event("caught up")
+    product.bot.wait_for_event("backfill finished")
     product.ask_question(f"@StarChat {GREET}", GENERAL)
     for channel, root, question in ((GENERAL, mention, mention), (PYTHON, thread, follow_up)):
         assert len(find_answers(product.workspace.read_messages(channel, root), question)) == 1

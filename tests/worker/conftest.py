@@ -8,7 +8,7 @@ import redis
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.store.job_queue import Limits, Outbox
+from bot.store.job_queue import JobQueue, QueueLimits
 from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
@@ -76,9 +76,9 @@ async def loop_client(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def outbox(client: redis.Redis) -> Outbox:
+def outbox(client: redis.Redis) -> JobQueue:
     """The bot's end of the queue."""
-    return Outbox(client, Limits())
+    return JobQueue(client, QueueLimits())
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bot.handlers.backfill import AWAY
+from bot.handlers.backfill import MIN_OUTAGE_SECONDS
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
@@ -27,12 +27,12 @@ def healthy(workspace: Workspace) -> Iterator[None]:
     workspace.control_sockets("enable")
 
 
-def started(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
+def start_bot(workspace: Workspace, server: RedisServer, **variables: str) -> Process:
     """Start a bot."""
     return Process("bot", REDIS_URL=server.url, **workspace.environment, **variables)
 
 
-def serve(workspace: Workspace, redis: Redis, bot: Process) -> None:
+def wait_until_serving(workspace: Workspace, redis: Redis, bot: Process) -> None:
     """Wait until a bot is connected and has noted that."""
     bot.wait_for_event("connected")
     workspace.wait_until_connected()
@@ -42,7 +42,7 @@ def serve(workspace: Workspace, redis: Redis, bot: Process) -> None:
 Asked = list[tuple[str, str]]
 
 
-def asked_meanwhile(workspace: Workspace, followed: str) -> Asked:
+def ask_during_outage(workspace: Workspace, followed: str) -> Asked:
     """Let people ask in every way there is; returns channel and `ts` of each question."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
     direct = workspace.open_dm(LIN, STARCHAT)
@@ -57,7 +57,7 @@ def asked_meanwhile(workspace: Workspace, followed: str) -> Asked:
     ]
 
 
-def assert_taken_in(redis: Redis, asked: Asked) -> None:
+def assert_enqueued_once(redis: Redis, asked: Asked) -> None:
     """Each question is one job, with what was said before it."""
     said = [[text for _, text in job_turns(redis, channel, ts)] for channel, ts in asked]
     assert said == [
@@ -73,8 +73,8 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """While a bot catches up, somebody goes on in a thread whose last question it has not seen."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         poll_until(
             lambda: redis.exists(keys.thread_mode(TEAM, GENERAL, root)), description="the session"
@@ -84,11 +84,11 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
     unseen = workspace.post_message(ADA, GENERAL, "and in Rust?", root)
     workspace.exhaust_redeliveries(unseen)
     workspace.set_faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
-    with started(workspace, server) as bot:
+    with start_bot(workspace, server) as bot:
         bot.wait_for_event("connected")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", root)
         poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
-        assert "caught up" not in bot.log_text
+        assert "backfill finished" not in bot.log_text
         lane = redis.lrange(keys.thread_queue(TEAM, GENERAL, root), 0, -1)
 
     jobs = [job_id(TEAM, GENERAL, asked).encode() for asked in (root, unseen, ts)]
@@ -99,8 +99,8 @@ def test_each_question_of_an_outage_is_taken_in_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Mentions, replies in threads, direct messages and followed threads; nothing else."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         before = workspace.post_message(ADA, GENERAL, "@StarChat before")
         followed = workspace.post_message(ADA, PYTHON, "@StarChat what is a mutex?")
         poll_until(lambda: len(pending_job_ids(redis)) == 2, description="two jobs")
@@ -111,17 +111,17 @@ def test_each_question_of_an_outage_is_taken_in_once(
         workspace.wait_for_acks(before, followed)
         finish_job(redis, job_id(TEAM, GENERAL, before))
         bot.kill_group()
-    asked = asked_meanwhile(workspace, followed)
+    asked = ask_during_outage(workspace, followed)
     nothing = workspace.post_message(LIN, GENERAL, "nice weather")
     workspace.exhaust_redeliveries(nothing, *(ts for _, ts in asked))
-    with started(workspace, server) as bot:
-        assert bot.wait_for_event("caught up")["taken"] >= len(asked)
+    with start_bot(workspace, server) as bot:
+        assert bot.wait_for_event("backfill finished")["questions"] >= len(asked)
         jobs = {job_id(TEAM, *place) for place in [*asked, (PYTHON, followed)]}
         assert sorted(pending_job_ids(redis)) == sorted(jobs)
-        assert_taken_in(redis, asked)
+        assert_enqueued_once(redis, asked)
         assert not any(word in bot.log_text for word in ("mutex", "Rust", "it fails"))
-    with started(workspace, server) as bot:
-        bot.wait_for_event("caught up")
+    with start_bot(workspace, server) as bot:
+        bot.wait_for_event("backfill finished")
         assert sorted(pending_job_ids(redis)) == sorted(jobs)
 
 
@@ -129,8 +129,8 @@ def test_what_was_written_in_last_is_read_first(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Threads cost a call each: those of the outage are not kept waiting by busy ones before it."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         threads = [
             (where, workspace.post_message(LIN, where, "it fails")) for where in (GENERAL, PYTHON)
         ]
@@ -141,8 +141,8 @@ def test_what_was_written_in_last_is_read_first(
     asked = workspace.post_message(ADA, where, "@StarChat why?", root)
     workspace.exhaust_redeliveries(asked)
     before = len(workspace.api_calls())
-    with started(workspace, server) as bot:
-        bot.wait_for_event("caught up")
+    with start_bot(workspace, server) as bot:
+        bot.wait_for_event("backfill finished")
 
     read = [c["args"].get("ts") for c in workspace.api_calls(before) if "oldest" in c["args"]]
     roots = [ts for _, ts in threads]
@@ -158,8 +158,8 @@ def test_nothing_is_answered_that_was_said_before_the_installation(
     ts = workspace.post_message(ADA, GENERAL, "@StarChat are you there?")
     workspace.exhaust_redeliveries(ts)
     for _ in range(2):
-        with started(workspace, server) as bot:
-            serve(workspace, redis, bot)
+        with start_bot(workspace, server) as bot:
+            wait_until_serving(workspace, redis, bot)
         assert pending_job_ids(redis) == []
 
 
@@ -168,8 +168,8 @@ def test_a_start_into_a_slack_that_limits_us_catches_up_late(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Limits and failures delay the search and lose nothing; new events are not kept waiting."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         bot.kill_group()
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     workspace.exhaust_redeliveries(ts)
@@ -180,13 +180,13 @@ def test_a_start_into_a_slack_that_limits_us_catches_up_late(
         {"method": "conversations.history", "fault": "status", "status": 503, "count": 1},
         {"method": "conversations.replies", "fault": "drop_before", "count": 1},
     )
-    with started(workspace, server) as bot:
+    with start_bot(workspace, server) as bot:
         bot.wait_for_event("connected")
         workspace.wait_until_connected()
         new = workspace.post_message(ADA, PYTHON, "@StarChat now")
         poll_until(lambda: find_job(redis, PYTHON, new), description="the new job")
         assert find_job(redis, GENERAL, ts) is None
-        bot.wait_for_event("caught up")
+        bot.wait_for_event("backfill finished")
 
         assert sorted(pending_job_ids(redis)) == sorted(
             [job_id(TEAM, GENERAL, ts), job_id(TEAM, PYTHON, new)]
@@ -198,8 +198,8 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
 ) -> None:
     """An installation of before the scope was asked for loses only what is new elsewhere."""
     reading = ["channels:read", "groups:read", "im:read", "mpim:read"]
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         poll_until(
             lambda: redis.exists(keys.thread_mode(TEAM, GENERAL, root)), description="the session"
@@ -209,9 +209,9 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
     ts = workspace.post_message(ADA, GENERAL, "and in Rust?", root)
     workspace.exhaust_redeliveries(ts)
     workspace.send_control("app", without_scopes=reading)
-    with started(workspace, server) as bot:
+    with start_bot(workspace, server) as bot:
         assert bot.wait_for_event("channels not listed")["why"] == "missing_scope"
-        bot.wait_for_event("caught up")
+        bot.wait_for_event("backfill finished")
     workspace.send_control("app", with_scopes=reading)
 
     assert find_job(redis, GENERAL, ts) is not None
@@ -221,8 +221,8 @@ def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Not only a start ends an outage: so does the first connection after a long while."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         known = workspace.post_message(ADA, GENERAL, "@StarChat known")
         poll_until(lambda: find_job(redis, GENERAL, known), description="the job")
         workspace.control_sockets("link_disabled")
@@ -233,10 +233,10 @@ def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
         workspace.exhaust_redeliveries(ts)
         last = float(redis.hget(CONNECTED, "last") or 0)
-        redis.hset(CONNECTED, "last", last - 2 * AWAY)
+        redis.hset(CONNECTED, "last", last - 2 * MIN_OUTAGE_SECONDS)
         workspace.control_sockets("enable")
         bot.wait_for_event("outage")
-        bot.wait_for_event("caught up")
+        bot.wait_for_event("backfill finished")
 
         assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, t) for t in (known, ts)]
         assert float(redis.hget(CONNECTED, "first") or 0) <= last
@@ -246,15 +246,15 @@ def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """An end in the middle leaves the note of the last connection as it was."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         bot.kill_group()
     last = redis.hget(CONNECTED, "last")
     workspace.set_faults(
         {"method": "users.conversations", "fault": "ratelimited", "retry_after": 60}
     )
     before = len(workspace.api_calls())
-    with started(workspace, server) as bot:
+    with start_bot(workspace, server) as bot:
         bot.wait_for_event("ready")
         poll_until(lambda: workspace.api_calls(before, "users.conversations"), description="a try")
         assert bot.stop_process() == 0
@@ -265,8 +265,8 @@ def test_copies_of_threads_are_read_again_after_an_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """What was said, edited and deleted meanwhile is known to nobody but Slack."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat my key is hunter2")
         poll_until(
             lambda: redis.exists(keys.thread_cache(TEAM, GENERAL, root)), description="the copy"
@@ -274,10 +274,10 @@ def test_copies_of_threads_are_read_again_after_an_outage(
         workspace.wait_for_acks(root)
         bot.kill_group()
     last = float(redis.hget(CONNECTED, "last") or 0)
-    redis.hset(CONNECTED, "last", last - 2 * AWAY)
-    with started(workspace, server) as bot:
+    redis.hset(CONNECTED, "last", last - 2 * MIN_OUTAGE_SECONDS)
+    with start_bot(workspace, server) as bot:
         assert bot.wait_for_event("outage")["copies"] == 1
-        bot.wait_for_event("caught up")
+        bot.wait_for_event("backfill finished")
 
 
 @pytest.mark.slow
@@ -286,8 +286,8 @@ def test_a_waiting_question_is_compared_with_slack_after_an_outage(
 ) -> None:
     """Edited meanwhile, it is answered as it is now; deleted meanwhile, not at all."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         kept = workspace.post_message(ADA, GENERAL, "@StarChat why", root)
         deleted = workspace.post_message(ADA, GENERAL, "@StarChat my secret", root)
         poll_until(lambda: len(pending_job_ids(redis)) == 2, description="two jobs")
@@ -296,9 +296,9 @@ def test_a_waiting_question_is_compared_with_slack_after_an_outage(
     workspace.edit_message(ADA, GENERAL, kept, "@StarChat why not?")
     workspace.delete_message(ADA, GENERAL, deleted)
     last = float(redis.hget(CONNECTED, "last") or 0)
-    redis.hset(CONNECTED, "last", last - 2 * AWAY)
-    with started(workspace, server) as bot:
-        bot.wait_for_event("caught up")
+    redis.hset(CONNECTED, "last", last - 2 * MIN_OUTAGE_SECONDS)
+    with start_bot(workspace, server) as bot:
+        bot.wait_for_event("backfill finished")
 
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, kept)]
     assert [text for _, text in job_turns(redis, GENERAL, kept)] == ["it fails", "why not?"]
@@ -308,8 +308,8 @@ def test_the_note_never_comes_back_after_the_team_is_forgotten(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
     """Removing the bot removes what it knew; only a new start begins again."""
-    with started(workspace, server) as bot:
-        serve(workspace, redis, bot)
+    with start_bot(workspace, server) as bot:
+        wait_until_serving(workspace, redis, bot)
         redis.delete(CONNECTED)
         threading.Event().wait(5.5)
         assert not redis.exists(CONNECTED)

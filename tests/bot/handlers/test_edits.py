@@ -41,7 +41,7 @@ def bot(server: RedisServer, workspace: Workspace, setting: str) -> Iterator[Pro
         yield process
 
 
-def ask(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
+def ask_as_ada(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
     """Ask as Ada and wait until the question is taken in; returns its `ts`."""
     ts = workspace.post_message(ADA, GENERAL, text, thread)
     poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
@@ -52,20 +52,23 @@ def ask(workspace: Workspace, redis: Redis, text: str, thread: str | None = None
     return ts
 
 
-def edit(workspace: Workspace, ts: str, text: str) -> None:
+def edit_as_ada(workspace: Workspace, ts: str, text: str) -> None:
     """Edit as Ada and wait until the bot has dealt with it."""
-    before = len(told(workspace))
+    before = len(list_acknowledgements(workspace))
     workspace.edit_message(ADA, GENERAL, ts, text)
     # What came before may stay unanswered for ever: it may have met the end of another bot.
-    poll_until(lambda: (since := told(workspace)[before:]) and all(since), description="the edit")
+    poll_until(
+        lambda: (since := list_acknowledgements(workspace)[before:]) and all(since),
+        description="the edit",
+    )
 
 
-def about(workspace: Workspace, ts: str) -> list[Json]:
+def find_deliveries(workspace: Workspace, ts: str) -> list[Json]:
     """Return the deliveries that are about a message or its edits."""
     return [e for e in workspace.delivery_attempts() if ts in {e["ts"], e["changed_ts"]}]
 
 
-def told(workspace: Workspace) -> list[bool]:
+def list_acknowledgements(workspace: Workspace) -> list[bool]:
     """Return which changes of messages were acknowledged."""
     return [
         envelope["acked_at"] is not None
@@ -74,13 +77,13 @@ def told(workspace: Workspace) -> list[bool]:
     ]
 
 
-def mark(redis: Redis, ts: str, **fields: str) -> None:
+def set_job_fields(redis: Redis, ts: str, **fields: str) -> None:
     """Write on the hash of a question's job."""
     for name, value in fields.items():
         redis.hset(f"rq:job:{job_id(TEAM, GENERAL, ts)}", name, value)
 
 
-def answered(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[str]:
+def post_answer(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[str]:
     """Answer a question as a worker does; returns the messages of the reply."""
     web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
     name = job_id(TEAM, GENERAL, ts)
@@ -98,11 +101,11 @@ def answered(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> list[s
         posted.append(str(said["ts"]))
     finish_job(redis, name)
     redis.lrem("rq:queue:starchat", 0, name)
-    mark(redis, ts, status="finished", **{keys.PLACEHOLDER: posted[0]})
+    set_job_fields(redis, ts, status="finished", **{keys.PLACEHOLDER: posted[0]})
     return posted
 
 
-def offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
+def find_offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
     """Return the buttons that a person sees in a thread."""
     return [
         message
@@ -111,7 +114,7 @@ def offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
     ]
 
 
-def press(workspace: Workspace, offer: Json) -> None:
+def press_offer(workspace: Workspace, offer: Json) -> None:
     """Press the button of an offer as Ada."""
     wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
     workspace.post_json("_page/click", wish)
@@ -119,20 +122,20 @@ def press(workspace: Workspace, offer: Json) -> None:
 
 def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis: Redis) -> None:
     """The job keeps its place in line and holds the new text; nobody is asked anything."""
-    first = ask(workspace, redis, "@StarChat what is a mutx?")
-    second = ask(workspace, redis, "@StarChat and a lock?", first)
+    first = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    second = ask_as_ada(workspace, redis, "@StarChat and a lock?", first)
     line = (pending_job_ids(redis), runnable_job_ids(redis))
-    edit(workspace, first, "@StarChat what is a mutex?")
+    edit_as_ada(workspace, first, "@StarChat what is a mutex?")
 
     assert job_turns(redis, GENERAL, first) == [(None, "what is a mutex?")]
     assert [text for _, text in job_turns(redis, GENERAL, second)] == [
         "what is a mutex?",
         "and a lock?",
     ]
-    edit(workspace, second, "@StarChat and a spin lock?")
+    edit_as_ada(workspace, second, "@StarChat and a spin lock?")
     assert job_turns(redis, GENERAL, second)[-1] == (None, "and a spin lock?")
     assert (pending_job_ids(redis), runnable_job_ids(redis)) == line
-    assert offers(workspace, first) == []
+    assert find_offers(workspace, first) == []
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -144,7 +147,7 @@ def test_an_edit_that_comes_before_its_question_is_not_lost(
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutx?")
     workspace.edit_message(ADA, GENERAL, ts, "@StarChat what is a mutex?")
     workspace.wait_until(
-        lambda: len(sent := about(workspace, ts)) > 2 and all(e["acked_at"] for e in sent)
+        lambda: len(sent := find_deliveries(workspace, ts)) > 2 and all(e["acked_at"] for e in sent)
     )
     workspace.set_faults()
 
@@ -154,7 +157,7 @@ def test_an_edit_that_comes_before_its_question_is_not_lost(
 def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, redis: Redis) -> None:
     """The text of an earlier message leaves the payloads of later questions with it."""
     root = workspace.post_message(LIN, GENERAL, "my key is hunter2")
-    ts = ask(workspace, redis, "@StarChat why?", root)
+    ts = ask_as_ada(workspace, redis, "@StarChat why?", root)
     assert len(job_turns(redis, GENERAL, ts)) == 2
     workspace.delete_message(LIN, GENERAL, root)
     poll_until(lambda: len(job_turns(redis, GENERAL, ts)) == 1, description="the smaller job")
@@ -164,20 +167,20 @@ def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, red
 
 def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Redis) -> None:
     """An answered question that unfurls, or is saved unchanged, offers nothing."""
-    ts = ask(workspace, redis, "@StarChat what is https://example.com?")
-    answered(workspace, redis, ts, "A page.")
-    edit(workspace, ts, "@StarChat what is https://example.com?")
-    edit(workspace, ts, "@StarChat what is https://example.org?")
-    poll_until(lambda: offers(workspace, ts), description="the offer")
+    ts = ask_as_ada(workspace, redis, "@StarChat what is https://example.com?")
+    post_answer(workspace, redis, ts, "A page.")
+    edit_as_ada(workspace, ts, "@StarChat what is https://example.com?")
+    edit_as_ada(workspace, ts, "@StarChat what is https://example.org?")
+    poll_until(lambda: find_offers(workspace, ts), description="the offer")
 
-    assert len(offers(workspace, ts)) == 1
+    assert len(find_offers(workspace, ts)) == 1
 
 
 def test_a_question_that_becomes_a_command_is_withdrawn(workspace: Workspace, redis: Redis) -> None:
     """Nobody wants an answer to what is no question any more."""
-    ts = ask(workspace, redis, "@StarChat my secret")
+    ts = ask_as_ada(workspace, redis, "@StarChat my secret")
     poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
-    edit(workspace, ts, "@StarChat help")
+    edit_as_ada(workspace, ts, "@StarChat help")
 
     assert pending_job_ids(redis) == []
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the end of the sign")
@@ -187,18 +190,18 @@ def test_a_running_question_is_begun_anew_or_finished_first(
     workspace: Workspace, redis: Redis, setting: str
 ) -> None:
     """As the operator wants it: the job gets the new text, or the person gets the button."""
-    ts = ask(workspace, redis, "@StarChat what is a mutx?")
-    mark(redis, ts, status="started", worker_name="w1")
-    edit(workspace, ts, "@StarChat what is a mutex?")
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    set_job_fields(redis, ts, status="started", worker_name="w1")
+    edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
 
     if setting == "restart":
         assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
-        assert offers(workspace, ts) == []
+        assert find_offers(workspace, ts) == []
     else:
         assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutx?")]
-        [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
+        [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
         assert "finish what I have begun" in offer["text"]
-        press(workspace, offer)
+        press_offer(workspace, offer)
         whispered = poll_until(
             lambda: [m for m in workspace.read_messages(GENERAL, ts) if "Press again" in m["text"]]
         )
@@ -210,35 +213,35 @@ def test_an_answered_question_is_answered_again_on_request(
     workspace: Workspace, redis: Redis
 ) -> None:
     """The asker alone sees the button; the new answer comes in the place of the old one."""
-    ts = ask(workspace, redis, "@StarChat what is a mutx?")
-    first, rest = answered(workspace, redis, ts, "A muckle?", "More of it.")
-    edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
-    assert offers(workspace, ts, LIN) == []
-    press(workspace, offer)
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    first, rest = post_answer(workspace, redis, ts, "A muckle?", "More of it.")
+    edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
+    assert find_offers(workspace, ts, LIN) == []
+    press_offer(workspace, offer)
     poll_until(lambda: pending_job_ids(redis), description="the job")
 
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
     name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     assert redis.hget(name, keys.PLACEHOLDER) == first.encode()
-    poll_until(lambda: not offers(workspace, ts), description="the end of the offer")
+    poll_until(lambda: not find_offers(workspace, ts), description="the end of the offer")
     poll_until(lambda: rest not in {m["ts"] for m in workspace.bot_replies(GENERAL, ts)})
     assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [first]
 
 
 def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redis) -> None:
     """Code that was asked for in other words would stand under the new answer."""
-    ts = ask(workspace, redis, "@StarChat sort a list")
-    [first] = answered(workspace, redis, ts, "As a file:")
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [first] = post_answer(workspace, redis, ts, "As a file:")
     web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
     shared = web.files_upload_v2(
         channel=GENERAL, thread_ts=ts, content="sorted(x)\n", filename="reply.py"
     )
-    mark(redis, ts, **{f"{keys.FILE_ID_PREFIX}2": str(shared["files"][0]["id"])})
+    set_job_fields(redis, ts, **{f"{keys.FILE_ID_PREFIX}2": str(shared["files"][0]["id"])})
     poll_until(lambda: len(workspace.bot_replies(GENERAL, ts)) == 2, description="the file")
-    edit(workspace, ts, "@StarChat sort a list in place")
-    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
-    press(workspace, offer)
+    edit_as_ada(workspace, ts, "@StarChat sort a list in place")
+    [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
+    press_offer(workspace, offer)
 
     poll_until(
         lambda: len(workspace.bot_replies(GENERAL, ts)) == 1, description="the end of the file"
@@ -250,12 +253,12 @@ def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
     workspace: Workspace, redis: Redis
 ) -> None:
     """An hour later the job is gone; the thread still says which message answers."""
-    ts = ask(workspace, redis, "@StarChat what is a mutx?")
-    [reply] = answered(workspace, redis, ts, "A muckle?")
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    [reply] = post_answer(workspace, redis, ts, "A muckle?")
     redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread_cache(TEAM, GENERAL, ts))
-    edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
-    press(workspace, offer)
+    edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
+    press_offer(workspace, offer)
     poll_until(lambda: pending_job_ids(redis), description="the job")
 
     name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
@@ -267,12 +270,12 @@ def test_an_edit_that_is_delivered_twice_offers_once(
 ) -> None:
     """Slack repeats what it believes lost; each edit is another occasion."""
     workspace.set_faults(deliveries={"duplicate": 1.0, "copies": 3})
-    ts = ask(workspace, redis, "@StarChat what is a mutx?")
-    answered(workspace, redis, ts, "A muckle?")
-    edit(workspace, ts, "@StarChat what is a mutex?")
-    poll_until(lambda: offers(workspace, ts), description="the offer")
-    edit(workspace, ts, "@StarChat what is a semaphore?")
-    poll_until(lambda: len(offers(workspace, ts)) == 2, description="the second offer")
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    post_answer(workspace, redis, ts, "A muckle?")
+    edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
+    poll_until(lambda: find_offers(workspace, ts), description="the offer")
+    edit_as_ada(workspace, ts, "@StarChat what is a semaphore?")
+    poll_until(lambda: len(find_offers(workspace, ts)) == 2, description="the second offer")
     workspace.set_faults()
 
     assert "what is a" not in bot.log_text
@@ -282,14 +285,14 @@ def test_a_question_that_was_deleted_is_not_answered_again(
     workspace: Workspace, redis: Redis
 ) -> None:
     """Who presses the button of a question that is gone reads so."""
-    ts = ask(workspace, redis, "@StarChat what is a mutx?")
-    answered(workspace, redis, ts, "A muckle?")
-    edit(workspace, ts, "@StarChat what is a mutex?")
-    [offer] = poll_until(lambda: offers(workspace, ts), description="the offer")
+    ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
+    post_answer(workspace, redis, ts, "A muckle?")
+    edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
+    [offer] = poll_until(lambda: find_offers(workspace, ts), description="the offer")
     workspace.delete_message(ADA, GENERAL, ts)
     copy = keys.thread_cache(TEAM, GENERAL, ts)
     poll_until(lambda: b"mutex" not in (redis.hget(copy, ts) or b""), description="the deletion")
-    press(workspace, offer)
+    press_offer(workspace, offer)
     poll_until(
         lambda: [m for m in workspace.read_messages(GENERAL, ts) if "no longer read" in m["text"]],
         description="the refusal",
@@ -303,7 +306,7 @@ def test_an_edit_of_what_nobody_asked_us_changes_nothing(
 ) -> None:
     """Most messages that people edit are none of our business, nor become so by it."""
     ts = workspace.post_message(ADA, GENERAL, "hello")
-    edit(workspace, ts, "@StarChat hello")
+    edit_as_ada(workspace, ts, "@StarChat hello")
 
     assert pending_job_ids(redis) == []
-    assert offers(workspace, ts) == []
+    assert find_offers(workspace, ts) == []

@@ -7,26 +7,26 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.background import Background
-from bot.handlers.notice_outbox import Notices
-from bot.messages.events import Posted, read
-from bot.slack.poster import Posting
-from bot.store.client import text
-from bot.store.thread_cache import Threads
+from bot.background import BackgroundTasks
+from bot.handlers.notice_outbox import NoticeOutbox
+from bot.messages.events import MessagePosted, parse_event
+from bot.slack.poster import Poster
+from bot.store.client import decode_reply
+from bot.store.thread_cache import ThreadCache
 from contract import keys
 from testing.polling import poll_until
 from testing.slack_events import BOT_IDENTITY, make_body, make_message
 from testing.workspace import ADA, GENERAL, Workspace, message_texts
 
-SAID = "Too much waits."
+SENTENCE = "Too much waits."
 
 
 @pytest.fixture
-def background() -> Iterator[Background]:
+def background() -> Iterator[BackgroundTasks]:
     """Run errands until the test is over."""
-    running = Background()
+    running = BackgroundTasks()
     yield running
-    running.close(5)
+    running.drain(5)
 
 
 @pytest.fixture(autouse=True)
@@ -37,125 +37,135 @@ def healthy(workspace: Workspace) -> Iterator[None]:
 
 
 @pytest.fixture
-def notices(redis: Redis, web: WebClient, background: Background) -> Notices:
+def notices(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
     """Return the notices of a bot whose word is good for a minute."""
-    return made(redis, web, background, lease=60)
+    return make_outbox(redis, web, background, lease=60)
 
 
 @pytest.fixture
-def impatient(redis: Redis, web: WebClient, background: Background) -> Notices:
+def impatient(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
     """Return the notices of a bot that takes over at once what another one was about to say."""
-    return made(redis, web, background, lease=0)
+    return make_outbox(redis, web, background, lease=0)
 
 
-def made(redis: Redis, web: WebClient, background: Background, lease: float) -> Notices:
+def make_outbox(
+    redis: Redis, web: WebClient, background: BackgroundTasks, lease: float
+) -> NoticeOutbox:
     """Return the notices of a bot."""
-    threads = Threads(redis, web, BOT_IDENTITY)
-    return Notices(redis, BOT_IDENTITY.team, Posting(web), threads, background, lease=lease)
+    threads = ThreadCache(redis, web, BOT_IDENTITY)
+    return NoticeOutbox(
+        redis, BOT_IDENTITY.team, Poster(web), threads, background, lease_seconds=lease
+    )
 
 
-def asked(workspace: Workspace) -> Posted:
+def ask_as_ada(workspace: Workspace) -> MessagePosted:
     """Let Ada ask in a thread of her own."""
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
-    event = read(make_body({**make_message(), "ts": ts, "channel": GENERAL}), BOT_IDENTITY)
-    assert isinstance(event, Posted)
+    event = parse_event(make_body({**make_message(), "ts": ts, "channel": GENERAL}), BOT_IDENTITY)
+    assert isinstance(event, MessagePosted)
     return event
 
 
-def noted(redis: Redis) -> list[str]:
+def list_recorded_notices(redis: Redis) -> list[str]:
     """Return what is still to be said."""
     found: Any = redis.zrange(keys.notice_schedule(BOT_IDENTITY.team), 0, -1)
-    return [text(name) for name in found]
+    return [decode_reply(name) for name in found]
 
 
-def said(workspace: Workspace, post: Posted, *, times: int = 1) -> None:
+def assert_posted(workspace: Workspace, post: MessagePosted, *, times: int = 1) -> None:
     """Check how often it was said."""
-    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SAID] * times
+    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SENTENCE] * times
 
 
 def test_a_sentence_is_said_once_for_all_deliveries(
-    notices: Notices, workspace: Workspace, redis: Redis
+    notices: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
     """And nothing of it stays in Redis but the mark of its message."""
-    post = asked(workspace)
-    notices.say(post, SAID)
-    notices.say(post, SAID)
-    poll_until(lambda: not noted(redis), description="the sentence to be struck out")
-    notices.sweep()
+    post = ask_as_ada(workspace)
+    notices.post_notice(post, SENTENCE)
+    notices.post_notice(post, SENTENCE)
+    poll_until(
+        lambda: not list_recorded_notices(redis), description="the sentence to be struck out"
+    )
+    notices.post_due_notices()
 
-    said(workspace, post)
-    left = {text(key) for key in redis.scan_iter()}
+    assert_posted(workspace, post)
+    left = {decode_reply(key) for key in redis.scan_iter()}
     assert left == {keys.REDIS_SENTINEL, keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts)}
 
 
 def test_a_sentence_of_a_bot_that_died_is_said_by_another(
-    workspace: Workspace, redis: Redis, web: WebClient, background: Background, impatient: Notices
+    workspace: Workspace,
+    redis: Redis,
+    web: WebClient,
+    background: BackgroundTasks,
+    impatient: NoticeOutbox,
 ) -> None:
     """It was noted with the mark of its message, before anything was acknowledged."""
-    dead = Background(most=0)
-    post = asked(workspace)
-    made(redis, web, dead, lease=0).say(post, SAID)
-    dead.close(0)
-    said(workspace, post, times=0)
-    impatient.sweep()
+    dead = BackgroundTasks(max_waiting=0)
+    post = ask_as_ada(workspace)
+    make_outbox(redis, web, dead, lease=0).post_notice(post, SENTENCE)
+    dead.drain(0)
+    assert_posted(workspace, post, times=0)
+    impatient.post_due_notices()
 
-    said(workspace, post)
-    assert noted(redis) == []
+    assert_posted(workspace, post)
+    assert list_recorded_notices(redis) == []
 
 
 def test_a_sentence_that_somebody_is_saying_is_left_alone(
-    workspace: Workspace, redis: Redis, web: WebClient, notices: Notices
+    workspace: Workspace, redis: Redis, web: WebClient, notices: NoticeOutbox
 ) -> None:
     """Two bots sweep; only what nobody has spoken for is theirs."""
-    dead = Background(most=0)
-    post = asked(workspace)
-    made(redis, web, dead, lease=60).say(post, SAID)
-    dead.close(0)
-    notices.sweep()
+    dead = BackgroundTasks(max_waiting=0)
+    post = ask_as_ada(workspace)
+    make_outbox(redis, web, dead, lease=60).post_notice(post, SENTENCE)
+    dead.drain(0)
+    notices.post_due_notices()
 
-    said(workspace, post, times=0)
-    assert noted(redis) == [f"{GENERAL}:{post.ts}"]
+    assert_posted(workspace, post, times=0)
+    assert list_recorded_notices(redis) == [f"{GENERAL}:{post.ts}"]
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
 def test_a_sentence_whose_post_has_arrived_is_not_said_again(
-    workspace: Workspace, redis: Redis, impatient: Notices, fault: str
+    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
 ) -> None:
     """Slack's answer was lost; the thread shows that the sentence was not."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
-    post = asked(workspace)
-    impatient.say(post, SAID)
-    poll_until(lambda: _tried(redis, post) == 1, description="the first try")
+    post = ask_as_ada(workspace)
+    impatient.post_notice(post, SENTENCE)
+    poll_until(lambda: _count_attempts(redis, post) == 1, description="the first try")
     poll_until(lambda: workspace.bot_replies(GENERAL, post.ts), description="the sentence")
-    impatient.sweep()
+    impatient.post_due_notices()
 
-    said(workspace, post)
-    assert noted(redis) == []
+    assert_posted(workspace, post)
+    assert list_recorded_notices(redis) == []
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "status"])
 def test_a_sentence_whose_post_was_lost_is_said_again(
-    workspace: Workspace, redis: Redis, impatient: Notices, fault: str
+    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
 ) -> None:
     """Nobody could know, so the thread was looked at first."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
-    post = asked(workspace)
+    post = ask_as_ada(workspace)
     seen = workspace.api_calls()
-    impatient.say(post, SAID)
-    poll_until(lambda: _posts(workspace, len(seen)) == 1, description="the first try")
-    poll_until(lambda: _swept(impatient, redis), description="the second try")
+    impatient.post_notice(post, SENTENCE)
+    poll_until(lambda: _count_posts(workspace, len(seen)) == 1, description="the first try")
+    poll_until(lambda: _sweep_until_empty(impatient, redis), description="the second try")
 
-    said(workspace, post)
+    assert_posted(workspace, post)
 
 
 def test_a_sentence_that_slack_puts_off_comes_later(
-    workspace: Workspace, redis: Redis, impatient: Notices
+    workspace: Workspace, redis: Redis, impatient: NoticeOutbox
 ) -> None:
     """Not before the time that Slack has named."""
     fault = {"fault": "ratelimited", "retry_after": 120, "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
-    post = asked(workspace)
-    impatient.say(post, SAID)
+    post = ask_as_ada(workspace)
+    impatient.post_notice(post, SENTENCE)
     name = f"{GENERAL}:{post.ts}"
 
     def put_off() -> bool:
@@ -163,37 +173,37 @@ def test_a_sentence_that_slack_puts_off_comes_later(
         return due is not None and due - redis.time()[0] > 60
 
     poll_until(put_off, description="the sentence to be put off")
-    impatient.sweep()
-    said(workspace, post, times=0)
+    impatient.post_due_notices()
+    assert_posted(workspace, post, times=0)
     redis.zadd(keys.notice_schedule(BOT_IDENTITY.team), {name: 0})
-    impatient.sweep()
-    said(workspace, post)
+    impatient.post_due_notices()
+    assert_posted(workspace, post)
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "is_archived", "not_in_channel"])
 def test_a_sentence_that_slack_refuses_is_given_up(
-    workspace: Workspace, redis: Redis, impatient: Notices, error: str
+    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, error: str
 ) -> None:
     """There is nobody left to read it."""
     workspace.set_faults(
         {"method": "chat.postMessage", "fault": "error", "error": error, "count": 1}
     )
-    post = asked(workspace)
-    impatient.say(post, SAID)
-    poll_until(lambda: not noted(redis), description="the sentence to be given up")
+    post = ask_as_ada(workspace)
+    impatient.post_notice(post, SENTENCE)
+    poll_until(lambda: not list_recorded_notices(redis), description="the sentence to be given up")
 
-    said(workspace, post, times=0)
-
-
-def _swept(notices: Notices, redis: Redis) -> bool:
-    notices.sweep()
-    return not noted(redis)
+    assert_posted(workspace, post, times=0)
 
 
-def _tried(redis: Redis, post: Posted) -> int:
+def _sweep_until_empty(notices: NoticeOutbox, redis: Redis) -> bool:
+    notices.post_due_notices()
+    return not list_recorded_notices(redis)
+
+
+def _count_attempts(redis: Redis, post: MessagePosted) -> int:
     tries = redis.hget(keys.pending_notice(BOT_IDENTITY.team, GENERAL, post.ts), "tries")
     return int(tries or 0)
 
 
-def _posts(workspace: Workspace, since: int) -> int:
+def _count_posts(workspace: Workspace, since: int) -> int:
     return sum(call["method"] == "chat.postMessage" for call in workspace.api_calls(since))

@@ -9,11 +9,11 @@ from rq.job import Job as RqJob
 from slack_sdk import WebClient
 
 from bot import texts
-from bot.background import Background
-from bot.handlers.placeholders import Signs
-from bot.slack.poster import Posting
-from bot.store.job_queue import Limits, Outbox
-from bot.store.line import Line
+from bot.background import BackgroundTasks
+from bot.handlers.placeholders import PlaceholderPoster
+from bot.slack.poster import Poster
+from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.line import QueueStatus
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
@@ -24,23 +24,23 @@ from testing.workspace import message_texts as shown_texts
 
 
 @pytest.fixture
-def outbox(redis: Redis) -> Outbox:
+def outbox(redis: Redis) -> JobQueue:
     """Return an outbox where a person has one slot."""
-    return Outbox(redis, Limits(slots=1))
+    return JobQueue(redis, QueueLimits(max_running_per_user=1))
 
 
 @pytest.fixture
-def background() -> Iterator[Background]:
+def background() -> Iterator[BackgroundTasks]:
     """Run errands until the test is over."""
-    running = Background()
+    running = BackgroundTasks()
     yield running
-    running.close(5)
+    running.drain(5)
 
 
 @pytest.fixture
-def signs(redis: Redis, web: WebClient, background: Background) -> Signs:
+def signs(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
     """Return what posts signs."""
-    return Signs(redis, Line(redis), Posting(web), background)
+    return PlaceholderPoster(redis, QueueStatus(redis), Poster(web), background)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def healthy(workspace: Workspace) -> Iterator[None]:
     workspace.set_faults()
 
 
-def asked(workspace: Workspace, thread: str | None = None) -> Job:
+def ask_as_ada(workspace: Workspace, thread: str | None = None) -> Job:
     """Let Ada ask, and return the job of it."""
     ts = workspace.post_message(ADA, GENERAL, "what is a mutex?", thread)
     return Job(
@@ -62,7 +62,9 @@ def asked(workspace: Workspace, thread: str | None = None) -> Job:
     )
 
 
-def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: float = 8.0) -> None:
+def report_worker(
+    redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: float = 8.0
+) -> None:
     """Let a worker say how it is."""
     seconds, _ = redis.time()
     beat = {
@@ -75,186 +77,222 @@ def work(redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: fl
     redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
 
 
-def shown(workspace: Workspace, job: Job) -> list[str]:
+def list_bot_messages(workspace: Workspace, job: Job) -> list[str]:
     """Return what the bot has said in the thread of a job."""
     return shown_texts(workspace.bot_replies(GENERAL, job.thread.ts))
 
 
-def finished(background: Background) -> None:
+def drain_tasks(background: BackgroundTasks) -> None:
     """Wait until every errand is done."""
-    background.close(10)
+    background.drain(10)
 
 
 def test_a_free_worker_needs_no_sign_of_ours(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """The worker posts the placeholder itself, and ours would be one too many."""
-    work(redis, slots=4, busy=1)
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+    report_worker(redis, slots=4, busy=1)
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
 def test_a_long_line_is_shown_with_place_and_time(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """Behind a busy worker the person reads the place in line and an estimate."""
-    work(redis, slots=1, busy=1)
+    report_worker(redis, slots=1, busy=1)
     for user in ("U1", "U2", "U3"):
-        outbox.accept(asked(workspace).model_copy(update={"user": user}))
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+        outbox.enqueue(ask_as_ada(workspace).model_copy(update={"user": user}))
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
-    assert shown(workspace, job) == [
+    assert list_bot_messages(workspace, job) == [
         "3 questions are before yours. I expect to start in about 25 seconds."
     ]
 
 
 def test_a_worker_that_loads_is_said_to_load(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """While the model is being loaded the person reads that."""
-    work(redis, slots=4, busy=0, loading=True)
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+    report_worker(redis, slots=4, busy=0, loading=True)
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
-    assert shown(workspace, job) == [texts.LOADING]
+    assert list_bot_messages(workspace, job) == [texts.MODEL_LOADING]
 
 
 def test_a_dead_worker_is_no_worker(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """What a worker said long ago counts no more."""
-    work(redis, slots=4, busy=0)
+    report_worker(redis, slots=4, busy=0)
     beat = json.loads(redis.hget(keys.WORKER_STATUSES, "w1") or b"")
     beat["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
     redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
-    assert shown(workspace, job) == [texts.NO_WORKER]
+    assert list_bot_messages(workspace, job) == [texts.NO_WORKER]
 
 
 def test_a_persons_second_question_says_that_the_first_is_answered_first(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """Who has no slot left reads why nothing happens although the workers are free."""
-    work(redis, slots=4, busy=1)
-    outbox.accept(asked(workspace))
-    second = asked(workspace)
-    signs.show(second, outbox.accept(second))
-    finished(background)
+    report_worker(redis, slots=4, busy=1)
+    outbox.enqueue(ask_as_ada(workspace))
+    second = ask_as_ada(workspace)
+    signs.schedule_placeholder(second, outbox.enqueue(second))
+    drain_tasks(background)
 
-    assert shown(workspace, second) == [texts.HELD]
+    assert list_bot_messages(workspace, second) == [texts.BEHIND_OWN_QUESTIONS]
 
 
 def test_a_question_behind_another_one_of_its_thread_gets_no_sign(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace
+    signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
 ) -> None:
     """A sign would stand above the reply that comes before it: replies stand in order."""
-    first = asked(workspace)
-    outbox.accept(first)
-    second = asked(workspace, first.ts)
-    signs.show(second, outbox.accept(second))
-    finished(background)
+    first = ask_as_ada(workspace)
+    outbox.enqueue(first)
+    second = ask_as_ada(workspace, first.ts)
+    signs.schedule_placeholder(second, outbox.enqueue(second))
+    drain_tasks(background)
 
-    assert shown(workspace, second) == []
+    assert list_bot_messages(workspace, second) == []
 
 
 def test_a_worker_that_was_faster_keeps_its_placeholder(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """Whoever says first that they will post is the one who posts."""
-    job = asked(workspace)
-    receipt = outbox.accept(job)
+    job = ask_as_ada(workspace)
+    receipt = outbox.enqueue(job)
     redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
-    signs.show(job, receipt)
-    finished(background)
+    signs.schedule_placeholder(job, receipt)
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []
 
 
 def test_a_sign_that_comes_too_late_is_taken_back(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """If a worker did not wait for a slow post of ours, ours goes."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
     key = RqJob.key_for(job.id)
     poll_until(lambda: redis.hexists(key, keys.PLACEHOLDER_OWNER), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
-    finished(background)
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []
     assert redis.hget(key, keys.PLACEHOLDER) == b"1700000000.000100"
 
 
 def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """Nothing stays in the thread of a question that somebody took back meanwhile."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
     poll_until(
         lambda: redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER),
         description="the intent",
     )
-    outbox.cancel(job.id)
-    finished(background)
+    outbox.cancel_job(job.id)
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []
     assert not redis.exists(RqJob.key_for(job.id))
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated", "error"])
 def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
-    signs: Signs,
-    outbox: Outbox,
-    background: Background,
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
     fault: str,
 ) -> None:
     """The intent stays: without it the worker would post a second one without looking."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
     assert redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER)
 
 
 def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace, redis: Redis
+    signs: PlaceholderPoster,
+    outbox: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
+    redis: Redis,
 ) -> None:
     """After a clear no nobody needs to look for anything."""
     fault = {"fault": "error", "error": "msg_too_long", "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
-    job = asked(workspace)
-    signs.show(job, outbox.accept(job))
-    finished(background)
+    job = ask_as_ada(workspace)
+    signs.schedule_placeholder(job, outbox.enqueue(job))
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
 def test_a_job_that_is_gone_gets_no_sign(
-    signs: Signs, outbox: Outbox, background: Background, workspace: Workspace
+    signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
 ) -> None:
     """A question that was taken back at once is not answered by a sign."""
-    job = asked(workspace)
-    receipt = outbox.accept(job)
-    outbox.cancel(job.id)
-    signs.show(job, receipt)
-    finished(background)
+    job = ask_as_ada(workspace)
+    receipt = outbox.enqueue(job)
+    outbox.cancel_job(job.id)
+    signs.schedule_placeholder(job, receipt)
+    drain_tasks(background)
 
-    assert shown(workspace, job) == []
+    assert list_bot_messages(workspace, job) == []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bot.slack.users import Person
+from bot.slack.users import User
 from contract import keys
 from testing.polling import poll_until
 from testing.processes import Process
@@ -34,7 +34,7 @@ def healthy(workspace: Workspace) -> Iterator[None]:
     workspace.set_faults()
 
 
-def ask(workspace: Workspace, text: str, user: str = ADA) -> str:
+def ask_in_general(workspace: Workspace, text: str, user: str = ADA) -> str:
     """Post in #general and wait until it is acknowledged."""
     ts = workspace.post_raw(GENERAL, text, user=user)
     poll_until(
@@ -51,14 +51,14 @@ MENTION = f"<@{STARCHAT}>"
 
 def test_a_member_is_answered(workspace: Workspace, redis: Redis) -> None:
     """Who is looked up and is no guest may ask."""
-    assert find_job(redis, GENERAL, ask(workspace, f"{MENTION} hi", LIN)) is not None
+    assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi", LIN)) is not None
 
 
 def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> None:
     """A guest reads, alone, that the bot is for members."""
-    redis.set(keys.user_profile(TEAM, SAM), Person(name="Sam", guest=True).model_dump_json())
+    redis.set(keys.user_profile(TEAM, SAM), User(name="Sam", is_guest=True).model_dump_json())
     start = len(workspace.api_calls())
-    ts = ask(workspace, f"{MENTION} hi", SAM)
+    ts = ask_in_general(workspace, f"{MENTION} hi", SAM)
     poll_until(lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper")
 
     assert find_job(redis, GENERAL, ts) is None
@@ -71,13 +71,13 @@ def test_a_closed_door_stays_closed_where_nobody_can_tell(
     """If Slack does not say who somebody is, a bot that is closed to guests does not answer."""
     workspace.set_faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
 
-    assert find_job(redis, GENERAL, ask(workspace, f"{MENTION} hi")) is None
+    assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi")) is None
 
 
 def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:
     """An operator can let one other bot ask; what it says without a mention is no question."""
-    asked = ask(workspace, f"{MENTION} what failed?", DEPLOYBOT)
-    said = ask(workspace, "Build 7 failed", DEPLOYBOT)
+    asked = ask_in_general(workspace, f"{MENTION} what failed?", DEPLOYBOT)
+    said = ask_in_general(workspace, "Build 7 failed", DEPLOYBOT)
 
     assert job_turns(redis, GENERAL, asked) == [("deploybot", "what failed?")]
     assert find_job(redis, GENERAL, said) is None
@@ -86,8 +86,8 @@ def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis:
 def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) -> None:
     """Who is declined because too much is waiting reads so in the thread, once."""
     for user in (ADA, LIN):
-        ask(workspace, f"{MENTION} hi", user)
-    ts = ask(workspace, f"{MENTION} me too", LIN)
+        ask_in_general(workspace, f"{MENTION} hi", user)
+    ts = ask_in_general(workspace, f"{MENTION} me too", LIN)
     said = poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="a notice")
     workspace.redeliver_events(ts)
     poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4)

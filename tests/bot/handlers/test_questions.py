@@ -24,7 +24,7 @@ Json = dict[str, Any]
 pytestmark = pytest.mark.usefixtures("bot")
 
 
-def ask(workspace: Workspace, text: str, thread: str | None = None, **who: str) -> str:
+def ask_in_general(workspace: Workspace, text: str, thread: str | None = None, **who: str) -> str:
     """Post as Ada in #general unless told, wait for the acknowledgement, return the `ts`."""
     place = who.get("channel", GENERAL)
     ts = workspace.post_message(who.get("user", ADA), place, text, thread)
@@ -32,19 +32,19 @@ def ask(workspace: Workspace, text: str, thread: str | None = None, **who: str) 
     return ts
 
 
-def told(workspace: Workspace, thread: str, words: str = "") -> None:
+def wait_for_notice(workspace: Workspace, thread: str, words: str = "") -> None:
     """Wait until the bot has said these words in a thread; a question's sign may come after."""
 
-    def said() -> bool:
+    def is_posted() -> bool:
         return any(words in reply["text"] for reply in workspace.bot_replies(GENERAL, thread, ADA))
 
-    poll_until(said, description=f"a notice with '{words}'")
+    poll_until(is_posted, description=f"a notice with '{words}'")
 
 
 def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
     """Slack sends a mention twice, as two events; there is one job, and nothing was asked first."""
     start = len(workspace.api_calls())
-    ts = ask(workspace, "@StarChat what is `List<T>` & why?")
+    ts = ask_in_general(workspace, "@StarChat what is `List<T>` & why?")
     found = find_job(redis, GENERAL, ts)
 
     assert found is not None
@@ -57,7 +57,7 @@ def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
 
 def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
     """Slack repeats what it believes lost; the answer is not given twice, even if it was given."""
-    ts = ask(workspace, "@StarChat hi")
+    ts = ask_in_general(workspace, "@StarChat hi")
     finish_job(redis, job_id(TEAM, GENERAL, ts))
     workspace.redeliver_events(ts)
     poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4 and workspace.wait_for_acks(ts))
@@ -72,7 +72,7 @@ def test_a_mention_in_the_middle_of_a_thread_reads_what_was_said(
     root = workspace.post_message(ADA, GENERAL, "the build fails, see https://ci.example/7")
     workspace.post_raw(GENERAL, "Build 7 failed", user=DEPLOYBOT, thread_ts=root)
     workspace.post_message(LIN, GENERAL, "@Ada did you `pip install`?", root)
-    ts = ask(workspace, "@StarChat what could it be?", root)
+    ts = ask_in_general(workspace, "@StarChat what could it be?", root)
 
     assert job_turns(redis, GENERAL, ts) == [
         ("Ada", "the build fails, see https://ci.example/7"),
@@ -86,9 +86,9 @@ def test_a_follow_up_needs_no_mention_while_one_person_writes(
     workspace: Workspace, redis: Redis
 ) -> None:
     """In a thread of one person and the bot everything is a question, without another call."""
-    root = ask(workspace, "@StarChat what is a mutex?")
+    root = ask_in_general(workspace, "@StarChat what is a mutex?")
     start = len(workspace.api_calls())
-    ts = ask(workspace, "and in Rust?", root)
+    ts = ask_in_general(workspace, "and in Rust?", root)
 
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
     assert not workspace.api_calls(start, "conversations.replies")
@@ -104,7 +104,7 @@ def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
     poll_until(
         lambda: workspace.api_calls(start, "users.info"), description="the question for the name"
     )
-    ts = ask(workspace, "by the mutex", root)
+    ts = ask_in_general(workspace, "by the mutex", root)
     workspace.set_faults()
 
     assert find_job(redis, GENERAL, ts) is not None
@@ -112,10 +112,10 @@ def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
 
 def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, redis: Redis) -> None:
     """As soon as a second person writes, the bot answers mentions only."""
-    root = ask(workspace, "@StarChat what is a mutex?")
-    lin = ask(workspace, "I know!", root, user=LIN)
-    ada = ask(workspace, "tell me", root)
-    mention = ask(workspace, "@StarChat is she right?", root)
+    root = ask_in_general(workspace, "@StarChat what is a mutex?")
+    lin = ask_in_general(workspace, "I know!", root, user=LIN)
+    ada = ask_in_general(workspace, "tell me", root)
+    mention = ask_in_general(workspace, "@StarChat is she right?", root)
 
     assert find_job(redis, GENERAL, lin) is None
     assert find_job(redis, GENERAL, ada) is None
@@ -129,23 +129,23 @@ def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, re
 
 def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, redis: Redis) -> None:
     """A thread can be followed with many people in it, and be left alone with one."""
-    root = ask(workspace, "@StarChat follow")
-    told(workspace, root, "every message")
-    followed = ask(workspace, "what is a mutex?", root, user=LIN)
+    root = ask_in_general(workspace, "@StarChat follow")
+    wait_for_notice(workspace, root, "every message")
+    followed = ask_in_general(workspace, "what is a mutex?", root, user=LIN)
     assert find_job(redis, GENERAL, followed) is not None
 
-    ask(workspace, "@StarChat mute", root, user=SAM)
-    told(workspace, root, "only when you mention me")
-    muted = ask(workspace, "and a semaphore?", root, user=LIN)
+    ask_in_general(workspace, "@StarChat mute", root, user=SAM)
+    wait_for_notice(workspace, root, "only when you mention me")
+    muted = ask_in_general(workspace, "and a semaphore?", root, user=LIN)
     assert find_job(redis, GENERAL, muted) is None
-    asked = ask(workspace, "@StarChat and a semaphore?", root, user=LIN)
+    asked = ask_in_general(workspace, "@StarChat and a semaphore?", root, user=LIN)
     assert find_job(redis, GENERAL, asked) is not None
 
 
 def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: Redis) -> None:
     """In a thread that the bot follows, a message for another person is not answered."""
-    root = ask(workspace, "@StarChat follow")
-    ts = ask(workspace, "@Lin can you look?", root)
+    root = ask_in_general(workspace, "@StarChat follow")
+    ts = ask_in_general(workspace, "@Lin can you look?", root)
 
     assert find_job(redis, GENERAL, ts) is None
 
@@ -153,8 +153,8 @@ def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: R
 def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> None:
     """Between a person and the bot no mention is needed, at the root nor in a thread."""
     channel = workspace.open_dm(ADA, STARCHAT)
-    root = ask(workspace, "what is a mutex?", channel=channel)
-    ts = ask(workspace, "and in Rust?", root, channel=channel)
+    root = ask_in_general(workspace, "what is a mutex?", channel=channel)
+    ts = ask_in_general(workspace, "and in Rust?", root, channel=channel)
 
     assert job_turns(redis, channel, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
 
@@ -162,9 +162,9 @@ def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> N
 def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis) -> None:
     """In a group the bot is asked by a mention and then follows the thread."""
     channel = workspace.open_dm(ADA, LIN, STARCHAT)
-    silent = ask(workspace, "hello all", channel=channel)
-    root = ask(workspace, "@StarChat what is a mutex?", channel=channel)
-    ts = ask(workspace, "and in Rust?", root, channel=channel)
+    silent = ask_in_general(workspace, "hello all", channel=channel)
+    root = ask_in_general(workspace, "@StarChat what is a mutex?", channel=channel)
+    ts = ask_in_general(workspace, "and in Rust?", root, channel=channel)
 
     assert find_job(redis, channel, silent) is None
     assert find_job(redis, channel, root) is not None
@@ -182,8 +182,8 @@ def test_bots_start_nothing(workspace: Workspace, redis: Redis, who: str) -> Non
 
 def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: Redis) -> None:
     """A mention without a question gets one kind sentence, also where Slack delivers it again."""
-    ts = ask(workspace, "@StarChat")
-    told(workspace, ts, "What would you like to know?")
+    ts = ask_in_general(workspace, "@StarChat")
+    wait_for_notice(workspace, ts, "What would you like to know?")
     workspace.redeliver_events(ts)
     poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4 and workspace.wait_for_acks(ts))
 
@@ -193,18 +193,18 @@ def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: 
 
 def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> None:
     """What the bot says about itself is not read back as something the model said."""
-    root = ask(workspace, "@StarChat help")
-    told(workspace, root)
+    root = ask_in_general(workspace, "@StarChat help")
+    wait_for_notice(workspace, root)
     redis.delete(keys.thread_cache(TEAM, GENERAL, root))
-    ts = ask(workspace, "@StarChat what is a mutex?", root)
+    ts = ask_in_general(workspace, "@StarChat what is a mutex?", root)
 
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
 def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, redis: Redis) -> None:
     """What was edited is read as it stands, what was deleted is not read at all."""
-    root = ask(workspace, "@StarChat what is a mutx?")
-    secret = ask(workspace, "the key is hunter2", root)
+    root = ask_in_general(workspace, "@StarChat what is a mutx?")
+    secret = ask_in_general(workspace, "the key is hunter2", root)
     workspace.edit_message(ADA, GENERAL, root, "@StarChat what is a mutex?")
     workspace.delete_message(ADA, GENERAL, secret)
     copy = keys.thread_cache(TEAM, GENERAL, root)
@@ -212,15 +212,15 @@ def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, re
     poll_until(
         lambda: b"hunter2" not in (redis.hget(copy, secret) or b""), description="the deletion"
     )
-    ts = ask(workspace, "go on", root)
+    ts = ask_in_general(workspace, "go on", root)
 
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "go on")]
 
 
 def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) -> None:
     """Who takes a question back takes it out of the line, with its text and its sign."""
-    ts = ask(workspace, "@StarChat my secret")
-    other = ask(workspace, "@StarChat what is a mutex?")
+    ts = ask_in_general(workspace, "@StarChat my secret")
+    other = ask_in_general(workspace, "@StarChat what is a mutex?")
     poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
     workspace.delete_message(ADA, GENERAL, ts)
     poll_until(
@@ -235,11 +235,11 @@ def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) 
 
 def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) -> None:
     """`forget` drops the copy; the next question reads the thread from Slack again."""
-    root = ask(workspace, "@StarChat what is a mutex?")
-    ask(workspace, "@StarChat forget", root)
-    told(workspace, root, "dropped my copy")
+    root = ask_in_general(workspace, "@StarChat what is a mutex?")
+    ask_in_general(workspace, "@StarChat forget", root)
+    wait_for_notice(workspace, root, "dropped my copy")
     assert not redis.exists(keys.thread_cache(TEAM, GENERAL, root))
-    ts = ask(workspace, "@StarChat and in Rust?", root)
+    ts = ask_in_general(workspace, "@StarChat and in Rust?", root)
 
     assert [text for _, text in job_turns(redis, GENERAL, ts)] == [
         "what is a mutex?",
@@ -250,11 +250,11 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
 def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis: Redis) -> None:
     """The ninth question that waits is declined in its thread; somebody else's is taken."""
     for number in range(8):
-        ask(workspace, f"@StarChat question {number}")
-    ninth = ask(workspace, "@StarChat one more")
-    other = ask(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
+        ask_in_general(workspace, f"@StarChat question {number}")
+    ninth = ask_in_general(workspace, "@StarChat one more")
+    other = ask_in_general(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
 
-    told(workspace, ninth, "8 questions of yours are still waiting")
+    wait_for_notice(workspace, ninth, "8 questions of yours are still waiting")
     assert find_job(redis, GENERAL, ninth) is None
     assert find_job(redis, PYTHON, other) is not None
 
@@ -263,7 +263,7 @@ def test_without_a_worker_the_thread_says_so_within_a_second(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
     """The sign is the placeholder that a worker will fill: it is posted once and known."""
-    ts = ask(workspace, "@StarChat hi")
+    ts = ask_in_general(workspace, "@StarChat hi")
     sign = poll_until(
         lambda: workspace.bot_replies(GENERAL, ts), timeout=1.0, description="the sign"
     )[0]
@@ -282,8 +282,8 @@ def test_without_a_worker_the_thread_says_so_within_a_second(
 
 def test_no_text_of_a_person_is_ever_logged(workspace: Workspace, bot: Process) -> None:
     """Logs hold ids, lengths and seconds; neither texts nor names nor tokens."""
-    ask(workspace, "@StarChat my secret is hunter2")
+    ask_in_general(workspace, "@StarChat my secret is hunter2")
 
-    assert "turn" in bot.log_text
+    assert "question received" in bot.log_text
     for word in ("hunter2", "Ada", "xoxb-", "xapp-"):
         assert word not in bot.log_text

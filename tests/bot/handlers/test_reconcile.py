@@ -29,7 +29,7 @@ def serving(
         yield bot, early
 
 
-def asked(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
+def ask_question(workspace: Workspace, redis: Redis, text: str, thread: str | None = None) -> str:
     """Ask and wait until the question is taken in."""
     before = len(pending_job_ids(redis))
     ts = workspace.post_message(ADA, GENERAL, f"@StarChat {text}", thread)
@@ -38,7 +38,7 @@ def asked(workspace: Workspace, redis: Redis, text: str, thread: str | None = No
     return ts
 
 
-def reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
+def post_reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
     """Let a worker have said something."""
     said = {"job": job_id(TEAM, GENERAL, question), "part": 1, "question": question}
     return workspace.post_raw(
@@ -58,19 +58,19 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
 ) -> None:
     """Who has a reply keeps it, what was only begun goes, and who has none is asked about again."""
     bot, early = serving
-    answered = asked(workspace, redis, "what is a mutex?")
-    final = reply(workspace, answered, answered, "final")
-    second = asked(workspace, redis, "and a lock?", answered)
-    begun = asked(workspace, redis, "reverse a list")
-    growing = reply(workspace, begun, begun, "growing")
-    waiting = asked(workspace, redis, "say hello")
+    answered = ask_question(workspace, redis, "what is a mutex?")
+    final = post_reply(workspace, answered, answered, "final")
+    second = ask_question(workspace, redis, "and a lock?", answered)
+    begun = ask_question(workspace, redis, "reverse a list")
+    growing = post_reply(workspace, begun, begun, "growing")
+    waiting = ask_question(workspace, redis, "say hello")
     helped = workspace.post_message(ADA, GENERAL, "@StarChat help")
     workspace.wait_for_messages(lambda messages: len(messages) == 2, GENERAL, helped)
     told = [message["ts"] for message in workspace.read_messages(GENERAL, helped)]
     beside = workspace.post_message(LIN, GENERAL, "nice weather")
     redis.flushall()
-    bot.wait_for_event("redis was emptied")
-    bot.wait_for_event("caught up")
+    bot.wait_for_event("redis data lost")
+    bot.wait_for_event("backfill finished")
 
     jobs = [job_id(TEAM, GENERAL, ts) for ts in (second, begun, waiting)]
     assert sorted(pending_job_ids(redis)) == sorted(jobs)
@@ -90,10 +90,10 @@ def test_what_arrives_meanwhile_is_taken_in_once(
     """A question after the emptying is an event like any other, and its reply is left alone."""
     bot, _ = serving
     redis.flushall()
-    ts = asked(workspace, redis, "what is a mutex?")
-    shown = reply(workspace, ts, ts, "placeholder")
-    bot.wait_for_event("redis was emptied")
-    bot.wait_for_event("caught up")
+    ts = ask_question(workspace, redis, "what is a mutex?")
+    shown = post_reply(workspace, ts, ts, "placeholder")
+    bot.wait_for_event("redis data lost")
+    bot.wait_for_event("backfill finished")
 
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
     assert shown in {m["ts"] for m in workspace.read_messages(GENERAL, ts)}
@@ -104,16 +104,16 @@ def test_a_question_in_an_answered_thread_has_nothing_answered_again(
 ) -> None:
     """Whoever goes on there while the bot still looks around: the thread shows the reply."""
     bot, _ = serving
-    answered = asked(workspace, redis, "what is a mutex?")
-    final = reply(workspace, answered, answered, "final")
-    unseen = asked(workspace, redis, "and in Rust?", answered)
+    answered = ask_question(workspace, redis, "what is a mutex?")
+    final = post_reply(workspace, answered, answered, "final")
+    unseen = ask_question(workspace, redis, "and in Rust?", answered)
     workspace.set_faults({"method": "users.conversations", "fault": "slow", "seconds": 2})
     redis.flushall()
-    bot.wait_for_event("redis was emptied")
+    bot.wait_for_event("redis data lost")
     ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", answered)
     poll_until(lambda: job_id(TEAM, GENERAL, ts) in pending_job_ids(redis), description="the job")
     workspace.set_faults()
-    bot.wait_for_event("caught up")
+    bot.wait_for_event("backfill finished")
 
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, asked) for asked in (unseen, ts)]
     assert final in {m["ts"] for m in workspace.read_messages(GENERAL, answered)}

@@ -10,7 +10,7 @@ NAMES = {"U0ADA00001": "Ada", "U0STARCHAT": "StarChat"}
 ME = "U0STARCHAT"
 
 
-def escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Write text as Slack's clients do."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -18,7 +18,7 @@ def escaped(text: str) -> str:
 @given(st.text() | st.text(alphabet="&<>ampltg;"))
 def test_what_a_person_typed_comes_back_to_the_letter(text: str) -> None:
     """Any text, escaped as Slack escapes it, is undone exactly, entities typed by people too."""
-    assert mrkdwn.plain(escaped(text), {}) == text
+    assert mrkdwn.to_plain_text(escape_text(text), {}) == text
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_what_a_person_typed_comes_back_to_the_letter(text: str) -> None:
 )
 def test_tokens_become_words(slack: str, text: str) -> None:
     """Mentions, channels, dates and links are undone; a link that Slack made up is not shown."""
-    assert mrkdwn.plain(slack, NAMES) == text
+    assert mrkdwn.to_plain_text(slack, NAMES) == text
 
 
 def test_the_name_that_slack_wrote_into_a_mention_is_a_last_resort() -> None:
     """A looked-up name is newer than the label in the text."""
-    assert mrkdwn.plain("<@U0ADA00001|old name>", NAMES) == "@Ada"
+    assert mrkdwn.to_plain_text("<@U0ADA00001|old name>", NAMES) == "@Ada"
 
 
 @pytest.mark.parametrize(
@@ -81,28 +81,28 @@ def test_the_name_that_slack_wrote_into_a_mention_is_a_last_resort() -> None:
 )
 def test_only_our_own_mention_at_the_front_goes(slack: str, rest: str) -> None:
     """The question stays as it is, with the indentation of its first line."""
-    assert mrkdwn.unaddressed(slack, ME) == rest
+    assert mrkdwn.strip_leading_mention(slack, ME) == rest
 
 
 @given(st.text(alphabet=st.characters(blacklist_characters="<>"), min_size=1))
 def test_a_text_without_mentions_is_left_alone(text: str) -> None:
     """Nothing is taken from a message that does not open with our mention."""
-    assert mrkdwn.unaddressed(text, ME) == text
+    assert mrkdwn.strip_leading_mention(text, ME) == text
 
 
 def test_mentions_are_found_in_order() -> None:
     """Everybody whom a message mentions is known, and whom it turns to first."""
     text = "<@U0LIN00001>, <@U0STARCHAT|bot> and <@U0ADA00001>"
 
-    assert mrkdwn.mentioned(text) == ("U0LIN00001", "U0STARCHAT", "U0ADA00001")
-    assert mrkdwn.addressed(text) == ("U0LIN00001", "U0STARCHAT")
-    assert mrkdwn.addressed("see <@U0LIN00001>") == ()
+    assert mrkdwn.find_mentions(text) == ("U0LIN00001", "U0STARCHAT", "U0ADA00001")
+    assert mrkdwn.find_leading_mentions(text) == ("U0LIN00001", "U0STARCHAT")
+    assert mrkdwn.find_leading_mentions("see <@U0LIN00001>") == ()
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_half_characters_do_no_harm(text: str) -> None:
     """A lone surrogate, which JSON can carry and UTF-8 cannot, becomes a question mark."""
-    cleaned = mrkdwn.clean(text)
+    cleaned = mrkdwn.replace_surrogates(text)
 
     assert cleaned.encode().decode() == cleaned
-    assert mrkdwn.clean("a\ud800b") == "a?b"
+    assert mrkdwn.replace_surrogates("a\ud800b") == "a?b"

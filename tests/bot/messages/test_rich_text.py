@@ -6,106 +6,124 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.rich_text import markdown
+from bot.messages.rich_text import to_markdown
 from testing.rich_text_samples import SAMPLES, RichTextSample
 
 Json = dict[str, Any]
 
 
-def text(words: str, **style: bool) -> Json:
+def text_element(words: str, **style: bool) -> Json:
     """Return a piece of text."""
     return {"type": "text", "text": words, **({"style": style} if style else {})}
 
 
-def section(*elements: Json) -> Json:
+def section_element(*elements: Json) -> Json:
     """Return a paragraph."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
-def block(*elements: Json) -> Json:
+def rich_text_block(*elements: Json) -> Json:
     """Return a block of rich text."""
     return {"type": "rich_text", "elements": list(elements)}
 
 
-def code(words: str, **more: Any) -> Json:
+def code_element(words: str, **more: Any) -> Json:
     """Return a code block."""
-    return {"type": "rich_text_preformatted", "elements": [text(words)], **more}
+    return {"type": "rich_text_preformatted", "elements": [text_element(words)], **more}
 
 
-def listed(*items: str, **more: Any) -> Json:
+def list_element(*items: str, **more: Any) -> Json:
     """Return a list."""
-    return {"type": "rich_text_list", "elements": [section(text(i)) for i in items], **more}
+    return {
+        "type": "rich_text_list",
+        "elements": [section_element(text_element(i)) for i in items],
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
     ("element", "words"),
     [
-        (section(text("plain 2 * 3 < 7")), "plain 2 * 3 < 7"),
-        (section(text("a "), text("bold", bold=True), text(" b")), "a **bold** b"),
-        (section(text("it", italic=True), text(" off", strike=True)), "*it* ~~off~~"),
-        (section(text(" both ", bold=True, italic=True)), " ***both*** "),
-        (section(text("x ** 2", code=True)), "`x ** 2`"),
-        (section(text("a ` b", code=True)), "``a ` b``"),
-        (section(text("`", code=True)), "`` ` ``"),
-        (section(text("f()", code=True, bold=True)), "**`f()`**"),
-        (section(text(" ", bold=True), text("x")), " x"),
-        (section({"type": "link", "url": "https://a.example"}), "https://a.example"),
+        (section_element(text_element("plain 2 * 3 < 7")), "plain 2 * 3 < 7"),
         (
-            section({"type": "link", "url": "https://a.example", "text": "docs"}),
+            section_element(
+                text_element("a "), text_element("bold", bold=True), text_element(" b")
+            ),
+            "a **bold** b",
+        ),
+        (
+            section_element(text_element("it", italic=True), text_element(" off", strike=True)),
+            "*it* ~~off~~",
+        ),
+        (section_element(text_element(" both ", bold=True, italic=True)), " ***both*** "),
+        (section_element(text_element("x ** 2", code=True)), "`x ** 2`"),
+        (section_element(text_element("a ` b", code=True)), "``a ` b``"),
+        (section_element(text_element("`", code=True)), "`` ` ``"),
+        (section_element(text_element("f()", code=True, bold=True)), "**`f()`**"),
+        (section_element(text_element(" ", bold=True), text_element("x")), " x"),
+        (section_element({"type": "link", "url": "https://a.example"}), "https://a.example"),
+        (
+            section_element({"type": "link", "url": "https://a.example", "text": "docs"}),
             "[docs](https://a.example)",
         ),
-        (section({"type": "emoji", "name": "wave"}), ":wave:"),
-        (code("x = 1\n\ty  \n", language="python"), "```python\nx = 1\n\ty  \n\n```"),
-        (code("plain"), "```\nplain\n```"),
-        (code("```\ninner\n```", language="markdown"), "````markdown\n```\ninner\n```\n````"),
-        (listed("one", "two", style="bullet"), "- one\n- two"),
-        (listed("one", "two", style="ordered"), "1. one\n2. two"),
-        (listed("three", style="ordered", offset=2, indent=1), "   3. three"),
+        (section_element({"type": "emoji", "name": "wave"}), ":wave:"),
+        (code_element("x = 1\n\ty  \n", language="python"), "```python\nx = 1\n\ty  \n\n```"),
+        (code_element("plain"), "```\nplain\n```"),
         (
-            {"type": "rich_text_quote", "elements": [text("said\n\nso")]},
+            code_element("```\ninner\n```", language="markdown"),
+            "````markdown\n```\ninner\n```\n````",
+        ),
+        (list_element("one", "two", style="bullet"), "- one\n- two"),
+        (list_element("one", "two", style="ordered"), "1. one\n2. two"),
+        (list_element("three", style="ordered", offset=2, indent=1), "   3. three"),
+        (
+            {"type": "rich_text_quote", "elements": [text_element("said\n\nso")]},
             "> said\n>\n> so",
         ),
     ],
 )
 def test_each_kind_of_element_has_its_markdown(element: Json, words: str) -> None:
     """Styles, code, lists, quotes and links come back; code to the byte."""
-    assert markdown([block(element)]) == words
+    assert to_markdown([rich_text_block(element)]) == words
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_what_the_worker_posts_is_what_the_bot_reads(sample: RichTextSample) -> None:
     """A reply comes back from the blocks that the worker makes of it."""
-    assert markdown(sample.message_blocks) == sample.recovered
+    assert to_markdown(sample.message_blocks) == sample.recovered
 
 
 def test_only_the_words_of_the_reply_come_back() -> None:
     """Disclaimer, notices and buttons are not among what was said."""
     blocks = [
-        block(section(text("Use a lock."))),
+        rich_text_block(section_element(text_element("Use a lock."))),
         {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]},
         {"type": "actions", "elements": []},
-        block(code("lock.acquire()", language="python"), section(text("Done."))),
+        rich_text_block(
+            code_element("lock.acquire()", language="python"),
+            section_element(text_element("Done.")),
+        ),
     ]
 
-    assert markdown(blocks) == "Use a lock.\n\n```python\nlock.acquire()\n```\n\nDone."
+    assert to_markdown(blocks) == "Use a lock.\n\n```python\nlock.acquire()\n```\n\nDone."
 
 
 def test_a_list_with_depth_stays_one_list() -> None:
     """Slack cuts a list in pieces where its depth changes; they are joined without gaps."""
     pieces = [
-        section(text("So:\n")),
-        listed("a", style="bullet"),
-        listed("a1", style="bullet", indent=1),
-        listed("b", style="bullet"),
+        section_element(text_element("So:\n")),
+        list_element("a", style="bullet"),
+        list_element("a1", style="bullet", indent=1),
+        list_element("b", style="bullet"),
     ]
 
-    assert markdown([block(*pieces)]) == "So:\n\n- a\n   - a1\n- b"
+    assert to_markdown([rich_text_block(*pieces)]) == "So:\n\n- a\n   - a1\n- b"
 
 
 @given(st.text().filter(str.strip))
 def test_code_comes_back_to_the_byte(words: str) -> None:
     """Whatever stands in a code block, its fence can be told from its lines."""
-    fence, _, rest = markdown([block(code(words))]).partition("\n")
+    fence, _, rest = to_markdown([rich_text_block(code_element(words))]).partition("\n")
 
     assert rest == f"{words}\n{fence}"
     assert fence not in words
@@ -129,4 +147,4 @@ JSON = st.recursive(
 @given(st.lists(st.fixed_dictionaries({"type": st.just("rich_text"), "elements": JSON})))
 def test_strange_blocks_do_no_harm(blocks: list[Json]) -> None:
     """Blocks that no client of ours wrote are read as far as they make sense."""
-    assert isinstance(markdown(blocks), str)
+    assert isinstance(to_markdown(blocks), str)

@@ -23,16 +23,16 @@ OFF = [-HOUR, HOUR, 24 * HOUR]
 """Seconds that Slack's clock is ahead of ours."""
 
 
-def heard(clock: SlackClock, at: float) -> float:
+def sync_and_measure(clock: SlackClock, at: float) -> float:
     """Let a clock hear an answer given at a time; return how far it is from it then."""
-    clock.hear({"Date": formatdate(at, usegmt=True)})
+    clock.sync({"Date": formatdate(at, usegmt=True)})
     return clock.now() - at
 
 
 def test_it_goes_by_this_machine_until_slack_says_something() -> None:
     """Nothing is known yet, or never, where a proxy takes the header away."""
     clock = SlackClock()
-    clock.hear({})
+    clock.sync({})
 
     assert clock.now() == pytest.approx(time.time(), abs=1)
 
@@ -42,11 +42,11 @@ def test_it_is_set_by_an_answer_and_goes_on(off: int) -> None:
     """To the second that `Date` names, and again whenever the answers say otherwise."""
     clock = SlackClock()
 
-    assert heard(clock, 1000.0 + off) == pytest.approx(0, abs=0.5)
-    assert heard(clock, 1001.0 + off) == pytest.approx(0, abs=0.5)
+    assert sync_and_measure(clock, 1000.0 + off) == pytest.approx(0, abs=0.5)
+    assert sync_and_measure(clock, 1001.0 + off) == pytest.approx(0, abs=0.5)
     # An answer that was under way for a moment does not set it back; another time does.
-    assert heard(clock, 1000.0 + off) == pytest.approx(1, abs=0.5)
-    assert heard(clock, 900.0 + off) == pytest.approx(0, abs=0.5)
+    assert sync_and_measure(clock, 1000.0 + off) == pytest.approx(1, abs=0.5)
+    assert sync_and_measure(clock, 900.0 + off) == pytest.approx(0, abs=0.5)
 
 
 @pytest.fixture(
@@ -72,7 +72,7 @@ def test_an_outage_is_found_in_the_history_by_slacks_own_time(
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     workspace.exhaust_redeliveries(ts)
     with Process("bot", **given) as bot:
-        assert bot.wait_for_event("caught up")["taken"] == 1
+        assert bot.wait_for_event("backfill finished")["questions"] == 1
 
     assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
     assert off["level"] == "warning"

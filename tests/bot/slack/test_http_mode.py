@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bot.store.client import connect
+from bot.store.client import connect_redis
 from contract import keys
 from testing.polling import poll_until
 from testing.ports import free_port
@@ -36,13 +36,13 @@ SECRET = "fakeslack"
 
 
 @dataclass(frozen=True)
-class Door:
+class BotPort:
     """The bot's port, as Slack and others may knock at it."""
 
     port: int
     health: int
 
-    def knock(
+    def send_raw(
         self,
         content: bytes,
         *,
@@ -60,15 +60,15 @@ class Door:
         finally:
             connection.close()
 
-    def send(
+    def send_signed(
         self, event: Json, *, age: float = 0.0, secret: str = SECRET, **headers: str
     ) -> tuple[int, bytes]:
         """Send a body as Slack signs it."""
         content = json.dumps(event).encode()
-        return self.knock(content, **signed(content, age=age, secret=secret), **headers)
+        return self.send_raw(content, **sign_headers(content, age=age, secret=secret), **headers)
 
 
-def signed(
+def sign_headers(
     content: bytes, *, age: float = 0.0, secret: str = SECRET, kind: str = "application/json"
 ) -> dict[str, str]:
     """Return the headers that Slack adds."""
@@ -82,7 +82,7 @@ def signed(
 
 
 @pytest.fixture(scope="module")
-def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
+def door(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
     """Run the bot in HTTP mode; it declines people of other workspaces, as by default."""
     port, health = free_port(), free_port()
     ports = {"PORT": str(port), "HEALTH_PORT": str(health)}
@@ -90,24 +90,24 @@ def door(server: RedisServer, workspace: Workspace) -> Iterator[Door]:
     del variables["SLACK_APP_TOKEN"]
     with Process("bot", REDIS_URL=server.url, **variables) as process:
         assert process.wait_for_event("ready")["mode"] == "HttpMode"
-        with connect(server.url) as redis:
+        with connect_redis(server.url) as redis:
             poll_until(
                 lambda: redis.exists(keys.connection_window(BOT_IDENTITY.team)),
                 description="the first note",
             )
-        yield Door(port, health)
+        yield BotPort(port, health)
         assert process.stop_process() == 0
 
 
-def test_slack_can_verify_the_address(door: Door) -> None:
+def test_slack_can_verify_the_address(door: BotPort) -> None:
     """The first thing that Slack sends to an address is a challenge."""
-    status, answer = door.send({"type": "url_verification", "challenge": "3eZbrw1a"})
+    status, answer = door.send_signed({"type": "url_verification", "challenge": "3eZbrw1a"})
 
     assert (status, json.loads(answer)) == (200, {"challenge": "3eZbrw1a"})
 
 
 def test_a_mention_becomes_a_job_by_http_too(
-    door: Door, workspace: Workspace, redis: Redis
+    door: BotPort, workspace: Workspace, redis: Redis
 ) -> None:
     """Slack delivers to the request URL; the mention is accepted before it is acknowledged."""
     workspace.send_control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
@@ -118,9 +118,9 @@ def test_a_mention_becomes_a_job_by_http_too(
     assert len(pending_job_ids(redis)) == 1
 
 
-def test_a_signed_event_is_accepted(door: Door, redis: Redis) -> None:
+def test_a_signed_event_is_accepted(door: BotPort, redis: Redis) -> None:
     """What Slack has signed is taken in."""
-    assert door.send(make_body(make_message(1)))[0] == 200
+    assert door.send_signed(make_body(make_message(1)))[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
 
 
@@ -139,62 +139,62 @@ HOSTILE: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("headers", HOSTILE, ids=str)
 def test_what_slack_has_not_signed_is_refused(
-    door: Door, redis: Redis, headers: dict[str, str]
+    door: BotPort, redis: Redis, headers: dict[str, str]
 ) -> None:
     """Forged, malformed and missing signatures are all one answer, and nothing happens."""
     content = json.dumps(make_body(make_message(1))).encode()
-    whole = signed(content) | headers if headers else {}
+    whole = sign_headers(content) | headers if headers else {}
 
-    assert door.knock(content, **whole)[0] == 401
+    assert door.send_raw(content, **whole)[0] == 401
     assert pending_job_ids(redis) == []
 
 
 @pytest.mark.parametrize("age", [400, -400])
-def test_an_old_request_is_refused(door: Door, redis: Redis, age: float) -> None:
+def test_an_old_request_is_refused(door: BotPort, redis: Redis, age: float) -> None:
     """A request that somebody recorded cannot be sent again later."""
-    assert door.send(make_body(make_message(1)), age=age)[0] == 401
-    assert door.send(make_body(make_message(1)), secret="another")[0] == 401
+    assert door.send_signed(make_body(make_message(1)), age=age)[0] == 401
+    assert door.send_signed(make_body(make_message(1)), secret="another")[0] == 401
     assert pending_job_ids(redis) == []
 
 
-def test_a_changed_body_is_refused(door: Door, redis: Redis) -> None:
+def test_a_changed_body_is_refused(door: BotPort, redis: Redis) -> None:
     """A signature belongs to one body."""
     content = json.dumps(make_body(make_message(1))).encode()
 
-    assert door.knock(content + b" ", **signed(content))[0] == 401
-    assert door.knock(b"\xff\xfe", **signed(b"\xff\xfe"))[0] in {400, 401}
+    assert door.send_raw(content + b" ", **sign_headers(content))[0] == 401
+    assert door.send_raw(b"\xff\xfe", **sign_headers(b"\xff\xfe"))[0] in {400, 401}
     assert pending_job_ids(redis) == []
 
 
-def test_a_signed_body_that_makes_no_sense_does_no_harm(door: Door) -> None:
+def test_a_signed_body_that_makes_no_sense_does_no_harm(door: BotPort) -> None:
     """Slack's own mistakes would be answered like anything else that is nothing to us."""
     for content in (b"", b"null", b"[]", b'"text"', b"{"):
-        assert door.knock(content, **signed(content))[0] in {200, 400, 404, 500}
-    assert door.send(make_body(make_message(1)))[0] == 200
+        assert door.send_raw(content, **sign_headers(content))[0] in {200, 400, 404, 500}
+    assert door.send_signed(make_body(make_message(1)))[0] == 200
 
 
-def test_other_paths_and_methods_are_refused(door: Door) -> None:
+def test_other_paths_and_methods_are_refused(door: BotPort) -> None:
     """The port serves Slack's requests and nothing else."""
-    assert door.knock(b"", method="GET")[0] == 401
-    assert door.knock(b"", method="GET", path="/")[0] == 404
-    assert door.knock(b"", method="PUT")[0] == 501
+    assert door.send_raw(b"", method="GET")[0] == 401
+    assert door.send_raw(b"", method="GET", path="/")[0] == 404
+    assert door.send_raw(b"", method="PUT")[0] == 501
 
 
-def test_a_request_that_is_too_long_is_refused(door: Door) -> None:
+def test_a_request_that_is_too_long_is_refused(door: BotPort) -> None:
     """Nobody can fill the memory by sending."""
-    assert door.knock(b"", Content_Length=str(2**21))[0] == 413
-    assert door.knock(b"", Content_Length="many")[0] == 411
+    assert door.send_raw(b"", Content_Length=str(2**21))[0] == 413
+    assert door.send_raw(b"", Content_Length="many")[0] == 411
 
 
 def test_people_of_other_workspaces_are_declined_politely(
-    door: Door, workspace: Workspace, redis: Redis
+    door: BotPort, workspace: Workspace, redis: Redis
 ) -> None:
     """In a shared channel an external person reads, alone, why there is no answer."""
     start = len(workspace.api_calls())
     external = make_body(make_message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
 
-    assert door.send(external)[0] == 200
-    assert door.send(external)[0] == 200
+    assert door.send_signed(external)[0] == 200
+    assert door.send_signed(external)[0] == 200
     whispers = poll_until(
         lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper"
     )
@@ -204,7 +204,7 @@ def test_people_of_other_workspaces_are_declined_politely(
     assert pending_job_ids(redis) == []
 
 
-def command(text: str) -> bytes:
+def slash_command(text: str) -> bytes:
     """Return a slash command as Slack sends it."""
     fields = {"command": "/starchat", "text": text, "team_id": "T0FAKE0001"}
     return urllib.parse.urlencode(fields | {"channel_id": CHANNEL, "user_id": ADA}).encode()
@@ -220,12 +220,12 @@ def command(text: str) -> bytes:
     ],
 )
 def test_slash_commands_are_answered_to_one_person(
-    door: Door, redis: Redis, text: str, said: str
+    door: BotPort, redis: Redis, text: str, said: str
 ) -> None:
     """`/starchat` answers at once, and only to who has typed it."""
-    content = command(text)
+    content = slash_command(text)
     kind = "application/x-www-form-urlencoded"
-    status, answer = door.knock(content, **signed(content, kind=kind))
+    status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
     found = json.loads(answer)
 
     assert status == 200
@@ -233,29 +233,29 @@ def test_slash_commands_are_answered_to_one_person(
     assert said in found["text"]
 
 
-def test_buttons_of_others_are_acknowledged(door: Door) -> None:
+def test_buttons_of_others_are_acknowledged(door: BotPort) -> None:
     """An action that is nothing to the bot is acknowledged, so that Slack shows no error."""
     for kind in ("block_actions", "view_submission", "message_action", "shortcut"):
         payload = {"type": kind, "team": {"id": "T0FAKE0001"}, "user": {"id": ADA}}
         content = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
         form = "application/x-www-form-urlencoded"
-        assert door.knock(content, **signed(content, kind=form))[0] == 200
+        assert door.send_raw(content, **sign_headers(content, kind=form))[0] == 200
 
 
-def test_a_bot_that_serves_its_port_is_ready(door: Door, redis: Redis) -> None:
+def test_a_bot_that_serves_its_port_is_ready(door: BotPort, redis: Redis) -> None:
     """In HTTP mode the bot is ready as long as it answers and reaches Redis."""
     redis.ping()
 
-    assert Door(door.health, door.health).knock(b"", method="GET", path="/readyz")[0] == 200
+    assert BotPort(door.health, door.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
 
 
 def test_a_message_that_no_job_can_hold_is_declined(
-    door: Door, workspace: Workspace, redis: Redis
+    door: BotPort, workspace: Workspace, redis: Redis
 ) -> None:
     """A message beyond all limits gets a sentence; nothing of it is cut off unseen."""
     start = len(workspace.api_calls())
 
-    assert door.send(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
+    assert door.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
     said = poll_until(
         lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
     )
@@ -263,28 +263,33 @@ def test_a_message_that_no_job_can_hold_is_declined(
     assert pending_job_ids(redis) == []
 
 
-def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(door: Door, redis: Redis) -> None:
+def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(
+    door: BotPort, redis: Redis
+) -> None:
     """Replies may have been missed meanwhile: the next question reads the thread from Slack."""
-    assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
+    assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
     assert not redis.exists(keys.thread_cache(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
     assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
-def test_the_twin_of_a_late_mention_follows_the_thread_too(door: Door, redis: Redis) -> None:
+def test_the_twin_of_a_late_mention_follows_the_thread_too(door: BotPort, redis: Redis) -> None:
     """A bot that died between accepting and following is made up for by the next delivery."""
-    assert door.send(make_body(make_message(1)))[0] == 200
+    assert door.send_signed(make_body(make_message(1)))[0] == 200
     redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert door.send(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
+    assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
 
     assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
 
 
-def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
+def test_a_mode_of_another_version_is_no_mode(door: BotPort, redis: Redis) -> None:
     """What this bot does not know it does not follow."""
     redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
 
-    assert door.send(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0] == 200
+    assert (
+        door.send_signed(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0]
+        == 200
+    )
     assert pending_job_ids(redis) == []
 
 
@@ -306,23 +311,23 @@ def test_a_mode_of_another_version_is_no_mode(door: Door, redis: Redis) -> None:
         {"type": "event_callback"},
     ],
 )
-def test_whatever_slack_sends_is_acknowledged(door: Door, redis: Redis, whole: Json) -> None:
+def test_whatever_slack_sends_is_acknowledged(door: BotPort, redis: Redis, whole: Json) -> None:
     """An event that is nothing to us is acknowledged, so that Slack does not send it again."""
-    assert door.send(whole)[0] == 200
+    assert door.send_signed(whole)[0] == 200
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
-def test_forgetting_needs_a_place(door: Door) -> None:
+def test_forgetting_needs_a_place(door: BotPort) -> None:
     """A command without a channel forgets nothing, and never more than it should."""
     content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
     kind = "application/x-www-form-urlencoded"
-    status, answer = door.knock(content, **signed(content, kind=kind))
+    status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
 
     assert status == 200
     assert "Mention me" in json.loads(answer)["text"]
 
 
-def test_a_lone_surrogate_does_no_harm(door: Door, redis: Redis) -> None:
+def test_a_lone_surrogate_does_no_harm(door: BotPort, redis: Redis) -> None:
     """Half a character, which JSON can carry, reaches the job as a question mark."""
-    assert door.send(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
+    assert door.send_signed(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
     assert job_turns(redis, CHANNEL, message_ts(1)) == [(None, "a?b")]

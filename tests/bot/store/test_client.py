@@ -5,13 +5,13 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as AwayError
 
-from bot.store.client import connect, patiently, text
+from bot.store.client import connect_redis, decode_reply, retry_redis
 from testing.ports import free_port
 
 
 def test_a_redis_that_is_away_costs_no_more_than_slack_waits() -> None:
     """An answer within three seconds is possible only if Redis is given up before."""
-    redis = connect(f"redis://127.0.0.1:{free_port()}/0")
+    redis = connect_redis(f"redis://127.0.0.1:{free_port()}/0")
     began = time.monotonic()
     with pytest.raises(AwayError):
         redis.ping()
@@ -28,12 +28,12 @@ def test_what_nobody_waits_for_is_tried_again() -> None:
             raise left.pop()
         return "done"
 
-    assert patiently(call, pauses=(0, 0)) == "done"
+    assert retry_redis(call, delays=(0, 0)) == "done"
     left.extend([AwayError(), AwayError()])
     with pytest.raises(AwayError):
-        patiently(call, pauses=(0,))
+        retry_redis(call, delays=(0,))
 
 
 def test_replies_are_text_however_they_come() -> None:
     """Replies are read the same way whether the client decodes them or not."""
-    assert text(b"one") == text("one") == "one"
+    assert decode_reply(b"one") == decode_reply("one") == "one"

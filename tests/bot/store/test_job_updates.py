@@ -8,8 +8,8 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from bot.store.job_queue import Limits, Outbox
-from bot.store.job_updates import Revised, Revisions
+from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import QUEUE_NAME, Job, Thread
@@ -20,18 +20,18 @@ THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
-def outbox(redis: Redis) -> Outbox:
+def outbox(redis: Redis) -> JobQueue:
     """Return the bot's outbox."""
-    return Outbox(redis, Limits())
+    return JobQueue(redis, QueueLimits())
 
 
 @pytest.fixture
-def revisions(redis: Redis) -> Revisions:
+def revisions(redis: Redis) -> JobUpdates:
     """Return what changes jobs."""
-    return Revisions(redis)
+    return JobUpdates(redis)
 
 
-def asked(number: int, text: str = "before") -> Job:
+def make_job(number: int, text: str = "before") -> Job:
     """Return the job of a message of one thread."""
     turn = Turn(speaker=Speaker.USER, text=text, ts=message_ts(number))
     return Job(
@@ -39,58 +39,68 @@ def asked(number: int, text: str = "before") -> Job:
     )
 
 
-def put(job: Job, text: str) -> Job:
+def replace_question(job: Job, text: str) -> Job:
     """Return the job with another question."""
     turn = job.question.model_copy(update={"text": text})
     return job.model_copy(update={"turns": (*job.turns[:-1], turn)})
 
 
-def held(redis: Redis, job: Job) -> str:
+def read_question(redis: Redis, job: Job) -> str:
     """Return the question that a worker would read."""
     return Job.from_json(fetch_rq_job(redis, job.id).args[0]).question.text
 
 
-def mark(redis: Redis, job: Job, **fields: str) -> None:
+def set_job_fields(redis: Redis, job: Job, **fields: str) -> None:
     """Write on a job's hash."""
     for name, value in fields.items():
         redis.hset(f"rq:job:{job.id}", name, value)
 
 
 def test_a_waiting_job_is_changed_in_its_place(
-    outbox: Outbox, revisions: Revisions, redis: Redis
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
     """Queued or behind another one of its thread: the text is new, the line is the same."""
-    first, second = asked(1), asked(2)
-    outbox.accept(first)
-    outbox.accept(second)
-    mark(redis, first, **{keys.ATTEMPTS: "2"})
-    line = (runnable_job_ids(redis), pending_job_ids(redis), revisions.unfinished(THREAD))
+    first, second = make_job(1), make_job(2)
+    outbox.enqueue(first)
+    outbox.enqueue(second)
+    set_job_fields(redis, first, **{keys.ATTEMPTS: "2"})
+    line = (runnable_job_ids(redis), pending_job_ids(redis), revisions.list_unfinished_jobs(THREAD))
     for job in (first, second):
-        said = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
-        assert said is Revised.UPDATED
-        assert held(redis, job) == "after"
+        said = revisions.replace_payload(
+            job.id, lambda old: replace_question(old, "after"), restart=True
+        )
+        assert said is UpdateOutcome.UPDATED
+        assert read_question(redis, job) == "after"
 
-    assert (runnable_job_ids(redis), pending_job_ids(redis), revisions.unfinished(THREAD)) == line
+    assert (
+        runnable_job_ids(redis),
+        pending_job_ids(redis),
+        revisions.list_unfinished_jobs(THREAD),
+    ) == line
     assert line[2] == [first.id, second.id]
     assert not redis.hexists(f"rq:job:{first.id}", keys.ATTEMPTS)
 
 
 def test_a_running_job_is_begun_anew_if_that_is_wanted(
-    outbox: Outbox, revisions: Revisions, redis: Redis
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
     """Its worker hears of it, and the revision tells one that does not hear."""
-    job = asked(1)
-    outbox.accept(job)
-    mark(redis, job, status="started", worker_name="w1")
+    job = make_job(1)
+    outbox.enqueue(job)
+    set_job_fields(redis, job, status="started", worker_name="w1")
     heard = redis.pubsub()  # type: ignore[no-untyped-call]
     heard.subscribe("rq:pubsub:w1")
     heard.get_message(timeout=5)
 
-    kept = revisions.revise(job.id, lambda old: put(old, "after"), restart=False)
-    assert (kept, held(redis, job)) == (Revised.RUNNING, "before")
+    kept = revisions.replace_payload(
+        job.id, lambda old: replace_question(old, "after"), restart=False
+    )
+    assert (kept, read_question(redis, job)) == (UpdateOutcome.RUNNING, "before")
     assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
-    anew = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
-    assert (anew, held(redis, job)) == (Revised.RESTARTED, "after")
+    anew = revisions.replace_payload(
+        job.id, lambda old: replace_question(old, "after"), restart=True
+    )
+    assert (anew, read_question(redis, job)) == (UpdateOutcome.RESTARTED, "after")
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
     message = heard.get_message(timeout=5)
     assert json.loads(message["data"]) == {"command": keys.RESTART_COMMAND, "job_id": job.id}
@@ -108,106 +118,135 @@ def test_a_running_job_is_begun_anew_if_that_is_wanted(
     ],
 )
 def test_an_answered_job_stays_as_it_is(
-    outbox: Outbox, revisions: Revisions, redis: Redis, fields: dict[str, str]
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis, fields: dict[str, str]
 ) -> None:
     """From the moment when the answer is saved, an edit comes too late for it."""
-    job = asked(1)
-    outbox.accept(job)
-    mark(redis, job, **fields)
+    job = make_job(1)
+    outbox.enqueue(job)
+    set_job_fields(redis, job, **fields)
 
-    said = revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
-    assert (said, held(redis, job)) == (Revised.ANSWERED, "before")
+    said = revisions.replace_payload(
+        job.id, lambda old: replace_question(old, "after"), restart=True
+    )
+    assert (said, read_question(redis, job)) == (UpdateOutcome.ANSWERED, "before")
 
 
-def test_nothing_is_changed_for_nothing(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+def test_nothing_is_changed_for_nothing(
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+) -> None:
     """The same text, a thread that cannot be read, a text too long, no job: all of it is quiet."""
-    job = asked(1)
-    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.GONE
-    outbox.accept(job)
+    job = make_job(1)
+    assert revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
+    outbox.enqueue(job)
 
-    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.SAME
-    assert revisions.revise(job.id, lambda _: None, restart=True) is Revised.SAME
-    long = revisions.revise(job.id, lambda old: put(old, "x" * 300_000), restart=True)
-    assert long is Revised.SAME
-    mark(redis, job, data="no payload of ours")
-    assert revisions.revise(job.id, lambda old: old, restart=True) is Revised.GONE
+    assert (
+        revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.UNCHANGED
+    )
+    assert (
+        revisions.replace_payload(job.id, lambda _: None, restart=True) is UpdateOutcome.UNCHANGED
+    )
+    long = revisions.replace_payload(
+        job.id, lambda old: replace_question(old, "x" * 300_000), restart=True
+    )
+    assert long is UpdateOutcome.UNCHANGED
+    set_job_fields(redis, job, data="no payload of ours")
+    assert revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
     assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
 
 
-def test_two_edits_at_once_lose_neither(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+def test_two_edits_at_once_lose_neither(
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+) -> None:
     """Whoever comes second sees what the first one wrote, and builds on it."""
-    job = asked(1, "")
-    outbox.accept(job)
+    job = make_job(1, "")
+    outbox.enqueue(job)
 
-    def write(letter: str) -> Revised:
-        return revisions.revise(
-            job.id, lambda old: put(old, old.question.text + letter), restart=True
+    def write(letter: str) -> UpdateOutcome:
+        return revisions.replace_payload(
+            job.id, lambda old: replace_question(old, old.question.text + letter), restart=True
         )
 
     with ThreadPoolExecutor(4) as threads:
         said = list(threads.map(write, "abcd"))
-    assert set(said) == {Revised.UPDATED}
-    assert sorted(held(redis, job)) == list("abcd")
+    assert set(said) == {UpdateOutcome.UPDATED}
+    assert sorted(read_question(redis, job)) == list("abcd")
 
 
 def test_a_payload_that_never_stands_still_is_left_alone(
-    outbox: Outbox, revisions: Revisions, redis: Redis
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
     """There is an end to trying."""
-    job = asked(1)
-    outbox.accept(job)
+    job = make_job(1)
+    outbox.enqueue(job)
     written: list[str] = []
 
     def disturbed(old: Job) -> Job:
         written.append(f"{len(written)}")
         if len(written) % 2:
-            Revisions(redis).revise(job.id, disturbed, restart=True)
-        return put(old, written[-1] + "!")
+            JobUpdates(redis).replace_payload(job.id, disturbed, restart=True)
+        return replace_question(old, written[-1] + "!")
 
-    assert revisions.revise(job.id, disturbed, restart=True) is Revised.SAME
-    assert held(redis, job).endswith("!")
+    assert revisions.replace_payload(job.id, disturbed, restart=True) is UpdateOutcome.UNCHANGED
+    assert read_question(redis, job).endswith("!")
 
 
-def test_a_question_is_answered_again_once_for_each_edit(outbox: Outbox, redis: Redis) -> None:
+def test_a_question_is_answered_again_once_for_each_edit(outbox: JobQueue, redis: Redis) -> None:
     """The new job takes over the message of the reply and none of the old answer."""
-    job = asked(1)
-    outbox.accept(job)
+    job = make_job(1)
+    outbox.enqueue(job)
     name = f"rq:job:{job.id}"
-    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
+    assert (
+        outbox.enqueue_reanswer(
+            replace_question(job, "after"), message_ts(5), message_ts(2)
+        ).outcome
+        == "duplicate"
+    )
     redis.zrem(keys.PENDING_JOBS, job.id)
     redis.delete(
         keys.thread_queue(BOT_IDENTITY.team, CHANNEL, message_ts(1)),
         Queue(QUEUE_NAME, connection=redis).key,
     )
-    mark(redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: message_ts(2)})
-    assert outbox.asked(BOT_IDENTITY.team, CHANNEL, message_ts(1))
-    assert outbox.placeholder(job.id) == message_ts(2)
+    set_job_fields(
+        redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: message_ts(2)}
+    )
+    assert outbox.has_job(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert outbox.find_placeholder(job.id) == message_ts(2)
 
-    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "accepted"
-    assert held(redis, job) == "after"
+    assert (
+        outbox.enqueue_reanswer(
+            replace_question(job, "after"), message_ts(5), message_ts(2)
+        ).outcome
+        == "accepted"
+    )
+    assert read_question(redis, job) == "after"
     assert redis.hget(name, keys.PLACEHOLDER) == message_ts(2).encode()
     assert redis.hexists(name, keys.PLACEHOLDER_OWNER)
     assert not redis.hexists(name, keys.ANSWER)
     assert runnable_job_ids(redis) == pending_job_ids(redis) == [job.id]
-    assert outbox.again(put(job, "after"), message_ts(5), message_ts(2)).outcome == "duplicate"
+    assert (
+        outbox.enqueue_reanswer(
+            replace_question(job, "after"), message_ts(5), message_ts(2)
+        ).outcome
+        == "duplicate"
+    )
 
 
-def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: Outbox, redis: Redis) -> None:
+def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: JobQueue, redis: Redis) -> None:
     """The mark stays where the stop command was not heard, and refuses the answer."""
-    job = asked(1)
-    outbox.accept(job)
-    mark(redis, job, status="started")
-    outbox.cancel(job.id)
+    job = make_job(1)
+    outbox.enqueue(job)
+    set_job_fields(redis, job, status="started")
+    outbox.cancel_job(job.id)
 
     assert redis.hget(f"rq:job:{job.id}", keys.WITHDRAWN) == b"1"
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
 
 
-def test_rq_reads_what_we_write(outbox: Outbox, revisions: Revisions, redis: Redis) -> None:
+def test_rq_reads_what_we_write(outbox: JobQueue, revisions: JobUpdates, redis: Redis) -> None:
     """A changed payload has the form that RQ's own serializer reads."""
-    job = asked(1)
-    outbox.accept(job)
-    revisions.revise(job.id, lambda old: put(old, "after"), restart=True)
+    job = make_job(1)
+    outbox.enqueue(job)
+    revisions.replace_payload(job.id, lambda old: replace_question(old, "after"), restart=True)
 
     [found] = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).jobs
-    assert Job.from_json(found.args[0]) == put(job, "after")
+    assert Job.from_json(found.args[0]) == replace_question(job, "after")

@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from rq.job import Job as RqJob
 
-from bot.store.purge import Forgetting
+from bot.store.purge import Purge
 from contract import keys
 from contract.job import Thread
 
@@ -12,7 +12,7 @@ TEAM, OTHER = "T0FAKE0001", "T0OTHER001"
 
 
 @pytest.fixture
-def forgetting(redis: Redis) -> Forgetting:
+def forgetting(redis: Redis) -> Purge:
     """Return what forgets, with things to forget in two teams and two channels."""
     for team in (TEAM, OTHER):
         for channel in ("C1", "C2"):
@@ -23,44 +23,44 @@ def forgetting(redis: Redis) -> Forgetting:
             redis.hset(RqJob.key_for(f"{team}-{channel}-2-2"), "data", "waiting")
             redis.zadd(keys.PENDING_JOBS, {f"{team}-{channel}-2-2": 1.0})
             redis.set(keys.thread_mode(team, channel, "1.1"), "auto")
-    return Forgetting(redis)
+    return Purge(redis)
 
 
-def left(redis: Redis, pattern: str) -> int:
+def count_keys(redis: Redis, pattern: str) -> int:
     """Count the keys that are left."""
     return len(redis.keys(pattern))
 
 
-def test_a_thread_is_forgotten_alone(forgetting: Forgetting, redis: Redis) -> None:
+def test_a_thread_is_forgotten_alone(forgetting: Purge, redis: Redis) -> None:
     """Dropping one thread leaves its neighbours."""
-    forgetting.thread(Thread(team=TEAM, channel="C1", ts="1.1"))
+    forgetting.drop_thread(Thread(team=TEAM, channel="C1", ts="1.1"))
 
-    assert left(redis, f"starchat:{TEAM}:thread_cache:*") == 3
-    assert left(redis, f"starchat:{TEAM}:answer_cache:*") == 3
+    assert count_keys(redis, f"starchat:{TEAM}:thread_cache:*") == 3
+    assert count_keys(redis, f"starchat:{TEAM}:answer_cache:*") == 3
     assert redis.exists(keys.thread_mode(TEAM, "C1", "1.1"))
 
 
 def test_a_channel_is_forgotten_with_its_answered_questions(
-    forgetting: Forgetting, redis: Redis
+    forgetting: Purge, redis: Redis
 ) -> None:
     """Copies, answers and finished jobs go; questions that wait are still answered."""
-    assert forgetting.channel(TEAM, "C1") == 2
-    assert left(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
-    assert left(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
-    assert left(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
+    assert forgetting.drop_channel(TEAM, "C1") == 2
+    assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
+    assert count_keys(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
+    assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
     assert not redis.exists(RqJob.key_for(f"{TEAM}-C1-1-1"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C2-1-1"))
-    assert forgetting.channel(TEAM, "C1") == 0
+    assert forgetting.drop_channel(TEAM, "C1") == 0
 
 
-def test_a_team_is_forgotten_whole_and_alone(forgetting: Forgetting, redis: Redis) -> None:
+def test_a_team_is_forgotten_whole_and_alone(forgetting: Purge, redis: Redis) -> None:
     """After an uninstall nothing of that team is left, and nothing of another one is gone."""
-    before = left(redis, f"starchat:{OTHER}:*")
-    dropped = forgetting.team(TEAM)
+    before = count_keys(redis, f"starchat:{OTHER}:*")
+    dropped = forgetting.drop_team(TEAM)
 
     assert dropped > 0
-    assert left(redis, f"starchat:{TEAM}:*") == 0
-    assert left(redis, f"rq:job:{TEAM}-*") == 0
-    assert left(redis, f"starchat:{OTHER}:*") == before
+    assert count_keys(redis, f"starchat:{TEAM}:*") == 0
+    assert count_keys(redis, f"rq:job:{TEAM}-*") == 0
+    assert count_keys(redis, f"starchat:{OTHER}:*") == before
     assert redis.zcard(keys.PENDING_JOBS) == 2

@@ -8,8 +8,8 @@ from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from slack_sdk import WebClient
 
-from bot.messages.message import Kind, Message
-from bot.store.thread_cache import Threads
+from bot.messages.message import AuthorKind, Message
+from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
@@ -101,13 +101,13 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
 ) -> None:
     """The bot's copy knows of each deletion: a secret, its answer, and a reply taken away."""
     place = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
-    threads = Threads(client, WebClient(), BOT_IDENTITY)
-    root = Message(ts=message_ts(1), kind=Kind.PERSON, author=ADA, text="question")
+    threads = ThreadCache(client, WebClient(), BOT_IDENTITY)
+    root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="question")
     with client.pipeline() as pipe:
-        threads.begin(place, root, pipe)
+        threads.seed_thread(place, root, pipe)
         pipe.execute()
     for number in (2, 5):
-        threads.drop(place, message_ts(number), message_ts(9))
+        threads.tombstone_message(place, message_ts(number), message_ts(9))
     turns = (
         *(
             user_turn(message_ts(1)),
@@ -122,7 +122,7 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
     found, _ = await AnswerCache(loop_client).recall_conversation(job)
 
     assert [turn.ts for turn in found] == [message_ts(1), message_ts(4), message_ts(6)]
-    threads.drop(place, message_ts(6), message_ts(9))
+    threads.tombstone_message(place, message_ts(6), message_ts(9))
     assert (await AnswerCache(loop_client).recall_conversation(job)).turns[-1].ts == message_ts(6)
 
 

@@ -2,7 +2,7 @@
 
 import signal
 
-from bot.store.job_updates import Revised, Revisions
+from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.job import Job
 from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
@@ -14,11 +14,11 @@ from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import ADA
 
 
-def edit_question(desk: WorkerHarness, job: Job, text: str) -> Revised:
+def edit_question(desk: WorkerHarness, job: Job, text: str) -> UpdateOutcome:
     """Edit a question and put the new text into its job, as the bot does."""
     desk.workspace.edit_message(ADA, job.thread.channel, job.ts, text)
     new_turn = job.question.model_copy(update={"text": text})
-    return Revisions(desk.redis).revise(
+    return JobUpdates(desk.redis).replace_payload(
         job.id, lambda old: old.model_copy(update={"turns": (new_turn,)}), restart=True
     )
 
@@ -32,7 +32,7 @@ def test_an_edit_begins_the_reply_anew(desk: WorkerHarness, worker: Process) -> 
     """The worker stops at once, and what it had begun costs no attempt."""
     job = desk.enqueue_question(ENDLESS)
     [grown] = desk.wait_for_growth(job)
-    assert edit_question(desk, job, MUTEX) is Revised.RESTARTED
+    assert edit_question(desk, job, MUTEX) is UpdateOutcome.RESTARTED
     desk.wait_for_log(worker, "job edited", job)
     desk.wait_for_result(job)
     [reply] = desk.wait_for_end(job)
@@ -50,7 +50,7 @@ def test_an_edit_that_the_worker_does_not_hear_is_noticed_at_the_end(
     job = desk.enqueue_question(ENDLESS)
     desk.wait_for_growth(job)
     hide_worker(desk, job)
-    assert edit_question(desk, job, GREET) is Revised.RESTARTED
+    assert edit_question(desk, job, GREET) is UpdateOutcome.RESTARTED
     desk.wait_for_result(job)
     [reply] = desk.wait_for_end(job)
 
@@ -67,7 +67,7 @@ def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
     desk.wait_for_growth(job)
     hide_worker(desk, job)
     desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
-    desk.outbox.cancel(job.id)
+    desk.outbox.cancel_job(job.id)
     desk.wait_for_log(worker, "job ended", job)
 
     assert desk.reply_messages(job) == []
@@ -86,7 +86,7 @@ def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
         wait_until_paused(worker.pid)
         assert desk.wait_for_end(job)
         desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
-        desk.outbox.cancel(job.id)
+        desk.outbox.cancel_job(job.id)
         worker.send_signal(signal.SIGCONT)
         desk.wait_for_log(worker, "job ended", job)
         memory = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import redis
 
-from bot.store.job_queue import Limits, Outbox
-from bot.store.job_updates import Revised, Revisions
+from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
@@ -66,8 +66,10 @@ class QueueProtocol:
     workers: list[RqWorker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.job_queue = Outbox(self.redis, Limits(pending=1000, per_person=1000, slots=2))
-        self.job_updates = Revisions(self.redis)
+        self.job_queue = JobQueue(
+            self.redis, QueueLimits(max_pending=1000, max_per_user=1000, max_running_per_user=2)
+        )
+        self.job_updates = JobUpdates(self.redis)
         self.leases = LeaseManager(self.redis, LEASE_SECONDS, "w")
         for name in ("w0", "w1"):
             claims = LeaseManager(self.redis, LEASE_SECONDS, name)
@@ -84,19 +86,19 @@ class QueueProtocol:
 
     # -- the bot
 
-    def edit_question(self, job: Job, text: str, *, restart: bool) -> Revised:
+    def edit_question(self, job: Job, text: str, *, restart: bool) -> UpdateOutcome:
         """Put another text into a job."""
 
         def rebuild_job(old: Job) -> Job:
             turn = old.question.model_copy(update={"text": text})
             return old.model_copy(update={"turns": (turn,)})
 
-        return self.job_updates.revise(job.id, rebuild_job, restart=restart)
+        return self.job_updates.replace_payload(job.id, rebuild_job, restart=restart)
 
     def delete_question(self, job: Job) -> None:
         """Take a question back."""
-        self.job_queue.claim(TEAM, CHANNEL, job.ts)
-        self.job_queue.cancel(job.id)
+        self.job_queue.mark_as_handled(TEAM, CHANNEL, job.ts)
+        self.job_queue.cancel_job(job.id)
 
     # -- a worker
 

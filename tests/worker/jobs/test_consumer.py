@@ -9,8 +9,8 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from bot.store.job_queue import Outbox
-from bot.store.purge import Forgetting
+from bot.store.job_queue import JobQueue
+from bot.store.purge import Purge
 from contract import keys
 from testing.jobs import make_job, rq_status
 from testing.redis_server import RedisServer
@@ -102,11 +102,11 @@ async def wait_until(condition: Callable[[], Any]) -> None:
 
 
 async def test_no_more_jobs_are_taken_than_there_is_room_for(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """The rest stays on the queue for other workers until one has ended."""
     for number in range(4):
-        outbox.accept(make_job(number))
+        outbox.enqueue(make_job(number))
     tasks = [await desk.wait_for_job(), await desk.wait_for_job()]
     assert len(desk.consumer) == 2
     assert client.llen(QUEUE_KEY) == 2
@@ -118,11 +118,11 @@ async def test_no_more_jobs_are_taken_than_there_is_room_for(
 
 
 async def test_a_thread_is_answered_in_order(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """The next turn of a thread begins when the one before it has ended."""
     for number in range(3):
-        outbox.accept(make_job(number, thread=0))
+        outbox.enqueue(make_job(number, thread=0))
     for number in range(3):
         task = await desk.wait_for_job()
         assert task.job.ts == f"{number}.000000"
@@ -143,13 +143,13 @@ async def test_a_thread_is_answered_in_order(
 )
 async def test_each_outcome_has_its_place_in_rqs_registries(
     client: redis.Redis,
-    outbox: Outbox,
+    outbox: JobQueue,
     desk: ConsumerHarness,
     outcome: Outcome | Exception,
     ended: str,
 ) -> None:
     """What readers were told as an error is what operators find among the failed jobs."""
-    outbox.accept(make_job(1))
+    outbox.enqueue(make_job(1))
     task = await desk.wait_for_job()
     if isinstance(outcome, Outcome):
         desk.outcomes[task.job.id].set_result(outcome)
@@ -160,14 +160,14 @@ async def test_each_outcome_has_its_place_in_rqs_registries(
 
 
 async def test_a_job_that_shall_run_again_is_taken_again(
-    outbox: Outbox, desk: ConsumerHarness
+    outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """It goes to the front, before what came later."""
-    outbox.accept(make_job(1))
-    outbox.accept(make_job(2))
+    outbox.enqueue(make_job(1))
+    outbox.enqueue(make_job(2))
     first = await desk.wait_for_job()
     await desk.wait_for_job()
-    outbox.accept(make_job(3))
+    outbox.enqueue(make_job(3))
     desk.outcomes[first.job.id].set_exception(RequeueError())
     again = await desk.wait_for_job()
     assert again.job == first.job
@@ -175,13 +175,13 @@ async def test_a_job_that_shall_run_again_is_taken_again(
 
 
 async def test_a_drain_waits_and_a_hurry_gives_back(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """Told to hurry, unfinished jobs are at the front at once, the charged attempt taken off."""
-    outbox.accept(make_job(1))
-    outbox.accept(make_job(2))
+    outbox.enqueue(make_job(1))
+    outbox.enqueue(make_job(2))
     one, two = await desk.wait_for_job(), await desk.wait_for_job()
-    outbox.accept(make_job(3))
+    outbox.enqueue(make_job(3))
     one.attempt_refundable = True
     client.hset(JOB_PREFIX + one.job.id, keys.ATTEMPTS, 1)
     client.hset(JOB_PREFIX + two.job.id, keys.ATTEMPTS, 1)
@@ -195,10 +195,10 @@ async def test_a_drain_waits_and_a_hurry_gives_back(
 
 
 async def test_a_lost_lease_ends_the_job_here(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """As soon as the heartbeat learns that another worker has a job, this one lets go."""
-    outbox.accept(make_job(1))
+    outbox.enqueue(make_job(1))
     task = await desk.wait_for_job()
     client.set(keys.job_lease(task.job.id), "another")
     await wait_until(lambda: len(desk.consumer) == 0)
@@ -209,10 +209,10 @@ async def test_a_lost_lease_ends_the_job_here(
 
 @pytest.mark.parametrize("error", [LeaseLostError(), redis.ConnectionError()])
 async def test_what_another_worker_will_end_is_left_alone(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness, error: Exception
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness, error: Exception
 ) -> None:
     """Neither a lost lease nor a Redis that stays away is recorded as an end."""
-    outbox.accept(make_job(1))
+    outbox.enqueue(make_job(1))
     task = await desk.wait_for_job()
     desk.outcomes[task.job.id].set_exception(error)
     await wait_until(lambda: len(desk.consumer) == 0)
@@ -221,12 +221,12 @@ async def test_what_another_worker_will_end_is_left_alone(
 
 
 async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
-    client: redis.Redis, outbox: Outbox, desk: ConsumerHarness
+    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
 ) -> None:
     """A worker that is still loading leaves the queue to those that are not."""
     desk.can_take = False
     await asyncio.sleep(1.1)
-    outbox.accept(make_job(1))
+    outbox.enqueue(make_job(1))
     await asyncio.sleep(0.3)
     assert client.llen(QUEUE_KEY) == 1
     desk.can_take = True
@@ -234,7 +234,7 @@ async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
 
 
 async def test_rqs_own_commands_are_obeyed(
-    server: RedisServer, outbox: Outbox, desk: ConsumerHarness, client: redis.Redis
+    server: RedisServer, outbox: JobQueue, desk: ConsumerHarness, client: redis.Redis
 ) -> None:
     """The bot stops a job by RQ's stop command and edits it by one more; RQ's shutdown drains."""
     ended = asyncio.Event()
@@ -251,7 +251,7 @@ async def test_rqs_own_commands_are_obeyed(
             request_drain=ended.set,
         )
         listen = asyncio.create_task(commands.listen_for_commands())
-        outbox.accept(make_job(1))
+        outbox.enqueue(make_job(1))
         task = await desk.wait_for_job()
         await wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):
@@ -261,10 +261,10 @@ async def test_rqs_own_commands_are_obeyed(
         )
         await asyncio.wait_for(task.edited.wait(), 10)
         assert not task.stopped.is_set()
-        outbox.cancel(task.job.id)
+        outbox.cancel_job(task.job.id)
         await asyncio.wait_for(task.stopped.wait(), 10)
         client.hset(keys.WORKER_STATUSES, desk.rq_worker.name, "a beat")
-        Forgetting(client).channel("T1", "C1")
+        Purge(client).drop_channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)
         assert forgotten == ["T1"]

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from bot.store.job_queue import Outbox
+from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
@@ -68,13 +68,13 @@ HOSTILE_JOBS: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", HOSTILE_JOBS)
 def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker, tmp_path: Path, name: str
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker, tmp_path: Path, name: str
 ) -> None:
     """Whoever can write to Redis can neither run code here nor stop the worker."""
     canary = tmp_path / "canary"
     job = _plant_job(client, name, **HOSTILE_JOBS[name](canary))
     good = make_job(1)
-    outbox.accept(good)
+    outbox.enqueue(good)
 
     assert rq_worker.dequeue_job_id() == job
     assert rq_worker.claim_job(job) is None
@@ -102,13 +102,13 @@ def test_a_bomb_is_not_unpacked(client: redis.Redis, rq_worker: RqWorker, field:
 
 
 def test_callbacks_and_webhooks_of_a_job_are_never_called(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker, tmp_path: Path
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker, tmp_path: Path
 ) -> None:
     """A job that is ours but for what Redis adds to it is answered, and the rest ignored."""
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
     for number, end in ((1, rq_worker.record_success), (2, rq_worker.record_failure)):
         job = make_job(number)
-        outbox.accept(job)
+        outbox.enqueue(job)
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
         added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}
         client.hset(JOB_PREFIX + job.id, mapping=cast("Any", added))

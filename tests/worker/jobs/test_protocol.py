@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bot.store.job_updates import Revised
+from bot.store.job_updates import UpdateOutcome
 from contract import keys
 from contract.job import Job
 from testing.redis_server import RedisServer
@@ -78,7 +78,7 @@ class QueueStateMachine(RuleBasedStateMachine):
         """A question arrives."""
         number = self.next_number()
         job = make_job(number, thread, user, f"q{number}")
-        assert self.protocol.job_queue.accept(job).outcome == "accepted"
+        assert self.protocol.job_queue.enqueue(job).outcome == "accepted"
         self.questions[job.id] = Question(job, f"q{number}", f"q{number}")
         self.order[thread].append(job.id)
 
@@ -87,7 +87,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     def redeliver_question(self, data: st.DataObject) -> None:
         """Slack delivers a question again, whatever became of it."""
         asked = self.draw_question(data)
-        assert self.protocol.job_queue.accept(asked.job).outcome == "duplicate"
+        assert self.protocol.job_queue.enqueue(asked.job).outcome == "duplicate"
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data(), restart=st.booleans())
@@ -98,10 +98,10 @@ class QueueStateMachine(RuleBasedStateMachine):
             return
         asked.current_text = f"{asked.job.ts} edited {self.next_number()}"
         outcome = self.protocol.edit_question(asked.job, asked.current_text, restart=restart)
-        if outcome in {Revised.UPDATED, Revised.RESTARTED}:
+        if outcome in {UpdateOutcome.UPDATED, UpdateOutcome.RESTARTED}:
             asked.job_text = asked.current_text
             assert asked.num_finals != asked.wanted_finals
-        elif outcome is Revised.RUNNING:
+        elif outcome is UpdateOutcome.RUNNING:
             assert not restart
 
     @precondition(lambda self: self.questions)
@@ -115,7 +115,7 @@ class QueueStateMachine(RuleBasedStateMachine):
         job = asked.job.model_copy(update={"turns": (turn,)})
         reply = next(iter(asked.messages), None)
         unfinished = asked.job.id in self.protocol.pending_jobs()
-        receipt = self.protocol.job_queue.again(job, f"{self.next_number()}.1", reply)
+        receipt = self.protocol.job_queue.enqueue_reanswer(job, f"{self.next_number()}.1", reply)
         assert (receipt.outcome == "duplicate") is unfinished
         if not unfinished:
             asked.job_text, asked.wanted_finals = asked.current_text, asked.wanted_finals + 1

@@ -5,7 +5,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
-from bot.store.job_queue import Outbox
+from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.jobs import make_job, rq_status, ttl_seconds
@@ -15,11 +15,11 @@ from worker.jobs.task import Outcome
 
 
 def test_a_job_is_begun_and_ended_in_rqs_records(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """RQ's tools see it queued, started by this worker, and finished with its outcome."""
     job = make_job(1)
-    outbox.accept(job)
+    outbox.enqueue(job)
     assert rq_worker.dequeue_job_id() == job.id
     taken = rq_worker.claim_job(job.id)
     assert taken is not None
@@ -45,14 +45,14 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
 
 
 def test_lists_of_what_is_over_do_not_grow_for_ever(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     for number, end in enumerate(
         (rq_worker.record_success, rq_worker.record_success, rq_worker.record_failure)
     ):
-        outbox.accept(make_job(number))
+        outbox.enqueue(make_job(number))
         taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
         assert taken is not None
         end(taken, "over")
@@ -68,10 +68,10 @@ def test_lists_of_what_is_over_do_not_grow_for_ever(
 
 
 def test_a_failed_job_stays_for_a_day_at_most(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """RQ's own year for failed jobs would keep text too long; the record holds a word, no text."""
-    outbox.accept(make_job(1))
+    outbox.enqueue(make_job(1))
     taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
     rq_worker.record_failure(taken, "error_posted")
@@ -86,11 +86,11 @@ def test_a_failed_job_stays_for_a_day_at_most(
 
 
 def test_of_a_withdrawn_job_nothing_is_kept(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """Who deletes a question has deleted its text here too."""
     job = make_job(1)
-    outbox.accept(job)
+    outbox.enqueue(job)
     taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
     rq_worker.release_quota(job.id)
@@ -105,23 +105,23 @@ def test_an_empty_queue_gives_nothing(rq_worker: RqWorker) -> None:
 
 
 def test_an_id_that_came_twice_runs_once(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """Whatever puts an id on the list again, only one execution begins."""
     job = make_job(1)
-    outbox.accept(job)
+    outbox.enqueue(job)
     client.rpush(QUEUE_KEY, job.id, job.id)
     begun = [rq_worker.claim_job(str(rq_worker.dequeue_job_id())) for _ in range(3)]
     assert [taken is not None for taken in begun] == [True, False, False]
 
 
 def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """A question that was withdrawn while a worker reached for it hinders nobody."""
     first, second = make_job(1), make_job(2, thread=1)
-    outbox.accept(first)
-    outbox.accept(second)
+    outbox.enqueue(first)
+    outbox.enqueue(second)
     job = str(rq_worker.dequeue_job_id())
     client.hset(JOB_PREFIX + job, "status", "canceled")
     assert rq_worker.claim_job(job) is None
@@ -129,11 +129,11 @@ def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
 
 
 def test_what_was_taken_in_the_last_moment_goes_back(
-    client: redis.Redis, outbox: Outbox, rq_worker: RqWorker
+    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
 ) -> None:
     """A worker that is told to end while it takes a job leaves it at the front."""
-    outbox.accept(make_job(1))
-    outbox.accept(make_job(2))
+    outbox.enqueue(make_job(1))
+    outbox.enqueue(make_job(2))
     job = str(rq_worker.dequeue_job_id())
     rq_worker.return_job_id(job)
     assert client.lrange(QUEUE_KEY, 0, 0) == [job.encode()]
