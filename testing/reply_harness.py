@@ -35,13 +35,13 @@ class ReplyHarness:
         self.slack = slack
         self.job = job
 
-    async def take_job(self, timeout: float = 30.0) -> ReplyMessage:
+    async def take_job(self, within: float = 30.0) -> ReplyMessage:
         """Let a new execution take the job."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution, ex=600)
         await self.client.hset(self.job_key, "status", "started")
         self.ledger = JobState(self.client, Fence(self.client, 600), lease)
-        thread = ThreadMessages(self.slack, self.job, time.monotonic() + timeout)
+        thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)
         return ReplyMessage(thread, self.ledger, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
 
     async def open_reply(self) -> ReplyMessage:

@@ -55,12 +55,12 @@ def main(options: argparse.Namespace) -> str:
 
         return starchat.main()
     results = runner.run_plan(build_plan(options))
-    report = report.render_report(results)
+    text = report.render_report(results)
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "engine.md").write_text(report + "\n", "utf-8")
+        (options.output / "engine.md").write_text(text + "\n", "utf-8")
         (options.output / "engine.svg").write_text(draw_plot(results), "utf-8")
-    return report
+    return text
 
 
 def build_plan(options: argparse.Namespace) -> runner.BenchmarkPlan:

@@ -127,9 +127,9 @@ def _start_processes(plan: BenchmarkPlan) -> Iterator[list[EngineProcess]]:
         processes = []
         for name in plan.engines:
             processes.append(EngineProcess(name, directory, slots))
-            stack.callback(processes[-1].close)
+            stack.callback(processes[-1].close_process)
         for process in processes:
-            process.ready()
+            process.wait_until_ready()
             _print_progress(f"{process.name} is loaded")
         yield processes
 

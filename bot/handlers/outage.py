@@ -42,13 +42,22 @@ class Outage:
         """Return the outage since `last`, when events reached us; they did from `first` on."""
         earliest = max(first, now - MAX_LOOKBACK_SECONDS)
         since = max(earliest, last - REDELIVERY_WINDOW_SECONDS)
-        return cls(since=since, quiet=max(earliest, last), roots=since - THREAD_LOOKBACK_SECONDS)
+        return cls(
+            since=since,
+            unmentioned_since=max(earliest, last),
+            roots_since=since - THREAD_LOOKBACK_SECONDS,
+        )
 
     @classmethod
     def since_redis_loss(cls, first: float, now: float) -> Self:
         """Return the time whose questions Redis has lost; the bot was there from `first` on."""
         since = max(first, now - MAX_QUESTION_AGE_SECONDS)
-        return cls(since=since, quiet=since, roots=since - THREAD_LOOKBACK_SECONDS, emptied=True)
+        return cls(
+            since=since,
+            unmentioned_since=since,
+            roots_since=since - THREAD_LOOKBACK_SECONDS,
+            is_redis_loss=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Channel:
     @classmethod
     def from_id(cls, channel: str) -> Self:
         """Return a channel of which only the id is known; whoever writes there may be a guest."""
-        return cls(channel, "im" if channel.startswith("D") else "channel", shared=True)
+        return cls(channel, "im" if channel.startswith("D") else "channel", is_shared=True)
 
 
 def parse_missed_question(

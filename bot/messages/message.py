@@ -76,7 +76,7 @@ class Message(BaseModel):
             author=identity.user_id,
             text=replace_surrogates(to_markdown(_read_mappings(raw, "blocks"))),
             part=part if isinstance(part, int) else 1,
-            answers=question,
+            question_ts=question,
         )
 
     @classmethod

@@ -14,7 +14,7 @@ COMMAND_TIMEOUT_SECONDS: Final = 1.0
 RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds between the tries of what nobody waits for."""
 
-Result = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def connect_redis(url: str) -> Redis:

@@ -123,7 +123,7 @@ class FaultInjector:
         return self._rng.sample(deliveries, len(deliveries))
 
 
-FaultModel = TypeVar("Made", FaultRule, DeliveryFaults)
+FaultModel = TypeVar("FaultModel", FaultRule, DeliveryFaults)
 
 
 def _parse_fault(rule: Json) -> FaultKind:

@@ -93,7 +93,7 @@ def test_a_person_has_so_many_slots(places: QueueScripts) -> None:
 
 def test_a_slot_and_a_lane_may_come_free_together(places: QueueScripts) -> None:
     """Who waits for the slot goes before the next of the same thread, and none is lost."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     one.enqueue_job("1.1")
     one.enqueue_job("2.1", thread="2.0")
     one.enqueue_job("1.2")
@@ -108,7 +108,7 @@ def test_a_slot_and_a_lane_may_come_free_together(places: QueueScripts) -> None:
 
 def test_a_full_backlog_refuses_and_marks_nothing(places: QueueScripts) -> None:
     """When too many are pending a turn is refused, and may be sent again later."""
-    small = replace(places, most=2)
+    small = replace(places, max_pending=2)
     small.enqueue_job("1.1")
     small.enqueue_job("2.1", thread="2.0", user="U2")
 
@@ -119,7 +119,7 @@ def test_a_full_backlog_refuses_and_marks_nothing(places: QueueScripts) -> None:
 
 def test_a_person_s_share_refuses_and_marks_nothing(places: QueueScripts) -> None:
     """One person cannot fill the backlog; others are still taken in."""
-    small = replace(places, per_person=2)
+    small = replace(places, max_pending_per_user=2)
     small.enqueue_job("1.1")
     small.enqueue_job("1.2")
 
@@ -131,7 +131,7 @@ def test_a_person_s_share_refuses_and_marks_nothing(places: QueueScripts) -> Non
 
 def test_a_redelivered_turn_is_a_duplicate_even_when_full(places: QueueScripts) -> None:
     """Who is in is not told that there is no room."""
-    small = replace(places, most=1)
+    small = replace(places, max_pending=1)
     small.enqueue_job("1.1")
 
     assert small.enqueue_job("1.1") == ("duplicate", 0, 1)
@@ -151,7 +151,7 @@ def test_finishing_twice_is_finishing_once(places: QueueScripts) -> None:
 
 def test_a_turn_taken_back_while_it_waits_holds_nobody_up(places: QueueScripts) -> None:
     """A deferred turn, or one waiting for a slot, may end before it ran."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     one.enqueue_job("1.1")
     one.enqueue_job("1.2")
     one.enqueue_job("2.1", thread="2.0")
@@ -168,7 +168,7 @@ def test_a_turn_taken_back_while_it_waits_holds_nobody_up(places: QueueScripts) 
 
 def test_a_turn_that_ended_while_it_waited_never_starts(places: QueueScripts) -> None:
     """A slot that comes free later goes to nobody who was let go meanwhile."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     one.enqueue_job("1.1")
     one.enqueue_job("2.1", thread="2.0")
     one.release_job("2.1")
@@ -191,7 +191,7 @@ def test_nothing_is_left_of_finished_turns(places: QueueScripts) -> None:
 
 def test_everything_of_ours_ends_by_itself(places: QueueScripts) -> None:
     """Each key has a lifetime, but for the list of pending jobs, which has a bound."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     one.enqueue_job("1.1", client_msg_id="g")
     one.enqueue_job("2.1", thread="2.0")
     one.enqueue_job("1.2")
@@ -223,7 +223,7 @@ def test_a_deleted_job_does_not_block_its_thread(places: QueueScripts) -> None:
 
 def test_deleted_jobs_do_not_use_up_a_person_s_slots(places: QueueScripts) -> None:
     """Emptying RQ's queue frees the slots and shares of those who were in it."""
-    small = replace(places, slots=1, per_person=2)
+    small = replace(places, max_running_per_user=1, max_pending_per_user=2)
     small.enqueue_job("1.1")
     small.enqueue_job("2.1", thread="2.0")
     small.delete_job("1.1")
@@ -238,7 +238,7 @@ def test_deleted_jobs_do_not_use_up_a_person_s_slots(places: QueueScripts) -> No
 
 def test_deleted_jobs_do_not_fill_the_backlog(places: QueueScripts) -> None:
     """A backlog of jobs that no longer exist is no backlog."""
-    small = replace(places, most=3)
+    small = replace(places, max_pending=3)
     for n in range(3):
         small.enqueue_job(f"{n}.1", thread=f"{n}.0", user=f"U{n}")
         small.delete_job(f"{n}.1")
@@ -260,7 +260,7 @@ def test_a_deleted_follower_is_passed_over(places: QueueScripts) -> None:
 
 def test_a_follower_need_not_wait_for_its_person_s_deleted_job(places: QueueScripts) -> None:
     """Whose next turn it is in a thread has a free slot, if what held the slot is gone."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     one.enqueue_job("1.1")
     one.enqueue_job("2.1", thread="2.0", user="U2")
     one.enqueue_job("1.2", user="U2")
@@ -272,7 +272,7 @@ def test_a_follower_need_not_wait_for_its_person_s_deleted_job(places: QueueScri
 
 def test_a_deleted_job_that_waits_for_a_slot_is_passed_over(places: QueueScripts) -> None:
     """A freed slot goes to the next that exists; none is made up of nothing."""
-    one = replace(places, slots=1)
+    one = replace(places, max_running_per_user=1)
     for n in range(1, 4):
         one.enqueue_job(f"{n}.1", thread=f"{n}.0")
     one.delete_job("2.1")
@@ -363,7 +363,7 @@ def test_a_thread_goes_on_without_a_job_that_was_deleted(places: QueueScripts) -
 
 def test_a_share_that_a_deleted_job_holds_is_given_to_the_next(places: QueueScripts) -> None:
     """A person's other thread waits for a slot that nobody uses any more."""
-    places = replace(places, slots=1)
+    places = replace(places, max_running_per_user=1)
     places.enqueue_job("1.1")
     places.enqueue_job("2.1", thread="2.0")
     places.delete_job("1.1")

@@ -89,7 +89,7 @@ class GenerationAttempt:
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
-                async with self._generator.hold_slot(loaded, alone=is_last):
+                async with self._generator.hold_slot(loaded, exclusive=is_last):
                     timeout.reschedule(None)
                     await self._stream_reply(loaded, prompt)
         except TimeoutError:

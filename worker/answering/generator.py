@@ -141,11 +141,11 @@ class Generator:
         return await asyncio.to_thread(
             build_prompt,
             turns,
-            dialogue=loaded.chat_encoder,
+            encoder=loaded.chat_encoder,
             system=self._settings.system_prompt,
             positions=loaded.info.max_positions,
             max_new_tokens=self._settings.max_new_tokens,
-            spelled=token_ids,
+            generated_ids=token_ids,
         )
 
     @asynccontextmanager

@@ -82,13 +82,13 @@ class ChatEncoder:
         """
         if all(text in tokenizer.control_tokens for text in (*STARCHAT_CONTROLS, STARCODER_MARKER)):
             return cls(tokenizer, starchat_format, eos_ids)
-        chat_template = chat_template.load_chat_template(directory)
-        if chat_template is None:
+        template = chat_template.load_chat_template(directory)
+        if template is None:
             raise CheckpointError(
                 f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT_CONTROLS)}) nor a "
                 "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
             )
-        return cls(tokenizer, chat_template, eos_ids)
+        return cls(tokenizer, template, eos_ids)
 
     def encode_messages(
         self,

@@ -5,9 +5,9 @@ from worker.render.model import Message, Part, ReplyFacts, Snippet
 from worker.render.waiting import compose_error, compose_loading, compose_retrying, compose_waiting
 
 __all__ = [
-    "ReplyFacts",
     "Message",
     "Part",
+    "ReplyFacts",
     "Snippet",
     "compose_error",
     "compose_final",

@@ -43,7 +43,7 @@ def list_texts(messages: tuple[Message, ...] | None) -> list[str]:
     return [found.text for found in messages or ()]
 
 
-def make_message(number: int, text: str) -> Message:
+def parse_message(number: int, text: str) -> Message:
     """Return a message as the copy holds it."""
     found = Message.from_slack(make_message(number, text), BOT_IDENTITY)
     assert found is not None
@@ -53,7 +53,7 @@ def make_message(number: int, text: str) -> Message:
 def seed_copy(threads: ThreadCache, redis: Redis, thread: Thread) -> None:
     """Start the copy of a thread whose root says "a"."""
     with redis.pipeline() as pipe:
-        threads.seed_thread(thread, make_message(1, "a"), pipe)
+        threads.seed_thread(thread, parse_message(1, "a"), pipe)
         pipe.execute()
 
 
@@ -109,9 +109,9 @@ def test_an_edit_may_come_before_anything_is_known_of_its_thread(
 ) -> None:
     """It is kept for what comes later, and does not pass for the whole thread."""
     thread = post_thread(workspace, "a", "b")
-    threads.put_message(thread, make_message(1, "unheard"), message_ts(1))
+    threads.put_message(thread, parse_message(1, "unheard"), message_ts(1))
     assert threads.get_latest(thread, message_ts(1)) is None
-    edited = make_message(1, "edited").model_copy(update={"ts": thread.ts})
+    edited = parse_message(1, "edited").model_copy(update={"ts": thread.ts})
     threads.put_message(thread, edited, LATER, may_precede_message=True)
 
     assert threads.get_latest(thread, thread.ts) == edited
@@ -139,8 +139,8 @@ def test_an_older_event_changes_nothing(threads: ThreadCache, redis: Redis) -> N
     """Of two edits that arrive in the wrong order the later one stands."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
-    threads.put_message(thread, make_message(1, "second edit"), message_ts(9))
-    threads.put_message(thread, make_message(1, "first edit"), message_ts(8))
+    threads.put_message(thread, parse_message(1, "second edit"), message_ts(9))
+    threads.put_message(thread, parse_message(1, "first edit"), message_ts(8))
 
     assert list_texts(threads.load_messages(thread)) == ["second edit"]
 
@@ -149,22 +149,22 @@ def test_a_deleted_message_stays_deleted(threads: ThreadCache, redis: Redis) -> 
     """A deletion is final, whatever arrives late, and takes the worker's answer with it."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
-    threads.put_message(thread, make_message(2, "secret"), message_ts(2))
+    threads.put_message(thread, parse_message(2, "secret"), message_ts(2))
     memory = keys.answer_cache(thread.team, thread.channel, thread.ts)
     redis.hset(memory, mapping={message_ts(2): "about the secret", message_ts(1): "about a"})
     threads.tombstone_message(thread, message_ts(2), message_ts(9))
-    threads.put_message(thread, make_message(2, "secret"), message_ts(3))
+    threads.put_message(thread, parse_message(2, "secret"), message_ts(3))
 
     assert list_texts(threads.load_messages(thread)) == ["a"]
     assert redis.hkeys(memory) == [message_ts(1).encode()]
     assert b"secret" not in b"".join(
-        redis.hvals(keys.thread_cache(thread.team, GENERAL, message_ts(1)))
-    )  # type: ignore[arg-type]
+        redis.hvals(keys.thread_cache(thread.team, GENERAL, message_ts(1)))  # type: ignore[arg-type]
+    )
 
 
 def test_nothing_is_kept_of_threads_we_take_no_part_in(threads: ThreadCache, redis: Redis) -> None:
     """Messages of a thread that the bot has no copy of are not stored."""
-    threads.put_message(make_thread(message_ts(1)), make_message(1, "private"), message_ts(1))
+    threads.put_message(make_thread(message_ts(1)), parse_message(1, "private"), message_ts(1))
     threads.tombstone_message(make_thread(message_ts(1)), message_ts(1), message_ts(2))
 
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]

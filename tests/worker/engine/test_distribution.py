@@ -17,7 +17,7 @@ NUM_SEEDS = 2000
 PROMPT = (5, 6, 7) * 8
 
 
-def reference_probabilities(
+def next_token_probabilities(
     network: torch.nn.Module, ids: tuple[int, ...], sampling: SamplingParams
 ) -> dict[int, float]:
     """Return the chance of each id that may follow `ids`, by transformers' own processors."""
@@ -79,12 +79,12 @@ def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
 
     firsts = Counter(ids[0] for ids in said)
     sampling = requests[0].sampling
-    assert chi_square_deviation(firsts, reference_probabilities(network, PROMPT, sampling)) < 3.09
+    assert chi_square_deviation(firsts, next_token_probabilities(network, PROMPT, sampling)) < 3.09
     [(likeliest, _)] = firsts.most_common(1)
     seconds = Counter(ids[1] for ids in said if ids[0] == likeliest)
     assert (
         chi_square_deviation(
-            seconds, reference_probabilities(network, (*PROMPT, likeliest), sampling)
+            seconds, next_token_probabilities(network, (*PROMPT, likeliest), sampling)
         )
         < 3.09
     )

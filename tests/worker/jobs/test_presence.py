@@ -23,9 +23,8 @@ async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Re
     seconds, _ = client.time()
     raw = client.hgetall(keys.WORKER_STATUSES)
     assert isinstance(raw, dict)
-    [beat] = live_workers(
-        {bytes(name): bytes(value) for name, value in raw.items()}, float(seconds)
-    )  # type: ignore[arg-type]
+    statuses = {bytes(name): bytes(value) for name, value in raw.items()}  # type: ignore[arg-type]
+    [beat] = live_workers(statuses, float(seconds))
     assert (beat.slots, beat.busy_slots, beat.loading, beat.seconds_per_reply) == (4, 1, False, 2.5)
     await beats.remove_status()
     assert client.hlen(keys.WORKER_STATUSES) == 0

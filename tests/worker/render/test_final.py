@@ -14,7 +14,7 @@ DISCLAIMER = (
 )
 
 
-def context_texts(text: str, facts: ReplyFacts = FACTS) -> list[str]:
+def reply_context(text: str, facts: ReplyFacts = FACTS) -> list[str]:
     """Return our sentences below the last message of a reply."""
     return context_texts(
         [part for part in compose_final(text, facts=facts) if isinstance(part, Message)][-1]
@@ -23,9 +23,9 @@ def context_texts(text: str, facts: ReplyFacts = FACTS) -> list[str]:
 
 def test_every_reply_says_what_wrote_it_and_that_it_may_be_wrong() -> None:
     """The disclaimer is the last line, also where the model had nothing to say."""
-    assert context_texts("Yes.") == [DISCLAIMER]
-    assert context_texts("") == [texts.EMPTY_REPLY, DISCLAIMER]
-    assert context_texts("<|end|>\n") == [texts.EMPTY_REPLY, DISCLAIMER]
+    assert reply_context("Yes.") == [DISCLAIMER]
+    assert reply_context("") == [texts.EMPTY_REPLY, DISCLAIMER]
+    assert reply_context("<|end|>\n") == [texts.EMPTY_REPLY, DISCLAIMER]
 
 
 def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
@@ -46,9 +46,9 @@ def test_the_models_own_end_marks_are_not_part_of_its_words() -> None:
 
 def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
     """The reader learns why the reply ends, and how to go on."""
-    cut = context_texts("Half a", ReplyFacts("m", "length", 256))
-    gone = context_texts("Half a", ReplyFacts("m", "stopped", 256))
-    late = context_texts("Half a", ReplyFacts("m", "timeout", 256))
+    cut = reply_context("Half a", ReplyFacts("m", "length", 256))
+    gone = reply_context("Half a", ReplyFacts("m", "stopped", 256))
+    late = reply_context("Half a", ReplyFacts("m", "timeout", 256))
 
     assert "Cut at 256 tokens; ask me to continue." in cut
     assert texts.STOPPED in gone
@@ -64,12 +64,12 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
 )
 def test_a_thread_that_was_not_read_whole_is_said_to_be(dropped: int, sentence: str) -> None:
     """Forgetting is visible."""
-    assert sentence in context_texts("Yes.", ReplyFacts("m", "stop", 256, dropped_turns=dropped))
+    assert sentence in reply_context("Yes.", ReplyFacts("m", "stop", 256, dropped_turns=dropped))
 
 
 def test_code_is_said_not_to_have_been_run() -> None:
     """The disclaimer of a reply with code points at what a parser says of it."""
-    lines = context_texts("```python\nx = 1\n```\n\n```bash\nls\n```")
+    lines = reply_context("```python\nx = 1\n```\n\n```bash\nls\n```")
 
     assert lines[0] == "python: parses · bash: not checked"
     assert lines[-1].endswith("Its code was not run; above stands what a parser says of it.")
@@ -127,7 +127,7 @@ def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
 
 def test_a_reply_about_hidden_characters_is_not_accused_of_any() -> None:
     """The visible form written by the model itself starts no notice."""
-    assert texts.INVISIBLE_CHARACTERS not in context_texts("We show it as ⟨U+202E⟩.")
+    assert texts.INVISIBLE_CHARACTERS not in reply_context("We show it as ⟨U+202E⟩.")
 
 
 def test_controls_are_gone_and_broken_characters_are_replaced() -> None:

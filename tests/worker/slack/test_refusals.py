@@ -79,7 +79,7 @@ async def test_a_reply_that_was_being_replaced_is_found_by_whoever_comes_next(
 
 async def test_a_slack_that_stays_away_is_given_up_at_the_deadline(post: ReplyHarness) -> None:
     """Patience ends when the question's own time is over."""
-    posting = await post.take_job(timeout=1.5)
+    posting = await post.take_job(within=1.5)
     post.harness.workspace.set_faults({"fault": "drop_before"})
     with pytest.raises(SlackUnavailableError):
         await posting.ensure_placeholder(await post.ledger.load_progress(), PLACEHOLDER)

@@ -54,8 +54,8 @@ class ModelRunner:
             logit_rows += range(len(ids) - scheduled.num_logits, len(ids))
         packed = PackedBatch(
             self._kv_cache,
-            [work.live.slot for work in decodes],
-            [work.start for work in decodes],
+            [decode.state.slot for decode in decodes],
+            [decode.start for decode in decodes],
             prefill_chunks,
             self.flash_varlen,
         )

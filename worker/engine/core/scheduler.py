@@ -132,9 +132,9 @@ class Scheduler:
                         min(live.num_uncomputed_tokens, remaining_tokens),
                     )
                 )
-                remaining_tokens -= prefills[-1].count
+                remaining_tokens -= prefills[-1].num_tokens
         if self.num_speculative_tokens and len(decodes) <= self.max_drafting_requests:
-            num_rows = len(decodes) + sum(work.count for work in prefills)
+            num_rows = len(decodes) + sum(prefill.num_tokens for prefill in prefills)
             decodes = self._add_drafts(decodes, self.max_step_tokens - num_rows, num_rows)
         return decodes + prefills
 

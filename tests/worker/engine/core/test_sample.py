@@ -34,7 +34,7 @@ rows = st.integers(0, 10_000).map(
 )
 
 
-def reference_probabilities(
+def expected_probabilities(
     row: NDArray[np.float32], sampling: SamplingParams
 ) -> NDArray[np.float64]:
     """Return the probabilities of all ids after transformers' own processors."""
@@ -61,7 +61,7 @@ def test_the_filtered_probabilities_are_those_of_transformers(
 ) -> None:
     """The same ids survive the three filters, with the same probabilities."""
     assert np.allclose(
-        engine_probabilities(row, sampling), reference_probabilities(row, sampling), atol=1e-9
+        engine_probabilities(row, sampling), expected_probabilities(row, sampling), atol=1e-9
     )
 
 
@@ -80,7 +80,7 @@ def test_equal_logits_at_the_edge_of_top_k_all_stay(seed: int, top_k: int) -> No
     row = np.random.default_rng(seed).normal(0, 1, VOCABULARY).round(1).astype(np.float32)
     sampling = SamplingParams(temperature=1, top_k=top_k, top_p=1)
 
-    assert np.allclose(engine_probabilities(row, sampling), reference_probabilities(row, sampling))
+    assert np.allclose(engine_probabilities(row, sampling), expected_probabilities(row, sampling))
 
 
 @given(st.integers(0, 10_000))
@@ -129,7 +129,7 @@ def test_sampled_ids_come_as_often_as_they_should() -> None:
     """
     row = np.array([2.0, 1.7, 1.5, 1.2, 1.0, 0.6, 0.3, 0.0, -0.4, -3.0], np.float32)
     sampling = SamplingParams(temperature=0.9, top_k=9, top_p=0.99)
-    expected = reference_probabilities(row, sampling)
+    expected = expected_probabilities(row, sampling)
     count = 20_000
     logits, ids = sort_logits(row, np.arange(row.size))
 

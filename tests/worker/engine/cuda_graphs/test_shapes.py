@@ -173,9 +173,9 @@ def test_a_shape_holds_what_is_laid_out_in_it(
     assert bucket.num_rows <= max(MAX_DRAFT_ROWS, slots)
     found = build_inputs(bucket, step)
     fed = [
-        (one.live.slot, one.start + place, token)
+        (one.state.slot, one.start + place, token)
         for one in step
-        for place, token in enumerate(one.ids)
+        for place, token in enumerate(one.token_ids)
     ]
     rows = found.logit_rows[: found.num_logits]
     assert [
