@@ -155,7 +155,10 @@ class Page {
     const first = [...this.store.rooms, ...this.store.direct][0]?.id;
     await this.store.open(this.store.channels.has(at.channel) ? at.channel : first);
     if (at.thread && at.channel === this.store.feed.channel) await this.store.openThread(at.thread);
-    if (!narrow.matches) this.channelPane.composer.focus();
+    // Loading takes time: a reader who has moved the focus since then keeps it.
+    if (!narrow.matches && document.activeElement === document.body) {
+      this.channelPane.composer.focus();
+    }
   }
 
   #hear(event) {

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from slack_sdk import WebClient
 
 from testing.browser import BrowserPage
@@ -156,6 +156,24 @@ def test_a_reaction_needs_no_mouse(
     ada.page.keyboard.press("Enter")
 
     expect(ada.find_message("root").locator(".reaction")).to_have_accessible_name("x, 1, Ada")
+
+
+def test_focus_stays_when_a_slow_thread_arrives(
+    workspace: Workspace, channel_id: str, open_reader: OpenReader
+) -> None:
+    """A reader who moves the focus while the thread still loads keeps it."""
+    root = workspace.post_message(LIN, channel_id, "root")
+    ada = open_reader(workspace)
+
+    def move_focus(route: Route) -> None:
+        ada.find_message("root").focus()
+        route.continue_()
+
+    ada.page.route("**/_page/messages?*thread_ts=1*", move_focus)
+    ada.open_channel(channel_id, root)
+    expect(ada.thread_column.get_by_text("root")).to_be_visible()
+
+    expect(ada.find_message("root")).to_be_focused()
 
 
 def test_alt_and_arrows_change_the_channel(workspace: Workspace, open_reader: OpenReader) -> None:
