@@ -1,4 +1,4 @@
-"""The bot's settings, read once from the environment."""
+"""Settings of the bot, parsed once from the environment."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -11,75 +11,77 @@ from contract.job import Streaming
 from contract.settings import setting_field
 
 APP_TOKEN_PREFIXES: Final = ("xapp-",)
-"""How an app-level token begins."""
+"""Prefix of an app-level token."""
 
 Access = Literal["allow", "deny"]
 
 
 class Settings(BaseSettings):
-    """Everything that can be set about the bot."""
+    """Everything an operator may choose for a bot."""
 
     slack_app_token: SecretStr | None = setting_field(
         None,
-        "an app-level token: it starts with xapp-",
-        "App-level token for Socket Mode; without it the bot serves HTTP on `PORT`.",
+        "an app-level token, which starts with xapp-",
+        "App-level token for Socket Mode. Without it the bot serves HTTP on `PORT`.",
     )
     slack_signing_secret: SecretStr | None = setting_field(
-        None, "the app's signing secret", "Signing secret; needed without `SLACK_APP_TOKEN`."
+        None,
+        "the app's signing secret",
+        "Verifies Slack's HTTP requests; required without `SLACK_APP_TOKEN`.",
     )
     port: int = setting_field(
         3000,
         "a port from 1 to 65535",
-        "Port for Slack's requests, used without `SLACK_APP_TOKEN`.",
+        "Port for Slack's HTTP requests; unused with Socket Mode.",
         ge=1,
         le=65535,
     )
     starchat_streaming: Streaming = setting_field(
         Streaming.EDITS,
         "edits or off",
-        "How readers see a reply in progress: `edits` of one message, or `off` for the end alone.",
+        "Show a reply in progress by `edits` of its message, or post it when complete (`off`).",
     )
     starchat_on_edit: Literal["restart", "finish"] = setting_field(
         "restart",
         "restart or finish",
-        "What a reply under way does when its question is edited: `restart`, or `finish` first.",
+        "When a question is edited during its reply: `restart` with the new text, or `finish`.",
     )
     starchat_max_pending: int = setting_field(
         1000,
         "a whole number from 1 to 100000",
-        "How many questions may be unanswered before new ones are declined.",
+        "Maximum number of unanswered questions; further ones are declined.",
         ge=1,
         le=100_000,
     )
     starchat_max_pending_per_user: int = setting_field(
         8,
         "a whole number from 1 to 10000",
-        "How many of them may be one person's.",
+        "Maximum number of unanswered questions per user.",
         ge=1,
         le=10_000,
     )
     starchat_max_running_per_user: int = setting_field(
         4,
         "a whole number from 1 to 1000",
-        "How many of one person's questions are answered at the same time.",
+        "Maximum number of questions per user that are answered at the same time.",
         ge=1,
         le=1_000,
     )
     starchat_external_users: Access = setting_field(
-        "deny", "allow or deny", "People of other workspaces in shared channels: `allow` or `deny`."
+        "deny", "allow or deny", "Whether people from other workspaces in shared channels may ask."
     )
     starchat_guests: Access = setting_field(
-        "allow", "allow or deny", "Guests of the own workspace: `allow` or `deny`."
+        "allow", "allow or deny", "Whether guests of the workspace may ask."
     )
     starchat_allowed_bots: Annotated[frozenset[str], NoDecode] = setting_field(
         frozenset(),
         "ids of bots, apps or users with commas between them",
-        "Ids of other bots that may ask by a mention, with commas; none by default.",
+        "Other bots that may ask by a mention.",
     )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",
-        "For tests: dies at a named point, see bot/failpoints.py.",
+        "For tests: kill or pause the process at a named point; see bot/failpoints.py.",
     )
 
     @field_validator("slack_app_token")
@@ -94,7 +96,7 @@ class Settings(BaseSettings):
             return value
         ids = frozenset(part.strip() for part in value.split(",") if part.strip())
         if not all(i.isalnum() and i.isascii() for i in ids):
-            raise ValueError("not ids")
+            raise ValueError("contains something other than ids")
         return ids
 
     @field_validator("starchat_failpoint")

@@ -1,45 +1,65 @@
-"""The settings that both processes have: the way to Slack and to Redis, health, logs."""
+"""Settings of both processes: access to Slack and Redis, health port, log level."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr, field_validator
 
 from contract.settings import EnvironmentSettings, setting_field
 
 BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
-"""How a bot token begins; one that rotates begins with the second."""
+"""Prefixes of a bot token; the second belongs to rotating tokens."""
 REDIS_URL_PREFIXES: Final = ("redis://", "rediss://", "unix://")
-"""How an address that redis-py can use begins."""
+"""Schemes that redis-py supports."""
 
 
 class BaseSettings(EnvironmentSettings):
-    """What bot and worker read alike."""
+    """Settings that bot and worker have in common."""
+
+    former_names: ClassVar[Mapping[str, str]] = {
+        "STARCHAT_MOST_PENDING": "STARCHAT_MAX_PENDING",
+        "STARCHAT_MOST_PER_PERSON": "STARCHAT_MAX_PENDING_PER_USER",
+        "STARCHAT_SLOTS_PER_PERSON": "STARCHAT_MAX_RUNNING_PER_USER",
+        "STARCHAT_DISPLAY": "STARCHAT_STREAMING",
+        "STARCHAT_EDITED": "STARCHAT_ON_EDIT",
+        "STARCHAT_SPECULATION": "STARCHAT_SPECULATIVE_TOKENS",
+        "STARCHAT_LEASE": "STARCHAT_LEASE_SECONDS",
+        "STARCHAT_BEAT": "STARCHAT_HEARTBEAT_INTERVAL",
+        "STARCHAT_REAP": "STARCHAT_REAP_INTERVAL",
+        "STARCHAT_ATTEMPTS": "STARCHAT_MAX_ATTEMPTS",
+        "STARCHAT_GRACE": "STARCHAT_SHUTDOWN_GRACE",
+        "STARCHAT_EDIT_PACE": "STARCHAT_EDIT_INTERVAL",
+        "STARCHAT_FAULT": "STARCHAT_FAILPOINT",
+    }
+    """Both processes reject the former names of all settings: they often share an environment."""
 
     slack_bot_token: SecretStr = setting_field(
-        ..., "a bot token: it starts with xoxb-", "Token of the bot user."
+        ...,
+        "a bot token, which starts with xoxb-",
+        "Bot token, which authenticates calls of the Web API.",
     )
     slack_api_url: str = setting_field(
         "https://slack.com/api/",
         "an address that starts with http and ends with /api/",
-        "Where Slack's Web API is; another address for a workspace on this machine.",
+        "Base address of Slack's Web API; `fakeslack` has another one.",
         pattern=r"^https?://\S+/api/$",
     )
     redis_url: SecretStr = setting_field(
         SecretStr("redis://127.0.0.1:6379/0"),
         "an address that starts with redis://, rediss:// or unix://",
-        "Redis or Valkey that bot and worker share.",
+        "Redis or Valkey server that bot and worker share.",
     )
     health_port: int = setting_field(
         0,
         "a port from 0 to 65535",
-        "Port for `/healthz`, `/readyz` and `/metrics`; 0 for none.",
+        "Port of `/healthz`, `/readyz` and `/metrics`; 0 disables them.",
         ge=0,
         le=65535,
     )
     starchat_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting_field(
         "INFO",
         "DEBUG, INFO, WARNING or ERROR",
-        "The least important events that are logged; texts of messages never are.",
+        "Minimum level of log events. No level logs message text.",
     )
 
     @field_validator("slack_bot_token")
@@ -54,7 +74,7 @@ class BaseSettings(EnvironmentSettings):
 
 
 def require_prefix(value: SecretStr, prefixes: tuple[str, ...]) -> SecretStr:
-    """Return a secret that begins as it should. Raises `ValueError`, which quotes nothing."""
+    """Return a secret that has one of the prefixes. Raises `ValueError`, which quotes nothing."""
     if not value.get_secret_value().startswith(prefixes):
         raise ValueError("does not start with an accepted prefix")
     return value

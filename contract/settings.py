@@ -1,45 +1,51 @@
-"""Reads a process's settings from the environment once; a wrong one is one line for a person."""
+"""Environment settings, parsed once at startup. An invalid one is one line for the operator."""
 
 import argparse
 import os
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import pydantic_settings
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_SHOWN_CHARACTERS: Final = 80
-"""Characters of a wrong value that an error line repeats."""
-HELP_WIDTH_COLUMNS: Final = 72
-"""Characters of a line of help."""
+"""An error line repeats at most this much of a wrong value."""
+HELP_WIDTH_COLUMNS: Final = 78
+"""Width of a line of help."""
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used: names the variable, its value and what was expected."""
+    """A setting that cannot be used. The message names variable, value and expectation."""
 
 
 class EnvironmentSettings(BaseSettings):
     """
-    The settings of one process: frozen, secrets masked.
+    Settings of one process: frozen, secrets masked.
 
-    Each field is the variable of the same name in capitals; the value of a secret `X` may also
-    stand in the file that `X_FILE` names. `setting` makes the fields.
+    Each field is the environment variable of the same name in capitals. A secret `X` may also be
+    given as a file in `X_FILE`. `setting_field` defines the fields.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Variables of earlier versions, each with its new name; setting one stops the start."""
+
     @classmethod
     def from_environment(cls) -> Self:
-        """Read the environment. Raises `SettingsError` with one line for the first wrong value."""
+        """Parse the environment. Raises `SettingsError` with one line for the first wrong value."""
+        cls._reject_former_names()
         try:
             return cls(**cls._load_secrets_from_files())
         except ValidationError as error:
             raise SettingsError(cls._describe_error(error)) from None
         except pydantic_settings.SettingsError as error:
-            # A list or the like that is no JSON: the message quotes the name of the field.
+            # A list or mapping that is no JSON: the message quotes the name of the field.
             name = str(error).split('"')[1]
             raw_value = os.environ.get(name.upper(), "")
             raise SettingsError(
@@ -48,7 +54,11 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def parse_command_line(cls, program: str, description: str) -> None:
-        """Read the command line of `python -m name`, which takes nothing but `--help`, and obey."""
+        """
+        Answer `--help` with all settings, and refuse any other argument.
+
+        Raises `SystemExit` in both cases.
+        """
         argparse.ArgumentParser(
             prog=f"python -m {program}",
             description=description,
@@ -58,15 +68,28 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def describe_variables(cls) -> str:
-        """Return every variable and what it is, for a terminal."""
-        lines = ["environment variables; a secret X may stand in a file that X_FILE names:"]
+        """Return each variable with its default, effect and valid values, for a terminal."""
+        lines = ["environment variables; a secret X may also be a file named by X_FILE:"]
         for name, field in cls.model_fields.items():
-            required_mark = " (needed)" if field.is_required() else ""
-            lines.append(f"  {name.upper()}{required_mark}")
-            lines.append(
-                textwrap.indent(textwrap.fill(str(field.description), HELP_WIDTH_COLUMNS), " " * 6)
-            )
+            default = describe_default(field)
+            remark = f" (default: {default})" if default else ""
+            remark = " (required)" if field.is_required() else remark
+            lines += [
+                f"  {name.upper()}: {describe_expectation(field)}{remark}",
+                textwrap.fill(
+                    str(field.description).replace("`", ""),
+                    HELP_WIDTH_COLUMNS,
+                    initial_indent=" " * 6,
+                    subsequent_indent=" " * 6,
+                ),
+            ]
         return "\n".join(lines)
+
+    @classmethod
+    def _reject_former_names(cls) -> None:
+        for former, name in cls.former_names.items():
+            if os.environ.get(former):
+                raise SettingsError(f"{former} is now called {name}: set {name} instead")
 
     @classmethod
     def _load_secrets_from_files(cls) -> dict[str, str]:
@@ -86,29 +109,23 @@ class EnvironmentSettings(BaseSettings):
             return " ".join(reason.split())
         name = str(details["loc"][0])
         if details["type"] == "missing":
-            return (
-                f"{name.upper()} is not set: it must be {cls._describe_expectation(name, 'given')}"
-            )
+            expectation = describe_expectation(cls.model_fields[name], "given")
+            return f"{name.upper()} is not set: it must be {expectation}"
         return cls._describe_wrong_value(name, details["input"], reason.lower())
 
     @classmethod
     def _describe_wrong_value(cls, name: str, raw_value: object, fallback: str) -> str:
-        is_secret = _is_secret(cls.model_fields[name])
-        value = "the given one" if is_secret else f"'{_shorten_to_line(str(raw_value))}'"
-        return f"{name.upper()} must be {cls._describe_expectation(name, fallback)}, not {value}"
-
-    @classmethod
-    def _describe_expectation(cls, name: str, fallback: str) -> str:
-        extra = cls.model_fields[name].json_schema_extra
-        return str(extra.get("expected", fallback)) if isinstance(extra, dict) else fallback
+        field = cls.model_fields[name]
+        value = "the given one" if _is_secret(field) else f"'{_shorten_to_line(str(raw_value))}'"
+        return f"{name.upper()} must be {describe_expectation(field, fallback)}, not {value}"
 
 
 def setting_field(default: Any, expected: str, description: str, **constraints: Any) -> Any:
     """
-    Return a field of `Settings`; `default` is `...` where there is none.
+    Return a field of `EnvironmentSettings`; `default` is `...` for a required one.
 
-    An error line says what was `expected`, the README shows the `description`, and pydantic checks
-    the `limits`.
+    Error lines, help and docs/settings.md show `expected` and `description`. pydantic checks the
+    `constraints`.
     """
     return Field(
         default=default,
@@ -119,13 +136,31 @@ def setting_field(default: Any, expected: str, description: str, **constraints: 
     )
 
 
+def describe_expectation(field: FieldInfo, fallback: str = "text") -> str:
+    """Return what a value of the field must be."""
+    extra = field.json_schema_extra
+    return str(extra.get("expected", fallback)) if isinstance(extra, dict) else fallback
+
+
+def describe_default(field: FieldInfo) -> str:
+    """Return the field's default as an operator would write it; empty if there is none."""
+    value: Any = field.default
+    if value is PydanticUndefined or value is ... or value is None:
+        return ""
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if isinstance(value, frozenset | tuple):
+        return ",".join(sorted(value))
+    return str(getattr(value, "value", value))
+
+
 def _is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
 
 
 def _read_secret_file(variable: str, path: str) -> str:
-    """Return what a secret's file holds, without the white space around it."""
-    # The path is not repeated: somebody may have put the secret itself there.
+    """Return a secret file's content without surrounding white space. Raises `SettingsError`."""
+    # The path is not repeated: it may be the secret itself, set in the wrong variable.
     try:
         content = Path(path).read_text("utf-8").strip()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The worker's settings: read once, checked against each other, never read anywhere else."""
+"""Settings of the worker, parsed once from the environment and checked against each other."""
 
 from typing import Any, Final, Literal, Self
 
@@ -10,7 +10,7 @@ from contract.settings import setting_field
 from worker.failpoints import Failpoints
 
 HEARTBEATS_PER_LEASE: Final = 3
-"""A lease outlives this many heartbeats, so that one that is late or lost harms nobody."""
+"""A lease must outlast this many heartbeats, so that one late heartbeat loses no job."""
 
 
 def _duration_field(default: float, description: str, max_seconds: float = 86400) -> Any:
@@ -19,105 +19,129 @@ def _duration_field(default: float, description: str, max_seconds: float = 86400
 
 
 class Settings(BaseSettings):
-    """Everything that an operator may choose for a worker."""
+    """Everything an operator may choose for a worker."""
 
     starchat_model: str = setting_field(
         "HuggingFaceH4/starchat-beta",
         "a model's name on the hub or a directory",
-        "Model that answers: a name on the hub or a directory.",
+        "Model to serve: a name on the Hugging Face hub or a local directory.",
         min_length=1,
     )
     starchat_revision: str | None = setting_field(
         None, "a commit of the model's repository", "Revision of a model from the hub."
     )
     starchat_device: Literal["auto", "cpu", "cuda"] = setting_field(
-        "auto", "auto, cpu or cuda", "Where the model runs."
+        "auto", "auto, cpu or cuda", "Device of the model; `auto` is CUDA if there is a GPU."
     )
     starchat_dtype: Literal["auto", "float32", "bfloat16", "float16"] = setting_field(
-        "auto", "auto, float32, bfloat16 or float16", "Number format of the weights."
+        "auto",
+        "auto, float32, bfloat16 or float16",
+        "Number format of the weights; `auto` is bfloat16 on a GPU and float32 on a CPU.",
     )
     starchat_quantization: Literal["none", "int8", "nf4"] = setting_field(
-        "none", "none, int8 or nf4", "Smaller weights for smaller cards; int8 fits 24 GB."
+        "none",
+        "none, int8 or nf4",
+        "Quantize the weights at load: StarChat-β takes 31 GB, 16 with `int8`, 9 with `nf4`.",
     )
     starchat_slots: int | None = setting_field(
         None,
         "a whole number from 1 to 256",
-        "Replies generated at once; unset, what suits the device.",
+        "Maximum number of replies generated at once; unset, it depends on device and memory.",
         ge=1,
         le=256,
     )
     starchat_threads: int | None = setting_field(
         None,
         "a whole number from 1 to 1024",
-        "CPU threads of the model; unset, as many as there are cores.",
+        "Number of CPU threads for the model; unset, all usable cores but one.",
         ge=1,
         le=1024,
     )
     starchat_speculative_tokens: int = setting_field(
         8,
         "a whole number from 0 to 32, 0 for none",
-        "Tokens guessed ahead at most, from the thread's own words; no reply changes by it.",
+        "Speculative decoding: maximum number of draft tokens per step. Replies do not change.",
         ge=0,
         le=32,
     )
     starchat_cuda_graphs: Literal["auto", "off"] = setting_field(
         "auto",
         "auto or off",
-        "On a GPU, whether growing replies are steps recorded at the start.",
+        "Capture decode steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). "
+        "GPU only.",
     )
     starchat_compile: Literal["off", "on"] = setting_field(
         "off",
         "off or on",
-        "On a GPU, whether recorded steps are compiled by torch, which takes minutes at the start.",
+        "Compile captured steps with torch.compile; adds minutes to the startup. GPU only.",
     )
     starchat_max_new_tokens: int = setting_field(
-        256, "a whole number from 1 to 8191", "Longest reply in tokens.", ge=1, le=8191
+        256,
+        "a whole number from 1 to 8191",
+        "Maximum length of a reply in tokens.",
+        ge=1,
+        le=8191,
     )
     starchat_temperature: float = setting_field(
-        0.2, "a number from 0 to 2", "Randomness of the reply; 0 takes the likeliest.", ge=0, le=2
+        0.2,
+        "a number from 0 to 2",
+        "Sampling temperature; 0 always takes the most likely token.",
+        ge=0,
+        le=2,
     )
     starchat_top_k: int = setting_field(
-        50, "a whole number, 0 for no limit", "Likeliest tokens to choose among.", ge=0
+        50,
+        "a whole number, 0 for no limit",
+        "Top-k sampling: number of most likely tokens to choose from.",
+        ge=0,
     )
     starchat_top_p: float = setting_field(
-        0.95, "a number above 0 and at most 1", "Share of likelihood to choose among.", gt=0, le=1
+        0.95,
+        "a number above 0 and at most 1",
+        "Nucleus sampling: keep the smallest token set with this total probability.",
+        gt=0,
+        le=1,
     )
     starchat_system_prompt: str = setting_field(
-        "", "text", "What the model is told before every conversation."
+        "", "text", "System prompt, placed before every conversation."
     )
 
     starchat_lease_seconds: float = _duration_field(
-        15, "How long a silent worker keeps its jobs.", 600
+        15, "Job lease: a worker that sends no heartbeat for so many seconds loses its jobs.", 600
     )
     starchat_heartbeat_interval: float = _duration_field(
-        3, "How often a worker renews what it holds, and is heard of.", 6
+        3, "Seconds between two heartbeats; must be less than a third of the lease.", 6
     )
     starchat_reap_interval: float = _duration_field(
-        3, "How often jobs of dead workers are looked for.", 60
+        3, "Seconds between two searches for jobs of dead workers.", 60
     )
     starchat_max_attempts: int = setting_field(
-        3, "a whole number from 1 to 10", "Generations that may fail for one question.", ge=1, le=10
+        3,
+        "a whole number from 1 to 10",
+        "Maximum number of generation attempts per question.",
+        ge=1,
+        le=10,
     )
     starchat_deadline: float = _duration_field(
-        1800, "How long a question may wait for its reply, and how long its reply may take."
+        1800, "Maximum seconds that a question waits for its reply, and that a reply takes."
     )
     starchat_shutdown_grace: float = _duration_field(
-        60, "How long running replies may finish after SIGTERM.", 3600
+        60, "Maximum seconds that running replies may take to finish after SIGTERM.", 3600
     )
     starchat_edit_interval: float = _duration_field(
-        1.2, "Least time between two edits of a reply.", 60
+        1.2, "Minimum seconds between two edits of a reply.", 60
     )
     starchat_result_ttl: int = setting_field(
         3600,
         f"a whole number of seconds from 1 to {TEXT_TTL_SECONDS}",
-        "How long a finished job stays visible in Redis.",
+        "Seconds that a finished job remains in Redis.",
         ge=1,
         le=TEXT_TTL_SECONDS,
     )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",
-        "For tests: dies at a named point, see worker/failpoints.py.",
+        "For tests: kill or pause the process at a named point; see worker/failpoints.py.",
     )
 
     @field_validator("starchat_failpoint")
@@ -128,9 +152,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_heartbeat_fits_lease(self) -> Self:
-        if self.starchat_heartbeat_interval * HEARTBEATS_PER_LEASE >= self.starchat_lease_seconds:
+        lease = self.starchat_lease_seconds
+        if self.starchat_heartbeat_interval * HEARTBEATS_PER_LEASE >= lease:
             raise ValueError(
-                f"STARCHAT_HEARTBEAT_INTERVAL must be less than a third of STARCHAT_LEASE_SECONDS "
-                f"({self.starchat_lease_seconds:g}), not '{self.starchat_heartbeat_interval:g}'"
+                "STARCHAT_HEARTBEAT_INTERVAL must be less than a third of "
+                f"STARCHAT_LEASE_SECONDS ({lease:g}), not '{self.starchat_heartbeat_interval:g}'"
             )
         return self
