@@ -1,159 +1,149 @@
-"""What the papers say of the code is true: settings, scopes, modules, commands, links."""
+"""Documents agree with the code: settings, scopes, paths, make targets, links."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 import bot.settings
 import worker.settings
+from contract.settings import describe_expectation
 from scripts import generated_docs
 
 REPOSITORY: Final = Path(__file__).parents[2]
-README: Final = (REPOSITORY / "README.md").read_text("utf-8")
-MANIFEST: Final[dict[str, Any]] = json.loads((REPOSITORY / "manifest.json").read_text("utf-8"))
+DOCUMENTS: Final = sorted(
+    str(path.relative_to(REPOSITORY))
+    for path in (
+        *REPOSITORY.glob("*.md"),
+        *REPOSITORY.glob("docs/**/*.md"),
+        *REPOSITORY.glob("bench/*.md"),
+    )
+)
+MAKE_TARGETS: Final = set(
+    re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE)
+)
+PACKAGES: Final = (
+    "bench",
+    "bot",
+    "chaos",
+    "contract",
+    "demo",
+    "deploy",
+    "fakeslack",
+    "scripts",
+    "testing",
+    "tests",
+    "worker",
+)
+"""Directories whose files are named in documents by their path."""
+MAX_README_LINES: Final = 120
+
+
+def read_document(name: str) -> str:
+    """Return the text of a document."""
+    return (REPOSITORY / name).read_text("utf-8")
+
+
+def heading_anchors(text: str) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", generated_docs.DOCUMENTS)
 def test_generated_parts_match_documents(name: str) -> None:
-    """`make papers` would change nothing."""
-    text = (REPOSITORY / name).read_text("utf-8")
+    """`make docs` would change nothing."""
+    text = read_document(name)
 
     assert generated_docs.insert_generated_parts(text, generated_docs.DOCUMENTS[name]) == text, (
-        "run `make papers`"
+        "run `make docs`"
     )
 
 
 def test_every_setting_is_documented() -> None:
-    """Each field of both processes has its row, with its default."""
+    """Each setting of both processes has a row in docs/settings.md."""
+    text = read_document("docs/settings.md")
     for settings in (bot.settings.Settings, worker.settings.Settings):
         for name in settings.model_fields:
-            assert f"| `{name.upper()}` |" in README
+            assert f"| `{name.upper()}` |" in text
 
 
-def test_every_setting_has_a_description() -> None:
-    """A row without words would help nobody."""
+def test_every_setting_has_description_and_bound() -> None:
+    """A setting's row gives its effect in sentences, and its valid values."""
     for settings in (bot.settings.Settings, worker.settings.Settings):
         for name, field in settings.model_fields.items():
             assert (field.description or "").endswith("."), name
-
-
-def test_every_module_is_listed() -> None:
-    """The list in docs/architecture.md is the tree of all rooms."""
-    text = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
-    listed = set()
-    for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
-        package = section.split("/")[0].strip("`")
-        listed |= {f"{package}/{path}" for path in re.findall(r"^- `(\S+)`", section, re.MULTILINE)}
-    tree = {
-        str(path.relative_to(REPOSITORY))
-        for room in generated_docs.PACKAGES
-        for path in (REPOSITORY / room).rglob("*.py")
-    }
-
-    assert listed == tree - {f"{room}/__init__.py" for room in generated_docs.PACKAGES}
-
-
-def test_every_module_opens_with_a_sentence() -> None:
-    """The line on the map is the first sentence of the module's docstring."""
-    for package in generated_docs.PACKAGES:
-        for path in (REPOSITORY / package).rglob("*.py"):
-            assert generated_docs.read_first_sentence(path).endswith((".", "?", "!")), path
+            assert describe_expectation(field, ""), name
 
 
 def test_missing_marker_raises_value_error() -> None:
-    """A paper without the place for a generated part is an error, not a silent nothing."""
+    """A document without the place for a generated part is an error."""
     with pytest.raises(ValueError, match="scopes"):
         generated_docs.insert_generated_parts(
-            "no marks here", {"scopes": generated_docs.render_scopes_table}
+            "no markers here", {"scopes": generated_docs.render_scopes_table}
         )
 
 
 def test_secret_settings_show_no_value() -> None:
-    """A token has no default; an address may have a harmless one."""
+    """A token has no default in the table."""
     table = generated_docs.render_settings_table(bot.settings.Settings)
 
-    assert "| `SLACK_BOT_TOKEN` | *needed* |" in table
+    assert "| `SLACK_BOT_TOKEN` | *required* |" in table
     assert "SecretStr" not in table
     assert "**" not in table
 
 
-def test_every_scope_has_a_reason() -> None:
-    """Whoever installs the app learns what each permission is for; no reason is left over."""
-    scopes = MANIFEST["oauth_config"]["scopes"]["bot"]
-
-    assert scopes == sorted(generated_docs.SCOPE_REASONS)
-    for scope in scopes:
-        assert f"| `{scope}` | " in README
-
-
-def test_manifest_events_have_required_scopes() -> None:
-    """An event without its scope would make Slack refuse the manifest."""
-    needs = {
-        "app_mention": "app_mentions:read",
-        "message.channels": "channels:history",
-        "message.groups": "groups:history",
-        "message.im": "im:history",
-        "message.mpim": "mpim:history",
-    }
-    events = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
-    scopes = MANIFEST["oauth_config"]["scopes"]["bot"]
-
-    assert events == sorted(set(events))
-    assert set(needs) <= set(events)
-    assert set(needs.values()) <= set(scopes)
-    for event in events:
-        assert f"`{event}`" in README
-
-
-def test_manifest_respects_slack_limits() -> None:
-    """Lengths and counts that Slack checks when an app is created."""
-    about, features = MANIFEST["display_information"], MANIFEST["features"]
-    commands = features["slash_commands"]
-
-    assert len(about["name"]) <= 35
-    assert len(about["description"]) <= 140
-    assert re.fullmatch(r"#[0-9a-f]{6}", about["background_color"])
-    assert len(features["bot_user"]["display_name"]) <= 80
-    assert len(commands) <= 50
-    assert all(len(command["command"]) <= 32 for command in commands)
-    assert len(MANIFEST["settings"]["event_subscriptions"]["bot_events"]) <= 100
-    assert len(features["agent_view"]["agent_description"]) <= 300
-    assert len(features["agent_view"]["suggested_prompts"]) <= 4
-
-
-def test_manifest_needs_no_public_url() -> None:
-    """Socket Mode: nothing has to be reachable from outside."""
-    settings = MANIFEST["settings"]
-
-    assert settings["socket_mode_enabled"] is True
-    assert "request_url" not in str(MANIFEST)
-    assert settings["interactivity"] == {"is_enabled": True}
-    assert settings["token_rotation_enabled"] is False
-
-
-def test_slash_command_hint_lists_known_commands() -> None:
-    """Every word of the hint is a word that the listener knows."""
-    (command,) = MANIFEST["features"]["slash_commands"]
-    listeners = (REPOSITORY / "bot" / "listeners.py").read_text("utf-8")
-
-    for word in command["usage_hint"].split(" | "):
-        assert f'"{word}"' in listeners or word == "help"
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_relative_links_resolve(name: str) -> None:
-    """Each relative link names a file of the repository."""
-    text = (REPOSITORY / name).read_text("utf-8")
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", text):
-        assert (REPOSITORY / target).exists(), target
+    """Each relative link names a file of the repository and a heading in it."""
+    text = read_document(name)
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", text):
+        path = ((REPOSITORY / name).parent / target) if target else REPOSITORY / name
+        assert path.exists(), target
+        if anchor:
+            assert anchor in heading_anchors(path.read_text("utf-8")), f"{target}#{anchor}"
 
 
-def test_readme_names_existing_make_targets() -> None:
-    """`make X` in the README exists."""
-    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_named_paths_exist(name: str) -> None:
+    """Each path of a package in a code span exists."""
+    for span in re.findall(r"`([\w./]+)`", read_document(name)):
+        if "/" in span and span.split("/")[0] in PACKAGES:
+            assert (REPOSITORY / span).exists(), span
 
-    assert {"demo", "test"} <= set(re.findall(r"make ([a-z]+)", README)) <= targets
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_name_existing_make_targets(name: str) -> None:
+    """Each `make X` in a document is a target of the Makefile."""
+    commands = re.findall(r"(?:^|`)make ([a-z]+)", read_document(name), re.MULTILINE)
+    former = {"papers"} if name == "CHANGELOG.md" else set()
+
+    assert set(commands) <= MAKE_TARGETS | former
+
+
+def test_architecture_paths_exist() -> None:
+    """Each package of the table and each step of a reply's life names a file that exists."""
+    text = read_document("docs/architecture.md")
+    for path in re.findall(r"^\| `(\w+/(?:\w+/)*)` \|", text, re.MULTILINE):
+        assert (REPOSITORY / path).is_dir(), path
+    process = ""
+    for line in re.findall(r"^.* \d+ \w+ .*$", text, re.MULTILINE):
+        process = line.split()[0] if not line[0].isspace() else process
+        for module in re.findall(r"[a-z_]+/[a-z_]+(?= )", line):
+            package = REPOSITORY / {"engine": "worker/engine"}.get(process, process)
+            assert (package / f"{module}.py").exists(), f"{process}: {module}"
+
+
+def test_readme_is_short() -> None:
+    """A stranger reads the README in about a minute."""
+    assert len(read_document("README.md").splitlines()) <= MAX_README_LINES
+
+
+def test_commands_in_documents_start() -> None:
+    """Each `python -m package` in a document names a package with an entry point."""
+    for name in DOCUMENTS:
+        for module in re.findall(r"python3? -m ([a-z_.]+)", read_document(name)):
+            path = REPOSITORY / module.replace(".", "/")
+            exists = (path / "__main__.py").exists() or path.with_suffix(".py").exists()
+            assert exists or module == "venv", f"{name}: {module}"
