@@ -106,7 +106,7 @@ class _Askers:
     def _wait_for_acceptance(self, question: Question) -> int:
         (bot,) = self._cluster.bots
         while True:
-            turn = bot.wait_for_event("turn")
+            turn = bot.wait_for_event("question received")
             if turn["job"] == question_job_id(question) and turn["outcome"] == "accepted":
                 return int(turn["position"])
 

@@ -112,7 +112,7 @@ class Backfill:
         self._thread.join(HEARTBEAT_INTERVAL_SECONDS)
 
     def handle_earlier_first(self, post: MessagePosted) -> None:
-        """Take in what an outage of now hides before a question. Raises what `bot.handlers.questions` raises."""
+        """Handle the questions of the same thread that an outage hid. Raises as `QuestionHandler`."""
         outage, thread = self._outage, post.thread
         if outage is None or not (post.can_ask and post.is_thread_reply):
             return

@@ -26,7 +26,7 @@ LAST_ATTEMPT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class JobBuilder:
-    """What is asked, with everything that was said before. Raises what `bot.store.thread_cache` raises."""
+    """Job builder: a question with the conversation before it. Raises as `ThreadCache`."""
 
     identity: BotIdentity
     display: Streaming

@@ -51,8 +51,8 @@ class EnqueueOutcome(StrEnum):
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
-    QUEUE_FULL = "full"
-    USER_QUOTA_EXCEEDED = "person_full"
+    QUEUE_FULL = "queue_full"
+    USER_QUOTA_EXCEEDED = "user_quota_exceeded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ class ThreadCache:
     """
     The copies of all threads in which the bot takes part.
 
-    Raises `redis.exceptions.RedisError`, and `bot.slack.errors.SLACK_AWAY` where Slack cannot be read
-    now but may be later.
+    Raises `redis.exceptions.RedisError`, and `bot.slack.errors.CALL_ERRORS` if Slack cannot be
+    read now but may be later.
     """
 
     def __init__(

@@ -70,7 +70,9 @@ def test_nothing_is_looked_at_whose_marker_may_be_gone() -> None:
     ],
 )
 def test_a_missed_question_is_told_from_everything_else(
-    raw: Json, spot: Channel, found: bool
+    raw: Json,
+    spot: Channel,
+    found: bool,  # noqa: FBT001
 ) -> None:
     """Who names us is heard from the beginning on, others from the last sign of life on."""
     assert (parse_missed_question(raw, spot, make_outage(5, 9), BOT_IDENTITY) is not None) is found
