@@ -1,6 +1,6 @@
 # Targets: bot, worker, fakeslack, and demo-worker (the worker with the demo's small model).
-# Every image copies only its own rooms; none holds a compiler, a secret or a writable place but
-# what compose mounts. Pin the base by digest where images are built for good.
+# Each image contains only its packages: no compiler, no secret, and no writable path but mounts.
+# For published images, pin the base image by digest.
 FROM python:3.11-slim AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --uid 10001 --no-create-home starchat
@@ -20,7 +20,7 @@ RUN pip install --only-binary :all: -r requirements/torch.txt -c requirements/wo
     && pip install --no-deps --only-binary :all: -r requirements/worker.txt
 COPY contract contract
 COPY worker worker
-# Open to whichever user compose runs us as; the checkpoint is kept in a volume here.
+# Writable by any user, because compose chooses the user id. A volume here keeps the checkpoint.
 RUN install -d -m 1777 /models
 ENV HF_HOME=/models
 USER 10001

@@ -1,4 +1,4 @@
-"""A wrong setting is one line for a person; a right one is a frozen value without secrets."""
+"""Bot settings: defaults, one error line per invalid variable, masked secrets."""
 
 import pytest
 from pydantic import SecretStr
@@ -12,19 +12,19 @@ TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret"
 
 @pytest.fixture(autouse=True)
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every variable of ours out of the environment."""
+    """Remove all settings from the environment."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    """Set variables beside the tokens."""
+    """Set variables, in addition to the tokens."""
     for name, value in (TOKENS | variables).items():
         monkeypatch.setenv(name, value)
 
 
-def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything but the tokens has a default."""
+def test_tokens_are_the_only_required_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other setting has a default."""
     set_environment(monkeypatch)
     settings = Settings.from_environment()
 
@@ -51,10 +51,10 @@ def test_two_tokens_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STARCHAT_ALLOWED_BOTS", "B1,../x", "ids of bots"),
     ],
 )
-def test_a_wrong_setting_is_one_line(
+def test_invalid_setting_gives_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
-    """The line names the variable and what was expected, and no secret."""
+    """The line gives the variable and what it must be, and no secret."""
     set_environment(monkeypatch, **{name: value})
     with pytest.raises(SettingsError) as error:
         Settings.from_environment()
@@ -66,19 +66,19 @@ def test_a_wrong_setting_is_one_line(
     assert "TOKEN" not in name or value not in line
 
 
-def test_a_bot_token_in_the_place_of_an_app_token_is_refused(
+def test_bot_token_as_app_token_is_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The two tokens are easily mixed up; the start says so."""
+    """The tokens are easily confused; the line says which one is wrong."""
     set_environment(monkeypatch, SLACK_APP_TOKEN="xoxb-1")
     with pytest.raises(SettingsError, match="SLACK_APP_TOKEN must be an app-level token"):
         Settings.from_environment()
 
 
-def test_without_an_app_token_the_signing_secret_is_needed(
+def test_http_mode_requires_signing_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """HTTP mode is never served without a way to tell Slack from others."""
+    """Without an app token the bot must be able to verify Slack's signatures."""
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
     with pytest.raises(SettingsError, match=r"SLACK_APP_TOKEN is not set.*SLACK_SIGNING_SECRET"):
         Settings.from_environment()
@@ -87,21 +87,21 @@ def test_without_an_app_token_the_signing_secret_is_needed(
     assert Settings.from_environment().port == 3000
 
 
-def test_a_missing_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any setting the first line says what to set."""
+def test_missing_token_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any setting, the line gives the first variable to set."""
     with pytest.raises(SettingsError, match="SLACK_BOT_TOKEN is not set: it must be a bot token"):
         Settings.from_environment()
 
 
-def test_bots_are_listed_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The allow list is forgiving about spaces."""
+def test_allowed_bots_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spaces and empty entries are ignored."""
     set_environment(monkeypatch, STARCHAT_ALLOWED_BOTS="B01, U02,,")
 
     assert Settings.from_environment().starchat_allowed_bots == {"B01", "U02"}
 
 
-def test_settings_given_in_code_are_taken_as_they_are() -> None:
-    """Code that builds settings itself gives values, not text."""
+def test_settings_accept_values_from_code() -> None:
+    """Code may pass values instead of text."""
     settings = Settings(
         slack_bot_token=SecretStr("xoxb-1"),
         slack_signing_secret=SecretStr("shh"),

@@ -1,4 +1,4 @@
-"""Settings: read once, secrets masked, and a wrong one is a single line that says what to do."""
+"""Environment settings: parsed once, secrets masked, one line for an invalid value."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ SECRET = "xoxb-1-secret"
 
 
 class Example(EnvironmentSettings):
-    """Settings of a process that does not exist."""
+    """Settings of an example process."""
 
     token: SecretStr = Field(min_length=4, json_schema_extra={"expected": "a token"})
     spare: SecretStr | None = None
@@ -21,6 +21,7 @@ class Example(EnvironmentSettings):
     )
     names: tuple[str, ...] = ()
     plain: str = "x"
+    flags: frozenset[str] = frozenset({"b", "a"})
 
     @model_validator(mode="after")
     def _agree(self) -> "Example":
@@ -31,7 +32,7 @@ class Example(EnvironmentSettings):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that names none of the settings."""
+    """An environment without any variable of the example."""
     for name in os.environ:
         if name.removesuffix("_FILE").lower() in Example.model_fields:
             monkeypatch.delenv(name)
@@ -39,7 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def settings_error(environment: pytest.MonkeyPatch, **variables: str) -> str:
-    """Return the line that an operator reads."""
+    """Set variables and return the operator's error line."""
     for name, value in variables.items():
         environment.setenv(name, value)
     with pytest.raises(SettingsError) as error:
@@ -48,8 +49,8 @@ def settings_error(environment: pytest.MonkeyPatch, **variables: str) -> str:
     return str(error.value)
 
 
-def test_each_setting_is_the_variable_of_its_name(environment: pytest.MonkeyPatch) -> None:
-    """Names are capitals in the environment; an empty variable counts as none."""
+def test_setting_is_read_from_variable_of_same_name(environment: pytest.MonkeyPatch) -> None:
+    """Variables are the fields in capitals; an empty variable counts as unset."""
     for name, value in {"TOKEN": SECRET, "SLOTS": "7", "NAMES": '["a"]', "PLAIN": ""}.items():
         environment.setenv(name, value)
     settings = Example.from_environment()
@@ -63,8 +64,8 @@ def test_each_setting_is_the_variable_of_its_name(environment: pytest.MonkeyPatc
     assert settings.spare is None
 
 
-def test_a_secret_may_stand_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`X_FILE` names a file with the value of `X`; white space around it does not count."""
+def test_secret_is_read_from_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`X_FILE` names a file with the value of `X`; surrounding white space is ignored."""
     file = tmp_path / "token"
     file.write_text(f" {SECRET}\n", "utf-8")
     environment.setenv("TOKEN_FILE", str(file))
@@ -76,10 +77,10 @@ def test_a_secret_may_stand_in_a_file(environment: pytest.MonkeyPatch, tmp_path:
     assert settings.spare.get_secret_value() == SECRET
 
 
-def test_the_variable_itself_comes_before_its_file(
+def test_variable_takes_precedence_over_file(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where both are set the variable holds; an empty variable does not."""
+    """If both are set, the variable takes precedence, unless it is empty."""
     file = tmp_path / "token"
     file.write_text("from-file", "utf-8")
     environment.setenv("TOKEN_FILE", str(file))
@@ -90,8 +91,10 @@ def test_the_variable_itself_comes_before_its_file(
     assert Example.from_environment().token.get_secret_value() == "from-file"
 
 
-def test_only_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Other settings have no file: a variable that looks like one means nothing."""
+def test_plain_setting_ignores_file_variable(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`X_FILE` has no effect for a setting that is not secret."""
     file = tmp_path / "plain"
     file.write_text("from-file", "utf-8")
     environment.setenv("TOKEN", SECRET)
@@ -100,16 +103,16 @@ def test_only_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path:
     assert Example.from_environment().plain == "x"
 
 
-def test_no_secret_shows(environment: pytest.MonkeyPatch) -> None:
-    """However settings are printed, what is secret is masked."""
+def test_printed_settings_mask_secrets(environment: pytest.MonkeyPatch) -> None:
+    """Secrets are masked in every printed form."""
     environment.setenv("TOKEN", SECRET)
     settings = Example.from_environment()
 
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
-def test_settings_never_change(environment: pytest.MonkeyPatch) -> None:
-    """Nobody changes a setting after the start."""
+def test_settings_are_immutable(environment: pytest.MonkeyPatch) -> None:
+    """Assigning to a setting raises an error."""
     environment.setenv("TOKEN", SECRET)
     settings = Example.from_environment()
 
@@ -117,13 +120,13 @@ def test_settings_never_change(environment: pytest.MonkeyPatch) -> None:
         settings.slots = 9
 
 
-def test_a_missing_setting_is_named(environment: pytest.MonkeyPatch) -> None:
-    """The line says which variable is not set and what it must be."""
+def test_missing_setting_is_named(environment: pytest.MonkeyPatch) -> None:
+    """The line gives the variable and what it must be."""
     assert settings_error(environment) == "TOKEN is not set: it must be a token"
 
 
-def test_a_wrong_setting_is_named_with_its_value(environment: pytest.MonkeyPatch) -> None:
-    """The line says which variable, what it must be, and what it was, on one short line."""
+def test_error_line_names_variable_and_value(environment: pytest.MonkeyPatch) -> None:
+    """The line gives the variable, what it must be, and its value, shortened to one line."""
     for value in ("many", "0", "65", "1.5"):
         assert settings_error(environment, TOKEN=SECRET, SLOTS=value) == (
             f"SLOTS must be a whole number from 1 to 64, not '{value}'"
@@ -136,30 +139,30 @@ def test_a_wrong_setting_is_named_with_its_value(environment: pytest.MonkeyPatch
     )
 
 
-def test_a_wrong_secret_is_not_repeated(environment: pytest.MonkeyPatch) -> None:
-    """The line about a secret does not show it."""
+def test_error_line_hides_secret(environment: pytest.MonkeyPatch) -> None:
+    """The line about a wrong secret does not contain it."""
     assert settings_error(environment, TOKEN="abc") == "TOKEN must be a token, not the given one"
 
 
-def test_a_list_that_cannot_be_read_is_one_line_too(environment: pytest.MonkeyPatch) -> None:
-    """A setting that wants JSON and gets something else stops the start in one line."""
+def test_malformed_list_gives_one_line(environment: pytest.MonkeyPatch) -> None:
+    """A list that is no JSON stops the start with one line."""
     assert settings_error(environment, TOKEN=SECRET, NAMES="a, b") == (
         "NAMES must be JSON of what is expected, not 'a, b'"
     )
     assert settings_error(environment, NAMES='"a"').startswith("NAMES must be ")
 
 
-def test_settings_that_disagree_are_one_line_too(environment: pytest.MonkeyPatch) -> None:
-    """What a check across settings says comes out as it is, on one line."""
+def test_conflicting_settings_give_one_line(environment: pytest.MonkeyPatch) -> None:
+    """The message of a check across settings is shown on one line."""
     assert settings_error(environment, TOKEN=SECRET, PLAIN="odd") == (
         "PLAIN cannot be odd with these SLOTS"
     )
 
 
-def test_a_secret_s_file_that_cannot_be_used_is_named(
+def test_unusable_secret_file_is_named_without_path(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Absent, a folder, no text, empty: each is one line that does not repeat the path."""
+    """Absent, a directory, binary, empty: each gives one line without the path."""
     binary, empty = tmp_path / "binary", tmp_path / "empty"
     binary.write_bytes(b"\xff\xfe")
     empty.write_text("\n", "utf-8")
@@ -178,28 +181,31 @@ def test_a_secret_s_file_that_cannot_be_used_is_named(
 
 
 def exit_status(environment: pytest.MonkeyPatch, argument: str) -> object:
-    """Return the exit status of a process that is started with an argument."""
+    """Return the exit status of a process started with an argument."""
     environment.setattr("sys.argv", ["example", argument])
     with pytest.raises(SystemExit) as end:
-        Example.parse_command_line("example", "Nothing that exists.")
+        Example.parse_command_line("example", "An example process.")
     return end.value.code
 
 
-def test_help_names_every_setting(
+def test_help_lists_settings_with_defaults(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without a variable set, and with an exit status that says that all is well."""
+    """Help needs no variable; it shows defaults and bounds, and exits with status 0."""
     assert exit_status(environment, "--help") == 0
 
     shown = capsys.readouterr().out
-    assert shown.startswith("usage: python -m example [-h]\n\nNothing that exists.")
-    assert all(name.upper() in shown for name in Example.model_fields)
+    assert shown.startswith("usage: python -m example [-h]\n\nAn example process.")
+    assert "  TOKEN: a token (required)\n" in shown
+    assert "  SLOTS: a whole number from 1 to 64 (default: 4)\n" in shown
+    assert "  FLAGS: text (default: a,b)\n" in shown
+    assert all(f"  {name.upper()}: " in shown for name in Example.model_fields)
 
 
-def test_a_word_on_the_command_line_is_refused(
+def test_command_line_argument_is_rejected(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is set by variables: a misplaced option must not be passed over."""
+    """Settings are variables: an option on the command line is an error."""
     assert exit_status(environment, "--log-level=debug") == 2
 
     assert "unrecognized arguments: --log-level=debug" in capsys.readouterr().err
