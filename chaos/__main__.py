@@ -119,8 +119,8 @@ class MatrixRun:
 def _print_result(result: ScenarioResult) -> None:
     outcome = "ok" if not result.failure_count else f"BROKEN {result.failure_count}"
     print(
-        f"{result.system} {result.scenario}: {outcome}, {result.mentions} mentions, {result.faults} faults,"
-        f" {result.seconds:.0f} s; {result.notes}",
+        f"{result.system} {result.scenario}: {outcome}, {result.mentions} mentions,"
+        f" {result.faults} faults, {result.seconds:.0f} s; {result.notes}",
         *dict.fromkeys((*result.others, *result.details[: report.MAX_SHOWN_VIOLATIONS])),
         *(result.leftovers[:MAX_LEFTOVER_LINES] if result.system == ClusterSpec().name else ()),
         sep="\n    ",

@@ -1,5 +1,5 @@
 """
-Runs Python with a log that cannot be written: `python -m testing.broken_environment full|closed -m bot`.
+Runs Python with a log that cannot be written: `-m testing.broken_environment full|closed -m bot`.
 
 `full` is a disk without room, `closed` a pipe that nobody reads any more.
 """

@@ -14,6 +14,8 @@ settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
+pytest_plugins = ["testing.fixtures"]
+
 LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Where the long files are. They begin first, so that none of them is left alone at the end."""
 INSTALLED_MARKERS = ("redis", "browser")

@@ -117,7 +117,10 @@ def check_retry_after(history: History, bounds: Bounds) -> Iterator[Violation]:
             if _violates_limit(call, limited, answered_at + bounds.limit_news_seconds)
         ]
         if early_calls:
-            reason = f"{len(early_calls)} calls of {limited.method} before {limited.retry_after:g} s were over"
+            reason = (
+                f"{len(early_calls)} calls of {limited.method}"
+                f" before {limited.retry_after:g} s were over"
+            )
             yield Violation(Invariant.RETRY_AFTER, limited.channel or limited.method, reason)
 
 

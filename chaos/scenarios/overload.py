@@ -80,7 +80,8 @@ def _measure_intake(run: ScenarioRun) -> tuple[list[float], int]:
         run.failures.append(f"{count - accepted} not accepted")
     threads = len({question.thread for question in run.questions})
     run.notes.append(
-        f"ack p50 {percentile(ack_seconds, 50) * 1000:.0f} ms, p99 {percentile(ack_seconds, 99) * 1000:.0f} ms;"
+        f"ack p50 {percentile(ack_seconds, 50) * 1000:.0f} ms,"
+        f" p99 {percentile(ack_seconds, 99) * 1000:.0f} ms;"
         f" bot {bot:.0f} MiB, redis {memory:.0f} MiB; {accepted} accepted in {threads} threads"
     )
     return ack_seconds, late

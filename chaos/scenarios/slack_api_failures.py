@@ -91,7 +91,8 @@ def revoke_access(run: ScenarioRun) -> None:
     if max_tries > MAX_REFUSED_CALLS:
         run.failures.append(f"{max_tries} tries of what was refused for good")
     run.notes.append(
-        f"{len(in_lost_channels)} in lost channels, {len(revoked)} without a token, {len(rest)} beside;"
+        f"{len(in_lost_channels)} in lost channels, {len(revoked)} without a token,"
+        f" {len(rest)} beside;"
         f" at most {max_tries} refused tries of one call"
     )
 

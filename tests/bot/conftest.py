@@ -14,13 +14,6 @@ from testing.redis_server import RedisServer
 from testing.workspace import BOT_TOKEN, Workspace
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """Start a Redis server."""
-    with RedisServer() as running:
-        yield running
-
-
 @pytest.fixture
 def redis(server: RedisServer) -> Iterator[Redis]:
     """Connect to an empty Redis, which no running bot may find emptied."""
@@ -31,13 +24,6 @@ def redis(server: RedisServer) -> Iterator[Redis]:
         pipe.execute()
     yield client
     client.close()
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    """Open a Slack workspace."""
-    with Workspace() as running:
-        yield running
 
 
 @pytest.fixture

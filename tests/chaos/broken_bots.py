@@ -1,8 +1,8 @@
 """
 A small bot that keeps every promise by echo alone, and twelve that each break one of them.
 
-`python -m tests.chaos.broken_bots <name> [hold]`; with `hold` it stands still before it answers, until
-it is killed. It has no store: what it has said already it reads in Slack.
+`python -m tests.chaos.broken_bots <name> [hold]`; with `hold` it waits before it answers, until it
+is killed. It has no store: what it has said already it reads in Slack.
 """
 
 import html

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Self
 
@@ -157,13 +157,6 @@ FAULTS: Final = (
     limit_rate_once,
     fail_generation,
 )
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    """One workspace, in which one bot after the other lives."""
-    with Workspace() as workspace:
-        yield workspace
 
 
 @pytest.mark.parametrize(

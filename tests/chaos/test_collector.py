@@ -1,7 +1,6 @@
 """What is collected from a real workspace and from real logs is what happened there."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from testing.workspace import ADA, BOT_TOKEN, DEPLOYBOT, GENERAL, Json, Workspac
 
 TEAM = "T0FAKE0001"
 CONTEXT_BLOCKS = [{"type": "context", "elements": [{"type": "mrkdwn", "text": "Too much waits."}]}]
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    """One workspace for all tests here, and nobody who answers."""
-    with Workspace() as workspace:
-        yield workspace
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ from chaos.cluster.redis_proxy import NO_FAULT, NetworkFault, RedisProxy
 from testing.redis_server import RedisServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One server for all tests here."""
-    with RedisServer() as running:
-        yield running
-
-
 @pytest.fixture
 def proxy(server: RedisServer) -> Iterator[RedisProxy]:
     """A proxy in front of it."""

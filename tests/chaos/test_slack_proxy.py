@@ -17,13 +17,6 @@ from testing.polling import poll_until
 from testing.workspace import ADA, Workspace
 
 
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    """Open a workspace."""
-    with Workspace() as running:
-        yield running
-
-
 @pytest.fixture
 def proxy(workspace: Workspace) -> Iterator[SlackProxy]:
     """Stand before it."""

@@ -53,13 +53,6 @@ def survivor(desk: WorkerHarness, worker: Process) -> Iterator[StandbyWorker]:
     survivor.resume_worker()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """A Redis server of this module's own."""
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture
 def client(server: RedisServer) -> Iterator[redis.Redis]:
     """A connection to an empty server."""

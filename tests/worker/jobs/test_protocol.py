@@ -6,12 +6,10 @@ The default run is short. `make protocol` makes 2,000 runs of 60 steps.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 import pytest
-import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,11 +19,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from redis import Redis
 
 from bot.store.job_updates import UpdateOutcome
 from contract import keys
 from contract.job import Job
-from testing.redis_server import RedisServer
 from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol, make_job
 from worker.jobs.leases import JOB_PREFIX
 
@@ -361,19 +359,12 @@ class QueueStateMachine(RuleBasedStateMachine):
         self.drop_execution(execution)
 
 
-@pytest.fixture(scope="module")
-def connection() -> Iterator[redis.Redis]:
-    """Connect to a server of this module's own."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
-        yield client
-
-
 @pytest.mark.timeout(3600)
-def test_one_answer_each_in_order_whatever_happens(connection: redis.Redis) -> None:
+def test_one_answer_each_in_order_whatever_happens(redis: Redis) -> None:
     """Deliver, duplicate, edit, delete, ask again, claim, beat, expire, finish, die, reap, tick."""
 
     class Here(QueueStateMachine):
-        protocol = QueueProtocol(connection)
+        protocol = QueueProtocol(redis)
 
     run_state_machine_as_test(
         Here,

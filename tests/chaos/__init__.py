@@ -1,1 +1,0 @@
-"""Chaos: faults on purpose, what then happened, and whether every promise held."""
