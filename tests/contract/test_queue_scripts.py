@@ -123,7 +123,7 @@ def test_a_person_s_share_refuses_and_marks_nothing(places: QueueScripts) -> Non
     small.enqueue_job("1.1")
     small.enqueue_job("1.2")
 
-    assert small.enqueue_job("1.3") == ("person_full", 2, 2)
+    assert small.enqueue_job("1.3") == ("user_quota_exceeded", 2, 2)
     assert small.enqueue_job("1.4", user="U2").outcome == "accepted"
     small.end_job("1.1")
     assert small.enqueue_job("1.3").outcome == "accepted"

@@ -52,7 +52,7 @@ class QueueTraffic(RuleBasedStateMachine):
         own = sum(turn.user == user for turn in self.unfinished.values())
         receipt = self.places.enqueue_job(ts, thread=thread, user=user)
         if own >= self.places.max_pending_per_user:
-            assert receipt.outcome == "person_full"
+            assert receipt.outcome == "user_quota_exceeded"
             return multiple()
         assert receipt == ("accepted", len(self.unfinished), len(self.unfinished) + 1)
         self.unfinished[ts] = TrackedTurn(thread, user)
@@ -66,7 +66,7 @@ class QueueTraffic(RuleBasedStateMachine):
         assert self.places.enqueue_job(ts).outcome == "duplicate"
         assert self.places.runnable_jobs() == before
 
-    @precondition(lambda self: any(turn.runs for turn in self.live.values()))
+    @precondition(lambda self: any(turn.running for turn in self.unfinished.values()))
     @rule(choice=st.randoms(use_true_random=False))
     def finish_job(self, choice: Any) -> None:
         """A worker has finished one of those that it runs."""

@@ -84,8 +84,9 @@ class ChatEncoder:
             return cls(tokenizer, starchat_format, eos_ids)
         template = chat_template.load_chat_template(directory)
         if template is None:
+            names = " ".join(STARCHAT_CONTROLS)
             raise CheckpointError(
-                f"{directory} has neither StarChat's dialogue tokens ({' '.join(STARCHAT_CONTROLS)}) nor a "
+                f"{directory} has neither StarChat's dialogue tokens ({names}) nor a "
                 "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
             )
         return cls(tokenizer, template, eos_ids)

@@ -17,6 +17,8 @@ from testing.slack_parser import model_text
 from tests.worker.render.hostile_markdown import MARKS
 from worker.render import Message, ReplyFacts, compose_final
 
+span, line, items = text_element, section_element, list_element
+
 FACTS = ReplyFacts("StarChat-β", "stop", 256)
 
 
@@ -31,60 +33,74 @@ def reply_elements(written: str) -> list[Json]:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("the __init__ method", [text_element("the __init__ method")]),
-        ("__two words__", [text_element("two words", "bold")]),
-        ("__`x`__", [text_element("x", "bold", "code")]),
-        ("a*b*c and 2**n**2", [text_element("a*b*c and 2**n**2")]),
-        ("f(*args, **kw) * 2", [text_element("f(*args, **kw) * 2")]),
-        ("snake_case_name", [text_element("snake_case_name")]),
-        ("这是**重点**吗", [text_element("这是"), text_element("重点", "bold"), text_element("吗")]),
-        ("**a *b* c**", [text_element("a ", "bold"), text_element("b", "bold", "italic"), text_element(" c", "bold")]),
-        ("**open and *half", [text_element("**open and *half")]),
-        ("[label](http://half", [text_element("[label]("), text_element("http://half", "code")]),
-        (r"\*not\* \`code\`", [text_element("*not* `code`")]),
-        ("&lt;b&gt; &copy;", [text_element("&lt;b&gt; &copy;")]),
-        ("<b>bold</b> <!-- c -->", [text_element("<b>bold</b> <!-- c -->")]),
-        ("one  \ntwo\\\nthree", [text_element("one\ntwo\nthree")]),
-        ("[x]: http://a.b 'T'", [text_element("[x]: "), text_element("http://a.b", "code"), text_element(" 'T'")]),
-        ("[a][b] [c]", [text_element("[a][b] [c]")]),
-        ("[a]()", [text_element("a ()")]),
-        ("# `f` *x*", [
-            text_element("f", "bold", "code"), text_element(" ", "bold"), text_element("x", "bold", "italic"),
-        ]),
+        ("the __init__ method", [span("the __init__ method")]),
+        ("__two words__", [span("two words", "bold")]),
+        ("__`x`__", [span("x", "bold", "code")]),
+        ("a*b*c and 2**n**2", [span("a*b*c and 2**n**2")]),
+        ("f(*args, **kw) * 2", [span("f(*args, **kw) * 2")]),
+        ("snake_case_name", [span("snake_case_name")]),
+        ("这是**重点**吗", [span("这是"), span("重点", "bold"), span("吗")]),
+        ("**a *b* c**", [span("a ", "bold"), span("b", "bold", "italic"), span(" c", "bold")]),
+        ("**open and *half", [span("**open and *half")]),
+        ("[label](http://half", [span("[label]("), span("http://half", "code")]),
+        (r"\*not\* \`code\`", [span("*not* `code`")]),
+        ("&lt;b&gt; &copy;", [span("&lt;b&gt; &copy;")]),
+        ("<b>bold</b> <!-- c -->", [span("<b>bold</b> <!-- c -->")]),
+        ("one  \ntwo\\\nthree", [span("one\ntwo\nthree")]),
+        ("[x]: http://a.b 'T'", [span("[x]: "), span("http://a.b", "code"), span(" 'T'")]),
+        ("[a][b] [c]", [span("[a][b] [c]")]),
+        ("[a]()", [span("a ()")]),
+        (
+            "# `f` *x*",
+            [
+                span("f", "bold", "code"),
+                span(" ", "bold"),
+                span("x", "bold", "italic"),
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_stands_in_a_paragraph_looks_as_it_is_meant(written: str, shown: list[Json]) -> None:
     """Styles become styles; what is more likely code, or only half Markdown, stays as written."""
-    assert reply_elements(written) == [section_element(*shown)]
+    assert reply_elements(written) == [line(*shown)]
 
 
 def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
     """Models write a rule without the empty line that Markdown asks for."""
-    assert reply_elements("words\n---\nmore") == [
-        section_element(text_element("words\n\n────────────\n\nmore"))
-    ]
+    assert reply_elements("words\n---\nmore") == [line(span("words\n\n────────────\n\nmore"))]
 
 
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("- a\n\n  more of a\n- b", [
-            list_element(section_element(text_element("a"))), section_element(text_element("more of a")), list_element(section_element(text_element("b"))),
-        ]),
-        ("3. c\n4. d", [list_element(section_element(text_element("c")), section_element(text_element("d")), style="ordered", offset=2)]),
-        ("0. a\n1. b", [
-            list_element(section_element(text_element("a")), section_element(text_element("b")), style="ordered"),
-        ]),
-        ("1. a\n   - b\n2. c", [
-            list_element(section_element(text_element("a")), style="ordered"),
-            list_element(section_element(text_element("b")), indent=1),
-            list_element(section_element(text_element("c")), style="ordered", offset=1),
-        ]),
-        ("- [ ] todo\n- [x] done", [list_element(section_element(text_element("[ ] todo")), section_element(text_element("[x] done")))]),
-        ("-\n- b", [list_element(section_element(text_element("b")))]),
-        ("- # head", [list_element(section_element(text_element("head", "bold")))]),
+        (
+            "- a\n\n  more of a\n- b",
+            [
+                items(line(span("a"))),
+                line(span("more of a")),
+                items(line(span("b"))),
+            ],
+        ),
+        ("3. c\n4. d", [items(line(span("c")), line(span("d")), style="ordered", offset=2)]),
+        (
+            "0. a\n1. b",
+            [
+                items(line(span("a")), line(span("b")), style="ordered"),
+            ],
+        ),
+        (
+            "1. a\n   - b\n2. c",
+            [
+                items(line(span("a")), style="ordered"),
+                items(line(span("b")), indent=1),
+                items(line(span("c")), style="ordered", offset=1),
+            ],
+        ),
+        ("- [ ] todo\n- [x] done", [items(line(span("[ ] todo")), line(span("[x] done")))]),
+        ("-\n- b", [items(line(span("b")))]),
+        ("- # head", [items(line(span("head", "bold")))]),
     ],
-)  # fmt: skip
+)
 def test_lists_keep_their_numbers_and_depth(written: str, shown: list[Json]) -> None:
     """An item's own paragraphs, blocks and lists stand where they belong."""
     assert reply_elements(written) == shown
@@ -106,7 +122,7 @@ def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
         ("| `a` | c\\|d |\n|:-:|--|\n| **x** | |", "a │ c|d\n──┼────\nx │"),
         ("|名前|n|\n|-|-|\n|日|1|\n|e\u0301|2|", "名前 │ n\n─────┼──\n日   │ 1\ne\u0301    │ 2"),
     ],
-)  # fmt: skip
+)
 def test_tables_are_drawn_in_columns_with_every_cell(written: str, shown: str) -> None:
     """Wide and combining signs count as they look; a row longer than its header is whole."""
     assert reply_elements(written) == [code_element(shown)]
@@ -115,14 +131,14 @@ def test_tables_are_drawn_in_columns_with_every_cell(written: str, shown: str) -
 def test_a_table_may_follow_a_paragraph_at_once() -> None:
     """Models leave out the empty line before a table."""
     assert reply_elements("words\n| a |\n|---|\n| b |") == [
-        section_element(text_element("words")),
+        line(span("words")),
         code_element("a\n─\nb"),
     ]
 
 
 def test_a_heading_without_words_shows_nothing() -> None:
     """Slack refuses empty text."""
-    assert reply_elements("#\n\nwords\n\n##") == [section_element(text_element("words"))]
+    assert reply_elements("#\n\nwords\n\n##") == [line(span("words"))]
 
 
 def test_a_table_in_a_quote_has_no_quote_marks_in_its_cells() -> None:

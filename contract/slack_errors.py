@@ -1,0 +1,143 @@
+"""
+Slack's error names and what each means for a call; the same in both processes.
+
+An error name is the `error` field of a Web API response. `classify_error` is exhaustive: each name
+means exactly one `ErrorKind`, and a name that is not listed here is a rejection of the call.
+"""
+
+from enum import Enum
+from typing import Final
+
+LAST_DELIVERY_ATTEMPT: Final = 3
+"""Number of Slack's last delivery of an event; the first delivery is 1."""
+
+HTTP_OK: Final = 200
+HTTP_TOO_MANY_REQUESTS: Final = 429
+
+MIN_RETRY_AFTER_SECONDS: Final = 1.0
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
+
+INVALID_TOKEN_ERRORS: Final = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_allowed_token_type",
+    }
+)
+"""The token is not valid, or no longer."""
+
+SCOPE_ERRORS: Final = frozenset({"missing_scope", "no_permission"})
+"""The token is valid, but may not call this method."""
+
+TOKEN_ERRORS: Final = INVALID_TOKEN_ERRORS | SCOPE_ERRORS
+"""The token has to be replaced: `auth.test` fails the same way on every attempt."""
+
+LOGIN_ERRORS: Final = frozenset({"org_login_required", "two_factor_setup_required"})
+"""The workspace requires its members to log in again, or to set up two-factor authentication."""
+
+ACCESS_ERRORS: Final = SCOPE_ERRORS | frozenset(
+    {
+        "not_in_channel",
+        "channel_not_found",
+        "access_denied",
+        "ekm_access_denied",
+        "accesslimited",
+        "team_access_not_granted",
+        "enterprise_is_restricted",
+        "channel_is_limited_access",
+        "method_not_supported_for_channel_type",
+    }
+)
+"""The bot has no access to the channel."""
+
+UNREADABLE_ERRORS: Final = ACCESS_ERRORS | frozenset({"thread_not_found"})
+"""The bot cannot read a thread, and a retry would not change that."""
+
+PERMISSION_ERRORS: Final = (
+    INVALID_TOKEN_ERRORS
+    | LOGIN_ERRORS
+    | ACCESS_ERRORS
+    | frozenset(
+        {
+            "is_archived",
+            "is_inactive",
+            "posting_to_channel_denied",
+            "messages_tab_disabled",
+        }
+    )
+)
+"""The bot may not post in the channel, and a retry would not change that."""
+
+GONE_ERRORS: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
+"""The message or its thread was deleted."""
+
+NOT_EDITABLE_ERRORS: Final = frozenset({"cant_update_message", "edit_window_closed"})
+"""The workspace forbids edits, or forbids them some minutes after the post."""
+
+RATE_LIMIT_ERRORS: Final = frozenset({"ratelimited", "rate_limited"})
+"""Too many calls of one method. Slack did not execute the call; a retry is safe."""
+
+CHANNEL_LIMIT_ERRORS: Final = frozenset({"message_limit_exceeded"})
+"""Too many messages in one channel. Slack did not execute the call; a retry is safe."""
+
+AMBIGUOUS_ERRORS: Final = frozenset(
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "update_failed",
+    }
+)
+"""The call failed, but Slack may have executed part of it: only idempotent calls may be retried."""
+
+TRANSIENT_ERRORS: Final = AMBIGUOUS_ERRORS | frozenset(
+    {"team_added_to_org", "external_channel_migrating"}
+)
+"""The call failed for a reason that passes."""
+
+
+class ErrorKind(Enum):
+    """Consequence of a failed call."""
+
+    GONE = "gone"
+    NOT_ALLOWED = "not_allowed"
+    NOT_EDITABLE = "not_editable"
+    RATE_LIMITED = "rate_limited"
+    TRANSIENT = "transient"
+    REJECTED = "rejected"
+
+
+def classify_error(http_status: int, error_name: str) -> ErrorKind:
+    """Classify a failed call by its HTTP status and Slack's error name (empty if there is none)."""
+    if (
+        http_status == HTTP_TOO_MANY_REQUESTS
+        or error_name in RATE_LIMIT_ERRORS | CHANNEL_LIMIT_ERRORS
+    ):
+        return ErrorKind.RATE_LIMITED
+    if error_name in GONE_ERRORS:
+        return ErrorKind.GONE
+    if error_name in PERMISSION_ERRORS or error_name.startswith("restricted_action"):
+        return ErrorKind.NOT_ALLOWED
+    if error_name in NOT_EDITABLE_ERRORS:
+        return ErrorKind.NOT_EDITABLE
+    if http_status != HTTP_OK or not error_name or error_name in TRANSIENT_ERRORS:
+        return ErrorKind.TRANSIENT
+    return ErrorKind.REJECTED
+
+
+def retry_after_seconds(header: str | None, default: float = MIN_RETRY_AFTER_SECONDS) -> float:
+    """
+    Return the seconds of a `Retry-After` header, from 1 to 3600.
+
+    If the header is missing or is no number, return `default` (s).
+    """
+    try:
+        seconds = float(header) if header else default
+    except ValueError:
+        return default
+    # In this order of arguments "nan" becomes the minimum.
+    return min(max(MIN_RETRY_AFTER_SECONDS, seconds), MAX_RETRY_AFTER_SECONDS)

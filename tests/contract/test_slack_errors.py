@@ -1,0 +1,107 @@
+"""Slack's error names: each means one thing, and a retry waits for the right time."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.slack_errors import (
+    ACCESS_ERRORS,
+    AMBIGUOUS_ERRORS,
+    CHANNEL_LIMIT_ERRORS,
+    GONE_ERRORS,
+    INVALID_TOKEN_ERRORS,
+    LOGIN_ERRORS,
+    NOT_EDITABLE_ERRORS,
+    PERMISSION_ERRORS,
+    RATE_LIMIT_ERRORS,
+    TOKEN_ERRORS,
+    TRANSIENT_ERRORS,
+    UNREADABLE_ERRORS,
+    ErrorKind,
+    classify_error,
+    retry_after_seconds,
+)
+
+NAMES_BY_KIND = {
+    ErrorKind.GONE: GONE_ERRORS,
+    ErrorKind.NOT_ALLOWED: PERMISSION_ERRORS,
+    ErrorKind.NOT_EDITABLE: NOT_EDITABLE_ERRORS,
+    ErrorKind.RATE_LIMITED: RATE_LIMIT_ERRORS | CHANNEL_LIMIT_ERRORS,
+    ErrorKind.TRANSIENT: TRANSIENT_ERRORS,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in NAMES_BY_KIND.items() for name in names]
+)
+def test_each_name_means_its_kind(kind: ErrorKind, name: str) -> None:
+    """Slack sends most error names with HTTP status 200."""
+    assert classify_error(200, name) is kind
+
+
+def test_no_name_means_two_kinds() -> None:
+    """The sets of different kinds are disjoint."""
+    for one, other in combinations(NAMES_BY_KIND.values(), 2):
+        assert one.isdisjoint(other)
+
+
+@pytest.mark.parametrize(
+    ("http_status", "name", "kind"),
+    [
+        (429, "ratelimited", ErrorKind.RATE_LIMITED),
+        (429, "", ErrorKind.RATE_LIMITED),
+        (429, "internal_error", ErrorKind.RATE_LIMITED),
+        (200, "restricted_action_thread_locked", ErrorKind.NOT_ALLOWED),
+        (200, "restricted_action", ErrorKind.NOT_ALLOWED),
+        (503, "", ErrorKind.TRANSIENT),
+        (500, "msg_too_long", ErrorKind.TRANSIENT),
+        (200, "", ErrorKind.TRANSIENT),
+        (200, "msg_too_long", ErrorKind.REJECTED),
+        (200, "an_unknown_error", ErrorKind.REJECTED),
+    ],
+)
+def test_http_status_and_name_give_the_kind(http_status: int, name: str, kind: ErrorKind) -> None:
+    """A status other than 200 is transient; an unknown name is a rejection."""
+    assert classify_error(http_status, name) is kind
+
+
+def test_unreadable_threads_and_bad_tokens_are_never_retried() -> None:
+    """What the bot gives up on, the worker gives up on too."""
+    given_up = {ErrorKind.GONE, ErrorKind.NOT_ALLOWED}
+
+    assert {classify_error(200, name) for name in UNREADABLE_ERRORS} == given_up
+    assert {classify_error(200, name) for name in TOKEN_ERRORS} == {ErrorKind.NOT_ALLOWED}
+    assert PERMISSION_ERRORS > INVALID_TOKEN_ERRORS | LOGIN_ERRORS | ACCESS_ERRORS
+    assert TOKEN_ERRORS.isdisjoint(LOGIN_ERRORS)
+
+
+def test_ambiguous_errors_are_transient() -> None:
+    """Slack may have executed the call, so only an idempotent call is retried."""
+    assert AMBIGUOUS_ERRORS < TRANSIENT_ERRORS
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("30", 30),
+        ("1.5", 1.5),
+        ("0", 1),
+        ("-5", 1),
+        ("nan", 1),
+        ("inf", 3600),
+        (None, 7.5),
+        ("", 7.5),
+        ("soon", 7.5),
+    ],
+)
+def test_retry_after_is_bounded_or_the_default(header: str | None, seconds: float) -> None:
+    """A missing or invalid header gives the default; a number is bounded."""
+    assert retry_after_seconds(header, default=7.5) == seconds
+
+
+@given(st.text())
+def test_retry_after_is_a_second_to_an_hour_by_default(header: str) -> None:
+    """No header can stop the caller for long, or make it retry at once."""
+    assert 1 <= retry_after_seconds(header) <= 3600
