@@ -1,1 +1,1 @@
-"""Measures the product: real processes, medians of several runs, one table a command."""
+"""Benchmarks of the product: real processes, medians of several runs, one table a command."""

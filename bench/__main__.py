@@ -1,4 +1,4 @@
-"""Chooses a benchmark: `python -m bench replies`, `python -m bench queue-wait`, …."""
+"""Command line of the benchmarks: `python -m bench replies`, `python -m bench queue-wait`, …."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,21 +7,33 @@ from bench.engine import command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the command line names."""
+    """Run the benchmark that the command line names and print its table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    replies = commands.add_parser("replies", help="everything around the model")
-    replies.add_argument("--runs", type=int, default=3, help="how often; medians are shown")
-    replies.add_argument("--burst", type=int, default=100, help="mentions sent at once")
-    replies.add_argument("--sequential", type=int, default=20, help="mentions sent one by one")
-    queue_wait = commands.add_parser(
-        "queue-wait", help="how far off the wait is that people are told"
+    replies = commands.add_parser("replies", help="latency, calls and memory around the model")
+    replies.add_argument(
+        "--runs", type=int, default=3, help="number of runs; the table shows medians"
     )
-    queue_wait.add_argument("--questions", type=int, default=40, help="questions of one rush")
-    engine = commands.add_parser("engine", help="our engine beside other ones, on one core")
+    replies.add_argument(
+        "--burst", type=int, default=100, help="mentions sent at once (default: %(default)s)"
+    )
+    replies.add_argument(
+        "--sequential", type=int, default=20, help="mentions sent one by one (default: %(default)s)"
+    )
+    queue_wait = commands.add_parser("queue-wait", help="accuracy of the estimated queue wait")
+    queue_wait.add_argument(
+        "--questions", type=int, default=40, help="questions in one burst (default: %(default)s)"
+    )
+    engine = commands.add_parser(
+        "engine", help="throughput of our engine and of others, on one core"
+    )
     command.add_options(engine)
-    speculation = commands.add_parser("speculation", help="what drafting saves and costs, on a CPU")
-    speculation.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
+    speculation = commands.add_parser(
+        "speculation", help="gain and cost of speculative decoding, on a CPU"
+    )
+    speculation.add_argument(
+        "--rounds", type=int, default=3, help="number of runs; the table shows medians"
+    )
     options = parser.parse_args(arguments)
     benchmarks = {
         "replies": _run_replies,
@@ -33,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run_replies(options: argparse.Namespace) -> str:
-    from bench import replies  # noqa: PLC0415 - each needs libraries that the other one does not
+    from bench import replies  # noqa: PLC0415 - each benchmark has its own libraries
 
     return replies.format_figures(
         [replies.measure_replies(options.burst, options.sequential) for _ in range(options.runs)]

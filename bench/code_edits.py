@@ -1,4 +1,4 @@
-"""The questions of the benchmark of speculation: edits of code, and questions about nothing."""
+"""Questions of the speculative decoding benchmark: edits of code, and open questions."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""How far off the wait is that people are told: estimated as a question is accepted, then timed."""
+"""Queue wait benchmark: the wait estimated at acceptance, compared with the measured one."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ CLUSTER_CONFIG: Final = ClusterSpec(
     settings=(("STARCHAT_SLOTS", str(SLOTS)), ("STARCHAT_MAX_NEW_TOKENS", "400")),
 )
 WARMUP_QUESTIONS: Final = 10
-"""Questions that are answered one by one before the first rush."""
+"""Questions answered one by one before the first burst."""
 REPLY_TIMEOUT_SECONDS: Final = 120.0
 SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class WaitSample:
-    """What one person was told, and how it was: seconds from acceptance to the first word."""
+    """One question: its estimated and its actual seconds from acceptance to the first word."""
 
     position: int
     estimated_seconds: float
@@ -35,14 +35,14 @@ class WaitSample:
 
 
 def measure_waits(count: int) -> dict[str, list[WaitSample]]:
-    """Let so many questions come at once, when it has been calm and right after such rushes."""
+    """Ask bursts of `count` questions: the first after a calm time, the others back to back."""
     with Cluster(CLUSTER_CONFIG, SEED) as cluster:
         askers = _Askers(cluster)
         for number in range(WARMUP_QUESTIONS):
             askers.wait_for_replies(askers.ask_all([QUESTIONS[number % len(QUESTIONS)]]))
         samples = {}
-        for burst in ("after a calm time", "after one rush", "after two", "after three"):
-            # As many of each kind in every rush: rushes differ by their order alone.
+        for burst in ("after a calm time", "after one burst", "after two", "after three"):
+            # Every burst has the same questions; bursts differ in their order only.
             questions = askers.ask_all(
                 [QUESTIONS[number % len(QUESTIONS)] for number in range(count)]
             )
@@ -52,16 +52,16 @@ def measure_waits(count: int) -> dict[str, list[WaitSample]]:
 
 
 def format_waits(samples: dict[str, list[WaitSample]]) -> str:
-    """Return how far off the guesses were, as a Markdown table."""
+    """Return the estimates' errors as a Markdown table."""
     lines = [
-        "| rush | had to wait | longest | told / waited, p50 | p10 to p90 | off by, p50 | p90 |",
+        "| burst | waited | longest | estimate / actual, p50 | p10 to p90 | error, p50 | p90 |",
         "|---|---|---|---|---|---|---|",
     ]
     for burst, waits in samples.items():
-        ratios = [guess.estimated_seconds / guess.actual_seconds for guess in waits]
-        errors = [abs(guess.estimated_seconds - guess.actual_seconds) for guess in waits]
+        ratios = [wait.estimated_seconds / wait.actual_seconds for wait in waits]
+        errors = [abs(wait.estimated_seconds - wait.actual_seconds) for wait in waits]
         lines.append(
-            f"| {burst} | {len(waits)} | {max(guess.actual_seconds for guess in waits):.1f} s"
+            f"| {burst} | {len(waits)} | {max(wait.actual_seconds for wait in waits):.1f} s"
             f" | {statistics.median(ratios):.2f}"
             f" | {percentile(ratios, 10):.2f} to {percentile(ratios, 90):.2f}"
             f" | {statistics.median(errors):.1f} s | {percentile(errors, 90):.1f} s |"
@@ -70,45 +70,45 @@ def format_waits(samples: dict[str, list[WaitSample]]) -> str:
 
 
 AskedQuestion = tuple[Question, int, float | None, float]
-"""A question, its place in line, the wait that follows from it, and when it was accepted."""
+"""A question, its queue position, the estimated wait in seconds, and the time of acceptance."""
 
 
 class _Askers:
-    """People who ask as fast as the bot accepts, each in a thread of their own."""
+    """Users who ask as fast as the bot accepts, each question in its own thread."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._crowd = LoadGenerator(cluster, SEED)
-        self._rng = seeded_random(SEED, "line")
+        self._load = LoadGenerator(cluster, SEED)
+        self._rng = seeded_random(SEED, "queue wait")
         self._watcher = ReplyWatcher(cluster.workspace)
 
     def ask_all(self, texts: list[str]) -> list[AskedQuestion]:
         self._rng.shuffle(texts)
         with self._cluster.connect_redis() as redis:
-            line = QueueStatus(redis)
-            return [self._ask_one(number, text, line) for number, text in enumerate(texts)]
+            queue = QueueStatus(redis)
+            return [self._ask_one(number, text, queue) for number, text in enumerate(texts)]
 
-    def _ask_one(self, number: int, text: str, line: QueueStatus) -> AskedQuestion:
-        people, channels = self._cluster.users, self._cluster.channels
-        question = self._crowd.ask_question(
+    def _ask_one(self, number: int, text: str, queue: QueueStatus) -> AskedQuestion:
+        users, channels = self._cluster.users, self._cluster.channels
+        question = self._load.ask_question(
             text,
-            user=people[number % len(people)],
+            user=users[number % len(users)],
             channel=channels[number % len(channels)],
         )
         position = self._wait_for_acceptance(question)
         return (
             question,
             position,
-            queue_eta.estimate_wait(position, line.live_workers()),
+            queue_eta.estimate_wait(position, queue.live_workers()),
             monotonic(),
         )
 
     def _wait_for_acceptance(self, question: Question) -> int:
         (bot,) = self._cluster.bots
         while True:
-            turn = bot.wait_for_event("question received")
-            if turn["job"] == question_job_id(question) and turn["outcome"] == "accepted":
-                return int(turn["position"])
+            event = bot.wait_for_event("question received")
+            if event["job"] == question_job_id(question) and event["outcome"] == "accepted":
+                return int(event["position"])
 
     def wait_for_replies(self, questions: Iterable[AskedQuestion]) -> None:
         unanswered = self._watcher.wait_for_replies(
@@ -118,7 +118,7 @@ class _Askers:
 
 
 def _collect_samples(cluster: Cluster, questions: Sequence[AskedQuestion]) -> Iterable[WaitSample]:
-    """Yield those that found all slots taken."""
+    """Yield a sample for each question that found all slots busy."""
     started_at: dict[str, float] = {}
     for message in collect_history(cluster.workspace).messages:
         for version in message.versions:

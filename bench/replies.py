@@ -1,4 +1,4 @@
-"""Everything around the model: acknowledgement, first sign, overhead, calls per reply, memory."""
+"""Latency around the model: acknowledgement, placeholder, reply; calls per reply; memory."""
 
 import statistics
 import time
@@ -19,12 +19,12 @@ from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT, Workspace
 QUESTION: Final = f"@StarChat {GREET}"
 KIB_PER_MIB: Final = 1024
 SETTLE_SECONDS: Final = 3.0
-"""Seconds after a burst in which nobody asks the workspace anything."""
+"""Seconds after a burst without requests to the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFigures:
-    """One run's figures; times in milliseconds, memory in MiB, all measured at fakeslack's door."""
+    """One run's figures: times in milliseconds, memory in MiB, measured in fakeslack."""
 
     ack_p50_ms: float
     ack_p99_ms: float
@@ -39,34 +39,26 @@ class ReplyFigures:
 FIGURE_LABELS: Final = {
     "ack_p50_ms": ("mention → acknowledgement, burst, p50", "ms", None),
     "ack_p99_ms": ("mention → acknowledgement, burst, p99", "ms", 250),
-    "placeholder_p50_ms": ("mention → first visible sign, p50", "ms", None),
-    "placeholder_p95_ms": ("mention → first visible sign, p95", "ms", 1000),
-    "reply_p50_ms": (
-        "mention → finished reply of a model that costs almost nothing, p50",
-        "ms",
-        150,
-    ),
-    "reply_p95_ms": (
-        "mention → finished reply of a model that costs almost nothing, p95",
-        "ms",
-        None,
-    ),
+    "placeholder_p50_ms": ("mention → placeholder, p50", "ms", None),
+    "placeholder_p95_ms": ("mention → placeholder, p95", "ms", 1000),
+    "reply_p50_ms": ("mention → final reply of a tiny model, p50", "ms", 150),
+    "reply_p95_ms": ("mention → final reply of a tiny model, p95", "ms", None),
     "calls_per_reply": ("Web API calls per reply, bot and worker together", "", 10),
     "bot_memory_mib": ("memory of the bot after the burst (VmRSS)", "MiB", 150),
 }
 
 
 def measure_replies(burst: int, sequential: int) -> ReplyFigures:
-    """Start everything, ask `single` times one by one, then `burst` times at once."""
-    with start_product() as running:
-        workspace = running.workspace
+    """Start the product, ask `sequential` questions one by one, then `burst` at once."""
+    with start_product() as product:
+        workspace = product.workspace
         first = workspace.post_message(ADA, GENERAL, QUESTION)
         wait_for_final_replies(workspace, [first], GENERAL)
         channels = [_create_channel(workspace, number) for number in range(sequential)]
         calls_before = len(workspace.api_calls())
         asked = []
         for number in range(sequential):
-            # Slack lets a channel have one message a second: more would measure that budget.
+            # Slack allows one message a second in a channel; more would measure its rate limit.
             channel = channels[number % len(channels)]
             ts = workspace.post_message(ADA, channel, QUESTION)
             wait_for_final_replies(workspace, [ts], channel)
@@ -82,26 +74,26 @@ def measure_replies(burst: int, sequential: int) -> ReplyFigures:
             reply_p50_ms=percentile(replies, 50),
             reply_p95_ms=percentile(replies, 95),
             calls_per_reply=len(calls) / sequential,
-            bot_memory_mib=_read_resident_mib(running.bot.pid),
+            bot_memory_mib=_read_resident_mib(product.bot.pid),
         )
 
 
 def format_figures(runs: Sequence[ReplyFigures]) -> str:
     """Return the medians of all runs as a Markdown table."""
-    lines = ["| figure | median | lowest to highest | aim |", "|---|---|---|---|"]
+    lines = ["| figure | median | lowest to highest | target |", "|---|---|---|---|"]
     for field in fields(ReplyFigures):
         label, unit, target = FIGURE_LABELS[field.name]
         values = [asdict(figures)[field.name] for figures in runs]
-        middle = f"{statistics.median(values):.1f} {unit}".strip()
+        median = f"{statistics.median(values):.1f} {unit}".strip()
         spread = f"{min(values):.1f} to {max(values):.1f}"
         lines.append(
-            f"| {label} | {middle} | {spread} | {f'≤ {target} {unit}' if target else ''} |"
+            f"| {label} | {median} | {spread} | {f'≤ {target} {unit}' if target else ''} |"
         )
     return "\n".join(lines)
 
 
 def start_product() -> Product:
-    """Run the whole product on a checkpoint of a few thousand weights."""
+    """Return the whole product on a checkpoint of a few thousand weights."""
     return Product(
         str(memorizing_checkpoint()),
         STARCHAT_MAX_PENDING_PER_USER="10000",
@@ -129,23 +121,23 @@ def _post_burst(workspace: Workspace, count: int) -> list[str]:
 
 def _measure_ack_times(workspace: Workspace, asked: Sequence[str]) -> list[float]:
     def collect_acknowledged() -> list[dict[str, Any]] | None:
-        sent = [e for e in workspace.delivery_attempts() if e["ts"] in asked]
-        return sent if len(sent) >= len(asked) and all(e["acked_at"] for e in sent) else None
+        sent = [d for d in workspace.delivery_attempts() if d["ts"] in asked]
+        return sent if len(sent) >= len(asked) and all(d["acked_at"] for d in sent) else None
 
-    # No look before: each one costs the workspace time in which it would deliver.
+    # Polling earlier would take time from the workspace in which it delivers.
     time.sleep(SETTLE_SECONDS)
     acknowledged = workspace.wait_until(collect_acknowledged)
-    return [1000 * (e["acked_at"] - e["sent_at"]) for e in acknowledged]
+    return [1000 * (d["acked_at"] - d["sent_at"]) for d in acknowledged]
 
 
 def _measure_reply_times(
     workspace: Workspace, asked: Sequence[str], calls: Sequence[dict[str, Any]]
 ) -> tuple[list[float], list[float]]:
-    """Return the milliseconds from each mention to its placeholder and to its final."""
+    """Return the milliseconds from each mention to its placeholder and to its final reply."""
     sent_at: dict[str, float] = {}
-    for envelope in workspace.delivery_attempts():
-        if envelope["ts"] in asked:
-            sent_at.setdefault(envelope["ts"], envelope["sent_at"])
+    for delivery in workspace.delivery_attempts():
+        if delivery["ts"] in asked:
+            sent_at.setdefault(delivery["ts"], delivery["sent_at"])
     placeholders: dict[str, float] = {}
     finals: dict[str, float] = {}
     for call in calls:

@@ -1,8 +1,8 @@
 """
-What drafting from the thread's own words saves and costs, on a CPU; both sides say the same.
+Speculative decoding benchmark: gain and cost of n-gram drafts (prompt lookup decoding) on a CPU.
 
-The model is the demo's, which copies code as any chat model does: one with random weights repeats
-nothing, and stands for replies in which there is nothing to draft.
+Both sides must generate equal replies. The demo's model copies code, as any chat model does. A
+model with random weights repeats nothing and represents replies without drafts.
 """
 
 import os
@@ -32,15 +32,18 @@ from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
 NUM_SPECULATIVE_TOKENS: Final = 8
+"""Maximum tokens of a draft."""
 MAX_NEW_TOKENS: Final = 96
-"""Tokens of a reply at most."""
+"""Maximum tokens of a reply."""
 MAX_POSITIONS: Final = 512
+"""KV cache tokens of a slot."""
 MAX_BATCHED_TOKENS: Final = 128
+"""Maximum tokens of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """What one side took for some requests: CPU seconds, steps and new tokens."""
+    """Cost of one run of a case: CPU seconds, steps and new tokens."""
 
     cpu_seconds: float
     steps: int
@@ -49,17 +52,17 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCase:
-    """Requests for a model, so many at once."""
+    """Requests for a model, and how many of them run at once."""
 
     model: Any
     kv_cache: KVCache
-    vocabulary: int
+    vocab_size: int
     requests: tuple[Request, ...]
     concurrency: int
 
 
 def measure_speculation(rounds: int) -> dict[str, list[tuple[RoundResult, RoundResult]]]:
-    """Play each case without and with drafts `rounds` times in turns, on one thread of one core."""
+    """Run each case without and with drafts, `rounds` times, on one thread of one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -68,37 +71,34 @@ def measure_speculation(rounds: int) -> dict[str, list[tuple[RoundResult, RoundR
         results[name] = []
         _run_case(replace(case, requests=case.requests[:1]), 0)
         for number in range(rounds):
-            # Who comes first changes from round to round: the machine may be at its own work.
+            # The order alternates, so that other load on the machine hits both sides.
             order = (0, NUM_SPECULATIVE_TOKENS) if number % 2 else (NUM_SPECULATIVE_TOKENS, 0)
-            sides = {drafted: _run_case(case, drafted) for drafted in order}
-            (plain, plain_replies), (drafting, drafted_replies) = (
-                sides[0],
-                sides[NUM_SPECULATIVE_TOKENS],
-            )
+            sides = {num_tokens: _run_case(case, num_tokens) for num_tokens in order}
+            plain, plain_replies = sides[0]
+            drafted, drafted_replies = sides[NUM_SPECULATIVE_TOKENS]
             if plain_replies != drafted_replies:
                 raise RuntimeError(f"{name}: drafts have changed a reply")
-            results[name].append((plain, drafting))
-            print(
-                f"{name}, round {number + 1}: {plain.cpu_seconds:.1f} s, {drafting.cpu_seconds:.1f} s"
-            )
+            results[name].append((plain, drafted))
+            seconds = f"{plain.cpu_seconds:.1f} s, {drafted.cpu_seconds:.1f} s"
+            print(f"{name}, round {number + 1}: {seconds}")
     return results
 
 
 def format_speedups(results: dict[str, list[tuple[RoundResult, RoundResult]]]) -> str:
-    """Return medians per case, and the median, lowest and highest of the ratios in each round."""
+    """Return a Markdown table: medians per case, and median and range of the speedup."""
     lines = [
-        "| replies | tokens | steps without, with | CPU s without, with | as fast |",
+        "| replies | tokens | steps without, with | CPU s without, with | speedup |",
         "|---|---|---|---|---|",
     ]
     for name, rounds in results.items():
-        plain, drafting = (
+        plain, drafted = (
             statistics.median(sides[side].cpu_seconds for sides in rounds) for side in (0, 1)
         )
         first = rounds[0]
         ratios = sorted(a.cpu_seconds / b.cpu_seconds for a, b in rounds)
         lines.append(
             f"| {name} | {first[0].tokens} | {first[0].steps}, {first[1].steps}"
-            f" | {plain:.1f}, {drafting:.1f} | {statistics.median(ratios):.2f}×"
+            f" | {plain:.1f}, {drafted:.1f} | {statistics.median(ratios):.2f}×"
             f" ({ratios[0]:.2f} to {ratios[-1]:.2f}) |"
         )
     return "\n".join(lines)
@@ -108,7 +108,7 @@ def _build_cases() -> dict[str, BenchmarkCase]:
     file = find_model()
     loaded = load_model(file, EngineConfig(model=str(file), slots=1), lambda _stage, _done: None)
     tokenizer = Tokenizer.from_checkpoint(loaded.info.directory)
-    dialogue = ChatEncoder.from_checkpoint(loaded.info.directory, tokenizer, loaded.info.eos_ids)
+    encoder = ChatEncoder.from_checkpoint(loaded.info.directory, tokenizer, loaded.info.eos_ids)
     chat = (
         loaded.network,
         KVCache(loaded.kv_cache.layers, 8, MAX_POSITIONS),
@@ -116,13 +116,13 @@ def _build_cases() -> dict[str, BenchmarkCase]:
     )
 
     def build_requests(questions: Sequence[str], temperature: float) -> tuple[Request, ...]:
-        prompts = (dialogue.encode_messages([Message(Speaker.USER, text)]) for text in questions)
+        prompts = (encoder.encode_messages([Message(Speaker.USER, text)]) for text in questions)
         return tuple(
             Request(
                 str(n),
                 prompt,
                 SamplingParams(MAX_NEW_TOKENS, temperature, seed=n),
-                dialogue.stop_token_ids,
+                encoder.stop_token_ids,
             )
             for n, prompt in enumerate(prompts)
         )
@@ -142,7 +142,7 @@ def _build_cases() -> dict[str, BenchmarkCase]:
 
 
 def _build_random_case(count: int, concurrency: int) -> BenchmarkCase:
-    """Return sampled replies of random weights to random ids: there is nothing to draft."""
+    """Return a case with random weights and random prompts, in which no draft can be found."""
     network: Any = GPTBigCodeForCausalLM(GPTBigCodeConfig(**MODEL_CONFIG))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
@@ -168,11 +168,11 @@ def _build_random_case(count: int, concurrency: int) -> BenchmarkCase:
 def _run_case(
     case: BenchmarkCase, num_speculative_tokens: int
 ) -> tuple[RoundResult, dict[str, list[int]]]:
-    """Answer all requests, `together` at once; return what it took, and the replies."""
+    """Answer all requests, `concurrency` at once; return the cost and the replies."""
     engine = EngineCore(
         case.model,
         case.kv_cache,
-        vocab_size=case.vocabulary,
+        vocab_size=case.vocab_size,
         max_step_tokens=MAX_BATCHED_TOKENS,
         num_speculative_tokens=num_speculative_tokens,
     )

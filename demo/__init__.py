@@ -1,1 +1,1 @@
-"""Everything on one machine with nothing to configure: what `make demo` starts."""
+"""The demo that `make demo` starts: the whole product on one machine, without configuration."""

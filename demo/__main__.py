@@ -1,4 +1,4 @@
-"""Starts everything on this machine: `python -m demo`, or once: `python -m demo --ask "…"`."""
+"""Command line of the demo: `python -m demo`, or for one question `python -m demo --ask "…"`."""
 
 import argparse
 import signal
@@ -18,11 +18,11 @@ from demo.valkey import ValkeyError
 
 EXAMPLE_QUESTION: Final = "Write a Python function that checks whether a word is a palindrome."
 CHECK_INTERVAL_SECONDS: Final = 1.0
-"""Seconds between two looks at whether everything still runs."""
+"""Seconds between two checks that all processes still run."""
 EXIT_INTERRUPTED: Final = 130
-"""Exit status of who was interrupted before the reply was there."""
+"""Exit status if Ctrl-C arrives before the reply is complete."""
 _stop_requested: Final = threading.Event()
-"""Set once somebody wants the demo to end."""
+"""Set by a signal that ends the demo."""
 EXPECTED_ERRORS: Final = (StackError, ValkeyError, ModelMissingError, NoAnswerError)
 
 
@@ -30,17 +30,23 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m demo", description="A Slack workspace with StarChat on this machine."
     )
-    parser.add_argument("--ask", metavar="QUESTION", help="ask this, print the reply and end")
-    parser.add_argument("--no-question", action="store_true", help="only start and wait")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="where the page is served")
     parser.add_argument(
-        "--home", type=Path, default=REPOSITORY / ".demo", help="folder for data and logs"
+        "--ask", metavar="QUESTION", help="ask one question, print the reply and exit"
+    )
+    parser.add_argument(
+        "--no-question", action="store_true", help="start everything, but ask no example question"
+    )
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port of the page (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--home", type=Path, default=REPOSITORY / ".demo", help="directory for data and logs"
     )
     return parser
 
 
 def main(arguments: list[str], console: DemoConsole) -> int:
-    """Run the demo until it is interrupted, or until the one reply is there; return the status."""
+    """Run the demo until a signal arrives or the one reply is complete; return the exit status."""
     options = _build_parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _request_stop)
@@ -88,7 +94,7 @@ def _use_running_demo(address: str, question: str | None, console: DemoConsole) 
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    # What is raised while Python cleans an object up is lost; this is not.
+    # Python swallows an exception raised inside a finalizer; the event survives it.
     _stop_requested.set()
     raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Draws a message of the bot in a terminal: its rich text, its code and its small print; pure."""
+"""Terminal rendering of Slack messages: rich text, code blocks and context blocks. Pure."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,7 +15,7 @@ BULLETS: Final = ("•", "◦", "▪")
 
 
 def draw_message(message: Json) -> RenderableType:
-    """Return a message as the terminal shows it; without blocks, its plain text."""
+    """Return a message as a rich renderable; a message without blocks becomes its plain text."""
     blocks = message.get("blocks") or []
     parts = [part for block in blocks for part in _draw_block(block)]
     return Group(*parts) if parts else Text(str(message.get("text", "")))
@@ -46,7 +46,7 @@ def _draw_element(element: Json) -> RenderableType:
 
 
 def _draw_code(text: str, language: str) -> RenderableType:
-    """Colour code without a frame or an indent, so that it can be copied as it is."""
+    """Highlight code without frame or indent, so that a person can copy it unchanged."""
     code = Syntax("", language, theme="ansi_dark").highlight(text.strip("\n"))
     code.rstrip()
     return Group("", code, "")

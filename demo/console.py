@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: progress, the page's address, a reply as it grows."""
+"""Terminal output of the demo: progress, the page's address and the growing reply."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,20 +15,20 @@ from demo.stack import ProgressCallback
 
 
 class DemoConsole:
-    """Talks to the person: the reply on standard output, everything else on standard error."""
+    """Prints the reply to standard output and everything else to standard error."""
 
     def __init__(self) -> None:
-        """Find out what the two streams are."""
+        """Detect whether each stream is a terminal."""
         self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False)
 
     def print_line(self, line: str) -> None:
-        """Say one line."""
+        """Print one line to standard error."""
         self._err.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def show_progress(self) -> Iterator[ProgressCallback]:
-        """Show what is being waited for, and since when; where nobody watches, one line each."""
+        """Show the current step and its duration; without a terminal, print one line a step."""
         if not self._err.is_terminal:
             yield lambda what: self.print_line(f"demo: {what}")
             return
@@ -38,11 +38,11 @@ class DemoConsole:
             yield lambda what: bar.reset(task, description=what)
 
     def show_question(self, text: str) -> None:
-        """Show what is asked."""
+        """Print the question."""
         self._err.print(Text.assemble(("Ada\n", "bold magenta"), f"@StarChat {text}\n"))
 
     def show_reply(self, replies: Iterable[Reply]) -> Reply | None:
-        """Show a reply while it grows, and leave it on the screen; return it as it ended."""
+        """Show a reply while it grows and keep it on the screen; return its last state."""
         last = None
         if not self._out.is_terminal:
             for each in replies:

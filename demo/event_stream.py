@@ -1,4 +1,4 @@
-"""Hears what happens on the page, change by change, and lets whoever waits look up in between."""
+"""Server-sent events of the workspace page, with a periodic tick while the stream is idle."""
 
 import json
 import queue
@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 Json = dict[str, Any]
 
 CONNECT_TIMEOUT_SECONDS: Final = 20.0
-"""Seconds to connect and to be let in."""
+"""Seconds to connect and to read the greeting."""
 IDLE_INTERVAL_SECONDS: Final = 0.5
-"""Seconds after which somebody who waits is told that nothing has happened."""
+"""Seconds of idle time after which the iterator yields `None`."""
 
 
 class EventStream:
-    """Server-sent events from `address` + `path`, heard from the moment the block is entered."""
+    """Server-sent events from `address` + `path`, received from entering the `with` block."""
 
     def __init__(self, address: str, path: str) -> None:
-        """Point at the stream; nothing is opened yet."""
+        """Prepare the connection; open nothing yet."""
         self._connection = HTTPConnection(
             str(urlsplit(address).netloc), timeout=CONNECT_TIMEOUT_SECONDS
         )
@@ -30,10 +30,10 @@ class EventStream:
         self._reader = threading.Thread(target=self._read_events, daemon=True)
 
     def __enter__(self) -> Self:
-        """Connect and listen. Raises `OSError` where nobody serves the stream."""
+        """Connect and start the reader thread. Raises `OSError` if no server answers."""
         self._connection.request("GET", self._path)
         self._response = self._connection.getresponse()
-        self._response.readline()  # the greeting: it listens from here on
+        self._response.readline()  # the greeting: the server queues events from here on
         if self._connection.sock is None:
             raise ConnectionError("the page offers no stream")
         self._connection.sock.settimeout(None)
@@ -41,7 +41,7 @@ class EventStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Hang up; the reader notices by itself."""
+        """Close the connection, which ends the reader thread."""
         if self._connection.sock is not None:
             self._connection.sock.shutdown(socket.SHUT_RDWR)
         self._reader.join(CONNECT_TIMEOUT_SECONDS)
@@ -49,7 +49,7 @@ class EventStream:
         self._connection.close()
 
     def iterate_changes(self) -> Iterator[Json | None]:
-        """Yield each change, and `None` whenever nothing came for a moment; ends with the page."""
+        """Yield each change, and `None` whenever the stream is idle; end with the connection."""
         while True:
             try:
                 change = self._changes.get(timeout=IDLE_INTERVAL_SECONDS)

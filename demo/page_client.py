@@ -1,4 +1,4 @@
-"""Asks through the page as a person would, and follows the thread until the reply is whole."""
+"""Client of the workspace page: asks a question as a person and follows the bot's reply."""
 
 import json
 import re
@@ -18,36 +18,36 @@ Json = dict[str, Any]
 USER: Final = "U0ADA00001"
 CHANNEL: Final = "C0GENERAL1"
 FINAL_STATES: Final = ("final", "error")
-"""States after which a message does not change any more."""
+"""States after which a message no longer changes."""
 PART_COUNT_PATTERN: Final = re.compile(r"^Part 1 of (\d+)$")
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
-"""Seconds that the page may take for an answer of its own."""
+"""Seconds to wait for an HTTP response of the page."""
 SILENCE_TIMEOUT_SECONDS: Final = 180.0
-"""Seconds without any sign of life after which nobody will answer."""
+"""Seconds without any change after which the question counts as unanswered."""
 
 
 class NoAnswerError(Exception):
-    """The question got no answer; the message is one line for the person."""
+    """The question got no reply; the message is one line for the person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The bot's messages in the thread so far, in order, and how far they are."""
+    """The bot's messages in the thread so far, in order, and their common state."""
 
     messages: tuple[Json, ...]
     state: str
 
     @property
     def is_complete(self) -> bool:
-        """Whether the reply has ended, well or not."""
+        """Whether the reply has ended, with or without an error."""
         return self.state in FINAL_STATES
 
 
 class PageClient:
-    """What the page of the workspace at `address` lets its person do."""
+    """One person on the page of the workspace at `address`."""
 
     def __init__(self, address: str, user: str = USER) -> None:
-        """Speak as `person`; nothing is asked yet."""
+        """Prepare requests as `user`; send nothing yet."""
         self.address = address
         self._user_query = urlencode({"user": user})
         self._user = user
@@ -66,10 +66,10 @@ class PageClient:
         silence_timeout: float = SILENCE_TIMEOUT_SECONDS,
     ) -> Iterator[Reply]:
         """
-        Mention the bot with a question and yield its reply each time that it grows.
+        Mention the bot with a question and yield its reply after every change.
 
-        `look` is called whenever nothing happens, and may raise what it finds. Raises
-        `NoAnswerError` when nothing is heard for `silence` seconds or the page is gone.
+        Calls `check` whenever the stream is idle; an error of `check` ends the iteration. Raises
+        `NoAnswerError` after `silence_timeout` seconds without a change, or if the page is gone.
         """
         try:
             with EventStream(self.address, f"/_page/events?{self._user_query}") as stream:
@@ -104,7 +104,7 @@ class PageClient:
 def _watch_for_silence(
     changes: Iterator[Json | None], check: Callable[[], None] | None, timeout: float
 ) -> Iterator[Json]:
-    """Pass changes on; look around in between, and give up after a long silence."""
+    """Yield changes; call `check` between them. Raises `NoAnswerError` after `timeout` seconds."""
     last_change_at = time.monotonic()
     for change in changes:
         if change is not None:
@@ -118,7 +118,7 @@ def _watch_for_silence(
 
 
 def _follow_reply(changes: Iterator[Json], thread: str) -> Iterator[Reply]:
-    """Yield the reply in `thread` after each change of it, until it is whole."""
+    """Yield the reply in `thread` after each of its changes, until it is complete."""
     messages: dict[str, Json] = {}
     for change in changes:
         if change.get("thread_ts") != thread or "bot_id" not in change.get("message", {}):
@@ -152,7 +152,7 @@ def _parse_state(message: Json) -> str:
 
 
 def _count_parts(first: Json) -> int:
-    """Return how many parts the small print of the first message speaks of."""
+    """Return the number of parts from the first message's context block; 1 if it has none."""
     texts = [
         str(element.get("text", ""))
         for block in first.get("blocks") or []

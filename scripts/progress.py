@@ -1,4 +1,4 @@
-"""Shows how far pip is, by what lies on the disk, since pip itself only says so to a terminal."""
+"""Progress line for pip, computed from files on disk, because pip reports only to a terminal."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 
 SPINNER_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_PER_SCAN = 5
-"""Turns between two looks at the disk: a look costs more than a turn of the wheel."""
+"""Frames of the spinner between two scans of the disk, which are slower than a frame."""
 MIN_SHOWN_BYTES = 100_000
-"""Bytes below which a download is not worth a number."""
+"""Minimum downloaded bytes for which the line shows a number."""
 
 
 def print_status(line: str) -> None:
-    """Say one line to the person."""
+    """Print one line for the person to standard error."""
     print(f"setup: {line}", file=sys.stderr, flush=True)
 
 
 class ProgressLine:
-    """One line that says what is being done, how far it is and how long it has taken."""
+    """One line with the current task, its progress and its duration."""
 
     def __init__(self, environment: Path, task: str) -> None:
-        """Begin to watch the environment in `folder`; where nobody looks, one line says so."""
+        """Start the clock for `task`; without a terminal, print one line instead of a spinner."""
         self._environment, self._task = environment, task
         self._started_at, self._frames, self._detail = time.monotonic(), 0, ""
         self._packages_before, self._peak_bytes = self._count_packages(), 0
@@ -33,7 +33,7 @@ class ProgressLine:
             print_status(f"{task} …")
 
     def draw_frame(self) -> None:
-        """Draw the line anew."""
+        """Draw the next frame of the line."""
         if not self._is_terminal:
             return
         if self._frames % FRAMES_PER_SCAN == 0:
@@ -45,7 +45,7 @@ class ProgressLine:
         print(f"\r\033[K{line[:width]}", end="", file=sys.stderr, flush=True)
 
     def clear_line(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._is_terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
@@ -66,6 +66,6 @@ class ProgressLine:
             for name in names:
                 try:
                     total += Path(folder, name).stat().st_size
-                except OSError:  # pip has just moved it on
+                except OSError:  # pip has just moved the file
                     continue
         return total

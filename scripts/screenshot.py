@@ -1,7 +1,7 @@
 """
-Takes docs/page.png: a real thread of the demo, as Debian's chromium shows it.
+Screenshot for docs/page.png: a real thread of the demo in Debian's chromium.
 
-`make screenshot` runs it. The demo takes the likeliest token, so the words are the same again.
+`make screenshot` runs it. The demo samples greedily, so every run shows the same words.
 """
 
 import sys
@@ -21,7 +21,7 @@ VIEWPORT: Final = {"width": 1280, "height": 800}
 
 
 def main(question: str) -> None:
-    """Run the demo, ask, and take the picture of the thread."""
+    """Run the demo, ask the question and save a screenshot of its thread."""
     with Stack(REPOSITORY / ".demo", port=0) as stack:
         client = stack.start_services(lambda what: print(what, file=sys.stderr))
         *_, reply = client.ask_question(question, stack.check_services)

@@ -1,10 +1,10 @@
 """
-Sets up `.venv` from the pinned requirements: `python3 -m scripts.setup demo` or `… dev`.
+Set-up of `.venv` from the pinned requirements: `python3 -m scripts.setup demo` or `… dev`.
 
-Standard library only, since nothing is installed yet. torch goes first: its CPU build where no
-NVIDIA driver is present and an index that pip is set up for offers one, else the general build.
-The rest is installed without looking at dependencies, so nothing can pull in another torch.
-A finished set-up leaves a stamp; the next start sees it and returns at once.
+Standard library only, because nothing is installed yet. Installs torch first: its CPU build if the
+machine has no NVIDIA driver and a configured index offers one, else the general build. Installs the
+rest without dependencies, so that no package can replace torch. A finished set-up leaves a stamp,
+and the next start returns at once.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ LARGE_DOWNLOAD_NOTICE = (
 )
 
 NOT_FOUND_MESSAGES = ("No matching distribution", "ResolutionImpossible")
-"""How pip says that a version is nowhere; the second where a constraint of its own names torch."""
+"""pip's messages for a version on no index; the second comes if a constraint names torch."""
 
 
 class SetupError(Exception):
-    """The set-up cannot go on; the message is one line for the person."""
+    """The set-up failed; the message is one line for the person."""
 
 
 class CommandError(SetupError):
-    """A command failed; the message names it, its last words and the log."""
+    """A command failed; the message names it, its last error line and the log."""
 
 
 class VirtualEnvironment:
-    """The virtual environment in `folder`, and the log of what was done to it."""
+    """The virtual environment in `directory`, with the set-up's log and stamps."""
 
     def __init__(self, directory: Path) -> None:
-        """Point at `folder`; nothing is created yet."""
+        """Derive all paths from `directory`; create nothing yet."""
         self.directory = directory
         self.python = directory / "bin" / "python"
         self.log = directory / "setup.log"
         self.downloads = directory / "downloads"
 
     def stamp_path(self, name: str) -> Path:
-        """Return the file that says with which requirements this set was finished."""
+        """Return the path of the file with the fingerprint of the set that was installed."""
         return self.directory / f"{name}.stamp"
 
     def is_complete(self, name: str) -> bool:
-        """Whether this set, or one that holds it, is installed as the requirements say now."""
+        """Whether this set, or a larger one, is installed with the current requirements."""
         return any(
             set(REQUIREMENT_SETS[name]) <= set(rooms)
             and self.stamp_path(other).is_file()
@@ -66,7 +66,7 @@ class VirtualEnvironment:
         )
 
     def is_usable(self) -> bool:
-        """Whether the environment's Python starts and has pip."""
+        """Whether the environment's Python starts and can import pip."""
         command = [str(self.python), "-c", "import pip"]
         if not self.python.exists():
             return False
@@ -79,15 +79,15 @@ class VirtualEnvironment:
 
 
 def compute_fingerprint(name: str) -> str:
-    """Return a hash of the set's requirements, of this script and of the Python that runs it."""
+    """Return a hash of the set's requirements, of this script and of the Python version."""
     files = [REQUIREMENTS_DIRECTORY / f"{room}.txt" for room in ("torch", *REQUIREMENT_SETS[name])]
     parts = [path.read_bytes() for path in (*files, Path(__file__))]
     return hashlib.sha256(b"\0".join([sys.version.encode(), *parts])).hexdigest()
 
 
 def main(name: str, directory: Path) -> None:
-    """Set up `folder` for one of `SETS`. Raises `SetupError` with a line for the person."""
-    if sys.version_info < (3, 11):  # noqa: UP036  somebody else's Python runs this line
+    """Set up `directory` for one of `REQUIREMENT_SETS`. Raises `SetupError` if a step fails."""
+    if sys.version_info < (3, 11):  # noqa: UP036  an older Python may run this line
         raise SetupError("Python 3.11 or newer is needed; PYTHON=… names another one")
     environment = VirtualEnvironment(directory)
     if environment.is_complete(name):
@@ -105,7 +105,7 @@ def main(name: str, directory: Path) -> None:
 
 
 def create_environment(environment: VirtualEnvironment) -> None:
-    """Make the virtual environment, unless one that works is there."""
+    """Create the virtual environment, unless a usable one exists."""
     if environment.is_usable():
         return
     shutil.rmtree(environment.directory, ignore_errors=True)
@@ -122,7 +122,7 @@ def create_environment(environment: VirtualEnvironment) -> None:
 
 
 def install_requirements(environment: VirtualEnvironment, name: str) -> None:
-    """Install torch, then everything else without its dependencies."""
+    """Install torch, then everything else without dependencies."""
     (torch_pin,) = read_pins("torch")
     if environment.find_torch_version().split("+")[0] != torch_pin.partition("==")[2]:
         install_torch(environment, torch_pin)
@@ -138,7 +138,7 @@ def install_requirements(environment: VirtualEnvironment, name: str) -> None:
 
 
 def install_torch(environment: VirtualEnvironment, torch_pin: str) -> None:
-    """Install torch: the CPU build if that is all this machine can use and it can be had."""
+    """Install torch: the CPU build if this machine has no GPU and an index offers it."""
     constraint = ("-c", str(REQUIREMENTS_DIRECTORY / "worker.txt"))
     if has_nvidia_driver():
         general = f"{torch_pin},!={torch_pin.partition('==')[2]}+cpu"
@@ -166,16 +166,16 @@ def has_nvidia_driver() -> bool:
 
 
 def read_pins(name: str) -> list[str]:
-    """Return the lines of a requirements file that name a package."""
+    """Return a requirements file's lines that pin a package."""
     lines = (REQUIREMENTS_DIRECTORY / f"{name}.txt").read_text("utf-8").splitlines()
     return [line for line in lines if "==" in line]
 
 
 def build_pip_command(environment: VirtualEnvironment, *arguments: str) -> list[str]:
     """
-    Return the command that installs; nothing is built here, so nothing needs a compiler.
+    Return the command that installs wheels only, so that no compiler is needed.
 
-    To compile all modules takes a core most of a minute; those that are used are compiled by use.
+    Skips byte-compilation, which takes most of a minute; Python compiles modules on first import.
     """
     options = (
         "--disable-pip-version-check",
@@ -188,9 +188,9 @@ def build_pip_command(environment: VirtualEnvironment, *arguments: str) -> list[
 
 
 def run_command(environment: VirtualEnvironment, task: str, command: Sequence[str | Path]) -> None:
-    """Run a command with a line of progress; its output goes to the log. Raises `CommandError`."""
+    """Run a command with a progress line; log its output. Raises `CommandError` if it fails."""
     environment.downloads.mkdir(exist_ok=True)
-    # pip unpacks below TMPDIR, and /tmp may be a small piece of memory.
+    # pip unpacks below TMPDIR, and /tmp may be a small tmpfs.
     variables = os.environ | {"TMPDIR": str(environment.downloads)}
     with environment.log.open("a+", encoding="utf-8") as log:
         start = log.seek(0, os.SEEK_END)
@@ -204,7 +204,7 @@ def run_command(environment: VirtualEnvironment, task: str, command: Sequence[st
 
 
 def watch_process(process: subprocess.Popen[bytes], progress: ProgressLine) -> None:
-    """Draw the progress of a process until it has ended; end it when the person interrupts."""
+    """Draw the progress line until the process exits; terminate the process on Ctrl-C."""
     try:
         while process.poll() is None:
             progress.draw_frame()
@@ -218,7 +218,7 @@ def watch_process(process: subprocess.Popen[bytes], progress: ProgressLine) -> N
 
 
 def extract_error(output: str) -> str:
-    """Return the last line that names an error, else the last line."""
+    """Return the last line that starts with ERROR, else the last line."""
     lines = output.splitlines() or ["no output"]
     errors = [line for line in lines if line.startswith("ERROR")]
     return (errors or lines)[-1]
@@ -233,5 +233,5 @@ if __name__ == "__main__":
         print_status(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        print_status("interrupted; run it again to go on")
+        print_status("interrupted; run it again to continue")
         sys.exit(130)

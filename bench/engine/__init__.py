@@ -1,1 +1,1 @@
-"""Our engine beside other ones: same model, same requests, same core, one process for each."""
+"""Engine benchmark: our engine and others on the same model, requests and core, a process each."""

@@ -1,4 +1,4 @@
-"""Writes the model that all peers load: random weights, as a plain checkpoint directory."""
+"""Checkpoint for all engines: random weights in a plain checkpoint directory."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ MODEL_CONFIG: Final[dict[str, Any]] = {
     "bos_token_id": 0,
     "eos_token_id": 0,
 }
-"""A GPTBigCode of 110 million weights: StarChat's form, small enough for one core."""
+"""A GPTBigCode of 110 million weights: StarChat's architecture, small enough for one core."""
 
 TINY_MODEL_CONFIG: Final[dict[str, Any]] = MODEL_CONFIG | {
     "vocab_size": 512,
@@ -28,16 +28,16 @@ TINY_MODEL_CONFIG: Final[dict[str, Any]] = MODEL_CONFIG | {
     "n_layer": 2,
     "n_head": 2,
 }
-"""The same in a size that only shows that everything runs."""
+"""The same architecture in a size for tests."""
 
 
 def ensure_checkpoint(config: dict[str, Any]) -> Path:
-    """Return the directory of a model in float32, made on the first use."""
+    """Return the directory of a float32 checkpoint; create it on first use."""
     name = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:12]
     directory = CACHE_DIRECTORY / f"checkpoint-{name}"
     if directory.is_dir():
         return directory
-    # Whoever only starts other processes need not wait for these.
+    # A process that only starts others need not load these libraries.
     import torch  # noqa: PLC0415
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def ensure_checkpoint(config: dict[str, Any]) -> Path:
     with tempfile.TemporaryDirectory(dir=CACHE_DIRECTORY) as scratch:
         saved = Path(scratch) / "made"
         network.save_pretrained(saved)
-        # Nobody decodes here, but a checkpoint without a tokenizer is refused by the engine.
+        # The benchmark decodes no text, but the engine refuses a checkpoint without a tokenizer.
         (saved / "tokenizer.json").write_text("{}", "utf-8")
         if not directory.is_dir():
             shutil.move(saved, directory)

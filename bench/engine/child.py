@@ -1,4 +1,4 @@
-"""One peer's process: `python -m bench.engine.child PEER DIRECTORY SLOTS CORE`, JSON lines."""
+"""Process of one engine: `python -m bench.engine.child ENGINE DIRECTORY SLOTS CORE`, JSON lines."""
 
 import json
 import os
@@ -20,27 +20,31 @@ ENGINE_LOADERS: Final = {
     "llama.cpp": ("llama", "load_llama_cpp"),
     "ours": ("ours", "load_own_engine"),
 }
-"""Where each peer is loaded; none is imported in the process of another one."""
+"""Module and function that load each engine; each process imports only its own engine."""
 WARMUP_REQUESTS: Final = 2
-"""Requests that are answered before anything is measured."""
+"""Requests answered before the measurement."""
 
 
 def find_loader(name: str) -> Callable[[Path, int], BenchmarkEngine]:
-    """Return what loads a peer."""
+    """Return the function that loads an engine."""
     module, function = ENGINE_LOADERS[name]
-    found: Callable[[Path, int], BenchmarkEngine] = getattr(
+    load: Callable[[Path, int], BenchmarkEngine] = getattr(
         import_module(f"bench.engine.engines.{module}"), function
     )
-    return found
+    return load
 
 
 def run_command_line(engine: BenchmarkEngine, line: str) -> RunResult:
-    """Play what a line asks for: `{"requests": […]}`, or `{"messages": …, "max_new_tokens": …, "thread_id": …}`."""
+    """
+    Run one command and return its result.
+
+    Commands: `{"requests": …}` or `{"messages": …, "max_new_tokens": …, "thread_id": …}`.
+    """
     command: dict[str, Any] = json.loads(line)
     if "requests" in command:
         requests = [
-            RequestSpec(**wish | {"prompt_ids": tuple(wish["prompt_ids"])})
-            for wish in command["requests"]
+            RequestSpec(**fields | {"prompt_ids": tuple(fields["prompt_ids"])})
+            for fields in command["requests"]
         ]
         return run_requests(engine, requests)[0]
     messages = [tuple(message) for message in command["messages"]]
@@ -48,14 +52,14 @@ def run_command_line(engine: BenchmarkEngine, line: str) -> RunResult:
 
 
 def main(name: str, directory: Path, slots: int, core: int) -> None:
-    """Load a peer on one core, say so, and answer line by line until the input ends."""
-    # Libraries print to the standard output as they please; the answers need it to themselves.
+    """Load an engine on one core, print `{}`, then answer line by line until the input ends."""
+    # Libraries may print to standard output; only results may reach the parent.
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     load = find_loader(name)
     os.sched_setaffinity(0, {core})
     engine = load(directory, slots)
-    run_requests(engine, draw_burst(WARMUP_REQUESTS, 0, most=500))
+    run_requests(engine, draw_burst(WARMUP_REQUESTS, 0, token_id_limit=500))
     print("{}", file=results, flush=True)
     for line in sys.stdin:
         print(json.dumps(asdict(run_command_line(engine, line))), file=results, flush=True)

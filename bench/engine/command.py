@@ -1,4 +1,4 @@
-"""`python -m bench engine`: what it can be told, and what it writes."""
+"""Command `python -m bench engine`: its options, its plan and its output files."""
 
 import argparse
 from pathlib import Path
@@ -9,29 +9,36 @@ from bench.engine.plot import draw_plot
 
 REQUEST_COUNTS: Final = (1, 4, 8, 16, 32, 64)
 SHARED_ENVIRONMENT_ENGINES: Final = tuple(
-    peer for peer in runner.ENGINES if peer not in runner.ISOLATED_ENGINES
+    name for name in runner.ENGINES if name not in runner.ISOLATED_ENGINES
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
-    parser.add_argument("--rounds", type=int, default=3, help="how often; medians are shown")
+    """Add the command's options to a parser."""
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds; the table shows medians"
+    )
     parser.add_argument(
         "--requests",
         type=int,
         nargs="*",
         default=REQUEST_COUNTS,
-        help="requests that arrive at once",
+        help="numbers of requests that arrive at once",
     )
     parser.add_argument(
-        "--poisson", type=int, nargs="*", default=(16,), help="requests that come as a stream"
+        "--poisson",
+        type=int,
+        nargs="*",
+        default=(16,),
+        help="numbers of requests that arrive as a Poisson stream",
     )
-    parser.add_argument("--no-threads", action="store_true", help="leave out threads of turns")
+    parser.add_argument("--no-threads", action="store_true", help="skip threads of several turns")
     parser.add_argument(
         "--engines",
         nargs="+",
         choices=SHARED_ENVIRONMENT_ENGINES,
         default=SHARED_ENVIRONMENT_ENGINES,
+        help="engines to run (default: all that share our environment)",
     )
     parser.add_argument(
         "--extra-engines",
@@ -39,17 +46,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=runner.ISOLATED_ENGINES,
         default=(),
-        help="peers in an environment of their own, which is set up once",
+        help="engines with their own environment, which is set up once",
     )
-    parser.add_argument("--output", type=Path, help="a folder for engine.md and engine.svg")
-    parser.add_argument("--quick", action="store_true", help="a tiny model: does it all run?")
+    parser.add_argument("--output", type=Path, help="directory for engine.md and engine.svg")
     parser.add_argument(
-        "--starchat", action="store_true", help="StarChat's geometry on a GPU, ours alone"
+        "--quick", action="store_true", help="use a tiny model, to check that everything runs"
+    )
+    parser.add_argument(
+        "--starchat", action="store_true", help="our engine only, with StarChat's geometry on a GPU"
     )
 
 
 def main(options: argparse.Namespace) -> str:
-    """Play and return the tables."""
+    """Run the benchmark and return its tables."""
     if options.starchat:
         from bench.engine import starchat  # noqa: PLC0415 - torch is not needed elsewhere
 
@@ -64,14 +73,14 @@ def main(options: argparse.Namespace) -> str:
 
 
 def build_plan(options: argparse.Namespace) -> runner.BenchmarkPlan:
-    """Return what is to be played."""
+    """Return the plan that the options describe."""
     if options.quick:
         return runner.BenchmarkPlan(
             ("pipeline", "ours"), (1, 2), (2,), include_threads=True, rounds=1, use_tiny_model=True
         )
     selected = {*options.engines, *options.extra}
     return runner.BenchmarkPlan(
-        tuple(peer for peer in runner.ENGINES if peer in selected),
+        tuple(name for name in runner.ENGINES if name in selected),
         tuple(options.requests),
         tuple(options.poisson),
         include_threads=not options.no_threads,

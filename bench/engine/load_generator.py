@@ -1,4 +1,4 @@
-"""Plays requests to one peer and notes when each token is there; needs no model library."""
+"""Load generator: sends requests to one engine and records the time of each token. Pure Python."""
 
 import time
 from collections import deque
@@ -12,35 +12,35 @@ from bench.engine.workload import RequestSpec
 
 STATUS_FILE: Final = Path("/proc/self/status")
 CLEAR_REFS_FILE: Final = Path("/proc/self/clear_refs")
-"""Writing 5 there makes the kernel forget the highest memory so far (see `man proc`)."""
+"""Writing 5 to it resets the process's peak memory (see proc_pid_clear_refs(5))."""
 
 
 class BenchmarkEngine(Protocol):
-    """One engine with the model loaded, and a way to let it go on a little."""
+    """An engine with a loaded model, driven step by step."""
 
     streams_tokens: bool
-    """Whether tokens are seen one by one, and not all at a reply's end."""
+    """Whether tokens arrive one by one instead of at the end of a reply."""
 
     @property
     def has_work(self) -> bool:
-        """Whether any request is not over."""
+        """Whether any request is unfinished."""
         ...
 
     def add_request(self, request: RequestSpec) -> None:
-        """Take a request in; greedy, and no end but its length."""
+        """Add a request, sampled greedily, that ends only by its length."""
         ...
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Go on until something is there: new tokens with the names of their requests."""
+        """Run until there are new tokens; return each with its request id."""
         ...
 
     def close_engine(self) -> None:
-        """End whatever runs beside the caller."""
+        """Stop the engine's threads and processes."""
         ...
 
 
 class CpuClock:
-    """CPU seconds of this process, and the time until the next arrival where it has no work."""
+    """Clock of CPU seconds that skips idle time until the next arrival."""
 
     def __init__(self) -> None:
         self._started_at = time.process_time()
@@ -48,26 +48,26 @@ class CpuClock:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds so far."""
+        """CPU seconds since the start."""
         return time.process_time() - self._started_at
 
     @property
     def elapsed_seconds(self) -> float:
-        """Seconds since the beginning."""
+        """CPU seconds and skipped seconds since the start."""
         return self.cpu_seconds + self._skipped_seconds
 
     def skip_to(self, moment: float) -> None:
-        """Let the time until a moment pass at once."""
+        """Advance the clock to a moment without waiting."""
         self._skipped_seconds += max(0.0, moment - self.elapsed_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """
-    How one peer did: CPU seconds, and seconds of the clock.
+    One engine's result: CPU seconds, and seconds of `CpuClock`.
 
-    `firsts` are the times from arrival to the first token, `gaps` those between two tokens of one
-    reply (none where replies are seen whole), `memory` the most MiB that the process had.
+    `first_token_seconds` count from arrival; `token_gap_seconds` lie between two tokens of one
+    reply and are empty if the engine does not stream.
     """
 
     cpu_seconds: float
@@ -79,10 +79,10 @@ class RunResult:
 def run_requests(
     engine: BenchmarkEngine, requests: Sequence[RequestSpec]
 ) -> tuple[RunResult, dict[str, list[int]]]:
-    """Let a peer answer all requests as they arrive; also returns the replies."""
-    pending = deque(sorted(requests, key=lambda wish: wish.arrival_seconds))
-    token_times: dict[str, list[float]] = {wish.request_id: [] for wish in requests}
-    replies: dict[str, list[int]] = {wish.request_id: [] for wish in requests}
+    """Send all requests at their arrival times; return the result and the replies by request id."""
+    pending = deque(sorted(requests, key=lambda request: request.arrival_seconds))
+    token_times: dict[str, list[float]] = {request.request_id: [] for request in requests}
+    replies: dict[str, list[int]] = {request.request_id: [] for request in requests}
     _reset_peak_memory()
     clock = CpuClock()
     while pending or engine.has_work:
@@ -92,15 +92,15 @@ def run_requests(
             engine.add_request(pending.popleft())
         tokens = engine.run_step()
         now = clock.elapsed_seconds
-        for name, token in tokens:
-            token_times[name].append(now)
-            replies[name].append(token)
+        for request_id, token in tokens:
+            token_times[request_id].append(now)
+            replies[request_id].append(token)
     seconds = clock.cpu_seconds
-    firsts = [token_times[wish.request_id][0] - wish.arrival_seconds for wish in requests]
+    firsts = [token_times[request.request_id][0] - request.arrival_seconds for request in requests]
     gaps = [
         after - before
-        for seen in token_times.values()
-        for before, after in pairwise(seen)
+        for times in token_times.values()
+        for before, after in pairwise(times)
         if engine.streams_tokens
     ]
     return RunResult(seconds, firsts, gaps, _read_peak_memory_mib()), replies
@@ -112,17 +112,17 @@ def run_thread(
     max_new_tokens: int,
     thread_id: str,
 ) -> tuple[RunResult, dict[str, list[int]]]:
-    """Let a peer answer turn by turn; each prompt is all that was said before, both sides."""
+    """Run a thread turn by turn; each prompt holds all earlier messages and replies."""
     prompt_ids: tuple[int, ...] = ()
     seconds, firsts, gaps, memory = 0.0, [], [], 0.0
     replies: dict[str, list[int]] = {}
     for number, message in enumerate(messages):
         prompt_ids += message
-        result, found = run_requests(
+        result, reply = run_requests(
             engine, [RequestSpec(str(number), prompt_ids, max_new_tokens, thread_id=thread_id)]
         )
-        prompt_ids += tuple(found[str(number)])
-        replies |= found
+        prompt_ids += tuple(reply[str(number)])
+        replies |= reply
         seconds += result.cpu_seconds
         firsts += result.first_token_seconds
         gaps += result.token_gap_seconds
@@ -134,7 +134,7 @@ def _reset_peak_memory() -> None:
     try:
         CLEAR_REFS_FILE.write_text("5", "ascii")
     except OSError:
-        return  # not allowed everywhere; then the peak is that of the whole life so far
+        return  # without permission the peak covers the whole life of the process
 
 
 def _read_peak_memory_mib() -> float:

@@ -1,4 +1,4 @@
-"""Draws tokens a second over the number of requests, one line for each peer, as SVG."""
+"""SVG plot: tokens per CPU second over the number of requests, one line per engine."""
 
 import math
 from typing import Final
@@ -20,7 +20,7 @@ STYLE: Final = "font-family='sans-serif' font-size='12'"
 
 
 def draw_plot(results: BenchmarkResults) -> str:
-    """Return the drawing for requests that arrive at once; empty where none did."""
+    """Return the SVG for requests that arrive at once, or an empty string without any."""
     counts = list(results.runs.get("burst", {}))
     if not counts:
         return ""
@@ -33,7 +33,7 @@ def draw_plot(results: BenchmarkResults) -> str:
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' {STYLE}>",
         f"<rect width='{WIDTH}' height='{HEIGHT}' fill='white'/>",
-        f"<text x='{LEFT}' y='18'>tokens in a CPU second, requests that arrive at once</text>",
+        f"<text x='{LEFT}' y='18'>tokens per CPU second, requests that arrive at once</text>",
         *scale.draw_grid(counts),
     ]
     for name, line in lines.items():
@@ -44,7 +44,7 @@ def draw_plot(results: BenchmarkResults) -> str:
 
 
 class _Scale:
-    """Where a number of requests (logarithmic) and of tokens a second (from 0) lies."""
+    """Coordinates: requests on a logarithmic axis, tokens a second on a linear one."""
 
     def __init__(self, max_count: int, max_speed: float) -> None:
         self._octaves = max(1.0, math.log2(max_count))

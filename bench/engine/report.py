@@ -1,4 +1,4 @@
-"""Turns what was played into medians, ratios and Markdown tables."""
+"""Report of the engine benchmark: medians, ratios and Markdown tables."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ OWN_ENGINE = "ours"
 
 
 def render_report(results: BenchmarkResults) -> str:
-    """Return a table for each way to arrive, and one for the turns of a thread."""
+    """Return one table for each arrival pattern and one for the turns of a thread."""
     parts = [
         f"### {title}\n\n{render_arrival_table(results, arrivals)}"
         for arrivals, title in (
@@ -29,16 +29,16 @@ def render_report(results: BenchmarkResults) -> str:
 
 def render_arrival_table(results: BenchmarkResults, arrivals: str) -> str:
     """
-    Return medians over the rounds, and medians of the ratios to ours within each round.
+    Return medians over the rounds, and the median of each round's ratio to our engine.
 
-    Seconds are CPU seconds; gaps are percentiles over all rounds together.
+    Seconds are CPU seconds; token gaps are percentiles over all rounds together.
     """
     lines = [
         _format_row(
             "requests",
             "engine",
             "tokens/s",
-            "ours is faster by",
+            "our speedup",
             "first token, mean s",
             "between tokens, p50 / p99 ms",
             "memory, MiB",
@@ -47,50 +47,53 @@ def render_arrival_table(results: BenchmarkResults, arrivals: str) -> str:
     ]
     for count, engines in results.runs[arrivals].items():
         for name, rounds in engines.items():
+            ratio = compute_speed_ratio(rounds, engines.get(OWN_ENGINE, rounds))
+            first = _compute_median(rounds, lambda run: statistics.mean(run.first_token_seconds))
             lines.append(
                 _format_row(
                     str(count),
                     name,
                     f"{compute_speed(results, arrivals, count, name):.1f}",
-                    ""
-                    if name == OWN_ENGINE
-                    else f"{compute_speed_ratio(rounds, engines.get(OWN_ENGINE, rounds)):.2f}×",
-                    f"{_compute_median(rounds, lambda played: statistics.mean(played.first_token_seconds)):.2f}",
+                    "" if name == OWN_ENGINE else f"{ratio:.2f}×",
+                    f"{first:.2f}",
                     _format_gaps(rounds),
-                    f"{max(played.peak_memory_mib for played in rounds):.0f}",
+                    f"{max(run.peak_memory_mib for run in rounds):.0f}",
                 )
             )
     return "\n".join(lines)
 
 
 def render_thread_table(results: BenchmarkResults) -> str:
-    """Return the CPU seconds to the first token of each turn, medians over the rounds."""
+    """Return a table of each turn's CPU seconds to the first token, medians over the rounds."""
     heading = f"first token of turn 1 … {workload.NUM_TURNS}, s"
     lines = [
-        _format_row("engine", heading, f"turn {workload.NUM_TURNS} beside ours", "whole thread, s"),
-        "|---" * 4,
+        _format_row(
+            "engine", heading, f"turn {workload.NUM_TURNS}, ratio to ours", "whole thread, s"
+        ),
+        "|---|---|---|---|",
     ]
-    lines[-1] += "|"
     own_last_turn = _compute_median(
-        results.threads.get(OWN_ENGINE, []), lambda played: played.first_token_seconds[-1]
+        results.threads.get(OWN_ENGINE, []), lambda run: run.first_token_seconds[-1]
     )
     for name, rounds in results.threads.items():
         firsts = [
-            statistics.median(turns)
-            for turns in zip(*(p.first_token_seconds for p in rounds), strict=True)
+            statistics.median(turn)
+            for turn in zip(*(run.first_token_seconds for run in rounds), strict=True)
         ]
         ratio_to_ours = (
             "" if name == OWN_ENGINE or not own_last_turn else f"{firsts[-1] / own_last_turn:.1f}×"
         )
-        total = _compute_median(rounds, lambda played: played.cpu_seconds)
+        total = _compute_median(rounds, lambda run: run.cpu_seconds)
         lines.append(
-            _format_row(name, " ".join(f"{f:.2f}" for f in firsts), ratio_to_ours, f"{total:.1f}")
+            _format_row(
+                name, " ".join(f"{first:.2f}" for first in firsts), ratio_to_ours, f"{total:.1f}"
+            )
         )
     return "\n".join(lines)
 
 
 def compute_speed(results: BenchmarkResults, arrivals: str, count: int, name: str) -> float:
-    """Return a peer's median of tokens in a CPU second."""
+    """Return an engine's median throughput in tokens per CPU second."""
     rounds = results.runs[arrivals][count][name]
     num_tokens = [
         workload.count_reply_tokens(ARRIVAL_GENERATORS[arrivals](count, 1000 * count + n))
@@ -100,7 +103,7 @@ def compute_speed(results: BenchmarkResults, arrivals: str, count: int, name: st
 
 
 def compute_speed_ratio(theirs: Sequence[RunResult], ours: Sequence[RunResult]) -> float:
-    """Return the median over the rounds of their CPU seconds to ours."""
+    """Return the median over the rounds of another engine's CPU seconds divided by ours."""
     return statistics.median(
         t.cpu_seconds / o.cpu_seconds for t, o in zip(theirs, ours, strict=True)
     )
@@ -111,11 +114,11 @@ def _compute_median(rounds: Sequence[RunResult], metric: Callable[[RunResult], f
 
 
 def _format_gaps(rounds: Sequence[RunResult]) -> str:
-    gaps = [1000 * gap for played in rounds for gap in played.token_gap_seconds]
+    gaps = [1000 * gap for run in rounds for gap in run.token_gap_seconds]
     if len(gaps) < 2:
         return "whole replies"
-    hundredths = statistics.quantiles(gaps, n=100)
-    return f"{hundredths[49]:.0f} / {hundredths[98]:.0f}"
+    percentiles = statistics.quantiles(gaps, n=100)
+    return f"{percentiles[49]:.0f} / {percentiles[98]:.0f}"
 
 
 def _format_row(*cells: str) -> str:

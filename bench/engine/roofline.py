@@ -1,4 +1,4 @@
-"""The physical limit of generation: all weights and all keys and values are read once a token."""
+"""Roofline model of decoding (Williams et al., 2009): a step reads all weights and KV caches."""
 
 from typing import Any, Final
 
@@ -11,16 +11,16 @@ BANDWIDTH_BYTES_PER_SECOND: Final = {
     "RTX 4090": 1.008e12,
     "A10G": 0.6e12,
 }
-"""Bytes a second that a card's memory gives, by a part of its name; from the data sheets."""
+"""Memory bandwidth in bytes per second by a part of the GPU's name, from the data sheets."""
 
 
 def count_weight_bytes(config: Any, itemsize: int) -> int:
     """
-    Return the bytes of all weights that a step reads, for a GPTBigCode.
+    Return the bytes of all weights that a step of a GPTBigCode reads.
 
-    Per layer: the attention's two linear layers, those of the feed-forward network, two norms.
-    Then the last norm and the head, whose weights are also the table of embeddings; the tables'
-    few rows that a step looks up are left out.
+    Per layer: two linear layers of the attention, two of the feed-forward network, two norms.
+    Besides: the last norm and the head, which shares its weights with the token embeddings.
+    Ignores the few embedding rows that a step looks up.
     """
     hidden_size = config.n_embd
     intermediate_size = config.n_inner or 4 * hidden_size
@@ -38,7 +38,7 @@ def count_weight_bytes(config: Any, itemsize: int) -> int:
 
 
 def count_kv_bytes_per_token(config: Any, itemsize: int) -> int:
-    """Return the bytes of one position's keys and values in all layers."""
+    """Return the bytes of one token's keys and values in all layers."""
     kv_size: int = config.n_embd // config.n_head if config.multi_query else config.n_embd
     num_layers: int = config.n_layer
     return itemsize * 2 * kv_size * num_layers
@@ -48,10 +48,10 @@ def compute_throughput_limit(
     config: Any, itemsize: int, load: tuple[int, int], bandwidth: float
 ) -> float:
     """
-    Return the most tokens a second at a load of (requests, positions that each holds).
+    Return the maximum tokens a second at a load of (requests, KV cache tokens of each).
 
-    A step reads the weights once for all requests and each request's own keys and values:
-    requests / ((weight bytes + requests x positions x position bytes) / bandwidth).
+    A step reads the weights once for all requests, and each request's keys and values:
+    requests / ((weight bytes + requests x tokens x KV bytes per token) / bandwidth).
     """
     requests, kv_tokens = load
     bytes_read = count_weight_bytes(
@@ -60,6 +60,9 @@ def compute_throughput_limit(
     return requests * bandwidth / bytes_read
 
 
-def find_bandwidth(card: str) -> float | None:
-    """Return what the data sheet of a card says, given its name as the driver tells it."""
-    return next((speed for name, speed in BANDWIDTH_BYTES_PER_SECOND.items() if name in card), None)
+def find_bandwidth(gpu_name: str) -> float | None:
+    """Return a GPU's bandwidth in bytes per second by the driver's name for it, or `None`."""
+    return next(
+        (bandwidth for name, bandwidth in BANDWIDTH_BYTES_PER_SECOND.items() if name in gpu_name),
+        None,
+    )

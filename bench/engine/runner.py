@@ -1,4 +1,4 @@
-"""Starts the peers' processes on one core and lets them play in turns."""
+"""Runner of the engine benchmark: starts one process per engine and runs them in turns."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ENGINES: Final = ("pipeline", "static", "continuous", "vllm", "llama.cpp", "ours
 ISOLATED_ENGINES: Final = tuple(environment.ENGINE_PACKAGES)
 BLOCKING_ENGINES: Final = ("pipeline", "static")
 MAX_BLOCKING_REQUESTS: Final = 32
-"""More requests at once only take these longer, and they take longest."""
+"""Maximum requests at once for these engines, which are the slowest."""
 ARRIVAL_GENERATORS: Final = {"burst": workload.draw_burst, "poisson": workload.draw_poisson_stream}
 REPOSITORY: Final = Path(__file__).parents[2]
 UNCACHED_ENGINE: Final = "ours, no prefix cache"
@@ -26,7 +26,7 @@ UNCACHED_ENGINE: Final = "ours, no prefix cache"
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkPlan:
-    """What is played. `poisson` and `counts` are numbers of requests."""
+    """Engines and workloads of a run. `burst_counts` and `poisson_counts` are request counts."""
 
     engines: tuple[str, ...]
     burst_counts: tuple[int, ...]
@@ -37,28 +37,28 @@ class BenchmarkPlan:
 
     @property
     def workloads(self) -> list[tuple[str, int]]:
-        """How requests arrive, and how many."""
+        """Arrival pattern and number of requests of each workload."""
         return [("burst", n) for n in self.burst_counts] + [
             ("poisson", n) for n in self.poisson_counts
         ]
 
     @property
     def token_id_limit(self) -> int:
-        """Prompts have ids below this."""
+        """Exclusive upper bound of the token ids in prompts."""
         return 500 if self.use_tiny_model else workload.TOKEN_ID_RANGE[1]
 
 
 @dataclass(slots=True)
 class BenchmarkResults:
-    """All rounds of all peers; the rounds of one play are in the same order for each peer."""
+    """Results of all rounds; the rounds of one workload have the same order for each engine."""
 
     runs: dict[str, dict[int, dict[str, list[RunResult]]]]
-    """By arrivals, number of requests and peer."""
+    """Rounds by arrival pattern, number of requests and engine."""
     threads: dict[str, list[RunResult]]
 
 
 class EngineProcess:
-    """A peer in a process of its own."""
+    """A separate process that runs one engine."""
 
     def __init__(self, name: str, directory: Path, slots: int) -> None:
         self.name = name
@@ -76,11 +76,11 @@ class EngineProcess:
         )
 
     def wait_until_ready(self) -> None:
-        """Wait until the model is loaded and warm."""
+        """Wait until the model is loaded and warmed up."""
         self._receive_result()
 
     def run_command(self, command: dict[str, Any]) -> RunResult:
-        """Send one line and wait for the one that answers it."""
+        """Send one command and wait for its result."""
         assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
@@ -90,12 +90,12 @@ class EngineProcess:
         assert self._process.stdout is not None  # noqa: S101
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"bench engine: {self.name} ended; see what it says on a terminal")
+            raise SystemExit(f"bench engine: {self.name} exited; run on a terminal to see why")
         result: dict[str, Any] = json.loads(line)
         return result
 
     def close_process(self) -> None:
-        """Let the process end, and end it where it does not."""
+        """Close the input and wait for the exit; kill the process after 30 seconds."""
         assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.close()
         try:
@@ -108,7 +108,7 @@ class EngineProcess:
 
 
 def run_plan(plan: BenchmarkPlan) -> BenchmarkResults:
-    """Play every count by every peer `rounds` times, a round of all before the next one."""
+    """Run every workload on every engine, `rounds` times; engines alternate within a round."""
     results = BenchmarkResults({}, {})
     with _start_processes(plan) as processes:
         for arrivals, count in plan.workloads:
@@ -138,11 +138,13 @@ def _run_round(
     results: BenchmarkResults,
     processes: Sequence[EngineProcess],
     plan: BenchmarkPlan,
-    workload: tuple[str, int, int],
+    round_key: tuple[str, int, int],
 ) -> None:
-    arrivals, count, number = workload
-    requests = ARRIVAL_GENERATORS[arrivals](count, 1000 * count + number, most=plan.token_id_limit)
-    command = {"requests": [asdict(wish) for wish in requests]}
+    arrivals, count, number = round_key
+    requests = ARRIVAL_GENERATORS[arrivals](
+        count, 1000 * count + number, token_id_limit=plan.token_id_limit
+    )
+    command = {"requests": [asdict(request) for request in requests]}
     for process in processes:
         if process.name in BLOCKING_ENGINES and (
             arrivals != "burst" or count > MAX_BLOCKING_REQUESTS
@@ -159,19 +161,19 @@ def _run_round(
 def _run_threads(
     results: BenchmarkResults, processes: Sequence[EngineProcess], plan: BenchmarkPlan, number: int
 ) -> None:
-    messages = workload.draw_thread_messages(number, most=plan.token_id_limit)
+    messages = workload.draw_thread_messages(number, token_id_limit=plan.token_id_limit)
     for process in processes:
         if process.name in BLOCKING_ENGINES:
             continue
         thread_ids = {process.name: f"thread-{number}"}
         if process.name == "ours":
             thread_ids = {UNCACHED_ENGINE: "", "ours": f"thread-{number}"}
-        for name, thread in thread_ids.items():
+        for name, thread_id in thread_ids.items():
             result = process.run_command(
                 {
                     "messages": messages,
                     "max_new_tokens": workload.ANSWER_TOKENS,
-                    "thread_id": thread,
+                    "thread_id": thread_id,
                 }
             )
             results.threads.setdefault(name, []).append(result)

@@ -1,4 +1,4 @@
-"""StarChat-β's true geometry with random weights on a GPU: tokens a second beside the limit."""
+"""GPU benchmark of StarChat-β's geometry with random weights: throughput and roofline limit."""
 
 import gc
 import time
@@ -38,24 +38,24 @@ STARCHAT_CONFIG: Final[dict[str, Any]] = {
 }
 """15.5 billion weights; 31 GB in bfloat16."""
 WORKLOADS: Final = ((1, 128), (1, 1024), (1, 8000), (8, 1024), (32, 1024), (64, 1024))
-"""Requests and the tokens of each one's prompt."""
+"""Number of requests and prompt tokens of each request."""
 NUM_SLOTS: Final = 64
-"""As many as the largest load has; a small one has idle slots beside it, as a worker has."""
+"""Slots of the KV cache, as many as the largest workload needs; smaller ones leave slots idle."""
 MAX_BATCHED_TOKENS: Final = 512
-"""Tokens in a step, as a worker's on a GPU."""
+"""Maximum tokens of a step, as in a worker on a GPU."""
 TIMED_STEPS: Final = 64
-"""Tokens of each request that are timed."""
+"""Timed decode steps, one token of each request a step."""
 WARMUP_STEPS: Final = 8
-"""Steps before them, in which what is to be recorded is."""
+"""Untimed decode steps before them, which capture CUDA graphs."""
 MODES: Final = ("eager", "cuda_graphs", "compiled")
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkConfig:
     """
-    A model's geometry and what it is to do, where, and at how many bytes a second.
+    The model, its device and workloads, and the device's memory bandwidth in bytes per second.
 
-    `begin` begins a set of recorded steps; `told` is filled with what the engine went without.
+    `start_capture` starts a set of CUDA graphs; `warnings` collects what the engine disabled.
     """
 
     model_config: dict[str, Any]
@@ -72,7 +72,7 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Tokens a second of reading and of growing, and how many each request held meanwhile."""
+    """Prefill and decode throughput, and the mean KV cache tokens of a request during decoding."""
 
     prefill_tokens_per_second: float
     decode_tokens_per_second: float
@@ -80,7 +80,7 @@ class Throughput:
 
 
 def main() -> str:
-    """Measure on this machine's GPU. Ends with one line where there is none that is known."""
+    """Measure on this machine's GPU. Raises `SystemExit` if its bandwidth is unknown."""
     if not torch.cuda.is_available():
         raise SystemExit("bench engine: --starchat needs a CUDA device, and there is none")
     gpu_name = torch.cuda.get_device_name()
@@ -105,10 +105,10 @@ def main() -> str:
 
 
 def format_throughput(config: BenchmarkConfig) -> str:
-    """Build the model and return its figures as a Markdown table, with what it went without."""
+    """Build the model and return its throughput as a Markdown table, with the engine's warnings."""
     model = _build_model(config)
     layers = verify_model(model)
-    # Mode by mode, for what is compiled leaves its traces in torch.
+    # Mode by mode, because torch.compile leaves global state.
     throughputs = [
         [
             _time_engine(_build_engine(model, layers, config, workload, mode), *workload)
@@ -122,10 +122,11 @@ def format_throughput(config: BenchmarkConfig) -> str:
         "|---|---|---|---|---|",
     ]
     for (count, length), *found in zip(config.workloads, *throughputs, strict=True):
-        load, size = (count, round(found[0].held)), config.dtype.itemsize
+        load, size = (count, round(found[0].mean_kv_tokens)), config.dtype.itemsize
         limit = roofline.compute_throughput_limit(model.config, size, load, config.bytes_per_second)
-        decode_speeds = ", ".join(f"{one.grown:.1f} ({one.grown / limit:.0%})" for one in found)
-        prefill_speed = max(one.read for one in found)
+        speeds = [one.decode_tokens_per_second for one in found]
+        decode_speeds = ", ".join(f"{speed:.1f} ({speed / limit:.0%})" for speed in speeds)
+        prefill_speed = max(one.prefill_tokens_per_second for one in found)
         lines.append(
             f"| {count} | {length} | {decode_speeds} | {limit:.1f} | {prefill_speed:.0f} |"
         )
@@ -134,11 +135,11 @@ def format_throughput(config: BenchmarkConfig) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TimedEngine:
-    """An engine, how many tokens each request may have, and how many are timed."""
+    """An engine with the new tokens of each request and the number of timed steps."""
 
     engine: EngineCore
     device: torch.device
-    vocabulary: int
+    vocab_size: int
     max_new_tokens: int
     timed_steps: int
 
@@ -150,66 +151,67 @@ def _build_engine(
     workload: tuple[int, int],
     mode: str,
 ) -> TimedEngine:
-    """Return an engine whose slots are as short as the load allows, but whole lengths."""
+    """Return an engine with the shortest slots (a power of two) that fit the workload."""
     count, length = workload
-    # Who is read first grows while the others are read, and must not end before all are timed.
+    # The first request decodes while the others prefill, and must outlast the timed steps.
     prefill_steps = count * length // max(1, MAX_BATCHED_TOKENS - count) + count + 1
     max_new_tokens = prefill_steps + WARMUP_STEPS + config.timed_steps + 1
     positions = 1 << (length + max_new_tokens - 1).bit_length()
-    # What the last engine had goes first: its recordings hold memory of their own.
+    # Free the last engine first: its CUDA graphs hold memory.
     gc.collect()
     if config.device.type == "cuda":
         torch.cuda.empty_cache()
-    slots = KVCache(layers, config.num_slots, min(positions, model.config.n_positions))
-    vocabulary = model.config.vocab_size - 4
-    engine = EngineCore(model, slots, vocab_size=vocabulary, max_step_tokens=MAX_BATCHED_TOKENS)
+    kv_cache = KVCache(layers, config.num_slots, min(positions, model.config.n_positions))
+    vocab_size = model.config.vocab_size - 4
+    engine = EngineCore(model, kv_cache, vocab_size=vocab_size, max_step_tokens=MAX_BATCHED_TOKENS)
     if config.device.type == "cuda":
         engine.model_runner.flash_varlen = load_flash_varlen(config.warnings.append)
     if mode != "eager":
-        buckets = GraphShapes(slots.num_slots, slots.max_positions)
+        shapes = GraphShapes(kv_cache.num_slots, kv_cache.max_positions)
         graphs = CudaGraphRunner(
-            model, slots, buckets, config.start_capture, config.warnings.append
+            model, kv_cache, shapes, config.start_capture, config.warnings.append
         )
         graphs.compiled_layers = CompiledLayers(model) if mode == "compiled" else None
         engine.use_cuda_graphs(graphs)
-    return TimedEngine(engine, config.device, vocabulary, max_new_tokens, config.timed_steps)
+    return TimedEngine(engine, config.device, vocab_size, max_new_tokens, config.timed_steps)
 
 
-def _time_engine(run: TimedEngine, count: int, length: int) -> Throughput:
-    """Return tokens a second, by the wall's clock: of reading all prompts, and of all replies."""
-    engine = run.engine
-    # A first request takes what libraries need at their first run.
+def _time_engine(timed: TimedEngine, count: int, length: int) -> Throughput:
+    """Return prefill and decode throughput in tokens per second of wall time."""
+    engine = timed.engine
+    # A warm-up request pays for the lazy initialization of libraries.
     engine.add_request(
         Request("first", tuple(range(9)), SamplingParams(max_new_tokens=2, temperature=0))
     )
     while engine.has_unfinished_requests:
         engine.run_step()
-    sampling = SamplingParams(max_new_tokens=run.max_new_tokens, temperature=0)
+    sampling = SamplingParams(max_new_tokens=timed.max_new_tokens, temperature=0)
     for number in range(count):
-        prompt = tuple((7919 * (number + at) + 1) % run.vocabulary for at in range(length))
+        prompt = tuple((7919 * (number + at) + 1) % timed.vocab_size for at in range(length))
         error = engine.add_request(Request(str(number), prompt, sampling))
         if error is not None:
             raise RuntimeError(error)
-    started_at = _read_clock(run.device)
-    while any(live.num_new_tokens == 0 for live in _list_requests(engine)):
+    started_at = _read_clock(timed.device)
+    while any(request.num_new_tokens == 0 for request in _list_requests(engine)):
         engine.run_step()
-    prefill_speed = count * length / (_read_clock(run.device) - started_at)
+    prefill_speed = count * length / (_read_clock(timed.device) - started_at)
     for _ in range(WARMUP_STEPS):
         engine.run_step()
     requests = _list_requests(engine)
-    kv_tokens = sum(len(live.token_ids) for live in requests) / len(requests) + run.timed_steps / 2
-    started_at = _read_clock(run.device)
+    kv_tokens = sum(len(request.token_ids) for request in requests) / len(requests)
+    kv_tokens += timed.timed_steps / 2
+    started_at = _read_clock(timed.device)
     num_decoded = sum(
-        len(ids) for _ in range(run.timed_steps) for ids in engine.run_step().tokens.values()
+        len(ids) for _ in range(timed.timed_steps) for ids in engine.run_step().tokens.values()
     )
-    seconds = _read_clock(run.device) - started_at
-    if num_decoded != count * run.timed_steps:
-        raise RuntimeError("a request ended before all were timed")
+    seconds = _read_clock(timed.device) - started_at
+    if num_decoded != count * timed.timed_steps:
+        raise RuntimeError("a request ended before the last timed step")
     return Throughput(prefill_speed, num_decoded / seconds, kv_tokens)
 
 
 def _read_clock(device: torch.device) -> float:
-    """Return the time once the device has nothing left to do."""
+    """Synchronize the device and return the time in seconds."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
@@ -230,5 +232,5 @@ def _build_model(config: BenchmarkConfig) -> Any:
 
 
 def _list_requests(engine: EngineCore) -> list[RequestState]:
-    schedule = engine.scheduler
-    return [*schedule.running.values(), *(live for _, _, live in schedule.waiting)]
+    scheduler = engine.scheduler
+    return [*scheduler.running.values(), *(request for _, _, request in scheduler.waiting)]

@@ -1,4 +1,4 @@
-"""Bad inputs of every kind, each with the one end that it must have; made anew at each run."""
+"""Adversarial inputs of every kind, each with its expected outcome; generated in every run."""
 
 from tests.adversarial import (
     characters,
@@ -29,5 +29,5 @@ CASE_GENERATORS = (
 
 
 def build_all_cases() -> list[Case]:
-    """Return all cases, always the same in the same order."""
+    """Return all cases in a fixed order."""
     return [case for corpus in CASE_GENERATORS for case in corpus()]

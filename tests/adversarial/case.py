@@ -1,4 +1,4 @@
-"""What a bad input is: where it enters, what it holds, and the one end that it must have."""
+"""An adversarial input: its entry point, its content and its expected outcome."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class EntryPoint(StrEnum):
 
 class CaseOutcome(StrEnum):
     """
-    What must become of an input.
+    The outcome of an input.
 
-    `answer`: words of the model stand in the thread. `refuse-visible`: a sentence of ours stands
-    there in their place. `ignore-silently`: nothing appears. `park`: a queue entry is set aside.
+    `answer`: the thread shows a reply of the model. `refuse-visible`: it shows a fixed sentence.
+    `ignore-silently`: it shows nothing. `quarantine`: a queue entry leaves the queue.
     """
 
     ANSWER = "answer"
@@ -35,14 +35,14 @@ class CaseOutcome(StrEnum):
 
 
 class ThreadInput(NamedTuple):
-    """A thread as Slack gives it, oldest first, and the message in it that asks."""
+    """A thread as Slack returns it, oldest message first, and the message with the question."""
 
     messages: Sequence[Json]
     question: Json
 
 
 class QueueEntry(NamedTuple):
-    """What somebody has put into Redis: an id on the list, and the hash of that job if any."""
+    """A forged queue entry in Redis: a job id, and the fields of that job's hash, if any."""
 
     job_id: str | bytes
     fields: Mapping[str, str | bytes]
@@ -54,10 +54,10 @@ Content = str | Json | ThreadInput | QueueEntry
 @dataclass(frozen=True, slots=True)
 class Case:
     """
-    One bad input. The content is what stands on the wire.
+    One adversarial input, with its content as it appears on the wire.
 
-    For `text` that is a message in a channel as Slack holds it, for `envelope` the body of a
-    delivery, for `output` what the model writes.
+    The content is a message in a channel for `text`, the body of a delivery for `envelope`, and the
+    generated text for `output`.
     """
 
     id: str
@@ -74,25 +74,25 @@ def build_cases(
     contents: Mapping[str, Any],
     prefix: str = "",
 ) -> Iterator[Case]:
-    """Make a case of each content; its name becomes part of the id."""
+    """Build a case from each content; its name becomes part of the id."""
     for name, content in contents.items():
         yield Case(f"{category}/{prefix}{name}", category, entry_point, content, outcome)
 
 
 def mention_bot(text: str) -> str:
-    """Return a message that mentions the bot and says `text`, already in Slack's markup."""
+    """Return a message that mentions the bot, followed by `text` in Slack's markup."""
     return f"{MENTION} {text}"
 
 
 def escape_markup(text: str) -> str:
-    """Return a text as Slack holds what a person typed."""
+    """Return a text as Slack stores what a person types: with `&`, `<` and `>` escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def fill_templates(
     texts: Mapping[str, str], templates: Mapping[str, str], placeholder: str = "{}"
 ) -> dict[str, str]:
-    """Return each text in each carrier, which holds `sign` where the text goes."""
+    """Insert each text into each template, in place of `placeholder`."""
     return {
         f"{name}-{carrier}": form.replace(placeholder, text)
         for name, text in texts.items()

@@ -1,4 +1,4 @@
-"""Characters from all of Unicode: its planes, directions, hidden signs, controls, broken halves."""
+"""Unicode texts: planes, directions, invisible characters, controls, lone surrogates."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -36,8 +36,8 @@ def generate_cases() -> Iterator[Case]:
     """
     Return the category's cases.
 
-    Each token comes plainly, as Slack sends what a person types, and in every sixth disguise
-    from another one on, so that each disguise is worn by several tokens.
+    Each token appears as Slack sends typed text, and in four disguises that rotate from token to
+    token, so that several tokens use each disguise.
     """
     texts: dict[str, str] = {}
     for index, token in enumerate((*ROLE_TOKENS, *CODE_TOKENS)):

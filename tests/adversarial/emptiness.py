@@ -1,4 +1,4 @@
-"""Messages with next to nothing in them: a mention, white space, punctuation, an emoji."""
+"""Nearly empty messages: a mention, white space, punctuation, an emoji."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -25,7 +25,7 @@ HINT_MESSAGES: Final = {
     "help": f"{MENTION} Help!",
     "mute": f"{MENTION}: mute",
 }
-"""What gets a hint, or what a command says."""
+"""Messages that get a hint or the reply of a command."""
 
 IGNORED_MESSAGES: Final = {
     "nothing": "",

@@ -1,4 +1,4 @@
-"""What somebody with a hand in Redis could put on the queue: code to run, bombs, broken jobs."""
+"""Forged queue entries of an attacker with access to Redis: code, bombs, broken jobs."""
 
 import json
 import pickle
@@ -37,7 +37,7 @@ class PickleBomb:
 
 
 def generate_cases(canary: str = "canary") -> Iterator[Case]:
-    """Return the category's cases; whatever is run by mistake creates the file `canary`."""
+    """Return the category's cases; code that runs by mistake creates the file `canary`."""
     entries: list[tuple[CaseOutcome, str, Json]] = [
         *(
             (CaseOutcome.QUARANTINE, name, fields)
@@ -106,7 +106,7 @@ def _build_attacks(canary: str) -> dict[str, Json]:
 
 
 def _build_invalid_payloads() -> dict[str, Json]:
-    """Return jobs that are none; where `data` is an object it takes the place of a job's fields."""
+    """Return invalid jobs; a `data` object replaces fields of a valid job."""
     deep = "[" * 100_000
     return {
         "no-arguments": {"data": _pack_data()},

@@ -1,4 +1,4 @@
-"""What Slack delivers, and what nobody should: each field bent in five ways, and other shapes."""
+"""Event envelopes, valid and malformed: each field with five invalid values, and other shapes."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,7 +17,7 @@ from tests.adversarial.case import MENTION, Case, CaseOutcome, EntryPoint, Json,
 
 CATEGORY: Final = "envelope"
 CANARY_WORD: Final = "periwinkle"
-"""Stands in every question, and may stand in no log."""
+"""A word in every question that must appear in no log."""
 
 OTHER_TEAM: Final = "T0OTHER001"
 
@@ -47,7 +47,7 @@ FIELD_OUTCOMES: Final = {
     "user_profile": "aaaaa",
     "files": "aaaaa",
 }
-"""How the bot must take each field of an event in each form: a for answer, i for ignore."""
+"""Outcome of each event field with each invalid value: `a` for answer, `i` for ignore."""
 ENVELOPE_OUTCOMES: Final = {
     "event": "iiiii",
     "team_id": "aaaaa",
@@ -94,7 +94,7 @@ def _replace_field(payload: Json, field: str, form: str, value: Any) -> Json:
 
 
 def _build_event(text: str = f"{MENTION} {CANARY_WORD}", **more: Any) -> Json:
-    """Return a mention as it comes in a public channel, with all that Slack adds."""
+    """Return a mention event in a public channel, with all fields that Slack adds."""
     return (
         make_message(
             1,

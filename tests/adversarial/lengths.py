@@ -1,8 +1,8 @@
 """
-Lengths at every limit: Slack's in characters, the job's in bytes, the model's in tokens.
+Texts at every length limit: Slack's in characters, the job's in bytes, the model's in tokens.
 
-A digit is one token in StarChat's tokenizer and in the tests' small one, so that the borders
-lie at the same place in both.
+A digit is one token in StarChat's tokenizer and in the tests' small one, so that both have the
+same limits.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.adversarial.case import Case, CaseOutcome, EntryPoint, build_cases, m
 CATEGORY: Final = "length"
 
 MAX_QUESTION_TOKENS: Final = 8192 - 64 - 9
-"""Tokens of the longest question: what a window has beside a least reply and the scaffold."""
+"""Maximum tokens of a question: the window without a minimal reply and the chat format."""
 
 FITTING_LENGTHS: Final = (
     1,

@@ -1,4 +1,4 @@
-"""Puts queue entries before the worker's real intake from Redis, and says what becomes of them."""
+"""Queue runner: passes queue entries through the worker's real dequeue code and classifies them."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -12,14 +12,14 @@ from worker.jobs.rq_worker import QUARANTINE, RqWorker
 
 
 class QueueRunner:
-    """The queue as somebody with a hand in Redis finds it, and a worker at its end."""
+    """A queue in Redis with direct access for the test, and one worker."""
 
     def __init__(self, client: redis.Redis, worker: RqWorker) -> None:
         self._client = client
         self._worker = worker
 
     def push_entries(self, cases: Sequence[Case]) -> None:
-        """Put all entries on the queue, in order."""
+        """Push all entries onto the queue, in order."""
         for case in cases:
             entry = case.content
             assert isinstance(entry, QueueEntry)
@@ -30,13 +30,13 @@ class QueueRunner:
             self._client.rpush(QUEUE_KEY, entry.job_id)
 
     def process_next(self) -> tuple[CaseOutcome, list[str]]:
-        """Take the next entry to its end; returns that, and what is wrong with it."""
+        """Process the next entry; return its outcome and the violations found."""
         job = self._worker.dequeue_job_id()
         assert job is not None
         try:
             job_data = self._worker.claim_job(job)
         except redis.ResponseError:
-            # What the intake does: the entry is no job's, and the next one follows.
+            # As in the worker: the entry belongs to no job, and the next one follows.
             return CaseOutcome.IGNORE, self._check_released(job)
         if job_data is not None:
             self._worker.release_quota(job)
@@ -54,7 +54,7 @@ class QueueRunner:
     def _check_quarantined(self, job: str) -> list[str]:
         violations = []
         if self._client.hget(JOB_PREFIX + job, "status") != b"failed":
-            violations.append("parked, but not failed")
+            violations.append("quarantined, but not failed")
         if not 0 < int(str(self._client.ttl(JOB_PREFIX + job))) <= keys.TEXT_TTL_SECONDS:
-            violations.append("parked for ever")
+            violations.append("quarantined without expiry")
         return violations

@@ -1,4 +1,4 @@
-"""Markup that confuses: fences of every kind, and what Slack itself reads in a text."""
+"""Confusing markup: code fences of every kind, and Slack's own control sequences."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a model could write: addresses that carry something out, broken shapes, any code."""
+"""Model outputs: exfiltrating links, malformed markup, code in many languages."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""Shows what comes out in fakeslack's own workspace, by the product's own calls without a wire."""
+"""A channel of an in-process fakeslack, which the product's own Slack clients write to."""
 
 import json
 import random
@@ -23,11 +23,11 @@ from worker.slack.methods import SlackMethod
 from worker.slack.thread_messages import ThreadMessages
 
 MAX_TEXT_CHARACTERS = 4_000
-"""Slack refuses to edit a message with more."""
+"""Maximum characters of a message that Slack lets an app edit."""
 
 
 class InProcessChannel:
-    """A channel of a workspace in this process; `faults` are pings, unfurls and texts too long."""
+    """A channel of an in-process workspace; `violations` are pings, unfurls and oversized texts."""
 
     def __init__(self) -> None:
         self.workspace = InMemoryWorkspace()
@@ -38,7 +38,7 @@ class InProcessChannel:
         self.workspace.workspace.add_listener(self._record_violations)
 
     def post_as_user(self, text: str) -> tuple[str, list[Json]]:
-        """Post as a person; returns the `ts` and the bodies that Slack delivers of it."""
+        """Post as a user; return the `ts` and the event bodies that Slack delivers for it."""
         message = self.workspace.post_message(text, team="T0FAKE0001")
         change = Change(ChangeKind.MESSAGE, GENERAL, message)
         return message.ts, [
@@ -47,15 +47,15 @@ class InProcessChannel:
         ]
 
     def post_as_bot(self, root: str, text: str) -> None:
-        """Post a sentence of the bot's."""
+        """Post a message as the bot."""
         self._poster.post_in_thread(_build_thread(root), text)
 
     def post_ephemeral(self, root: str, text: str) -> None:
-        """Post a sentence of the bot's that one person sees."""
+        """Post an ephemeral message as the bot."""
         self._poster.post_ephemeral(GENERAL, ADA, text, thread_ts=root)
 
     async def show_reply(self, job: Job, root: str, steps: list[str], parts: list[Part]) -> None:
-        """Show a reply as it grows, and then its finished parts."""
+        """Show the growing reply step by step, then its final parts."""
         local_job = job.model_copy(update={"thread": _build_thread(root), "ts": root})
         thread = ThreadMessages(_InProcessSlack(self.workspace), local_job, float("inf"))
         ts = await thread.post_part(render.compose_growing(""), 1, "placeholder")
@@ -64,12 +64,12 @@ class InProcessChannel:
         await self.show_parts(thread, ts, parts)
 
     async def show_refusal(self, job: Job, root: str, sentence: str) -> None:
-        """Show the worker's sentence in place of a reply."""
+        """Show the worker's error message instead of a reply."""
         await self.show_reply(job, root, [], [render.compose_error(sentence)])
 
     @staticmethod
     async def show_parts(thread: ThreadMessages, ts: str, parts: list[Part]) -> None:
-        """Show the finished parts of a reply."""
+        """Show the final parts of a reply."""
         for number, part in enumerate(parts, 1):
             if isinstance(part, Snippet):
                 await thread.share_file(await thread.upload_file(part), part)
@@ -79,7 +79,7 @@ class InProcessChannel:
                 await thread.post_part(part, number, "final")
 
     def list_bot_messages(self, root: str) -> list[Json]:
-        """Return what the bot has said in a thread, as the person who asked sees it."""
+        """Return the bot's messages in a thread, as the user who asked sees them."""
         found = self._viewer.list_messages(GENERAL, root)
         return [message for message in found if message.get("user") == STARCHAT]
 
@@ -96,7 +96,7 @@ class InProcessChannel:
 
 
 def round_trip_json(value: Json) -> Json:
-    """Return what the other side of a wire reads."""
+    """Return a value after JSON serialization and parsing."""
     found: Json = json.loads(json.dumps(value))
     return found
 
@@ -106,7 +106,7 @@ def _build_thread(root: str) -> Thread:
 
 
 class _InProcessSlack(SlackClient):
-    """The worker's way to Slack, which ends in this process."""
+    """The worker's Slack client, connected to the in-process workspace."""
 
     def __init__(self, workspace: InMemoryWorkspace) -> None:
         self._workspace = workspace
@@ -121,12 +121,12 @@ class _InProcessSlack(SlackClient):
         except SlackError as refusal:
             raise RejectedError(refusal.error, *refusal.messages) from None
 
-    async def upload(self, url: str, content: bytes) -> None:
+    async def upload_content(self, url: str, content: bytes) -> None:
         self._workspace.workspace.files.store_content(url.rpartition("/")[2], content)
 
 
 class _InProcessClient(WebClient):
-    """The bot's way to Slack, which ends in this process."""
+    """The bot's Slack client, connected to the in-process workspace."""
 
     def __init__(self, workspace: InMemoryWorkspace) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Every bad input has the one end that it must have, and nothing goes wrong on its way there."""
+"""Adversarial inputs through the in-process product: each has its expected outcome."""
 
 import asyncio
 import io
@@ -36,7 +36,7 @@ MIN_CASES = {
     "thread": 40,
     "code": 60,
 }
-"""Categories, and how many cases each has at least."""
+"""Minimum number of cases in each category."""
 
 CASES = build_all_cases()
 
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.repeats
 
 @pytest.fixture(scope="module")
 def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
-    """StarChat's real tokenizer where it is here, else the small one."""
+    """StarChat's real tokenizer if it is available, else the small one."""
     return LoadedCheckpoint.load_directory(
         write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
     )
@@ -53,7 +53,7 @@ def starchat_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheck
 
 @pytest.fixture
 def read_logs() -> Iterator[Callable[[], str]]:
-    """Return what has been logged so far, by us and by all libraries, down to DEBUG."""
+    """A function that returns all log output so far, of the product and of libraries."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     root = logging.getLogger()
@@ -67,7 +67,7 @@ def read_logs() -> Iterator[Callable[[], str]]:
 
 
 def test_corpus_is_complete_and_deterministic() -> None:
-    """Each category has its cases, each case a name of its own, each run the same ones."""
+    """Each category has its minimum of cases, ids are unique, and every run has the same cases."""
     counted = Counter(case.category for case in CASES)
 
     assert {name: min(counted[name], least) for name, least in MIN_CASES.items()} == MIN_CASES
@@ -93,10 +93,10 @@ async def test_adversarial_input_has_expected_outcome(
 
 
 async def describe_failure(product: InProcessProduct, case: Case) -> str:
-    """Return what is wrong with the end of a case; nothing where all is well."""
+    """Return the deviation of a case from its expected outcome, or an empty string."""
     try:
         result = await product.run_case(case)
-    except Exception as error:  # noqa: BLE001 - it must be told with the case's name
+    except Exception as error:  # noqa: BLE001 - reported with the case's id
         return f"{case.id}: {type(error).__name__}: {str(error)[:200]}"
     violations = [str(fault)[:200] for fault in result.violations[:3]]
     if result.outcome is not case.outcome:
@@ -105,7 +105,7 @@ async def describe_failure(product: InProcessProduct, case: Case) -> str:
 
 
 def is_logged(case: Case, logs: str) -> bool:
-    """Say whether a log tells what stands in a case."""
+    """Whether a log contains a case's text."""
     if case.entry_point in {EntryPoint.TEXT, EntryPoint.OUTPUT}:
         words = str(case.content).replace(MENTION, "").strip()[:30]
         return len(words) > 8 and json.dumps(words)[1:-1] in logs

@@ -1,4 +1,4 @@
-"""Whoever can write to Redis neither runs code in a worker nor holds it up, whatever they write."""
+"""Forged queue entries run no code in a worker and do not block it."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ from worker.jobs.rq_worker import RqWorker
 
 @pytest.fixture
 def client() -> Iterator[redis.Redis]:
-    """A connection to a server of this test's own."""
+    """A connection to a separate server."""
     with RedisServer() as server, redis.Redis.from_url(server.url) as client:
         yield client
 
@@ -30,7 +30,7 @@ def client() -> Iterator[redis.Redis]:
 def test_adversarial_queue_entry_has_expected_outcome(
     client: redis.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing runs, nothing is told of it, all that is unreadable is parked, and work goes on."""
+    """No entry runs code or is logged, unreadable ones are quarantined, and valid jobs follow."""
     caplog.set_level(logging.DEBUG)
     canary = tmp_path / "canary"
     worker = RqWorker(client, "w1", LeaseManager(client, 30.0, "w1"), 3600)
@@ -59,5 +59,5 @@ def test_adversarial_queue_entry_has_expected_outcome(
 
 
 def list_unreleased(client: redis.Redis) -> list[object]:
-    """Return what is still in a worker's hands."""
+    """Return the job ids that workers still hold."""
     return list(client.lrange(INTERMEDIATE_QUEUE, 0, -1))

@@ -1,4 +1,4 @@
-"""A sample of the bad inputs goes through the real processes, and each ends once, as it must."""
+"""A sample of the adversarial inputs through the real processes: each ends once, as expected."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,9 +20,9 @@ from worker.jobs.rq_worker import QUARANTINE
 
 USERS: Final = (ADA, LIN, SAM)
 NUM_CHANNELS: Final = 8
-"""Slack takes a message a second in each."""
+"""Number of channels; Slack accepts one message a second in each."""
 MAX_TEXT_BYTES: Final = 300
-"""Longer texts are too long for the small model."""
+"""Maximum bytes of a text; longer ones exceed the small model's window."""
 THREAD_CASES: Final = ("two", "forged-turns", "controls", "pings")
 EVENT_CASES: Final = (
     "unknown",
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.repeats
 
 
 class AskedCase(NamedTuple):
-    """A case as it was put into the workspace."""
+    """A case that was posted in the workspace."""
 
     case: Case
     channel: str
@@ -55,7 +55,7 @@ class AskedCase(NamedTuple):
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    """The whole product, with a model that knows a few answers, and everything logged."""
+    """The whole product with a memorizing model and debug logs."""
     with Product(
         str(memorizing_checkpoint()),
         STARCHAT_LOG_LEVEL="DEBUG",
@@ -67,7 +67,7 @@ def product() -> Iterator[Product]:
 
 
 def sample_cases() -> list[Case]:
-    """Return two short texts of each category and end, and what is named above."""
+    """Return two short texts of each category and outcome."""
     found: dict[tuple[str, CaseOutcome], list[Case]] = {}
     for case in build_all_cases():
         if (
@@ -79,14 +79,14 @@ def sample_cases() -> list[Case]:
 
 
 def select_cases(category: str, names: Sequence[str]) -> list[Case]:
-    """Return the cases of a category that have these names."""
+    """Return the cases of a category with these names."""
     cases = {case.id: case for case in build_all_cases()}
     return [cases[f"{category}/{name}"] for name in names]
 
 
 @pytest.mark.timeout(300)
 def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -> None:
-    """Delivered twice, among entries that nobody can read: one end each, and nothing else."""
+    """Every input is delivered twice, among unreadable queue entries, and has one outcome."""
     entries = select_cases("entry", ENTRY_CASES)
     for case in entries:
         push_entry(product, case)
@@ -129,7 +129,7 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
 
 
 def push_entry(product: Product, case: Case) -> None:
-    """Put an entry on the queue, past the bot."""
+    """Push an entry onto the queue, bypassing the bot."""
     entry = case.content
     assert isinstance(entry, QueueEntry)
     with product.redis.connect_as() as redis:
@@ -138,7 +138,7 @@ def push_entry(product: Product, case: Case) -> None:
 
 
 def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCase:
-    """Say in a channel what a case holds."""
+    """Post a case's content in a channel."""
     post = product.workspace.post_raw
     if isinstance(case.content, ThreadInput):
         first, *others = (str(message["text"]) for message in case.content.messages)
@@ -152,22 +152,22 @@ def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCas
 
 
 def list_replies(product: Product, found: AskedCase) -> list[Json]:
-    """Return what the bot has said to a case."""
+    """Return the bot's replies to a case."""
     return product.workspace.bot_replies(found.channel, found.thread)
 
 
 def is_finished(product: Product, found: AskedCase) -> bool:
-    """Say whether what stands there for a case changes no more."""
+    """Whether the replies to a case are final."""
     shown = list_replies(product, found)
     return bool(shown) and all(reply_metadata(m).get("state", "final") in END_STATES for m in shown)
 
 
 def describe_failure(product: Product, found: AskedCase) -> str:
-    """Return what is wrong with the end of a case; nothing where all is well."""
+    """Return the deviation of a case from its expected outcome, or an empty string."""
     shown = list_replies(product, found)
     outcome = CaseOutcome.IGNORE
     if shown:
-        # A model of a few thousand weights may answer with nothing: that is an answer too.
+        # A model of a few thousand weights may generate an empty reply, which counts as an answer.
         final = any(reply_metadata(m).get("state") == "final" for m in shown)
         outcome = CaseOutcome.ANSWER if final else CaseOutcome.REFUSE
     effects = [effect for m in shown for effect in (*m.get("pings", ()), *m.get("unfurls", ()))]
@@ -177,7 +177,7 @@ def describe_failure(product: Product, found: AskedCase) -> str:
 
 
 def is_logged(case: Case, logs: str) -> bool:
-    """Say whether the logs tell what stands in a case."""
+    """Whether the logs contain a case's text."""
     if isinstance(case.content, ThreadInput):
         return str(case.content.question["text"])[len(MENTION) + 1 :] in logs
     words = str(case.content).replace(MENTION, "").strip()[:30]
@@ -185,6 +185,6 @@ def is_logged(case: Case, logs: str) -> bool:
 
 
 def drop_expected_errors(product: Product) -> str:
-    """Return what went wrong by the logs, but for the entries that had to be set aside."""
+    """Return the logs without the lines about quarantined entries."""
     lines = product.all_logs.splitlines()
     return "\n".join(line for line in lines if "quarantined" not in line)

@@ -1,4 +1,4 @@
-"""Threads that are odd: endless, empty, of bots only, edited, without a root, out of order."""
+"""Unusual threads: very long, empty, of bots only, edited, without a root, out of order."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Words with a purpose: orders to the model, secrets, and injections into tools we do not call."""
+"""Prompt injections, secrets, and injections into tools that the product does not use."""
 
 import base64
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ SECRETS: Final = {
     "password": ("pass", "word = ", "'correct horse battery'"),
     "database": ("postgres", "://ada:pw", "@db.example/x"),
 }
-"""Made-up secrets in three pieces, which no scanner takes for one."""
+"""Made-up secrets in three pieces, so that secret scanners do not report them."""
 SECRET_TEMPLATES: Final = {
     "prose": "my key is {} and it fails",
     "code": 'fix\n```\nTOKEN = "{}"\n```',

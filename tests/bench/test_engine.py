@@ -1,4 +1,4 @@
-"""`python -m bench engine` runs, and its peers do the same work."""
+"""The engine benchmark: its command, and equal work of all engines."""
 
 import os
 import shutil
@@ -18,8 +18,7 @@ from bench.__main__ import main
 from bench.engine import roofline, starchat
 from bench.engine.checkpoint import TINY_MODEL_CONFIG, ensure_checkpoint
 from bench.engine.child import ENGINE_LOADERS, find_loader
-from bench.engine.gguf_file import ensure_gguf_file
-from bench.engine.gguf_file import map_tensor_name as renamed
+from bench.engine.gguf_file import ensure_gguf_file, map_tensor_name
 from bench.engine.load_generator import run_requests, run_thread
 from bench.engine.plot import COLOURS
 from bench.engine.runner import ENGINES
@@ -55,8 +54,8 @@ def test_engine_benchmark_writes_table_and_plot(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_all_engines_generate_equal_replies() -> None:
-    """Same model, same requests: in float32 every reply is equal, however it is batched."""
-    requests = draw_burst(5, 1, most=500)
+    """Same model, same requests: in float32 all replies are equal under every batching."""
+    requests = draw_burst(5, 1, token_id_limit=500)
     replies_by_engine = {}
     for name in TORCH_ENGINES:
         engine = find_loader(name)(ensure_checkpoint(TINY_MODEL_CONFIG), len(requests))
@@ -67,19 +66,19 @@ def test_all_engines_generate_equal_replies() -> None:
 
     assert all(replies == replies_by_engine["ours"] for replies in replies_by_engine.values())
     assert [len(reply) for reply in replies_by_engine["ours"].values()] == [
-        wish.max_new_tokens for wish in requests
+        request.max_new_tokens for request in requests
     ]
 
 
 def test_every_engine_has_loader_and_colour() -> None:
-    """Whoever plays has a loader and a colour."""
+    """Each engine has a loader and a colour in the plot."""
     assert set(COLOURS) == set(ENGINE_LOADERS) == set(ENGINES)
 
 
 def test_stream_requests_start_at_their_arrival() -> None:
-    """No first token is there before its request."""
+    """No first token precedes its request."""
     engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2)
-    requests = draw_poisson_stream(4, 1, most=500)
+    requests = draw_poisson_stream(4, 1, token_id_limit=500)
     result, _ = run_requests(engine, requests)
 
     assert (
@@ -90,9 +89,9 @@ def test_stream_requests_start_at_their_arrival() -> None:
 
 
 def test_prefix_cache_does_not_change_thread_replies() -> None:
-    """Whether its past is kept or read again, the replies are equal."""
+    """Replies are equal with and without a cached prefix."""
     engine = find_loader("ours")(ensure_checkpoint(TINY_MODEL_CONFIG), 2)
-    thread_messages = draw_thread_messages(1, most=500)
+    thread_messages = draw_thread_messages(1, token_id_limit=500)
     _, cached = run_thread(engine, thread_messages, 8, "a thread")
     _, uncached = run_thread(engine, thread_messages, 8, "")
 
@@ -101,7 +100,7 @@ def test_prefix_cache_does_not_change_thread_replies() -> None:
 
 
 def test_starchat_benchmark_requires_a_gpu() -> None:
-    """One line instead of a model of 31 GB in memory."""
+    """The command exits with one line instead of allocating 31 GB."""
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(SystemExit, match=r"^bench engine: --starchat needs a CUDA device"):
@@ -110,7 +109,7 @@ def test_starchat_benchmark_requires_a_gpu() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_starchat_benchmark_reports_throughput_and_limit() -> None:
-    """The same code on a small geometry."""
+    """The benchmark runs on a small geometry on the CPU."""
     small = starchat.STARCHAT_CONFIG | {
         "n_embd": 96,
         "n_layer": 2,
@@ -140,7 +139,7 @@ def test_starchat_benchmark_reports_throughput_and_limit() -> None:
 @pytest.mark.gpu
 @pytest.mark.filterwarnings("ignore")
 def test_cuda_graphs_are_faster_at_starchat_width() -> None:
-    """Two of its forty layers, in bfloat16: nothing is gone without, and recording is faster."""
+    """Two of the forty layers in bfloat16: no warning, and CUDA graphs beat eager steps."""
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA device")
     device = torch.device("cuda", torch.cuda.current_device())
@@ -178,7 +177,7 @@ def test_roofline_limit_of_starchat() -> None:
 
 
 def test_gguf_file_holds_the_same_weights(tmp_path: Path) -> None:
-    """Every tensor of the model stands in the `.gguf` file, under a name of its own."""
+    """The `.gguf` file holds every tensor of the model under a unique name."""
     directory = tmp_path / "checkpoint"
     shutil.copytree(ensure_checkpoint(TINY_MODEL_CONFIG), directory)
     written = {
@@ -187,4 +186,6 @@ def test_gguf_file_holds_the_same_weights(tmp_path: Path) -> None:
     original = load_file(directory / "model.safetensors")
 
     assert len(written) == len(original)
-    assert all(np.array_equal(written[renamed(tensor)], data) for tensor, data in original.items())
+    assert all(
+        np.array_equal(written[map_tensor_name(tensor)], data) for tensor, data in original.items()
+    )

@@ -1,4 +1,4 @@
-"""How a reply looks in a terminal."""
+"""Terminal rendering of a reply."""
 
 from io import StringIO
 from typing import Any
@@ -27,7 +27,7 @@ def _build_line(*texts: str, kind: str = "rich_text_section", **more: Any) -> Js
 
 
 def test_code_is_shown_verbatim() -> None:
-    """Indentation and brackets survive: nothing in code is markup."""
+    """Indentation and brackets survive; code is not parsed as markup."""
     code = "def f(x):\n    return [bold]x[0]"
 
     found = _render_lines(
@@ -38,14 +38,14 @@ def test_code_is_shown_verbatim() -> None:
 
 
 def test_unknown_code_language_is_plain() -> None:
-    """What the model calls its language may be anything."""
+    """The model may name any language."""
     block = _build_line("x", kind="rich_text_preformatted") | {"language": "no-such"}
 
     assert _render_lines(_build_rich_text(block)) == ["", "x", ""]
 
 
 def test_context_block_follows_prose() -> None:
-    """The disclaimer follows the words, and square brackets in them stay."""
+    """The disclaimer follows the prose, whose square brackets survive."""
     small = {"type": "context", "elements": [{"type": "plain_text", "text": "May be wrong."}]}
 
     assert _render_lines(_build_rich_text(_build_line("A [red] ", "lock.")), small) == [
@@ -69,7 +69,7 @@ def test_list_items_have_markers(style: str, marks: list[str]) -> None:
 
 
 def test_nested_list_is_indented_and_numbering_continues() -> None:
-    """A list may stand deeper, and may continue an earlier one's count."""
+    """A list may be nested, and may continue an earlier list's numbering."""
     nested = {
         "type": "rich_text_list",
         "style": "bullet",
@@ -87,7 +87,7 @@ def test_nested_list_is_indented_and_numbering_continues() -> None:
 
 
 def test_links_emoji_and_quotes_are_shown() -> None:
-    """Everything that a reply may hold has a form here."""
+    """Each element of a reply has a terminal form."""
     pieces = {
         "type": "rich_text_quote",
         "elements": [
@@ -102,7 +102,7 @@ def test_links_emoji_and_quotes_are_shown() -> None:
 
 
 def test_message_without_blocks_shows_its_text() -> None:
-    """A section is its text too; what we do not know draws nothing."""
+    """A section shows its text; unknown blocks show nothing."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
 
     assert _render_lines(text="plain") == ["plain"]

@@ -1,4 +1,4 @@
-"""`python -m demo` from outside: everything comes up, answers, and leaves nothing behind."""
+"""`python -m demo` as a process: it starts everything, answers, and leaves no process behind."""
 
 import os
 import shutil
@@ -19,14 +19,14 @@ from testing.process_tree_end import find_survivors, list_descendants
 from testing.processes import REPOSITORY, Process, clean_environment
 
 START_TIMEOUT_SECONDS: Final = 120.0
-"""Seconds that everything may take to come up on a busy machine."""
+"""Seconds until everything must be up, on a busy machine."""
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder for the demo's data and logs."""
+    """A directory for the demo's data and logs."""
     folder = Path(tempfile.mkdtemp(prefix="demo-"))
     yield folder
     shutil.rmtree(folder)
@@ -34,7 +34,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def model() -> str:
-    """A small model that knows a few answers by heart."""
+    """A small model that has memorized a few answers."""
     return str(memorizing_checkpoint())
 
 
@@ -55,7 +55,7 @@ def _ask_demo(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_ask_prints_reply_and_stops_all_processes(home: Path, model: str) -> None:
-    """`--ask` prints the reply, whole and with its code, and exits 0 with nothing left running."""
+    """`--ask` prints the complete reply with its code, exits 0 and leaves no process running."""
     with _start_demo(home, model, "--ask", REVERSE) as demo:
         demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
         children = list_descendants(demo.pid)
@@ -71,7 +71,7 @@ def test_ask_prints_reply_and_stops_all_processes(home: Path, model: str) -> Non
 
 
 def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str) -> None:
-    """Others may ask through it, a killed Valkey comes back, and Ctrl-C ends all of it."""
+    """Other commands ask through it, a killed Valkey is restarted, and Ctrl-C ends everything."""
     with _start_demo(home, model, "--no-question") as demo:
         address = demo.wait_for_line("  Open http", START_TIMEOUT_SECONDS).split()[1]
         with _start_demo(home, model) as another:
@@ -95,7 +95,7 @@ def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str)
 
 
 def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
-    """Even `kill -9` of the launcher alone, in the middle of the start, takes everything along."""
+    """SIGKILL of the launcher alone, during the start, ends all of its processes."""
     demo = _start_demo(home, model)
     demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
     children = list_descendants(demo.pid)
@@ -107,7 +107,7 @@ def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
 
 
 def test_demo_reports_log_of_failed_process(home: Path) -> None:
-    """A model that is not there is said in one line with the worker's reason under it."""
+    """A missing model ends the demo with one line and the worker's log tail below it."""
     with _start_demo(home, "/nowhere/model", "--ask", MUTEX) as demo:
         status = demo.wait_for_exit(START_TIMEOUT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Asking through the page of a real fakeslack, with a bot whose every post the test decides."""
+"""The demo's page client against a real fakeslack and a scripted bot."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ Bot = Callable[[WebClient, str], None]
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
-    """A fresh workspace, serving."""
+    """A running, empty workspace."""
     with Workspace() as workspace:
         yield workspace
 
 
 @pytest.fixture
 def page(slack: Workspace) -> PageClient:
-    """Its page, as Ada."""
+    """Ada's page of the workspace."""
     return PageClient(slack.url)
 
 
@@ -43,7 +43,7 @@ def _edit_reply(client: WebClient, ts: str, text: str, state: str) -> None:
 
 @pytest.fixture
 def run_bot(page: PageClient) -> Iterator[Callable[[Bot], None]]:
-    """Let a function be the bot: it is called once with the `ts` of Ada's question."""
+    """A function that runs a scripted bot once, with the `ts` of Ada's question."""
     threads: list[threading.Thread] = []
     with EventStream(page.address, f"/_page/events?user={ADA}") as stream:
 
@@ -63,7 +63,7 @@ def _list_texts(replies: list[Reply]) -> list[tuple[str, list[str]]]:
 
 
 def test_ask_yields_reply_until_final(page: PageClient, run_bot: Callable[[Bot], None]) -> None:
-    """Placeholder, growth and final are seen in turn, and then it is over."""
+    """The client yields placeholder, growing and final state, and then ends."""
 
     def bot(client: WebClient, question: str) -> None:
         ts = _post_reply(client, question, "thinking", "placeholder")
@@ -82,7 +82,7 @@ def test_ask_yields_reply_until_final(page: PageClient, run_bot: Callable[[Bot],
 def test_reply_in_parts_is_complete_with_last_part(
     page: PageClient, run_bot: Callable[[Bot], None]
 ) -> None:
-    """The small print of the first part says how many there are."""
+    """The context block of the first part states the number of parts."""
     small = {"type": "plain_text", "text": "Part 1 of 2"}
 
     def bot(client: WebClient, question: str) -> None:
@@ -99,7 +99,7 @@ def test_reply_in_parts_is_complete_with_last_part(
 
 
 def test_error_state_completes_reply(page: PageClient, run_bot: Callable[[Bot], None]) -> None:
-    """Its sentence is what there is to read."""
+    """An error message ends the iteration."""
 
     def bot(client: WebClient, question: str) -> None:
         _post_reply(client, question, "Sorry.", "error")
@@ -111,7 +111,7 @@ def test_error_state_completes_reply(page: PageClient, run_bot: Callable[[Bot], 
 
 
 def test_other_messages_are_ignored(page: PageClient, run_bot: Callable[[Bot], None]) -> None:
-    """Neither another thread of the bot's nor a deleted placeholder belongs to the reply."""
+    """Other threads of the bot and a deleted placeholder are not part of the reply."""
 
     def bot(client: WebClient, question: str) -> None:
         other = client.chat_postMessage(channel=GENERAL, text="elsewhere")
@@ -130,13 +130,13 @@ def test_other_messages_are_ignored(page: PageClient, run_bot: Callable[[Bot], N
 
 
 def test_silence_times_out(page: PageClient) -> None:
-    """After a long silence the question counts as unanswered."""
+    """After the timeout the question counts as unanswered."""
     with pytest.raises(NoAnswerError, match="no answer for 1 s"):
         list(page.ask_question("anybody?", silence_timeout=1.0))
 
 
 def test_error_from_check_ends_waiting(page: PageClient) -> None:
-    """What the look finds ends the waiting at once."""
+    """An exception of `check` ends the iteration at once."""
 
     class WorkerDiedError(Exception):
         pass
@@ -149,7 +149,7 @@ def test_error_from_check_ends_waiting(page: PageClient) -> None:
 
 
 def test_stopped_workspace_ends_waiting(page: PageClient, slack: Workspace) -> None:
-    """A workspace that ends is reported, not waited for."""
+    """A stopped workspace raises an error before the timeout."""
 
     def stop() -> None:
         slack.stop_process()
@@ -164,12 +164,12 @@ def test_stopped_workspace_ends_waiting(page: PageClient, slack: Workspace) -> N
 
 
 def test_no_bot_means_not_connected(page: PageClient) -> None:
-    """The launcher waits for this before it asks."""
+    """The launcher waits for the connection before it asks."""
     assert not page.is_bot_connected()
 
 
 def test_rejected_question_is_reported(slack: Workspace) -> None:
-    """A person who is not in the channel learns why nothing happens."""
+    """A user outside the channel gets an error."""
     stranger = PageClient(slack.url, "U0NOBODY01")
 
     with pytest.raises(NoAnswerError):

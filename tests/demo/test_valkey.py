@@ -1,4 +1,4 @@
-"""The demo's own Valkey: started, taken over, brought back with its data, and stopped."""
+"""The demo's Valkey server: start, takeover, restart with its data, and stop."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ Home = Path
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A folder with a short path, as a socket needs it; what serves there ends with the test."""
+    """A directory with a short path, as a socket needs it; its server is stopped after the test."""
     folder = Path(tempfile.mkdtemp(prefix="demo-"))
     yield folder
     Valkey(folder).stop_server()
@@ -36,7 +36,7 @@ def _is_gone(pid: int) -> bool:
 
 
 def test_packaged_server_is_sufficient(home: Home) -> None:
-    """With nothing from apt the server is the one inside the package."""
+    """Without a server on PATH, the packaged one is used."""
     valkey = Valkey(home, find_embedded_server())
     valkey.ensure_running()
     with Redis.from_url(valkey.url) as client:
@@ -47,7 +47,7 @@ def test_packaged_server_is_sufficient(home: Home) -> None:
 
 
 def test_socket_is_private_to_owner(home: Home) -> None:
-    """No port is open, and the socket and its folder are for their owner alone."""
+    """No port is open, and the socket and its directory have mode 700."""
     valkey = Valkey(home)
     valkey.ensure_running()
 
@@ -59,7 +59,7 @@ def test_socket_is_private_to_owner(home: Home) -> None:
 
 
 def test_second_start_reuses_running_server(home: Home) -> None:
-    """Whoever starts next finds the same server, and may stop it."""
+    """A second start finds the same server and can stop it."""
     first, second = Valkey(home), Valkey(home)
     first.ensure_running()
     second.ensure_running()
@@ -73,9 +73,9 @@ def test_second_start_reuses_running_server(home: Home) -> None:
 
 
 def test_concurrent_starts_create_one_server(home: Home) -> None:
-    """The lock decides who starts; the other one takes over."""
+    """The lock admits one start; the others take the server over."""
     several = [Valkey(home) for _ in range(4)]
-    # The kernel ends a leashed process with the thread that started it, not only with the process.
+    # The parent death signal follows the starting thread, so the pool must outlive the servers.
     with ThreadPoolExecutor() as pool:
         list(pool.map(Valkey.ensure_running, several))
 
@@ -85,7 +85,7 @@ def test_concurrent_starts_create_one_server(home: Home) -> None:
 
 
 def test_restart_after_kill_keeps_data(home: Home) -> None:
-    """What was acknowledged before the kill is there after the next start."""
+    """A write acknowledged before the kill survives the restart."""
     valkey = Valkey(home)
     valkey.ensure_running()
     with Redis.from_url(valkey.url) as client:
@@ -102,7 +102,7 @@ def test_restart_after_kill_keeps_data(home: Home) -> None:
 
 
 def test_stop_is_idempotent(home: Home) -> None:
-    """The process is gone when `stop` returns, and a second `stop` has nothing to do."""
+    """The process has exited when the stop returns, and a second stop does nothing."""
     valkey = Valkey(home)
     valkey.ensure_running()
     pid = valkey.query_pid()
@@ -114,13 +114,13 @@ def test_stop_is_idempotent(home: Home) -> None:
 
 
 def test_invalid_server_program_is_reported(home: Home) -> None:
-    """The error names the log, so that the person can look."""
+    """The error names the log file."""
     with pytest.raises(ValkeyError, match=r"valkey\.log"):
         Valkey(home, Path("/bin/false")).ensure_running()
 
 
 def test_long_path_moves_socket_to_tmp(home: Home) -> None:
-    """A unix socket's path is limited, the path of a checkout is not."""
+    """The length of a socket's path is limited; the path of a checkout is not."""
     deep = Valkey(home / ("deep" * 30))
     deep.ensure_running()
     try:
@@ -132,19 +132,19 @@ def test_long_path_moves_socket_to_tmp(home: Home) -> None:
 
 
 def test_socket_directory_of_other_owner_is_refused(home: Home) -> None:
-    """Under /tmp anyone could have made the folder first; then we stay out of it."""
+    """Another user could create the directory under /tmp first; then it is not used."""
     deep = home / ("deep" * 30)
     folder = Valkey(deep).socket_path.parent
     folder.chmod(0o755)
     try:
-        with pytest.raises(ValkeyError, match="somebody else"):
+        with pytest.raises(ValkeyError, match="another user"):
             Valkey(deep)
     finally:
         folder.rmdir()
 
 
 def test_server_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An administrator's own server wins over the package's; without either one says so."""
+    """A server on PATH is preferred to the packaged one."""
     own = tmp_path / "valkey-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)

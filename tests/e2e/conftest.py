@@ -1,4 +1,4 @@
-"""One whole product for all tests here, on a model that knows a few answers by heart."""
+"""Fixture: the whole product, once a session, on a memorizing model."""
 
 from collections.abc import Iterator
 

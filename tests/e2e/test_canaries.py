@@ -1,4 +1,4 @@
-"""Secrets and texts stay where they belong while everything goes wrong that can."""
+"""Secrets and texts stay out of logs, metrics and Redis keys during faults of every kind."""
 
 import json
 import re
@@ -32,7 +32,7 @@ from worker.jobs.leases import STARTED_REGISTRY
 
 SIGNING_SECRET: Final = "signing-canary-4711"
 CANARY_WORD: Final = "heliotrope-canary"
-"""Stands in everything that is asked here."""
+"""A word in every question of these tests."""
 QUESTION_TEXTS: Final = (CANARY_WORD, MUTEX, ENDLESS, ANSWERS[MUTEX])
 HEALTH_PATHS: Final = ("/healthz", "/readyz", "/metrics")
 SLACK_FAULTS: Final = ("status", "status_after", "html", "truncated", "drop_before", "drop_after")
@@ -40,7 +40,7 @@ SLACK_FAULTS: Final = ("status", "status_after", "html", "truncated", "drop_befo
 
 @dataclass(frozen=True)
 class ObservedData:
-    """All that could be seen from outside when the trouble was over."""
+    """Everything visible from outside after the faults."""
 
     logs: str
     pages: str
@@ -53,7 +53,7 @@ class ObservedData:
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    """A product that logs all it can and shows its health."""
+    """A product with debug logs and health endpoints."""
     with Product(
         str(memorizing_checkpoint()),
         worker=False,
@@ -68,7 +68,7 @@ def product() -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def observed(product: Product) -> ObservedData:
-    """Let everything go wrong once, and look into all places afterwards."""
+    """Cause each fault once, then collect everything visible."""
     inject_slack_faults(product)
     enqueue_broken_jobs(product)
     kill_engine_while_generating(product)
@@ -78,7 +78,7 @@ def observed(product: Product) -> ObservedData:
 
 
 def inject_slack_faults(product: Product) -> None:
-    """Ask while Slack fails in every way, and say what nobody can read."""
+    """Ask while Slack fails in every way, and send an unreadable event."""
     rules = [{"fault": fault, "method": "chat.*", "probability": 0.1} for fault in SLACK_FAULTS]
     refused = {"fault": "error", "error": "invalid_blocks", "method": "chat.update", "count": 1}
     product.workspace.set_faults(refused, *rules, seed=3)
@@ -91,7 +91,7 @@ def inject_slack_faults(product: Product) -> None:
 
 
 def enqueue_broken_jobs(product: Product) -> None:
-    """Put onto the queue what has text in every place that an error could quote."""
+    """Enqueue broken jobs with text in every field that an error could quote."""
     broken = json.dumps(
         {"version": CANARY_WORD, CANARY_WORD: [CANARY_WORD], "turns": [{"text": CANARY_WORD}]}
     )
@@ -116,7 +116,7 @@ def enqueue_broken_jobs(product: Product) -> None:
 
 
 def kill_engine_while_generating(product: Product) -> None:
-    """Kill the engine while a reply grows."""
+    """Kill the engine while it generates a reply."""
     ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {ENDLESS}")
 
     def grows(messages: Messages) -> bool:
@@ -128,7 +128,7 @@ def kill_engine_while_generating(product: Product) -> None:
 
 
 def interrupt_redis(product: Product) -> None:
-    """Ask while Redis is away."""
+    """Ask while Redis is down."""
     product.redis.kill_server()
     ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {CANARY_WORD} third")
     product.bot.wait_for_event("not acknowledged")
@@ -138,14 +138,14 @@ def interrupt_redis(product: Product) -> None:
 
 
 def collect_observed(product: Product) -> ObservedData:
-    """Take down what can be seen now."""
+    """Collect everything that is visible now."""
     worker = product.workers[0]
     engine = engine_of(worker.pid)
     ports = [health_port_of(product.bot.pid), health_port_of(worker.pid)]
     urls = [product.redis.url_for(person) for person in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
     with product.redis.connect_as() as redis:
-        # A reply is final a moment before its job's end is written down.
+        # A reply becomes final shortly before its job's end is stored.
         poll_until(
             lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED_REGISTRY)),
             description="all ends",
@@ -168,13 +168,13 @@ def collect_observed(product: Product) -> ObservedData:
 
 
 def health_port_of(pid: int) -> int:
-    """Return where a process shows its health."""
+    """Return the port of a process's health endpoint."""
     [found] = [line for line in read_proc_file(pid, "environ") if line.startswith("HEALTH_PORT=")]
     return int(found.partition("=")[2])
 
 
 def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:
-    """Failed calls, unreadable jobs, a dead engine, Redis away: all told without a word of it."""
+    """Failed calls, unreadable jobs, a dead engine and lost Redis are logged without their text."""
     for told in ("slack refused", "event not readable", "quarantined", "not acknowledged"):
         assert told in observed.logs
     assert "generation failed" in observed.logs
@@ -183,7 +183,7 @@ def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:
 
 
 def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData) -> None:
-    """What a supervisor, Prometheus and RQ's own tools see are numbers and names of ours."""
+    """Health pages, Prometheus and RQ's tools show only numbers and names."""
     assert "starchat_bot_questions_total" in observed.pages
     assert "starchat_slots_busy" in observed.pages
     assert QUEUE_NAME in observed.info
@@ -193,14 +193,14 @@ def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData
 
 
 def test_redis_keys_contain_no_secret_and_no_text(observed: ObservedData) -> None:
-    """A key is named by ids; no value is a token."""
+    """Keys consist of ids, and no value is a token."""
     assert find_entries(observed.redis, *observed.secrets) == []
     for one in observed.redis:
         assert not any(canary in one.key for canary in (*observed.secrets, *QUESTION_TEXTS))
 
 
 def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
-    """After the answer each key with a text in it has at most 24 hours to live."""
+    """After the reply each key with a text has a TTL of at most 24 hours."""
     found = find_entries(observed.redis, *QUESTION_TEXTS)
 
     assert {one.key.split(":")[1] for one in found} >= {"T0FAKE0001", "job"}
@@ -208,7 +208,7 @@ def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
 
 
 def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> None:
-    """Whoever lists processes learns nothing, and the engine is told nothing."""
+    """No secret is on a command line or in the engine's environment."""
     for words in observed.commands.values():
         assert not any(secret in word for secret in observed.secrets for word in words)
     names = [line.partition("=")[0] for line in observed.engine]
@@ -218,7 +218,7 @@ def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> N
 
 
 def test_deleted_question_is_removed_from_redis(product: Product, observed: ObservedData) -> None:
-    """Neither the copy of the thread nor the job nor the memory keeps its words."""
+    """The thread cache, the job and the answer cache drop its text."""
     word = "larkspur-canary"
     ts, _ = product.ask_question(f"@StarChat {word}", GENERAL)
     assert find_keys_with(product, word)
@@ -230,7 +230,7 @@ def test_deleted_question_is_removed_from_redis(product: Product, observed: Obse
 def test_forget_clears_channel_and_uninstall_clears_team(
     product: Product, observed: ObservedData
 ) -> None:
-    """`/starchat forget` drops the texts of its channel alone; without the app nothing stays."""
+    """`/starchat forget` drops only its channel's texts; uninstalling drops the team's."""
     words = {GENERAL: "marigold-canary", PYTHON: "snapdragon-canary"}
     for channel, word in words.items():
         product.ask_question(f"@StarChat {word}", channel)

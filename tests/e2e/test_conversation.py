@@ -1,4 +1,4 @@
-"""A question in Slack gets its reply in its own thread, and the talk goes on from there."""
+"""Questions, follow-ups and mentions are answered in their thread."""
 
 from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE, UNKNOWN
 from testing.product import Product, find_answers
@@ -7,7 +7,7 @@ from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHA
 
 
 def test_mention_is_answered_in_its_thread(product: Product) -> None:
-    """A mention at the root of a channel ends in one message in the thread below it."""
+    """A mention in a channel gets one message in its thread."""
     ts, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
     [reply] = replies
 
@@ -19,7 +19,7 @@ def test_mention_is_answered_in_its_thread(product: Product) -> None:
 
 
 def test_code_block_is_shown_unchanged(product: Product) -> None:
-    """A code block of the model stands in the reply as a block of its language, unchanged."""
+    """The reply shows the model's code block unchanged, with its language."""
     _, replies = product.ask_question(f"@StarChat {REVERSE}", GENERAL)
     blocks = [
         element
@@ -36,7 +36,7 @@ def test_code_block_is_shown_unchanged(product: Product) -> None:
 
 
 def test_follow_up_without_mention_sees_earlier_turns(product: Product) -> None:
-    """The model reads the turns before: what it says to the follow-up depends on them."""
+    """The reply to a follow-up depends on the earlier turns."""
     for question in (MUTEX, REVERSE):
         ts, _ = product.ask_question(f"@StarChat {question}", GENERAL)
         _, replies = product.ask_question(FOLLOW_UP, GENERAL, ts)
@@ -45,7 +45,7 @@ def test_follow_up_without_mention_sees_earlier_turns(product: Product) -> None:
 
 
 def test_question_during_generation_is_answered_next(product: Product) -> None:
-    """Two questions in a row in one thread: both replies, in order, the second knows the first."""
+    """Two questions in one thread get two replies in order; the second depends on the first."""
     first = product.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
     product.workspace.wait_for_messages(lambda thread: find_answers(thread, first), GENERAL, first)
     second = product.workspace.post_message(ADA, GENERAL, FOLLOW_UP, first)
@@ -58,7 +58,7 @@ def test_question_during_generation_is_answered_next(product: Product) -> None:
 
 
 def test_direct_message_needs_no_mention(product: Product) -> None:
-    """Whatever a person writes to the bot directly is a question, answered in its thread."""
+    """Every direct message to the bot is a question, answered in its thread."""
     channel = product.workspace.open_dm(ADA, STARCHAT)
     ts, replies = product.ask_question(MUTEX, channel)
 
@@ -67,7 +67,7 @@ def test_direct_message_needs_no_mention(product: Product) -> None:
 
 
 def test_group_message_needs_mention(product: Product) -> None:
-    """In a group the bot answers who mentions it."""
+    """In a group direct message the bot answers mentions."""
     channel = product.workspace.open_dm(ADA, LIN, STARCHAT)
     _, replies = product.ask_question(f"@StarChat {GREET}", channel)
 
@@ -75,7 +75,7 @@ def test_group_message_needs_mention(product: Product) -> None:
 
 
 def test_mention_in_thread_sees_earlier_messages(product: Product) -> None:
-    """People talked before: the last question among them decides what the follow-up means."""
+    """Earlier messages of people are part of the prompt."""
     root = product.workspace.post_message(ADA, PYTHON, MUTEX)
     _, replies = product.ask_question(f"@StarChat {FOLLOW_UP}", PYTHON, root)
 
@@ -84,7 +84,7 @@ def test_mention_in_thread_sees_earlier_messages(product: Product) -> None:
 
 
 def test_thread_of_several_users_needs_mention(product: Product) -> None:
-    """A second person in the thread: no answer without a mention, until somebody says follow."""
+    """With a second user in the thread, only mentions are answered."""
     ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     unasked = product.workspace.post_message(LIN, GENERAL, "I use one every day.", ts)
     product.workspace.post_message(ADA, GENERAL, GREET, ts)
@@ -98,7 +98,7 @@ def test_thread_of_several_users_needs_mention(product: Product) -> None:
 
 
 def test_follow_mode_answers_every_user(product: Product) -> None:
-    """After `follow` a message of a second person is answered without a mention."""
+    """After `follow`, the bot answers a second user without a mention."""
     ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     product.workspace.post_message(LIN, GENERAL, "Interesting.", ts)
     product.workspace.post_message(ADA, GENERAL, "@StarChat follow", ts)
@@ -109,7 +109,7 @@ def test_follow_mode_answers_every_user(product: Product) -> None:
 
 
 def test_message_of_another_bot_is_ignored(product: Product) -> None:
-    """Another bot mentions ours: nothing happens, and people are answered as before."""
+    """A mention by another bot is ignored, and users are answered as before."""
     ts = product.workspace.post_raw(GENERAL, f"<@{STARCHAT}> {MUTEX}", user=DEPLOYBOT)
     product.ask_question(f"@StarChat {MUTEX}", GENERAL)
 
@@ -117,7 +117,7 @@ def test_message_of_another_bot_is_ignored(product: Product) -> None:
 
 
 def test_unknown_question_shows_model_output(product: Product) -> None:
-    """The model says what it says; the reply shows exactly that."""
+    """The reply shows exactly the model's output."""
     _, replies = product.ask_question("@StarChat Which tea is best?", GENERAL)
 
     assert reply_text(replies).strip() == UNKNOWN

@@ -1,4 +1,4 @@
-"""Who edits a question, before or after the reply, ends up with one reply to what it says now."""
+"""An edited question, before or after its reply, has one reply to its current text."""
 
 from testing.memorizing_model import ANSWERS, ENDLESS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
 from testing.product import Product, find_answers
@@ -12,7 +12,7 @@ def find_offers(messages: Messages) -> Messages:
 
 
 def test_edit_during_generation_restarts_reply(product: Product) -> None:
-    """The message that grew becomes the reply to the new text; there is no second one."""
+    """The growing message becomes the reply to the new text; there is no second message."""
     ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
     grown = product.workspace.wait_for_messages(
         lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
@@ -30,7 +30,7 @@ def test_edit_during_generation_restarts_reply(product: Product) -> None:
 
 
 def test_reanswer_button_replaces_reply(product: Product) -> None:
-    """One press, and the reply says something else in its old place, also to what comes next."""
+    """Pressing *Answer again* replaces the reply in place, and follow-ups use the new one."""
     ts, [first] = product.ask_question(f"@StarChat {GREET}", GENERAL)
     product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat {REVERSE}")
     [offer] = find_offers(product.workspace.wait_for_messages(find_offers, GENERAL, ts))
@@ -49,7 +49,7 @@ def test_reanswer_button_replaces_reply(product: Product) -> None:
 
 
 def test_question_deleted_in_queue_is_not_answered(product: Product) -> None:
-    """Of three questions in a thread the second is taken back: two replies, in order."""
+    """Of three questions in a thread the second is deleted: two replies, in order."""
     first = product.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
     second = product.workspace.post_message(ADA, GENERAL, f"@StarChat {GREET}", first)
     third = product.workspace.post_message(ADA, GENERAL, f"@StarChat {FOLLOW_UP}", first)

@@ -1,4 +1,4 @@
-"""Whatever keeps the bot from answering, the person reads a kind sentence in the thread."""
+"""Every failure to answer shows a clear message in the thread."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 
 @pytest.fixture(scope="module")
 def product_without_worker() -> Iterator[Product]:
-    """Run the product without a worker, with room for two questions."""
+    """Run the product without a worker, with a queue of at most two questions."""
     model = str(memorizing_checkpoint())
     with Product(model, worker=False, STARCHAT_MAX_PENDING="2") as product:
         yield product
 
 
 def test_empty_mention_gets_a_hint(product: Product) -> None:
-    """A mention without a question is answered by what one can do."""
+    """A mention without a question is answered with the usage."""
     ts = product.workspace.post_message(ADA, GENERAL, "@StarChat")
 
     hints = product.wait_for_bot_message(
@@ -31,7 +31,7 @@ def test_empty_mention_gets_a_hint(product: Product) -> None:
 
 
 def test_message_beyond_context_window_is_refused(product: Product) -> None:
-    """A question that the model cannot hold is never cut: the thread says what to do."""
+    """A question beyond the context window is refused, not truncated."""
     _, replies = product.ask_question("@StarChat " + "why? " * 2000, GENERAL)
 
     assert reply_metadata(replies[0])["state"] == "error"
@@ -39,7 +39,7 @@ def test_message_beyond_context_window_is_refused(product: Product) -> None:
 
 
 def test_dropped_turns_are_reported(product: Product) -> None:
-    """A thread longer than the window is read from its younger end, and the reply says so."""
+    """A thread beyond the window loses its oldest turns, and the reply says so."""
     ts = product.workspace.post_message(ADA, PYTHON, "The log says: " + "a long line. " * 60)
     for _ in range(6):
         product.workspace.post_message(ADA, PYTHON, "And on: " + "another line. " * 60, ts)
@@ -52,7 +52,7 @@ def test_dropped_turns_are_reported(product: Product) -> None:
 def test_without_worker_placeholder_is_posted_and_later_answered(
     product_without_worker: Product,
 ) -> None:
-    """The sign comes from the bot; later the worker turns the same message into the reply."""
+    """The bot posts the placeholder; the worker later edits it into the reply."""
     ts = product_without_worker.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}")
     [placeholder] = product_without_worker.wait_for_bot_message(
         lambda m: "No worker is running" in m["text"], GENERAL, ts
@@ -78,7 +78,7 @@ def test_without_worker_placeholder_is_posted_and_later_answered(
 
 
 def test_unloadable_model_stops_worker_with_one_line(product: Product, tmp_path: Path) -> None:
-    """The worker says what is wrong with the model, and ends."""
+    """The worker prints the reason and exits."""
     worker = product.start_worker(STARCHAT_MODEL=str(tmp_path / "nothing"))
 
     assert worker.wait_for_exit() != 0
@@ -86,7 +86,7 @@ def test_unloadable_model_stops_worker_with_one_line(product: Product, tmp_path:
 
 
 def test_deleting_question_removes_growing_reply(product: Product) -> None:
-    """The person deletes the question while the reply grows: nothing of it stays."""
+    """Deleting a question during generation removes the reply."""
     ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
     product.workspace.wait_for_messages(
         lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
@@ -103,7 +103,7 @@ def test_deleting_question_removes_growing_reply(product: Product) -> None:
 
 
 def test_archived_channel_does_not_block_other_questions(product: Product) -> None:
-    """Archived while the question waits: a quiet end, and the next question is answered."""
+    """A question in an archived channel ends without an error, and the next one is answered."""
     attic = product.workspace.open_dm(ADA, LIN, SAM, STARCHAT)
     product.workspace.post_message(ADA, attic, f"@StarChat {ENDLESS}")
     product.workspace.send_control("archive", channel=attic)

@@ -1,4 +1,4 @@
-"""The bot is away for longer than Slack repeats itself, and nobody has to ask again."""
+"""Backfill: questions asked during an outage longer than Slack's retries are answered."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def exhaust_deliveries(product: Product, *stamps: str) -> None:
-    """Let the clock run until Slack has given up on these messages."""
+    """Advance the clock until Slack has made its last delivery attempt of these messages."""
     product.workspace.set_clock(speed=2000)
 
     def are_exhausted() -> bool:
@@ -25,7 +25,7 @@ def exhaust_deliveries(product: Product, *stamps: str) -> None:
 
 
 def test_questions_during_bot_outage_are_answered_once(product: Product) -> None:
-    """Killed, and started after Slack has given up: a mention, a follow-up, a direct message."""
+    """After a kill and a late restart: a mention, a follow-up and a direct message are answered."""
     answered, earlier_replies = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     thread, _ = product.ask_question(f"@StarChat {REVERSE}", PYTHON)
     product.bot.kill_group()

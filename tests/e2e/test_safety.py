@@ -1,4 +1,4 @@
-"""Nothing that the model writes reaches anybody it should not, and no text reaches a log."""
+"""Model output pings no user and unfurls no link, and no text is logged."""
 
 from testing.memorizing_model import ANSWERS, HELLO, MUTEX
 from testing.product import Product
@@ -7,7 +7,7 @@ from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL
 
 
 def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
-    """The model writes @channel, a mention and a link: all of it stays text, in every edit."""
+    """A generated @channel, mention and link stay plain text in every edit."""
     ts, replies = product.ask_question(f"@StarChat {HELLO}", GENERAL)
 
     assert "<!channel>" in reply_text(replies)
@@ -20,7 +20,7 @@ def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
 
 
 def test_redelivered_mention_is_answered_once(product: Product) -> None:
-    """Slack delivers an event again when it is unsure; the thread still holds one reply."""
+    """A redelivered event adds no second reply."""
     ts, _ = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     product.workspace.redeliver_events(ts)
     product.workspace.redeliver_events(ts)
@@ -30,7 +30,7 @@ def test_redelivered_mention_is_answered_once(product: Product) -> None:
 
 
 def test_logs_contain_no_text_and_no_token(product: Product) -> None:
-    """What a person asks and what the model answers is in no log line, nor is a token."""
+    """No log line contains a question, a reply or a Slack token."""
     secret = "heliotrope-canary-4711"
     product.ask_question(f"@StarChat {secret}", GENERAL, user=ADA)
     product.ask_question(f"@StarChat {MUTEX}", GENERAL)

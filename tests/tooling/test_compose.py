@@ -1,4 +1,4 @@
-"""docker-compose.yml as a parsed document: what every container may and may not do."""
+"""docker-compose.yml: the permissions and limits of every container."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def service(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_container_is_confined(service: dict[str, Any]) -> None:
-    """No root, no writable image, no capability, no way to gain one, an init, a restart."""
+    """No root, a read-only image, no capabilities, no new privileges, an init, a restart policy."""
     assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]
     assert service["cap_drop"] == ["ALL"]
@@ -45,7 +45,7 @@ def test_container_cannot_reach_host(service: dict[str, Any]) -> None:
 
 
 def test_redis_is_internal_only() -> None:
-    """The server publishes no port and stands on an internal network only."""
+    """The server publishes no port and is on an internal network only."""
     assert "ports" not in SERVICES["valkey"]
     assert SERVICES["valkey"]["networks"] == ["queue"]
     assert DOCUMENT["networks"]["queue"] == {"internal": True}
@@ -59,7 +59,7 @@ def test_only_demo_publishes_a_loopback_port() -> None:
 
 
 def test_secrets_are_mounted_as_files() -> None:
-    """Tokens and passwords never stand in the environment, except the demo's made-up ones."""
+    """No token or password is in the environment, except the demo's made-up ones."""
     for name in ("bot", "worker", "demo-bot", "demo-worker"):
         variables = SERVICES[name]["environment"]
         secret = {v for v in variables if re.search(r"TOKEN|SECRET|REDIS_URL", v)}
@@ -91,7 +91,7 @@ def test_demo_services_need_the_demo_profile() -> None:
 
 
 def test_every_build_target_runs_without_root() -> None:
-    """Each target of the compose file is a stage that ends without root."""
+    """Each build target is a Dockerfile stage whose last USER is not root."""
     targets = {found["build"]["target"] for found in SERVICES.values() if "build" in found}
     stages = dict(
         re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)

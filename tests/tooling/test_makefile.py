@@ -1,4 +1,4 @@
-"""The Makefile: its help, and a question that arrives as it was typed."""
+"""The Makefile: its help, and the unchanged passing of a question."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ def _run_make(*arguments: str, folder: Path = REPOSITORY) -> str:
 
 
 def test_help_lists_every_target_of_make() -> None:
-    """A plain `make` says what there is; nothing has to be read in the file."""
+    """A plain `make` lists all targets."""
     targets = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[0].split()
 
     assert re.findall(r"^  make (\w+) +\S", _run_make(), re.MULTILINE) == targets
@@ -33,7 +33,7 @@ def test_help_lists_every_target_of_make() -> None:
 
 @pytest.fixture
 def fake_checkout(tmp_path: Path) -> Path:
-    """A checkout whose Python only says what it was called with."""
+    """A checkout whose Python prints its arguments."""
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\nfor word; do printf "<%s>" "$word"; done\n')
@@ -46,7 +46,7 @@ def fake_checkout(tmp_path: Path) -> Path:
     "question", ["What is a mutex?", """don't `ls` "this" $HOME $(pwd)""", "a; exit 1", "--no"]
 )
 def test_question_reaches_demo_unquoted(question: str, fake_checkout: Path) -> None:
-    """Neither make nor the shell reads quotes, dollars or semicolons in it."""
+    """Neither make nor the shell interprets quotes, dollars or semicolons."""
     output = _run_make("demo", f"ASK={question}", "PYTHON=true", folder=fake_checkout)
 
     assert output == f"<-m><demo><--ask={question}>"
@@ -54,5 +54,5 @@ def test_question_reaches_demo_unquoted(question: str, fake_checkout: Path) -> N
 
 @pytest.mark.parametrize("ask", [(), ("ASK=",)])
 def test_empty_question_is_not_passed_on(ask: tuple[str, ...], fake_checkout: Path) -> None:
-    """No empty question is passed on."""
+    """An empty question is not passed on."""
     assert _run_make("demo", *ask, "PYTHON=true", folder=fake_checkout) == "<-m><demo>"

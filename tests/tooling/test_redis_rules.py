@@ -1,4 +1,4 @@
-"""The queue's server as compose starts it: its configuration and what its two users may do."""
+"""The queue's server as compose starts it: its configuration and the ACL of its two users."""
 
 import re
 import shlex
@@ -34,7 +34,7 @@ FORBIDDEN: Final = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GuardedRedis]:
-    """A server that runs our configuration and rules."""
+    """A server with the deployed configuration and ACL."""
     with GuardedRedis() as server:
         yield server
 
@@ -69,7 +69,7 @@ def _enqueue_job(client: "redis.Redis", ts: str) -> list[object]:
 
 
 def test_acl_allows_a_job_from_bot_to_worker(clients: Clients) -> None:
-    """The rules allow everything that both processes need for a job's whole way."""
+    """The ACL allows all commands of both processes in a job's life."""
     bot, worker = clients["bot"], clients["worker"]
 
     assert _enqueue_job(bot, "1-1")[0] == b"accepted"
@@ -87,23 +87,23 @@ def test_acl_allows_a_job_from_bot_to_worker(clients: Clients) -> None:
 
 
 def test_acl_allows_rq_commands(clients: Clients) -> None:
-    """RQ's stop command reaches a worker by its own channel, and the bot may send it."""
+    """The bot may publish RQ's stop command on a worker's channel."""
     with clients["worker"].pubsub() as channel:  # type: ignore[no-untyped-call]
         channel.subscribe("rq:pubsub:w")
         assert channel.get_message(timeout=5)
         assert clients["bot"].publish("rq:pubsub:w", "{}") == 1
 
 
-@pytest.mark.parametrize("person", credentials.ACL_USERS)
+@pytest.mark.parametrize("user", credentials.ACL_USERS)
 @pytest.mark.parametrize("command", FORBIDDEN)
 def test_acl_refuses_unneeded_commands(clients: Clients, user: str, command: str) -> None:
-    """A stolen password configures nothing, empties nothing and sees no foreign key."""
+    """A stolen password cannot configure or empty the server, or read other keys."""
     with pytest.raises(redis.exceptions.ResponseError, match=REFUSAL_PATTERN):
         clients[user].execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]
 
 
 def test_acl_log_reports_refused_commands(server: GuardedRedis, clients: Clients) -> None:
-    """The tests of the whole product rest on this: whatever the rules refuse them is seen."""
+    """The end-to-end tests depend on this: the server reports every refused command."""
     with server.connect_as() as watcher:
         watcher.acl_log_reset()
     assert server.list_denials() == []
@@ -116,7 +116,7 @@ def test_acl_log_reports_refused_commands(server: GuardedRedis, clients: Clients
 
 @pytest.mark.parametrize("given", ["", ":x@", "default:x@", "default:@"])
 def test_login_without_password_is_refused(server: GuardedRedis, given: str) -> None:
-    """The default user is off, whatever it says in greeting."""
+    """The default user is disabled."""
     once = Retry(NoBackoff(), 0)
     stranger = redis.Redis.from_url(f"unix://{given}{server.socket}", retry=once)
     with stranger, pytest.raises(redis.exceptions.AuthenticationError):
@@ -126,9 +126,9 @@ def test_login_without_password_is_refused(server: GuardedRedis, given: str) -> 
 @pytest.mark.parametrize("find", [find_server, find_embedded_server])
 def test_accepted_question_survives_restart(find: Callable[[], Path]) -> None:
     """
-    What scripts wrote is there again after a crash, and nothing of it was refused.
+    Writes of scripts survive a crash, and the server refuses none of them while it loads.
 
-    Redis 7.0 replays its file as the default user, which must not log in but may do everything.
+    Redis 7.0 replays its file as the default user, which cannot log in but has all permissions.
     """
     with GuardedRedis(find()) as server:
         with server.connect_as("bot") as bot:
@@ -143,7 +143,7 @@ def test_accepted_question_survives_restart(find: Callable[[], Path]) -> None:
 
 
 def test_redis_config_persists_and_never_evicts() -> None:
-    """The configuration promises what the acknowledgement to Slack rests on."""
+    """The configuration provides the durability that acknowledgements to Slack depend on."""
     conf = dict(
         line.split(" ", 1)
         for line in (REPOSITORY / "deploy" / "redis.conf").read_text("utf-8").splitlines()
@@ -156,7 +156,7 @@ def test_redis_config_persists_and_never_evicts() -> None:
 
 
 def test_credentials_are_created_once_and_private(tmp_path: Path) -> None:
-    """A second run changes nothing; only the file of hashes may be read by others."""
+    """A second run changes nothing; only the file of hashes is readable by others."""
     credentials.main(tmp_path)
     folder = tmp_path / "secrets"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""The set-up: what it pins, when it has nothing to do, and what it says when it fails."""
+"""The set-up: its pins, its stamps and its error messages."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def _read_pins(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("use", REQUIREMENTS)
 def test_dependency_is_pinned_within_its_bounds(use: str) -> None:
-    """What pyproject.toml asks for has one version in the file for its use."""
+    """Each requirement of pyproject.toml has one pinned version in the file of its use."""
     base = [] if use in lock.STANDALONE_EXTRAS else PROJECT["project"]["dependencies"]
     pinned = _read_pins(use) | _read_pins("torch")
     for need in map(Requirement, [*base, *REQUIREMENTS[use]]):
@@ -37,7 +37,7 @@ def test_pins_cover_older_python_versions() -> None:
 
 
 def test_requirement_files_agree_on_versions() -> None:
-    """All of them are installed together, so no package has two versions."""
+    """All files are installed together, so no package may have two versions."""
     seen: dict[str, str] = {}
     for use in REQUIREMENTS:
         for name, version in _read_pins(use).items():
@@ -45,7 +45,7 @@ def test_requirement_files_agree_on_versions() -> None:
 
 
 def test_no_requirement_file_pins_torch_builds() -> None:
-    """Torch alone is chosen by the machine; a CUDA library in a pin would bring gigabytes."""
+    """The build of torch depends on the machine; a pinned CUDA library would download gigabytes."""
     for use in REQUIREMENTS:
         assert not [
             n for n in _read_pins(use) if n.startswith((*lock.TORCH_BUILD_PREFIXES, "torch"))
@@ -53,13 +53,13 @@ def test_no_requirement_file_pins_torch_builds() -> None:
 
 
 def test_lock_matches_installed_versions() -> None:
-    """The tests run on the versions that everybody gets; `make lock` would change nothing."""
+    """The tests run on the pinned versions; `make lock` would change nothing."""
     for name, text in lock.render_requirements().items():
         assert (lock.OUTPUT_DIRECTORY / name).read_text("utf-8") == text, "run `make lock`"
 
 
 def test_completed_set_up_does_nothing(tmp_path: Path) -> None:
-    """With its stamp there, nothing is started; the larger set's stamp does for the smaller."""
+    """With its stamp, no command runs; the larger set's stamp covers the smaller set."""
     (tmp_path / "dev.stamp").write_text(setup.compute_fingerprint("dev"), "utf-8")
 
     setup.main("dev", tmp_path)
@@ -98,7 +98,7 @@ def _run_setup(*arguments: str, **variables: str) -> "subprocess.CompletedProces
 @pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_failed_set_up_prints_one_line_and_can_be_repeated(tmp_path: Path) -> None:
-    """Without any index the reason is pip's own, with the log beside it; no stamp is left."""
+    """Without an index the message is pip's error and the log's path; there is no stamp."""
     folder = tmp_path / "venv"
     nowhere = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": (tmp_path / "x").as_uri()}
     found = _run_setup("demo", str(folder), **nowhere)
@@ -122,7 +122,7 @@ def test_unknown_set_prints_usage() -> None:
 
 
 def test_extract_error_returns_last_error_line() -> None:
-    """Of pip's output the person sees the line that matters."""
+    """Of pip's output the person sees the last error line."""
     assert (
         setup.extract_error("a\nERROR: no disk\nb\nERROR: no space left\nc")
         == "ERROR: no space left"
@@ -138,12 +138,12 @@ case "$*" in
 esac
 echo "$@" >> "$0.calls"
 """
-"""Stands in the place of an environment's Python: has a CPU build if a file beside it says so."""
+"""Replaces an environment's Python; offers a CPU build if the file `python.cpu` exists."""
 
 
 @pytest.fixture
 def fake_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment that only notes what pip is told, on a machine without a driver."""
+    """An environment that records pip's arguments, on a machine without a driver."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.write_text(FAKE_PYTHON, "utf-8")
@@ -170,7 +170,7 @@ def test_cpu_build_is_installed_if_available(fake_environment: Path) -> None:
 def test_large_download_is_announced_without_cpu_build(
     fake_environment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The person learns what is downloaded and why, and how to avoid it."""
+    """The message explains the large download and how to avoid it."""
     setup.main("demo", fake_environment)
     torch, _ = _read_pip_calls(fake_environment)
 
@@ -181,7 +181,7 @@ def test_large_download_is_announced_without_cpu_build(
 def test_nvidia_driver_excludes_cpu_build(
     fake_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where an index offers it first."""
+    """Even if an index offers it first."""
     monkeypatch.setattr(setup, "has_nvidia_driver", lambda: True)
     (fake_environment / "bin" / "python.cpu").touch()
     setup.main("demo", fake_environment)

@@ -1,1 +1,1 @@
-"""One module for each engine, with `load`; each imports what it needs and nothing else does."""
+"""Adapters of the benchmarked engines, one module each, which alone imports its libraries."""

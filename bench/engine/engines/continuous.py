@@ -1,4 +1,4 @@
-"""transformers' continuous batching, whose loop is a thread of this process."""
+"""Adapter of transformers' continuous batching, whose loop is a thread of this process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from bench.engine.load_generator import BenchmarkEngine
 from bench.engine.workload import RequestSpec
 
 MAX_BATCH_TOKENS: Final = 256
-"""Tokens of one step, as many as ours has on a CPU; it is fastest so here, too."""
+"""Maximum tokens of a step: the value of our engine on a CPU, and the fastest here, too."""
 PAGE_SIZE_TOKENS: Final = 32
-"""Positions of a page of its cache; its default of 256 is slower here."""
+"""Tokens of a KV cache page; the default of 256 is slower here."""
 MAX_REQUEST_TOKENS: Final = 1024
-"""Positions that one request may need."""
+"""Maximum KV cache tokens of a request."""
 
 
 class ContinuousBatchingEngine:
-    """Its manager runs as long as the peer does."""
+    """The manager thread runs until `close_engine`."""
 
     streams_tokens = True
 
@@ -44,11 +44,11 @@ class ContinuousBatchingEngine:
 
     @property
     def has_work(self) -> bool:
-        """Whether any request is not over."""
+        """Whether any request is unfinished."""
         return bool(self._num_seen_tokens)
 
     def add_request(self, request: RequestSpec) -> None:
-        """Hand a request to the thread."""
+        """Pass a request to the manager thread."""
         self._num_seen_tokens[request.request_id] = 0
         self._manager.add_request(
             list(request.prompt_ids),
@@ -58,7 +58,7 @@ class ContinuousBatchingEngine:
         )
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Wait for the next result and take those that came with it."""
+        """Wait for the next result and take all others that are ready."""
         results = [self._manager.get_result(timeout=60)]
         while True:
             try:
@@ -78,7 +78,7 @@ class ContinuousBatchingEngine:
         return tokens
 
     def close_engine(self) -> None:
-        """End the thread."""
+        """Stop the manager thread."""
         self._manager.stop(block=True)
 
 

@@ -1,4 +1,4 @@
-"""transformers' `generate`: one request at a time as its pipeline does, or padded batches."""
+"""Adapter of transformers' `generate`: one request at a time, or padded batches."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from bench.engine.workload import RequestSpec
 
 
 class GenerateEngine:
-    """Takes up to `together` of those who wait, and looks up again when all have their replies."""
+    """Static batching: generates replies for up to `batch_size` waiting requests at once."""
 
     streams_tokens = False
 
@@ -25,21 +25,23 @@ class GenerateEngine:
 
     @property
     def has_work(self) -> bool:
-        """Whether anybody waits."""
+        """Whether any request is waiting."""
         return bool(self._waiting)
 
     def add_request(self, request: RequestSpec) -> None:
-        """Let a request wait."""
+        """Queue a request."""
         self._waiting.append(request)
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Generate one batch, padded on the left, until its longest reply has its length."""
+        """Generate one batch, padded on the left, until its longest reply is complete."""
         batch = [self._waiting.popleft() for _ in range(min(self._batch_size, len(self._waiting)))]
-        width = max(len(wish.prompt_ids) for wish in batch)
-        pads = [width - len(wish.prompt_ids) for wish in batch]
-        ids = [[0] * pad + list(wish.prompt_ids) for pad, wish in zip(pads, batch, strict=True)]
+        width = max(len(request.prompt_ids) for request in batch)
+        pads = [width - len(request.prompt_ids) for request in batch]
+        ids = [
+            [0] * pad + list(request.prompt_ids) for pad, request in zip(pads, batch, strict=True)
+        ]
         attention_mask = [[0] * pad + [1] * (width - pad) for pad in pads]
-        longest = max(wish.max_new_tokens for wish in batch)
+        longest = max(request.max_new_tokens for request in batch)
         output = self._model.generate(
             torch.tensor(ids),
             attention_mask=torch.tensor(attention_mask),
@@ -50,20 +52,20 @@ class GenerateEngine:
         )
         rows = output[:, width:].tolist()
         return [
-            (wish.request_id, token)
-            for wish, row in zip(batch, rows, strict=True)
-            for token in row[: wish.max_new_tokens]
+            (request.request_id, token)
+            for request, row in zip(batch, rows, strict=True)
+            for token in row[: request.max_new_tokens]
         ]
 
     def close_engine(self) -> None:
-        """Do nothing: no thread and no process is left."""
+        """Do nothing: there is no thread and no process."""
 
 
 def load_pipeline(directory: Path, _slots: int) -> BenchmarkEngine:
-    """Load a checkpoint to be asked one request at a time, as the seed's pipeline was."""
+    """Load a checkpoint for one request at a time, as transformers' pipeline does."""
     return GenerateEngine(directory, 1)
 
 
 def load_static(directory: Path, slots: int) -> BenchmarkEngine:
-    """Load a checkpoint to be asked in padded batches."""
+    """Load a checkpoint for padded batches."""
     return GenerateEngine(directory, slots)

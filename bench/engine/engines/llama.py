@@ -1,4 +1,4 @@
-"""llama.cpp, in an environment of its own where it is compiled; see `bench.engine.environment`."""
+"""Adapter of llama.cpp, compiled in a separate environment; see `bench.engine.environment`."""
 
 import ctypes
 from collections import deque
@@ -12,16 +12,16 @@ from bench.engine.load_generator import BenchmarkEngine
 from bench.engine.workload import RequestSpec
 
 BATCH_TOKENS: Final = 512
-"""Tokens in one forward pass: its own default for what it computes at once."""
+"""Maximum tokens of a forward pass: llama.cpp's default."""
 TOKENS_PER_SLOT: Final = 256
-"""Of each slot: the longest prompt and reply of a burst have 248 tokens."""
+"""KV cache tokens of a slot; the longest request of a burst has 248."""
 MIN_CONTEXT_TOKENS: Final = 1024
-"""Positions in all, so that a thread of eight turns fits one slot."""
+"""Minimum KV cache tokens in total, so that a thread of eight turns fits."""
 
 
 @dataclass(eq=False, slots=True)
 class SlotRequest:
-    """A request in a slot: its unread tokens, how many are read, and how many still to come."""
+    """A request in a slot: tokens to compute, tokens computed, and tokens still to generate."""
 
     request_id: str
     slot: int
@@ -31,7 +31,7 @@ class SlotRequest:
 
 
 class LlamaCppEngine:
-    """Scheduled as its own server does: what grows comes first, prompts fill the rest."""
+    """Schedules as llama.cpp's server does: decode first, prefill fills the rest of the batch."""
 
     streams_tokens = True
 
@@ -62,15 +62,15 @@ class LlamaCppEngine:
 
     @property
     def has_work(self) -> bool:
-        """Whether any request is not over."""
+        """Whether any request is unfinished."""
         return bool(self._waiting or self._running)
 
     def add_request(self, request: RequestSpec) -> None:
-        """Take a request in."""
+        """Queue a request."""
         self._waiting.append(request)
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Make one forward pass."""
+        """Run one forward pass."""
         while self._free_slots and self._waiting:
             request = self._waiting.popleft()
             self._running.append(
@@ -87,7 +87,7 @@ class LlamaCppEngine:
         return [self._sample_token(row, request) for row, request in sampled_rows.items()]
 
     def _fill_batch(self) -> Iterator[tuple[int, SlotRequest]]:
-        """Fill the batch; yields the rows to choose from with their requests."""
+        """Fill the batch; yield each row whose logits are sampled, with its request."""
         batch, count = self._batch, 0
         for request in sorted(self._running, key=lambda request: len(request.pending_ids) > 1):
             while request.pending_ids and count < BATCH_TOKENS:
@@ -117,7 +117,7 @@ class LlamaCppEngine:
         return request.request_id, token
 
     def close_engine(self) -> None:
-        """Do nothing: its step ran here."""
+        """Do nothing: the engine has no thread."""
 
 
 def load_llama_cpp(directory: Path, slots: int) -> BenchmarkEngine:

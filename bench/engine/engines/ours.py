@@ -1,4 +1,4 @@
-"""Our engine: the step loop that the worker's child runs, without the pipes around it."""
+"""Adapter of our engine: the step loop of the worker's child process, without its pipes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,20 +7,20 @@ from bench.engine.load_generator import BenchmarkEngine
 from bench.engine.workload import RequestSpec
 from worker.engine import Request, SamplingParams
 from worker.engine.core.engine_core import EngineCore
-from worker.engine.loading.loader import load_model as load_weights
+from worker.engine.loading.loader import load_model
 from worker.engine.loading.torch_setup import configure_torch
 from worker.engine.options import EngineConfig
 
 
 class OwnEngine:
-    """Loaded and prepared exactly as the worker does it."""
+    """Loads and configures the engine exactly as the worker does."""
 
     streams_tokens = True
 
     def __init__(self, directory: Path, slots: int) -> None:
         options = EngineConfig(model=str(directory), device="cpu", slots=slots, threads=1)
         configure_torch(options)
-        model = load_weights(directory, options, lambda _stage, _done: None)
+        model = load_model(directory, options, lambda _stage, _done: None)
         self._engine = EngineCore(
             model.network,
             model.kv_cache,
@@ -30,11 +30,11 @@ class OwnEngine:
 
     @property
     def has_work(self) -> bool:
-        """Whether a step would do anything."""
+        """Whether any request is unfinished."""
         return self._engine.has_unfinished_requests
 
     def add_request(self, request: RequestSpec) -> None:
-        """Take a request in; what is kept of its thread may be used."""
+        """Add a request that may use its thread's cached prefix. Raises `ValueError` if invalid."""
         sampling = SamplingParams(max_new_tokens=request.max_new_tokens, temperature=0)
         error = self._engine.add_request(
             Request(request.request_id, request.prompt_ids, sampling, scope=request.thread_id)
@@ -43,12 +43,14 @@ class OwnEngine:
             raise ValueError(error)
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Make one forward pass."""
+        """Run one forward pass."""
         new_tokens = self._engine.run_step().tokens
-        return [(name, token) for name, tokens in new_tokens.items() for token in tokens]
+        return [
+            (request_id, token) for request_id, tokens in new_tokens.items() for token in tokens
+        ]
 
     def close_engine(self) -> None:
-        """Do nothing: no thread and no process is left."""
+        """Do nothing: there is no thread and no process."""
 
 
 def load_own_engine(directory: Path, slots: int) -> BenchmarkEngine:

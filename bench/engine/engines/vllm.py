@@ -1,4 +1,4 @@
-"""vLLM's CPU build, in an environment of its own; see `bench.engine.environment`."""
+"""Adapter of vLLM's CPU build, in a separate environment; see `bench.engine.environment`."""
 
 import os
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
 }
-"""Its step runs in this process and on this thread; one GiB of keys and values."""
+"""Runs steps in this process and on one thread, with a KV cache of 1 GiB."""
 
 
 class VllmEngine:
-    """Its own choice of everything that makes it fast, compilation included."""
+    """vLLM with its default optimizations, compilation included."""
 
     streams_tokens = True
 
@@ -47,11 +47,11 @@ class VllmEngine:
 
     @property
     def has_work(self) -> bool:
-        """Whether any request is not over."""
+        """Whether any request is unfinished."""
         return bool(self._engine.has_unfinished_requests())
 
     def add_request(self, request: RequestSpec) -> None:
-        """Take a request in."""
+        """Queue a request."""
         sampling = self._sampling_params(
             temperature=0,
             max_tokens=request.max_new_tokens,
@@ -64,15 +64,15 @@ class VllmEngine:
         )
 
     def run_step(self) -> Sequence[tuple[str, int]]:
-        """Make one forward pass."""
+        """Run one forward pass."""
         return [
-            (found.request_id, token)
-            for found in self._engine.step()
-            for token in found.outputs[0].token_ids
+            (output.request_id, token)
+            for output in self._engine.step()
+            for token in output.outputs[0].token_ids
         ]
 
     def close_engine(self) -> None:
-        """Do nothing: its step ran here."""
+        """Do nothing: the engine has no thread."""
 
 
 def load_vllm(directory: Path, slots: int) -> BenchmarkEngine:
