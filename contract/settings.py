@@ -48,9 +48,7 @@ class EnvironmentSettings(BaseSettings):
             # A list or mapping that is no JSON: the message quotes the name of the field.
             name = str(error).split('"')[1]
             raw_value = os.environ.get(name.upper(), "")
-            raise SettingsError(
-                cls._describe_wrong_value(name, raw_value, "JSON of what is expected")
-            ) from None
+            raise SettingsError(cls._describe_wrong_value(name, raw_value, "valid JSON")) from None
 
     @classmethod
     def parse_command_line(cls, program: str, description: str) -> None:

@@ -147,7 +147,7 @@ def test_error_line_hides_secret(environment: pytest.MonkeyPatch) -> None:
 def test_malformed_list_gives_one_line(environment: pytest.MonkeyPatch) -> None:
     """A list that is no JSON stops the start with one line."""
     assert settings_error(environment, TOKEN=SECRET, NAMES="a, b") == (
-        "NAMES must be JSON of what is expected, not 'a, b'"
+        "NAMES must be valid JSON, not 'a, b'"
     )
     assert settings_error(environment, NAMES='"a"').startswith("NAMES must be ")
 
