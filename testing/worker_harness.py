@@ -1,5 +1,6 @@
 """A workspace, a queue, and questions put into it as the bot does; workers start on request."""
 
+import signal
 from typing import Any, Self
 
 import redis
@@ -154,6 +155,23 @@ class WorkerHarness:
     def count_pending(self) -> int:
         """Return how many questions are accepted and not finished."""
         return int(self.redis.zcard(keys.PENDING_JOBS))
+
+
+class StandbyWorker:
+    """A worker that is paused until a test needs it to take over."""
+
+    def __init__(self, harness: WorkerHarness, process: Process) -> None:
+        self._harness = harness
+        self._process = process
+
+    def pause_worker(self) -> None:
+        """Stop the worker by SIGSTOP and delete its presence, as if it did not exist."""
+        self._process.send_signal(signal.SIGSTOP)
+        self._harness.redis.delete(keys.WORKER_STATUSES)
+
+    def resume_worker(self) -> None:
+        """Let the worker run again."""
+        self._process.send_signal(signal.SIGCONT)
 
 
 def reply_metadata(message: Json) -> dict[str, Any]:

@@ -14,14 +14,13 @@ from redis.exceptions import RedisError
 
 from chaos.cluster.redis_proxy import NO_FAULT, RedisProxy
 from chaos.cluster.slack_proxy import SlackProxy
-from testing.broken_resolver import HOST_NAME
+from testing import broken_environment
 from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.worker_harness import FAST_SETTINGS
 from testing.workspace import STARCHAT, Workspace
 
-BROKEN_RESOLVER_MODULE: Final = "testing.broken_resolver"
 LEASE_SECONDS: Final = float(FAST_SETTINGS["STARCHAT_LEASE_SECONDS"])
 """Seconds that a silent worker keeps its jobs here."""
 CLOCK_SPEED: Final = 15.0
@@ -162,7 +161,8 @@ class Cluster:
             process = Process(module, **environment)
         else:
             process = Process(
-                BROKEN_RESOLVER_MODULE,
+                broken_environment.__name__,
+                "resolver",
                 str(self.slack_proxy.resolver_failure_file),
                 module,
                 **environment,
@@ -174,7 +174,9 @@ class Cluster:
     def _service_urls(self) -> dict[str, str]:
         found = {"REDIS_URL": self.redis_proxy.url if self.redis_proxy else self.redis.url}
         if self.slack_proxy is not None:
-            found["SLACK_API_URL"] = f"http://{HOST_NAME}:{self.slack_proxy.port}/api/"
+            found["SLACK_API_URL"] = (
+                f"http://{broken_environment.HOST_NAME}:{self.slack_proxy.port}/api/"
+            )
         return found
 
     def _create_channels(self) -> tuple[list[str], list[str]]:

@@ -14,6 +14,7 @@ from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
 from chaos.scenarios.bot_failures import count_extra_attempts, exhaust_redeliveries
 from contract import keys
+from testing import broken_environment
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.worker_harness import TEAM
@@ -75,7 +76,9 @@ def _ask_while_away(run: ScenarioRun) -> list[Question]:
 
 
 def _start_skewed_worker(run: ScenarioRun, ahead: float) -> Process:
-    process = Process("testing.broken_clock", str(ahead), "worker", **run.cluster.environment)
+    process = Process(
+        broken_environment.__name__, "clock", str(ahead), "worker", **run.cluster.environment
+    )
     run.cluster.processes.append(process)
     process.wait_for_event("model loaded", timeout=120)
     _check_skew_warning(run, process)

@@ -11,9 +11,9 @@ from chaos.recovery import parse_log
 from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
 from chaos.scenarios.bot_failures import MAX_EXIT_SECONDS
+from testing import broken_environment
 from testing.polling import poll_until
-from testing.ports import free_port
-from testing.processes import Process
+from testing.processes import Process, free_port
 from testing.redis_server import RedisServer
 
 SECRET: Final = "not-known-yet"
@@ -157,7 +157,9 @@ def start_without_log(run: ScenarioRun) -> None:
 
 
 def _start_with_sink(run: ScenarioRun, sink: str, module: str) -> Process:
-    process = Process("testing.broken_environment", sink, "-m", module, **run.cluster.environment)
+    process = Process(
+        broken_environment.__name__, "log", sink, "-m", module, **run.cluster.environment
+    )
     run.cluster.processes.append(process)
     return process
 

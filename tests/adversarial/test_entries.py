@@ -10,8 +10,8 @@ import redis
 from structlog.testing import capture_logs
 
 from bot.store.job_queue import JobQueue, QueueLimits
-from testing.jobs import make_job
 from testing.polling import poll_until
+from testing.queue_inspector import make_job
 from testing.redis_server import RedisServer
 from tests.adversarial.entries import generate_cases
 from tests.adversarial.envelopes import CANARY_WORD

@@ -23,7 +23,7 @@ from bench.engine.load_generator import run_requests, run_thread
 from bench.engine.plot import COLOURS
 from bench.engine.runner import ENGINES
 from bench.engine.workload import draw_burst, draw_poisson_stream, draw_thread_messages
-from testing.traced_cuda_graphs import FakeGraphCapture
+from testing.in_process_engine import FakeGraphCapture
 from worker.engine.cuda_graphs.capture import begin_cuda_capture
 
 REPOSITORY = Path(__file__).parents[2]

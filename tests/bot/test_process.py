@@ -13,8 +13,7 @@ import pytest
 from redis import Redis
 
 from testing.polling import poll_until
-from testing.ports import free_port
-from testing.processes import REPOSITORY, Process, clean_environment
+from testing.processes import REPOSITORY, Process, clean_environment, free_port
 from testing.queue_inspector import find_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace

@@ -12,7 +12,7 @@ import pytest
 
 from chaos.cluster.redis_proxy import NO_FAULT, NetworkFault
 from chaos.cluster.slack_proxy import HOST, SlackProxy
-from testing.broken_resolver import HOST_NAME
+from testing import broken_environment
 from testing.polling import poll_until
 from testing.workspace import ADA, Workspace
 
@@ -57,7 +57,7 @@ def test_name_resolution_fails_while_the_file_exists(tmp_path: Path) -> None:
     asking = tmp_path / "asking.py"
     asking.write_text(
         "import socket, sys\n"
-        f"for name in ({HOST_NAME!r}, '127.0.0.2'):\n"
+        f"for name in ({broken_environment.HOST_NAME!r}, '127.0.0.2'):\n"
         "    try:\n"
         "        print(socket.getaddrinfo(name, 80)[0][4][0])\n"
         "    except socket.gaierror as error:\n"
@@ -67,7 +67,14 @@ def test_name_resolution_fails_while_the_file_exists(tmp_path: Path) -> None:
     file = tmp_path / "nameless"
 
     def run_lookup() -> list[str]:
-        command = [sys.executable, "-m", "testing.broken_resolver", str(file), "asking"]
+        command = [
+            sys.executable,
+            "-m",
+            "testing.broken_environment",
+            "resolver",
+            str(file),
+            "asking",
+        ]
         done = subprocess.run(
             command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
         )

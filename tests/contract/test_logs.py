@@ -116,7 +116,7 @@ def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
         + "log.info('a'); logging.error('b'); print('done')"
     )
     ran = subprocess.run(
-        [sys.executable, "-m", "testing.broken_environment", sink, "-c", code],
+        [sys.executable, "-m", "testing.broken_environment", "log", sink, "-c", code],
         cwd=REPOSITORY,
         env=clean_environment(),
         stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ import pytest
 from demo.valkey import Valkey
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
-from testing.process_tree_end import find_survivors, list_descendants
+from testing.process_tree import find_survivors, list_descendants
 from testing.processes import REPOSITORY, Process, clean_environment
 
 START_TIMEOUT_SECONDS: Final = 120.0

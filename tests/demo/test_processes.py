@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from demo.processes import DemoProcess, stop_processes
-from testing.process_tree_end import find_survivors
+from testing.process_tree import find_survivors
 from testing.processes import REPOSITORY, clean_environment
 
 IGNORES_SIGTERM: Final = """

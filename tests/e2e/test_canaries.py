@@ -14,9 +14,9 @@ from contract.job import QUEUE_NAME
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
 from testing.polling import poll_until
-from testing.ports import free_port
 from testing.process_tree import find_engine as engine_of
 from testing.process_tree import kill_engine
+from testing.processes import free_port
 from testing.product import Product
 from testing.worker_harness import reply_metadata
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages

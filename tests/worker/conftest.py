@@ -13,8 +13,7 @@ from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.reply_harness import ReplyHarness
-from testing.takeover import StandbyWorker
-from testing.worker_harness import WorkerHarness
+from testing.worker_harness import StandbyWorker, WorkerHarness
 from testing.workspace import BOT_TOKEN
 from worker.jobs.leases import LeaseManager
 from worker.jobs.rq_worker import RqWorker

@@ -14,8 +14,7 @@ from contract import keys
 from testing import memorizing_model
 from testing.process_tree import freeze_engine, kill_engine
 from testing.processes import Process
-from testing.takeover import StandbyWorker
-from testing.worker_harness import WorkerHarness, context_text, reply_text
+from testing.worker_harness import StandbyWorker, WorkerHarness, context_text, reply_text
 from worker.jobs.leases import RECOVERY_COUNT
 
 pytestmark = pytest.mark.timeout(300)

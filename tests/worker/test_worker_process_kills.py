@@ -9,8 +9,7 @@ from contract import keys
 from contract.job import Job
 from testing import memorizing_model
 from testing.process_tree import wait_until_paused
-from testing.takeover import StandbyWorker
-from testing.worker_harness import WorkerHarness, context_text, reply_text
+from testing.worker_harness import StandbyWorker, WorkerHarness, context_text, reply_text
 from worker.failpoints import Failpoint
 
 POINTS = (

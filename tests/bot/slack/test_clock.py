@@ -11,8 +11,7 @@ from bot.slack.clock import SlackClock
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
-from testing.ports import free_port
-from testing.processes import Process
+from testing.processes import Process, free_port
 from testing.queue_inspector import TEAM, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace

@@ -16,8 +16,7 @@ from redis import Redis
 from bot.store.client import connect_redis
 from contract import keys
 from testing.polling import poll_until
-from testing.ports import free_port
-from testing.processes import Process
+from testing.processes import Process, free_port
 from testing.queue_inspector import find_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.slack_events import (

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as AwayError
 
 from bot.store.client import connect_redis, decode_reply, retry_redis
-from testing.ports import free_port
+from testing.processes import free_port
 
 
 def test_a_redis_that_is_away_costs_no_more_than_slack_waits() -> None:

@@ -13,7 +13,7 @@ from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from testing.jobs import make_job
+from testing.queue_inspector import make_job
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 from worker.answering.answer_cache import MAX_ANSWERS_PER_THREAD, Answer, AnswerCache, merge_answers
 

@@ -9,8 +9,7 @@ from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
 from testing.polling import poll_until
 from testing.process_tree import wait_until_paused
 from testing.processes import Process
-from testing.takeover import StandbyWorker
-from testing.worker_harness import WorkerHarness, reply_text
+from testing.worker_harness import StandbyWorker, WorkerHarness, reply_text
 from testing.workspace import ADA
 
 

@@ -11,10 +11,10 @@ from testing.in_process_engine import (
     GREEDY_SAMPLING,
     EngineFactory,
     EngineReply,
+    build_captured_engine,
     record_step,
     run_requests,
 )
-from testing.traced_cuda_graphs import build_captured_engine
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import LoadedModel

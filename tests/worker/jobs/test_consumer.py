@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import keys
-from testing.jobs import make_job, rq_status
+from testing.queue_inspector import make_job, rq_status
 from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError
 from worker.failpoints import Failpoints

@@ -8,7 +8,7 @@ from rq.worker.base import BaseWorker
 from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
-from testing.jobs import make_job, rq_status, ttl_seconds
+from testing.queue_inspector import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
 from worker.jobs.task import Outcome

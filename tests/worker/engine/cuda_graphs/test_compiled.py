@@ -10,8 +10,13 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from testing.checkpoints import TINY_POSITIONS, tiny_bigcode
-from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
-from testing.traced_cuda_graphs import FakeGraphCapture, build_captured_engine
+from testing.in_process_engine import (
+    FakeGraphCapture,
+    build_captured_engine,
+    make_mixed_requests,
+    reference_greedy,
+    run_requests,
+)
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore

@@ -10,12 +10,13 @@ from testing.in_process_engine import (
     GREEDY_SAMPLING,
     EngineFactory,
     EngineReply,
+    TracedGraphCapture,
+    build_captured_engine,
     make_mixed_requests,
     record_step,
     reference_greedy,
     run_requests,
 )
-from testing.traced_cuda_graphs import TracedGraphCapture, build_captured_engine
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.sdpa import SDPA
 from worker.engine.core.request_state import RequestState, ScheduledRequest

@@ -12,15 +12,13 @@ from torch import nn
 from testing.in_process_engine import (
     GREEDY_SAMPLING,
     EngineReply,
-    make_mixed_requests,
-    reference_greedy,
-    run_requests,
-)
-from testing.traced_cuda_graphs import (
     FakeGraphCapture,
     Replay,
     TracedGraphCapture,
     build_captured_engine,
+    make_mixed_requests,
+    reference_greedy,
+    run_requests,
 )
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.loading.loader import LoadedModel

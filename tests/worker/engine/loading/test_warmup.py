@@ -6,8 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from testing.in_process_engine import make_mixed_requests, reference_greedy, run_requests
-from testing.traced_cuda_graphs import FakeGraphCapture
+from testing.in_process_engine import (
+    FakeGraphCapture,
+    make_mixed_requests,
+    reference_greedy,
+    run_requests,
+)
 from worker.engine.attention.kv_cache import KVCache, LayerSpec
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.memory import GRAPH_BYTES_PER_LAYER, estimate_graph_bytes
