@@ -220,14 +220,14 @@ def test_arguments_are_read_however_they_were_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "value"),
+    ("getter", "value"),
     [("get_number", "a"), ("get_list", "{}"), ("get_object", "[]"), ("get_object", "{")],
 )
-def test_an_argument_of_another_kind_is_refused(open_reader: str, value: str) -> None:
+def test_an_argument_of_another_kind_is_refused(getter: str, value: str) -> None:
     """Where a number, a list or an object is due nothing else will do."""
-    asked = {"get_number": (0,), "get_list": (), "get_object": ()}[open_reader]
+    asked = {"get_number": (0,), "get_list": (), "get_object": ()}[getter]
     with pytest.raises(SlackError, match="invalid_arguments"):
-        getattr(Arguments({"x": value}), open_reader)("x", *asked)
+        getattr(Arguments({"x": value}), getter)("x", *asked)
 
 
 def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(slack: InMemoryWorkspace) -> None:
