@@ -22,7 +22,7 @@ from fakeslack.ui.visibility import Viewer
 
 STATIC_DIRECTORY = Path(__file__).with_name("static")
 KEEP_ALIVE_SECONDS = 15.0
-FILE_NAME_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+")
+FILE_PATH_PATTERN = re.compile(r"([\w-]+/)?[\w-]+(\.[\w-]+)+")
 
 
 class PageRoutes:
@@ -225,6 +225,6 @@ class PageRoutes:
 
 def _file_response(name: str) -> web.StreamResponse:
     path = STATIC_DIRECTORY / name
-    if not FILE_NAME_PATTERN.fullmatch(name) or not path.is_file():
+    if not FILE_PATH_PATTERN.fullmatch(name) or not path.is_file():
         raise web.HTTPNotFound
     return web.FileResponse(path, headers={"Cache-Control": "no-cache"})

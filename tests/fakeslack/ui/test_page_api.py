@@ -209,7 +209,13 @@ def test_the_page_and_nothing_else_is_served(workspace: Workspace) -> None:
     """Files of the page come by their names; no name leads out of its folder."""
     with urllib.request.urlopen(f"{workspace.url}/", timeout=10) as answer:  # noqa: S310
         assert answer.headers["Content-Type"].startswith("text/html")
-    for name in ("nothing.js", "..%2fapp.py", "%2e%2e/app.py", "page"):
+    for name in (
+        "nothing.js",
+        "core/nothing.js",
+        "..%2fpage.py",
+        "core/%2e%2e/%2e%2e/page.py",
+        "core",
+    ):
         with pytest.raises(urllib.error.HTTPError) as refusal:
             urllib.request.urlopen(f"{workspace.url}/page/{name}", timeout=10)  # noqa: S310
         with refusal.value as answer:

@@ -163,9 +163,9 @@ def test_mrkdwn_is_shown_as_slack_shows_it(
     """Styles, quotes, links, mentions, channels and emoji; everything else is literal."""
     drawn = module_reader.run_script(
         """async (text) => {
-            const { parse } = await import("/page/mrkdwn.js");
-            const { inline } = await import("/page/inline.js");
-            const { el } = await import("/page/dom.js");
+            const { parse } = await import("/page/blocks/mrkdwn.js");
+            const { inline } = await import("/page/blocks/inline.js");
+            const { el } = await import("/page/core/dom.js");
             const names = {
                 me: "U0ADA00001",
                 person: (id) => ({ U0LIN00001: { name: "Lin" } })[id],
@@ -285,7 +285,7 @@ def test_code_is_copied_exactly_without_a_clipboard_object(
     )
     ada.run_script(
         """async (code) => {
-            const { copyText } = await import("/page/code.js");
+            const { copyText } = await import("/page/blocks/code.js");
             const { writeText } = navigator.clipboard;
             navigator.clipboard.writeText = () => Promise.reject(new Error("not here"));
             await copyText(code);
@@ -338,7 +338,7 @@ def split_code(module_reader: BrowserPage, code: str, language: str) -> list[Jso
     """What the highlighter makes of code."""
     found = module_reader.run_script(
         """async ([code, language]) => {
-            const { pieces } = await import("/page/highlight.js");
+            const { pieces } = await import("/page/blocks/highlight.js");
             return pieces(code, language);
         }""",
         [code, language],
@@ -356,8 +356,8 @@ def test_colouring_loses_no_byte_of_code(module_reader: BrowserPage, codes: list
     """In every language the pieces joined are the code."""
     joined = module_reader.run_script(
         """async (codes) => {
-            const { pieces } = await import("/page/highlight.js");
-            const { KNOWN } = await import("/page/languages.js");
+            const { pieces } = await import("/page/blocks/highlight.js");
+            const { KNOWN } = await import("/page/blocks/languages.js");
             const join = (code, name) => pieces(code, name).map((piece) => piece.text).join("");
             return codes.map((code) => [...new Set([...KNOWN].map((name) => join(code, name)))]);
         }""",
@@ -377,9 +377,9 @@ def test_a_change_in_place_looks_like_a_fresh_drawing(
     """Whatever stood there, a changed message ends as if it had been drawn anew."""
     same = module_reader.run_script(
         """async ([before, after]) => {
-            const { content } = await import("/page/message.js");
-            const { morph } = await import("/page/morph.js");
-            const { el } = await import("/page/dom.js");
+            const { content } = await import("/page/thread/message.js");
+            const { morph } = await import("/page/core/morph.js");
+            const { el } = await import("/page/core/dom.js");
             const names = { person: () => null, channel: () => null, pressed: () => null };
             const draw = (text) => {
                 const section = { type: "section", text: { type: "mrkdwn", text } };

@@ -73,14 +73,37 @@ def test_a_call_may_come_as_json_form_multipart_or_query(workspace: Workspace) -
     )
     bearer = BEARER["Authorization"]
     sent = [
-        send_raw_call(workspace, "chat.postMessage", json.dumps(given).encode(), Authorization=bearer,
-             Content_Type="application/json; charset=utf-8"),
-        send_raw_call(workspace, "chat.postMessage", form, Authorization=bearer, Content_Type=FORM_CONTENT_TYPE),
-        send_raw_call(workspace, "chat.postMessage", f"{parts}--x--\r\n".encode(), Authorization=bearer,
-             Content_Type="multipart/form-data; boundary=x"),
-        send_raw_call(workspace, f"chat.postMessage?{form.decode()}", http_method="GET", Authorization=bearer),
-        send_raw_call(workspace, "chat.postMessage", form + f"&token={BOT_TOKEN}".encode(), Content_Type=FORM_CONTENT_TYPE),
-    ]  # fmt: skip
+        send_raw_call(
+            workspace,
+            "chat.postMessage",
+            json.dumps(given).encode(),
+            Authorization=bearer,
+            Content_Type="application/json; charset=utf-8",
+        ),
+        send_raw_call(
+            workspace,
+            "chat.postMessage",
+            form,
+            Authorization=bearer,
+            Content_Type=FORM_CONTENT_TYPE,
+        ),
+        send_raw_call(
+            workspace,
+            "chat.postMessage",
+            f"{parts}--x--\r\n".encode(),
+            Authorization=bearer,
+            Content_Type="multipart/form-data; boundary=x",
+        ),
+        send_raw_call(
+            workspace, f"chat.postMessage?{form.decode()}", http_method="GET", Authorization=bearer
+        ),
+        send_raw_call(
+            workspace,
+            "chat.postMessage",
+            form + f"&token={BOT_TOKEN}".encode(),
+            Content_Type=FORM_CONTENT_TYPE,
+        ),
+    ]
     assert [answer["message"]["blocks"][0]["type"] for _, answer in sent] == ["divider"] * 5
 
 

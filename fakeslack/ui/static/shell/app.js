@@ -2,20 +2,20 @@
 
 import { listen } from "./actions.js";
 import { announce } from "./announce.js";
-import { api, Refusal } from "./api.js";
+import { api, Refusal } from "../core/api.js";
 import { banners } from "./banner.js";
-import { byId, refill } from "./dom.js";
+import { byId, refill } from "../core/dom.js";
 import { keyboard } from "./keyboard.js";
-import { Live } from "./live.js";
+import { Live } from "../core/live.js";
 import { Modal } from "./modal.js";
-import { morph } from "./morph.js";
+import { morph } from "../core/morph.js";
 import { notice } from "./notice.js";
-import { Pane } from "./pane.js";
-import { place, writePlace } from "./router.js";
+import { Pane } from "../thread/pane.js";
+import { place, writePlace } from "../core/router.js";
 import { sidebar } from "./sidebar.js";
-import { Store } from "./store.js";
-import { channelView, threadView } from "./views.js";
-import { Writing } from "./writing.js";
+import { Store } from "../core/store.js";
+import { channelView, threadView } from "../thread/views.js";
+import { Writing } from "../composer/writing.js";
 
 const FIRST_PERSON = "U0ADA00001";
 const STATE_EVENTS = new Set(["channel", "connected"]);

@@ -1,7 +1,7 @@
 /** Tells screen readers of new messages, and of a reply once it has stopped growing. */
 
-import { byId, el } from "./dom.js";
-import { author, wordsOf } from "./message.js";
+import { byId, el } from "../core/dom.js";
+import { author, wordsOf } from "../thread/message.js";
 
 const SETTLED = 1_500;
 const LONGEST = 300;

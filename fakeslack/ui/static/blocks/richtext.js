@@ -1,9 +1,9 @@
 /** Draws `rich_text` blocks completely; their text is literal and is never parsed. */
 
 import { codeBlock } from "./code.js";
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 import { inline } from "./inline.js";
-import { full } from "./time.js";
+import { full } from "../core/time.js";
 
 const STYLES = ["bold", "italic", "strike", "underline", "highlight"];
 

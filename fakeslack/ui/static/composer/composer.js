@@ -1,9 +1,9 @@
 /** Where a person writes: Enter sends, drafts stay, and a failed post loses no text. */
 
-import { messageId } from "./api.js";
+import { messageId } from "../core/api.js";
 import { draft, keepDraft } from "./drafts.js";
-import { el } from "./dom.js";
-import { icon } from "./icons.js";
+import { el } from "../core/dom.js";
+import { icon } from "../core/icons.js";
 import { pickEmoji } from "./picker.js";
 import { Suggest } from "./suggest.js";
 

@@ -1,7 +1,7 @@
 /** Draws Block Kit blocks; a block we do not know shows its kind, so that nothing hides. */
 
-import { el } from "./dom.js";
-import { icon } from "./icons.js";
+import { el } from "../core/dom.js";
+import { icon } from "../core/icons.js";
 import { inline, link } from "./inline.js";
 import { markdown } from "./markdown.js";
 import { parse } from "./mrkdwn.js";

@@ -1,6 +1,6 @@
 /** Draws the inputs of a modal and reads what a person put into them, in Slack's shapes. */
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 const words = (text) => text?.text ?? "";
 

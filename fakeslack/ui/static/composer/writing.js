@@ -1,6 +1,6 @@
 /** What composers and editors of a column do with what the reader wrote. */
 
-import { api, Refusal } from "./api.js";
+import { api, Refusal } from "../core/api.js";
 import { edit } from "./editor.js";
 
 const editable = (message, me) =>

@@ -1,10 +1,10 @@
 /** A column with messages and a composer: the channel and the thread are both one of these. */
 
-import { Composer } from "./composer.js";
-import { draftKey } from "./drafts.js";
-import { el, refill } from "./dom.js";
-import { icon } from "./icons.js";
-import { morph } from "./morph.js";
+import { Composer } from "../composer/composer.js";
+import { draftKey } from "../composer/drafts.js";
+import { el, refill } from "../core/dom.js";
+import { icon } from "../core/icons.js";
+import { morph } from "../core/morph.js";
 import { Timeline } from "./timeline.js";
 
 const SKELETONS = 4;

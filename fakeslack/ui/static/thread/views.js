@@ -1,9 +1,9 @@
 /** What a channel and a thread show around their messages: headers, first words, hints. */
 
-import { avatar } from "./avatar.js";
-import { blocks } from "./blocks.js";
-import { el } from "./dom.js";
-import { icon } from "./icons.js";
+import { avatar } from "../core/avatar.js";
+import { blocks } from "../blocks/blocks.js";
+import { el } from "../core/dom.js";
+import { icon } from "../core/icons.js";
 import { statusWords } from "./message.js";
 
 const PROMPTS = [

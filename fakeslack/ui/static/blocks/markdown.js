@@ -1,7 +1,7 @@
 /** Draws `markdown` blocks: a small, literal reading of Markdown without any HTML. */
 
 import { codeBlock } from "./code.js";
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 import { inline as draw } from "./inline.js";
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([\w+#-]*)/;

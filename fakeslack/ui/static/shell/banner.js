@@ -1,9 +1,9 @@
 /** Says on top of the page what is wrong with the connection, and what to do about it. */
 
-import { copyButton } from "./code.js";
-import { byId, el, refill } from "./dom.js";
-import { icon } from "./icons.js";
-import { morph } from "./morph.js";
+import { copyButton } from "../blocks/code.js";
+import { byId, el, refill } from "../core/dom.js";
+import { icon } from "../core/icons.js";
+import { morph } from "../core/morph.js";
 
 /** A bot that reconnects is away for a moment; nobody needs to be told. */
 const GRACE = 1_500;

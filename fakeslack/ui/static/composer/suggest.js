@@ -1,8 +1,8 @@
 /** Suggests people, channels and emoji while somebody types `@`, `#` or `:` in a field. */
 
-import { avatar } from "./avatar.js";
-import { el, refill } from "./dom.js";
-import { character, named } from "./emoji.js";
+import { avatar } from "../core/avatar.js";
+import { el, refill } from "../core/dom.js";
+import { character, named } from "../blocks/emoji.js";
 
 const MOST = 8;
 const TRIGGER = /(?:^|[\s(])([@#:])([\p{L}\p{N}_+.-]*)$/u;

@@ -1,13 +1,13 @@
 /** Draws one message as a row: who, when, what, and what can be done with it. */
 
-import { avatar } from "./avatar.js";
-import { blocks, blockWords } from "./blocks.js";
-import { el } from "./dom.js";
-import { character } from "./emoji.js";
-import { icon } from "./icons.js";
-import { inline, link } from "./inline.js";
-import { parse, unescape } from "./mrkdwn.js";
-import { ago, clock, full } from "./time.js";
+import { avatar } from "../core/avatar.js";
+import { blocks, blockWords } from "../blocks/blocks.js";
+import { el } from "../core/dom.js";
+import { character } from "../blocks/emoji.js";
+import { icon } from "../core/icons.js";
+import { inline, link } from "../blocks/inline.js";
+import { parse, unescape } from "../blocks/mrkdwn.js";
+import { ago, clock, full } from "../core/time.js";
 
 const JOINED = new Set(["channel_join", "channel_leave", "channel_archive", "channel_unarchive"]);
 const NOBODY = { id: "?", name: "Somebody" };

@@ -1,8 +1,8 @@
 /** Edits an own message in its row: Enter saves, Escape leaves it as it was. */
 
 import { grow } from "./composer.js";
-import { el } from "./dom.js";
-import { unescape } from "./mrkdwn.js";
+import { el } from "../core/dom.js";
+import { unescape } from "../blocks/mrkdwn.js";
 
 /** Slack's text as the person typed it. */
 export function typed(text, names) {

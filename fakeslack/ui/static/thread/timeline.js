@@ -1,9 +1,9 @@
 /** Shows a feed: only what changed is drawn again, and the reader's place is kept. */
 
-import { calm, el } from "./dom.js";
+import { calm, el } from "../core/dom.js";
 import { messageRow } from "./message.js";
-import { morph } from "./morph.js";
-import { dayKey, dayName } from "./time.js";
+import { morph } from "../core/morph.js";
+import { dayKey, dayName } from "../core/time.js";
 
 const NEAR_BOTTOM = 48;
 const SAME_BREATH = 300;

@@ -1,6 +1,6 @@
 /** Says a sentence at the foot of the page for a moment. */
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 const LASTS = 5_000;
 

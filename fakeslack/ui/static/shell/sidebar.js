@@ -1,9 +1,9 @@
 /** Draws the sidebar: the workspace, who writes, channels and direct messages. */
 
-import { avatar } from "./avatar.js";
-import { draft, draftKey } from "./drafts.js";
-import { el } from "./dom.js";
-import { icon } from "./icons.js";
+import { avatar } from "../core/avatar.js";
+import { draft, draftKey } from "../composer/drafts.js";
+import { el } from "../core/dom.js";
+import { icon } from "../core/icons.js";
 
 function switcher(store) {
   const choices = store.humans.map((person) =>

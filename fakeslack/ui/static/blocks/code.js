@@ -1,8 +1,8 @@
 /** Draws code: label, copy button, colours; the text inside is the code, byte for byte. */
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 import { pieces } from "./highlight.js";
-import { icon } from "./icons.js";
+import { icon } from "../core/icons.js";
 import { language } from "./languages.js";
 
 const SHOWN_FOR = 1600;

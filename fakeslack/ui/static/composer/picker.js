@@ -1,7 +1,7 @@
 /** A small grid of emoji beside a button; arrows move, Enter picks, Escape leaves. */
 
-import { el } from "./dom.js";
-import { character, PICKED } from "./emoji.js";
+import { el } from "../core/dom.js";
+import { character, PICKED } from "../blocks/emoji.js";
 
 const ACROSS = 8;
 const MARGIN = 8;

@@ -1,7 +1,7 @@
 /** Draws parsed inline text: styles, links, mentions, channels, emoji, quotes and fences. */
 
 import { codeBlock } from "./code.js";
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 import { character } from "./emoji.js";
 
 const STYLE_TAGS = { bold: "strong", italic: "em", strike: "s", underline: "u", highlight: "mark" };

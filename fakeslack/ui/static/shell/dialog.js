@@ -1,6 +1,6 @@
 /** Asks the reader a question in a dialog of the browser's own. */
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 /** Shows a dialog of `title` and `body`; resolves to whether the reader agreed. */
 export function ask({ title, body, yes, no = "Cancel", danger = false }) {

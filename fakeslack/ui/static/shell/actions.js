@@ -1,12 +1,12 @@
 /** What the buttons of the page do, by the name in their `data-action`. */
 
 import { say } from "./announce.js";
-import { api } from "./api.js";
-import { copyFrom } from "./code.js";
-import { el } from "./dom.js";
+import { api } from "../core/api.js";
+import { copyFrom } from "../blocks/code.js";
+import { el } from "../core/dom.js";
 import { ask } from "./dialog.js";
-import { wordsOf } from "./message.js";
-import { pickEmoji } from "./picker.js";
+import { wordsOf } from "../thread/message.js";
+import { pickEmoji } from "../composer/picker.js";
 
 /** The message that a button stands in, from the column it stands in. */
 function messageOf(page, node) {

@@ -1,9 +1,9 @@
 /** Shows the modal that an app has opened for the reader, and sends it off. */
 
-import { api } from "./api.js";
-import { blocks } from "./blocks.js";
-import { el, refill } from "./dom.js";
-import { input, missing, values } from "./inputs.js";
+import { api } from "../core/api.js";
+import { blocks } from "../blocks/blocks.js";
+import { el, refill } from "../core/dom.js";
+import { input, missing, values } from "../blocks/inputs.js";
 
 const words = (text, otherwise) => text?.text ?? otherwise;
 
