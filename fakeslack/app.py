@@ -19,9 +19,8 @@ from fakeslack.delivery.socket_mode import SocketModeTransport
 from fakeslack.delivery.transport import EnvelopeSender
 from fakeslack.errors import Json
 from fakeslack.json_requests import error_middleware
-from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ChangeLog
+from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ActivityCounter, ChangeLog
 from fakeslack.state.limits import RateLimits
-from fakeslack.state.pulse import ActivityCounter
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.page import PageRoutes
 from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views

@@ -15,12 +15,11 @@ from fakeslack.delivery.socket_mode import SocketModeTransport
 from fakeslack.delivery.transport import EnvelopeSender
 from fakeslack.errors import Json, SlackError
 from fakeslack.json_requests import read_json
-from fakeslack.state.change_log import ChangeLog
+from fakeslack.state.change_log import ActivityCounter, ChangeLog
 from fakeslack.state.changes import Change
 from fakeslack.state.limits import RateLimits
 from fakeslack.state.messages import Message
 from fakeslack.state.mrkdwn import find_pings, find_unfurls
-from fakeslack.state.pulse import ActivityCounter
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.server import WebApi
 

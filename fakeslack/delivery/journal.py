@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from fakeslack.errors import Json
-from fakeslack.state.pulse import ActivityCounter
+from fakeslack.state.change_log import ActivityCounter
 
 DEFAULT_MAX_RECORDS = 20_000
 

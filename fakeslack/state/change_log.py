@@ -1,16 +1,48 @@
-"""Everything that happens, numbered, for pages that listen and tests that wait."""
+"""Change log: the latest changes of the workspace, numbered, and a counter of all activity."""
 
+import asyncio
 import itertools
 from collections import deque
 
 from fakeslack.state.changes import Change
-from fakeslack.state.pulse import ActivityCounter
 
 DEFAULT_MAX_CHANGES = 20_000
 
 
+class ActivityCounter:
+    """
+    Counter of changes, calls and deliveries.
+
+    A waiter passes the count that it has seen and wakes when the count is higher.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.is_stopped = False
+        self._event = asyncio.Event()
+
+    def record_activity(self) -> None:
+        """Count one change, call or delivery and wake every waiter."""
+        self.count += 1
+        self._wake_waiters()
+
+    def stop_waiting(self) -> None:
+        """Release every waiter, because the workspace shuts down."""
+        self.is_stopped = True
+        self._wake_waiters()
+
+    async def wait_for_activity(self, number: int) -> None:
+        """Return when `count` exceeds `number` or the counter is stopped."""
+        while self.count <= number and not self.is_stopped:
+            await self._event.wait()
+
+    def _wake_waiters(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+
 class ChangeLog:
-    """The last changes of the workspace; whoever reads may start at any number still kept."""
+    """The latest `max_changes` changes; a reader may start at any number that is still kept."""
 
     def __init__(self, activity: ActivityCounter, max_changes: int = DEFAULT_MAX_CHANGES) -> None:
         self._changes: deque[Change] = deque(maxlen=max_changes)
@@ -19,12 +51,12 @@ class ChangeLog:
 
     @property
     def is_log_closed(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the workspace has shut down, so that no change follows."""
         return self._activity.is_stopped
 
     @property
     def next_number(self) -> int:
-        """The number that the next change will have."""
+        """The number of the next change."""
         return self._next_number
 
     @property
@@ -33,18 +65,18 @@ class ChangeLog:
         return self._next_number - len(self._changes)
 
     def append_change(self, change: Change) -> None:
-        """Add a change and wake everybody who waits for one."""
+        """Append a change and wake every waiter."""
         self._changes.append(change)
         self._next_number += 1
         self._activity.record_activity()
 
     def changes_since(self, number: int) -> list[tuple[int, Change]]:
-        """Return the changes numbered `number` and later, as far as they are still kept."""
+        """Return the kept changes numbered `number` and later, each with its number."""
         num_skipped = max(0, number - self.first_number)
         changes = itertools.islice(self._changes, num_skipped, None)
         return list(enumerate(changes, self.first_number + num_skipped))
 
     async def wait_for_change(self, number: int) -> None:
-        """Return when the change numbered `number` has happened, or the feed is closed."""
+        """Return when the change numbered `number` exists or the log is closed."""
         while self._next_number <= number and not self.is_log_closed:
             await self._activity.wait_for_activity(self._activity.count)

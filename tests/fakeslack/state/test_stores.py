@@ -14,11 +14,10 @@ from fakeslack.delivery.journal import DEFAULT_MAX_RECORDS as JOURNAL_KEPT
 from fakeslack.delivery.journal import DeliveryRecord, Journal
 from fakeslack.errors import SlackError
 from fakeslack.state.change_log import DEFAULT_MAX_CHANGES as FEED_KEPT
-from fakeslack.state.change_log import ChangeLog
+from fakeslack.state.change_log import ActivityCounter, ChangeLog
 from fakeslack.state.changes import Change, ChangeKind
 from fakeslack.state.files import File, FileStore
 from fakeslack.state.limits import RateLimits
-from fakeslack.state.pulse import ActivityCounter
 
 Json = dict[str, Any]
 
