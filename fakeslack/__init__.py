@@ -1,1 +1,1 @@
-"""A Slack workspace on your own machine, strict where Slack is strict; knows nothing of the bot."""
+"""Slack workspace simulator for one machine: strict where Slack is strict; it knows no bot."""

@@ -1,4 +1,4 @@
-"""Serves a workspace: `python -m fakeslack`."""
+"""Command line of the workspace simulator: `python -m fakeslack`."""
 
 import argparse
 import asyncio
@@ -25,31 +25,41 @@ def _parse_port(text: str) -> int:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fakeslack",
-        description="A Slack workspace on this machine.",
+        description="Slack workspace simulator.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=_parse_port, default=8065, help="port; 0 takes a free one")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything left to chance")
     parser.add_argument(
-        "--speed", type=float, default=1.0, help="how fast repetitions, lifetimes and limits pass"
+        "--port", type=_parse_port, default=8065, help="port to listen on; 0 chooses a free one"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random choices")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        help="simulated seconds per real second, for retries, lifetimes and limits",
     )
     parser.add_argument(
         "--ack-seconds",
         type=float,
         default=3.0,
-        help="real seconds in which the app has to acknowledge",
+        help="real seconds until an unacknowledged delivery fails",
     )
-    parser.add_argument("--rate-limits", action="store_true", help="apply Slack's rate limits")
-    parser.add_argument("--request-url", default="", help="HTTP mode: deliver here, not by socket")
+    parser.add_argument("--rate-limits", action="store_true", help="enforce Slack's rate limits")
+    parser.add_argument(
+        "--request-url", default="", help="HTTP mode: the URL that events are posted to"
+    )
     parser.add_argument(
         "--max-records",
         type=int,
         default=DEFAULT_MAX_CHANGES,
-        help="calls, deliveries and changes to remember, of each",
+        help="maximum number of recorded calls, of deliveries and of changes",
     )
     parser.add_argument(
-        "--ahead", type=float, default=0.0, help="seconds that Slack's clock is ahead of ours"
+        "--ahead",
+        type=float,
+        default=0.0,
+        help="seconds that Slack's clock is ahead of this machine's",
     )
     return parser
 
@@ -68,14 +78,14 @@ async def _serve_workspace(host: str, port: int, options: ServerOptions) -> None
         await tcp_site.start()
         bound_port = runner.addresses[0][1]
         server.workspace.base_url = f"http://{host}:{bound_port}"
-        print(f"fakeslack: {server.workspace.base_url}", flush=True)  # noqa: T201 - the agreed line
+        print(f"fakeslack: {server.workspace.base_url}", flush=True)  # noqa: T201 - the line that callers wait for
         await stop_event.wait()
     finally:
         await runner.cleanup()
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status."""
+    """Serve the workspace until SIGTERM or SIGINT; return the exit status."""
     arguments = _build_parser().parse_args()
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],

@@ -1,4 +1,4 @@
-"""Puts the workspace together: state, Web API, sockets, events, page and control."""
+"""Application assembly: workspace state, Web API, Socket Mode, events, page and control API."""
 
 import random
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ MAX_REQUEST_BYTES = 32 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the workspace is started."""
+    """Start options of a workspace server; `speed` scales all delays, lifetimes and limits."""
 
     seed: int = 0
     speed: float = 1.0
@@ -46,11 +46,11 @@ class ServerOptions:
 
 
 class WorkspaceServer:
-    """A running workspace; `application` serves it, `address` is where."""
+    """A running workspace: `build_application` returns what aiohttp serves."""
 
     def __init__(self, options: ServerOptions) -> None:
-        """Build everything; an event loop must be running."""
-        rng = random.Random(options.seed)  # noqa: S311 - repeatable on purpose, not secret
+        """Build every part; an event loop must be running."""
+        rng = random.Random(options.seed)  # noqa: S311 - seeded for repeatable runs, not a secret
         self._clock = SimulatedClock(options.speed, options.ahead_seconds)
         self.workspace = Workspace(self._clock.epoch_seconds, self._clock.elapsed_seconds)
         self._activity = ActivityCounter()
@@ -90,7 +90,7 @@ class WorkspaceServer:
         )
 
     def build_application(self) -> web.Application:
-        """Return what aiohttp serves."""
+        """Return the aiohttp application with all routes."""
         application = web.Application(
             client_max_size=MAX_REQUEST_BYTES, middlewares=[error_middleware]
         )
@@ -119,7 +119,7 @@ class WorkspaceServer:
         if isinstance(self._sender.transport, HttpTransport):
             await self._sender.transport.close_session()
 
-    def _publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
+    def _publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - a listener with one argument
         self._page_routes.publish_connection(is_connected)
 
     def _collect_methods(self) -> Mapping[str, Method]:

@@ -1,4 +1,4 @@
-"""A clock that tests may hurry or set wrong: waits and lifetimes run on it, and timestamps."""
+"""Simulated clock: tests speed up, advance or skew all delays, lifetimes and timestamps."""
 
 import asyncio
 import heapq
@@ -8,10 +8,9 @@ import time
 
 class SimulatedClock:
     """
-    Seconds that pass `speed` times as fast as real ones, and can be moved forward at will.
+    Clock whose seconds pass `speed` times as fast as real ones.
 
-    The time of day, which timestamps are made of, goes at its own pace, and may be `ahead` of the
-    machine's by some seconds.
+    The time of day runs at real speed. It is `ahead_seconds` ahead of the machine's clock.
     """
 
     def __init__(self, speed: float = 1.0, ahead_seconds: float = 0.0) -> None:
@@ -24,22 +23,22 @@ class SimulatedClock:
         self._timer: asyncio.TimerHandle | None = None
 
     def elapsed_seconds(self) -> float:
-        """Seconds since the clock was made, on this clock."""
+        """Return simulated seconds since the clock was created."""
         return self._elapsed_at_start + (time.monotonic() - self._real_start) * self._speed
 
     def epoch_seconds(self) -> float:
-        """Seconds since the epoch, as Slack would say."""
+        """Return Slack's time of day in seconds since the epoch."""
         return time.time() + self.ahead_seconds
 
     def adjust_clock(self, *, speed: float | None = None, advance: float = 0.0) -> None:
-        """Move forward by `advance` seconds and run at `speed` from now on; sleepers notice."""
+        """Advance by `advance` seconds, then run at `speed`; sleepers wake at their new times."""
         self._elapsed_at_start = self.elapsed_seconds() + advance
         self._real_start = time.monotonic()
         self._speed = speed or self._speed
         self._wake_due_sleepers()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds` on this clock, however it is moved meanwhile."""
+        """Sleep for simulated `seconds`, however the clock is adjusted until then."""
         if seconds <= 0:
             return
         wake_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

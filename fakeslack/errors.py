@@ -1,16 +1,16 @@
-"""What Slack answers when it refuses a call."""
+"""Slack's error response to a refused call."""
 
 from typing import Any
 
 Json = dict[str, Any]
-"""One JSON object as Slack sends and takes it."""
+"""A JSON object."""
 
 
 class SlackError(Exception):
     """
     A refusal: `{"ok": false, "error": error}`.
 
-    `messages` become `response_metadata.messages`, `fields` further fields of the answer.
+    `messages` become `response_metadata.messages`; `fields` become further fields of the response.
     """
 
     def __init__(self, error: str, *messages: str, **fields: Any) -> None:
@@ -20,7 +20,7 @@ class SlackError(Exception):
         self.fields = fields
 
     def to_response(self) -> Json:
-        """Return the body of the answer."""
+        """Return the body of the error response."""
         body: Json = {"ok": False, "error": self.error, **self.fields}
         if self.messages:
             body["response_metadata"] = {"messages": list(self.messages)}

@@ -1,4 +1,4 @@
-"""Reads what the page and tests ask for, and answers their refusals as Slack words them."""
+"""JSON request bodies, and Slack-style error responses for the page and the control API."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def read_json(request: web.Request) -> Json:
     """
-    Return the JSON object that was sent; raises `invalid_json` and `json_not_object`.
+    Return the JSON object in a request body.
 
-    It must be sent as JSON (else `invalid_post_type`): another site's page cannot do that.
+    Raises `invalid_post_type` if the request is not sent as JSON: no other site's page can send
+    that. Raises `invalid_json` or `json_not_object` if the body is malformed.
     """
     if request.content_type != "application/json":
         raise SlackError("invalid_post_type")
@@ -30,7 +31,7 @@ async def read_json(request: web.Request) -> Json:
 
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn a refusal into status 400 with `{"ok": false, "error": …}`."""
+    """Turn a SlackError into status 400 with `{"ok": false, "error": …}`."""
     try:
         return await handler(request)
     except SlackError as refusal:

@@ -1,4 +1,4 @@
-"""The rules of Block Kit, pure: which blocks Slack takes, and what it says of the others."""
+"""Block Kit validation: accept the blocks that Slack accepts, reject others with Slack's errors."""
 
 import itertools
 from typing import Any
@@ -19,8 +19,8 @@ def validate_blocks(blocks: list[Any]) -> list[Json]:
     """
     Return the blocks of a message.
 
-    Raises `invalid_blocks` with one message a fault, and `msg_blocks_too_long` where they are
-    sound but together hold more text than a message may.
+    Raises `invalid_blocks` with one message for each fault. Raises `msg_blocks_too_long` if valid
+    blocks hold more text than one message may.
     """
     errors = find_faults(blocks, max_blocks=MAX_BLOCKS)
     if errors:
@@ -35,7 +35,7 @@ def validate_blocks(blocks: list[Any]) -> list[Json]:
 
 
 def validate_view_blocks(blocks: object) -> None:
-    """Check the blocks of a modal or Home tab; raises `invalid_arguments` with the faults."""
+    """Check the blocks of a modal or Home tab. Raises `invalid_arguments` if a block is invalid."""
     errors = find_faults(blocks, max_blocks=MAX_VIEW_BLOCKS, in_view=True)
     if errors:
         raise SlackError("invalid_arguments", *errors)

@@ -1,4 +1,4 @@
-"""The blocks themselves, and the bounds of a message, a modal and a Home tab."""
+"""Block schemas, and the limits of a message, a modal and a Home tab."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -130,7 +130,7 @@ VIEW_BLOCKS = {**MESSAGE_BLOCKS, "input": INPUT_BLOCK}
 
 
 def find_faults(blocks: object, *, max_blocks: int, in_view: bool = False) -> list[str]:
-    """Return what is wrong with a list of blocks, each fault as one sentence with a pointer."""
+    """Return one sentence with a JSON pointer for each fault in a list of blocks."""
     rules = VIEW_BLOCKS if in_view else MESSAGE_BLOCKS
     shape_faults = list(list_rule(variant_rule(rules, "block"), max_blocks, 0)(blocks, "/blocks"))
     if shape_faults or not isinstance(blocks, list):
@@ -158,7 +158,7 @@ def _check_tables(blocks: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def count_text_characters(value: object) -> int:
-    """Return how many characters of text stand anywhere in blocks."""
+    """Return the number of text characters in all blocks together."""
     if isinstance(value, dict):
         own_text = value.get("text")
         nested = [v for name, v in value.items() if name != "text" or not isinstance(own_text, str)]

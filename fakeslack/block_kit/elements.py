@@ -1,4 +1,4 @@
-"""Text objects and the elements a person can press or choose from."""
+"""Schemas of text objects and of interactive elements."""
 
 from fakeslack.block_kit.rules import (
     Rule,
@@ -28,7 +28,7 @@ CONFIRM = any_rule
 
 
 def plain_text_rule(max_length: int = 3_000, min_length: int = 1) -> Rule:
-    """A `plain_text` object."""
+    """Build the schema of a `plain_text` object."""
     return variant_rule(
         {
             "plain_text": object_rule(
@@ -40,7 +40,7 @@ def plain_text_rule(max_length: int = 3_000, min_length: int = 1) -> Rule:
 
 
 def text_rule(max_length: int = 3_000) -> Rule:
-    """A `plain_text` or `mrkdwn` object."""
+    """Build the schema of a `plain_text` or `mrkdwn` object."""
     return variant_rule(
         {
             "plain_text": object_rule({"text": string_rule(max_length)}, {"emoji": boolean_rule}),

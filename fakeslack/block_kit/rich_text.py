@@ -1,4 +1,4 @@
-"""Rich text: sections, lists, quotes and preformatted text made of literal elements."""
+"""Rich text schema: sections, lists, quotes and preformatted text made of literal elements."""
 
 from fakeslack.block_kit.rules import (
     boolean_rule,

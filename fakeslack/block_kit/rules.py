@@ -1,19 +1,19 @@
-"""The words in which the shapes of Block Kit are written: each rule yields what is wrong."""
+"""Schema combinators for Block Kit: each rule yields the faults of a value."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 Rule = Callable[[Any, str], Iterator[str]]
-"""Takes a value and the JSON pointer to it; yields one sentence for each fault."""
+"""Checks a value at a JSON pointer; yields one sentence for each fault."""
 
 
 def format_fault(sentence: str, pointer: str) -> str:
-    """Return one fault as Slack words it."""
+    """Return one fault in Slack's wording."""
     return f"[ERROR] {sentence} [json-pointer:{pointer}]"
 
 
 def string_rule(max_length: int = 3_000, min_length: int = 1) -> Rule:
-    """A string of `least` to `most` characters."""
+    """Build a rule for strings of `min_length` to `max_length` characters."""
 
     def check_string(value: Any, pointer: str) -> Iterator[str]:
         if not isinstance(value, str):
@@ -27,13 +27,13 @@ def string_rule(max_length: int = 3_000, min_length: int = 1) -> Rule:
 
 
 def boolean_rule(value: Any, pointer: str) -> Iterator[str]:
-    """True or false."""
+    """Yield a fault unless the value is true or false."""
     if not isinstance(value, bool):
         yield format_fault("must provide a boolean", pointer)
 
 
 def integer_rule(minimum: int, maximum: int) -> Rule:
-    """A whole number from `least` to `most`."""
+    """Build a rule for integers from `minimum` to `maximum`."""
 
     def check_integer(value: Any, pointer: str) -> Iterator[str]:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
@@ -43,7 +43,7 @@ def integer_rule(minimum: int, maximum: int) -> Rule:
 
 
 def choice_rule(*allowed: str) -> Rule:
-    """One of these words."""
+    """Build a rule for one of the `allowed` strings."""
 
     def check_choice(value: Any, pointer: str) -> Iterator[str]:
         if value not in allowed:
@@ -53,12 +53,12 @@ def choice_rule(*allowed: str) -> Rule:
 
 
 def any_rule(_value: Any, _pointer: str) -> Iterator[str]:
-    """Whatever it is; for parts of Block Kit that the workspace does not look into."""
+    """Accept every value: used for parts of Block Kit that the simulator does not check."""
     return iter(())
 
 
 def list_rule(rule: Rule, max_items: int, min_items: int = 1) -> Rule:
-    """A list of `least` to `most` things that each keep `rule`."""
+    """Build a rule for lists of `min_items` to `max_items` items that each satisfy `rule`."""
 
     def check_list(value: Any, pointer: str) -> Iterator[str]:
         if not isinstance(value, list):
@@ -75,7 +75,7 @@ def list_rule(rule: Rule, max_items: int, min_items: int = 1) -> Rule:
 
 
 def object_rule(required: Mapping[str, Rule], optional: Mapping[str, Rule] | None = None) -> Rule:
-    """An object with exactly these fields; `type` is checked by who picked the shape."""
+    """Build a rule for objects with exactly these fields; `variant_rule` checks `type`."""
     fields = {**required, **(optional or {})}
 
     def check_object(value: Any, pointer: str) -> Iterator[str]:
@@ -95,7 +95,7 @@ def object_rule(required: Mapping[str, Rule], optional: Mapping[str, Rule] | Non
 
 
 def variant_rule(rules: Mapping[str, Rule], description: str = "type") -> Rule:
-    """An object whose `type` says which of the shapes it must have."""
+    """Build a rule for objects whose `type` field selects their schema."""
 
     def check_variant(value: Any, pointer: str) -> Iterator[str]:
         kind = value.get("type") if isinstance(value, dict) else None

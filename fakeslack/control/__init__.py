@@ -1,1 +1,1 @@
-"""The control API for tests and administrators."""
+"""Control API for tests and administrators."""

@@ -1,4 +1,4 @@
-"""The scenery of a test: posts as they are, people, channels, files and the app's own rights."""
+"""Administrator routes: raw posts, people, channels, files, scopes and subscriptions."""
 
 from aiohttp import web
 
@@ -11,13 +11,13 @@ from fakeslack.web_api.files import share_files
 
 
 class AdminRoutes:
-    """What an administrator, a moderator or Slack itself would do."""
+    """Actions of a workspace administrator, a moderator or Slack itself."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     def admin_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the administrator routes."""
         return [
             web.post("/_control/raw_post", self._post_raw_message),
             web.post("/_control/file", self._share_file),

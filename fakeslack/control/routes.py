@@ -1,4 +1,4 @@
-"""Control for tests: what went over the wire, and how it is to go wrong."""
+"""Control routes for tests: recorded traffic, fault injection, clock and sockets."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ MAX_WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ControlRoutes:
-    """Everything a test may look at and turn."""
+    """The parts of a workspace that tests inspect and adjust."""
 
     workspace: Workspace
     clock: SimulatedClock
@@ -42,7 +42,7 @@ class ControlRoutes:
     web_api: WebApi
 
     def control_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the control routes."""
         return [
             web.get("/_control/calls", self._list_calls),
             web.get("/_control/deliveries", self._list_deliveries),

@@ -1,4 +1,4 @@
-"""What the app has subscribed to: every change becomes its events, sent, kept, sent again."""
+"""Event dispatcher: turns each change into the subscribed events and sends them to the app."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ MAX_SENT_EVENTS = 5_000
 
 
 class EventDispatcher:
-    """Listens to the workspace on behalf of the app."""
+    """Listener that sends the app's events; it keeps the latest payloads for redelivery."""
 
     def __init__(
         self, event_builder: EventBuilder, sender: EnvelopeSender, fault_injector: FaultInjector
@@ -30,7 +30,7 @@ class EventDispatcher:
             self.send_event(event)
 
     def send_event(self, event: Json) -> str:
-        """Send one inner event to the app; returns the event's id."""
+        """Send one inner event to the app; return its event id."""
         payload = self._event_builder.build_callback(event)
         self._sent_payloads.append(payload)
         for _ in range(self._fault_injector.draw_copies()):
@@ -38,7 +38,7 @@ class EventDispatcher:
         return str(payload["event_id"])
 
     def redeliver_events(self, ts: str, event_type: str | None = None) -> int:
-        """Send the events of the message at `ts` once more; returns how many there are."""
+        """Send the events of the message at `ts` again; return their number."""
         payloads = [
             payload
             for payload in self._sent_payloads

@@ -1,4 +1,4 @@
-"""Turns what happened in the workspace into the events that the app is subscribed to, pure."""
+"""Events API payloads: the subscribed events that a change of the workspace causes. Pure."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ MENTION_CHANNEL_TYPES = {ChannelType.CHANNEL, ChannelType.GROUP, ChannelType.MPI
 
 
 class EventBuilder:
-    """The events of one installation; `dice` decides which of two twins goes first."""
+    """Builder of one installation's events; `rng` orders a mention's two events."""
 
     def __init__(self, workspace: Workspace, rng: random.Random) -> None:
         self._workspace = workspace
@@ -30,14 +30,14 @@ class EventBuilder:
         }
 
     def build_events(self, change: Change) -> list[Json]:
-        """Return the inner events that a change causes for the app, in the order of sending."""
+        """Return the subscribed inner events of a change, in sending order."""
         builder = self._builders.get(change.kind)
         if builder is None:
             return []
         return [event for event in builder(change) if self._has_subscription(event)]
 
     def build_callback(self, event: Json) -> Json:
-        """Return the outer `event_callback` around an inner event, with an id of its own."""
+        """Wrap an inner event in an `event_callback` with a new event id."""
         app = self._workspace.app
         event_ts = str(event.get("event_ts", self._workspace.next_ts()))
         return {

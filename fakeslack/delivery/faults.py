@@ -1,4 +1,4 @@
-"""Faults on demand, pure: which call or delivery goes wrong next, and how, by rule and seed."""
+"""Fault injection rules: choose which call or delivery fails next, by rule and seed. Pure."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -13,40 +13,40 @@ Item = TypeVar("Item")
 
 
 class FaultKind(StrEnum):
-    """What can go wrong with a call."""
+    """The ways in which a call can fail."""
 
     RATELIMITED = "ratelimited"
-    """Status 429; `retry_after` is the header's value, which may be nonsense or missing."""
+    """Status 429; the Retry-After header is `retry_after`, which may be malformed or missing."""
     STATUS = "status"
-    """Another `status` with a body that is no JSON; the call has no effect."""
+    """`status` with a body that is not JSON; the method does not run."""
     ERROR = "error"
-    """Status 200, `ok` false and this `error`; the call has no effect."""
+    """Status 200 with `ok` false and `error`; the method does not run."""
     HTML = "html"
-    """Status 200 and a page instead of an answer; the call has no effect."""
+    """Status 200 with an HTML page; the method does not run."""
     TRUNCATED = "truncated"
-    """The call has its effect, half of the JSON comes back."""
+    """The method runs; half of the JSON response is sent."""
     ENDLESS = "endless"
-    """The call has its effect; a page names itself as the next one, again and again."""
+    """The method runs; the response's cursor leads to the same page again."""
     DROP_BEFORE = "drop_before"
-    """The connection is cut before the call has its effect."""
+    """The connection is closed before the method runs."""
     DROP_AFTER = "drop_after"
-    """The connection is cut after the call has had its effect."""
+    """The connection is closed after the method has run."""
     STATUS_AFTER = "status_after"
-    """The call has its effect and another `status` comes back."""
+    """The method runs; the response has another `status`."""
     SLOW = "slow"
-    """The answer takes `seconds`; the effect comes after the wait."""
+    """The method runs after a delay of `seconds`."""
     SLOW_AFTER = "slow_after"
-    """The effect comes at once, the answer takes `seconds`."""
+    """The method runs at once; the response is delayed by `seconds`."""
 
 
 @dataclass(slots=True)
 class FaultRule:
     """
-    One way in which calls go wrong.
+    One way in which calls fail.
 
-    `method` may hold wildcards; with a `channel` only calls about that one count. The rule passes
-    over the first `skip` calls, then strikes each with `probability`, at most `count` times.
-    `reset` cuts a connection by RST instead of FIN.
+    `method` may hold wildcards. A `channel` restricts the rule to calls about that channel. The
+    rule skips its first `skip` calls. It then fails each call with `probability`, at most `count`
+    times. `reset` closes a connection by RST instead of FIN.
     """
 
     fault: FaultKind
@@ -63,7 +63,7 @@ class FaultRule:
     times_applied: int = 0
 
     def matches_call(self, method: str, channel: str, rng: random.Random) -> bool:
-        """Whether this call goes wrong by this rule; counts it if so."""
+        """Whether this call fails by this rule; count the call if so."""
         if not fnmatchcase(method, self.method) or self.channel not in {None, channel}:
             return False
         if self.skip > 0:
@@ -80,8 +80,10 @@ class FaultRule:
 @dataclass(frozen=True, slots=True)
 class DeliveryFaults:
     """
-    How deliveries go wrong: each is doubled with probability `duplicate` (`copies` more), and
-    within each `reorder` of them the order is left to chance (`hold` seconds at most).
+    Faults of deliveries: duplicates and reordering.
+
+    Each delivery is sent `copies` more times with probability `duplicate`. Groups of `reorder`
+    deliveries are shuffled, after at most `hold` seconds.
     """
 
     duplicate: float = 0.0
@@ -91,15 +93,15 @@ class DeliveryFaults:
 
 
 class FaultInjector:
-    """The rules in force; the first that strikes a call decides."""
+    """The active rules; the first rule that matches a call applies."""
 
     def __init__(self) -> None:
         self.rules: list[FaultRule] = []
         self.delivery_faults = DeliveryFaults()
-        self._rng = random.Random(0)  # noqa: S311 - repeatable on purpose, not secret
+        self._rng = random.Random(0)  # noqa: S311 - seeded for repeatable runs, not a secret
 
     def replace_rules(self, rules: Iterable[Json], delivery_faults: Json, seed: int) -> None:
-        """Put these rules in the place of all others; raises `invalid_arguments`."""
+        """Replace all rules and delivery faults. Raises `invalid_arguments` if one is malformed."""
         self.rules = [
             _build_model(FaultRule, {**rule, "fault": _parse_fault(rule)}) for rule in rules
         ]
@@ -107,19 +109,19 @@ class FaultInjector:
         self._rng = random.Random(seed)  # noqa: S311 - as above
 
     def match_rule(self, method: str, channel: str = "") -> FaultRule | None:
-        """Return the rule by which this call goes wrong, None where it may work."""
+        """Return the rule by which this call fails, or None if it succeeds."""
         matching_rules = (
             rule for rule in self.rules if rule.matches_call(method, channel, self._rng)
         )
         return next(matching_rules, None)
 
     def draw_copies(self) -> int:
-        """Return how often to send the next delivery."""
+        """Return the number of times to send the next delivery."""
         is_duplicated = self._rng.random() < self.delivery_faults.duplicate
         return 1 + self.delivery_faults.copies * is_duplicated
 
     def shuffle_deliveries(self, deliveries: Sequence[Item]) -> list[Item]:
-        """Return what was held back in the order it is sent in."""
+        """Return the buffered deliveries in random order."""
         return self._rng.sample(deliveries, len(deliveries))
 
 

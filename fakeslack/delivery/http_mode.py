@@ -1,4 +1,4 @@
-"""HTTP mode: the same deliveries, signed, to the app's request URL."""
+"""HTTP mode: signed deliveries to the app's request URL."""
 
 import hashlib
 import hmac
@@ -17,21 +17,21 @@ MAX_REDIRECTS = 2
 
 
 class HttpTransport:
-    """The app's request URL."""
+    """Transport by HTTP POST to the app's request URL."""
 
     has_connection = True
 
     def __init__(
         self, url: str, secret: str, epoch_seconds: Callable[[], float] = time.time
     ) -> None:
-        """Deliver to `url`, signed with `secret`; `today` gives seconds since the epoch."""
+        """Deliver to `url`, signed with `secret` and dated by `epoch_seconds`."""
         self.url = url
         self._secret = secret
         self._epoch_seconds = epoch_seconds
         self._session: aiohttp.ClientSession | None = None
 
     async def verify_url(self, challenge: str) -> None:
-        """Check that the app answers the challenge; closes and raises where it does not."""
+        """Send the URL challenge. Raises `url_verification_failed` if the app does not echo it."""
         envelope = Envelope(
             "url_verification", {"type": "url_verification", "challenge": challenge}
         )
@@ -44,7 +44,7 @@ class HttpTransport:
             raise SlackError("url_verification_failed")
 
     async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
-        """Post a parcel and return what the app answers."""
+        """Post an envelope and return the payload of the app's response."""
         answer = await self._post_envelope(envelope, timeout_seconds)
         try:
             body = json.loads(answer)
@@ -53,7 +53,7 @@ class HttpTransport:
         return body if isinstance(body, dict) else {}
 
     async def close_session(self) -> None:
-        """Close the connections."""
+        """Close the HTTP connections."""
         if self._session is not None:
             await self._session.close()
 

@@ -1,4 +1,4 @@
-"""What a person can press, pure: the elements, and the payloads that pressing them sends."""
+"""Interaction payloads: what Slack sends when a person uses a button, modal or command. Pure."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from fakeslack.state.workspace import Workspace
 
 
 def find_element(source: Json, action_id: str, block_id: str | None) -> tuple[Json, str]:
-    """Return the element with this action id in a message or view, and its block's id."""
+    """Return the element with this action id, and its block id. Raises `action_not_found`."""
     for block in _walk_blocks(source.get("blocks", [])):
         if block_id not in {None, block.get("block_id")}:
             continue
@@ -21,7 +21,7 @@ def find_element(source: Json, action_id: str, block_id: str | None) -> tuple[Js
 
 
 def build_action(element: Json, block_id: str, value: str | None, action_ts: str) -> Json:
-    """Return the `actions` entry of pressing an element; raises `value_not_found`."""
+    """Return the `actions` entry of an element. Raises `value_not_found` for an unknown value."""
     element_type = element["type"]
     entry: Json = {
         "type": element_type,
@@ -58,7 +58,7 @@ def _walk_elements(block: Json) -> Iterator[Json]:
 
 
 class InteractionPayloads:
-    """Makes the payloads that Slack sends when somebody presses something."""
+    """Builder of the payloads that Slack sends for interactions."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -66,7 +66,11 @@ class InteractionPayloads:
     def build_block_actions(
         self, person: str, message: Message, action: Json, element: Json
     ) -> Json:
-        """Somebody pressed an element in a message."""
+        """
+        Build the `block_actions` payload of a message element.
+
+        Raises `action_not_found` if the element is hidden from the person.
+        """
         visible_to = element.get("visible_to_user_ids")
         if visible_to is not None and person not in visible_to:
             raise SlackError("action_not_found")
@@ -90,7 +94,7 @@ class InteractionPayloads:
         return body if is_ephemeral else body | {"message": message.without_metadata()}
 
     def build_view_actions(self, person: str, view: View, action: Json) -> Json:
-        """Somebody pressed an element in a modal or on the Home tab."""
+        """Build the `block_actions` payload of an element in a modal or Home tab."""
         view_object = view.as_slack(self._workspace.app)
         return {
             **self._base_payload("block_actions", person),
@@ -101,7 +105,7 @@ class InteractionPayloads:
         }
 
     def build_message_action(self, person: str, message: Message, callback_id: str) -> Json:
-        """Somebody chose the app's shortcut in the menu of a message."""
+        """Build the `message_action` payload of a message shortcut."""
         channel = self._workspace.channels[message.channel]
         return {
             **self._base_payload("message_action", person),
@@ -113,7 +117,7 @@ class InteractionPayloads:
         }
 
     def build_view_submission(self, person: str, view: View) -> Json:
-        """Somebody sent off a modal."""
+        """Build the `view_submission` payload of a submitted modal."""
         view_object = view.as_slack(self._workspace.app)
         return {
             **self._base_payload("view_submission", person),
@@ -122,7 +126,7 @@ class InteractionPayloads:
         }
 
     def build_view_closed(self, person: str, view: View) -> Json:
-        """Somebody closed a modal without sending it off."""
+        """Build the `view_closed` payload of a dismissed modal."""
         view_object = view.as_slack(self._workspace.app)
         return {
             **self._base_payload("view_closed", person),
@@ -131,7 +135,7 @@ class InteractionPayloads:
         }
 
     def build_slash_command(self, person: str, channel: Channel, command: str, text: str) -> Json:
-        """Somebody typed a slash command; Slack sends it as a form, so all is text."""
+        """Build the payload of a slash command; Slack sends a form, so every value is text."""
         member = self._workspace.people[person]
         return {
             "token": "verification-of-fakeslack",

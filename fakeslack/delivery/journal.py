@@ -1,4 +1,4 @@
-"""What went over the wire, for tests and for whoever wants to look: API calls and deliveries."""
+"""Journal of the traffic with the app, for tests: Web API calls and delivery attempts."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ DEFAULT_MAX_RECORDS = 20_000
 
 @dataclass(slots=True)
 class Call:
-    """One call of a Web API method; `at` is monotonic, in seconds, `args` without the token."""
+    """One call of a Web API method; `at` is monotonic seconds, `args` exclude the token."""
 
     number: int
     method: str
@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(slots=True)
 class DeliveryRecord:
-    """One attempt to deliver something to the app; `changes` is the ts of a message it changes."""
+    """One delivery attempt; `changed_ts` is the ts of the message that the event edits."""
 
     envelope_id: str
     type: str
@@ -47,19 +47,19 @@ class DeliveryRecord:
 
 
 class Journal:
-    """The last `keep` calls and as many envelopes, numbered from 0."""
+    """The latest `max_records` calls and as many delivery attempts, numbered from 0."""
 
     def __init__(self, activity: ActivityCounter, max_records: int = DEFAULT_MAX_RECORDS) -> None:
         self._activity = activity
         self._max_records = max_records
         self.deliveries: deque[DeliveryRecord] = deque(maxlen=max_records)
         self.first_delivery_number = 0
-        """How many envelopes have been forgotten."""
+        """The number of the oldest delivery attempt that is still kept."""
         self._calls: list[Call] = []
         self._num_dropped_calls = 0
 
     def open_call(self, method: str, args: Mapping[str, object]) -> Call:
-        """Write down that a call has begun."""
+        """Record the start of a call."""
         number = self._num_dropped_calls + len(self._calls)
         call = Call(number, method, time.monotonic(), dict(args))
         self._calls.append(call)
@@ -70,27 +70,27 @@ class Journal:
         return call
 
     def close_call(self, call: Call) -> None:
-        """Write down that a call has its answer."""
+        """Record the end of a call."""
         call.seconds = time.monotonic() - call.at
         self._activity.record_activity()
 
     def calls_since(self, since: int = 0) -> list[Json]:
-        """Return the calls numbered `since` and later."""
+        """Return the kept calls numbered `since` and later."""
         return [asdict(call) for call in self._calls[max(0, since - self._num_dropped_calls) :]]
 
     @property
     def next_call_number(self) -> int:
-        """The number that the next call will have."""
+        """The number of the next call."""
         return self._num_dropped_calls + len(self._calls)
 
     def open_delivery(self, record: DeliveryRecord) -> None:
-        """Write down that a delivery was tried."""
+        """Record a delivery attempt."""
         self.first_delivery_number += len(self.deliveries) == self._max_records
         self.deliveries.append(record)
         self._activity.record_activity()
 
     def close_delivery(self, record: DeliveryRecord, failure: str | None = None) -> None:
-        """Write down that a delivery was acknowledged, or why not."""
+        """Record the acknowledgement of a delivery attempt, or its failure."""
         if failure is None:
             record.acked_at = time.monotonic()
         record.failure = failure

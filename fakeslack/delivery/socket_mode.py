@@ -1,4 +1,4 @@
-"""Socket Mode: single-use tickets, up to ten sockets, one of them for each envelope."""
+"""Socket Mode: single-use tickets, up to ten sockets, one socket for each envelope."""
 
 import asyncio
 import contextlib
@@ -22,14 +22,14 @@ MAX_SOCKETS = 10
 SOCKET_LIFETIME_SECONDS = 18_060.0
 DEBUG_LIFETIME_SECONDS = 360.0
 WARNING_SECONDS = 10.0
-"""How many seconds before its end a socket is warned."""
+"""Time between the warning and the disconnect."""
 PING_INTERVAL_SECONDS = 30.0
 CLOSE_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(eq=False, slots=True)
 class Socket:
-    """One open connection of the app."""
+    """One open WebSocket of the app."""
 
     connection: web.WebSocketResponse
     number: int
@@ -37,7 +37,7 @@ class Socket:
 
 
 class SocketModeTransport:
-    """The open sockets of the app and what is waiting for its acknowledgement."""
+    """Transport by the app's open sockets; it holds the unacknowledged envelopes."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class SocketModeTransport:
         rng: random.Random,
         on_connection_change: Callable[[bool], None],
     ) -> None:
-        """Serve the app with this id; `told` hears whether a socket is open when that changes."""
+        """Serve the app `app_id`; report each change of `has_connection`."""
         self.is_enabled = True
         self.ignore_pings = False
         self.num_stale_tickets = 0
@@ -61,11 +61,11 @@ class SocketModeTransport:
 
     @property
     def has_connection(self) -> bool:
-        """Whether the app has a socket open."""
+        """Whether the app has an open socket."""
         return bool(self._open_sockets)
 
     def issue_ticket(self) -> str:
-        """Give out a ticket that opens one socket once; raises `forbidden_team` when disabled."""
+        """Return a ticket for one socket. Raises `forbidden_team` if Socket Mode is disabled."""
         if not self.is_enabled:
             raise SlackError("forbidden_team")
         ticket = str(uuid.uuid4())
@@ -76,7 +76,7 @@ class SocketModeTransport:
         return ticket
 
     async def accept_socket(self, request: web.Request) -> web.StreamResponse:
-        """Open a socket for who shows a fresh ticket; serve it until it closes."""
+        """Open a socket for a fresh ticket and serve it until it closes."""
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             return web.Response(status=408, text="Request Timeout")
@@ -96,7 +96,11 @@ class SocketModeTransport:
         return connection
 
     async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
-        """Send an envelope through one socket and wait for its acknowledgement."""
+        """
+        Send an envelope through one socket and return the acknowledgement's payload.
+
+        Raises UndeliveredError if no socket is open or the acknowledgement is late.
+        """
         if not self._open_sockets:
             raise UndeliveredError("connection_failed")
         ack_future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
@@ -115,9 +119,9 @@ class SocketModeTransport:
 
     async def disconnect_all(self, reason: str) -> int:
         """
-        Tell all sockets to go and close them; returns how many there were.
+        Send a disconnect message on all sockets and close them; return their number.
 
-        After `link_disabled` no ticket opens a socket, until Socket Mode is `enabled` again.
+        After `link_disabled`, no ticket opens a socket until Socket Mode is enabled again.
         """
         if reason == "link_disabled":
             self.is_enabled = False
@@ -127,18 +131,18 @@ class SocketModeTransport:
         return len(sockets)
 
     async def warn_all(self) -> int:
-        """Tell all sockets that they will be closed soon; returns how many there are."""
+        """Warn all sockets of their disconnect; return their number."""
         return await self.broadcast_frame(json.dumps(_disconnect_message("warning")))
 
     async def broadcast_frame(self, frame: str) -> int:
-        """Send one frame as it is to all sockets; returns how many there are."""
+        """Send one raw frame on all sockets; return their number."""
         sockets = list(self._open_sockets.values())
         for socket in sockets:
             await socket.connection.send_str(frame)
         return len(sockets)
 
     def abort_all(self) -> int:
-        """Cut all connections without a word; returns how many there were."""
+        """Abort all connections without a close frame; return their number."""
         sockets = list(self._open_sockets.values())
         for socket in sockets:
             transport = socket.request.transport
@@ -147,7 +151,7 @@ class SocketModeTransport:
         return len(sockets)
 
     async def close_all(self) -> None:
-        """Close all sockets because the workspace closes."""
+        """Close all sockets because the workspace shuts down."""
         sockets = list(self._open_sockets.values())
         code = WSCloseCode.GOING_AWAY
         await asyncio.gather(*(socket.connection.close(code=code) for socket in sockets))
@@ -156,13 +160,13 @@ class SocketModeTransport:
         is_debug = socket.request.query.get("debug_reconnects") == "true"
         lifetime_seconds = DEBUG_LIFETIME_SECONDS if is_debug else SOCKET_LIFETIME_SECONDS
         await socket.connection.send_json(self._hello_message(lifetime_seconds))
-        if not self.is_enabled:  # Switched off while this one was on its way in.
+        if not self.is_enabled:  # Socket Mode was disabled during the handshake.
             await self._disconnect_socket(socket, "link_disabled")
             return
         self._open_sockets[socket.number] = socket
         expiry_task = asyncio.create_task(self._expire_socket(socket, lifetime_seconds))
         log.info("socket opened", number=socket.number, open=len(self._open_sockets))
-        self._on_connection_change(True)  # noqa: FBT003 - the one thing there is to tell
+        self._on_connection_change(True)  # noqa: FBT003 - a listener with one argument
         try:
             async for frame in socket.connection:
                 await self._handle_frame(socket, frame)

@@ -1,4 +1,4 @@
-"""Brings events and actions to the app, again and again where it does not acknowledge in time."""
+"""Delivery of envelopes to the app: background sending, retries, and a record of each attempt."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ from fakeslack.errors import Json
 log = structlog.get_logger()
 
 RETRY_DELAYS_SECONDS = (0.0, 60.0, 300.0)
-"""Seconds on the clock before the first, second and third repetition."""
+"""Simulated seconds before the first, second and third retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is delivered: `kind` is Slack's name for it, such as `events_api`."""
+    """One delivery; `kind` is Slack's type, such as `events_api`."""
 
     kind: str
     payload: Json
@@ -30,7 +30,7 @@ class Envelope:
 
     @property
     def has_retries(self) -> bool:
-        """Whether Slack delivers it again when nobody acknowledges."""
+        """Whether Slack delivers it again if no acknowledgement arrives."""
         return self.kind == "events_api"
 
     @property
@@ -44,7 +44,7 @@ class Envelope:
 
 
 class UndeliveredError(Exception):
-    """Nobody took the parcel; `reason` is Slack's word for why."""
+    """No acknowledgement arrived; `reason` is Slack's name for the cause."""
 
     def __init__(self, reason: str, *, no_retry: bool = False) -> None:
         super().__init__(reason)
@@ -53,20 +53,24 @@ class UndeliveredError(Exception):
 
 
 class Transport(Protocol):
-    """A way to the app: a socket or a request URL."""
+    """A connection to the app: Socket Mode or HTTP mode."""
 
     @property
     def has_connection(self) -> bool:
-        """Whether the app can be reached this way."""
+        """Whether the app is reachable by this transport."""
         ...
 
     async def deliver(self, envelope: Envelope, timeout_seconds: float) -> Json:
-        """Deliver, wait `within` real seconds for the acknowledgement and return its payload."""
+        """
+        Send `envelope`; return the acknowledgement's payload.
+
+        Raises UndeliveredError if none arrives within `timeout_seconds` real seconds.
+        """
         ...
 
 
 class EnvelopeSender:
-    """Sends parcels by the carrier, repeats events, and writes down each attempt."""
+    """Sender of envelopes by the current transport; it retries events and records each attempt."""
 
     def __init__(
         self,
@@ -75,7 +79,7 @@ class EnvelopeSender:
         journal: Journal,
         ack_seconds: float = 3.0,
     ) -> None:
-        """Deliver by `carrier`; `ack` is how many real seconds the app has to acknowledge."""
+        """Deliver by `transport`; the app has `ack_seconds` real seconds to acknowledge."""
         self.transport = transport
         self.ack_seconds = ack_seconds
         self._clock = clock
@@ -83,13 +87,13 @@ class EnvelopeSender:
         self._pending_tasks: set[asyncio.Task[None]] = set()
 
     def send_in_background(self, envelope: Envelope) -> None:
-        """Deliver in the background."""
+        """Start a task that delivers with retries."""
         task = asyncio.get_running_loop().create_task(self._deliver_with_retries(envelope))
         self._pending_tasks.add(task)
         task.add_done_callback(self._pending_tasks.discard)
 
     async def deliver_once(self, envelope: Envelope) -> Json:
-        """Deliver once and return the payload of the acknowledgement; raises UndeliveredError."""
+        """Deliver once; return the acknowledgement's payload. Raises UndeliveredError."""
         record = _delivery_record(envelope)
         self._journal.open_delivery(record)
         try:
@@ -101,7 +105,7 @@ class EnvelopeSender:
         return answer
 
     async def cancel_pending(self) -> None:
-        """Give up everything that is under way."""
+        """Cancel all deliveries in progress."""
         for task in list(self._pending_tasks):
             task.cancel()
         await asyncio.gather(*self._pending_tasks, return_exceptions=True)

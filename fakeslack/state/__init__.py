@@ -1,1 +1,1 @@
-"""The state of the workspace; pure."""
+"""State of the workspace. Pure: no module here imports the web server."""

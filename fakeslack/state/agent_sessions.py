@@ -1,4 +1,4 @@
-"""Agent sessions, pure: what state each thread with the app is in, and its title and prompts."""
+"""Agent sessions: status, title and suggested prompts of each thread with the app. Pure."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -6,11 +6,11 @@ from enum import StrEnum
 from fakeslack.errors import Json, SlackError
 
 STATUS_LINE_SECONDS = 120.0
-"""How long a status stands that nobody renews."""
+"""Lifetime of a status line that the app does not renew."""
 
 
 class SessionStatus(StrEnum):
-    """What an agent session is doing; while it is processing Slack shows a Stop button."""
+    """State of an agent session; Slack shows a Stop button while it is processing."""
 
     ACTIVE = "active"
     PROCESSING = "processing"
@@ -19,7 +19,7 @@ class SessionStatus(StrEnum):
 
     @classmethod
     def parse_status(cls, name: str) -> "SessionStatus":
-        """Return the status of this name; raises `invalid_status`."""
+        """Return the status of this name. Raises `invalid_status` if there is none."""
         try:
             return cls(name)
         except ValueError:
@@ -30,7 +30,7 @@ SessionListener = Callable[[str, str, Json], None]
 
 
 class AgentSessions:
-    """The sessions of the app by channel and thread; `told` hears of every change."""
+    """The app's sessions by channel and thread; every change is passed to `listener`."""
 
     def __init__(self, elapsed_seconds: Callable[[], float], listener: SessionListener) -> None:
         self.titles: dict[tuple[str, str], str] = {}
@@ -41,38 +41,38 @@ class AgentSessions:
         self._status_lines: dict[tuple[str, str], tuple[str, float]] = {}
 
     def set_session_status(self, channel: str, thread_ts: str, status: SessionStatus) -> None:
-        """Move a session to another state, and create it if need be."""
+        """Set the status of a session; create the session if it is new."""
         self._statuses[channel, thread_ts] = status
         self._listener(channel, thread_ts, {"session": status.value})
 
     def session_status(self, channel: str, thread_ts: str) -> SessionStatus | None:
-        """Return the state of a session, None where there is none."""
+        """Return the status of a session, or None if there is no session."""
         return self._statuses.get((channel, thread_ts))
 
     def set_title(self, channel: str, thread_ts: str, title: str) -> None:
-        """Give a session a title."""
+        """Set the title of a session."""
         self.titles[channel, thread_ts] = title
         self._listener(channel, thread_ts, {"title": title})
 
     def set_suggested_prompts(
         self, channel: str, thread_ts: str | None, prompts: list[Json]
     ) -> None:
-        """Offer prompts in a thread, or on top of the direct message."""
+        """Set the prompts of a thread, or of the direct message if `thread_ts` is None."""
         self.prompts[channel, thread_ts] = prompts
         self._listener(channel, thread_ts or "", {"prompts": prompts})
 
     def set_status_line(self, channel: str, thread_ts: str, line: str) -> None:
-        """Show a line of status in a thread; an empty one clears it."""
+        """Set the status line of a thread; an empty line clears it."""
         self._status_lines[channel, thread_ts] = (line, self._elapsed_seconds())
         self._listener(channel, thread_ts, {"status": line})
 
     def get_status_line(self, channel: str, thread_ts: str) -> str:
-        """Return the line of status that a thread shows now."""
+        """Return the status line of a thread, or an empty string if it has expired."""
         line, since = self._status_lines.get((channel, thread_ts), ("", 0.0))
         return line if self._elapsed_seconds() - since <= STATUS_LINE_SECONDS else ""
 
     def list_status_lines(self, channel: str) -> dict[str, str]:
-        """Return the lines of status shown in a channel by thread."""
+        """Return the status lines of a channel by thread."""
         threads = [
             thread for status_channel, thread in self._status_lines if status_channel == channel
         ]

@@ -1,4 +1,4 @@
-"""What can happen in the workspace, told to the page and to the app's events alike."""
+"""Changes of the workspace, as the page and the event dispatcher receive them."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from fakeslack.state.messages import Message
 
 
 class ChangeKind(StrEnum):
-    """The kinds of change, in the words of the page's event stream."""
+    """The kinds of change, as named in the page's event stream."""
 
     MESSAGE = "message"
     MESSAGE_CHANGED = "message_changed"
@@ -28,9 +28,9 @@ class ChangeKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Change:
     """
-    One thing that happened; `previous` is the message as it was before.
+    One change; `previous` is the message before it.
 
-    `at` is monotonic, in seconds.
+    `at` is monotonic seconds.
     """
 
     kind: ChangeKind

@@ -1,4 +1,4 @@
-"""A place where messages are: a channel, a private channel, a direct or a group message."""
+"""Channels: public and private channels, direct messages and group messages."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from fakeslack.errors import Json
 
 
 class ChannelType(StrEnum):
-    """What sort of place it is, in the words of Slack's `channel_type`."""
+    """Slack's `channel_type`."""
 
     CHANNEL = "channel"
     GROUP = "group"
@@ -16,7 +16,7 @@ class ChannelType(StrEnum):
 
     @property
     def message_event(self) -> str:
-        """The event an app subscribes to for messages here."""
+        """The event subscription for messages in such a channel."""
         return (
             f"message.{self.value}s"
             if self in {ChannelType.CHANNEL, ChannelType.GROUP}
@@ -25,13 +25,13 @@ class ChannelType(StrEnum):
 
     @property
     def scope_family(self) -> str:
-        """The family of scopes that reading here needs, such as `channels` in `channels:read`."""
+        """The scope family for reading such a channel, such as `channels` in `channels:read`."""
         return f"{self.value}s" if self in {ChannelType.CHANNEL, ChannelType.GROUP} else self.value
 
 
 @dataclass(slots=True)
 class Channel:
-    """One place and who is in it, in the order they came; `shared` with another organisation."""
+    """One channel; `members` are in order of joining, `is_shared` means Slack Connect."""
 
     id: str
     name: str
@@ -41,11 +41,11 @@ class Channel:
     is_shared: bool = False
 
     def is_visible_to(self, person: str) -> bool:
-        """Whether `person` can know of this place: everybody of a channel, else its members."""
+        """Whether `person` may see the channel: everyone sees public ones, members see others."""
         return self.channel_type is ChannelType.CHANNEL or person in self.members
 
     def as_slack(self, viewer: str) -> Json:
-        """Return the channel object of `conversations.info` as `viewer` sees it."""
+        """Return the channel object of `conversations.info` as seen by `viewer`."""
         body: Json = {
             "id": self.id,
             "created": 1700000000,
@@ -73,7 +73,7 @@ class Channel:
 
 
 def default_channels(member_ids: list[str]) -> list[Channel]:
-    """Return the two channels that exist from the start, with `everybody` in them."""
+    """Return the two initial channels with these members."""
     return [
         Channel("C0GENERAL1", "general", members=list(member_ids)),
         Channel("C0PYTHON01", "python", members=list(member_ids)),

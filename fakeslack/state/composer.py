@@ -1,4 +1,4 @@
-"""Turns what a person types on the page into the text that Slack would keep."""
+"""Composer encoding: turns typed text into the mrkdwn text that Slack stores."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ GROUP_MENTIONS = ("channel", "here", "everyone")
 
 
 class Composer:
-    """Knows the names that may be mentioned."""
+    """Encoder that knows the names of people and channels."""
 
     def __init__(self, people: Iterable[Person], channels: Iterable[Channel]) -> None:
         self._ids_by_name = {person.name.lower(): person.id for person in people}
@@ -25,7 +25,7 @@ class Composer:
         self._channel_pattern = _name_pattern("#", self._channels_by_name)
 
     def encode_text(self, typed: str) -> str:
-        """Return the text as Slack keeps it: escaped, with mentions and links marked."""
+        """Return the stored text: control characters escaped, mentions and links marked."""
         return "".join(self._encode_pieces(typed))
 
     def _encode_pieces(self, typed: str) -> Iterator[str]:
@@ -54,7 +54,7 @@ class Composer:
 
 
 def escape_control_characters(text: str) -> str:
-    """Return text with the three characters escaped that Slack reserves."""
+    """Escape the three characters that Slack reserves: `&`, `<` and `>`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

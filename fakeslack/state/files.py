@@ -1,4 +1,4 @@
-"""Files, pure: uploads in three steps, what is known of each file, where it was shared."""
+"""File store: three-step uploads, file objects and shares. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ MIMETYPES_BY_EXTENSION = {
 
 @dataclass(slots=True)
 class File:
-    """One file; it exists for others once it is complete."""
+    """One file; other people see it once it is complete."""
 
     id: str
     owner: str
@@ -54,7 +54,7 @@ class File:
     shares: dict[str, list[Json]] = field(default_factory=dict)
 
     def as_slack(self, base_url: str) -> Json:
-        """Return the file object; `address` is where the workspace is served."""
+        """Return the file object; `base_url` is the address of the workspace."""
         private = f"{base_url}/files-pri/{TEAM_ID}-{self.id}/{self.name}"
         body: Json = {
             "id": self.id,
@@ -85,12 +85,12 @@ class File:
 
     @property
     def is_text(self) -> bool:
-        """Whether Slack shows it as a snippet."""
+        """Whether Slack shows the file as a snippet."""
         return self.mimetype.startswith("text/")
 
     @property
     def channels(self) -> list[str]:
-        """Where it was shared."""
+        """The ids of the channels that the file is shared in."""
         return list(self.shares)
 
 
@@ -102,7 +102,11 @@ class FileStore:
         self._files: dict[str, File] = {}
 
     def reserve_upload(self, owner: str, name: str, length: int, snippet_type: str = "") -> File:
-        """Promise a place for a file; raises what Slack says of a wrong wish."""
+        """
+        Create a file for an upload.
+
+        Raises `unknown_snippet_type` or `snippet_too_large` if the snippet is invalid.
+        """
         if snippet_type and snippet_type not in SNIPPET_TYPES:
             raise SlackError("unknown_snippet_type")
         if snippet_type and length > MAX_SNIPPET_BYTES:
@@ -122,14 +126,14 @@ class FileStore:
         return file
 
     def get_file(self, file_id: str) -> File:
-        """Return a file; raises `file_not_found`."""
+        """Return a file. Raises `file_not_found` if there is none."""
         file = self._files.get(file_id)
         if file is None:
             raise SlackError("file_not_found")
         return file
 
     def store_content(self, file_id: str, content: bytes) -> File:
-        """Take the content that was promised; raises `file_update_failed` where it differs."""
+        """Store the uploaded bytes. Raises `file_update_failed` if their length is unexpected."""
         file = self.get_file(file_id)
         if file.content is not None or len(content) != file.length:
             raise SlackError("file_update_failed")
@@ -137,7 +141,7 @@ class FileStore:
         return file
 
     def complete_upload(self, file_id: str, title: str) -> File:
-        """Make a file exist for others; raises `file_not_found` where nothing was uploaded."""
+        """Make a file visible to others. Raises `file_not_found` if it has no content."""
         file = self.get_file(file_id)
         if file.content is None or file.is_complete:
             raise SlackError("file_not_found")
@@ -145,7 +149,7 @@ class FileStore:
         return file
 
     def record_share(self, file: File, channel: str, ts: str, thread_ts: str | None) -> None:
-        """Write down that a file stands in a message."""
+        """Record that a message shares the file."""
         share: Json = {"ts": ts}
         if thread_ts is not None:
             share["thread_ts"] = thread_ts

@@ -1,4 +1,4 @@
-"""The messages of one channel in order, its threads, and pages of them."""
+"""Channel history: messages in order, threads, and cursor pagination."""
 
 import base64
 import binascii
@@ -10,27 +10,27 @@ from fakeslack.state.messages import Message
 
 
 class ChannelHistory:
-    """All messages of one channel; they are added in the order of their timestamps."""
+    """All messages of one channel, added in timestamp order."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Message] = {}
         self._replies: dict[str, dict[str, None]] = {}
 
     def put_message(self, message: Message) -> None:
-        """Add a message, or put a newer form of it in its place."""
+        """Add a message, or replace the message with the same ts."""
         self._messages[message.ts] = message
         if message.thread_ts is not None and message.is_reply:
             self._replies.setdefault(message.thread_ts, {})[message.ts] = None
 
     def find_message(self, ts: str) -> Message | None:
-        """Return the message posted at `ts`, None where there is none."""
+        """Return the message with this ts, or None."""
         return self._messages.get(ts)
 
     def remove_message(self, message: Message) -> None:
         """
-        Take a message out; a root with replies leaves a tombstone.
+        Remove a message; a thread root with replies becomes a tombstone.
 
-        A tombstone goes with the last reply under it.
+        A tombstone is removed with its last reply.
         """
         if not message.is_reply:
             if self._replies.get(message.ts):
@@ -46,15 +46,15 @@ class ChannelHistory:
             del self._messages[root.ts]
 
     def thread_replies(self, root: str) -> list[Message]:
-        """Return the replies under the message at `root`, oldest first."""
+        """Return the replies to the message at `root`, oldest first."""
         return [self._messages[ts] for ts in self._replies.get(root, {})]
 
     def channel_messages(self) -> list[Message]:
-        """Return what is seen in the channel itself, oldest first."""
+        """Return the messages visible in the channel itself, oldest first."""
         return [message for message in self._messages.values() if message.is_in_channel]
 
     def thread_summary(self, message: Message) -> Json:
-        """Return the fields that a root with replies carries beside its own."""
+        """Return the thread fields of a root: reply count, users and latest reply."""
         replies = [] if message.is_reply else self.thread_replies(message.ts)
         if not replies:
             return {}
@@ -72,14 +72,14 @@ class ChannelHistory:
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The stretch of time a reader asks for; an empty bound is open."""
+    """A range of timestamps; an empty bound is open."""
 
     oldest: str = ""
     latest: str = ""
     inclusive: bool = False
 
     def contains_ts(self, ts: str) -> bool:
-        """Whether `ts` lies within the stretch."""
+        """Whether the range contains `ts`."""
         seconds = float(ts)
         if self.inclusive and ts in {self.oldest, self.latest}:
             return True
@@ -89,7 +89,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class MessagePage:
-    """One page of messages and the cursor of the next one, empty at the end."""
+    """One page of messages; `next_cursor` is empty on the last page."""
 
     messages: Sequence[Message]
     next_cursor: str = ""
@@ -97,9 +97,9 @@ class MessagePage:
 
 def paginate_messages(messages: Sequence[Message], limit: int, cursor: str = "") -> MessagePage:
     """
-    Return up to `limit` messages from the place that `cursor` names.
+    Return up to `limit` messages, starting at `cursor`.
 
-    Raises `invalid_cursor` for a cursor that this workspace did not give out.
+    Raises `invalid_cursor` if the cursor is malformed or its message is gone.
     """
     position = _cursor_position(messages, cursor) if cursor else 0
     page_messages = messages[position : position + limit]

@@ -1,4 +1,4 @@
-"""Slack's rate limits, pure: calls a minute by tier, messages a second by channel."""
+"""Slack's rate limits: sliding windows of calls, a token bucket of posts per channel. Pure."""
 
 import math
 from collections import deque
@@ -12,16 +12,16 @@ MAX_POST_BURST = 4.0
 
 
 class RateLimits:
-    """Counts calls on a clock of its own and says how long a caller has to wait."""
+    """Rate limiter that returns how long a caller has to wait."""
 
     def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
-        """`now` gives seconds."""
+        """Count time by `elapsed_seconds`."""
         self._elapsed_seconds = elapsed_seconds
         self._calls_by_method: dict[str, deque[float]] = {}
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def acquire_call(self, method: str, tier: int) -> int | None:
-        """Count one call; returns the whole seconds to wait where it came too soon, else None."""
+        """Count one call. Return the seconds to wait if the tier's limit is exceeded, else None."""
         now = self._elapsed_seconds()
         calls = self._calls_by_method.setdefault(method, deque())
         while calls and calls[0] <= now - WINDOW_SECONDS:
@@ -32,7 +32,7 @@ class RateLimits:
         return None
 
     def acquire_post(self, channel: str) -> int | None:
-        """Count one message in a channel; returns the seconds to wait where it came too soon."""
+        """Take a token of the channel. Return the seconds to wait if there is none, else None."""
         now = self._elapsed_seconds()
         tokens, since = self._buckets.get(channel, (MAX_POST_BURST, now))
         tokens = min(MAX_POST_BURST, tokens + (now - since) * POSTS_PER_SECOND)

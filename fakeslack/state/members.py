@@ -1,4 +1,4 @@
-"""Who is in the workspace and where they meet, pure; whoever listens hears what happens."""
+"""Member directory: people, channels and memberships, with change listeners. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from fakeslack.state.people import Person
 
 
 class MemberDirectory:
-    """People and channels; at the start everybody is in two channels and knows everybody."""
+    """People and channels; initially everyone is in two channels and has all direct messages."""
 
     def __init__(self, people: Iterable[Person]) -> None:
         self.people = {person.id: person for person in people}
@@ -24,27 +24,27 @@ class MemberDirectory:
                 self.open_dm([person, other])
 
     def add_listener(self, listener: ChangeListener) -> None:
-        """Tell `listener` of every change from now on."""
+        """Call `listener` for every change from now on."""
         self._listeners.append(listener)
 
     def publish_change(self, change: Change) -> None:
-        """Tell all listeners of a change."""
+        """Pass a change to all listeners."""
         for listener in self._listeners:
             listener(change)
 
     def notify_channel(self, kind: ChangeKind, channel: str, **detail: Any) -> None:
-        """Tell all listeners what happened to a channel."""
+        """Publish a change of a channel."""
         self.publish_change(Change(kind, channel, detail=detail))
 
     def get_person(self, name: str) -> Person:
-        """Return who has this id, bot id or name; raises `user_not_found`."""
+        """Return the person with this id, bot id or name. Raises `user_not_found`."""
         for person in self.people.values():
             if name in {person.id, person.bot_id, person.name}:
                 return person
         raise SlackError("user_not_found")
 
     def get_channel(self, name: str) -> Channel:
-        """Return the channel with this id or `#name`; raises `channel_not_found`."""
+        """Return the channel with this id or `#name`. Raises `channel_not_found`."""
         found = self.channels.get(name)
         if found is not None:
             return found
@@ -57,7 +57,7 @@ class MemberDirectory:
         raise SlackError("channel_not_found")
 
     def open_dm(self, members: list[str]) -> Channel:
-        """Return the direct or group message of exactly these people, opened if need be."""
+        """Return the direct or group message of exactly these people; create it if it is new."""
         member_ids = list(dict.fromkeys(self.get_person(member).id for member in members))
         for channel in self.channels.values():
             if channel.channel_type in {ChannelType.IM, ChannelType.MPIM} and set(
@@ -65,7 +65,7 @@ class MemberDirectory:
             ) == set(member_ids):
                 return channel
         number = len(self.channels) + 1
-        if len(member_ids) <= 2:  # noqa: PLR2004 - a direct message has one or two people in it
+        if len(member_ids) <= 2:  # noqa: PLR2004 - a direct message has one or two members
             return self._add_channel(
                 Channel(f"D0DIRECT{number:02d}", "", ChannelType.IM, member_ids)
             )
@@ -75,28 +75,28 @@ class MemberDirectory:
         )
 
     def create_channel(self, name: str, members: list[str], *, is_private: bool = False) -> Channel:
-        """Make a channel with these members."""
+        """Create a channel with these members."""
         channel_type = ChannelType.GROUP if is_private else ChannelType.CHANNEL
         number = len(self.channels) + 1
         member_ids = [self.get_person(member).id for member in members]
         return self._add_channel(Channel(f"C0NEW{number:05d}", name, channel_type, member_ids))
 
     def join_channel(self, channel: str, person: str) -> None:
-        """Let a person into a channel; raises `already_in_channel`."""
+        """Add a person to a channel. Raises `already_in_channel` if the person is a member."""
         if person in self.channels[channel].members:
             raise SlackError("already_in_channel")
         self.channels[channel].members.append(person)
         self.notify_channel(ChangeKind.CHANNEL, channel, joined=person)
 
     def leave_channel(self, channel: str, person: str) -> None:
-        """Take a person out of a channel; raises `not_in_channel`."""
+        """Remove a person from a channel. Raises `not_in_channel` if the person is no member."""
         if person not in self.channels[channel].members:
             raise SlackError("not_in_channel")
         self.channels[channel].members.remove(person)
         self.notify_channel(ChangeKind.CHANNEL, channel, left=person)
 
     def archive_channel(self, channel: str, *, is_archived: bool = True) -> None:
-        """Archive a channel, or bring it back."""
+        """Archive or unarchive a channel."""
         self.channels[channel].is_archived = is_archived
         self.notify_channel(ChangeKind.CHANNEL, channel, archived=is_archived)
 

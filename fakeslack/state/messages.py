@@ -1,4 +1,4 @@
-"""One message, in the shape Slack gives it, with what Slack knows beside that shape."""
+"""Messages: Slack's message object and the simulator's own facts about it."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +8,7 @@ from fakeslack.errors import Json
 
 @dataclass(frozen=True, slots=True)
 class PostOptions:
-    """How the poster asked a message to be treated: what Slack may link and unfurl."""
+    """Options of a post that decide which names and links Slack parses and unfurls."""
 
     link_names: bool = False
     parse: str = "none"
@@ -19,10 +19,10 @@ class PostOptions:
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    A message in a channel; `body` is the Slack message object without what is derived.
+    One message; `body` is the Slack message object without derived fields.
 
-    `only_for` is the one person who sees an ephemeral message, `shown` the body that others
-    than `watcher` see while it is being streamed.
+    `only_for` is the reader of an ephemeral message. While the message is streamed, everyone but
+    `stream_recipient` sees `public_body`.
     """
 
     channel: str
@@ -34,46 +34,46 @@ class Message:
 
     @property
     def ts(self) -> str:
-        """The timestamp, which is the message's name within its channel."""
+        """The timestamp, which identifies the message within its channel."""
         return str(self.body["ts"])
 
     @property
     def thread_ts(self) -> str | None:
-        """The timestamp of the root where this is a reply (or a root that has replies)."""
+        """The ts of the thread root, if the message is a reply or a root with replies."""
         return self.body.get("thread_ts")
 
     @property
     def user(self) -> str:
-        """Who wrote it."""
+        """The author's user id."""
         return str(self.body.get("user", ""))
 
     @property
     def text(self) -> str:
-        """Its text as Slack keeps it."""
+        """The text as Slack stores it."""
         return str(self.body.get("text", ""))
 
     @property
     def is_reply(self) -> bool:
-        """Whether it stands in a thread under another message."""
+        """Whether the message is a reply in a thread."""
         return self.thread_ts is not None and self.thread_ts != self.ts
 
     @property
     def is_in_channel(self) -> bool:
-        """Whether it is seen in the channel itself: a root, or a reply also sent there."""
+        """Whether the channel itself shows the message: a root, or a reply also sent there."""
         return not self.is_reply or self.body.get("subtype") == "thread_broadcast"
 
     @property
     def is_tombstone(self) -> bool:
-        """Whether it is what remains of a deleted root."""
+        """Whether the message is the tombstone of a deleted root."""
         return self.body.get("subtype") == "tombstone"
 
     def with_fields(self, **fields: Any) -> "Message":
-        """Return the message with `fields` set; a field given as None is taken away."""
+        """Return the message with `fields` set; None removes a field."""
         body = {name: value for name, value in (self.body | fields).items() if value is not None}
         return replace(self, body=body)
 
     def with_options(self, options: PostOptions) -> "Message":
-        """Return the message treated in another manner."""
+        """Return the message with other post options."""
         return replace(self, options=options)
 
     def without_metadata(self) -> Json:
@@ -81,7 +81,7 @@ class Message:
         return {name: value for name, value in self.body.items() if name != "metadata"}
 
     def to_tombstone(self) -> "Message":
-        """Return what remains of this root once it is deleted and replies stand under it."""
+        """Return the tombstone that replaces this root when it is deleted and has replies."""
         body: Json = {
             "type": "message",
             "subtype": "tombstone",

@@ -1,4 +1,4 @@
-"""Finds what a message would ping or unfurl in Slack, so that the page can show it."""
+"""Mention and link detection: what a message would ping or unfurl in Slack."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ATTACHMENT_TEXT_FIELDS = ("text", "pretext", "title", "fallback", "author_name",
 
 
 def find_pings(message: Message) -> list[str]:
-    """Return everything in a message that would notify somebody, each once, as Slack writes it."""
+    """Return each mention in a message that would notify people, once, in Slack's notation."""
     found: dict[str, None] = {}
     links_names = message.options.link_names or message.options.parse == "full"
     for text in _mrkdwn_texts(message):
@@ -42,7 +42,7 @@ def find_pings(message: Message) -> list[str]:
 
 
 def find_unfurls(message: Message) -> list[str]:
-    """Return every address that Slack would fetch because of a message, each once."""
+    """Return each URL that Slack would fetch for a message, once."""
     found: dict[str, None] = {}
     for source in (message.body.get("blocks"), message.body.get("attachments")):
         for element in _walk_objects(source):
@@ -57,14 +57,14 @@ def find_unfurls(message: Message) -> list[str]:
 
 
 def find_links(text: str) -> list[str]:
-    """Return the addresses that Slack turns into links in a parsed text, in their order."""
+    """Return the URLs that Slack links in parsed text, in order."""
     link_matches = [(match.start(), match.group(1)) for match in LINK_PATTERN.finditer(text)]
     bare_matches = [(match.start(), match.group(0)) for match in BARE_LINK_PATTERN.finditer(text)]
     return [url for _, url in sorted(link_matches + bare_matches)]
 
 
 def _may_unfurl(options: PostOptions) -> bool:
-    # Whether an address leads to media is known only after fetching it.
+    # Slack learns only from a fetch whether a URL is media.
     return options.unfurl_links or options.unfurl_media
 
 

@@ -1,4 +1,4 @@
-"""Who lives in the workspace: people, bots, and the one app that the tokens belong to."""
+"""People, bots and the app installation that the tokens belong to."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ TEAM_NAME = "Workspace"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One member: a human, or the face of a bot (then with `bot_id` and `app_id`)."""
+    """One member: a human, or a bot user with `bot_id` and `app_id`."""
 
     id: str
     name: str
@@ -24,7 +24,7 @@ class Person:
 
     @property
     def is_bot(self) -> bool:
-        """Whether this is a bot."""
+        """Whether this is a bot user."""
         return self.bot_id is not None
 
     def as_slack(self) -> Json:
@@ -62,7 +62,7 @@ class Person:
         }
 
     def bot_profile(self) -> Json:
-        """Return the `bot_profile` that a bot's message carries."""
+        """Return the `bot_profile` of a bot's messages."""
         return {
             "id": self.bot_id,
             "app_id": self.app_id,
@@ -125,10 +125,10 @@ DEFAULT_EVENTS = (
 
 @dataclass(slots=True)
 class AppInstallation:
-    """The app as it is installed here: its tokens, what it may do, and what it listens to."""
+    """The installed app: its tokens, scopes, event subscriptions and slash commands."""
 
     bot: Person = STARCHAT
-    bot_token: str = "xoxb-fakeslack"  # noqa: S105 - the fixed token of a workspace without secrets
+    bot_token: str = "xoxb-fakeslack"  # noqa: S105 - a fixed token; the simulator has no secrets
     app_token: str = "xapp-fakeslack"  # noqa: S105 - as above
     signing_secret: str = "fakeslack"  # noqa: S105 - as above
     scopes: set[str] = field(default_factory=lambda: set(DEFAULT_SCOPES))
@@ -137,6 +137,6 @@ class AppInstallation:
     is_revoked: bool = False
 
     def require_scope(self, scope: str) -> None:
-        """Raise `missing_scope` where the token does not have this scope."""
+        """Raise `missing_scope` if the token lacks this scope."""
         if scope not in self.scopes:
             raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))

@@ -1,4 +1,4 @@
-"""Messages that grow while they are written, pure: `chat.*Stream` and its states."""
+"""Streamed messages: content and state behind the `chat.*Stream` methods. Pure."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,13 +9,13 @@ from fakeslack.block_kit.blocks import MAX_TEXT_CHARACTERS, count_text_character
 from fakeslack.errors import Json, SlackError
 
 STREAM_LIFETIME_SECONDS = 300.0
-"""Seconds after which a stream is over by itself."""
+"""Maximum duration of a stream."""
 MAX_CHUNK_CHARACTERS = 12_000
 TASK_FIELDS = {"details", "output", "sources", "status", "title"}
 
 
 class StreamMode(StrEnum):
-    """In which of two ways a stream is fed; the two never mix."""
+    """The two ways to append content; one stream uses only one."""
 
     TEXT = "markdown_text"
     CHUNKS = "chunks"
@@ -23,7 +23,7 @@ class StreamMode(StrEnum):
 
 @dataclass(slots=True)
 class Stream:
-    """One stream: what has come so far, and whether more may come."""
+    """One stream: its content so far, and whether it accepts more."""
 
     started_at: float
     mode: StreamMode | None = None
@@ -32,7 +32,7 @@ class Stream:
     stopped_by_user: bool = False
 
     def append_content(self, markdown: str, chunks: list[Any]) -> None:
-        """Add text or chunks; raises what Slack says of wrong ones."""
+        """Append text or chunks. Raises Slack's error if they are invalid or too long."""
         if markdown and chunks:
             raise SlackError("cannot_provide_both_markdown_text_and_chunks")
         if not markdown and not chunks:
@@ -52,24 +52,24 @@ class Stream:
         self.mode, self.parts = mode, parts
 
     def require_running(self, elapsed_seconds: float) -> None:
-        """Raise what Slack says where nothing more may come at `now`."""
+        """Raise `stopped_by_user` or `message_not_in_streaming_state` if the stream has ended."""
         if self.stopped_by_user:
             raise SlackError("stopped_by_user")
         if self.is_finished or elapsed_seconds - self.started_at > STREAM_LIFETIME_SECONDS:
             raise SlackError("message_not_in_streaming_state")
 
     def is_running(self, elapsed_seconds: float) -> bool:
-        """Whether more may come at `now`."""
+        """Whether the stream accepts more at `elapsed_seconds`."""
         return not self.is_finished and elapsed_seconds - self.started_at <= STREAM_LIFETIME_SECONDS
 
     @property
     def markdown_text(self) -> str:
-        """All the Markdown so far, as one text."""
+        """All Markdown so far, as one text."""
         return "".join(part["text"] for part in self.parts if part["type"] == "markdown")
 
     @property
     def blocks(self) -> list[Json]:
-        """What has come so far as blocks, in its order."""
+        """All content so far, as blocks in order."""
         return [dict(part) for part in self.parts]
 
 

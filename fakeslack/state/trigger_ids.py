@@ -1,4 +1,4 @@
-"""What Slack hands out for a short time, pure: trigger ids and answering addresses."""
+"""Short-lived handles of interactions: trigger ids and response URLs. Pure."""
 
 import itertools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MAX_RESPONSE_URL_USES = 5
 
 
 class TriggerIds:
-    """Trigger ids: each opens one modal, within three seconds."""
+    """Trigger ids: each opens one modal within three seconds."""
 
     def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
         self._elapsed_seconds = elapsed_seconds
@@ -22,13 +22,17 @@ class TriggerIds:
         self._exchanged_ids: set[str] = set()
 
     def issue_trigger(self, person: str) -> str:
-        """Return a trigger id for what a person has just done."""
+        """Return a new trigger id for an action of this person."""
         trigger_id = f"1700000000.{next(self._trigger_numbers)}.fakeslack"
         self._issued[trigger_id] = (person, self._elapsed_seconds())
         return trigger_id
 
     def exchange_trigger(self, trigger_id: str) -> str:
-        """Return whose trigger it is, and use it up; raises what Slack says of a wrong one."""
+        """
+        Use up a trigger id and return its person.
+
+        Raises `exchanged_trigger_id`, `invalid_trigger_id` or `expired_trigger_id`.
+        """
         if trigger_id in self._exchanged_ids:
             raise SlackError("exchanged_trigger_id")
         if trigger_id not in self._issued:
@@ -42,7 +46,7 @@ class TriggerIds:
 
 @dataclass(slots=True)
 class ResponseUrl:
-    """One answering address: where and to whom, and the message it came from."""
+    """One response URL: its channel, its person, and the message of the interaction."""
 
     channel: str
     person: str
@@ -52,20 +56,20 @@ class ResponseUrl:
 
 
 class ResponseUrls:
-    """The `response_url`s: five uses within half an hour."""
+    """The `response_url`s: each allows five uses within 30 minutes."""
 
     def __init__(self, elapsed_seconds: Callable[[], float]) -> None:
         self._elapsed_seconds = elapsed_seconds
         self._issued: dict[str, ResponseUrl] = {}
 
     def issue_url(self, channel: str, person: str, message: Message | None) -> str:
-        """Return the name of a new answering address."""
+        """Return the id of a new response URL."""
         url_id = f"R{len(self._issued) + 1:08d}"
         self._issued[url_id] = ResponseUrl(channel, person, message, self._elapsed_seconds())
         return url_id
 
     def use_url(self, url_id: str) -> ResponseUrl:
-        """Return what the address stands for; raises `expired_url` and `used_url`."""
+        """Count one use of a response URL and return it. Raises `expired_url` or `used_url`."""
         response_url = self._issued.get(url_id)
         if (
             response_url is None

@@ -1,4 +1,4 @@
-"""Modals and Home tabs, pure: which views are open for whom, and the rules they keep."""
+"""Modals and Home tabs: open views by person, and Slack's rules for views. Pure."""
 
 import itertools
 import json
@@ -44,7 +44,7 @@ MODAL_RULE = object_rule(
 
 @dataclass(slots=True)
 class View:
-    """One open modal or one person's Home tab."""
+    """One open modal, or one person's Home tab."""
 
     id: str
     person: str
@@ -79,7 +79,12 @@ class View:
 
 
 def validate_view(view: Any, view_type: str) -> Json:
-    """Return a view of this kind; raises what Slack says of a wrong one."""
+    """
+    Return a view of this type.
+
+    Raises `invalid_arguments` if a field is invalid. Raises `view_too_large` above 250,000
+    characters.
+    """
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", "[ERROR] must be an object [json-pointer:/view]")
     rule = HOME_RULE if view_type == "home" else MODAL_RULE
@@ -96,7 +101,7 @@ def validate_view(view: Any, view_type: str) -> Json:
 
 
 class ViewStore:
-    """The views of the app; `told` hears of every change as (person, view or None)."""
+    """The app's views; every change is passed to `listener` as (person, view or None)."""
 
     def __init__(self, listener: Callable[[str, View | None], None]) -> None:
         self._listener = listener
@@ -105,14 +110,14 @@ class ViewStore:
         self._homes: dict[str, View] = {}
 
     def open_view(self, person: str, body: Json) -> View:
-        """Open a modal for a person."""
+        """Open a modal for a person. Raises `duplicate_external_id` if the id is in use."""
         view_id = self._next_view_id()
         return self._store_view(
             View(view_id, person, self._check_external_id(body), self._next_hash(), view_id)
         )
 
     def push_view(self, previous: View, body: Json) -> View:
-        """Put a modal on top of another; raises `push_limit_reached`."""
+        """Push a modal above another. Raises `push_limit_reached` if three are open."""
         if len(self.list_modals(previous.person)) >= MAX_STACK_DEPTH:
             raise SlackError("push_limit_reached")
         view_id = self._next_view_id()
@@ -127,7 +132,7 @@ class ViewStore:
         return self._store_view(view)
 
     def update_view(self, view: View, body: Json, expected_hash: str = "") -> View:
-        """Change a view; raises `hash_conflict` where it is no longer the one that was seen."""
+        """Replace the body of a view. Raises `hash_conflict` if `expected_hash` is outdated."""
         if expected_hash and expected_hash != view.hash:
             raise SlackError("hash_conflict")
         view.body, view.hash = body, self._next_hash()
@@ -135,7 +140,7 @@ class ViewStore:
         return view
 
     def publish_home(self, person: str, body: Json, expected_hash: str = "") -> View:
-        """Set a person's Home tab; raises `hash_conflict`."""
+        """Set a person's Home tab. Raises `hash_conflict` if `expected_hash` is outdated."""
         view = self._homes.get(person)
         if view is not None:
             return self.update_view(view, body, expected_hash)
@@ -144,11 +149,11 @@ class ViewStore:
         return self._store_view(self._homes[person])
 
     def get_home(self, person: str) -> View | None:
-        """Return a person's Home tab."""
+        """Return a person's Home tab, or None."""
         return self._homes.get(person)
 
     def get_view(self, view_id: str) -> View:
-        """Return the view with this id or external id; raises `not_found`."""
+        """Return the view with this id or external id. Raises `not_found` if there is none."""
         for view in self._views.values():
             if view_id and view_id in {view.id, view.body.get("external_id")}:
                 return view
@@ -160,7 +165,7 @@ class ViewStore:
         return [v for v in self._views.values() if v.person == person and v not in homes]
 
     def close_view(self, view: View, *, close_all: bool = False) -> None:
-        """Close a modal, or the whole stack it stands in."""
+        """Close a modal, or its whole stack if `close_all`."""
         views_to_close = self.list_modals(view.person) if close_all else [view]
         for closed_view in views_to_close:
             self._views.pop(closed_view.id, None)

@@ -1,4 +1,4 @@
-"""The workspace itself, pure: all that is said and done in its channels."""
+"""Workspace: messages, reactions, streams, sessions and views of all channels. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ MICROSECONDS_PER_SECOND = 1_000_000
 
 
 class Workspace(MemberDirectory):
-    """One workspace; every change is told to the listeners, in order, as it happens."""
+    """One workspace; listeners receive every change, in order."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Workspace(MemberDirectory):
         elapsed_seconds: Callable[[], float],
         people: Iterable[Person] = DEFAULT_PEOPLE,
     ) -> None:
-        """Open it; `now` gives seconds since the epoch, by `elapsed` things grow old."""
+        """Date messages by `epoch_seconds`; expire handles by `elapsed_seconds`."""
         super().__init__(people)
         self.id = TEAM_ID
         self.name = TEAM_NAME
@@ -47,7 +47,7 @@ class Workspace(MemberDirectory):
         self._last_microseconds = 0
 
     def next_ts(self) -> str:
-        """Return a new timestamp, later than every one before it."""
+        """Return a new timestamp, later than all before it."""
         self._last_microseconds = max(
             int(self._epoch_seconds() * MICROSECONDS_PER_SECOND), self._last_microseconds + 1
         )
@@ -55,18 +55,22 @@ class Workspace(MemberDirectory):
         return f"{seconds}.{micros:06d}"
 
     def channel_history(self, channel: str) -> ChannelHistory:
-        """Return the messages of a channel."""
+        """Return the history of a channel."""
         return self._histories[channel]
 
     def get_message(self, channel: str, ts: str) -> Message:
-        """Return a message; raises `message_not_found`."""
+        """Return a message. Raises `message_not_found` if there is none."""
         found = self.channel_history(channel).find_message(ts)
         if found is None:
             raise SlackError("message_not_found")
         return found
 
     def post_message(self, channel: str, body: Json, options: PostOptions | None = None) -> Message:
-        """Add a message; `body` needs no `ts` and no `type`."""
+        """
+        Post a message; `body` needs no `ts` and no `type`.
+
+        Raises `thread_not_found` or `cannot_reply_to_message` if its thread root is invalid.
+        """
         ts = self.next_ts()
         message = Message(channel, {"type": "message", **body, "ts": ts}, options or PostOptions())
         message = self._link_to_thread(message)
@@ -79,7 +83,7 @@ class Workspace(MemberDirectory):
     def post_ephemeral(
         self, channel: str, person: str, body: Json, options: PostOptions | None = None
     ) -> Message:
-        """Show a message to one person only; no method of the Web API finds it."""
+        """Show a message to one person; no Web API method finds it."""
         full_body = {"type": "message", **body, "ts": self.next_ts(), "is_ephemeral": True}
         message = Message(channel, full_body, options or PostOptions(), only_for=person)
         self.ephemerals.setdefault(channel, {})[message.ts] = message
@@ -87,12 +91,12 @@ class Workspace(MemberDirectory):
         return message
 
     def find_ephemeral(self, channel: str, person: str, ts: str) -> Message | None:
-        """Return what was shown to this person alone at `ts`, None where nothing was."""
+        """Return this person's ephemeral message at `ts`, or None."""
         found = self.ephemerals.get(channel, {}).get(ts)
         return found if found is not None and found.only_for == person else None
 
     def delete_ephemeral(self, message: Message) -> None:
-        """Take away a message that one person saw."""
+        """Remove an ephemeral message."""
         if self.ephemerals.get(message.channel, {}).pop(message.ts, None) is not None:
             person = message.only_for
             self.publish_change(
@@ -102,11 +106,11 @@ class Workspace(MemberDirectory):
             )
 
     def store_message(self, message: Message) -> None:
-        """Put a message in the place of the one with its ts, without telling anybody."""
+        """Replace the message with the same ts without publishing a change."""
         self._histories[message.channel].put_message(message)
 
     def replace_message(self, old: Message, new: Message, **detail: Any) -> Message:
-        """Put `new` in the place of `old`."""
+        """Replace `old` by `new` and publish the change."""
         self.store_message(new)
         self.publish_change(
             Change(ChangeKind.MESSAGE_CHANGED, old.channel, new, old, detail=detail)
@@ -114,19 +118,19 @@ class Workspace(MemberDirectory):
         return new
 
     def edit_message(self, message: Message, person: str, **fields: Any) -> Message:
-        """Edit a message as `person`: set fields and say that it was edited."""
+        """Edit a message as `person`: set fields and the `edited` mark."""
         edit_info = {"user": person, "ts": self.next_ts()}
         return self.replace_message(message, message.with_fields(edited=edit_info, **fields))
 
     def delete_message(self, message: Message) -> None:
-        """Take a message out of its channel."""
+        """Delete a message and publish the change."""
         self._histories[message.channel].remove_message(message)
         self.publish_change(Change(ChangeKind.MESSAGE_DELETED, message.channel, message, message))
 
     def set_reaction(
         self, message: Message, person: str, name: str, *, remove: bool = False
     ) -> None:
-        """Add or remove a reaction; raises `already_reacted` and `no_reaction`."""
+        """Add or remove a reaction. Raises `already_reacted` or `no_reaction`."""
         reactions = {r["name"]: list(r["users"]) for r in message.body.get("reactions", [])}
         users = reactions.setdefault(name, [])
         if remove == (person not in users):
@@ -154,7 +158,11 @@ class Workspace(MemberDirectory):
         self.notify_channel(change_kind, channel, thread_ts=thread_ts, **detail)
 
     def get_thread_root(self, channel: str, thread_ts: str) -> Message:
-        """Return the root of a thread; raises what Slack says where none can be there."""
+        """
+        Return the root of a thread.
+
+        Raises `thread_not_found` if there is none, `cannot_reply_to_message` if it is a reply.
+        """
         root = self._histories[channel].find_message(thread_ts)
         if root is None:
             raise SlackError("thread_not_found")
@@ -163,7 +171,7 @@ class Workspace(MemberDirectory):
         return root
 
     def stop_streams(self, channel: str, thread_ts: str) -> list[str]:
-        """Stop all streams in a thread as a person does; returns their timestamps."""
+        """Stop all running streams in a thread, as the Stop button does; return their ts."""
         stopped = []
         for message in self._histories[channel].thread_replies(thread_ts):
             stream = self.streams.get((channel, message.ts))

@@ -1,1 +1,1 @@
-"""The page that people use."""
+"""Web page for people: routes, visibility rules and static files."""

@@ -1,4 +1,4 @@
-"""What a person does on the page beside writing: pressing, commands, shortcuts, modals, Home."""
+"""Interactivity routes of the page: buttons, slash commands, shortcuts, modals and the Home tab."""
 
 import re
 
@@ -22,7 +22,7 @@ COMMAND_PATTERN = re.compile(r"(/[a-z0-9_-]+)(?:\s+(.*))?", re.DOTALL)
 
 
 class Interactivity:
-    """Carries what people press to the app, and its answer back to them."""
+    """Sends interactions to the app and applies the app's response."""
 
     def __init__(self, workspace: Workspace, sender: EnvelopeSender) -> None:
         self._workspace = workspace
@@ -30,7 +30,7 @@ class Interactivity:
         self._payloads = InteractionPayloads(workspace)
 
     def interactivity_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the interactivity routes."""
         return [
             web.post("/_page/click", self._click_element),
             web.post("/_page/shortcut", self._run_shortcut),
@@ -44,7 +44,11 @@ class Interactivity:
     async def send_command(
         self, person: str, channel: Channel, typed: str, *, in_thread: bool
     ) -> bool:
-        """Send a slash command to the app; returns False where `typed` is none."""
+        """
+        Send a slash command to the app; return False if `typed` is no command.
+
+        Raises `unknown_command` or `command_not_in_thread` if the app can't receive it.
+        """
         match = COMMAND_PATTERN.fullmatch(typed.strip())
         if match is None:
             return False

@@ -1,4 +1,4 @@
-"""The web page and what it calls: read as a person, write as a person, hear what happens."""
+"""Page routes: static files, the state of the workspace, messages, and an event stream."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ FILE_PATH_PATTERN = re.compile(r"([\w-]+/)?[\w-]+(\.[\w-]+)+")
 
 
 class PageRoutes:
-    """The page's side of the workspace."""
+    """The page's endpoints for reading, writing and following the workspace."""
 
     def __init__(self, workspace: Workspace, change_log: ChangeLog, sender: EnvelopeSender) -> None:
         self._workspace = workspace
@@ -37,7 +37,7 @@ class PageRoutes:
         self._last_read_ts: dict[tuple[str, str], str] = {}
 
     def page_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the page's routes."""
         return [
             web.get("/", self._serve_index),
             web.get("/page/{name:.+}", self._serve_file),
@@ -164,7 +164,7 @@ class PageRoutes:
         try:
             await self._write_changes(stream, viewer, start_number)
         except ConnectionError:
-            return stream  # the page was closed
+            return stream  # the person closed the page
         return stream
 
     async def _write_changes(
@@ -184,8 +184,8 @@ class PageRoutes:
             except TimeoutError:
                 await stream.write(b": still here\n\n")
 
-    def publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - the one thing there is to say
-        """Tell the page that the app has come or gone."""
+    def publish_connection(self, is_connected: bool) -> None:  # noqa: FBT001 - a listener with one argument
+        """Publish that the app has connected or disconnected."""
         self._workspace.publish_change(
             Change(ChangeKind.APP_CONNECTED, detail={"connected": is_connected})
         )

@@ -1,4 +1,4 @@
-"""What one person sees of the workspace, pure: channels, messages, changes, pings, unfurls."""
+"""Visibility rules: which channels, messages and changes one person can see. Pure."""
 
 from fakeslack.errors import Json
 from fakeslack.state.changes import Change, ChangeKind
@@ -9,19 +9,19 @@ from fakeslack.state.workspace import Workspace
 
 
 class Viewer:
-    """The eyes of one person."""
+    """One person's view of the workspace."""
 
     def __init__(self, workspace: Workspace, person: str) -> None:
-        """Look as `person`; raises `user_not_found`."""
+        """View as `person`. Raises `user_not_found` if there is none."""
         self._workspace = workspace
         self.person = workspace.get_person(person)
 
     def can_see(self, channel: Channel) -> bool:
-        """Whether the person is in this place."""
+        """Whether the person is a member of the channel."""
         return self.person.id in channel.members
 
     def list_people(self) -> list[Json]:
-        """Return everybody, as the page lists them."""
+        """Return all people, as the page lists them."""
         return [
             {
                 "id": person.id,
@@ -34,7 +34,7 @@ class Viewer:
         ]
 
     def describe_channel(self, channel: Channel, unread: int = 0) -> Json:
-        """Return a channel as the page lists it; a direct message is named after the others."""
+        """Return a channel as the page lists it; other members name a direct message."""
         others = [self._workspace.people[m].name for m in channel.members if m != self.person.id]
         return {
             "id": channel.id,
@@ -48,7 +48,7 @@ class Viewer:
         }
 
     def list_messages(self, channel: str, thread_ts: str | None = None) -> list[Json]:
-        """Return a channel's messages, or a thread from its root on, oldest first."""
+        """Return the messages of a channel, or of a thread with its root, oldest first."""
         history = self._workspace.channel_history(channel)
         if thread_ts is None:
             messages = history.channel_messages()
@@ -66,7 +66,7 @@ class Viewer:
         ]
 
     def describe_message(self, message: Message) -> Json:
-        """Return one message with what it would ping and unfurl, where a bot wrote it."""
+        """Return one message; a bot's message carries its pings and unfurls."""
         body = dict(message.body)
         if message.public_body is not None and message.stream_recipient != self.person.id:
             body = dict(message.public_body)
@@ -76,7 +76,7 @@ class Viewer:
         return body
 
     def describe_change(self, change: Change) -> Json | None:
-        """Return a change as the person's page hears of it, None where it is not for them."""
+        """Return a change for the person's page, or None if the person must not see it."""
         if change.only_for not in {None, self.person.id}:
             return None
         details: Json = {"type": change.kind.value, "channel": change.channel, "thread_ts": None}

@@ -1,1 +1,1 @@
-"""Slack's Web API: the methods that an app calls, with Slack's own errors and limits."""
+"""Slack's Web API: the methods that an app calls, with Slack's errors and rate limits."""

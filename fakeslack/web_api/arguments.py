@@ -1,4 +1,4 @@
-"""The arguments of a call as the methods read them, however they were sent."""
+"""Arguments of a Web API call, decoded the same way from JSON and from forms."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ FALSE_VALUES = {"", "0", "false", "False", "no", "none", "None", "null"}
 
 
 class Arguments:
-    """What the caller gave; a form sends everything as text, and lists and objects as JSON."""
+    """Arguments of one call; a form sends every value as text, lists and objects as JSON."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = {name: value for name, value in values.items() if value is not None}
 
     def has_value(self, name: str) -> bool:
-        """Whether the caller gave anything under this name."""
+        """Whether the caller gave a value that is not empty."""
         return bool(self.values.get(name, "") != "")
 
     def get_text(self, name: str, default: str = "") -> str:
@@ -25,27 +25,27 @@ class Arguments:
         return value if isinstance(value, str) else json.dumps(value)
 
     def require_text(self, name: str) -> str:
-        """Return an argument as text; raises `invalid_arguments` where it is missing."""
+        """Return an argument as text. Raises `invalid_arguments` if it is missing."""
         if not self.has_value(name):
             raise missing_argument(name)
         return self.get_text(name)
 
     def get_flag(self, name: str, *, default: bool = False) -> bool:
-        """Return an argument as yes or no."""
+        """Return an argument as a boolean."""
         value = self.values.get(name)
         if value is None:
             return default
         return value not in FALSE_VALUES if isinstance(value, str) else bool(value)
 
     def get_number(self, name: str, default: int, error: str = "invalid_arguments") -> int:
-        """Return an argument as a whole number; raises `error` where it is none."""
+        """Return an argument as an integer. Raises `error` if it is none."""
         try:
             return int(self.values[name]) if self.has_value(name) else default
         except (TypeError, ValueError):
             raise SlackError(error) from None
 
     def get_list(self, name: str, error: str = "invalid_arguments") -> list[Any]:
-        """Return a list, sent as a list or as JSON; raises `error` where it is none."""
+        """Return a list, given as a list or as JSON. Raises `error` if it is none."""
         value = self._parse_json(name, error)
         if value is None:
             return []
@@ -54,7 +54,7 @@ class Arguments:
         return value
 
     def get_object(self, name: str, error: str = "invalid_arguments") -> Json:
-        """Return an object, sent as an object or as JSON; raises `error` where it is none."""
+        """Return an object, given as an object or as JSON. Raises `error` if it is none."""
         value = self._parse_json(name, error)
         if value is None:
             return {}
@@ -75,5 +75,5 @@ class Arguments:
 
 
 def missing_argument(name: str) -> SlackError:
-    """Return the refusal of a call without a required argument."""
+    """Return the error for a call without a required argument."""
     return SlackError("invalid_arguments", f"[ERROR] missing required field: {name}")

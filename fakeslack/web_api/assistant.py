@@ -1,4 +1,4 @@
-"""What an assistant shows beside its messages: status, title, prompts, session."""
+"""`assistant.threads.*` and `agents.sessions.*`: status, title, suggested prompts, session."""
 
 from collections.abc import Mapping
 

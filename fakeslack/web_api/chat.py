@@ -1,4 +1,4 @@
-"""`chat.*`: posting, editing and deleting, with Slack's limits on each."""
+"""`chat.*`: posting, editing and deleting messages, with Slack's limits."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,11 @@ APPEARANCE_ARGUMENTS = split_names("icon_emoji icon_url username mrkdwn")
 
 
 def get_postable_channel(workspace: Workspace, channel_id: str) -> Channel:
-    """Return the channel that the bot means; raises what Slack says where it may not post."""
+    """
+    Return a channel that the bot may post in.
+
+    Raises `channel_not_found`, `not_in_channel` or `is_archived` if it may not.
+    """
     channel = get_visible_channel(workspace, channel_id)
     if workspace.app.bot.id not in channel.members:
         raise SlackError("not_in_channel")
@@ -34,7 +38,7 @@ def get_postable_channel(workspace: Workspace, channel_id: str) -> Channel:
 
 
 def get_visible_channel(workspace: Workspace, channel_id: str) -> Channel:
-    """Return a channel that the bot can know of; raises `channel_not_found`."""
+    """Return a channel that the bot can see. Raises `channel_not_found` if there is none."""
     bot = workspace.app.bot
     if channel_id.startswith(("U", "W")) and channel_id in workspace.people:
         return workspace.open_dm([bot.id, channel_id])
@@ -45,7 +49,7 @@ def get_visible_channel(workspace: Workspace, channel_id: str) -> Channel:
 
 
 def parse_metadata(args: Arguments) -> Json:
-    """Return the metadata given; raises what Slack says of a wrong one."""
+    """Return the given metadata. Raises `invalid_metadata_format` or `metadata_too_large`."""
     metadata = args.get_object("metadata", "invalid_metadata_format")
     if not metadata:
         return {}
@@ -60,7 +64,7 @@ def parse_metadata(args: Arguments) -> Json:
 
 
 def parse_content(args: Arguments) -> Json:
-    """Return text, blocks and attachments of a post; raises what Slack says of a wrong one."""
+    """Return text, blocks and attachments of a post. Raises Slack's error if they are invalid."""
     blocks = args.get_list("blocks", "invalid_blocks_format")
     attachments = args.get_list("attachments", "invalid_attachments")
     markdown = args.get_text("markdown_text")
@@ -82,7 +86,7 @@ def parse_content(args: Arguments) -> Json:
 def parse_post_options(
     args: Arguments, previous: PostOptions | None = None, parse: str = "none"
 ) -> PostOptions:
-    """Return how the caller wants the message treated; `before` is what the post asked."""
+    """Return the options of a post; an edit inherits its unfurl flags from `previous`."""
     return PostOptions(
         link_names=args.get_flag("link_names"),
         parse=args.get_text("parse", parse),
@@ -96,7 +100,7 @@ def parse_post_options(
 
 
 def build_bot_message(workspace: Workspace, body: Mapping[str, Any]) -> Json:
-    """Return the body of a message as the bot's own."""
+    """Return a message body with the bot as its author."""
     bot = workspace.app.bot
     full_body = {
         "user": bot.id,
@@ -110,7 +114,7 @@ def build_bot_message(workspace: Workspace, body: Mapping[str, Any]) -> Json:
 
 
 def get_own_message(workspace: Workspace, channel: Channel, ts: str, error: str) -> Message:
-    """Return the bot's own message at `ts`; raises `refusal` where it is another's."""
+    """Return the bot's message at `ts`. Raises `error` if another user wrote it."""
     message = workspace.get_message(channel.id, ts)
     if message.is_tombstone:
         raise SlackError("message_not_found")

@@ -1,4 +1,4 @@
-"""`conversations.*`: listing and reading channels and threads, and opening direct messages."""
+"""`conversations.*`: channels, history, replies, members and direct messages."""
 
 from collections.abc import Mapping, Sequence
 

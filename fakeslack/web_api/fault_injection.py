@@ -1,4 +1,4 @@
-"""Makes a call go wrong on the wire as a rule says."""
+"""Fault injection on the wire: applies a fault rule to one HTTP response."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ RST_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 async def respond_before_method(request: web.Request, rule: FaultRule) -> web.StreamResponse | None:
-    """Answer in the place of the method; None where the method may act after all."""
+    """Return the response that replaces the call, or None if the method shall run."""
     match rule.fault:
         case FaultKind.RATELIMITED:
             return rate_limit_response(rule.retry_after)
@@ -36,7 +36,7 @@ async def respond_before_method(request: web.Request, rule: FaultRule) -> web.St
 async def respond_after_method(
     request: web.Request, rule: FaultRule, body: Json
 ) -> web.StreamResponse | None:
-    """Answer in the place of the true answer `body`; None where that may go out after all."""
+    """Return the response that replaces the answer `body`, or None if `body` shall be sent."""
     match rule.fault:
         case FaultKind.TRUNCATED:
             text = json.dumps(body)
@@ -58,20 +58,20 @@ async def respond_after_method(
 
 
 def _repeat_cursor(body: Json) -> str:
-    """Return a cursor that leads to the first reply of a page once more."""
+    """Return a cursor that leads to the page's last message again."""
     first = (body.get("messages") or [{}])[-1].get("ts", "")
     return base64.b64encode(f"next_ts:{first}".encode()).decode()
 
 
 def rate_limit_response(retry_after: str | float | None) -> web.Response:
-    """Return the answer to a call that came too soon."""
+    """Return the 429 response to a rate-limited call."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     body = {"ok": False, "error": "ratelimited"}
     return web.json_response(body, status=429, headers=headers)
 
 
 def reset_connection(request: web.Request, rule: FaultRule) -> web.Response:
-    """Cut the connection; the response returned goes nowhere."""
+    """Abort the connection; the returned response is never sent."""
     transport = request.transport
     if transport is not None:
         connection_socket = transport.get_extra_info("socket")

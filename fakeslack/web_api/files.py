@@ -1,4 +1,4 @@
-"""`files.*`: uploading in three steps, asking about a file, downloading it."""
+"""`files.*`: three-step uploads, file information and downloads."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from fakeslack.web_api.chat import build_bot_message, get_postable_channel
 from fakeslack.web_api.method import Method, split_names
 
 SHARE_DELAY_SECONDS = 0.1
-"""How long after the answer the message with the files appears."""
+"""Delay between the response and the message that shares the files."""
 MAX_ALT_TEXT_CHARACTERS = 1_000
 PUBLIC_CHANNEL_TYPES = {"channel"}
 SIGN_IN_PAGE = "<!DOCTYPE html><html><body><h1>Sign in to Workspace</h1></body></html>"
@@ -58,7 +58,7 @@ def _files_complete_upload_external(workspace: Workspace, args: Arguments) -> Js
 
 
 def share_files(workspace: Workspace, channel: str, body: Json, files: list[File]) -> str:
-    """Post a message with files in it; returns its ts, or nothing where the thread is gone."""
+    """Post a message with files; return its ts, or an empty string if its thread is gone."""
     file_objects = [file.as_slack(workspace.base_url) for file in files]
     full_body = {**body, "subtype": "file_share", "upload": True, "files": file_objects}
     try:
@@ -96,13 +96,13 @@ def _can_see_file(workspace: Workspace, file: File) -> bool:
 
 
 class FileRoutes:
-    """Serves the bytes: the upload address, and the private one for who shows the token."""
+    """Upload and download of file contents; a download needs the bot token."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     def file_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the upload and download routes."""
         return [
             web.post("/upload/v1/{file}", self._upload_content),
             web.get("/files-pri/{file}/{name}", self._download_content),

@@ -1,4 +1,4 @@
-"""What a Web API method is: who may call it, with what, how often, and what it does."""
+"""Web API method description: function, arguments, scope and rate tier."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ MethodFunction = Callable[[Workspace, Arguments], Json]
 @dataclass(frozen=True, slots=True)
 class Method:
     """
-    One method: `takes` are the names of its arguments, `scope` what its token needs.
+    One method; its token needs `scope`.
 
-    `tier` is Slack's rate tier (calls a minute: 1, 20, 50, 100; 0 for a rule of its own).
+    `tier` is Slack's rate tier (1, 20, 50 or 100 calls a minute); 0 means a special limit.
     """
 
     function: MethodFunction
@@ -26,5 +26,5 @@ class Method:
 
 
 def split_names(names: str) -> frozenset[str]:
-    """Return names of arguments written in one line."""
+    """Return the argument names in a space-separated line."""
     return frozenset(names.split())

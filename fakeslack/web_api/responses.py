@@ -1,4 +1,4 @@
-"""The answering addresses (`response_url`) that interactions and commands carry."""
+"""Response URLs: the addresses through which apps answer interactions and slash commands."""
 
 from aiohttp import web
 
@@ -12,13 +12,13 @@ from fakeslack.web_api.chat import build_bot_message, parse_content
 
 
 class ResponseUrlRoutes:
-    """Takes what the app answers there."""
+    """Receives what the app posts to a response URL."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     def response_routes(self) -> list[web.RouteDef]:
-        """Return what is served where."""
+        """Return the response URL route."""
         return [web.post("/response/{name}", self._receive_response)]
 
     async def _receive_response(self, request: web.Request) -> web.Response:
@@ -32,7 +32,7 @@ class ResponseUrlRoutes:
 
 
 def apply_response(workspace: Workspace, response_url: ResponseUrl, body: Json) -> None:
-    """Do what the body of an answer says: replace or delete the message, or say something."""
+    """Apply a response: delete or replace the original message, or post a new one."""
     args = Arguments(body)
     original = response_url.message
     if args.get_flag("delete_original") and original is not None:

@@ -1,4 +1,4 @@
-"""Serves the Web API: reads a call however it was sent, lets it act, and writes it down."""
+"""Web API server: decodes a call, authorizes it, runs its method and records it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ FORM_CONTENT_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data"
 
 
 class WebApi:
-    """All methods under one roof; `limits` where they are to be kept."""
+    """All Web API methods; `rate_limits` is None if no limits apply."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class WebApi:
         self._fault_injector = fault_injector
 
     async def handle_call(self, request: web.Request) -> web.StreamResponse:
-        """Answer one call, and write it down."""
+        """Answer one call and record it in the journal."""
         name = request.match_info["method"]
         self._workspace.base_url = f"{request.scheme}://{request.host}"
         arguments, parse_error = await _read_arguments(request)

@@ -80,7 +80,7 @@ def _chat_append_stream(workspace: Workspace, args: Arguments) -> Json:
     )
     public_body = message.public_body
     if public_body is not None and not public_body.get("text"):
-        public_body = updated.body  # others see the first piece and then nothing before the end
+        public_body = updated.body  # others see the first chunk, then nothing until the stream ends
     workspace.replace_message(message, replace(updated, public_body=public_body), streaming=True)
     return {"channel": message.channel, "ts": message.ts}
 

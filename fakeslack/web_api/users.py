@@ -1,4 +1,4 @@
-"""Who is who, who we are, and reactions."""
+"""`auth.test`, `users.info` and `reactions.*`."""
 
 import re
 from collections.abc import Mapping
