@@ -41,10 +41,11 @@ def test_a_wrong_plan_is_refused(text: str) -> None:
 def test_the_planned_time_is_the_time() -> None:
     """The process dies the second time, not the first."""
     program = (
-        "from worker.failpoints import Faults, Point\n"
-        "faults = Faults.read('generating:kill:2, after_final:pause')\n"
-        "faults.reach(Point.CLAIMED); faults.reach(Point.GENERATING); print('once', flush=True)\n"
-        "faults.reach(Point.GENERATING); print('twice', flush=True)\n"
+        "from worker.failpoints import Failpoint, Failpoints\n"
+        "failpoints = Failpoints.parse_plan('generating:kill:2, after_final:pause')\n"
+        "failpoints.hit(Failpoint.CLAIMED)\n"
+        "failpoints.hit(Failpoint.GENERATING); print('once', flush=True)\n"
+        "failpoints.hit(Failpoint.GENERATING); print('twice', flush=True)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

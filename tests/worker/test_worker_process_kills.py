@@ -19,7 +19,7 @@ POINTS = (
     pytest.param(Failpoint.BEFORE_FINISH, marks=pytest.mark.slow),
     Failpoint.AFTER_FINISH,
 )
-"""Where a worker dies here; the kill matrix (`chaos/scenarios/worker_failures.py`) plays the others."""
+"""Failpoints at which a worker dies here; `chaos/scenarios/worker_failures.py` has the others."""
 pytestmark = pytest.mark.timeout(300)
 
 LEASE_SECONDS = 3.0

@@ -211,5 +211,5 @@ def _load_saved_answer(job: Job, progress: JobProgress) -> tuple[Answer, ReplyFa
 
 def _dump_facts(facts: ReplyFacts) -> str:
     fields = asdict(facts)
-    del fields["known"]
+    del fields["conversation_texts"]
     return json.dumps(fields)
