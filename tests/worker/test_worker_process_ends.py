@@ -257,8 +257,10 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
         (
             "STARCHAT_HEARTBEAT_INTERVAL",
             "1",
-            "STARCHAT_HEARTBEAT_INTERVAL must be less than a third of "
-            "STARCHAT_LEASE_SECONDS (3), not '1'",
+            (
+                "STARCHAT_HEARTBEAT_INTERVAL must be less than a third of "
+                "STARCHAT_LEASE_SECONDS (3), not '1'"
+            ),
         ),
         ("HEALTH_PORT", "http", "HEALTH_PORT must be a port from 0 to 65535, not 'http'"),
         (

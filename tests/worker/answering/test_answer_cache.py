@@ -135,7 +135,7 @@ async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
     await memory.store_answer(root, Answer(text="one", token_ids=(5, 7)))
     key = keys.answer_cache("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")
-    await loop_client.hset(key, "1002.000000", '{"text": "x", "ids": [-1]}')
+    await loop_client.hset(key, "1002.000000", '{"text": "x", "token_ids": [-1]}')
     turns = tuple(user_turn(f"{second}.000000") for second in (1000, 1001, 1002, 1003))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1003.000000", user="U1", user_team="T1", turns=turns)
