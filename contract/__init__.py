@@ -1,1 +1,1 @@
-"""What the bot and the worker agree on: conversations, jobs, Redis names; no client library."""
+"""Contract of the bot and the worker: conversations, jobs, Redis keys and shared sentences."""

@@ -1,4 +1,4 @@
-"""What time it is at Slack, as its answers say, and which of our clocks say something else."""
+"""Slack's time, as its responses report it, and a warning about clocks that differ from it."""
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -9,11 +9,11 @@ import structlog
 log = structlog.get_logger()
 
 MAX_SKEW_SECONDS: Final = 60.0
-"""Seconds that a clock may be off before an operator should know."""
+"""A clock that differs from Slack's by more than this is logged."""
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:
-    """Return the time of an answer by its `Date` (s since the epoch); `None` if it names none."""
+    """Return a response's `Date` header in seconds since the epoch; `None` if there is none."""
     date = next((value for name, value in headers.items() if name.lower() == "date"), "")
     try:
         return parsedate_to_datetime(date).timestamp()
@@ -22,7 +22,7 @@ def server_time(headers: Mapping[str, str]) -> float | None:
 
 
 def warn_on_skew(slack_time: float | None, **clocks: float) -> None:
-    """Warn in one line of the clocks that are further than `APART` from Slack's (s ahead of it)."""
+    """Log one warning with the skew of each clock that is `MAX_SKEW_SECONDS` off Slack's."""
     if slack_time is None:
         return
     skews = {

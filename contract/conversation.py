@@ -1,4 +1,4 @@
-"""A conversation as both processes see it: who said what, ending with the message that asks."""
+"""A conversation: the turns of a Slack thread, in order, up to the question."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Speaker(StrEnum):
-    """Which side of the conversation a turn belongs to."""
+    """Side of the conversation that a turn belongs to."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -14,11 +14,11 @@ class Speaker(StrEnum):
 
 class Turn(BaseModel):
     """
-    One thing one side said, as plain text.
+    One message of a conversation, as plain text.
 
-    `ts` is Slack's timestamp of the message. For a person `name` is how Slack shows them;
-    for the assistant `answers` is the `ts` of the turn it replied to, so that an answer stays
-    beside its question even where a later question was posted before it.
+    `ts` is Slack's timestamp of the message. For a user `name` is the display name. For the
+    assistant `in_reply_to` is the `ts` of the turn that it answers, so that an answer follows its
+    question even if a later question was posted in between.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +31,7 @@ class Turn(BaseModel):
 
     @property
     def sort_key(self) -> tuple[str, bool]:
-        """Where the turn stands in its thread: an answer right after the turn it answers."""
+        """Position of the turn in its conversation: an answer follows the turn it answers."""
         if self.speaker is Speaker.ASSISTANT and self.in_reply_to is not None:
             return self.in_reply_to, True
         return self.ts, self.speaker is Speaker.ASSISTANT
@@ -42,7 +42,7 @@ Conversation = tuple[Turn, ...]
 
 def order_turns(turns: Conversation, *, until: str) -> Conversation:
     """
-    Return the turns up to the one posted at `until`, each answer right behind its question.
+    Return the turns up to the one posted at `until`, each answer right after its question.
 
     Slack's timestamps have a fixed width, so their order as text is their order in time.
     """

@@ -1,4 +1,8 @@
-"""Named points at which a test may end or pause a process; without a setting they do nothing."""
+"""
+Failpoints: named points at which a test kills or pauses the process. Off in production.
+
+The idea is that of FreeBSD's fail(9) and TiKV's fail-rs.
+"""
 
 import os
 import signal
@@ -9,7 +13,7 @@ from typing import ClassVar, Final, Self
 
 
 class Action(StrEnum):
-    """What happens at a point: the process dies at once, or is paused until somebody goes on."""
+    """What happens at a failpoint: the process is killed, or paused until it receives SIGCONT."""
 
     KILL = "kill"
     PAUSE = "pause"
@@ -20,7 +24,7 @@ SIGNALS: Final = {Action.KILL: signal.SIGKILL, Action.PAUSE: signal.SIGSTOP}
 
 @dataclass(frozen=True, slots=True)
 class ArmedFailpoint:
-    """One planned fault: the `nth` time that `point` is reached."""
+    """A failpoint with its action, taken the `nth` time that the process reaches the point."""
 
     failpoint: StrEnum
     action: Action
@@ -28,27 +32,27 @@ class ArmedFailpoint:
 
 
 class Failpoints:
-    """The planned faults of this process. A room's own `Faults` names its `points`."""
+    """The armed failpoints of this process. Each process's subclass names its own `points`."""
 
     points: ClassVar[type[StrEnum]]
 
     def __init__(self, *plan: ArmedFailpoint) -> None:
-        """Plan faults; with none, `reach` does nothing."""
+        """Arm the failpoints of a plan; with an empty plan, `hit` does nothing."""
         self.plan = plan
-        self._actions = {(fault.failpoint, fault.nth): fault.action for fault in plan}
+        self._actions = {(armed.failpoint, armed.nth): armed.action for armed in plan}
         self._hits: Counter[StrEnum] = Counter()
 
     @classmethod
     def parse_plan(cls, text: str) -> Self:
         """
-        Read faults separated by commas, each `point:effect` or `point:effect:nth`.
+        Parse failpoints separated by commas, each `point:action` or `point:action:nth`.
 
-        An empty text plans none. Raises `ValueError` for anything else.
+        An empty text arms none. Raises `ValueError` for anything else.
         """
         return cls(*(cls._parse_failpoint(one.strip()) for one in text.split(",") if one.strip()))
 
     def hit(self, failpoint: StrEnum) -> None:
-        """Let the fault that is planned for this moment happen."""
+        """Count that `failpoint` was reached; take the action that is armed for this count."""
         if not self._actions:
             return
         self._hits[failpoint] += 1

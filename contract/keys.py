@@ -1,8 +1,8 @@
 """
-The names of our Redis keys, tenant first, and how long each may live.
+Names and lifetimes of the Redis keys that both processes use.
 
-Every key starts with `starchat:`; every key that belongs to a workspace continues with its team.
-Fields that we add to RQ's own job hash start with `starchat_`; RQ ignores fields it does not know.
+Every key starts with `starchat:`; every key of a workspace continues with its team id.
+Fields that we add to RQ's job hash start with `starchat_`; RQ ignores fields it does not know.
 """
 
 from typing import Final
@@ -10,83 +10,85 @@ from typing import Final
 SECONDS_PER_HOUR: Final = 3600
 """Seconds."""
 TEXT_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
-"""Seconds after which text of people or of the model has left Redis at the latest."""
+"""Maximum lifetime of user and model text in Redis."""
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
-"""Seconds that a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
+"""How long a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
 NOTICE_TTL_SECONDS: Final = SECONDS_PER_HOUR
-"""Seconds that a sentence of the bot's own is tried; later it would only puzzle its reader."""
+"""How long the bot tries to post a notice; a later one would only confuse its reader."""
 QUEUE_TTL_SECONDS: Final = 7 * 24 * SECONDS_PER_HOUR
-"""Seconds that an unfinished turn keeps its place: longer than a weekend without a worker."""
+"""How long an unfinished job stays in the queue: longer than a weekend without workers."""
 THREAD_MODE_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
-"""Seconds that a thread stays followed after its last turn. A session holds no text."""
+"""How long the bot follows a thread after its last turn. The mode holds no text."""
 
 PENDING_JOBS: Final = "starchat:pending"
 """Sorted set of all accepted, unfinished jobs by time of acceptance (s, Redis' clock)."""
 REDIS_SENTINEL: Final = "starchat:sentinel"
-"""Set as long as Redis holds what bots have put there: without it somebody has emptied Redis."""
+"""Key that exists while Redis holds the bots' data. If it is missing, Redis was flushed."""
 WORKER_STATUSES: Final = "starchat:workers"
-"""Hash of worker name to its `Beat` as JSON; an entry older than `BEAT_STALE` is a dead worker."""
+"""Hash of worker name to `WorkerStatus` as JSON, stale after `WORKER_STALE_SECONDS`."""
 WORKER_STALE_SECONDS: Final = 20
 """Seconds."""
 
 PLACEHOLDER: Final = "starchat_placeholder"
-"""Field of the job hash: the `ts` of the message that will become the reply."""
+"""Job hash field: `ts` of the placeholder message, which becomes the reply."""
 PLACEHOLDER_OWNER: Final = "starchat_placeholder_owner"
-"""Field of the job hash: who set out to post the placeholder (intent, written before the post)."""
+"""Job hash field: the process that posts the placeholder; written before the post (intent)."""
 ANSWER: Final = "starchat_answer"
-"""Field of the job hash: the finished reply, saved before it is posted."""
+"""Job hash field: the finished reply, saved before it is posted."""
 ATTEMPTS: Final = "starchat_attempts"
-"""Field of the job hash: how often generation has started."""
+"""Job hash field: how often generation was started."""
 OUTCOME: Final = "starchat_outcome"
-"""Field of the job hash: how it ended for the reader, written once the final is out."""
+"""Job hash field: how the job ended for the reader; written after the final reply is posted."""
 REVISION: Final = "starchat_revision"
-"""Field of the job hash: how often its person thought better of it. No field is the same as 0."""
+"""Job hash field: incremented on every edit or deletion of the question; missing means 0."""
 WITHDRAWN: Final = "starchat_withdrawn"
-"""Field of the job hash: set when its question is deleted while somebody runs it."""
+"""Job hash field: set if the question is deleted while a worker runs the job."""
 
 FILE_ID_PREFIX: Final = "starchat_file_"
-"""Stem of fields of the job hash: Slack's id of the file that is this part of the reply."""
+"""Prefix of job hash fields: Slack's id of the file that holds this part of the reply."""
 
 RESTART_COMMAND: Final = "starchat-restart"
-"""Command on RQ's channel of a worker: run this job anew, its question was edited."""
+"""Command on a worker's RQ channel: restart this job, because its question was edited."""
 FORGET_COMMAND: Final = "starchat-forget"
-"""Command on RQ's channel of a worker: wipe what the engine keeps of this `team`'s prompts."""
+"""Command on a worker's RQ channel: wipe the cached prompts of this `team` from the engine."""
 
 METADATA_EVENT_TYPE: Final = "starchat_reply"
 """
-Slack metadata `event_type` of our messages. Its payload names the job, the part, the `ts` of the
-question, and the state: `placeholder`, `growing`, `final` or `error`. The bot's own sentence in
-answer to a message that became no job has the state `notice` and names no job.
+Slack metadata `event_type` of our messages.
+
+The payload names the job, the part, the `ts` of the question, and the state: `placeholder`,
+`growing`, `final` or `error`. A notice of the bot, which belongs to no job, has the state
+`notice` and names no job.
 """
 
 
 def idempotency_key(team: str, channel: str, ts: str) -> str:
-    """Return the marker of an accepted message; its value is the job's id."""
+    """Return the key that marks a message as accepted; its value is the job's id."""
     return f"starchat:{team}:idempotency_key:{channel}:{ts}"
 
 
 def client_msg_id(team: str, client_msg_id: str) -> str:
-    """Return the marker of one gesture of a person, which a client may have sent twice."""
+    """Return the marker of an accepted client message: a client may send one message twice."""
     return f"starchat:{team}:client_msg_id:{client_msg_id}"
 
 
 def pending_notice(team: str, channel: str, ts: str) -> str:
-    """Return what the bot has to say to a message: a hash of `thread`, `text` and `tries`."""
+    """Return the notice to post in reply to a message: a hash of `thread`, `text` and `tries`."""
     return f"starchat:{team}:pending_notice:{channel}:{ts}"
 
 
 def notice_schedule(team: str) -> str:
-    """Return the sorted set of such messages, `channel:ts`, by when any bot may take one (s)."""
+    """Return the sorted set of pending notices, `channel:ts`, by the time to post each (s)."""
     return f"starchat:{team}:notice_schedule"
 
 
 def reanswer_offer(team: str, channel: str, ts: str, version: str) -> str:
-    """Return the marker of an edit after which the person was offered a new answer."""
+    """Return the marker of an edit for which the user was offered a new answer."""
     return f"starchat:{team}:reanswer_offer:{channel}:{ts}:{version}"
 
 
 def reanswer(team: str, channel: str, ts: str, version: str) -> str:
-    """Return the marker of an edit after which the question was answered again."""
+    """Return the marker of an edit for which the question was answered again."""
     return f"starchat:{team}:reanswer:{channel}:{ts}:{version}"
 
 
@@ -96,12 +98,12 @@ def thread_queue(team: str, channel: str, thread_ts: str) -> str:
 
 
 def user_quota(team: str, user: str) -> str:
-    """Return the stem of a person's keys: `…:pending`, `…:running` (sets), `…:waiting` (list)."""
+    """Return the prefix of a user's quota: `…:pending`, `…:running` (sets), `…:waiting` (list)."""
     return f"starchat:{team}:user_quota:{user}"
 
 
 def thread_cache(team: str, channel: str, thread_ts: str) -> str:
-    """Return the bot's copy of a thread: hash of `ts` to message."""
+    """Return the bot's copy of a thread: a hash of `ts` to message."""
     return f"starchat:{team}:thread_cache:{channel}:{thread_ts}"
 
 
@@ -111,26 +113,26 @@ def thread_mode(team: str, channel: str, thread_ts: str) -> str:
 
 
 def user_profile(team: str, user: str) -> str:
-    """Return what Slack says about a person, cached as JSON: the name, and whether a guest."""
+    """Return the cached profile of a user as JSON: the name, and whether the user is a guest."""
     return f"starchat:{team}:user_profile:{user}"
 
 
 def answer_cache(team: str, channel: str, thread_ts: str) -> str:
-    """Return the worker's own finished answers in a thread: hash of the question's `ts` to JSON."""
+    """Return the worker's finished answers in a thread: a hash of the question's `ts` to JSON."""
     return f"starchat:{team}:answer_cache:{channel}:{thread_ts}"
 
 
 def job_lease(job: str) -> str:
-    """Return the key that says which execution may act for a job; it expires by Redis' clock."""
+    """Return the lease of a job: the execution that may act for it. It expires by Redis' clock."""
     team = job.split("-", 1)[0]
     return f"starchat:{team}:lease:{job}"
 
 
 def connection_window(team: str) -> str:
-    """Return since when and until when (s, Slack's clock) a team's events reached us: a hash."""
+    """Return since when and until when a team's events reached a bot (s, Slack's clock): a hash."""
     return f"starchat:{team}:connection_window"
 
 
 def rate_limit(team: str, method: str) -> str:
-    """Return the budget of one Web API method in one workspace, shared by all workers."""
+    """Return the token bucket of one Web API method in one workspace, shared by all workers."""
     return f"starchat:{team}:rate_limit:{method}"

@@ -1,8 +1,8 @@
 """
-One JSON line an event on stderr, the same in both processes; never the text of a message.
+Structured logs: one JSON line per event on stderr, the same in both processes.
 
-Libraries log through the standard library: they are held at WARNING, because slack-sdk prints
-messages and RQ prints arguments at lower levels.
+Logs never contain the text of a message. Libraries use the standard library's logging; they are
+limited to WARNING, because slack-sdk logs messages and RQ logs arguments at lower levels.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ WARNING_ONLY_LOGGERS = (
 
 
 class StderrSink:
-    """Stderr as a place for logs: where it takes no more, a line is lost and nothing else."""
+    """Stderr as the destination of logs. A line that cannot be written is lost without an error."""
 
     def write(self, text: str) -> None:
-        """Write, or do not: the disk may be full, or whoever has read it may be gone."""
+        """Write a line; ignore a full disk or a closed pipe."""
         with contextlib.suppress(OSError):
             sys.stderr.write(text)
 
     def flush(self) -> None:
-        """See `write`."""
+        """Flush the stream; ignore a full disk or a closed pipe."""
         with contextlib.suppress(OSError):
             sys.stderr.flush()
 
@@ -46,7 +46,7 @@ def configure_logging(process: str, level: str = "INFO") -> None:
     def add_process_name(
         _: object, __: str, event: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
-        # Not a context variable: those begin anew in each thread.
+        # Not a context variable: each thread would start without it.
         return {"process": process, **event}
 
     shared_processors: list[structlog.typing.Processor] = [
@@ -85,7 +85,7 @@ def configure_logging(process: str, level: str = "INFO") -> None:
 def describe_exception(
     exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
 ) -> dict[str, object]:
-    """Return what was raised and where, without its message and locals: they may hold text."""
+    """Return the exception's type and frames. Its message and locals may hold user text."""
     exception_type, _, trace_back = exc_info
     frames = traceback.extract_tb(trace_back)
     return {

@@ -1,31 +1,32 @@
-"""How long a question waits in line, and how a person is told; both processes say the same."""
+"""Queue position and estimated wait, and the sentences that describe them to a user."""
 
 from typing import Final
 
 from contract.worker_status import WorkerStatus
 
 SECONDS_PER_MINUTE: Final = 60
-"""Seconds."""
 ROUNDING_SECONDS: Final = 5
-"""Seconds are told in steps: nobody knows it better."""
+"""Described waits are rounded to this step: the estimate is no more precise."""
 
 
 def estimate_wait(jobs_ahead: int, workers: tuple[WorkerStatus, ...]) -> float | None:
     """
-    Estimate the seconds until the job with `place` jobs before it starts.
+    Estimate the seconds until a job with `jobs_ahead` jobs before it starts.
 
     With `s` slots and a measured `t` seconds per reply, `s` jobs finish every `t` seconds, so the
-    wait is `max(0, place - s + 1) * t / s`. `None` where no worker has measured its pace yet.
+    wait is `max(0, jobs_ahead - s + 1) * t / s`. `None` if no worker has measured a reply yet.
     """
-    slots = sum(beat.slots for beat in workers)
-    measured = [beat.seconds_per_reply for beat in workers if beat.seconds_per_reply is not None]
+    slots = sum(worker.slots for worker in workers)
+    measured = [
+        worker.seconds_per_reply for worker in workers if worker.seconds_per_reply is not None
+    ]
     if not slots or not measured:
         return None
     return max(0, jobs_ahead - slots + 1) * (sum(measured) / len(measured)) / slots
 
 
 def describe_position(jobs_ahead: int, seconds: float | None) -> str:
-    """Say where a question stands in line, and how long that may take as far as it is known."""
+    """Describe a question's position in the queue, and the estimated wait if it is known."""
     if jobs_ahead <= 0:
         return "Your question is next."
     questions_ahead = "One question is" if jobs_ahead == 1 else f"{jobs_ahead} questions are"
@@ -35,7 +36,7 @@ def describe_position(jobs_ahead: int, seconds: float | None) -> str:
 
 
 def describe_duration(seconds: float | None) -> str:
-    """Say how long a wait is."""
+    """Describe a wait in words; `None` means unknown."""
     if seconds is None:
         return "a few minutes"
     steps = max(1, round(seconds / ROUNDING_SECONDS))

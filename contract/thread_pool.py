@@ -1,19 +1,23 @@
-"""Pools of threads that are there from the start: later the system may have none to give."""
+"""
+Thread pools that start all their threads at once.
+
+The standard library starts each thread on demand, and then the system may refuse another one.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 
 def eager_thread_pool(thread_count: int, name: str) -> ThreadPoolExecutor:
-    """Return a pool of so many threads, all of which have begun."""
+    """Return a pool of `thread_count` threads, all of them started."""
     executor = ThreadPoolExecutor(thread_count, thread_name_prefix=name)
     start_all_threads(executor, thread_count)
     return executor
 
 
 def start_all_threads(executor: ThreadPoolExecutor, thread_count: int) -> None:
-    """Begin all threads of a pool that would begin each when it is first needed."""
-    # A thread that waits here is none that could do the next one's work.
+    """Start every thread of a pool that would otherwise start them on demand."""
+    # A thread that waits at the barrier cannot take the next task, so the pool starts another.
     barrier = threading.Barrier(thread_count + 1)
     for _ in range(thread_count):
         executor.submit(barrier.wait)

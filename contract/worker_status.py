@@ -1,4 +1,4 @@
-"""What a worker says about itself every few seconds."""
+"""Status that each worker publishes in Redis every few seconds."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -6,7 +6,11 @@ from contract.keys import WORKER_STALE_SECONDS
 
 
 class WorkerStatus(BaseModel):
-    """One worker's state. `at` is Redis' time in seconds; `pace` is seconds per reply, measured."""
+    """
+    Status of one worker. `reported_at` is Redis' time in seconds.
+
+    `seconds_per_reply` is a measured mean, or `None` before the first reply.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -18,7 +22,7 @@ class WorkerStatus(BaseModel):
 
 
 def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus, ...]:
-    """Return the beats that are fresh at `now` (s, Redis' clock); what cannot be read is dead."""
+    """Return the statuses that are fresh at `now` (s, Redis' clock); skip invalid entries."""
     live = []
     for raw in statuses.values():
         try:

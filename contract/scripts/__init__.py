@@ -1,4 +1,4 @@
-"""The Lua scripts that both processes run in Redis, as text, with their arguments in order."""
+"""Lua scripts that both processes run in Redis, with their arguments in order."""
 
 from importlib.resources import files
 from typing import Final
@@ -10,10 +10,10 @@ def _load_script(name: str) -> str:
 
 
 ACCEPT: Final = _load_script("accept.lua")
-"""Take a turn in once: see `bot.store.job_queue`. Returns `[outcome, place, pending]`."""
+"""Enqueue a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
 
 FINISH: Final = _load_script("finish.lua")
-"""Let a job's lane, slots and place go, and make the next one runnable. Returns 1, or 0 if done."""
+"""Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""
 
 REPAIR_ORPHANS: Final = _load_script("repair_orphans.lua")
-"""Free what deleted jobs hold up. Returns how many jobs became runnable."""
+"""Release what deleted jobs still hold. Returns how many jobs became runnable."""

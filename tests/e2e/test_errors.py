@@ -46,7 +46,7 @@ def test_dropped_turns_are_reported(product: Product) -> None:
     _, replies = product.ask_question(f"@StarChat {GREET}", PYTHON, ts)
 
     assert reply_metadata(replies[0])["state"] == "final"
-    assert "no longer fitted" in context_text(replies)
+    assert "thread is too long" in context_text(replies)
 
 
 def test_without_worker_placeholder_is_posted_and_later_answered(

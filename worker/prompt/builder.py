@@ -1,22 +1,22 @@
 """
-Makes a prompt of a conversation: what the model reads, cut to its window from the oldest side.
+Prompt builder: turns a conversation into token ids and trims it to the context window.
 
-The rules, all of them functions of the conversation alone, so that the same thread always gives
-the same prompt:
+The prompt depends on the conversation alone, so the same thread always gives the same prompt:
 
-- A reply gets the new tokens that were asked for, but at most half of the window; what remains is
-  the room for the conversation. The question is never cut: where it needs more than the room, older
-  turns go and the reply gets shorter, down to `LEAST_NEW` tokens; beyond that it is refused.
-- Turns are left out whole, oldest first, in big rare steps: only when a question overflows the room
-  does the beginning move, and then so far that `KEPT` of the room is in use. Each question of the
-  thread is replayed to find where the beginning stands now. So the prompt of one question begins
-  with the prompt of the question before it, over many turns, and what the engine has computed for
-  it can be used again.
-- The same step shortens each older turn that is longer than `SHARE` of the room, in its middle and
-  with a mark. Before the first overflow nothing is shortened.
-- The beginning is always a person's turn, so an answer never stands without its question.
-- Turns of people in a row become one message, because the model was trained on alternating sides.
-  Where more than one person speaks, each turn begins with the speaker's name.
+- A reply gets the requested number of new tokens, at most half of the context window. The rest
+  is the budget for the conversation. The question is never trimmed: if it exceeds the budget,
+  older turns are dropped and the reply gets shorter, down to `MIN_NEW_TOKENS`. A longer question
+  is refused.
+- Turns are dropped whole, oldest first, in large and rare steps: the window moves only when a
+  question exceeds the budget, and then until `FILL_AFTER_TRIM` of the budget is in use. The
+  builder replays every question of the thread to find the current window. So over many turns the
+  prompt of one question is a prefix of the next one's, and the engine's prefix cache (as in
+  vLLM, or SGLang's RadixAttention) hits.
+- The same step shortens each older turn above `MAX_TURN_SHARE` of the budget: its middle is
+  replaced by a mark. Before the first overflow nothing is shortened.
+- The window always starts at a user's turn, so no answer appears without its question.
+- Consecutive turns of users become one message, because the model was trained on alternating
+  roles. If several users speak, each turn starts with the speaker's name.
 """
 
 from collections.abc import Sequence
@@ -30,22 +30,22 @@ from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedI
 from worker.prompt.chat_format import Message
 
 MIN_NEW_TOKENS: Final = 64
-"""Tokens that a reply to a long question may still have."""
+"""Tokens that remain for the reply to a long question."""
 
 FILL_AFTER_TRIM: Final = 0.65
-"""The part of the room in use after turns were left out."""
+"""Share of the budget that is in use after turns were dropped."""
 
 MAX_TURN_SHARE: Final = 0.25
-"""The part of the room that one older turn may take once room is short."""
+"""Share of the budget that one older turn may use after the first overflow."""
 
 OMISSION_MARK: Final = "\n\n[… a long part of this message is left out here …]\n\n"
-"""What stands in a shortened turn for its middle."""
+"""Replaces the middle of a shortened turn."""
 
 MAX_NAME_CHARACTERS: Final = 80
-"""Characters of a person's name that the model reads."""
+"""Longer names are cut in the prompt."""
 
 TURN_SEPARATOR: Final = "\n\n"
-"""What stands between two turns of one message."""
+"""Separates two turns of one message."""
 
 
 class SystemPromptTooLongError(ValueError):
@@ -55,9 +55,9 @@ class SystemPromptTooLongError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """
-    What the engine continues: `len(ids) + max_new_tokens` never exceeds the model's positions.
+    Token ids for the engine: `len(token_ids) + max_new_tokens` fits the context window.
 
-    `dropped` older turns were left out whole, `shortened` ones lost their middle.
+    `dropped_turns` older turns were left out whole, `shortened_turns` lost their middle.
     """
 
     token_ids: tuple[int, ...]
@@ -67,7 +67,7 @@ class Prompt:
 
 
 class _Window(NamedTuple):
-    """Where a prompt starts; turns before `shorten` may take their share only."""
+    """First turn of a prompt; turns before `shorten_before` are limited to their share."""
 
     start: int
     shorten_before: int
@@ -83,10 +83,13 @@ def build_prompt(
     generated_ids: GeneratedIds = NO_GENERATED_IDS,
 ) -> Prompt:
     """
-    Return the prompt for the last turn, which must be a person's; replies as they were `spelled`.
+    Build the prompt for the last turn, which must be a user's.
 
-    Raises `QuestionTooLongError` if that turn alone does not fit, and `SystemPromptError` if the
-    system prompt fills half of the room on its own.
+    `positions` is the length of the context window in tokens.
+
+    `generated_ids` are the token ids by which the model wrote earlier replies. Raises
+    `QuestionTooLongError` if the last turn alone does not fit, and `SystemPromptTooLongError` if
+    the system prompt uses half of the budget.
     """
     new_tokens = min(max_new_tokens, positions // 2)
     budget = positions - new_tokens
@@ -108,7 +111,7 @@ def build_prompt(
 
 
 def _count_overhead(encoder: ChatEncoder, system: str, budget: int) -> int:
-    """Return the ids that stand around every conversation, the system prompt among them."""
+    """Return the tokens that surround every conversation, including the system prompt."""
     overhead = len(
         encoder.encode_messages((Message(Speaker.USER, ""),), system)
     ) - encoder.token_cost("")
@@ -118,7 +121,7 @@ def _count_overhead(encoder: ChatEncoder, system: str, budget: int) -> int:
 
 
 def _to_messages(turns: Conversation) -> list[Message]:
-    """Return the turns as the model reads them: from a person's on, with names, no empty ones."""
+    """Convert turns to messages: from the first user's turn on, with names, without empty ones."""
     with_names = len({turn.name for turn in turns if turn.speaker is Speaker.USER}) > 1
     messages = [
         Message(turn.speaker, _prefix_name(turn) if with_names else turn.text)
@@ -131,12 +134,12 @@ def _to_messages(turns: Conversation) -> list[Message]:
 def _prefix_name(turn: Turn) -> str:
     if turn.speaker is Speaker.ASSISTANT:
         return turn.text
-    name = " ".join((turn.name or "").split())[:MAX_NAME_CHARACTERS] or "Somebody"
+    name = " ".join((turn.name or "").split())[:MAX_NAME_CHARACTERS] or "User"
     return f"{name}: {turn.text}"
 
 
 class _Thread:
-    """A thread's turns, in full and shortened to a share of `most` ids, and what they cost."""
+    """The turns of a thread, in full and shortened to `max_tokens`, with their token costs."""
 
     def __init__(self, encoder: ChatEncoder, messages: Sequence[Message], max_tokens: int) -> None:
         self._full_costs = [encoder.token_cost(message.text) for message in messages]
@@ -155,26 +158,26 @@ class _Thread:
         self.last_turn = len(messages) - 1
 
     def has_prompt(self, n: int) -> bool:
-        """Say whether a prompt was made for the turn `n`: it was answered, or is to be now."""
+        """Whether a prompt was built for the turn `n`: it was answered, or is the question."""
         return n == self.last_turn or (self._is_question(n) and not self._is_question(n + 1))
 
     def find_question(self, start: int) -> int:
-        """Return where a person first speaks from `start` on: only there may a prompt begin."""
+        """Return the first user's turn from `start` on: a prompt may start only there."""
         return next(n for n in range(start, len(self._messages)) if self._is_question(n))
 
     def turn_cost(self, n: int) -> int:
-        """Return what the turn `n` costs in full."""
+        """Return the token cost of the turn `n` in full."""
         return self._full_costs[n]
 
     def prompt_cost(self, window: _Window, question: int) -> int:
-        """Return what the turns of a prompt for the turn `asked` cost."""
+        """Return the token cost of the turns in a prompt for `question`."""
         short_cost = sum(self._short_costs[window.start : window.shorten_before])
         return short_cost + sum(
             self._full_costs[max(window.start, window.shorten_before) : question + 1]
         )
 
     def build_messages(self, window: _Window) -> list[Message]:
-        """Return the messages of the prompt that begins there; sides alternate."""
+        """Return the messages of the prompt with this window; roles alternate."""
         in_window = [
             *self._short_messages[window.start : window.shorten_before],
             *self._messages[max(window.start, window.shorten_before) :],
@@ -185,7 +188,7 @@ class _Thread:
         ]
 
     def count_shortened(self, window: _Window) -> int:
-        """Return how many turns of that prompt have lost their middle."""
+        """Return how many turns of the prompt have lost their middle."""
         return sum(
             self._short_messages[n] is not self._messages[n]
             for n in range(window.start, window.shorten_before)
@@ -202,7 +205,7 @@ def _shorten_message(encoder: ChatEncoder, message: Message, max_tokens: int) ->
 
 
 def _replay_questions(thread: _Thread, budget: int) -> _Window:
-    """Ask each question of the thread again, in order, and return where the last one begins."""
+    """Replay each question of the thread in order and return the window of the last one."""
     window = _Window(0, 0)
     for question in filter(thread.has_prompt, range(thread.last_turn + 1)):
         if thread.prompt_cost(window, question) > budget:
@@ -211,7 +214,7 @@ def _replay_questions(thread: _Thread, budget: int) -> _Window:
 
 
 def _advance_window(thread: _Thread, window: _Window, question: int, budget: int) -> _Window:
-    """Shorten the turns before `asked` and leave out the oldest until the goal is reached."""
+    """Shorten the turns before `question` and drop the oldest until the target is reached."""
     target = (
         budget * FILL_AFTER_TRIM
         if thread.turn_cost(question) <= budget * FILL_AFTER_TRIM

@@ -1,4 +1,4 @@
-"""A model's way to hold a conversation: which ids a conversation becomes, and which end a reply."""
+"""Chat encoder: encodes a conversation into prompt token ids and defines the stop tokens."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ from worker.prompt.chat_format import (
 from worker.prompt.tokenizer import CheckpointError, ControlToken, Tokenizer
 
 END_OF_TEXT: Final = "<|endoftext|>"
-"""The end of a document in many vocabularies: a reply that reaches it is over."""
+"""End-of-document token of many vocabularies; it ends a reply."""
 
 STARCODER_MARKER: Final = "<fim_prefix>"
-"""StarChat's vocabulary is StarCoder's. Other models have the same roles in another form."""
+"""Token of StarCoder's vocabulary, which StarChat uses. Other models have the same role tokens."""
 
 PROBE_MESSAGES: Final = (
     Message(Speaker.USER, "x"),
@@ -30,26 +30,26 @@ PROBE_MESSAGES: Final = (
 )
 
 GeneratedIds = Mapping[str, Sequence[int]]
-"""Replies, each with the ids that the model wrote it by: a text can be spelled in many ways."""
+"""Reply text to the token ids that the model generated for it: one text has many encodings."""
 NO_GENERATED_IDS: Final[GeneratedIds] = MappingProxyType({})
 
 
 class ChatEncoder:
     """
-    Turns messages into prompt ids; only the scaffold's own control tokens become control ids.
+    Encodes messages as token ids; only the chat format itself can produce control tokens.
 
-    `stop` are the ids that end a reply: the dialogue's own tokens (its end, and each that would
-    open another role), the end of text, and what the checkpoint itself names. `stop_texts` are
-    the dialogue's tokens as a model may spell them in plain letters.
+    `stop_token_ids` end a reply: the format's own tokens (its end, and each that would open another
+    role), the end of text, and the checkpoint's EOS ids. `stop_strings` are the format's tokens
+    as a model may spell them in plain letters.
 
-    Where a reply is given with the ids that it was written by, the prompt has those: what the
-    engine has computed for them is of use then, whichever way the model spelled its words.
+    A reply with known `generated_ids` is encoded by those ids, so that its KV cache can be reused
+    even if the model's encoding of the text was not the canonical one.
     """
 
     def __init__(
         self, tokenizer: Tokenizer, chat_format: ChatFormat, eos_ids: Sequence[int] = ()
     ) -> None:
-        """Use `scaffold`, whose control tokens the tokenizer must know."""
+        """Use `chat_format`, whose control tokens the tokenizer must know."""
         self.tokenizer = tokenizer
         self._chat_format = chat_format
         longest_first = sorted(tokenizer.control_tokens, key=len, reverse=True)
@@ -76,9 +76,9 @@ class ChatEncoder:
         cls, directory: Path, tokenizer: Tokenizer, eos_ids: Sequence[int] = ()
     ) -> Self:
         """
-        Find the form for a checkpoint; `eos` are the ids that its configuration names.
+        Choose the chat format of a checkpoint; `eos_ids` come from its configuration.
 
-        Raises `CheckpointError` naming what is missing.
+        Raises `CheckpointError`, which names what is missing.
         """
         if all(text in tokenizer.control_tokens for text in (*STARCHAT_CONTROLS, STARCODER_MARKER)):
             return cls(tokenizer, starchat_format, eos_ids)
@@ -97,7 +97,7 @@ class ChatEncoder:
         system: str = "",
         generated_ids: GeneratedIds = NO_GENERATED_IDS,
     ) -> tuple[int, ...]:
-        """Return the prompt for messages that alternate and end with a person's."""
+        """Return the prompt for messages that alternate and end with a user's."""
         known_runs = {
             self._reply_prefix + text: [*self.tokenizer.encode(self._reply_prefix), *ids]
             for text, ids in generated_ids.items()
@@ -112,16 +112,16 @@ class ChatEncoder:
         return tuple(ids)
 
     def token_cost(self, text: str) -> int:
-        """Return how many ids a message of `text` adds to a prompt, or a few more than that."""
+        """Return an upper bound of the tokens that a message of `text` adds to a prompt."""
         return len(self.tokenizer.encode(text)) + self._message_overhead
 
     def _split_controls(
         self, messages: Sequence[Message], system: str
     ) -> Iterator[str | ControlToken]:
         """
-        Yield the scaffold's control tokens and, between them, each plain run as one text.
+        Yield the format's control tokens and the runs of plain text between them.
 
-        A run is encoded as a whole, since the line break before a text may merge with it.
+        Each run is encoded as a whole, because the line break before a text may merge with it.
         """
         run, strip_left = "", False
         for piece in self._chat_format(messages, system):
@@ -140,7 +140,7 @@ class ChatEncoder:
         yield _strip_run(run, left=strip_left, right=False)
 
     def _special_tokens(self) -> list[str]:
-        """Return the special tokens that the scaffold itself writes, each once, in order."""
+        """Return the special tokens that the format itself writes, each once, in order."""
         pieces = self._chat_format(PROBE_MESSAGES, "x")
         controls = [
             text

@@ -1,4 +1,4 @@
-"""What stands around the texts of a conversation: StarChat's own form, as its card gives it."""
+"""StarChat's chat format, as documented in its model card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from contract.conversation import Speaker
 
 
 class Message(NamedTuple):
-    """One side's words between two of the other side's, as the model was trained to see them."""
+    """Consecutive turns of one side, merged into one message as in the model's training data."""
 
     speaker: Speaker
     text: str
@@ -16,17 +16,17 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LiteralText:
-    """Text of people, of the model or of the operator: plain, whatever it spells."""
+    """Text of a user, the model or the operator: plain text even if it spells a token."""
 
     text: str
 
 
 PromptPiece = str | LiteralText
-"""A stretch of a prompt. In a `str` the scaffold speaks: control tokens count there only."""
+"""A stretch of a prompt: a `str` is written by the chat format and may hold control tokens."""
 
 
 class ChatFormat(Protocol):
-    """Lays out messages that alternate and end with a person's, ready for the reply to follow."""
+    """Lays out messages that alternate and end with a user's, so that the reply can follow."""
 
     def __call__(self, messages: Sequence[Message], system: str) -> list[PromptPiece]:
         """Return the pieces of the prompt in order."""
@@ -34,16 +34,16 @@ class ChatFormat(Protocol):
 
 
 STARCHAT_CONTROLS: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-"""The control tokens that StarChat's form is made of."""
+"""Control tokens of StarChat's chat format."""
 
 
 def starchat_format(messages: Sequence[Message], system: str) -> list[PromptPiece]:
     """
-    Lay out messages as StarChat's card does: the system turn stands first even when it is empty.
+    Lay out messages as in StarChat's model card: the system turn comes first even if it is empty.
 
-    The card shows one turn; further turns take the same form, each closed with `<|end|>` and a
-    line break. Nothing follows the last `<|assistant|>`: the model writes the line break itself.
-    So a reply as it was generated begins with the form's line break, which must not stand twice.
+    The card shows one turn; further turns have the same form, each closed with `<|end|>` and a line
+    break. Nothing follows the last `<|assistant|>`: the model writes the line break itself. So a
+    generated reply starts with the format's line break, which must not be repeated.
     """
     pieces: list[PromptPiece] = ["<|system|>\n", LiteralText(system), "<|end|>\n"]
     for speaker, text in messages:

@@ -1,4 +1,4 @@
-"""Lays a conversation out by the chat template in a checkpoint, without trusting any text in it."""
+"""Chat template: renders a checkpoint's Jinja template without trusting any text in it."""
 
 import json
 import re
@@ -20,25 +20,25 @@ from worker.prompt.tokenizer import CheckpointError
 
 LEFT_SENTINEL: Final = "\x1e"
 RIGHT_SENTINEL: Final = "\x1f"
-"""White space that no template writes: where it is gone, the template trims its texts."""
+"""White space that no template writes: if it is missing, the template trims its texts."""
 
 TEMPLATE_ERRORS: Final = (
     *(jinja2.TemplateError, LookupError, TypeError, ValueError),
     *(AttributeError, ArithmeticError, RuntimeError),
 )
-"""What a template may raise while it is rendered."""
+"""Exceptions that rendering a template may raise."""
 
 
 class ChatTemplate:
     """
-    A model's own chat template as a scaffold.
+    A model's own chat template as a chat format.
 
-    The template sees a random sentinel in place of each text and is never shown the text itself,
-    so nothing that is said can change what the template does.
+    The template is rendered with a random sentinel in place of each text, never with the text
+    itself. So no message can influence what the template does.
     """
 
     def __init__(self, source: str, variables: dict[str, str]) -> None:
-        """Compile the template. Raises `CheckpointError` if it cannot lay out a conversation."""
+        """Compile the template. Raises `CheckpointError` if it cannot render a conversation."""
         self._variables = variables
         try:
             self._template = _create_environment().from_string(source)
@@ -48,7 +48,7 @@ class ChatTemplate:
         self._supports_system = self._probe_system_role()
 
     def __call__(self, messages: Sequence[Message], system: str) -> list[PromptPiece]:
-        """Lay out the messages; without a system text the template's own default holds."""
+        """Render the messages; without a system text, the template's default applies."""
         texts = [(str(message.speaker), message.text) for message in messages]
         if system and self._supports_system:
             texts.insert(0, ("system", system))
@@ -83,7 +83,7 @@ class ChatTemplate:
                 if isinstance(piece, LiteralText)
             ]
             if texts != [text for _, text in conversation[:length]]:
-                raise ValueError("it leaves a text out, or repeats one")
+                raise ValueError("it omits or repeats a text")
 
     def _probe_system_role(self) -> bool:
         try:
@@ -93,7 +93,7 @@ class ChatTemplate:
 
 
 def load_chat_template(directory: Path) -> ChatTemplate | None:
-    """Read the template of a checkpoint, or `None` where it has none. Raises `CheckpointError`."""
+    """Load the chat template of a checkpoint; `None` if it has none. Raises `CheckpointError`."""
     try:
         config = {
             **_read_json(directory / "special_tokens_map.json"),
@@ -120,7 +120,7 @@ def _select_source(config: dict[str, Any]) -> str | None:
 
 
 def _read_token_variables(config: dict[str, Any]) -> dict[str, str]:
-    """Return `bos_token` and its like, which templates may name."""
+    """Return `bos_token` and the like, which templates may use as variables."""
     variables = {}
     for name, value in config.items():
         text = value.get("content") if isinstance(value, dict) else value
@@ -135,7 +135,7 @@ def _trim_text(text: str, left: str, right: str) -> str:
 
 
 class _GenerationTag(Extension):
-    """The tag `generation` marks what the model wrote, for training; here it does nothing."""
+    """The tag `generation`, which marks model output for training; ignored here."""
 
     tags = {"generation"}  # noqa: RUF012 - as jinja declares it
 
@@ -145,7 +145,7 @@ class _GenerationTag(Extension):
 
 
 class _SafeNamespace(Namespace):
-    """A template's `namespace`, which keeps no name that begins with an underscore."""
+    """A template's `namespace`, which refuses names that begin with an underscore."""
 
     def __init__(self, *values: Any, **names: Any) -> None:
         super().__init__()
@@ -154,19 +154,19 @@ class _SafeNamespace(Namespace):
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
-            raise jinja2.exceptions.SecurityError(f"a namespace keeps no {name}")
+            raise jinja2.exceptions.SecurityError(f"a namespace cannot hold {name}")
         super().__setitem__(name, value)
 
 
 def _create_environment() -> ImmutableSandboxedEnvironment:
-    """Return the surroundings that model authors write their templates for."""
+    """Return the sandboxed environment that model authors write their templates for."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, loopcontrols]
     )
     environment.filters["tojson"] = _dump_json
     environment.globals |= {
         "raise_exception": _raise_template_error,
-        "strftime_now": lambda form: datetime.now().strftime(form),  # noqa: DTZ005 - people's own day
+        "strftime_now": lambda form: datetime.now().strftime(form),  # noqa: DTZ005 - the local date
         "namespace": _SafeNamespace,
     }
     return environment
@@ -177,5 +177,5 @@ def _raise_template_error(message: str) -> NoReturn:
 
 
 def _dump_json(value: Any, indent: int | None = None, **options: Any) -> str:
-    """Write JSON as it is: jinja's own filter escapes it for HTML."""
+    """Dump JSON without escapes: Jinja's own filter escapes it for HTML."""
     return json.dumps(value, ensure_ascii=False, indent=indent, **options)

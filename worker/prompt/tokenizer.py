@@ -1,4 +1,4 @@
-"""The checkpoint's tokenizer: text to ids without control tokens, ids back to text as they come."""
+"""Tokenizer and incremental detokenizer of a checkpoint, safe against forged control tokens."""
 
 import json
 import re
@@ -11,26 +11,26 @@ import tokenizers
 from tokenizers.decoders import DecodeStream
 
 REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
-"""What the decoder shows for a character of which not all bytes have come."""
+"""The decoder's output for a character whose bytes are incomplete."""
 
 SPACE_MARKER: Final = "\u2581"
-"""How some vocabularies write a space."""
+"""SentencePiece's spelling of a space."""
 
 
 MATCH_NOTHING: Final = re.compile("(?!)")
-"""A pattern that nothing matches."""
+"""A pattern that matches nothing."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint directory that cannot be talked to; the message is one line for the operator."""
+    """The checkpoint directory cannot be used. The message is one line for the operator."""
 
 
 def replace_surrogates(text: str) -> str:
     """
-    Return `text` with each lone surrogate replaced, so that it can be encoded at all.
+    Return `text` with each lone surrogate replaced, so that it can be encoded as UTF-8.
 
-    Two surrogates that make one character become it. Nothing else changes: normalising would turn
-    the full-width spelling of a control token into the real one.
+    A surrogate pair becomes its character. Nothing else changes: normalization would turn the
+    full-width spelling of a control token into the real one.
     """
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -40,8 +40,8 @@ class ControlToken:
     """
     A token that no text may spell.
 
-    `special` is the checkpoint's own flag; `left` and `right` say that the token swallows the
-    white space beside it where a template writes it.
+    `special` is the checkpoint's own flag; `strips_left` and `strips_right` say that the token
+    strips the white space beside it where a template writes it.
     """
 
     id: int
@@ -52,16 +52,16 @@ class ControlToken:
 
 class Tokenizer:
     """
-    One checkpoint's tokenizer, closed against forgery.
+    Tokenizer of one checkpoint. Text cannot be encoded as a control token.
 
-    `controls` are all tokens that were added to the vocabulary (white space aside), special or
-    not: `encode` never yields one of them, so only who names one here by its text gets its id.
+    `control_tokens` are all tokens that were added to the vocabulary (except white space), special
+    or not. `encode` never returns one of them; only a lookup in `control_tokens` gives its id.
     """
 
     def __init__(
         self, backend: tokenizers.Tokenizer, control_tokens: Mapping[str, ControlToken]
     ) -> None:
-        """Take the tokenizer as it is; `load` makes one from a checkpoint."""
+        """Wrap a backend; `from_checkpoint` creates one from a checkpoint."""
         self._backend = backend
         self.control_tokens = control_tokens
         self._special_ids = frozenset(
@@ -73,7 +73,7 @@ class Tokenizer:
 
     @classmethod
     def from_checkpoint(cls, directory: Path) -> Self:
-        """Read `tokenizer.json`. Raises `CheckpointError` if it is absent or cannot be used."""
+        """Load `tokenizer.json`. Raises `CheckpointError` if it is missing or cannot be used."""
         file = directory / "tokenizer.json"
         try:
             data = json.loads(file.read_text("utf-8"))
@@ -94,16 +94,16 @@ class Tokenizer:
         return tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `written(text)`; what it spells of control tokens stays plain text."""
+        """Return the ids of `make_encodable(text)`; spelled-out control tokens stay plain text."""
         return self._backend.encode(self.make_encodable(text), add_special_tokens=False).ids
 
     def make_encodable(self, text: str) -> str:
         """
-        Return `text` clean and with each character marked that the vocabulary cannot write.
+        Return `text` with each character replaced that the vocabulary cannot encode.
 
-        StarChat's lacks one byte, so that Unicode's planes 4 to 7 (which are empty) cannot be
-        written; other vocabularies lack control characters. The library would drop such bytes and
-        leave broken ones beside them.
+        StarChat's vocabulary lacks one byte, so Unicode's planes 4 to 7 (which are empty) cannot be
+        encoded; other vocabularies lack control characters. The library would drop those bytes
+        and leave invalid ones beside them.
         """
         return self._unencodable.sub(REPLACEMENT_CHARACTER, replace_surrogates(text))
 
@@ -112,11 +112,11 @@ class Tokenizer:
         return self._backend.decode(self.drop_special_ids(ids), skip_special_tokens=False)
 
     def encodes_exactly(self, ids: Sequence[int], text: str) -> bool:
-        """Say whether `ids` are a way to write `text`, and none of them a control token."""
+        """Whether `ids` decode to `text` and contain no control token."""
         return self._control_ids.isdisjoint(ids) and self.decode(ids) == text
 
     def drop_special_ids(self, ids: Sequence[int]) -> list[int]:
-        """Return `ids` without the special tokens among them, which are no text."""
+        """Return `ids` without special tokens, which have no text."""
         return [token for token in ids if token not in self._special_ids]
 
     def split_ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
@@ -126,11 +126,11 @@ class Tokenizer:
         return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
 
     def decode_step(self, stream: DecodeStream, token: int) -> str:
-        """Return what `token` adds to the text of `stream`: nothing while a character is half."""
+        """Return the text that `token` adds to `stream`; empty while a character is incomplete."""
         return stream.step(self._backend, token) or ""
 
     def _find_unencodable(self) -> re.Pattern[str]:
-        """Find what cannot be written by one character for each first byte of UTF-8."""
+        """Return a pattern of unencodable characters, by a probe for each first byte of UTF-8."""
         ranges = [
             rf"\U{first:08x}-\U{last:08x}"
             for first, last in _first_byte_ranges()
@@ -141,11 +141,11 @@ class Tokenizer:
     def _reject_forgery(self, file: Path) -> None:
         for text, control in self.control_tokens.items():
             if control.id in self.encode(text):
-                raise CheckpointError(f"{file} makes the control token {text} from plain text")
+                raise CheckpointError(f"{file} encodes plain text as the control token {text}")
 
 
 def _first_byte_ranges() -> Iterator[tuple[int, int]]:
-    """Yield the first and the last character of each range that shares its first byte in UTF-8."""
+    """Yield the first and last character of each range that shares its first byte in UTF-8."""
     yield from ((code, code) for code in range(0x80) if chr(code) not in "\t\n\r ")
     for first, end, size in (
         (0x80, 0x800, 0x40),
@@ -157,7 +157,7 @@ def _first_byte_ranges() -> Iterator[tuple[int, int]]:
 
 
 def _mark_controls_special(added_tokens: list[dict[str, Any]]) -> dict[str, ControlToken]:
-    """Return the control tokens, and mark each special: the library spells out only those."""
+    """Return the control tokens, each marked special: the library protects only special ones."""
     controls = {}
     for token in added_tokens:
         if not token["content"].replace(SPACE_MARKER, "").strip():
@@ -171,16 +171,17 @@ def _mark_controls_special(added_tokens: list[dict[str, Any]]) -> dict[str, Cont
 
 class IncrementalDetokenizer:
     """
-    The text of a reply while its ids arrive, up to the first stop string.
+    Incremental detokenizer, as in vLLM: decodes a reply while its ids arrive.
 
-    What `feed` has returned never changes afterwards: halves of characters, and whatever may still
-    become a stop string, are held back. Special tokens are left out.
+    It stops at the first stop string.
+    Text that `append_ids` has returned never changes. Incomplete characters and a possible
+    beginning of a stop string are held back. Special tokens are left out.
     """
 
     def __init__(self, tokenizer: Tokenizer, stop_strings: Sequence[str] = ()) -> None:
-        """Begin a reply that ends at the first of `stops`, if the model spells one."""
+        """Start a reply that ends at the first of `stop_strings`, if the model writes one."""
         self.stopped = False
-        """Whether a stop string has come; the text before it is complete."""
+        """Whether a stop string was found; the text before it is complete."""
         self._tokenizer = tokenizer
         self._decoder = DecodeStream()
         self._stop_strings = tuple(stop_strings)
@@ -190,7 +191,7 @@ class IncrementalDetokenizer:
         self._held_text = ""
 
     def append_ids(self, ids: Sequence[int]) -> str:
-        """Return the text that is certain now, beyond what was returned before."""
+        """Return the text that became certain, after what was returned before."""
         if self.stopped:
             return ""
         visible_ids = self._tokenizer.drop_special_ids(ids)
@@ -200,7 +201,7 @@ class IncrementalDetokenizer:
         return self._release_text(text)
 
     def flush_text(self) -> str:
-        """Return the rest when no more ids come; half a character at the very end is left out."""
+        """Return the rest after the last id; an incomplete character at the end is dropped."""
         if self.stopped:
             return ""
         rest = self._tokenizer.decode(self._visible_ids)[self._decoded_length :].rstrip(
@@ -222,7 +223,7 @@ class IncrementalDetokenizer:
         return text[:certain_length]
 
     def _count_uncertain(self, text: str) -> int:
-        """Return how many characters at the end may become a stop string."""
+        """Return how many characters at the end may be the beginning of a stop string."""
         max_size = max(map(len, self._stop_strings), default=1) - 1
         for size in range(min(max_size, len(text)), 0, -1):
             if any(stop.startswith(text[-size:]) for stop in self._stop_strings):

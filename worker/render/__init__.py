@@ -1,8 +1,8 @@
-"""What a reader may see: the model's text so far, or whole, as messages and files for Slack."""
+"""Rendering: the model's text, in progress or finished, as Slack messages and files."""
 
 from worker.render.compose import compose_final, compose_growing, compose_stopped
 from worker.render.model import Message, Part, ReplyFacts, Snippet
-from worker.render.waiting import compose_error, compose_loading, compose_retrying, compose_waiting
+from worker.render.texts import compose_error, compose_loading, compose_retrying, compose_waiting
 
 __all__ = [
     "Message",

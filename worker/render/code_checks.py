@@ -1,4 +1,4 @@
-"""Says whether code parses, by the parsers of the standard library; nothing is ever run."""
+"""Code checks: whether a code block parses. Uses the standard library's parsers; runs nothing."""
 
 import ast
 import json
@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from worker.render.pieces import CodeBlock, Piece
+from worker.render.model import CodeBlock, Piece
 
 MAX_CODE_CHARACTERS: Final = 40_000
 """Longer code is not checked."""
 MAX_VERDICTS: Final = 8
-"""So many verdicts stand in one line."""
+"""Verdicts shown in one line."""
 
 NOT_CHECKED: Final = "not checked"
 PARSES: Final = "parses"
 
 
 def check_code(code: CodeBlock) -> str:
-    """Return what a parser says of one block."""
+    """Return a parser's verdict on one code block."""
     if code.unclosed:
         return "unfinished, not checked"
     check = {"python": _check_python, "json": _check_json}.get(code.language.name)
@@ -29,12 +29,12 @@ def check_code(code: CodeBlock) -> str:
     try:
         return check(code.text)
     except (MemoryError, RecursionError, ValueError):
-        # Hostile nesting or an endless number: it says nothing about the code.
+        # Hostile nesting or a huge number: the parser gave up, so the code may still be valid.
         return NOT_CHECKED
 
 
 def summarize_checks(pieces: Iterable[Piece]) -> str:
-    """Return the verdicts on a message's code as one line; empty where it has no code."""
+    """Return the verdicts on a message's code blocks as one line; empty if it has none."""
     blocks = [piece for piece in pieces if isinstance(piece, CodeBlock)]
     verdicts = [
         (block.language.name or "code", block.check_result)

@@ -1,4 +1,4 @@
-"""Puts a reply together: pieces into messages, with what is to be said about them."""
+"""Composes a reply: parsed pieces become messages and files, with our notes below them."""
 
 import re
 from collections.abc import Sequence
@@ -7,26 +7,28 @@ from itertools import groupby
 from typing import Final
 
 from worker.render import code_checks, links, markdown, rich_text, sanitize, texts
-from worker.render.fallback import escape_fallback
 from worker.render.languages import PLAIN_TEXT
 from worker.render.model import (
     MAX_FALLBACK_UNITS,
     MAX_INLINE_CODE_UNITS,
     MAX_MESSAGE_WEIGHT,
     MAX_MESSAGES,
+    CodeBlock,
     Message,
     Part,
+    Piece,
+    Prose,
     ReplyFacts,
     Snippet,
     utf16_length,
 )
 from worker.render.paginate import paginate_pieces
-from worker.render.pieces import CodeBlock, Piece, Prose
+from worker.render.sanitize import escape_fallback
 
 UNSTABLE_LAST_LINE: Final = re.compile(
     r"""
     (?:\A|(?<=\n)) [ \t>]*+
-    (?: (?:[-+*]|\d{1,9}[.)]) (?:[ \t]++(?:```|~~~)[^\n]*)?     # an item without its words
+    (?: (?:[-+*]|\d{1,9}[.)]) (?:[ \t]++(?:```|~~~)[^\n]*)?     # a list item without text
       | [>#*`~]{1,6} | \d{1,9}                                  # a mark that may become longer
       | (?:```|~~~)[^\n]*                                      # a fence's own line
       | \|[^\n]* (?:\n[ \t>]*+ (?:\|[-:|\ \t]*)? )?           # a table's header or last row
@@ -34,10 +36,10 @@ UNSTABLE_LAST_LINE: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""A last line of which nobody can say yet what it will be: shown now, it would flicker."""
+"""A last line that may become something else with the next token; shown now, it would flicker."""
 
 MAX_GROWING_CHARACTERS: Final = 2 * MAX_MESSAGE_WEIGHT
-"""A growing reply is read no further: more never fits its one message."""
+"""A growing reply is parsed up to here: more never fits its one message."""
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class _Page:
 
 
 def compose_growing(text: str) -> Message:
-    """Return the reply while it grows: the beginning that fits one message, and a sign of life."""
+    """Return a reply in progress: the beginning that fits one message, and a progress note."""
     pieces, is_complete = _first_page(UNSTABLE_LAST_LINE.sub("", text[:MAX_GROWING_CHARACTERS]))
     is_complete = is_complete and len(text) <= MAX_GROWING_CHARACTERS
     return _build_message(
@@ -59,17 +61,17 @@ def compose_growing(text: str) -> Message:
 
 
 def compose_stopped(text: str, sentence: str = texts.STOPPED) -> Message:
-    """Return what was written before something stopped the reply, labelled with why."""
+    """Return the text of a reply that was stopped, with the reason below it."""
     pieces, _ = _first_page(text[:MAX_GROWING_CHARACTERS])
     return _build_message(pieces, [sentence])
 
 
 def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     """
-    Return the finished reply in posting order; the first part takes the placeholder's place.
+    Return the finished reply in posting order; the first part replaces the placeholder.
 
-    Every line of code arrives whole: code longer than a message is a file of its own, and a reply
-    of more than `MESSAGES` messages ends with a file that holds all of it.
+    Every line of code arrives whole: code longer than a message becomes a file, and a reply of more
+    than `MAX_MESSAGES` messages ends with a file that contains the whole reply.
     """
     source = sanitize.sanitize_text(text)
     pieces = [
@@ -89,18 +91,18 @@ def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
         closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
     return tuple(
         part
-        for place, page in enumerate(pages, 1)
-        for part in _build_parts(page, place, pages, closing_sentences)
+        for number, page in enumerate(pages, 1)
+        for part in _build_parts(page, number, pages, closing_sentences)
     )
 
 
 def _parse_visible(source: str, known_addresses: frozenset[str]) -> list[Piece]:
-    """Read cleaned text; what shows nothing is left out, for Slack refuses empty text."""
+    """Parse sanitized text; pieces without visible text are dropped, because Slack rejects them."""
     return [piece for piece in markdown.parse_pieces(source, known_addresses) if piece.text.strip()]
 
 
 def _first_page(text: str) -> tuple[list[Piece], bool]:
-    """Return what fits one message, and whether that is all."""
+    """Return the pieces that fit one message, and whether these are all."""
     pages = paginate_pieces(
         _parse_visible(sanitize.sanitize_text(text), frozenset()),
         MAX_MESSAGE_WEIGHT,
@@ -116,7 +118,7 @@ def _attach_check(piece: Piece) -> Piece:
 
 
 def _build_pages(all_pieces: Sequence[Piece], *, keep_whole: bool) -> list[_Page]:
-    """Deal the pieces out; long code becomes a file behind the words before it."""
+    """Distribute the pieces over messages; long code becomes a file after the text before it."""
     pages: list[_Page] = []
     for long, group in groupby(all_pieces, _is_long_code):
         if not long:

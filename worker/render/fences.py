@@ -1,4 +1,4 @@
-"""Takes code blocks out of the text before its Markdown is read, so that no rule can touch them."""
+"""Fenced code blocks: extracted before Markdown is parsed, so that no other rule applies."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,27 +6,27 @@ from typing import Final
 
 from worker.render import sanitize
 from worker.render.languages import find_language, is_known_tag, split_info_string
-from worker.render.pieces import CodeBlock, Piece, Prose, Span, Style
+from worker.render.model import CodeBlock, Piece, Prose, Span, Style
 
 PLACEHOLDER: Final = re.compile("\ufdd0(\\d+)\ufdd1")
-"""Stands in the text where a piece was taken out; cleaned text never holds these signs."""
+"""Marks the position of an extracted piece; sanitized text never contains these characters."""
 
 CONTAINER_MARKER: Final = r"[ \t]*+(?:[-+*]|\d{1,9}[.)])(?=[ \t])|[ \t]*+>"
 CONTAINER_PREFIX: Final = re.compile(rf"(?:{CONTAINER_MARKER})*+[ \t]*+")
 OPENING_FENCE: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*\Z)|~{3,}+)[ \t]*(?P<info>.*?)[ \t]*\Z")
 QUOTE_MARK: Final = re.compile(r"[ \t]*>")
 MAX_CLOSING_INDENT_COLUMNS: Final = 3
-"""Columns by which a closing fence may stand further in than its block, as in CommonMark."""
+"""Indent of a closing fence relative to its block, as in CommonMark."""
 MAX_PREFIX_COLUMNS: Final = 80
-"""Columns before the first word; a line deeper in lists and quotes is shown as it is written."""
+"""Columns before the first word; a line nested deeper in lists and quotes is shown as written."""
 
 
 def extract_code_blocks(text: str) -> tuple[str, tuple[Piece, ...]]:
     """
-    Return the text with a place where each code block was, and the pieces for the places.
+    Return the text with a placeholder for each code block, and the pieces for the placeholders.
 
-    Unlike CommonMark a fence may be indented by any width, and its code need not be indented like
-    the list around it: models often write both, and every line up to the closing fence is code.
+    Unlike in CommonMark, a fence may have any indent, and its code need not be indented like the
+    list around it: models often write both. Every line up to the closing fence is code.
     """
     scanner = _FenceScanner()
     for line in text.split("\n"):
@@ -36,7 +36,7 @@ def extract_code_blocks(text: str) -> tuple[str, tuple[Piece, ...]]:
 
 @dataclass(slots=True)
 class _Fence:
-    """An open code block: what stands before its lines, how it was opened, and its lines so far."""
+    """An open code block: the prefix before its lines, its opening fence, and its lines so far."""
 
     prefix: str
     marker: str
@@ -45,7 +45,7 @@ class _Fence:
     nesting: int = 0
 
     def strip_quotes(self, line: str) -> str | None:
-        """Return the line without the quote marks before it; `None` outside the quote."""
+        """Return the line without its quote marks; `None` outside the quote."""
         for _ in range(self.prefix.count(">")):
             quote = QUOTE_MARK.match(line)
             if quote is None:
@@ -55,12 +55,12 @@ class _Fence:
 
     @property
     def margin(self) -> str:
-        """The white space that the list around the block puts before each of its lines."""
+        """The white space that the surrounding list puts before each line of the block."""
         quote, _, margin = self.prefix.rpartition(">")
         return re.sub(r"[^ \t]", " ", margin.removeprefix(" ") if quote else margin)
 
     def is_closed_by(self, body: str) -> bool:
-        """Whether the line ends the block; Markdown may hold blocks that name their language."""
+        """Whether the line closes the block; a Markdown block may contain named blocks."""
         stripped = body.strip()
         if _count_indent(body) > len(self.margin.expandtabs(4)) + MAX_CLOSING_INDENT_COLUMNS:
             return False
@@ -73,7 +73,7 @@ class _Fence:
         return False
 
     def to_pieces(self, *, unclosed: bool) -> list[Piece]:
-        """Return the block, below what was said of it beside its language."""
+        """Return the block, below any caption that followed its language."""
         tag, rest = split_info_string(self.info)
         caption = rest if is_known_tag(tag) else self.info
         lines = _remove_margin(self.lines, self.margin)
@@ -84,7 +84,7 @@ class _Fence:
 
 
 class _FenceScanner:
-    """Reads line by line what is code and what is left."""
+    """Separates code from the rest of the text, line by line."""
 
     def __init__(self) -> None:
         self._remaining_lines: list[str] = []
@@ -92,7 +92,7 @@ class _FenceScanner:
         self._fence: _Fence | None = None
 
     def scan_line(self, line: str) -> None:
-        """Put the line where it belongs."""
+        """Add the next line to the open code block or to the rest."""
         if self._fence is not None:
             body = self._fence.strip_quotes(line)
             if body is not None:
@@ -109,7 +109,7 @@ class _FenceScanner:
             self._remaining_lines.append(line)
 
     def finish_scan(self) -> tuple[str, tuple[Piece, ...]]:
-        """Close what is open and return what is left and what was taken out."""
+        """Close an open block and return the remaining text and the extracted pieces."""
         if self._fence is not None:
             if self._fence.lines and not self._fence.lines[-1]:
                 self._fence.lines.pop()
@@ -128,7 +128,7 @@ class _FenceScanner:
             self._hold_piece(fence.prefix, piece)
 
     def _hold_piece(self, prefix: str, piece: Piece) -> None:
-        # Between empty lines the place is a paragraph of its own, whatever stands around it.
+        # Between empty lines the placeholder is always a separate paragraph.
         self._remaining_lines += ["", f"{prefix}\ufdd0{len(self._pieces)}\ufdd1", ""]
         self._pieces.append(piece)
 
@@ -147,7 +147,7 @@ def _count_indent(line: str) -> int:
 
 
 def _remove_margin(lines: list[str], margin: str) -> list[str]:
-    """Take the margin off every line, or only what all lines have of it."""
+    """Remove the margin from every line, or the part of it that all lines share."""
     nonblank = [line for line in lines if line.strip()]
     if all(line.startswith(margin) for line in nonblank):
         return [

@@ -1,4 +1,4 @@
-"""Reads the Markdown inside one paragraph into styled spans; whatever is no Markdown is text."""
+"""Inline Markdown: parses one paragraph into styled spans; anything that is no markup is text."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from worker.render import links, sanitize
-from worker.render.pieces import Span, Style
+from worker.render.model import Span, Style
 
 MAX_INLINE_NESTING: Final = 16
 """Deeper brackets stay text; the parser's time grows with this."""
@@ -19,11 +19,11 @@ MAX_INLINE_NESTING: Final = 16
 
 class MarkdownGrammar(MarkdownIt):
     """
-    CommonMark with strikethrough and tables, but literal wherever Markdown would hide something.
+    CommonMark with strikethrough and tables, but literal where Markdown would hide text.
 
-    No HTML; no entities (a reply about `&lt;` means just that); no reference definitions (they
-    vanish from the page); no underlined headings (a model's `---` is a rule); addresses stay as
-    written, also those a browser must not open, because whether they link is decided elsewhere.
+    No HTML; no entities (a reply about `&lt;` means exactly that); no reference definitions (they
+    disappear from the page); no underlined headings (a model's `---` is a rule). Addresses stay as
+    written, even unsafe ones: `links` decides which of them may be opened.
     """
 
     def __init__(self, nesting: int) -> None:
@@ -32,7 +32,7 @@ class MarkdownGrammar(MarkdownIt):
         self.disable(["entity", "reference", "lheading", "html_block", "html_inline"])
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
-        """Accept every scheme: a link of ours shows its address, and none opens by its scheme."""
+        """Accept every scheme: `links` shows each address and never links an unsafe one."""
         return bool(url)
 
     def normalizeLink(self, url: str) -> str:  # noqa: N802 - the library's name
@@ -47,10 +47,10 @@ class MarkdownGrammar(MarkdownIt):
 _GRAMMAR: Final = MarkdownGrammar(MAX_INLINE_NESTING)
 
 INTRAWORD_MARK: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
-"""The signs around a mark that opens in the middle of a word."""
+"""The characters around a mark that opens in the middle of a word."""
 
 MARKUP_CHARACTERS: Final = re.compile(r"[*_~`\\\[<\n]")
-"""Without one of these signs a text has no Markdown in it."""
+"""A text without any of these characters contains no Markdown."""
 
 _STYLE_BY_TOKEN: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.STRIKE}
 
@@ -58,7 +58,7 @@ _STYLE_BY_TOKEN: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.S
 def parse_spans(
     content: str, known_addresses: frozenset[str], style: Style = Style.PLAIN
 ) -> tuple[Span, ...]:
-    """Read a paragraph's Markdown. `known` are the addresses that may be links."""
+    """Parse a paragraph's Markdown. Only `known_addresses` may become links."""
     tokens: list[Token] = []
     _GRAMMAR.inline.parse(content, _GRAMMAR, {}, tokens)
     reader = _InlineReader(known_addresses, style)
@@ -68,14 +68,14 @@ def parse_spans(
 
 
 def extract_words(content: str, known_addresses: frozenset[str]) -> str:
-    """Read a paragraph's Markdown and return its words alone."""
+    """Parse a paragraph's Markdown and return its text without styles."""
     if not MARKUP_CHARACTERS.search(content):
         return sanitize.reveal_in_prose(content)
     return "".join(span.text for span in parse_spans(content, known_addresses))
 
 
 class _InlineReader:
-    """Walks the tokens of one paragraph with the styles and links that are open."""
+    """Reads the tokens of one paragraph, with the open styles and links."""
 
     def __init__(self, known_addresses: frozenset[str], style: Style) -> None:
         self.spans: list[Span] = []
@@ -88,7 +88,7 @@ class _InlineReader:
         return reduce(or_, self._open_styles)
 
     def read_token(self, token: Token, ahead: list[Token]) -> None:
-        """Add what one token shows; the two after it tell `__init__` from a bold word."""
+        """Add the spans of one token; the two after it distinguish `__init__` from a bold word."""
         name, _, side = token.type.rpartition("_")
         if name in _STYLE_BY_TOKEN:
             style = Style.PLAIN if self._is_code_mark(token, ahead) else _STYLE_BY_TOKEN[name]
@@ -106,7 +106,7 @@ class _InlineReader:
             self._add_text("\n" if token.type.endswith("break") else token.content)
 
     def _is_code_mark(self, token: Token, ahead: list[Token]) -> bool:
-        """Whether a mark opens code without its quotes: `__init__`, `2**n**2`, `a*b*c`."""
+        """Whether a mark belongs to unquoted code: `__init__`, `2**n**2`, `a*b*c`."""
         word = ahead[0].content if ahead else ""
         if token.markup == "__":
             kinds = [after.type for after in ahead]
@@ -115,7 +115,7 @@ class _InlineReader:
         return INTRAWORD_MARK.fullmatch(last + word[:1]) is not None
 
     def _toggle_style(self, mark: str, style: Style | None) -> None:
-        """Open a style, or close the last one (`None`). A plain style is its own mark, shown."""
+        """Open a style, or close the last one (`None`). A plain style shows its mark as text."""
         if style is None:
             style = self._open_styles.pop()
         else:
@@ -131,7 +131,7 @@ class _InlineReader:
             self.spans.append(span)
 
     def _add_link(self, start: int, target: Token) -> None:
-        """Show a link's label, then its address in full, then its title."""
+        """Show a link's label, then its full address, then its title."""
         url = str(target.attrs.get("href") or target.attrs.get("src") or "")
         title = str(target.attrs.get("title") or "")
         label = "".join(span.text for span in self.spans[start:])
@@ -145,7 +145,7 @@ class _InlineReader:
 
 
 def _join_spans(spans: Iterable[Span], known_addresses: frozenset[str]) -> Iterator[Span]:
-    """Join neighbours of one style, and set the addresses in their words apart."""
+    """Join neighbours with the same style, and separate the addresses in their text."""
     for look, group in groupby(spans, key=lambda span: (span.style, span.link, span.invented)):
         style, link, invented = look
         if link or invented:

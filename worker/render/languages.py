@@ -1,4 +1,4 @@
-"""Names of languages: what a model writes behind a fence, what Slack and files call it."""
+"""Programming languages: fence tags, Slack's snippet types, and file extensions."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language: its common name, Slack's type for snippets, the ending of its files."""
+    """A language: its common name, Slack's snippet type, and its file extension."""
 
     name: str
     snippet_type: str
@@ -15,7 +15,7 @@ class Language:
 
 
 PLAIN_TEXT: Final = Language("", "text", "txt")
-"""Code whose language is not said, or not one we know."""
+"""Code without a language, or with an unknown one."""
 
 TAG_SEPARATOR: Final = re.compile(r"[\s,:;{(]")
 
@@ -86,25 +86,27 @@ zig text zig
 """
 
 _LANGUAGE_BY_TAG: Final = {
-    alias: Language(name, snippet, ending)
-    for name, snippet, ending, *aliases in (row.split() for row in _ROWS.split("\n") if row)
+    alias: Language(name, snippet_type, file_extension)
+    for name, snippet_type, file_extension, *aliases in (
+        row.split() for row in _ROWS.split("\n") if row
+    )
     for alias in (name, *aliases)
 }
 
 
 def split_info_string(info: str) -> tuple[str, str]:
-    """Split what stands behind a fence into the tag of a language and the rest."""
+    """Split a fence's info string into the language tag and the rest."""
     inside = info.strip("{} ").removeprefix(".")
     tag = TAG_SEPARATOR.split(inside, 1)[0]
     return tag.lower(), inside[len(tag) :].strip("}:,; ")
 
 
 def is_known_tag(tag: str) -> bool:
-    """Whether a tag names a language we know, or says that there is none."""
+    """Whether a tag names a known language, or is empty."""
     return not tag or tag in _LANGUAGE_BY_TAG
 
 
 def find_language(tag: str) -> Language:
-    """Return the language that a tag names; an unknown tag gives `PLAIN`."""
+    """Return the language of a tag; `PLAIN_TEXT` if the tag is unknown."""
     found = _LANGUAGE_BY_TAG.get(tag, PLAIN_TEXT)
     return PLAIN_TEXT if found.name == "text" else found

@@ -1,4 +1,4 @@
-"""Finds addresses in prose: one from the conversation may be a link, any other is shown inert."""
+"""Addresses in prose: one from the conversation becomes a link, any other is shown as code."""
 
 import re
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from worker.render import sanitize
-from worker.render.pieces import Span, Style
+from worker.render.model import Span, Style
 
 MAX_LINK_CHARACTERS: Final = 2_000
 """A longer address is never a link."""
@@ -30,28 +30,28 @@ SENTENCE_PUNCTUATION: Final = ".,;:!?'*_~|\\"
 
 
 def collect_addresses(texts: Iterable[str]) -> frozenset[str]:
-    """Return every address that stands in the texts, as `known` expects them."""
+    """Return every address in the texts, normalized for `is_linkable`."""
     return frozenset(
         _normalize_address(found) for text in texts for _, found in _find_addresses(text)
     )
 
 
 def render_address(url: str, style: Style, known_addresses: frozenset[str]) -> Span:
-    """Return the span that shows an address in full: a link if it is known, else inert code."""
+    """Return a span with the full address: a link if it is known, else inert code."""
     if is_linkable(url, known_addresses):
         return Span(url, style, link=True)
     return Span(sanitize.reveal_in_code(url), style | Style.CODE, invented=True)
 
 
 def is_linkable(url: str, known_addresses: frozenset[str]) -> bool:
-    """Whether an address may be a link: it stood in the conversation exactly so."""
+    """Whether an address may be a link: the conversation contains exactly this address."""
     is_web = url.lower().startswith(("https://", "http://"))
     is_known = sanitize.reveal_in_code(url) == url and _normalize_address(url) in known_addresses
     return is_web and is_known and len(url) <= MAX_LINK_CHARACTERS
 
 
 def mark_links(span: Span, known_addresses: frozenset[str]) -> Iterator[Span]:
-    """Split a span so that each address in it stands alone, as `address` shows it."""
+    """Split a span at its addresses, each rendered by `render_address`."""
     end = 0
     for start, url in _find_addresses(span.text):
         if start > end:
@@ -68,7 +68,7 @@ def _find_addresses(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _trim_punctuation(url: str) -> str:
-    """Leave the punctuation of the sentence outside, and a bracket that opened before."""
+    """Exclude the sentence's punctuation, and a bracket that opened before the address."""
     counts = Counter(url)
     end = len(url)
     while url[end - 1] in SENTENCE_PUNCTUATION or _is_unpaired(url[end - 1], counts):

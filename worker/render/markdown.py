@@ -1,4 +1,4 @@
-"""Reads the model's Markdown into pieces, losing none of its words."""
+"""Markdown parser: turns the model's text into pieces without losing any of its words."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -9,17 +9,17 @@ from markdown_it.token import Token
 from worker.render import sanitize, tables
 from worker.render.fences import PLACEHOLDER, extract_code_blocks
 from worker.render.inlines import MarkdownGrammar, extract_words, parse_spans
-from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span, Style
+from worker.render.model import CodeBlock, Piece, Prose, ProseKind, Span, Style
 
 MAX_BLOCK_NESTING: Final = 200
-"""Levels of lists and quotes; `fences.DEEPEST` keeps every text below it."""
+"""Levels of lists and quotes; `fences.MAX_PREFIX_COLUMNS` keeps every text below it."""
 
 THEMATIC_BREAK: Final = "─" * 12
-"""What a thematic break looks like."""
+"""Text of a thematic break."""
 
 
 def parse_pieces(text: str, known_addresses: frozenset[str]) -> list[Piece]:
-    """Read cleaned text. `known` are the addresses that may be links."""
+    """Parse sanitized text. Only `known_addresses` may become links."""
     remaining, code_pieces = extract_code_blocks(text)
     reader = _BlockReader(code_pieces, known_addresses)
     for token in _GRAMMAR.parse(remaining):
@@ -28,7 +28,7 @@ def parse_pieces(text: str, known_addresses: frozenset[str]) -> list[Piece]:
 
 
 def _keep_table_lines(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
-    """Keep a table's own lines beside its tokens, which drop the cells beyond the header's."""
+    """Attach a table's source lines to its token: the parser drops cells beyond the header's."""
     before = len(state.tokens)
     if not table(state, start, end, silent):
         return False
@@ -49,7 +49,7 @@ _GRAMMAR: Final = _create_grammar()
 
 
 class _OpenList:
-    """A list that is open: its next number, and whether its item still waits for its words."""
+    """An open list: its next number, and whether its current item has no text yet."""
 
     def __init__(self, number: int | None) -> None:
         self.next_number = number
@@ -57,7 +57,7 @@ class _OpenList:
 
 
 class _BlockReader:
-    """Walks the block tokens, with the lists and quotes that are open."""
+    """Reads the block tokens, with the open lists and quotes."""
 
     def __init__(self, code_pieces: Sequence[Piece], known_addresses: frozenset[str]) -> None:
         self.pieces: list[Piece] = []
@@ -69,7 +69,7 @@ class _BlockReader:
         self._table_depth = 0
 
     def read_token(self, token: Token) -> None:
-        """Add what one token shows."""
+        """Add the pieces of one token."""
         name, _, side = token.type.rpartition("_")
         if token.type == "inline":
             self._add_inline(token.content)
@@ -129,7 +129,7 @@ class _BlockReader:
             self.pieces.append(Prose(spans, kind, tight=self._in_heading))
 
     def _split_indented(self, content: str) -> Iterator[Piece]:
-        """Code by indentation alone; a place of a deeply indented fence may stand in it."""
+        """Yield indented code; it may contain placeholders of indented fences."""
         lines: list[str] = []
         for line in [*content.removesuffix("\n").split("\n"), "\ufdd0"]:
             placeholder = PLACEHOLDER.fullmatch(line.strip())

@@ -1,20 +1,23 @@
-"""What a reply becomes: messages and snippet files in posting order, and the facts they state."""
+"""Data model of a reply: parsed pieces, and the Slack messages and files that they become."""
 
 from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
 from typing import Any, Final
+
+from worker.render.languages import PLAIN_TEXT, Language
 
 Json = dict[str, Any]
 
 MAX_FALLBACK_UNITS: Final = 3_000
-"""Longest fallback text; Slack's edits fail from 4,000 on."""
+"""Maximum length of the fallback text in UTF-16 units; Slack's edits fail from 4,000 on."""
 MAX_MESSAGE_WEIGHT: Final = 9_500
-"""Weight of the words in one message; with our own lines it stays below Slack's unstated limit."""
+"""Maximum weight of the model's text in one message; Slack's limit for a message is unstated."""
 MAX_INLINE_CODE_UNITS: Final = 9_000
-"""Code longer than this becomes a snippet file of its own."""
+"""Longer code becomes a snippet file (UTF-16 units)."""
 MAX_MESSAGES: Final = 4
-"""A reply that needs more messages than this ends in a file."""
+"""A reply that needs more messages ends in a file."""
 ELEMENT_WEIGHT: Final = 30
-"""What one element weighs beside its words: Slack counts the containers too."""
+"""Weight of one element beside its text: Slack counts the containers too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class Message:
     """
     One message for `chat.postMessage` or `chat.update`.
 
-    Words of the model stand in `rich_text` blocks, words of ours in `context` blocks. `text` is the
-    plain fallback for notifications and screen readers: nothing in it pings, links or formats.
+    Model text is in `rich_text` blocks, our notes are in `context` blocks. `text` is the plain
+    fallback for notifications and screen readers; it cannot ping, link or format.
     """
 
     text: str
@@ -46,12 +49,12 @@ Part = Message | Snippet
 @dataclass(frozen=True, slots=True)
 class ReplyFacts:
     """
-    What the reply says about itself, and what decides which addresses may be links.
+    Facts for the disclaimer and the notes, and the texts that decide which addresses may be links.
 
-    `reason` is why the model stopped: a value of `worker.engine.FinishReason`. `known` are the
-    texts of the conversation's turns: only an address that stands in one of them becomes a link,
-    so an address that the model made up must not come back in here as a turn of its own.
-    `dropped` counts the turns that did not fit the model's window.
+    `finish_reason` is a value of `worker.engine.FinishReason`. `conversation_texts` are the users'
+    turns: only an address in one of them becomes a link. Earlier replies must not be in here,
+    because an address that the model invented would become a link. `dropped_turns` did not fit the
+    context window.
     """
 
     model: str
@@ -62,5 +65,92 @@ class ReplyFacts:
 
 
 def utf16_length(text: str) -> int:
-    """Return the length as Slack's clients count it: in UTF-16 units."""
+    """Return the length in UTF-16 units, as Slack's clients count it."""
     return len(text.encode("utf-16-le", "replace")) // 2
+
+
+class Style(Flag):
+    """Style of a span; styles combine."""
+
+    PLAIN = 0
+    BOLD = auto()
+    ITALIC = auto()
+    STRIKE = auto()
+    CODE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """
+    Text in one style.
+
+    `link` marks an address from the conversation, `invented` one that only the model wrote.
+    """
+
+    text: str
+    style: Style = Style.PLAIN
+    link: bool = False
+    invented: bool = False
+
+    @property
+    def weight(self) -> int:
+        """Share of a message's weight limit; an address is sent twice."""
+        return utf16_length(self.text) * (1 + self.link) + ELEMENT_WEIGHT
+
+
+class ProseKind(StrEnum):
+    """Container of a run of prose."""
+
+    SECTION = "section"
+    QUOTE = "quote"
+    ITEM = "item"
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """
+    One paragraph, heading, quote or list item.
+
+    For an item, `depth` counts the surrounding lists and `number` is `None` for a bullet. `tight`
+    means that no empty line follows, as after a heading.
+    """
+
+    spans: tuple[Span, ...]
+    kind: ProseKind = ProseKind.SECTION
+    depth: int = 0
+    number: int | None = None
+    tight: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text without styles."""
+        return "".join(span.text for span in self.spans)
+
+    @property
+    def weight(self) -> int:
+        """Share of a message's weight limit."""
+        return sum(span.weight for span in self.spans) + ELEMENT_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """
+    A code block, without a final line end.
+
+    `unclosed` means that the model wrote no closing fence. `check_result` is a parser's verdict.
+    `is_table` marks a table that was drawn as text.
+    """
+
+    text: str
+    language: Language = PLAIN_TEXT
+    unclosed: bool = False
+    is_table: bool = False
+    check_result: str = ""
+
+    @property
+    def weight(self) -> int:
+        """Share of a message's weight limit."""
+        return utf16_length(self.text) + 2 * ELEMENT_WEIGHT
+
+
+Piece = Prose | CodeBlock

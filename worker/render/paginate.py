@@ -1,28 +1,35 @@
-"""Deals pieces out to messages: between pieces, between lines of code, never inside a line."""
+"""Pagination: distributes pieces over messages, splitting between lines but never inside one."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from worker.render.model import ELEMENT_WEIGHT, utf16_length
-from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span
+from worker.render.model import (
+    ELEMENT_WEIGHT,
+    CodeBlock,
+    Piece,
+    Prose,
+    ProseKind,
+    Span,
+    utf16_length,
+)
 
 MIN_SPLIT_WEIGHT: Final = 400
-"""Less room than this is not worth the beginning of a piece."""
+"""A piece is not split to fill less room than this."""
 ZERO_WIDTH_JOINER: Final = "\u200d"
 MAX_CHARACTER_UNITS: Final = 2
-"""What a single character weighs at most: Slack counts in UTF-16."""
+"""Maximum weight of one character: Slack counts UTF-16 units."""
 
 
 def paginate_pieces(
     pieces: Iterable[Piece], max_weight: int, *, keep_whole: bool
 ) -> list[list[Piece]]:
     """
-    Deal the pieces out in order to messages of weight `room` at most.
+    Distribute the pieces in order over messages of at most `max_weight`.
 
-    With `whole`, a piece that fits a message of its own is never split. Code is cut inside a line
-    only where that line alone is longer than a message.
+    With `keep_whole`, a piece that fits one message is never split. Code is split inside a line
+    only if that line alone is longer than a message.
     """
     messages: list[list[Piece]] = []
     remaining = 0
@@ -56,7 +63,7 @@ def _split_piece(
 
 
 def _split_code(code: CodeBlock, max_weight: int) -> tuple[CodeBlock, CodeBlock]:
-    """Cut between two lines, after an empty one where there is one near the end."""
+    """Split between two lines, after an empty one if there is one near the end."""
     lines = code.text.split("\n")
     remaining = max_weight - 2 * ELEMENT_WEIGHT
     fitting = 0
@@ -76,7 +83,7 @@ def _divide_code(code: CodeBlock, head: str, rest: str) -> tuple[CodeBlock, Code
 
 
 def _split_prose(prose: Prose, max_weight: int) -> tuple[Prose, Prose]:
-    """Cut after a line or a word; the rest of an item goes on without a mark of its own."""
+    """Split after a line or a word; the rest of a list item continues without a bullet."""
     head: list[Span] = []
     rest = list(prose.spans)
     remaining = max_weight - ELEMENT_WEIGHT
@@ -92,7 +99,7 @@ def _split_prose(prose: Prose, max_weight: int) -> tuple[Prose, Prose]:
 
 
 def _find_cut(text: str, max_units: int) -> int:
-    """Return where to cut so that the beginning fits: after a line, a word, or a whole sign."""
+    """Return where to split so that the beginning fits: after a line, word, or character."""
     end = max(1, len(text.encode("utf-16-le")[: 2 * max_units].decode("utf-16-le", "ignore")))
     for separator in "\n ":
         position = text.rfind(separator, end // 2, end)
@@ -105,7 +112,7 @@ def _find_cut(text: str, max_units: int) -> int:
 
 
 def _is_combining(previous: str, character: str) -> bool:
-    """Whether a sign is drawn together with the one before it."""
+    """Whether a character is drawn together with the one before it."""
     return ZERO_WIDTH_JOINER in {previous, character} or unicodedata.category(character) in {
         "Mn",
         "Me",

@@ -1,14 +1,13 @@
-"""Turns pieces into Slack's `rich_text`: every word literal, nothing that could ping or format."""
+"""Slack's `rich_text` blocks: all text is literal, so it cannot ping, link or format."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from typing import Final
 
-from worker.render.model import Json
-from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span, Style
+from worker.render.model import CodeBlock, Json, Piece, Prose, ProseKind, Span, Style
 
 MAX_LIST_INDENT: Final = 8
-"""Slack indents lists no further."""
+"""Slack's maximum indent of a list."""
 
 _STYLE_NAMES: Final = {
     Style.BOLD: "bold",
@@ -19,7 +18,7 @@ _STYLE_NAMES: Final = {
 
 
 def render_blocks(pieces: Sequence[Piece]) -> list[Json]:
-    """Return one `rich_text` block with the pieces, or none where there is nothing to show."""
+    """Return one `rich_text` block with the pieces; none if there are no pieces."""
     elements: list[Json] = []
     for _, run in groupby(enumerate(pieces), key=_RunCounter(pieces)):
         elements.append(_render_run([piece for _, piece in run]))
@@ -27,7 +26,7 @@ def render_blocks(pieces: Sequence[Piece]) -> list[Json]:
 
 
 class _RunCounter:
-    """Numbers the runs of pieces that share one element: paragraphs, lines of a quote, a list."""
+    """Numbers runs of pieces that share one element: paragraphs, quoted lines, list items."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
@@ -96,7 +95,7 @@ def _join_paragraphs(run: Sequence[Prose]) -> list[Span]:
 
 
 def _render_spans(spans: Iterable[Span]) -> list[Json]:
-    """Join neighbours of one look: an empty line between paragraphs needs no element of its own."""
+    """Join neighbours with the same style: an empty line between paragraphs needs no element."""
     texts: list[Json] = []
     for look, group in groupby(spans, key=lambda span: (span.style, span.link)):
         texts += _render_text("".join(span.text for span in group), *look)

@@ -1,40 +1,82 @@
-"""Removes control characters from generated text and makes hidden signs visible."""
+"""Sanitizer: removes control characters, shows invisible ones, and escapes Slack's markup."""
 
 import re
 from typing import Final
 
+from worker.render.model import MAX_FALLBACK_UNITS, utf16_length
+
 END_MARKS: Final = ("<|end|>", "<|endoftext|>")
-"""The model's own end marks, where it wrote them as text."""
+"""End-of-reply tokens that the model wrote as text."""
 
 CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NONCHARACTERS: Final = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 
 INVISIBLE_IN_PROSE: Final = re.compile("[\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
-"""What turns or breaks a line of prose unseen: bidi overrides, line separators, tags."""
+"""Characters that reorder or break a line invisibly: bidi overrides, line separators, tags."""
 
 INVISIBLE_IN_CODE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""What a reader of code cannot see although a compiler does; not emoji's own selectors."""
+"""Characters that a reader of code cannot see but a compiler does; emoji selectors excluded."""
+
+WORD_JOINER: Final = "\u2060"
+"""Invisible and silent; after it Slack recognizes no name, address or emoji."""
+
+ESCAPES: Final = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    "*": "∗",
+    "_": "ˍ",
+    "~": "∼",
+    "`": "ˋ",
+}
+"""Entities for Slack's control characters; look-alikes for its formatting marks."""
+
+TRIGGER_CHARACTERS: Final = "@#:."
+"""Characters that start a mention, channel, emoji or address if text follows directly."""
+
+WHITESPACE: Final = " \t\n"
 
 
 def sanitize_text(text: str) -> str:
-    """Return the text with plain line ends, without control characters or broken characters."""
+    """Normalize line ends, remove control characters, and replace invalid characters."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _strip_end_marks(NONCHARACTERS.sub("\ufffd", CONTROL_CHARACTERS.sub("", text)))
 
 
 def reveal_in_prose(text: str) -> str:
-    """Make visible what would turn or break a line."""
+    """Show characters that would reorder or break a line as `⟨U+…⟩`."""
     return INVISIBLE_IN_PROSE.sub(_show_code_point, text)
 
 
 def reveal_in_code(text: str) -> str:
-    """Make visible every sign that would hide in code."""
+    """Show every character that is invisible in code as `⟨U+…⟩`."""
     return INVISIBLE_IN_CODE.sub(_show_code_point, text)
+
+
+def escape_fallback(text: str) -> str:
+    """Return the text so that Slack shows it literally, at most `MAX_FALLBACK_UNITS` long."""
+    escaped: list[str] = []
+    remaining = MAX_FALLBACK_UNITS - 1
+    previous = "\n"
+    for index, character in enumerate(text):
+        shown = ESCAPES.get(character, character)
+        if character == ">" and previous == "\n":
+            shown = WORD_JOINER + shown
+        if character in TRIGGER_CHARACTERS and text[index + 1 : index + 2].strip(
+            WHITESPACE + ".,;!?)"
+        ):
+            shown += WORD_JOINER
+        remaining -= utf16_length(shown)
+        if remaining < 0:
+            return "".join(escaped).rstrip(TRIGGER_CHARACTERS + WHITESPACE) + "…"
+        escaped.append(shown)
+        previous = character if not character.isspace() or character == "\n" else previous
+    return "".join(escaped)
 
 
 def _strip_end_marks(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Draws a table of Markdown as text in columns, every cell whole."""
+"""Tables: a Markdown table drawn as text in aligned columns, with every cell complete."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from typing import Final
 
 CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
 MAX_COLUMN_WIDTH: Final = 60
-"""Columns wider than this are not padded, so that one long cell does not stretch every row."""
+"""Wider cells are not padded, so that one long cell does not stretch every row."""
 
 
 def draw_table(lines: Sequence[str], render_cell: Callable[[str], str]) -> str:
@@ -16,7 +16,7 @@ def draw_table(lines: Sequence[str], render_cell: Callable[[str], str]) -> str:
     Return the table as lines of aligned columns.
 
     `lines` are the Markdown lines: header, delimiters, rows. A row may have more cells than the
-    header: all are shown. `words` reads the Markdown of one cell.
+    header; all are shown. `render_cell` parses the Markdown of one cell.
     """
     delimiters = _split_cells(lines[1])
     rows = [[render_cell(cell) for cell in _split_cells(line)] for line in (lines[0], *lines[2:])]
@@ -49,8 +49,8 @@ def _draw_row(cells: Sequence[str], widths: Sequence[int], right_aligned: Sequen
 
 
 def measure_width(text: str) -> int:
-    """Return how many columns the text takes in a fixed-width font."""
-    return sum(_character_width(sign) for sign in text)
+    """Return the columns that a text uses in a fixed-width font."""
+    return sum(_character_width(character) for character in text)
 
 
 def _character_width(character: str) -> int:

@@ -1,35 +1,37 @@
-"""Every sentence that we put around the model's words, and the context blocks that hold them."""
+"""Sentences around a reply, the context blocks that hold them, and messages instead of a reply."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from worker.render.model import Json, ReplyFacts
+from contract import queue_eta
+from contract.texts import MODEL_LOADING
+from worker.render.model import Json, Message, ReplyFacts
+from worker.render.sanitize import escape_fallback
 
 WRITING: Final = "writing …"
-EMPTY_REPLY: Final = "I have nothing to say to that. Asking in another way may help."
-STOPPED: Final = "Stopped here."
-TIMED_OUT: Final = "Cut here, because it took longer than it may; ask me to continue."
-MODEL_LOADING: Final = "The model is still loading. Your question waits and will be answered."
-RETRYING: Final = "Something went wrong while I was answering. I am trying again."
+EMPTY_REPLY: Final = "The model returned an empty reply. Please rephrase your question."
+STOPPED: Final = "An operator stopped this reply."
+TIMED_OUT: Final = "Stopped at the time limit. Ask me to continue."
+RETRYING: Final = "Something went wrong. I'm trying again."
 UNVERIFIED_ADDRESSES: Final = (
-    "Addresses shown as code come from the model alone: nobody opened them, and they may not exist."
+    "Addresses shown as code were written by the model. I didn't open them, and they may not exist."
 )
 INVISIBLE_CHARACTERS: Final = (
-    "Invisible characters are shown as ⟨U+…⟩: they can make text read other than it is."
+    "Invisible characters are shown as ⟨U+…⟩, because they can change how text reads."
 )
-FULL_REPLY_BELOW: Final = "The whole reply is in the file below, also what does not fit here."
+FULL_REPLY_BELOW: Final = "The whole reply is in the file below."
 
 
 def context_blocks(*sentences: str) -> list[Json]:
-    """Return a block with the sentences, or none where there are none; no markup is read in it."""
+    """Return one context block with the sentences, as plain text; none if there are none."""
     elements = [{"type": "plain_text", "text": s, "emoji": False} for s in sentences if s]
     return [{"type": "context", "elements": elements}] if elements else []
 
 
 def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> str:
-    """Return what the model is, that it may be wrong, and what was not checked."""
+    """Name the model, say that it may be wrong, and say what was not checked."""
     checked = (
-        "Its code was not run; above stands what a parser says of it."
+        "The code was parsed but not run (result above)."
         if has_code
         else "Nothing in it was checked."
     )
@@ -40,26 +42,50 @@ def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> str:
 
 
 def describe_ending(facts: ReplyFacts) -> str:
-    """Return why the reply ends where it does, if the model did not end it."""
+    """Return why the reply was cut off; empty if the model ended it."""
     if facts.finish_reason == "length":
-        return f"Cut at {facts.max_new_tokens} tokens; ask me to continue."
+        return f"Stopped at {facts.max_new_tokens} tokens. Ask me to continue."
     return {"stopped": STOPPED, "timeout": TIMED_OUT}.get(facts.finish_reason, "")
 
 
 def describe_dropped(count: int) -> str:
-    """Return how much of the thread the model did not see."""
+    """Return how many messages of the thread were not read; empty if none."""
     if not count:
         return ""
     if count == 1:
-        return "The oldest message of this thread no longer fitted: I did not read it."
-    return f"The {count} oldest messages of this thread no longer fitted: I did not read them."
+        return "This thread is too long for me: I didn't read its oldest message."
+    return f"This thread is too long for me: I didn't read its {count} oldest messages."
 
 
 def describe_overflow(length: int) -> str:
-    """Return how long a growing reply is that no longer fits its message."""
-    return f"{WRITING} {length:,} characters so far; the rest follows when it is done"
+    """Return the length of a growing reply that no longer fits its message."""
+    return f"{WRITING} {length:,} characters so far; the rest follows when it's done"
 
 
 def list_files(names: Sequence[str]) -> str:
-    """Return which files follow."""
-    return f"Below as files: {', '.join(names)}" if names else ""
+    """Return the names of the files that follow; empty if none."""
+    return f"Files below: {', '.join(names)}" if names else ""
+
+
+def compose_waiting(jobs_ahead: int, seconds: float | None) -> Message:
+    """Return the placeholder of a queued question, with its estimated wait in seconds."""
+    return _compose_sentence(queue_eta.describe_position(jobs_ahead, seconds))
+
+
+def compose_loading() -> Message:
+    """Return the placeholder while the model is loading."""
+    return _compose_sentence(MODEL_LOADING)
+
+
+def compose_retrying() -> Message:
+    """Return the placeholder after a failed attempt, while another one starts."""
+    return _compose_sentence(RETRYING)
+
+
+def compose_error(sentence: str) -> Message:
+    """Return the message that replaces a reply, with the `user_message` of a worker error."""
+    return _compose_sentence(sentence)
+
+
+def _compose_sentence(sentence: str) -> Message:
+    return Message(escape_fallback(sentence), context_blocks(sentence))

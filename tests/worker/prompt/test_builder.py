@@ -98,7 +98,7 @@ def test_names_say_who_spoke_where_several_do(starchat: LoadedCheckpoint) -> Non
 
     assert decode_prompt(starchat, prompt) == (
         "<|system|>\n<|end|>\n<|user|>\nAda: one?<|end|>\n<|assistant|>\ntwo<|end|>\n"
-        "<|user|>\nLin: three?\n\nSomebody: four?<|end|>\n<|assistant|>"
+        "<|user|>\nLin: three?\n\nUser: four?<|end|>\n<|assistant|>"
     )
 
 

@@ -159,7 +159,7 @@ def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> Non
         }
         data["pre_tokenizer"] = {"type": "WhitespaceSplit"}
 
-    with pytest.raises(CheckpointError, match=r"makes the control token <\|end\|> from plain text"):
+    with pytest.raises(CheckpointError, match=r"encodes plain text as the control token <\|end\|>"):
         Tokenizer.from_checkpoint(edit_tokenizer(tmp_path, forge))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from worker.render import code_checks
 from worker.render.languages import find_language
-from worker.render.pieces import CodeBlock
+from worker.render.model import CodeBlock
 
 
 def check_text(text: str, tag: str = "python") -> str:

@@ -50,7 +50,7 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
     gone = reply_context("Half a", ReplyFacts("m", "stopped", 256))
     late = reply_context("Half a", ReplyFacts("m", "timeout", 256))
 
-    assert "Cut at 256 tokens; ask me to continue." in cut
+    assert texts.describe_ending(ReplyFacts("m", "length", 256)) in cut
     assert texts.STOPPED in gone
     assert texts.TIMED_OUT in late
 
@@ -58,8 +58,8 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
 @pytest.mark.parametrize(
     ("dropped", "sentence"),
     [
-        (1, "The oldest message of this thread no longer fitted: I did not read it."),
-        (3, "The 3 oldest messages of this thread no longer fitted: I did not read them."),
+        (1, "This thread is too long for me: I didn't read its oldest message."),
+        (3, "This thread is too long for me: I didn't read its 3 oldest messages."),
     ],
 )
 def test_a_thread_that_was_not_read_whole_is_said_to_be(dropped: int, sentence: str) -> None:
@@ -72,7 +72,7 @@ def test_code_is_said_not_to_have_been_run() -> None:
     lines = reply_context("```python\nx = 1\n```\n\n```bash\nls\n```")
 
     assert lines[0] == "python: parses · bash: not checked"
-    assert lines[-1].endswith("Its code was not run; above stands what a parser says of it.")
+    assert lines[-1].endswith("The code was parsed but not run (result above).")
 
 
 def test_each_message_names_the_checks_of_its_own_code() -> None:
@@ -144,7 +144,7 @@ def test_files_are_named_where_they_belong() -> None:
     )
 
     assert isinstance(file, Snippet)
-    assert context_texts(first) == ["python: parses", "Below as files: reply-1.py", "Part 1 of 2"]
+    assert context_texts(first) == ["python: parses", "Files below: reply-1.py", "Part 1 of 2"]
     assert context_texts(last)[0] == "Part 2 of 2"
 
 

@@ -108,9 +108,9 @@ def test_showing_a_long_reply_once_a_second_costs_little() -> None:
 
 def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
     """The words stay, with why there are no more below them."""
-    message = compose_stopped("A **half", "Somebody pressed stop.")
+    message = compose_stopped("A **half", "An operator pressed stop.")
 
     assert model_text([message]) == "A **half"
-    assert context_texts(message) == ["Somebody pressed stop."]
+    assert context_texts(message) == ["An operator pressed stop."]
     assert context_texts(compose_stopped("")) == [texts.STOPPED]
     assert find_problems(compose_stopped("x" * 40_000)) == []

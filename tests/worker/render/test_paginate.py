@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.render.languages import find_language
-from worker.render.model import ELEMENT_WEIGHT
+from worker.render.model import ELEMENT_WEIGHT, CodeBlock, Piece, Prose, ProseKind, Span, Style
 from worker.render.paginate import paginate_pieces
-from worker.render.pieces import CodeBlock, Piece, Prose, ProseKind, Span, Style
 
 LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=40)
 CODE = LINES.map(lambda lines: CodeBlock("\n".join(lines), find_language("python")))
