@@ -123,7 +123,7 @@ def test_a_press_that_nobody_hears_is_told_kindly(
     ada.channel_column.get_by_role("button", name="Good").click()
 
     expect(ada.page.locator(".notice")).to_have_text(
-        "The app did not answer. Try again in a moment."
+        "The app didn't respond. Try again in a moment."
     )
     expect(ada.channel_column.get_by_role("button", name="Good")).to_have_attribute(
         "aria-pressed", "false"

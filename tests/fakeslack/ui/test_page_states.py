@@ -73,10 +73,10 @@ def test_a_workspace_that_was_away_comes_back(slack: Workspace, open_reader: Ope
     expect(ada.find_message("before")).to_be_visible()
     slack.stop_process()
     banner = ada.page.locator(".away")
-    expect(banner).to_contain_text("The workspace cannot be reached.")
+    expect(banner).to_contain_text("Can't reach the workspace.")
     ada.write_message("do not lose me")
     error = ada.channel_column.locator(".composer-error")
-    expect(error).to_have_text("Not sent: The workspace cannot be reached. Your text is kept.")
+    expect(error).to_have_text("Not sent: Can't reach the workspace. Your text is kept.")
     expect(ada.channel_composer).to_have_value("do not lose me")
     with Workspace("--port", str(port)) as back:
         ada.page.get_by_role("button", name="Reconnect now").click()

@@ -1,4 +1,4 @@
-/** Draws Block Kit blocks; a block we do not know shows its kind, so that nothing hides. */
+/** Block Kit rendering; an unknown block shows its type, so that no content is hidden. */
 
 import { el } from "../core/dom.js";
 import { icon } from "../core/icons.js";
@@ -7,19 +7,19 @@ import { markdown } from "./markdown.js";
 import { parse } from "./mrkdwn.js";
 import { richText, richWords } from "./richtext.js";
 
-/** A text object: `plain_text` is literal, `mrkdwn` is parsed. */
+/** Renders a text object: `plain_text` is literal, `mrkdwn` is parsed. */
 function words(text, names) {
   if (typeof text === "string") return inline(parse(text), names);
   return text?.type === "mrkdwn" ? inline(parse(text.text ?? ""), names) : [text?.text ?? ""];
 }
 
-/** Pictures are not fetched: this page asks nothing of other machines. */
+/** Renders an image as a link, because the page loads nothing from other hosts. */
 function picture(image) {
   const label = `🖼 ${image.alt_text ?? "image"}`;
   return image.image_url ? link(image.image_url, label) : el("span", {}, label);
 }
 
-/** What a click must carry back to the app. */
+/** Data attributes that a click sends back to the app. */
 function carried(element, block, value) {
   return {
     "data-action": element.url ? "visit" : "click",
@@ -190,16 +190,16 @@ const BLOCKS = {
   alert,
 };
 
-/** DOM nodes of a message's blocks. */
+/** Renders a message's blocks as DOM nodes. */
 export function blocks(list, names) {
   return list.map(
     (block) =>
       BLOCKS[block.type]?.(block, names) ??
-      el("div", { class: "block context" }, `A block of type ${block.type}.`),
+      el("div", { class: "block context" }, `Unsupported block: ${block.type}`),
   );
 }
 
-/** The words of blocks alone, for announcements and previews. */
+/** Plain text of blocks, for announcements and previews. */
 export function blockWords(list) {
   const text = (block) =>
     block.type === "rich_text" ? richWords(block) : (block.text?.text ?? block.text ?? "");

@@ -5,9 +5,9 @@ import { pieces } from "./highlight.js";
 import { icon } from "../core/icons.js";
 import { language } from "./languages.js";
 
-const SHOWN_FOR = 1600;
+const CONFIRMATION_MS = 1600;
 
-/** A button that copies `text`, or where there is none the code of the block around it. */
+/** A button that copies `text`, or the surrounding code block if `text` is null. */
 export function copyButton(what, text = null) {
   return el(
     "button",
@@ -18,12 +18,12 @@ export function copyButton(what, text = null) {
       "data-text": text,
       "aria-label": `Copy ${what}`,
     },
-    el("span", { class: "unsaid" }, icon("copy"), "Copy"),
-    el("span", { class: "said" }, icon("check"), "Copied"),
+    el("span", { class: "copy-label" }, icon("copy"), "Copy"),
+    el("span", { class: "copied-label" }, icon("check"), "Copied"),
   );
 }
 
-/** A block of code that scrolls sideways and can be copied. */
+/** A code block with horizontal scrolling and a copy button. */
 export function codeBlock(code, name) {
   const label = language(name)?.label ?? name ?? "Code";
   const body = pieces(code, name).map((piece) =>
@@ -37,7 +37,7 @@ export function codeBlock(code, name) {
   );
 }
 
-/** Without a secure context there is no clipboard object; a copy event still carries exact text. */
+/** Copies by a copy event, because insecure contexts have no clipboard object. */
 function copyByEvent(text) {
   const put = (event) => {
     event.clipboardData.setData("text/plain", text);
@@ -48,7 +48,7 @@ function copyByEvent(text) {
   document.removeEventListener("copy", put);
 }
 
-/** Puts text on the clipboard as it is. */
+/** Copies text to the clipboard unchanged. */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -57,9 +57,9 @@ export async function copyText(text) {
   }
 }
 
-/** Copies what a copy button is for, and says so on the button. */
+/** Copies the text of a copy button and confirms it on the button. */
 export async function copyFrom(button) {
   await copyText(button.dataset.text ?? button.closest("figure").querySelector("code").textContent);
   button.dataset.copied = "yes";
-  setTimeout(() => delete button.dataset.copied, SHOWN_FOR);
+  setTimeout(() => delete button.dataset.copied, CONFIRMATION_MS);
 }

@@ -1,4 +1,4 @@
-/** A small common set of emoji by Slack's short names; the picker offers the first ones. */
+/** Common emoji by Slack's short names. */
 
 const SET = {
   "+1": "👍",
@@ -126,7 +126,7 @@ const SET = {
 
 const EMOJI = new Map(Object.entries(SET));
 
-/** The character of a short name, or null where the set does not know it. */
+/** The character of a short name, or null if it is unknown. */
 export const character = (name) => EMOJI.get(name.split("::")[0]) ?? null;
 
 /** Short names that start with, then contain, the given letters. */
@@ -137,7 +137,7 @@ export function named(letters, count = 8) {
   return [...first, ...second].slice(0, count);
 }
 
-/** What the reaction picker shows. */
+/** Short names in the emoji picker. */
 export const PICKED = [
   "+1",
   "-1",

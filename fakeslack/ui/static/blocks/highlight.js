@@ -1,18 +1,18 @@
-/** Splits code into coloured pieces; joined again they are the code, byte for byte. */
+/** Syntax highlighting: splits code into pieces that join to the same code. */
 
 import { language } from "./languages.js";
 
 const NUMBER = String.raw`\b(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d+)?)[a-zA-Z\d_]*`;
 const WORD = String.raw`[\p{L}_$][\p{L}\p{N}_$]*`;
 const ORDER = ["comment", "meta", "property", "regex", "string", "variable"];
-const LONGEST = 60_000;
+const MAX_CHARACTERS = 60_000;
 
 const patterns = new WeakMap();
 
 function pattern(spec) {
   if (!patterns.has(spec)) {
     const kinds = ORDER.filter((kind) => spec[kind]).map((kind) => `(?<${kind}>${spec[kind]})`);
-    // A back reference counts groups from the left, also the named ones.
+    // Named groups count as well in the number of a back reference.
     const shift = kinds.findIndex((kind) => kind.startsWith("(?<string>")) + 1;
     const source = [...kinds, `(?<number>${spec.number ?? NUMBER})`, `(?<word>${WORD})`].join("|");
     patterns.set(spec, new RegExp(source.replaceAll("\\1", `\\${shift + 1}`), "gmu"));
@@ -78,10 +78,10 @@ function* withinTag(tag) {
   }
 }
 
-/** Pieces `{kind, text}` of `code`; kind null is plain. Unknown languages give one plain piece. */
+/** Pieces `{kind, text}` of `code`; a null kind is plain text, as is an unknown language. */
 export function pieces(code, name) {
   const spec = language(name)?.spec;
-  if (!spec || code.length > LONGEST) return [{ kind: null, text: code }];
+  if (!spec || code.length > MAX_CHARACTERS) return [{ kind: null, text: code }];
   const found = spec.lines ? byLine(code) : spec.tags ? byTag(code) : scanned(code, spec);
   return [...found].filter((piece) => piece.text);
 }

@@ -1,16 +1,16 @@
-/** Draws parsed inline text: styles, links, mentions, channels, emoji, quotes and fences. */
+/** Rendering of parsed inline text: styles, links, mentions, emoji, quotes and code. */
 
 import { codeBlock } from "./code.js";
 import { el } from "../core/dom.js";
 import { character } from "./emoji.js";
 
 const STYLE_TAGS = { bold: "strong", italic: "em", strike: "s", underline: "u", highlight: "mark" };
-const SAFE = new Set(["http:", "https:", "mailto:"]);
+const SAFE_SCHEMES = new Set(["http:", "https:", "mailto:"]);
 
-/** A link that leaves the page safely; an address of any other kind stays plain text. */
+/** A link with a safe URL scheme; any other URL stays plain text. */
 export function link(url, ...label) {
   const shown = label.length ? label : [url.replace(/^mailto:/, "")];
-  if (!URL.canParse(url) || !SAFE.has(new URL(url).protocol)) return el("span", {}, shown);
+  if (!URL.canParse(url) || !SAFE_SCHEMES.has(new URL(url).protocol)) return el("span", {}, shown);
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: url }, shown);
 }
 
@@ -63,7 +63,7 @@ const DRAW = {
   colour: (node) => el("code", { class: "inline" }, node.value),
 };
 
-/** DOM nodes and strings for inline nodes; a kind we do not know is left out. */
+/** Renders inline nodes as DOM nodes and strings; skips unknown types. */
 export function inline(nodes, names) {
   return nodes.map((node) => {
     const tag = STYLE_TAGS[node.type];

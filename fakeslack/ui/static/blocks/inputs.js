@@ -1,4 +1,4 @@
-/** Draws the inputs of a modal and reads what a person put into them, in Slack's shapes. */
+/** Modal inputs: renders `input` blocks and reads their values in Slack's format. */
 
 import { el } from "../core/dom.js";
 
@@ -79,7 +79,7 @@ const READ = {
 
 const idOf = (block) => `input-${block.block_id}`;
 
-/** One `input` block: label, field, hint, and a place for what is wrong with it. */
+/** Renders one `input` block: label, field, hint and error line. */
 export function input(block) {
   const { element } = block;
   const draw = DRAW[element.type];
@@ -91,13 +91,13 @@ export function input(block) {
     "div",
     { class: "input", "data-input": block.block_id },
     el("label", { for: idOf(block) }, label),
-    draw ? draw(element, idOf(block)) : el("p", {}, `An input of type ${element.type}.`),
+    draw ? draw(element, idOf(block)) : el("p", {}, `Unsupported input: ${element.type}`),
     block.hint && el("p", { class: "input-hint" }, words(block.hint)),
     el("p", { class: "composer-error", role: "alert", hidden: true }),
   );
 }
 
-/** What stands in the inputs of a view: block id → action id → Slack's state of the element. */
+/** Values of a view's inputs: block id → action id → Slack's element state. */
 export function values(blocks, root) {
   const read = blocks
     .filter((block) => block.type === "input" && READ[block.element.type])
@@ -109,7 +109,7 @@ export function values(blocks, root) {
   return Object.fromEntries(read);
 }
 
-/** Blocks that must be filled and are not: block id → sentence. */
+/** Errors of required inputs that are empty: block id → sentence. */
 export function missing(blocks, found) {
   const empty = (state) =>
     Object.entries(state).every(([name, said]) => name === "type" || !said || said.length === 0);
@@ -117,5 +117,5 @@ export function missing(blocks, found) {
     const state = found[block.block_id];
     return state && !block.optional && Object.values(state).every(empty);
   });
-  return Object.fromEntries(wrong.map((block) => [block.block_id, "Please fill this in."]));
+  return Object.fromEntries(wrong.map((block) => [block.block_id, "This field is required."]));
 }

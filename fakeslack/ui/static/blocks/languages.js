@@ -1,4 +1,4 @@
-/** What the highlighter knows of each language: comments, strings, keywords and their kin. */
+/** Language definitions of the highlighter: comments, strings, keywords and built-ins. */
 
 const words = (text) => new Set(text.trim().split(/\s+/));
 
@@ -176,8 +176,8 @@ const BY_ALIAS = new Map(
   ),
 );
 
-/** Every name by which a fence may call a language we know. */
+/** All names and aliases of known languages. */
 export const KNOWN = new Set([...BY_ALIAS.keys(), "text", "plain", "plaintext", "txt"]);
 
-/** `{name, label, spec}` of a language, or null where we do not know it. */
+/** `{name, label, spec}` of a language, or null if it is unknown. */
 export const language = (alias) => BY_ALIAS.get(String(alias ?? "").toLowerCase()) ?? null;

@@ -1,4 +1,4 @@
-/** Draws `markdown` blocks: a small, literal reading of Markdown without any HTML. */
+/** Rendering of `markdown` blocks: a subset of Markdown without HTML. */
 
 import { codeBlock } from "./code.js";
 import { el } from "../core/dom.js";
@@ -57,7 +57,7 @@ function span(text, at) {
   return null;
 }
 
-/** Inline nodes of one paragraph. */
+/** Parses one paragraph into inline nodes. */
 function inline(text) {
   const nodes = [];
   let plain = 0;
@@ -75,7 +75,7 @@ function inline(text) {
   return nodes;
 }
 
-/** A cursor over lines; each reader below takes the lines that are its own. */
+/** Line cursor; each parser below consumes the lines of its block. */
 class Lines {
   constructor(text) {
     this.all = text.split("\n");
@@ -187,7 +187,7 @@ function paragraph(lines, names) {
   return el("p", {}, draw(inline(body.join("\n")), names));
 }
 
-/** One `markdown` block. */
+/** Renders one `markdown` block. */
 export function markdown(text, names) {
   const lines = new Lines(text);
   const parts = [];

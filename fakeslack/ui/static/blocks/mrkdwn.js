@@ -1,4 +1,4 @@
-/** Parses Slack's mrkdwn into a tree of plain values; knows nothing of the page. */
+/** Parser of Slack's mrkdwn: text → tree of inline nodes; independent of the page. */
 
 import { character } from "./emoji.js";
 import { KNOWN } from "./languages.js";
@@ -13,13 +13,13 @@ const URL_START = /https?:\/\/[^\s<>|`\u0001]+/y;
 const LABELLED = /^([A-Za-z0-9+#-]{1,15})\n/;
 const FENCE = "```";
 
-/** Turns Slack's three escapes back into the characters that a person meant. */
+/** Decodes Slack's three escapes: `&amp;`, `&lt;` and `&gt;`. */
 export const unescape = (text) => text.replace(/&(?:amp|lt|gt);/g, (found) => ESCAPED[found]);
 
 const word = (letter) => letter !== undefined && /[\p{L}\p{N}]/u.test(letter);
 const space = (letter) => letter === undefined || /\s/.test(letter);
 
-/** Code between fences; `labelled` takes a known language from its first line. */
+/** Parses code between fences; `labelled` reads a known language from its first line. */
 function fenced(raw, labelled) {
   const label = labelled ? LABELLED.exec(raw) : null;
   const known = label && KNOWN.has(label[1].toLowerCase());
@@ -28,7 +28,7 @@ function fenced(raw, labelled) {
   return { type: "pre", text, language: known ? label[1].toLowerCase() : null };
 }
 
-/** Inside code, Slack wraps an address in angle brackets; the reader sees the address. */
+/** Replaces `<url>` and `<url|label>` in code, where Slack shows the plain text. */
 const unlinked = (text) =>
   text.replace(
     /<((?:https?:\/\/|mailto:)[^<>|\n]+)(?:\|([^<>\n]*))?>/g,
@@ -74,7 +74,7 @@ function bare(text, at) {
   return { node: { type: "link", url: unescape(url), label: null }, end: at + url.length };
 }
 
-/** `mask` hides code and entities, so that no style opens or closes within them. */
+/** Parses a styled span; `mask` hides code and entities, so that no style starts in them. */
 function styled(text, mask, at, spent) {
   const mark = text[at];
   if (spent.has(mark) || word(mask[at - 1]) || space(mask[at + 1])) return null;
@@ -87,7 +87,7 @@ function styled(text, mask, at, spent) {
   return null;
 }
 
-/** Parses one line's styles, links, mentions and emoji; `spent` marks open no more. */
+/** Parses one line's styles, links, mentions and emoji; `spent` marks start no style. */
 export function inline(text, spent = new Set()) {
   const mask = text.replace(SPAN, (found) => "\u0001".repeat(found.length));
   const nodes = [];
@@ -118,7 +118,7 @@ function joined(lines) {
 const QUOTED = /^(?:&gt;|>) ?/;
 const QUOTED_TO_THE_END = /^(?:&gt;|>){3} ?/;
 
-/** Parses text without fences: quotes by line, the rest inline. */
+/** Parses text without fences: quotes line by line, all else inline. */
 function lines(text) {
   const nodes = [];
   let plain = [];
@@ -144,7 +144,7 @@ function lines(text) {
   return nodes;
 }
 
-/** Parses a whole mrkdwn text; `labelled` lets a fence's first line name its language. */
+/** Parses a mrkdwn text; `labelled` lets a fence's first line name its language. */
 export function parse(text, { labelled = false } = {}) {
   const nodes = [];
   let at = 0;

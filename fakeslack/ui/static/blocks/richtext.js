@@ -1,4 +1,4 @@
-/** Draws `rich_text` blocks completely; their text is literal and is never parsed. */
+/** Rendering of `rich_text` blocks; their text is literal and never parsed. */
 
 import { codeBlock } from "./code.js";
 import { el } from "../core/dom.js";
@@ -33,7 +33,7 @@ const CORE = {
   emoji: (element) => ({ type: "emoji", name: element.name, unicode: fromCodes(element.unicode) }),
 };
 
-/** Slack writes an emoji's characters as code points: "1f44d-1f3fb". */
+/** Decodes Slack's notation of an emoji as code points: "1f44d-1f3fb". */
 function fromCodes(unicode) {
   if (!/^[0-9a-f]{2,6}(-[0-9a-f]{2,6})*$/i.test(unicode ?? "")) return null;
   const codes = unicode.split("-").map((code) => parseInt(code, 16));
@@ -49,7 +49,7 @@ function linkInCode(node) {
   };
 }
 
-/** Inline elements of a section, a quote or a list item. */
+/** Renders the inline elements of a section, quote or list item. */
 function elements(list, names) {
   const nodes = (list ?? []).flatMap((element) => {
     const core = CORE[element.type]?.(element);
@@ -80,13 +80,13 @@ const DRAW = {
   rich_text_preformatted: (part) => codeBlock(plain(part.elements), part.language),
 };
 
-/** One `rich_text` block. */
+/** Renders one `rich_text` block. */
 export function richText(block, names) {
   const parts = (block.elements ?? []).map((part) => DRAW[part.type]?.(part, names));
   return el("div", { class: "block rich-text" }, parts);
 }
 
-/** The words of a `rich_text` block alone, for announcements. */
+/** Plain text of a `rich_text` block, for announcements. */
 export function richWords(block) {
   const words = (part) => part.text ?? part.elements?.map(words).join("") ?? "";
   return (block.elements ?? []).map(words).join(" ");

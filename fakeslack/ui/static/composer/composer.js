@@ -1,4 +1,4 @@
-/** Where a person writes: Enter sends, drafts stay, and a failed post loses no text. */
+/** Message composer: Enter sends, drafts are saved, a failed post keeps its text. */
 
 import { messageId } from "../core/api.js";
 import { draft, keepDraft } from "./drafts.js";
@@ -7,12 +7,12 @@ import { icon } from "../core/icons.js";
 import { pickEmoji } from "./picker.js";
 import { Suggest } from "./suggest.js";
 
-const TALLEST = 320;
+const MAX_HEIGHT_PX = 320;
 
-/** Grows a text field with its text, up to a height. */
+/** Fits the height of a text field to its text, up to MAX_HEIGHT_PX. */
 export function grow(field) {
   field.style.height = "auto";
-  field.style.height = `${Math.min(field.scrollHeight + 2, TALLEST)}px`;
+  field.style.height = `${Math.min(field.scrollHeight + 2, MAX_HEIGHT_PX)}px`;
 }
 
 const tool = (shape, label, act) =>
@@ -24,8 +24,8 @@ const tool = (shape, label, act) =>
 
 export class Composer {
   /**
-   * `send({text, broadcast, client_msg_id})` posts and may throw a Refusal; `editLast()` starts
-   * editing and says whether there was something to edit; `typed()` hears of every change.
+   * `send({text, broadcast, client_msg_id})` posts and may throw a Refusal. `editLast()` edits the
+   * last own message and returns whether there is one. `typed()` runs after every change.
    */
   constructor({ send, editLast, names, typed = () => {}, broadcast = false }) {
     this.send = send;
@@ -66,7 +66,7 @@ export class Composer {
       el(
         "div",
         { class: "composer-tools" },
-        tool("at", "Mention somebody", () => this.insert("@")),
+        tool("at", "Mention someone", () => this.insert("@")),
         tool("smile", "Emoji", (event) => this.#emoji(event.currentTarget)),
         tool("code", "Code block", () => this.fence()),
         broadcast && el("label", { class: "also" }, this.also, this.alsoText),
@@ -94,7 +94,7 @@ export class Composer {
     this.node.addEventListener("submit", (event) => this.#submit(event));
   }
 
-  /** Moves to another place and shows its draft. */
+  /** Switches to another channel or thread and shows its draft. */
   attach(key) {
     if (key === this.key) return;
     this.key = key;
@@ -104,7 +104,7 @@ export class Composer {
     this.#put(draft(key));
   }
 
-  /** What the field and the check box are for, and why sending is impossible, or null. */
+  /** Sets the labels of field and check box, and the reason that blocks sending, or null. */
   label(words, also, blocked) {
     if (this.field.placeholder !== words) this.field.placeholder = words;
     this.field.setAttribute("aria-label", words);
@@ -114,7 +114,7 @@ export class Composer {
     this.#enable();
   }
 
-  /** Replaces the text, for a suggested prompt. */
+  /** Replaces the text by a suggested prompt. */
   fill(text) {
     this.#put(text);
     keepDraft(this.key, text);
@@ -138,7 +138,7 @@ export class Composer {
     pickEmoji(button, (name) => this.insert(`:${name}: `));
   }
 
-  /** Puts the selection between fences, or opens an empty pair around the caret. */
+  /** Wraps the selection in a code fence, or inserts an empty fence at the caret. */
   fence() {
     const { selectionStart: start, selectionEnd: end, value } = this.field;
     const gap = start > 0 && value[start - 1] !== "\n" ? "\n" : "";
@@ -171,7 +171,7 @@ export class Composer {
     this.frame.classList.toggle("blocked", Boolean(this.blocked));
   }
 
-  /** Within an open fence, Enter is a line of code. */
+  /** Whether the caret is in an open code fence, where Enter inserts a line. */
   #inFence() {
     const before = this.field.value.slice(0, this.field.selectionStart);
     return before.split("```").length % 2 === 0;

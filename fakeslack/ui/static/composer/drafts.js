@@ -1,8 +1,8 @@
-/** Keeps what was begun and not sent, for each person and place. */
+/** Draft storage by person, channel and thread. */
 
 const PREFIX = "fakeslack.draft.";
 
-/** Storage may be forbidden to the page; then drafts live as long as it does. */
+/** Local storage, or memory until the page closes if the browser forbids local storage. */
 function storage() {
   try {
     localStorage.setItem(`${PREFIX}probe`, "1");
@@ -22,10 +22,10 @@ const kept = storage();
 
 export const draftKey = (user, channel, threadTs) => `${user}.${channel}.${threadTs ?? ""}`;
 
-/** The draft of a place, or an empty string. */
+/** The draft with this key, or an empty string. */
 export const draft = (key) => kept.getItem(PREFIX + key) ?? "";
 
-/** Keeps a draft; an empty one is forgotten. */
+/** Saves a draft; an empty text deletes it. */
 export function keepDraft(key, text) {
   if (text.trim()) kept.setItem(PREFIX + key, text);
   else kept.removeItem(PREFIX + key);

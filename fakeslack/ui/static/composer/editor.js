@@ -1,10 +1,10 @@
-/** Edits an own message in its row: Enter saves, Escape leaves it as it was. */
+/** Message editor in a row: Enter saves, Escape cancels. */
 
 import { grow } from "./composer.js";
 import { el } from "../core/dom.js";
 import { unescape } from "../blocks/mrkdwn.js";
 
-/** Slack's text as the person typed it. */
+/** Converts Slack's stored text to text as typed. */
 export function typed(text, names) {
   return unescape(
     text
@@ -18,7 +18,7 @@ export function typed(text, names) {
   );
 }
 
-/** Puts an editor in place of a row's content; `save(text)` may throw a Refusal. */
+/** Replaces a row's content by an editor; `save(text)` may throw a Refusal. */
 export function edit(row, message, { names, save, leave }) {
   const field = el("textarea", { rows: 1, "aria-label": "Edit message" });
   field.value = typed(message.text ?? "", names);

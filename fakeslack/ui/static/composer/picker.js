@@ -1,22 +1,22 @@
-/** A small grid of emoji beside a button; arrows move, Enter picks, Escape leaves. */
+/** Emoji picker beside a button: arrows move, Enter chooses, Escape closes. */
 
 import { el } from "../core/dom.js";
 import { character, PICKED } from "../blocks/emoji.js";
 
-const ACROSS = 8;
-const MARGIN = 8;
+const COLUMNS = 8;
+const MARGIN_PX = 8;
 
 function put(box, beside) {
   const at = beside.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = box;
-  const left = Math.min(Math.max(MARGIN, at.right - width), innerWidth - width - MARGIN);
+  const left = Math.min(Math.max(MARGIN_PX, at.right - width), innerWidth - width - MARGIN_PX);
   const above = at.top - height - 4;
   box.style.left = `${left}px`;
-  box.style.top = `${above > MARGIN ? above : Math.min(at.bottom + 4, innerHeight - height - MARGIN)}px`;
+  box.style.top = `${above > MARGIN_PX ? above : Math.min(at.bottom + 4, innerHeight - height - MARGIN_PX)}px`;
 }
 
 function move(event, box) {
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: ACROSS, ArrowUp: -ACROSS }[event.key];
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];
   if (!step) return;
   event.preventDefault();
   const all = [...box.querySelectorAll("button")];
@@ -24,7 +24,7 @@ function move(event, box) {
   next.focus();
 }
 
-/** Opens the picker by a button; `chosen` hears the short name. */
+/** Opens the picker beside a button; `chosen` receives the short name. */
 export function pickEmoji(beside, chosen) {
   const buttons = PICKED.map((name) =>
     el(
@@ -51,7 +51,7 @@ export function pickEmoji(beside, chosen) {
     beside.removeAttribute("aria-expanded");
     box.remove();
   });
-  beside.setAttribute("aria-expanded", "true"); // keeps a message's hidden buttons in sight
+  beside.setAttribute("aria-expanded", "true"); // keeps the buttons visible
   document.body.append(box);
   box.showPopover();
   put(box, beside);

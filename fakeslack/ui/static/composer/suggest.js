@@ -1,10 +1,10 @@
-/** Suggests people, channels and emoji while somebody types `@`, `#` or `:` in a field. */
+/** Autocompletion of people, channels and emoji after `@`, `#` or `:`. */
 
 import { avatar } from "../core/avatar.js";
 import { el, refill } from "../core/dom.js";
 import { character, named } from "../blocks/emoji.js";
 
-const MOST = 8;
+const MAX_CHOICES = 8;
 const TRIGGER = /(?:^|[\s(])([@#:])([\p{L}\p{N}_+.-]*)$/u;
 
 const startsWith = (name, letters) => name.toLowerCase().startsWith(letters.toLowerCase());
@@ -48,7 +48,7 @@ const SOURCES = { "@": people, "#": channels, ":": emoji };
 let made = 0;
 
 export class Suggest {
-  /** Watches `field` and shows its list in `box`; `names` tells who and what there is. */
+  /** Watches `field` and shows suggestions from `names` in `box`. */
   constructor(field, box, names) {
     this.field = field;
     this.box = box;
@@ -67,7 +67,7 @@ export class Suggest {
     return this.choices.length > 0;
   }
 
-  /** Looks at what stands before the caret and suggests, or closes. */
+  /** Shows suggestions for the text before the caret, or closes the list. */
   look() {
     const before = this.field.value.slice(0, this.field.selectionStart);
     const found =
@@ -75,12 +75,12 @@ export class Suggest {
     if (!found) return this.close();
     const [, mark, letters] = found;
     this.from = before.length - letters.length - 1;
-    this.choices = SOURCES[mark](this.names(), letters).slice(0, MOST);
+    this.choices = SOURCES[mark](this.names(), letters).slice(0, MAX_CHOICES);
     this.at = 0;
     this.#draw();
   }
 
-  /** Takes a key; true where it was meant for the list. */
+  /** Handles a key of the list; returns whether it did. */
   key(event) {
     if (!this.open) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -1,4 +1,4 @@
-/** What composers and editors of a column do with what the reader wrote. */
+/** Posting and editing for one pane. */
 
 import { api, Refusal } from "../core/api.js";
 import { edit } from "./editor.js";
@@ -7,7 +7,7 @@ const editable = (message, me) =>
   message.user === me && !message.bot_id && !message.is_ephemeral && !message.subtype;
 
 export class Writing {
-  /** `store` knows who writes, `feed()` where; `done()` runs when an editor was left. */
+  /** `feed()` returns the pane's feed; `done()` runs when an editor closes. */
   constructor(store, feed, done) {
     this.store = store;
     this.feed = feed;
@@ -17,7 +17,7 @@ export class Writing {
   /** Posts a message; throws a Refusal. */
   async send({ text, broadcast, client_msg_id }) {
     const feed = this.feed();
-    if (!feed) throw new Refusal("This place is still being opened.");
+    if (!feed) throw new Refusal("This channel is still loading. Try again in a moment.");
     const body = { user: this.store.me, channel: feed.channel, text, client_msg_id };
     if (feed.threadTs) {
       Object.assign(body, { thread_ts: feed.threadTs, broadcast: broadcast || undefined });
@@ -25,7 +25,7 @@ export class Writing {
     await api.post(body);
   }
 
-  /** Starts editing the last own message; false where there is none. */
+  /** Edits the last own message; returns whether there is one. */
   editLast() {
     const own = this.feed()
       ?.list()
@@ -35,7 +35,7 @@ export class Writing {
     return Boolean(last);
   }
 
-  /** Puts an editor into the row of a message. */
+  /** Opens an editor in the row of a message. */
   editor(row, message) {
     const leave = () => {
       this.store.edit(null);

@@ -1,27 +1,27 @@
-/** Asks the workspace and says in a kind sentence what went wrong. */
+/** Client of the page's JSON endpoints; turns error codes into sentences for people. */
 
 const SENTENCES = {
   no_text: "Write something first.",
   msg_too_long: "This message is too long. Shorten it and send it again.",
-  is_archived: "This channel is archived, so nobody can write here.",
-  not_in_channel: "You are not a member of this channel.",
-  channel_not_found: "This channel is no longer here.",
-  thread_not_found: "This thread is no longer here.",
-  message_not_found: "This message is no longer here.",
+  is_archived: "This channel is archived. You can read it, but not post.",
+  not_in_channel: "You're not a member of this channel.",
+  channel_not_found: "This channel no longer exists.",
+  thread_not_found: "This thread no longer exists.",
+  message_not_found: "This message no longer exists.",
   cant_update_message: "You can only edit your own messages.",
   cant_delete_message: "You can only delete your own messages.",
-  user_not_found: "This person is no longer here.",
+  user_not_found: "This person is no longer in the workspace.",
   already_reacted: "You already reacted with this emoji.",
-  no_reaction: "This reaction is already gone.",
-  app_did_not_respond: "The app did not answer. Try again in a moment.",
-  not_processing: "There is nothing to stop any more.",
-  unknown_command: "The app knows no such command.",
+  no_reaction: "You already removed this reaction.",
+  app_did_not_respond: "The app didn't respond. Try again in a moment.",
+  not_processing: "The app has already finished.",
+  unknown_command: "The app has no such command.",
   duplicate_message_found: "This message was already sent.",
 };
-const UNREACHABLE = "The workspace cannot be reached.";
-const REFUSED = "The workspace did not accept this.";
+const UNREACHABLE = "Can't reach the workspace.";
+const REJECTED = "The workspace rejected this action. Reload the page and try again.";
 
-/** A request that did not work; its message is a sentence for the reader. */
+/** A failed request; `message` is a sentence for the person, `code` is the error code. */
 export class Refusal extends Error {
   constructor(sentence, code = null) {
     super(sentence);
@@ -37,8 +37,8 @@ async function ask(path, options) {
     throw new Refusal(UNREACHABLE);
   }
   const body = await answer.json().catch(() => ({}));
-  const wrong = body.ok === false && !body.errors; // a modal's errors belong to its inputs
-  if (!answer.ok || wrong) throw new Refusal(SENTENCES[body.error] ?? REFUSED, body.error ?? null);
+  const wrong = body.ok === false && !body.errors; // A modal shows its errors below its inputs.
+  if (!answer.ok || wrong) throw new Refusal(SENTENCES[body.error] ?? REJECTED, body.error ?? null);
   return body;
 }
 
@@ -55,7 +55,7 @@ function send(path, body) {
   });
 }
 
-/** A random id for a message, so that sending it twice makes one message. */
+/** A random `client_msg_id`, so that a repeated post creates only one message. */
 export function messageId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

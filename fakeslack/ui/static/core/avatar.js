@@ -1,4 +1,4 @@
-/** Draws a person's or bot's avatar: initials on their colour. */
+/** Avatars of people and bots: initials on the person's colour. */
 
 import { svg } from "./dom.js";
 
@@ -35,7 +35,7 @@ function initials(name) {
   );
 }
 
-/** An avatar of `size` CSS pixels; bots wear a star, people their initials. */
+/** An avatar of `size` CSS pixels: a star for the app, initials for all others. */
 export function avatar(person, size = 36) {
   const name = person.name ?? "?";
   const letters = svg(

@@ -1,4 +1,4 @@
-/** Builds DOM nodes; the page never parses HTML, so what a message says stays text. */
+/** DOM construction without HTML parsing, so message text always stays text. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -21,7 +21,7 @@ function fill(node, children) {
   return node;
 }
 
-/** An HTML element; strings among the children become text nodes, `on` holds listeners. */
+/** An HTML element; string children become text nodes, `on` maps events to listeners. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   dress(node, attributes);
@@ -35,7 +35,7 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(node, children);
 }
 
-/** The element with this id; the skeleton in index.html promises that it is there. */
+/** The element with this id; index.html defines it. */
 export const byId = (id) => document.getElementById(id);
 
 /** Replaces all children of a node. */
@@ -44,5 +44,5 @@ export function refill(node, ...children) {
   return fill(node, children);
 }
 
-/** Whether the reader asked for less motion; then nothing glides. */
+/** Whether the person prefers reduced motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

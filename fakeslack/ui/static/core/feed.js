@@ -1,16 +1,16 @@
-/** The messages of one channel or one thread, kept true by events. */
+/** Messages of one channel or thread, updated by events. */
 
 import { api } from "./api.js";
 
-const OF_ROOT = ["reply_count", "reply_users", "reply_users_count", "latest_reply"];
+const DERIVED_FIELDS = ["reply_count", "reply_users", "reply_users_count", "latest_reply"];
 
-const TOLD = new Set(["message", "message_changed", "message_deleted", "reaction", "ephemeral"]);
+const MESSAGE_EVENTS = new Set(["message", "message_changed", "message_deleted", "reaction", "ephemeral"]);
 
 const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
 
-/** A change of a message may leave out what Slack derives; that is taken from before. */
+/** A changed message without the fields that Slack derives keeps the earlier values of these. */
 function merged(old, fresh) {
-  const kept = OF_ROOT.filter((name) => old && name in old && !(name in fresh));
+  const kept = DERIVED_FIELDS.filter((name) => old && name in old && !(name in fresh));
   return { ...fresh, ...Object.fromEntries(kept.map((name) => [name, old[name]])) };
 }
 
@@ -39,14 +39,14 @@ export class Feed {
     this.newFrom = null;
   }
 
-  /** Fetches all messages; what the stream tells meanwhile is applied after them. */
+  /** Fetches all messages; events that arrive during the fetch are applied afterwards. */
   async load() {
     this.fetching = true;
     try {
       const { messages, statuses } = await api.messages(this.user, this.channel, this.threadTs);
       this.statuses = statuses ?? {};
-      const whispers = [...this.messages.values()].filter((message) => message.is_ephemeral);
-      this.messages = new Map([...messages, ...whispers].map((message) => [message.ts, message]));
+      const ephemerals = [...this.messages.values()].filter((message) => message.is_ephemeral);
+      this.messages = new Map([...messages, ...ephemerals].map((message) => [message.ts, message]));
       if (this.phase === "loading") this.newFrom = this.#firstUnread();
       this.phase = "ready";
     } catch (refusal) {
@@ -57,16 +57,16 @@ export class Feed {
     for (const event of this.early.splice(0)) this.take(event);
   }
 
-  /** Messages as they are read: oldest first. */
+  /** All messages, oldest first. */
   list() {
     return [...this.messages.values()].sort((one, other) => (one.ts < other.ts ? -1 : 1));
   }
 
-  /** Applies one event of the stream, where it concerns this feed. */
+  /** Applies one event of the stream if it belongs to this feed. */
   take(event) {
     if (event.channel !== this.channel || !event.message) return;
     if (this.fetching) this.early.push(event);
-    else if (TOLD.has(event.type)) this[event.type](event.message, event);
+    else if (MESSAGE_EVENTS.has(event.type)) this[event.type](event.message, event);
   }
 
   #firstUnread() {

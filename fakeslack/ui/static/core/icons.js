@@ -1,4 +1,4 @@
-/** The page's own line icons, drawn on a grid of 24. */
+/** Line icons on a 24 by 24 grid. */
 
 import { svg } from "./dom.js";
 
@@ -53,7 +53,7 @@ const SHAPES = {
   plug: ["M9 3.500v5M15 3.500v5", "M6.5 8.500h11v3a5.5 5.5 0 0 1-11 0z", "M12 17v4"],
 };
 
-/** One icon as SVG, invisible to screen readers: the button around it carries the name. */
+/** One icon as SVG, hidden from screen readers; its button carries the label. */
 export function icon(name) {
   const paths = (SHAPES[name] ?? SHAPES.info).map((d) => svg("path", { d }));
   return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, paths);

@@ -1,27 +1,27 @@
-/** Keeps the stream of events open, and opens it again when the workspace was away. */
+/** Event stream connection with automatic reconnection and backoff. */
 
-const FIRST_WAIT = 1_000;
-const LONGEST_WAIT = 10_000;
+const MIN_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 10_000;
 
 /**
- * One stream for one person. `onOpen` runs each time it opens, so that what was missed can be
- * fetched; `onAway` gets the moment of the next try, or null while a try is running.
+ * One person's event stream. `onOpen` runs after each connection, so that missed changes can be
+ * fetched. `onAway` receives the time of the next attempt, or null during an attempt.
  */
 export class Live {
   constructor({ onEvent, onOpen, onAway }) {
     this.hear = { onEvent, onOpen, onAway };
-    this.wait = FIRST_WAIT;
+    this.wait = MIN_DELAY_MS;
     addEventListener("online", () => this.retry());
   }
 
-  /** Opens the stream of `user`, in place of any other. */
+  /** Opens the stream of `user` and closes any other. */
   start(user) {
     this.user = user;
-    this.wait = FIRST_WAIT;
+    this.wait = MIN_DELAY_MS;
     this.#open();
   }
 
-  /** Tries at once, where the stream is not open. */
+  /** Reconnects at once unless the stream is open. */
   retry() {
     if (this.source?.readyState === EventSource.OPEN || !this.user) return;
     this.hear.onAway(null);
@@ -34,7 +34,7 @@ export class Live {
     const source = new EventSource(`/_page/events?${new URLSearchParams({ user: this.user })}`);
     this.source = source;
     source.onopen = () => {
-      this.wait = FIRST_WAIT;
+      this.wait = MIN_DELAY_MS;
       this.hear.onOpen();
     };
     source.onmessage = (message) => this.hear.onEvent(JSON.parse(message.data));
@@ -46,6 +46,6 @@ export class Live {
     clearTimeout(this.timer);
     this.hear.onAway(Date.now() + this.wait);
     this.timer = setTimeout(() => this.retry(), this.wait);
-    this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
+    this.wait = Math.min(this.wait * 2, MAX_DELAY_MS);
   }
 }

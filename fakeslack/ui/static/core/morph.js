@@ -1,18 +1,18 @@
-/** Changes a drawn tree into another with as few steps as it can, so that nothing flickers. */
+/** DOM diffing: turns one tree into another with few changes, to avoid flicker. */
 
-/** Set by the page itself while it runs; a fresh drawing knows nothing of these. */
-const KEPT = new Set(["data-copied", "aria-expanded", "open"]);
+/** Attributes that the page sets at runtime; a new tree does not contain them. */
+const RUNTIME_ATTRIBUTES = new Set(["data-copied", "aria-expanded", "open"]);
 
 function morphAttributes(from, to) {
   for (const { name, value } of [...to.attributes]) {
     if (from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
   for (const { name } of [...from.attributes]) {
-    if (!to.hasAttribute(name) && !KEPT.has(name)) from.removeAttribute(name);
+    if (!to.hasAttribute(name) && !RUNTIME_ATTRIBUTES.has(name)) from.removeAttribute(name);
   }
 }
 
-/** Growing text is appended, so that a selection in it survives. */
+/** Appends to text that grows, so that a selection in it survives. */
 function morphText(from, to) {
   if (from.data === to.data) return;
   if (to.data.startsWith(from.data)) from.appendData(to.data.slice(from.data.length));
@@ -29,7 +29,7 @@ function morphChildren(from, to) {
   while (from.childNodes.length > fresh.length) from.lastChild.remove();
 }
 
-/** Makes `from` look like `to`; returns the node that now stands in the page. */
+/** Makes `from` equal to `to`; returns the node that is in the page afterwards. */
 export function morph(from, to) {
   const alike = from.nodeName === to.nodeName && from.dataset?.key === to.dataset?.key;
   if (!alike) {

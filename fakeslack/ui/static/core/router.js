@@ -1,15 +1,15 @@
-/** The address says who reads and what is open: `#/person/channel/thread`. */
+/** URL hash router: `#/person/channel/thread`. */
 
 const PART = /^[A-Za-z0-9.]+$/;
 
-/** `{user, channel, thread}` of the address; parts that are missing are null. */
+/** `{user, channel, thread}` of the URL hash; missing parts are null. */
 export function place() {
   const parts = location.hash.replace(/^#\/?/, "").split("/");
   const [user, channel, thread] = parts.map((part) => (PART.test(part) ? part : null));
   return { user: user ?? null, channel: channel ?? null, thread: thread ?? null };
 }
 
-/** Writes the place into the address; a new channel is a step that Back undoes. */
+/** Writes the location into the URL hash; a new channel adds a history entry. */
 export function writePlace({ user, channel, thread }) {
   const hash = `#/${[user, channel, thread].filter(Boolean).join("/")}`;
   if (hash === location.hash) return;

@@ -1,10 +1,10 @@
-/** All that the page knows: who reads, where they are, what was said, what is unread. */
+/** Page state: current person, people, channels, open feeds, unread counts and app views. */
 
 import { api } from "./api.js";
 import { Feed } from "./feed.js";
 
-const DIRECT = new Set(["im", "mpim"]);
-const STATUS_LASTS = 120_000;
+const DIRECT_KINDS = new Set(["im", "mpim"]);
+const STATUS_LIFETIME_MS = 120_000;
 
 const threadKey = (channel, ts) => `${channel}:${ts}`;
 
@@ -28,7 +28,7 @@ export class Store {
     this.link = { phase: "connecting", retryAt: null };
   }
 
-  /** Reads the workspace as `user` sees it. */
+  /** Loads the workspace as `user` sees it. */
   async load(user) {
     this.asked = user;
     const state = await api.state(user);
@@ -45,7 +45,7 @@ export class Store {
     this.changed();
   }
 
-  /** Reads what the app shows this person beside messages: the Home tab and open modals. */
+  /** Loads the app's views for this person: the Home tab and open modals. */
   async loadViews() {
     const { home, modals } = await api.views(this.me);
     this.home = home;
@@ -53,14 +53,14 @@ export class Store {
     this.changed();
   }
 
-  /** Shows the Home tab of the app's direct message, or its messages again. */
+  /** Shows the Home tab or the Messages tab of the app's direct message. */
   async openTab(tab) {
     this.tab = tab;
     this.changed();
     await api.home({ user: this.me, tab });
   }
 
-  /** What drawing needs to turn ids into names. */
+  /** Lookup of names by id, for drawing. */
   get names() {
     return {
       me: this.me,
@@ -70,58 +70,58 @@ export class Store {
     };
   }
 
-  /** Whether the app has been away for longer than `grace` milliseconds. */
+  /** Whether the app has been disconnected for longer than `grace` milliseconds. */
   lonely(grace) {
     return Boolean(this.app && !this.app.connected && Date.now() - this.apartSince > grace);
   }
 
-  /** Who and what may be named while writing. */
+  /** People and channels that the composer can suggest. */
   nameable() {
     return { ...this.names, everybody: () => this.people.values(), rooms: () => this.rooms };
   }
 
-  /** Channels, without direct messages. */
+  /** Channels without direct messages. */
   get rooms() {
-    return [...this.channels.values()].filter((channel) => !DIRECT.has(channel.kind));
+    return [...this.channels.values()].filter((channel) => !DIRECT_KINDS.has(channel.kind));
   }
 
-  /** Direct messages: the app's first, then with one person, then with several. */
+  /** Direct messages: with the app first, then with one person, then with several. */
   get direct() {
     const rank = (channel) => (channel.kind === "mpim" ? 2 : this.isAppsOwn(channel) ? 0 : 1);
-    const all = [...this.channels.values()].filter((channel) => DIRECT.has(channel.kind));
+    const all = [...this.channels.values()].filter((channel) => DIRECT_KINDS.has(channel.kind));
     return all.sort((one, other) => rank(one) - rank(other));
   }
 
-  /** Who can write here, that is everyone who is not a bot. */
+  /** People who are not bots. */
   get humans() {
     return [...this.people.values()].filter((person) => !person.is_bot);
   }
 
-  /** The channel that is open, or undefined before one is. */
+  /** The open channel, or undefined. */
   get here() {
     return this.channels.get(this.feed?.channel);
   }
 
-  /** How a channel is called by the one who reads. */
+  /** The channel's title for the current person. */
   title(channel) {
-    if (!DIRECT.has(channel.kind)) return channel.name;
+    if (!DIRECT_KINDS.has(channel.kind)) return channel.name;
     const others = channel.members.filter((member) => member !== this.me);
     const names = (others.length ? others : [this.me]).map((id) => this.people.get(id)?.name ?? id);
     return names.join(", ");
   }
 
-  /** The other side of a direct message, else undefined. */
+  /** The other person of a direct message, or undefined. */
   partner(channel) {
     if (channel?.kind !== "im") return undefined;
     return this.people.get(channel.members.find((member) => member !== this.me) ?? this.me);
   }
 
-  /** Whether this is the direct message with the app, which also has a Home tab. */
+  /** Whether this is the app's direct message, which has a Home tab. */
   isAppsOwn(channel) {
     return Boolean(this.app) && this.partner(channel)?.id === this.app.bot_user;
   }
 
-  /** Whether the connected app's bot can hear what is said in a channel. */
+  /** Whether the app's bot is a member of a channel. */
   hears(channel) {
     return Boolean(this.app && channel?.members?.includes(this.app.bot_user));
   }
@@ -146,7 +146,7 @@ export class Store {
     await this.#fetch(feed);
   }
 
-  /** Opens the editor of a message in one column, or closes it. */
+  /** Opens the editor of a message in one pane, or closes it. */
   edit(ts, inThread = false) {
     this.editing = ts ? { ts, inThread } : null;
     this.changed();
@@ -157,7 +157,7 @@ export class Store {
     this.changed();
   }
 
-  /** Fetches again what is open, for instance after the workspace was away. */
+  /** Fetches the open feeds again, for example after a reconnection. */
   async refresh() {
     await Promise.all([this.feed, this.thread].filter(Boolean).map((feed) => this.#fetch(feed)));
   }
@@ -182,12 +182,12 @@ export class Store {
     this.changed();
   }
 
-  /** What the app says it does in a thread, or an empty string. */
+  /** The app's status line in a thread, or an empty string. */
   status(channel, ts) {
     return this.statuses.get(threadKey(channel, ts)) ?? "";
   }
 
-  /** Whether the app says that its work in a thread can be stopped. */
+  /** Whether the app's session in a thread is processing, so that it can be stopped. */
   stoppable(channel, ts) {
     return this.sessions.get(threadKey(channel, ts)) === "processing";
   }
@@ -203,7 +203,7 @@ export class Store {
     this.statuses.set(key, status);
     setTimeout(
       () => this.statuses.get(key) === status && this.statuses.delete(key) && this.changed(),
-      STATUS_LASTS,
+      STATUS_LIFETIME_MS,
     );
   }
 
@@ -212,7 +212,7 @@ export class Store {
     if (!channel || message.user === this.me || id === this.feed?.channel) return;
     const reply = message.thread_ts && message.thread_ts !== message.ts;
     const named = (message.text ?? "").includes(`<@${this.me}>`);
-    const direct = DIRECT.has(channel.kind);
+    const direct = DIRECT_KINDS.has(channel.kind);
     if (!reply) channel.fresh += 1;
     if (!reply || named || direct || message.parent_user_id === this.me)
       channel.unread = (channel.unread ?? 0) + 1;

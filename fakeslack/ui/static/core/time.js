@@ -1,4 +1,4 @@
-/** Says when: Slack's `ts` as clock, day and distance, in the reader's own language. */
+/** Time formatting: a Slack `ts` as clock time, day or age, in the browser's language. */
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
@@ -10,19 +10,19 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY_SECONDS = 24 * HOUR;
 
-/** The moment of a `ts` ("seconds.microseconds"). */
+/** The Date of a `ts` ("seconds.microseconds"). */
 export const moment = (ts) => new Date(Number(ts) * 1000);
 
 /** Hours and minutes of a `ts`. */
 export const clock = (ts) => CLOCK.format(moment(ts));
 
-/** The whole date of a `ts`, for a tooltip. */
+/** Full date and time of a `ts`, for a tooltip. */
 export const full = (ts) => FULL.format(moment(ts));
 
-/** A key that two `ts` of one local day share. */
+/** A key shared by all `ts` of one local day. */
 export const dayKey = (ts) => moment(ts).toDateString();
 
-/** The name of a day as a divider says it. */
+/** The name of a day, for a divider. */
 export function dayName(ts, now = new Date()) {
   const days = (now - moment(ts)) / (DAY_SECONDS * 1000);
   if (moment(ts).toDateString() === now.toDateString()) return "Today";
@@ -31,7 +31,7 @@ export function dayName(ts, now = new Date()) {
   return (days > 300 ? YEAR : DAY).format(moment(ts));
 }
 
-/** How long ago a `ts` was, in one phrase. */
+/** Age of a `ts`, for example "5 minutes ago". */
 export function ago(ts, now = new Date()) {
   const seconds = (now - moment(ts)) / 1000;
   if (seconds < MINUTE) return "just now";

@@ -1,4 +1,4 @@
-/** What the buttons of the page do, by the name in their `data-action`. */
+/** Button handlers by the value of `data-action`. */
 
 import { say } from "./announce.js";
 import { api } from "../core/api.js";
@@ -8,14 +8,14 @@ import { ask } from "./dialog.js";
 import { wordsOf } from "../thread/message.js";
 import { pickEmoji } from "../composer/picker.js";
 
-/** The message that a button stands in, from the column it stands in. */
+/** The message whose row contains a button. */
 function messageOf(page, node) {
   const row = node.closest("[data-ts]");
   const feed = node.closest(".thread") ? page.store.thread : page.store.feed;
   return row && feed?.messages.get(row.dataset.ts);
 }
 
-/** Names the message to the workspace. */
+/** Request fields that identify a message. */
 const about = (page, message) => ({
   user: page.store.me,
   channel: page.store.feed.channel,
@@ -52,7 +52,7 @@ async function confirmed(data) {
   });
 }
 
-/** What a pressed element belongs to: a view of the app, or a message. */
+/** Request fields that identify the view or message of a pressed element. */
 function holder(page, node, message) {
   const view = node.closest("[data-view]")?.dataset.view;
   return view ? { user: page.store.me, view_id: view } : about(page, message);
@@ -134,7 +134,7 @@ export const ACTIONS = {
   "new-direct": newDirect,
 };
 
-/** Listens to the whole page once. */
+/** Adds the page's click and change listeners. */
 export function listen(page) {
   document.addEventListener("click", (event) => {
     const node = event.target.closest?.("[data-action]");

@@ -1,27 +1,27 @@
-/** Tells screen readers of new messages, and of a reply once it has stopped growing. */
+/** Screen reader announcements of new messages, and of replies once they stop changing. */
 
 import { byId, el } from "../core/dom.js";
 import { author, wordsOf } from "../thread/message.js";
 
-const SETTLED = 1_500;
-const LONGEST = 300;
-const KEPT = 5;
+const QUIET_MS = 1_500;
+const MAX_CHARACTERS = 300;
+const MAX_ANNOUNCEMENTS = 5;
 
 const growing = new Map();
 
-/** Says something to screen readers. */
+/** Announces a sentence to screen readers. */
 export function say(words) {
   const live = byId("live");
   live.append(el("p", {}, words));
-  while (live.childElementCount > KEPT) live.firstChild.remove();
+  while (live.childElementCount > MAX_ANNOUNCEMENTS) live.firstChild.remove();
 }
 
 function spoken(message, names) {
   const words = wordsOf(message).replace(/\s+/g, " ").trim();
-  return `${author(message, names).name}: ${words.slice(0, LONGEST)}`;
+  return `${author(message, names).name}: ${words.slice(0, MAX_CHARACTERS)}`;
 }
 
-/** Announces an event of the stream that concerns what is open. */
+/** Announces a message event of an open feed. */
 export function announce(event, names) {
   const { message, type } = event;
   if (!message || message.user === names.me) return;
@@ -33,6 +33,6 @@ export function announce(event, names) {
     setTimeout(() => {
       growing.delete(message.ts);
       say(spoken(message, names));
-    }, SETTLED),
+    }, QUIET_MS),
   );
 }

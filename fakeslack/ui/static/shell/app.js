@@ -1,4 +1,4 @@
-/** Puts the page together: the store, the stream of events, the columns, the keys. */
+/** Page assembly: store, event stream, panes, modal and keyboard. */
 
 import { listen } from "./actions.js";
 import { announce } from "./announce.js";
@@ -17,10 +17,10 @@ import { Store } from "../core/store.js";
 import { channelView, threadView } from "../thread/views.js";
 import { Writing } from "../composer/writing.js";
 
-const FIRST_PERSON = "U0ADA00001";
+const DEFAULT_PERSON = "U0ADA00001";
 const STATE_EVENTS = new Set(["channel", "connected"]);
-const TICK = 1_000;
-const MINUTE = 60_000;
+const TICK_MS = 1_000;
+const MINUTE_MS = 60_000;
 
 const narrow = matchMedia("(max-width: 760px)");
 
@@ -40,13 +40,13 @@ class Page {
     keyboard(this);
     addEventListener("popstate", () => this.attempt(() => this.#follow()));
     narrow.addEventListener("change", () => this.#drawSoon());
-    setInterval(() => this.#tick(), TICK);
-    setInterval(() => this.#drawSoon(), MINUTE);
+    setInterval(() => this.#tick(), TICK_MS);
+    setInterval(() => this.#drawSoon(), MINUTE_MS);
     byId("channel").classList.add("waiting");
     this.attempt(() => this.#start());
   }
 
-  /** The address may name a person who is not here. */
+  /** Connects as the person in the URL, or as the first person if that one does not exist. */
   async #start() {
     const { user } = place();
     const known =
@@ -56,7 +56,7 @@ class Page {
         (refusal) => refusal.code !== "user_not_found",
       ));
     if (!known) history.replaceState(null, "", "#/");
-    this.live.start(known ? (user ?? FIRST_PERSON) : FIRST_PERSON);
+    this.live.start(known ? (user ?? DEFAULT_PERSON) : DEFAULT_PERSON);
   }
 
   #pane(id, inThread) {
@@ -73,7 +73,7 @@ class Page {
     return pane;
   }
 
-  /** Runs what the reader asked for; a refusal becomes a short notice. */
+  /** Runs an action; shows a Refusal as a notice. */
   async attempt(act) {
     try {
       await act();
@@ -83,7 +83,7 @@ class Page {
     }
   }
 
-  // -- where the reader is
+  // -- navigation
 
   async go(channel) {
     this.drawer(false);
@@ -123,7 +123,7 @@ class Page {
     if (open) byId("sidebar").querySelector(".entry.here, .entry")?.focus();
   }
 
-  /** Leaves what is on top; true where there was something to leave. */
+  /** Closes the topmost layer; returns whether there was one. */
   escape() {
     if (document.body.classList.contains("drawer")) this.drawer(false);
     else if (this.store.thread) this.closeThread();
@@ -144,18 +144,18 @@ class Page {
     if (!thread && this.store.thread) this.store.closeThread();
   }
 
-  // -- what the workspace says
+  // -- events
 
   async #sync() {
     this.store.link = { phase: "live", retryAt: null };
     const at = place();
-    await this.store.load(at.user ?? FIRST_PERSON);
+    await this.store.load(at.user ?? DEFAULT_PERSON);
     this.attempt(() => this.store.loadViews());
     if (this.store.feed?.user === this.store.me) return this.store.refresh();
     const first = [...this.store.rooms, ...this.store.direct][0]?.id;
     await this.store.open(this.store.channels.has(at.channel) ? at.channel : first);
     if (at.thread && at.channel === this.store.feed.channel) await this.store.openThread(at.thread);
-    // Loading takes time: a reader who has moved the focus since then keeps it.
+    // Keep the focus if the person has moved it while the page was loading.
     if (!narrow.matches && document.activeElement === document.body) {
       this.channelPane.composer.focus();
     }
@@ -175,7 +175,7 @@ class Page {
     this.#drawSoon();
   }
 
-  // -- drawing
+  // -- rendering
 
   #drawSoon() {
     if (this.waiting) return;
@@ -195,7 +195,7 @@ class Page {
     byId("channel").classList.remove("waiting");
     this.channelPane.show(store.feed, {
       ...channelView(store),
-      minute: Math.floor(Date.now() / MINUTE),
+      minute: Math.floor(Date.now() / MINUTE_MS),
     });
     writePlace({ user: store.me, channel: store.feed.channel, thread: store.thread?.threadTs });
     document.title = `${store.title(store.here)} · ${store.team.name}`;
@@ -219,7 +219,7 @@ class Page {
     if (thread) this.threadPane.show(thread, threadView(this.store));
   }
 
-  /** On a narrow screen only what is on top can be reached. */
+  /** Makes everything but the topmost pane inert on a narrow screen. */
   #reach() {
     const open = document.body.classList.contains("drawer");
     byId("channel").inert = narrow.matches && (open || Boolean(this.store.thread));

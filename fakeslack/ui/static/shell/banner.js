@@ -1,17 +1,17 @@
-/** Says on top of the page what is wrong with the connection, and what to do about it. */
+/** Connection banners: what is disconnected, and what to do. */
 
 import { copyButton } from "../blocks/code.js";
 import { byId, el, refill } from "../core/dom.js";
 import { icon } from "../core/icons.js";
 import { morph } from "../core/morph.js";
 
-/** A bot that reconnects is away for a moment; nobody needs to be told. */
-const GRACE = 1_500;
+/** A bot that reconnects within this time causes no banner. */
+const GRACE_MS = 1_500;
 
 function away(store) {
   const { retryAt } = store.link;
   const left = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  const soon = retryAt === null ? "Trying again…" : `Trying again in ${left} s.`;
+  const soon = retryAt === null ? "Reconnecting…" : `Reconnecting in ${left} s.`;
   return el(
     "div",
     { class: "banner away", role: "alert", "data-key": "away" },
@@ -19,8 +19,8 @@ function away(store) {
     el(
       "p",
       {},
-      el("b", {}, "The workspace cannot be reached."),
-      " What you write is kept. ",
+      el("b", {}, "Can't reach the workspace."),
+      " Your drafts are saved. ",
       el("span", { class: "countdown", "aria-hidden": "true" }, soon),
     ),
     el(
@@ -31,7 +31,7 @@ function away(store) {
   );
 }
 
-/** What the bot must be started with to live in this workspace. */
+/** Settings that connect the bot to this workspace. */
 const settings = () => [
   `SLACK_API_URL=${location.origin}/api/`,
   "SLACK_BOT_TOKEN=xoxb-fakeslack",
@@ -69,12 +69,12 @@ function noBot(store) {
   );
 }
 
-/** Draws what there is to say; nothing, where all is well. */
+/** Renders the banners that apply. */
 export function banners(store, hidden) {
   const node = byId("banner");
   const fresh = node.cloneNode(false);
   const gone = store.link.phase === "away";
-  const lonely = !gone && !hidden && store.lonely(GRACE);
+  const lonely = !gone && !hidden && store.lonely(GRACE_MS);
   refill(fresh, gone && away(store), lonely && noBot(store));
   morph(node, fresh);
 }

@@ -1,8 +1,8 @@
-/** Asks the reader a question in a dialog of the browser's own. */
+/** Confirmation dialogs. */
 
 import { el } from "../core/dom.js";
 
-/** Shows a dialog of `title` and `body`; resolves to whether the reader agreed. */
+/** Shows a dialog; resolves to whether the person confirmed it. */
 export function ask({ title, body, yes, no = "Cancel", danger = false }) {
   const agree = el(
     "button",

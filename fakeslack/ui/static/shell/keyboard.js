@@ -1,4 +1,4 @@
-/** Keys that work anywhere on the page. */
+/** Keyboard shortcuts of the whole page. */
 
 const OVERLAY = "dialog[open], :popover-open";
 
@@ -9,7 +9,7 @@ function nextChannel(page, step) {
   return all[(at + step + all.length) % all.length]?.id;
 }
 
-/** Arrows move between rows while a row itself has the focus. */
+/** Moves the focus to the next row if a row has the focus. */
 function moveRow(event, step) {
   const row = event.target.matches?.("article.message") ? event.target : null;
   if (!row) return false;
@@ -29,7 +29,7 @@ function handled(page, event) {
   return page.escape();
 }
 
-/** Listens to keys for the whole page. */
+/** Adds the page's keyboard listener. */
 export function keyboard(page) {
   document.addEventListener("keydown", (event) => {
     if (!event.isComposing && handled(page, event)) event.preventDefault();

@@ -1,4 +1,4 @@
-/** Shows the modal that an app has opened for the reader, and sends it off. */
+/** Modal of the app: rendering, submission and closing. */
 
 import { api } from "../core/api.js";
 import { blocks } from "../blocks/blocks.js";
@@ -8,7 +8,7 @@ import { input, missing, values } from "../blocks/inputs.js";
 const words = (text, otherwise) => text?.text ?? otherwise;
 
 export class Modal {
-  /** `attempt` runs what may be refused; `store` knows the reader and the view on top. */
+  /** `store.modal` is the topmost view; `attempt` runs requests and shows their refusals. */
   constructor(store, attempt) {
     this.store = store;
     this.attempt = attempt;
@@ -24,7 +24,7 @@ export class Modal {
     });
   }
 
-  /** Opens, changes or closes the dialog, as the store has it. */
+  /** Opens, updates or closes the dialog to match the store. */
   show() {
     const view = this.store.modal;
     if (view?.id === this.view?.id && view?.hash === this.view?.hash) return;
@@ -83,7 +83,7 @@ export class Modal {
     this.#complain(errors ?? {});
   }
 
-  /** Puts each sentence under its input, and the focus into the first. */
+  /** Shows each error below its input and focuses the first one. */
   #complain(errors) {
     for (const node of this.form.querySelectorAll("[data-input]")) {
       const sentence = errors[node.dataset.input];

@@ -1,12 +1,12 @@
-/** Says a sentence at the foot of the page for a moment. */
+/** Short notices at the bottom of the page. */
 
 import { el } from "../core/dom.js";
 
-const LASTS = 5_000;
+const DURATION_MS = 5_000;
 
-/** Shows the sentence, also to screen readers. */
+/** Shows a sentence for a few seconds and announces it to screen readers. */
 export function notice(sentence) {
   const note = el("div", { class: "notice", role: "alert" }, sentence);
   document.body.append(note);
-  setTimeout(() => note.remove(), LASTS);
+  setTimeout(() => note.remove(), DURATION_MS);
 }

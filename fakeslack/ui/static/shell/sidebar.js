@@ -1,4 +1,4 @@
-/** Draws the sidebar: the workspace, who writes, channels and direct messages. */
+/** Sidebar: workspace, person switcher, channels, direct messages and app connection. */
 
 import { avatar } from "../core/avatar.js";
 import { draft, draftKey } from "../composer/drafts.js";
@@ -26,7 +26,7 @@ function switcher(store) {
 }
 
 function connection(store) {
-  if (store.link.phase !== "live") return "The workspace is away";
+  if (store.link.phase !== "live") return "Workspace disconnected";
   const name = store.app?.name ?? "App";
   return store.app?.connected ? `${name} is connected` : `${name} is not connected`;
 }
@@ -103,7 +103,7 @@ function group(title, channels, store, beside = null) {
   );
 }
 
-/** The sidebar's content. */
+/** Renders the sidebar's content. */
 export function sidebar(store) {
   const { rooms, direct } = store;
   const fresh = el(

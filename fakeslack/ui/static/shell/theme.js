@@ -1,4 +1,4 @@
-/** Chooses dark or light before the first paint, and keeps the reader's choice. */
+/** Theme: chooses dark or light before the first paint and saves the person's choice. */
 
 (() => {
   const KEY = "fakeslack.theme";
@@ -18,7 +18,7 @@
       if (theme === fromSystem()) localStorage.removeItem(KEY);
       else localStorage.setItem(KEY, theme);
     } catch {
-      // Storage may be forbidden; the choice then lasts as long as the page.
+      // The browser forbids storage: the choice lasts until the page closes.
     }
   };
   const show = (theme) => {

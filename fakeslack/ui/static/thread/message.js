@@ -1,4 +1,4 @@
-/** Draws one message as a row: who, when, what, and what can be done with it. */
+/** Message row: author, time, content, reactions, thread summary and actions. */
 
 import { avatar } from "../core/avatar.js";
 import { blocks, blockWords } from "../blocks/blocks.js";
@@ -9,20 +9,20 @@ import { inline, link } from "../blocks/inline.js";
 import { parse, unescape } from "../blocks/mrkdwn.js";
 import { ago, clock, full } from "../core/time.js";
 
-const JOINED = new Set(["channel_join", "channel_leave", "channel_archive", "channel_unarchive"]);
-const NOBODY = { id: "?", name: "Somebody" };
+const SYSTEM_SUBTYPES = new Set(["channel_join", "channel_leave", "channel_archive", "channel_unarchive"]);
+const UNKNOWN_USER = { id: "?", name: "Unknown user" };
 
-/** Who wrote a message, also where it says so itself. */
+/** The author of a message; its `username` overrides the profile name. */
 export function author(message, names) {
-  const known = names.person(message.user) ?? NOBODY;
+  const known = names.person(message.user) ?? UNKNOWN_USER;
   const name =
     message.username ??
-    (known === NOBODY ? (message.bot_profile?.name ?? NOBODY.name) : known.name);
+    (known === UNKNOWN_USER ? (message.bot_profile?.name ?? UNKNOWN_USER.name) : known.name);
   const bot = Boolean(message.bot_id) || known.is_bot;
   return { ...known, name, is_bot: bot, starred: message.user === names.app?.bot_user };
 }
 
-/** The words of a message alone. */
+/** Plain text of a message. */
 export const wordsOf = (message) =>
   message.blocks?.length ? blockWords(message.blocks) : unescape(message.text ?? "");
 
@@ -88,7 +88,7 @@ function threadSummary(message, view) {
   );
 }
 
-/** "StarChat is thinking…", also where the app sent only "is thinking…". */
+/** The status with the app's name in front: "StarChat is thinking…". */
 export function statusWords(status, names) {
   const name = names.app?.name ?? "The app";
   return status.startsWith(name) ? status : `${name} ${status}`;
@@ -100,7 +100,7 @@ function ping(token, names) {
   return `@${names.person(person)?.name ?? group ?? token.replace(/^@/, "")}`;
 }
 
-/** What Slack would have done because of this text, and must not. */
+/** Warnings about pings and unfurls that Slack would cause for this message. */
 function warnings(message, names) {
   const said = (value) => (typeof value === "string" ? value : JSON.stringify(value));
   const pings = (message.pings ?? []).map((token) => ping(said(token), names));
@@ -147,7 +147,7 @@ function attachment(given, names) {
   );
 }
 
-/** What was said: blocks where there are any, else the text. */
+/** Renders the content: the blocks, or the text if there are none. */
 export function content(message, names) {
   if (message.subtype === "tombstone")
     return el("div", { class: "content gone" }, "This message was deleted.");
@@ -186,14 +186,14 @@ function head(message, who) {
   );
 }
 
-/** One row. `view` is `{names, compact, inThread, status, pressed}`. */
+/** Renders one row; `view` is `{names, compact, inThread, status, pressed}`. */
 export function messageRow(message, view) {
   const who = author(message, view.names);
   const names = {
     ...view.names,
     pressed: (block, action) => view.pressed?.get(`${message.ts}:${block}:${action}`),
   };
-  const quiet = JOINED.has(message.subtype);
+  const quiet = SYSTEM_SUBTYPES.has(message.subtype);
   const compact = view.compact && !quiet;
   const classes = [
     "message",

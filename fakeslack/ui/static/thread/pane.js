@@ -1,4 +1,4 @@
-/** A column with messages and a composer: the channel and the thread are both one of these. */
+/** Pane of the channel or the thread: header, messages and composer. */
 
 import { Composer } from "../composer/composer.js";
 import { draftKey } from "../composer/drafts.js";
@@ -36,7 +36,7 @@ function failed(feed) {
 }
 
 export class Pane {
-  /** Builds the column within `root`; `writing` does what composer and editor ask for. */
+  /** Builds the pane in `root`; `writing` posts and edits for its composer and editors. */
   constructor(root, { writing, names, typed, inThread }) {
     this.inThread = inThread;
     this.header = el("header", { class: "pane-header" });
@@ -88,7 +88,7 @@ export class Pane {
     root.append(this.header, this.home, this.talk);
   }
 
-  /** Draws a feed. `view` also says title, header, intro and why one may not write. */
+  /** Renders a feed; `view` holds header, intro, labels and the reason that blocks sending. */
   show(feed, view) {
     this.#morph(this.header, view.header);
     this.#morph(this.intro, feed.phase === "ready" ? view.intro : []);

@@ -1,20 +1,20 @@
-/** Shows a feed: only what changed is drawn again, and the reader's place is kept. */
+/** Message list: redraws only changed rows and keeps the scroll position. */
 
 import { calm, el } from "../core/dom.js";
 import { messageRow } from "./message.js";
 import { morph } from "../core/morph.js";
 import { dayKey, dayName } from "../core/time.js";
 
-const NEAR_BOTTOM = 48;
-const SAME_BREATH = 300;
-const WHOLE = new Set(["channel_join", "channel_leave", "tombstone", "thread_broadcast"]);
+const NEAR_BOTTOM_PX = 48;
+const GROUPING_SECONDS = 300;
+const UNGROUPED_SUBTYPES = new Set(["channel_join", "channel_leave", "tombstone", "thread_broadcast"]);
 
-/** Whether a message continues what the same author said just before. */
+/** Whether a message follows one by the same author closely enough to omit its header. */
 function follows(message, previous) {
   if (!previous || dayKey(previous.ts) !== dayKey(message.ts)) return false;
   const same = previous.user === message.user && previous.username === message.username;
-  const near = Number(message.ts) - Number(previous.ts) < SAME_BREATH;
-  const plain = !WHOLE.has(message.subtype) && !WHOLE.has(previous.subtype);
+  const near = Number(message.ts) - Number(previous.ts) < GROUPING_SECONDS;
+  const plain = !UNGROUPED_SUBTYPES.has(message.subtype) && !UNGROUPED_SUBTYPES.has(previous.subtype);
   return same && near && plain && Boolean(previous.is_ephemeral) === Boolean(message.is_ephemeral);
 }
 
@@ -40,7 +40,7 @@ export class Timeline {
     pill.addEventListener("click", () => this.toBottom());
   }
 
-  /** Draws the feed; another feed than before starts at its end. */
+  /** Renders the feed; a new feed starts at its end. */
   show(feed, view) {
     const other = feed !== this.feed;
     if (other) this.#clear(feed);
@@ -61,7 +61,7 @@ export class Timeline {
     });
   }
 
-  /** Follows the end again, for instance after the reader wrote something. */
+  /** Follows the newest message again, for example after a post. */
   pin() {
     this.pinned = true;
     this.missed = 0;
@@ -156,7 +156,7 @@ export class Timeline {
     return node;
   }
 
-  /** The editor of a row has a life of its own: it is put in and taken out, never morphed. */
+  /** Replaces a row with an editor as a whole, because a diff would change its text field. */
   #swap(old, fresh) {
     old?.replaceWith(fresh);
     return fresh;
@@ -169,7 +169,7 @@ export class Timeline {
 
   #looked() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.pinned = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
+    this.pinned = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
     if (this.pinned) this.missed = 0;
     this.#showPill();
   }

@@ -1,4 +1,4 @@
-/** What a channel and a thread show around their messages: headers, first words, hints. */
+/** Headers, introductions, prompts and labels of the channel pane and the thread pane. */
 
 import { avatar } from "../core/avatar.js";
 import { blocks } from "../blocks/blocks.js";
@@ -12,7 +12,7 @@ const PROMPTS = [
   ["Find a mistake", "Why is 0.1 + 0.2 not equal to 0.3 in JavaScript?"],
 ];
 
-const AWAY = { why: "The workspace cannot be reached." };
+const AWAY = { why: "Can't reach the workspace." };
 const ARCHIVED = { why: "This channel is archived.", closed: true };
 
 function blocked(store) {
@@ -101,12 +101,12 @@ function tabs(store) {
   );
 }
 
-/** The app's Home tab where it is open, else null. */
+/** Renders the app's Home tab if it is open, else returns null. */
 function home(store) {
   if (store.tab !== "home" || !store.isAppsOwn(store.here)) return null;
   const names = { ...store.names, pressed: () => undefined };
   if (!store.home)
-    return el("p", { class: "home-empty" }, `${store.app.name} shows nothing here yet.`);
+    return el("p", { class: "home-empty" }, `${store.app.name} has no Home tab yet.`);
   return el(
     "div",
     { class: "content", "data-view": store.home.id },
@@ -140,7 +140,7 @@ function firstWords(store) {
       el("p", {}, `This is the very beginning of your conversation with ${title}.`),
     ];
   const how = store.hears(channel)
-    ? ` Mention @${store.app.name} to ask it something; it answers in the thread.`
+    ? ` Mention @${store.app.name} to ask a question. It answers in a thread.`
     : "";
   const where = channel.kind === "mpim" ? `your conversation with ${title}` : `#${title}`;
   return [
@@ -154,11 +154,11 @@ function firstWords(store) {
   ];
 }
 
-/** The message that is edited in one column; the root of a thread may stand in both. */
+/** The ts of the message being edited in one pane; both panes may show a thread's root. */
 const editing = (store, inThread) =>
   store.editing?.inThread === inThread ? store.editing.ts : null;
 
-/** What the channel's column shows. */
+/** Contents of the channel pane. */
 export function channelView(store) {
   const channel = store.here;
   const title = store.title(channel);
@@ -184,7 +184,7 @@ export function channelView(store) {
   };
 }
 
-/** What the thread's column shows. */
+/** Contents of the thread pane. */
 export function threadView(store) {
   const channel = store.here;
   const status = store.status(channel.id, store.thread.threadTs);
@@ -201,7 +201,7 @@ export function threadView(store) {
       el("div", { class: "title" }, el("h2", {}, "Thread"), el("span", { class: "sub" }, room)),
       tool("close-thread", "close", "Close the thread"),
     ],
-    intro: store.thread.messages.size ? [] : [el("p", {}, "This thread is no longer here.")],
+    intro: store.thread.messages.size ? [] : [el("p", {}, "This thread no longer exists.")],
     placeholder: "Reply…",
     also: `Also send to ${room}`,
     blocked: blocked(store),
