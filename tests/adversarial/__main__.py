@@ -1,4 +1,4 @@
-"""Prints the corpus, one case a line as JSON: `python -m tests.adversarial`."""
+"""Command `python -m tests.adversarial`: prints all cases, one a line, as JSON."""
 
 import json
 from dataclasses import asdict

@@ -94,7 +94,7 @@ def fill_templates(
 ) -> dict[str, str]:
     """Insert each text into each template, in place of `placeholder`."""
     return {
-        f"{name}-{carrier}": form.replace(placeholder, text)
+        f"{name}-{label}": template.replace(placeholder, text)
         for name, text in texts.items()
-        for carrier, form in templates.items()
+        for label, template in templates.items()
     }

@@ -89,7 +89,7 @@ def _build_case(name: str, content: Json, outcome: str) -> Case:
 
 
 def _replace_field(payload: Json, field: str, form: str, value: Any) -> Json:
-    others = {name: found for name, found in payload.items() if name != field}
+    others = {name: kept for name, kept in payload.items() if name != field}
     return others if form == "dropped" else others | {field: value}
 
 
@@ -139,10 +139,10 @@ def _build_answered() -> dict[str, Json]:
 
 
 def _nest_lists(levels: int) -> list[Any]:
-    found: list[Any] = []
+    nested: list[Any] = []
     for _ in range(levels):
-        found = [found]
-    return found
+        nested = [nested]
+    return nested
 
 
 def _build_refused() -> dict[str, Json]:
@@ -198,8 +198,8 @@ def _build_ignored() -> dict[str, Json]:
         "injected-channel": make_body(_build_event(channel="C1:*\r\nFLUSHALL")),
         "injected-user": make_body(_build_event(user="U1|x> <!here")),
         "injected-thread": make_body(_build_event(thread_ts="1.0:lease")),
-        "injected-gesture": make_body(_build_event(client_msg_id="x:y*")),
-        "long-gesture": make_body(_build_event(client_msg_id="x" * 65)),
+        "injected-client-msg-id": make_body(_build_event(client_msg_id="x:y*")),
+        "long-client-msg-id": make_body(_build_event(client_msg_id="x" * 65)),
         "injected-team": make_body(_build_event(), authorizations=[{"team_id": "T1-C1"}]),
         "surrogate-channel": make_body(_build_event(channel="C\ud800")),
     }

@@ -92,7 +92,9 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
         push_entry(product, case)
     members = [*USERS, STARCHAT]
     channels = [
-        product.workspace.send_control("create", name=f"room{n}", members=members)["channel"]
+        product.workspace.send_control("create", name=f"adversarial-{n}", members=members)[
+            "channel"
+        ]
         for n in range(NUM_CHANNELS)
     ]
     asked = [
@@ -120,7 +122,8 @@ def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -
     assert len(asked) + len(EVENT_CASES) + len(ENTRY_CASES) >= 40
     with product.redis.connect_as() as redis:
         quarantined = poll_until(
-            lambda: redis.zcard(QUARANTINE) == len(entries) or None, description="all set aside"
+            lambda: redis.zcard(QUARANTINE) == len(entries) or None,
+            description="all entries to be quarantined",
         )
     assert quarantined
     assert [found.case.id for found in asked if is_logged(found.case, product.all_logs)] == []
@@ -145,8 +148,8 @@ def post_case(product: Product, case: Case, channel: str, user: str) -> AskedCas
         root = post(channel, first, user=user)
         for text in others:
             post(channel, text, user=user, thread_ts=root)
-        asking = str(case.content.question["text"])
-        return AskedCase(case, channel, root, post(channel, asking, user=user, thread_ts=root))
+        question = str(case.content.question["text"])
+        return AskedCase(case, channel, root, post(channel, question, user=user, thread_ts=root))
     ts = post(channel, str(case.content), user=user)
     return AskedCase(case, channel, ts, ts)
 

@@ -42,8 +42,8 @@ class InProcessChannel:
         message = self.workspace.post_message(text, team="T0FAKE0001")
         change = Change(ChangeKind.MESSAGE, GENERAL, message)
         return message.ts, [
-            round_trip_json(self._events.build_callback(e))
-            for e in self._events.build_events(change)
+            round_trip_json(self._events.build_callback(event))
+            for event in self._events.build_events(change)
         ]
 
     def post_as_bot(self, root: str, text: str) -> None:
@@ -80,15 +80,15 @@ class InProcessChannel:
 
     def list_bot_messages(self, root: str) -> list[Json]:
         """Return the bot's messages in a thread, as the user who asked sees them."""
-        found = self._viewer.list_messages(GENERAL, root)
-        return [message for message in found if message.get("user") == STARCHAT]
+        messages = self._viewer.list_messages(GENERAL, root)
+        return [message for message in messages if message.get("user") == STARCHAT]
 
     def _record_violations(self, change: Change) -> None:
         message = change.message
         if message is None or message.user != STARCHAT:
             return
-        found = [f"ping {found}" for found in find_pings(message)]
-        found += [f"unfurl {found}" for found in find_unfurls(message)]
+        found = [f"ping {ping}" for ping in find_pings(message)]
+        found += [f"unfurl {url}" for url in find_unfurls(message)]
         if len(message.text) > MAX_TEXT_CHARACTERS:
             found.append(f"text of {len(message.text)}")
         if found:
@@ -97,8 +97,8 @@ class InProcessChannel:
 
 def round_trip_json(value: Json) -> Json:
     """Return a value after JSON serialization and parsing."""
-    found: Json = json.loads(json.dumps(value))
-    return found
+    parsed: Json = json.loads(json.dumps(value))
+    return parsed
 
 
 def _build_thread(root: str) -> Thread:

@@ -22,7 +22,7 @@ JOB_HASH: Final = {"status": "queued", "origin": "starchat", "created_at": CREAT
 FUNCTIONS: Final = (
     *("os.system", "posix.system", "subprocess.getoutput", "subprocess.run", "builtins.eval"),
     *("builtins.exec", "pathlib.Path.touch", "runpy.run_path", "importlib.import_module"),
-    *("pickle.loads", "worker.answering.pipeline.Answering", "rq.worker.base.BaseWorker.work"),
+    *("pickle.loads", "worker.answering.pipeline.AnswerPipeline", "rq.worker.base.BaseWorker.work"),
 )
 
 
@@ -123,7 +123,7 @@ def _build_invalid_payloads() -> dict[str, Json]:
         "version-text": {"data": {"version": "one"}},
         "no-turns": {"data": {"turns": []}},
         "turns-null": {"data": {"turns": None}},
-        "turn-of-ours-last": {
+        "assistant-turn-last": {
             "data": {"turns": [{"speaker": "assistant", "text": CANARY_WORD, "ts": "1.0"}]}
         },
         "unknown-speaker": {

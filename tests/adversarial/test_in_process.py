@@ -15,7 +15,7 @@ from testing.tokenizers import write_starchat_tokenizer
 from tests.adversarial import build_all_cases
 from tests.adversarial.case import MENTION, Case, EntryPoint
 from tests.adversarial.envelopes import CANARY_WORD
-from tests.adversarial.way import InProcessProduct
+from tests.adversarial.in_process_product import InProcessProduct
 
 MIN_CASES = {
     "empty": 30,
@@ -70,7 +70,7 @@ def test_corpus_is_complete_and_deterministic() -> None:
     """Each category has its minimum of cases, ids are unique, and every run has the same cases."""
     counted = Counter(case.category for case in CASES)
 
-    assert {name: min(counted[name], least) for name, least in MIN_CASES.items()} == MIN_CASES
+    assert {name: min(counted[name], minimum) for name, minimum in MIN_CASES.items()} == MIN_CASES
     assert counted.keys() == MIN_CASES.keys()
     assert len(CASES) >= 1_200
     assert len({case.id for case in CASES}) == len(CASES)
@@ -81,7 +81,7 @@ def test_corpus_is_complete_and_deterministic() -> None:
 async def test_adversarial_input_has_expected_outcome(
     starchat_checkpoint: LoadedCheckpoint, category: str, read_logs: Callable[[], str]
 ) -> None:
-    """No exception, no ping, no unfurl, no forged turn, no text in a log, and the right end."""
+    """No exception, ping, unfurl, forged turn or logged text, and the expected outcome."""
     product = InProcessProduct(starchat_checkpoint)
     selected = [case for case in CASES if case.category == category]
     failures = await asyncio.gather(*(describe_failure(product, case) for case in selected))
@@ -98,7 +98,7 @@ async def describe_failure(product: InProcessProduct, case: Case) -> str:
         result = await product.run_case(case)
     except Exception as error:  # noqa: BLE001 - reported with the case's id
         return f"{case.id}: {type(error).__name__}: {str(error)[:200]}"
-    violations = [str(fault)[:200] for fault in result.violations[:3]]
+    violations = [str(violation)[:200] for violation in result.violations[:3]]
     if result.outcome is not case.outcome:
         violations.append(f"ended as {result.outcome}, not as {case.outcome}")
     return f"{case.id}: {violations}" if violations else ""

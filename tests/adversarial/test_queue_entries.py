@@ -13,9 +13,9 @@ from bot.store.job_queue import JobQueue, QueueLimits
 from testing.polling import poll_until
 from testing.queue_inspector import make_job
 from testing.redis_server import RedisServer
-from tests.adversarial.entries import generate_cases
 from tests.adversarial.envelopes import CANARY_WORD
-from tests.adversarial.line import QueueRunner
+from tests.adversarial.queue_entries import generate_cases
+from tests.adversarial.queue_runner import QueueRunner
 from worker.jobs.leases import INTERMEDIATE_QUEUE, LeaseManager
 from worker.jobs.rq_worker import RqWorker
 
@@ -43,9 +43,9 @@ def test_adversarial_queue_entry_has_expected_outcome(
     JobQueue(client, QueueLimits()).enqueue(make_job(1))
 
     wrong_outcomes = [
-        f"{case.id}: {end}, not {case.outcome}; {faults}"
-        for case, (end, faults) in zip(cases, outcomes, strict=True)
-        if end is not case.outcome or faults
+        f"{case.id}: {outcome}, not {case.outcome}; {violations}"
+        for case, (outcome, violations) in zip(cases, outcomes, strict=True)
+        if outcome is not case.outcome or violations
     ]
     assert not wrong_outcomes, "\n".join(wrong_outcomes)
     assert not canary.exists()
@@ -54,7 +54,7 @@ def test_adversarial_queue_entry_has_expected_outcome(
     reaper = LeaseManager(client, 0.02, "w2")
     poll_until(
         lambda: reaper.reap_jobs() == [] and not list_unreleased(client),
-        description="the last id to go",
+        description="the last job id to be released",
     )
 
 

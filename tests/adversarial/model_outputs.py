@@ -101,7 +101,7 @@ BROKEN_OUTPUTS: Final = {
     "line-ends": "a" + "\n" * 5_000 + "b",
     "separators": "a\u2028b\u2029c\x85d",
     "date-token": "<!date^1^{date}^https://evil.example/|now>",
-    "room": "<#C0GENERAL1> #general",
+    "channel-link": "<#C0GENERAL1> #general",
     "many-words": "word " * 9_000,
     "notebook": "<jupyter_start><jupyter_code>x = 1<jupyter_output>1<empty_output>",
     "repeated-answer": "You wrote: <!here>\n" * 200,

@@ -18,7 +18,7 @@ from testing.slack_parser import find_elements, find_problems
 from testing.slack_parser import iterate_texts as shown_texts
 from testing.worker_harness import reply_metadata, reply_text
 from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, ThreadInput
-from tests.adversarial.room import InProcessChannel, round_trip_json
+from tests.adversarial.in_process_channel import InProcessChannel, round_trip_json
 from worker import render
 from worker.answering.attempt import collect_trusted_texts
 from worker.errors import QuestionTooLongError
@@ -70,12 +70,12 @@ class InProcessProduct:
                 self._parse_question(bodies[0]), root, str(case.content)
             )
         else:
-            posts = [parse_event(found, BOT_IDENTITY) for found in bodies]
-            verdicts = [_decide_verdict(post) for post in posts]
+            events = [parse_event(body, BOT_IDENTITY) for body in bodies]
+            verdicts = [_decide_verdict(event) for event in events]
             if len(set(verdicts)) != 1:
-                violations.append(f"twins end as {verdicts}")
-            if isinstance(posts[0], MessagePosted):
-                violations += await self._handle_event(posts[0], verdicts[0], root, earlier)
+                violations.append(f"events of one message end as {verdicts}")
+            if isinstance(events[0], MessagePosted):
+                violations += await self._handle_event(events[0], verdicts[0], root, earlier)
         violations += self._channel.violations.pop(root, [])
         return CaseResult(self._classify_outcome(root, violations), violations)
 
@@ -124,12 +124,12 @@ class InProcessProduct:
                 positions=MAX_MODEL_TOKENS,
                 max_new_tokens=MAX_NEW_TOKENS,
             )
-        except QuestionTooLongError as why:
-            await self._channel.show_refusal(job, root, why.user_message)
+        except QuestionTooLongError as error:
+            await self._channel.show_refusal(job, root, error.user_message)
             return []
         violations = self._check_prompt(prompt, job)
-        reply_text = f"You wrote: {job.question.text}"
-        return violations + await self._generate_reply(job, root, reply_text, prompt.dropped_turns)
+        answer = f"You wrote: {job.question.text}"
+        return violations + await self._generate_reply(job, root, answer, prompt.dropped_turns)
 
     def _check_prompt(self, prompt: Prompt, job: Job) -> list[str]:
         """Return a prompt's violations: forged control tokens, a truncated question, its size."""
@@ -160,7 +160,7 @@ class InProcessProduct:
             stream.append_ids(ids[n : n + CHUNK_TOKENS])
             for n in range(len(ids) // 2, len(ids), CHUNK_TOKENS)
         )
-        reply_text = first_half + "".join(rest) + stream.flush_text()
+        answer = first_half + "".join(rest) + stream.flush_text()
         facts = ReplyFacts(
             "StarChat-β",
             "stop",
@@ -168,13 +168,15 @@ class InProcessProduct:
             conversation_texts=collect_trusted_texts(job),
             dropped_turns=dropped,
         )
-        parts = list(render.compose_final(reply_text, facts=facts))
-        partial_replies = [render.compose_growing(first_half), render.compose_growing(reply_text)]
-        await self._channel.show_reply(job, root, [first_half, reply_text], parts)
-        return [fault for part in [*partial_replies, *parts] for fault in _check_part(part, job)]
+        parts = list(render.compose_final(answer, facts=facts))
+        partial_replies = [render.compose_growing(first_half), render.compose_growing(answer)]
+        await self._channel.show_reply(job, root, [first_half, answer], parts)
+        return [
+            problem for part in [*partial_replies, *parts] for problem in _check_part(part, job)
+        ]
 
-    def _parse_question(self, delivered: Json) -> Job:
-        post = parse_event(delivered, BOT_IDENTITY)
+    def _parse_question(self, body: Json) -> Job:
+        post = parse_event(body, BOT_IDENTITY)
         assert isinstance(post, MessagePosted)
         return _build_job(post, ())
 
@@ -236,5 +238,5 @@ def _check_part(part: Part, job: Job) -> list[str]:
 
 
 def _check_text(text: str, forbidden: frozenset[str]) -> list[str]:
-    controls = {sign for sign in text if unicodedata.category(sign) in {"Cc", "Cs"}} - {"\n", "\t"}
-    return [f"a raw {ord(sign):#x}" for sign in sorted(controls | (set(text) & forbidden))]
+    controls = {char for char in text if unicodedata.category(char) in {"Cc", "Cs"}} - {"\n", "\t"}
+    return [f"a raw {ord(char):#x}" for char in sorted(controls | (set(text) & forbidden))]
