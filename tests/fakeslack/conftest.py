@@ -16,6 +16,16 @@ CHANNEL_NUMBERS = itertools.count(1)
 OpenReader = Callable[..., BrowserPage]
 
 
+class ManualClock:
+    """A watch that a test turns."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
     """A fresh workspace in a process of its own."""

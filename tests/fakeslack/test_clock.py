@@ -1,11 +1,13 @@
-"""A workspace whose clock is not this machine's says so in all that it dates."""
+"""Simulated clock: sleepers, adjustments and skewed timestamps."""
 
+import asyncio
 import time
 import urllib.request
 from email.utils import parsedate_to_datetime
 
 import pytest
 
+from fakeslack.clock import SimulatedClock
 from testing.workspace import ADA, GENERAL, Workspace
 
 DAY_SECONDS = 24 * 3600
@@ -33,3 +35,32 @@ def test_messages_and_answers_are_dated_by_the_same_clock() -> None:
         workspace.set_clock(ahead=0)
         assert float(workspace.post_message(ADA, GENERAL, "hello")) > second
         assert read_date_header(workspace) == pytest.approx(time.time(), abs=10)
+
+
+async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:
+    """Five minutes pass at once when the clock is moved forward, and soon when it is hurried."""
+    clock = SimulatedClock()
+    sleepers = [asyncio.create_task(clock.sleep(seconds)) for seconds in (300, 200, 400)]
+    await asyncio.sleep(0)
+    clock.adjust_clock(advance=299)
+    await asyncio.sleep(0)
+    assert [sleeper.done() for sleeper in sleepers] == [False, True, False]
+    clock.adjust_clock(speed=1_000)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*sleepers)
+    assert clock.elapsed_seconds() >= 400
+    await clock.sleep(0)
+
+
+async def test_a_sleeper_that_is_gone_wakes_nobody() -> None:
+    """Whoever gives up sleeping is passed over."""
+    clock = SimulatedClock()
+    gone, staying = (asyncio.create_task(clock.sleep(seconds)) for seconds in (100, 200))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    clock.adjust_clock(advance=150)
+    assert not staying.done()
+    clock.adjust_clock(advance=100)
+    await staying
+    assert gone.cancelled()

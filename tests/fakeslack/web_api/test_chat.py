@@ -1,18 +1,19 @@
-"""`chat.*` and its relatives keep Slack's rules, and refuse in Slack's words."""
+"""`chat.*`: posting, editing, deleting and permalinks."""
 
 import json
 from typing import Any
 
 import pytest
 
-from fakeslack.errors import SlackError
 from fakeslack.state.messages import PostOptions
-from fakeslack.web_api.arguments import Arguments
-from fakeslack.web_api.files import share_files
 from testing.in_memory_workspace import ADA, GENERAL, LIN, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
+
+
 DIVIDER = {"type": "divider"}
+
+
 METADATA = {"event_type": "reply", "event_payload": {"job": "1"}}
 
 
@@ -178,61 +179,3 @@ def test_a_permalink_leads_to_the_message(slack: InMemoryWorkspace) -> None:
     digits = root.ts.replace(".", "")
     assert get_permalink(root.ts) == f"http://slack.test/archives/{GENERAL}/p{digits}"
     assert get_permalink(reply.ts).endswith(f"?thread_ts={root.ts}&cid={GENERAL}")
-
-
-def test_reactions_are_added_and_removed_once(slack: InMemoryWorkspace) -> None:
-    """The bot reacts with an emoji by its name to a message by its timestamp."""
-    message = slack.post_message("a")
-    wish = {"channel": GENERAL, "name": "eyes", "timestamp": message.ts}
-    assert slack.call_method("reactions.add", **wish) == {}
-    assert slack.expect_error("reactions.add", **wish) == "already_reacted"
-    assert slack.call_method("reactions.remove", **wish) == {}
-    assert slack.expect_error("reactions.remove", **wish) == "no_reaction"
-    assert slack.expect_error("reactions.add", **{**wish, "name": ":eyes:"}) == "invalid_name"
-    assert slack.expect_error("reactions.add", **{**wish, "timestamp": "1"}) == "bad_timestamp"
-    slack.workspace.archive_channel(GENERAL)
-    assert slack.expect_error("reactions.add", **wish) == "is_archived"
-    foreign = slack.workspace.create_channel("foreign", [ADA]).id
-    assert slack.expect_error("reactions.add", **{**wish, "channel": foreign}) == "no_access"
-
-
-def test_the_bot_learns_who_it_is_and_who_others_are(slack: InMemoryWorkspace) -> None:
-    """`auth.test` and `users.info` answer with Slack's fields."""
-    assert slack.call_method("auth.test")["bot_id"] == "B0STARCHAT"
-    assert slack.call_method("users.info", user=ADA)["user"]["profile"]["display_name"] == "Ada"
-    assert slack.expect_error("users.info", user="U9") == "user_not_found"
-
-
-def test_arguments_are_read_however_they_were_sent() -> None:
-    """A form sends text, JSON sends values; both mean the same."""
-    form = Arguments({"n": "2", "yes": "1", "no": "false", "list": "[1]", "empty": ""})
-    body = Arguments({"n": 2, "yes": True, "no": False, "list": [1], "nothing": None})
-    for given in (form, body):
-        assert given.get_number("n", 5) == 2
-        assert given.get_flag("yes")
-        assert not given.get_flag("no", default=True)
-        assert given.get_list("list") == [1]
-    assert form.get_object("empty") == {}
-    assert body.get_text("list") == "[1]"
-    assert body.get_flag("nothing", default=True)
-    assert not form.has_value("empty")
-    assert not body.has_value("nothing")
-
-
-@pytest.mark.parametrize(
-    ("getter", "value"),
-    [("get_number", "a"), ("get_list", "{}"), ("get_object", "[]"), ("get_object", "{")],
-)
-def test_an_argument_of_another_kind_is_refused(getter: str, value: str) -> None:
-    """Where a number, a list or an object is due nothing else will do."""
-    asked = {"get_number": (0,), "get_list": (), "get_object": ()}[getter]
-    with pytest.raises(SlackError, match="invalid_arguments"):
-        getattr(Arguments({"x": value}), getter)("x", *asked)
-
-
-def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(slack: InMemoryWorkspace) -> None:
-    """The share comes after the answer; a thread deleted in between gets none."""
-    file = slack.workspace.files.reserve_upload(STARCHAT, "a.py", 1)
-    body = {"user": STARCHAT, "text": "here", "thread_ts": "1.000000"}
-    assert share_files(slack.workspace, GENERAL, body, [file]) == ""
-    assert file.channels == []

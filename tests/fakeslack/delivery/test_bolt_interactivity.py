@@ -1,4 +1,4 @@
-"""A real Bolt app lives on every surface: buttons, modals, shortcuts, Home, streams, Stop."""
+"""Interactivity with a Bolt app: buttons, modals, Home tab, Stop button, slash commands."""
 
 import queue
 from collections.abc import Callable, Iterator
@@ -13,8 +13,14 @@ from testing.bolt_app import run_bolt_app
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT, RefusedError, Workspace, message_texts
 
 Json = dict[str, Any]
+
+
 PLAIN = {"type": "plain_text", "text": "a"}
+
+
 TEXT_INPUT = {"type": "plain_text_input", "action_id": "words"}
+
+
 MODAL = {
     "type": "modal",
     "callback_id": "ask",
@@ -23,6 +29,8 @@ MODAL = {
     "notify_on_close": True,
     "blocks": [{"type": "input", "block_id": "question", "label": PLAIN, "element": TEXT_INPUT}],
 }
+
+
 BUTTONS = [
     {
         "type": "actions",
@@ -30,6 +38,8 @@ BUTTONS = [
         "elements": [{"type": "button", "action_id": "again", "text": PLAIN, "value": "v"}],
     }
 ]
+
+
 HOME = {"type": "home", "blocks": BUTTONS}
 
 

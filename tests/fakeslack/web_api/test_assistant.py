@@ -1,0 +1,102 @@
+"""`assistant.threads.*` and `agents.sessions.*`: session status, titles and prompts."""
+
+from typing import Any
+
+import pytest
+
+from fakeslack.state.agent_sessions import SessionStatus
+from testing.in_memory_workspace import ADA, GENERAL, SAM, STARCHAT, InMemoryWorkspace
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def slack() -> InMemoryWorkspace:
+    """A fresh workspace."""
+    return InMemoryWorkspace()
+
+
+@pytest.fixture
+def thread_ts(slack: InMemoryWorkspace) -> str:
+    """A question in #general."""
+    return slack.post_message("hi").ts
+
+
+def test_a_session_is_moved_and_named(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """The app moves a session from state to state and gives it a title."""
+    where = {"channel_id": GENERAL, "thread_ts": thread_ts}
+    for status in ("processing", "suspended"):
+        assert (
+            slack.call_method("agents.sessions.setStatus", **where, status=status, title="Locks")
+            == {}
+        )
+    slack.call_method("agents.sessions.rename", **where, title="Mutex")
+    assert (
+        slack.workspace.agent_sessions.session_status(GENERAL, thread_ts) is SessionStatus.SUSPENDED
+    )
+    assert slack.workspace.agent_sessions.titles == {(GENERAL, thread_ts): "Mutex"}
+
+
+def test_a_stop_button_nobody_listens_to_is_warned_of(
+    slack: InMemoryWorkspace, thread_ts: str
+) -> None:
+    """Without the subscription Slack shows no Stop button, and says so."""
+    slack.workspace.app.events.discard("agent_session_stopped")
+    where = {"channel_id": GENERAL, "thread_ts": thread_ts}
+    answer = slack.call_method("agents.sessions.setStatus", **where, status="processing")
+    assert answer["warning"] == "missing_agent_session_stopped_event_subscription"
+
+
+@pytest.mark.parametrize(
+    ("method", "wish", "error"),
+    [
+        ("agents.sessions.setStatus", {"status": "odd"}, "invalid_status"),
+        ("agents.sessions.setStatus", {"status": "active"}, "thread_ts_required"),
+        (
+            "agents.sessions.setStatus",
+            {"status": "active", "thread_ts": "1.000000"},
+            "invalid_thread_ts",
+        ),
+        ("agents.sessions.rename", {"title": "a"}, "session_not_found"),
+        ("agents.sessions.rename", {"title": "a" * 201}, "invalid_arguments"),
+        ("assistant.threads.setStatus", {"thread_ts": "1.000000"}, "invalid_thread_ts"),
+        ("assistant.threads.setTitle", {"title": "a"}, "invalid_arguments"),
+        ("assistant.threads.setSuggestedPrompts", {}, "invalid_arguments"),
+        ("assistant.threads.setSuggestedPrompts", {"prompts": ["a"]}, "invalid_arguments"),
+    ],
+)
+def test_wrong_sessions_are_refused(
+    slack: InMemoryWorkspace, method: str, wish: Json, error: str
+) -> None:
+    """A session stands in a thread that exists, in a state that exists."""
+    assert slack.expect_error(method, channel_id=GENERAL, **wish) == error
+
+
+def test_sessions_of_strangers_and_long_titles_are_refused(
+    slack: InMemoryWorkspace, thread_ts: str
+) -> None:
+    """Who began it must be known; a title has two hundred characters; a rename its thread."""
+    wish = {"channel_id": GENERAL, "thread_ts": thread_ts, "status": "active"}
+    method = "agents.sessions.setStatus"
+    assert slack.expect_error(method, **wish, initiator_user_id="U9") == "user_not_found"
+    assert slack.expect_error(method, **wish, title="a" * 201) == "invalid_arguments"
+    slack.call_method(method, **wish, initiator_user_id=SAM)
+    pair = slack.workspace.open_dm([ADA, STARCHAT]).id
+    assert slack.expect_error("agents.sessions.rename", channel_id=pair, title="a") == (
+        "thread_ts_required"
+    )
+
+
+def test_status_title_and_prompts_are_shown(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """What an assistant shows beside its messages is told to the page."""
+    where = {"channel_id": GENERAL, "thread_ts": thread_ts}
+    prompt = {"title": "a", "message": "b"}
+    slack.call_method("assistant.threads.setStatus", **where, status="is thinking…")
+    slack.call_method("assistant.threads.setTitle", **where, title="Locks")
+    slack.call_method("assistant.threads.setSuggestedPrompts", **where, prompts=[prompt] * 5)
+    slack.call_method("assistant.threads.setSuggestedPrompts", channel_id=GENERAL, prompts=[prompt])
+    assert [change.detail["status"] for change in slack.find_changes("status")] == ["is thinking…"]
+    assert [len(change.detail["prompts"]) for change in slack.find_changes("session")[1:]] == [4, 1]
+    status = {**where, "status": "", "loading_messages": ["a"] * 11}
+    assert slack.expect_error("assistant.threads.setStatus", **status) == "invalid_arguments"
+    assert slack.expect_error("assistant.threads.setStatus", **where) == "invalid_arguments"
