@@ -1,4 +1,4 @@
-"""A workspace for the tests of fakeslack, and readers of its page."""
+"""Workspace processes, browser windows and a manual clock for the tests of fakeslack."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ OpenReader = Callable[..., BrowserPage]
 
 
 class ManualClock:
-    """A watch that a test turns."""
+    """Clock that a test advances."""
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
@@ -35,21 +35,21 @@ def slack() -> Iterator[Workspace]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; one for a module, since its driver and asyncio tests cannot run at once."""
+    """Chromium, one for each module: its driver can't run during asyncio tests."""
     with open_chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
 def workspace(browser: Browser) -> Iterator[Workspace]:
-    """One workspace for all tests of a module that keep to a room of their own."""
+    """One workspace for all tests of a module; each test uses its own channel."""
     with Workspace() as workspace:
         yield workspace
 
 
 @pytest.fixture
 def channel_id(workspace: Workspace) -> str:
-    """A new channel in the town, with everybody in it."""
+    """A new channel with everyone in it."""
     created = workspace.send_control(
         "create", name=f"room-{next(CHANNEL_NUMBERS)}", members=EVERYBODY
     )
@@ -58,7 +58,7 @@ def channel_id(workspace: Workspace) -> str:
 
 @pytest.fixture
 def open_reader(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenReader]:
-    """Open windows on the page; in the end no console may have complained."""
+    """Open browser windows; fail if a console reported an error."""
     readers: list[BrowserPage] = []
 
     def open_window(slack: Workspace, person: str = ADA, **context: Any) -> BrowserPage:

@@ -14,14 +14,14 @@ DAY_SECONDS = 24 * 3600
 
 
 def read_date_header(workspace: Workspace) -> float:
-    """Return when an answer was given, by its header."""
+    """Return the time in a response's Date header."""
     address = f"{workspace.url}/_page/state?user={ADA}"
     with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
         return parsedate_to_datetime(answer.headers["Date"]).timestamp()
 
 
-def test_messages_and_answers_are_dated_by_the_same_clock() -> None:
-    """From the start, and after it was set anew; never backwards, as far as messages go."""
+def test_messages_and_responses_share_one_clock() -> None:
+    """Skew applies at start and after a change; message timestamps never decrease."""
     with Workspace("--ahead", str(-DAY_SECONDS)) as workspace:
         first = float(workspace.post_message(ADA, GENERAL, "hello"))
         assert first == pytest.approx(time.time() - DAY_SECONDS, abs=10)
@@ -37,8 +37,8 @@ def test_messages_and_answers_are_dated_by_the_same_clock() -> None:
         assert read_date_header(workspace) == pytest.approx(time.time(), abs=10)
 
 
-async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:
-    """Five minutes pass at once when the clock is moved forward, and soon when it is hurried."""
+async def test_advancing_the_clock_wakes_sleepers() -> None:
+    """Advancing and speeding up the clock shorten a sleep."""
     clock = SimulatedClock()
     sleepers = [asyncio.create_task(clock.sleep(seconds)) for seconds in (300, 200, 400)]
     await asyncio.sleep(0)
@@ -52,8 +52,8 @@ async def test_a_sleeper_notices_that_the_clock_is_moved() -> None:
     await clock.sleep(0)
 
 
-async def test_a_sleeper_that_is_gone_wakes_nobody() -> None:
-    """Whoever gives up sleeping is passed over."""
+async def test_a_cancelled_sleeper_is_skipped() -> None:
+    """Other sleepers wake in time."""
     clock = SimulatedClock()
     gone, staying = (asyncio.create_task(clock.sleep(seconds)) for seconds in (100, 200))
     await asyncio.sleep(0)

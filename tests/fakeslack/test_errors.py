@@ -3,8 +3,8 @@
 from fakeslack.errors import SlackError
 
 
-def test_a_refusal_answers_as_slack_does() -> None:
-    """`ok` is false, the error has a name, and messages come as metadata."""
+def test_an_error_response_has_slacks_shape() -> None:
+    """`ok` is false, `error` is a name, messages are in `response_metadata`."""
     assert SlackError("a", needed="b").to_response() == {"ok": False, "error": "a", "needed": "b"}
     said = SlackError("a", "why").to_response()
     assert said["response_metadata"] == {"messages": ["why"]}

@@ -10,19 +10,19 @@ from testing.workspace import ADA, GENERAL, Workspace
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
-    """A workspace that waits for acknowledgements as long as a busy machine may need."""
+    """A workspace whose acknowledgement timeout suits a busy machine."""
     with Workspace("--ack-seconds", "30") as workspace:
         yield workspace
 
 
 @pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT"])
-def test_the_workspace_closes_when_told(slack: Workspace, signal: str) -> None:
-    """SIGTERM and Ctrl-C end the process with status 0."""
+def test_a_signal_ends_the_process_with_status_0(slack: Workspace, signal: str) -> None:
+    """SIGTERM and Ctrl-C shut the workspace down."""
     assert slack.end_by_signal(signal) == 0
 
 
-def test_a_wrong_port_or_a_taken_one_is_said_in_one_line(slack: Workspace) -> None:
-    """The workspace does not start, and the status says so."""
+def test_an_invalid_or_used_port_exits_with_2(slack: Workspace) -> None:
+    """The error is one line."""
     taken = slack.url.rpartition(":")[2]
     for port, why in (
         (taken, "address already in use"),
@@ -33,8 +33,8 @@ def test_a_wrong_port_or_a_taken_one_is_said_in_one_line(slack: Workspace) -> No
         assert why in process.log_text
 
 
-def test_a_workspace_may_start_in_http_mode() -> None:
-    """With a request URL the app counts as there."""
+def test_request_url_starts_http_mode() -> None:
+    """With a request URL, the app counts as connected."""
     with Workspace("--request-url", "http://127.0.0.1:1/slack/events") as slack:
         ts = slack.post_message(ADA, GENERAL, "hi")
         assert slack.read_state()["app"]["connected"]

@@ -1,4 +1,4 @@
-"""Blocks that Slack would refuse are refused, with a pointer to what is wrong."""
+"""Block Kit validation: accepted blocks, and errors with a JSON pointer."""
 
 from typing import Any
 
@@ -131,7 +131,7 @@ INVALID_BLOCKS: list[tuple[Json, str]] = [
 
 
 def invalid_block_faults(blocks: list[Any]) -> tuple[str, ...]:
-    """Return what Slack says of blocks that it refuses."""
+    """Return the error messages of blocks that Slack rejects."""
     with pytest.raises(SlackError, match="invalid_blocks") as refusal:
         validate_blocks(blocks)
     assert refusal.value.to_response()["response_metadata"]["messages"]
@@ -139,39 +139,39 @@ def invalid_block_faults(blocks: list[Any]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("block", VALID_BLOCKS, ids=range(len(VALID_BLOCKS)))
-def test_sound_blocks_are_taken_as_they_are(block: Json) -> None:
-    """What Block Kit allows is kept unchanged."""
+def test_valid_blocks_are_accepted_unchanged(block: Json) -> None:
+    """Every block that Block Kit allows is returned as it is."""
     assert validate_blocks([block]) == [block]
 
 
 @pytest.mark.parametrize(("block", "why"), INVALID_BLOCKS, ids=range(len(INVALID_BLOCKS)))
-def test_a_wrong_block_is_refused_with_the_reason(block: Json, why: str) -> None:
-    """Each fault is named with a pointer to it."""
+def test_an_invalid_block_is_rejected_with_a_pointer(block: Json, why: str) -> None:
+    """Each fault is named with a JSON pointer."""
     [said] = [fault for fault in invalid_block_faults([block]) if why in fault]
     assert said.startswith("[ERROR]")
     assert "[json-pointer:/blocks/0" in said
 
 
-def test_a_message_holds_fifty_blocks() -> None:
-    """The fifty-first block is refused."""
+def test_a_message_has_at_most_50_blocks() -> None:
+    """The 51st block is rejected."""
     validate_blocks([{"type": "divider"}] * 50)
     assert "no more than 50 items" in invalid_block_faults([{"type": "divider"}] * 51)[0]
 
 
-def test_what_is_not_even_an_object_is_refused() -> None:
-    """A list of blocks holds objects only."""
+def test_a_block_must_be_an_object() -> None:
+    """A list of blocks may hold only objects."""
     assert "unsupported block" in invalid_block_faults(["a"])[0]
 
 
-def test_names_and_tables_do_not_repeat() -> None:
-    """Two blocks cannot share a name, and a message has one table."""
+def test_block_ids_are_unique_and_one_table_is_allowed() -> None:
+    """A repeated block_id and a second table are rejected."""
     twice = {"type": "divider", "block_id": "b"}
     assert "block_id already exists" in invalid_block_faults([twice, twice])[0]
     assert "only one table" in invalid_block_faults([table_block(1), table_block(1)])[0]
 
 
-def test_too_much_text_in_sound_blocks_is_too_long() -> None:
-    """A message has a ceiling for all its blocks together, and one for Markdown."""
+def test_total_text_of_a_message_is_limited() -> None:
+    """All blocks together have a text limit, and all markdown blocks have another."""
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
         validate_blocks([rich_text_block(rich_text_section(text_element("a" * 13_201)))])
     with pytest.raises(SlackError, match="msg_blocks_too_long"):
@@ -179,14 +179,14 @@ def test_too_much_text_in_sound_blocks_is_too_long() -> None:
     validate_blocks([rich_text_block(rich_text_section(text_element("a" * 13_200)))])
 
 
-def test_blocks_get_names_that_are_not_taken() -> None:
-    """A block without a name gets one; names that are there stay."""
+def test_missing_block_ids_are_assigned() -> None:
+    """A block without a block_id gets an unused one; others keep theirs."""
     blocks = assign_block_ids([{"type": "divider"}, {"type": "divider", "block_id": "b0"}])
     assert [block["block_id"] for block in blocks] == ["b1", "b0"]
 
 
-def test_inputs_stand_in_views_only() -> None:
-    """A modal may ask, and may hold a hundred blocks; a wrong one is refused."""
+def test_input_blocks_are_allowed_only_in_views() -> None:
+    """A view may hold input blocks and up to 100 blocks; invalid ones are rejected."""
     asking = {
         "type": "input",
         "label": PLAIN,

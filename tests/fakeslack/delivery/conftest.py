@@ -17,13 +17,13 @@ ACK_SECONDS = 1.0
 
 
 class SocketClient:
-    """One socket of the app, spoken by hand."""
+    """One Socket Mode connection, controlled message by message."""
 
     def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         self._connection = connection
 
     async def receive_message(self, timeout_seconds: float = 10.0) -> Json:
-        """Return the next envelope or greeting."""
+        """Return the next message."""
         found = await self._connection.receive_json(timeout=timeout_seconds)
         assert isinstance(found, dict)
         return found
@@ -33,14 +33,14 @@ class SocketClient:
         await self._connection.send_json({"envelope_id": envelope["envelope_id"], **more})
 
     async def send_ping(self) -> bytes:
-        """Ping and return what comes back."""
+        """Send a ping and return the pong's data."""
         await self._connection.ping(b"there?")
         frame = await self._connection.receive(timeout=0.5)
         assert frame.type is aiohttp.WSMsgType.PONG
         return bytes(frame.data)
 
     async def send_frame(self, frame: str) -> None:
-        """Send a frame as it is."""
+        """Send a raw frame."""
         await self._connection.send_str(frame)
 
     async def close_socket(self) -> None:
@@ -48,18 +48,18 @@ class SocketClient:
         await self._connection.close()
 
     async def expect_silence(self, seconds: float = 0.2) -> None:
-        """Nothing comes for a while."""
+        """Check that no message arrives for some time."""
         with pytest.raises(TimeoutError):
             await self._connection.receive(timeout=seconds)
 
     async def is_closed_next(self) -> bool:
-        """Whether the other side hangs up next."""
+        """Whether the server closes the connection next."""
         frame = await self._connection.receive(timeout=10)
         return frame.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
 
 
 class SocketOpener:
-    """Opens sockets to a workspace."""
+    """Opener of Socket Mode connections to a workspace."""
 
     def __init__(self, slack: Workspace, session: aiohttp.ClientSession) -> None:
         self.slack = slack
@@ -67,7 +67,7 @@ class SocketOpener:
         self._client = WebClient(token=APP_TOKEN, base_url=slack.api_url)
 
     async def issue_url(self) -> str:
-        """Return a fresh address for one socket."""
+        """Return a URL with a fresh ticket."""
         answer = await asyncio.to_thread(self._client.apps_connections_open, app_token=APP_TOKEN)
         return str(answer["url"])
 
@@ -78,15 +78,15 @@ class SocketOpener:
         )
 
     async def open_greeted_socket(self) -> SocketClient:
-        """Open a socket and hear its greeting."""
-        phone = await self.open_socket()
-        assert (await phone.receive_message())["type"] == "hello"
-        return phone
+        """Open a socket and read its hello message."""
+        socket = await self.open_socket()
+        assert (await socket.receive_message())["type"] == "hello"
+        return socket
 
 
 @pytest.fixture
 async def opener() -> AsyncIterator[SocketOpener]:
-    """A line to a workspace that waits less long for acknowledgements than Slack."""
+    """A workspace whose acknowledgement timeout is short."""
     with Workspace("--ack-seconds", str(ACK_SECONDS)) as slack:
         async with aiohttp.ClientSession() as session:
             yield SocketOpener(slack, session)

@@ -13,13 +13,13 @@ from testing.workspace import ADA, GENERAL, STARCHAT, Workspace, message_texts
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
-    """A workspace that waits for acknowledgements as long as a busy machine may need."""
+    """A workspace whose acknowledgement timeout suits a busy machine."""
     with Workspace("--ack-seconds", "30") as workspace:
         yield workspace
 
 
 def test_a_bolt_app_replies_to_a_mention_and_edits_its_reply(slack: Workspace) -> None:
-    """A mention reaches Bolt over a socket; its reply and the edit of it stand in the thread."""
+    """A mention reaches Bolt over a socket; the thread shows the reply and its edit."""
 
     def add_listeners(app: App) -> None:
         @app.event("app_mention")

@@ -45,20 +45,20 @@ HOME = {"type": "home", "blocks": BUTTONS}
 
 @pytest.fixture
 def received() -> "queue.SimpleQueue[Any]":
-    """What the app has heard."""
+    """Queue of what the app has received."""
     return queue.SimpleQueue()
 
 
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[Workspace]:
-    """One workspace for all tests here; its clock is slow, so that no trigger grows old."""
+    """One workspace for all tests here; its clock is slow, so that no trigger id expires."""
     with Workspace("--ack-seconds", "30", "--speed", "0.01") as workspace:
         yield workspace
 
 
 @contextmanager
 def run_app(workspace: Workspace, add_app_listeners: Callable[[App], None]) -> Iterator[WebClient]:
-    """Run a Bolt app with these listeners beside one that acknowledges all messages."""
+    """Run a Bolt app with these listeners and one that acknowledges every message."""
 
     def add_listeners(app: App) -> None:
         add_app_listeners(app)
@@ -68,10 +68,10 @@ def run_app(workspace: Workspace, add_app_listeners: Callable[[App], None]) -> I
         yield app.client
 
 
-def test_a_pressed_button_reaches_the_app_and_is_answered(
+def test_a_button_press_is_answered_by_response_url(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """The app hears who pressed what where, and answers by `response_url`."""
+    """The app receives person, message and value, and answers by `response_url`."""
 
     def add_listeners(app: App) -> None:
         @app.action("again")
@@ -97,10 +97,10 @@ def test_a_pressed_button_reaches_the_app_and_is_answered(
     assert "only for you" not in message_texts(workspace.read_messages(GENERAL, user=LIN))
 
 
-def test_a_whisper_can_be_replaced_and_taken_away(
+def test_an_ephemeral_message_is_replaced_and_deleted(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """Buttons work in ephemeral messages, whose only handle is the answering address."""
+    """A response URL edits and deletes an ephemeral message."""
 
     def add_listeners(app: App) -> None:
         @app.action("again")
@@ -111,8 +111,10 @@ def test_a_whisper_can_be_replaced_and_taken_away(
             received.put(None)
 
     with run_app(workspace, add_listeners) as client:
-        whisper = client.chat_postEphemeral(channel=GENERAL, user=ADA, text="first", blocks=BUTTONS)
-        ts = str(whisper["message_ts"])
+        ephemeral = client.chat_postEphemeral(
+            channel=GENERAL, user=ADA, text="first", blocks=BUTTONS
+        )
+        ts = str(ephemeral["message_ts"])
         press = {"user": ADA, "channel": GENERAL, "ts": ts, "action_id": "again"}
         workspace.post_json("_page/click", press)
         received.get(timeout=30)
@@ -120,33 +122,33 @@ def test_a_whisper_can_be_replaced_and_taken_away(
 
 
 class ModalUser:
-    """Ada's modals."""
+    """Ada, who opens and submits modals."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._town = workspace
+        self._workspace = workspace
         self._message = workspace.post_message(ADA, GENERAL, "look at this")
 
     def list_modals(self) -> list[Json]:
-        """Return what is open, the topmost last."""
-        return list(self._town.get_json("_page/views", user=ADA)["modals"])
+        """Return the open modals, the topmost last."""
+        return list(self._workspace.get_json("_page/views", user=ADA)["modals"])
 
     def run_shortcut(self) -> None:
-        """Choose the app's shortcut on a message, and wait for the modal."""
-        wish = {"user": ADA, "channel": GENERAL, "callback_id": "ask_about_message"}
-        self._town.post_json("_page/shortcut", {**wish, "ts": self._message})
-        self._town.wait_until(self.list_modals)
+        """Run the app's message shortcut and wait for the modal."""
+        shortcut = {"user": ADA, "channel": GENERAL, "callback_id": "ask_about_message"}
+        self._workspace.post_json("_page/shortcut", {**shortcut, "ts": self._message})
+        self._workspace.wait_until(self.list_modals)
 
     def submit_modal(self, text: str) -> int:
-        """Send off the topmost modal; returns how many stay open."""
+        """Submit the topmost modal; return the number of modals that stay open."""
         values = {"question": {"words": {"type": "plain_text_input", "value": text}}}
         view = {"user": ADA, "view_id": self.list_modals()[-1]["id"], "values": values}
-        answer = self._town.post_json("_page/submit", view)
+        answer = self._workspace.post_json("_page/submit", view)
         assert answer["ok"] or answer["errors"] == {"question": "Say something."}
         return len(self.list_modals())
 
 
 def add_modal_listeners(app: App, received: "queue.SimpleQueue[Any]") -> None:
-    """Open a modal by shortcut and answer it by its words."""
+    """Open a modal by shortcut; choose the response by the submitted text."""
     answers: Json = {
         "": {"response_action": "errors", "errors": {"question": "Say something."}},
         "more": {"response_action": "push", "view": MODAL},
@@ -171,40 +173,42 @@ def add_modal_listeners(app: App, received: "queue.SimpleQueue[Any]") -> None:
         received.put("closed")
 
 
-def test_a_modal_lives_by_the_answers_to_it(
+def test_a_submitted_modal_follows_its_response_action(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """Errors keep it open, an update changes it, a push covers it, a clear ends them all."""
+    """Errors keep it open, update replaces it, push covers it, clear closes all."""
     with run_app(workspace, lambda app: add_modal_listeners(app, received)):
-        desk = ModalUser(workspace)
-        desk.run_shortcut()
-        open_after = [desk.submit_modal(words) for words in ("", "other", "more", "fine", "all")]
+        modal_user = ModalUser(workspace)
+        modal_user.run_shortcut()
+        open_after = [
+            modal_user.submit_modal(words) for words in ("", "other", "more", "fine", "all")
+        ]
         words = [received.get(timeout=30) for _ in open_after]
     assert open_after == [1, 1, 2, 1, 0]
     assert words == ["", "other", "more", "fine", "all"]
 
 
-def test_a_closed_modal_is_told_and_is_ones_own(
+def test_only_its_person_closes_or_submits_a_modal(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """Nobody else closes it, and it is sent off in its own form."""
+    """`view_closed` reaches the app; another person and malformed values are refused."""
     with run_app(workspace, lambda app: add_modal_listeners(app, received)):
-        desk = ModalUser(workspace)
-        desk.run_shortcut()
-        view = {"user": ADA, "view_id": desk.list_modals()[0]["id"]}
+        modal_user = ModalUser(workspace)
+        modal_user.run_shortcut()
+        view = {"user": ADA, "view_id": modal_user.list_modals()[0]["id"]}
         with pytest.raises(RefusedError, match="not_found"):
             workspace.post_json("_page/close", {**view, "user": LIN})
         with pytest.raises(RefusedError, match="invalid_arguments"):
             workspace.post_json("_page/submit", {**view, "values": []})
         workspace.post_json("_page/close", view)
         assert received.get(timeout=30) == "closed"
-    assert desk.list_modals() == []
+    assert modal_user.list_modals() == []
 
 
-def test_the_home_tab_is_published_when_it_is_opened(
+def test_opening_the_home_tab_publishes_it(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """The app hears which tab is looked at, and of buttons on its Home."""
+    """The app receives the open tab, and presses of the Home tab's buttons."""
 
     def add_listeners(app: App) -> None:
         @app.event("app_home_opened")
@@ -227,10 +231,10 @@ def test_the_home_tab_is_published_when_it_is_opened(
         assert received.get(timeout=30) == "home"
 
 
-def test_a_stream_is_stopped_by_its_reader(
+def test_the_stop_button_ends_a_stream(
     workspace: Workspace, received: "queue.SimpleQueue[Any]"
 ) -> None:
-    """Stop tells the app which messages were growing; its next piece is refused."""
+    """The app receives the stopped messages; its next append is refused."""
 
     def add_listeners(app: App) -> None:
         @app.event("agent_session_stopped")
@@ -261,8 +265,8 @@ def test_a_stream_is_stopped_by_its_reader(
     assert (event["user"], event["thread_ts"]) == (ADA, root)
 
 
-def test_a_command_may_answer_in_the_channel(workspace: Workspace) -> None:
-    """What the acknowledgement says is shown as it asks."""
+def test_a_slash_command_can_answer_in_the_channel(workspace: Workspace) -> None:
+    """The acknowledgement's text is posted in the channel if it asks for that."""
 
     def add_listeners(app: App) -> None:
         @app.command("/starchat")
@@ -279,19 +283,3 @@ def test_a_command_may_answer_in_the_channel(workspace: Workspace) -> None:
         workspace.post_message(ADA, GENERAL, "/quiet")
         last = workspace.read_messages(GENERAL)[-1]
     assert (last["text"], last["user"]) == ("you said hello there", STARCHAT)
-
-
-def test_an_answering_address_that_is_none_is_refused(workspace: Workspace) -> None:
-    """Old and invented addresses do nothing."""
-    with pytest.raises(RefusedError, match="expired_url"):
-        workspace.post_json("response/R9", {"text": "hi"})
-
-
-def test_only_members_press_what_is_there(workspace: Workspace) -> None:
-    """A message must exist, and be in a place of one's own."""
-    press = {"user": ADA, "channel": GENERAL, "ts": "1.000000", "action_id": "again"}
-    with pytest.raises(RefusedError, match="message_not_found"):
-        workspace.post_json("_page/click", press)
-    den = workspace.send_control("create", name="den", members=[LIN])["channel"]
-    with pytest.raises(RefusedError, match="not_in_channel"):
-        workspace.post_json("_page/click", {**press, "channel": den})

@@ -1,4 +1,4 @@
-"""What happens in the workspace reaches the app as Slack's events."""
+"""Events API payloads of workspace changes."""
 
 import random
 from typing import Any
@@ -15,7 +15,7 @@ MENTION = f"<@{STARCHAT}> hi"
 
 
 class RecordingWorkspace(InMemoryWorkspace):
-    """A town, and the events that its app hears."""
+    """An in-memory workspace that records the app's events."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ def slack() -> RecordingWorkspace:
     return RecordingWorkspace()
 
 
-def test_a_mention_comes_as_twins(slack: RecordingWorkspace) -> None:
-    """A mention is a `message` and an `app_mention` of the same ts, each with an id of its own."""
+def test_a_mention_causes_two_events(slack: RecordingWorkspace) -> None:
+    """A mention is a `message` and an `app_mention` with one ts and two event ids."""
     root = slack.post_message("hello")
     slack.events.clear()
     asked = slack.post_message(MENTION, thread_ts=root.ts, client_msg_id="m1")
@@ -48,8 +48,8 @@ def test_a_mention_comes_as_twins(slack: RecordingWorkspace) -> None:
     assert len(ids) == 2
 
 
-def test_either_twin_may_come_first(slack: RecordingWorkspace) -> None:
-    """No order holds between the twins."""
+def test_the_two_mention_events_come_in_any_order(slack: RecordingWorkspace) -> None:
+    """Either of a mention's events may be first."""
     firsts = set()
     for _ in range(20):
         slack.events.clear()
@@ -58,22 +58,22 @@ def test_either_twin_may_come_first(slack: RecordingWorkspace) -> None:
     assert firsts == {"message", "app_mention"}
 
 
-def test_a_direct_message_is_no_mention(slack: RecordingWorkspace) -> None:
-    """In a direct message there is only the message, whatever it says."""
+def test_a_direct_message_causes_no_mention(slack: RecordingWorkspace) -> None:
+    """A direct message causes only a `message` event."""
     pair = slack.workspace.open_dm([ADA, STARCHAT])
     slack.events.clear()
     slack.post_message(MENTION, channel=pair.id)
     assert [(event["type"], event["channel_type"]) for event in slack.events] == [("message", "im")]
 
 
-def test_the_apps_own_posts_come_back(slack: RecordingWorkspace) -> None:
-    """The app hears itself, and never as a mention."""
+def test_the_apps_own_posts_cause_events(slack: RecordingWorkspace) -> None:
+    """The app receives its own posts, never as mentions."""
     slack.call_method("chat.postMessage", channel=GENERAL, text=MENTION)
     [event] = slack.events
     assert (event["bot_id"], event["app_id"]) == ("B0STARCHAT", "A0STARCHAT")
 
 
-def test_an_edit_tells_both_forms(slack: RecordingWorkspace) -> None:
+def test_an_edit_event_holds_both_versions(slack: RecordingWorkspace) -> None:
     """`message_changed` carries the message before and after, without metadata."""
     old = slack.post_message("a", metadata={"event_type": "x", "event_payload": {}})
     slack.events.clear()
@@ -84,18 +84,18 @@ def test_an_edit_tells_both_forms(slack: RecordingWorkspace) -> None:
     assert "metadata" not in event["message"]
 
 
-def test_a_growing_stream_is_told_when_it_ends(slack: RecordingWorkspace) -> None:
-    """Pieces of a stream are no edits; its end is."""
+def test_a_stream_causes_one_event_when_it_ends(slack: RecordingWorkspace) -> None:
+    """Appending to a stream causes no event; stopping it does."""
     old = slack.post_message("a")
     slack.events.clear()
     slack.workspace.replace_message(old, old.with_fields(text="b"), streaming=True)
     assert slack.events == []
 
 
-def test_a_deleted_message_is_told_and_a_deleted_root_becomes_a_tombstone(
+def test_deleting_a_root_with_replies_changes_it_to_a_tombstone(
     slack: RecordingWorkspace,
 ) -> None:
-    """Without replies a message is deleted; with replies it is changed into a tombstone."""
+    """Without replies the event is `message_deleted`, with replies `message_changed`."""
     alone = slack.post_message("a")
     root = slack.post_message("b")
     slack.post_message("c", thread_ts=root.ts)
@@ -108,25 +108,25 @@ def test_a_deleted_message_is_told_and_a_deleted_root_becomes_a_tombstone(
     assert changed["previous_message"]["text"] == "b"
 
 
-def test_whispers_are_told_to_nobody(slack: RecordingWorkspace) -> None:
-    """An ephemeral message makes no event, neither when shown nor when taken away."""
-    whisper = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": STARCHAT, "text": "psst"})
-    slack.workspace.delete_ephemeral(whisper)
+def test_ephemeral_messages_cause_no_events(slack: RecordingWorkspace) -> None:
+    """Neither posting nor deleting an ephemeral message causes an event."""
+    ephemeral = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": STARCHAT, "text": "psst"})
+    slack.workspace.delete_ephemeral(ephemeral)
     slack.workspace.publish_change(
-        Change(ChangeKind.MESSAGE_CHANGED, GENERAL, whisper, whisper, only_for=ADA)
+        Change(ChangeKind.MESSAGE_CHANGED, GENERAL, ephemeral, ephemeral, only_for=ADA)
     )
     assert slack.events == []
 
 
-def test_reactions_and_arrivals_are_told(slack: RecordingWorkspace) -> None:
-    """A reaction names its message and its author, an arrival the person."""
+def test_reactions_and_joins_cause_events(slack: RecordingWorkspace) -> None:
+    """A reaction names its message and author; a join names the person."""
     message = slack.post_message("a", user=LIN)
-    den = slack.workspace.create_channel("den", [ADA, STARCHAT])
+    channel = slack.workspace.create_channel("den", [ADA, STARCHAT])
     slack.events.clear()
     slack.workspace.set_reaction(message, ADA, "eyes")
     now = slack.workspace.get_message(GENERAL, message.ts)
     slack.workspace.set_reaction(now, ADA, "eyes", remove=True)
-    slack.workspace.join_channel(den.id, LIN)
+    slack.workspace.join_channel(channel.id, LIN)
     added, removed, joined = slack.events
     assert (added["type"], removed["type"]) == ("reaction_added", "reaction_removed")
     assert added["item"] == {"type": "message", "channel": GENERAL, "ts": message.ts}
@@ -135,27 +135,27 @@ def test_reactions_and_arrivals_are_told(slack: RecordingWorkspace) -> None:
     assert joined["channel_type"] == "C"
 
 
-def test_the_app_hears_nothing_of_places_it_is_not_in(slack: RecordingWorkspace) -> None:
-    """No event of any kind comes from a channel without the app."""
-    den = slack.workspace.create_channel("den", [ADA], is_private=True)
-    message = slack.post_message("a", channel=den.id)
+def test_a_channel_without_the_app_causes_no_events(slack: RecordingWorkspace) -> None:
+    """No event of any kind comes from such a channel."""
+    channel = slack.workspace.create_channel("den", [ADA], is_private=True)
+    message = slack.post_message("a", channel=channel.id)
     edited = slack.workspace.edit_message(message, ADA, text=MENTION)
     slack.workspace.set_reaction(edited, ADA, "eyes")
-    slack.workspace.join_channel(den.id, LIN)
+    slack.workspace.join_channel(channel.id, LIN)
     slack.workspace.delete_message(edited)
     slack.workspace.publish_change(Change(ChangeKind.APP_CONNECTED))
     assert slack.events == []
 
 
-def test_the_app_hears_only_what_it_subscribed_to(slack: RecordingWorkspace) -> None:
+def test_only_subscribed_events_are_sent(slack: RecordingWorkspace) -> None:
     """Without a subscription there is no event."""
     slack.workspace.app.events -= {"app_mention"}
     slack.post_message(MENTION)
     assert [event["type"] for event in slack.events] == ["message"]
 
 
-def test_what_the_page_tells_is_passed_on(slack: RecordingWorkspace) -> None:
-    """Opening the Home tab is an event with a time of its own; an empty telling is none."""
+def test_opening_the_home_tab_causes_an_event(slack: RecordingWorkspace) -> None:
+    """The event carries a new timestamp; an empty event is dropped."""
     opened = {"type": "app_home_opened", "user": ADA, "tab": "home"}
     slack.workspace.publish_change(Change(ChangeKind.HOME, detail={"event": opened}))
     slack.workspace.publish_change(Change(ChangeKind.HOME))
@@ -164,14 +164,14 @@ def test_what_the_page_tells_is_passed_on(slack: RecordingWorkspace) -> None:
     assert slack.event_builder.build_callback(event)["event_time"] == 1_700_000_000
 
 
-def test_a_shared_channel_says_where_people_come_from(slack: RecordingWorkspace) -> None:
-    """With another organisation in a channel, its people bring their own team."""
+def test_shared_channel_events_name_the_authors_team(slack: RecordingWorkspace) -> None:
+    """In a Slack Connect channel, authors carry their own team."""
     slack.workspace.people["U0GUEST001"] = Person("U0GUEST001", "Gus", "888888", team="T0OTHER001")
-    den = slack.workspace.create_channel("den", ["U0GUEST001", STARCHAT])
-    den.is_shared = True
+    channel = slack.workspace.create_channel("den", ["U0GUEST001", STARCHAT])
+    channel.is_shared = True
     slack.events.clear()
-    slack.post_message(MENTION, user="U0GUEST001", channel=den.id)
-    slack.post_message("from nobody known", user="U0GONE0001", channel=den.id)
+    slack.post_message(MENTION, user="U0GUEST001", channel=channel.id)
+    slack.post_message("from nobody known", user="U0GONE0001", channel=channel.id)
     assert {event.get("user_team") for event in slack.events[:2]} == {"T0OTHER001"}
     assert "user_team" not in slack.events[2]
     assert slack.event_builder.build_callback(slack.events[0])["is_ext_shared_channel"]

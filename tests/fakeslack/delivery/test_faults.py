@@ -11,8 +11,8 @@ from fakeslack.errors import SlackError
 Json = dict[str, Any]
 
 
-def test_a_rule_strikes_the_calls_it_names() -> None:
-    """A rule passes over some calls, strikes so many, and leaves other methods alone."""
+def test_a_rule_fails_the_calls_it_matches() -> None:
+    """A rule skips calls, fails a number of them, and ignores other methods."""
     faults = FaultInjector()
     rule = {"fault": "slow", "method": "chat.*", "skip": 1, "count": 2}
     faults.replace_rules([rule], {}, 0)
@@ -22,8 +22,8 @@ def test_a_rule_strikes_the_calls_it_names() -> None:
     assert faults.rules[0].times_applied == 2
 
 
-def test_a_rule_for_one_channel_leaves_the_others_alone() -> None:
-    """Errors can be dealt out, each to a conversation of its own."""
+def test_a_channel_rule_ignores_other_channels() -> None:
+    """Each channel can have its own error."""
     faults = FaultInjector()
     faults.replace_rules([{"fault": "error", "method": "chat.*", "channel": "C1"}], {}, 0)
     calls = [
@@ -36,8 +36,8 @@ def test_a_rule_for_one_channel_leaves_the_others_alone() -> None:
     assert struck == [True, False, False, False]
 
 
-def test_chance_is_repeatable_by_its_seed() -> None:
-    """The same seed strikes the same calls."""
+def test_the_same_seed_fails_the_same_calls() -> None:
+    """A probability is reproducible by its seed."""
 
     def run_calls(seed: int) -> list[bool]:
         faults = FaultInjector()
@@ -49,8 +49,8 @@ def test_chance_is_repeatable_by_its_seed() -> None:
     assert 5 < sum(run_calls(1)) < 35
 
 
-def test_deliveries_are_doubled_and_mixed_on_demand() -> None:
-    """Without a wish each delivery goes out once."""
+def test_deliveries_are_duplicated_and_shuffled() -> None:
+    """Without delivery faults each delivery is sent once."""
     faults = FaultInjector()
     assert faults.draw_copies() == 1
     faults.replace_rules([], {"duplicate": 1.0, "copies": 3, "reorder": 4}, 0)
@@ -59,12 +59,12 @@ def test_deliveries_are_doubled_and_mixed_on_demand() -> None:
 
 
 @pytest.mark.parametrize("rule", [{"fault": "odd"}, {}, {"fault": "slow", "loud": True}])
-def test_a_rule_that_cannot_be_read_is_refused(rule: Json) -> None:
-    """A typing error in a rule must not pass for a fault."""
+def test_a_malformed_rule_is_refused(rule: Json) -> None:
+    """A misspelled field or fault is an error."""
     with pytest.raises(SlackError, match="invalid_arguments"):
         FaultInjector().replace_rules([rule], {}, 0)
 
 
-def test_a_rule_without_a_pattern_strikes_every_method() -> None:
-    """The default pattern matches all."""
+def test_a_rule_without_a_method_matches_all() -> None:
+    """The default pattern is a wildcard."""
     assert FaultRule(FaultKind.SLOW).matches_call("x", "", random.Random(0))  # noqa: S311 - repeatable

@@ -1,4 +1,4 @@
-"""HTTP mode: the same deliveries, signed, at the app's request URL."""
+"""HTTP mode: signed deliveries to the app's request URL."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serve_app(handler: Handler) -> AsyncIterator[HttpTransport]:
-    """An app that answers with this handler, and the way to it."""
+    """Serve an app with this handler; yield the transport to it."""
     application = web.Application()
     application.router.add_post("/slack/events", handler)
     async with TestServer(application) as server:
@@ -37,8 +37,8 @@ async def serve_app(handler: Handler) -> AsyncIterator[HttpTransport]:
             await transport.close_session()
 
 
-async def test_deliveries_are_signed_and_say_which_try_they_are() -> None:
-    """The signature holds for the body as sent; repetitions carry Slack's two headers."""
+async def test_deliveries_are_signed_and_carry_retry_headers() -> None:
+    """The signature matches the body; retries carry Slack's two headers."""
     seen: list[tuple[dict[str, str], str]] = []
 
     async def keep_request(request: web.Request) -> web.Response:
@@ -58,8 +58,8 @@ async def test_deliveries_are_signed_and_say_which_try_they_are() -> None:
     assert seen[1][0]["X-Slack-Retry-Reason"] == "http_timeout"
 
 
-async def test_actions_and_commands_come_as_forms() -> None:
-    """An action is JSON in a field, a command is all fields; text answers a command."""
+async def test_interactions_and_commands_are_sent_as_forms() -> None:
+    """An interaction is JSON in one field, a command is plain fields."""
     seen: list[dict[str, list[str]]] = []
 
     async def keep_request(request: web.Request) -> web.Response:
@@ -78,10 +78,10 @@ async def test_actions_and_commands_come_as_forms() -> None:
     ("status", "headers", "final"),
     [(500, {}, False), (404, {"X-Slack-No-Retry": "1"}, True)],
 )
-async def test_an_error_is_repeated_unless_the_app_objects(
+async def test_an_error_is_retried_unless_x_slack_no_retry_is_set(
     status: int, headers: dict[str, str], final: object
 ) -> None:
-    """Any status beside 2xx is a failure; one header ends the repetitions."""
+    """Any status but 2xx is a failure; the header ends the retries."""
 
     async def refuse_request(_request: web.Request) -> web.Response:
         return web.Response(status=status, headers=headers)
@@ -92,8 +92,8 @@ async def test_an_error_is_repeated_unless_the_app_objects(
     assert (why.value.reason, why.value.no_retry) == ("http_error", final)
 
 
-async def test_each_failure_has_slacks_reason() -> None:
-    """Slow apps, circles of redirects, empty ports and strangers are told apart."""
+async def test_each_failure_has_slacks_retry_reason() -> None:
+    """Timeouts, redirect loops, closed ports and TLS errors have distinct reasons."""
 
     async def sleep_too_long(request: web.Request) -> web.Response:
         await request.read()
@@ -118,8 +118,8 @@ async def test_each_failure_has_slacks_reason() -> None:
         await strange.close_session()
 
 
-async def test_an_address_must_answer_the_challenge() -> None:
-    """Slack checks a new request URL before it uses it."""
+async def test_a_request_url_must_echo_the_challenge() -> None:
+    """Slack verifies a new request URL before it uses it."""
 
     async def answer_challenge(request: web.Request) -> web.Response:
         asked = await request.json()
@@ -140,13 +140,13 @@ async def test_an_address_must_answer_the_challenge() -> None:
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
-    """A workspace that waits for acknowledgements as long as a busy machine may need."""
+    """A workspace whose acknowledgement timeout suits a busy machine."""
     with Workspace("--ack-seconds", "30") as workspace:
         yield workspace
 
 
 async def test_a_bolt_app_replies_over_http(slack: Workspace) -> None:
-    """Bolt checks the signature, answers the challenge and hears the mention."""
+    """Bolt verifies the signature, echoes the challenge and receives the mention."""
     app = App(client=WebClient(token=BOT_TOKEN, base_url=slack.api_url), signing_secret=SECRET)
 
     @app.event("app_mention")

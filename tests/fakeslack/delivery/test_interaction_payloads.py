@@ -57,8 +57,8 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_a_pressed_element_is_found_wherever_it_stands() -> None:
-    """Accessory, action or inside a container; the block may be named to tell twins apart."""
+def test_a_pressed_element_is_found_by_action_id() -> None:
+    """Accessories, actions and containers are searched; a block id selects between equals."""
     source = {"blocks": BLOCKS}
     assert find_element(source, "go", None) == (BUTTON, "one")
     assert find_element(source, "go", "two") == (BUTTON, "two")
@@ -67,8 +67,8 @@ def test_a_pressed_element_is_found_wherever_it_stands() -> None:
         find_element(source, "odd", None)
 
 
-def test_a_press_says_what_was_chosen() -> None:
-    """A button carries its value, a menu the option, feedback the side."""
+def test_an_action_carries_the_chosen_value() -> None:
+    """A button carries its value, a menu its option, feedback its side."""
     assert build_action(BUTTON, "b", None, "1.0")["value"] == "v"
     assert "value" not in build_action({**TRASH}, "b", None, "1.0")
     assert build_action(TRASH, "b", "given", "1.0")["value"] == "given"
@@ -79,39 +79,39 @@ def test_a_press_says_what_was_chosen() -> None:
             build_action(element, "b", "odd", "1.0")
 
 
-def test_a_press_in_a_message_names_message_and_place(slack: InMemoryWorkspace) -> None:
-    """The payload leads back to the message; an ephemeral one is not in it."""
+def test_a_message_press_names_message_and_channel(slack: InMemoryWorkspace) -> None:
+    """The payload holds the message unless that is ephemeral."""
     payloads = InteractionPayloads(slack.workspace)
     root = slack.post_message("a")
     reply = slack.post_message("b", user=STARCHAT, thread_ts=root.ts, blocks=BLOCKS)
-    done = build_action(BUTTON, "one", None, "1.0")
-    body = payloads.build_block_actions(ADA, reply, done, BUTTON)
+    action = build_action(BUTTON, "one", None, "1.0")
+    body = payloads.build_block_actions(ADA, reply, action, BUTTON)
     assert body["container"]["thread_ts"] == root.ts
     assert body["message"]["ts"] == reply.ts
     assert body["channel"]["id"] == GENERAL
-    whisper = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": STARCHAT, "blocks": BLOCKS})
-    hidden = payloads.build_block_actions(ADA, whisper, done, BUTTON)
-    assert hidden["container"]["is_ephemeral"]
-    assert "message" not in hidden
+    ephemeral = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": STARCHAT, "blocks": BLOCKS})
+    ephemeral_body = payloads.build_block_actions(ADA, ephemeral, action, BUTTON)
+    assert ephemeral_body["container"]["is_ephemeral"]
+    assert "message" not in ephemeral_body
 
 
-def test_a_button_for_one_person_is_pressed_by_them_alone(slack: InMemoryWorkspace) -> None:
-    """`visible_to_user_ids` hides an icon button from everybody else."""
+def test_a_hidden_button_cannot_be_pressed(slack: InMemoryWorkspace) -> None:
+    """`visible_to_user_ids` hides an icon button from all others."""
     payloads, message = InteractionPayloads(slack.workspace), slack.post_message("a", user=STARCHAT)
-    done = build_action(TRASH, "three", None, "1.0")
-    assert payloads.build_block_actions(ADA, message, done, TRASH)["user"]["id"] == ADA
+    action = build_action(TRASH, "three", None, "1.0")
+    assert payloads.build_block_actions(ADA, message, action, TRASH)["user"]["id"] == ADA
     with pytest.raises(SlackError, match="action_not_found"):
-        payloads.build_block_actions(LIN, message, done, TRASH)
+        payloads.build_block_actions(LIN, message, action, TRASH)
 
 
-def test_views_shortcuts_and_commands_have_payloads(slack: InMemoryWorkspace) -> None:
-    """Each kind of interaction carries what Slack sends with it."""
+def test_each_interaction_has_slacks_payload(slack: InMemoryWorkspace) -> None:
+    """Views, shortcuts and commands carry what Slack sends."""
     payloads = InteractionPayloads(slack.workspace)
     view = slack.workspace.views.open_view(ADA, MODAL)
     message = slack.post_message("a")
     channel = slack.workspace.channels[GENERAL]
-    done = build_action(BUTTON, "one", None, "1.0")
-    assert payloads.build_view_actions(ADA, view, done)["container"]["view_id"] == view.id
+    action = build_action(BUTTON, "one", None, "1.0")
+    assert payloads.build_view_actions(ADA, view, action)["container"]["view_id"] == view.id
     assert payloads.build_view_submission(ADA, view)["type"] == "view_submission"
     assert payloads.build_view_closed(ADA, view)["type"] == "view_closed"
     shortcut = payloads.build_message_action(ADA, message, "ask")

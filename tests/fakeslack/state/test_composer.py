@@ -1,4 +1,4 @@
-"""What people type becomes the text that Slack keeps."""
+"""Composer encoding: typed text to Slack's stored text."""
 
 import html
 import re
@@ -12,7 +12,7 @@ from testing.in_memory_workspace import InMemoryWorkspace
 
 
 def composer() -> Composer:
-    """Return a composer that knows the workspace's names."""
+    """A composer that knows the workspace's names."""
     workspace = InMemoryWorkspace().workspace
     return Composer(workspace.people.values(), workspace.channels.values())
 
@@ -32,20 +32,20 @@ def composer() -> Composer:
         ("```\n@Ada <b>\nhttps://a.example\n```", "```\n@Ada &lt;b&gt;\n<https://a.example>\n```"),
     ],
 )
-def test_typed_text_is_kept_as_slack_keeps_it(typed: str, kept: str) -> None:
-    """Names and addresses are marked, the three characters escaped, names in code left alone."""
+def test_typed_text_is_encoded_as_slack_stores_it(typed: str, kept: str) -> None:
+    """Names and URLs are marked and control characters escaped; code keeps its names."""
     assert composer().encode_text(typed) == kept
 
 
 @given(st.text(st.characters(exclude_characters="@#:")))
-def test_text_without_names_or_links_comes_back_when_unescaped(text: str) -> None:
-    """Escaping loses nothing."""
+def test_escaping_is_reversible(text: str) -> None:
+    """Plain text is unchanged after unescaping."""
     assert composer().encode_text(text) == escape_control_characters(text)
     assert html.unescape(escape_control_characters(text)) == text
 
 
 @given(st.text())
-def test_nothing_typed_becomes_a_token_by_accident(text: str) -> None:
-    """Whatever is typed, only names and addresses of ours stand between `<` and `>`."""
+def test_only_known_names_and_urls_become_tokens(text: str) -> None:
+    """For any text, `<` and `>` enclose only known names and URLs."""
     for token in re.findall(r"<([^>]*)>", composer().encode_text(text)):
         assert token.startswith(("@U0", "#C0", "!", "http"))

@@ -7,8 +7,8 @@ from fakeslack.state.files import File, FileStore
 from tests.fakeslack.conftest import ManualClock
 
 
-def test_a_file_is_promised_received_and_finished() -> None:
-    """Only what was promised is taken, and it exists once it is finished."""
+def test_a_file_is_reserved_uploaded_and_completed() -> None:
+    """A complete upload has Slack's file object and its shares."""
     files = FileStore(ManualClock())
     file = files.reserve_upload("U1", "a.py", 5)
     assert files.store_content(file.id, b"x = 1") is file
@@ -22,8 +22,8 @@ def test_a_file_is_promised_received_and_finished() -> None:
     assert file.shares["C1"][1] == {"ts": "2.000000", "thread_ts": "1.000000"}
 
 
-def test_wrong_files_are_refused() -> None:
-    """Unknown kinds, too long snippets, other lengths and unfinished uploads are refused."""
+def test_invalid_uploads_are_refused() -> None:
+    """Unknown snippet types, long snippets, wrong lengths and missing content are refused."""
     files = FileStore(ManualClock())
     with pytest.raises(SlackError, match="unknown_snippet_type"):
         files.reserve_upload("U1", "a", 1, "poem")
@@ -44,6 +44,6 @@ def test_wrong_files_are_refused() -> None:
             files.complete_upload(name, "")
 
 
-def test_a_promised_file_shows_no_text_yet() -> None:
-    """There is no preview before there is content."""
+def test_a_reserved_file_has_no_preview() -> None:
+    """A preview needs content."""
     assert "preview" not in File("F1", "U1", "a.py", 3, "python").as_slack("")

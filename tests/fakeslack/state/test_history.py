@@ -1,4 +1,4 @@
-"""A channel keeps its messages in order, its threads whole, and gives them out page by page."""
+"""Channel history: threads, tombstones, time ranges and pages."""
 
 import base64
 
@@ -13,7 +13,7 @@ from testing.in_memory_workspace import ADA, GENERAL, LIN, InMemoryWorkspace
 
 
 def build_message(number: int, root: int | None = None, **fields: str) -> Message:
-    """Return a message posted in second `number`, under the one of second `root`."""
+    """Return a message with ts `number`, in the thread of `root`."""
     body = {"type": "message", "user": ADA, "ts": f"{number}.000000", **fields}
     if root is not None:
         body["thread_ts"] = f"{root}.000000"
@@ -21,15 +21,15 @@ def build_message(number: int, root: int | None = None, **fields: str) -> Messag
 
 
 def full_history(*messages: Message) -> ChannelHistory:
-    """Return a history of these messages."""
+    """Return a history with these messages."""
     history = ChannelHistory()
     for one in messages:
         history.put_message(one)
     return history
 
 
-def test_a_root_tells_how_many_replied_and_who() -> None:
-    """The root of a thread carries the count, the people once each, and the latest reply."""
+def test_a_root_summarizes_its_replies() -> None:
+    """The root carries the reply count, each user once, and the latest reply."""
     root = build_message(1)
     history = full_history(
         root, build_message(2, 1), build_message(3, 1, user=LIN), build_message(4, 1)
@@ -47,8 +47,8 @@ def test_a_root_tells_how_many_replied_and_who() -> None:
     assert full_history(root).thread_summary(root) == {}
 
 
-def test_a_deleted_root_with_replies_leaves_a_tombstone_until_the_last_reply_goes() -> None:
-    """What stood under a deleted root can still be read; an empty tombstone is gone."""
+def test_a_tombstone_is_removed_with_its_last_reply() -> None:
+    """Replies of a deleted root stay readable."""
     first, second = build_message(2, 1), build_message(3, 1)
     history = full_history(build_message(1), first, second)
     history.remove_message(build_message(1))
@@ -62,8 +62,8 @@ def test_a_deleted_root_with_replies_leaves_a_tombstone_until_the_last_reply_goe
     assert history.find_message("1.000000") is None
 
 
-def test_a_living_root_outlives_its_replies() -> None:
-    """Deleting the only reply leaves its root as it was; a lonely root goes without a trace."""
+def test_a_root_outlives_its_replies() -> None:
+    """Deleting the only reply keeps the root; a root without replies is removed."""
     history = full_history(build_message(1), build_message(2, 1))
     history.remove_message(build_message(2, 1))
     assert [one.ts for one in history.channel_messages()] == ["1.000000"]
@@ -71,8 +71,8 @@ def test_a_living_root_outlives_its_replies() -> None:
     assert history.channel_messages() == []
 
 
-def test_a_channel_shows_roots_and_what_was_sent_there_too() -> None:
-    """A reply is seen in its thread only, unless it was also sent to the channel."""
+def test_a_channel_shows_roots_and_broadcast_replies() -> None:
+    """Other replies are visible only in their thread."""
     shared = build_message(3, 1, subtype="thread_broadcast")
     history = full_history(build_message(1), build_message(2, 1), shared)
     assert [one.ts for one in history.channel_messages()] == ["1.000000", "3.000000"]
@@ -80,15 +80,15 @@ def test_a_channel_shows_roots_and_what_was_sent_there_too() -> None:
 
 @given(st.integers(0, 30), st.integers(1, 12))
 def test_pages_hold_every_message_once_and_in_order(count: int, limit: int) -> None:
-    """Following the cursors from page to page yields exactly the messages there are."""
+    """The pages together hold exactly the messages."""
     messages = [build_message(number) for number in range(1, count + 1)]
     seen: list[Message] = []
     cursor = ""
     while True:
-        sheet = paginate_messages(messages, limit, cursor)
-        assert len(sheet.messages) <= limit
-        seen += sheet.messages
-        cursor = sheet.next_cursor
+        page = paginate_messages(messages, limit, cursor)
+        assert len(page.messages) <= limit
+        seen += page.messages
+        cursor = page.next_cursor
         if not cursor:
             break
     assert seen == messages
@@ -103,8 +103,8 @@ def test_pages_hold_every_message_once_and_in_order(count: int, limit: int) -> N
         base64.b64encode(b"next_ts:9.000000").decode(),
     ],
 )
-def test_a_cursor_that_was_never_given_out_is_refused(cursor: str) -> None:
-    """Whatever is not one of our cursors is `invalid_cursor`."""
+def test_an_unknown_cursor_is_refused(cursor: str) -> None:
+    """Any other string is `invalid_cursor`."""
     with pytest.raises(SlackError, match="invalid_cursor"):
         paginate_messages([build_message(1)], 1, cursor)
 
@@ -120,16 +120,16 @@ def test_a_cursor_that_was_never_given_out_is_refused(cursor: str) -> None:
         (TimeRange(oldest="2.000000", inclusive=True), [2, 3]),
     ],
 )
-def test_a_span_holds_what_lies_between_its_bounds(span: TimeRange, holds: list[int]) -> None:
-    """Bounds are left out unless the reader includes them; a missing bound is open."""
+def test_a_time_range_excludes_its_bounds_by_default(span: TimeRange, holds: list[int]) -> None:
+    """`inclusive` includes the bounds; an empty bound is open."""
     assert [number for number in (1, 2, 3) if span.contains_ts(f"{number}.000000")] == holds
 
 
-def test_timestamps_grow_even_when_the_clock_stands_or_goes_back() -> None:
+def test_timestamps_increase_even_if_the_clock_does_not() -> None:
     """Two messages never share a ts, and a later one is never smaller."""
-    town = InMemoryWorkspace()
-    stamps = [town.workspace.next_ts() for _ in range(3)]
-    town.clock_seconds -= 100
-    stamps += [town.workspace.next_ts() for _ in range(3)]
+    slack = InMemoryWorkspace()
+    stamps = [slack.workspace.next_ts() for _ in range(3)]
+    slack.clock_seconds -= 100
+    stamps += [slack.workspace.next_ts() for _ in range(3)]
     assert stamps == sorted(set(stamps), key=float)
     assert all(len(stamp.partition(".")[2]) == 6 for stamp in stamps)

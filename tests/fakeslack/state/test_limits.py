@@ -7,8 +7,8 @@ from fakeslack.state.limits import RateLimits
 from tests.fakeslack.conftest import ManualClock
 
 
-def test_a_method_may_be_called_so_often_a_minute() -> None:
-    """The tier's number of calls fit into each minute; then the caller is told how long to wait."""
+def test_calls_per_minute_are_limited_by_tier() -> None:
+    """Beyond the tier's limit the caller gets the seconds to wait."""
     watch = ManualClock()
     limits = RateLimits(watch)
     assert [limits.acquire_call("chat.startStream", 2) for _ in range(21)] == [None] * 20 + [60]
@@ -19,8 +19,8 @@ def test_a_method_may_be_called_so_often_a_minute() -> None:
     assert limits.acquire_call("chat.startStream", 2) is None
 
 
-def test_a_channel_takes_a_short_burst_and_then_one_message_a_second() -> None:
-    """Four messages may come at once; after that each needs its second."""
+def test_posts_are_limited_to_a_burst_and_one_a_second() -> None:
+    """Four posts may come at once; then one a second."""
     watch = ManualClock()
     limits = RateLimits(watch)
     assert [limits.acquire_post("C1") for _ in range(6)] == [None] * 4 + [1, 1]
@@ -32,8 +32,8 @@ def test_a_channel_takes_a_short_burst_and_then_one_message_a_second() -> None:
 
 
 @given(st.lists(st.floats(0, 5), max_size=80))
-def test_no_minute_ever_holds_more_calls_than_the_tier(gaps: list[float]) -> None:
-    """However calls are spaced, no window of a minute sees more than twenty accepted."""
+def test_no_minute_holds_more_calls_than_the_tier(gaps: list[float]) -> None:
+    """However calls are spaced, no window of a minute accepts more than twenty."""
     watch = ManualClock()
     limits = RateLimits(watch)
     accepted: list[float] = []

@@ -1,4 +1,4 @@
-"""What a message would ping or unfurl in Slack is found, wherever in it that stands."""
+"""Ping and unfurl detection in all parts of a message."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def build_message(text: str = "", options: PostOptions = LITERAL, **fields: Any)
     ["<!channel>", "<!here>", "<!everyone>", "<@U0ADA00001>", "<@W1|ada>", "<!subteam^S1|team>"],
 )
 def test_every_token_that_notifies_is_a_ping(token: str) -> None:
-    """Slack reads tokens in text, in code, in mrkdwn and in Markdown alike."""
+    """Slack parses tokens in text, code, mrkdwn and Markdown."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": f"a {token}"}}
     assert find_pings(build_message(f"x {token} y {token}")) == [token]
     assert find_pings(build_message(f"`{token}`")) == [token]
@@ -32,8 +32,8 @@ def test_every_token_that_notifies_is_a_ping(token: str) -> None:
     assert find_pings(build_message(attachments=[{"pretext": token, "color": "red"}])) == [token]
 
 
-def test_rich_text_pings_only_by_its_own_elements() -> None:
-    """A text element is literal; a user, group or broadcast element notifies."""
+def test_rich_text_pings_only_by_mention_elements() -> None:
+    """Text elements are literal; user, group and broadcast elements notify."""
     elements: list[dict[str, Any]] = [
         {"type": "text", "text": "<!channel> <@U1> @here"},
         {"type": "user", "user_id": "U1"},
@@ -47,8 +47,8 @@ def test_rich_text_pings_only_by_its_own_elements() -> None:
 
 
 @pytest.mark.parametrize("manner", [PostOptions(link_names=True), PostOptions(parse="full")])
-def test_bare_names_ping_only_when_the_poster_asks(manner: PostOptions) -> None:
-    """`@here` is plain text unless `link_names` or `parse=full` say otherwise."""
+def test_bare_names_ping_only_with_link_names_or_parse_full(manner: PostOptions) -> None:
+    """`@here` is plain text by default."""
     text = "@here @ada me@example.com"
     assert find_pings(build_message(text)) == []
     assert find_pings(build_message(text, manner)) == ["@here", "@ada"]
@@ -56,13 +56,13 @@ def test_bare_names_ping_only_when_the_poster_asks(manner: PostOptions) -> None:
 
 @given(st.text())
 def test_escaped_text_never_pings_or_links(text: str) -> None:
-    """Once `&`, `<` and `>` are escaped nothing in a text is a token."""
+    """Escaped text contains no tokens."""
     assert find_pings(build_message(escape_control_characters(text))) == []
     assert all("<" not in link for link in find_links(escape_control_characters(text)))
 
 
 def test_plain_text_never_pings() -> None:
-    """A `plain_text` object is shown as it is."""
+    """A `plain_text` object is literal."""
     header = {"type": "header", "text": {"type": "plain_text", "text": "<!channel>"}}
     assert find_pings(build_message(blocks=[header])) == []
 
@@ -75,8 +75,8 @@ def test_plain_text_never_pings() -> None:
         (PostOptions(), ["https://a.example/x"]),
     ],
 )
-def test_links_are_fetched_where_the_flags_allow(manner: PostOptions, unfurled: list[str]) -> None:
-    """Only both flags off keep Slack from fetching what a link leads to."""
+def test_links_unfurl_unless_both_flags_are_off(manner: PostOptions, unfurled: list[str]) -> None:
+    """Slack fetches a link if either flag is on."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "<https://a.example/x|a>"}}
     link = {"type": "link", "url": "https://a.example/x"}
     rich = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]}
@@ -85,14 +85,14 @@ def test_links_are_fetched_where_the_flags_allow(manner: PostOptions, unfurled: 
     assert find_unfurls(build_message(options=manner, blocks=[rich])) == unfurled
 
 
-def test_pictures_are_fetched_whatever_the_flags() -> None:
-    """An image block makes Slack fetch its address even with unfurling off."""
+def test_images_are_fetched_regardless_of_the_flags() -> None:
+    """Slack fetches an image block even with unfurling off."""
     image = {"type": "image", "image_url": "https://a.example/i.png", "alt_text": "i"}
     inner = {"type": "image", "image_url": "data:x", "alt_text": "i"}
     assert find_unfurls(build_message(blocks=[image, inner])) == ["https://a.example/i.png"]
 
 
-def test_links_are_found_in_their_order() -> None:
-    """Marked and bare addresses come in the order they stand in the text."""
+def test_links_are_found_in_order() -> None:
+    """Marked and bare URLs come in text order."""
     text = "https://b.example <https://a.example|x> <@U1> http://c.example"
     assert find_links(text) == ["https://b.example", "https://a.example", "http://c.example"]

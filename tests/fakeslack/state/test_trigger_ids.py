@@ -13,10 +13,10 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_an_answering_address_works_five_times_within_half_an_hour(
+def test_a_response_url_works_five_times_in_30_minutes(
     slack: InMemoryWorkspace,
 ) -> None:
-    """After that it is used up or too old; an invented one never worked."""
+    """Used-up, expired and invented response URLs are refused."""
     answers = slack.workspace.response_urls
     message = Message(GENERAL, {"ts": "1.000000"})
     often, old = (answers.issue_url(GENERAL, ADA, message) for _ in range(2))

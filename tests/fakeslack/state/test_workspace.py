@@ -1,4 +1,4 @@
-"""People, channels and messages: what may be said where, and who hears of it."""
+"""Workspace state: people, channels, messages, reactions and change listeners."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def slack() -> InMemoryWorkspace:
 
 
 def test_a_person_is_found_by_id_bot_id_and_name(slack: InMemoryWorkspace) -> None:
-    """Whoever is asked for by any of their names is found; nobody else is."""
+    """Each name of a person leads to the person; unknown names are refused."""
     found = [slack.workspace.get_person(name) for name in ("U0STARCHAT", "B0STARCHAT", "StarChat")]
     assert found == [STARCHAT] * 3
     with pytest.raises(SlackError, match="user_not_found"):
@@ -24,7 +24,7 @@ def test_a_person_is_found_by_id_bot_id_and_name(slack: InMemoryWorkspace) -> No
 
 
 def test_a_channel_is_found_by_id_and_name(slack: InMemoryWorkspace) -> None:
-    """A channel answers to its id and to `#name`; a private one only to its id."""
+    """A public channel has an id and a `#name`, a private one only its id."""
     slack.workspace.create_channel("den", [ADA], is_private=True)
     assert slack.workspace.get_channel("#general").id == GENERAL
     assert slack.workspace.get_channel("python").id == "C0PYTHON01"
@@ -34,7 +34,7 @@ def test_a_channel_is_found_by_id_and_name(slack: InMemoryWorkspace) -> None:
 
 
 def test_a_direct_message_is_opened_once(slack: InMemoryWorkspace) -> None:
-    """The same people always meet in the same place, in whatever order they are named."""
+    """The same people share one direct message, in any order."""
     two = slack.workspace.open_dm([ADA, LIN])
     three = slack.workspace.open_dm([LIN, ADA, SAM, LIN])
     assert two.channel_type is ChannelType.IM
@@ -44,13 +44,13 @@ def test_a_direct_message_is_opened_once(slack: InMemoryWorkspace) -> None:
     assert three.name == "mpdm-lin--ada--sam-1"
 
 
-def test_coming_going_and_archiving_are_told(slack: InMemoryWorkspace) -> None:
-    """Every change of a channel is told with who it concerns."""
-    den = slack.workspace.create_channel("den", [ADA])
-    slack.workspace.join_channel(den.id, LIN)
-    slack.workspace.leave_channel(den.id, ADA)
-    slack.workspace.archive_channel(den.id)
-    slack.workspace.archive_channel(den.id, is_archived=False)
+def test_channel_changes_are_published(slack: InMemoryWorkspace) -> None:
+    """Joining, leaving and archiving are published with the person."""
+    channel = slack.workspace.create_channel("den", [ADA])
+    slack.workspace.join_channel(channel.id, LIN)
+    slack.workspace.leave_channel(channel.id, ADA)
+    slack.workspace.archive_channel(channel.id)
+    slack.workspace.archive_channel(channel.id, is_archived=False)
     assert [change.detail for change in slack.find_changes("channel")] == [
         {"opened": True},
         {"joined": LIN},
@@ -58,21 +58,21 @@ def test_coming_going_and_archiving_are_told(slack: InMemoryWorkspace) -> None:
         {"archived": True},
         {"archived": False},
     ]
-    assert den.members == [LIN]
+    assert channel.members == [LIN]
     with pytest.raises(SlackError, match="already_in_channel"):
-        slack.workspace.join_channel(den.id, LIN)
+        slack.workspace.join_channel(channel.id, LIN)
     with pytest.raises(SlackError, match="not_in_channel"):
-        slack.workspace.leave_channel(den.id, ADA)
+        slack.workspace.leave_channel(channel.id, ADA)
 
 
 def test_a_reply_names_the_author_of_the_root(slack: InMemoryWorkspace) -> None:
-    """A reply carries `parent_user_id`, as Slack's do."""
+    """A reply carries `parent_user_id`."""
     root = slack.post_message("hi", user=LIN)
     assert slack.post_message("hello", thread_ts=root.ts).body["parent_user_id"] == LIN
 
 
-def test_nobody_replies_to_what_is_not_a_root(slack: InMemoryWorkspace) -> None:
-    """A thread needs its root: neither a missing message nor a reply can be one."""
+def test_a_reply_needs_a_thread_root(slack: InMemoryWorkspace) -> None:
+    """A missing message and a reply are refused as roots."""
     reply = slack.post_message("b", thread_ts=slack.post_message("a").ts)
     with pytest.raises(SlackError, match="thread_not_found"):
         slack.post_message("c", thread_ts="1.000000")
@@ -80,8 +80,8 @@ def test_nobody_replies_to_what_is_not_a_root(slack: InMemoryWorkspace) -> None:
         slack.post_message("c", thread_ts=reply.ts)
 
 
-def test_an_edit_keeps_the_ts_and_says_who_edited(slack: InMemoryWorkspace) -> None:
-    """An edited message stands where it stood and bears the mark of its editor."""
+def test_an_edit_keeps_the_ts_and_names_its_editor(slack: InMemoryWorkspace) -> None:
+    """An edited message keeps its position and carries `edited`."""
     old = slack.post_message("a")
     new = slack.workspace.edit_message(old, ADA, text="b", blocks=None)
     assert slack.workspace.get_message(GENERAL, old.ts) == new
@@ -91,7 +91,7 @@ def test_an_edit_keeps_the_ts_and_says_who_edited(slack: InMemoryWorkspace) -> N
 
 
 def test_reactions_are_counted_by_person(slack: InMemoryWorkspace) -> None:
-    """One person reacts once with one emoji; taking the last away leaves none."""
+    """A person reacts once with each emoji; the last removal deletes the reaction."""
     message = slack.post_message("a")
 
     def set_reaction(person: str, *, remove: bool = False) -> list[dict[str, object]]:
@@ -112,19 +112,19 @@ def test_reactions_are_counted_by_person(slack: InMemoryWorkspace) -> None:
     assert set_reaction(LIN, remove=True) == []
 
 
-def test_a_whisper_is_found_by_its_reader_alone(slack: InMemoryWorkspace) -> None:
-    """An ephemeral message exists for one person until it is taken away."""
-    whisper = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": LIN, "text": "psst"})
-    assert slack.workspace.find_ephemeral(GENERAL, ADA, whisper.ts) == whisper
-    assert slack.workspace.find_ephemeral(GENERAL, LIN, whisper.ts) is None
-    assert slack.workspace.channel_history(GENERAL).find_message(whisper.ts) is None
-    slack.workspace.delete_ephemeral(whisper)
-    slack.workspace.delete_ephemeral(whisper)
+def test_an_ephemeral_message_belongs_to_one_person(slack: InMemoryWorkspace) -> None:
+    """Only its person finds it, until it is deleted."""
+    ephemeral = slack.workspace.post_ephemeral(GENERAL, ADA, {"user": LIN, "text": "psst"})
+    assert slack.workspace.find_ephemeral(GENERAL, ADA, ephemeral.ts) == ephemeral
+    assert slack.workspace.find_ephemeral(GENERAL, LIN, ephemeral.ts) is None
+    assert slack.workspace.channel_history(GENERAL).find_message(ephemeral.ts) is None
+    slack.workspace.delete_ephemeral(ephemeral)
+    slack.workspace.delete_ephemeral(ephemeral)
     assert [change.only_for for change in slack.find_changes("message_deleted")] == [ADA]
 
 
-def test_a_status_ends_with_the_bots_reply_and_by_itself(slack: InMemoryWorkspace) -> None:
-    """What the app shows while it works is cleared by its reply, or after two minutes."""
+def test_a_status_line_ends_with_a_reply_or_after_two_minutes(slack: InMemoryWorkspace) -> None:
+    """The bot's reply clears the status line; otherwise it expires."""
     root = slack.post_message("a")
     slack.workspace.agent_sessions.set_status_line(GENERAL, root.ts, "is thinking…")
     slack.post_message("b", user=LIN, thread_ts=root.ts)
@@ -136,8 +136,8 @@ def test_a_status_ends_with_the_bots_reply_and_by_itself(slack: InMemoryWorkspac
     assert slack.workspace.agent_sessions.get_status_line(GENERAL, root.ts) == ""
 
 
-def test_a_field_set_to_none_is_taken_away() -> None:
-    """Editing can remove a field, such as the blocks that an edit with text alone drops."""
+def test_a_field_set_to_none_is_removed() -> None:
+    """An edit can remove blocks."""
     message = Message(GENERAL, {"ts": "1.000000", "text": "a", "blocks": []})
     assert message.with_fields(text="b", blocks=None).body == {"ts": "1.000000", "text": "b"}
 
@@ -151,23 +151,23 @@ def test_a_field_set_to_none_is_taken_away() -> None:
         (ChannelType.MPIM, "mpim", "message.mpim"),
     ],
 )
-def test_each_kind_of_place_has_its_scope_and_event(
+def test_each_channel_type_has_its_scope_and_event(
     kind: ChannelType, scope: str, subscription: str
 ) -> None:
-    """Slack's words for the same place differ between scopes and events."""
+    """Slack uses different names for scopes and events."""
     assert (kind.scope_family, kind.message_event) == (scope, subscription)
 
 
-def test_a_direct_message_is_shown_as_the_other_person() -> None:
-    """The channel object of a direct message names the other one, or oneself alone."""
+def test_a_direct_message_names_the_other_person() -> None:
+    """The channel object names the other person, or oneself."""
     pair = Channel("D1", "", ChannelType.IM, [ADA, LIN])
     assert pair.as_slack(ADA)["user"] == LIN
     assert Channel("D2", "", ChannelType.IM, [ADA]).as_slack(ADA)["user"] == ADA
     assert "name" not in pair.as_slack(ADA)
 
 
-def test_a_bot_shows_which_bot_it_is() -> None:
-    """A bot's user object leads to its bot id, a person's to none."""
+def test_a_bot_user_has_a_bot_id() -> None:
+    """A person's user object has none."""
     shown = DEPLOYBOT.as_slack()
     assert (shown["is_bot"], shown["profile"]["bot_id"]) == (True, "B0DEPLOY01")
     assert DEPLOYBOT.bot_profile()["app_id"] == "A0DEPLOY01"

@@ -1,4 +1,4 @@
-"""A window in which the page's JavaScript modules can be called."""
+"""A browser window that can import the page's JavaScript modules."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from testing.workspace import ADA, GENERAL, Workspace
 
 @pytest.fixture(scope="module")
 def module_reader(browser: Any, workspace: Workspace) -> Any:
-    """A window in which the page's modules can be called."""
+    """A window that can import the page's modules."""
     reader = BrowserPage(browser, workspace, ADA).open_channel(GENERAL)
     yield reader
     reader.close_window()

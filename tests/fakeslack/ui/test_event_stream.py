@@ -30,14 +30,14 @@ def workspace() -> Iterator[Workspace]:
 
 @pytest.fixture
 def channel_id(workspace: Workspace, request: pytest.FixtureRequest) -> str:
-    """A new channel with everybody in it."""
+    """A new channel with everyone in it."""
     everybody = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
     name = request.node.name.replace("_", "-")
     return str(workspace.send_control("create", name=name, members=everybody)["channel"])
 
 
 class EventStreamListener:
-    """Somebody's page, listening to the stream of events."""
+    """A client of one person's event stream."""
 
     def __init__(self, workspace: Workspace, user: str, **headers: str) -> None:
         address = f"{workspace.url}/_page/events?user={user}"
@@ -60,12 +60,12 @@ class EventStreamListener:
         raise AssertionError("the stream has ended")
 
     def close_stream(self) -> None:
-        """Close the page."""
+        """Close the stream."""
         self._stream.close()
 
 
-def test_a_page_hears_what_happens_and_catches_up(workspace: Workspace, channel_id: str) -> None:
-    """Messages, edits, statuses and reactions come as they happen, whispers to one alone."""
+def test_the_stream_sends_changes_and_catches_up(workspace: Workspace, channel_id: str) -> None:
+    """Messages, edits, statuses and reactions arrive; ephemeral ones only for their person."""
     bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
     ada, lin = EventStreamListener(workspace, ADA), EventStreamListener(workspace, LIN)
     assert ada.content_type == "text/event-stream"
@@ -86,12 +86,12 @@ def test_a_page_hears_what_happens_and_catches_up(workspace: Workspace, channel_
         "reaction",
         "message_deleted",
     ]
-    heard = [ada.read_event() for _ in kinds]
-    assert [one["type"] for one in heard] == kinds
-    assert {one["channel"] for one in heard} == {channel_id}
-    assert (heard[1]["status"], heard[4]["status"]) == ("is thinking…", "")
-    assert heard[3]["thread_ts"] == root
-    assert heard[5]["message"]["text"] == "three"
+    events = [ada.read_event() for _ in kinds]
+    assert [one["type"] for one in events] == kinds
+    assert {one["channel"] for one in events} == {channel_id}
+    assert (events[1]["status"], events[4]["status"]) == ("is thinking…", "")
+    assert events[3]["thread_ts"] == root
+    assert events[5]["message"]["text"] == "three"
     assert [lin.read_event()["type"] for _ in kinds[1:]] == [k for k in kinds if k != "ephemeral"]
     ada.close_stream()
     workspace.post_message(LIN, channel_id, "missed")

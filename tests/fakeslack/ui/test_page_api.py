@@ -35,14 +35,14 @@ def workspace() -> Iterator[Workspace]:
 
 @pytest.fixture
 def channel_id(workspace: Workspace, request: pytest.FixtureRequest) -> str:
-    """A new channel with everybody in it."""
+    """A new channel with everyone in it."""
     everybody = [ADA, LIN, SAM, STARCHAT, DEPLOYBOT]
     name = request.node.name.replace("_", "-")
     return str(workspace.send_control("create", name=name, members=everybody)["channel"])
 
 
-def test_the_page_starts_with_the_state_of_the_workspace(workspace: Workspace) -> None:
-    """People, channels and direct messages are there from the start; the bot is not connected."""
+def test_the_state_lists_people_channels_and_the_app(workspace: Workspace) -> None:
+    """Direct messages exist from the start; the app is not connected."""
     state = workspace.read_state(ADA)
     assert state["team"] == {"id": "T0FAKE0001", "name": "Workspace"}
     assert state["me"] == ADA
@@ -58,11 +58,11 @@ def test_the_page_starts_with_the_state_of_the_workspace(workspace: Workspace) -
     assert set(names["StarChat"]["members"]) == {ADA, STARCHAT}
 
 
-def test_what_one_writes_is_read_by_all(workspace: Workspace, channel_id: str) -> None:
-    """Typed names become mentions; the same gesture sent twice is one message."""
-    wish = {"client_msg_id": "m-1"}
-    ts = workspace.post_message(ADA, channel_id, "@StarChat a < b?", **wish)
-    assert workspace.post_message(ADA, channel_id, "@StarChat a < b?", **wish) == ts
+def test_a_post_is_visible_to_all_and_sent_once(workspace: Workspace, channel_id: str) -> None:
+    """Typed names become mentions; a repeated `client_msg_id` posts one message."""
+    fields = {"client_msg_id": "m-1"}
+    ts = workspace.post_message(ADA, channel_id, "@StarChat a < b?", **fields)
+    assert workspace.post_message(ADA, channel_id, "@StarChat a < b?", **fields) == ts
     reply = workspace.post_message(LIN, channel_id, "see https://a.example", ts, broadcast=True)
     [root, shared] = workspace.read_messages(channel_id, user=SAM)
     assert (root["text"], root["client_msg_id"]) == (f"<@{STARCHAT}> a &lt; b?", "m-1")
@@ -72,8 +72,8 @@ def test_what_one_writes_is_read_by_all(workspace: Workspace, channel_id: str) -
     assert workspace.bot_replies(channel_id, ts) == []
 
 
-def test_what_is_new_is_counted_until_it_is_read(workspace: Workspace, channel_id: str) -> None:
-    """Others' messages are unread until one looks; one's own never are."""
+def test_unread_messages_are_counted_until_read(workspace: Workspace, channel_id: str) -> None:
+    """A person's own messages are never unread."""
 
     def get_unread(user: str) -> int:
         counts = {one["id"]: one["unread"] for one in workspace.read_state(user)["channels"]}
@@ -86,8 +86,8 @@ def test_what_is_new_is_counted_until_it_is_read(workspace: Workspace, channel_i
     assert get_unread(LIN) == 0
 
 
-def test_ones_own_messages_can_be_edited_and_deleted(workspace: Workspace, channel_id: str) -> None:
-    """Others' cannot; a deleted root with replies stays as a tombstone."""
+def test_only_own_messages_can_be_edited_and_deleted(workspace: Workspace, channel_id: str) -> None:
+    """A deleted root with replies becomes a tombstone."""
     ts = workspace.post_message(ADA, channel_id, "one")
     workspace.post_message(LIN, channel_id, "two", ts)
     workspace.edit_message(ADA, channel_id, ts, "one & more")
@@ -100,8 +100,8 @@ def test_ones_own_messages_can_be_edited_and_deleted(workspace: Workspace, chann
     assert [one["subtype"] for one in workspace.read_messages(channel_id)] == ["tombstone"]
 
 
-def test_a_reaction_is_one_persons(workspace: Workspace, channel_id: str) -> None:
-    """It is shown with who reacted, and can be taken back."""
+def test_a_reaction_lists_its_people(workspace: Workspace, channel_id: str) -> None:
+    """It can be removed by the person who added it."""
     ts = workspace.post_message(ADA, channel_id, "one")
     workspace.set_reaction(LIN, channel_id, ts, "eyes")
     assert workspace.read_messages(channel_id)[0]["reactions"] == [
@@ -111,8 +111,8 @@ def test_a_reaction_is_one_persons(workspace: Workspace, channel_id: str) -> Non
     assert "reactions" not in workspace.read_messages(channel_id)[0]
 
 
-def test_direct_messages_are_opened_from_the_page(workspace: Workspace) -> None:
-    """Two people share one place; three have another; nobody else can look in."""
+def test_the_page_opens_direct_messages(workspace: Workspace) -> None:
+    """Two people share one, three another; other people can't read it."""
     pair = workspace.open_dm(ADA, LIN)
     assert workspace.open_dm(LIN, ADA) == pair
     assert workspace.open_dm(ADA, LIN, STARCHAT) != pair
@@ -121,7 +121,7 @@ def test_direct_messages_are_opened_from_the_page(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("fields", "error"),
     [
         ({"text": " "}, "no_text"),
         ({"user": "U9"}, "user_not_found"),
@@ -133,16 +133,18 @@ def test_direct_messages_are_opened_from_the_page(workspace: Workspace) -> None:
     ],
     ids=range(7),
 )
-def test_what_cannot_be_written_is_refused(workspace: Workspace, wish: Json, error: str) -> None:
-    """Each refusal has a word that the page puts in a sentence."""
-    whole = {"user": ADA, "channel": GENERAL, "text": "hi", **wish}
+def test_an_invalid_request_is_refused_by_name(
+    workspace: Workspace, fields: Json, error: str
+) -> None:
+    """Each error has a name that the page turns into a sentence."""
+    body = {"user": ADA, "channel": GENERAL, "text": "hi", **fields}
     with pytest.raises(RefusedError) as refusal:
-        workspace.post_json("_page/post", whole)
+        workspace.post_json("_page/post", body)
     assert refusal.value.error == error
 
 
-def test_nobody_writes_in_an_archived_channel(workspace: Workspace, channel_id: str) -> None:
-    """Until it is brought back; and whoever was taken out sees it no longer."""
+def test_an_archived_channel_refuses_posts(workspace: Workspace, channel_id: str) -> None:
+    """Unarchiving allows them again; a removed member no longer sees the channel."""
     workspace.send_control("archive", channel=channel_id)
     with pytest.raises(RefusedError, match="is_archived"):
         workspace.post_message(ADA, channel_id, "hi")
@@ -164,21 +166,21 @@ def test_nobody_writes_in_an_archived_channel(workspace: Workspace, channel_id: 
     ],
     ids=range(4),
 )
-def test_only_json_from_a_page_of_ours_is_taken(
+def test_only_json_requests_are_accepted(
     workspace: Workspace, body: bytes, kind: str, error: str
 ) -> None:
-    """Another site's form cannot write here."""
-    wish = urllib.request.Request(  # noqa: S310 - our own http address
+    """Another site's form can't post here."""
+    fields = urllib.request.Request(  # noqa: S310 - our own http address
         f"{workspace.url}/_page/post", body, {"Content-Type": kind}
     )
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(wish, timeout=10)  # noqa: S310 - as above
+        urllib.request.urlopen(fields, timeout=10)  # noqa: S310 - as above
     with refusal.value as answer:
         assert (answer.status, json.load(answer)["error"]) == (400, error)
 
 
-def test_the_page_and_nothing_else_is_served(workspace: Workspace) -> None:
-    """Files of the page come by their names; no name leads out of its folder."""
+def test_only_static_files_are_served(workspace: Workspace) -> None:
+    """No path leads out of the static directory."""
     with urllib.request.urlopen(f"{workspace.url}/", timeout=10) as answer:  # noqa: S310
         assert answer.headers["Content-Type"].startswith("text/html")
     for name in (
@@ -194,10 +196,10 @@ def test_the_page_and_nothing_else_is_served(workspace: Workspace) -> None:
             assert answer.status == 404
 
 
-def test_whispers_and_statuses_are_there_after_a_reload(
+def test_ephemerals_and_status_lines_survive_a_reload(
     workspace: Workspace, channel_id: str
 ) -> None:
-    """What one person was shown, and what the bot is doing, is read with the messages."""
+    """Both are returned with the messages."""
     bot = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
     root = workspace.post_message(ADA, channel_id, "one")
     bot.assistant_threads_setStatus(channel_id=channel_id, thread_ts=root, status="is thinking…")
@@ -208,8 +210,8 @@ def test_whispers_and_statuses_are_there_after_a_reload(
     assert message_texts(workspace.read_messages(channel_id, user=LIN)) == ["one"]
 
 
-def test_messages_can_be_posted_as_they_are(workspace: Workspace, channel_id: str) -> None:
-    """A test may post as anybody, with any field, and delete anything."""
+def test_a_test_posts_raw_messages(workspace: Workspace, channel_id: str) -> None:
+    """The control API posts as any person with any field, and deletes any message."""
     root = workspace.post_raw(channel_id, "<@U0STARCHAT> raw", user=ADA, client_msg_id="m-2")
     workspace.post_raw(
         channel_id, "deployed", user="", bot_id="B0DEPLOY01", thread_ts=root, subtype=None
@@ -221,10 +223,8 @@ def test_messages_can_be_posted_as_they_are(workspace: Workspace, channel_id: st
     assert workspace.read_messages(channel_id)[0]["subtype"] == "tombstone"
 
 
-def test_guests_and_unfurls_can_be_had_for_the_asking(
-    workspace: Workspace, channel_id: str
-) -> None:
-    """A test brings people of any kind, and lets Slack unfurl a link."""
+def test_a_test_adds_guests_and_unfurls(workspace: Workspace, channel_id: str) -> None:
+    """The control API adds people and unfurls links."""
     guest = {"id": "U0GUEST001", "name": "Gus", "is_restricted": True, "team": "T0OTHER001"}
     shown = workspace.send_control("person", **guest)["user"]
     assert (shown["is_restricted"], shown["is_stranger"]) == (True, True)
@@ -238,8 +238,8 @@ def test_guests_and_unfurls_can_be_had_for_the_asking(
         workspace.send_control("person", id="U1", loud=True)
 
 
-def test_waiting_ends_with_the_change_or_the_time(workspace: Workspace) -> None:
-    """A test sleeps in the workspace until something happens."""
+def test_waiting_ends_with_a_change_or_a_timeout(workspace: Workspace) -> None:
+    """The control API blocks until something changes."""
     start = workspace.get_json("_control/wait", timeout=0)["next"]
     assert not workspace.get_json("_control/wait", since=start, timeout=0)["happened"]
     workspace.post_message(ADA, PYTHON, "hi")
@@ -250,3 +250,19 @@ def test_waiting_ends_with_the_change_or_the_time(workspace: Workspace) -> None:
         )
     with pytest.raises(RefusedError, match="invalid_arguments"):
         workspace.get_json("_control/calls", since="now")
+
+
+def test_an_unknown_response_url_is_refused(workspace: Workspace) -> None:
+    """An invented response URL posts nothing."""
+    with pytest.raises(RefusedError, match="expired_url"):
+        workspace.post_json("response/R9", {"text": "hi"})
+
+
+def test_a_press_needs_a_message_in_ones_own_channel(workspace: Workspace) -> None:
+    """Missing messages and foreign channels are refused."""
+    press = {"user": ADA, "channel": GENERAL, "ts": "1.000000", "action_id": "again"}
+    with pytest.raises(RefusedError, match="message_not_found"):
+        workspace.post_json("_page/click", press)
+    other_channel = workspace.send_control("create", name="den", members=[LIN])["channel"]
+    with pytest.raises(RefusedError, match="not_in_channel"):
+        workspace.post_json("_page/click", {**press, "channel": other_channel})

@@ -1,4 +1,4 @@
-"""Buttons under a message reach the app that posted it, and say so where they do not."""
+"""Buttons below messages: presses, confirmations and failures."""
 
 import queue
 import re
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def plain_text(text: str) -> Json:
-    """Plain text."""
+    """Return a `plain_text` object."""
     return {"type": "plain_text", "text": text}
 
 
@@ -56,7 +56,7 @@ BLOCKS = [
 
 @pytest.fixture
 def presses(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
-    """Every press that reaches the app, as action and value."""
+    """Every press that reaches the app, as action id and value."""
     received: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def add_listeners(app: App) -> None:
@@ -72,7 +72,7 @@ def presses(slack: Workspace) -> Iterator["queue.SimpleQueue[tuple[str, Any]]"]:
 def test_presses_reach_the_app(
     slack: Workspace, open_reader: OpenReader, presses: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
-    """A button and a thumb send action and value; the thumb stays pressed until the other is."""
+    """A button and a thumb send their values; a thumb stays pressed until the other is."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
     ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Again").click()
@@ -89,10 +89,10 @@ def test_presses_reach_the_app(
     expect(ada.channel_column.get_by_role("button", name="Remove")).to_have_count(0)
 
 
-def test_a_dangerous_button_asks_first(
+def test_a_button_with_confirm_asks_first(
     slack: Workspace, open_reader: OpenReader, presses: "queue.SimpleQueue[tuple[str, Any]]"
 ) -> None:
-    """A button with a question sends nothing before the answer is yes."""
+    """Nothing is sent before the person confirms."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
     ada = open_reader(slack).open_channel()
     forget = ada.channel_column.get_by_role("button", name="Forget all")
@@ -106,18 +106,16 @@ def test_a_dangerous_button_asks_first(
     assert presses.empty()
 
 
-def test_an_icon_is_shown_to_those_it_is_for(slack: Workspace, open_reader: OpenReader) -> None:
-    """`visible_to_user_ids` hides a button from everybody else."""
+def test_an_icon_button_is_shown_to_its_users(slack: Workspace, open_reader: OpenReader) -> None:
+    """`visible_to_user_ids` hides the button from all others."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
     lin = open_reader(slack, LIN).open_channel()
 
     expect(lin.channel_column.get_by_role("button", name="Remove")).to_be_visible()
 
 
-def test_a_press_that_nobody_hears_is_told_kindly(
-    slack: Workspace, open_reader: OpenReader
-) -> None:
-    """Without the app a press changes nothing but a sentence on the page."""
+def test_a_press_without_an_app_shows_a_notice(slack: Workspace, open_reader: OpenReader) -> None:
+    """Without a connected app, nothing else changes."""
     slack.post_raw(GENERAL, "choose", user=STARCHAT, blocks=BLOCKS)
     ada = open_reader(slack).open_channel()
     ada.channel_column.get_by_role("button", name="Good").click()

@@ -1,4 +1,4 @@
-"""People and the bot talk on the page: writing, threads, replies that grow, changes of mind."""
+"""Conversations on the page: posting, threads, edits, reactions and unread counts."""
 
 import re
 
@@ -18,14 +18,14 @@ FULL_TEXT = f"{PARTIAL_TEXT} x * 2  # twice"
 
 @pytest.fixture
 def bot_client(workspace: Workspace) -> WebClient:
-    """The bot, as it speaks to Slack."""
+    """The bot's Web API client."""
     return WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
 
 
-def test_a_mention_picked_from_the_list_reaches_slack_as_a_mention(
+def test_a_completed_mention_is_posted_as_a_mention(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Typing `@st` and Enter writes the bot's name, and Slack hears of the person behind it."""
+    """Typing `@st` and Enter inserts the bot's name; Slack receives its user id."""
     ada = open_reader(workspace).open_channel(channel_id)
     ada.channel_composer.press_sequentially("@st")
     expect(ada.page.get_by_role("option")).to_have_text([re.compile("StarChat")])
@@ -38,10 +38,10 @@ def test_a_mention_picked_from_the_list_reaches_slack_as_a_mention(
     assert message_texts(workspace.read_messages(channel_id)) == [f"<@{STARCHAT}> what is a mutex?"]
 
 
-def test_a_reply_grows_in_place_while_it_is_read(
+def test_edits_update_a_reply_in_place(
     workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
-    """Each edit changes the same row and the same code, so a selection in it survives."""
+    """Each edit changes the same row, so a text selection survives."""
     question = workspace.post_message(ADA, channel_id, "@StarChat double?")
     ada = open_reader(workspace).open_channel(channel_id, question)
     blocks = [
@@ -74,10 +74,10 @@ def test_a_reply_grows_in_place_while_it_is_read(
     expect(ada.thread_column.locator("article.message")).to_have_count(2)
 
 
-def test_the_channel_says_how_many_replies_a_thread_has(
+def test_a_thread_summary_counts_replies(
     workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
-    """The summary under a message counts replies as they come and opens the thread."""
+    """The summary below a message counts replies live and opens the thread."""
     question = workspace.post_message(ADA, channel_id, "@StarChat hello?")
     ada = open_reader(workspace).open_channel(channel_id)
     bot_client.chat_postMessage(channel=channel_id, thread_ts=question, text="Hello.")
@@ -92,10 +92,10 @@ def test_the_channel_says_how_many_replies_a_thread_has(
     expect(ada.reply_composer).to_be_focused()
 
 
-def test_a_follow_up_goes_into_the_thread(
+def test_a_thread_composer_posts_a_reply(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """What is written in the thread's composer is a reply; one box sends it to the channel too."""
+    """A check box also sends the reply to the channel."""
     question = workspace.post_message(ADA, channel_id, "root")
     ada = open_reader(workspace).open_channel(channel_id, question)
     ada.write_message("and for lists?", ada.reply_composer)
@@ -113,10 +113,10 @@ def test_a_follow_up_goes_into_the_thread(
     ]
 
 
-def test_one_window_can_speak_for_each_person(
+def test_the_person_switcher_changes_the_author(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """After a switch the messages are the other person's, and only they can be edited."""
+    """After a switch, only the new person's messages can be edited."""
     ada = open_reader(workspace).open_channel(channel_id)
     ada.write_message("by Ada")
     expect(ada.find_message("by Ada")).to_be_visible()
@@ -135,7 +135,7 @@ def test_one_window_can_speak_for_each_person(
 def test_an_own_message_can_be_edited(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """The editor shows what was typed; Enter saves it, with a mark that all can see."""
+    """The editor shows the typed text; Enter saves it with a visible mark."""
     workspace.post_message(ADA, channel_id, "ask @StarChat about <T> & https://example.org/x")
     ada = open_reader(workspace).open_channel(channel_id)
     lin = open_reader(workspace, LIN).open_channel(channel_id)
@@ -150,10 +150,10 @@ def test_an_own_message_can_be_edited(
     assert message_texts(workspace.read_messages(channel_id)) == [f"ask <@{STARCHAT}> nothing"]
 
 
-def test_an_edit_that_is_left_changes_nothing(
+def test_escape_cancels_an_edit(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Escape in the editor leaves the message as it was, also while others write."""
+    """The message is unchanged, even if others post during the edit."""
     ts = workspace.post_message(ADA, channel_id, "as it was")
     ada = open_reader(workspace).open_channel(channel_id)
     expect(ada.find_message("as it was")).to_be_visible()
@@ -170,10 +170,10 @@ def test_an_edit_that_is_left_changes_nothing(
     assert message_texts(workspace.read_messages(channel_id)) == ["as it was", "meanwhile"]
 
 
-def test_deleting_asks_first_and_leaves_a_stone_over_replies(
+def test_deleting_asks_first_and_leaves_a_tombstone(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """A message without replies goes; a root with replies says that it was deleted."""
+    """A message without replies disappears; a root with replies says that it was deleted."""
     root = workspace.post_message(ADA, channel_id, "root with replies")
     workspace.post_message(LIN, channel_id, "a reply", root)
     workspace.post_message(ADA, channel_id, "lonely")
@@ -193,10 +193,10 @@ def test_deleting_asks_first_and_leaves_a_stone_over_replies(
     expect(ada.channel_column.get_by_text("root with replies")).to_have_count(0)
 
 
-def test_reactions_are_added_and_taken_back(
+def test_reactions_are_added_and_removed(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """The picker adds a reaction, its chip takes it back, and everybody sees both."""
+    """The picker adds a reaction, a click on it removes it, and everyone sees both."""
     workspace.post_message(LIN, channel_id, "done")
     ada = open_reader(workspace).open_channel(channel_id)
     lin = open_reader(workspace, LIN).open_channel(channel_id)
@@ -213,10 +213,10 @@ def test_reactions_are_added_and_taken_back(
     expect(chip).to_have_attribute("aria-pressed", "true")
 
 
-def test_unread_channels_stand_out_until_they_are_opened(
+def test_unread_channels_are_marked_until_opened(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Others' messages count up, a line marks the first new one, and looking clears both."""
+    """A count and a line mark new messages until the channel is opened."""
     name = next(c["name"] for c in workspace.read_state()["channels"] if c["id"] == channel_id)
     lin = open_reader(workspace, LIN).open_channel()
     workspace.post_message(ADA, channel_id, "first")
@@ -232,7 +232,7 @@ def test_unread_channels_stand_out_until_they_are_opened(
 
 
 def test_a_group_message_can_be_opened(workspace: Workspace, open_reader: OpenReader) -> None:
-    """Picking two others opens one conversation with both."""
+    """Choosing two people opens one conversation with both."""
     ada = open_reader(workspace).open_channel()
     ada.page.get_by_label("New direct message").click()
     ada.page.get_by_role("dialog").get_by_label("Sam").check()
@@ -245,10 +245,10 @@ def test_a_group_message_can_be_opened(workspace: Workspace, open_reader: OpenRe
     expect(ada.channel_column.get_by_role("heading", level=2)).to_contain_text("StarChat")
 
 
-def test_who_reads_above_is_not_pulled_down(
+def test_new_messages_scroll_only_at_the_bottom(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """New messages pull a reader along only at the bottom; elsewhere a pill leads there."""
+    """Elsewhere a button leads to the new messages."""
     for number in range(40):
         workspace.post_message(LIN, channel_id, f"line {number}")
     ada = open_reader(workspace).open_channel(channel_id)
@@ -268,10 +268,10 @@ def test_who_reads_above_is_not_pulled_down(
     expect(ada.find_message("more news")).to_be_in_viewport(ratio=0.9)
 
 
-def test_the_apps_status_stands_under_the_thread(
+def test_the_apps_status_is_shown_in_the_thread(
     workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
-    """While the bot works the thread says so, and its next message takes the line away."""
+    """The bot's next message clears the status."""
     question = workspace.post_message(ADA, channel_id, "@StarChat think")
     ada = open_reader(workspace).open_channel(channel_id, question)
     bot_client.assistant_threads_setStatus(
@@ -285,10 +285,10 @@ def test_the_apps_status_stands_under_the_thread(
     expect(line).to_have_text("")
 
 
-def test_a_whisper_is_seen_by_one(
+def test_an_ephemeral_message_is_visible_to_one_person(
     workspace: Workspace, channel_id: str, open_reader: OpenReader, bot_client: WebClient
 ) -> None:
-    """An ephemeral message says that only its reader sees it, and nobody else does."""
+    """The message says so."""
     ada = open_reader(workspace).open_channel(channel_id)
     lin = open_reader(workspace, LIN).open_channel(channel_id)
     bot_client.chat_postEphemeral(channel=channel_id, user=ADA, text="between us")

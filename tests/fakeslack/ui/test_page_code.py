@@ -17,10 +17,10 @@ pytestmark = pytest.mark.browser
 Json = dict[str, Any]
 
 
-def test_a_fence_that_a_person_types_is_code(
+def test_a_typed_fence_is_rendered_as_code(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """A known language in a fence's first line is its label; the rest is the code."""
+    """A known language in the first line becomes the label."""
     workspace.post_message(
         LIN, channel_id, "look:\n```python\nx: List[int] = []  # <&>\n```\nand ```\njust text```"
     )
@@ -42,10 +42,10 @@ CODES = (
 
 
 @pytest.mark.parametrize("code", CODES, ids=["plain", "space", "returns", "marks", "long"])
-def test_the_copy_button_copies_exactly_the_code(
+def test_the_copy_button_copies_the_exact_code(
     workspace: Workspace, channel_id: str, open_reader: OpenReader, code: str
 ) -> None:
-    """What lands on the clipboard is the code byte for byte, and the button says so."""
+    """The button confirms the copy."""
     element = {"type": "text", "text": code}
     part = {"type": "rich_text_preformatted", "language": "python", "elements": [element]}
     workspace.post_raw(
@@ -61,10 +61,10 @@ def test_the_copy_button_copies_exactly_the_code(
     assert ada.run_script("() => navigator.clipboard.readText()") == code
 
 
-def test_code_is_copied_exactly_without_a_clipboard_object(
+def test_code_is_copied_without_a_clipboard_object(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Outside a secure context a copy event carries the same bytes."""
+    """An insecure context copies the same bytes by a copy event."""
     ada = open_reader(workspace, permissions=["clipboard-read", "clipboard-write"]).open_channel(
         channel_id
     )
@@ -81,8 +81,8 @@ def test_code_is_copied_exactly_without_a_clipboard_object(
     assert ada.run_script("() => navigator.clipboard.readText()") == CODES[1]
 
 
-def test_code_is_shown_in_colours(module_reader: BrowserPage) -> None:
-    """Comments, strings, numbers and keywords are told apart in each language."""
+def test_code_is_highlighted(module_reader: BrowserPage) -> None:
+    """Comments, strings, numbers and keywords are distinguished in each language."""
     samples = {
         "python": 'def f(x):\n    """doc\nmore"""\n    return 1  # no',
         "typescript": "const f = (x: string) => `a` + 1; // no",
@@ -120,7 +120,7 @@ def test_code_is_shown_in_colours(module_reader: BrowserPage) -> None:
 
 
 def split_code(module_reader: BrowserPage, code: str, language: str) -> list[Json]:
-    """What the highlighter makes of code."""
+    """Return the highlighter's pieces of code."""
     found = module_reader.run_script(
         """async ([code, language]) => {
             const { pieces } = await import("/page/blocks/highlight.js");
@@ -137,8 +137,8 @@ CODE_TEXT = st.text(st.sampled_from("\"'`#/*-<>!@$\\\n\t abcf019_=(){}[]:;r<&é\
 
 @given(codes=st.lists(CODE_TEXT, max_size=20))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_colouring_loses_no_byte_of_code(module_reader: BrowserPage, codes: list[str]) -> None:
-    """In every language the pieces joined are the code."""
+def test_highlighting_keeps_every_character(module_reader: BrowserPage, codes: list[str]) -> None:
+    """In every language the joined pieces equal the code."""
     joined = module_reader.run_script(
         """async (codes) => {
             const { pieces } = await import("/page/blocks/highlight.js");

@@ -1,4 +1,4 @@
-"""The page when something is missing, away, slow or small, and how it looks."""
+"""Page states: empty, disconnected, failed, archived, slow, dark and narrow."""
 
 import re
 import urllib.parse
@@ -20,7 +20,7 @@ LOST = "Failed to load resource"
 def test_an_empty_channel_offers_three_prompts(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """A prompt fills the composer with a mention; in the bot's direct messages without."""
+    """A prompt fills the composer with a mention, or without one in the bot's direct message."""
     ada = open_reader(workspace).open_channel(channel_id)
     prompts = ada.channel_column.locator(".prompt")
     expect(prompts).to_have_count(3)
@@ -38,7 +38,7 @@ def test_an_empty_channel_offers_three_prompts(
 def test_a_channel_without_the_bot_offers_no_prompts(
     workspace: Workspace, open_reader: OpenReader
 ) -> None:
-    """Between people there is nothing to suggest."""
+    """A conversation between people has no suggestions."""
     ada = open_reader(workspace).open_channel(workspace.open_dm(ADA, LIN))
 
     expect(
@@ -47,8 +47,8 @@ def test_a_channel_without_the_bot_offers_no_prompts(
     expect(ada.channel_column.locator(".prompt")).to_have_count(0)
 
 
-def test_a_missing_bot_is_told_with_what_to_do(slack: Workspace, open_reader: OpenReader) -> None:
-    """Without a bot a banner holds the settings to start one; with it the banner goes."""
+def test_a_banner_shows_how_to_connect_the_bot(slack: Workspace, open_reader: OpenReader) -> None:
+    """It lists the settings until the bot connects."""
     ada = open_reader(slack, permissions=["clipboard-read", "clipboard-write"]).open_channel()
     banner = ada.page.locator(".no-bot")
     expect(banner).to_contain_text("StarChat is not connected.")
@@ -65,8 +65,8 @@ def test_a_missing_bot_is_told_with_what_to_do(slack: Workspace, open_reader: Op
     expect(banner).to_have_count(0)
 
 
-def test_a_workspace_that_was_away_comes_back(slack: Workspace, open_reader: OpenReader) -> None:
-    """While it is away nothing written is lost; afterwards the page lives as before."""
+def test_the_page_survives_a_workspace_restart(slack: Workspace, open_reader: OpenReader) -> None:
+    """Drafts stay during the outage; afterwards the page works as before."""
     port = urllib.parse.urlsplit(slack.url).port
     ada = open_reader(slack).open_channel()
     ada.write_message("before")
@@ -96,7 +96,7 @@ def test_a_workspace_that_was_away_comes_back(slack: Workspace, open_reader: Ope
 
 
 def test_the_page_reconnects_by_itself(slack: Workspace, open_reader: OpenReader) -> None:
-    """Nobody has to press the button."""
+    """No button press is needed."""
     port = urllib.parse.urlsplit(slack.url).port
     ada = open_reader(slack).open_channel()
     slack.stop_process()
@@ -108,10 +108,10 @@ def test_the_page_reconnects_by_itself(slack: Workspace, open_reader: OpenReader
     ada.ignore_errors(LOST)
 
 
-def test_a_post_that_fails_keeps_the_text(
+def test_a_failed_post_keeps_its_text(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """The sentence under the composer says why, and typing on takes it away."""
+    """The composer shows the cause until the person types again."""
     ada = open_reader(workspace).open_channel(channel_id)
     ada.context.set_offline(True)
     ada.write_message("still here")
@@ -128,10 +128,10 @@ def test_a_post_that_fails_keeps_the_text(
     ada.ignore_errors(LOST)
 
 
-def test_an_archived_channel_can_be_read_only(
+def test_an_archived_channel_is_read_only(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """The composer says why it is closed, and opens again with the channel."""
+    """The composer says why, and works again after unarchiving."""
     ada = open_reader(workspace).open_channel(channel_id)
     workspace.send_control("archive", channel=channel_id)
     expect(ada.channel_composer).to_be_disabled()
@@ -141,10 +141,10 @@ def test_an_archived_channel_can_be_read_only(
     expect(ada.channel_composer).to_be_enabled()
 
 
-def test_drafts_stay_where_they_were_begun(
+def test_drafts_are_kept_by_person_and_thread(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Each channel, thread and person has its own, also after the page was loaded again."""
+    """Drafts survive a reload."""
     root = workspace.post_message(LIN, channel_id, "root")
     ada = open_reader(workspace).open_channel(channel_id, root)
     ada.channel_composer.fill("in the room")
@@ -165,10 +165,10 @@ def test_drafts_stay_where_they_were_begun(
     expect(ada.channel_composer).to_have_value("")
 
 
-def test_the_place_is_in_the_address(
+def test_the_url_holds_person_channel_and_thread(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Loading the page again opens the same channel and thread for the same person."""
+    """A reload opens the same thread."""
     root = workspace.post_message(ADA, channel_id, "root")
     lin = open_reader(workspace, LIN).open_channel(channel_id, root)
     expect(lin.find_message("root", lin.thread_column)).to_be_visible()
@@ -179,10 +179,10 @@ def test_the_place_is_in_the_address(
 
 
 @pytest.mark.parametrize("place", ["U0NOBODY00/C0NOWHERE", "../../x", "U0ADA00001/C0NOWHERE/1.2"])
-def test_a_wrong_address_leads_somewhere_useful(
+def test_an_invalid_url_falls_back_to_defaults(
     workspace: Workspace, open_reader: OpenReader, place: str
 ) -> None:
-    """Who or what is not there is replaced by the first person and channel."""
+    """Unknown people and channels are replaced by the first ones."""
     ada = open_reader(workspace)
     ada.page.goto(f"{workspace.url}/#/{place}")
 
@@ -191,10 +191,10 @@ def test_a_wrong_address_leads_somewhere_useful(
     ada.ignore_errors(LOST)
 
 
-def test_slow_messages_show_that_they_are_coming(
+def test_a_skeleton_is_shown_while_messages_load(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Until the messages are there, their shapes are."""
+    """It disappears with the first messages."""
     workspace.post_message(LIN, channel_id, "at last")
     ada = open_reader(workspace).open_channel(PYTHON)
     held: list[Route] = []
@@ -213,10 +213,10 @@ def test_slow_messages_show_that_they_are_coming(
     expect(ada.channel_column.get_by_role("status", name="Loading messages")).to_have_count(0)
 
 
-def test_what_happens_while_messages_come_is_not_lost(
+def test_events_during_loading_are_applied_afterwards(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """An event that is newer than the answer under way is shown after it."""
+    """An event newer than the pending response is shown."""
     made = workspace.send_control("create", name="meanwhile", members=[ADA, LIN])
     other = str(made["channel"])
     ada = open_reader(workspace).open_channel(PYTHON)
@@ -238,17 +238,17 @@ def test_what_happens_while_messages_come_is_not_lost(
 
 
 @pytest.mark.parametrize(("system", "paper"), [("light", LIGHT), ("dark", DARK)])
-def test_the_theme_is_the_systems(
+def test_the_theme_follows_the_system(
     workspace: Workspace, open_reader: OpenReader, system: str, paper: str
 ) -> None:
-    """Without a choice the page is as dark as the system wants it."""
+    """Without a choice, the page uses the system's theme."""
     ada = open_reader(workspace, color_scheme=system).open_channel()
 
     expect(ada.channel_column).to_have_css("background-color", paper)
 
 
-def test_a_chosen_theme_is_remembered(workspace: Workspace, open_reader: OpenReader) -> None:
-    """The choice survives loading the page again; choosing the system's forgets it."""
+def test_a_chosen_theme_is_saved(workspace: Workspace, open_reader: OpenReader) -> None:
+    """The choice survives a reload; choosing the system's theme deletes it."""
     ada = open_reader(workspace, color_scheme="light").open_channel()
     toggle = ada.channel_column.get_by_role("button", name="Switch between dark and light")
     toggle.click()
@@ -263,10 +263,10 @@ def test_a_chosen_theme_is_remembered(workspace: Workspace, open_reader: OpenRea
     expect(ada.channel_column).to_have_css("background-color", DARK)
 
 
-def test_a_narrow_page_has_a_drawer_and_a_whole_thread(
+def test_a_narrow_page_uses_a_drawer_and_a_full_thread(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """At 380 pixels nothing overflows: the sidebar is a drawer, the thread fills the screen."""
+    """At 380 pixels nothing overflows."""
     root = workspace.post_message(LIN, channel_id, f"root {'x' * 200}")
     workspace.post_raw(channel_id, f"```{'long line ' * 30}```", user=STARCHAT, thread_ts=root)
     ada = open_reader(workspace, viewport=NARROW_VIEWPORT).open_channel(channel_id)

@@ -45,13 +45,13 @@ ELEMENTS = "script, iframe, object, embed, img, style, link, form, [onerror], [o
 
 
 def rich_text_block(*elements: Json) -> list[Json]:
-    """One `rich_text` block of a section with these elements."""
+    """Return a `rich_text` block of one section with these elements."""
     section = {"type": "rich_text_section", "elements": list(elements)}
     return [{"type": "rich_text", "elements": [section]}]
 
 
 def blocks_with_text(text: str) -> list[Json]:
-    """Blocks that hold the same text in every place that shows text."""
+    """Return blocks with the same text in every place that shows text."""
     mrkdwn, plain = {"type": "mrkdwn", "text": text}, {"type": "plain_text", "text": text}
     literal = {"type": "text", "text": text}
     return [
@@ -82,10 +82,10 @@ def blocks_with_text(text: str) -> list[Json]:
     ]
 
 
-def test_hostile_text_stays_text(
+def test_markup_in_messages_is_shown_as_text(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Markup in any field of any message is shown as it is; no element comes of it."""
+    """Markup in any field of a message creates no element."""
     for text in HOSTILE:
         workspace.post_message(LIN, channel_id, text)
         workspace.post_raw(
@@ -105,10 +105,10 @@ def test_hostile_text_stays_text(
     assert ada.run_script("() => window.owned") is None
 
 
-def test_only_safe_addresses_become_links(
+def test_only_safe_urls_become_links(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """An address of another kind than http, https or mailto can be read but not followed."""
+    """URLs other than http, https and mailto stay text."""
     for address in HOSTILE_ADDRESSES:
         workspace.post_raw(channel_id, f"<{address}|press>", user=STARCHAT)
         link = {"type": "link", "url": address, "text": "press"}
@@ -155,10 +155,8 @@ MRKDWN = (
 
 
 @pytest.mark.parametrize(("text", "shown"), MRKDWN)
-def test_mrkdwn_is_shown_as_slack_shows_it(
-    module_reader: BrowserPage, text: str, shown: str
-) -> None:
-    """Styles, quotes, links, mentions, channels and emoji; everything else is literal."""
+def test_mrkdwn_is_rendered_as_in_slack(module_reader: BrowserPage, text: str, shown: str) -> None:
+    """Styles, quotes, links, mentions, channels and emoji are rendered; all else is literal."""
     drawn = module_reader.run_script(
         """async (text) => {
             const { parse } = await import("/page/blocks/mrkdwn.js");
@@ -179,10 +177,10 @@ def test_mrkdwn_is_shown_as_slack_shows_it(
     assert drawn == shown
 
 
-def test_rich_text_is_shown_completely(
+def test_rich_text_is_rendered_completely(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """Lists keep their numbers and depth, styles nest, and every kind of element is there."""
+    """Lists keep numbers and depth, styles nest, and every element type is rendered."""
     styles = {"bold": True, "italic": True, "strike": True}
     item = {"type": "rich_text_section", "elements": [{"type": "text", "text": "item"}]}
     ordered = {"type": "rich_text_list", "style": "ordered", "offset": 4, "elements": [item, item]}
@@ -217,10 +215,10 @@ def test_rich_text_is_shown_completely(
     expect(row.locator("ul.rich-list")).to_have_attribute("data-indent", "2")
 
 
-def test_what_the_bot_would_cause_in_slack_is_marked(
+def test_pings_and_unfurls_of_the_bot_are_marked(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
-    """A ping or an unfurl that a bot's text would cause is a red badge on the message."""
+    """A red badge lists each ping and unfurl of a bot's message."""
     workspace.post_raw(
         channel_id, "careless <!channel> <@U0LIN00001> https://example.org", user=STARCHAT
     )
@@ -235,10 +233,10 @@ MARKS = st.text(st.sampled_from("*_~`<>|@#!:&;ab \n>-1.[]()hU0"), max_size=80)
 
 @given(before=MARKS, after=MARKS)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_change_in_place_looks_like_a_fresh_drawing(
+def test_an_update_in_place_equals_a_new_rendering(
     module_reader: BrowserPage, before: str, after: str
 ) -> None:
-    """Whatever stood there, a changed message ends as if it had been drawn anew."""
+    """Any message updated in place equals the same message drawn from scratch."""
     same = module_reader.run_script(
         """async ([before, after]) => {
             const { content } = await import("/page/thread/message.js");

@@ -1,4 +1,4 @@
-"""What an app shows beside messages: modals, its Home tab, a button that stops it."""
+"""App views on the page: modals, Home tab and Stop button."""
 
 import queue
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ ReceivedQueue = queue.SimpleQueue[tuple[str, Any]]
 
 
 def plain_text(text: str) -> Json:
-    """Plain text."""
+    """Return a `plain_text` object."""
     return {"type": "plain_text", "text": text}
 
 
 def input_block(name: str, element: Json, **more: Any) -> Json:
-    """An input block."""
+    """Return an input block."""
     element = {"action_id": name, **element}
     return {
         "type": "input",
@@ -60,7 +60,7 @@ HOME = {
 
 @pytest.fixture
 def received(slack: Workspace) -> Iterator[ReceivedQueue]:
-    """What reaches an app that opens a modal, refuses one reason, and shows a Home tab."""
+    """What an app receives that opens a modal, rejects one reason and has a Home tab."""
     queue_of_received: ReceivedQueue = queue.SimpleQueue()
 
     def add_listeners(app: App) -> None:
@@ -92,10 +92,10 @@ def received(slack: Workspace) -> Iterator[ReceivedQueue]:
         yield queue_of_received
 
 
-def test_a_modal_is_filled_in_and_sent(
+def test_a_modal_is_completed_and_submitted(
     slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
 ) -> None:
-    """Empty inputs and the app's objections are told at their place; then the values arrive."""
+    """Required inputs and the app's errors are shown below the inputs; then values arrive."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
     slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
     ada = open_reader(slack).open_channel()
@@ -121,10 +121,10 @@ def test_a_modal_is_filled_in_and_sent(
     assert [o["value"] for o in values["also"]["also"]["selected_options"]] == ["python"]
 
 
-def test_a_modal_can_be_left(
+def test_a_modal_can_be_closed(
     slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
 ) -> None:
-    """Escape closes it for the app too: after loading the page again it is still closed."""
+    """Escape closes it for the app too; it stays closed after a reload."""
     blocks = [{"type": "actions", "block_id": "b1", "elements": [BUTTON]}]
     slack.post_raw(GENERAL, "", user=STARCHAT, blocks=blocks)
     ada = open_reader(slack).open_channel()
@@ -142,10 +142,10 @@ def test_a_modal_can_be_left(
     assert received.get(timeout=20) == ("again", "message")
 
 
-def test_the_app_has_a_home(
+def test_the_home_tab_is_shown(
     slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
 ) -> None:
-    """In the app's direct message a tab shows its Home, whose buttons work."""
+    """The app's direct message has a Home tab with working buttons."""
     ada = open_reader(slack).open_channel()
     expect(ada.page.get_by_role("tab")).to_have_count(0)
     ada.find_sidebar_entry("StarChat").click()
@@ -162,10 +162,10 @@ def test_the_app_has_a_home(
     expect(home).to_be_hidden()
 
 
-def test_work_in_a_thread_can_be_stopped(
+def test_the_stop_button_is_shown_while_processing(
     slack: Workspace, open_reader: OpenReader, received: ReceivedQueue
 ) -> None:
-    """While a session is processing, the thread has a button that tells the app to stop."""
+    """The button notifies the app."""
     bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
     root = slack.post_message(ADA, GENERAL, "@StarChat go on for ever")
     ada = open_reader(slack).open_channel(GENERAL, root)

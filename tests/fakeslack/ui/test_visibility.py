@@ -1,4 +1,4 @@
-"""Each person sees their own workspace."""
+"""Visibility rules: what each person sees of the workspace."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_a_direct_message_is_named_after_the_others(slack: InMemoryWorkspace) -> None:
+def test_a_direct_message_is_named_after_its_other_member(slack: InMemoryWorkspace) -> None:
     """Each of two people sees the other's name."""
     pair = slack.workspace.open_dm([ADA, LIN])
     assert Viewer(slack.workspace, ADA).describe_channel(pair)["name"] == "Lin"
@@ -29,8 +29,8 @@ def test_a_direct_message_is_named_after_the_others(slack: InMemoryWorkspace) ->
         Viewer(slack.workspace, "U9")
 
 
-def test_a_thread_is_read_from_its_root_with_ones_own_whispers(slack: InMemoryWorkspace) -> None:
-    """Ephemeral messages stand where they were shown, for their reader alone."""
+def test_a_thread_includes_ones_own_ephemerals(slack: InMemoryWorkspace) -> None:
+    """Ephemeral messages appear in order, only for their person."""
     root = slack.post_message("a").ts
     body = {"user": STARCHAT, "text": "psst", "thread_ts": root}
     slack.workspace.post_ephemeral(GENERAL, ADA, body)
@@ -42,8 +42,8 @@ def test_a_thread_is_read_from_its_root_with_ones_own_whispers(slack: InMemoryWo
         assert reader.list_messages(GENERAL, "1.000000") == []
 
 
-def test_what_a_bot_writes_shows_its_pings_and_unfurls(slack: InMemoryWorkspace) -> None:
-    """People's messages carry no such marks."""
+def test_bot_messages_list_pings_and_unfurls(slack: InMemoryWorkspace) -> None:
+    """People's messages don't."""
     reader = Viewer(slack.workspace, ADA)
     text = "<!channel> https://a.example"
     shown = slack.call_method("chat.postMessage", channel=GENERAL, text=text)["message"]
@@ -52,33 +52,35 @@ def test_what_a_bot_writes_shows_its_pings_and_unfurls(slack: InMemoryWorkspace)
     assert "pings" not in reader.describe_message(slack.post_message(text))
 
 
-def test_a_growing_stream_shows_others_its_first_piece(slack: InMemoryWorkspace) -> None:
-    """Its reader sees all of it."""
+def test_others_see_only_the_first_chunk_of_a_stream(slack: InMemoryWorkspace) -> None:
+    """Its recipient sees all of it."""
     root = slack.post_message("a").ts
     to = {"recipient_user_id": ADA, "recipient_team_id": "T0FAKE0001"}
-    wish = {"channel": GENERAL, "thread_ts": root, "markdown_text": "a ", **to}
-    ts = slack.call_method("chat.startStream", **wish)["ts"]
+    arguments = {"channel": GENERAL, "thread_ts": root, "markdown_text": "a ", **to}
+    ts = slack.call_method("chat.startStream", **arguments)["ts"]
     slack.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="lock")
     message = slack.workspace.get_message(GENERAL, ts)
     assert Viewer(slack.workspace, ADA).describe_message(message)["text"] == "a lock"
     assert Viewer(slack.workspace, LIN).describe_message(message)["text"] == "a "
 
 
-def test_people_hear_of_what_concerns_them(slack: InMemoryWorkspace) -> None:
-    """Changes elsewhere, and whispers to others, are not told."""
-    den = slack.workspace.create_channel("den", [ADA]).id
-    root = slack.post_message("a", channel=den)
-    slack.post_message("b", channel=den, thread_ts=root.ts)
-    slack.workspace.post_ephemeral(den, LIN, {"user": ADA, "text": "psst"})
-    slack.workspace.join_channel(den, LIN)
-    slack.workspace.leave_channel(den, LIN)
+def test_changes_are_visible_to_channel_members(slack: InMemoryWorkspace) -> None:
+    """Changes in other channels and others' ephemeral messages are hidden."""
+    channel = slack.workspace.create_channel("den", [ADA]).id
+    root = slack.post_message("a", channel=channel)
+    slack.post_message("b", channel=channel, thread_ts=root.ts)
+    slack.workspace.post_ephemeral(channel, LIN, {"user": ADA, "text": "psst"})
+    slack.workspace.join_channel(channel, LIN)
+    slack.workspace.leave_channel(channel, LIN)
     slack.workspace.publish_change(Change(ChangeKind.APP_CONNECTED, detail={"connected": True}))
-    heard: dict[str, list[Json]] = {}
+    seen: dict[str, list[Json]] = {}
     for person in (ADA, LIN):
-        slack.workspace.channels[den].members = [ADA]
-        told = [Viewer(slack.workspace, person).describe_change(change) for change in slack.changes]
-        heard[person] = [one for one in told if one is not None]
-    assert [one["type"] for one in heard[ADA]] == [
+        slack.workspace.channels[channel].members = [ADA]
+        details = [
+            Viewer(slack.workspace, person).describe_change(change) for change in slack.changes
+        ]
+        seen[person] = [one for one in details if one is not None]
+    assert [one["type"] for one in seen[ADA]] == [
         "channel",
         "message",
         "message",
@@ -86,26 +88,26 @@ def test_people_hear_of_what_concerns_them(slack: InMemoryWorkspace) -> None:
         "channel",
         "connected",
     ]
-    reply = heard[ADA][2]
+    reply = seen[ADA][2]
     assert (reply["thread_ts"], reply["root"]["reply_count"]) == (root.ts, 1)
-    assert heard[ADA][1]["thread_ts"] is None
-    assert heard[ADA][0]["info"]["name"] == "den"
-    assert [one["type"] for one in heard[LIN]] == ["channel", "connected"]
-    assert heard[LIN][0]["left"] == LIN
+    assert seen[ADA][1]["thread_ts"] is None
+    assert seen[ADA][0]["info"]["name"] == "den"
+    assert [one["type"] for one in seen[LIN]] == ["channel", "connected"]
+    assert seen[LIN][0]["left"] == LIN
 
 
-def test_a_reply_to_a_root_that_is_gone_has_none(slack: InMemoryWorkspace) -> None:
-    """The last reply under a tombstone takes it along."""
+def test_a_reply_without_a_root_has_none(slack: InMemoryWorkspace) -> None:
+    """The last reply of a tombstone removes it."""
     root = slack.post_message("a")
     reply = slack.post_message("b", thread_ts=root.ts)
     slack.workspace.delete_message(root)
     slack.workspace.delete_message(reply)
-    told = Viewer(slack.workspace, ADA).describe_change(slack.changes[-1])
-    assert told is not None
-    assert (told["type"], told["root"]) == ("message_deleted", None)
+    details = Viewer(slack.workspace, ADA).describe_change(slack.changes[-1])
+    assert details is not None
+    assert (details["type"], details["root"]) == ("message_deleted", None)
 
 
-def test_everybody_is_listed(slack: InMemoryWorkspace) -> None:
+def test_all_people_are_listed(slack: InMemoryWorkspace) -> None:
     """The page lists people and bots with their colours."""
     people = {one["id"]: one for one in Viewer(slack.workspace, ADA).list_people()}
     assert people[STARCHAT]["is_bot"]

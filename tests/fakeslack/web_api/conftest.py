@@ -14,14 +14,14 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[Workspace]:
-    """One workspace for all tests here."""
+    """One workspace for all tests of a module."""
     with Workspace() as workspace:
         yield workspace
 
 
 @pytest.fixture
 def client(workspace: Workspace) -> Iterator[WebClient]:
-    """A client that repeats nothing by itself; the workspace has no faults and all scopes."""
+    """A client without retries; afterwards faults, scopes, limits and clock are reset."""
     yield WebClient(token=BOT_TOKEN, base_url=workspace.api_url, retry_handlers=[], timeout=10)
     workspace.set_faults()
     workspace.send_control("app", with_scopes=["users:read"], revoked=False)
@@ -30,7 +30,7 @@ def client(workspace: Workspace) -> Iterator[WebClient]:
 
 
 def call_and_get_error(client: WebClient, method: str, **given: Any) -> Json:
-    """Return the answer to a call that must be refused."""
+    """Return the response to a call that must be refused."""
     with pytest.raises(SlackApiError) as refusal:
         client.api_call(method, json=given)
     answer = refusal.value.response

@@ -6,8 +6,8 @@ from fakeslack.errors import SlackError
 from fakeslack.web_api.arguments import Arguments
 
 
-def test_arguments_are_read_however_they_were_sent() -> None:
-    """A form sends text, JSON sends values; both mean the same."""
+def test_forms_and_json_decode_to_the_same_values() -> None:
+    """A form sends text, JSON sends values."""
     form = Arguments({"n": "2", "yes": "1", "no": "false", "list": "[1]", "empty": ""})
     body = Arguments({"n": 2, "yes": True, "no": False, "list": [1], "nothing": None})
     for given in (form, body):
@@ -26,8 +26,8 @@ def test_arguments_are_read_however_they_were_sent() -> None:
     ("getter", "value"),
     [("get_number", "a"), ("get_list", "{}"), ("get_object", "[]"), ("get_object", "{")],
 )
-def test_an_argument_of_another_kind_is_refused(getter: str, value: str) -> None:
-    """Where a number, a list or an object is due nothing else will do."""
+def test_an_argument_of_another_type_is_refused(getter: str, value: str) -> None:
+    """Numbers, lists and objects are checked."""
     asked = {"get_number": (0,), "get_list": (), "get_object": ()}[getter]
     with pytest.raises(SlackError, match="invalid_arguments"):
         getattr(Arguments({"x": value}), getter)("x", *asked)

@@ -22,8 +22,8 @@ def thread_ts(slack: InMemoryWorkspace) -> str:
     return slack.post_message("hi").ts
 
 
-def test_a_session_is_moved_and_named(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """The app moves a session from state to state and gives it a title."""
+def test_a_session_has_a_status_and_a_title(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """The app sets both."""
     where = {"channel_id": GENERAL, "thread_ts": thread_ts}
     for status in ("processing", "suspended"):
         assert (
@@ -37,10 +37,8 @@ def test_a_session_is_moved_and_named(slack: InMemoryWorkspace, thread_ts: str) 
     assert slack.workspace.agent_sessions.titles == {(GENERAL, thread_ts): "Mutex"}
 
 
-def test_a_stop_button_nobody_listens_to_is_warned_of(
-    slack: InMemoryWorkspace, thread_ts: str
-) -> None:
-    """Without the subscription Slack shows no Stop button, and says so."""
+def test_processing_without_a_subscription_warns(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """Without `agent_session_stopped`, Slack shows no Stop button and returns a warning."""
     slack.workspace.app.events.discard("agent_session_stopped")
     where = {"channel_id": GENERAL, "thread_ts": thread_ts}
     answer = slack.call_method("agents.sessions.setStatus", **where, status="processing")
@@ -65,30 +63,30 @@ def test_a_stop_button_nobody_listens_to_is_warned_of(
         ("assistant.threads.setSuggestedPrompts", {"prompts": ["a"]}, "invalid_arguments"),
     ],
 )
-def test_wrong_sessions_are_refused(
-    slack: InMemoryWorkspace, method: str, wish: Json, error: str
+def test_an_invalid_session_is_refused(
+    slack: InMemoryWorkspace, method: str, arguments: Json, error: str
 ) -> None:
-    """A session stands in a thread that exists, in a state that exists."""
-    assert slack.expect_error(method, channel_id=GENERAL, **wish) == error
+    """A session needs an existing thread and a valid status."""
+    assert slack.expect_error(method, channel_id=GENERAL, **arguments) == error
 
 
-def test_sessions_of_strangers_and_long_titles_are_refused(
+def test_unknown_initiators_and_long_titles_are_refused(
     slack: InMemoryWorkspace, thread_ts: str
 ) -> None:
-    """Who began it must be known; a title has two hundred characters; a rename its thread."""
-    wish = {"channel_id": GENERAL, "thread_ts": thread_ts, "status": "active"}
+    """A title has at most 200 characters; a rename needs its thread."""
+    arguments = {"channel_id": GENERAL, "thread_ts": thread_ts, "status": "active"}
     method = "agents.sessions.setStatus"
-    assert slack.expect_error(method, **wish, initiator_user_id="U9") == "user_not_found"
-    assert slack.expect_error(method, **wish, title="a" * 201) == "invalid_arguments"
-    slack.call_method(method, **wish, initiator_user_id=SAM)
+    assert slack.expect_error(method, **arguments, initiator_user_id="U9") == "user_not_found"
+    assert slack.expect_error(method, **arguments, title="a" * 201) == "invalid_arguments"
+    slack.call_method(method, **arguments, initiator_user_id=SAM)
     pair = slack.workspace.open_dm([ADA, STARCHAT]).id
     assert slack.expect_error("agents.sessions.rename", channel_id=pair, title="a") == (
         "thread_ts_required"
     )
 
 
-def test_status_title_and_prompts_are_shown(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """What an assistant shows beside its messages is told to the page."""
+def test_status_title_and_prompts_are_published(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """The page receives what the app sets."""
     where = {"channel_id": GENERAL, "thread_ts": thread_ts}
     prompt = {"title": "a", "message": "b"}
     slack.call_method("assistant.threads.setStatus", **where, status="is thinking…")

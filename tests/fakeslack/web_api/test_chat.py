@@ -23,8 +23,8 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_a_post_is_the_bots_own(slack: InMemoryWorkspace) -> None:
-    """The answer carries the message as it stands in the channel."""
+def test_a_post_carries_the_bots_identity(slack: InMemoryWorkspace) -> None:
+    """The response holds the message as stored."""
     answer = slack.call_method(
         "chat.postMessage",
         channel="#general",
@@ -42,24 +42,24 @@ def test_a_post_is_the_bots_own(slack: InMemoryWorkspace) -> None:
 
 
 def test_a_post_to_a_person_is_a_direct_message(slack: InMemoryWorkspace) -> None:
-    """A user id instead of a channel leads to the direct message with that person."""
+    """A user id instead of a channel id opens the direct message."""
     pair = slack.workspace.open_dm([ADA, STARCHAT])
     assert slack.call_method("chat.postMessage", channel=ADA, text="hi")["channel"] == pair.id
 
 
-def test_a_broadcast_reply_is_seen_in_the_channel(slack: InMemoryWorkspace) -> None:
-    """`reply_broadcast` shows a reply in the channel too; outside a thread it means nothing."""
+def test_a_broadcast_reply_is_shown_in_the_channel(slack: InMemoryWorkspace) -> None:
+    """`reply_broadcast` without a thread is refused."""
     root = slack.post_message("a")
-    wish = {"channel": GENERAL, "text": "b", "reply_broadcast": True}
-    answer = slack.call_method("chat.postMessage", thread_ts=root.ts, **wish)
+    arguments = {"channel": GENERAL, "text": "b", "reply_broadcast": True}
+    answer = slack.call_method("chat.postMessage", thread_ts=root.ts, **arguments)
     assert answer["message"]["subtype"] == "thread_broadcast"
-    assert slack.expect_error("chat.postMessage", **wish) == "invalid_arguments"
+    assert slack.expect_error("chat.postMessage", **arguments) == "invalid_arguments"
 
 
-def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
+def test_long_text_is_truncated_in_posts_and_refused_in_edits(
     slack: InMemoryWorkspace,
 ) -> None:
-    """40,000 characters are posted, with a warning; an edit takes 4,000."""
+    """Posts keep 40,000 characters with a warning; edits allow 4,000."""
     answer = slack.call_method("chat.postMessage", channel=GENERAL, text="a" * 40_001)
     assert len(answer["message"]["text"]) == 40_000
     assert answer["warning"] == "message_truncated"
@@ -69,7 +69,7 @@ def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
 
 
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("arguments", "error"),
     [
         ({"channel": ""}, "invalid_arguments"),
         ({"channel": "C0NOWHERE1"}, "channel_not_found"),
@@ -94,23 +94,24 @@ def test_a_text_too_long_is_cut_when_posted_and_refused_when_edited(
     ],
     ids=range(17),
 )
-def test_a_wrong_post_is_refused(slack: InMemoryWorkspace, wish: Json, error: str) -> None:
-    """Each fault has Slack's own word."""
+def test_an_invalid_post_is_refused(slack: InMemoryWorkspace, arguments: Json, error: str) -> None:
+    """Each fault has Slack's error name."""
     assert (
-        slack.expect_error("chat.postMessage", **{"channel": GENERAL, "text": "a", **wish}) == error
+        slack.expect_error("chat.postMessage", **{"channel": GENERAL, "text": "a", **arguments})
+        == error
     )
 
 
 def test_markdown_text_becomes_a_markdown_block(slack: InMemoryWorkspace) -> None:
-    """`markdown_text` stands in the place of text and blocks."""
+    """`markdown_text` replaces text and blocks."""
     answer = slack.call_method("chat.postMessage", channel=GENERAL, markdown_text="# a")
     [block] = answer["message"]["blocks"]
     assert (block["type"], block["text"]) == ("markdown", "# a")
     assert answer["message"]["text"] == "# a"
 
 
-def test_the_bot_writes_only_where_it_may(slack: InMemoryWorkspace) -> None:
-    """Strange, foreign and archived channels are refused, each in its own word."""
+def test_the_bot_posts_only_in_its_channels(slack: InMemoryWorkspace) -> None:
+    """Unknown, foreign and archived channels have distinct errors."""
     foreign = slack.workspace.create_channel("foreign", [ADA]).id
     private = slack.workspace.create_channel("den", [ADA], is_private=True).id
     own = slack.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
@@ -123,10 +124,10 @@ def test_the_bot_writes_only_where_it_may(slack: InMemoryWorkspace) -> None:
     assert slack.expect_error("chat.update", channel=foreign, **edit) == "not_in_channel"
 
 
-def test_an_edit_replaces_what_it_names(slack: InMemoryWorkspace) -> None:
-    """Text alone drops the blocks; blocks alone keep the text and show no edit; metadata stays."""
-    wish = {"channel": GENERAL, "text": "a", "metadata": METADATA, "unfurl_media": False}
-    ts = slack.call_method("chat.postMessage", **wish, blocks=[DIVIDER])["ts"]
+def test_an_edit_replaces_only_given_fields(slack: InMemoryWorkspace) -> None:
+    """Text alone drops the blocks; blocks alone keep the text; metadata stays."""
+    arguments = {"channel": GENERAL, "text": "a", "metadata": METADATA, "unfurl_media": False}
+    ts = slack.call_method("chat.postMessage", **arguments, blocks=[DIVIDER])["ts"]
     message = slack.call_method("chat.update", channel=GENERAL, ts=ts, blocks=[DIVIDER, DIVIDER])[
         "message"
     ]
@@ -143,8 +144,8 @@ def test_an_edit_replaces_what_it_names(slack: InMemoryWorkspace) -> None:
     assert "metadata" not in message
 
 
-def test_only_ones_own_messages_can_be_edited_and_deleted(slack: InMemoryWorkspace) -> None:
-    """Another's message, a missing one and a tombstone each have their word."""
+def test_only_the_bots_messages_can_be_edited_and_deleted(slack: InMemoryWorkspace) -> None:
+    """Others' messages, missing ones and tombstones have distinct errors."""
     hers = slack.post_message("a").ts
     mine = slack.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
     slack.post_message("b", thread_ts=mine)
@@ -156,18 +157,18 @@ def test_only_ones_own_messages_can_be_edited_and_deleted(slack: InMemoryWorkspa
     assert slack.expect_error("chat.delete", **where, ts=mine) == "message_not_found"
 
 
-def test_a_whisper_needs_its_reader_in_the_channel(slack: InMemoryWorkspace) -> None:
-    """An ephemeral message goes to a member; its text has a bound."""
-    wish = {"channel": GENERAL, "text": "psst"}
-    ts = slack.call_method("chat.postEphemeral", user=ADA, **wish)["message_ts"]
+def test_an_ephemeral_post_needs_a_member(slack: InMemoryWorkspace) -> None:
+    """The text has a limit."""
+    arguments = {"channel": GENERAL, "text": "psst"}
+    ts = slack.call_method("chat.postEphemeral", user=ADA, **arguments)["message_ts"]
     assert slack.workspace.find_ephemeral(GENERAL, ADA, ts) is not None
     slack.workspace.leave_channel(GENERAL, LIN)
-    assert slack.expect_error("chat.postEphemeral", user=LIN, **wish) == "user_not_in_channel"
+    assert slack.expect_error("chat.postEphemeral", user=LIN, **arguments) == "user_not_in_channel"
     long = {"channel": GENERAL, "text": "a" * 40_001}
     assert slack.expect_error("chat.postEphemeral", user=ADA, **long) == "msg_too_long"
 
 
-def test_a_permalink_leads_to_the_message(slack: InMemoryWorkspace) -> None:
+def test_a_permalink_names_message_and_thread(slack: InMemoryWorkspace) -> None:
     """A reply's permalink names its thread."""
     root = slack.post_message("a")
     reply = slack.post_message("b", thread_ts=root.ts)

@@ -1,4 +1,4 @@
-"""Reading channels and threads through the Web API."""
+"""`conversations.*`: history, replies, members, listing and direct messages."""
 
 from typing import Any
 
@@ -23,40 +23,40 @@ def message_texts(messages: list[Json]) -> list[str]:
 
 
 @given(st.integers(0, 12), st.integers(1, 5))
-def test_every_page_of_a_thread_begins_with_its_root(count: int, limit: int) -> None:
-    """Slack repeats the root; the replies come once each, oldest first."""
-    town = InMemoryWorkspace()
-    root = town.post_message("root").ts
-    expected = [town.post_message(str(number), thread_ts=root).text for number in range(count)]
+def test_every_page_of_replies_starts_with_the_root(count: int, limit: int) -> None:
+    """Replies come once, oldest first."""
+    slack = InMemoryWorkspace()
+    root = slack.post_message("root").ts
+    expected = [slack.post_message(str(number), thread_ts=root).text for number in range(count)]
     replies: list[str] = []
     cursor = ""
     while True:
-        sheet = town.call_method(
+        page = slack.call_method(
             "conversations.replies", channel=GENERAL, ts=root, limit=limit, cursor=cursor
         )
-        assert sheet["messages"][0]["text"] == "root"
-        replies += message_texts(sheet["messages"][1:])
-        if not sheet["has_more"]:
+        assert page["messages"][0]["text"] == "root"
+        replies += message_texts(page["messages"][1:])
+        if not page["has_more"]:
             break
-        cursor = sheet["response_metadata"]["next_cursor"]
+        cursor = page["response_metadata"]["next_cursor"]
     assert replies == expected
 
 
-def test_metadata_is_shown_when_asked_for(slack: InMemoryWorkspace) -> None:
+def test_metadata_is_returned_on_request(slack: InMemoryWorkspace) -> None:
     """Without `include_all_metadata` there is none."""
-    told = {"event_type": "reply", "event_payload": {}}
-    ts = slack.call_method("chat.postMessage", channel=GENERAL, text="a", metadata=told)["ts"]
+    metadata = {"event_type": "reply", "event_payload": {}}
+    ts = slack.call_method("chat.postMessage", channel=GENERAL, text="a", metadata=metadata)["ts"]
     where = {"channel": GENERAL, "ts": ts}
     [message] = slack.call_method("conversations.replies", **where)["messages"]
     assert "metadata" not in message
     [message] = slack.call_method("conversations.replies", **where, include_all_metadata=True)[
         "messages"
     ]
-    assert message["metadata"] == told
+    assert message["metadata"] == metadata
 
 
-def test_a_thread_is_read_between_two_moments(slack: InMemoryWorkspace) -> None:
-    """`oldest` and `latest` cut the replies, never the root."""
+def test_oldest_and_latest_limit_replies_not_the_root(slack: InMemoryWorkspace) -> None:
+    """The root is always included."""
     root = slack.post_message("root").ts
     first, second = (slack.post_message(text, thread_ts=root) for text in "ab")
     where = {"channel": GENERAL, "ts": root}
@@ -68,14 +68,14 @@ def test_a_thread_is_read_between_two_moments(slack: InMemoryWorkspace) -> None:
     assert reply["text"] == "b"
 
 
-def test_a_channel_is_read_newest_first(slack: InMemoryWorkspace) -> None:
-    """History shows roots with their counts, and no replies."""
+def test_history_is_newest_first(slack: InMemoryWorkspace) -> None:
+    """Roots carry their reply counts; replies are omitted."""
     root = slack.post_message("a").ts
     slack.post_message("b", thread_ts=root)
     slack.post_message("c")
-    sheet = slack.call_method("conversations.history", channel=GENERAL, limit=1)
-    assert message_texts(sheet["messages"]) == ["c"]
-    cursor = sheet["response_metadata"]["next_cursor"]
+    page = slack.call_method("conversations.history", channel=GENERAL, limit=1)
+    assert message_texts(page["messages"]) == ["c"]
+    cursor = page["response_metadata"]["next_cursor"]
     [message] = slack.call_method("conversations.history", channel=GENERAL, cursor=cursor)[
         "messages"
     ]
@@ -83,7 +83,7 @@ def test_a_channel_is_read_newest_first(slack: InMemoryWorkspace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "error"),
+    ("arguments", "error"),
     [
         ({"ts": "1.000000"}, "thread_not_found"),
         ({"limit": 0}, "invalid_limit"),
@@ -94,28 +94,28 @@ def test_a_channel_is_read_newest_first(slack: InMemoryWorkspace) -> None:
     ],
     ids=range(6),
 )
-def test_a_wrong_reading_is_refused(slack: InMemoryWorkspace, wish: Json, error: str) -> None:
-    """Each fault has Slack's own word."""
+def test_an_invalid_read_is_refused(slack: InMemoryWorkspace, arguments: Json, error: str) -> None:
+    """Each fault has Slack's error name."""
     root = slack.post_message("a").ts
     assert (
-        slack.expect_error("conversations.replies", channel=GENERAL, **{"ts": root, **wish})
+        slack.expect_error("conversations.replies", channel=GENERAL, **{"ts": root, **arguments})
         == error
     )
 
 
 def test_reading_needs_membership_and_scope(slack: InMemoryWorkspace) -> None:
-    """A channel the bot is not in, and one it has no scope for, cannot be read."""
+    """A channel without the bot or without a scope can't be read."""
     foreign = slack.workspace.create_channel("foreign", [ADA])
     ts = slack.post_message("a", channel=foreign.id).ts
-    wish = {"channel": foreign.id, "ts": ts}
-    assert slack.expect_error("conversations.replies", **wish) == "not_in_channel"
+    arguments = {"channel": foreign.id, "ts": ts}
+    assert slack.expect_error("conversations.replies", **arguments) == "not_in_channel"
     slack.workspace.app.scopes -= {"channels:history", "channels:read"}
     assert slack.expect_error("conversations.history", channel=GENERAL) == "missing_scope"
     assert slack.expect_error("conversations.info", channel=GENERAL) == "missing_scope"
 
 
-def test_a_channel_tells_about_itself_and_its_members(slack: InMemoryWorkspace) -> None:
-    """Members come page by page."""
+def test_info_and_members_describe_a_channel(slack: InMemoryWorkspace) -> None:
+    """Members are paginated."""
     shown = slack.call_method("conversations.info", channel=GENERAL, include_num_members=True)[
         "channel"
     ]
@@ -124,16 +124,16 @@ def test_a_channel_tells_about_itself_and_its_members(slack: InMemoryWorkspace) 
     members: list[str] = []
     cursor = ""
     while True:
-        sheet = slack.call_method("conversations.members", channel=GENERAL, limit=2, cursor=cursor)
-        members += sheet["members"]
-        cursor = sheet["response_metadata"]["next_cursor"]
+        page = slack.call_method("conversations.members", channel=GENERAL, limit=2, cursor=cursor)
+        members += page["members"]
+        cursor = page["response_metadata"]["next_cursor"]
         if not cursor:
             break
     assert members == slack.workspace.channels[GENERAL].members
 
 
-def test_a_direct_message_is_opened_through_the_api(slack: InMemoryWorkspace) -> None:
-    """The same people lead to the same place, and the wrong number to a refusal."""
+def test_open_returns_a_direct_message(slack: InMemoryWorkspace) -> None:
+    """The same people get the same one; a wrong number is refused."""
     pair = slack.workspace.open_dm([ADA, STARCHAT])
     assert slack.call_method("conversations.open", users=ADA)["channel"] == {"id": pair.id}
     whole = slack.call_method("conversations.open", channel=pair.id, return_im=True)["channel"]
@@ -145,8 +145,8 @@ def test_a_direct_message_is_opened_through_the_api(slack: InMemoryWorkspace) ->
     assert slack.expect_error("conversations.open", users="U9") == "user_not_found"
 
 
-def test_an_app_lists_the_places_it_is_in(slack: InMemoryWorkspace) -> None:
-    """By kind, page by page, without the archived ones if that is wanted."""
+def test_users_conversations_lists_the_apps_channels(slack: InMemoryWorkspace) -> None:
+    """The list is paginated, filtered by type, optionally without archived channels."""
     direct = slack.call_method("conversations.open", users=ADA)["channel"]["id"]
     group = slack.call_method("conversations.open", users=f"{ADA},{LIN}")["channel"]["id"]
 
@@ -154,9 +154,9 @@ def test_an_app_lists_the_places_it_is_in(slack: InMemoryWorkspace) -> None:
         found: list[str] = []
         cursor = ""
         while True:
-            sheet = slack.call_method("users.conversations", limit=1, cursor=cursor, **given)
-            found += [channel["id"] for channel in sheet["channels"]]
-            cursor = sheet["response_metadata"]["next_cursor"]
+            page = slack.call_method("users.conversations", limit=1, cursor=cursor, **given)
+            found += [channel["id"] for channel in page["channels"]]
+            cursor = page["response_metadata"]["next_cursor"]
             if not cursor:
                 return found
 

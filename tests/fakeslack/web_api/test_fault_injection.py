@@ -35,10 +35,10 @@ FAULTS: list[tuple[Json, int | None, str]] = [
 
 
 @pytest.mark.parametrize(("rule", "status", "effect"), FAULTS, ids=range(len(FAULTS)))
-def test_a_fault_strikes_once_and_leaves_the_effect_it_should(
+def test_a_fault_applies_once_with_its_effect(
     workspace: Workspace, client: WebClient, rule: Json, status: int | None, effect: str
 ) -> None:
-    """Each fault shows on the wire, and the message is there or not as the fault says."""
+    """Each fault shows on the wire; the message exists only if the method ran."""
     start = workspace.get_json("_control/calls")["next"]
     workspace.set_faults({**rule, "method": "chat.postMessage", "count": 1})
     text = f"fault {time.monotonic()}"
@@ -62,16 +62,16 @@ def test_a_fault_strikes_once_and_leaves_the_effect_it_should(
     client.chat_postMessage(channel=GENERAL, text="works again")
 
 
-def test_a_rule_that_makes_no_sense_is_refused(workspace: Workspace) -> None:
-    """A typing error in a fault must not pass unseen."""
-    wishes: list[Json] = [{"rules": [{"fault": "odd"}]}, {"rules": 3}, {"deliveries": []}]
-    for wish in wishes:
+def test_malformed_faults_are_refused(workspace: Workspace) -> None:
+    """A misspelled fault is an error."""
+    bodies: list[Json] = [{"rules": [{"fault": "odd"}]}, {"rules": 3}, {"deliveries": []}]
+    for body in bodies:
         with pytest.raises(AssertionError, match="invalid_arguments"):
-            workspace.post_json("_control/faults", wish)
+            workspace.post_json("_control/faults", body)
 
 
-def test_rate_limits_are_kept_on_demand(workspace: Workspace, client: WebClient) -> None:
-    """The twenty-first start of a stream within a minute, and the fifth message at once, wait."""
+def test_rate_limits_can_be_enforced(workspace: Workspace, client: WebClient) -> None:
+    """The 21st stream start in a minute and the fifth post at once are limited."""
     workspace.set_clock(speed=0.001)
     workspace.send_control("limits")
     for _ in range(4):

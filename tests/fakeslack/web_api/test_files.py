@@ -16,10 +16,10 @@ from tests.fakeslack.web_api.conftest import call_and_get_error
 BEARER = {"Authorization": f"Bearer {BOT_TOKEN}"}
 
 
-def test_files_go_up_in_three_steps_and_come_down_with_the_token(
+def test_files_are_uploaded_and_downloaded_with_the_token(
     workspace: Workspace, client: WebClient
 ) -> None:
-    """The message with the file comes a moment after the answer; `files.info` knows where."""
+    """The message follows the response; `files.info` lists the share."""
     root = workspace.post_message(ADA, PYTHON, "show me")
     answer = client.files_upload_v2(
         filename="a.py", content="x = 1\n", title="one", channel=PYTHON, thread_ts=root,
@@ -38,8 +38,8 @@ def test_files_go_up_in_three_steps_and_come_down_with_the_token(
         connection.close()
 
 
-async def test_files_go_up_from_an_asyncio_client_too(workspace: Workspace) -> None:
-    """The upload address takes what aiohttp sends; without a channel nothing is posted."""
+async def test_an_asyncio_client_uploads_files(workspace: Workspace) -> None:
+    """Without a channel, no message is posted."""
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(token=BOT_TOKEN, base_url=workspace.api_url, session=session)
         answer = await client.files_upload_v2(filename="a.txt", content="hello")
@@ -48,8 +48,8 @@ async def test_files_go_up_from_an_asyncio_client_too(workspace: Workspace) -> N
     assert found["file"]["shares"] == {}
 
 
-def test_bytes_may_come_in_a_form(workspace: Workspace, client: WebClient) -> None:
-    """The upload address takes the file in a form as well; nothing else passes for it."""
+def test_an_upload_can_be_a_multipart_form(workspace: Workspace, client: WebClient) -> None:
+    """A form without a file is refused."""
     for body, status in ((b"abc", 200), (b"", 400)):
         answer = client.files_getUploadURLExternal(filename="a.txt", length=3)
         part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -62,8 +62,8 @@ def test_bytes_may_come_in_a_form(workspace: Workspace, client: WebClient) -> No
         connection.close()
 
 
-def test_wrong_uploads_are_refused(workspace: Workspace, client: WebClient) -> None:
-    """A length, a target and a thread must hold; a private file shows itself to no stranger."""
+def test_invalid_files_calls_are_refused(workspace: Workspace, client: WebClient) -> None:
+    """Length, target and thread are checked; a private file is hidden from the bot."""
     assert call_and_get_error(client, "files.getUploadURLExternal", filename="a")["error"] == (
         "invalid_arguments"
     )
@@ -77,13 +77,17 @@ def test_wrong_uploads_are_refused(workspace: Workspace, client: WebClient) -> N
     gone = {"files": [{"id": "F9"}], "channel_id": GENERAL, "thread_ts": "1.000000"}
     assert call_and_get_error(client, complete, **gone)["error"] == "thread_not_found"
     assert call_and_get_error(client, complete, files=[{"id": "F9"}])["error"] == "file_not_found"
-    den = workspace.send_control("create", name="den", members=[ADA], private=True)["channel"]
-    file = workspace.send_control("file", user=ADA, channel=den, name="a.py", content="x")["file"]
+    private_channel = workspace.send_control("create", name="den", members=[ADA], private=True)[
+        "channel"
+    ]
+    file = workspace.send_control(
+        "file", user=ADA, channel=private_channel, name="a.py", content="x"
+    )["file"]
     assert call_and_get_error(client, "files.info", file=file)["error"] == "file_not_found"
 
 
 def test_a_person_shares_a_file(workspace: Workspace, client: WebClient) -> None:
-    """A file in a message of a person is seen by the bot that is there."""
+    """The bot sees a file in a person's message."""
     made = workspace.send_control(
         "file", user=ADA, channel=GENERAL, name="a.py", content="x = 1", text="look"
     )
@@ -98,8 +102,8 @@ def slack() -> InMemoryWorkspace:
     return InMemoryWorkspace()
 
 
-def test_a_file_for_a_thread_that_is_gone_is_shared_nowhere(slack: InMemoryWorkspace) -> None:
-    """The share comes after the answer; a thread deleted in between gets none."""
+def test_a_file_for_a_deleted_thread_is_not_shared(slack: InMemoryWorkspace) -> None:
+    """The share follows the response; a thread deleted in between gets none."""
     file = slack.workspace.files.reserve_upload(STARCHAT, "a.py", 1)
     body = {"user": STARCHAT, "text": "here", "thread_ts": "1.000000"}
     assert share_files(slack.workspace, GENERAL, body, [file]) == ""

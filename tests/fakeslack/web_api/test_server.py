@@ -28,7 +28,7 @@ def send_raw_call(
     http_method: str = "POST",
     **headers: str,
 ) -> tuple[int, Json]:
-    """Send a raw call; returns status and answer."""
+    """Send a raw call; return status and response."""
     connection = http.client.HTTPConnection(workspace.url.removeprefix("http://"), timeout=10)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(http_method, f"/api/{method}", body, named)
@@ -38,8 +38,8 @@ def send_raw_call(
     return answer.status, found
 
 
-def test_a_call_may_come_as_json_form_multipart_or_query(workspace: Workspace) -> None:
-    """All four mean the same; blocks come as JSON inside a form."""
+def test_a_call_can_be_json_form_multipart_or_query(workspace: Workspace) -> None:
+    """All are equivalent; forms carry blocks as JSON."""
     given = {"channel": GENERAL, "text": "hi", "blocks": json.dumps([{"type": "divider"}])}
     form = urllib.parse.urlencode(given).encode()
     parts = "".join(
@@ -94,16 +94,16 @@ def test_a_call_may_come_as_json_form_multipart_or_query(workspace: Workspace) -
     ],
     ids=range(6),
 )
-def test_a_call_that_cannot_be_read_or_trusted_is_refused(
+def test_a_malformed_or_unauthorized_call_is_refused(
     workspace: Workspace, body: bytes, kind: str, error: str
 ) -> None:
-    """The refusal has status 200 and Slack's word; JSON carries no token."""
+    """The status is 200 with Slack's error; a token in a JSON body is ignored."""
     status, answer = send_raw_call(workspace, "auth.test", body, Content_Type=kind)
     assert (status, answer["ok"], answer["error"]) == (200, False, error)
 
 
-def test_the_token_decides_what_may_be_called(workspace: Workspace, client: WebClient) -> None:
-    """A missing scope is named; the bot's token opens no socket; a revoked one does nothing."""
+def test_the_token_limits_the_methods(workspace: Workspace, client: WebClient) -> None:
+    """Missing scopes, wrong token types and revoked tokens have distinct errors."""
     workspace.send_control("app", without_scopes=["users:read"])
     answer = call_and_get_error(client, "users.info", user=ADA)
     assert (answer["error"], answer["needed"]) == ("missing_scope", "users:read")
@@ -114,15 +114,15 @@ def test_the_token_decides_what_may_be_called(workspace: Workspace, client: WebC
     assert call_and_get_error(client, "auth.test")["error"] == "token_revoked"
 
 
-def test_auth_test_names_the_scopes(client: WebClient) -> None:
+def test_auth_test_returns_the_scopes(client: WebClient) -> None:
     """Bolt reads them from the header."""
     answer = client.auth_test()
     assert "chat:write" in answer.headers["x-oauth-scopes"].split(",")
     assert answer["team_id"] == "T0FAKE0001"
 
 
-def test_the_journal_keeps_calls_without_tokens(workspace: Workspace, client: WebClient) -> None:
-    """Each call is written down with its outcome, and with arguments that no method knows."""
+def test_the_journal_records_calls_without_tokens(workspace: Workspace, client: WebClient) -> None:
+    """Each call is recorded with its outcome and its unknown arguments."""
     start = workspace.get_json("_control/calls")["next"]
     client.api_call("chat.postMessage", params={"channel": GENERAL, "text": "hi", "loud": "1"})
     call_and_get_error(client, "chat.postMessage", channel=GENERAL)
@@ -138,8 +138,8 @@ def test_the_journal_keeps_calls_without_tokens(workspace: Workspace, client: We
     assert good["at"] <= bad["at"]
 
 
-def test_the_journal_keeps_when_to_call_again(workspace: Workspace, client: WebClient) -> None:
-    """What Slack has put off can be compared with when it was called next."""
+def test_the_journal_records_retry_after(workspace: Workspace, client: WebClient) -> None:
+    """A test can compare it with the time of the next call."""
     start = workspace.get_json("_control/calls")["next"]
     workspace.set_faults({"fault": "ratelimited", "retry_after": 7, "count": 1})
     call_and_get_error(client, "auth.test")
@@ -147,10 +147,8 @@ def test_the_journal_keeps_when_to_call_again(workspace: Workspace, client: WebC
     assert [call["retry_after"] for call in workspace.api_calls(start)] == ["7", None]
 
 
-def test_the_control_tells_how_a_message_came_changed_and_went(
-    workspace: Workspace, client: WebClient
-) -> None:
-    """Each version is kept with its time and with what it would ping; whispers are nobody's."""
+def test_the_control_api_lists_a_messages_changes(workspace: Workspace, client: WebClient) -> None:
+    """Each version has its time and its pings; ephemeral messages are omitted."""
     start = workspace.get_json("_control/changes")["next"]
     ts = str(client.chat_postMessage(channel=GENERAL, text="hi")["ts"])
     client.chat_postEphemeral(channel=GENERAL, user=ADA, text="psst")

@@ -33,13 +33,13 @@ def thread_ts(slack: InMemoryWorkspace) -> str:
 
 
 def start_stream(slack: InMemoryWorkspace, thread_ts: str, **more: Any) -> str:
-    """Start a stream in a thread of #general and return its ts."""
-    wish = {"channel": GENERAL, "thread_ts": thread_ts, **RECIPIENT, **more}
-    return str(slack.call_method("chat.startStream", **wish)["ts"])
+    """Start a stream in a thread of #general; return its ts."""
+    arguments = {"channel": GENERAL, "thread_ts": thread_ts, **RECIPIENT, **more}
+    return str(slack.call_method("chat.startStream", **arguments)["ts"])
 
 
-def test_a_stream_grows_and_ends(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """Pieces add up; the end brings blocks and metadata and releases the session."""
+def test_a_stream_is_appended_and_stopped(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """Chunks add up; stopping adds blocks and metadata and ends the session."""
     ts = start_stream(slack, thread_ts)
     assert (
         slack.workspace.agent_sessions.session_status(GENERAL, thread_ts)
@@ -48,19 +48,19 @@ def test_a_stream_grows_and_ends(slack: InMemoryWorkspace, thread_ts: str) -> No
     slack.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="a ")
     slack.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text="lock")
     foot = {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]}
-    told = {"event_type": "reply", "event_payload": {}}
+    metadata = {"event_type": "reply", "event_payload": {}}
     answer = slack.call_method(
-        "chat.stopStream", channel=GENERAL, ts=ts, blocks=[foot], metadata=told
+        "chat.stopStream", channel=GENERAL, ts=ts, blocks=[foot], metadata=metadata
     )
     message = answer["message"]
     assert (message["text"], message["streaming_state"]) == ("a lock", "completed")
     assert [block["type"] for block in message["blocks"]] == ["markdown", "context"]
-    assert message["metadata"] == told
+    assert message["metadata"] == metadata
     assert slack.workspace.agent_sessions.session_status(GENERAL, thread_ts) is SessionStatus.ACTIVE
 
 
-def test_only_its_reader_sees_a_stream_grow(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """Others see the first piece, then nothing until the end."""
+def test_only_the_recipient_sees_appended_chunks(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """Others see the first chunk, then nothing until the end."""
     ts = start_stream(slack, thread_ts)
     for piece in ("a", " lock"):
         slack.call_method("chat.appendStream", channel=GENERAL, ts=ts, markdown_text=piece)
@@ -73,8 +73,8 @@ def test_only_its_reader_sees_a_stream_grow(slack: InMemoryWorkspace, thread_ts:
     assert slack.workspace.get_message(GENERAL, ts).public_body is None
 
 
-def test_in_a_direct_message_no_reader_need_be_named(slack: InMemoryWorkspace) -> None:
-    """There is only one; but there must be a thread."""
+def test_a_direct_message_stream_needs_no_recipient(slack: InMemoryWorkspace) -> None:
+    """It needs a thread."""
     pair = slack.workspace.open_dm([ADA, STARCHAT]).id
     question = slack.post_message("hi", channel=pair).ts
     call = {"channel": pair, "markdown_text": "a"}
@@ -84,8 +84,8 @@ def test_in_a_direct_message_no_reader_need_be_named(slack: InMemoryWorkspace) -
     assert slack.expect_error("chat.startStream", **call) == "invalid_arguments"
 
 
-def test_a_stream_at_the_top_of_a_channel_belongs_to_no_session(slack: InMemoryWorkspace) -> None:
-    """Without a thread there is a message and no session."""
+def test_a_stream_without_a_thread_has_no_session(slack: InMemoryWorkspace) -> None:
+    """The message exists without a session."""
     ts = slack.call_method("chat.startStream", channel=GENERAL, markdown_text="a", **RECIPIENT)[
         "ts"
     ]
@@ -93,18 +93,18 @@ def test_a_stream_at_the_top_of_a_channel_belongs_to_no_session(slack: InMemoryW
     assert slack.find_changes("session") == []
 
 
-def test_slack_refuses_streams_it_cannot_show(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """The reader must be named and known, and group messages do not stream."""
+def test_a_stream_needs_a_known_recipient(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """Group messages can't be streamed."""
     group = slack.workspace.open_dm([ADA, LIN, STARCHAT]).id
-    wish = {"channel": GENERAL, "thread_ts": thread_ts}
+    arguments = {"channel": GENERAL, "thread_ts": thread_ts}
     team = {"recipient_team_id": "T0FAKE0001"}
-    assert slack.expect_error("chat.startStream", **wish) == "missing_recipient_user_id"
+    assert slack.expect_error("chat.startStream", **arguments) == "missing_recipient_user_id"
     assert (
-        slack.expect_error("chat.startStream", **wish, recipient_user_id=ADA)
+        slack.expect_error("chat.startStream", **arguments, recipient_user_id=ADA)
         == "missing_recipient_team_id"
     )
     assert (
-        slack.expect_error("chat.startStream", **wish, **team, recipient_user_id="U9")
+        slack.expect_error("chat.startStream", **arguments, **team, recipient_user_id="U9")
         == "user_not_found"
     )
     assert slack.expect_error("chat.startStream", channel=group) == "channel_type_not_supported"
@@ -113,8 +113,8 @@ def test_slack_refuses_streams_it_cannot_show(slack: InMemoryWorkspace, thread_t
     )
 
 
-def test_a_stream_that_is_over_takes_nothing_more(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """After its end, or five minutes after its start, a stream is no longer one."""
+def test_an_ended_stream_refuses_chunks(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """A stream ends when stopped, or after five minutes."""
     ended, old = start_stream(slack, thread_ts), start_stream(slack, thread_ts)
     slack.call_method("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
     plain = slack.call_method("chat.postMessage", channel=GENERAL, text="a")["ts"]
@@ -131,8 +131,8 @@ def test_a_stream_that_is_over_takes_nothing_more(slack: InMemoryWorkspace, thre
     assert slack.expect_error("chat.appendStream", ts="1.000000", **piece) == "message_not_found"
 
 
-def test_a_stream_needs_something_to_say(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """An append carries text or chunks, and a message does not end empty."""
+def test_a_stream_needs_content(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """An append needs text or chunks, and the final message isn't empty."""
     ts = start_stream(slack, thread_ts)
     where = {"channel": GENERAL, "ts": ts}
     assert slack.expect_error("chat.appendStream", **where) == "markdown_text_or_chunks_required"
@@ -140,8 +140,8 @@ def test_a_stream_needs_something_to_say(slack: InMemoryWorkspace, thread_ts: st
     assert slack.expect_error("chat.stopStream", **where, session_status="odd") == "invalid_status"
 
 
-def test_the_stop_button_stops_what_is_running(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """Only running streams of that thread are stopped, and they say by whom."""
+def test_the_stop_button_stops_running_streams(slack: InMemoryWorkspace, thread_ts: str) -> None:
+    """Only running streams of the thread end, with `stopped_by_user`."""
     ended, running = start_stream(slack, thread_ts), start_stream(slack, thread_ts)
     slack.call_method("chat.stopStream", channel=GENERAL, ts=ended, markdown_text="a")
     slack.call_method("chat.postMessage", channel=GENERAL, thread_ts=thread_ts, text="a")
@@ -151,7 +151,7 @@ def test_the_stop_button_stops_what_is_running(slack: InMemoryWorkspace, thread_
 
 
 def test_a_running_stream_cannot_be_edited(slack: InMemoryWorkspace, thread_ts: str) -> None:
-    """`chat.update` waits for the end of a stream."""
+    """`chat.update` is refused until the stream ends."""
     ts = start_stream(slack, thread_ts)
     edit = {"channel": GENERAL, "ts": ts, "text": "b"}
     assert slack.expect_error("chat.update", **edit) == "streaming_state_conflict"
@@ -159,8 +159,8 @@ def test_a_running_stream_cannot_be_edited(slack: InMemoryWorkspace, thread_ts: 
     assert slack.call_method("chat.update", **edit)["text"] == "b"
 
 
-def test_chunks_become_blocks_in_their_order() -> None:
-    """Markdown joins up, a task is updated in place, a plan and blocks follow."""
+def test_chunks_become_blocks_in_order() -> None:
+    """Markdown is joined, tasks are updated in place, plans and blocks follow."""
     stream = Stream(0.0)
     task = {"type": "task_update", "id": "t", "title": "Read", "status": "in_progress"}
     stream.append_content(
@@ -190,10 +190,10 @@ def test_chunks_become_blocks_in_their_order() -> None:
         ("a" * 11_000, [], "msg_blocks_too_long"),
     ],
 )
-def test_a_stream_of_text_keeps_its_mode_and_bounds(
+def test_a_text_stream_refuses_chunks_and_long_text(
     text: str, chunks: list[Json], error: str
 ) -> None:
-    """Text and chunks never mix, and the whole message has a ceiling."""
+    """Text and chunks never mix; the message has a text limit."""
     stream = Stream(0.0)
     stream.append_content("a" * 3_000, [])
     with pytest.raises(SlackError, match=error):
@@ -212,7 +212,7 @@ def test_a_stream_of_text_keeps_its_mode_and_bounds(
         ([{"type": "blocks", "blocks": [{"type": "divider"}] * 30}] * 2, "msg_blocks_too_many"),
     ],
 )
-def test_wrong_chunks_are_refused(chunks: list[Any], error: str) -> None:
-    """A chunk is one of four kinds, and fifty blocks are enough."""
+def test_invalid_chunks_are_refused(chunks: list[Any], error: str) -> None:
+    """A chunk has one of four types; 50 blocks are the maximum."""
     with pytest.raises(SlackError, match=error):
         Stream(0.0).append_content("", chunks)

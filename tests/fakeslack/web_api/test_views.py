@@ -30,14 +30,14 @@ def slack() -> InMemoryWorkspace:
 
 
 def open_modal(slack: InMemoryWorkspace, view: Json = MODAL, person: str = ADA) -> Json:
-    """Open a modal for a person who has just done something."""
+    """Open a modal for a person with a fresh trigger id."""
     trigger = slack.workspace.trigger_ids.issue_trigger(person)
     shown: Json = slack.call_method("views.open", trigger_id=trigger, view=view)["view"]
     return shown
 
 
-def test_a_trigger_opens_one_modal_within_three_seconds(slack: InMemoryWorkspace) -> None:
-    """Used, old and invented triggers are refused, each in its own word."""
+def test_a_trigger_id_opens_one_modal_in_three_seconds(slack: InMemoryWorkspace) -> None:
+    """Used, expired and invented trigger ids have distinct errors."""
     used, old = (slack.workspace.trigger_ids.issue_trigger(ADA) for _ in range(2))
     shown = slack.call_method("views.open", trigger_id=used, view=MODAL)["view"]
     assert shown["root_view_id"] == shown["id"]
@@ -50,8 +50,8 @@ def test_a_trigger_opens_one_modal_within_three_seconds(slack: InMemoryWorkspace
         assert slack.expect_error("views.open", trigger_id=trigger, view=MODAL) == error
 
 
-def test_modals_stack_three_deep_and_close(slack: InMemoryWorkspace) -> None:
-    """A modal stands on another; the fourth is refused; closing shows the one below."""
+def test_modals_stack_up_to_three(slack: InMemoryWorkspace) -> None:
+    """A fourth is refused; closing shows the one below."""
     first = open_modal(slack)
     for _ in range(2):
         trigger = slack.workspace.trigger_ids.issue_trigger(ADA)
@@ -71,8 +71,8 @@ def test_modals_stack_three_deep_and_close(slack: InMemoryWorkspace) -> None:
     assert slack.expect_error("views.push", trigger_id=trigger, view=MODAL) == "not_found"
 
 
-def test_a_view_changes_only_as_it_was_seen(slack: InMemoryWorkspace) -> None:
-    """An update may name the hash it saw; another one is a conflict."""
+def test_an_outdated_hash_is_a_conflict(slack: InMemoryWorkspace) -> None:
+    """An update may name the hash of the view it replaces."""
     shown = open_modal(slack, {**MODAL, "external_id": "mine"})
     again = {**MODAL, "callback_id": "b"}
     new = slack.call_method("views.update", view_id=shown["id"], view=again, hash=shown["hash"])[
@@ -84,8 +84,8 @@ def test_a_view_changes_only_as_it_was_seen(slack: InMemoryWorkspace) -> None:
     assert slack.expect_error("views.update", external_id="other", view=again) == "not_found"
 
 
-def test_an_external_id_is_taken_once(slack: InMemoryWorkspace) -> None:
-    """Two open views cannot share a name of the app's own."""
+def test_an_external_id_is_unique(slack: InMemoryWorkspace) -> None:
+    """Two open views can't share one."""
     named = {**MODAL, "external_id": "mine"}
     open_modal(slack, named)
     trigger = slack.workspace.trigger_ids.issue_trigger(LIN)
@@ -94,8 +94,8 @@ def test_an_external_id_is_taken_once(slack: InMemoryWorkspace) -> None:
     )
 
 
-def test_the_home_tab_is_one_view_per_person(slack: InMemoryWorkspace) -> None:
-    """Publishing again changes the same view."""
+def test_each_person_has_one_home_tab(slack: InMemoryWorkspace) -> None:
+    """Publishing again updates the same view."""
     first = slack.call_method("views.publish", user_id=ADA, view=HOME)["view"]
     second = slack.call_method("views.publish", user_id=ADA, view=HOME)["view"]
     assert first["id"] == second["id"]
@@ -119,13 +119,13 @@ def test_the_home_tab_is_one_view_per_person(slack: InMemoryWorkspace) -> None:
     ],
     ids=range(8),
 )
-def test_a_wrong_view_is_refused(view: Any, kind: str, error: str) -> None:
-    """A view has the form of its kind, and asks only where it can be sent off."""
+def test_an_invalid_view_is_refused(view: Any, kind: str, error: str) -> None:
+    """Type, fields, size and inputs without a submit button are checked."""
     with pytest.raises(SlackError, match=error):
         validate_view(view, kind)
 
 
-def test_a_modal_that_asks_can_be_sent_off() -> None:
-    """With a submit button inputs are welcome."""
+def test_a_modal_with_submit_may_have_inputs() -> None:
+    """Input blocks need a submit button."""
     view = {**MODAL, "blocks": [INPUT_MODAL], "submit": PLAIN}
     assert validate_view(view, "modal") == view
