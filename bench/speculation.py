@@ -26,7 +26,7 @@ from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.cpu_linear import prepack_layers
 from worker.engine.loading.loader import load_model
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer

@@ -20,7 +20,7 @@ from transformers import (
 from worker.engine import FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import EngineCore, StepOutput
-from worker.engine.core.sample import draw_uniform
+from worker.engine.core.sampler import draw_uniform
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.loader import LoadedModel

@@ -27,7 +27,7 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 from worker.failpoints import Failpoints
 from worker.jobs.consumer import JobConsumer
 from worker.jobs.job_state import JobState

@@ -11,8 +11,7 @@ from redis.asyncio import Redis
 
 from worker.aio import cancel_and_wait
 from worker.answering.generator import Generator
-from worker.engine import Engine, LoadError
-from worker.engine.health import EngineHealth, EngineState
+from worker.engine import Engine, EngineHealth, EngineState, LoadError
 from worker.health import HealthServer
 from worker.jobs.commands import CommandListener
 from worker.jobs.consumer import JobConsumer

@@ -18,9 +18,8 @@ from worker.engine.attention.kv_cache import KVCache, LayerSpec
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.request_state import RequestState
-from worker.engine.cuda_graphs.capture import begin_cuda_capture
-from worker.engine.cuda_graphs.compiled import CompiledLayers
-from worker.engine.cuda_graphs.runner import Capture, CudaGraphRunner
+from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
+from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.cpu_linear import prepack_layers
 

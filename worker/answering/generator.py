@@ -16,6 +16,7 @@ from worker import render
 from worker.engine import (
     Engine,
     EngineEvent,
+    EngineState,
     Finished,
     FinishReason,
     LoadError,
@@ -23,7 +24,6 @@ from worker.engine import (
     Request,
     SamplingParams,
 )
-from worker.engine.health import EngineState
 from worker.prompt.builder import Prompt, SystemPromptTooLongError, build_prompt
 from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
 from worker.prompt.tokenizer import CheckpointError, IncrementalDetokenizer, Tokenizer

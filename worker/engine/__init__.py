@@ -1,9 +1,9 @@
 """
-The engine as the rest of the worker sees it: token ids in, token ids out; torch-free.
+Engine interface: token ids in, token ids out. Torch-free.
 
-The engine is a child process (`python -m worker.engine`) that owns the weights, the slots and the
-step loop. It has no Slack token and opens no socket; it speaks JSON lines on its standard streams.
-`worker.engine.client` is the parent's end. Importing this package imports no model library.
+The engine is a child process (`python -m worker.engine`) that owns the weights, the KV cache and
+the step loop. It has no Slack token and opens no socket: parent and child exchange JSON lines over
+pipes. `worker.engine.client` is the parent's end. Importing this package imports no model library.
 """
 
 from collections.abc import AsyncGenerator
@@ -12,30 +12,58 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from worker.engine.health import EngineHealth
-
 
 class EngineError(Exception):
     """The engine could not finish a request."""
 
 
 class RequestRefusedError(EngineError):
-    """The request can never run: longer than the model's positions, or an id it does not know."""
+    """The request can never run: too long for the model, or with an unknown token id."""
 
 
 class EngineLostError(EngineError):
-    """The child died or hung with the request in a slot; the same request may be tried again."""
+    """The child died or hung while the request was in flight; the caller may retry it."""
 
 
 class LoadError(EngineError):
-    """The model cannot be loaded; the message is one line for the operator."""
+    """The model cannot be loaded. The message is one line for the operator."""
+
+
+class DeviceLostError(Exception):
+    """The device is in an unknown state; the process must exit."""
+
+
+class EngineState(StrEnum):
+    """States of the engine's life."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHealth:
+    """
+    Engine state for the health page and for the placeholder while the model is loading.
+
+    While loading, `stage` names the current work and `fraction` (0 to 1) its progress. `restarts`
+    counts children after the first. `error` is one line that says why the state is `FAILED`.
+    """
+
+    state: EngineState = EngineState.LOADING
+    stage: str = "starting"
+    fraction: float = 0.0
+    restarts: int = 0
+    error: str = ""
 
 
 class FinishReason(StrEnum):
     """
-    Why a request ended.
+    Why a request finished.
 
-    The model said stop, its limit was reached, somebody stopped it, or its deadline passed.
+    A stop token was sampled, the token limit was reached, the caller aborted it, or its deadline
+    passed.
     """
 
     STOP = "stop"
@@ -47,9 +75,9 @@ class FinishReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """
-    How the next token is chosen, in transformers' order: temperature, then top_k, then top_p.
+    Sampling settings, applied in transformers' order: temperature, then top_k, then top_p.
 
-    `temperature` 0 is greedy. `seed` makes a request repeatable whatever runs beside it.
+    `temperature` 0 is greedy decoding. `seed` makes a reply reproducible in any batch.
     """
 
     max_new_tokens: int = 256
@@ -62,11 +90,11 @@ class SamplingParams:
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    A prompt to continue. `prompt` are token ids; `stop` are ids that end the reply.
+    A prompt to continue. `prompt` holds token ids; `stop_ids` end the reply.
 
-    What a slot still holds of an earlier request is used again only within the same non-empty
-    `scope` (a team). Where slots are few, the greater `priority` goes first. At its `deadline` (s,
-    monotonic, a clock that parent and child share) it ends with what there is of its reply.
+    Requests share cached prefixes only within one non-empty `scope` (a Slack team). Waiting
+    requests with a higher `priority` get a slot first. At its `deadline` (seconds on the monotonic
+    clock, which parent and child share) a request finishes with the tokens it has.
     """
 
     id: str
@@ -80,14 +108,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """New token ids of one request, in order; a stop id is never among them."""
+    """New token ids of one request, in order. A stop token is never among them."""
 
     ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of a request, with its counts of tokens."""
+    """Last event of a request, with its token counts."""
 
     reason: FinishReason
     prompt_tokens: int
@@ -100,12 +128,12 @@ EngineEvent = Tokens | Finished
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """
-    What the child has loaded.
+    Description of the loaded model.
 
-    `directory` is a plain checkpoint directory on this machine with `config.json`,
-    `tokenizer.json` and, where the model has one, a chat template. `positions` is the longest
-    prompt plus reply, `vocabulary` the number of token ids, `eos` the ids that the checkpoint
-    itself names as the end of a reply.
+    `directory` is a checkpoint directory on this machine with `config.json`, `tokenizer.json` and,
+    if the model has one, a chat template. `max_positions` limits prompt plus reply, in tokens.
+    `vocab_size` counts token ids. `eos_ids` end a reply according to the checkpoint. `slots` is the
+    number of requests that run at once.
     """
 
     name: str
@@ -121,7 +149,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What the engine is doing now; `tokens_per_second` is over the last few seconds."""
+    """Current load of the engine. `tokens_per_second` averages the last five seconds."""
 
     running: int
     waiting: int
@@ -130,38 +158,38 @@ class EngineStats:
 
 
 class Engine(Protocol):
-    """Anything that can continue many prompts at once; `worker.engine.client` has the real one."""
+    """Inference engine that continues many prompts at once; see `worker.engine.client`."""
 
     @property
     def health(self) -> EngineHealth:
-        """What the engine is doing now."""
+        """Current state."""
         ...
 
     async def wait_ready(self) -> ModelInfo:
-        """Wait until the model is loaded. Raises `LoadError` if it cannot be."""
+        """Wait until the model is loaded. Raises `LoadError` if it cannot be loaded."""
         ...
 
     def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
         """
-        Continue a prompt: zero or more `Tokens`, then one `Finished`.
+        Continue a prompt: yields zero or more `Tokens`, then one `Finished`.
 
-        Raises `RequestRefusedError` before any event, `EngineLostError` at any time. Closing the
-        iterator stops the request.
+        Raises `RequestRefusedError` before the first event, or `EngineLostError` at any time.
+        Closing the iterator aborts the request.
         """
         ...
 
     def abort_request(self, request_id: str) -> None:
-        """End a request within one step; its iterator yields `Finished(STOPPED)`."""
+        """Finish a request within one step; its iterator yields `Finished(STOPPED)`."""
         ...
 
     def clear_scope(self, scope: str) -> None:
-        """Wipe what is kept of requests of this scope."""
+        """Erase every cached prefix of this scope."""
         ...
 
     def read_stats(self) -> EngineStats:
-        """Return what the engine last said about itself."""
+        """Return the load that the engine reported last."""
         ...
 
     async def shut_down(self) -> None:
-        """End the child and wait for it."""
+        """End the child process and wait for it."""
         ...

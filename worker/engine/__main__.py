@@ -1,8 +1,8 @@
 """
-The child: reads its options and requests from stdin, writes what became of them to stdout.
+Engine server: the child process that loads a model and serves requests from stdin.
 
-It ends when stdin closes, so it never outlives its parent. Whatever a library prints goes to
-stderr; our own lines there carry ids and counts, never text.
+It exits when stdin closes, so it never outlives its parent. Library output goes to stderr. Log
+lines carry ids and counts, never text.
 """
 
 import contextlib
@@ -12,19 +12,22 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from worker.engine import LoadError, protocol
-from worker.engine.exits import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, DeviceLostError
+from worker.engine import DeviceLostError, LoadError, protocol
+from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED
 from worker.engine.loading.checkpoint import resolve_checkpoint
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
+
+if TYPE_CHECKING:
+    from worker.engine.core.engine_core import EngineCore, FinishedRequest
 
 EXIT_GRACE_SECONDS: Final = 2.0
-"""Seconds a step may still take after stdin has closed."""
+"""Time for the current step after stdin has closed."""
 
 
 class MessagePipe:
-    """The child's end of the two pipes. A thread reads, so that a long step hides no stop."""
+    """The child's end of both pipes. A thread reads, so a long step delays no abort."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
@@ -32,7 +35,7 @@ class MessagePipe:
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def read_config(self) -> EngineConfig:
-        """Read the first line, then let the thread read all others."""
+        """Read the first line, then start the thread that reads all others."""
         config = EngineConfig.from_json(self._source.readline().decode())
         threading.Thread(target=self._read_lines, daemon=True).start()
         return config
@@ -43,7 +46,7 @@ class MessagePipe:
         self._sink.flush()
 
     def receive_messages(self, *, wait: bool) -> list[dict[str, Any]] | None:
-        """Return what has arrived, at least one message if told to wait; `None` at the end."""
+        """Return the messages that have arrived; `wait` for at least one. `None` at the end."""
         messages: list[dict[str, Any]] = []
         while wait or not self._messages.empty():
             message = self._messages.get()
@@ -65,37 +68,43 @@ class EngineServer:
     """Serves one loaded model until stdin closes."""
 
     pipe: MessagePipe
-    engine_core: Any
+    engine_core: "EngineCore"
 
     def serve_requests(self) -> None:
-        """Step while there is work, wait where there is none."""
-        while (
-            messages := self.pipe.receive_messages(
-                wait=not self.engine_core.has_unfinished_requests
-            )
-        ) is not None:
+        """Run steps while there are requests; wait for messages otherwise."""
+        while True:
+            idle = not self.engine_core.has_unfinished_requests
+            messages = self.pipe.receive_messages(wait=idle)
+            if messages is None:
+                return
             for message in messages:
                 self._dispatch_message(message)
             if self.engine_core.has_unfinished_requests:
                 self._run_step()
 
     def _dispatch_message(self, message: dict[str, Any]) -> None:
-        if "start" in message:
-            request = protocol.load_request(message["start"])
+        if "generate" in message:
+            request = protocol.load_request(message["generate"])
             reason = self.engine_core.add_request(request)
             if reason is not None:
-                self.pipe.send_message({"refused": request.id, "why": reason})
-        elif "stop" in message:
-            finished = self.engine_core.abort_request(message["stop"])
+                self.pipe.send_message({"refused": request.id, "reason": reason})
+        elif "abort" in message:
+            finished = self.engine_core.abort_request(message["abort"])
             if finished is not None:
-                self._send_report({"ended": {message["stop"]: _encode_finish(finished)}})
-        elif "forget" in message:
-            self.engine_core.clear_scope(message["forget"])
+                self._send_report({"finished": {message["abort"]: _encode_finish(finished)}})
+        elif "clear_scope" in message:
+            self.engine_core.clear_scope(message["clear_scope"])
 
     def _run_step(self) -> None:
         output = self.engine_core.run_step()
-        report: dict[str, Any] = {"tokens": output.tokens, "failed": output.failed}
-        report["ended"] = {name: _encode_finish(ended) for name, ended in output.finished.items()}
+        report = {
+            "tokens": output.tokens,
+            "failed": output.failed,
+            "finished": {
+                request_id: _encode_finish(finished)
+                for request_id, finished in output.finished.items()
+            },
+        }
         if output.error:
             write_log("step_failed", error=output.error, step=self.engine_core.steps)
         self._send_report({key: value for key, value in report.items() if value})
@@ -107,32 +116,32 @@ class EngineServer:
 
 
 def write_log(event: str, **fields: Any) -> None:
-    """Write one line to stderr: ids and counts only."""
+    """Write one JSON line with ids and counts to stderr."""
     line = protocol.encode_message({"event": event, "process": "engine", **fields})
-    # A log that takes no more is no reason to end.
+    # A full or closed log must not end the engine.
     with contextlib.suppress(OSError):
         sys.stderr.buffer.write(line)
         sys.stderr.flush()
 
 
-def _encode_finish(finished: Any) -> list[Any]:
+def _encode_finish(finished: "FinishedRequest") -> list[Any]:
     return [finished.reason, finished.prompt_tokens, finished.new_tokens]
 
 
 def _open_pipe() -> MessagePipe:
-    """Keep stdout for ourselves: what libraries print to it goes to stderr."""
+    """Take stdout for messages and redirect what libraries print there to stderr."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return MessagePipe(sys.stdin.buffer, sink)
 
 
 def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
-    def send_progress(stage: str, done: float) -> None:
-        pipe.send_message({"loading": stage, "fraction": done})
+    def send_progress(stage: str, fraction: float) -> None:
+        pipe.send_message({"loading": stage, "fraction": fraction})
 
     send_progress("starting", 0.0)
     checkpoint = resolve_checkpoint(config, send_progress)
-    # Here, because importing torch takes seconds: a wrong path is told before.
+    # Importing torch takes seconds: a wrong path is reported before that.
     from worker.engine.loading.loader import load_model  # noqa: PLC0415
     from worker.engine.loading.torch_setup import configure_torch  # noqa: PLC0415
     from worker.engine.loading.warmup import warm_up  # noqa: PLC0415
@@ -146,18 +155,18 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
     write_log(
         "ready",
         slots=loaded.info.slots,
-        positions=loaded.info.max_positions,
+        max_positions=loaded.info.max_positions,
         host_cache_bytes=loaded.host_cache_bytes,
     )
     EngineServer(pipe, engine_core).serve_requests()
 
 
 def run_until_closed(pipe: MessagePipe, serve: Callable[[], None]) -> int:
-    """Serve until stdin closes or something ends the child; return its exit code."""
+    """Serve until stdin closes or a fatal error; returns the exit code."""
     try:
         serve()
     except LoadError as error:
-        pipe.send_message({"unloadable": str(error)})
+        pipe.send_message({"load_error": str(error)})
         return EXIT_LOAD_FAILED
     except DeviceLostError as error:
         write_log("device_lost", error=str(error))
@@ -166,7 +175,7 @@ def run_until_closed(pipe: MessagePipe, serve: Callable[[], None]) -> int:
 
 
 def main() -> int:
-    """Run the child; return its exit code."""
+    """Run the child; returns its exit code."""
     pipe = _open_pipe()
     config = pipe.read_config()
     return run_until_closed(pipe, lambda: _load_and_serve(pipe, config))

@@ -1,4 +1,8 @@
-"""Starts the child process with a small environment and exchanges lines with it; torch-free."""
+"""
+Child process of the engine: started with a minimal environment, reached by JSON lines. Torch-free.
+
+The child inherits neither Slack nor Redis credentials.
+"""
 
 import asyncio
 import os
@@ -9,14 +13,20 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from worker.engine import protocol
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
+
+EXIT_LOAD_FAILED: Final = 66
+"""Exit code: the model cannot be loaded. The child's last message is a `load_error`."""
+
+EXIT_DEVICE_LOST: Final = 70
+"""Exit code: the device is in an unknown state."""
 
 ENV_NAMES: Final = frozenset({
     "PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "VIRTUAL_ENV", "PYTHONPATH", "XDG_CACHE_HOME",
     "LD_LIBRARY_PATH", "LD_PRELOAD", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 })  # fmt: skip
-"""What the child sees of the environment, besides names that begin with one of `PREFIXES`."""
+"""Environment variables that the child inherits, besides those that begin with `ENV_PREFIXES`."""
 
 ENV_PREFIXES: Final = (
     "LC_", "HF_", "TORCH", "PYTORCH_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "MKL_", "KMP_",
@@ -28,20 +38,24 @@ QUIET_ENV: Final = {
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
 }
-"""What keeps the child's libraries from calling home and from drawing on stderr."""
+"""Variables that turn off telemetry and progress bars in the child's libraries."""
 
 DEFAULT_ENV: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads that spin while they wait make a step several times slower on a machine that has other
-work, such as the whole demo on two cores."""
+"""
+Variables that the operator may override.
+
+Spinning OpenMP threads make a step several times slower on a machine with other work, such as the
+demo on two cores.
+"""
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
-"""Bytes of the longest line that the child may send."""
+"""Maximum length of a line from the child, in bytes."""
 
 PROJECT_ROOT: Final = Path(__file__).parents[2]
 
 
 def build_environment(parent_env: Mapping[str, str]) -> dict[str, str]:
-    """Return the child's environment: nothing of Slack, of Redis or of our own settings."""
+    """Return the child's environment, without Slack, Redis or StarChat settings."""
     child_env = {
         name: value
         for name, value in parent_env.items()
@@ -53,7 +67,11 @@ def build_environment(parent_env: Mapping[str, str]) -> dict[str, str]:
 
 
 class ChildProcess:
-    """One child process; use `spawn`."""
+    """
+    One child process; create it with `spawn`.
+
+    Raises `ValueError` if the process has no pipes.
+    """
 
     def __init__(self, process: Process) -> None:
         if process.stdin is None or process.stdout is None:
@@ -64,7 +82,7 @@ class ChildProcess:
 
     @classmethod
     async def spawn(cls, config: EngineConfig) -> Self:
-        """Start a child and tell it its options."""
+        """Start a child and send it its configuration. Raises `OSError` if it cannot start."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -73,7 +91,7 @@ class ChildProcess:
             stdout=PIPE,
             env=build_environment(os.environ),
             limit=MAX_LINE_BYTES,
-            # Not in our terminal's group: Ctrl-C is for the parent, which drains first.
+            # Outside the terminal's process group: Ctrl-C reaches only the parent, which drains.
             start_new_session=True,
         )
         child = cls(process)
@@ -82,30 +100,31 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """Process id."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code; negative for a signal, `None` while it runs."""
+        """Exit code; negative for a signal, `None` while the process runs."""
         return self._process.returncode
 
     def send_message(self, message: dict[str, Any]) -> None:
-        """Send one message; to a child that is gone, nothing."""
+        """Send one message; does nothing if the child has exited."""
         self._write_line(protocol.encode_message(message))
 
     async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
         """
-        Yield what the child says until it says no more; a line cut off by its death is dropped.
+        Yield the child's messages until it closes its stdout.
 
-        Raises `ValueError` for a line that is no message.
+        A line that the child's death cut off is dropped. Raises `ValueError` for a line that is
+        not a message.
         """
         async for line in self._stdout:
             if line.endswith(b"\n"):
                 yield protocol.decode_message(line)
 
     async def close_and_wait(self, grace_seconds: float) -> None:
-        """Close the child's stdin, which ends it; after `grace` seconds kill it."""
+        """Close the child's stdin, which ends it; kill it after `grace_seconds`."""
         self._stdin.close()
         try:
             async with asyncio.timeout(grace_seconds):
@@ -115,7 +134,7 @@ class ChildProcess:
             await self._process.wait()
 
     def kill_process(self) -> None:
-        """Kill the child at once."""
+        """Send SIGKILL to a child that still runs."""
         if self._process.returncode is None:
             self._process.kill()
 

@@ -1,10 +1,10 @@
-"""The parent's end of the engine: asyncio, torch-free, and it outlives its child."""
+"""Engine client: the parent's end of the engine, which supervises the child process. Torch-free."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -12,7 +12,9 @@ import structlog
 from worker.engine import (
     EngineError,
     EngineEvent,
+    EngineHealth,
     EngineLostError,
+    EngineState,
     EngineStats,
     Finished,
     LoadError,
@@ -22,21 +24,38 @@ from worker.engine import (
     protocol,
 )
 from worker.engine.child_process import ChildProcess
-from worker.engine.health import EngineHealth, EngineState, Timeouts
 from worker.engine.in_flight import InFlightRequests
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 from worker.engine.validation import validate_request
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """
+    Time limits of the supervision, in seconds, and the limit of early deaths.
+
+    `step`: a busy child that reports no step for this time is killed. `min_restart_delay` and
+    `max_restart_delay`: pause before a restart, which doubles. `shutdown`: time for the child to
+    exit by itself. `max_early_deaths`: consecutive children that may die before the model is
+    loaded.
+    """
+
+    step: float = 30.0
+    min_restart_delay: float = 0.5
+    max_restart_delay: float = 30.0
+    shutdown: float = 5.0
+    max_early_deaths: int = 3
+
+
 class EngineClient:
     """
-    An `Engine` whose model lives in a child process.
+    An `Engine` whose model runs in a child process.
 
-    `open` (or the first `ready` or `start`) starts the child; a request begun while the model is
-    loading waits for it. A child that dies or hangs is started again and its requests end with
-    `EngineLostError`. `on_change` is called with every new `Health`.
+    `start_loading` (or the first `wait_ready` or `generate`) starts the child. A request that
+    arrives while the model is loading waits for it. A child that dies or hangs is restarted; its
+    requests fail with `EngineLostError`. `on_change` receives every new `EngineHealth`.
     """
 
     def __init__(
@@ -60,21 +79,25 @@ class EngineClient:
 
     @property
     def health(self) -> EngineHealth:
-        """What the engine is doing now."""
+        """Current state."""
         return self._health
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, while there is one."""
+        """Process id of the running child."""
         return self._child.pid if self._child else None
 
     def start_loading(self) -> None:
-        """Begin to load the model; does not wait for it."""
+        """Start loading the model without waiting for it."""
         if self._supervisor is None and not self._closing.is_set():
             self._supervisor = asyncio.create_task(self._supervise_child())
 
     async def wait_ready(self) -> ModelInfo:
-        """Wait until the model is loaded. Raises `LoadError` if it cannot be."""
+        """
+        Wait until the model is loaded.
+
+        Raises `LoadError` if it cannot be loaded, `EngineLostError` if the engine is shut down.
+        """
         self.start_loading()
         while self._model_info is None:
             if self._health.state is EngineState.FAILED:
@@ -85,7 +108,12 @@ class EngineClient:
         return self._model_info
 
     async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
-        """Continue a prompt; see `Engine.start`. A prompt that is refused is never sent."""
+        """
+        Continue a prompt; see `Engine.generate`. A refused prompt is never sent to the child.
+
+        Raises `RequestRefusedError`, `LoadError`, `EngineLostError`, or `EngineError` if the child
+        failed at this request.
+        """
         model = await self.wait_ready()
         reason = validate_request(request, model.max_positions, model.vocab_size)
         if reason is not None:
@@ -93,7 +121,7 @@ class EngineClient:
         if not self._in_flight:
             self._last_message_at = time.monotonic()
         wire_id, queue = self._in_flight.register_request(request)
-        self._send_message({"start": protocol.dump_request(replace(request, id=wire_id))})
+        self._send_message({"generate": protocol.dump_request(replace(request, id=wire_id))})
         try:
             event: EngineEvent | EngineError | None = None
             while not isinstance(event, Finished):
@@ -103,24 +131,24 @@ class EngineClient:
                 yield event
         finally:
             if self._in_flight.unregister_request(request.id, wire_id):
-                self._send_message({"stop": wire_id})
+                self._send_message({"abort": wire_id})
 
     def abort_request(self, request_id: str) -> None:
-        """End a request within one step; its iterator yields `Finished(STOPPED)`."""
+        """Finish a request within one step; its iterator yields `Finished(STOPPED)`."""
         wire_id = self._in_flight.find_wire_id(request_id)
         if wire_id is not None:
-            self._send_message({"stop": wire_id})
+            self._send_message({"abort": wire_id})
 
     def clear_scope(self, scope: str) -> None:
-        """Wipe what is kept of requests of this scope; a child that is loading keeps nothing."""
-        self._send_message({"forget": scope})
+        """Erase every cached prefix of this scope; a child that is loading has none."""
+        self._send_message({"clear_scope": scope})
 
     def read_stats(self) -> EngineStats:
-        """Return what the child last said, and the pace of the last seconds."""
+        """Return the load that the child reported last, and the recent token rate."""
         return self._in_flight.read_stats()
 
     async def shut_down(self) -> None:
-        """End the child and wait for it; requests still running end with `EngineLostError`."""
+        """End the child and wait for it; running requests fail with `EngineLostError`."""
         self._closing.set()
         self._in_flight.fail_all("the engine is closed")
         if self._child is not None:
@@ -130,7 +158,7 @@ class EngineClient:
         self._update_health(state=EngineState.CLOSED)
 
     async def _supervise_child(self) -> None:
-        """Run one child after another until told to close or until the model cannot be loaded."""
+        """Restart the child until shutdown, or until the model turns out not to load."""
         delay, deaths = self._timeouts.min_restart_delay, 0
         while not self._closing.is_set():
             if await self._run_child():
@@ -154,7 +182,7 @@ class EngineClient:
             delay = min(2 * delay, self._timeouts.max_restart_delay)
 
     async def _run_child(self) -> bool:
-        """Run one child from its start to its end; say whether it had loaded the model."""
+        """Run one child from start to exit; returns whether it had loaded the model."""
         try:
             self._child = child = await ChildProcess.spawn(self._config)
         except OSError as error:
@@ -164,7 +192,7 @@ class EngineClient:
         try:
             await self._read_child(child)
         except ValueError:
-            log.error("engine_talks_nonsense", pid=child.pid)  # noqa: TRY400 - no text
+            log.error("engine_protocol_error", pid=child.pid)  # noqa: TRY400 - no text
             child.kill_process()
         watchdog.cancel()
         await child.close_and_wait(self._timeouts.shutdown)
@@ -176,19 +204,19 @@ class EngineClient:
         return loaded
 
     async def _read_child(self, child: ChildProcess) -> None:
-        """Hear what the child says until it says no more. Raises `ValueError` for nonsense."""
+        """Handle messages until the child closes its stdout. Raises `ValueError` for a bad line."""
         if self._closing.is_set():
             return
         async for message in child.read_messages():
             self._handle_message(message)
 
     async def _watch_child(self, child: ChildProcess) -> None:
-        """Kill a child that is busy and takes no step."""
+        """Kill a child that is busy and reports no step."""
         late_checks = 0
         while True:
             await asyncio.sleep(min(1.0, self._timeouts.step / 4))
             silent_seconds = time.monotonic() - self._last_message_at
-            # Twice, for after a pause of this process the child's lines are still to be read.
+            # Two checks: after a pause of this process the child's lines are still unread.
             late_checks = (
                 late_checks + 1 if self._in_flight and silent_seconds > self._timeouts.step else 0
             )
@@ -204,8 +232,8 @@ class EngineClient:
         elif "ready" in message:
             self._model_info = protocol.load_model_info(message["ready"])
             self._update_health(state=EngineState.READY, stage="", fraction=1.0)
-        elif "unloadable" in message:
-            self._update_health(state=EngineState.FAILED, error=message["unloadable"])
+        elif "load_error" in message:
+            self._update_health(state=EngineState.FAILED, error=message["load_error"])
         else:
             self._in_flight.dispatch_message(message)
 

@@ -1,4 +1,4 @@
-"""Sorts what the child says to the requests that wait for it, and counts; torch-free."""
+"""Requests in flight: routes the child's messages to the callers that wait. Torch-free."""
 
 import asyncio
 import time
@@ -18,17 +18,17 @@ from worker.engine import (
 )
 
 RATE_WINDOW_SECONDS: Final = 5.0
-"""Seconds over which tokens per second are counted."""
+"""Window of the tokens-per-second average."""
 
 EventQueue = asyncio.Queue[EngineEvent | EngineError]
 
 
 class InFlightRequests:
     """
-    The requests in flight. On the wire each has a number of its own.
+    Event queues of the requests in flight, keyed by wire id.
 
-    Numbers are never used again: a late word about a request that was closed cannot reach another
-    one with the same id.
+    A wire id is never reused. A late message about a closed request can't reach another request
+    with the same id.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,11 @@ class InFlightRequests:
         return len(self._queues)
 
     def register_request(self, request: Request) -> tuple[str, EventQueue]:
-        """Give a request its number and the queue of its events."""
+        """
+        Return a new wire id and event queue for a request.
+
+        Raises `ValueError` if a request with the same id is in flight.
+        """
         if request.id in self._wire_ids:
             raise ValueError(f"request {request.id} is running already")
         self._num_registered += 1
@@ -52,32 +56,32 @@ class InFlightRequests:
         return wire_id, self._queues[wire_id]
 
     def find_wire_id(self, request_id: str) -> str | None:
-        """Return the number of a request in flight."""
+        """Return the wire id of a request in flight."""
         return self._wire_ids.get(request_id)
 
     def unregister_request(self, request_id: str, wire_id: str) -> bool:
-        """Forget a request; say whether the child still works on it."""
+        """Remove a request; returns whether the child still works on it."""
         if self._wire_ids.get(request_id) == wire_id:
             del self._wire_ids[request_id]
         return self._queues.pop(wire_id, None) is not None
 
     def dispatch_message(self, message: dict[str, Any]) -> None:
-        """Hand on what a `refused` or a `step` message says."""
+        """Deliver the events of a `refused` or `step` message."""
         if "refused" in message:
-            self._finish_request(message["refused"], RequestRefusedError(message["why"]))
+            self._finish_request(message["refused"], RequestRefusedError(message["reason"]))
             return
         self._last_stats = {name: message[name] for name in ("step", "running", "waiting")}
         for wire_id, ids in message.get("tokens", {}).items():
             self._recent_tokens.append((time.monotonic(), len(ids)))
             if wire_id in self._queues:
                 self._queues[wire_id].put_nowait(Tokens(tuple(ids)))
-        for wire_id, (reason, prompt_tokens, new_tokens) in message.get("ended", {}).items():
+        for wire_id, (reason, prompt_tokens, new_tokens) in message.get("finished", {}).items():
             self._finish_request(wire_id, Finished(FinishReason(reason), prompt_tokens, new_tokens))
         for wire_id, code in message.get("failed", {}).items():
             self._finish_request(wire_id, EngineError(f"the engine failed at this request: {code}"))
 
     def fail_all(self, reason: str) -> int:
-        """End all requests with `EngineLostError`; return how many there were."""
+        """Finish every request with `EngineLostError`; returns how many there were."""
         lost = list(self._queues)
         for wire_id in lost:
             self._finish_request(wire_id, EngineLostError(reason))
@@ -85,7 +89,7 @@ class InFlightRequests:
         return len(lost)
 
     def read_stats(self) -> EngineStats:
-        """Return what the child last said, with the pace of the last seconds."""
+        """Return the load of the last step message and the recent token rate."""
         since = time.monotonic() - RATE_WINDOW_SECONDS
         while self._recent_tokens and self._recent_tokens[0][0] < since:
             self._recent_tokens.popleft()

@@ -1,18 +1,72 @@
 """
-The lines between the parent and its child: one JSON object a line, told apart by its first key.
+Wire protocol between the parent and the engine's child process: JSON lines. Torch-free.
 
-To the child: the options, then `{"start": …}`, `{"stop": id}` and `{"forget": scope}`. From the
-child: `{"loading": …}` until `{"ready": …}` or `{"unloadable": line}`; then `{"refused": id,
-"why": …}` and one `{"step": n, …}` for every step, which also shows the parent that the child is
-alive.
+The first key of a message names its kind.
+
+To the child: the `EngineConfig` as the first line, then `{"generate": request}`, `{"abort": id}`
+and `{"clear_scope": scope}`.
+
+To the parent: `{"loading": stage, "fraction": f}` until `{"ready": model}` or
+`{"load_error": line}`. Then `{"refused": id, "reason": line}` and one `{"step": n, …}` for every
+step. A step message doubles as the child's heartbeat.
 """
 
 import json
-from dataclasses import asdict
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
 from worker.engine import ModelInfo, Request, SamplingParams
+
+DEFAULT_MODEL: Final = "HuggingFaceH4/starchat-beta"
+
+
+def gguf_cache_directory() -> Path:
+    """Return the default directory for converted `.gguf` files."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "starchat"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """
+    Settings for loading and serving one model. `None` means: choose what suits the device.
+
+    `model` is a hub id, a checkpoint directory or a `.gguf` file. `device` and `dtype` may be
+    `auto`. `quantization` is `int8`, `nf4` or `None`. `max_positions` shortens the model's context
+    window. `kv_cache_bytes` bounds the KV cache of all slots, `host_cache_bytes` the prefix cache
+    in host memory. `max_step_tokens` bounds one step (prefill, decode and drafts together).
+    `threads` are the CPU threads of a step. `num_speculative_tokens` bounds the draft of one
+    request in one step; 0 turns speculative decoding off. `cuda_graphs` replays captured steps on
+    a GPU; `compile_layers` compiles the layers inside them. `gguf_cache` is the directory for
+    converted `.gguf` files.
+    """
+
+    model: str = DEFAULT_MODEL
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    quantization: str | None = None
+    slots: int | None = None
+    max_positions: int | None = None
+    kv_cache_bytes: int | None = None
+    host_cache_bytes: int | None = None
+    max_step_tokens: int | None = None
+    threads: int | None = None
+    num_speculative_tokens: int = 0
+    cuda_graphs: bool = True
+    compile_layers: bool = False
+    gguf_cache: str | None = None
+
+    def to_json(self) -> str:
+        """Return the settings as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Decode the line that `to_json` returned."""
+        return cls(**json.loads(line))
 
 
 def encode_message(message: dict[str, Any]) -> bytes:
@@ -21,20 +75,20 @@ def encode_message(message: dict[str, Any]) -> bytes:
 
 
 def decode_message(line: bytes | str) -> dict[str, Any]:
-    """Read one line. Raises `ValueError` for anything but a JSON object."""
+    """Decode one line. Raises `ValueError` if it is not a JSON object."""
     message = json.loads(line)
     if not isinstance(message, dict):
-        raise ValueError("not a message")  # noqa: TRY004 - one error for every wrong line
+        raise ValueError("not a message")  # noqa: TRY004 - one error for every malformed line
     return message
 
 
 def dump_request(request: Request) -> dict[str, Any]:
-    """Return a request as it is sent."""
+    """Return a request as JSON fields."""
     return asdict(request)
 
 
 def load_request(fields: dict[str, Any]) -> Request:
-    """Read what `request_to` wrote."""
+    """Return the request that `dump_request` encoded."""
     return Request(
         id=fields["id"],
         prompt=tuple(fields["prompt"]),
@@ -47,12 +101,12 @@ def load_request(fields: dict[str, Any]) -> Request:
 
 
 def dump_model_info(model: ModelInfo) -> dict[str, Any]:
-    """Return a model's description as it is sent."""
+    """Return a model's description as JSON fields."""
     return {**asdict(model), "directory": str(model.directory)}
 
 
 def load_model_info(fields: dict[str, Any]) -> ModelInfo:
-    """Read what `model_to` wrote."""
+    """Return the description that `dump_model_info` encoded."""
     return ModelInfo(
         **{**fields, "directory": Path(fields["directory"]), "eos_ids": tuple(fields["eos_ids"])},
     )

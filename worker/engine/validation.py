@@ -1,4 +1,8 @@
-"""Which requests can run at all; asked before anything reaches the model. Torch-free."""
+"""
+Request validation: both the parent and the child check a request before it waits. Torch-free.
+
+A prompt is never truncated here: prompt plus reply fit the model, or the request is refused.
+"""
 
 import math
 
@@ -6,7 +10,7 @@ from worker.engine import Request, SamplingParams
 
 
 def validate_request(request: Request, max_positions: int, vocab_size: int) -> str | None:
-    """Say in one line why a request can never run on a model, or `None` where it can."""
+    """Return one line that says why a request can never run on a model, or `None` if it can."""
     num_positions = len(request.prompt) + request.sampling.max_new_tokens
     if not request.prompt:
         return "the prompt is empty"
@@ -21,7 +25,7 @@ def _validate_sampling(sampling: SamplingParams) -> str | None:
     if sampling.max_new_tokens < 1:
         return "max_new_tokens must be at least 1"
     if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
-        return "temperature must be a number from 0 up"
+        return "temperature must be 0 or more"
     if sampling.top_k < 0:
         return "top_k must be 0 (off) or more"
     if not 0 < sampling.top_p <= 1:

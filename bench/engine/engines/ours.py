@@ -9,7 +9,7 @@ from worker.engine import Request, SamplingParams
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import load_model
 from worker.engine.loading.torch_setup import configure_torch
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 
 class OwnEngine:

@@ -10,7 +10,7 @@ from worker.answering.answer_cache import AnswerCache
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 from worker.errors import DeadlineExceededError
 from worker.failpoints import Failpoints
 from worker.jobs.task import JobContext, JobLimits, Outcome

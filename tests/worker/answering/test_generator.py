@@ -8,7 +8,7 @@ from testing.memorizing_model import ANSWERS, MUTEX
 from worker.answering.generator import GeneratedText, GenerationSettings, Generator
 from worker.engine import FinishReason
 from worker.engine.client import EngineClient
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 CONVERSATION = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 

@@ -17,7 +17,7 @@ from testing.in_process_engine import EngineFactory
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import LoadedModel, load_model
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 CHECKPOINTS: dict[str, Callable[[], Path]] = {
     "bigcode": tiny_bigcode,

@@ -15,7 +15,9 @@ from testing.checkpoints import tiny_bigcode
 from testing.in_process_engine import GREEDY_SAMPLING, EngineFactory, run_requests
 from worker.engine import (
     Engine,
+    EngineHealth,
     EngineLostError,
+    EngineState,
     Finished,
     FinishReason,
     LoadError,
@@ -24,9 +26,8 @@ from worker.engine import (
     SamplingParams,
     Tokens,
 )
-from worker.engine.client import EngineClient
-from worker.engine.health import EngineHealth, EngineState, Timeouts
-from worker.engine.options import EngineConfig
+from worker.engine.client import EngineClient, Timeouts
+from worker.engine.protocol import EngineConfig
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,10 +16,9 @@ from testing.in_process_engine import (
     reference_greedy,
     run_requests,
 )
-from worker.engine import FinishReason, Request, SamplingParams
+from worker.engine import DeviceLostError, FinishReason, Request, SamplingParams
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.engine_core import MIN_STEP_TOKENS, EngineCore
-from worker.engine.exits import DeviceLostError
 from worker.engine.loading.loader import LoadedModel
 
 Models = Callable[[str], LoadedModel]
@@ -140,7 +139,7 @@ def test_a_request_that_gives_nan_fails_alone(models: Models, fresh: EngineFacto
     # In the bad one's slot a short thread grows beside a longer one, past where the NaN was.
     later = run_requests(engine, [GOOD_REQUESTS[0], GOOD_REQUESTS[4]])
 
-    assert replies.pop("bad").failure == "nothing to choose from"
+    assert replies.pop("bad").failure == "invalid logits"
     expected = expected_replies(model)
     assert replies == {GOOD_REQUESTS[0].id: expected[GOOD_REQUESTS[0].id]}
     assert later == {

@@ -16,7 +16,7 @@ from worker.engine.core.engine_core import EngineCore
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.loading.loader import LoadedModel, load_model
 from worker.engine.loading.warmup import warm_up
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 pytestmark = [
     pytest.mark.gpu,
@@ -125,4 +125,4 @@ def test_how_chunks_are_read_is_told_once() -> None:
         load_on_gpu(shallow_starchat(), dtype="bfloat16"), told, EngineConfig(cuda_graphs=False)
     )
 
-    assert [line.startswith("chunks of prompts are read by ") for line in told] == [True]
+    assert [line.startswith("prefill uses ") for line in told] == [True]

@@ -25,7 +25,7 @@ from worker.engine import (
     protocol,
 )
 from worker.engine.in_flight import InFlightRequests
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 requests = st.builds(
     Request,
@@ -42,10 +42,10 @@ requests = st.builds(
 @given(requests)
 def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
     """Every field, in one line."""
-    line = protocol.encode_message({"start": protocol.dump_request(request_)})
+    line = protocol.encode_message({"generate": protocol.dump_request(request_)})
 
     assert line.count(b"\n") == 1
-    assert protocol.load_request(protocol.decode_message(line)["start"]) == request_
+    assert protocol.load_request(protocol.decode_message(line)["generate"]) == request_
 
 
 def test_a_models_description_arrives_as_it_was_sent() -> None:
@@ -87,9 +87,9 @@ def test_each_request_hears_only_its_own_events() -> None:
     answers.dispatch_message(
         STEP_MESSAGE | {"tokens": {"1": [5, 6], "99": [7]}, "failed": {"2": "RuntimeError"}}
     )
-    answers.dispatch_message({"refused": "3", "why": "too long"})
-    answers.dispatch_message({"refused": "99", "why": "too long"})
-    answers.dispatch_message(STEP_MESSAGE | {"ended": {"1": ["stop", 1, 2]}})
+    answers.dispatch_message({"refused": "3", "reason": "too long"})
+    answers.dispatch_message({"refused": "99", "reason": "too long"})
+    answers.dispatch_message(STEP_MESSAGE | {"finished": {"1": ["stop", 1, 2]}})
 
     heard = [[queue.get_nowait() for _ in range(queue.qsize())] for queue in queues]
     assert heard[0] == [Tokens((5, 6)), Finished(FinishReason.STOP, 1, 2)]
@@ -129,25 +129,25 @@ def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
         assert child.stdout is not None
         child.stdin.write(options.to_json().encode() + b"\n")
         for message in (
-            {"start": protocol.dump_request(Request("bad", (1,) * 256, GREEDY_SAMPLING))},
-            {"start": protocol.dump_request(long)},
-            {"start": protocol.dump_request(Request("2", (3,), GREEDY_SAMPLING))},
-            {"stop": "1"},
-            {"stop": "nobody"},
+            {"generate": protocol.dump_request(Request("bad", (1,) * 256, GREEDY_SAMPLING))},
+            {"generate": protocol.dump_request(long)},
+            {"generate": protocol.dump_request(Request("2", (3,), GREEDY_SAMPLING))},
+            {"abort": "1"},
+            {"abort": "unknown"},
             {"hum": "a tune"},
         ):
             child.stdin.write(protocol.encode_message(message))
         child.stdin.flush()
         for line in child.stdout:
             said.append(json.loads(line))
-            if "2" in said[-1].get("ended", {}):
+            if "2" in said[-1].get("finished", {}):
                 child.stdin.close()
                 break
         said += [json.loads(line) for line in child.stdout]
 
     assert child.returncode == 0
     assert [message for message in said if message.get("refused") == "bad"]
-    ends = {name: end for message in said for name, end in message.get("ended", {}).items()}
+    ends = {name: end for message in said for name, end in message.get("finished", {}).items()}
     assert ends["1"][0] == "stopped"
     assert ends["2"] == ["length", 1, 24]
     assert said[-1]["running"] == 0

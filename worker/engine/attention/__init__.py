@@ -1,1 +1,1 @@
-"""Attention over slots: whose keys and values lie where, and how a layer looks back on them."""
+"""Attention over the KV cache: storage, batch layouts, and the backend that transformers calls."""

@@ -1,8 +1,10 @@
 """
-Attention over slots, registered with transformers so that stock model code runs on our memory.
+Attention backend for transformers: stock model code attends over the engine's KV cache.
 
-transformers hands our keyword `packed` through to this function and, for an attention it has no
-mask for, builds none. What is packed knows where its tokens' keys and values go.
+transformers passes the keyword `packed` through to `slot_attention` and builds no mask for it. The
+batch in `packed` knows the slot and the position of each token.
+
+Shapes: T tokens, H query heads, H_kv key-value heads, D head size.
 """
 
 from typing import Any, Final, Protocol
@@ -19,39 +21,39 @@ BACKEND_NAME: Final = "starchat_slots"
 
 SUPPORTED_OPTIONS: Final = frozenset({
     "packed", "scaling", "sliding_window",
-    # What changes nothing here: nothing is dropped out in evaluation, positions are in `packed`.
+    # No effect here: evaluation has no dropout, and `packed` knows the positions.
     "dropout", "is_causal", "output_attentions", "position_ids", "use_cache", "cache_position",
 })  # fmt: skip
-"""What a layer may ask of its attention."""
+"""Options that a layer may pass to its attention."""
 
 
 class UnsupportedOptionError(Exception):
-    """A layer asks its attention for something else; the message is its name."""
+    """A layer passes an option that this attention doesn't implement. The message is its name."""
 
 
 class AttentionBatch(Protocol):
-    """The tokens that one step feeds: `Packed`, `Lanes` or `Shapes`."""
+    """Tokens of one step: a `PackedBatch`, a `PaddedBatch` or a `ShapeProbe`."""
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
-        """Store keys and values of layer `index` and attend; returns `[1, tokens, heads, dim]`."""
+        """Store the layer's keys and values, then attend. Returns `[1, T, H, D]`."""
         ...
 
 
 class ShapeProbe:
-    """A row of tokens on a model's first run: attends within the row, notes the layers."""
+    """Batch for a model's first run: attends within its T tokens and records each layer's shape."""
 
     def __init__(self) -> None:
         self.layers: dict[int, LayerSpec] = {}
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
-        """See `Fed.attend`; nothing is stored."""
+        """Attend without storing anything. Returns `[1, T, H, D]`."""
         query, key, value = qkv
         self.layers[layer_index] = LayerSpec(key.shape[1], key.shape[3], key.dtype, key.device)
         return sdpa.attend_causal(query, key, value).transpose(1, 2)
 
 
 def register_backend(*, compile_disabled: bool = False) -> None:
-    """Make the attention known to transformers under `NAME`; `apart` from what is compiled."""
+    """Register `BACKEND_NAME` with transformers; `compile_disabled` hides it from torch.compile."""
     function = torch.compiler.disable(slot_attention) if compile_disabled else slot_attention  # type: ignore[no-untyped-call]
     AttentionInterface.register(BACKEND_NAME, function)
 
@@ -65,10 +67,10 @@ def slot_attention(
     **options: Any,
 ) -> tuple[Tensor, None]:
     """
-    Store the keys and values of a step's tokens and attend to what their slots hold.
+    Store the keys and values of a step and attend to the KV in its slots.
 
-    `query` is `[1, heads, tokens, dim]`, `key` and `value` have the key-value heads. Returns
-    `[1, tokens, heads, dim]`.
+    `query`: `[1, H, T, D]`; `key`, `value`: `[1, H_kv, T, D]`. Returns `[1, T, H, D]`. Raises
+    `UnsupportedOptionError` if the layer passes an unknown option.
     """
     _check_options(options)
     batch: AttentionBatch = options["packed"]

@@ -1,7 +1,10 @@
 """
-All requests of a step in one row of tokens: who grows by one token first, then chunks of prompts.
+Packed batch: all requests of a step in one row of tokens, decodes first, then prefill chunks.
 
-Keys and values go to their slots, and each token attends to what its slot holds.
+Keys and values go to their slots. Each token attends to the KV in its slot.
+
+Shapes: T tokens of the step, B decodes, S key positions, H query heads, H_kv key-value heads,
+D head size, G = H / H_kv.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -16,15 +19,15 @@ from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.sdpa import SDPA
 
 MAX_PADDING_RATIO: Final = 2
-"""On a CPU rows are attended to one by one if padding would cost so many times their work."""
+"""On a CPU decodes run one by one if padding would multiply their work by more than this."""
 
 QKV = tuple[Tensor, Tensor, Tensor]
-"""Query, key and value of the tokens that a step feeds, `[1, heads, tokens, dim]` each."""
+"""Query `[1, H, T, D]`, key and value `[1, H_kv, T, D]` of the step's tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillChunk:
-    """`count` tokens of one slot from position `start` on; at `offset` in the packed row."""
+    """`num_tokens` tokens of one slot from position `start`, at `offset` in the packed row."""
 
     slot: int
     start: int
@@ -35,10 +38,10 @@ class PrefillChunk:
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
     """
-    Where each token of a packed row belongs.
+    Slots and positions of a packed row's tokens.
 
-    `growing` are slots with one token each, at `lengths` (their positions), first in the row.
-    `varlen` reads chunks where it can.
+    `decode_slots` have one token each, at `decode_positions`, first in the row. `flash_varlen`
+    computes the prefill chunks where it can.
     """
 
     kv_cache: KVCache
@@ -49,7 +52,7 @@ class PackedBatch:
     _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
-        """Store keys and values of layer `index` and attend; returns `[1, tokens, heads, dim]`."""
+        """Store the layer's keys and values, then attend. Returns `[1, T, H, D]`."""
         query, key, value = qkv
         layer_kv = self.kv_cache.layer_view(layer_index)
         num_decodes = len(self.decode_slots)
@@ -64,7 +67,11 @@ class PackedBatch:
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).unsqueeze(0)
 
     def _store_decode_kv(self, layer_kv: Tensor, key: Tensor, value: Tensor) -> None:
-        """Put the one key and value of each growing slot at its position."""
+        """
+        Store the key and value of each decode.
+
+        `layer_kv`: `[2, slots, H_kv, positions, D]`; `key`, `value`: `[1, H_kv, T, D]`.
+        """
         num_decodes, heads, dim = len(self.decode_slots), key.shape[1], key.shape[3]
         if num_decodes == 1:
             slot, position = self.decode_slots[0], self.decode_positions[0]
@@ -72,7 +79,7 @@ class PackedBatch:
             layer_kv[1, slot, :, position] = value[0, :, 0]
             return
         slot_mapping = self._slot_mapping(heads, layer_kv.device)
-        # One flat index is several times cheaper here than one for each dimension.
+        # One flat index is several times faster here than one index per dimension.
         layer_kv[0].view(-1, dim).index_copy_(
             0, slot_mapping, key[0, :, :num_decodes].reshape(-1, dim)
         )
@@ -81,7 +88,11 @@ class PackedBatch:
         )
 
     def _prefill(self, sdpa: SDPA, qkv: QKV, layer_kv: Tensor, chunk: PrefillChunk) -> Tensor:
-        """Store and attend to a chunk of a prompt; returns `[tokens, heads, dim]`."""
+        """
+        Store a prefill chunk of T tokens and attend to its slot. Returns `[T, H, D]`.
+
+        `layer_kv`: `[2, slots, H_kv, positions, D]`.
+        """
         query, key, value = qkv
         end = chunk.start + chunk.num_tokens
         layer_kv[0, chunk.slot, :, chunk.start : end] = key[0]
@@ -91,7 +102,7 @@ class PackedBatch:
         kv = layer_kv[:, chunk.slot : chunk.slot + 1, :, :end]
         if self.flash_varlen is not None:
             cu_seqlens = self._memoize_tensor(
-                ("bounds", chunk),
+                ("cu_seqlens", chunk),
                 lambda: _cumulative_lengths(chunk.num_tokens, end, layer_kv.device),
             )
             output = self.flash_varlen(sdpa, query, kv, cu_seqlens)
@@ -104,7 +115,7 @@ class PackedBatch:
         return sdpa.attend_with_mask(query, kv[0], kv[1], mask)[0].transpose(0, 1)
 
     def _decode(self, sdpa: SDPA, query: Tensor, layer_kv: Tensor) -> Tensor:
-        """Attend from one token of each growing slot; `[rows, heads, dim]` in and out."""
+        """Attend from one token of each decode. `query` and result: `[B, H, D]`."""
         max_length = max(self.decode_positions) + 1
         total_length = sum(self.decode_positions) + len(self.decode_positions)
         heads = layer_kv.shape[2]
@@ -120,6 +131,7 @@ class PackedBatch:
         ).reshape(query.shape)
 
     def _decode_each(self, sdpa: SDPA, grouped_query: Tensor, layer_kv: Tensor) -> Tensor:
+        """Attend decode by decode. `grouped_query` and result: `[B, H_kv, G, D]`."""
         parts = []
         for row, (slot, position) in enumerate(
             zip(self.decode_slots, self.decode_positions, strict=True)
@@ -129,14 +141,20 @@ class PackedBatch:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _decode_in_batch(self, sdpa: SDPA, grouped_query: Tensor, kv: Tensor) -> Tensor:
-        """Attend from the first slots at once, idle ones too: no key is moved for it."""
+        """
+        Attend for the first N slots at once, idle ones too, so that no key is copied.
+
+        `grouped_query` and result: `[B, H_kv, G, D]`; `kv`: `[2, N, H_kv, S, D]`.
+        """
         num_slots, max_length = kv.shape[1], kv.shape[3]
-        slots, lengths = self._decode_indices(kv.device)
+        slots, positions = self._decode_indices(kv.device)
 
         def build_mask() -> Tensor:
-            at = lengths.new_zeros(num_slots)
-            at[slots] = lengths
-            return sdpa.additive_mask(at[:, None, None, None], max_length, grouped_query.dtype)
+            slot_positions = positions.new_zeros(num_slots)
+            slot_positions[slots] = positions
+            return sdpa.additive_mask(
+                slot_positions[:, None, None, None], max_length, grouped_query.dtype
+            )
 
         in_order = list(self.decode_slots) == list(range(len(self.decode_slots)))
         queries = grouped_query
@@ -147,41 +165,42 @@ class PackedBatch:
         output = sdpa.attend_grouped_query(
             queries,
             kv,
-            self._memoize_tensor(("grow", sdpa.window, grouped_query.dtype), build_mask),
+            self._memoize_tensor(("decode_mask", sdpa.window, grouped_query.dtype), build_mask),
         )
         return output if in_order else output.index_select(0, slots)
 
     def _memoize_tensor(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return what is the same in all layers of a step; the first one makes it."""
+        """Return a tensor that all layers of a step share; the first layer creates it."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
 
     def _decode_indices(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the growing slots and their positions as indices."""
+        """Return the decodes' slots and positions, int64 `[B]` each."""
         return (
-            self._memoize_tensor("growing", lambda: torch.tensor(self.decode_slots, device=device)),
+            self._memoize_tensor("slots", lambda: torch.tensor(self.decode_slots, device=device)),
             self._memoize_tensor(
-                "lengths", lambda: torch.tensor(self.decode_positions, device=device)
+                "positions", lambda: torch.tensor(self.decode_positions, device=device)
             ),
         )
 
     def _slot_mapping(self, num_kv_heads: int, device: torch.device) -> Tensor:
         """
-        Return where the keys of the growing slots go, `[heads x rows]` with the heads first.
+        Return the storage rows of the decodes' keys, int64 `[H_kv * B]`.
 
-        They are rows of a block's half that is seen as `[slot x head x position, dim]`.
+        A row indexes one half of a layer, viewed as `[slots * H_kv * positions, D]`.
         """
 
         def compute_mapping() -> Tensor:
-            slots, lengths = self._decode_indices(device)
+            slots, positions = self._decode_indices(device)
             of_heads = torch.arange(num_kv_heads, device=device).unsqueeze(1)
             return (
-                (slots * num_kv_heads + of_heads) * self.kv_cache.max_positions + lengths
+                (slots * num_kv_heads + of_heads) * self.kv_cache.max_positions + positions
             ).flatten()
 
-        return self._memoize_tensor(("places", num_kv_heads), compute_mapping)
+        return self._memoize_tensor(("slot_mapping", num_kv_heads), compute_mapping)
 
 
 def _cumulative_lengths(num_tokens: int, end: int, device: torch.device) -> Tensor:
+    """Return int32 `[2, 2]`: cumulative lengths of the query and of the keys."""
     return torch.tensor([[0, num_tokens], [0, end]], dtype=torch.int32, device=device)

@@ -1,10 +1,12 @@
 """
-A chunk of a prompt by torch's own flash kernels, on a GPU that has them and where they are right.
+Flash attention for prefill chunks: torch's `varlen_attn`, on a GPU that supports it.
 
-Behind a prompt's beginning torch's general attention wants a mask as large as the chunk times all
-before it, and gives up its fast kernel for it. `varlen_attn` needs none: it lines the last token
-of the chunk up with the last position. It is new and differs by torch, card and number format, so
-for each kind of layer its first result is held against the general one.
+SDPA needs a mask for a chunk behind the start of its prompt, and loses its fast kernel to it.
+`varlen_attn` needs none: it aligns the chunk's last token with the last position. The function is
+new and varies with torch version, GPU and dtype. Its first result for each layer kind is therefore
+compared with SDPA's.
+
+Shapes: T tokens of the chunk, S key positions, H query heads, H_kv key-value heads, D head size.
 """
 
 from collections.abc import Callable
@@ -17,14 +19,14 @@ from torch import Tensor
 from worker.engine.attention.sdpa import SDPA
 
 TOLERANCE: Final = 0.02
-"""The most that a result may differ, as a share of its size; bfloat16 itself is off by 0.004."""
+"""Maximum relative error of a result; rounding to bfloat16 alone causes 0.004."""
 
 
 class FlashVarlen:
     """
-    Reads chunks by `varlen`, which has the signature of `torch.nn.attention.varlen.varlen_attn`.
+    Prefill attention by `varlen_attn`, as `torch.nn.attention.varlen` defines it.
 
-    `tell` hears once for each kind of layer whether it is used.
+    `log` receives one line per layer kind that says whether it is used.
     """
 
     def __init__(self, varlen_attn: Callable[..., Any], log: Callable[[str], None]) -> None:
@@ -34,24 +36,21 @@ class FlashVarlen:
 
     def __call__(self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor) -> Tensor | None:
         """
-        Attend from the last tokens of a slot to all that it holds; `None` where it must not be.
+        Attend from a slot's last T tokens to its S positions. Returns `[T, H, D]` or `None`.
 
-        `query` is `[1, heads, tokens, dim]`, `held` `[2, 1, key-value heads, positions, dim]`,
-        `bounds` int32 `[2, 2]`: 0 and the number of tokens, 0 and that of positions. Returns
-        `[tokens, heads, dim]`.
+        `query`: `[1, H, T, D]`; `kv`: `[2, 1, H_kv, S, D]`; `cu_seqlens`: int32 `[[0, T], [0, S]]`.
+        Returns `None` if the kernel failed its comparison for this layer kind.
         """
         kind = (sdpa, query.shape[1], kv.shape[2])
         if kind not in self._is_verified:
             mismatch = self._find_mismatch(sdpa, query, kv, cu_seqlens)
             self._is_verified[kind] = mismatch is None
-            self._log(
-                f"chunks of prompts are read by {f'SDPA: {mismatch}' if mismatch else 'varlen_attn'}"
-            )
+            self._log(f"prefill uses {f'SDPA: {mismatch}' if mismatch else 'varlen_attn'}")
         return self._run_kernel(sdpa, query, kv, cu_seqlens) if self._is_verified[kind] else None
 
     def _run_kernel(self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor) -> Tensor:
         keys, values = kv[:, 0].transpose(1, 2)
-        # A window of torch's counts the positions before a token's own.
+        # torch's window counts the positions before a token's own.
         window_left = -1 if sdpa.window is None else sdpa.window - 1
         output: Tensor = self._varlen_attn(
             query[0].transpose(0, 1),
@@ -70,23 +69,23 @@ class FlashVarlen:
     def _find_mismatch(
         self, sdpa: SDPA, query: Tensor, kv: Tensor, cu_seqlens: Tensor
     ) -> str | None:
-        """Return what is wrong with the result for these tensors, or nothing."""
+        """Return why the kernel's result can't be used, or `None` if it matches SDPA's."""
         num_tokens = query.shape[2]
         mask = sdpa.visible_from(kv.shape[3] - num_tokens, num_tokens, query.device)
         expected = sdpa.attend_with_mask(query, kv[0], kv[1], mask)[0].transpose(0, 1).float()
         try:
             output = self._run_kernel(sdpa, query, kv, cu_seqlens).float()
             relative_error = float((output - expected).norm() / expected.norm())
-        # Kernels refuse in whatever way they like.
+        # Kernels refuse with errors of any class.
         except Exception as error:  # noqa: BLE001
             return type(error).__name__
-        return None if relative_error < TOLERANCE else f"it is off by {relative_error:.2g}"
+        return None if relative_error < TOLERANCE else f"relative error {relative_error:.2g}"
 
 
 def load_flash_varlen(log: Callable[[str], None]) -> FlashVarlen | None:
-    """Return what reads chunks by torch's flash kernels; `None` for a torch without them."""
+    """Return torch's flash attention, or `None` if this torch has no `varlen_attn`."""
     try:
         return FlashVarlen(import_module("torch.nn.attention.varlen").varlen_attn, log)
     except (ImportError, AttributeError):
-        log(f"chunks of prompts are read by SDPA: torch {torch.__version__} has no varlen_attn")
+        log(f"prefill uses SDPA: torch {torch.__version__} has no varlen_attn")
         return None

@@ -1,12 +1,13 @@
 """
-The keys and values of every slot: per layer one block `[2, slot, head, position, dim]`.
+KV cache: the keys and values of every slot, one tensor `[2, slots, H_kv, positions, D]` per layer.
 
-Contiguous, because with few key-value heads a position is small (20 KiB for all of StarChat's
-layers) and a full thread is no burden. A slot's dead positions are never attended to, but they are
-multiplied by zero, so they must stay finite: `wipe` a slot that may hold a NaN.
+Slots are contiguous instead of paged: with few key-value heads one token is small (20 KiB in all
+layers of StarChat). Unused positions are never attended to, but masked attention multiplies them
+by zero. They must therefore stay finite: `zero_slot` a slot that may hold a NaN.
 
-Behind all slots each half of a block has one more row for each head, for keys and values that
-nobody will look at.
+Each half of a tensor ends with H_kv extra rows, which take the keys and values of padding tokens.
+
+Shapes: H_kv key-value heads, D head size, T tokens.
 """
 
 import math
@@ -19,7 +20,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class LayerSpec:
-    """What one attention layer keeps of a position: `heads` keys and values of `dim` numbers."""
+    """KV shape of one attention layer."""
 
     num_kv_heads: int
     head_dim: int
@@ -28,25 +29,25 @@ class LayerSpec:
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes of one position."""
+        """KV bytes of one token in this layer."""
         return 2 * self.num_kv_heads * self.head_dim * self.dtype.itemsize
 
 
 class KVCache:
-    """The blocks of all layers for `count` slots of `positions` each."""
+    """Keys and values of all layers, for `num_slots` slots of `max_positions` tokens each."""
 
     def __init__(self, layers: tuple[LayerSpec, ...], num_slots: int, max_positions: int) -> None:
         self.layers = layers
         self.num_slots = num_slots
         self.max_positions = max_positions
         self.num_reallocations = -1
-        """How often all memory was given up for fresh memory at other addresses."""
+        """Number of times that the memory moved to other addresses."""
         self._flat_views: list[Tensor] = []
         self._blocks: list[Tensor] = []
         self.reallocate()
 
     def reallocate(self) -> None:
-        """Forget everything and start from fresh memory."""
+        """Replace all memory by zeroed memory, after an error may have corrupted it."""
         self.num_reallocations += 1
         self._blocks, self._flat_views = [], []
         self._flat_views = [self._allocate_layer(layer) for layer in self.layers]
@@ -58,38 +59,38 @@ class KVCache:
         ]
 
     def layer_view(self, index: int) -> Tensor:
-        """Return a layer's block; `[0]` are the keys, `[1]` the values."""
+        """Return a layer's `[2, slots, H_kv, positions, D]`: keys first, then values."""
         return self._blocks[index]
 
     def flat_view(self, index: int) -> Tensor:
         """
-        Return the same memory as `[2, slot x head x position + head, dim]`.
+        Return the same memory as `[2, slots * H_kv * positions + H_kv, D]`.
 
-        The last rows, one for each head, are for what nobody will look at.
+        The last H_kv rows take the keys and values of padding tokens.
         """
         return self._flat_views[index]
 
     def zero_slot(self, slot: int, start: int = 0) -> None:
-        """Make what a slot holds from a position on finite again."""
+        """Zero a slot's KV from position `start` on."""
         for block in self._blocks:
             block[:, slot, :, start:].zero_()
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes of one position in all layers."""
+        """KV bytes of one token in all layers."""
         return sum(layer.bytes_per_token for layer in self.layers)
 
     def copy_prefix(self, source: int, slot: int, num_tokens: int) -> None:
-        """Let a slot hold the first `count` positions of another one, too."""
+        """Copy the first `num_tokens` tokens of slot `source` to `slot`."""
         for block in self._blocks:
             block[:, slot, :, :num_tokens] = block[:, source, :, :num_tokens]
 
     def copy_to_host(self, slot: int, num_tokens: int) -> list[Tensor]:
-        """Return a slot's first positions on the host: per layer `[2, head, count, dim]`."""
+        """Return a slot's first T tokens in host memory: `[2, H_kv, T, D]` per layer."""
         return [_copy_to_pinned(block[:, slot, :, :num_tokens]) for block in self._blocks]
 
     def copy_from_host(self, slot: int, host_blocks: list[Tensor], num_tokens: int) -> None:
-        """Let a slot hold the first `count` of what was lifted."""
+        """Write a slot's first `num_tokens` tokens from what `copy_to_host` returned."""
         for block, host_block in zip(self._blocks, host_blocks, strict=True):
             block[:, slot, :, :num_tokens].copy_(host_block[:, :, :num_tokens], non_blocking=True)
 
@@ -101,14 +102,14 @@ class KVCache:
         )
         if layer.device.type != "cpu":
             return torch.zeros(shape, dtype=layer.dtype, device=layer.device)
-        # numpy's zeros are pages that the system gives on first use, so that memory grows with
-        # the threads' real lengths although every slot has all its positions from the start.
+        # The system backs numpy's zeros with pages on first use. Memory thus grows with the real
+        # lengths, although every slot has all its positions from the start.
         size = math.prod(shape) * layer.dtype.itemsize
         return torch.from_numpy(np.zeros(size, np.uint8)).view(layer.dtype).view(shape)
 
 
 def _copy_to_pinned(block: Tensor) -> Tensor:
-    """Copy to memory that a GPU can write by itself: the step does not wait for it."""
+    """Copy to the host; from a GPU to pinned memory, so that the step doesn't wait for it."""
     on_device = block.device.type != "cpu"
     host = torch.empty(block.shape, dtype=block.dtype, pin_memory=on_device)
     return host.copy_(block, non_blocking=on_device)

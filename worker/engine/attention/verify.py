@@ -1,8 +1,11 @@
 """
-A model's first run: learns what each layer keeps of a position, and refuses what we cannot serve.
+Model verification: a first run through the attention backend, compared with the model's own code.
 
-An architecture may do more in its attention than ours does, or keep state elsewhere. Rather than
-serve it wrongly, its logits through our attention are compared with those of its own code.
+An architecture may do more in its attention than the backend does, or keep state elsewhere. The
+comparison refuses such a model instead of serving it wrongly. The run also records the KV shape of
+each layer.
+
+Shapes: T probe tokens.
 """
 
 from typing import Any, Final
@@ -22,20 +25,25 @@ NUM_PROBE_TOKENS: Final = 24
 
 TOLERANCE: Final = {4: 0.01, 2: 0.15}
 """
-The most our logits may differ from the model's own, as a share of their size, by bytes of a number.
-Another order of the same sums is off by up to 0.000003, and by 0.04 in bfloat16 (40 layers,
-measured); a wrong attention by much more.
+Maximum relative error of the logits, by bytes per number.
+
+Reordered sums cause up to 0.000003 in float32 and 0.04 in bfloat16 (measured, 40 layers). A wrong
+attention causes much more.
 """
 
 SUPPORTED_LAYERS: Final = {"full_attention", "sliding_attention"}
-"""Kinds of layers in transformers' words; others keep state that slots do not hold."""
+"""Supported values of transformers' `layer_types`; other layers keep state outside the KV cache."""
 
 
 def verify_model(network: Any) -> tuple[LayerSpec, ...]:
-    """Return the layers of a network and leave it on our attention. Raises `LoadError`."""
+    """
+    Return the KV shape of each layer and leave the network on the attention backend.
+
+    Raises `LoadError` if the backend can't serve the network.
+    """
     architecture = type(network).__name__
     if not set(getattr(network.config, "layer_types", None) or ()) <= SUPPORTED_LAYERS:
-        raise LoadError(f"{architecture} has layers that the engine does not serve")
+        raise LoadError(f"{architecture} has layers that the engine does not support")
     ids, positions = _make_tokens(network)
     shape_probe = ShapeProbe()
     with torch.inference_mode():
@@ -45,12 +53,12 @@ def verify_model(network: Any) -> tuple[LayerSpec, ...]:
     layers = sorted(shape_probe.layers)
     complete = layers == list(range(network.config.num_hidden_layers))
     if not complete or not relative_error < TOLERANCE[network.dtype.itemsize]:
-        raise LoadError(f"{architecture} has an attention that the engine does not serve")
+        raise LoadError(f"{architecture} has an attention that the engine does not support")
     return tuple(shape_probe.layers[index] for index in layers)
 
 
 def _make_tokens(network: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return some ids of all parts of the vocabulary, and their positions."""
+    """Return ids from all parts of the vocabulary and their positions, int64 `[1, T]` each."""
     table = network.get_input_embeddings().weight
     positions = torch.arange(NUM_PROBE_TOKENS, device=table.device).unsqueeze(0)
     return positions * 7919 % len(table), positions
@@ -59,13 +67,18 @@ def _make_tokens(network: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def _run_with_backend(
     network: Any, ids: torch.Tensor, positions: torch.Tensor, shape_probe: ShapeProbe
 ) -> torch.Tensor:
+    """Return float32 logits `[1, T, vocab]`. `ids`, `positions`: int64 `[1, T]`."""
     register_backend()
     try:
         network.set_attn_implementation(BACKEND_NAME)
         output = network(input_ids=ids, position_ids=positions, use_cache=False, packed=shape_probe)
     except UnsupportedOptionError as error:
-        raise LoadError(f"{type(network).__name__} asks its attention for '{error}'") from None
+        raise LoadError(
+            f"{type(network).__name__} passes an unsupported option to its attention: {error}"
+        ) from None
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        raise LoadError(f"{type(network).__name__} does not run on slots") from error
+        raise LoadError(
+            f"{type(network).__name__} does not run on the engine's KV cache"
+        ) from error
     logits: torch.Tensor = output.logits.float()
     return logits

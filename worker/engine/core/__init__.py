@@ -1,1 +1,1 @@
-"""Who is read, who grows and who waits in a step, and what is kept of a thread afterwards."""
+"""Engine core: continuous-batching scheduler, slots, prefix cache, sampler and model runner."""

@@ -1,13 +1,15 @@
 """
-The step: one forward pass over everything that runs, and what became of each request.
+Engine core: the step loop of continuous batching (Orca, Yu et al., 2022).
 
-One request can never fail another: what cannot run is refused before it waits, unusable logits
-fail their own request, and after any other error the slots are rebuilt and every live request is
-read again from its tokens, suspects alone until each has gone through.
+A step is one forward pass over every running request: decode tokens, their drafts and prefill
+chunks together. A request joins and leaves the batch between two steps.
 
-Where tokens are drafted for a request, one is chosen at each of their places from what the model
-says there, with the random number of that place, as long as it is the drafted one. So a reply is
-the same with drafts and without, also a sampled one.
+One request can't fail another. A request that can't run is refused before it waits. Unusable
+logits fail their own request. After any other error the KV cache is reallocated and every running
+request is prefilled again. Suspects then run alone until each has passed a step.
+
+Speculative decoding doesn't change a reply (Leviathan et al., 2023). Each drafted position is
+sampled with its own random number, and a draft counts only while it equals the sampled token.
 """
 
 import time
@@ -17,26 +19,23 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from worker.engine import FinishReason, Request
+from worker.engine import DeviceLostError, FinishReason, Request
 from worker.engine.attention.kv_cache import KVCache
-from worker.engine.core.furnish import TensorPrefixCache, erase_scope, restore_prefix
-from worker.engine.core.model_runner import ModelRunner
+from worker.engine.core.model_runner import ModelRunner, StepReplay
 from worker.engine.core.ngram_proposer import RIDGE_TOKENS, SINGLE_ROW_COST
-from worker.engine.core.prefix_cache import HostPrefixCache
+from worker.engine.core.prefix_cache import HostPrefixCache, restore_prefix
 from worker.engine.core.request_state import RequestState, ScheduledRequest
 from worker.engine.core.sampler import sample_step
 from worker.engine.core.scheduler import Scheduler
-from worker.engine.cuda_graphs.runner import CudaGraphRunner
-from worker.engine.exits import DeviceLostError
 from worker.engine.validation import validate_request
 
 MIN_STEP_TOKENS: Final = 16
-"""Running out of memory halves the tokens of a step, down to this."""
+"""Each out-of-memory error halves the tokens of a step, down to this."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRequest:
-    """How a request ended and its counts of tokens."""
+    """Finish reason of a request and its token counts."""
 
     reason: FinishReason
     prompt_tokens: int
@@ -45,21 +44,21 @@ class FinishedRequest:
 
 @dataclass(slots=True)
 class StepOutput:
-    """What one step brought: new ids, ends, and codes of failures by request id."""
+    """Result of one step by request id: new token ids, finished requests and error codes."""
 
     tokens: dict[str, list[int]] = field(default_factory=dict)
     finished: dict[str, FinishedRequest] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     error: str | None = None
-    """The class of the error that broke the step, if one did."""
+    """Class name of the error that broke the step, if one did."""
 
 
 class EngineCore:
     """
-    Many requests, one model. `model` must use the attention of `worker.engine.attention.backend`.
+    Step loop over one model. `model` must use the backend of `worker.engine.attention.backend`.
 
-    `budget` are the most tokens in a step, `drafted` the most that are drafted for a request in it,
-    `shelf` the bytes of what slots had to give up.
+    `max_step_tokens` bounds the tokens of one step. `num_speculative_tokens` bounds the draft of
+    one request. `host_cache_bytes` bounds the prefix cache in host memory.
     """
 
     def __init__(
@@ -80,7 +79,8 @@ class EngineCore:
             RIDGE_TOKENS[device_type],
             SINGLE_ROW_COST[device_type],
         )
-        self.host_cache: TensorPrefixCache = HostPrefixCache(host_cache_bytes)
+        self.host_cache: HostPrefixCache[list[Tensor]] = HostPrefixCache(host_cache_bytes)
+        """Per prefix the KV of every layer: `[2, H_kv, T, D]` each, in host memory."""
         self.model_runner = ModelRunner(model, kv_cache)
         self.steps = 0
         self._kv_cache = kv_cache
@@ -88,40 +88,46 @@ class EngineCore:
 
     @property
     def has_unfinished_requests(self) -> bool:
-        """Whether a step would do anything."""
+        """Whether any request is waiting or running."""
         return self.scheduler.has_unfinished_requests
 
-    def use_cuda_graphs(self, cuda_graphs: CudaGraphRunner) -> None:
-        """Let steps in which everybody grows be repeated from recordings from now on."""
+    def use_cuda_graphs(self, cuda_graphs: StepReplay) -> None:
+        """Replay decode steps from captured CUDA graphs from now on."""
         self.model_runner.cuda_graphs = cuda_graphs
-        # An eager step costs a draft more than it saves: who has no recorded one drafts nothing.
-        self.scheduler.max_drafting_requests = cuda_graphs.shapes.max_requests_with_drafts
+        # An eager step costs more than a draft saves: batches without a graph get no drafts.
+        self.scheduler.max_drafting_requests = cuda_graphs.max_drafting_requests
 
     def add_request(self, request: Request) -> str | None:
-        """Take a request in, or return the one line that says why it can never run."""
+        """Queue a request; returns one line that says why if it can never run."""
         reason = validate_request(request, self._kv_cache.max_positions, self._vocab_size)
         if reason is None:
             self.scheduler.add_request(request)
         return reason
 
     def abort_request(self, request_id: str) -> FinishedRequest | None:
-        """End a request and free its slot; `None` where it is over already."""
+        """Finish a request and free its slot; `None` if it has already finished."""
         return self._finish_request(request_id, FinishReason.STOPPED)
 
     def clear_scope(self, scope: str) -> None:
-        """Wipe what free slots hold of a scope; its running requests leave nothing behind."""
+        """Erase the cached prefixes of a scope; its running requests will leave none."""
         for slot in self.scheduler.drop_scope(scope):
             self._kv_cache.zero_slot(slot)
-        erase_scope(self.host_cache, scope)
+        for blocks in self.host_cache.drop_scope(scope):
+            for block in blocks:
+                block.zero_()
 
     def admit_waiting(self) -> None:
-        """Give the free slots to those who wait, with what is kept of their threads."""
+        """
+        Give free slots to waiting requests and restore their cached prefixes.
+
+        Raises `DeviceLostError` if the device fails.
+        """
         for state, allocation in self.scheduler.admit_waiting():
             try:
                 state.num_computed_tokens = restore_prefix(
                     self._kv_cache, self.host_cache, state, allocation
                 )
-            except Exception as error:  # what was to save time must cost no reply
+            except Exception as error:  # a cache that saves time must never cost a reply
                 if _is_device_error(error):
                     raise DeviceLostError(type(error).__name__) from error
                 self.host_cache.drop_all()
@@ -129,9 +135,9 @@ class EngineCore:
 
     def run_step(self) -> StepOutput:
         """
-        Feed the next tokens of everything that runs, but for what is past its deadline.
+        Finish expired requests, admit waiting ones and run one forward pass.
 
-        Raises `DeviceLostError`.
+        Raises `DeviceLostError` if the device fails.
         """
         self.steps += 1
         output = StepOutput()
@@ -152,7 +158,7 @@ class EngineCore:
         try:
             with torch.inference_mode():
                 sampled = self._sample_tokens(step, self.model_runner(step), output)
-        except Exception as error:  # noqa: BLE001 - whatever broke the step, its neighbours go on
+        except Exception as error:  # noqa: BLE001 - any error: the other requests must survive it
             self._recover_from_error(step, error, output)
             return
         for scheduled in step:
@@ -163,7 +169,7 @@ class EngineCore:
     def _sample_tokens(
         self, step: list[ScheduledRequest], logits: Tensor, output: StepOutput
     ) -> dict[str, list[int]]:
-        """Return the next ids of each request whose pending tokens are all fed."""
+        """Return the next token ids of each request that can sample. `logits`: `[N, vocab]`."""
         sampled: dict[str, list[int]] = {}
         for scheduled, token_ids in sample_step(step, logits):
             sampled[scheduled.state.request.id] = token_ids
@@ -172,13 +178,13 @@ class EngineCore:
         return sampled
 
     def _fail_request(self, scheduled: ScheduledRequest, output: StepOutput) -> None:
-        """Give a request up whose logits are unusable, or its drafts, which may be to blame."""
+        """Fail a request with unusable logits; first drop its drafts, which may be the cause."""
         state = scheduled.state
         if scheduled.draft_ids:
             state.proposer = None
             self._kv_cache.zero_slot(state.slot, scheduled.start)
             return
-        output.failed[state.request.id] = "nothing to choose from"
+        output.failed[state.request.id] = "invalid logits"
         self._kv_cache.zero_slot(state.slot)
         self.scheduler.remove_request(state.request.id, keep_prefix=False)
 
@@ -197,7 +203,7 @@ class EngineCore:
     def _recover_from_error(
         self, step: list[ScheduledRequest], error: Exception, output: StepOutput
     ) -> None:
-        """Start from fresh slots, and give up only who is to blame."""
+        """Reallocate the KV cache and fail only the requests to blame."""
         if _is_device_error(error):
             raise DeviceLostError(type(error).__name__) from error
         output.error = type(error).__name__
@@ -217,7 +223,7 @@ def _describe_finish(state: RequestState, reason: FinishReason) -> FinishedReque
 
 
 def _is_device_error(error: Exception) -> bool:
-    """Whether an error came from the device itself; running out of its memory is no such error."""
+    """Whether an error came from the device. Running out of device memory doesn't count."""
     if isinstance(error, torch.OutOfMemoryError):
         return False
     text = str(error)

@@ -1,7 +1,7 @@
-"""One pass of the model over a step's tokens: as they come, or over a recorded shape that fits."""
+"""Model runner: one forward pass over a step's tokens, eagerly or by replaying a CUDA graph."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,33 +10,46 @@ from worker.engine.attention.batch import PackedBatch, PrefillChunk
 from worker.engine.attention.flash_varlen import FlashVarlen
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.core.request_state import ScheduledRequest
-from worker.engine.loading.spared import find_selective_mlps, select_rows
-
-GraphReplay = Callable[[Sequence[ScheduledRequest]], Tensor | None]
-"""Returns what `Forward` does, or `None` where it has no shape for the step."""
 
 MODEL_KWARGS: Final[dict[str, Any]] = {"use_cache": False}
-"""What every call of the model is told: what it is to remember lies in the slots."""
+"""Arguments of every model call: transformers' own KV cache is off."""
+
+
+class StepReplay(Protocol):
+    """Replays captured decode steps; `worker.engine.cuda_graphs.runner` implements it."""
+
+    @property
+    def max_drafting_requests(self) -> int:
+        """Maximum number of requests in a captured step with drafts."""
+        ...
+
+    def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
+        """Return the step's logits `[N, vocab]`, or `None` if it must run eagerly."""
+        ...
 
 
 class ModelRunner:
-    """The model over its slots. `recorded` takes the steps that it can take, `varlen` chunks."""
+    """
+    A model over its KV cache.
+
+    `cuda_graphs` replays the steps that it has captured. `flash_varlen` computes the attention of
+    prefill chunks where it is available.
+    """
 
     def __init__(self, model: nn.Module, kv_cache: KVCache) -> None:
-        self.cuda_graphs: GraphReplay | None = None
+        self.cuda_graphs: StepReplay | None = None
         self.flash_varlen: FlashVarlen | None = None
         self._model = model
-        self._selective_mlps = find_selective_mlps(model)
         self._kv_cache = kv_cache
         self._device = kv_cache.layers[0].device
 
     def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor:
-        """Return the logits `[choices of the works, vocabulary]`, in the order of the step."""
+        """Return logits `[N, vocab]`; N sums the step's `num_logits`, in its order."""
         logits = None if self.cuda_graphs is None else self.cuda_graphs(step)
         return self.run_eager(step) if logits is None else logits
 
     def run_eager(self, step: Sequence[ScheduledRequest]) -> Tensor:
-        """Return the same, whatever is recorded."""
+        """Return the step's logits `[N, vocab]` without CUDA graphs."""
         ids: list[int] = []
         positions: list[int] = []
         logit_rows: list[int] = []
@@ -59,19 +72,15 @@ class ModelRunner:
             prefill_chunks,
             self.flash_varlen,
         )
-        logits_to_keep = torch.tensor(logit_rows, dtype=torch.long, device=self._device)
-        with select_rows(
-            self._selective_mlps, logits_to_keep if len(logit_rows) < len(ids) else None
-        ):
-            output = self._model(
-                input_ids=self._to_tensor(ids),
-                position_ids=self._to_tensor(positions),
-                logits_to_keep=logits_to_keep,
-                packed=packed,
-                **MODEL_KWARGS,
-            )
+        output = self._model(
+            input_ids=self._to_tensor(ids).unsqueeze(0),
+            position_ids=self._to_tensor(positions).unsqueeze(0),
+            logits_to_keep=self._to_tensor(logit_rows),
+            packed=packed,
+            **MODEL_KWARGS,
+        )
         logits: Tensor = output.logits[0]
         return logits
 
     def _to_tensor(self, numbers: list[int]) -> Tensor:
-        return torch.tensor([numbers], dtype=torch.long, device=self._device)
+        return torch.tensor(numbers, dtype=torch.long, device=self._device)

@@ -1,46 +1,46 @@
 """
-What may come next in a reply, from where its last tokens stood before; pure Python, no torch.
+N-gram proposer for speculative decoding: drafts by prompt lookup (Saxena, 2023). Pure Python.
 
-Answers about code repeat the code that they are about. A draft of the next tokens costs nothing to
-make, and one forward pass says at each of its places what the model chooses there: what agrees is
-kept, so the reply is the same with drafts and without (Leviathan et al., 2023; the n-gram index is
-prompt lookup, Saxena, 2023).
+Answers about code repeat the code in the question. The proposer drafts the tokens that followed
+the last n-gram at its previous occurrence, at no cost. One forward pass then verifies the whole
+draft (Leviathan et al., 2023). The reply is the same with drafts and without.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
 NGRAM_SIZES: Final = (5, 3)
-"""How many last tokens are looked for, the longer run of them first."""
+"""Lengths of the n-grams that are looked up, the longest first."""
 INITIAL_ACCEPTANCE_RATE: Final = 0.5
 ACCEPTANCE_LEARNING_RATE: Final = 0.2
-"""How fast `Drafter.trust` follows what is chosen, from `PRIOR` on."""
+"""Weight of each new observation in the moving average of `NgramProposer.acceptance_rate`."""
 
 RIDGE_TOKENS: Final = {"cpu": 10.0, "cuda": 64.0}
 """
-As many tokens in a step take as long as reading the weights once, by kind of device.
+Ridge point of the roofline model (Williams et al., 2009), in tokens of a step, by device type.
 
-Measured on one core with 110 and 135 million weights (10 to 17 there; see docs/decisions.md); for
-CUDA half of what the data sheet of an A100 gives, where a recorded step has all its rows anyway.
+A step of this many tokens takes twice as long as reading the weights once. CPU: measured on one
+core with 110 and 135 million weights (10 to 17). CUDA: half of what an A100's data sheet gives,
+because a captured step computes all its padded rows anyway.
 """
 
 SINGLE_ROW_COST: Final = {"cpu": 0.7, "cuda": 1.0}
 """
-What a step of one row takes of what the ridge says, by kind of device.
+Time of a one-row step as a share of what the roofline predicts, by device type.
 
-On a CPU a single row has weights laid out for it (see `worker.engine.loading.cpu_linear`), so the first
-drafted token costs more than those after it.
+On a CPU one row has its own weight layout (see `worker.engine.loading.cpu_linear`). The first
+draft token therefore costs more than those after it.
 """
 
 
 @dataclass(slots=True)
 class NgramProposer:
     """
-    Drafts for one request. `tokens` is the request's own list, which grows.
+    Proposer for one request. `token_ids` is the request's own list, which grows.
 
-    `trust` estimates how likely a drafted token is the one that is chosen. Every token of a reply
-    that could have been drafted counts, whether it was or not: so what stopped to repeat itself
-    and begins again is found at no cost.
+    `acceptance_rate` estimates the probability that a draft token is sampled. It learns from every
+    reply token that could have been drafted, drafted or not. A reply that starts repeating itself
+    again is therefore noticed at no cost.
     """
 
     token_ids: list[int]
@@ -53,35 +53,35 @@ class NgramProposer:
         self._prompt_length = len(self.token_ids)
 
     def propose_tokens(self, max_tokens: int) -> list[int]:
-        """Return up to `most` tokens that may come next; none where nothing speaks for any."""
+        """Return a draft of `max_tokens` token ids, or none if no n-gram matches."""
         match = self._find_match(len(self.token_ids))
         if match is None:
             return []
         proposed: list[int] = []
-        for at in range(match, match + max_tokens):
-            # A source that reaches the end of the text goes on in the draft itself.
-            beyond = at - len(self.token_ids)
-            proposed.append(self.token_ids[at] if beyond < 0 else proposed[beyond])
+        for position in range(match, match + max_tokens):
+            # A source that reaches the end of the text continues in the draft itself.
+            beyond = position - len(self.token_ids)
+            proposed.append(self.token_ids[position] if beyond < 0 else proposed[beyond])
         return proposed
 
     def update_index(self) -> None:
-        """Take in the tokens that are new since the last time."""
-        for at in range(self._num_indexed, len(self.token_ids)):
-            match = self._find_match(at) if at >= self._prompt_length else None
+        """Index the tokens that are new since the last call."""
+        for position in range(self._num_indexed, len(self.token_ids)):
+            match = self._find_match(position) if position >= self._prompt_length else None
             if match is not None:
-                is_accepted = self.token_ids[match] == self.token_ids[at]
+                is_accepted = self.token_ids[match] == self.token_ids[position]
                 self.acceptance_rate += ACCEPTANCE_LEARNING_RATE * (
                     is_accepted - self.acceptance_rate
                 )
             for size in NGRAM_SIZES:
-                if at >= size:
-                    self._index[tuple(self.token_ids[at - size : at])] = at
+                if position >= size:
+                    self._index[tuple(self.token_ids[position - size : position])] = position
         self._num_indexed = len(self.token_ids)
 
-    def _find_match(self, at: int) -> int | None:
-        """Return what came after the tokens before `at` when they stood there the last time."""
+    def _find_match(self, position: int) -> int | None:
+        """Return the position after the previous occurrence of the n-gram before `position`."""
         for size in NGRAM_SIZES:
-            match = self._index.get(tuple(self.token_ids[max(0, at - size) : at]))
+            match = self._index.get(tuple(self.token_ids[max(0, position - size) : position]))
             if match is not None:
                 return match
         return None
@@ -95,13 +95,14 @@ def choose_draft_length(
     single_row_cost: float = 1.0,
 ) -> int:
     """
-    Return how many drafted tokens are worth their time beside the other `rows` of a step.
+    Return the draft length that pays off in a step with `num_rows` other rows.
 
-    A step takes `ridge + rows` (in the time of a row) and brings about `rows` tokens. A further row
-    is worth it while the chance `p` that it is kept, `trust` to the power of its place in the
-    draft, brings more than that: `p * (ridge + rows) > rows`. So for a few requests drafts are
-    long where they are trusted, and beside many requests or a prompt that is read there are none.
-    Where a row alone takes only `single` of its step, all of the draft must make up for the rest.
+    By the roofline model a step takes `ridge_tokens + num_rows` row times and yields about
+    `num_rows` tokens. One more draft token pays off while its chance `p` of acceptance,
+    `acceptance_rate` to the power of its place in the draft, satisfies
+    `p * (ridge_tokens + num_rows) > num_rows`. Drafts are long in small batches and at high
+    acceptance rates; in large batches or beside a prefill there are none. A one-row step costs only
+    `single_row_cost` of its prediction, so a draft must also make up for the difference.
     """
     chance, expected_tokens, length = acceptance_rate, 1.0, 0
     while length < max_length and chance * (ridge_tokens + num_rows + length) > num_rows + length:

@@ -1,17 +1,20 @@
 """
-What no slot holds any more of requests that are over, in the host's memory, for a later turn.
+Prefix cache in host memory: KV of finished requests that were evicted from their slots.
 
-A slot that a past stood in is needed for somebody else long before a thread is over. To copy its
-keys and values out and in again takes milliseconds, to read the thread again takes seconds. Pure
-Python: what is kept is opaque, its size is told.
+Another thread often needs a slot before the conversation in it is over. Copying the KV out and
+back takes milliseconds; prefilling the conversation again takes seconds. vLLM and SGLang
+(RadixAttention) share prefixes between requests in the same spirit. Pure Python: the KV blocks
+are opaque here, and the caller states their size.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
+from worker.engine.core.request_state import RequestState
 from worker.engine.core.slot_allocator import (
     MIN_PREFIX_TOKENS,
     CachedPrefix,
+    SlotAllocation,
     common_prefix_length,
     extends_prefix,
 )
@@ -19,12 +22,12 @@ from worker.engine.core.slot_allocator import (
 Blocks = TypeVar("Blocks")
 
 MIN_OFFLOAD_TOKENS: Final = 64
-"""Tokens below which reading again is no dearer than looking."""
+"""Shorter prefixes are cheaper to prefill again than to copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class OffloadedPrefix(Generic[Blocks]):
-    """A past and the keys and values of all its tokens, `size` bytes."""
+    """A prefix and the KV blocks of all its tokens."""
 
     prefix: CachedPrefix
     blocks: Blocks
@@ -33,7 +36,7 @@ class OffloadedPrefix(Generic[Blocks]):
 
 @dataclass(slots=True)
 class HostPrefixCache(Generic[Blocks]):
-    """At most `limit` bytes of pasts; what was unused the longest goes first."""
+    """Offloaded prefixes of at most `max_bytes`, least recently used first."""
 
     max_bytes: int
     used_bytes: int = 0
@@ -44,11 +47,11 @@ class HostPrefixCache(Generic[Blocks]):
         return len(self._entries)
 
     def can_store(self, prefix: CachedPrefix, num_bytes: int) -> bool:
-        """Whether a past of so many bytes is worth keeping and has room here at all."""
+        """Whether a prefix is long enough to be worth storing and small enough to fit."""
         return len(prefix.token_ids) >= MIN_OFFLOAD_TOKENS and num_bytes <= self.max_bytes
 
     def store_prefix(self, prefix: CachedPrefix, blocks: Blocks, num_bytes: int) -> None:
-        """Keep a past as the latest; the oldest make room."""
+        """Store a prefix as the most recent entry; evict the oldest entries to make room."""
         self._insert_entry(OffloadedPrefix(prefix, blocks, num_bytes))
         while self.used_bytes > self.max_bytes:
             self._remove_entry(next(iter(self._entries)))
@@ -57,34 +60,33 @@ class HostPrefixCache(Generic[Blocks]):
         self, scope: str, prompt: list[int], min_tokens: int
     ) -> tuple[OffloadedPrefix[Blocks], int] | None:
         """
-        Return what begins like a prompt, and for how many tokens; `None` where not above `least`.
+        Return the entry that shares the longest prefix with a prompt, and that prefix's length.
 
-        A past that the prompt continues leaves the shelf: from now on it is in the prompt's slot.
-        At least one token of the prompt remains to be fed.
+        Returns `None` if no entry of the scope shares more than `min_tokens`. An entry that the
+        prompt extends leaves the cache, because the prompt's slot will hold it. At least one token
+        of the prompt stays to be computed.
         """
         best_key, num_common_tokens = -1, max(min_tokens, MIN_PREFIX_TOKENS - 1)
         for key, entry in self._entries.items():
-            common = (
-                common_prefix_length(entry.prefix.token_ids, prompt[:-1])
-                if entry.prefix.scope == scope
-                else 0
-            )
+            if not scope or entry.prefix.scope != scope:
+                continue
+            common = common_prefix_length(entry.prefix.token_ids, prompt[:-1])
             if common > num_common_tokens:
                 best_key, num_common_tokens = key, common
-        if not scope or best_key < 0:
+        if best_key < 0:
             return None
-        found = self._remove_entry(best_key)
-        if not extends_prefix(found.prefix, num_common_tokens):
-            self._insert_entry(found)
-        return found, num_common_tokens
+        entry = self._remove_entry(best_key)
+        if not extends_prefix(entry.prefix, num_common_tokens):
+            self._insert_entry(entry)
+        return entry, num_common_tokens
 
     def drop_scope(self, scope: str) -> list[Blocks]:
-        """Give up the pasts of one scope; returns what was kept of them."""
-        numbers = [number for number, kept in self._entries.items() if kept.prefix.scope == scope]
-        return [self._remove_entry(number).blocks for number in numbers]
+        """Remove every entry of a scope; returns their KV blocks."""
+        keys = [key for key, entry in self._entries.items() if entry.prefix.scope == scope]
+        return [self._remove_entry(key).blocks for key in keys]
 
     def drop_all(self) -> None:
-        """Give up everything."""
+        """Remove every entry."""
         self._entries.clear()
         self.used_bytes = 0
 
@@ -97,3 +99,54 @@ class HostPrefixCache(Generic[Blocks]):
         entry = self._entries.pop(key)
         self.used_bytes -= entry.num_bytes
         return entry
+
+
+class PrefixStorage(Protocol[Blocks]):
+    """KV storage by slots; `worker.engine.attention.kv_cache.KVCache` implements it."""
+
+    @property
+    def bytes_per_token(self) -> int:
+        """KV bytes of one token in all layers."""
+        ...
+
+    def copy_prefix(self, source: int, slot: int, num_tokens: int) -> None:
+        """Copy the first tokens of one slot to another."""
+        ...
+
+    def copy_to_host(self, slot: int, num_tokens: int) -> Blocks:
+        """Return the first tokens of a slot in host memory."""
+        ...
+
+    def copy_from_host(self, slot: int, host_blocks: Blocks, num_tokens: int) -> None:
+        """Write the first tokens of a slot from host memory."""
+        ...
+
+
+def restore_prefix(
+    kv_cache: PrefixStorage[Blocks],
+    host_cache: HostPrefixCache[Blocks],
+    state: RequestState,
+    allocation: SlotAllocation,
+) -> int:
+    """
+    Fill a newly allocated slot with the longest cached prefix of its request.
+
+    Offloads the slot's evicted prefix to the host first. Returns the restored number of tokens.
+    """
+    evicted = allocation.evicted
+    if evicted is not None:
+        num_tokens = len(evicted.token_ids)
+        num_bytes = num_tokens * kv_cache.bytes_per_token
+        if host_cache.can_store(evicted, num_bytes):
+            blocks = kv_cache.copy_to_host(allocation.slot, num_tokens)
+            host_cache.store_prefix(evicted, blocks, num_bytes)
+    match = host_cache.lookup_prefix(
+        state.request.scope, state.token_ids, allocation.num_cached_tokens
+    )
+    if match is not None:
+        entry, num_tokens = match
+        kv_cache.copy_from_host(allocation.slot, entry.blocks, num_tokens)
+        return num_tokens
+    if allocation.source_slot is not None:
+        kv_cache.copy_prefix(allocation.source_slot, allocation.slot, allocation.num_cached_tokens)
+    return allocation.num_cached_tokens

@@ -1,8 +1,7 @@
 """
-A request on its way, and its part of a step; pure Python, no torch.
+Request state: a request in progress, and its share of one step. Pure Python, no torch.
 
-A live request is its tokens (prompt and reply so far) and the number of them whose keys and values
-its slot holds.
+Terms follow vLLM: `num_computed_tokens` counts the tokens whose KV the slot holds.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,11 @@ from worker.engine.core.ngram_proposer import NgramProposer
 
 @dataclass(slots=True, eq=False)
 class RequestState:
-    """A request on its way: `held` of its `tokens` are in slot `slot`."""
+    """
+    A waiting or running request. `token_ids` holds the prompt and the reply so far.
+
+    `arrival` orders requests by age. `is_suspect` marks a member of a failed step.
+    """
 
     request: Request
     token_ids: list[int]
@@ -30,21 +33,21 @@ class RequestState:
 
     @property
     def num_new_tokens(self) -> int:
-        """How many tokens the reply has."""
+        """Length of the reply."""
         return len(self.token_ids) - len(self.request.prompt)
 
     @property
     def num_uncomputed_tokens(self) -> int:
-        """How many tokens must be fed before the next one can be chosen."""
+        """Number of tokens to compute before the next one can be sampled."""
         return len(self.token_ids) - self.num_computed_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRequest:
     """
-    The part of one step that belongs to one request: `count` tokens from position `start`.
+    One request's share of a step: `num_tokens` tokens from position `start`.
 
-    After them come `drafted` tokens, which are not the request's own yet.
+    `draft_ids` are speculative tokens that follow them; they aren't part of the request yet.
     """
 
     state: RequestState
@@ -54,26 +57,26 @@ class ScheduledRequest:
 
     @property
     def token_ids(self) -> list[int]:
-        """The tokens to feed."""
+        """Token ids to feed, drafts included."""
         return [*self.state.token_ids[self.start : self.start + self.num_tokens], *self.draft_ids]
 
     @property
     def can_sample(self) -> bool:
-        """Whether the next token can be chosen after this."""
+        """Whether the step computes the request's last token, so that the next can be sampled."""
         return self.start + self.num_tokens == len(self.state.token_ids)
 
     @property
     def num_logits(self) -> int:
-        """How many tokens can be chosen after this, if all that are drafted are chosen."""
+        """Number of logits rows that the request needs: one, and one for each draft token."""
         return 1 + len(self.draft_ids) if self.can_sample else 0
 
     def accepts_draft(self, sampled: Sequence[int]) -> bool:
-        """Whether a token can be chosen after those that were: the last one was fed, as drafted."""
+        """Whether the last sampled token equals its draft, so that the next row is valid."""
         index = len(sampled) - 1
         return self.draft_ids[index : index + 1] == (sampled[-1],) and not self.is_stop_token(
             sampled[-1]
         )
 
     def is_stop_token(self, token: int) -> bool:
-        """Whether a token ends the reply; it is no part of it."""
+        """Whether a token ends the reply. A stop token isn't part of the reply."""
         return token in self.state.request.stop_ids

@@ -1,9 +1,10 @@
 """
-Who runs in which slot and which tokens go into the next step; pure Python, no torch.
+Scheduler for continuous batching: slots for waiting requests, and the tokens of the next step.
 
-What a slot does not hold yet is fed in: one token for a request that is growing, a chunk for one
-that is being read. So a request that lost its slot's memory is simply read again. Behind its one
-token a growing request may be fed drafted ones; they count once they are chosen.
+A step computes the tokens whose KV is missing: one token of a request in decode, or a chunk of a
+request in prefill. Chunked prefill (Sarathi-Serve, Agrawal et al., 2024) keeps decodes running
+beside a long prompt. A request whose KV was lost is simply prefilled again. A decode may carry
+speculative tokens, which count once they are sampled. Pure Python, no torch.
 """
 
 import sys
@@ -17,17 +18,17 @@ from worker.engine.core.request_state import RequestState, ScheduledRequest
 from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator
 
 MAX_FAILED_STEPS = 4
-"""In so many failed steps may a request take part before it is given up, guilty or not."""
+"""A request fails after this number of failed steps, even if it isn't to blame."""
 
 
 @dataclass(slots=True)
 class Scheduler:
     """
-    Waiting and running requests. `budget` is the most tokens in one step.
+    Waiting and running requests. `max_step_tokens` bounds the tokens of one step.
 
-    Up to `drafted` tokens are drafted for a request in a step, where that is worth it on a device
-    whose `ridge` and `single` are given (see `worker.engine.core.ngram_proposer`); 0 turns it off.
-    None are while more than `crowd` requests grow.
+    `num_speculative_tokens` bounds the draft of one request; 0 turns drafts off. `ridge_tokens`
+    and `single_row_cost` describe the device (see `worker.engine.core.ngram_proposer`). A step with
+    more than `max_drafting_requests` decodes carries no drafts.
     """
 
     num_slots: int
@@ -46,20 +47,20 @@ class Scheduler:
 
     @property
     def has_unfinished_requests(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether any request is waiting or running."""
         return bool(self.waiting or self.running)
 
     def add_request(self, request: Request) -> None:
-        """Let a request wait for a slot."""
+        """Queue a request until a slot is free."""
         self._num_arrivals += 1
         state = RequestState(request, list(request.prompt), self._num_arrivals)
         heappush(self.waiting, (-request.priority, state.arrival, state))
 
     def remove_request(self, request_id: str, *, keep_prefix: bool = True) -> RequestState | None:
         """
-        Take a request out, waiting or running, and free its slot at once.
+        Remove a waiting or running request and free its slot.
 
-        What the slot holds may be used again if it is `sound`.
+        With `keep_prefix` the slot's KV may be reused.
         """
         state = self.running.pop(request_id, None)
         if state is not None:
@@ -74,25 +75,26 @@ class Scheduler:
         return None
 
     def expired_requests(self, now: float) -> list[str]:
-        """Return the requests, waiting or running, whose deadline has passed (s, monotonic)."""
-        states = [*self.running.values(), *(live for _, _, live in self.waiting)]
-        requests = [live.request for live in states]
-        return [r.id for r in requests if r.deadline is not None and r.deadline <= now]
+        """Return the ids of requests whose deadline has passed at `now` (seconds, monotonic)."""
+        requests = [state.request for state in self._list_states()]
+        return [
+            request.id
+            for request in requests
+            if request.deadline is not None and request.deadline <= now
+        ]
 
     def drop_scope(self, scope: str) -> list[int]:
-        """Let nothing of a scope be used again; returns the free slots that still hold some."""
-        states = [*self.running.values(), *(state for _, _, state in self.waiting)]
-        for live in states:
-            if live.request.scope == scope:
-                live.request = replace(live.request, scope="")
+        """Keep no prefix of a scope; returns the free slots that still hold its KV."""
+        for state in self._list_states():
+            if state.request.scope == scope:
+                state.request = replace(state.request, scope="")
         return self.slot_allocator.drop_scope(scope)
 
     def admit_waiting(self) -> list[tuple[RequestState, SlotAllocation]]:
         """
-        Give the free slots to those who wait: by priority, then by age.
+        Allocate free slots to waiting requests: by priority, then by age.
 
-        Returns the claims in their order; the caller sees to it that each slot holds what its
-        claim says.
+        Returns the allocations in order. The caller must fill each slot accordingly.
         """
         allocations = []
         while self.slot_allocator and self.waiting:
@@ -104,35 +106,27 @@ class Scheduler:
         return allocations
 
     def schedule_step(self) -> list[ScheduledRequest]:
-        """Return the next step: who grows goes first, then who is read, oldest first."""
+        """
+        Return the next step: decodes first, then prefill chunks, each by priority and age.
+
+        While there are suspects, a step holds one suspect only.
+        """
         states = sorted(
-            self.running.values(), key=lambda live: (-live.request.priority, live.arrival)
+            self.running.values(), key=lambda state: (-state.request.priority, state.arrival)
         )
         suspects = [state for state in states if state.is_suspect]
         if suspects:
-            # Alone in its step, a request that breaks it cannot be taken for another.
+            # A request that breaks a step alone is certainly the one to blame.
             states = suspects[:1]
         decodes = [
-            ScheduledRequest(live, live.num_computed_tokens, 1)
-            for live in states
-            if live.num_uncomputed_tokens == 1
+            ScheduledRequest(state, state.num_computed_tokens, 1)
+            for state in states
+            if state.num_uncomputed_tokens == 1
         ]
-        prefilling = [live for live in states if live.num_uncomputed_tokens > 1]
-        remaining_tokens = _even_chunk(
-            sum(live.num_uncomputed_tokens for live in prefilling),
+        prefills = _schedule_prefills(
+            [state for state in states if state.num_uncomputed_tokens > 1],
             self.max_step_tokens - len(decodes),
         )
-        prefills = []
-        for live in prefilling:
-            if remaining_tokens > 0:
-                prefills.append(
-                    ScheduledRequest(
-                        live,
-                        live.num_computed_tokens,
-                        min(live.num_uncomputed_tokens, remaining_tokens),
-                    )
-                )
-                remaining_tokens -= prefills[-1].num_tokens
         if self.num_speculative_tokens and len(decodes) <= self.max_drafting_requests:
             num_rows = len(decodes) + sum(prefill.num_tokens for prefill in prefills)
             decodes = self._add_drafts(decodes, self.max_step_tokens - num_rows, num_rows)
@@ -141,7 +135,7 @@ class Scheduler:
     def _add_drafts(
         self, decodes: list[ScheduledRequest], remaining_tokens: int, num_rows: int
     ) -> list[ScheduledRequest]:
-        """Add drafts to the growing requests of a step of `rows` tokens; those without go first."""
+        """Add drafts to the decodes of a step of `num_rows` tokens; those without come first."""
         plain: list[ScheduledRequest] = []
         drafting: list[ScheduledRequest] = []
         for scheduled in decodes:
@@ -157,7 +151,7 @@ class Scheduler:
         if state.proposer is None:
             return ()
         state.proposer.update_index()
-        # The last token of a reply is chosen and never fed.
+        # The last token of a reply is sampled and never computed.
         max_length = min(
             self.num_speculative_tokens,
             remaining_tokens,
@@ -176,10 +170,10 @@ class Scheduler:
         self, scheduled: ScheduledRequest, sampled: Sequence[int]
     ) -> FinishReason | None:
         """
-        Note that a step went through, with the tokens chosen for this request, if any, in order.
+        Record a request's share of a successful step with the tokens sampled for it, in order.
 
-        All but the last one were drafted, so their keys and values are held already; what the slot
-        has beyond is fed again. The last one may end the reply.
+        All but the last one were drafted, so their KV is in the slot; KV of rejected drafts is
+        overwritten later. Returns the finish reason if the last token ends the reply.
         """
         state = scheduled.state
         state.num_computed_tokens += scheduled.num_tokens
@@ -197,10 +191,10 @@ class Scheduler:
 
     def record_failure(self, step: list[ScheduledRequest]) -> list[RequestState]:
         """
-        Note that a step failed and that no slot holds anything any more.
+        Record a failed step after which the KV cache is empty.
 
-        Returns who must be given up: a request that was alone in the step, or one that was in too
-        many failed steps. All others are read again, one at a time until each has gone through.
+        Returns the requests to fail: one that broke a step alone, or one with too many failed
+        steps. All others are prefilled again, one at a time until each has passed a step.
         """
         self.slot_allocator.drop_all()
         for state in self.running.values():
@@ -208,17 +202,33 @@ class Scheduler:
         for scheduled in step:
             scheduled.state.failed_steps += 1
             scheduled.state.is_suspect = True
-        states = [work.state for work in step]
+        states = [scheduled.state for scheduled in step]
         if len(states) == 1 and states[0].failed_steps > 1:
             return states
-        return [live for live in states if live.failed_steps >= MAX_FAILED_STEPS]
+        return [state for state in states if state.failed_steps >= MAX_FAILED_STEPS]
+
+    def _list_states(self) -> list[RequestState]:
+        return [*self.running.values(), *(state for _, _, state in self.waiting)]
+
+
+def _schedule_prefills(states: list[RequestState], max_tokens: int) -> list[ScheduledRequest]:
+    """Return prefill chunks of at most `max_tokens` in all, in the order of `states`."""
+    num_uncomputed_tokens = sum(state.num_uncomputed_tokens for state in states)
+    remaining_tokens = _even_chunk(num_uncomputed_tokens, max_tokens)
+    prefills = []
+    for state in states:
+        if remaining_tokens > 0:
+            chunk = min(state.num_uncomputed_tokens, remaining_tokens)
+            prefills.append(ScheduledRequest(state, state.num_computed_tokens, chunk))
+            remaining_tokens -= chunk
+    return prefills
 
 
 def _even_chunk(num_uncomputed_tokens: int, max_tokens: int) -> int:
     """
-    Return how many of so many tokens to read now if a step has so much room.
+    Return the chunk size that spreads a prefill evenly over the steps it needs anyway.
 
-    The same number of steps, but none of them with a small rest: few rows cost more for each.
+    A small last chunk would cost nearly as much as a full one.
     """
     if num_uncomputed_tokens <= max_tokens or max_tokens <= 0:
         return max_tokens

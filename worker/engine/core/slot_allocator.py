@@ -1,9 +1,12 @@
 """
-What free slots still hold of requests that are over, for the next turn of the same thread.
+Slot allocator with prefix caching: a free slot keeps the KV cache of its last request.
 
-Keys and values are a function of the tokens before them, so a prompt that begins with the same
-tokens need not be read again. Only within one scope: how fast a prompt is read must tell no team
-what another one has asked. Pure Python, no torch.
+The KV of a token depends only on the tokens before it. A prompt that begins with the tokens of an
+earlier request therefore skips their prefill. vLLM (automatic prefix caching, PagedAttention) and
+SGLang (RadixAttention) do this for blocks; here the unit is a slot.
+
+Prefixes are shared only within one scope: the duration of a prefill must not tell one team what
+another has asked. Pure Python, no torch.
 """
 
 from collections.abc import Sequence
@@ -11,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MIN_PREFIX_TOKENS: Final = 16
-"""A shorter common beginning is not worth a slot of its own."""
+"""Minimum length of a reusable prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedPrefix:
-    """The tokens whose keys and values a free slot holds, and whose they are."""
+    """Tokens whose KV a free slot holds, and the scope that may reuse them."""
 
     scope: str
     token_ids: tuple[int, ...]
@@ -27,8 +30,8 @@ class SlotAllocation:
     """
     A slot for a prompt.
 
-    The first `held` tokens are in it already or, where there is a `source`, in that slot, from
-    which they are to be copied. `lost` is what the slot held of something else.
+    Its first `num_cached_tokens` tokens are already in the slot, or in `source_slot`, from which
+    the caller copies them. `evicted` is the unrelated prefix that the slot held.
     """
 
     slot: int
@@ -39,7 +42,7 @@ class SlotAllocation:
 
 @dataclass(slots=True)
 class SlotAllocator:
-    """The free slots. Those that hold a past are ordered from the longest ago to the latest."""
+    """Free slots. `cached_prefixes` is ordered from the least to the most recently used."""
 
     empty_slots: set[int]
     cached_prefixes: dict[int, CachedPrefix] = field(default_factory=dict)
@@ -48,7 +51,7 @@ class SlotAllocator:
         return bool(self.empty_slots or self.cached_prefixes)
 
     def release_slot(self, slot: int, scope: str, token_ids: Sequence[int]) -> None:
-        """Take back a slot with what it holds; without a scope it counts as empty."""
+        """Free a slot and keep its prefix; without a scope the slot counts as empty."""
         if scope and len(token_ids) >= MIN_PREFIX_TOKENS:
             self.cached_prefixes[slot] = CachedPrefix(scope, tuple(token_ids))
         else:
@@ -56,41 +59,41 @@ class SlotAllocator:
 
     def allocate_slot(self, scope: str, prompt: Sequence[int]) -> SlotAllocation:
         """
-        Return a slot for a prompt, with the longest beginning of it that any free slot holds.
+        Return a slot for a prompt, with the longest cached prefix of any free slot.
 
-        The past that the prompt continues is taken as it is. One that has merely begun alike, such
-        as another thread with the same system prompt, stays if there is another slot: an empty one
-        before an older past, the lowest first. At least one token remains to be fed.
+        A slot whose prefix the prompt extends is taken. A slot that merely shares a beginning, such
+        as a system prompt, is copied if another slot is free: the lowest empty one, or the least
+        recently used one. At least one token of the prompt stays to be computed.
         """
         best_slot, num_cached_tokens = -1, MIN_PREFIX_TOKENS - 1
         for slot, prefix in self.cached_prefixes.items():
-            common = (
-                common_prefix_length(prefix.token_ids, prompt[:-1])
-                if scope and prefix.scope == scope
-                else 0
-            )
+            if not scope or prefix.scope != scope:
+                continue
+            common = common_prefix_length(prefix.token_ids, prompt[:-1])
             if common > num_cached_tokens:
                 best_slot, num_cached_tokens = slot, common
-        if best_slot >= 0 and extends_prefix(self.cached_prefixes[best_slot], num_cached_tokens):
+        if best_slot < 0:
+            return self._take_other_slot(None, 0)
+        if extends_prefix(self.cached_prefixes[best_slot], num_cached_tokens):
             del self.cached_prefixes[best_slot]
             return SlotAllocation(best_slot, num_cached_tokens)
-        if best_slot >= 0 and not self.empty_slots and len(self.cached_prefixes) == 1:
-            return SlotAllocation(
-                best_slot, num_cached_tokens, evicted=self.cached_prefixes.pop(best_slot)
-            )
-        source_slot = best_slot if best_slot >= 0 else None
-        num_cached_tokens = num_cached_tokens if best_slot >= 0 else 0
+        if not self.empty_slots and len(self.cached_prefixes) == 1:
+            evicted = self.cached_prefixes.pop(best_slot)
+            return SlotAllocation(best_slot, num_cached_tokens, evicted=evicted)
+        return self._take_other_slot(best_slot, num_cached_tokens)
+
+    def _take_other_slot(self, source_slot: int | None, num_cached_tokens: int) -> SlotAllocation:
+        """Take the lowest empty slot, else the least recently used one except `source_slot`."""
         if self.empty_slots:
             lowest = min(self.empty_slots)
             self.empty_slots.remove(lowest)
             return SlotAllocation(lowest, num_cached_tokens, source_slot)
-        oldest = next(slot for slot in self.cached_prefixes if slot != best_slot)
-        return SlotAllocation(
-            oldest, num_cached_tokens, source_slot, self.cached_prefixes.pop(oldest)
-        )
+        oldest = next(slot for slot in self.cached_prefixes if slot != source_slot)
+        evicted = self.cached_prefixes.pop(oldest)
+        return SlotAllocation(oldest, num_cached_tokens, source_slot, evicted)
 
     def drop_scope(self, scope: str) -> list[int]:
-        """Give up the pasts of one scope; returns their slots, which still hold them."""
+        """Forget the prefixes of a scope; returns their slots, whose KV isn't erased yet."""
         slots = [slot for slot, prefix in self.cached_prefixes.items() if prefix.scope == scope]
         for slot in slots:
             del self.cached_prefixes[slot]
@@ -98,18 +101,18 @@ class SlotAllocator:
         return slots
 
     def drop_all(self) -> None:
-        """Note that no slot holds anything any more."""
+        """Forget every prefix, after the KV cache was lost."""
         self.empty_slots |= self.cached_prefixes.keys()
         self.cached_prefixes.clear()
 
 
 def extends_prefix(prefix: CachedPrefix, num_common_tokens: int) -> bool:
-    """Whether a prompt with `held` tokens of a past in common goes on with it rather than aside."""
+    """Whether a prompt continues a prefix: they share at least half of the prefix."""
     return 2 * num_common_tokens >= len(prefix.token_ids)
 
 
 def common_prefix_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """Return how many tokens two sequences have in common at their beginning."""
+    """Return the length of the longest common prefix, by binary search over slices."""
     low, high = 0, min(len(one), len(other))
     one, other = tuple(one[:high]), tuple(other[:high])
     while low < high:

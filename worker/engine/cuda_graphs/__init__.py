@@ -1,1 +1,1 @@
-"""On a GPU: steps of fixed shapes, recorded once and repeated."""
+"""CUDA graphs: decode steps of fixed shapes, captured once and replayed."""

@@ -1,9 +1,12 @@
 """
-The tokens of a step whose shape is fixed: tensors that are filled anew, nothing else that changes.
+Padded batch: the tokens of a decode step with a fixed shape, for capture in a CUDA graph.
 
-No shape and no branch here depends on what is in the tensors, and nothing waits for the device, so
-all of it can be recorded. Padding attends to the first position of some slot and leaves its key in
-a row behind all slots (see `Slots.flat`): whatever idle slots keep of their threads stays.
+No shape and no branch depends on the tensors' contents, and nothing waits for the device.
+Padding tokens attend to the first position of some slot. Their keys go to the extra rows behind
+all slots (see `KVCache.flat_view`), so the cached prefixes of idle slots survive.
+
+Shapes: R requests, W tokens per request, N = R * W rows, S key positions, H query heads,
+H_kv key-value heads, D head size, G = H / H_kv.
 """
 
 from collections.abc import Callable, Hashable
@@ -21,10 +24,10 @@ from worker.engine.cuda_graphs.shapes import GraphShape
 @dataclass(frozen=True, slots=True)
 class PaddedBatch:
     """
-    Where each row of a bucket belongs: int64 `[rows]` each, lane after lane.
+    Slots and positions of a graph shape's rows, request by request.
 
-    `at` are the tokens' positions, `owners` their slots, below 0 for padding. With `spread`, few
-    rows with long pasts use all of a GPU.
+    `positions`: int64 `[N]`. `slot_ids`: int64 `[N]`, negative for padding. `unfused` selects
+    `SDPA.attend_without_fusion`, which suits few requests with long contexts.
     """
 
     kv_cache: KVCache
@@ -35,7 +38,7 @@ class PaddedBatch:
     _cache: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def attend(self, layer_index: int, sdpa: SDPA, qkv: QKV) -> Tensor:
-        """Store keys and values of layer `index` and attend; returns `[1, rows, heads, dim]`."""
+        """Store the layer's keys and values, then attend. Returns `[1, N, H, D]`."""
         query, key, value = qkv
         heads, dim = key.shape[1], key.shape[3]
         flat_kv, slot_mapping = self.kv_cache.flat_view(layer_index), self._slot_mapping(heads)
@@ -57,7 +60,7 @@ class PaddedBatch:
         return output.transpose(1, 2).reshape(1, self.shape.num_rows, -1, dim)
 
     def _slot_mapping(self, num_kv_heads: int) -> Tensor:
-        """Return where the keys of the rows go, `[heads x rows]` with the heads first."""
+        """Return the storage rows of the keys, int64 `[H_kv * N]`, in `KVCache.flat_view`."""
 
         def compute_mapping() -> Tensor:
             of_heads = torch.arange(num_kv_heads, device=self.positions.device).unsqueeze(1)
@@ -69,17 +72,17 @@ class PaddedBatch:
             )
             return torch.where(self.slot_ids < 0, padding_rows, slot_rows).flatten()
 
-        return self._memoize_tensor(("places", num_kv_heads), compute_mapping)
+        return self._memoize_tensor(("slot_mapping", num_kv_heads), compute_mapping)
 
     def _gather_slots(self) -> Tensor:
-        """Return the slot of each lane; a lane of padding takes the first one."""
+        """Return the slot of each request, int64 `[R]`; padding takes slot 0."""
         return self._memoize_tensor(
-            "gathered",
+            "slots",
             lambda: self.slot_ids.view(-1, self.shape.tokens_per_request)[:, 0].clamp(min=0),
         )
 
     def _additive_mask(self, sdpa: SDPA, query_group_size: int, dtype: torch.dtype) -> Tensor:
-        """Return the mask for `served` query heads at each key-value head."""
+        """Return the additive mask, broadcastable to `[R, H_kv, G * W, S]`."""
         num_requests, tokens_per_request, kv_length = (
             self.shape.num_requests,
             self.shape.tokens_per_request,
@@ -96,10 +99,10 @@ class PaddedBatch:
                 num_requests, 1, -1, kv_length
             )
 
-        return self._memoize_tensor(("added", sdpa.window, query_group_size, dtype), build_mask)
+        return self._memoize_tensor(("mask", sdpa.window, query_group_size, dtype), build_mask)
 
     def _memoize_tensor(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return what is the same in all layers of a step; the first one makes it."""
+        """Return a tensor that all layers of a step share; the first layer creates it."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]

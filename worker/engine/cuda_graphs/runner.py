@@ -1,13 +1,12 @@
 """
-Steps in which every request grows, recorded once for each shape and repeated from then on.
+CUDA graph runner: captures one graph per decode shape and replays it.
 
-Eagerly, the host takes longer to start the kernels of forty layers than a GPU to run them; a
-recorded step is started as one. Each recording is compared with the eager step before its first
-use. A shape that cannot be recorded, or says something else, turns all of it off: the worker goes
-on eagerly, with one line in its log.
+Launching the kernels of forty layers takes the host longer than the GPU needs to run them. A CUDA
+graph launches the whole step at once. Each graph is compared with an eager step before its first
+use. If a shape can't be captured, or its logits differ, all graphs are disabled: the engine runs
+eagerly and logs one line.
 
-What records is given (see `worker.engine.cuda_graphs.capture`): what runs a step again and again
-serves as well, which is how all of this is tested on a CPU.
+The capture function is injected. Tests pass one that runs the step again on a CPU.
 """
 
 import time
@@ -25,53 +24,50 @@ from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import TOLERANCE
 from worker.engine.core.model_runner import MODEL_KWARGS, ModelRunner
 from worker.engine.core.request_state import RequestState, ScheduledRequest
+from worker.engine.cuda_graphs.capture import Capture, Replay
 from worker.engine.cuda_graphs.padded_batch import PaddedBatch
 from worker.engine.cuda_graphs.shapes import GraphInputs, GraphShape, GraphShapes, build_inputs
 
-Replay = Callable[[], None]
-Capture = Callable[[Replay], Replay]
-"""Takes what is to be repeated; returns what repeats it, on the same memory."""
-
 Log = Callable[[str], None]
-"""Is told in one line what saves time here, or why something that would is off."""
+"""Receives one line about an optimisation: in use, or off and why."""
 
 NUMBERS_PER_ROW: Final = 4
-"""Numbers that are fed for each row, see `Laid`."""
+"""Numbers per row in `GraphInputs.flat_numbers`."""
 
 MIN_UNFUSED_LENGTH: Final = 1024
-"""From so many positions on, two ways to attend are recorded and the faster one is kept."""
+"""From this KV length on, fused and unfused attention are captured; the faster one is kept."""
 
 TIMING_STEPS: Final = 5
-"""Steps by which it is found."""
+"""Replays per timing."""
 
 
 class GraphMismatchError(Exception):
-    """A recorded step says something else than the eager one."""
+    """A captured step returns other logits than the eager one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceStep:
-    """What is fed in a step, the logits `expected` of it, and which rows of them are `sound`."""
+    """An eager step: inputs, `expected` logits `[N, vocab]`, and boolean `finite_rows` `[N]`."""
 
     inputs: GraphInputs
     expected: Tensor
     finite_rows: Tensor
 
     def check_logits(self, logits: Tensor) -> None:
-        """Raise `WrongError` if the logits of a recorded step are others."""
-        found = logits[: self.inputs.num_logits][self.finite_rows].float()
+        """Raise `GraphMismatchError` if a captured step's logits `[rows, vocab]` differ."""
+        actual = logits[: self.inputs.num_logits][self.finite_rows].float()
         expected = self.expected[self.finite_rows].float()
-        relative_error = (found - expected).norm(dim=-1) / expected.norm(dim=-1)
+        relative_error = (actual - expected).norm(dim=-1) / expected.norm(dim=-1)
         if not relative_error.max() < TOLERANCE[self.expected.dtype.itemsize]:
-            raise GraphMismatchError("it says something else")
+            raise GraphMismatchError("its logits differ")
 
 
 class CudaGraphRunner:
     """
-    Recorded steps of a model over its slots, for `Forward.recorded`.
+    Captured decode steps of a model over its KV cache, for `ModelRunner.cuda_graphs`.
 
-    `recorder` begins a new set of recordings, which share memory. `faster` is what the model runs
-    in while it is recorded, if anything. `tell` hears what cannot be had.
+    `begin_capture` begins a new set of graphs that share memory. `compiled_layers` is the context
+    for capturing compiled layers, if any. `log` receives what had to be turned off.
     """
 
     def __init__(
@@ -93,7 +89,7 @@ class CudaGraphRunner:
         self._log = log
         self._replays: dict[GraphShape, Replay] = {}
         self._num_reallocations = kv_cache.num_reallocations
-        max_rows = max(bucket.num_rows for bucket in shapes.list_shapes())
+        max_rows = max(shape.num_rows for shape in shapes.list_shapes())
         device = kv_cache.layers[0].device
         on_device = device.type != "cpu"
         self._host_inputs = torch.zeros(
@@ -104,8 +100,13 @@ class CudaGraphRunner:
         )
         self._logits: Tensor | None = None
 
+    @property
+    def max_drafting_requests(self) -> int:
+        """Maximum number of requests in a captured step with drafts."""
+        return self.shapes.max_requests_with_drafts
+
     def __call__(self, step: Sequence[ScheduledRequest]) -> Tensor | None:
-        """Return the logits of a step, until the next one; `None` where it must run eagerly."""
+        """Return logits `[N, vocab]`, valid until the next step; `None` if it has no graph."""
         shape = None if self.is_disabled else self.shapes.smallest_for(step)
         if shape is None:
             return None
@@ -120,14 +121,14 @@ class CudaGraphRunner:
         return self._logits_view(shape)[: inputs.num_logits]
 
     def plan_captures(self) -> Sequence[Callable[[], object]]:
-        """Return what records every shape, one after the other; only for slots that are idle."""
-        return [partial(self._capture_shape, bucket) for bucket in self.shapes.list_shapes()]
+        """Return one capture function per shape; call them only while all slots are idle."""
+        return [partial(self._capture_shape, shape) for shape in self.shapes.list_shapes()]
 
     def _capture_shape(self, shape: GraphShape) -> None:
         self(_dummy_step(shape, self.shapes.num_slots))
 
     def _capture_new_shape(self, shape: GraphShape, step: Sequence[ScheduledRequest]) -> Tensor:
-        """Take a step eagerly, record its shape, and keep what says the same and is fastest."""
+        """Run a step eagerly, capture its shape, and keep the fastest replay that matches."""
         expected = self._run_eager(step)
         reference = ReferenceStep(build_inputs(shape, step), expected, expected.isfinite().all(-1))
         if not reference.finite_rows.any():
@@ -146,7 +147,7 @@ class CudaGraphRunner:
                         shape, reference, unfused=unfused, repetitions=len(unfused_options) - 1
                     )
                 )
-            # Drivers, kernels, compilers and smaller weights raise whatever they like.
+            # Drivers, kernels, compilers and quantized layers raise errors of any class.
             except Exception as error:  # noqa: BLE001
                 reason = (
                     str(error) if isinstance(error, GraphMismatchError) else type(error).__name__
@@ -156,39 +157,39 @@ class CudaGraphRunner:
                     self._log(f"layers are not compiled: {reason} at {shape}")
                     return self._capture_new_shape(shape, step)
         if timed_replays:
-            self._replays[shape] = min(timed_replays, key=lambda found: found[0])[1]
+            self._replays[shape] = min(timed_replays, key=lambda timed: timed[0])[1]
         else:
-            self._disable_graphs(f"steps are not recorded: {reason} at {shape}")
+            self._disable_graphs(f"CUDA graphs are off: {reason} at {shape}")
         return expected
 
     def _capture_and_time(
         self, shape: GraphShape, reference: ReferenceStep, *, unfused: bool, repetitions: int
     ) -> tuple[float, Replay]:
-        """Record a shape and compare it; returns what repeats it and how long that takes (s)."""
-        # Idle lanes harm no slot, and a number that the recording takes for fixed will show.
+        """Capture a shape and check its logits; returns the timing in seconds and the replay."""
+        # Padding harms no slot, and inputs that the graph took for constants become visible.
         self._copy_inputs(build_inputs(shape, ()))
         replay = self._capture(lambda: self._run_model(shape, unfused=unfused))
         self._copy_inputs(reference.inputs)
-        # Its keys and values are those that are there already, so this step may be repeated.
+        # The replay writes the KV that the eager step wrote, so it may run again.
         replay()
         reference.check_logits(self._logits_view(shape))
         started_at = time.perf_counter()
         for _ in range(repetitions * TIMING_STEPS):
             replay()
-        self._logits_view(shape)[0, 0].item()  # waits for the device, as the comparison has
+        self._logits_view(shape)[0, 0].item()  # waits for the device, as `check_logits` did
         return time.perf_counter() - started_at, replay
 
     def _copy_inputs(self, inputs: GraphInputs) -> None:
-        """Copy a step's numbers to where the recorded one reads them, in one piece."""
+        """Copy a step's inputs to the graph's fixed memory in one transfer."""
         numbers_tensor = torch.tensor(inputs.flat_numbers)
-        # Nothing reads the stage any more: a step is over when its logits are on the host.
+        # The staging memory is free: the last step ended when its logits reached the host.
         self._host_inputs[: len(numbers_tensor)].copy_(numbers_tensor)
         self._device_inputs[: len(numbers_tensor)].copy_(
             self._host_inputs[: len(numbers_tensor)], non_blocking=True
         )
 
     def _run_model(self, shape: GraphShape, *, unfused: bool) -> None:
-        """Run the model over the fixed memory: what is recorded."""
+        """Run the model over the fixed memory. This is what a graph captures."""
         ids, positions, slot_ids, logit_rows = self._device_inputs[
             : NUMBERS_PER_ROW * shape.num_rows
         ].view(NUMBERS_PER_ROW, -1)
@@ -203,11 +204,12 @@ class CudaGraphRunner:
         self._logits_view(shape).copy_(output.logits[0])
 
     def _logits_view(self, shape: GraphShape) -> Tensor:
-        assert self._logits is not None  # noqa: S101 - made before anything is recorded
+        """Return the fixed output memory of a shape, `[rows, vocab]`."""
+        assert self._logits is not None  # noqa: S101 - created before the first capture
         return self._logits[: shape.num_rows]
 
     def _drop_captures(self) -> None:
-        """Begin anew: what was recorded reads and writes memory that is gone."""
+        """Drop all graphs, whose memory was reallocated, and begin a new set."""
         self._replays.clear()
         self._capture = self._begin_capture()
         self._num_reallocations = self._kv_cache.num_reallocations
@@ -219,13 +221,13 @@ class CudaGraphRunner:
 
 
 def _dummy_step(shape: GraphShape, num_slots: int) -> list[ScheduledRequest]:
-    """Return a step that fills a bucket: another length in each lane, the last slots, backwards."""
+    """Return a step that fills a shape, with different lengths, in the last slots."""
     step = []
     for number in range(shape.num_requests):
         start = max(0, shape.kv_length - shape.tokens_per_request - 37 * number)
         tokens = [
-            (number + at) * 7919 % 31
-            for at in range(min(start + shape.tokens_per_request, shape.kv_length))
+            (number + position) * 7919 % 31
+            for position in range(min(start + shape.tokens_per_request, shape.kv_length))
         ]
         request = Request(str(number), tuple(tokens[: start + 1]), SamplingParams())
         state = RequestState(request, tokens[: start + 1], arrival=0, slot=num_slots - 1 - number)

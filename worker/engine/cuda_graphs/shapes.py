@@ -1,9 +1,8 @@
 """
-The shapes that a recorded step may have, and how requests are laid out in one; pure Python.
+Graph shapes: the step shapes that CUDA graphs are captured for, and their inputs. Pure Python.
 
-What is recorded has fixed sizes and addresses. So a step in which every request grows is padded to
-one of a few shapes: more lanes than requests, more tokens in a lane than were drafted, more
-positions than the longest request has.
+A CUDA graph has fixed sizes and addresses. A decode step is therefore padded to one of a few
+shapes, with more requests, more tokens per request and more key positions than it needs.
 """
 
 from collections.abc import Sequence
@@ -13,34 +12,34 @@ from typing import Final
 from worker.engine.core.request_state import ScheduledRequest
 
 MIN_KV_LENGTH: Final = 256
-"""Positions that are looked back on at least; each further length is twice as long."""
+"""Smallest KV length of a shape, in positions; each further length doubles."""
 
 MAX_GATHER_RATIO: Final = 3
 """
-How often keys are moved that are gathered: read, written, read again.
+Memory traffic of gathered keys: read, written, read again.
 
-So lanes are any slots while so many times their number is no more than all slots; above, all slots
-are lanes, idle ones too, and no key is moved.
+Shapes with up to a third of all slots gather the keys of their requests. Larger shapes attend to
+all slots in place, idle ones too, which moves no key.
 """
 
 MAX_DRAFT_ROWS: Final = 160
 """
-The most rows of a step with drafts, most of which may be padding.
+Maximum rows of a shape with drafts, padding included.
 
-An H200 takes about 165 rows in the time in which it reads the weights; an A100 128 (bandwidth and
-arithmetic of the data sheets).
+By the roofline model an H200 computes about 165 rows in the time of reading the weights, an A100
+about 128 (bandwidth and arithmetic of the data sheets).
 """
 
 PADDING_SLOT: Final = -1
-"""The slot of a row that is padding."""
+"""Slot id of padding rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphShape:
     """
-    A step of `lanes` requests with `width` tokens each, who look back on `length` positions.
+    A step of `num_requests` with `tokens_per_request` each, which attend to `kv_length` positions.
 
-    If `whole`, each slot is the lane of its own number.
+    With `all_slots` the shape covers every slot, in slot order.
     """
 
     num_requests: int
@@ -50,17 +49,17 @@ class GraphShape:
 
     @property
     def num_rows(self) -> int:
-        """How many tokens are fed, padding included."""
+        """Number of tokens, padding included."""
         return self.num_requests * self.tokens_per_request
 
 
 @dataclass(frozen=True, slots=True)
 class GraphInputs:
     """
-    What is fed in each of a bucket's rows: an id, its position and its slot (`IDLE` for padding).
+    Inputs of a shape's rows: token id, position and slot (`PADDING_SLOT` for padding).
 
-    `order` are the rows whose logits are wanted, in the order of the step, padded with row 0;
-    `wanted` is how many.
+    The first `num_logits` of `logit_rows` are the rows to sample from, in the step's order. The
+    rest is padding.
     """
 
     token_ids: list[int]
@@ -71,13 +70,13 @@ class GraphInputs:
 
     @property
     def flat_numbers(self) -> list[int]:
-        """All of it in one row of numbers."""
+        """All inputs in one list, for one copy to the device."""
         return [*self.token_ids, *self.positions, *self.slot_ids, *self.logit_rows]
 
 
 @dataclass(frozen=True, slots=True)
 class GraphShapes:
-    """All shapes for so many `slots` of `positions`, with up to `drafted` drafts a request."""
+    """All shapes for a KV cache and a maximum draft length."""
 
     num_slots: int
     max_positions: int
@@ -85,48 +84,48 @@ class GraphShapes:
 
     @property
     def kv_lengths(self) -> list[int]:
-        """Lengths, rising; the last one is all positions."""
+        """KV lengths, rising; the last one covers all positions."""
         doubled = (MIN_KV_LENGTH << n for n in range(self.max_positions.bit_length()))
         return [*(length for length in doubled if length < self.max_positions), self.max_positions]
 
     @property
     def request_counts(self) -> list[int]:
-        """Numbers of lanes, rising; the last one is all slots."""
+        """Request counts, rising; the last one covers all slots."""
         doubled = (1 << n for n in range(self.num_slots.bit_length()))
         return [
-            *(lanes for lanes in doubled if MAX_GATHER_RATIO * lanes <= self.num_slots),
+            *(count for count in doubled if MAX_GATHER_RATIO * count <= self.num_slots),
             self.num_slots,
         ]
 
     @property
     def max_requests_with_drafts(self) -> int:
-        """The most requests in a step with drafts."""
-        return max((lanes for lanes in self.request_counts if self._can_draft(lanes)), default=0)
+        """Maximum number of requests in a step with drafts."""
+        return max((count for count in self.request_counts if self._can_draft(count)), default=0)
 
     def list_shapes(self) -> list[GraphShape]:
-        """Return every bucket, the largest first: what they need for a while they then share."""
+        """Return every shape, the largest first, so that the others fit its memory pool."""
         shapes = [
-            GraphShape(lanes, width, length, lanes == self.num_slots)
-            for lanes in self.request_counts
-            for width in self._token_counts(lanes)
-            for length in self.kv_lengths
+            GraphShape(num_requests, num_tokens, kv_length, num_requests == self.num_slots)
+            for num_requests in self.request_counts
+            for num_tokens in self._token_counts(num_requests)
+            for kv_length in self.kv_lengths
         ]
         return sorted(
-            shapes, key=lambda bucket: (-bucket.num_rows * bucket.kv_length, -bucket.num_rows)
+            shapes, key=lambda shape: (-shape.num_rows * shape.kv_length, -shape.num_rows)
         )
 
     def smallest_for(self, step: Sequence[ScheduledRequest]) -> GraphShape | None:
-        """Return the smallest bucket for a step; `None` where not all grow, or too many draft."""
-        if not step or any(work.num_tokens != 1 or not work.can_sample for work in step):
+        """Return the smallest shape for a step; `None` if it has a prefill or too many drafts."""
+        if not step or any(item.num_tokens != 1 or not item.can_sample for item in step):
             return None
-        num_requests = next(lanes for lanes in self.request_counts if lanes >= len(step))
-        max_drafts = max(len(work.draft_ids) for work in step)
+        num_requests = next(count for count in self.request_counts if count >= len(step))
+        max_drafts = max(len(item.draft_ids) for item in step)
         tokens_per_request = next(
-            (width for width in self._token_counts(num_requests) if width > max_drafts), None
+            (count for count in self._token_counts(num_requests) if count > max_drafts), None
         )
         if tokens_per_request is None:
             return None
-        max_length = max(work.start + 1 + len(work.draft_ids) for work in step)
+        max_length = max(item.start + 1 + len(item.draft_ids) for item in step)
         kv_length = next(length for length in self.kv_lengths if length >= max_length)
         return GraphShape(
             num_requests, tokens_per_request, kv_length, num_requests == self.num_slots
@@ -143,7 +142,7 @@ class GraphShapes:
 
 
 def build_inputs(shape: GraphShape, step: Sequence[ScheduledRequest]) -> GraphInputs:
-    """Lay the requests of a step out in the rows of a bucket that fits; an empty step is idle."""
+    """Return the inputs of a step in a shape that fits it; an empty step gives padding only."""
     ids, positions = [0] * shape.num_rows, [0] * shape.num_rows
     slot_ids = [PADDING_SLOT] * shape.num_rows
     logit_rows: list[int] = []

@@ -1,1 +1,1 @@
-"""From a name or a directory to a model in memory, with as many slots as fit beside it."""
+"""Model loading: checkpoint, weights, quantization, memory planning and warm-up."""

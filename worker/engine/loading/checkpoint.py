@@ -1,4 +1,4 @@
-"""Finds the checkpoint that the options name, on this machine or in the hub; torch-free."""
+"""Checkpoint resolution: a local path, or a snapshot of the Hugging Face hub. Torch-free."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,18 +8,18 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from worker.engine import LoadError
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 HUB_FILE_PATTERNS: Final = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-"""What is fetched from the hub: no pickles and no code."""
+"""Files to download from the hub: no pickles and no code."""
 
 
 def resolve_checkpoint(config: EngineConfig, progress: Callable[[str, float], None]) -> Path:
     """
     Return a checkpoint directory or a `.gguf` file.
 
-    A path wins over a hub id; a hub id is fetched, or found where an earlier start has left it.
-    Raises `LoadError`.
+    An existing path wins over a hub id. A hub id is downloaded unless the hub's local cache has it.
+    Raises `LoadError` if there is no such checkpoint.
     """
     path = Path(config.model).expanduser()
     if path.suffix == ".gguf":
@@ -30,7 +30,7 @@ def resolve_checkpoint(config: EngineConfig, progress: Callable[[str, float], No
         return path
     if config.model.count("/") != 1 or config.model.startswith((".", "/", "~")):
         raise LoadError(f"there is no directory {path}")
-    progress("fetching", 0.02)
+    progress("downloading", 0.02)
     return _fetch_snapshot(config.model, config.revision)
 
 
@@ -40,5 +40,5 @@ def _fetch_snapshot(name: str, revision: str | None) -> Path:
     except (OSError, HFValidationError, ValueError) as error:
         at = f" at revision {revision}" if revision else ""
         raise LoadError(
-            f"{name}{at} is no directory here and cannot be fetched ({type(error).__name__})"
+            f"{name}{at} is not a local directory and can't be downloaded ({type(error).__name__})"
         ) from error

@@ -1,8 +1,8 @@
 """
-Turns a `.gguf` file into a plain checkpoint directory, once.
+GGUF conversion: a `.gguf` file becomes a checkpoint directory, once.
 
-Reading such a file through transformers takes half a minute even for a small model, and the parent
-needs a `tokenizer.json` and a chat template beside the weights.
+transformers takes half a minute to read such a file, even for a small model. The parent also needs
+a `tokenizer.json` and a chat template beside the weights.
 """
 
 import hashlib
@@ -17,21 +17,25 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from worker.engine.loading.progress import Progress
 
 CONVERSION_VERSION: Final = 1
-"""Part of a converted checkpoint's name: raise it when what is written changes."""
+"""Part of a converted checkpoint's name. Increment it when the conversion changes."""
 
 
 def convert_gguf(file: Path, cache_directory: Path, progress: Progress) -> Path:
-    """Return the directory of the file's plain checkpoint, written now if it is not there yet."""
+    """
+    Return the checkpoint directory of a `.gguf` file; converts the file at the first call.
+
+    Raises what transformers raises for a malformed file.
+    """
     target = cache_directory / f"{file.stem}-{_compute_digest(file)}"
     if (target / "config.json").is_file():
         return target
     cache_directory.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".draft-", dir=cache_directory))
+    temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache_directory))
     try:
         _write_checkpoint(file, temporary, progress)
         temporary.rename(target)
     except OSError:
-        if not (target / "config.json").is_file():  # else another process was first
+        if not (target / "config.json").is_file():  # unless another process converted it first
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -41,15 +45,14 @@ def convert_gguf(file: Path, cache_directory: Path, progress: Progress) -> Path:
 def _write_checkpoint(file: Path, target: Path, progress: Progress) -> None:
     source = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     progress("converting", 0.1)
-    # The template inside tokenizer_config.json, not in a file beside it.
+    # Keep the chat template inside tokenizer_config.json, not in a file beside it.
     AutoTokenizer.from_pretrained(**source).save_pretrained(target, save_jinja_files=False)
     progress("converting", 0.3)
     dequantized = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
     progress("converting", 0.7)
     config_fields = dequantized.config.to_dict()
     config_fields.pop("quantization_config", None)
-    # A model that was read from such a file refuses to be saved; one that took over its weights
-    # does not.
+    # transformers refuses to save a dequantized model, but not a plain one with the same weights.
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             AutoConfig.for_model(**config_fields), dtype=torch.float32
@@ -61,7 +64,7 @@ def _write_checkpoint(file: Path, target: Path, progress: Progress) -> None:
 
 
 def _compute_digest(file: Path) -> str:
-    """Name a file by its path, size and time, since reading all of a large one takes long."""
+    """Identify a file by path, size and time: reading all of a large file takes too long."""
     status = file.stat()
     name = f"{CONVERSION_VERSION}:{file.resolve()}:{status.st_size}:{status.st_mtime_ns}"
     return hashlib.sha256(name.encode()).hexdigest()[:12]

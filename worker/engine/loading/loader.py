@@ -1,8 +1,8 @@
 """
-Loads a checkpoint by transformers and checks that our attention serves it.
+Model loader: loads a checkpoint by transformers and verifies it on the attention backend.
 
-Safetensors only, no code from the checkpoint. Everything that can be wrong is a `LoadError` of one
-line.
+Loads only safetensors and never runs code from a checkpoint. Every failure is a `LoadError` with
+one line for the operator.
 """
 
 import json
@@ -27,15 +27,13 @@ from worker.engine.loading.memory import (
 )
 from worker.engine.loading.progress import Progress, report_progress
 from worker.engine.loading.quantization import quantized_bytes, transformers_config
-from worker.engine.loading.spared import install_selective_mlp
-from worker.engine.options import EngineConfig, gguf_cache_directory
+from worker.engine.protocol import EngineConfig, gguf_cache_directory
 
 DEFAULT_STEP_TOKENS: Final = {"cuda": 512, "cpu": 256}
-"""Tokens in one step where the options do not say."""
-
+"""Default maximum of tokens in one step, by device type."""
 
 PACKED_COPY_DIVISOR: Final = 4
-"""On a CPU, a second copy of the weights may take this part of the free memory."""
+"""On a CPU a second copy of the weights may take 1/4 of the free memory."""
 
 DTYPES: Final = {
     "float32": torch.float32,
@@ -46,7 +44,7 @@ DTYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to step: its weights, its slots and what the parent needs to know."""
+    """A loaded model: weights, KV cache and the description for the parent."""
 
     network: nn.Module
     kv_cache: KVCache
@@ -56,7 +54,7 @@ class LoadedModel:
 
 
 def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress) -> LoadedModel:
-    """Load the directory or `.gguf` file that was found for the options. Raises `LoadError`."""
+    """Load a checkpoint directory or `.gguf` file. Raises `LoadError` if it can't be served."""
     directory = _checkpoint_directory(checkpoint, engine_config, progress)
     hf_config = _load_hf_config(directory)
     device = _select_device(engine_config.device)
@@ -64,7 +62,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
     quantization_config = transformers_config(engine_config.quantization, dtype)
     weight_bytes = _weight_bytes(directory, hf_config, dtype, engine_config.quantization)
     _check_size(weight_bytes, device, engine_config.quantization or _dtype_name(dtype))
-    # Converting has taken most of the time where there was something to convert.
+    # A conversion, if there was one, has taken most of the time.
     first_fraction = 0.1 if directory == checkpoint else 0.8
     with report_progress(progress, "weights", (first_fraction, 0.9), device, weight_bytes):
         network = _load_weights(directory, device, dtype, quantization_config)
@@ -95,7 +93,7 @@ def load_model(checkpoint: Path, engine_config: EngineConfig, progress: Progress
 
 
 def _display_name(model: str, checkpoint: Path) -> str:
-    """Return what readers may see: the hub id, or a path's last part without its folders."""
+    """Return the model's public name: the hub id, or the last part of a path."""
     return (
         checkpoint.resolve().name.removesuffix(".gguf")
         if Path(model).expanduser().exists()
@@ -106,19 +104,19 @@ def _display_name(model: str, checkpoint: Path) -> str:
 def _checkpoint_directory(
     checkpoint: Path, engine_config: EngineConfig, progress: Progress
 ) -> Path:
-    """Return the plain checkpoint directory of what was found."""
+    """Return the checkpoint directory; converts a `.gguf` file."""
     if checkpoint.suffix != ".gguf":
         return checkpoint
     cache = Path(engine_config.gguf_cache) if engine_config.gguf_cache else gguf_cache_directory()
     try:
         return convert_gguf(checkpoint, cache, progress)
-    # The readers of the file raise whatever they stumble over.
+    # Parsers of a malformed file raise errors of any class.
     except Exception as error:
-        raise LoadError(f"{checkpoint} cannot be converted ({type(error).__name__})") from error
+        raise LoadError(f"{checkpoint} can't be converted ({type(error).__name__})") from error
 
 
 def _load_hf_config(directory: Path) -> Any:
-    """Read and check what kind of model lies in a directory."""
+    """Load the model configuration and check that the checkpoint is complete and supported."""
     try:
         raw = json.loads((directory / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -128,19 +126,23 @@ def _load_hf_config(directory: Path) -> Any:
     if not (directory / "tokenizer.json").is_file():
         raise LoadError(f"{directory} has no tokenizer.json")
     if raw.get("model_type") not in CONFIG_MAPPING:
-        reason = "brings its own code, which is never run" if "auto_map" in raw else "is unknown"
+        reason = (
+            "needs code from the checkpoint, which StarChat never runs"
+            if "auto_map" in raw
+            else "is unknown to transformers"
+        )
         raise LoadError(f"the model type '{raw.get('model_type')}' {reason}")
     try:
         return AutoConfig.from_pretrained(directory, trust_remote_code=False)
-    # Each architecture checks its own fields in its own way.
+    # Each architecture validates its fields with errors of its own.
     except Exception as error:
         raise LoadError(
-            f"transformers refuses config.json in {directory} ({type(error).__name__})"
+            f"transformers rejects config.json in {directory} ({type(error).__name__})"
         ) from error
 
 
 def _select_device(name: str) -> torch.device:
-    """Return the one device that the model runs on; a second GPU is for a second worker."""
+    """Return the device of the model. One worker uses one GPU."""
     try:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         device = device if name == "auto" else torch.device(name)
@@ -149,7 +151,7 @@ def _select_device(name: str) -> torch.device:
     if device.type not in DEFAULT_STEP_TOKENS:
         raise LoadError(f"device must be auto, cpu or cuda, not {name}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise LoadError(f"device {name} was asked for and is not there")
+        raise LoadError(f"there is no device {name}")
     return device
 
 
@@ -166,32 +168,35 @@ def _dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _weight_bytes(directory: Path, hf_config: Any, dtype: torch.dtype, quantize: str | None) -> int:
-    """Return how many bytes the weights take in `dtype`, or quantised."""
-    if quantize is not None:
+def _weight_bytes(
+    directory: Path, hf_config: Any, dtype: torch.dtype, quantization: str | None
+) -> int:
+    """Return the bytes of the weights in `dtype`, or quantized."""
+    if quantization is not None:
         with torch.device("meta"):
             network = AutoModelForCausalLM.from_config(hf_config)  # type: ignore[no-untyped-call]
-        return quantized_bytes(quantize, network, dtype)
+        return quantized_bytes(quantization, network, dtype)
     stored = getattr(hf_config, "dtype", None)
     scale = dtype.itemsize / stored.itemsize if isinstance(stored, torch.dtype) else 1.0
     return int(scale * sum(file.stat().st_size for file in directory.glob("*.safetensors")))
 
 
 def _check_size(weight_bytes: int, device: torch.device, format_name: str) -> None:
-    """Refuse what cannot fit, before memory runs out half-way."""
+    """Refuse weights that can't fit, before loading runs out of memory."""
     free = free_bytes(device)
     if weight_bytes > free:
         raise LoadError(
-            f"the weights need {weight_bytes / 1e9:.1f} GB in {format_name} and only {free / 1e9:.1f} GB are"
-            f" free on {device}; STARCHAT_QUANTIZATION=int8 or nf4 makes them smaller"
+            f"the weights need {weight_bytes / 1e9:.1f} GB in {format_name}, but only"
+            f" {free / 1e9:.1f} GB are free on {device};"
+            " STARCHAT_QUANTIZATION=int8 or nf4 makes them smaller"
         )
 
 
 def _load_weights(
     directory: Path, device: torch.device, dtype: torch.dtype, quantization_config: Any
 ) -> Any:
-    # accelerate places the weights and may use no other device: a step that crosses devices, or
-    # reads layers from a disk, is slower than a second worker.
+    # accelerate may place weights on this device only: a step that crosses devices, or reads
+    # layers from a disk, is slower than a second worker.
     place = "cpu" if device.type == "cpu" else (device.index or 0)
     try:
         network = AutoModelForCausalLM.from_pretrained(
@@ -204,29 +209,27 @@ def _load_weights(
             attn_implementation="eager",
             quantization_config=quantization_config,
         )
-    # safetensors raises an error of its own straight from Exception.
+    # safetensors' error derives from Exception directly.
     except Exception as error:
-        raise LoadError(f"transformers cannot load {directory} ({type(error).__name__})") from error
+        raise LoadError(f"transformers can't load {directory} ({type(error).__name__})") from error
     check_placement(network, device)
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     if quantization_config is None:
         prepack_layers(network, free_bytes(device) // PACKED_COPY_DIVISOR)
-    if device.type == "cpu":
-        install_selective_mlp(network)
     return network
 
 
 def check_placement(network: nn.Module, device: torch.device) -> None:
-    """Raise `LoadError` if accelerate left weights elsewhere, for want of room on the device."""
+    """Raise `LoadError` if accelerate placed weights elsewhere because the device is full."""
     if any(weights.device.type != device.type for weights in network.parameters()):
-        raise LoadError(f"the weights do not fit on {device} beside what else is there")
+        raise LoadError(f"the weights don't fit in the free memory of {device}")
 
 
 def _max_positions(hf_config: Any, engine_config: EngineConfig) -> int:
     model_positions = getattr(hf_config, "max_position_embeddings", None)
     if not isinstance(model_positions, int):
-        raise LoadError("the model does not say how many positions it has")
+        raise LoadError("config.json has no max_position_embeddings")
     return min(model_positions, engine_config.max_positions or model_positions)
 
 

@@ -1,4 +1,4 @@
-"""How much memory is free, and how many slots of how many positions fit into it."""
+"""Memory planning: free memory, and the sizes of the KV cache, CUDA graphs and host cache."""
 
 import sys
 from pathlib import Path
@@ -9,52 +9,50 @@ import torch
 from worker.engine import LoadError
 from worker.engine.attention.kv_cache import LayerSpec
 from worker.engine.cuda_graphs.shapes import GraphShapes
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 DEFAULT_SLOTS: Final = {"cuda": 32, "cpu": 8}
-"""How many slots there are where the options do not say and memory does not limit them."""
+"""Default number of slots by device type."""
 
 KV_CACHE_MEMORY_SHARE: Final = {"cuda": 0.8, "cpu": 0.5}
-"""How much of what is free after loading the slots may take."""
+"""Maximum share of the free memory that the KV cache takes after loading."""
 
 HOST_CACHE_MEMORY_SHARE: Final = 0.25
-"""How much of the host's free memory the pasts may take that no slot holds any more."""
+"""Maximum share of the host's free memory that the prefix cache takes."""
 
 GRAPH_BYTES_PER_LAYER: Final = 400_000
 """
-Bytes that a driver keeps for one layer of one recorded step, about.
+Driver memory of one layer in one CUDA graph, in bytes; an estimate.
 
-What vLLM's log says of its own recordings (0.5 to 1 GB for 35 to 67 of 32 layers), taken at its
-upper end; nothing has been measured here.
+Upper end of what vLLM logs (0.5 to 1 GB for 35 to 67 graphs of 32 layers); not measured here.
 """
 
 MIN_SLOT_POSITIONS: Final = 256
-"""A slot with fewer positions is of no use."""
-
+"""Minimum number of positions in a slot."""
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
-"""Where a container's limit stands."""
+"""Control group of the container (cgroup v2)."""
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return how many bytes can still be taken on a device."""
+    """Return the free memory of a device in bytes. Raises `LoadError` if it is unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     available = _read_field(Path("/proc/meminfo"), "MemAvailable:")
     if available is None:
-        raise LoadError("the system does not say how much memory is free")
+        raise LoadError("the operating system doesn't report its free memory")
     return min(available * 1024, _cgroup_free_bytes())
 
 
 def used_bytes(device: torch.device) -> int:
-    """Return how many bytes this process has taken on a device."""
+    """Return the memory of a device that this process uses, in bytes."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return (_read_field(Path("/proc/self/status"), "VmRSS:") or 0) * 1024
 
 
 def _cgroup_free_bytes() -> int:
-    """Return what a container's limit leaves; what the system merely caches can be taken back."""
+    """Return the free memory within the container's limit. Page cache counts as free."""
     try:
         limit = int((CGROUP_ROOT / "memory.max").read_text("ascii"))
     except (OSError, ValueError):
@@ -63,7 +61,7 @@ def _cgroup_free_bytes() -> int:
 
 
 def _read_field(file: Path, name: str) -> int | None:
-    """Return the number after a name in a file of the system."""
+    """Return the number after a field's name in a `/proc` or cgroup file."""
     try:
         lines = file.read_text("ascii").splitlines()
     except OSError:
@@ -78,9 +76,10 @@ def plan_kv_cache(
     reserved_bytes: int = 0,
 ) -> tuple[int, int]:
     """
-    Return how many slots of how many positions there are; `aside` bytes are for something else.
+    Return the number of slots and the positions of each, leaving `reserved_bytes` free.
 
-    Raises `LoadError`.
+    Reduces the slots first, then their positions. Raises `LoadError` if not even one useful slot
+    fits.
     """
     device_type = layers[0].device.type
     num_slots = engine_config.slots or DEFAULT_SLOTS[device_type]
@@ -93,7 +92,7 @@ def plan_kv_cache(
     slot_positions = min(max_positions, limit_bytes // (bytes_per_token * num_slots))
     if slot_positions < min(max_positions, MIN_SLOT_POSITIONS):
         raise LoadError(
-            f"{limit_bytes / 1e6:.0f} MB for keys and values hold {slot_positions} positions,"
+            f"the KV cache of {limit_bytes / 1e6:.0f} MB holds only {slot_positions} positions;"
             f" a slot needs {MIN_SLOT_POSITIONS}"
         )
     return num_slots, slot_positions
@@ -103,10 +102,9 @@ def estimate_graph_bytes(
     engine_config: EngineConfig, layers: tuple[LayerSpec, ...], hf_config: Any, max_positions: int
 ) -> int:
     """
-    Return the bytes that recorded steps take beside the slots of a model with this configuration.
+    Return the bytes that CUDA graphs take beside the KV cache, for a model with this configuration.
 
-    What a step needs for a while is taken twice at most, once while it is tried out and once where
-    it is recorded; all recordings share the latter.
+    Temporary memory counts twice: once for the eager step, once for the pool that all graphs share.
     """
     device_type = layers[0].device.type
     if device_type == "cpu" or not engine_config.cuda_graphs:
@@ -124,14 +122,14 @@ def estimate_graph_bytes(
         gathered = (
             0 if shape.all_slots else shape.num_requests * shape.kv_length * layer.bytes_per_token
         )
-        # Scores, scores with their mask and weights, where the attention writes them down.
+        # Unfused attention stores its scores, its masked scores and its weights.
         scores = shape.num_rows * hf_config.num_attention_heads * shape.kv_length * (itemsize + 12)
         max_bytes = max(max_bytes, logits + gathered + scores)
     return 2 * max_bytes + len(shapes) * len(layers) * GRAPH_BYTES_PER_LAYER
 
 
 def plan_host_cache(engine_config: EngineConfig) -> int:
-    """Return how many bytes of the host's memory are for pasts that no slot holds any more."""
+    """Return the size of the prefix cache in host memory, in bytes."""
     if engine_config.host_cache_bytes is not None:
         return engine_config.host_cache_bytes
     return int(HOST_CACHE_MEMORY_SHARE * free_bytes(torch.device("cpu")))

@@ -1,4 +1,4 @@
-"""Says how far loading is while a library that says nothing is at work."""
+"""Loading progress, estimated from memory use while a library loads weights silently."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import torch
 from worker.engine.loading.memory import used_bytes
 
 Progress = Callable[[str, float], None]
-"""Told of each stage of loading, with the share of the whole that is done (0 to 1)."""
+"""Receives each loading stage with the total progress as a fraction (0 to 1)."""
 
 POLL_INTERVAL_SECONDS: Final = 0.5
-"""Seconds between two looks at how much memory the weights have taken so far."""
+"""Interval between two measurements of the memory in use."""
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def report_progress(
     device: torch.device,
     total_bytes: int,
 ) -> Iterator[None]:
-    """Report a stage that fills `needed` bytes of a device, from the share `span[0]` to `[1]`."""
+    """Report a stage that fills `total_bytes` of a device, between two fractions of the total."""
     first, last = fractions
     progress(stage, first)
     initial_bytes = used_bytes(device)

@@ -1,9 +1,9 @@
 """
-Smaller weights for smaller cards: which package makes them, and how many bytes are left of them.
+Weight quantization: int8 and nf4 (QLoRA, Dettmers et al., arXiv:2305.14314), for smaller GPUs.
 
-Linear layers are quantised while they are loaded, everything else keeps its number format. Sizes:
-8 bits and a scale per row; 4 bits, and 4 more per 64 weights for two levels of scales (nf4 with
-double quantisation, arXiv:2305.14314, section 3).
+Linear layers are quantized while they load; everything else keeps its dtype. int8 takes 8 bits a
+weight and a scale per row. nf4 with double quantization takes 4 bits a weight and about 0.13 bits
+for two levels of scales.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from worker.engine import LoadError
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """The package that quantises so, bytes of a quantised weight, and what transformers is told."""
+    """A quantization: package, bytes per weight, and transformers configuration by dtype."""
 
     package: str
     bytes_per_weight: float
@@ -48,7 +48,7 @@ SCHEMES: Final = {
 
 
 def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
-    """Return the configuration for transformers. Raises `LoadError` without the package."""
+    """Return the configuration for transformers. Raises `LoadError` if the package is missing."""
     if name is None:
         return None
     scheme = _find_scheme(name)
@@ -61,7 +61,7 @@ def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
 
 
 def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> int:
-    """Return the bytes of a network's weights; its output layer, tied or not, stays as it is."""
+    """Return the bytes of a quantized network. The output layer isn't quantized, tied or not."""
     output = network.get_output_embeddings()  # type: ignore[no-untyped-call]
     layers = [m for m in network.modules() if isinstance(m, nn.Linear) and m is not output]
     quantized_weights = sum(layer.in_features * layer.out_features for layer in layers)
@@ -73,5 +73,5 @@ def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> 
 
 def _find_scheme(name: str) -> Scheme:
     if name not in SCHEMES:
-        raise LoadError(f"quantize must be {' or '.join(SCHEMES)}, not {name}")
+        raise LoadError(f"STARCHAT_QUANTIZATION must be {' or '.join(SCHEMES)}, not {name}")
     return SCHEMES[name]

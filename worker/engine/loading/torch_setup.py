@@ -1,4 +1,4 @@
-"""Sets up torch and transformers for a process that does nothing but step."""
+"""Process-wide torch settings: CPU threads and library warnings."""
 
 import logging
 import os
@@ -8,14 +8,14 @@ from typing import Final
 
 import torch
 
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 CPU_QUOTA_FILE: Final = Path("/sys/fs/cgroup/cpu.max")
-"""Where a container's share of the processors stands: microseconds of a period, and the period."""
+"""CPU limit of a container (cgroup v2): quota and period in microseconds."""
 
 
 def configure_torch(config: EngineConfig) -> None:
-    """Choose the number of threads and keep the libraries to their errors."""
+    """Set the number of CPU threads and silence library warnings."""
     torch.set_num_threads(config.threads or min(torch.get_num_threads(), count_usable_cores()))
     logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -23,15 +23,14 @@ def configure_torch(config: EngineConfig) -> None:
 
 def count_usable_cores(quota_file: Path = CPU_QUOTA_FILE) -> int:
     """
-    Return all cores that this process may use but one, and at least one.
+    Return the number of cores that this process may use, less one for the parent; at least one.
 
-    A step waits for its slowest thread, and the parent needs a core as well: on two busy cores,
-    two threads are slower than one.
+    A step waits for its slowest thread. On two busy cores, two threads are slower than one.
     """
     cores = float(len(os.sched_getaffinity(0)))
     try:
         share, period = quota_file.read_text("ascii").split()
         cores = min(cores, int(share) / int(period))
     except (OSError, ValueError):
-        pass  # no container, or one without a limit
+        pass  # not a container, or one without a limit
     return max(1, int(cores) - 1)

@@ -1,4 +1,4 @@
-"""Makes a loaded model ready: its step loop, and first runs of what a request would wait for."""
+"""Warm-up: builds the engine core, captures CUDA graphs and runs a first request."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,19 +9,18 @@ import torch
 from worker.engine import Request, SamplingParams
 from worker.engine.attention.flash_varlen import load_flash_varlen
 from worker.engine.core.engine_core import EngineCore
-from worker.engine.cuda_graphs.capture import begin_cuda_capture
-from worker.engine.cuda_graphs.compiled import CompiledLayers
-from worker.engine.cuda_graphs.runner import Capture, CudaGraphRunner, Log
+from worker.engine.cuda_graphs.capture import Capture, CompiledLayers, begin_cuda_capture
+from worker.engine.cuda_graphs.runner import CudaGraphRunner, Log
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.progress import Progress
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 CPU_WARMUP_TOKENS: Final = 8
-"""Tokens of the first prompt on a CPU, where many would take seconds, or behind a whole step."""
+"""Length of the first prompt on a CPU; on a GPU it follows one full prefill chunk."""
 
 WARMUP_START_FRACTION: Final = 0.92
-"""The share of the whole start that is done when the warm-up begins."""
+"""Progress of the whole start at the beginning of the warm-up."""
 
 
 def warm_up(
@@ -32,10 +31,10 @@ def warm_up(
     begin_capture: Callable[[], Capture] | None = None,
 ) -> EngineCore:
     """
-    Return the step loop over a loaded model once all of it has run.
+    Return the engine core of a loaded model after a first run of everything.
 
-    `tell` hears what it goes without, and how it reads. `begin` begins a set of recorded steps;
-    unless it is given, they are for a GPU alone.
+    `log` receives one line per optimisation. `begin_capture` begins a set of CUDA graphs; by
+    default only a GPU has them.
     """
     engine_core = EngineCore(
         loaded.network,
@@ -53,7 +52,7 @@ def warm_up(
     if begin_capture is not None and config.cuda_graphs:
         graphs = build_cuda_graphs(loaded, config, begin_capture, log)
     elif config.compile_layers:
-        log("layers are not compiled: that is for steps recorded on a GPU")
+        log("layers are not compiled: only CUDA graphs on a GPU use compiled layers")
     runs: list[Callable[[], object]] = [
         partial(_run_dummy_request, engine_core, loaded),
         *(graphs.plan_captures() if graphs else ()),
@@ -72,7 +71,7 @@ def warm_up(
 def build_cuda_graphs(
     loaded: LoadedModel, config: EngineConfig, begin_capture: Callable[[], Capture], log: Log
 ) -> CudaGraphRunner:
-    """Return the recorded steps of a model, none of which is recorded yet."""
+    """Return a graph runner for a model, with no graph captured yet."""
     shapes = GraphShapes(
         loaded.kv_cache.num_slots, loaded.kv_cache.max_positions, config.num_speculative_tokens
     )
@@ -83,13 +82,13 @@ def build_cuda_graphs(
 
 
 def _run_dummy_request(engine_core: EngineCore, loaded: LoadedModel) -> None:
-    """Read a prompt and grow by a token; on a GPU one that takes two steps to read."""
+    """Run a prefill and one decode step; on a GPU the prefill takes two chunks."""
     on_cpu = loaded.kv_cache.layers[0].device.type == "cpu"
     length = min(
         CPU_WARMUP_TOKENS if on_cpu else loaded.max_step_tokens + CPU_WARMUP_TOKENS,
         loaded.info.max_positions - 2,
     )
-    prompt = tuple(at * 7919 % loaded.info.vocab_size for at in range(length))
+    prompt = tuple(position * 7919 % loaded.info.vocab_size for position in range(length))
     engine_core.add_request(Request("", prompt, SamplingParams(max_new_tokens=2, temperature=0)))
     while engine_core.has_unfinished_requests:
         engine_core.run_step()

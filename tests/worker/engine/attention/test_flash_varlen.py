@@ -71,7 +71,7 @@ def test_chunks_are_read_as_they_are_read_otherwise(
         reference_greedy(model.network, r) for r in requests
     ]
     assert len(calls) > 4
-    assert told == ["chunks of prompts are read by varlen_attn"]
+    assert told == ["prefill uses varlen_attn"]
 
 
 def _off_by_one_window(*tensors: Any, window_size: Any, **options: Any) -> Tensor:
@@ -84,7 +84,7 @@ def _raise_missing_option(*_: Any, **__: Any) -> Tensor:
 
 @pytest.mark.parametrize(
     ("function", "why"),
-    [(_off_by_one_window, "it is off by"), (_raise_missing_option, "TypeError")],
+    [(_off_by_one_window, "relative error"), (_raise_missing_option, "TypeError")],
 )
 def test_what_is_wrong_is_not_used(
     models: Models, fresh: EngineFactory, function: Any, why: str
@@ -102,7 +102,7 @@ def test_what_is_wrong_is_not_used(
         reference_greedy(model.network, r) for r in requests
     ]
     [line] = told
-    assert line.startswith(f"chunks of prompts are read by SDPA: {why}")
+    assert line.startswith(f"prefill uses SDPA: {why}")
 
 
 def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: EngineFactory) -> None:
@@ -116,4 +116,4 @@ def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: EngineFactory) -
 
     assert len(replies[request.id].ids) == request.sampling.max_new_tokens
     [line] = told
-    assert line.startswith("chunks of prompts are read by SDPA: ")
+    assert line.startswith("prefill uses SDPA: ")

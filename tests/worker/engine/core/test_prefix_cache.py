@@ -12,7 +12,7 @@ from testing.in_process_engine import (
     run_counting_prefill,
     run_requests,
 )
-from worker.engine import Request
+from worker.engine import DeviceLostError, Request
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.core.prefix_cache import MIN_OFFLOAD_TOKENS, HostPrefixCache
 from worker.engine.core.slot_allocator import (
@@ -21,7 +21,6 @@ from worker.engine.core.slot_allocator import (
     SlotAllocation,
     SlotAllocator,
 )
-from worker.engine.exits import DeviceLostError
 
 HOST_CACHE_BYTES = 2**20
 SYSTEM_PROMPT = tuple(range(200, 230))

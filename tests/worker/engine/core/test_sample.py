@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from testing.in_process_engine import reference_probabilities
 from worker.engine import SamplingParams
-from worker.engine.core.sample import (
+from worker.engine.core.sampler import (
     TOP_LOGITS,
     InvalidLogitsError,
     draw_uniform,

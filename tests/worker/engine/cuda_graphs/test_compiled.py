@@ -1,12 +1,10 @@
 """Compiled layers say what plain ones say, and nobody needs a compiler."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
 from transformers import AutoModelForCausalLM
 
 from testing.checkpoints import TINY_POSITIONS, tiny_bigcode
@@ -20,30 +18,15 @@ from testing.in_process_engine import (
 from worker.engine.attention.kv_cache import KVCache
 from worker.engine.attention.verify import verify_model
 from worker.engine.core.engine_core import EngineCore
-from worker.engine.cuda_graphs.compiled import CompiledLayers
+from worker.engine.cuda_graphs.capture import CompiledLayers
 from worker.engine.cuda_graphs.runner import CudaGraphRunner
 from worker.engine.cuda_graphs.shapes import GraphShapes
 from worker.engine.loading.loader import LoadedModel
-from worker.engine.loading.spared import SelectiveMLP
 
 Models = Callable[[str], LoadedModel]
 
 GRAPHS_PER_LAYER = 4
 """A layer is compiled in so many, before, beside and behind its attention."""
-
-
-@contextmanager
-def without_selective_mlp(network: nn.Module) -> Iterator[None]:
-    """Let the last layer be built like the others, as it is on a GPU."""
-    spared = [
-        part for part in network.modules() if isinstance(getattr(part, "mlp", 0), SelectiveMLP)
-    ]
-    parts = [(layer, layer.mlp) for layer in spared]
-    for layer, part in parts:
-        layer.mlp = part.inner  # type: ignore[assignment]
-    yield
-    for layer, part in parts:
-        layer.mlp = part
 
 
 def test_compiled_layers_say_the_same(models: Models) -> None:
@@ -61,8 +44,7 @@ def test_compiled_layers_say_the_same(models: Models) -> None:
     first = next(layer for layer in model.network.modules() if "Layer" in type(layer).__name__)
     first.forward = own = first.forward
 
-    with without_selective_mlp(model.network):
-        replies = run_requests(ours.engine_core, requests)
+    replies = run_requests(ours.engine_core, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests

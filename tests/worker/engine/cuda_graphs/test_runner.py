@@ -102,7 +102,7 @@ def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: FakeGrap
     ]
     assert ours.graphs.is_disabled
     [line] = ours.log_lines
-    assert line.startswith("steps are not recorded: ")
+    assert line.startswith("CUDA graphs are off: ")
 
 
 class UnevenCapture(FakeGraphCapture):
@@ -166,7 +166,7 @@ def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
         table[13] = kept
     later = run_requests(ours.engine_core, [good])
 
-    assert alone["bad"].failure == beside["bad"].failure == "nothing to choose from"
+    assert alone["bad"].failure == beside["bad"].failure == "invalid logits"
     assert beside["good"].ids == later["good"].ids == expected
     assert not ours.graphs.is_disabled
 

@@ -11,8 +11,13 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from testing.checkpoints import tiny_bigcode, tiny_llama
-from worker.engine.loading import points
-from worker.engine.loading.cpu_linear import PackedLinear, prepack_layers
+from worker.engine.loading.cpu_linear import (
+    TUNED_ROW_COUNTS,
+    PackedLinear,
+    choose_width,
+    prepack_layers,
+    tune_widths,
+)
 
 TOLERANCE = 1e-4
 
@@ -54,7 +59,7 @@ def test_a_layer_takes_any_number_of_rows(
 def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
     """What lies between two widths is filled up, what is beyond them takes more images."""
     layer = nn.Linear(48, 96, bias=bias)
-    packed = PackedLinear(layer, transposed=True, convolution_widths=(4, 8, 4, 16, 0, 8, 28))
+    packed = PackedLinear(layer, transposed=True, widths=(4, 8, 4, 16, 0, 8, 28))
     with torch.inference_mode():
         for rows in (*range(42), 65, 100):
             given = torch.randn(1, rows, 48)
@@ -65,7 +70,7 @@ def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
 
 def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
     """The zeros beside it, or its neighbours, change no bit of it."""
-    packed = PackedLinear(nn.Linear(48, 96), transposed=True, convolution_widths=(8, 8))
+    packed = PackedLinear(nn.Linear(48, 96), transposed=True, widths=(8, 8))
     given = torch.randn(1, 8, 48)
     with torch.inference_mode():
         whole = packed(given)
@@ -81,9 +86,9 @@ def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
     packed = network[0]
     assert isinstance(packed, PackedLinear)
     with torch.inference_mode():
-        ways = points.tune_widths(layer.weight, partial(nn.functional.linear, weight=layer.weight))
-        assert len(ways) == len(points.TUNED_ROW_COUNTS)
-        for found in (packed, PackedLinear(layer, transposed=True, convolution_widths=ways)):
+        ways = tune_widths(layer.weight, partial(nn.functional.linear, weight=layer.weight))
+        assert len(ways) == len(TUNED_ROW_COUNTS)
+        for found in (packed, PackedLinear(layer, transposed=True, widths=ways)):
             for rows in (1, 3, 8, 33, 257):
                 given = torch.randn(rows, 1024)
                 assert (found(given) - layer(given)).abs().max() < TOLERANCE
@@ -96,7 +101,7 @@ def test_a_number_of_rows_goes_the_way_of_the_next_one_that_was_tried(
     rows: int, width: int
 ) -> None:
     """Beyond those that were tried it is the other way."""
-    assert points.choose_width(rows, (4, 8, 0, 4)) == width
+    assert choose_width(rows, (4, 8, 0, 4)) == width
 
 
 @pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])

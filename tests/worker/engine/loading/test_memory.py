@@ -11,7 +11,7 @@ from worker.engine import LoadError
 from worker.engine.attention.kv_cache import KVCache, LayerSpec
 from worker.engine.loading.memory import MIN_SLOT_POSITIONS, free_bytes, plan_kv_cache, used_bytes
 from worker.engine.loading.progress import report_progress
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 CPU = torch.device("cpu")
 LAYERS = (LayerSpec(num_kv_heads=1, head_dim=128, dtype=torch.float16, device=CPU),) * 40

@@ -12,7 +12,7 @@ from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import EngineCore
 from worker.engine.loading.loader import LoadedModel, load_model
 from worker.engine.loading.quantization import SCHEMES, quantized_bytes, transformers_config
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 STARCHAT_CONFIG = {
     "n_embd": 6144,
@@ -60,7 +60,7 @@ def test_a_missing_package_is_named(name: str) -> None:
 
 def test_another_kind_is_refused() -> None:
     """There are two."""
-    with pytest.raises(LoadError, match="quantize must be int8 or nf4, not int3"):
+    with pytest.raises(LoadError, match="STARCHAT_QUANTIZATION must be int8 or nf4, not int3"):
         transformers_config("int3", torch.float32)
 
 

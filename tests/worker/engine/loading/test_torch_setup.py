@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.engine import LoadError
+from worker.engine import DeviceLostError, LoadError
 from worker.engine.__main__ import MessagePipe, run_until_closed
-from worker.engine.child_process import build_environment
-from worker.engine.exits import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, DeviceLostError
+from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, build_environment
 from worker.engine.loading.torch_setup import count_usable_cores
 
 
@@ -81,4 +80,4 @@ def test_the_child_says_why_a_model_cannot_be_loaded() -> None:
         MessagePipe(io.BytesIO(), sink), lambda: _raise_error(LoadError("no weights"))
     )
 
-    assert (code, json.loads(sink.getvalue())) == (EXIT_LOAD_FAILED, {"unloadable": "no weights"})
+    assert (code, json.loads(sink.getvalue())) == (EXIT_LOAD_FAILED, {"load_error": "no weights"})

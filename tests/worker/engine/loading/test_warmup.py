@@ -16,7 +16,7 @@ from worker.engine.attention.kv_cache import KVCache, LayerSpec
 from worker.engine.loading.loader import LoadedModel
 from worker.engine.loading.memory import GRAPH_BYTES_PER_LAYER, estimate_graph_bytes
 from worker.engine.loading.warmup import warm_up
-from worker.engine.options import EngineConfig
+from worker.engine.protocol import EngineConfig
 
 Models = Callable[[str], LoadedModel]
 
