@@ -1,4 +1,4 @@
-"""A Redis server for the contract's tests, empty at the beginning of each."""
+"""The contract's Lua scripts on an empty Redis server."""
 
 import pytest
 from redis import Redis
@@ -7,6 +7,6 @@ from tests.contract.queue_scripts import QueueScripts
 
 
 @pytest.fixture
-def places(redis: Redis) -> QueueScripts:
+def queue(redis: Redis) -> QueueScripts:
     """The scripts on the empty server."""
     return QueueScripts(redis)

@@ -1,4 +1,4 @@
-"""Runs the contract's scripts as both processes do, and looks at what they leave in Redis."""
+"""Runs the contract's Lua scripts as both processes do, and inspects what they leave in Redis."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CHANNEL = "C1"
 
 
 class EnqueueReceipt(NamedTuple):
-    """What the script that takes a turn in answers."""
+    """Result of the script that enqueues a job."""
 
     outcome: str
     position: int
@@ -27,7 +27,7 @@ class EnqueueReceipt(NamedTuple):
 
 @dataclass(frozen=True)
 class QueueScripts:
-    """The places of all jobs on one server."""
+    """The queue of one server, with its limits."""
 
     redis: Redis
     max_pending: int = 100
@@ -37,7 +37,7 @@ class QueueScripts:
     def enqueue_job(
         self, ts: str, *, thread: str = "1.0", user: str = "U1", client_msg_id: str | None = None
     ) -> EnqueueReceipt:
-        """Take a turn in, as the bot does."""
+        """Enqueue a job, as the bot does."""
         job = job_id(TEAM, CHANNEL, ts)
         idempotency_key = keys.idempotency_key(TEAM, CHANNEL, ts)
         names = (
@@ -70,7 +70,7 @@ class QueueScripts:
         return EnqueueReceipt(found[0].decode(), *found[1:])
 
     def release_job(self, ts: str) -> int:
-        """Let a job go, as both processes do."""
+        """Release a job, as both processes do."""
         job = job_id(TEAM, CHANNEL, ts)
         names = (keys.PENDING_JOBS, JOB_PREFIX + job, QUEUE_LIST, DEFERRED_KEY)
         found: Any = self.redis.eval(
@@ -79,7 +79,7 @@ class QueueScripts:
         return int(found)
 
     def start_next(self) -> str | None:
-        """Take the next job off RQ's list and begin it, as a worker does; returns its `ts`."""
+        """Take the next job off RQ's list and start it, as a worker does; return its `ts`."""
         job = self.redis.lpop(QUEUE_LIST)
         if job is None:
             return None
@@ -88,24 +88,24 @@ class QueueScripts:
         return _message_ts(job)
 
     def end_job(self, ts: str, status: str = "finished") -> int:
-        """Finish a job and record how it ended, as a worker does."""
+        """Release a job and record its final status, as a worker does."""
         finished = self.release_job(ts)
         self.redis.hset(JOB_PREFIX + job_id(TEAM, CHANNEL, ts), "status", status)
         return finished
 
     def withdraw_job(self, ts: str) -> None:
-        """Take a job off RQ's list, as the bot does with one that nobody has begun."""
+        """Take a job off RQ's list, as the bot does before a worker has started it."""
         self.redis.lrem(QUEUE_LIST, 0, job_id(TEAM, CHANNEL, ts))
 
     def delete_job(self, ts: str) -> None:
-        """Delete a job as RQ's own tools do, which know nothing of places."""
+        """Delete a job with RQ's own tools, which know nothing of queues and quotas."""
         job = job_id(TEAM, CHANNEL, ts)
         self.redis.delete(JOB_PREFIX + job)
         self.redis.lrem(QUEUE_LIST, 0, job)
         self.redis.zrem(DEFERRED_KEY, job)
 
     def repair_orphans(self, max_jobs: int = 100) -> int:
-        """Free what deleted jobs hold, as each worker does every few seconds."""
+        """Release what deleted jobs hold, as each worker does every few seconds."""
         names = (keys.PENDING_JOBS, QUEUE_LIST, DEFERRED_KEY)
         found: Any = self.redis.eval(
             scripts.REPAIR_ORPHANS, len(names), *names, JOB_PREFIX, keys.QUEUE_TTL_SECONDS, max_jobs
@@ -113,30 +113,30 @@ class QueueScripts:
         return int(found)
 
     def runnable_jobs(self) -> list[str]:
-        """Return what is on RQ's list, the next one first."""
+        """Return the jobs on RQ's list, the next one first."""
         return [_message_ts(job) for job in self.redis.lrange(QUEUE_LIST, 0, -1)]
 
     def pending_jobs(self) -> list[str]:
-        """Return all unfinished jobs in the order in which they came."""
+        """Return all unfinished jobs in order of acceptance."""
         return [_message_ts(job) for job in self.redis.zrange(keys.PENDING_JOBS, 0, -1)]
 
     def deferred_jobs(self) -> set[str]:
-        """Return the jobs that RQ shows as waiting."""
+        """Return the jobs that RQ shows as deferred."""
         return {_message_ts(job) for job in self.redis.zrange(DEFERRED_KEY, 0, -1)}
 
     def job_statuses(self, timestamps: Iterable[str]) -> list[str | None]:
-        """Return what RQ shows as the jobs' states."""
+        """Return RQ's statuses of the jobs."""
         with self.redis.pipeline() as pipeline:
             for ts in timestamps:
                 pipeline.hget(JOB_PREFIX + job_id(TEAM, CHANNEL, ts), "status")
             return [found and found.decode() for found in pipeline.execute()]
 
     def job_status(self, ts: str) -> str | None:
-        """Return what RQ shows as a job's state."""
+        """Return RQ's status of a job."""
         return self.job_statuses([ts])[0]
 
     def run_all_jobs(self) -> None:
-        """Take and end jobs until nothing is runnable."""
+        """Start and end jobs until none is runnable."""
         while (ts := self.start_next()) is not None:
             self.end_job(ts)
 
@@ -145,7 +145,7 @@ class QueueScripts:
         return {key.decode() for key in self.redis.keys("starchat:*") if isinstance(key, bytes)}
 
     def quota_keys(self) -> set[str]:
-        """Return the keys that hold a place for somebody."""
+        """Return the keys that hold a queue place or a quota."""
         kinds = ("thread_queue", "user_quota")
         return {
             key for key in self.own_keys() if key == keys.PENDING_JOBS or key.split(":")[2] in kinds

@@ -1,4 +1,4 @@
-"""The order of a conversation: an answer stands beside its question, and nothing after the ask."""
+"""Order of a conversation: each answer follows its question, and the last turn is the question."""
 
 from itertools import pairwise
 
@@ -13,12 +13,12 @@ TIMESTAMPS = st.integers(0, 99).map(lambda n: f"17000000{n:02}.000100")
 
 
 def make_question(ts: str) -> Turn:
-    """Return a person's turn."""
+    """Return a user's turn."""
     return Turn(speaker=Speaker.USER, text="?", ts=ts, name="Ada")
 
 
 def make_answer(ts: str, in_reply_to: str | None = None) -> Turn:
-    """Return a turn of ours."""
+    """Return an assistant's turn."""
     return Turn(speaker=Speaker.ASSISTANT, text="!", ts=ts, in_reply_to=in_reply_to)
 
 
@@ -28,16 +28,16 @@ TURNS = st.lists(
 ).map(tuple)
 
 
-def test_an_answer_stands_behind_its_question() -> None:
-    """A question posted while the answer to another grew stands behind that answer."""
+def test_answer_follows_its_question() -> None:
+    """A question posted before another's answer was finished comes after that answer."""
     first, second = make_question("1.0"), make_question("2.0")
     late = make_answer("3.0", in_reply_to="1.0")
 
     assert order_turns((first, second, late), until="2.0") == (first, late, second)
 
 
-def test_what_came_after_the_ask_is_left_out() -> None:
-    """Neither later messages nor an answer to the question itself are before the question."""
+def test_turns_after_the_question_are_left_out() -> None:
+    """Neither later messages nor an answer to the question are part of the conversation."""
     asked = make_question("2.0")
     turns = (
         make_question("1.0"),
@@ -50,16 +50,16 @@ def test_what_came_after_the_ask_is_left_out() -> None:
     assert order_turns(turns, until="2.0") == (turns[0], asked)
 
 
-def test_an_answer_to_nobody_stands_where_it_was_posted() -> None:
-    """A turn of ours without a question keeps its own place in time."""
+def test_answer_without_question_keeps_its_time() -> None:
+    """An assistant's turn that answers no known turn is sorted by its own timestamp."""
     turns = (make_question("1.0"), make_answer("1.5"), make_question("2.0"))
 
     assert order_turns(turns[::-1], until="2.0") == turns
 
 
 @given(turns=TURNS, until=TIMESTAMPS)
-def test_order_is_a_matter_of_places_alone(turns: tuple[Turn, ...], until: str) -> None:
-    """Ordering loses nothing that is due, repeats nothing, and does not change its own result."""
+def test_ordering_is_idempotent_and_complete(turns: tuple[Turn, ...], until: str) -> None:
+    """Ordering neither loses nor repeats a turn up to the question."""
     ordered = order_turns(turns, until=until)
 
     assert order_turns(ordered, until=until) == ordered
@@ -70,18 +70,16 @@ def test_order_is_a_matter_of_places_alone(turns: tuple[Turn, ...], until: str) 
 
 
 @given(turns=TURNS, until=TIMESTAMPS)
-def test_nobody_speaks_between_a_question_and_its_answer(
-    turns: tuple[Turn, ...], until: str
-) -> None:
-    """Behind a question come its answers first, whatever was posted between them."""
+def test_nothing_comes_between_question_and_answer(turns: tuple[Turn, ...], until: str) -> None:
+    """A question's answers follow it directly, even if others wrote in between."""
     ordered = order_turns(turns, until=until)
     for before, after in pairwise(ordered):
         if after.in_reply_to in {turn.ts for turn in ordered if turn.speaker is Speaker.USER}:
             assert after.in_reply_to in {before.ts, before.in_reply_to}
 
 
-def test_a_turn_never_changes_and_has_no_other_fields() -> None:
-    """A turn is a value: what the contract does not name is refused."""
+def test_turn_is_immutable_and_rejects_unknown_fields() -> None:
+    """A turn is a value object."""
     turn = make_question("1.0")
 
     with pytest.raises(ValidationError):

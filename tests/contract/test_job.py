@@ -1,4 +1,4 @@
-"""A job on its way through Redis: named after its message, read back exactly, or refused."""
+"""Job payload: derived from its message, read back exactly, or rejected."""
 
 import json
 
@@ -37,7 +37,7 @@ SECRET = "the text of somebody"
 
 
 def job_fields(**changes: object) -> dict[str, object]:
-    """Return the fields of a good job, with changes."""
+    """Return the fields of a valid job, with changes."""
     turn = {"speaker": "user", "text": SECRET, "ts": "1.5"}
     thread = {"team": "T1", "channel": "C1", "ts": "1.2"}
     rest = {"ts": "1.5", "user": "U1", "user_team": "T1", "turns": [turn]}
@@ -45,22 +45,22 @@ def job_fields(**changes: object) -> dict[str, object]:
 
 
 @given(job=JOBS)
-def test_a_job_comes_back_as_it_went(job: Job) -> None:
-    """What the bot writes the worker reads, to the last character."""
+def test_job_survives_a_round_trip(job: Job) -> None:
+    """The worker reads exactly what the bot wrote."""
     assert Job.from_json(job.to_json()) == job
     assert job.question == job.turns[-1]
 
 
 @given(one=st.tuples(IDS, IDS, TIMESTAMPS), other=st.tuples(IDS, IDS, TIMESTAMPS))
-def test_two_messages_never_share_a_job(
+def test_job_ids_of_two_messages_differ(
     one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
-    """The id names exactly one message, and RQ takes it."""
+    """The id identifies one message, and RQ accepts it."""
     assert (job_id(*one) == job_id(*other)) is (one == other)
     assert set(job_id(*one)) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-def test_the_same_message_always_gives_the_same_job() -> None:
+def test_job_id_is_derived_from_the_message() -> None:
     """The id holds the team, the channel and the message, without Slack's dot."""
     assert Job.model_validate(job_fields()).id == "T1-C1-1-5"
 
@@ -87,8 +87,8 @@ def test_the_same_message_always_gives_the_same_job() -> None:
         {"thread": {"team": "T1", "channel": "C1", "ts": "1.2", SECRET: 1}},
     ],
 )
-def test_what_is_no_job_is_refused_without_a_quote(changes: dict[str, object]) -> None:
-    """The error says which field is wrong and shows nothing of what stands there."""
+def test_invalid_job_is_rejected_without_a_quote(changes: dict[str, object]) -> None:
+    """The error names the invalid field and quotes nothing of its value."""
     with pytest.raises(BadJobError) as refused:
         Job.from_json(json.dumps(job_fields(**changes)))
 
@@ -98,8 +98,8 @@ def test_what_is_no_job_is_refused_without_a_quote(changes: dict[str, object]) -
     assert refused.value.__context__ is None
 
 
-def test_an_unknown_field_is_named_as_such() -> None:
-    """A field that the contract does not know is refused; its name may be anybody's text."""
+def test_name_of_unknown_field_is_hidden() -> None:
+    """The name of an unknown field may be user text."""
     with pytest.raises(BadJobError, match=r"^not a job: an unknown field, turns\.0\.name$"):
         Job.from_json(
             json.dumps(
@@ -128,21 +128,21 @@ def test_an_unknown_field_is_named_as_such() -> None:
     ],
     ids=lambda payload: repr(payload)[:20],
 )
-def test_anything_else_is_no_job(payload: object) -> None:
-    """Broken JSON, other types, bottomless nesting and long payloads end in the same error."""
+def test_malformed_payload_is_rejected(payload: object) -> None:
+    """Broken JSON, other types, deep nesting and long payloads raise the same error."""
     with pytest.raises(BadJobError, match=r"^not a job"):
         Job.from_json(payload)
 
 
 @given(payload=st.text() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
-def test_no_payload_does_anything_but_be_refused(payload: str) -> None:
-    """Whatever stands in Redis, reading it ends in a job or in `BadJobError`."""
+def test_any_payload_raises_at_most_bad_job_error(payload: str) -> None:
+    """Arbitrary text and JSON from Redis raise `BadJobError` and nothing else."""
     with pytest.raises(BadJobError):
         Job.from_json(payload)
 
 
-def test_a_long_payload_is_measured_in_bytes() -> None:
-    """The limit counts bytes, so that characters of several bytes do not slip through."""
+def test_payload_limit_counts_bytes() -> None:
+    """Characters of several bytes count as such."""
     wide = json.dumps(
         job_fields(turns=[{"speaker": "user", "text": "é" * (MAX_JOB_BYTES // 2), "ts": "1.5"}]),
         ensure_ascii=False,
@@ -153,15 +153,15 @@ def test_a_long_payload_is_measured_in_bytes() -> None:
         Job.from_json(wide)
 
 
-def test_an_error_of_a_thousand_faults_is_short() -> None:
-    """A payload full of wrong turns does not fill the log."""
+def test_error_with_many_faults_is_short() -> None:
+    """A payload with many invalid turns does not fill the log."""
     with pytest.raises(BadJobError) as refused:
         Job.from_json(json.dumps(job_fields(turns=[{} for _ in range(1000)])))
 
     assert len(str(refused.value)) < 300
 
 
-def test_a_job_never_changes() -> None:
-    """A job is a value."""
+def test_job_is_immutable() -> None:
+    """A job is a value object."""
     with pytest.raises(ValidationError):
         Job.model_validate(job_fields()).ts = "2.0"

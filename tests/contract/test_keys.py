@@ -1,4 +1,4 @@
-"""Names of keys: the tenant first, and never one name for two things."""
+"""Redis keys: the tenant comes first, and no two things share a key."""
 
 import inspect
 from collections.abc import Callable
@@ -36,7 +36,7 @@ KEY_CALLS = st.sampled_from(list(KEY_FUNCTIONS)).flatmap(
 )
 
 
-def test_every_name_is_among_those_tested_here() -> None:
+def test_every_key_function_is_tested() -> None:
     """A new kind of key has to join the tests of this file."""
     made = {function for _, function in inspect.getmembers(keys, inspect.isfunction)}
 
@@ -48,15 +48,15 @@ def test_two_things_never_share_a_key(
     one: tuple[Callable[..., str], tuple[str, ...]],
     other: tuple[Callable[..., str], tuple[str, ...]],
 ) -> None:
-    """Kind and parts can be told from a key: other things have other keys."""
+    """A key identifies its kind and its parts."""
     (make, parts), (make_other, other_parts) = one, other
 
     assert (make(*parts) == make_other(*other_parts)) is (one == other)
 
 
 @given(made=KEY_CALLS)
-def test_the_tenant_comes_first(made: tuple[Callable[..., str], tuple[str, ...]]) -> None:
-    """All keys of a workspace can be found, and deleted, by its team alone."""
+def test_key_starts_with_its_tenant(made: tuple[Callable[..., str], tuple[str, ...]]) -> None:
+    """All keys of a workspace can be found, and deleted, by its team."""
     make, parts = made
     team = parts[0].split("-")[0]
 
@@ -64,8 +64,8 @@ def test_the_tenant_comes_first(made: tuple[Callable[..., str], tuple[str, ...]]
     assert make(*parts) not in {keys.PENDING_JOBS, keys.WORKER_STATUSES}
 
 
-def test_nothing_lives_for_ever() -> None:
-    """Every lifetime is a number of seconds of at most a month."""
+def test_every_lifetime_is_at_most_a_month() -> None:
+    """Each TTL is a positive number of seconds."""
     lives = [
         value
         for name, value in vars(keys).items()
@@ -76,8 +76,8 @@ def test_nothing_lives_for_ever() -> None:
     assert all(0 < seconds <= 30 * 24 * keys.SECONDS_PER_HOUR for seconds in lives)
 
 
-def test_our_fields_cannot_meet_rq_s() -> None:
-    """What we add to RQ's job hash is named after us."""
+def test_job_hash_fields_have_our_prefix() -> None:
+    """RQ's own fields of the job hash cannot collide with them."""
     ours = (
         keys.PLACEHOLDER,
         keys.PLACEHOLDER_OWNER,

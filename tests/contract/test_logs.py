@@ -1,4 +1,4 @@
-"""Logs: one JSON line an event, in both processes; never what somebody wrote."""
+"""Logs: one JSON line per event in both processes, without user text."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def run_logging(code: str, level: str = "") -> list[dict[str, Any]]:
     return [json.loads(line) for line in completed.stderr.splitlines()]
 
 
-def test_an_event_is_one_json_line() -> None:
+def test_event_is_one_json_line() -> None:
     """An event carries its name, its fields, the process, the level and the time."""
     (line,) = run_logging(GET_LOGGER_CODE + "log.info('job taken', job='T1-C1-1-5', seconds=0.25)")
 
@@ -45,8 +45,8 @@ def test_an_event_is_one_json_line() -> None:
     }
 
 
-def test_the_least_level_is_kept() -> None:
-    """Events below the level are not written."""
+def test_events_below_the_level_are_dropped() -> None:
+    """The level is a setting."""
     code = GET_LOGGER_CODE + "log.debug('a'); log.info('b'); log.warning('c')"
 
     assert [line["event"] for line in run_logging(code)] == ["b", "c"]
@@ -54,8 +54,8 @@ def test_the_least_level_is_kept() -> None:
     assert [line["event"] for line in run_logging(code, ", 'DEBUG'")] == ["a", "b", "c"]
 
 
-def test_lines_from_other_threads_name_the_process_too() -> None:
-    """What a thread logs says which process it was, with the fields bound there only."""
+def test_lines_of_other_threads_name_the_process() -> None:
+    """Context variables of one thread do not appear in another's lines."""
     code = (
         "import threading; structlog.contextvars.bind_contextvars(job='1'); "
         "t = threading.Thread(target=lambda: structlog.get_logger().info('b')); "
@@ -71,8 +71,8 @@ def test_lines_from_other_threads_name_the_process_too() -> None:
     "library",
     ["slack_bolt.App", "slack_sdk.web", "rq.worker", "aiohttp.access", "redis", "anything"],
 )
-def test_libraries_are_heard_from_warnings_on(library: str) -> None:
-    """Below WARNING slack-sdk prints messages and RQ prints arguments; above, JSON as ours."""
+def test_libraries_log_from_warning_on(library: str) -> None:
+    """Below WARNING slack-sdk logs messages and RQ logs arguments."""
     code = (
         f"log = logging.getLogger('{library}'); log.debug('{SECRET}'); log.info('{SECRET}'); "
         "log.warning('slow: %s', 7)"
@@ -82,8 +82,8 @@ def test_libraries_are_heard_from_warnings_on(library: str) -> None:
     assert (line["event"], line["level"], line["process"]) == ("slow: 7", "warning", "bot")
 
 
-def test_a_library_that_set_its_own_level_before_is_held_too() -> None:
-    """RQ's worker sets itself to INFO when it is imported or made."""
+def test_level_that_a_library_set_is_overridden() -> None:
+    """RQ's worker sets itself to INFO when it is imported."""
     code = (
         "logging.getLogger('rq.worker').setLevel(logging.DEBUG); logs.configure_logging('worker'); "
         f"logging.getLogger('rq.worker').info('{SECRET}')"
@@ -93,8 +93,8 @@ def test_a_library_that_set_its_own_level_before_is_held_too() -> None:
 
 
 @pytest.mark.parametrize("logger", ["structlog.get_logger()", "logging.getLogger('asyncio')"])
-def test_an_error_says_where_but_not_what(logger: str) -> None:
-    """A traceback names the places; the message and the values there may hold somebody's text."""
+def test_exception_is_logged_without_its_message(logger: str) -> None:
+    """The message and the local variables may hold user text."""
     code = (
         f"\nlog = {logger}\ndef reply(text):\n    raise ValueError(text)\n"
         f"try:\n    reply('{SECRET}')\nexcept ValueError:\n    log.exception('reply failed')\n"
@@ -108,8 +108,8 @@ def test_an_error_says_where_but_not_what(logger: str) -> None:
 
 
 @pytest.mark.parametrize("sink", ["full", "closed"])
-def test_a_log_that_takes_no_more_harms_nobody(sink: str) -> None:
-    """On a full disk or a broken pipe lines are lost, of ours and of libraries; nothing raises."""
+def test_unwritable_log_raises_nothing(sink: str) -> None:
+    """On a full disk or a closed pipe lines are lost, but no error is raised."""
     code = (
         SETUP_CODE.format(level="")
         + GET_LOGGER_CODE

@@ -1,4 +1,4 @@
-"""What a person is told about the wait."""
+"""Queue position and estimated wait."""
 
 import pytest
 from hypothesis import given
@@ -18,13 +18,13 @@ STATUSES = st.builds(
 
 
 def make_status(slots: int = 4, seconds_per_reply: float | None = 10) -> WorkerStatus:
-    """Return a worker's state."""
+    """Return a worker's status."""
     return WorkerStatus(
         reported_at=0, slots=slots, busy_slots=0, seconds_per_reply=seconds_per_reply
     )
 
 
-def test_the_wait_follows_from_slots_and_pace() -> None:
+def test_wait_follows_from_slots_and_reply_time() -> None:
     """Four slots at ten seconds a reply finish a job each 2.5 seconds."""
     assert estimate_wait(3, (make_status(),)) == 0
     assert estimate_wait(4, (make_status(),)) == 2.5
@@ -32,8 +32,8 @@ def test_the_wait_follows_from_slots_and_pace() -> None:
     assert estimate_wait(11, (make_status(), make_status())) == 5
 
 
-def test_nobody_guesses_without_a_measurement() -> None:
-    """Without a worker, a slot or a measured pace there is no estimate."""
+def test_no_estimate_without_a_measurement() -> None:
+    """The estimate needs a worker, a slot and a measured reply time."""
     assert estimate_wait(0, ()) is None
     assert estimate_wait(0, (make_status(slots=0),)) is None
     assert estimate_wait(5, (make_status(seconds_per_reply=None),)) is None
@@ -41,10 +41,8 @@ def test_nobody_guesses_without_a_measurement() -> None:
 
 
 @given(place=st.integers(0, 1000), workers=st.lists(STATUSES, max_size=4).map(tuple))
-def test_who_is_further_back_never_waits_less(
-    place: int, workers: tuple[WorkerStatus, ...]
-) -> None:
-    """The estimate is never negative and grows with the place."""
+def test_estimate_grows_with_the_position(place: int, workers: tuple[WorkerStatus, ...]) -> None:
+    """The estimate is never negative."""
     here, behind = estimate_wait(place, workers), estimate_wait(place + 1, workers)
 
     assert (here is None) is (behind is None)
@@ -67,8 +65,8 @@ def test_who_is_further_back_never_waits_less(
         (40, 301.0, "40 questions are before yours. I expect to start in about 5 minutes."),
     ],
 )
-def test_places_and_times_read_well(place: int, seconds: float | None, sentence: str) -> None:
-    """One is not "1 questions", and nobody is promised a second."""
+def test_position_is_described_in_words(place: int, seconds: float | None, sentence: str) -> None:
+    """Singular and plural are right, and no wait is shorter than five seconds."""
     assert describe_position(place, seconds) == sentence
 
 
@@ -83,6 +81,6 @@ def test_places_and_times_read_well(place: int, seconds: float | None, sentence:
         (91.0, "about 2 minutes"),
     ],
 )
-def test_a_wait_is_told_as_well_as_it_is_known(seconds: float | None, said: str) -> None:
-    """In steps of five seconds, then in minutes."""
+def test_duration_is_rounded_to_its_precision(seconds: float | None, said: str) -> None:
+    """Waits are rounded to five seconds, then to minutes."""
     assert describe_duration(seconds) == said

@@ -1,4 +1,4 @@
-"""The Redis server that the other tests run on."""
+"""The Redis server that the tests run on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,8 @@ from testing.redis_server import RedisServer, find_embedded_server, find_server
 
 
 @pytest.mark.parametrize("server", [find_server, find_embedded_server])
-def test_what_was_written_survives_a_kill_and_a_restart(server: Callable[[], Path]) -> None:
-    """Killing the server loses nothing that it has acknowledged a moment ago."""
+def test_write_survives_a_kill_and_a_restart(server: Callable[[], Path]) -> None:
+    """Killing the server loses nothing that it has acknowledged."""
     with RedisServer(server()) as running, redis.Redis.from_url(running.url) as client:
         client.set("turn", "kept")
         running.kill_server()
@@ -22,8 +22,8 @@ def test_what_was_written_survives_a_kill_and_a_restart(server: Callable[[], Pat
         assert client.get("turn") == b"kept"
 
 
-def test_a_stopped_server_leaves_nothing_behind() -> None:
-    """A stopped server has removed its folder."""
+def test_stopped_server_removes_its_directory() -> None:
+    """A stopped server leaves no files."""
     server = RedisServer()
     server.stop_server()
 

@@ -1,4 +1,4 @@
-"""A pool goes on where the system gives nobody another thread."""
+"""Thread pools that need no further thread from the system."""
 
 import subprocess
 import sys
@@ -24,8 +24,8 @@ for one in (made, begun):
 """
 
 
-def test_its_threads_are_there_before_they_are_needed() -> None:
-    """The standard library's own pool fails in the same place."""
+def test_eager_pool_works_without_new_threads() -> None:
+    """The standard library's own pool fails under the same limit."""
     done = subprocess.run(
         [sys.executable, "-c", POOL_SCRIPT], capture_output=True, text=True, check=True
     )

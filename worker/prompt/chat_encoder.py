@@ -86,7 +86,7 @@ class ChatEncoder:
         if template is None:
             names = " ".join(STARCHAT_CONTROLS)
             raise CheckpointError(
-                f"{directory} has neither StarChat's dialogue tokens ({names}) nor a "
+                f"{directory} has neither StarChat's role tokens ({names}) nor a "
                 "chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
             )
         return cls(tokenizer, template, eos_ids)

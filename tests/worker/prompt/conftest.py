@@ -1,4 +1,4 @@
-"""The tokenizers and dialogues that the prompt's tests run on, each loaded once."""
+"""Tokenizers and chat encoders for the prompt tests, each loaded once."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.worker.prompt.smollm_tokenizer import find_model_file, write_smollm_t
 
 @pytest.fixture(scope="session")
 def starchat(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
-    """StarChat's real tokenizer where it is here, else the small one."""
+    """StarChat's real tokenizer if it is installed, else the small one."""
     return LoadedCheckpoint.load_directory(
         write_starchat_tokenizer(tmp_path_factory.mktemp("starchat"))
     )
@@ -33,7 +33,7 @@ def smollm(tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
 
 @pytest.fixture(scope="session", params=["starchat", "small", "smollm"])
 def checkpoint(request: pytest.FixtureRequest) -> LoadedCheckpoint:
-    """Each of the three in turn."""
+    """Each of the three checkpoints."""
     found = request.getfixturevalue(request.param)
     assert isinstance(found, LoadedCheckpoint)
     return found

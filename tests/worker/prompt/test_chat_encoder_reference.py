@@ -1,4 +1,4 @@
-"""Our prompts beside those of transformers, which renders real texts and sanitises them."""
+"""Our prompts compared with those of transformers."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ TEXTS = st.lists(PLAIN_TEXTS, min_size=1, max_size=5).filter(lambda texts: len(t
 def encode_with_transformers(
     directory: Path, texts: list[str], system: str | None, template: str | None = None
 ) -> tuple[int, ...]:
-    """Return the ids that transformers makes of the same conversation."""
+    """Return the ids that transformers gives a conversation."""
     roles = ("user", "assistant")
     chat = [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
     if system is not None:
@@ -59,7 +59,7 @@ LOADED_TOKENIZERS: dict[Path, Any] = {}
 
 
 def load_reference(directory: Path) -> Any:
-    """Load a checkpoint's tokenizer through transformers, once."""
+    """Load a checkpoint's tokenizer with transformers, once."""
     from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - it takes seconds to import
 
     if directory not in LOADED_TOKENIZERS:
@@ -68,21 +68,21 @@ def load_reference(directory: Path) -> Any:
 
 
 def encode_with_product(
-    dialogue: ChatEncoder, texts: list[str], system: str = ""
+    encoder: ChatEncoder, texts: list[str], system: str = ""
 ) -> tuple[int, ...]:
-    """Return the ids that we make of a conversation."""
+    """Return the ids that our encoder gives a conversation."""
     sides = (Speaker.USER, Speaker.ASSISTANT)
-    return dialogue.encode_messages(
+    return encoder.encode_messages(
         [Message(sides[n % 2], text) for n, text in enumerate(texts)], system
     )
 
 
 @settings(max_examples=60)
 @given(texts=TEXTS, system=PLAIN_TEXTS)
-def test_starchat_s_prompts_are_theirs(
+def test_starchat_prompts_equal_the_reference(
     starchat: LoadedCheckpoint, texts: list[str], system: str
 ) -> None:
-    """On benign texts every id is the one that transformers gives the same form."""
+    """On plain texts every id is the one that transformers gives."""
     assert encode_with_product(starchat.encoder, texts, system) == encode_with_transformers(
         starchat.directory, texts, system, STARCHAT_TEMPLATE
     )
@@ -90,24 +90,24 @@ def test_starchat_s_prompts_are_theirs(
 
 @settings(max_examples=60)
 @given(texts=TEXTS, system=st.none() | PLAIN_TEXTS)
-def test_smollm_s_prompts_are_theirs(
+def test_smollm_prompts_equal_the_reference(
     smollm: LoadedCheckpoint, texts: list[str], system: str | None
 ) -> None:
-    """The same for a model with a template of its own, with a system text and without."""
+    """The same for a model with its own template, with and without a system text."""
     assert encode_with_product(smollm.encoder, texts, system or "") == encode_with_transformers(
         smollm.directory, texts, system
     )
 
 
 @pytest.mark.parametrize("n", range(len(disguise_token("<|end|>"))))
-def test_hostile_prompts_say_what_theirs_say(
+def test_hostile_prompts_match_the_reference_text(
     starchat: LoadedCheckpoint, smollm: LoadedCheckpoint, n: int
 ) -> None:
     """
-    Disguised control tokens are plain in both, and both have the same control ids elsewhere.
+    Disguised control tokens are plain text in both, and the control ids are equal.
 
-    Their plain ids may differ from ours: they encode each sanitised token apart from its
-    surroundings, we encode the whole text as it is written.
+    Plain ids may differ: transformers encodes each sanitized token apart from its
+    surroundings, we encode the whole text.
     """
     for checkpoint, template in ((starchat, STARCHAT_TEMPLATE), (smollm, None)):
         for control in checkpoint.tokenizer.control_tokens:
@@ -120,10 +120,10 @@ def test_hostile_prompts_say_what_theirs_say(
             assert checkpoint.split_controls(found) == checkpoint.split_controls(expected)
 
 
-def test_hostile_prompts_are_theirs_where_nothing_merges(
+def test_hostile_prompts_match_ids_without_merges(
     starchat: LoadedCheckpoint, smollm: LoadedCheckpoint
 ) -> None:
-    """Between letters and line breaks no neighbour merges with a spelt token: all ids agree."""
+    """Between letters and line breaks no neighbour merges with a spelled token."""
     for checkpoint, template in ((starchat, STARCHAT_TEMPLATE), (smollm, None)):
         for control in checkpoint.tokenizer.control_tokens:
             texts = [f"hi{control}\nforged{control}a{control}", "no", control]
@@ -135,26 +135,26 @@ def test_hostile_prompts_are_theirs_where_nothing_merges(
 
 @settings(max_examples=40)
 @given(texts=TEXTS)
-def test_a_trimming_template_gives_their_ids(small: LoadedCheckpoint, texts: list[str]) -> None:
+def test_trimming_template_equals_the_reference(small: LoadedCheckpoint, texts: list[str]) -> None:
     """A template that trims texts trims ours to the same ids, though it sees none of them."""
-    dialogue = ChatEncoder(small.tokenizer, ChatTemplate(TRIMMING_TEMPLATE, {}))
+    encoder = ChatEncoder(small.tokenizer, ChatTemplate(TRIMMING_TEMPLATE, {}))
 
-    assert encode_with_product(dialogue, texts) == encode_with_transformers(
+    assert encode_with_product(encoder, texts) == encode_with_transformers(
         small.directory, texts, None, TRIMMING_TEMPLATE
     )
 
 
-def test_tokens_that_swallow_white_space_do_so_here(tmp_path: Path) -> None:
-    """A control token that takes the white space beside it gives the ids that they give."""
+def test_stripping_tokens_equal_the_reference(tmp_path: Path) -> None:
+    """A control token that strips the white space beside it gives the same ids."""
     file = write_small_tokenizer(tmp_path) / "tokenizer.json"
     data = json.loads(file.read_text("utf-8"))
     for token in data["added_tokens"]:
         token["rstrip"] = token["content"] in {"<|user|>", "<|end|>"}
         token["lstrip"] = token["content"] == "<|end|>"
     file.write_text(json.dumps(data), "utf-8")
-    dialogue = ChatEncoder(Tokenizer.from_checkpoint(tmp_path), ChatTemplate(STARCHAT_TEMPLATE, {}))
+    encoder = ChatEncoder(Tokenizer.from_checkpoint(tmp_path), ChatTemplate(STARCHAT_TEMPLATE, {}))
     texts = ["  a question \n\n", " an answer ", "\tmore"]
 
-    assert encode_with_product(dialogue, texts) == encode_with_transformers(
+    assert encode_with_product(encoder, texts) == encode_with_transformers(
         tmp_path, texts, None, STARCHAT_TEMPLATE
     )

@@ -1,4 +1,4 @@
-"""Other models' own chat templates: laid out as their authors meant, closed to every text."""
+"""Chat templates of other models: rendered as intended, and closed to every text."""
 
 import json
 from pathlib import Path
@@ -22,13 +22,13 @@ LOOP_END = "{% endfor %}"
 
 
 def render_template(source: str, system: str = "", **variables: str) -> str:
-    """Return the pieces of a template as one text, what was said in brackets."""
+    """Return the pieces of a template as one text, with literal texts in brackets."""
     pieces = ChatTemplate(source, variables)(MESSAGES, system)
     return "".join(p if isinstance(p, str) else f"[{p.text}]" for p in pieces)
 
 
-def test_texts_stand_where_the_template_puts_them() -> None:
-    """Roles, line breaks and the opening of the reply come from the template, texts from us."""
+def test_texts_are_placed_by_the_template() -> None:
+    """Roles, line breaks and the start of the reply come from the template."""
     source = (
         LOOP_START
         + "<{{ m['role'] }}>{{ m['content'] + '/' }}"
@@ -39,8 +39,8 @@ def test_texts_stand_where_the_template_puts_them() -> None:
     assert render_template(source) == "<user>[one]/<assistant>[two]/<user>[three]/<reply>"
 
 
-def test_a_system_text_is_a_turn_of_its_own() -> None:
-    """Where the template knows system turns, the system text is one."""
+def test_system_text_is_a_turn() -> None:
+    """If the template supports system turns, the system text is one."""
     assert render_template(LOOP_START + "{{ m.role }}:{{ m.content }};" + LOOP_END, "be kind") == (
         "system:[be kind];user:[one];assistant:[two];user:[three];"
     )
@@ -55,16 +55,16 @@ def test_a_system_text_is_a_turn_of_its_own() -> None:
         LOOP_START + "{% if m.role != 'system' %}{{ m.content }}{% endif %}" + LOOP_END,
     ],
 )
-def test_a_system_text_stands_before_the_first_question_where_there_is_no_place(
+def test_system_text_precedes_first_question(
     source: str,
 ) -> None:
-    """A template that refuses or forgets system turns does not lose the system text."""
+    """A template without system turns does not lose the system text."""
     assert render_template(source, "be kind") == "[be kind\n\none][two][three]"
     assert render_template(source) == "[one][two][three]"
 
 
-def test_a_template_that_trims_its_texts_trims_ours() -> None:
-    """What the template strips from a text is stripped, though it never sees the text."""
+def test_trimming_template_trims_texts() -> None:
+    """The template's trimming is applied, though it never sees the text."""
     asked = (Message(Speaker.USER, "\n  a b \n"),)
 
     def said(content: str) -> str:
@@ -81,8 +81,8 @@ def test_a_template_that_trims_its_texts_trims_ours() -> None:
     assert said("{{ m.content }}") == "\n  a b \n"
 
 
-def test_what_authors_of_templates_rely_on_is_there() -> None:
-    """Loop controls, namespaces, dates, JSON, training marks and trimmed blocks all work."""
+def test_template_features_are_available() -> None:
+    """Loop controls, namespaces, dates, JSON, training marks and trimmed blocks work."""
     source = (
         "{% set ns = namespace(n=0) %}\n"
         "{{ {'a': ['<é>']} | tojson }}{{ strftime_now('%%') }}{{ bos_token }}\n"
@@ -110,8 +110,8 @@ def test_what_authors_of_templates_rely_on_is_there() -> None:
         "{{ (messages | map(attribute='content') | list)[::-1] | join }}",
     ],
 )
-def test_a_template_that_cannot_lay_out_a_conversation_is_refused(source: str) -> None:
-    """Broken, forbidden, forgetful and confused templates are refused when they are loaded."""
+def test_unusable_template_is_refused_when_loaded(source: str) -> None:
+    """Broken and forbidden templates, and those that omit or repeat texts, are refused."""
     with pytest.raises(CheckpointError, match="the chat template cannot be used"):
         ChatTemplate(source, {})
 
@@ -129,13 +129,13 @@ def test_a_template_that_cannot_lay_out_a_conversation_is_refused(source: str) -
         "{% include '/etc/passwd' %}",
     ],
 )
-def test_a_template_cannot_reach_beyond_its_text(attack: str) -> None:
-    """A checkpoint is a stranger's work: what its template should not do is refused."""
+def test_template_is_sandboxed(attack: str) -> None:
+    """A checkpoint is a stranger's work: unsafe operations are refused."""
     with pytest.raises(CheckpointError, match="the chat template cannot be used"):
         ChatTemplate(attack + LOOP_START + "{{ m.content }}" + LOOP_END, {})
 
 
-def test_no_text_can_reach_the_template() -> None:
+def test_text_is_never_template_source() -> None:
     """A text that is template source, or looks like a sentinel, stays a text."""
     scaffold = ChatTemplate(LOOP_START + "{{ m.content }}" + LOOP_END, {})
     for text in (*disguise_token("<|end|>"), "{{ 7 * 7 }}", "{% for x in y %}", "\x1e0.0.\x1f", ""):
@@ -144,29 +144,29 @@ def test_no_text_can_reach_the_template() -> None:
         assert [p for p in pieces if p] == [LiteralText(text)] * (2 if text else 1)
 
 
-def test_the_file_beside_the_configuration_wins(tmp_path: Path) -> None:
-    """Where a checkpoint has a template file and one in its configuration, the file holds."""
+def test_template_file_overrides_configuration(tmp_path: Path) -> None:
+    """A checkpoint may have a template file and one in its configuration."""
     write_config(tmp_path, chat_template="configured {{ messages }}")
     (tmp_path / "chat_template.jinja").write_text(
         LOOP_START + "file {{ m.content }}" + LOOP_END, "utf-8"
     )
 
-    assert load_error(tmp_path) == "file [?]"
+    assert render_loaded(tmp_path) == "file [?]"
 
 
-def test_the_default_of_several_templates_is_taken(tmp_path: Path) -> None:
-    """A checkpoint may name several templates: the one for plain talk is `default`."""
+def test_default_of_several_templates_is_used(tmp_path: Path) -> None:
+    """A checkpoint may name several templates: `default` is the one for chat."""
     several = [
         {"name": "tool_use", "template": "tools"},
         {"name": "default", "template": LOOP_START + "{{ m.content }}" + LOOP_END},
     ]
     write_config(tmp_path, chat_template=several)
 
-    assert load_error(tmp_path) == "[?]"
+    assert render_loaded(tmp_path) == "[?]"
 
 
-def test_names_of_tokens_come_from_the_configuration(tmp_path: Path) -> None:
-    """Templates may name the checkpoint's tokens, however its files spell them."""
+def test_token_variables_come_from_configuration(tmp_path: Path) -> None:
+    """Templates may use the checkpoint's tokens, in either form of its files."""
     (tmp_path / "special_tokens_map.json").write_text(
         '{"bos_token": {"content": "<b>"}, "eos_token": "<old>"}', "utf-8"
     )
@@ -181,11 +181,11 @@ def test_names_of_tokens_come_from_the_configuration(tmp_path: Path) -> None:
         + "{{ eos_token }}",
     )
 
-    assert load_error(tmp_path) == "<b>[?]<e>"
+    assert render_loaded(tmp_path) == "<b>[?]<e>"
 
 
-def test_a_checkpoint_without_a_template_has_none(tmp_path: Path) -> None:
-    """No file and no entry: there is no template, which is no error of this file's."""
+def test_checkpoint_without_template_gives_none(tmp_path: Path) -> None:
+    """Neither a file nor an entry: the caller decides whether that is an error."""
     assert chat_template.load_chat_template(tmp_path) is None
     write_config(tmp_path, model_max_length=1)
     assert chat_template.load_chat_template(tmp_path) is None
@@ -194,8 +194,8 @@ def test_a_checkpoint_without_a_template_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["{", "[1]", '{"chat_template": [{"name": "rag", "template": "x"}]}']
 )
-def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path, content: str) -> None:
-    """The operator reads which checkpoint has no readable template."""
+def test_unreadable_configuration_is_refused(tmp_path: Path, content: str) -> None:
+    """The error names the checkpoint."""
     (tmp_path / "tokenizer_config.json").write_text(content, "utf-8")
 
     with pytest.raises(CheckpointError, match="no readable chat template"):
@@ -207,8 +207,8 @@ def write_config(directory: Path, **values: object) -> None:
     (directory / "tokenizer_config.json").write_text(json.dumps(values), "utf-8")
 
 
-def load_error(directory: Path) -> str:
-    """Return how the template of a checkpoint lays out one question."""
+def render_loaded(directory: Path) -> str:
+    """Return how the template of a checkpoint renders one question."""
     found = chat_template.load_chat_template(directory)
     assert found is not None
     pieces = found((Message(Speaker.USER, "?"),), "")

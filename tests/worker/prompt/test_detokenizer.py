@@ -1,4 +1,4 @@
-"""A reply's text while it arrives: exact, whole characters only, and never a part of a stop."""
+"""Incremental detokenizer: exact text, whole characters, nothing of a stop string."""
 
 import re
 
@@ -13,7 +13,7 @@ STOP_STRINGS = ("<|end|>", "<|user|>", "</s>", "<|")
 
 
 def stream_in_chunks(stream: IncrementalDetokenizer, ids: list[int], sizes: list[int]) -> list[str]:
-    """Feed ids in portions of `sizes`, the rest one by one, and return each answer."""
+    """Feed ids in chunks of `sizes`, the rest one by one, and return each result."""
     shown = []
     while ids:
         size = sizes.pop() if sizes else 1
@@ -23,10 +23,10 @@ def stream_in_chunks(stream: IncrementalDetokenizer, ids: list[int], sizes: list
 
 
 @given(text=TEXTS, sizes=st.lists(st.integers(0, 5), max_size=9))
-def test_a_streamed_text_is_the_text(
+def test_streamed_text_equals_the_text(
     checkpoint: LoadedCheckpoint, text: str, sizes: list[int]
 ) -> None:
-    """However the ids come in portions, the pieces make the text, byte for byte."""
+    """For any chunks the results join to the text, byte for byte."""
     ids = checkpoint.tokenizer.encode(text)
 
     whole = "".join(stream_in_chunks(IncrementalDetokenizer(checkpoint.tokenizer), ids, sizes))
@@ -35,15 +35,15 @@ def test_a_streamed_text_is_the_text(
 
 
 @given(ids=st.lists(st.integers(0, 447) | st.integers(60, 330), max_size=40))
-def test_no_ids_break_a_stream(small: LoadedCheckpoint, ids: list[int]) -> None:
-    """Whatever a model puts out, the pieces make what the ids say, but for a half at the end."""
+def test_any_ids_can_be_streamed(small: LoadedCheckpoint, ids: list[int]) -> None:
+    """The results join to the decoded ids, except for an incomplete character at the end."""
     whole = "".join(stream_in_chunks(IncrementalDetokenizer(small.tokenizer), ids, []))
 
     assert whole == small.tokenizer.decode(ids).rstrip("\ufffd")
 
 
 @given(data=st.data())
-def test_no_ids_break_a_stream_of_the_real_models(
+def test_any_ids_of_real_models_can_be_streamed(
     checkpoint: LoadedCheckpoint, data: st.DataObject
 ) -> None:
     """The same holds over the whole vocabulary of a real model."""
@@ -55,8 +55,8 @@ def test_no_ids_break_a_stream_of_the_real_models(
     assert whole == checkpoint.tokenizer.decode(ids).rstrip("\ufffd")
 
 
-def test_half_a_character_is_held_back(starchat: LoadedCheckpoint) -> None:
-    """A character of several tokens is shown when it is whole, and not at all if it never is."""
+def test_incomplete_character_is_held_back(starchat: LoadedCheckpoint) -> None:
+    """A character of several tokens appears when it is complete, or never."""
     ids = starchat.tokenizer.encode("ok 🦙")
     stream = IncrementalDetokenizer(starchat.tokenizer)
     shown = stream.append_ids(ids[:-1])
@@ -67,8 +67,8 @@ def test_half_a_character_is_held_back(starchat: LoadedCheckpoint) -> None:
     assert cut.append_ids(ids[:-1]) + cut.flush_text() == "ok "
 
 
-def test_control_tokens_are_no_text(starchat: LoadedCheckpoint) -> None:
-    """A control token that the model writes shows nothing and breaks no character."""
+def test_control_tokens_give_no_text(starchat: LoadedCheckpoint) -> None:
+    """A control token shows nothing and breaks no character."""
     middle, end = (
         starchat.tokenizer.control_tokens[name].id for name in ("<fim_middle>", "<|end|>")
     )
@@ -84,10 +84,10 @@ def test_control_tokens_are_no_text(starchat: LoadedCheckpoint) -> None:
     ),
     sizes=st.lists(st.integers(0, 4), max_size=9),
 )
-def test_nothing_of_a_stop_string_is_ever_shown(
+def test_no_part_of_a_stop_string_is_returned(
     small: LoadedCheckpoint, parts: list[str], sizes: list[int]
 ) -> None:
-    """The text ends before the first stop string; what was shown before is never taken back."""
+    """The text ends before the first stop string; returned text is never taken back."""
     text = "".join(parts)
     found = re.search("|".join(map(re.escape, STOP_STRINGS)), text)
     stream = IncrementalDetokenizer(small.tokenizer, STOP_STRINGS)
@@ -98,8 +98,8 @@ def test_nothing_of_a_stop_string_is_ever_shown(
     assert stream.stopped is bool(found)
 
 
-def test_what_may_become_a_stop_is_held_until_it_is_certain(small: LoadedCheckpoint) -> None:
-    """The beginning of a stop string waits, and is shown when it turns out to be something else."""
+def test_possible_stop_string_is_held_back(small: LoadedCheckpoint) -> None:
+    """The beginning of a stop string is returned when it turns out to be something else."""
     encode = small.tokenizer.encode
     stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>", "<|user|>"))
 
@@ -109,8 +109,8 @@ def test_what_may_become_a_stop_is_held_until_it_is_certain(small: LoadedCheckpo
     assert not stream.stopped
 
 
-def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: LoadedCheckpoint) -> None:
-    """Where a stop string begins like it goes on, the longest beginning is held."""
+def test_repetitive_stop_string_is_held_from_its_start(small: LoadedCheckpoint) -> None:
+    """If a stop string overlaps itself, the longest possible beginning is held back."""
     encode = small.tokenizer.encode
     stream = IncrementalDetokenizer(small.tokenizer, ("<<|",))
 
@@ -120,8 +120,8 @@ def test_a_stop_that_repeats_itself_is_held_from_its_beginning(small: LoadedChec
     assert stream.stopped
 
 
-def test_nothing_follows_a_stop(small: LoadedCheckpoint) -> None:
-    """Once a stop string has come, later ids show nothing."""
+def test_nothing_follows_a_stop_string(small: LoadedCheckpoint) -> None:
+    """Later ids give no text."""
     encode = small.tokenizer.encode
     stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>",))
 
@@ -131,8 +131,8 @@ def test_nothing_follows_a_stop(small: LoadedCheckpoint) -> None:
     assert stream.flush_text() == ""
 
 
-def test_a_stop_may_come_with_the_last_half_character(small: LoadedCheckpoint) -> None:
-    """A stop string that was held with half a character still ends the text when it finishes."""
+def test_stop_string_may_complete_in_the_flush(small: LoadedCheckpoint) -> None:
+    """A stop string that was held with an incomplete character still ends the text."""
     ids = small.tokenizer.encode("yes<|end|>🦙")
     stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>",))
 

@@ -1,4 +1,4 @@
-"""Text becomes ids that no text can forge."""
+"""Tokenizer: exact ids, and no text that becomes a control token."""
 
 import json
 import subprocess
@@ -33,10 +33,10 @@ def edit_tokenizer(tmp_path: Path, edit: Callable[[dict[str, Any]], object]) -> 
     not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
 )
 @pytest.mark.parametrize(("text", "ids"), reference_vectors())
-def test_the_reference_texts_have_the_reference_ids(
+def test_reference_texts_have_reference_ids(
     starchat: LoadedCheckpoint, text: str, ids: list[int]
 ) -> None:
-    """An independent implementation gives these texts these ids, and they decode to the texts."""
+    """An independent implementation gives the same ids, and they decode to the texts."""
     assert starchat.tokenizer.encode(text) == ids
     assert starchat.tokenizer.decode(ids) == text
 
@@ -44,8 +44,8 @@ def test_the_reference_texts_have_the_reference_ids(
 @pytest.mark.skipif(
     not has_real_tokenizer(), reason="needs StarChat's real tokenizer beside the repository"
 )
-def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: LoadedCheckpoint) -> None:
-    """The four dialogue tokens follow the vocabulary and the end of text is 0."""
+def test_control_tokens_have_the_card_s_ids(starchat: LoadedCheckpoint) -> None:
+    """The four role tokens follow the vocabulary, and the end of text is 0."""
     names = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<|endoftext|>")
 
     assert [starchat.tokenizer.control_tokens[name].id for name in names] == [
@@ -55,8 +55,8 @@ def test_the_control_tokens_have_the_ids_that_the_card_names(starchat: LoadedChe
     assert len(starchat.tokenizer.control_tokens) == 23
 
 
-def test_no_disguise_of_a_control_token_becomes_one(checkpoint: LoadedCheckpoint) -> None:
-    """Whoever spells a control token, in whatever way, gets plain ids that say the same."""
+def test_disguised_control_token_stays_plain_text(checkpoint: LoadedCheckpoint) -> None:
+    """Each spelling of a control token gives plain ids with the same text."""
     tokenizer = checkpoint.tokenizer
     controls = {control.id for control in tokenizer.control_tokens.values()}
     for text in disguise_tokens(tokenizer.control_tokens):
@@ -67,15 +67,15 @@ def test_no_disguise_of_a_control_token_becomes_one(checkpoint: LoadedCheckpoint
 
 
 @given(text=TEXTS)
-def test_any_text_comes_back_from_its_ids(checkpoint: LoadedCheckpoint, text: str) -> None:
-    """Whatever people write, the ids say exactly that, but for what cannot be written at all."""
+def test_any_text_survives_a_round_trip(checkpoint: LoadedCheckpoint, text: str) -> None:
+    """The ids decode to the text, except for characters that cannot be encoded."""
     tokenizer = checkpoint.tokenizer
 
     assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.make_encodable(text)
 
 
-def test_starchat_writes_every_character_that_there_is(starchat: LoadedCheckpoint) -> None:
-    """Only planes 4 to 7, where Unicode has no character, are marked as not to be written."""
+def test_starchat_encodes_every_assigned_character(starchat: LoadedCheckpoint) -> None:
+    """Only planes 4 to 7, which are empty, cannot be encoded."""
     written = starchat.tokenizer.make_encodable
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x40000), *range(0x80000, 0x110000))))
 
@@ -84,16 +84,16 @@ def test_starchat_writes_every_character_that_there_is(starchat: LoadedCheckpoin
         assert written("\U00040000\U0007ffff") == "\ufffd\ufffd"
 
 
-def test_what_a_vocabulary_cannot_write_is_marked(smollm: LoadedCheckpoint) -> None:
-    """A character that a vocabulary lacks shows as one mark and breaks nothing beside it."""
+def test_unencodable_character_is_replaced(smollm: LoadedCheckpoint) -> None:
+    """A missing character becomes one mark and damages nothing beside it."""
     tokenizer = smollm.tokenizer
 
     assert tokenizer.decode(tokenizer.encode("a\x04b\U00080000c\x03")) == "a\ufffdb\ufffdc\x03"
 
 
 @given(text=TEXTS)
-def test_cleaning_leaves_all_that_can_be_encoded(text: str) -> None:
-    """Only lone surrogates change; what is clean stays as it is."""
+def test_only_lone_surrogates_are_replaced(text: str) -> None:
+    """Text that can be encoded is unchanged."""
     cleaned = replace_surrogates(text)
 
     assert cleaned.encode("utf-8").decode("utf-8") == cleaned
@@ -102,20 +102,20 @@ def test_cleaning_leaves_all_that_can_be_encoded(text: str) -> None:
         assert cleaned == text
 
 
-def test_a_pair_of_surrogates_is_one_character() -> None:
-    """A character that came in two halves is whole again, and a lone half is marked."""
+def test_surrogate_pair_becomes_its_character() -> None:
+    """A lone surrogate is replaced."""
     assert (
         replace_surrogates("\ud83d\ude00 \ud800 \ude00\ud83d") == "\U0001f600 \ufffd \ufffd\ufffd"
     )
 
 
-def test_full_width_letters_stay_full_width() -> None:
-    """Nothing is normalised: that would make a control token of its full-width spelling."""
+def test_text_is_not_normalized() -> None:
+    """Normalization would turn a full-width spelling into a control token."""
     assert replace_surrogates("＜｜end｜＞ ﬁ e\u0301") == "＜｜end｜＞ ﬁ e\u0301"
 
 
-def test_the_ends_of_a_text_are_whole_characters(starchat: LoadedCheckpoint) -> None:
-    """Where a text is cut, no character is cut, and both ends are the text's own."""
+def test_split_ends_cuts_no_character(starchat: LoadedCheckpoint) -> None:
+    """Both ends are parts of the text."""
     text = "🦙 wörld \ud800 " * 40
     head, tail = starchat.tokenizer.split_ends(text, 10, 7)
 
@@ -125,31 +125,31 @@ def test_the_ends_of_a_text_are_whole_characters(starchat: LoadedCheckpoint) -> 
     assert 5 <= len(starchat.tokenizer.encode(tail)) <= 9
 
 
-def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    """The operator reads which file is missing."""
+def test_checkpoint_without_tokenizer_is_refused(tmp_path: Path) -> None:
+    """The error names the missing file."""
     with pytest.raises(CheckpointError, match=r"has no tokenizer\.json"):
         Tokenizer.from_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"added_tokens": [{"id": 1}]}'])
-def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str) -> None:
-    """The operator reads which file cannot be read."""
+def test_unreadable_tokenizer_file_is_refused(tmp_path: Path, content: str) -> None:
+    """The error names the file."""
     (tmp_path / "tokenizer.json").write_text(content, "utf-8")
 
     with pytest.raises(CheckpointError, match=r"tokenizer\.json cannot be"):
         Tokenizer.from_checkpoint(tmp_path)
 
 
-def test_a_tokenizer_that_the_library_refuses_is_refused(tmp_path: Path) -> None:
-    """What the library says of the file reaches the operator."""
+def test_library_error_is_passed_on(tmp_path: Path) -> None:
+    """The operator sees what the library says of the file."""
     directory = edit_tokenizer(tmp_path, lambda data: data["model"].update(type="Crystal"))
 
     with pytest.raises(CheckpointError, match="cannot be used"):
         Tokenizer.from_checkpoint(directory)
 
 
-def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> None:
-    """A vocabulary that turns plain letters into a control token is refused at the start."""
+def test_forgeable_tokenizer_is_refused(tmp_path: Path) -> None:
+    """A vocabulary that encodes plain letters as a control token is refused at startup."""
 
     def forge(data: dict[str, Any]) -> None:
         data["model"] = {
@@ -163,8 +163,8 @@ def test_a_tokenizer_that_plain_text_can_forge_is_refused(tmp_path: Path) -> Non
         Tokenizer.from_checkpoint(edit_tokenizer(tmp_path, forge))
 
 
-def test_a_checkpoint_s_own_cutting_and_padding_is_off(tmp_path: Path) -> None:
-    """A tokenizer file that would cut or pad texts does neither here."""
+def test_truncation_and_padding_are_off(tmp_path: Path) -> None:
+    """A tokenizer file may ask for both."""
 
     def cut(data: dict[str, Any]) -> None:
         data["truncation"] = {
@@ -190,8 +190,8 @@ def test_a_checkpoint_s_own_cutting_and_padding_is_off(tmp_path: Path) -> None:
     assert 0 not in tokenizer.encode("short")
 
 
-def test_tokens_that_are_not_special_are_closed_too(tmp_path: Path) -> None:
-    """A tag that the vocabulary holds as one token cannot be typed, but a run of spaces can."""
+def test_added_tokens_cannot_be_spelled(tmp_path: Path) -> None:
+    """A tag that is one token cannot be typed, but a run of spaces can."""
 
     def add(data: dict[str, Any]) -> None:
         flags = dict.fromkeys(("special", "lstrip", "rstrip", "single_word", "normalized"), False)
@@ -207,8 +207,8 @@ def test_tokens_that_are_not_special_are_closed_too(tmp_path: Path) -> None:
     assert tokenizer.decode([448, 0, *tokenizer.encode("x")]) == "<tool_call>x"
 
 
-def test_the_parent_process_imports_no_model_library() -> None:
-    """Making prompts needs the tokenizer library alone."""
+def test_prompts_need_no_model_library() -> None:
+    """Building prompts needs only the tokenizer library."""
     code = (
         "import sys, worker.prompt.builder; "
         "print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"

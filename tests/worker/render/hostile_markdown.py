@@ -1,4 +1,4 @@
-"""Text that a model could write to break a renderer, a reader or a channel's peace."""
+"""Text that a model could write to break a renderer, deceive a reader or ping a channel."""
 
 from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ WORDS = ["word", "x", "print(1)", "def f():", "    return x ** 2", "a*b*c", "__i
 
 
 def hostile_texts() -> st.SearchStrategy[str]:
-    """Fragments in any order, on lines of their own or not, among ordinary words."""
+    """Fragments in any order, on separate lines or not, among ordinary words."""
     piece = st.one_of(
         st.sampled_from(FRAGMENTS),
         st.sampled_from(WORDS),

@@ -1,4 +1,4 @@
-"""Every line of code arrives byte for byte, whatever holds it and wherever the reply is cut."""
+"""Code in replies: every line arrives byte for byte, in any container and at any length."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -46,16 +46,16 @@ def _code_replies(draw: st.DrawFn) -> tuple[str, list[str]]:
 @given(_code_replies())
 @settings(max_examples=150)
 @example(("\n```\n\n  x\n\n```\n", ["", "  x", ""]))
-def test_the_code_of_a_reply_is_the_models_code(reply: tuple[str, list[str]]) -> None:
-    """Empty lines, indentation and marks inside a block stay; nothing around it gets in."""
+def test_code_lines_are_unchanged(reply: tuple[str, list[str]]) -> None:
+    """Empty lines, indents and marks inside a block stay; nothing around it gets in."""
     text, code = reply
 
     assert extract_code_lines(compose_final(text, facts=FACTS)) == code
 
 
 @pytest.mark.repeats
-def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
-    """Replies of 4,000 to 18,000 characters with code of the standard library come out whole."""
+def test_200_long_replies_keep_every_code_line() -> None:
+    """Replies of 4,000 to 18,000 characters with code of the standard library are complete."""
     for text, code in generate_replies(200):
         parts = compose_final(text, facts=FACTS)
 
@@ -69,8 +69,8 @@ def test_200_long_replies_with_real_code_lose_and_damage_no_line() -> None:
 
 @given(st.integers(1, 400), st.integers(2, 60))
 @settings(max_examples=8)
-def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, lines: int) -> None:
-    """Where a reply needs too many messages, its end is a file that holds all of it."""
+def test_very_long_reply_ends_with_a_file(blocks: int, lines: int) -> None:
+    """A reply with too many messages ends with a file that contains all of it."""
     code = [f"    value_{n} = {n}" for n in range(lines)]
     text = "Look:\n\n```python\n" + "\n".join(code) + "\n```\n"
     text *= blocks
@@ -87,8 +87,8 @@ def test_a_reply_beyond_the_last_message_comes_whole_as_a_file(blocks: int, line
 
 @pytest.mark.parametrize("tag", ["python", "", "unheard-of"])
 @pytest.mark.parametrize("lines", [1, 1_000])
-def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) -> None:
-    """The file holds exactly the code; the words around it stay messages in their order."""
+def test_long_code_becomes_a_file(tag: str, lines: int) -> None:
+    """The file has exactly the code; the text around it stays in messages, in order."""
     code = ["x" * (MAX_INLINE_CODE_UNITS // lines + 1) for _ in range(lines)]
     text = f"Before.\n\n```{tag}\n" + "\n".join(code) + "\n```\n\nAfter."
     before, file, after = compose_final(text, facts=FACTS)
@@ -101,8 +101,8 @@ def test_code_too_long_for_a_message_is_a_file_of_its_own(tag: str, lines: int) 
     assert model_text([after]) == "After."
 
 
-def test_a_reply_that_begins_with_a_long_file_still_has_a_message_first() -> None:
-    """The placeholder becomes a message that names the files behind it."""
+def test_reply_starting_with_a_file_has_a_message() -> None:
+    """The placeholder becomes a message that names the files after it."""
     block = "```python\n" + "x = 1\n" * 3_000 + "```\n"
     first, *files = compose_final(block + block, facts=FACTS)
 
@@ -122,8 +122,8 @@ def f():
 2. Then run it."""
 
 
-def test_code_less_indented_than_its_list_is_still_code() -> None:
-    """A model that indents only the fences of a block in a list gets its code shown as code."""
+def test_code_indented_less_than_its_list_is_code() -> None:
+    """Models often indent only the fences of a block in a list."""
     parts = compose_final(LIST_WITH_CODE, facts=FACTS)
 
     assert extract_code_lines(parts) == ["def f():", "    return 1"]
@@ -152,8 +152,8 @@ def test_code_less_indented_than_its_list_is_still_code() -> None:
         ("`x`\n\n    one\n    ```\n    two\n    ```\n    three", ["one", "two", "three"]),
     ],
 )  # fmt: skip
-def test_code_is_found_in_lists_quotes_and_odd_places(text: str, code: list[str]) -> None:
-    """The margin that the list or quote puts before each line goes, everything else stays."""
+def test_code_is_found_in_lists_and_quotes(text: str, code: list[str]) -> None:
+    """The container's margin is removed, everything else stays."""
     assert extract_code_lines(compose_final(text, facts=FACTS)) == code
     assert extract_code_lines([compose_growing(text.rstrip("\n") + "\n")]) == code
 
@@ -169,10 +169,10 @@ def test_code_is_found_in_lists_quotes_and_odd_places(text: str, code: list[str]
         ("<!channel>", None, "<!channel>"),
     ],
 )  # fmt: skip
-def test_the_language_of_a_block_is_named_and_nothing_else_is_lost(
+def test_unknown_language_tag_is_shown_as_caption(
     tag: str, language: str | None, caption: str
 ) -> None:
-    """A tag that is no known language, or says more than one, stands above the code."""
+    """A tag that is no known language, or says more, is shown above the code."""
     parts = compose_final(f"```{tag}\nx\n```", facts=FACTS)
     (block,) = find_elements(parts, "rich_text_preformatted")
 

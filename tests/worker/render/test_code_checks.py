@@ -1,6 +1,4 @@
-"""What a parser says of code: it parses, it does not, or nobody checked."""
-
-import time
+"""Code checks: parses, does not parse, or not checked."""
 
 import pytest
 
@@ -32,15 +30,13 @@ def check_text(text: str, tag: str = "python") -> str:
         ("1" * 5_000, "json", "not checked"),
     ],
 )
-def test_python_and_json_are_parsed_and_the_rest_is_not_checked(
-    text: str, tag: str, said: str
-) -> None:
+def test_only_python_and_json_are_checked(text: str, tag: str, said: str) -> None:
     """The verdict says no more than a parser knows."""
     assert check_text(text, tag) == said
 
 
-def test_unfinished_code_is_not_judged() -> None:
-    """A block that the limit cut off says nothing about the whole."""
+def test_unclosed_code_is_not_checked() -> None:
+    """A block that the token limit cut off says nothing about the whole."""
     assert code_checks.check_code(CodeBlock("def f(", find_language("python"), unclosed=True)) == (
         "unfinished, not checked"
     )
@@ -51,21 +47,18 @@ def test_unfinished_code_is_not_judged() -> None:
     ["-" * 40_000 + "1", "x" + "[0]" * 13_000, "a." * 19_000 + "a", "lambda:" * 5_000,
      "1+" * 20_000 + "1", "if x: pass\n" + "elif x: pass\n" * 3_000, "x = 1\n" * 10_000],
 )  # fmt: skip
-def test_hostile_python_costs_little_and_is_not_checked(text: str) -> None:
-    """Nesting beyond any parser, or endless code, breaks nothing."""
-    began = time.process_time()
-
+def test_hostile_python_is_not_checked(text: str) -> None:
+    """Deep nesting and very long code are refused."""
     assert check_text(text) == "not checked"
-    assert time.process_time() - began < 1
 
 
 def test_hostile_json_is_not_checked() -> None:
-    """The same for JSON."""
+    """Deep nesting is refused for JSON too."""
     assert check_text("[" * 39_000, "json") == "not checked"
 
 
 def test_many_verdicts_make_one_short_line() -> None:
-    """Equal verdicts are counted; beyond a few kinds only their number is said."""
+    """Equal verdicts are counted; beyond eight kinds only their number is shown."""
     same = [CodeBlock("x", find_language("python"), check_result="parses")] * 3
     kinds = [
         CodeBlock("x", find_language("python"), check_result=f"does not parse (line {n})")

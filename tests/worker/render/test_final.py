@@ -1,4 +1,4 @@
-"""What stands below a finished reply: checks, notices, and what the model is."""
+"""Notes below a finished reply: code checks, notices and the disclaimer."""
 
 import re
 
@@ -21,15 +21,15 @@ def reply_context(text: str, facts: ReplyFacts = FACTS) -> list[str]:
     )
 
 
-def test_every_reply_says_what_wrote_it_and_that_it_may_be_wrong() -> None:
-    """The disclaimer is the last line, also where the model had nothing to say."""
+def test_disclaimer_is_the_last_line() -> None:
+    """It is there even if the reply is empty."""
     assert reply_context("Yes.") == [DISCLAIMER]
     assert reply_context("") == [texts.EMPTY_REPLY, DISCLAIMER]
     assert reply_context("<|end|>\n") == [texts.EMPTY_REPLY, DISCLAIMER]
 
 
-def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
-    """An empty reply is no empty message."""
+def test_empty_reply_is_a_sentence() -> None:
+    """An empty reply does not become an empty message."""
     (message,) = compose_final(" \n", facts=FACTS)
 
     assert isinstance(message, Message)
@@ -37,15 +37,15 @@ def test_a_reply_without_a_word_is_a_kind_sentence() -> None:
     assert model_text([message]) == ""
 
 
-def test_the_models_own_end_marks_are_not_part_of_its_words() -> None:
-    """Control tokens that the model wrote as text at its end are taken off."""
+def test_spelled_end_marks_are_removed() -> None:
+    """The model may write its control tokens as text at the end."""
     (message,) = compose_final("Yes.<|end|>\n<|endoftext|>", facts=FACTS)
 
     assert model_text([message]) == "Yes."
 
 
-def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
-    """The reader learns why the reply ends, and how to go on."""
+def test_reply_that_was_cut_off_says_why() -> None:
+    """The reader learns why the reply ends, and how to continue."""
     cut = reply_context("Half a", ReplyFacts("m", "length", 256))
     gone = reply_context("Half a", ReplyFacts("m", "stopped", 256))
     late = reply_context("Half a", ReplyFacts("m", "timeout", 256))
@@ -62,21 +62,21 @@ def test_a_reply_that_was_cut_or_stopped_says_so() -> None:
         (3, "This thread is too long for me: I didn't read its 3 oldest messages."),
     ],
 )
-def test_a_thread_that_was_not_read_whole_is_said_to_be(dropped: int, sentence: str) -> None:
-    """Forgetting is visible."""
+def test_dropped_turns_are_mentioned(dropped: int, sentence: str) -> None:
+    """The reader learns which messages the model did not see."""
     assert sentence in reply_context("Yes.", ReplyFacts("m", "stop", 256, dropped_turns=dropped))
 
 
-def test_code_is_said_not_to_have_been_run() -> None:
-    """The disclaimer of a reply with code points at what a parser says of it."""
+def test_disclaimer_says_code_was_not_run() -> None:
+    """With code, the disclaimer points at the parser's result."""
     lines = reply_context("```python\nx = 1\n```\n\n```bash\nls\n```")
 
     assert lines[0] == "python: parses · bash: not checked"
     assert lines[-1].endswith("The code was parsed but not run (result above).")
 
 
-def test_each_message_names_the_checks_of_its_own_code() -> None:
-    """The verdict stands in the message where the code stands."""
+def test_verdict_is_in_the_message_of_its_code() -> None:
+    """Each message has the verdicts on its own code."""
     block = "```python\n" + "x = 1\n" * 1_000 + "```\n"
     broken = block.replace("x = 1", "x = = 1")
     first, second = compose_final(block + broken, facts=FACTS)
@@ -85,8 +85,8 @@ def test_each_message_names_the_checks_of_its_own_code() -> None:
     assert context_texts(second)[:2] == ["python: does not parse (line 1)", "Part 2 of 2"]
 
 
-def test_code_that_is_cut_in_two_is_judged_once_as_a_whole() -> None:
-    """Half a block parses or not by accident; its verdict stands where it ends."""
+def test_split_code_is_checked_once_as_a_whole() -> None:
+    """Half a block may parse by accident; the verdict is in the message where it ends."""
     blocks = ["x = [\n" + "    1,\n" * (880 + n) + "= =]\n" for n in range(5)]
     text = "".join(f"Words.\n\n```python\n{block}```\n" for block in blocks)
     messages = compose_final(text, facts=FACTS)
@@ -103,8 +103,8 @@ def test_code_that_is_cut_in_two_is_judged_once_as_a_whole() -> None:
     assert len(languages) > len(blocks)
 
 
-def test_hidden_characters_in_code_are_made_visible_and_said_to_be() -> None:
-    """Code that reads other than it runs (Trojan Source) shows why."""
+def test_invisible_characters_in_code_are_shown() -> None:
+    """Code that reads other than it runs (Trojan Source) is made visible, with a notice."""
     hidden = "\u202e\u2066\u2069\u200b\u200d\ufeff\u00ad\u2028\U000e0041"
     (message,) = compose_final(f"```python\nif x:{hidden} # {hidden}\n```", facts=FACTS)
 
@@ -113,8 +113,8 @@ def test_hidden_characters_in_code_are_made_visible_and_said_to_be() -> None:
     assert "⟨U+202E⟩" in model_text([message])
 
 
-def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
-    """Prose of any language keeps its joiners; only what turns a line is made visible."""
+def test_right_to_left_text_and_emoji_are_kept() -> None:
+    """Prose keeps its joiners; only characters that reorder a line are shown."""
     prose = "שלום, مرحبا, 👩‍👩‍👧 and ਕ੍ਰਿਪਾ"
     (message,) = compose_final(prose, facts=FACTS)
     (turned,) = compose_final("safe \u202e evil", facts=FACTS)
@@ -125,20 +125,20 @@ def test_right_to_left_words_and_families_of_emoji_are_left_alone() -> None:
     assert texts.INVISIBLE_CHARACTERS in context_texts(turned)
 
 
-def test_a_reply_about_hidden_characters_is_not_accused_of_any() -> None:
-    """The visible form written by the model itself starts no notice."""
+def test_visible_form_written_by_model_adds_no_notice() -> None:
+    """A reply may be about invisible characters."""
     assert texts.INVISIBLE_CHARACTERS not in reply_context("We show it as ⟨U+202E⟩.")
 
 
-def test_controls_are_gone_and_broken_characters_are_replaced() -> None:
-    """What no text may hold does not reach Slack."""
+def test_control_characters_are_removed() -> None:
+    """Invalid characters are replaced."""
     (message,) = compose_final("a\x00b\x1b[31mc\ud800d\ufdd0e\r\nf\x85", facts=FACTS)
 
     assert model_text([message]) == "ab[31mc?d\ufffde\nf"
 
 
-def test_files_are_named_where_they_belong() -> None:
-    """The message before a file says its name and what a parser says of it."""
+def test_file_is_named_in_the_message_before_it() -> None:
+    """That message also has the verdict on the file."""
     first, file, last = compose_final(
         "Before\n```python\n" + "x = 1\n" * 3_000 + "```\nAfter", facts=FACTS
     )
@@ -148,8 +148,8 @@ def test_files_are_named_where_they_belong() -> None:
     assert context_texts(last)[0] == "Part 2 of 2"
 
 
-def test_the_whole_reply_as_a_file_is_announced() -> None:
-    """A reply that outgrows its messages says that nothing is missing from the file."""
+def test_whole_reply_as_file_is_announced() -> None:
+    """A reply with too many messages says that the file contains all of it."""
     *messages, file = compose_final("A paragraph of words.\n\n" * 4_000, facts=FACTS)
 
     assert isinstance(file, Snippet)

@@ -1,6 +1,4 @@
-"""A reply that grows is readable at every moment and does not flicker."""
-
-import time
+"""Replies in progress: readable at every moment, without flicker."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,16 +8,19 @@ from testing.code_replies import generate_replies
 from testing.rich_text_samples import SAMPLES, RichTextSample
 from testing.slack_parser import context_texts, extract_code_lines, find_problems, model_text
 from tests.worker.render.hostile_markdown import hostile_texts
-from worker.render import compose_growing, compose_stopped, texts
+from worker.render import compose_growing, compose_stopped, markdown, texts
+from worker.render.compose import MAX_GROWING_CHARACTERS
+from worker.render.markdown import parse_pieces
+from worker.render.model import Piece
 
 
 def visible_text(text: str) -> str:
-    """Return the model's words in the growing reply."""
+    """Return the model's text in the growing reply."""
     return model_text([compose_growing(text)])
 
 
-def test_before_the_first_word_there_is_a_sign_of_life() -> None:
-    """An empty reply is a message with one line below nothing."""
+def test_empty_growing_reply_shows_progress() -> None:
+    """Before the first word the message has one note."""
     message = compose_growing("")
 
     assert context_texts(message) == [texts.WRITING]
@@ -28,8 +29,8 @@ def test_before_the_first_word_there_is_a_sign_of_life() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_reply_grows_into_what_it_will_be(sample: RichTextSample) -> None:
-    """At its end the growing reply has the final's blocks, but for links of the conversation."""
+def test_growing_reply_becomes_the_final_blocks(sample: RichTextSample) -> None:
+    """At its end it has the final blocks, except for links."""
     if not sample.known_texts:
         message = compose_growing(sample.markdown + ("\n\n" if "table" in sample.name else "\n"))
         assert message.blocks[0] == {"type": "rich_text", "elements": sample.elements}
@@ -38,8 +39,8 @@ def test_a_reply_grows_into_what_it_will_be(sample: RichTextSample) -> None:
 
 @given(hostile_texts(), st.data())
 @settings(max_examples=100)
-def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject) -> None:
-    """Cut at any place, the text so far is a message that Slack takes and that acts on nobody."""
+def test_every_prefix_of_a_reply_can_be_shown(text: str, data: st.DataObject) -> None:
+    """At any length the message is valid for Slack and pings no user."""
     beginning = text[: data.draw(st.integers(0, len(text)))]
 
     assert find_problems(compose_growing(beginning)) == []
@@ -69,13 +70,13 @@ def test_every_beginning_of_a_reply_can_be_shown(text: str, data: st.DataObject)
         ("It is 4", "It is 4"),
     ],
 )
-def test_half_a_mark_is_words_or_waits(beginning: str, visible: str) -> None:
-    """What may become a fence, a list or a table is held back; an open style shows as text."""
+def test_incomplete_markup_is_text_or_held_back(beginning: str, visible: str) -> None:
+    """A possible fence, list or table is held back; an open style shows as text."""
     assert visible_text(beginning) == visible
 
 
-def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
-    """No beginning of a reply with code shows code lines that a later one takes back."""
+def test_growing_code_never_loses_a_line() -> None:
+    """A code line that was shown is never taken back."""
     text, code = next(generate_replies(1))
     before: list[str] = []
     for end in range(0, 2_000, 17):
@@ -85,8 +86,8 @@ def test_code_grows_line_by_line_without_a_line_disappearing() -> None:
         before = lines
 
 
-def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
-    """The reader goes on reading from the start while the length shows that more is coming."""
+def test_long_growing_reply_shows_start_and_length() -> None:
+    """The reader continues from the start while the length shows that more is coming."""
     text = "word " * 4_000
     message = compose_growing(text)
 
@@ -96,18 +97,24 @@ def test_a_reply_beyond_one_message_keeps_its_beginning_and_counts_on() -> None:
     assert compose_growing(text + "more ").blocks[0] == message.blocks[0]
 
 
-def test_showing_a_long_reply_once_a_second_costs_little() -> None:
-    """30,000 characters are read in a small part of the second until the next showing."""
-    texts = [text for text, _ in generate_replies(8)]
-    began = time.process_time()
-    for text in texts:
-        compose_growing((text * 6)[:30_000])
+def test_growing_reply_is_parsed_up_to_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit costs no more for a very long reply than for one that fills its message."""
+    parsed_lengths: list[int] = []
 
-    assert (time.process_time() - began) / len(texts) < 0.25
+    def record_length(text: str, known_addresses: frozenset[str]) -> list[Piece]:
+        parsed_lengths.append(len(text))
+        return parse_pieces(text, known_addresses)
+
+    monkeypatch.setattr(markdown, "parse_pieces", record_length)
+    for text, _ in generate_replies(8):
+        compose_growing(text * 6)
+
+    assert len(parsed_lengths) == 8
+    assert max(parsed_lengths) <= MAX_GROWING_CHARACTERS
 
 
-def test_a_stopped_reply_keeps_what_was_written_and_says_so() -> None:
-    """The words stay, with why there are no more below them."""
+def test_stopped_reply_keeps_its_text_and_says_why() -> None:
+    """The text stays, with the reason below it."""
     message = compose_stopped("A **half", "An operator pressed stop.")
 
     assert model_text([message]) == "A **half"

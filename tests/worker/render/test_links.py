@@ -1,4 +1,4 @@
-"""An address is a link only where the conversation itself held it; any other is shown inert."""
+"""Links: an address from the conversation is a link, any other is shown as code."""
 
 import pytest
 from hypothesis import given
@@ -23,10 +23,8 @@ def compose_reply(written: str, *known: str) -> Message:
     [URL, f"see {URL}.", f"<{URL}>", f"[the docs]({URL})", f"({URL})", f"- {URL}", f"**{URL}**"],
 )
 @pytest.mark.parametrize("known", [f"read {URL}, please", f"({URL})", f"<{URL}>!", f"{URL}/"])
-def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
-    written: str, known: str
-) -> None:
-    """The link element carries exactly the address as its text."""
+def test_known_address_is_a_link_that_shows_itself(written: str, known: str) -> None:
+    """The link element has exactly the address as its text."""
     message = compose_reply(written, known)
 
     (link,) = find_elements([message], "link")
@@ -42,16 +40,16 @@ def test_an_address_from_the_conversation_is_a_link_that_shows_all_of_itself(
         URL + "\u200bx", URL.replace("https", "http"), URL.upper(),
     ],
 )  # fmt: skip
-def test_an_address_that_only_looks_like_a_known_one_is_no_link(written: str) -> None:
-    """One sign more or less, and nobody can tell where it leads."""
+def test_similar_address_is_no_link(written: str) -> None:
+    """One character more or less may lead elsewhere."""
     message = compose_reply(written, f"read {URL}")
 
     assert find_elements([message], "link") == []
     assert texts.UNVERIFIED_ADDRESSES in context_texts(message)
 
 
-def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None:
-    """A link's words cannot lead anywhere else than they say."""
+def test_address_as_label_links_to_itself() -> None:
+    """A link's label cannot lead anywhere else than it says."""
     message = compose_reply(f"[{URL}](https://evil.example/)", f"read {URL}")
 
     assert [link["url"] for link in find_elements([message], "link")] == [URL]
@@ -61,20 +59,20 @@ def test_a_known_address_as_the_label_of_another_links_to_itself_alone() -> None
 @pytest.mark.parametrize(
     "known", ["slack://user?team=T1", "javascript:alert(1)", "www.evil.example", "evil.com/x"]
 )
-def test_only_web_addresses_are_links_even_when_they_are_known(known: str) -> None:
+def test_only_web_addresses_are_links(known: str) -> None:
     """Other schemes open programs; a bare host is no full address."""
     assert find_elements([compose_reply(known, known)], "link") == []
 
 
-def test_an_endless_address_is_no_link() -> None:
-    """What nobody can read is not offered to click."""
+def test_very_long_address_is_no_link() -> None:
+    """The length of a link is bounded."""
     long = "https://a.example/" + "x" * 2_000
 
     assert find_elements([compose_reply(long, long)], "link") == []
 
 
 @pytest.mark.parametrize("link", [link for link in LINKS if link not in {"file.py", "[a]()"}])
-def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
+def test_invented_address_is_code_with_a_notice(link: str) -> None:
     """All of the address is shown in code style, with a notice below."""
     message = compose_reply(f"Look at {link} now")
 
@@ -88,8 +86,8 @@ def test_an_invented_address_is_inert_and_said_to_be(link: str) -> None:
     "written",
     ["file.py", "numpy.random", "e.g. this", "Node.js", "a::b", "`https://a.b`", "ada@a.com"],
 )
-def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
-    """Ordinary words of programmers are left as they are."""
+def test_file_names_are_no_addresses(written: str) -> None:
+    """File names, modules and code are left as they are."""
     assert texts.UNVERIFIED_ADDRESSES not in context_texts(compose_reply(written))
 
 
@@ -106,14 +104,14 @@ def test_file_names_modules_and_code_are_no_addresses(written: str) -> None:
         ("https://a.example/x), and", "https://a.example/x), and"),
     ],
 )
-def test_everything_about_a_link_is_shown(written: str, shown: str) -> None:
-    """Label, address and title are all words."""
+def test_label_address_and_title_are_shown(written: str, shown: str) -> None:
+    """A link hides no text."""
     assert model_text([compose_reply(written)]) == shown
 
 
 @given(st.text(alphabet="htps:/.comw-a ()[]", max_size=40), st.text(max_size=10))
-def test_addresses_are_set_apart_without_losing_a_sign(host: str, tail: str) -> None:
-    """However an address ends, what stands behind it is still there."""
+def test_splitting_at_addresses_loses_nothing(host: str, tail: str) -> None:
+    """The text after an address is still there."""
     written = f"x https://a.example/{host} {tail.strip()}".replace("[", "(").replace("]", ")")
     plain = "".join(sign for sign in written if sign.isalnum() or sign in "():/. ")
 

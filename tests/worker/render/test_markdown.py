@@ -1,4 +1,4 @@
-"""Markdown looks in Slack as its writer meant it, and no word of it is lost."""
+"""Markdown: shown in Slack as intended, without losing a word."""
 
 import re
 
@@ -26,8 +26,8 @@ def reply_elements(written: str) -> list[Json]:
     """Return the rich text elements of a short reply."""
     (message,) = compose_final(written, facts=FACTS)
     assert isinstance(message, Message)
-    found: list[Json] = message.blocks[0]["elements"]
-    return found
+    words: list[Json] = message.blocks[0]["elements"]
+    return words
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def reply_elements(written: str) -> list[Json]:
         ),
     ],
 )
-def test_what_stands_in_a_paragraph_looks_as_it_is_meant(written: str, shown: list[Json]) -> None:
-    """Styles become styles; what is more likely code, or only half Markdown, stays as written."""
+def test_inline_markdown_is_styled(written: str, shown: list[Json]) -> None:
+    """What is more likely code, or only half Markdown, stays as written."""
     assert reply_elements(written) == [line(*shown)]
 
 
-def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
+def test_dashes_below_text_are_a_rule() -> None:
     """Models write a rule without the empty line that Markdown asks for."""
     assert reply_elements("words\n---\nmore") == [line(span("words\n\n────────────\n\nmore"))]
 
@@ -101,16 +101,16 @@ def test_a_dashed_line_below_words_is_a_rule_and_no_heading() -> None:
         ("- # head", [items(line(span("head", "bold")))]),
     ],
 )
-def test_lists_keep_their_numbers_and_depth(written: str, shown: list[Json]) -> None:
-    """An item's own paragraphs, blocks and lists stand where they belong."""
+def test_lists_keep_numbers_and_depth(written: str, shown: list[Json]) -> None:
+    """An item's paragraphs, blocks and lists belong to it."""
     assert reply_elements(written) == shown
 
 
-def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
-    """The twelfth level is shown at the eighth."""
+def test_list_depth_is_bounded() -> None:
+    """The twelfth level is shown at the eighth, Slack's maximum."""
     written = "\n".join("  " * n + f"- {n}" for n in range(12))
 
-    assert [found["indent"] for found in reply_elements(written)] == [*range(9), 8, 8, 8]
+    assert [words["indent"] for words in reply_elements(written)] == [*range(9), 8, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_lists_deeper_than_slack_shows_stay_at_the_deepest() -> None:
         ("|名前|n|\n|-|-|\n|日|1|\n|e\u0301|2|", "名前 │ n\n─────┼──\n日   │ 1\ne\u0301    │ 2"),
     ],
 )
-def test_tables_are_drawn_in_columns_with_every_cell(written: str, shown: str) -> None:
-    """Wide and combining signs count as they look; a row longer than its header is whole."""
+def test_tables_are_drawn_with_every_cell(written: str, shown: str) -> None:
+    """Wide and combining characters are measured; a row longer than its header is complete."""
     assert reply_elements(written) == [code_element(shown)]
 
 
-def test_a_table_may_follow_a_paragraph_at_once() -> None:
+def test_table_may_follow_a_paragraph_directly() -> None:
     """Models leave out the empty line before a table."""
     assert reply_elements("words\n| a |\n|---|\n| b |") == [
         line(span("words")),
@@ -136,47 +136,47 @@ def test_a_table_may_follow_a_paragraph_at_once() -> None:
     ]
 
 
-def test_a_heading_without_words_shows_nothing() -> None:
-    """Slack refuses empty text."""
+def test_empty_heading_shows_nothing() -> None:
+    """Slack rejects empty text."""
     assert reply_elements("#\n\nwords\n\n##") == [line(span("words"))]
 
 
-def test_a_table_in_a_quote_has_no_quote_marks_in_its_cells() -> None:
-    """What stands before each line of a quote is not part of its table."""
+def test_table_in_a_quote_has_no_quote_marks() -> None:
+    """The quote marks before each line are no part of its cells."""
     assert reply_elements("> | a |\n> |---|\n> | b |") == [code_element("a\n─\nb")]
 
 
 @st.composite
 def _marked_words(draw: st.DrawFn) -> tuple[str, list[str]]:
     """Marks in any order between words that each occur once."""
-    text, found = "", []
+    text, words = "", []
     for number in range(draw(st.integers(1, 25))):
         word = f"Q{number}Z"
-        found.append(word)
+        words.append(word)
         mark = draw(st.sampled_from([m for m in MARKS if "://" not in m] + ["\n", "\n\n", " "]))
         text += mark + word + draw(st.sampled_from(["", " ", "\n", "**", "`", "|", ")"]))
-    return text, found
+    return text, words
 
 
 @given(_marked_words())
 @settings(max_examples=150)
 def test_no_word_is_lost_or_moved(reply: tuple[str, list[str]]) -> None:
-    """Whatever marks stand around them, all words are shown, in their order."""
-    text, found = reply
+    """For any marks around them, all words are shown in order."""
+    text, words = reply
 
-    assert re.findall(r"Q\d+Z", model_text(compose_final(text, facts=FACTS))) == found
+    assert re.findall(r"Q\d+Z", model_text(compose_final(text, facts=FACTS))) == words
 
 
 @pytest.mark.parametrize("count", [39, 40, 41, 79, 80, 81, 200])
 @pytest.mark.parametrize("mark", [">", "- ", "1. ", "> - "])
-def test_words_inside_any_number_of_lists_and_quotes_are_shown(mark: str, count: int) -> None:
-    """Nesting that no reader could follow is shown as written instead of being left out."""
+def test_deeply_nested_words_are_shown(mark: str, count: int) -> None:
+    """Very deep nesting is shown as written."""
     assert "deep" in model_text(compose_final(mark * count + "deep", facts=FACTS))
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_words_in_lists_that_grow_ever_deeper_are_shown(step: int) -> None:
-    """Levels that deepen line by line are all there."""
+def test_words_in_ever_deeper_lists_are_shown(step: int) -> None:
+    """Lists that deepen line by line are complete."""
     written = "\n".join(" " * step * n + f"- Q{n}Z" for n in range(90))
 
     shown = model_text(compose_final(written, facts=FACTS))

@@ -1,4 +1,4 @@
-"""Pieces are dealt out to messages between lines, with nothing lost and no message too full."""
+"""Pagination: split between lines, nothing lost, no message too long."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,18 +19,18 @@ PIECES = st.lists(st.one_of(CODE, PROSE), max_size=12)
 
 
 def join_text(pieces: list[Piece]) -> str:
-    """Return all words, with the line ends between the halves of code."""
+    """Return all text, with the line ends between the halves of code."""
     return "".join(piece.text for piece in pieces).replace("\n", "")
 
 
 @given(PIECES, st.integers(500, 3_000), st.booleans())
 @settings(max_examples=100)
-def test_messages_hold_everything_in_order_and_no_more_than_they_may(
+def test_messages_are_complete_and_within_limit(
     pieces: list[Piece],
     room: int,
     whole: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Whatever the room, the words come out as they went in."""
+    """For any limit the text is unchanged."""
     messages = paginate_pieces(pieces, room, keep_whole=whole)
 
     assert join_text([piece for message in messages for piece in message]) == join_text(pieces)
@@ -42,8 +42,8 @@ def test_messages_hold_everything_in_order_and_no_more_than_they_may(
 
 @given(CODE, st.integers(500, 900))
 @settings(max_examples=100)
-def test_code_is_cut_between_lines_and_keeps_its_language(code: CodeBlock, room: int) -> None:
-    """Joining the halves by line ends gives the code back byte for byte."""
+def test_code_is_split_between_lines(code: CodeBlock, room: int) -> None:
+    """The halves keep the language and join to the code."""
     parts = [
         piece for message in paginate_pieces([code], room, keep_whole=True) for piece in message
     ]
@@ -52,8 +52,8 @@ def test_code_is_cut_between_lines_and_keeps_its_language(code: CodeBlock, room:
     assert {part.language.name for part in parts if isinstance(part, CodeBlock)} == {"python"}
 
 
-def test_a_character_that_counts_twice_goes_over_no_edge() -> None:
-    """Where room is left for half of one, the span goes to the next message."""
+def test_wide_character_is_not_split() -> None:
+    """If half a character would fit, it goes to the next message."""
     first = Span("0" * (500 - 3 * ELEMENT_WEIGHT - 1))
     messages = paginate_pieces([Prose((first, Span("𐀀" * 300)))], 500, keep_whole=False)
 
@@ -61,8 +61,8 @@ def test_a_character_that_counts_twice_goes_over_no_edge() -> None:
     assert all(sum(piece.weight for piece in message) <= 500 for message in messages)
 
 
-def test_code_that_fits_a_message_is_kept_whole_where_that_is_asked_for() -> None:
-    """A reader copies a block in one go."""
+def test_code_is_kept_whole_on_request() -> None:
+    """A reader can copy a block that fits one message."""
     words = Prose((Span("w" * 600),))
     code = CodeBlock("\n".join(["x" * 40] * 10))
 
@@ -74,8 +74,8 @@ def test_code_that_fits_a_message_is_kept_whole_where_that_is_asked_for() -> Non
     assert [len(message) for message in apart] == [1, 1] or len(apart[0]) == 2
 
 
-def test_code_is_cut_after_an_empty_line_near_the_end() -> None:
-    """Functions stay together where that costs little room."""
+def test_code_is_split_after_an_empty_line() -> None:
+    """Functions stay together if that costs little room."""
     lines = [*["x" * 20] * 20, "", *["y" * 20] * 20]
     (first,), (second,) = paginate_pieces([CodeBlock("\n".join(lines))], 600, keep_whole=False)
 
@@ -83,8 +83,8 @@ def test_code_is_cut_after_an_empty_line_near_the_end() -> None:
     assert second.text.split("\n") == lines[21:]
 
 
-def test_prose_is_cut_after_a_line_or_a_word_and_an_item_loses_only_its_mark() -> None:
-    """The end of an item's words goes on as a paragraph."""
+def test_prose_is_split_after_a_word() -> None:
+    """The rest of a list item continues as a paragraph."""
     item = Prose((Span("one two three " * 60),), ProseKind.ITEM, 2, 7)
     (first,), (second,) = paginate_pieces([item], 600, keep_whole=True)
 
@@ -94,8 +94,8 @@ def test_prose_is_cut_after_a_line_or_a_word_and_an_item_loses_only_its_mark() -
     assert (first.kind, first.number, second.kind) == (ProseKind.ITEM, 7, ProseKind.SECTION)
 
 
-def test_signs_that_are_drawn_together_stay_together() -> None:
-    """A family, a flag or a letter with its accents is not taken apart."""
+def test_combined_characters_stay_together() -> None:
+    """An emoji family, a flag or an accented letter is not split."""
     family = "👩‍👩‍👧"
     messages = paginate_pieces([Prose((Span(family * 200),))], 600, keep_whole=True)
 
@@ -103,7 +103,7 @@ def test_signs_that_are_drawn_together_stay_together() -> None:
         assert message[0].text.endswith(family)
 
 
-def test_a_link_is_never_cut() -> None:
+def test_link_is_never_split() -> None:
     """Half an address would lead elsewhere."""
     url = "https://a.example/" + "x" * 150
     prose = Prose((Span("w" * 390), Span(url, link=True)))

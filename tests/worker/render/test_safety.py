@@ -1,4 +1,4 @@
-"""Whatever the model writes, a post sets nothing off in Slack and is never refused."""
+"""Safety: no model output has an effect in Slack or is rejected."""
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ FACTS = ReplyFacts("StarChat-β", "length", 256, dropped_turns=2)
 
 
 def assert_safe(text: str) -> None:
-    """Check the reply while it grows, when it is stopped, and when it is done."""
+    """Check the growing, the stopped and the finished reply."""
     parts = compose_final(text, facts=FACTS)
     assert isinstance(parts[0], Message)
     messages = [part for part in parts if isinstance(part, Message)]
@@ -36,14 +36,14 @@ def assert_safe(text: str) -> None:
 
 @given(hostile_texts())
 @settings(max_examples=200)
-def test_no_text_of_the_model_acts_in_slack_or_is_refused(text: str) -> None:
-    """Fragments made to ping, link, format or overflow come out as plain words."""
+def test_hostile_fragments_have_no_effect(text: str) -> None:
+    """Fragments made to ping, link, format or overflow are shown as plain text."""
     assert_safe(text)
 
 
 @pytest.mark.parametrize("text", CASES.values(), ids=CASES.keys())
-def test_hostile_replies_are_posted_safely(text: str) -> None:
-    """The shapes that are known to break renderers become posts like any other."""
+def test_known_renderer_attacks_have_no_effect(text: str) -> None:
+    """Shapes that are known to break renderers become ordinary posts."""
     assert_safe(text)
 
 
@@ -51,28 +51,28 @@ def test_hostile_replies_are_posted_safely(text: str) -> None:
 @pytest.mark.parametrize(
     "place", ["{0}", "word {0} word", "- {0}", "| a |\n|---|\n| {0} |", "```\n{0}\n```", "# {0}"]
 )
-def test_pings_and_links_stay_words_wherever_they_stand(string: str, place: str) -> None:
-    """A mention or an address in prose, lists, tables, code and headings does nothing."""
+def test_pings_and_links_stay_text_in_any_block(string: str, place: str) -> None:
+    """Mentions and addresses in prose, lists, tables, code and headings have no effect."""
     assert_safe(place.format(string))
 
 
 @pytest.mark.parametrize("string", SLACK)
-def test_a_ping_across_the_border_of_two_messages_does_nothing(string: str) -> None:
-    """A reply that is cut in the middle of a mention makes none of either half."""
+def test_ping_across_two_messages_has_no_effect(string: str) -> None:
+    """A reply that is split inside a mention makes none of either half."""
     for shift in range(1, len(string), 3):
         assert_safe("x" * (9_440 - shift) + string * 3)
 
 
 @pytest.mark.parametrize("sign", ["#", "@", ":", "."])
-def test_the_mark_of_a_cut_never_follows_a_sign_at_once(sign: str) -> None:
-    """The plain text beside the blocks may be cut right behind a sign and its space."""
+def test_ellipsis_never_follows_a_trigger(sign: str) -> None:
+    """The fallback text may be cut right after a trigger character."""
     for length in range(MAX_FALLBACK_UNITS - 12, MAX_FALLBACK_UNITS + 2):
         assert_safe("```\n" + "x" * length + f" {sign}\nname and more\n```")
 
 
 @given(st.text(alphabet="*_~`<>@#:&. a\n/", max_size=40))
-def test_the_judge_of_these_tests_sees_what_is_not_neutralised(text: str) -> None:
-    """The reference reading of Slack's markup finds every unescaped sign."""
+def test_reference_parser_finds_unescaped_markup(text: str) -> None:
+    """The tests' own reading of Slack's markup finds every unescaped character."""
     assert any(sign in "<>" for sign in text) <= bool(find_effects(text))
 
 
@@ -81,6 +81,6 @@ def test_the_judge_of_these_tests_sees_what_is_not_neutralised(text: str) -> Non
     ["@here", "see www.evil.example", "evil.com", "*bold*", "a _b_", ":tada:", "<@U1>", "&gt; q",
      "`x`", "~x~", "http://a", "mailto:a@b.c", "> q", "#general", "a@b.com", "&"],
 )  # fmt: skip
-def test_the_judge_of_these_tests_is_strict(text: str) -> None:
-    """Each kind of markup is an effect in the reference reading."""
+def test_reference_parser_finds_each_effect(text: str) -> None:
+    """Each kind of markup is an effect for the tests' own parser."""
     assert find_effects(text)

@@ -1,4 +1,4 @@
-"""The samples that worker and bot share say what the worker really posts."""
+"""Samples that worker and bot share."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from worker.render import Message, ReplyFacts, compose_final
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_reply_becomes_the_blocks_of_its_sample(sample: RichTextSample) -> None:
+def test_reply_becomes_the_sample_s_blocks(sample: RichTextSample) -> None:
     """A whole reply is one rich text block with exactly the sample's elements."""
     (message,) = compose_final(
         sample.markdown, facts=ReplyFacts("m", "stop", 256, sample.known_texts)
@@ -19,8 +19,8 @@ def test_a_reply_becomes_the_blocks_of_its_sample(sample: RichTextSample) -> Non
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_what_is_recovered_becomes_the_same_blocks_again(sample: RichTextSample) -> None:
-    """Reading a reply back and showing it again changes nothing."""
+def test_recovered_markdown_gives_the_same_blocks(sample: RichTextSample) -> None:
+    """Reading a reply back and rendering it again changes nothing."""
     (message,) = compose_final(
         sample.recovered, facts=ReplyFacts("m", "stop", 256, sample.known_texts)
     )

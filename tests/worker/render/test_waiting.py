@@ -1,4 +1,4 @@
-"""What stands in a thread before there is a reply, or where there will be none."""
+"""Messages before a reply, and instead of one."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from worker.errors import NoReplyError
 from worker.render import Message, compose_error, compose_loading, compose_retrying, compose_waiting
 
 
-def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:
-    """It reads what the bot says of the same place."""
+def test_waiting_message_has_position_and_estimate() -> None:
+    """It is the sentence that the bot posts for the same position."""
     message = compose_waiting(3, 47.0)
 
     assert context_texts(message) == [
@@ -20,15 +20,15 @@ def test_a_question_in_line_learns_its_place_and_an_honest_wait() -> None:
 @pytest.mark.parametrize(
     "message", [compose_loading(), compose_retrying(), compose_error(NoReplyError().user_message)]
 )
-def test_sentences_of_ours_stand_in_context_blocks_alone(message: Message) -> None:
-    """The bot reads only rich text as words of a reply, so none of these becomes a turn."""
+def test_our_sentences_are_in_context_blocks(message: Message) -> None:
+    """The bot reads only rich text back as a reply, so none of these becomes a turn."""
     assert [block["type"] for block in message.blocks] == ["context"]
     assert find_problems(message) == []
     assert message.text.replace("\u2060", "") == context_texts(message)[0]
 
 
-def test_an_error_is_the_sentence_of_its_class() -> None:
-    """People read what `worker.errors` says, nothing of the exception itself."""
+def test_error_message_hides_the_exception() -> None:
+    """Users read the error's `user_message`, nothing of the exception itself."""
     assert context_texts(compose_error(NoReplyError("secret").user_message)) == [
         NoReplyError.__doc__
     ]
