@@ -150,11 +150,11 @@ def _check_block_ids(blocks: list[dict[str, Any]]) -> Iterator[str]:
 
 def _check_tables(blocks: list[dict[str, Any]]) -> Iterator[str]:
     tables = [index for index, block in enumerate(blocks) if block["type"] == "table"]
-    for place in tables[1:]:
-        yield f"[ERROR] only one table allowed [json-pointer:/blocks/{place}]"
-    for place in tables:
-        if count_text_characters(blocks[place]) > MAX_TABLE_CHARACTERS:
-            yield f"[ERROR] table is too long [json-pointer:/blocks/{place}]"
+    for index in tables[1:]:
+        yield f"[ERROR] only one table allowed [json-pointer:/blocks/{index}]"
+    for index in tables:
+        if count_text_characters(blocks[index]) > MAX_TABLE_CHARACTERS:
+            yield f"[ERROR] table is too long [json-pointer:/blocks/{index}]"
 
 
 def count_text_characters(value: object) -> int:

@@ -46,7 +46,7 @@ def test_processing_without_a_subscription_warns(slack: InMemoryWorkspace, threa
 
 
 @pytest.mark.parametrize(
-    ("method", "wish", "error"),
+    ("method", "arguments", "error"),
     [
         ("agents.sessions.setStatus", {"status": "odd"}, "invalid_status"),
         ("agents.sessions.setStatus", {"status": "active"}, "thread_ts_required"),

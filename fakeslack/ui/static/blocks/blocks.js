@@ -20,7 +20,7 @@ function picture(image) {
 }
 
 /** Data attributes that a click sends back to the app. */
-function carried(element, block, value) {
+function clickAttributes(element, block, value) {
   return {
     "data-action": element.url ? "visit" : "click",
     "data-action-id": element.action_id,
@@ -36,7 +36,12 @@ function button(element, block, names) {
   const label = element.accessibility_label ?? null;
   return el(
     "button",
-    { type: "button", class: look, "aria-label": label, ...carried(element, block, element.value) },
+    {
+      type: "button",
+      class: look,
+      "aria-label": label,
+      ...clickAttributes(element, block, element.value),
+    },
     words(element.text, names),
   );
 }
@@ -50,7 +55,11 @@ function choice(element, block, names) {
     { value: "", selected: true, disabled: true },
     element.placeholder?.text ?? "Choose…",
   );
-  const attributes = { ...carried(element, block), "data-action": "choose", class: "block-choice" };
+  const attributes = {
+    ...clickAttributes(element, block),
+    "data-action": "choose",
+    class: "block-choice",
+  };
   return el(
     "select",
     { ...attributes, "aria-label": element.placeholder?.text ?? "Choose" },
@@ -63,7 +72,10 @@ function feedback(element, block, names) {
   const one = (part, shape, side) => {
     const pressed = names.pressed(block.block_id, element.action_id) === part.value;
     const label = part.accessibility_label ?? part.text?.text ?? side;
-    const attributes = { ...carried(element, block, part.value), "aria-pressed": String(pressed) };
+    const attributes = {
+      ...clickAttributes(element, block, part.value),
+      "aria-pressed": String(pressed),
+    };
     return el(
       "button",
       {
@@ -95,7 +107,7 @@ function iconButton(element, block, names) {
       class: "feedback",
       "aria-label": label,
       title: element.text?.text ?? label,
-      ...carried(element, block, element.value),
+      ...clickAttributes(element, block, element.value),
     },
     icon(element.icon),
   );

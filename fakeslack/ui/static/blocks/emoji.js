@@ -130,7 +130,7 @@ const EMOJI = new Map(Object.entries(SET));
 export const character = (name) => EMOJI.get(name.split("::")[0]) ?? null;
 
 /** Short names that start with, then contain, the given letters. */
-export function named(letters, count = 8) {
+export function namesStartingWith(letters, count = 8) {
   const names = [...EMOJI.keys()];
   const first = names.filter((name) => name.startsWith(letters));
   const second = names.filter((name) => !name.startsWith(letters) && name.includes(letters));

@@ -2,7 +2,7 @@
 
 import { avatar } from "../core/avatar.js";
 import { el, refill } from "../core/dom.js";
-import { character, named } from "../blocks/emoji.js";
+import { character, namesStartingWith } from "../blocks/emoji.js";
 
 const MAX_CHOICES = 8;
 const TRIGGER = /(?:^|[\s(])([@#:])([\p{L}\p{N}_+.-]*)$/u;
@@ -35,7 +35,7 @@ function channels(names, letters) {
 
 function emoji(_, letters) {
   if (letters.length < 2) return [];
-  return named(letters).map((name) => ({
+  return namesStartingWith(letters).map((name) => ({
     insert: `:${name}: `,
     label: `:${name}:`,
     face: character(name),

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function dress(node, attributes) {
+function setAttributes(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") {
@@ -13,7 +13,7 @@ function dress(node, attributes) {
   }
 }
 
-function fill(node, children) {
+function appendChildren(node, children) {
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     node.append(child instanceof Node ? child : String(child));
@@ -24,15 +24,15 @@ function fill(node, children) {
 /** An HTML element; string children become text nodes, `on` maps events to listeners. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
-  dress(node, attributes);
-  return fill(node, children);
+  setAttributes(node, attributes);
+  return appendChildren(node, children);
 }
 
 /** An SVG element, built like `el`. */
 export function svg(tag, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, tag);
-  dress(node, attributes);
-  return fill(node, children);
+  setAttributes(node, attributes);
+  return appendChildren(node, children);
 }
 
 /** The element with this id; index.html defines it. */
@@ -41,8 +41,8 @@ export const byId = (id) => document.getElementById(id);
 /** Replaces all children of a node. */
 export function refill(node, ...children) {
   node.replaceChildren();
-  return fill(node, children);
+  return appendChildren(node, children);
 }
 
 /** Whether the person prefers reduced motion. */
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -4,7 +4,13 @@ import { api } from "./api.js";
 
 const DERIVED_FIELDS = ["reply_count", "reply_users", "reply_users_count", "latest_reply"];
 
-const MESSAGE_EVENTS = new Set(["message", "message_changed", "message_deleted", "reaction", "ephemeral"]);
+const MESSAGE_EVENTS = new Set([
+  "message",
+  "message_changed",
+  "message_deleted",
+  "reaction",
+  "ephemeral",
+]);
 
 const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
 
@@ -54,7 +60,7 @@ export class Feed {
       if (this.phase === "loading") this.phase = "failed";
     }
     this.fetching = false;
-    for (const event of this.early.splice(0)) this.take(event);
+    for (const event of this.early.splice(0)) this.applyEvent(event);
   }
 
   /** All messages, oldest first. */
@@ -63,7 +69,7 @@ export class Feed {
   }
 
   /** Applies one event of the stream if it belongs to this feed. */
-  take(event) {
+  applyEvent(event) {
     if (event.channel !== this.channel || !event.message) return;
     if (this.fetching) this.early.push(event);
     else if (MESSAGE_EVENTS.has(event.type)) this[event.type](event.message, event);

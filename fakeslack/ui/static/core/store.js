@@ -71,7 +71,7 @@ export class Store {
   }
 
   /** Whether the app has been disconnected for longer than `grace` milliseconds. */
-  lonely(grace) {
+  isAppAway(grace) {
     return Boolean(this.app && !this.app.connected && Date.now() - this.apartSince > grace);
   }
 
@@ -122,7 +122,7 @@ export class Store {
   }
 
   /** Whether the app's bot is a member of a channel. */
-  hears(channel) {
+  hasBot(channel) {
     return Boolean(this.app && channel?.members?.includes(this.app.bot_user));
   }
 
@@ -171,14 +171,14 @@ export class Store {
   }
 
   /** Applies one event of the stream. */
-  take(event) {
+  applyEvent(event) {
     if (event.type === "status") this.#status(event);
     if (event.type === "session" && event.session)
       this.sessions.set(threadKey(event.channel, event.thread_ts), event.session);
     if (event.type === "view") this.#view(event.view);
     if (event.type === "message") this.#arrived(event.message, event.channel);
-    this.feed?.take(event);
-    this.thread?.take(event);
+    this.feed?.applyEvent(event);
+    this.thread?.applyEvent(event);
     this.changed();
   }
 

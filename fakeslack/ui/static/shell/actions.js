@@ -5,7 +5,7 @@ import { api } from "../core/api.js";
 import { copyFrom } from "../blocks/code.js";
 import { el } from "../core/dom.js";
 import { ask } from "./dialog.js";
-import { wordsOf } from "../thread/message.js";
+import { messageText } from "../thread/message.js";
 import { pickEmoji } from "../composer/picker.js";
 
 /** The message whose row contains a button. */
@@ -16,7 +16,7 @@ function messageOf(page, node) {
 }
 
 /** Request fields that identify a message. */
-const about = (page, message) => ({
+const messageFields = (page, message) => ({
   user: page.store.me,
   channel: page.store.feed.channel,
   ts: message.ts,
@@ -26,21 +26,21 @@ async function react(page, message, name) {
   const mine = message.reactions?.some(
     (one) => one.name === name && one.users.includes(page.store.me),
   );
-  await api.react({ ...about(page, message), name, remove: mine || undefined });
+  await api.react({ ...messageFields(page, message), name, remove: mine || undefined });
 }
 
 async function remove(page, message) {
-  const preview = el("blockquote", {}, wordsOf(message).slice(0, 300));
+  const preview = el("blockquote", {}, messageText(message).slice(0, 300));
   const sure = await ask({
     title: "Delete this message?",
     body: preview,
     yes: "Delete",
     danger: true,
   });
-  if (sure) await api.remove(about(page, message));
+  if (sure) await api.remove(messageFields(page, message));
 }
 
-async function confirmed(data) {
+async function askForConfirmation(data) {
   if (!data.confirm) return true;
   const said = JSON.parse(data.confirm);
   const words = (text) => text?.text ?? "";
@@ -53,16 +53,16 @@ async function confirmed(data) {
 }
 
 /** Request fields that identify the view or message of a pressed element. */
-function holder(page, node, message) {
+function targetFields(page, node, message) {
   const view = node.closest("[data-view]")?.dataset.view;
-  return view ? { user: page.store.me, view_id: view } : about(page, message);
+  return view ? { user: page.store.me, view_id: view } : messageFields(page, message);
 }
 
 async function click(page, node, message, value) {
   const { actionId, blockId } = node.dataset;
-  if (!(await confirmed(node.dataset))) return;
+  if (!(await askForConfirmation(node.dataset))) return;
   await api.click({
-    ...holder(page, node, message),
+    ...targetFields(page, node, message),
     action_id: actionId,
     block_id: blockId,
     value,

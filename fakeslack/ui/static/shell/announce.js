@@ -1,7 +1,7 @@
 /** Screen reader announcements of new messages, and of replies once they stop changing. */
 
 import { byId, el } from "../core/dom.js";
-import { author, wordsOf } from "../thread/message.js";
+import { author, messageText } from "../thread/message.js";
 
 const QUIET_MS = 1_500;
 const MAX_CHARACTERS = 300;
@@ -17,7 +17,7 @@ export function say(words) {
 }
 
 function spoken(message, names) {
-  const words = wordsOf(message).replace(/\s+/g, " ").trim();
+  const words = messageText(message).replace(/\s+/g, " ").trim();
   return `${author(message, names).name}: ${words.slice(0, MAX_CHARACTERS)}`;
 }
 

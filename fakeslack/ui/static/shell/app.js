@@ -163,7 +163,7 @@ class Page {
 
   #hear(event) {
     if (STATE_EVENTS.has(event.type)) return this.attempt(() => this.store.load(this.store.me));
-    this.store.take(event);
+    this.store.applyEvent(event);
     const { feed, thread } = this.store;
     if (event.channel !== feed?.channel) return;
     const shown = [feed, thread].some((one) => one?.messages.has(event.message?.ts));

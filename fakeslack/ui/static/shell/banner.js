@@ -74,7 +74,7 @@ export function banners(store, hidden) {
   const node = byId("banner");
   const fresh = node.cloneNode(false);
   const gone = store.link.phase === "away";
-  const lonely = !gone && !hidden && store.lonely(GRACE_MS);
-  refill(fresh, gone && away(store), lonely && noBot(store));
+  const appAway = !gone && !hidden && store.isAppAway(GRACE_MS);
+  refill(fresh, gone && away(store), appAway && noBot(store));
   morph(node, fresh);
 }

@@ -9,7 +9,12 @@ import { inline, link } from "../blocks/inline.js";
 import { parse, unescape } from "../blocks/mrkdwn.js";
 import { ago, clock, full } from "../core/time.js";
 
-const SYSTEM_SUBTYPES = new Set(["channel_join", "channel_leave", "channel_archive", "channel_unarchive"]);
+const SYSTEM_SUBTYPES = new Set([
+  "channel_join",
+  "channel_leave",
+  "channel_archive",
+  "channel_unarchive",
+]);
 const UNKNOWN_USER = { id: "?", name: "Unknown user" };
 
 /** The author of a message; its `username` overrides the profile name. */
@@ -23,7 +28,7 @@ export function author(message, names) {
 }
 
 /** Plain text of a message. */
-export const wordsOf = (message) =>
+export const messageText = (message) =>
   message.blocks?.length ? blockWords(message.blocks) : unescape(message.text ?? "");
 
 function tool(action, shape, label) {

@@ -1,20 +1,26 @@
 /** Message list: redraws only changed rows and keeps the scroll position. */
 
-import { calm, el } from "../core/dom.js";
+import { prefersReducedMotion, el } from "../core/dom.js";
 import { messageRow } from "./message.js";
 import { morph } from "../core/morph.js";
 import { dayKey, dayName } from "../core/time.js";
 
 const NEAR_BOTTOM_PX = 48;
 const GROUPING_SECONDS = 300;
-const UNGROUPED_SUBTYPES = new Set(["channel_join", "channel_leave", "tombstone", "thread_broadcast"]);
+const UNGROUPED_SUBTYPES = new Set([
+  "channel_join",
+  "channel_leave",
+  "tombstone",
+  "thread_broadcast",
+]);
 
 /** Whether a message follows one by the same author closely enough to omit its header. */
 function follows(message, previous) {
   if (!previous || dayKey(previous.ts) !== dayKey(message.ts)) return false;
   const same = previous.user === message.user && previous.username === message.username;
   const near = Number(message.ts) - Number(previous.ts) < GROUPING_SECONDS;
-  const plain = !UNGROUPED_SUBTYPES.has(message.subtype) && !UNGROUPED_SUBTYPES.has(previous.subtype);
+  const plain =
+    !UNGROUPED_SUBTYPES.has(message.subtype) && !UNGROUPED_SUBTYPES.has(previous.subtype);
   return same && near && plain && Boolean(previous.is_ephemeral) === Boolean(message.is_ephemeral);
 }
 
@@ -57,7 +63,7 @@ export class Timeline {
   toBottom() {
     this.scroller.scrollTo({
       top: this.scroller.scrollHeight,
-      behavior: calm() ? "auto" : "smooth",
+      behavior: prefersReducedMotion() ? "auto" : "smooth",
     });
   }
 

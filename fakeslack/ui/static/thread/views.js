@@ -116,7 +116,7 @@ function home(store) {
 
 function suggestions(store) {
   const channel = store.here;
-  if (!store.hears(channel)) return null;
+  if (!store.hasBot(channel)) return null;
   const mention = channel.kind === "im" ? "" : `@${store.app.name} `;
   const cards = PROMPTS.map(([title, prompt]) =>
     el(
@@ -139,7 +139,7 @@ function firstWords(store) {
       el("h3", {}, title),
       el("p", {}, `This is the very beginning of your conversation with ${title}.`),
     ];
-  const how = store.hears(channel)
+  const how = store.hasBot(channel)
     ? ` Mention @${store.app.name} to ask a question. It answers in a thread.`
     : "";
   const where = channel.kind === "mpim" ? `your conversation with ${title}` : `#${title}`;
