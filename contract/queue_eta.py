@@ -31,8 +31,8 @@ def describe_position(jobs_ahead: int, seconds: float | None) -> str:
         return "Your question is next."
     questions_ahead = "One question is" if jobs_ahead == 1 else f"{jobs_ahead} questions are"
     if seconds is None or seconds < 1:
-        return f"{questions_ahead} before yours."
-    return f"{questions_ahead} before yours. I expect to start in {describe_duration(seconds)}."
+        return f"{questions_ahead} ahead of yours."
+    return f"{questions_ahead} ahead of yours. I expect to start in {describe_duration(seconds)}."
 
 
 def describe_duration(seconds: float | None) -> str:

@@ -46,7 +46,7 @@ def test_a_model_that_loads_is_said_to_load() -> None:
 def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
     """Who waits reads how long, as far as anybody knows."""
     assert texts.placeholder_text(6, (BUSY,), 24.0, is_behind_own=False) == (
-        "6 questions are before yours. I expect to start in about 25 seconds."
+        "6 questions are ahead of yours. I expect to start in about 25 seconds."
     )
 
 

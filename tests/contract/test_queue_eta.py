@@ -55,14 +55,14 @@ def test_estimate_grows_with_the_position(place: int, workers: tuple[WorkerStatu
     [
         (0, None, "Your question is next."),
         (0, 30.0, "Your question is next."),
-        (1, None, "One question is before yours."),
-        (1, 0.2, "One question is before yours."),
-        (2, 2.0, "2 questions are before yours. I expect to start in about 5 seconds."),
-        (3, 47.0, "3 questions are before yours. I expect to start in about 45 seconds."),
-        (2, 70.0, "2 questions are before yours. I expect to start in about a minute."),
-        (9, 61.0, "9 questions are before yours. I expect to start in about a minute."),
-        (2, 200.0, "2 questions are before yours. I expect to start in about 3 minutes."),
-        (40, 301.0, "40 questions are before yours. I expect to start in about 5 minutes."),
+        (1, None, "One question is ahead of yours."),
+        (1, 0.2, "One question is ahead of yours."),
+        (2, 2.0, "2 questions are ahead of yours. I expect to start in about 5 seconds."),
+        (3, 47.0, "3 questions are ahead of yours. I expect to start in about 45 seconds."),
+        (2, 70.0, "2 questions are ahead of yours. I expect to start in about a minute."),
+        (9, 61.0, "9 questions are ahead of yours. I expect to start in about a minute."),
+        (2, 200.0, "2 questions are ahead of yours. I expect to start in about 3 minutes."),
+        (40, 301.0, "40 questions are ahead of yours. I expect to start in about 5 minutes."),
     ],
 )
 def test_position_is_described_in_words(place: int, seconds: float | None, sentence: str) -> None:

@@ -120,7 +120,7 @@ def test_a_long_line_is_shown_with_place_and_time(
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == [
-        "3 questions are before yours. I expect to start in about 25 seconds."
+        "3 questions are ahead of yours. I expect to start in about 25 seconds."
     ]
 
 

@@ -12,7 +12,7 @@ def test_waiting_message_has_position_and_estimate() -> None:
     message = compose_waiting(3, 47.0)
 
     assert context_texts(message) == [
-        "3 questions are before yours. I expect to start in about 45 seconds."
+        "3 questions are ahead of yours. I expect to start in about 45 seconds."
     ]
     assert find_problems(message) == []
 
