@@ -12,13 +12,13 @@ demo: ## start a local workspace, the bot and a small model; ASK="…" asks one 
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests
 
-chaos: ## inject faults for 10 minutes and count violations; ROWS="W4,R2" SEED=2
+chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev
-	@.venv/bin/python -m chaos $${ROWS:+"--rows=$$ROWS"} $${SEED:+"--seed=$$SEED"}
+	@.venv/bin/python -m chaos $${SCENARIOS:+"--scenarios=$$SCENARIOS"} $${SEED:+"--seed=$$SEED"}
 
 soak: ## ask for 15 minutes with 1 % faults; report memory, files and keys; MINUTES=60
 	@$(PYTHON) -m scripts.setup dev
-	@.venv/bin/python -m chaos --rows L2 $${MINUTES:+"--minutes=$$MINUTES"}
+	@.venv/bin/python -m chaos --scenarios soak $${MINUTES:+"--minutes=$$MINUTES"}
 
 protocol: ## run 2,000 random sequences of 60 steps against the queue scripts
 	@$(PYTHON) -m scripts.setup dev

@@ -1,1 +1,6 @@
-"""The fault-injection tool: `python -m chaos`."""
+"""
+Fault injection: `python -m chaos` kills, freezes and disturbs the real processes under load.
+
+A history checker then counts what the injected faults broke: replies that are missing, duplicated,
+misplaced or out of order.
+"""

@@ -1,4 +1,4 @@
-"""Plays the kill matrix: `python -m chaos`; exit status 1 where a promise was broken."""
+"""Inject faults into real processes and count violations; exit status 1 if StarChat has any."""
 
 import argparse
 import shlex
@@ -16,22 +16,25 @@ from typing import Final
 from chaos import report
 from chaos.cluster.cluster import Cluster, ClusterSpec
 from chaos.load import LoadGenerator
-from chaos.matrix import SOAK_MINUTES, ScenarioGroup, select_groups
+from chaos.matrix import SOAK_MINUTES, ScenarioGroup, list_scenarios, select_groups
 from chaos.scenario import ScenarioResult, find_leaks, run_scenario
 
 MAX_LEFTOVER_LINES: Final = 60
-"""Lines that are shown of what is known of questions without a reply."""
+"""Lines that are shown of the state of unanswered questions."""
 
 
 def main() -> int:
-    """Play what the command line names and print the table."""
+    """Run the scenarios that the command line names, and print the report."""
     options = _build_parser().parse_args()
-    # Told to end, all processes of the stage end too.
+    if options.list:
+        print(*(f"{s.name} ({s.alias}): {s.description}" for s in list_scenarios()), sep="\n")
+        return 0
+    # SIGTERM must unwind the stack: that ends the cluster's processes too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    scenario_names, system_names = _split_names(options.rows), _split_names(options.players)
-    groups = select_groups(scenario_names, system_names, options.minutes)
+    scenario_names, systems = _split_names(options.scenarios), _split_names(options.systems)
+    groups = select_groups(scenario_names, systems, options.minutes)
     if not groups:
-        print("chaos: no such row", file=sys.stderr)
+        print("chaos: no scenario of that name; --list shows all", file=sys.stderr)
         return 2
     run = MatrixRun(options)
     run.run_groups(groups)
@@ -46,7 +49,7 @@ def main() -> int:
 
 @dataclass(slots=True)
 class MatrixRun:
-    """One run of the matrix, and what has come of it so far."""
+    """One run of the matrix and its results so far."""
 
     options: argparse.Namespace
     started_at: float = field(default_factory=time.monotonic)
@@ -58,21 +61,22 @@ class MatrixRun:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run_groups(self, groups: Sequence[ScenarioGroup]) -> None:
-        """Play first what is measured alone, then the other stages, some of them side by side."""
+        """Run the exclusive groups one by one, then the others on parallel clusters."""
         for spec in {group.spec for group in groups}:
             spec.build_model()
-        for act in groups:
-            if act.exclusive:
-                self._run_group(act, groups)
-        with ThreadPoolExecutor(self.options.stages, thread_name_prefix="stage") as executor:
-            concurrent = [act for act in groups if not act.exclusive]
-            futures = {executor.submit(self._run_group, act, groups) for act in concurrent}
+        for group in groups:
+            if group.exclusive:
+                self._run_group(group, groups)
+        parallel = self.options.clusters
+        with ThreadPoolExecutor(parallel, thread_name_prefix="cluster") as executor:
+            concurrent = [group for group in groups if not group.exclusive]
+            futures = {executor.submit(self._run_group, group, groups) for group in concurrent}
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
             except BaseException:
-                # A row whose stage is gone ends at once, instead of after its last wait.
+                # A scenario fails at once without its cluster, instead of after its last timeout.
                 self._stopped.set()
                 executor.shutdown(wait=False, cancel_futures=True)
                 for cluster in self._clusters:
@@ -80,19 +84,19 @@ class MatrixRun:
                 raise
 
     def collect_results(self, groups: Sequence[ScenarioGroup]) -> list[ScenarioResult]:
-        """Return what has come of the rows so far, in the order of the matrix."""
+        """Return the results so far in the order of the matrix."""
         return [result for group in groups for result in self._results[id(group)]]
 
     @property
     def summary(self) -> str:
-        """How this run was started, and how long it took."""
+        """Command, seed, scale and duration of the run."""
         command = " ".join(["python -m chaos", *map(shlex.quote, sys.argv[1:])])
         seed, scale = self.options.seed, self.options.scale
         seconds = time.monotonic() - self.started_at
         return f"`{command}`, seed {seed}, scale {scale:g}, {seconds:.0f} s."
 
     def _run_group(self, group: ScenarioGroup, groups: Sequence[ScenarioGroup]) -> None:
-        """Play one stage's rows; what its logs leaked goes to the account of the last."""
+        """Run one cluster's scenarios; leaks in its logs count for the last of them."""
         seed, scale = self.options.seed, self.options.scale
         with Cluster(group.spec, seed) as cluster:
             self._clusters.append(cluster)
@@ -111,13 +115,13 @@ class MatrixRun:
         with self._lock:
             self._results[id(group)].append(result)
             _print_result(result)
-            # After each row, for a run may be ended before its end.
+            # Written after each scenario: an interrupted run keeps its results.
             if self.options.write:
                 report.write_report(self.collect_results(groups), self.options.write, self.summary)
 
 
 def _print_result(result: ScenarioResult) -> None:
-    outcome = "ok" if not result.failure_count else f"BROKEN {result.failure_count}"
+    outcome = "ok" if not result.failure_count else f"{result.failure_count} VIOLATIONS"
     print(
         f"{result.system} {result.scenario}: {outcome}, {result.mentions} mentions,"
         f" {result.faults} faults, {result.seconds:.0f} s; {result.notes}",
@@ -134,13 +138,34 @@ def _split_names(text: str) -> frozenset[str]:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--rows", default="", help="names of rows with commas; all by default")
-    parser.add_argument("--players", default="", help="StarChat, naive worker, stock RQ worker")
-    parser.add_argument("--seed", type=int, default=1, help="of everything left to the dice")
-    parser.add_argument("--scale", type=float, default=0.6, help="how many questions, relatively")
-    parser.add_argument("--stages", type=int, default=2, help="how many are played side by side")
-    parser.add_argument("--minutes", type=float, default=SOAK_MINUTES, help="of the soak, row L2")
-    parser.add_argument("--write", type=Path, help="where to write the table; JSON beside it")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and end")
+    parser.add_argument(
+        "--scenarios",
+        default="",
+        help="comma-separated names or aliases (default: all but the soak)",
+    )
+    parser.add_argument(
+        "--systems", default="", help="StarChat, naive worker, stock RQ worker (default: all)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of all random numbers (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=0.6, help="factor on question counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--clusters",
+        type=int,
+        default=2,
+        help="clusters that run in parallel (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=SOAK_MINUTES,
+        help="length of the soak (default: %(default)s)",
+    )
+    parser.add_argument("--write", type=Path, help="Markdown file for the report; JSON beside it")
     return parser
 
 

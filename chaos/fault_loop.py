@@ -1,4 +1,4 @@
-"""Lets something go wrong again and again while people ask."""
+"""Fault loop: a thread that injects random faults while users ask."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,11 @@ from typing import Self
 
 
 class FaultLoop:
-    """Does one of `acts`, by the dice, every so many seconds until it is left."""
+    """
+    Context manager that runs a random one of `actions` about every `interval` seconds.
+
+    On exit it raises the first exception of an action.
+    """
 
     def __init__(self, rng: Random, interval: float, *actions: Callable[[], None]) -> None:
         self._rng = rng
@@ -15,7 +19,7 @@ class FaultLoop:
         self._actions = actions
         self._stopped = threading.Event()
         self._errors: list[Exception] = []
-        self._thread = threading.Thread(target=self._run_faults, name="havoc", daemon=True)
+        self._thread = threading.Thread(target=self._run_faults, name="fault loop", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -31,6 +35,6 @@ class FaultLoop:
         while not self._stopped.wait(self._interval * self._rng.uniform(0.5, 1.5)):
             try:
                 self._rng.choice(self._actions)()
-            except Exception as error:  # noqa: BLE001 - raised again where the run is
+            except Exception as error:  # noqa: BLE001 - raised again by __exit__
                 self._errors.append(error)
                 return

@@ -1,4 +1,4 @@
-"""What Redis and the logs still know of a question that has no reply; never its text."""
+"""Leftovers of an unanswered question in Redis, Slack and the logs, without its text."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,11 +16,11 @@ from testing.worker_harness import TEAM, reply_metadata
 QUEUE_LISTS: Final = (f"rq:queue:{QUEUE_NAME}", f"rq:queue:{QUEUE_NAME}:intermediate")
 SORTED_SETS: Final = (f"rq:wip:{QUEUE_NAME}", f"rq:deferred:{QUEUE_NAME}", keys.PENDING_JOBS)
 TEXT_FIELDS: Final = frozenset({b"data", b"result", keys.ANSWER.encode()})
-"""Fields of a job that hold text."""
+"""Fields of a job's hash that hold text."""
 
 
 def describe_leftovers(cluster: Cluster, question: Question) -> Iterator[str]:
-    """Yield a line for each thing that is known."""
+    """Yield lines about a question: its job, its deliveries, its messages, its log lines."""
     job = question_job_id(question)
     with cluster.connect_redis() as redis:
         fields: Any = redis.hgetall(RqJob.key_for(job))
@@ -30,7 +30,7 @@ def describe_leftovers(cluster: Cluster, question: Question) -> Iterator[str]:
     for delivery in cluster.workspace.delivery_attempts(question.ts):
         took = (delivery["acked_at"] or delivery["sent_at"]) - delivery["sent_at"]
         what = (delivery["event_type"], delivery["attempt"], delivery["failure"], f"{took:.2f} s")
-        yield f"{job}: told at {delivery['sent_at'] - question.asked_at:.1f} s {what}"
+        yield f"{job}: delivered at {delivery['sent_at'] - question.asked_at:.1f} s {what}"
     yield from (f"{job}: {what}" for what in _describe_messages(cluster, question))
     for process in cluster.processes:
         for line in list(process.lines):

@@ -1,4 +1,4 @@
-"""People who ask: questions in threads, dealt by the dice, each with a token of its own."""
+"""Load generator: random questions in threads, each with a unique token."""
 
 import random
 import time
@@ -13,9 +13,9 @@ from testing import memorizing_model
 from testing.workspace import RefusedError
 
 LONG_QUESTION: Final = " ".join([memorizing_model.ENDLESS] * 8)
-"""A question whose reply goes on until it has reached its limit."""
+"""Question whose reply ends only at the token limit."""
 MIN_TYPING_SECONDS: Final = 0.25
-"""Seconds between two questions of one person in one thread."""
+"""Minimum time between two questions in a thread."""
 QUESTIONS: Final = (
     memorizing_model.MUTEX,
     memorizing_model.REVERSE,
@@ -27,7 +27,7 @@ QUESTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One mention; `thread` is the ts of its thread's root, which may be its own."""
+    """Mention of the bot. `thread` is the timestamp of its thread's root, which may be its own."""
 
     ts: str
     channel: str
@@ -38,7 +38,7 @@ class Question:
 
 
 class LoadGenerator:
-    """The people of a stage, who ask as the dice say."""
+    """Users of a cluster's workspace, who ask random questions."""
 
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self._cluster = cluster
@@ -53,7 +53,7 @@ class LoadGenerator:
         channel: str | None = None,
         previous: Question | None = None,
     ) -> Question:
-        """Ask one question, in a thread of its own or `after` an earlier one."""
+        """Ask one question, in a new thread or in that of the `previous` question."""
         cluster = self._cluster
         user = user or cluster.users[0]
         channel = previous.channel if previous else channel or cluster.channels[0]
@@ -67,9 +67,9 @@ class LoadGenerator:
 
     def ask_in_threads(self, rng: random.Random, lengths: Sequence[int]) -> Iterator[Question]:
         """
-        Let threads of these lengths grow side by side; nobody waits for a reply.
+        Ask in several threads at the same time, without waiting for replies; yield the questions.
 
-        A thread that is gone grows no further.
+        A thread whose root is deleted ends early.
         """
         cluster = self._cluster
         starters = [(rng.choice(cluster.users), rng.choice(cluster.channels)) for _ in lengths]
@@ -86,7 +86,7 @@ class LoadGenerator:
     def _ask_follow_up(
         self, text: str, user: str, channel: str, previous: Question | None
     ) -> Question | None:
-        """Ask in a thread that grows; `None` where its root was deleted before anybody answered."""
+        """Ask the next question of a thread, `None` if its root was deleted without a reply."""
         _wait_while_typing(previous)
         try:
             return self.ask_question(text, user=user, channel=channel, previous=previous)
@@ -97,13 +97,13 @@ class LoadGenerator:
 
 
 def _wait_while_typing(previous: Question | None) -> None:
-    """Take as long as a person needs at least for a further question."""
+    """Wait the minimum time that a user needs to type the next question."""
     if previous is not None:
         time.sleep(max(0.0, previous.asked_at + MIN_TYPING_SECONDS - time.monotonic()))
 
 
 def draw_thread_lengths(rng: random.Random, questions: int, max_length: int = 3) -> Sequence[int]:
-    """Return the lengths of threads that hold so many questions together."""
+    """Return random thread lengths that add up to `questions`."""
     lengths: list[int] = []
     while questions > 0:
         lengths.append(min(questions, rng.randint(1, max_length)))

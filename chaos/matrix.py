@@ -1,4 +1,4 @@
-"""The kill matrix: its rows, and on which stages they are played."""
+"""Matrix of the scenarios and of the clusters on which they run."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,29 +27,29 @@ Scenarios = tuple[Scenario, ...]
 
 @dataclass(frozen=True, slots=True)
 class ScenarioGroup:
-    """Rows that are played on one stage, one after the other."""
+    """Scenarios that run on one cluster, one after the other."""
 
     spec: ClusterSpec
     scenarios: Scenarios
     exclusive: bool = False
-    """Whether its figures are only true where nothing else is played."""
+    """Whether no other group may run at the same time: it measures times or memory."""
 
 
 DEFAULT_LIMITS: Final = replace(ClusterSpec(), settings=())
-"""With the limits that an operator has who sets nothing."""
+"""Cluster with the default limits of the settings."""
 COMPARED_SCENARIOS: Final = (
     slack_api_failures.CONNECTIONS_CUT,
     bot_failures.EVENTS_DUPLICATED,
     worker_failures.RANDOM_KILLS,
     mixed_faults.EVERYTHING_AT_ONCE,
 )
-"""Rows that every player is measured by."""
+"""Scenarios that measure the baselines too."""
 BASELINE_TIMEOUT_SECONDS: Final = 20.0
-"""Seconds that a baseline has; RQ takes 14 minutes to notice a killed worker on an idle queue."""
+"""Maximum wait for a baseline. RQ needs 14 minutes to notice a killed worker on an idle queue."""
 
 
 def build_baseline(name: str, module: str) -> ClusterSpec:
-    """Return a cast whose bot and worker are a baseline's."""
+    """Return a cluster whose bot and workers are a baseline's."""
     module_name = f"chaos.baselines.{module}"
     return ClusterSpec(
         name=name,
@@ -61,7 +61,7 @@ def build_baseline(name: str, module: str) -> ClusterSpec:
 
 
 SOAK_MINUTES: Final = 15.0
-"""Minutes that a soak takes where nothing else is said."""
+"""Default length of the soak."""
 NAIVE_WORKER: Final = build_baseline("naive worker", "naive")
 STOCK_RQ_WORKER: Final = build_baseline("stock RQ worker", "stock_rq")
 
@@ -111,19 +111,29 @@ def select_groups(
     names: frozenset[str], systems: frozenset[str] = frozenset(), minutes: float = SOAK_MINUTES
 ) -> tuple[ScenarioGroup, ...]:
     """
-    Return the matrix with only these rows and players; all of them where none are named.
+    Return the groups of the scenarios with these names or aliases, on these systems.
 
-    The soak of so many `minutes` is played only where it is named.
+    Without names it is all scenarios but the soak, which takes `minutes`; without systems, all.
     """
     long_soak = ScenarioGroup(soak.CLUSTER, (soak.build_soak(minutes),), exclusive=True)
     groups = (
         replace(
             group,
             scenarios=tuple(
-                scenario for scenario in group.scenarios if not names or scenario.name in names
+                scenario
+                for scenario in group.scenarios
+                if not names or {scenario.name, scenario.alias} & names
             ),
         )
-        for group in (*MATRIX, *([long_soak] if long_soak.scenarios[0].name in names else []))
+        for group in (*MATRIX, *([long_soak] if names else []))
         if not systems or group.spec.name in systems
     )
-    return tuple(act for act in groups if act.scenarios)
+    return tuple(group for group in groups if group.scenarios)
+
+
+def list_scenarios() -> tuple[Scenario, ...]:
+    """Return every scenario once, in the order of the matrix, the soak last."""
+    groups = (*MATRIX, ScenarioGroup(soak.CLUSTER, (soak.build_soak(SOAK_MINUTES),)))
+    return tuple(
+        {scenario.name: scenario for group in groups for scenario in group.scenarios}.values()
+    )

@@ -1,4 +1,4 @@
-"""Pure but for reading logs: how long it took until what had died was going on again."""
+"""Recovery times: from the death of a process until its interrupted work continues."""
 
 import contextlib
 import json
@@ -13,19 +13,21 @@ from testing.processes import Process
 from testing.worker_harness import TEAM
 
 END_EVENTS: Final = frozenset({"job ended", "job requeued", "job lost to another worker"})
+"""Log events with which a worker ceases to hold a job."""
 PROGRESS_STATES: Final = END_STATES | {State.GROWING}
+"""Message states that show progress of a generation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """When something died; of a worker, also the jobs that it held."""
+    """Death of a process, and the jobs that it held if it was a worker."""
 
     at: float
     held_jobs: frozenset[str] | None = None
 
 
 def find_held_jobs(worker: Process) -> frozenset[str]:
-    """Return the jobs that a worker had taken and not let go, by its log."""
+    """Return the ids of the jobs that a worker holds, by its log."""
     jobs: set[str] = set()
     for line in parse_log(worker):
         if line.get("event") == "job claimed":
@@ -36,7 +38,7 @@ def find_held_jobs(worker: Process) -> frozenset[str]:
 
 
 def parse_log(process: Process) -> Iterator[dict[str, str]]:
-    """Yield what a process has logged."""
+    """Yield a process's log lines as parsed JSON objects."""
     for line in list(process.lines):
         with contextlib.suppress(ValueError):
             found = json.loads(line)
@@ -45,14 +47,14 @@ def parse_log(process: Process) -> Iterator[dict[str, str]]:
 
 
 def question_job_id(question: Question) -> str:
-    """Return the id of the job that a question becomes."""
+    """Return the job id of a question."""
     return job_id(TEAM, question.channel, question.ts)
 
 
 def measure_recoveries(
     deaths: Iterable[Death], questions: Sequence[Question], history: History
 ) -> list[float]:
-    """Return after how many seconds each thing that a death had stopped went on again."""
+    """Return the seconds from each death until each interrupted piece of work continued."""
     return [
         seconds
         for death in deaths
@@ -64,7 +66,7 @@ def measure_recoveries(
 def _resumption_times(
     death: Death, questions: Sequence[Question], history: History
 ) -> Iterator[Iterator[float]]:
-    """Yield, for each thing that stopped with this death, the moments at which it went on."""
+    """Yield, for each piece of work that a death interrupted, the times of its progress."""
     if death.held_jobs is None:
         yield _activity_times(history)
         return

@@ -1,4 +1,4 @@
-"""Shows what came of the rows: as Markdown for people, as JSON for programs."""
+"""Report of a run: a Markdown table for people, JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from typing import Final
 from chaos.scenario import ScenarioResult
 
 MAX_SHOWN_VIOLATIONS: Final = 5
-"""Violations of one row that are listed."""
+"""Violations that are listed of one scenario."""
 COLUMN_TITLES: Final = (
-    *("row", "fault", "mentions", "faults", "missing", "doubled", "wrong place", "out of order"),
-    *("other", "recovery p50 / p95", "seconds", "measured"),
+    *("scenario", "fault", "mentions", "faults", "missing", "duplicated", "misplaced"),
+    *("out of order", "other", "recovery p50 / p95", "seconds", "measured"),
 )
 TABLE_HEADER: Final = f"| {' | '.join(COLUMN_TITLES)} |\n|{'---|' * len(COLUMN_TITLES)}"
 
 
 def render_markdown(results: Sequence[ScenarioResult]) -> str:
-    """Return one table for each player, the product's first."""
+    """Return one table for each system under test, StarChat's first."""
     systems = dict.fromkeys(result.system for result in results)
     parts = []
     for system in systems:
         system_results = [result for result in results if result.system == system]
         lines = [
-            f"### {system}",
+            f"### {system[0].upper()}{system[1:]}",
             "",
             TABLE_HEADER,
             *map(_table_row, system_results),
@@ -35,7 +35,7 @@ def render_markdown(results: Sequence[ScenarioResult]) -> str:
 
 
 def list_violations(results: Sequence[ScenarioResult]) -> str:
-    """Return what was broken, a line each and a few of each row."""
+    """Return one line for each violation, at most a few of each scenario."""
     return "\n".join(
         f"{result.system} {result.scenario}: {reason}"
         for result in results
@@ -44,7 +44,7 @@ def list_violations(results: Sequence[ScenarioResult]) -> str:
 
 
 def write_report(results: Sequence[ScenarioResult], target: Path, summary: str) -> None:
-    """Write the Markdown to `target`, and beside it the JSON."""
+    """Write the Markdown to `target`, and the JSON beside it."""
     target.write_text(f"{summary}\n\n{render_markdown(results)}", "utf-8")
     found = [asdict(result) for result in results]
     target.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
@@ -52,14 +52,14 @@ def write_report(results: Sequence[ScenarioResult], target: Path, summary: str) 
 
 def _table_row(result: ScenarioResult) -> str:
     fields = (
-        result.scenario,
+        f"`{result.scenario}`",
         result.description,
         result.mentions,
         result.faults,
         result.missing,
-        result.doubled,
+        result.duplicated,
         result.misplaced,
-        result.disordered,
+        result.out_of_order,
         len(result.others),
         _format_recovery(result),
         f"{result.seconds:.0f}",
@@ -75,7 +75,7 @@ def _format_recovery(result: ScenarioResult) -> str:
 
 
 def _totals_row(results: Sequence[ScenarioResult]) -> str:
-    columns = ("mentions", "faults", "missing", "doubled", "misplaced", "disordered")
+    columns = ("mentions", "faults", "missing", "duplicated", "misplaced", "out_of_order")
     sums = [sum(getattr(result, column) for result in results) for column in columns]
     others = sum(len(result.others) for result in results)
     seconds = sum(result.seconds for result in results)

@@ -1,4 +1,4 @@
-"""One row while it is played: who asks, what breaks, and what became of it."""
+"""Run of one scenario: its questions, faults, deaths and notes, and the actions on its cluster."""
 
 import os
 import random
@@ -18,15 +18,16 @@ from contract.job import QUEUE_NAME
 from testing.processes import Process
 
 UNCLAIMED_KEY: Final = f"rq:queue:{QUEUE_NAME}:intermediate"
+"""RQ's list of jobs that a worker has dequeued and not yet claimed."""
 CONCURRENT_THREADS: Final = 16
-"""Threads that grow side by side."""
+"""Slack threads in which users ask at the same time."""
 REPLY_TIMEOUT_SECONDS: Final = 60.0
-"""Seconds that a row waits for its last reply."""
+"""Maximum wait for the last reply."""
 
 
 @dataclass(slots=True)
 class ScenarioRun:
-    """What a row may do to its stage, and what it has done."""
+    """State of a running scenario, and what its action may do."""
 
     cluster: Cluster
     load: LoadGenerator
@@ -34,14 +35,16 @@ class ScenarioRun:
     scale: float = 1.0
     questions: list[Question] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
+    """Timestamps of questions that their users deleted."""
     abandoned: set[str] = field(default_factory=set)
+    """Timestamps of questions whose reply did not come in time."""
     excused: set[str] = field(default_factory=set)
-    """Questions that nobody may answer, as Slack has it."""
+    """Timestamps of questions that Slack lets no app answer."""
     faults: Counter[str] = field(default_factory=Counter)
     deaths: list[Death] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    """What a row itself found wrong, beside the invariants."""
+    """Failed conditions of the scenario, beside the invariants."""
     started_at: float = field(default_factory=time.monotonic)
     watcher: ReplyWatcher = field(init=False)
 
@@ -49,11 +52,11 @@ class ScenarioRun:
         self.watcher = ReplyWatcher(self.cluster.workspace)
 
     def scale_count(self, count: int, minimum: int = 1) -> int:
-        """Return a count at this run's scale."""
+        """Return a count multiplied by the run's scale, at least `minimum`."""
         return max(minimum, round(count * self.scale))
 
     def ask_questions(self, count: int, *, seconds: float = 0.0) -> list[Question]:
-        """Let people ask so many questions in threads, spread over so many seconds."""
+        """Ask `count` questions in threads, spread over `seconds`."""
         asked: list[Question] = []
         lengths = draw_thread_lengths(self.rng, count)
         for lengths_slice in (
@@ -69,13 +72,13 @@ class ScenarioRun:
     def ask_one(
         self, text: str, *, user: str | None = None, channel: str | None = None
     ) -> Question:
-        """Let somebody ask one question."""
+        """Ask one question in a new thread."""
         question = self.load.ask_question(text, user=user, channel=channel)
         self.questions.append(question)
         return question
 
     def wait_for_replies(self, timeout: float = REPLY_TIMEOUT_SECONDS) -> list[Question]:
-        """Wait until every question has its end; return those that have none and never will."""
+        """Wait until every question has ended; return those that have not, and give them up."""
         unwanted = self.deleted | self.abandoned | self.excused
         wanted = [q for q in self.questions if q.ts not in unwanted]
         unanswered = self.watcher.wait_for_replies(
@@ -85,7 +88,7 @@ class ScenarioRun:
         return unanswered
 
     def kill_worker(self, victim: Process | None = None, *, replaced: bool = True) -> None:
-        """Kill a worker at once; another one starts in its place."""
+        """Send SIGKILL to a worker, and start another one in its place if `replaced`."""
         cluster = self.cluster
         victim = victim or self.rng.choice(cluster.workers)
         killed_at = cluster.kill_process(victim)
@@ -95,19 +98,19 @@ class ScenarioRun:
             cluster.start_worker()
 
     def list_unclaimed_jobs(self) -> frozenset[str]:
-        """Return the jobs that a worker has taken from the list and not claimed yet."""
+        """Return the ids of jobs that a worker has dequeued and not yet claimed."""
         with self.cluster.connect_redis() as redis:
             return frozenset(job.decode() for job in redis.lrange(UNCLAIMED_KEY, 0, -1))
 
     def kill_bot(self) -> None:
-        """Kill a bot at once; return when another one is there in its place."""
+        """Send SIGKILL to a bot, and wait until another one is ready in its place."""
         killed_at = self.cluster.kill_process(self.rng.choice(self.cluster.bots))
         self.faults["bot killed"] += 1
         self.deaths.append(Death(killed_at))
         self.cluster.start_bot().wait_for_event("ready")
 
     def kill_redis(self, seconds: float = 0.0) -> None:
-        """Kill the Redis server; it starts again after so many seconds."""
+        """Kill the Redis server, and restart it after `seconds`."""
         self.cluster.redis.kill_server()
         self.faults["redis killed"] += 1
         time.sleep(seconds)
@@ -116,23 +119,25 @@ class ScenarioRun:
 
 
 class DoomedProcess:
-    """A process that will die by a fault of its own; notes when, and what it held then."""
+    """Process with a failpoint that kills it; records its death and the jobs that it held."""
 
     def __init__(self, run: ScenarioRun, victim: Process) -> None:
-        """Watch from now on."""
+        """Watch `victim` from now on."""
         self._run = run
         self._victim = victim
         self._pidfd = os.pidfd_open(victim.pid)
-        self._watcher = threading.Thread(target=self._record_death, name="doomed", daemon=True)
+        self._watcher = threading.Thread(
+            target=self._record_death, name="death watcher", daemon=True
+        )
         self._watcher.start()
 
     def wait_for_death(self, timeout: float = 0.0) -> bool:
-        """Wait for the death and say whether it came; where it did not, the process goes on."""
+        """Wait up to `timeout` seconds for the death; return whether it came."""
         self._watcher.join(timeout)
         return not self._watcher.is_alive()
 
     def wait_or_kill(self, timeout: float = 30.0) -> bool:
-        """Wait for the death; end the process where it does not come. Say whether it came."""
+        """Wait for the death, or kill the process at the timeout; return whether it came."""
         dead = self.wait_for_death(timeout)
         self._run.cluster.kill_process(self._victim)
         self._watcher.join()
@@ -141,7 +146,7 @@ class DoomedProcess:
         return dead
 
     def _record_death(self) -> None:
-        # Its children may live a little longer, and with them its log.
+        # A pidfd, because children of the victim may keep its log open.
         select.select([self._pidfd], [], [])
         os.close(self._pidfd)
         run, victim, at = self._run, self._victim, time.monotonic()
@@ -153,7 +158,7 @@ class DoomedProcess:
 
 
 def restrict_history(history: History, run: ScenarioRun) -> History:
-    """Return the part of a stage's history that belongs to one row."""
+    """Return the part of a cluster's history that belongs to one run."""
     asked = {question.ts for question in run.questions}
     threads = {(question.channel, question.thread) for question in run.questions}
     return replace(

@@ -1,4 +1,4 @@
-"""A row of the kill matrix: what is done to a stage, and what the checker says of it."""
+"""Fault scenario: an action on a cluster, and the verdict of the history checker on it."""
 
 import statistics
 import time
@@ -20,63 +20,67 @@ from chaos.run import ScenarioRun, restrict_history
 
 Action = Callable[[ScenarioRun], None]
 
-LOST: Final = "missing"
 COLUMN_BY_INVARIANT: Final = {
-    Invariant.ONE_MESSAGE: "doubled",
+    Invariant.ONE_MESSAGE: "duplicated",
     Invariant.RIGHT_PLACE: "misplaced",
-    Invariant.ORDER: "disordered",
+    Invariant.ORDER: "out of order",
 }
-"""Invariants that have a column of their own."""
+"""Invariants that have their own column in the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One line of the matrix. `what` is said in the table."""
+    """One line of the matrix: a named action and the bounds that the history must keep."""
 
     name: str
+    alias: str
+    """Short id: the command line accepts it, and it seeds the random numbers."""
     description: str
     action: Action
     bounds: Bounds = field(default_factory=lambda: Bounds(max_end_seconds=90.0))
     expects_answers: bool = True
-    """Whether every question is to be answered; where not, the row itself counts."""
+    """Whether every question must be answered. If not, only the action reports failures."""
     max_recovery_seconds: float | None = None
-    """Seconds within which nearly everything that died must be going on again."""
+    """95th percentile of the recovery times that the run must not exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What came of a row. `others` are violations that have no column of their own."""
+    """Outcome of a scenario. `others` are violations without a column, and failed conditions."""
 
     scenario: str
     description: str
     mentions: int
     faults: int
     missing: int
-    doubled: int
+    duplicated: int
     misplaced: int
-    disordered: int
+    out_of_order: int
     others: tuple[str, ...]
     recovery_p50: float | None
+    """Seconds."""
     recovery_p95: float | None
+    """Seconds."""
     seconds: float
     system: str = "StarChat"
     notes: str = ""
     details: tuple[str, ...] = ()
+    """Every violation in words."""
     leftovers: tuple[str, ...] = ()
-    """What is known of questions without a reply."""
+    """State of each unanswered question in Slack, Redis and the logs."""
 
     @property
     def failure_count(self) -> int:
-        """How much went wrong."""
-        counted = self.missing + self.doubled + self.misplaced + self.disordered
+        """Number of violations and failed conditions."""
+        counted = self.missing + self.duplicated + self.misplaced + self.out_of_order
         return counted + len(self.others)
 
 
 def run_scenario(
     scenario: Scenario, cluster: Cluster, load: LoadGenerator, seed: int, scale: float
 ) -> ScenarioResult:
-    """Let a row do its worst, wait for calm, and check what became of its questions."""
-    run = ScenarioRun(cluster, load, seeded_random(seed, scenario.name), scale)
+    """Run a scenario's action, wait until its questions are answered, and check the history."""
+    run = ScenarioRun(cluster, load, seeded_random(seed, scenario.alias), scale)
     calls = len(cluster.workspace.api_calls())
     try:
         scenario.action(run)
@@ -96,32 +100,26 @@ def _build_result(scenario: Scenario, run: ScenarioRun, history: History) -> Sce
     found = [v for v in found if v.subject not in run.excused or _applies_when_excused(v)]
     violations = [v for v in found if not _is_race(v, history)]
     missing = _find_missing_replies(history, run.excused) if scenario.expects_answers else []
-    subjects = {(v.invariant, v.subject) for v in violations if _is_independent(v, missing)}
+    independent = [v for v in violations if _is_independent(v, missing)]
+    subjects = {(v.invariant, v.subject) for v in independent}
     columns = Counter(COLUMN_BY_INVARIANT.get(invariant) for invariant, _ in subjects)
-    others = [
-        str(v)
-        for v in violations
-        if _is_independent(v, missing) and v.invariant not in COLUMN_BY_INVARIANT
-    ]
+    others = [str(v) for v in independent if v.invariant not in COLUMN_BY_INVARIANT]
     races = len(found) - len(violations)
     if races:
-        run.notes.append(f"{races} pairs came at the same time and stand the other way round")
+        run.notes.append(f"{races} pairs arrived at the same time and were answered in reverse")
     times = measure_recoveries(run.deaths, run.questions, history)
-    if (
-        scenario.max_recovery_seconds is not None
-        and times
-        and percentile(times, 95) > scenario.max_recovery_seconds
-    ):
-        run.failures.append(f"recovered later than {scenario.max_recovery_seconds:.0f} s")
+    limit = scenario.max_recovery_seconds
+    if limit is not None and times and percentile(times, 95) > limit:
+        run.failures.append(f"p95 of recovery above {limit:.0f} s")
     return ScenarioResult(
         scenario=scenario.name,
         description=scenario.description,
         mentions=len(run.questions),
         faults=run.faults.total(),
         missing=len(missing),
-        doubled=columns["doubled"],
+        duplicated=columns["duplicated"],
         misplaced=columns["misplaced"],
-        disordered=columns["disordered"],
+        out_of_order=columns["out of order"],
         others=(*others, *run.failures) if scenario.expects_answers else tuple(run.failures),
         recovery_p50=statistics.median(times) if times else None,
         recovery_p95=percentile(times, 95) if times else None,
@@ -134,15 +132,16 @@ def _build_result(scenario: Scenario, run: ScenarioRun, history: History) -> Sce
 
 
 def _applies_when_excused(violation: Violation) -> bool:
-    """Say whether a violation counts also for a question that nobody may answer."""
+    """Return whether a violation counts for a question that Slack lets no app answer."""
     return violation.invariant is not Invariant.ONE_END
 
 
 def _is_race(violation: Violation, history: History) -> bool:
     """
-    Say whether two questions came at the same time, so that either may stand above the other.
+    Return whether the two questions of an order violation arrived at the same time.
 
-    The younger one must have been told of before Slack had the acknowledgement of the older one.
+    Slack then sent the younger one before it had the older one's acknowledgement, and the bot
+    could not know their order.
     """
     if violation.invariant is not Invariant.ORDER:
         return False
@@ -165,7 +164,7 @@ def _describe_missing(run: ScenarioRun, missing: Iterable[str]) -> Iterator[str]
 
 
 def _is_independent(violation: Violation, missing: Iterable[str]) -> bool:
-    """Say whether a violation is not another one's shadow: a missing reply, a second one."""
+    """Return whether a violation is more than the effect of a missing or duplicate reply."""
     if violation.invariant in {Invariant.ONE_END, Invariant.ACKNOWLEDGED}:
         return violation.subject not in missing and "replies or errors" not in violation.reason
     return True
@@ -176,13 +175,13 @@ def _format_faults(faults: Counter[str]) -> str:
 
 
 def percentile(values: Iterable[float], percent: int) -> float:
-    """Return the value that so many percent do not exceed."""
+    """Return the smallest value that at least `percent` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
 
 
 def find_leaks(cluster: Cluster) -> tuple[str, ...]:
-    """Return what the logs of all processes of a stage, dead ones too, should not hold."""
+    """Return message texts and secrets in the logs of a cluster's processes, dead ones too."""
     whole = collect_history(cluster.workspace, cluster.processes)
     logs = replace(History(), mentions=whole.mentions, lines=whole.lines, secrets=whole.secrets)
     return tuple(str(v) for v in check_history(logs) if v.invariant is Invariant.NO_LEAK)

@@ -1,4 +1,4 @@
-"""Follows what the workspace shows until every question that was asked has its end."""
+"""Reply watcher: follows the workspace's messages until every question has ended."""
 
 import time
 from collections.abc import Iterable
@@ -12,16 +12,18 @@ from testing.workspace import STARCHAT, Json, Workspace
 from worker import render
 
 MAX_POLL_SECONDS: Final = 60.0
-"""Seconds that the workspace lets a listener wait."""
+"""Maximum duration of the workspace's long poll."""
 POLL_PAUSE_SECONDS: Final = 0.1
+"""Pause after a change: changes come in bursts, and a read of each would take a core."""
 RETRY_NOTICE: Final = render.compose_retrying().text
+"""Text of a reply whose generation was restarted."""
 
 
 class ReplyWatcher:
-    """Reads each change once; knows which questions are open and what was said to whom."""
+    """Reads each change of the workspace once, and keeps the states of each question's messages."""
 
     def __init__(self, workspace: Workspace) -> None:
-        """Begin with what happens from now on."""
+        """Watch changes from now on."""
         self._workspace = workspace
         self._next_change = int(workspace.get_json("_control/wait", since=0, timeout=0)["next"])
         self._ended_at: dict[str, float] = {}
@@ -30,12 +32,12 @@ class ReplyWatcher:
         self._versions: dict[str, list[tuple[str, str]]] = {}
 
     def find_open(self, questions: Iterable[Question]) -> list[Question]:
-        """Return those that have neither a reply nor an error yet."""
+        """Return the questions without a final reply, error or notice."""
         self._read_changes()
         return [q for q in questions if not {q.ts, q.token} & self._ended_at.keys()]
 
     def wait_for_replies(self, questions: Iterable[Question], timeout: float) -> list[Question]:
-        """Wait until all have their end; return those that have none `within` seconds."""
+        """Wait up to `timeout` seconds until all questions have ended; return the open ones."""
         deadline = time.monotonic() + timeout
         open_questions = self.find_open(questions)
         while open_questions and (remaining := deadline - time.monotonic()) > 0:
@@ -44,17 +46,17 @@ class ReplyWatcher:
         return open_questions
 
     def count_versions(self, question: Question, state: str) -> int:
-        """Return how often our message for a question has been shown in this state."""
+        """Return the number of message versions of a question in this state."""
         self._read_changes()
         return sum(state == found for found, _ in self._versions.get(question.ts, []))
 
     def saw_retry_notice(self, question: Question) -> bool:
-        """Say whether the person was told that we try again."""
+        """Return whether the retry notice was shown for a question."""
         self._read_changes()
         return question.ts in self._retry_announced
 
     def wait_for_state(self, question: Question, state: str, timeout: float = 0.0) -> bool:
-        """Wait until our message for a question has been in this state; say whether it was."""
+        """Wait until a question's message has had this state; return whether it had."""
         deadline = time.monotonic() + timeout
         while not self.count_versions(question, state):
             if not self.wait_for_change(deadline - time.monotonic()):
@@ -62,26 +64,25 @@ class ReplyWatcher:
         return True
 
     def wait_for_change(self, timeout: float) -> bool:
-        """Wait until anything happens in the workspace; say whether it did."""
+        """Wait up to `timeout` seconds for any change in the workspace; return whether one came."""
         if timeout <= 0:
             return False
         query = {"since": self._next_change, "timeout": min(timeout, MAX_POLL_SECONDS)}
         happened = self._workspace.get_json("_control/wait", **query)["happened"]
-        # What happens comes in swarms: to look after each change would cost a core.
         time.sleep(POLL_PAUSE_SECONDS)
         return bool(happened)
 
     def list_messages(self, question: Question) -> list[str]:
-        """Return the ts of each message that has been shown for a question, oldest first."""
+        """Return the timestamps of a question's messages, oldest first."""
         self._read_changes()
         return list(dict.fromkeys(ts for _, ts in self._versions.get(question.ts, [])))
 
     def measure_wait(self, question: Question) -> float:
-        """Return the seconds from a question to its end; raises `KeyError` without one."""
+        """Return the seconds from a question to its end. Raises `KeyError` if it has not ended."""
         return self._ended_at[question.ts] - question.asked_at
 
     def find_refusals(self, questions: Iterable[Question]) -> list[Question]:
-        """Return those that were not taken in."""
+        """Return the questions that the bot declined by a notice."""
         return [question for question in questions if question.ts in self._declined]
 
     def _read_changes(self) -> None:
@@ -104,6 +105,6 @@ class ReplyWatcher:
             if metadata["state"] in END_STATES:
                 self._ended_at.setdefault(metadata["question"], at)
             return
-        # A program without our metadata repeats the token.
+        # A baseline sets no metadata: its reply repeats the token.
         for name in TOKEN_PATTERN.findall(str(message.get("text"))):
             self._ended_at.setdefault(name, at)

@@ -1,1 +1,1 @@
-"""Simpler workers that the checker must find at fault."""
+"""Baselines: two simple workers that the same scenarios measure beside the product."""

@@ -1,4 +1,4 @@
-"""The front end of both baselines: Bolt as its tutorial has it, acknowledging first."""
+"""Front end of both baselines: a Bolt app as in Bolt's tutorial, which acknowledges first."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from slack_sdk import WebClient
 from chaos.checker.collector import TOKEN_PATTERN
 
 Enqueue = Callable[[str, str, str], None]
-"""Hands a question on: channel, thread, token."""
+"""Enqueues a question: channel, thread, token."""
 
 
 def serve_mentions(enqueue: Enqueue) -> None:
-    """Hand every mention to `send` until SIGTERM."""
+    """Enqueue every mention until SIGTERM."""
     client = WebClient(os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
     app = App(client=client)
 
@@ -30,7 +30,7 @@ def serve_mentions(enqueue: Enqueue) -> None:
 
     @app.event("message")
     def ignore_message() -> None:
-        """Nothing: Slack wants an acknowledgement."""
+        """Ignore the event; Bolt acknowledges it."""
 
     handler = SocketModeHandler(app, os.environ["SLACK_APP_TOKEN"])
     handler.connect()  # type: ignore[no-untyped-call]
@@ -42,5 +42,5 @@ def serve_mentions(enqueue: Enqueue) -> None:
 
 
 def log_event(event: str, **fields: str) -> None:
-    """Log one line, as the product does."""
+    """Log one JSON line in the product's format."""
     print(json.dumps({"event": event, **fields}), flush=True)

@@ -1,4 +1,4 @@
-"""How both baselines reply: a stand-in for generation, then one post with the SDK's own retries."""
+"""Reply of both baselines: a pause in place of generation, then one post with SDK retries."""
 
 import os
 import time
@@ -12,11 +12,11 @@ from slack_sdk.http_retry.builtin_handlers import (
 )
 
 GENERATION_SECONDS: Final = 0.15
-"""Seconds for which nothing is known of the reply outside its process."""
+"""Time between dequeue and post, in which a kill loses the reply."""
 
 
 def post_reply(channel: str, thread: str, token: str) -> None:
-    """Generate, then post."""
+    """Wait as long as a generation, then post the reply."""
     time.sleep(GENERATION_SECONDS)
     build_client().chat_postMessage(
         channel=channel, thread_ts=thread, text=f"The reply to {token}."
@@ -24,7 +24,7 @@ def post_reply(channel: str, thread: str, token: str) -> None:
 
 
 def build_client() -> WebClient:
-    """Return a client with every retry handler that the SDK brings."""
+    """Return a client with all retry handlers of Slack's SDK."""
     return WebClient(
         os.environ["SLACK_BOT_TOKEN"],
         base_url=os.environ["SLACK_API_URL"],

@@ -1,4 +1,4 @@
-"""`python -m chaos.baselines.naive_front_end`: puts mentions into a Redis list."""
+"""Bot of the naive baseline: pushes mentions to a Redis list."""
 
 import json
 import os
@@ -11,7 +11,7 @@ QUEUE = "naive"
 
 
 def main() -> None:
-    """Serve."""
+    """Run the bot until SIGTERM."""
     redis = Redis.from_url(os.environ["REDIS_URL"])
 
     def enqueue_mention(channel: str, thread: str, token: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m chaos.baselines.naive_worker`: takes from a list, generates, posts."""
+"""Worker of the naive baseline: pops questions from a Redis list and posts replies."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ WORKER_THREADS = 4
 
 
 def main() -> None:
-    """Work until killed."""
+    """Run the worker threads until killed."""
     threads = [threading.Thread(target=_run_worker) for _ in range(WORKER_THREADS)]
     for thread in threads:
         thread.start()

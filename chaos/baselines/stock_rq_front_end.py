@@ -1,4 +1,4 @@
-"""`python -m chaos.baselines.stock_rq_front_end`: enqueues mentions as stock RQ jobs."""
+"""Bot of the RQ baseline: enqueues mentions as RQ jobs with three retries."""
 
 import os
 
@@ -11,11 +11,11 @@ QUEUE = "stock"
 
 
 def main() -> None:
-    """Serve."""
+    """Run the bot until SIGTERM."""
     queue = Queue(QUEUE, connection=Redis.from_url(os.environ["REDIS_URL"]))
 
     def enqueue_mention(channel: str, thread: str, token: str) -> None:
-        task = "chaos.baselines.echo_reply.reply"
+        task = "chaos.baselines.echo_reply.post_reply"
         queue.enqueue(task, channel, thread, token, retry=Retry(max=3))
 
     serve_mentions(enqueue_mention)

@@ -1,4 +1,4 @@
-"""`python -m chaos.baselines.stock_rq_worker`: RQ's own worker with its own settings."""
+"""Worker of the RQ baseline: RQ's stock worker with its default settings."""
 
 import os
 
@@ -10,7 +10,7 @@ from chaos.baselines.stock_rq_front_end import QUEUE
 
 
 def main() -> None:
-    """Work until killed."""
+    """Run RQ's worker until killed."""
     worker = Worker([QUEUE], connection=Redis.from_url(os.environ["REDIS_URL"]))
     log_event("model loaded")
     worker.work(logging_level="WARNING", with_scheduler=False)

@@ -1,8 +1,8 @@
 """
-Pure: which message of ours answers which mention.
+Attribution: the mention that each of the app's messages answers.
 
-Our own metadata says so. Where a bot has none, the question's token in the reply does, and a
-message without a token belongs to the youngest mention above it in its thread.
+The message's metadata names it. Without metadata, it is the question whose token the message
+repeats, else the youngest mention above the message in its thread. Pure functions.
 """
 
 from bisect import bisect_left
@@ -13,45 +13,45 @@ from dataclasses import dataclass
 from chaos.checker.history import END_STATES, History, Mention, Message, Place
 
 FIRST_PART = "1"
-"""The part that every reply has."""
+"""Number of the part that every reply has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A mention and all that was ever said to it."""
+    """A mention and all messages that answered it."""
 
     mention: Mention
     messages: tuple[Message, ...]
 
     @property
     def first_parts(self) -> tuple[Message, ...]:
-        """The first parts: one for each time that the mention was answered."""
+        """First parts: one for each time that the mention was answered."""
         return tuple(
             message for message in self.messages if message.last_version.part == FIRST_PART
         )
 
     @property
     def final_parts(self) -> tuple[Message, ...]:
-        """The replies and errors that still stand in the end."""
+        """First parts of replies, errors and notices that are visible at the end."""
         visible = (head for head in self.first_parts if head.deleted_at is None)
         return tuple(head for head in visible if head.last_version.state in END_STATES)
 
     @property
     def expects_reply(self) -> bool:
-        """Whether the question still stands."""
+        """Whether the question was not deleted."""
         return self.mention.deleted_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """All cases by the time of the question, and the messages that answer no mention."""
+    """All cases in the order of their questions, and the messages that answer no mention."""
 
     cases: tuple[Case, ...]
     strays: tuple[Message, ...]
 
 
 class MentionIndex:
-    """The mentions of a run, to be found by what a message says of itself."""
+    """Index of a run's mentions by timestamp, token and thread."""
 
     def __init__(self, mentions: Iterable[Mention]) -> None:
         self.ordered = sorted(mentions, key=lambda mention: float(mention.ts))
@@ -62,7 +62,7 @@ class MentionIndex:
             self._by_place[mention.place].append(mention)
 
     def find_mention(self, message: Message) -> Mention | None:
-        """Return the mention that a message answers, None where there is none."""
+        """Return the mention that a message answers, `None` if it answers none."""
         return (
             self._find_by_metadata(message)
             or self._find_by_token(message)
@@ -87,7 +87,7 @@ class MentionIndex:
 
 
 def attribute_messages(history: History) -> Attribution:
-    """Give every message of ours to the mention that it answers."""
+    """Assign each of the app's messages to the mention that it answers."""
     mentions = MentionIndex(history.mentions)
     messages_by_mention: defaultdict[str | None, list[Message]] = defaultdict(list)
     for message in sorted(history.messages, key=lambda message: float(message.ts)):

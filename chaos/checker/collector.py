@@ -1,9 +1,9 @@
 """
-Collects the history of a run from a workspace and from the logs of our processes.
+Collector: builds the history of a run from the workspace's journal and the processes' logs.
 
-A question is a message of a person that shows a token (`q17-ab12`, see `token`). Our messages
-say by metadata what they are. Where a bot has none, a message that shows a token is a reply, one
-that says "error" is an error, and anything else is a placeholder.
+A question is a user's message with a token such as `q17-ab12`. The metadata of the app's messages
+gives their state. Without metadata, a message with a token is a reply, one with the word "error"
+is an error, and any other is a placeholder.
 """
 
 import hashlib
@@ -36,11 +36,11 @@ from testing.workspace import APP_TOKEN, BOT_TOKEN, STARCHAT, Json, Workspace
 TOKEN_PATTERN: Final = re.compile(r"\bq\d+-[0-9a-f]{4,}\b")
 WORD_PATTERN: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 QUESTION_EVENTS: Final = frozenset({"app_mention", "message"})
-"""Events by which Slack tells the app of a question."""
+"""Events that deliver a question to the app."""
 
 
 def make_token(number: int, seed: int = 0) -> str:
-    """Return the token of the question with this number; no other question of a run has it."""
+    """Return a token for the question of this number, unique in a run."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).hexdigest()
     return f"q{number}-{digest[:6]}"
 
@@ -55,9 +55,9 @@ def collect_history(
     finds: Iterable[LeakFinding] = (),
 ) -> History:
     """
-    Return what has happened in a workspace so far, with what the processes have logged.
+    Return the history of a workspace so far, with the log lines of `processes`.
 
-    Raises `AssertionError` where the workspace has already forgotten the beginning.
+    Raises `AssertionError` if the workspace no longer has its first records.
     """
     team = str(workspace.read_state()["team"]["id"])
     threads = _HistoryBuilder(team)
@@ -67,7 +67,7 @@ def collect_history(
     deliveries = workspace.get_json("_control/deliveries")
     envelopes = deliveries["deliveries"]
     assert not lacks_beginning(calls, deliveries["first"]), (
-        "the workspace has forgotten the beginning"
+        "the workspace no longer has its first records"
     )
     return History(
         mentions=tuple(_attach_deliveries(threads.mentions, envelopes)),
@@ -83,12 +83,12 @@ def collect_history(
 
 
 def lacks_beginning(calls: list[Json], first: int) -> bool:
-    """Whether the workspace has forgotten a call, or the deliveries before the `first`."""
+    """Return whether the workspace has dropped calls, or the deliveries before the `first`."""
     return bool(first or (calls and calls[0]["number"]))
 
 
 class _HistoryBuilder:
-    """Questions and our own messages, put together from one change after the other."""
+    """Builds mentions and messages of a history from one change after the other."""
 
     def __init__(self, team: str) -> None:
         self.mentions: dict[str, Mention] = {}
@@ -96,7 +96,7 @@ class _HistoryBuilder:
         self._team = team
 
     def add_change(self, change: Json) -> None:
-        """Take in how a message came, changed or went."""
+        """Add the post, edit or deletion of a message."""
         body = change["message"]
         place = Place(self._team, change["channel"], body.get("thread_ts") or body["ts"])
         add_message = self._add_own_message if body.get("user") == STARCHAT else self._add_question
@@ -142,7 +142,7 @@ def _read_version(at: float, body: Json) -> Version:
 
 
 def _infer_state(body: Json, words: frozenset[str]) -> State:
-    """Return how far a message without our metadata is."""
+    """Return the state of a message without metadata."""
     blocks = body.get("blocks") or []
     if blocks and all(block["type"] == "context" for block in blocks):
         return State.NOTICE
@@ -159,7 +159,7 @@ def _infer_part(body: Json) -> str:
 
 
 def _iterate_texts(value: Any) -> Iterator[str]:
-    """Yield every text that a message shows, also inside its blocks."""
+    """Yield every text of a message, also inside its blocks."""
     if isinstance(value, list):
         for inner in value:
             yield from _iterate_texts(inner)
@@ -199,7 +199,7 @@ def _read_call(call: Json) -> ApiCall:
 
 
 def _describe_target(arguments: Json) -> str:
-    """Say what a call acts on: one message, or in a thread the reply to one question."""
+    """Return the target of a call: a message, or the reply to one question in a thread."""
     if "ts" in arguments:
         return f"{arguments.get('channel')} {arguments['ts']}"
     metadata = arguments.get("metadata") or {}

@@ -1,4 +1,4 @@
-"""Pure: whether what a process uses grows as time goes by."""
+"""Growth of a resource over time: linear regression and median rise. Pure functions."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from typing import Final
 
 SECONDS_PER_HOUR: Final = 3600.0
 TimeSeries = Sequence[tuple[float, float]]
-"""Moments (s) and amounts, oldest first."""
+"""Pairs of time in seconds and amount, oldest first."""
 
 
 def skip_warm_up(series: TimeSeries) -> TimeSeries:
-    """Return the last two thirds: until then a process fills its caches."""
+    """Return the last two thirds of a series: before, a process fills its caches."""
     return series[len(series) // 3 :]
 
 
 def hourly_slope(series: TimeSeries) -> float:
-    """Return by how much an amount grows in an hour, as the straight line through it says."""
+    """Return the slope of the regression line, in amount per hour."""
     if len(series) < 2:
         return 0.0
     moments, amounts = zip(*series, strict=True)
@@ -23,7 +23,7 @@ def hourly_slope(series: TimeSeries) -> float:
 
 
 def median_rise(series: TimeSeries) -> float:
-    """Return by how much the last third's median lies above the first's."""
+    """Return the median of the last third minus the median of the first."""
     amounts = [amount for _, amount in series]
     third = max(1, len(amounts) // 3)
     return statistics.median(amounts[-third:]) - statistics.median(amounts[:third])

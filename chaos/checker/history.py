@@ -1,8 +1,8 @@
 """
-Pure: what happened in one run, as a reader of Slack and an operator saw it.
+History of a run: mentions, messages, API calls, log lines and resource samples.
 
-Times are seconds on the machine's monotonic clock, the same for all processes. No text of a
-message is kept: `words` of a version are there to find the words a test has planted.
+All times are seconds on the machine's monotonic clock, which the processes share. Message texts
+are not kept, only their words, in which the checker looks for planted ones.
 """
 
 from dataclasses import dataclass, field
@@ -11,34 +11,34 @@ from typing import Final
 
 
 class State(StrEnum):
-    """How far a message of ours is."""
+    """State of one of the app's messages."""
 
     PLACEHOLDER = "placeholder"
     GROWING = "growing"
     FINAL = "final"
     ERROR = "error"
     NOTICE = "notice"
-    """A notice of the bot's own: the question was not taken in, and the person was told."""
+    """Notice of the bot: the question was declined."""
 
 
 END_STATES: Final = frozenset({State.FINAL, State.ERROR, State.NOTICE})
-"""States of a message that does not change any more."""
+"""States after which a message does not change."""
 
 
 class Resource(StrEnum):
-    """What a process may use too much of."""
+    """Resource whose use is bounded."""
 
     MEMORY = "memory"
     """Bytes."""
     FILES = "files"
-    """Open descriptors."""
+    """Open file descriptors."""
     KEYS = "keys"
     """Keys in Redis."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a message stands; the root of a thread stands in its own thread."""
+    """Team, channel and thread of a message; a root belongs to its own thread."""
 
     team: str
     channel: str
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to tell the app of a mention; `event` is `app_mention` or `message`."""
+    """One delivery of a mention to the app; `event` is `app_mention` or `message`."""
 
     event: str
     sent_at: float
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A question of a person; `token` is a word that no other question has."""
+    """Question of a user; `token` is a word that no other question has."""
 
     ts: str
     place: Place
@@ -66,15 +66,15 @@ class Mention:
     deliveries: tuple[Delivery, ...] = ()
     deleted_at: float | None = None
     edited_at: float | None = None
-    """When its words were first changed: its reply may change from then on."""
+    """Time of the first edit: the reply may change from then on."""
 
     @property
     def acknowledged_at(self) -> float | None:
         """
-        When Slack had all acknowledgements it was waiting for.
+        Time at which Slack had the acknowledgements of both events.
 
-        Slack tells of a mention by twin events. A bot may pass over one of them, so that only
-        both together are a promise.
+        Slack delivers a mention as two events. A bot may ignore one of them, so only both
+        acknowledgements together promise a reply.
         """
         first: dict[str, float | None] = {}
         for delivery in sorted(self.deliveries, key=lambda delivery: delivery.attempt):
@@ -87,10 +87,10 @@ class Mention:
 @dataclass(frozen=True, slots=True)
 class Version:
     """
-    A message of ours as readers saw it from `at` on; `look` is equal where it looks the same.
+    One of the app's messages as readers saw it from `at` on.
 
-    `question` is the ts that our metadata names, None where a message has no such metadata.
-    `words` are the words that its text and blocks show.
+    `look` is a hash, equal if two versions look the same. `question` is the timestamp in the
+    metadata, `None` without metadata. `words` are the words of text and blocks.
     """
 
     at: float
@@ -105,7 +105,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of ours over time, from its first version to its deletion."""
+    """One of the app's messages with all its versions, until its deletion."""
 
     ts: str
     place: Place
@@ -114,18 +114,18 @@ class Message:
 
     @property
     def last_version(self) -> Version:
-        """What a reader saw in the end."""
+        """The version that readers saw last."""
         return self.versions[-1]
 
     @property
     def ended_at(self) -> float | None:
-        """When it first was what does not change any more."""
+        """Time of the first final state."""
         return next((version.at for version in self.versions if version.state in END_STATES), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A call of Slack's Web API; `target` is what it acts on, equal for a repetition."""
+    """Call of Slack's Web API; `target` is the message or reply it acts on, equal for a retry."""
 
     at: float
     method: str
@@ -139,7 +139,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line that a process of ours has logged, or shown as a metric."""
+    """Line that a process has logged or shown as a metric."""
 
     process: str
     text: str
@@ -147,7 +147,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """How much of something a process used at one moment."""
+    """Use of a resource by a process at one moment."""
 
     at: float
     process: str
@@ -157,7 +157,7 @@ class ResourceSample:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A word that belongs to one team, to one channel of it or to one thread there."""
+    """Planted word that may be shown in one team, channel or thread only."""
 
     word: str
     team: str
@@ -165,7 +165,7 @@ class Canary:
     thread: str | None = None
 
     def belongs_to(self, place: Place) -> bool:
-        """Whether the word may be shown there."""
+        """Return whether the word may be shown there."""
         own_scope = (self.team, self.channel, self.thread)
         place_scope = (place.team, place.channel, place.thread)
         return all(own in {None, other} for own, other in zip(own_scope, place_scope, strict=True))
@@ -173,7 +173,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class LeakFinding:
-    """A planted word that was found outside Slack and logs, such as in a Redis key."""
+    """Planted word that was found outside Slack and the logs, such as in a Redis key."""
 
     at: float
     word: str
@@ -182,7 +182,7 @@ class LeakFinding:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything that happened in one run, until `ended_at`."""
+    """All records of one run, until `ended_at`."""
 
     mentions: tuple[Mention, ...] = ()
     messages: tuple[Message, ...] = ()

@@ -1,4 +1,4 @@
-"""Pure: decides from a history which promises were broken; here those about the replies."""
+"""Invariants of replies, and the check of a history against all invariants. Pure functions."""
 
 import math
 from collections import defaultdict
@@ -15,44 +15,46 @@ DEFAULT_BOUNDS: Final = Bounds()
 
 
 def check_history(history: History, bounds: Bounds = DEFAULT_BOUNDS) -> tuple[Violation, ...]:
-    """Return every violation, in the order of the invariants; none where all promises held."""
+    """Return every violation in the order of the invariants."""
     attribution = attribute_messages(history)
     reply_violations = [*(run_check(attribution, history, bounds) for run_check in REPLY_CHECKS)]
-    service_violations = [*(one(history, bounds) for one in service_invariants.SERVICE_CHECKS)]
+    service_violations = [
+        *(run_check(history, bounds) for run_check in service_invariants.SERVICE_CHECKS)
+    ]
     violations = [
         violation for group in (*reply_violations, *service_violations) for violation in group
     ]
     return tuple(sorted(violations, key=lambda violation: INVARIANT_ORDER[violation.invariant]))
 
 
-INVARIANT_ORDER: Final = {invariant: place for place, invariant in enumerate(Invariant)}
+INVARIANT_ORDER: Final = {invariant: index for index, invariant in enumerate(Invariant)}
 
 
 def check_one_end(
     attribution: Attribution, _history: History, _bounds: Bounds
 ) -> Iterator[Violation]:
-    """I1: one reply or one error stands in the end where Slack had our acknowledgement."""
+    """ONE_END: an acknowledged mention ends with one reply, error or notice."""
     for case in attribution.cases:
         if (
             case.expects_reply
             and case.mention.acknowledged_at is not None
             and len(case.final_parts) != 1
         ):
-            reason = f"{len(case.final_parts)} replies or errors in the end"
+            reason = f"{len(case.final_parts)} replies or errors at the end"
             yield Violation(Invariant.ONE_END, case.mention.ts, reason)
 
 
 def check_one_message(
     attribution: Attribution, history: History, bounds: Bounds
 ) -> Iterator[Violation]:
-    """I2: no part of a reply stands twice, in the end or for longer than a moment."""
+    """ONE_MESSAGE: no part of a reply is visible twice at the end, or longer than the bound."""
     for case in attribution.cases:
         for first, second in _overlapping_pairs(case.messages):
             deletion_times = (message.deleted_at for message in (first, second))
             gone_at = min((time for time in deletion_times if time is not None), default=None)
             overlap = (history.ended_at if gone_at is None else gone_at) - second.versions[0].at
             if gone_at is None or overlap > bounds.max_overlap_seconds:
-                reason = f"{first.ts} and {second.ts} stood together for {overlap:.1f} s"
+                reason = f"{first.ts} and {second.ts} were visible together for {overlap:.1f} s"
                 yield Violation(Invariant.ONE_MESSAGE, case.mention.ts, reason)
 
 
@@ -69,11 +71,11 @@ def _overlapping_pairs(messages: Sequence[Message]) -> Iterator[tuple[Message, M
 def check_place(
     attribution: Attribution, _history: History, _bounds: Bounds
 ) -> Iterator[Violation]:
-    """I3: right team, channel and thread."""
+    """RIGHT_PLACE: team, channel and thread are those of the mention."""
     for case in attribution.cases:
         for message in case.messages:
             if message.place != case.mention.place:
-                reason = f"{message.ts} stands in {_format_place(message.place)}"
+                reason = f"{message.ts} is in {_format_place(message.place)}"
                 yield Violation(Invariant.RIGHT_PLACE, case.mention.ts, reason)
     for message in attribution.strays:
         reason = f"answers no mention, in {_format_place(message.place)}"
@@ -85,7 +87,7 @@ def _format_place(place: Place) -> str:
 
 
 def check_order(attribution: Attribution, _history: History, bounds: Bounds) -> Iterator[Violation]:
-    """I4: in a thread, an older question's reply stands above a younger one's."""
+    """ORDER: in a thread, an older question's reply is above a younger one's."""
     threads: defaultdict[Place, list[Case]] = defaultdict(list)
     for case in attribution.cases:
         if case.mention.acknowledged_at is not None and _answer_parts(case):
@@ -95,12 +97,12 @@ def check_order(attribution: Attribution, _history: History, bounds: Bounds) -> 
             if _must_keep_order(older, younger, bounds) and _lowest_position(
                 older
             ) > _highest_position(younger):
-                reason = f"its reply stands below that to {younger.mention.ts}"
+                reason = f"its reply is below that to {younger.mention.ts}"
                 yield Violation(Invariant.ORDER, older.mention.ts, reason)
 
 
 def _answer_parts(case: Case) -> list[Message]:
-    return [head for head in case.final_parts if head.last_version.state is not State.NOTICE]
+    return [part for part in case.final_parts if part.last_version.state is not State.NOTICE]
 
 
 def _must_keep_order(older: Case, younger: Case, bounds: Bounds) -> bool:
@@ -109,17 +111,17 @@ def _must_keep_order(older: Case, younger: Case, bounds: Bounds) -> bool:
 
 
 def _lowest_position(case: Case) -> float:
-    return max(float(head.ts) for head in _answer_parts(case))
+    return max(float(part.ts) for part in _answer_parts(case))
 
 
 def _highest_position(case: Case) -> float:
-    return min(float(head.ts) for head in _answer_parts(case))
+    return min(float(part.ts) for part in _answer_parts(case))
 
 
 def check_pings(
     _attribution: Attribution, history: History, _bounds: Bounds
 ) -> Iterator[Violation]:
-    """I5: no version of any message notifies anybody or has an address fetched."""
+    """NO_PING: no version of a message notifies a user or unfurls an address."""
     for message in history.messages:
         pings = max(version.pings for version in message.versions)
         unfurls = max(version.unfurls for version in message.versions)
@@ -131,10 +133,10 @@ def check_pings(
 def check_end_time(
     attribution: Attribution, _history: History, bounds: Bounds
 ) -> Iterator[Violation]:
-    """I7: from the acknowledgement to the reply or the error."""
+    """IN_TIME: a mention ends within the bound after its acknowledgement."""
     for case in attribution.cases:
         since = case.mention.acknowledged_at
-        ended = [head.ended_at for head in case.final_parts if head.ended_at is not None]
+        ended = [part.ended_at for part in case.final_parts if part.ended_at is not None]
         if since is not None and ended and min(ended) - since > bounds.max_end_seconds:
             reason = f"ended after {min(ended) - since:.1f} s"
             yield Violation(Invariant.IN_TIME, case.mention.ts, reason)
@@ -143,7 +145,7 @@ def check_end_time(
 def check_unnoticed_mentions(
     attribution: Attribution, _history: History, _bounds: Bounds
 ) -> Iterator[Violation]:
-    """I9: Slack has an acknowledgement for each mention, or it was found and answered anyway."""
+    """ACKNOWLEDGED: a mention is acknowledged, or found by backfill and answered."""
     for case in attribution.cases:
         if case.expects_reply and case.mention.acknowledged_at is None and not case.final_parts:
             reason = "neither acknowledged nor answered"
@@ -153,7 +155,7 @@ def check_unnoticed_mentions(
 def check_final_edits(
     attribution: Attribution, _history: History, bounds: Bounds
 ) -> Iterator[Violation]:
-    """I10: what was final neither changes nor goes, unless the question does."""
+    """FINAL: a final message neither changes nor disappears, unless its question does."""
     violations = [
         Violation(Invariant.FINAL, case.mention.ts, reason)
         for case in attribution.cases
@@ -181,7 +183,7 @@ def _late_changes(message: Message, case: Case) -> Iterator[str]:
 def check_tenant_isolation(
     _attribution: Attribution, history: History, _bounds: Bounds
 ) -> Iterator[Violation]:
-    """I11: a word planted in one team, channel or thread is shown nowhere else."""
+    """OWN_TENANT: a word planted in one team, channel or thread is shown nowhere else."""
     planted = {canary.word: canary for canary in history.canaries}
     for message in history.messages:
         shown = frozenset[str]().union(*(version.words for version in message.versions))
@@ -196,7 +198,7 @@ def check_tenant_isolation(
 def check_deletion(
     attribution: Attribution, history: History, bounds: Bounds
 ) -> Iterator[Violation]:
-    """I12: soon after its deletion a question has no reply, unless that was there before."""
+    """DELETED: a deleted question soon has no reply, unless that had ended before."""
     deadlines = dict[str, float]()
     for case in attribution.cases:
         deleted = case.mention.deleted_at
@@ -210,7 +212,7 @@ def check_deletion(
             )
             if not ended_before and (message.deleted_at or history.ended_at) > deadline:
                 reason = (
-                    f"{message.ts} stood {bounds.max_deletion_seconds:.0f} s after the deletion"
+                    f"{message.ts} visible {bounds.max_deletion_seconds:.0f} s after the deletion"
                 )
                 yield Violation(Invariant.DELETED, case.mention.ts, reason)
     for find in history.finds:

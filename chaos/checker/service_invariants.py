@@ -1,4 +1,4 @@
-"""Pure: which promises about logs, resources, calls and acknowledgements were broken."""
+"""Invariants of logs, resources, API calls and acknowledgements. Pure functions."""
 
 import bisect
 import math
@@ -12,15 +12,15 @@ from chaos.checker.history import ApiCall, History, Resource
 
 RATE_LIMITED_STATUS: Final = 429
 POST_METHOD: Final = "chat.postMessage"
-"""The one method that Slack limits by channel."""
+"""The one method whose rate Slack limits per channel."""
 CLOCK_TOLERANCE_SECONDS: Final = 0.05
-"""Seconds by which a caller's clock and timer may be off."""
+"""Error of a caller's clock and timer."""
 MIN_SAMPLES: Final = 9
-"""Samples of a process before its growth says anything."""
+"""Minimum number of samples for a judgement of growth."""
 
 
 def check_leaks(history: History, _bounds: Bounds) -> Iterator[Violation]:
-    """I6: no log line and no metric shows a secret or a planted word, and no find a secret."""
+    """NO_LEAK: no log line or metric shows a secret or a planted word, no finding a secret."""
     words = {mention.token for mention in history.mentions}
     words |= {canary.word for canary in history.canaries}
     logs: defaultdict[str, list[str]] = defaultdict(list)
@@ -40,7 +40,7 @@ def check_leaks(history: History, _bounds: Bounds) -> Iterator[Violation]:
 
 
 def _find_words(log: str, words: Collection[str]) -> dict[str, int]:
-    """Return which words stand in a log, and where first; one pass, however many words."""
+    """Return the words that a log contains with their first position, in one pass."""
     size = min(map(len, words), default=1)
     words_by_prefix: defaultdict[str, list[str]] = defaultdict(list)
     for word in words:
@@ -54,7 +54,7 @@ def _find_words(log: str, words: Collection[str]) -> dict[str, int]:
 
 
 def check_resources(history: History, bounds: Bounds) -> Iterator[Violation]:
-    """I8: no process uses too much of anything, nor more and more."""
+    """BOUNDED: no process exceeds a resource's maximum or its growth."""
     series: defaultdict[tuple[str, Resource], list[float]] = defaultdict(list)
     for sample in sorted(history.samples, key=lambda sample: sample.at):
         series[sample.process, sample.resource].append(sample.amount)
@@ -77,7 +77,7 @@ def _relative_growth(amounts: list[float]) -> float:
 
 
 def check_acknowledgements(history: History, bounds: Bounds) -> Iterator[Violation]:
-    """I9: no acknowledgement takes too long, and where nothing hinders the bot hardly any long."""
+    """ACKNOWLEDGED: each acknowledgement is in time, and the 99th percentile in its bound."""
     durations = dict[str, list[float]]()
     for mention in history.mentions:
         durations[mention.ts] = [
@@ -98,7 +98,7 @@ def check_acknowledgements(history: History, bounds: Bounds) -> Iterator[Violati
 
 
 def check_retry_after(history: History, bounds: Bounds) -> Iterator[Violation]:
-    """S1: nobody repeats a call, or makes another of its kind, before Slack's time is over."""
+    """RETRY_AFTER: no call is repeated, and no other of its method made, before its time."""
     calls = sorted(history.calls, key=lambda call: call.at)
     start_times = [call.at for call in calls]
     for limited in calls:
@@ -119,7 +119,7 @@ def check_retry_after(history: History, bounds: Bounds) -> Iterator[Violation]:
         if early_calls:
             reason = (
                 f"{len(early_calls)} calls of {limited.method}"
-                f" before {limited.retry_after:g} s were over"
+                f" before {limited.retry_after:g} s had passed"
             )
             yield Violation(Invariant.RETRY_AFTER, limited.channel or limited.method, reason)
 

@@ -1,1 +1,1 @@
-"""The processes under test, and the faults that can be injected into them."""
+"""Processes under test (workspace, Redis, bots, workers), and the proxies that disturb them."""

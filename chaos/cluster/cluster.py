@@ -1,4 +1,4 @@
-"""Everything that a chaos run plays on: a workspace, Redis, bots and workers that may die."""
+"""Cluster under test: a workspace, Redis, bots and workers, each in its process."""
 
 import contextlib
 import random
@@ -22,29 +22,30 @@ from testing.worker_harness import FAST_SETTINGS
 from testing.workspace import STARCHAT, Workspace
 
 LEASE_SECONDS: Final = float(FAST_SETTINGS["STARCHAT_LEASE_SECONDS"])
-"""Seconds that a silent worker keeps its jobs here."""
+"""Lease of a job here: a worker that misses heartbeats this long loses it."""
 CLOCK_SPEED: Final = 15.0
-"""How fast Slack's redeliveries come: a bot starts before the last of them, 24 seconds later."""
+"""Speed of Slack's clock: its last redelivery comes after 24 s, when a restarted bot is ready."""
 USER_COUNT: Final = 20
 CHANNEL_COUNT: Final = 12
 HISTORY_LIMIT: Final = "200000"
-"""What the workspace remembers: whatever a row does, the history has its beginning."""
+"""Records that the workspace keeps: enough for the whole history of a run."""
 REFILL_SECONDS: Final = 0.2
-"""Seconds after which the budgets of Slack's methods are full again, instead of a minute."""
+"""Interval at which the token buckets of Slack's rate limits are refilled."""
 UNLIMITED_SETTINGS: Final = {
     "STARCHAT_MAX_PENDING": "100000",
     "STARCHAT_MAX_PENDING_PER_USER": "10000",
     "STARCHAT_MAX_RUNNING_PER_USER": "1000",
     "STARCHAT_MAX_NEW_TOKENS": "160",
 }
-"""Settings with which no question is declined, and a long reply takes a second or two."""
+"""Settings with which no question is declined and a long reply takes one or two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSpec:
-    """Which programs play bot and worker, how many of each, and with which settings."""
+    """Programs of bot and worker, their numbers and settings, and the proxies between them."""
 
     name: str = "StarChat"
+    """System under test, as the report names it."""
     bot_module: str = "bot"
     worker_module: str = "worker"
     bot_count: int = 1
@@ -52,24 +53,24 @@ class ClusterSpec:
     settings: tuple[tuple[str, str], ...] = tuple(UNLIMITED_SETTINGS.items())
     with_redis_proxy: bool = False
     with_slack_proxy: bool = False
-    """Whether Slack is reached over a wire that may break, by a name that may not be resolved."""
+    """Whether Slack is reached through a proxy, by a name whose resolution may fail."""
     slack_clock_offset_seconds: float = 0.0
-    """Seconds that Slack's clock is ahead of this machine's, which is Redis' and the product's."""
+    """Slack's clock minus this machine's, which Redis, bots and workers use."""
     build_model: Callable[[], Path] = memorizing_checkpoint
-    """Makes the checkpoint that the workers load."""
+    """Returns the checkpoint that the workers load."""
     reply_timeout_seconds: float = 90.0
-    """Seconds that a row waits at most for replies."""
+    """Maximum wait of a scenario for its replies."""
 
 
 class Cluster:
     """
-    A workspace with people and channels, Redis, and as many bots and workers as were cast.
+    A workspace with users and channels, Redis, and the bots and workers of a specification.
 
-    Each process may be killed at any time; `revive` brings back what is missing.
+    Each process may be killed at any time; `restore_processes` starts the missing ones.
     """
 
     def __init__(self, spec: ClusterSpec, seed: int = 0) -> None:
-        """Start all of it and wait until it works."""
+        """Start all processes and wait until they are ready."""
         self.spec = spec
         self.redis = RedisServer()
         self.redis_proxy = RedisProxy(self.redis.socket, seed) if spec.with_redis_proxy else None
@@ -105,7 +106,7 @@ class Cluster:
         self.shut_down()
 
     def shut_down(self) -> None:
-        """End everything, people's side last."""
+        """Kill all processes and stop the services, the workspace and Redis last."""
         self._stopped.set()
         self._refill_thread.join()
         for process in self.processes:
@@ -116,22 +117,22 @@ class Cluster:
         self.redis.stop_server()
 
     def start_bot(self, fault: str = "") -> Process:
-        """Start another bot; it is not ready yet."""
+        """Start another bot without waiting for it; `fault` is its failpoint."""
         return self._start_process(self.spec.bot_module, self.bots, fault)
 
     def start_worker(self, fault: str = "") -> Process:
-        """Start another worker; it does not take jobs yet."""
+        """Start another worker without waiting for it; `fault` is its failpoint."""
         return self._start_process(self.spec.worker_module, self.workers, fault)
 
     def clear_faults(self) -> None:
-        """End all that goes wrong between the processes."""
+        """End all faults of the workspace and of the proxies."""
         self.workspace.set_faults()
         self.workspace.control_sockets("enable")
         for proxy in filter(None, (self.redis_proxy, self.slack_proxy)):
             proxy.fault = NO_FAULT
 
     def restore_processes(self) -> None:
-        """Bring back what is missing, send away what is too much, and wait until all work."""
+        """Start missing bots and workers, kill surplus ones, and wait until all are ready."""
         for process in (*self.bots[self.spec.bot_count :], *self.workers[self.spec.worker_count :]):
             self.kill_process(process)
         bots = [self.start_bot() for _ in range(self.spec.bot_count - len(self.bots))]
@@ -143,7 +144,7 @@ class Cluster:
             process.wait_for_event("model loaded", timeout=120)
 
     def kill_process(self, process: Process) -> float:
-        """Kill a bot or a worker for good and return when that was."""
+        """Kill a bot or a worker and return the time of the kill."""
         killed_at = time.monotonic()
         for group in (self.bots, self.workers):
             if process in group:
@@ -152,7 +153,7 @@ class Cluster:
         return killed_at
 
     def connect_redis(self) -> Redis:
-        """Return a client of Redis that no trouble reaches."""
+        """Return a Redis client that bypasses the proxy."""
         return Redis.from_url(self.redis.url)
 
     def _start_process(self, module: str, group: list[Process], fault: str) -> Process:
@@ -185,7 +186,7 @@ class Cluster:
             self.workspace.send_control("person", id=user, name=f"Person{number}")
         members = [*users, STARCHAT]
         channels = [
-            self.workspace.send_control("create", name=f"room-{n}", members=members)
+            self.workspace.send_control("create", name=f"channel-{n}", members=members)
             for n in range(CHANNEL_COUNT)
         ]
         return users, [str(channel["channel"]) for channel in channels]
@@ -197,12 +198,12 @@ class Cluster:
 
 
 def _refill_budgets(redis: Redis) -> None:
-    # Slack's minutes would be longer than a whole row. What Slack has frozen stays frozen.
+    # Slack's rate limits are per minute, longer than a scenario. Blocked buckets stay blocked.
     with contextlib.suppress(RedisError):
         for budget in redis.scan_iter("starchat:*:rate_limit:*", count=1000):
             redis.hdel(budget, "tokens", "updated_at")
 
 
 def seeded_random(*seeds: object) -> random.Random:
-    """Return dice that fall the same way for the same seeds."""
+    """Return a random generator that is the same for the same seeds."""
     return random.Random("/".join(map(str, seeds)))  # noqa: S311 - repeatable, not secret

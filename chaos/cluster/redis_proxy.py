@@ -1,4 +1,4 @@
-"""Stands between the product and its Redis, and makes the wire between them go wrong on demand."""
+"""Redis proxy: a unix socket in front of Redis' that injects network faults on demand."""
 
 import asyncio
 import random
@@ -11,28 +11,27 @@ from pathlib import Path
 from typing import Final, Self
 
 CHUNK_BYTES: Final = 256 * 1024
-"""Bytes read at once: a request of ours is one chunk."""
+"""Maximum size of a read. A request of the product fits into one chunk."""
 THREAD_TIMEOUT_SECONDS: Final = 10.0
-"""Seconds in which the proxy's own thread must begin and end."""
+"""Maximum time in which the proxy's thread starts, applies a change, or ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFault:
-    """
-    What happens to the bytes.
-
-    `latency` holds back each reply by that many seconds. With probability `reset` a request breaks
-    its connection instead of reaching the server; with probability `lose` the server acts on it
-    and the connection breaks instead of bringing the reply. `stalled` lets nothing pass at all,
-    `away` refuses new connections; those that are open stay.
-    """
+    """Fault that a proxy injects into its connections."""
 
     latency_seconds: float = 0.0
+    """Delay of each reply."""
     reset_probability: float = 0.0
+    """Share of requests that break their connection before they reach the server."""
     lost_reply_probability: float = 0.0
+    """Share of requests that the server handles, but whose connection breaks before the reply."""
     stalled: bool = False
+    """Whether no byte passes in either direction."""
     refused: bool = False
+    """Whether new connections are refused. Open ones stay."""
     max_hits: int = 1_000_000
+    """Maximum number of resets and lost replies."""
 
 
 NO_FAULT: Final = NetworkFault()
@@ -40,17 +39,17 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class RedisProxy:
-    """A unix socket in front of another one; `trouble` may be changed at any time."""
+    """A unix socket in front of another one. Its `fault` may be set at any time."""
 
     chunk_bytes = CHUNK_BYTES
 
     def __init__(self, upstream: Path | None, seed: int = 0) -> None:
-        """Serve at once, without trouble; `seed` is that of the dice."""
+        """Accept connections at once, without a fault."""
         self._directory = Path(tempfile.mkdtemp(prefix="proxy-"))
         self.socket = self._directory / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._upstream = upstream
-        self._rng = random.Random(seed)  # noqa: S311 - repeatable on purpose, not secret
+        self._rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._fault = NO_FAULT
         self._hits = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -68,19 +67,19 @@ class RedisProxy:
 
     @property
     def fault(self) -> NetworkFault:
-        """What goes wrong now."""
+        """The fault that is injected now."""
         return self._fault
 
     @fault.setter
-    def fault(self, trouble: NetworkFault) -> None:
-        self._call_in_loop(lambda: self._apply_fault(trouble))
+    def fault(self, fault: NetworkFault) -> None:
+        self._call_in_loop(lambda: self._apply_fault(fault))
 
     def cut_connections(self) -> None:
-        """Break every connection that is open now."""
+        """Abort every open connection."""
         self._call_in_loop(self._abort_connections)
 
     def shut_down(self) -> None:
-        """Break every connection and serve no more."""
+        """Abort every connection and stop."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(THREAD_TIMEOUT_SECONDS)
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -153,11 +152,11 @@ class RedisProxy:
             self._writers -= {writer, server}
 
     async def wait_until_flowing(self) -> None:
-        """Wait as long as nothing passes."""
+        """Wait until no stall holds the bytes back."""
         await self._flowing.wait()
 
     def draw_fault(self, probability: float) -> bool:
-        """Throw the dice."""
+        """Return whether a fault of this probability hits now."""
         if self._hits >= self._fault.max_hits or self._rng.random() >= probability:
             return False
         self._hits += 1
@@ -165,7 +164,7 @@ class RedisProxy:
 
 
 class _ProxiedConnection:
-    """One connection: a pair of sockets that end together."""
+    """One proxied connection: a pair of sockets that are closed together."""
 
     def __init__(
         self, proxy: RedisProxy, client: asyncio.StreamWriter, server: asyncio.StreamWriter
@@ -176,7 +175,7 @@ class _ProxiedConnection:
         self._drops_replies = False
 
     async def forward_requests(self, requests: asyncio.StreamReader) -> None:
-        """Bring what the client sends to the server."""
+        """Forward the client's bytes to the server."""
         while chunk := await self._read_chunk(requests):
             if self._proxy.draw_fault(self._proxy.fault.reset_probability):
                 break
@@ -187,7 +186,7 @@ class _ProxiedConnection:
         self._abort_both()
 
     async def forward_replies(self, replies: asyncio.StreamReader) -> None:
-        """Bring what the server sends to the client."""
+        """Forward the server's bytes to the client."""
         while (chunk := await self._read_chunk(replies)) and not self._drops_replies:
             if self._proxy.fault.latency_seconds:
                 await asyncio.sleep(self._proxy.fault.latency_seconds)

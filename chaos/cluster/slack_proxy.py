@@ -1,4 +1,4 @@
-"""Stands between the product and Slack: the proxy in front of Redis, on a port of this machine."""
+"""Slack proxy: the same faults as `redis_proxy`, on a TCP port in front of fakeslack."""
 
 import asyncio
 from typing import Final
@@ -9,17 +9,17 @@ HOST: Final = "127.0.0.1"
 
 
 class SlackProxy(RedisProxy):
-    """A port in front of another one. While it is `away`, the system refuses connections to it."""
+    """A TCP port in front of another one. While the fault refuses, the port is closed."""
 
     def __init__(self, upstream_port: int, seed: int = 0) -> None:
-        """Serve at once, without trouble; `seed` is that of the dice."""
+        """Accept connections at once, without a fault."""
         self._upstream_port = upstream_port
         self._server: asyncio.Server | None = None
         self._listen_task: asyncio.Task[None] | None = None
         self.port = 0
         super().__init__(None, seed)
-        self.resolver_failure_file = self._directory / "nameless"
-        """While this file is there, nobody finds out the address of Slack."""
+        self.resolver_failure_file = self._directory / "resolver-fails"
+        """While this file exists, resolving Slack's name fails."""
 
     async def _start_listening(self) -> None:
         self._server = await asyncio.start_server(

@@ -1,1 +1,1 @@
-"""The scenarios of the fault-injection tool."""
+"""Fault scenarios, one module for each part of the system that fails."""

@@ -1,4 +1,4 @@
-"""Rows in which bots die, and in which Slack's sockets and events misbehave."""
+"""Bot failures: kills, restarts, outages, Socket Mode disruptions, duplicate events."""
 
 import time
 from collections import Counter
@@ -17,17 +17,21 @@ from testing.polling import poll_until
 from testing.workspace import LAST_ATTEMPT, Workspace
 
 MAX_EXIT_SECONDS: Final = 10.0
-"""Seconds in which a process ends after SIGTERM."""
+"""Maximum time from SIGTERM to the end of a process."""
 MAX_RECONNECT_SECONDS: Final = 10.0
+"""Maximum time until a bot has a socket again."""
 MIN_KILLS: Final = 3
+"""Bots that must die in a run with random kills."""
 MAX_EXTRA_ROUNDS: Final = 10
-"""How often some more questions are asked at most until so many bots were killed."""
+"""Extra rounds of questions at most until enough bots were killed."""
 FAST_CLOCK_SPEED: Final = 2000.0
-"""How fast Slack's clock runs until it has given up."""
+"""Speed of Slack's clock until its last redelivery has failed."""
 
 
-def kill_at_failpoint(point: Failpoint, count: int) -> Scenario:
-    """Return the row in which the only bot dies at a point, again and again."""
+def kill_at_failpoint(
+    name: str, alias: str, moment: str, point: Failpoint, count: int = 60
+) -> Scenario:
+    """Return the scenario in which the only bot dies at a failpoint, several times in turn."""
 
     def kill_bots(run: ScenarioRun) -> None:
         rounds = run.scale_count(3)
@@ -42,16 +46,11 @@ def kill_at_failpoint(point: Failpoint, count: int) -> Scenario:
                 run.failures.append(f"bot {number} did not die")
         run.cluster.restore_processes()
 
-    name = {Failpoint.BEFORE_ENQUEUE: "B1", Failpoint.AFTER_ENQUEUE: "B2"}[point]
-    moment = {
-        Failpoint.BEFORE_ENQUEUE: "before it persists",
-        Failpoint.AFTER_ENQUEUE: "between persist and ack",
-    }
-    return Scenario(name, f"bot killed {moment[point]}, one bot", kill_bots)
+    return Scenario(name, alias, f"bot killed {moment}, one bot", kill_bots)
 
 
 def kill_during_notices(run: ScenarioRun) -> None:
-    """Kill the only bot before and after it tells people that they ask too much."""
+    """Kill the only bot before and after it posts a notice about a user's quota."""
     cluster = run.cluster
     users = iter(cluster.users)
     for bot in list(cluster.bots):
@@ -72,7 +71,7 @@ def kill_during_notices(run: ScenarioRun) -> None:
 
 
 def kill_bots_randomly(run: ScenarioRun) -> None:
-    """Kill one of two bots every now and then."""
+    """Kill one of two bots about once a second."""
     with FaultLoop(run.rng, 1.0, run.kill_bot):
         run.ask_questions(run.scale_count(150), seconds=max(14 * run.scale, 8))
         for _ in range(MAX_EXTRA_ROUNDS):
@@ -81,7 +80,7 @@ def kill_bots_randomly(run: ScenarioRun) -> None:
 
 
 def restart_in_turn(run: ScenarioRun) -> None:
-    """Restart every bot and every worker by SIGTERM, one after the other."""
+    """Replace every bot and every worker in turn: start a new one, then SIGTERM the old one."""
     cluster = run.cluster
     slowest = 0.0
     for process in (*cluster.bots, *cluster.workers):
@@ -103,19 +102,19 @@ def restart_in_turn(run: ScenarioRun) -> None:
 
 
 def count_extra_attempts(run: ScenarioRun) -> int:
-    """Return how often a job has begun to generate more than once; a fault of the row if so."""
+    """Return the generation attempts beyond each job's first; any is a failure of the run."""
     with run.cluster.connect_redis() as redis:
         attempts = [
             redis.hget(f"rq:job:{question_job_id(q)}", keys.ATTEMPTS) for q in run.questions
         ]
     extra = sum(int(count or 0) - 1 for count in attempts if int(count or 0) > 1)
     if extra:
-        run.failures.append(f"{extra} attempts charged for nothing")
+        run.failures.append(f"{extra} attempts charged without a failure")
     return extra
 
 
 def outlast_redeliveries(run: ScenarioRun) -> None:
-    """Let all bots be away until Slack has given up on what was asked, then start them."""
+    """Ask while no bot runs, until Slack's last redelivery has failed; then start the bots."""
     workspace = run.cluster.workspace
     for bot in list(run.cluster.bots):
         run.cluster.kill_process(bot)
@@ -127,28 +126,28 @@ def outlast_redeliveries(run: ScenarioRun) -> None:
     ready_seconds = time.monotonic() - started_at
     unanswered = run.wait_for_replies()
     answer_seconds = time.monotonic() - started_at
-    run.notes.append(f"{len(asked) - len(unanswered)} of {len(asked)} found in the history")
+    run.notes.append(f"{len(asked) - len(unanswered)} of {len(asked)} found by backfill")
     run.notes.append(
         f"bots ready after {ready_seconds:.1f} s, all answered after {answer_seconds:.1f} s"
     )
 
 
 def exhaust_redeliveries(workspace: Workspace, asked: set[str]) -> None:
-    """Let Slack's clock run until it delivers none of these any more."""
+    """Speed Slack's clock up until its last redelivery of each question has failed."""
     workspace.set_clock(speed=FAST_CLOCK_SPEED)
     poll_until(lambda: _has_given_up(workspace, asked), description="the last deliveries")
     workspace.set_clock(speed=CLOCK_SPEED)
 
 
 def _has_given_up(workspace: Workspace, asked: set[str]) -> bool:
-    """Say whether Slack has tried for the last time to deliver each of these."""
+    """Return whether Slack's last redelivery of each question has failed."""
     sent = [e for e in workspace.delivery_attempts() if e["ts"] in asked]
     last = [e for e in sent if e["attempt"] == LAST_ATTEMPT]
     return {e["ts"] for e in last} == asked and all(e["failure"] for e in last)
 
 
 def disrupt_sockets(run: ScenarioRun) -> None:
-    """Close, renew and garble the sockets while people ask."""
+    """Close, renew, silence and garble the sockets while users ask."""
     slowest = 0.0
     workspace = run.cluster.workspace
     for action in (
@@ -180,7 +179,7 @@ def disrupt_sockets(run: ScenarioRun) -> None:
 
 
 def duplicate_events(run: ScenarioRun) -> None:
-    """Deliver many events twice to four times, and some again later."""
+    """Deliver half of the events up to four times, and redeliver a quarter of them later."""
     workspace = run.cluster.workspace
     workspace.set_faults(deliveries={"duplicate": 0.5, "copies": 3}, seed=run.rng.randint(0, 999))
     asked = run.ask_questions(run.scale_count(80))
@@ -195,20 +194,47 @@ def duplicate_events(run: ScenarioRun) -> None:
 
 
 NOTICES_INTERRUPTED: Final = Scenario(
-    "B6", "bot killed while it tells people that they ask too much", kill_during_notices
+    "bot-killed-while-posting-notices",
+    "B6",
+    "bot killed while it posts quota notices",
+    kill_during_notices,
 )
 EVENTS_DUPLICATED: Final = Scenario(
-    "S6", "events delivered up to four times, some again later", duplicate_events
+    "events-duplicated",
+    "S6",
+    "events delivered up to four times, some redelivered later",
+    duplicate_events,
 )
 ONE_BOT_SCENARIOS: Final = (
-    kill_at_failpoint(Failpoint.BEFORE_ENQUEUE, 60),
-    kill_at_failpoint(Failpoint.AFTER_ENQUEUE, 60),
-    Scenario("S5", "sockets dropped, refreshed, refused, muted, garbled", disrupt_sockets),
+    kill_at_failpoint(
+        "bot-killed-before-enqueue", "B1", "before it enqueues", Failpoint.BEFORE_ENQUEUE
+    ),
+    kill_at_failpoint(
+        "bot-killed-before-acknowledgement",
+        "B2",
+        "between enqueue and acknowledgement",
+        Failpoint.AFTER_ENQUEUE,
+    ),
+    Scenario(
+        "socket-mode-disrupted",
+        "S5",
+        "Socket Mode dropped, refreshed, refused, silent, garbled",
+        disrupt_sockets,
+    ),
     EVENTS_DUPLICATED,
     event_reordering.EVENTS_REORDERED,
 )
 TWO_BOT_SCENARIOS: Final = (
-    Scenario("B3", "one of two bots killed again and again", kill_bots_randomly),
-    Scenario("B4", "both bots away until Slack has given up, then started", outlast_redeliveries),
-    Scenario("B5", "rolling restart of bots and workers by SIGTERM", restart_in_turn),
+    Scenario(
+        "bots-killed-at-random", "B3", "one of two bots killed again and again", kill_bots_randomly
+    ),
+    Scenario(
+        "bots-down-past-last-redelivery",
+        "B4",
+        "both bots down past Slack's last redelivery, then started",
+        outlast_redeliveries,
+    ),
+    Scenario(
+        "rolling-restart", "B5", "rolling restart of bots and workers by SIGTERM", restart_in_turn
+    ),
 )

@@ -1,8 +1,8 @@
 """
-A row in which no two clocks agree: Slack's, Redis' with the bots', and each worker's own.
+Clock skew: the clocks of Slack, of Redis with the bots, and of each worker differ.
 
-What is set wrong is Slack's, so that all of ours are an hour ahead of it, an hour behind, a day
-behind. Of a worker it is what Python says of the time of day (`testing/broken_clock.py`).
+Slack's clock is set first an hour behind this machine's, then an hour and a day ahead. A worker's
+wall clock is shifted in Python (`testing/broken_environment.py`).
 """
 
 from typing import Final
@@ -21,9 +21,9 @@ from testing.worker_harness import TEAM
 
 SECONDS_PER_HOUR: Final = 3600.0
 SLACK_OFFSETS_SECONDS: Final = (-SECONDS_PER_HOUR, SECONDS_PER_HOUR, 24 * SECONDS_PER_HOUR)
-"""Seconds that Slack is ahead of us: each more than the last, for timestamps only ever rise."""
+"""Slack's clock minus this machine's. It only rises, because Slack's timestamps do."""
 WORKER_OFFSETS_SECONDS: Final = (2 * SECONDS_PER_HOUR, -2 * SECONDS_PER_HOUR)
-"""Seconds that the workers are ahead of Redis."""
+"""Each worker's wall clock minus Redis'."""
 CLUSTER: Final = ClusterSpec(
     bot_count=2,
     worker_count=len(WORKER_OFFSETS_SECONDS),
@@ -32,7 +32,7 @@ CLUSTER: Final = ClusterSpec(
 
 
 def skew_clocks(run: ScenarioRun) -> None:
-    """Install the bots anew, let them be away until Slack has given up, and start them again."""
+    """At each offset: install the bots, let them miss all deliveries, and start them again."""
     cluster = run.cluster
     for worker in list(cluster.workers):
         cluster.kill_process(worker)
@@ -45,16 +45,16 @@ def skew_clocks(run: ScenarioRun) -> None:
         run.faults["clock off"] += 1
     answered_early = sum(bool(run.watcher.list_messages(question)) for question in early)
     if answered_early:
-        run.failures.append(f"{answered_early} answered that were asked before the installation")
+        run.failures.append(f"{answered_early} questions from before the installation answered")
     found = len(missed) - len(run.watcher.find_open(missed))
     run.notes.append(
-        f"{found} of {len(missed)} found in the history, {answered_early} older ones answered"
+        f"{found} of {len(missed)} found by backfill, {answered_early} older ones answered"
     )
     run.notes.append(f"attempts charged {count_extra_attempts(run)}")
 
 
 def _reinstall_bots(run: ScenarioRun, ahead: float) -> Question:
-    """Set Slack's clock and start bots that know of no time before; return what came too early."""
+    """Set Slack's clock, start bots that know no earlier time, and return a question before it."""
     _stop_bots(run)
     with run.cluster.connect_redis() as redis:
         redis.delete(keys.connection_window(TEAM))
@@ -66,7 +66,7 @@ def _reinstall_bots(run: ScenarioRun, ahead: float) -> Question:
 
 
 def _ask_while_away(run: ScenarioRun) -> list[Question]:
-    """Ask while no bot is there until Slack has given up, and start them again."""
+    """Ask while no bot runs until Slack's last redelivery has failed, and start the bots again."""
     _stop_bots(run)
     asked = run.ask_questions(run.scale_count(30, 8))
     exhaust_redeliveries(run.cluster.workspace, {question.ts for question in asked})
@@ -94,7 +94,8 @@ def _restart_bots(run: ScenarioRun) -> None:
     run.cluster.restore_processes()
     with run.cluster.connect_redis() as redis:
         poll_until(
-            lambda: redis.hget(keys.connection_window(TEAM), "last"), description="the first note"
+            lambda: redis.hget(keys.connection_window(TEAM), "last"),
+            description="a bot's first connection time in Redis",
         )
     for bot in run.cluster.bots:
         _check_skew_warning(run, bot)
@@ -105,9 +106,12 @@ def _check_skew_warning(run: ScenarioRun, process: Process) -> None:
         line for line in parse_log(process) if line.get("event") == "clock differs from slack's"
     ]
     if len(warned) != 1:
-        run.failures.append(f"{process.module} warned {len(warned)} times of a clock that is off")
+        run.failures.append(f"{process.module} logged {len(warned)} warnings of clock skew")
 
 
 CLOCKS_SKEWED: Final = Scenario(
-    "C1", "all clocks 1 h ahead of slack's, 1 h and 1 d behind; workers' apart", skew_clocks
+    "clocks-skewed",
+    "C1",
+    "all clocks 1 h ahead of slack's, 1 h and 1 d behind; workers' apart",
+    skew_clocks,
 )

@@ -1,4 +1,4 @@
-"""Rows in which a question kills the engine in all kinds of ways, or is as long as the model."""
+"""Engine failures: crashes by several signals, and prompts around the context limit."""
 
 import os
 import signal
@@ -20,19 +20,21 @@ from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
 FATAL_SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
-"""What ends a process without memory, with a bad pointer, with a failed assertion."""
+"""Signals of the OOM killer, a segmentation fault and a failed assertion."""
 CONTEXT_TOKENS: Final = 8192
-"""Positions of StarChat, and of the model of the row with long questions."""
+"""Context window of StarChat, and of the tiny model of `vary_prompt_length`."""
 OFFSETS_TOKENS: Final = (-9, -6, -3, -1, 0, 1, 3, 6, 9)
-"""How far the questions are from a limit. Their tokens make them a few ids longer or shorter."""
+"""Distances of the questions from a limit, in tokens."""
 LENGTH_TOLERANCE_TOKENS: Final = 12
+"""Error of a question's length: its token is a few ids longer or shorter."""
 HUGE_PROMPT_TOKENS: Final = 50_000
+"""Length of a prompt far above the context window."""
 FILLER: Final = "ü"
-"""One character, two bytes, two ids at least: what it takes is not merged with its neighbours."""
+"""Two bytes and at least two ids, which the tokenizer does not merge with their neighbours."""
 
 
 def crash_engine_repeatedly(run: ScenarioRun) -> None:
-    """Let the engine die in another way each time that it answers one of some questions."""
+    """Kill the engine by another signal at each attempt to answer a poison job."""
     signals = cycle(run.rng.sample(FATAL_SIGNALS, len(FATAL_SIGNALS)))
     healthy: list[Question] = []
     poisons: list[Question] = []
@@ -48,9 +50,9 @@ def crash_engine_repeatedly(run: ScenarioRun) -> None:
     run.wait_for_replies()
     without_error = [q for q in poisons if not run.watcher.wait_for_state(q, "error")]
     if without_error:
-        run.failures.append(f"{len(without_error)} poisons without an error")
+        run.failures.append(f"{len(without_error)} poison jobs without an error")
     if run.faults.total() > MAX_GENERATION_ATTEMPTS * len(poisons):
-        run.failures.append("a poison was tried too often")
+        run.failures.append("a poison job had too many attempts")
     punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
     if punished:
         run.failures.append(f"{len(punished)} healthy questions ended as errors")
@@ -58,7 +60,7 @@ def crash_engine_repeatedly(run: ScenarioRun) -> None:
 
 
 def vary_prompt_length(run: ScenarioRun) -> None:
-    """Ask what just fits, what just does not, and far more than the model has positions."""
+    """Ask questions just below and just above the context limit, and one far above it."""
     encoder = ChatEncoder.from_checkpoint(long_bigcode(), Tokenizer.from_checkpoint(long_bigcode()))
     max_prompt_tokens = CONTEXT_TOKENS - MIN_NEW_TOKENS
     sizes = [
@@ -74,9 +76,11 @@ def vary_prompt_length(run: ScenarioRun) -> None:
         if run.watcher.wait_for_state(
             question, "final" if size > max_prompt_tokens else "error"
         ) and (abs(size - max_prompt_tokens) > LENGTH_TOLERANCE_TOKENS):
-            run.failures.append(f"{size} ids: answered and should not be, or the other way round")
+            run.failures.append(
+                f"{size} ids: answered although too long, or rejected although short"
+            )
     finals = sum(run.watcher.wait_for_state(question, "final") for question in asked.values())
-    run.notes.append(f"{finals} answered, {len(asked) - finals} told that they are too long")
+    run.notes.append(f"{finals} answered, {len(asked) - finals} rejected as too long")
     log_events = [line for worker in run.cluster.workers for line in parse_log(worker)]
     bad = [
         line["event"]
@@ -88,15 +92,21 @@ def vary_prompt_length(run: ScenarioRun) -> None:
 
 
 def _build_prompt(encoder: ChatEncoder, size: int) -> str:
-    """Return a question whose prompt has about so many ids."""
+    """Return a question whose prompt has about `size` ids."""
     overhead = len(encoder.encode_messages((Message(Speaker.USER, make_token(0)),)))
     ids_per_character = len(encoder.tokenizer.encode(FILLER * 100)) / 100
     return FILLER * round((size - overhead) / ids_per_character)
 
 
 ENGINE_CRASHES: Final = Scenario(
-    "W8", "poison: its engine dies by another signal each time", crash_engine_repeatedly
+    "engine-crashes-on-every-attempt",
+    "W8",
+    "poison job: its engine dies by another signal at each attempt",
+    crash_engine_repeatedly,
 )
 PROMPT_LENGTHS: Final = Scenario(
-    "W12", "questions of 8,119 to 8,201 and 50,000 ids, 8,192 fit", vary_prompt_length
+    "prompts-around-context-limit",
+    "W12",
+    "questions of 8,119 to 8,201 and 50,000 ids, 8,192 fit",
+    vary_prompt_length,
 )

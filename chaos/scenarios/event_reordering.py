@@ -1,4 +1,4 @@
-"""Rows in which Slack's events come shuffled: edits and deletions before what they are about."""
+"""Event reordering: edits and deletions arrive before the messages that they change."""
 
 from typing import Final
 
@@ -14,22 +14,22 @@ from contract.job import Job
 from testing.memorizing_model import COUNT
 
 REORDER_WINDOW_EVENTS: Final = 10
-"""Events among which the order is left to chance."""
+"""Events that are shuffled among each other."""
 DELETE_PROBABILITY: Final = 0.1
 EDIT_PROBABILITY: Final = 0.3
 EDIT_MARKER: Final = "Better:"
-"""Stands in the new text of an edited question, and in no other."""
+"""Beginning of every edited question, and of no other."""
 
 
 def reorder_events(run: ScenarioRun) -> None:
-    """Shuffle the events; some people take their question back at once, some put it better."""
+    """Shuffle the events; delete some questions at once, edit others."""
     workspace = run.cluster.workspace
     workspace.set_faults(
         deliveries={"reorder": REORDER_WINDOW_EVENTS}, seed=run.rng.randint(0, 999)
     )
     edited: list[Question] = []
     lengths = draw_thread_lengths(run.rng, run.scale_count(100))
-    # At once: an edit that comes seconds later overtakes nothing.
+    # Edited at once: an event that comes seconds later arrives later.
     for question in run.load.ask_in_threads(run.rng, lengths):
         run.questions.append(question)
         place = (question.user, question.channel, question.ts)
@@ -48,11 +48,11 @@ def reorder_events(run: ScenarioRun) -> None:
     run.notes.append(f"{early_edits} edits came before what they changed")
     stale = _find_stale_replies(run, edited)
     if stale:
-        run.failures.append(f"{len(stale)} of {len(edited)} answered as they were before the edit")
+        run.failures.append(f"{len(stale)} of {len(edited)} answered by their text before the edit")
 
 
 def _edit_came_first(run: ScenarioRun, question: Question) -> bool:
-    """Say whether Slack told of an edit before it told of the question."""
+    """Return whether Slack delivered a question's edit before the question."""
     sent = run.cluster.workspace.delivery_attempts()
     question_sent_at = [e["sent_at"] for e in sent if e["ts"] == question.ts]
     edit_sent_at = [e["sent_at"] for e in sent if e["changed_ts"] == question.ts]
@@ -60,7 +60,7 @@ def _edit_came_first(run: ScenarioRun, question: Question) -> bool:
 
 
 def _find_stale_replies(run: ScenarioRun, edited: list[Question]) -> list[Question]:
-    """Return those that were answered as they were, and whose person was offered no new answer."""
+    """Return the edited questions whose old text was answered without an offer to reanswer."""
     calls = run.cluster.workspace.api_calls(method="chat.postEphemeral")
     offered = {(call["args"].get("user"), call["args"].get("thread_ts")) for call in calls}
     with run.cluster.connect_redis() as redis:
@@ -73,11 +73,14 @@ def _find_stale_replies(run: ScenarioRun, edited: list[Question]) -> list[Questi
 
 
 def _read_answered_text(redis: Redis, question: Question) -> str:
-    """Return the text to which the reply belongs."""
+    """Return the question's text in its job, which the worker answered."""
     rq_job = RqJob.fetch(question_job_id(question), connection=redis, serializer=JSONSerializer)
     return Job.from_json(rq_job.args[0]).question.text
 
 
 EVENTS_REORDERED: Final = Scenario(
-    "S7", "events shuffled in windows of ten; questions edited, deleted", reorder_events
+    "events-reordered",
+    "S7",
+    "events shuffled in windows of ten; questions edited, deleted",
+    reorder_events,
 )

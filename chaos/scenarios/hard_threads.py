@@ -1,4 +1,4 @@
-"""A row about threads that are hard to read: far too long, without an end, gone meanwhile."""
+"""Hard threads: very long, with endless paging, without a root, deleted while read."""
 
 from typing import Final
 
@@ -10,16 +10,17 @@ from testing.workspace import STARCHAT, Json
 
 REPLIES_METHOD: Final = "conversations.replies"
 LONG_THREAD_MESSAGES: Final = 5000
-"""Messages of the long thread."""
+"""Messages of the long thread at scale 1."""
 SHORT_THREAD_MESSAGES: Final = 4
-"""Messages of the others."""
+"""Messages of the other threads."""
 MAX_READS: Final = 5
+"""Pages that the bot may read of one thread."""
 PAGE_DELAY_SECONDS: Final = 1.0
-"""Seconds that Slack takes for a page, in which a thread may go."""
+"""Slack's response time for a page, in which the thread is deleted."""
 
 
 def ask_in_hard_threads(run: ScenarioRun) -> None:
-    """Ask at the end of threads that the bot has never seen."""
+    """Ask in threads that began before the bot joined their channel."""
     count = run.scale_count(LONG_THREAD_MESSAGES)
     long, endless, headless, gone = (
         _create_thread(run, n)
@@ -58,10 +59,10 @@ def ask_in_hard_threads(run: ScenarioRun) -> None:
 
 
 def _create_thread(run: ScenarioRun, count: int) -> Question:
-    """Let a thread grow in a channel that the bot joins only then."""
+    """Post a thread in a new channel, then invite the bot."""
     workspace, user = run.cluster.workspace, run.cluster.users[0]
-    wish = {"name": f"thread-{run.rng.random()}", "members": [user]}
-    channel = str(workspace.send_control("create", **wish)["channel"])
+    fields = {"name": f"thread-{run.rng.random()}", "members": [user]}
+    channel = str(workspace.send_control("create", **fields)["channel"])
     root = workspace.post_raw(channel, "How do I sort a list?", user=user)
     for number in range(count):
         workspace.post_raw(channel, f"Number {number}.", user=user, thread_ts=root)
@@ -77,7 +78,7 @@ def _ask_in_thread(run: ScenarioRun, thread: Question) -> Question:
 
 
 def _delete_thread(run: ScenarioRun, thread: Question) -> None:
-    """Delete a whole thread, question included, while the bot reads it."""
+    """Ask in a thread and delete all of it while the bot reads it."""
     workspace = run.cluster.workspace
     question = _ask_in_thread(run, thread)
     run.deleted.add(question.ts)
@@ -91,11 +92,14 @@ def _wait_until_read(run: ScenarioRun, thread: Question) -> None:
 
 
 def _find_reads(run: ScenarioRun, thread: Question) -> list[Json]:
-    """Return the calls that have begun to read a thread."""
+    """Return the calls that read a page of the thread."""
     calls = run.cluster.workspace.api_calls(method=REPLIES_METHOD)
     return [call for call in calls if call["args"].get("channel") == thread.channel]
 
 
 HARD_THREADS: Final = Scenario(
-    "D1", "threads of thousands, without an end, beheaded or gone while read", ask_in_hard_threads
+    "threads-hard-to-read",
+    "D1",
+    "threads with thousands of messages, endless paging, root or thread deleted while read",
+    ask_in_hard_threads,
 )

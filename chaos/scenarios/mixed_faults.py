@@ -1,4 +1,4 @@
-"""Everything at once: bots, workers and Redis die while Slack fails and repeats itself."""
+"""Mixed faults: bots, workers and Redis are killed while Slack fails and repeats events."""
 
 from typing import Final
 
@@ -9,10 +9,11 @@ from chaos.scenario import Scenario
 from chaos.scenarios.slack_api_failures import MIXED_RULES
 
 DUPLICATE_PROBABILITY: Final = 0.1
+"""Share of events that Slack delivers twice."""
 
 
 def mix_faults(run: ScenarioRun) -> None:
-    """Let everything go wrong while people ask."""
+    """Kill a random process every three seconds while calls and deliveries fail."""
     run.cluster.workspace.set_faults(
         *MIXED_RULES, deliveries={"duplicate": DUPLICATE_PROBABILITY}, seed=run.rng.randint(0, 999)
     )
@@ -25,10 +26,11 @@ def mix_faults(run: ScenarioRun) -> None:
 
 
 LIMIT_NEWS_SECONDS: Final = 2.5
-"""Seconds: while Redis is killed no worker can tell the others what Slack has put off."""
+"""Time until all workers know of a rate limit: they share it through Redis, which is killed."""
 EVERYTHING_AT_ONCE: Final = Scenario(
+    "everything-at-once",
     "W14",
-    "everything mixed",
+    "all faults mixed",
     mix_faults,
     Bounds(max_end_seconds=150.0, max_late_edits=1, limit_news_seconds=LIMIT_NEWS_SECONDS),
 )

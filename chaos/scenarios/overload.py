@@ -1,4 +1,4 @@
-"""Rows in which too many ask at once, or one asks far too much."""
+"""Overload: more mentions than Slack sends, and one user who floods the queue."""
 
 import time
 from typing import Final
@@ -13,24 +13,29 @@ from testing.memorizing_model import GREET
 from testing.process_tree import resident_mib
 
 MAX_ACK_P99_SECONDS: Final = 1.0
+"""99th percentile of acknowledgement times in a rush."""
 MAX_BOT_MIB: Final = 512
 MAX_REDIS_MIB: Final = 64
 MAX_WAIT_RATIO: Final = 2.0
+"""Factor by which a flood may lengthen other users' waits."""
 BYTES_PER_MIB: Final = 2**20
 ACK_TIMEOUT_SECONDS: Final = 60.0
+"""Maximum wait for all acknowledgements."""
 MENTIONS_PER_SECOND: Final = 40.0
 """
-Mentions a second in a rush: 80 deliveries, where Slack sends an app 30,000 an hour and team at most
-(https://docs.slack.dev/apis/events-api, "Rate limiting"), which is 8.3 a second.
+Mentions a second in a rush, each delivered by two events.
+
+Slack sends an app at most 30,000 events an hour and workspace, which is 8.3 a second
+(https://docs.slack.dev/apis/events-api, "Rate limiting").
 """
 POLL_SECONDS: Final = 0.5
-"""Seconds between two looks at thousands of deliveries."""
+"""Interval between two reads of thousands of deliveries."""
 WAIT_TOLERANCE_SECONDS: Final = 0.5
-"""Seconds of wait that the machine's own unrest may cost."""
+"""Extra wait that other load on the machine may cause."""
 
 
 def rush_mentions(run: ScenarioRun) -> None:
-    """Ask ten times as fast as Slack would let a team, twenty questions a thread."""
+    """Ask at ten times Slack's maximum rate, twenty questions a thread."""
     count = run.scale_count(2000, 100)
     started_at = time.monotonic()
     for number in range(count):
@@ -45,12 +50,12 @@ def rush_mentions(run: ScenarioRun) -> None:
 
 
 def flood_mentions(run: ScenarioRun) -> None:
-    """Ask as fast as the workspace takes it: late acknowledgements may be, losses not."""
+    """Ask as fast as fakeslack accepts posts; acknowledgements may be late."""
     count = run.scale_count(800, 100)
     for number in range(count):
         _ask_next(run, number, count // 20)
     _, late = _measure_intake(run)
-    run.notes.append(f"{late} deliveries came again, because three seconds were over")
+    run.notes.append(f"{late} redeliveries, after the 3 s limit")
 
 
 def _ask_next(run: ScenarioRun, number: int, threads: int) -> None:
@@ -63,7 +68,7 @@ def _ask_next(run: ScenarioRun, number: int, threads: int) -> None:
 
 
 def _measure_intake(run: ScenarioRun) -> tuple[list[float], int]:
-    """Wait until all is said; return the times to the acknowledgement, and how many came late."""
+    """Check that all questions were accepted; return acknowledgement times and late deliveries."""
     cluster, count = run.cluster, len(run.questions)
     ack_seconds, late = _wait_for_acks(run)
     with cluster.connect_redis() as redis:
@@ -88,7 +93,7 @@ def _measure_intake(run: ScenarioRun) -> tuple[list[float], int]:
 
 
 def _wait_for_acks(run: ScenarioRun) -> tuple[list[float], int]:
-    """Wait until Slack waits for nothing any more; return the times, and how often it gave up."""
+    """Return each acknowledgement time in seconds, and the number of deliveries without one."""
     asked = {question.ts for question in run.questions}
     deadline = time.monotonic() + ACK_TIMEOUT_SECONDS
     while True:
@@ -100,7 +105,7 @@ def _wait_for_acks(run: ScenarioRun) -> tuple[list[float], int]:
 
 
 def flood_from_one_user(run: ScenarioRun) -> None:
-    """Let twenty people ask, twice alone, then again while one person sends a flood."""
+    """Let nineteen users ask, first alone, then while another one floods the queue."""
     flooding, *others = run.cluster.users
     _measure_waits(run, [run.load.ask_question(GREET, user=user) for user in others])
     alone = _measure_waits(run, [run.load.ask_question(GREET, user=person) for person in others])
@@ -124,24 +129,30 @@ def flood_from_one_user(run: ScenarioRun) -> None:
     run.questions += flood
     silent = run.watcher.wait_for_replies(flood, 60)
     if silent:
-        run.failures.append(f"{len(silent)} of the flood were told nothing")
+        run.failures.append(f"{len(silent)} of the flood without a reply or notice")
 
 
 def _measure_waits(run: ScenarioRun, asked: list[Question]) -> list[float]:
-    """Return how long each of these questions waited for its end."""
+    """Return the seconds from each question to its reply."""
     run.questions += asked
     run.watcher.wait_for_replies(asked, 60)
     return [run.watcher.measure_wait(question) for question in asked]
 
 
-def _pick_cyclic(some: list[str], number: int) -> str:
-    return some[number % len(some)]
-
-
 RUSH: Final = Scenario(
-    "L1", "ten times what Slack sends, no worker yet", rush_mentions, expects_answers=False
+    "mention-rush-without-worker",
+    "L1",
+    "ten times Slack's maximum rate, no worker",
+    rush_mentions,
+    expects_answers=False,
 )
 FLOOD: Final = Scenario(
-    "L1f", "mentions as fast as they go, no worker yet", flood_mentions, expects_answers=False
+    "mention-flood-without-worker",
+    "L1f",
+    "mentions at full speed, no worker",
+    flood_mentions,
+    expects_answers=False,
 )
-ONE_USER_FLOODS: Final = Scenario("L3", "one person floods, twenty others ask", flood_from_one_user)
+ONE_USER_FLOODS: Final = Scenario(
+    "one-user-floods", "L3", "one user floods, twenty others ask", flood_from_one_user
+)

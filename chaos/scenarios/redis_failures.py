@@ -1,4 +1,4 @@
-"""Rows in which Redis dies, stands still, is slow or full, or loses replies and its last words."""
+"""Redis failures: kills, outages, slow or full servers, lost replies, lost data."""
 
 import os
 import signal
@@ -16,23 +16,23 @@ from chaos.scenarios.bot_failures import count_extra_attempts
 from testing.polling import poll_until
 
 OUTAGE_SECONDS: Final = 20.0
-"""Seconds that Redis is gone, which is longer than any lease."""
+"""Time without Redis, longer than a lease."""
 FULL_SECONDS: Final = 5.0
-"""Seconds that Redis takes nothing in, which is longer than a lease here."""
+"""Time in which Redis accepts no write, longer than a lease."""
 SPARE_BYTES: Final = 2048
-"""Bytes that its file may still grow by."""
+"""Bytes left on the disk of the append-only file."""
 CUT_BYTES: Final = (1, 7, 60, 200)
-"""Bytes that the append-only file lacks at its end after a power cut."""
+"""Bytes missing at the end of the append-only file after a power cut."""
 
 
 def kill_repeatedly(run: ScenarioRun) -> None:
-    """Kill Redis every two seconds; its file keeps what it has acknowledged."""
+    """Kill Redis every two seconds; its append-only file keeps each acknowledged write."""
     with FaultLoop(run.rng, 2.0, run.kill_redis):
         run.ask_questions(run.scale_count(100), seconds=12 * run.scale)
 
 
 def outlast_lease(run: ScenarioRun) -> None:
-    """Take Redis away for longer than a lease while replies are being generated."""
+    """Stop Redis for longer than a lease while replies are generated."""
     run.ask_questions(run.scale_count(30, 10))
     run.cluster.redis.kill_server()
     run.faults["redis gone"] += 1
@@ -45,7 +45,7 @@ def outlast_lease(run: ScenarioRun) -> None:
 
 
 def disrupt_connections(run: ScenarioRun) -> None:
-    """Make the wire slow, break it before and after the effect, and stop it."""
+    """Delay, cut, stall and refuse the connections to Redis, and suspend Redis itself."""
     proxy = run.cluster.redis_proxy
     assert proxy is not None
     for fault, seconds in (
@@ -58,16 +58,16 @@ def disrupt_connections(run: ScenarioRun) -> None:
         if fault.refused:
             proxy.cut_connections()
         run.ask_questions(run.scale_count(20, 6), seconds=seconds)
-        run.faults["redis wire"] += 1
+        run.faults["redis connection"] += 1
         proxy.fault = NO_FAULT
     os.kill(run.cluster.redis.pid, signal.SIGSTOP)
-    run.faults["redis asleep"] += 1
+    run.faults["redis suspended"] += 1
     run.ask_questions(run.scale_count(10, 4), seconds=5.0)
     os.kill(run.cluster.redis.pid, signal.SIGCONT)
 
 
 def delay_replies(run: ScenarioRun) -> None:
-    """Let Redis answer so late that the bot cannot acknowledge in time."""
+    """Delay Redis' replies until the bot cannot acknowledge within three seconds."""
     proxy = run.cluster.redis_proxy
     assert proxy is not None
     for latency in (0.8, 2.5, 3.5):
@@ -79,7 +79,7 @@ def delay_replies(run: ScenarioRun) -> None:
 
 
 def fill_memory(run: ScenarioRun) -> None:
-    """Leave Redis no memory while replies are generated and people go on asking."""
+    """Set Redis' `maxmemory` to one byte while replies are generated and users ask."""
     run.ask_questions(run.scale_count(16, 6))
     with run.cluster.connect_redis() as redis:
         redis.config_set("maxmemory", "1")
@@ -89,17 +89,17 @@ def fill_memory(run: ScenarioRun) -> None:
     restored_at = time.monotonic()
     run.wait_for_replies()
     run.notes.append(
-        f"all answered {time.monotonic() - restored_at:.1f} s after there was room again"
+        f"all answered {time.monotonic() - restored_at:.1f} s after space was available"
     )
     sent = [e for question in asked for e in run.cluster.workspace.delivery_attempts(question.ts)]
     failed = sum(bool(envelope["failure"]) for envelope in sent)
     run.notes.append(f"{failed} of {len(sent)} deliveries not acknowledged")
     if not failed:
-        run.failures.append("all was taken in although Redis was full")
+        run.failures.append("every delivery acknowledged although Redis was full")
 
 
 def fill_disk(run: ScenarioRun) -> None:
-    """Leave Redis no room for its file while replies are generated, and kill it later."""
+    """Fill the disk of Redis' file while replies are generated, and kill Redis afterwards."""
     server = run.cluster.redis
     run.ask_questions(run.scale_count(16, 6))
     server.limit_disk(SPARE_BYTES)
@@ -119,15 +119,15 @@ def fill_disk(run: ScenarioRun) -> None:
     run.wait_for_replies()
     acknowledged = [e for e in sent if e["acked_at"] and e["acked_at"] < restored_at]
     if acknowledged or not sent:
-        run.failures.append(f"{len(acknowledged)} deliveries acknowledged that were not kept")
+        run.failures.append(f"{len(acknowledged)} deliveries acknowledged but not stored")
     run.notes.append(f"{len(sent)} deliveries while it was full, {len(acknowledged)} acknowledged")
     run.notes.append(
-        f"all answered {time.monotonic() - restored_at:.1f} s after there was room again"
+        f"all answered {time.monotonic() - restored_at:.1f} s after space was available"
     )
 
 
 def flush_everything(run: ScenarioRun) -> None:
-    """Empty Redis, as an operator may, while replies grow and questions wait."""
+    """Flush Redis while replies are generated and questions are queued."""
     run.ask_questions(run.scale_count(16, 8))
     cluster, rng = run.cluster, run.rng
     asked = [
@@ -138,23 +138,25 @@ def flush_everything(run: ScenarioRun) -> None:
     ]
     poll_until(
         lambda: any(run.watcher.count_versions(q, "growing") for q in asked),
-        description="a reply that grows",
+        description="a growing reply",
     )
     with cluster.connect_redis() as redis:
-        open_ones = run.watcher.find_open(asked)
-        growing = [question for question in open_ones if run.watcher.list_messages(question)]
+        open_questions = run.watcher.find_open(asked)
+        growing = [question for question in open_questions if run.watcher.list_messages(question)]
         redis.flushall()
         run.faults["redis emptied"] += 1
     flushed_at = time.monotonic()
     run.ask_questions(run.scale_count(16, 6))
     run.wait_for_replies()
-    run.notes.append(f"{len(growing)} replies under way, {len(open_ones) - len(growing)} waiting")
+    run.notes.append(
+        f"{len(growing)} replies under way, {len(open_questions) - len(growing)} waiting"
+    )
     run.notes.append(f"all answered {time.monotonic() - flushed_at:.1f} s later")
     if not growing:
-        run.failures.append("nothing was under way")
+        run.failures.append("no reply was under way")
     for process in (*cluster.bots, *cluster.workers):
         if process.poll() is not None:
-            run.failures.append(f"{process.module} ended by itself")
+            run.failures.append(f"{process.module} exited")
 
 
 def _last_write_status(redis: Redis) -> str:
@@ -162,7 +164,7 @@ def _last_write_status(redis: Redis) -> str:
 
 
 def truncate_file(run: ScenarioRun) -> None:
-    """Kill Redis and take the last bytes off its file, which nothing promised stands in."""
+    """Kill Redis and truncate its file behind the last acknowledged write, several times."""
     server = run.cluster.redis
     for size in CUT_BYTES:
         _wait_until_written(run, run.ask_questions(run.scale_count(8, 4)), size)
@@ -175,7 +177,7 @@ def truncate_file(run: ScenarioRun) -> None:
 
 
 def _wait_until_written(run: ScenarioRun, questions: list[Question], size: int) -> None:
-    """Wait until these are acknowledged, and the file then grows by more than `size` bytes."""
+    """Wait until the questions are acknowledged and the file has grown by `size` bytes more."""
     server, asked = run.cluster.redis, {question.ts for question in questions}
 
     def has_all_acks() -> bool:
@@ -184,20 +186,36 @@ def _wait_until_written(run: ScenarioRun, questions: list[Question], size: int) 
 
     poll_until(has_all_acks, description="acknowledgements")
     target_size = server.append_only_bytes + size
-    poll_until(lambda: server.append_only_bytes > target_size, description="further writing")
+    poll_until(
+        lambda: server.append_only_bytes > target_size,
+        description="more writes to the append-only file",
+    )
 
 
 REDIS_FAILURES: Final = (
-    Scenario("R1", "redis killed every 2 s, append-only file", kill_repeatedly),
-    Scenario("R1g", "redis gone for 20 s", outlast_lease),
     Scenario(
+        "redis-killed-repeatedly", "R1", "redis killed every 2 s, append-only file", kill_repeatedly
+    ),
+    Scenario("redis-down-longer-than-lease", "R1g", "redis gone for 20 s", outlast_lease),
+    Scenario(
+        "redis-connection-faults",
         "R2",
-        "wire to redis slow, broken before and after, stalled, refused; redis asleep",
+        "connection to redis slow, cut before and after, stalled, refused; redis suspended",
         disrupt_connections,
     ),
-    Scenario("R3", "redis full for 5 s, nothing evicted", fill_memory),
-    Scenario("R4", "redis killed, its append-only file cut off at the end", truncate_file),
-    Scenario("R4d", "no room for redis' file for 5 s, then redis killed", fill_disk),
-    Scenario("R7", "redis emptied while replies grow and questions wait", flush_everything),
-    Scenario("S8", "redis answers 0.8, 2.5 and 3.5 s late", delay_replies),
+    Scenario("redis-out-of-memory", "R3", "redis full for 5 s, nothing evicted", fill_memory),
+    Scenario(
+        "redis-append-only-file-truncated",
+        "R4",
+        "redis killed, its append-only file cut off at the end",
+        truncate_file,
+    ),
+    Scenario("redis-disk-full", "R4d", "redis' disk full for 5 s, then redis killed", fill_disk),
+    Scenario(
+        "redis-emptied",
+        "R7",
+        "redis emptied while replies are generated and questions are queued",
+        flush_everything,
+    ),
+    Scenario("redis-slow", "S8", "redis answers 0.8, 2.5 and 3.5 s late", delay_replies),
 )

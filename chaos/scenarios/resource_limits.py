@@ -1,8 +1,8 @@
 """
-Rows in which the system denies bots and workers something: files, threads, memory.
+Resource limits: no more files, threads or memory for bots and workers.
 
-Threads are denied by their stacks: `RLIMIT_NPROC` counts all of a user's, and none of root's,
-but a process that may have no more address space can begin no thread either.
+New threads are prevented by a limit of the address space, which leaves none for their stacks.
+`RLIMIT_NPROC` counts all processes of a user, and does not bind root.
 """
 
 import resource
@@ -17,18 +17,17 @@ from chaos.scenario import Action, Scenario
 from testing.processes import Process
 
 LIMIT_SECONDS: Final = 5.0
-"""Seconds for which a limit lasts."""
+"""Duration of a limit."""
 MIB: Final = 2**20
-Limit = Callable[[Process], None]
 
 
 def count_open_files(process: Process) -> int:
-    """Return how many files a process has open."""
+    """Return the number of open file descriptors of a process."""
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 def read_address_space(process: Process) -> int:
-    """Return the bytes of address space that a process has."""
+    """Return the address space of a process in bytes."""
     pages = Path(f"/proc/{process.pid}/statm").read_text("ascii").split()[0]
     return int(pages) * resource.getpagesize()
 
@@ -41,9 +40,9 @@ USAGE_BY_LIMIT: Final[Mapping[int, Callable[[Process], int]]] = {
 
 def limit_resource(limit: int, spare: int, name: str, *, unnoticed: bool = False) -> Action:
     """
-    Return the row in which processes get hardly more of this than they have while at rest.
+    Return an action that limits a resource to its use at rest and `spare` more.
 
-    `quiet` says that none of them may even notice.
+    If `unnoticed`, no process may log an error.
     """
 
     def limit_processes(run: ScenarioRun) -> None:
@@ -53,13 +52,13 @@ def limit_resource(limit: int, spare: int, name: str, *, unnoticed: bool = False
             _set_limit(process, limit, USAGE_BY_LIMIT[limit](process) + spare)
             run.faults[name] += 1
         asked = run.ask_questions(run.scale_count(30, 10), seconds=LIMIT_SECONDS / 2)
-        # What is opened anew needs the most of it.
+        # New connections need the most of it.
         run.cluster.workspace.control_sockets("drop")
         asked += run.ask_questions(run.scale_count(30, 10), seconds=LIMIT_SECONDS / 2)
         answered = len(asked) - len(run.watcher.find_open(asked))
         for process in running:
             if process.poll() is not None:
-                run.failures.append(f"{process.module} ended by itself")
+                run.failures.append(f"{process.module} exited")
             else:
                 _set_limit(process, limit, resource.RLIM_INFINITY)
         restored_at = time.monotonic()
@@ -69,8 +68,10 @@ def limit_resource(limit: int, spare: int, name: str, *, unnoticed: bool = False
         errors = _count_errors(running) - before
         if unnoticed and errors:
             run.failures.append(f"{errors} errors logged")
-        run.notes.append(f"{errors} errors logged, {answered} of {len(asked)} answered meanwhile")
-        run.notes.append(f"all {time.monotonic() - restored_at:.1f} s after there was enough again")
+        run.notes.append(
+            f"{errors} errors logged, {answered} of {len(asked)} answered during the fault"
+        )
+        run.notes.append(f"all {time.monotonic() - restored_at:.1f} s after the limit was lifted")
 
     return limit_processes
 
@@ -87,18 +88,21 @@ def _set_limit(process: Process, limit: int, maximum: int) -> None:
 
 RESOURCES_EXHAUSTED: Final = (
     Scenario(
+        "file-descriptors-exhausted",
         "C3",
-        "bots and workers may open three files more, for 5 s",
+        "only three more file descriptors for bots and workers, 5 s",
         limit_resource(resource.RLIMIT_NOFILE, 3, "few files"),
     ),
     Scenario(
+        "threads-exhausted",
         "C3t",
-        "bots and workers can begin no thread, for 5 s",
+        "no new threads for bots and workers, 5 s",
         limit_resource(resource.RLIMIT_AS, 0, "no threads", unnoticed=True),
     ),
     Scenario(
+        "memory-exhausted",
         "C3m",
-        "bots and workers get 20 MiB more, for 5 s",
+        "only 20 MiB more memory for bots and workers, 5 s",
         limit_resource(resource.RLIMIT_AS, 20 * MIB, "little memory"),
     ),
 )

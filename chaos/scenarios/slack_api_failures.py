@@ -1,4 +1,4 @@
-"""Rows in which Slack's Web API limits, breaks off, or takes something away."""
+"""Slack Web API failures: rate limits, cut connections, lost channels and tokens."""
 
 from collections import Counter
 from typing import Any, Final
@@ -12,13 +12,12 @@ from testing.workspace import STARCHAT, RefusedError
 
 Rule = dict[str, Any]
 RETRY_AFTER_VALUES: Final = (1, 2, "abc", None, 0)
-"""Values of the header, nonsense and silence too."""
-UPDATE_METHOD: Final = "chat.update"
+"""Values of the header, invalid and missing ones too."""
 POST_METHOD: Final = "chat.postMessage"
 SLOW_REPLY_SECONDS: Final = 11.0
-"""Seconds after which a worker gives up waiting for an answer, and one more."""
+"""Response time, one second above a worker's timeout."""
 MAX_REFUSED_CALLS: Final = 3
-"""How often a job may try what Slack refuses for good."""
+"""Calls that a job may make after a permanent error."""
 
 
 def limit_rate(run: ScenarioRun) -> None:
@@ -35,7 +34,7 @@ def limit_rate(run: ScenarioRun) -> None:
 
 
 def cut_api_connections(run: ScenarioRun) -> None:
-    """Cut connections before and after the effect, and answer too late to be heard."""
+    """Cut connections before and after the effect, and respond after the client's timeout."""
     rules: list[Rule] = [
         {"fault": "drop_before", "method": "chat.*", "probability": 0.05},
         {"fault": "drop_after", "method": "chat.*", "probability": 0.05},
@@ -55,7 +54,7 @@ def cut_api_connections(run: ScenarioRun) -> None:
 
 
 def revoke_access(run: ScenarioRun) -> None:
-    """Archive a channel, throw the bot out of another, delete its messages, revoke its token."""
+    """Archive a channel, remove the bot from another, delete its messages, revoke its token."""
     workspace = run.cluster.workspace
     members = [*run.cluster.users, STARCHAT]
     archived, kicked = (
@@ -85,11 +84,11 @@ def revoke_access(run: ScenarioRun) -> None:
     after = run.ask_questions(run.scale_count(10, 4))
     silent = run.watcher.wait_for_replies(after, 60)
     if silent:
-        run.failures.append(f"{len(silent)} questions after all that have no reply")
+        run.failures.append(f"{len(silent)} later questions without a reply")
     tries = _count_refusals(run)
     max_tries = max(tries.values(), default=0)
     if max_tries > MAX_REFUSED_CALLS:
-        run.failures.append(f"{max_tries} tries of what was refused for good")
+        run.failures.append(f"{max_tries} calls after a permanent error")
     run.notes.append(
         f"{len(in_lost_channels)} in lost channels, {len(revoked)} without a token,"
         f" {len(rest)} beside;"
@@ -105,11 +104,11 @@ def _delete_replies(run: ScenarioRun, question: Question) -> None:
             run.cluster.workspace.send_control("delete", channel=question.channel, ts=ts)
         except RefusedError:
             continue
-        run.faults["deleted under us"] += 1
+        run.faults["reply deleted"] += 1
 
 
 def _count_refusals(run: ScenarioRun) -> Counter[tuple[str, str]]:
-    """Count how often each job's call was refused by what does not change."""
+    """Count each job's calls that ended with a permanent error."""
     found: Counter[tuple[str, str]] = Counter()
     for call in run.cluster.workspace.api_calls():
         final = call["error"] in {
@@ -124,17 +123,23 @@ def _count_refusals(run: ScenarioRun) -> Counter[tuple[str, str]]:
     return found
 
 
-RATE_LIMITED: Final = Scenario("S1", "every fifth call is answered with 429", limit_rate)
+RATE_LIMITED: Final = Scenario(
+    "slack-rate-limited", "S1", "every fifth call is answered with 429", limit_rate
+)
 CONNECTIONS_CUT: Final = Scenario(
-    "S3", "connections cut before and after the effect, late answers", cut_api_connections
+    "slack-connections-cut",
+    "S3",
+    "connections cut before and after the effect, late answers",
+    cut_api_connections,
 )
 SLACK_API_FAILURES: Final = (
     RATE_LIMITED,
     slack_error_responses.ERROR_RESPONSES,
     CONNECTIONS_CUT,
     Scenario(
+        "channel-or-token-revoked",
         "S9",
-        "archived, thrown out, deleted under us, token revoked",
+        "channel archived, bot removed, message deleted, token revoked",
         revoke_access,
         expects_answers=False,
     ),

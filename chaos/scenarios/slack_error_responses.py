@@ -1,4 +1,4 @@
-"""Rows in which Slack's Web API answers nonsense, and with each of the errors that it has."""
+"""Slack error responses: broken HTTP responses, and each of Slack's error names."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,18 +23,18 @@ REPLIES_METHOD: Final = "conversations.replies"
 ONCE: Final = 1
 TWICE: Final = 2
 MAX_REFUSED_CALLS: Final = 3
-"""How often a job may try what Slack refuses for good: the bot's sign, the worker's placeholder."""
+"""Calls that a job may make after a permanent error, of bot and worker together."""
 
 
 class ExpectedOutcome(StrEnum):
-    """What must become of a question whose calls end with an error."""
+    """Outcome that a question must have when its calls end with an error."""
 
     REPLY = "reply"
-    """The error goes away: the person never hears of it."""
-    REPLY_OR_ERROR = "told"
-    """This very call is refused: there is a reply all the same, or a clear error."""
+    """The error is transient: the question is answered."""
+    REPLY_OR_ERROR = "reply or error"
+    """This one call is refused: the question is answered, or ends with an error message."""
     SILENCE = "silence"
-    """Nobody may post there: nothing is said, and nothing is tried again and again."""
+    """Slack accepts no post there: no message appears, and the calls are few."""
 
 
 TRANSIENT_ERRORS: Final = (
@@ -120,12 +120,12 @@ ERROR_CASES: Final = (
         (REPLIES_METHOD,), ("missing_scope", "ekm_access_denied"), (ExpectedOutcome.REPLY,), (None,)
     ),
 )
-"""Which method ends with which error for a question, what becomes of it, and how often it does."""
+"""Method, error, expected outcome, and the number of calls that fail (`None`: all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCase:
-    """A question in a channel of its own, where one method ends with one error."""
+    """A question in a separate channel, in which one method ends with one error."""
 
     method: str
     error: str
@@ -137,7 +137,7 @@ class ErrorCase:
 
 
 def inject_errors(run: ScenarioRun) -> None:
-    """Answer with 500, 502, 503, a page and half an answer; then with each error of Slack's own."""
+    """Respond with HTTP errors, HTML and truncated bodies, then with each of Slack's errors."""
     rules: list[Rule] = [
         {"fault": "status", "status": status, "probability": 0.03} for status in (500, 502, 503)
     ]
@@ -155,7 +155,7 @@ def inject_errors(run: ScenarioRun) -> None:
 
 
 def _ask_error_cases(run: ScenarioRun) -> Iterator[ErrorCase]:
-    """Deal each error to a question of its own, all at once."""
+    """Ask one question for each error, all at once."""
     workspace = run.cluster.workspace
     members = [*run.cluster.users, STARCHAT]
     channels = []
@@ -178,7 +178,7 @@ def _ask_error_cases(run: ScenarioRun) -> Iterator[ErrorCase]:
 
 
 def _ask_in_channel(run: ScenarioRun, channel: str, *, in_thread: bool) -> Question:
-    """Let somebody ask, `inside` a thread that the bot must read first."""
+    """Ask a question, `in_thread` in a thread that the bot must read first."""
     user = run.rng.choice(run.cluster.users)
     if not in_thread:
         return run.ask_one(GREET, user=user, channel=channel)
@@ -190,12 +190,12 @@ def _ask_in_channel(run: ScenarioRun, channel: str, *, in_thread: bool) -> Quest
 
 
 def _wait_for_jobs(run: ScenarioRun) -> None:
-    """Wait until no question of the row waits or runs any more, those in silence included."""
+    """Wait until no job is pending, those without a reply included."""
     with run.cluster.connect_redis() as redis:
         poll_until(
             lambda: not redis.zcard(keys.PENDING_JOBS),
             timeout=60.0,
-            description="an end of all jobs",
+            description="the end of all jobs",
         )
 
 
@@ -214,12 +214,15 @@ def _check_outcomes(run: ScenarioRun, cases: tuple[ErrorCase, ...], calls: int) 
         if not is_expected:
             seen = ", ".join(sorted(shown)) or "nothing"
             run.failures.append(f"{case}: {seen} after {tries[case.question.ts]} tries")
-    names = {one.error for one in cases}
-    outcome_counts = Counter(one.expected for one in cases)
+    names = {case.error for case in cases}
+    outcome_counts = Counter(case.expected for case in cases)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcome_counts.items()))
-    run.notes.append(f"{len(names)} error names, due: {summary}")
+    run.notes.append(f"{len(names)} error names, expected: {summary}")
 
 
 ERROR_RESPONSES: Final = Scenario(
-    "S2", "500, 502, 503, a page, half an answer, each error of Slack's own", inject_errors
+    "slack-error-responses",
+    "S2",
+    "HTTP 500, 502, 503, HTML, truncated bodies, each of Slack's error names",
+    inject_errors,
 )

@@ -1,8 +1,8 @@
 """
-A row in which Slack cannot be reached at all: no name, no port, no handshake, no answer.
+Slack unreachable: name resolution fails, connections are refused, reset or stalled.
 
-The name is that of a resolver in each process (`testing/broken_resolver.py`). TLS itself is not
-spoken: what is reset is the connection, with the first bytes of its handshake on the way.
+The name is resolved by Python in each process (`testing/broken_environment.py`). Connections are
+not encrypted here: a reset breaks them at their first bytes, where a TLS handshake would be.
 """
 
 import time
@@ -18,15 +18,15 @@ from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
 
 FAST_CLOCK_SPEED: Final = 150.0
-"""How fast Slack's clock runs while it delivers again."""
+"""Speed of Slack's clock during redeliveries."""
 OUTAGE_SECONDS: Final = 6.0
-"""Seconds without a way to Slack, which are 90 of Slack's own here."""
+"""Duration of an outage: 90 s of Slack's clock."""
 STALL_SECONDS: Final = 12.0
-"""Seconds of silence: more than any of our calls waits, less than Slack repeats itself."""
+"""Duration of a stall: above the client's timeouts, below Slack's redelivery."""
 MAX_RECONNECT_TRIES: Final = 8
-"""How often a bot may try anew within each: after 1, 2, 5 and 10 seconds, or half of that."""
+"""Connection attempts of a bot in one outage: after 1, 2, 5 and 10 s, or half of that."""
 MAX_RECONNECT_SECONDS: Final = 15.0
-"""Seconds after which bots are connected again: the longest pause, and a call that waits."""
+"""Maximum time until bots are connected again: the longest pause, and a call's timeout."""
 OUTAGES: Final = (
     ("name not resolved", NO_FAULT, OUTAGE_SECONDS),
     ("refused", NetworkFault(refused=True), OUTAGE_SECONDS),
@@ -36,7 +36,7 @@ OUTAGES: Final = (
 
 
 def cut_off_slack(run: ScenarioRun) -> None:
-    """Take Slack away in each way while people ask, for Web API and Socket Mode alike."""
+    """Cut Web API and Socket Mode off in each way while users ask."""
     proxy, workspace = run.cluster.slack_proxy, run.cluster.workspace
     assert proxy is not None
     slowest, max_tries = 0.0, 0
@@ -56,18 +56,18 @@ def cut_off_slack(run: ScenarioRun) -> None:
                 for after, before in zip(_count_failed_calls(run), tries_before, strict=True)
             ),
         )
-        # What is still to be delivered again need not keep the row waiting.
+        # Redeliveries run at a higher speed, to shorten the scenario.
         workspace.set_clock(speed=FAST_CLOCK_SPEED)
         run.wait_for_replies()
         workspace.set_clock(speed=CLOCK_SPEED)
     if slowest > MAX_RECONNECT_SECONDS:
-        run.failures.append(f"connected again after {slowest:.1f} s")
+        run.failures.append(f"reconnected after {slowest:.1f} s")
     if max_tries > MAX_RECONNECT_TRIES:
-        run.failures.append(f"{max_tries} tries to reach slack in one outage")
-    run.notes.append(f"connected again within {slowest:.1f} s, at most {max_tries} tries before")
+        run.failures.append(f"{max_tries} connection attempts in one outage")
+    run.notes.append(f"reconnected within {slowest:.1f} s, at most {max_tries} attempts before")
     for process in (*run.cluster.bots, *run.cluster.workers):
         if process.poll() is not None:
-            run.failures.append(f"{process.module} ended by itself")
+            run.failures.append(f"{process.module} exited")
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _break_connection(proxy: SlackProxy, fault: NetworkFault) -> Iterator[None]:
 
 
 def _count_failed_calls(run: ScenarioRun) -> list[int]:
-    """Return how often each bot has failed to reach Slack so far."""
+    """Return the number of failed connections of each bot so far."""
     return [
         sum(line.get("event") == "slack not reached" for line in parse_log(bot))
         for bot in run.cluster.bots
@@ -94,5 +94,8 @@ def _count_failed_calls(run: ScenarioRun) -> list[int]:
 
 CLUSTER: Final = ClusterSpec(bot_count=2, worker_count=2, with_slack_proxy=True)
 SLACK_UNREACHABLE: Final = Scenario(
-    "S4", "slack without a name, refused, reset in its handshake, stalled", cut_off_slack
+    "slack-unreachable",
+    "S4",
+    "slack's name unresolved, connection refused, reset in the handshake, stalled",
+    cut_off_slack,
 )

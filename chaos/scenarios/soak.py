@@ -1,8 +1,8 @@
 """
-A row of its own: people ask for minutes or hours while one call in a hundred goes wrong.
+Soak: users ask for minutes or hours while 1 % of calls fail.
 
-`make soak` plays it, `make chaos` does not. It counts what a process must not gather: memory, open
-files, keys of Redis that never leave.
+`make soak` runs it; `make chaos` does not. It checks what a process must not accumulate: memory,
+open files, keys in Redis without an expiry.
 """
 
 import threading
@@ -19,49 +19,51 @@ from chaos.cluster.cluster import UNLIMITED_SETTINGS, ClusterSpec
 from chaos.cluster.redis_proxy import NetworkFault
 from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
+from contract import keys
 from testing.polling import poll_until
 from testing.process_tree import find_engine, resident_mib
 
 SECONDS_PER_MINUTE: Final = 60.0
 MENTIONS_PER_SECOND: Final = 1.5
-"""Mentions a second."""
+"""Rate of the questions."""
 ROUND_SECONDS: Final = 10.0
-"""Seconds of questions that are dealt at once."""
+"""Seconds of questions that are drawn at once."""
 SAMPLE_INTERVAL_SECONDS: Final = 2.0
-"""Seconds between two looks at the processes."""
+"""Interval between two samples of the processes."""
 RESULT_TTL_SECONDS: Final = 60
-"""Seconds that RQ keeps what is finished here, instead of an hour."""
+"""Seconds that RQ keeps a finished job here, instead of an hour."""
 NO_EXPIRY: Final = -1
-"""What Redis says of a key that has no end."""
+"""Redis' TTL of a key without expiry."""
 EXPIRY_MARGIN_SECONDS: Final = 30.0
-"""Seconds after which that is gone at the latest."""
+"""Maximum delay of an expiry."""
 MIN_GROWTH_MINUTES: Final = 15.0
-"""Minutes from which on the growth of memory says anything."""
+"""Minimum length of a soak whose memory growth is judged."""
 MAX_HOURLY_GROWTH: Final = 0.1
-"""Share of its memory by which a process may grow in an hour."""
+"""Share of its memory that a process may add in an hour."""
 MAX_NEW_FILES: Final = 3
+"""File descriptors that a process may add."""
 FAULT_RULES: Final = (
     {"fault": "ratelimited", "method": "chat.*", "probability": 0.0025, "retry_after": 1},
     {"fault": "status", "method": "*", "probability": 0.0025},
     {"fault": "drop_after", "method": "chat.*", "probability": 0.0025},
     {"fault": "drop_before", "method": "*", "probability": 0.0025},
 )
-"""One call in a hundred, in all."""
+"""1 % of the calls, in all."""
 CONNECTION_FAULT: Final = NetworkFault(reset_probability=0.0005, lost_reply_probability=0.0005)
 PERMANENT_KEYS: Final = {
-    "starchat:workers": 2,
-    "starchat:pending": 0,
+    keys.WORKER_STATUSES: 2,
+    keys.PENDING_JOBS: 0,
     "rq:queues": 1,
     "rq:workers": 2,
     "rq:workers:starchat": 2,
     "rq:finished:starchat": 0,
     "rq:failed:starchat": 0,
 }
-"""Keys that may stay for ever, and how many members each may have when all is done."""
+"""Keys that may have no expiry, and the members each may have when the queue is empty."""
 
 
 def build_soak(minutes: float) -> Scenario:
-    """Return the row that takes so many minutes."""
+    """Return a soak of this length."""
 
     def run_soak(run: ScenarioRun) -> None:
         assert run.cluster.redis_proxy is not None
@@ -78,13 +80,11 @@ def build_soak(minutes: float) -> Scenario:
         _check_growth(run, samples, minutes)
         _check_permanent_keys(run)
 
-    return Scenario(
-        "L2", f"{minutes:g} minutes of questions, one call in a hundred goes wrong", run_soak
-    )
+    return Scenario("soak", "L2", f"{minutes:g} minutes of questions, 1 % of calls fail", run_soak)
 
 
 class ProcessSampler:
-    """Looks every few seconds at the memory and the open files of each process."""
+    """Samples memory (MiB) and open files of each process every two seconds."""
 
     def __init__(self, run: ScenarioRun) -> None:
         cluster = run.cluster
@@ -95,7 +95,7 @@ class ProcessSampler:
         self.memory: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self.files: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._sample_processes, name="looks", daemon=True)
+        self._thread = threading.Thread(target=self._sample_processes, name="sampler", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -125,7 +125,7 @@ def _check_growth(run: ScenarioRun, samples: ProcessSampler, minutes: float) -> 
 
 
 def _check_permanent_keys(run: ScenarioRun) -> None:
-    """Wait until what is finished has expired; whatever then has no end must be expected."""
+    """Wait until finished jobs have expired; fail the run for unexpected keys without expiry."""
     with run.cluster.connect_redis() as redis:
         with suppress(AssertionError):
             poll_until(
@@ -135,19 +135,19 @@ def _check_permanent_keys(run: ScenarioRun) -> None:
         run.failures += _find_leftover_keys(redis)
         key_count = redis.dbsize()
     run.notes.append(
-        f"{key_count} keys left, all with an end but the {len(PERMANENT_KEYS)} expected"
+        f"{key_count} keys left, all with an expiry but the {len(PERMANENT_KEYS)} expected"
     )
 
 
 def _find_leftover_keys(redis: Redis) -> list[str]:
-    """Return what stays for ever though nobody works any more."""
+    """Return the keys that no expiry removes although the queue is empty."""
     found = []
     for key in redis.scan_iter("*", count=1000):
         name = key.decode()
         if redis.ttl(key) == NO_EXPIRY:
             maximum, members = PERMANENT_KEYS.get(name), _count_members(redis, name)
             if maximum is None or members > maximum:
-                found.append(f"{name} has no end and {members} members")
+                found.append(f"{name} has no expiry and {members} members")
         elif name.startswith("rq:job:"):
             found.append(f"{name} is still there")
     return found

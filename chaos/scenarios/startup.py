@@ -1,4 +1,4 @@
-"""Rows in which a start is hard: Redis shuts processes out, or nobody reads their log."""
+"""Hard starts: Redis denies access, or the log cannot be written."""
 
 import urllib.error
 import urllib.request
@@ -18,54 +18,54 @@ from testing.redis_server import RedisServer
 
 SECRET: Final = "not-known-yet"
 START_TIMEOUT_SECONDS: Final = 60.0
-"""Seconds that a process may take to become ready, or to end."""
+"""Maximum time until a process is ready."""
 REDIS_ERROR_EVENT: Final = "redis does not answer"
-"""What a worker says of a Redis that it cannot use."""
+"""Log event of a worker that cannot use Redis."""
 LOG_SINKS: Final = ("full", "closed")
-"""A disk without room, a pipe that nobody reads any more."""
+"""A full disk, and a pipe whose reader is gone."""
 
 
 class RedisAbsent:
-    """Redis is not there; then it starts."""
+    """Redis does not run; then it starts."""
 
     name = "absent"
 
     def deny_access(self, server: RedisServer) -> str:
-        """Shut everybody out; return the address that is given to those who start."""
+        """Deny access to Redis; return the URL that new processes get."""
         server.kill_server()
         return server.url
 
     def grant_access(self, server: RedisServer) -> None:
-        """Do what an operator does who has seen why nothing works."""
+        """Repair Redis, as an operator does."""
         server.restart_server()
 
 
 class WrongPassword(RedisAbsent):
-    """Redis does not know the user and the password; then it does."""
+    """Redis does not know user and password; then it does."""
 
     name = "wrong password"
 
     def deny_access(self, server: RedisServer) -> str:
-        """See `Absent`."""
+        """See `RedisAbsent`."""
         return f"unix://late:{SECRET}@{server.socket}"
 
     def grant_access(self, server: RedisServer) -> None:
-        """See `Absent`."""
+        """See `RedisAbsent`."""
         _set_acl(server, "late", "+@all")
 
 
 class NotAllowed(RedisAbsent):
-    """Redis lets the user do nothing but enter; then all."""
+    """Redis allows the user no command but connecting; then all."""
 
     name = "not allowed"
 
     def deny_access(self, server: RedisServer) -> str:
-        """See `Absent`."""
+        """See `RedisAbsent`."""
         _set_acl(server, "narrow", "-@all", "+@connection")
         return f"unix://narrow:{SECRET}@{server.socket}"
 
     def grant_access(self, server: RedisServer) -> None:
-        """See `Absent`."""
+        """See `RedisAbsent`."""
         _set_acl(server, "narrow", "+@all")
 
 
@@ -76,14 +76,14 @@ def _set_acl(server: RedisServer, user: str, *commands: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StartedProcess:
-    """A process that was started with a port for its health."""
+    """A process with a port for its health page."""
 
     process: Process
     port: int
 
     @property
     def ready_status(self) -> int:
-        """What it answers whoever asks whether it is ready; 0 where it does not listen yet."""
+        """HTTP status of `/readyz`; 0 before the process listens."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as page:
                 return int(page.status)
@@ -94,7 +94,7 @@ class StartedProcess:
             return 0
 
     def wait_until_ready(self) -> None:
-        """Wait until it says that it is ready."""
+        """Wait until `/readyz` has status 200."""
         poll_until(
             lambda: self.ready_status == 200,
             timeout=START_TIMEOUT_SECONDS,
@@ -102,12 +102,12 @@ class StartedProcess:
         )
 
     def find_errors(self, event: str) -> list[str]:
-        """Return the errors that it has logged with an event, in their order."""
+        """Return the errors that the process has logged with an event, oldest first."""
         return [line["error"] for line in parse_log(self.process) if line.get("event") == event]
 
 
 def start_without_access(run: ScenarioRun) -> None:
-    """Start a bot and a worker while Redis shuts them out; three reasons, one after the other."""
+    """Start a bot and a worker that Redis denies access, for three reasons in turn."""
     _stop_processes(run)
     for reason in (RedisAbsent(), WrongPassword(), NotAllowed()):
         url = reason.deny_access(run.cluster.redis)
@@ -123,22 +123,22 @@ def start_without_access(run: ScenarioRun) -> None:
         for started in (bot, worker):
             started.process.kill_group()
         errors = worker.find_errors(REDIS_ERROR_EVENT)
-        # A server that is just starting is another reason than none.
+        # A worker logs each reason once; a starting server is a second reason.
         if not errors or len(errors) != len(set(errors)):
-            run.failures.append(f"{reason.name}: said {', '.join(errors)}")
+            run.failures.append(f"{reason.name}: logged {', '.join(errors)}")
     run.cluster.restore_processes()
 
 
 def _check_not_ready(run: ScenarioRun, name: str, *processes: StartedProcess) -> None:
     for started in processes:
         if started.ready_status == 200:
-            run.failures.append(f"{name}: {started.process.module} says that it is ready")
+            run.failures.append(f"{name}: {started.process.module} reports that it is ready")
         if started.process.poll() is not None:
-            run.failures.append(f"{name}: {started.process.module} ended by itself")
+            run.failures.append(f"{name}: {started.process.module} exited")
 
 
 def start_without_log(run: ScenarioRun) -> None:
-    """Let bots and workers write their log to a full disk and to a closed pipe."""
+    """Start bots and a worker whose log is a full disk or a closed pipe."""
     _stop_processes(run)
     cluster = run.cluster
     unlogged = [_start_with_sink(run, sink, "bot") for sink in LOG_SINKS]
@@ -150,7 +150,7 @@ def start_without_log(run: ScenarioRun) -> None:
         run.failures.append(f"{len(unanswered)} without a reply")
     for process in unlogged:
         if process.poll() is not None:
-            run.failures.append(f"{process.module} ended by itself")
+            run.failures.append(f"{process.module} exited")
         run.faults["log not writable"] += 1
         _stop_in_time(run, process)
     cluster.restore_processes()
@@ -178,7 +178,7 @@ def _start_with_health(run: ScenarioRun, module: str, url: str) -> StartedProces
 
 
 def _stop_in_time(run: ScenarioRun, process: Process) -> None:
-    """End a process as a supervisor does; it must leave in order and in time."""
+    """Stop a process by SIGTERM; fail the run unless it exits with 0 in time."""
     exit_status = process.stop_process(MAX_EXIT_SECONDS)
     if exit_status != 0:
         run.failures.append(f"{process.module} ended with {exit_status}")
@@ -186,9 +186,10 @@ def _stop_in_time(run: ScenarioRun, process: Process) -> None:
 
 HARD_STARTS: Final = (
     Scenario(
+        "started-without-redis-access",
         "R6",
-        "started while redis is absent, knows no such password, allows nothing",
+        "started while redis is absent, rejects the password, allows no command",
         start_without_access,
     ),
-    Scenario("C2", "logs on a full disk and a closed pipe", start_without_log),
+    Scenario("logs-unwritable", "C2", "logs on a full disk and a closed pipe", start_without_log),
 )

@@ -1,4 +1,4 @@
-"""Rows in which workers and engines die, hang or sleep."""
+"""Worker and engine failures: kills at failpoints and at random, hangs, suspensions."""
 
 import os
 import signal
@@ -21,29 +21,36 @@ from testing.processes import Process
 from worker.failpoints import Failpoint
 
 MAX_RECOVERY_SECONDS: Final = LEASE_SECONDS + 5
-"""Seconds after which another worker must be at it."""
+"""Time until another worker must have continued: the lease, and five seconds."""
 HANG_SECONDS: Final = 30.0
-"""Seconds without a step after which a worker takes its engine for hung."""
+"""Time without a step after which a worker kills its engine."""
 ATTEMPT_TIMEOUT_SECONDS: Final = 45.0
-"""Seconds in which a poison must have another try, or its end."""
+"""Time until a poison job must have another attempt or its end."""
 MAX_POLLS: Final = 100
+"""Polls of an attempt counter before the watcher looks for the end."""
 POLL_SECONDS: Final = 0.003
-"""Seconds between two looks: a short reply is generated in less than 0.1 s."""
+"""Interval between two polls: a short reply is generated in less than 0.1 s."""
 VICTIM_COUNT: Final = 5
-"""Workers that die at each point, at scale 1."""
+"""Workers that die at a failpoint, at scale 1."""
 MAX_EXTRA_ROUNDS: Final = 10
-"""How often some more questions are asked at most until all of them are dead."""
+"""Extra rounds of questions at most until all victims are dead."""
 DEATH_WAIT_SECONDS: Final = 2.0
-"""Seconds in which a worker may die before more is asked."""
+"""Wait for a victim's death before more questions are asked."""
 LOADED_EVENT: Final = "model loaded"
 MIN_KILLS: Final = 2
-"""Deaths in the row in which they come by chance."""
+"""Workers that must die in a run with random kills."""
 MAX_GENERATION_ATTEMPTS: Final = 3
-"""How often generation may begin for one question."""
+"""Generation attempts that a question may have."""
 
 
-def kill_at_failpoint(name: str, moment: str, point: Failpoint, latest: int = 2) -> Scenario:
-    """Return the row in which workers die at a point, one after the other, beside one alive."""
+def kill_at_failpoint(
+    name: str, alias: str, moment: str, point: Failpoint, latest: int = 2
+) -> Scenario:
+    """
+    Return the scenario in which workers die at a failpoint while one survives.
+
+    Each dies the first to `latest`-th time that it reaches the failpoint.
+    """
 
     def kill_workers(run: ScenarioRun) -> None:
         hit_numbers = [
@@ -67,12 +74,16 @@ def kill_at_failpoint(name: str, moment: str, point: Failpoint, latest: int = 2)
         check_retry_notices(run)
 
     return Scenario(
-        name, f"worker killed {moment}", kill_workers, max_recovery_seconds=MAX_RECOVERY_SECONDS
+        name,
+        alias,
+        f"worker killed {moment}",
+        kill_workers,
+        max_recovery_seconds=MAX_RECOVERY_SECONDS,
     )
 
 
 def check_retry_notices(run: ScenarioRun) -> None:
-    """Whoever's reply was begun anew must have read that we try again."""
+    """Fail the run unless each question with a second attempt showed the retry notice."""
     with run.cluster.connect_redis() as redis:
         attempts = {
             q: redis.hget(f"rq:job:{question_job_id(q)}", keys.ATTEMPTS) for q in run.questions
@@ -80,12 +91,14 @@ def check_retry_notices(run: ScenarioRun) -> None:
     retried = [question for question, count in attempts.items() if int(count or 0) > 1]
     unannounced = [question for question in retried if not run.watcher.saw_retry_notice(question)]
     if unannounced:
-        run.failures.append(f"{len(unannounced)} of {len(retried)} begun anew without a word")
-    run.notes.append(f"{len(retried)} begun anew, and said so")
+        run.failures.append(
+            f"{len(unannounced)} of {len(retried)} restarted without an explanation"
+        )
+    run.notes.append(f"{len(retried)} restarted with an explanation")
 
 
 def kill_on_every_attempt(run: ScenarioRun) -> None:
-    """Kill whichever worker generates the reply to a poison, as often as one tries."""
+    """Kill the worker that generates the reply to a poison job, at each attempt."""
     healthy: list[Question] = []
     poisons: list[Question] = []
     for _ in range(run.scale_count(1)):
@@ -97,17 +110,17 @@ def kill_on_every_attempt(run: ScenarioRun) -> None:
     run.wait_for_replies()
     ended = [run.watcher.wait_for_state(question, "error") for question in poisons]
     if not all(ended):
-        run.failures.append(f"{ended.count(False)} poisons without an error")
+        run.failures.append(f"{ended.count(False)} poison jobs without an error")
     punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
     if punished:
         run.failures.append(f"{len(punished)} healthy questions ended as errors")
     if run.faults["worker killed"] > MAX_GENERATION_ATTEMPTS * len(poisons):
-        run.failures.append("a poison was tried too often")
+        run.failures.append("a poison job had too many attempts")
     run.notes.append(f"{len(poisons)} poisons")
 
 
 def iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
-    """Yield whichever worker begins to generate, again and again until the question has its end."""
+    """Yield the worker of each generation attempt until the question is answered or failed."""
     attempts = 0
     while (writer := _wait_for_attempt(run, question, attempts)) is not None:
         attempts += 1
@@ -115,7 +128,7 @@ def iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
 
 
 def _wait_for_attempt(run: ScenarioRun, question: Question, attempts: int) -> Process | None:
-    """Wait for the worker that begins once more; `None` where the question has its end."""
+    """Return the worker of the next attempt, `None` if the question has ended instead."""
     deadline = time.monotonic() + ATTEMPT_TIMEOUT_SECONDS
     with run.cluster.connect_redis() as redis:
         while time.monotonic() < deadline and run.watcher.find_open([question]):
@@ -127,7 +140,7 @@ def _wait_for_attempt(run: ScenarioRun, question: Question, attempts: int) -> Pr
 
 
 def _has_new_attempt(redis: Redis, question: Question, attempts: int) -> bool:
-    """Look for a while whether generation has begun more often than it was `tried`."""
+    """Poll a while for more than this many generation attempts."""
     key = f"rq:job:{question_job_id(question)}"
     for _ in range(MAX_POLLS):
         if int(redis.hget(key, keys.ATTEMPTS) or 0) > attempts:
@@ -142,7 +155,7 @@ def _find_writer(run: ScenarioRun, question: Question) -> Process | None:
 
 
 def kill_and_hang_engines(run: ScenarioRun) -> None:
-    """Kill the engines under their workers, and let one hang until its worker notices."""
+    """Kill each worker's engine, then hang one until its worker kills it."""
     for worker in list(run.cluster.workers):
         run.ask_questions(run.scale_count(16, 6))
         os.kill(engine_pid(worker), signal.SIGKILL)
@@ -165,7 +178,7 @@ def engine_pid(worker: Process) -> int:
 
 
 def pause_workers(run: ScenarioRun) -> None:
-    """Let one worker after the other sleep for two and a half leases, and wake up again."""
+    """Suspend a worker for two and a half leases and resume it, several times."""
     for _ in range(run.scale_count(3)):
         victim = run.rng.choice(run.cluster.workers)
         run.ask_questions(run.scale_count(20, 8))
@@ -175,16 +188,16 @@ def pause_workers(run: ScenarioRun) -> None:
         os.killpg(victim.pid, signal.SIGCONT)
         run.wait_for_replies()
     lost = sum("job lost to another worker" in worker.log_text for worker in run.cluster.processes)
-    run.notes.append(f"{lost} sleepers found their jobs taken over")
+    run.notes.append(f"{lost} resumed workers found their jobs taken over")
 
 
 def kill_workers_randomly(run: ScenarioRun) -> None:
-    """Kill a worker every few seconds, whatever it does, as long as another one could go on."""
+    """Kill a random worker every four seconds while another one has its model loaded."""
     cluster = run.cluster
 
     def kill_ready_worker() -> None:
-        # Whoever takes a dead one's jobs over must have its model: a start costs what a machine
-        # has to do beside it, and is no time of the protocol's.
+        # The survivor must have its model: loading one depends on the machine's load and would
+        # count as recovery time.
         ready = [worker for worker in cluster.workers if LOADED_EVENT in worker.log_text]
         if len(ready) > 1:
             run.kill_worker(run.rng.choice(ready))
@@ -200,26 +213,62 @@ def kill_workers_randomly(run: ScenarioRun) -> None:
 
 
 FAILPOINT_SCENARIOS: Final = (
-    kill_at_failpoint("W1", "right after dequeue", Failpoint.DEQUEUED),
-    kill_at_failpoint("W2", "before the placeholder", Failpoint.BEFORE_PLACEHOLDER),
-    kill_at_failpoint("W3", "between placeholder and its record", Failpoint.AFTER_PLACEHOLDER_POST),
-    kill_at_failpoint("W4", "while generating", Failpoint.GENERATING, 9),
-    kill_at_failpoint("W5", "after generation, before the final", Failpoint.AFTER_ANSWER_SAVED),
-    kill_at_failpoint("W6", "after the final, before its record", Failpoint.AFTER_FINAL),
+    kill_at_failpoint(
+        "worker-killed-after-dequeue", "W1", "right after dequeue", Failpoint.DEQUEUED
+    ),
+    kill_at_failpoint(
+        "worker-killed-before-placeholder",
+        "W2",
+        "before the placeholder",
+        Failpoint.BEFORE_PLACEHOLDER,
+    ),
+    kill_at_failpoint(
+        "worker-killed-after-placeholder",
+        "W3",
+        "between placeholder and its record",
+        Failpoint.AFTER_PLACEHOLDER_POST,
+    ),
+    kill_at_failpoint(
+        "worker-killed-while-generating", "W4", "while generating", Failpoint.GENERATING, 9
+    ),
+    kill_at_failpoint(
+        "worker-killed-before-final-post",
+        "W5",
+        "after generation, before the final",
+        Failpoint.AFTER_ANSWER_SAVED,
+    ),
+    kill_at_failpoint(
+        "worker-killed-after-final-post",
+        "W6",
+        "after the final, before its record",
+        Failpoint.AFTER_FINAL,
+    ),
 )
 WORKER_FAILURES: Final = (
-    Scenario("W7", "poison: its worker dies each time it is answered", kill_on_every_attempt),
-    Scenario("W11", "engine killed under its worker, and hung", kill_and_hang_engines),
     Scenario(
+        "worker-killed-on-every-attempt",
+        "W7",
+        "poison job: its worker dies at each attempt",
+        kill_on_every_attempt,
+    ),
+    Scenario(
+        "engine-killed-or-hung",
+        "W11",
+        "engine killed under its worker, and hung",
+        kill_and_hang_engines,
+    ),
+    Scenario(
+        "worker-paused-past-lease",
         "W13",
-        "worker asleep for 2.5 leases, then awake again",
+        "worker suspended for 2.5 leases, then resumed",
         pause_workers,
         Bounds(max_end_seconds=90.0, max_late_edits=1),
     ),
 )
 RANDOM_KILLS: Final = Scenario(
+    "workers-killed-at-random",
     "W*",
-    "worker killed every 4 s, whatever it does",
+    "worker killed every 4 s",
     kill_workers_randomly,
     max_recovery_seconds=MAX_RECOVERY_SECONDS,
 )

@@ -265,5 +265,8 @@ def test_violations_are_sorted_by_invariant_and_show_no_text() -> None:
         FIRST_MENTION, SECOND_MENTION, messages=(replace(FIRST_REPLY, place=OTHER_PLACE),)
     )
     violations = check_history(broken)
-    assert [str(violation).partition(" ")[0] for violation in violations] == ["I1", "I3"]
+    assert [str(violation).partition(" ")[0] for violation in violations] == [
+        "one-end",
+        "right-place",
+    ]
     assert not any(FIRST_MENTION.token in str(violation) for violation in violations)
