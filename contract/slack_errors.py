@@ -135,8 +135,10 @@ def retry_after_seconds(header: str | None, default: float = MIN_RETRY_AFTER_SEC
 
     If the header is missing or is no number, return `default` (s).
     """
+    if not header:
+        return default
     try:
-        seconds = float(header) if header else default
+        seconds = float(header)
     except ValueError:
         return default
     # In this order of arguments "nan" becomes the minimum.

@@ -29,6 +29,7 @@ def test_our_sentences_are_in_context_blocks(message: Message) -> None:
 
 def test_error_message_hides_the_exception() -> None:
     """Users read the error's `user_message`, nothing of the exception itself."""
-    assert context_texts(compose_error(NoReplyError("secret").user_message)) == [
-        NoReplyError.__doc__
-    ]
+    error = NoReplyError("secret")
+
+    assert context_texts(compose_error(error.user_message)) == [NoReplyError().user_message]
+    assert "secret" not in error.user_message
