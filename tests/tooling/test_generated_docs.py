@@ -147,3 +147,14 @@ def test_commands_in_documents_start() -> None:
             path = REPOSITORY / module.replace(".", "/")
             exists = (path / "__main__.py").exists() or path.with_suffix(".py").exists()
             assert exists or module == "venv", f"{name}: {module}"
+
+
+def test_documented_options_exist() -> None:
+    """Each option of a `python -m package` command is spelled in that package's code."""
+    for name in DOCUMENTS:
+        for package, arguments in re.findall(r"python3? -m (\w+)([^`\n]*)", read_document(name)):
+            if package not in PACKAGES:
+                continue
+            code = "".join(path.read_text("utf-8") for path in (REPOSITORY / package).rglob("*.py"))
+            for option in re.findall(r"--[a-z-]+", arguments):
+                assert option == "--help" or f'"{option}"' in code, f"{name}: {package} {option}"
