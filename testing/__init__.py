@@ -1,1 +1,1 @@
-"""Starts the product, in whole or in part, for tests, benchmarks and the fault-injection tool."""
+"""Test support: starts the product, in whole or in part, for tests, benchmarks and `chaos`."""

@@ -1,4 +1,4 @@
-"""A Bolt app of a test's own, living in a workspace as the product's bot would."""
+"""Bolt app with a test's listeners, connected to a workspace as the product's bot is."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from testing.workspace import APP_TOKEN, BOT_TOKEN, Workspace
 
 CLOSE_TIMEOUT_SECONDS = 10.0
-"""Seconds that the client may take to close."""
+"""Maximum wait for the Socket Mode client to close."""
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def run_bolt_app(workspace: Workspace, register_listeners: Callable[[App], None]
     try:
         yield app
     finally:
-        # The client may wait for a thread of its own that still reads: nobody waits for that.
+        # The client may wait for a reader thread: the test does not.
         close_thread = threading.Thread(target=handler.close, daemon=True)
         close_thread.start()
         close_thread.join(CLOSE_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Debian's chromium, and what a reader does with the page in it, for tests."""
+"""Chromium, and a user's actions on the workspace's page, by Playwright."""
 
 import contextlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ TIMEOUT_MILLISECONDS = 15_000
 
 @contextlib.contextmanager
 def open_chromium() -> Iterator[Browser]:
-    """Run chromium; skips the test where it is not installed."""
+    """Run Chromium. Skips the test if Chromium is not installed."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium, which is not at {CHROMIUM}")
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
@@ -39,7 +39,7 @@ def open_chromium() -> Iterator[Browser]:
 
 
 class BrowserPage:
-    """Somebody who has the page open; `complaints` is what the console had against it."""
+    """A user's browser window; `console_errors` holds the console's warnings and errors."""
 
     def __init__(self, browser: Browser, workspace: Workspace, user: str, **context: Any) -> None:
         self.workspace = workspace
@@ -56,20 +56,20 @@ class BrowserPage:
             self.console_errors.append(text)
 
     def open_channel(self, channel: str = GENERAL, thread_ts: str = "") -> "BrowserPage":
-        """Open a channel, or a thread in it, and wait until it can be written to."""
+        """Open a channel, or a thread in it, and wait for the composer."""
         self.page.goto(f"{self.workspace.url}/#/{self.user}/{channel}/{thread_ts}".rstrip("/"))
         self.channel_composer.wait_for()
         return self
 
     def ignore_errors(self, expected: str) -> None:
-        """Take complaints that hold `part` as expected: the browser writes of every refusal."""
+        """Drop the console errors that contain `expected`: the browser logs each HTTP error."""
         self.console_errors = [said for said in self.console_errors if expected not in said]
 
     def close_window(self) -> None:
-        """Close the window."""
+        """Close the browser window."""
         self.context.close()
 
-    # -- where things are
+    # -- locators
 
     @property
     def channel_column(self) -> Locator:
@@ -83,12 +83,12 @@ class BrowserPage:
 
     @property
     def channel_composer(self) -> Locator:
-        """Where a message to the channel is written."""
+        """The composer of the channel."""
         return self.channel_column.locator("form.composer textarea")
 
     @property
     def reply_composer(self) -> Locator:
-        """Where a reply in the thread is written."""
+        """The composer of the thread."""
         return self.thread_column.locator("form.composer textarea")
 
     @property
@@ -97,17 +97,17 @@ class BrowserPage:
         return self.page.locator("#sidebar")
 
     def find_message(self, text: str, column: Locator | None = None) -> Locator:
-        """The last message with this text."""
+        """Return the last message with this text."""
         rows = (column or self.channel_column).locator("article.message")
         return rows.filter(has_text=text).last
 
     def find_sidebar_entry(self, name: str) -> Locator:
-        """A channel or a direct message in the sidebar."""
+        """Return a channel or direct message of the sidebar."""
         return self.sidebar.locator(".entry").filter(
             has=self.page.get_by_text(name, exact=True),
         )
 
-    # -- what a reader does
+    # -- actions
 
     def write_message(self, text: str, composer: Locator | None = None) -> None:
         """Type a message and press Enter."""
@@ -116,10 +116,10 @@ class BrowserPage:
         field.press("Enter")
 
     def press_tool(self, row: Locator, tool: str) -> None:
-        """Press one of the buttons that a message shows when the pointer is on it."""
+        """Press one of a message's buttons, which it shows under the pointer."""
         row.hover()
         row.get_by_role("button", name=tool).click()
 
     def run_script(self, script: str, argument: Any = None) -> Any:
-        """Run JavaScript in the page; returns what it returns."""
+        """Run JavaScript in the page and return its result."""
         return self.page.evaluate(script, argument)

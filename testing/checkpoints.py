@@ -1,8 +1,9 @@
 """
-Small checkpoints for tests: safetensors with a tokenizer, made once and kept.
+Tiny checkpoints for tests: safetensors and a tokenizer, built once and cached.
 
-They lie in `.pytest_cache/checkpoints`, named by what they are made from, so that a change of the
-recipe makes new ones. Each is written aside and renamed: several test runs may want one at once.
+The cache is `.pytest_cache/checkpoints`. A checkpoint's name contains a hash of its recipe, so that
+a changed recipe builds a new one. It is written to a temporary directory and renamed, because
+several test runs may build it at once.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ from worker.prompt import chat_format
 CACHE_DIRECTORY: Final = Path(__file__).parents[1] / ".pytest_cache" / "checkpoints"
 
 TINY_POSITIONS: Final = 256
-"""Positions of the tiny checkpoints."""
+"""Context window of the tiny checkpoints."""
 
 STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "vocab_size": 49156,
@@ -53,17 +54,17 @@ STARCHAT_CONFIG: Final[dict[str, Any]] = {
     "summary_type": "cls_index",
     "validate_runner_input": True,
 }
-"""StarChat's configuration but for its width (6144) and depth (40), with fields long out of use."""
+"""StarChat's configuration without width (6144) and depth (40), obsolete fields included."""
 
 
 def memorizing_checkpoint() -> Path:
-    """Return a GPTBigCode that knows `testing.memorizing_model.ANSWERS` by heart, to the byte."""
+    """Return a GPTBigCode that gives `testing.memorizing_model.ANSWERS` to the byte."""
     recipe = inspect.getsource(memorizing_model) + inspect.getsource(chat_format)
     return _cache_checkpoint("taught", recipe, memorizing_model.train_checkpoint)
 
 
 def tiny_bigcode(*, multi_query: bool = True) -> Path:
-    """Return a GPTBigCode with random weights that says something different to each prompt."""
+    """Return a GPTBigCode with random weights, whose replies differ from prompt to prompt."""
     config = GPTBigCodeConfig(
         vocab_size=SMALL_VOCABULARY,
         n_positions=TINY_POSITIONS,
@@ -79,7 +80,7 @@ def tiny_bigcode(*, multi_query: bool = True) -> Path:
 
 
 def tiny_llama() -> Path:
-    """Return a Llama with random weights, two key-value heads for four query heads."""
+    """Return a Llama with random weights, four query heads and two key-value heads."""
     config = LlamaConfig(
         vocab_size=SMALL_VOCABULARY,
         max_position_embeddings=TINY_POSITIONS,
@@ -96,7 +97,7 @@ def tiny_llama() -> Path:
 
 
 def tiny_mistral() -> Path:
-    """Return a Mistral with random weights whose layers look back no further than 16 tokens."""
+    """Return a Mistral with random weights and sliding-window attention of 16 tokens."""
     config = MistralConfig(
         vocab_size=SMALL_VOCABULARY,
         max_position_embeddings=TINY_POSITIONS,
@@ -114,7 +115,7 @@ def tiny_mistral() -> Path:
 
 
 def long_bigcode() -> Path:
-    """Return a GPTBigCode with StarChat's 8,192 positions and little else."""
+    """Return a minimal GPTBigCode with StarChat's context window of 8,192 tokens."""
     config = GPTBigCodeConfig(
         vocab_size=SMALL_VOCABULARY,
         n_positions=STARCHAT_CONFIG["n_positions"],
@@ -129,7 +130,7 @@ def long_bigcode() -> Path:
 
 
 def shallow_starchat(layers: int = 2) -> Path:
-    """Return StarChat's configuration with few thin layers and random weights."""
+    """Return a model of StarChat's configuration with few narrow layers and random weights."""
     config = GPTBigCodeConfig(**STARCHAT_CONFIG, n_embd=192, n_layer=layers, initializer_range=0.2)
     return _random_checkpoint("starchat", config, write_starchat_tokenizer)
 
@@ -157,7 +158,7 @@ def _cache_checkpoint(name: str, recipe: str, write: Callable[[Path], None]) -> 
         return target
     CACHE_DIRECTORY.mkdir(parents=True, exist_ok=True)
     with (CACHE_DIRECTORY / f".{name}.lock").open("w") as lock:
-        # Tests run in several processes: the second one waits and finds what the first has made.
+        # Tests run in several processes: the second one waits and finds the first one's checkpoint.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.is_dir():
             _write_atomically(target, write)

@@ -1,4 +1,4 @@
-"""Replies of prose and real code: blocks cut from the standard library, the same on every run."""
+"""Replies of prose and code blocks from the standard library, the same on every run."""
 
 import random
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def _source_files() -> tuple[tuple[str, ...], ...]:
 
 
 def generate_replies(count: int, seed: int = 20) -> Iterator[tuple[str, list[str]]]:
-    """Yield replies of 4,000 to 18,000 characters, each with all its lines of code in order."""
+    """Yield replies of 4,000 to 18,000 characters, each with all its code lines in order."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     for _ in range(count):
         yield _build_reply(rng, rng.randint(4_000, 16_000))

@@ -1,4 +1,4 @@
-"""What people may write to be taken for the scaffold: each control token in many disguises."""
+"""Hostile prompts: each control token of a chat format in many disguises."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ ESCAPED_BRACKETS = str.maketrans({"<": "&lt;", ">": "&gt;"})
 
 
 def disguise_token(token: str) -> tuple[str, ...]:
-    """Return texts that spell a control token, or nearly."""
+    """Return texts that spell a control token exactly or nearly."""
     inner = token.strip("<|>")
     middle = len(token) // 2
     return (

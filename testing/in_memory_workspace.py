@@ -1,4 +1,4 @@
-"""The pure workspace in the tests' own process, with a clock that stands still until moved."""
+"""In-memory workspace: fakeslack's state in the test's process, with a clock set by the test."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ METHODS = {
 
 
 class InMemoryWorkspace:
-    """A workspace, everything that happened in it, and its clock."""
+    """A workspace, its changes so far, and its clock."""
 
     def __init__(self) -> None:
         self.clock_seconds = 1_700_000_000.0
@@ -40,17 +40,17 @@ class InMemoryWorkspace:
     def post_message(
         self, text: str, *, user: str = ADA, channel: str = GENERAL, **more: Any
     ) -> Message:
-        """Post a message as a person."""
+        """Post a message as a user."""
         return self.workspace.post_message(
             channel, {"user": user, "text": text, **more}, PostOptions()
         )
 
     def call_method(self, method: str, **given: Any) -> Json:
-        """Call a Web API method as the app; raises SlackError."""
+        """Call a Web API method as the app. Raises `SlackError` if the method fails."""
         return METHODS[method].function(self.workspace, Arguments(given))
 
     def expect_error(self, method: str, **given: Any) -> str:
-        """Call a method that must be refused; returns Slack's word for why."""
+        """Call a method that must fail; return its error name."""
         try:
             answer = self.call_method(method, **given)
         except SlackError as refusal:

@@ -1,4 +1,4 @@
-"""Runs requests through an engine in the test's own process, and what transformers says instead."""
+"""In-process engine, and reference replies by transformers' `generate`."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -28,15 +28,15 @@ from worker.engine.loading.loader import LoadedModel
 GREEDY_SAMPLING = SamplingParams(max_new_tokens=24, temperature=0)
 
 EngineFactory = Callable[..., EngineCore]
-"""Makes an engine with empty slots: `fresh(kind, slots=…, budget=…, drafted=…)`."""
+"""Builds an engine with an empty KV cache: `fresh(kind, slots=…, budget=…, drafted=…)`."""
 
 MAX_STEPS = 5000
-"""No test takes more: an engine that stands still is an error, not a hang."""
+"""Maximum number of steps of a test: a stuck engine is an error, not a hang."""
 
 
 @dataclass(slots=True)
 class EngineReply:
-    """What became of one request."""
+    """Tokens, finish reason or error code of one request."""
 
     ids: list[int] = field(default_factory=list)
     reason: FinishReason | None = None
@@ -47,9 +47,9 @@ def run_requests(
     engine: EngineCore, requests: Iterable[Request], *, allow_errors: bool = False
 ) -> dict[str, EngineReply]:
     """
-    Add all requests and step until nothing is left to do; a refusal is a failure.
+    Add all requests, run steps until none is unfinished, and return the replies by request id.
 
-    No step may break unless `troubled`: recovery would hide it behind the right replies.
+    Raises `AssertionError` if a step fails, unless `allow_errors`: recovery would hide the error.
     """
     replies = {}
     for request in requests:
@@ -60,11 +60,11 @@ def run_requests(
         outcome = engine.run_step()
         assert allow_errors or outcome.error is None
         record_step(replies, outcome)
-    raise AssertionError("the engine stands still")
+    raise AssertionError(f"unfinished requests after {MAX_STEPS} steps")
 
 
 def run_counting_prefill(engine: EngineCore, request: Request) -> tuple[int, EngineReply]:
-    """Run a request; return how many tokens of its prompt were read, and its reply."""
+    """Run a request; return its number of prefilled tokens and its reply."""
     replies = {request.id: EngineReply()}
     assert engine.add_request(request) is None
     engine.admit_waiting()
@@ -75,7 +75,7 @@ def run_counting_prefill(engine: EngineCore, request: Request) -> tuple[int, Eng
 
 
 def record_step(replies: dict[str, EngineReply], outcome: StepOutput) -> None:
-    """Add what one step brought to the replies."""
+    """Add a step's output to the replies."""
     for name, ids in outcome.tokens.items():
         replies[name].ids += ids
     for name, ended in outcome.finished.items():
@@ -86,7 +86,7 @@ def record_step(replies: dict[str, EngineReply], outcome: StepOutput) -> None:
 
 
 def reference_greedy(network: Any, request: Request) -> list[int]:
-    """Return what `generate` continues a prompt with, greedily and alone."""
+    """Return the greedy continuation of a prompt by `generate`, without batching."""
     prompt = torch.tensor([request.prompt])
     network.set_attn_implementation("sdpa")
     try:
@@ -104,7 +104,7 @@ def reference_greedy(network: Any, request: Request) -> list[int]:
 
 
 def reference_sample(network: Any, request: Request) -> list[int]:
-    """Return what transformers' processors continue a prompt with, at our random numbers."""
+    """Return the continuation by transformers' processors and the engine's random numbers."""
     ids = list(request.prompt)
     network.set_attn_implementation("sdpa")
     try:
@@ -122,7 +122,7 @@ def reference_sample(network: Any, request: Request) -> list[int]:
 
 
 def reference_probabilities(logits: torch.Tensor, sampling: SamplingParams) -> NDArray[np.float64]:
-    """Return the probabilities of all ids after transformers' own processors."""
+    """Return the probabilities [V] of all ids after transformers' processors; `logits` is [V]."""
     processors = LogitsProcessorList([TemperatureLogitsWarper(float(sampling.temperature))])
     if sampling.top_k:
         processors.append(TopKLogitsWarper(sampling.top_k))
@@ -137,7 +137,7 @@ def reference_probabilities(logits: torch.Tensor, sampling: SamplingParams) -> N
 def make_mixed_requests(
     vocabulary: int, positions: int, count: int, stop: Sequence[int] = (), seed: int = 0
 ) -> list[Request]:
-    """Make greedy requests of all lengths, from one token to the model's last position."""
+    """Return greedy requests with prompts of one token up to the context window."""
     rng = random.Random(seed)  # noqa: S311 - a test's dice
     requests = []
     for number in range(count):
@@ -155,19 +155,19 @@ Replay = Callable[[], None]
 
 @dataclass
 class FakeGraphCapture:
-    """Runs a step whenever it is to be repeated; counts what is recorded and what is repeated."""
+    """Fake CUDA graph capture, whose replay runs the step again; counts captures and replays."""
 
     graph_sets: int = 0
     captured: int = 0
     replayed: int = 0
 
     def start_set(self) -> Callable[[Replay], Replay]:
-        """Begin a new set of recordings."""
+        """Start a new set of graphs."""
         self.graph_sets += 1
         return self.capture_step
 
     def capture_step(self, step: Replay) -> Replay:
-        """Run a step once, as one that is to be recorded is, and return what repeats it."""
+        """Run a step once, as a capture does, and return its replay."""
         self.captured += 1
         step()
 
@@ -179,10 +179,10 @@ class FakeGraphCapture:
 
 
 class TracedGraphCapture(FakeGraphCapture):
-    """A recorder that writes down every operation on tensors, and repeats just those."""
+    """Capture that traces a step's tensor operations by `make_fx`; a replay runs only those."""
 
     def capture_step(self, step: Replay) -> Replay:
-        """Trace a step: whatever is no operation on tensors happens once, as on a GPU."""
+        """Trace a step: its Python code runs once, as in a CUDA graph."""
         self.captured += 1
         traced = make_fx(step)()
 
@@ -195,7 +195,7 @@ class TracedGraphCapture(FakeGraphCapture):
 
 @dataclass
 class CapturedEngine:
-    """An engine with recorded steps, and what can be asked of it."""
+    """An engine with captured steps, and its parts."""
 
     engine_core: EngineCore
     graphs: CudaGraphRunner
@@ -214,7 +214,7 @@ def build_captured_engine(
     network: nn.Module | None = None,
     capture: FakeGraphCapture | None = None,
 ) -> CapturedEngine:
-    """Make an engine that takes every step that it can over fixed memory."""
+    """Return an engine that replays a captured graph for every step that has one."""
     kv_cache = KVCache(model.kv_cache.layers, slots, model.info.max_positions)
     network = network or model.network
     engine_core = EngineCore(

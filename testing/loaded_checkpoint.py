@@ -1,4 +1,4 @@
-"""A checkpoint as the worker sees it, for tests that look into prompts."""
+"""Loaded checkpoint: tokenizer and chat encoder as the worker builds them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +12,16 @@ from worker.prompt.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A checkpoint's directory, with what the worker makes of it."""
+    """A checkpoint's directory, tokenizer and chat encoder."""
 
     directory: Path
     tokenizer: Tokenizer
     encoder: ChatEncoder
     raw_tokenizer: tokenizers.Tokenizer = field(repr=False)
-    """The tokenizer as it comes, which takes any text's control tokens for real."""
+    """The unrestricted tokenizer, which encodes control tokens in any text."""
 
     def split_controls(self, ids: tuple[int, ...]) -> list[int | str]:
-        """Return the control ids of a prompt and, between them, what the plain runs say."""
+        """Return the control ids of a prompt and the decoded texts between them."""
         controls = {control.id for control in self.tokenizer.control_tokens.values()}
         found: list[int | str] = []
         run: list[int] = []
@@ -35,14 +35,14 @@ class LoadedCheckpoint:
 
     @classmethod
     def load_directory(cls, directory: Path) -> Self:
-        """Load what the worker needs of a checkpoint."""
+        """Load tokenizer and chat encoder from a checkpoint's directory."""
         tokenizer = Tokenizer.from_checkpoint(directory)
         dialogue = ChatEncoder.from_checkpoint(directory, tokenizer)
         opened = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
         return cls(directory, tokenizer, dialogue, opened)
 
     def describe_part(self, part: int | str) -> str:
-        """Return what `apart` took apart as text: a control id by its token's text."""
+        """Return a part of `split_controls` as text: a control id by its token."""
         if isinstance(part, str):
             return part
         return next(

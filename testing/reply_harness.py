@@ -1,4 +1,4 @@
-"""A question and the means to reply to it, as a worker has them that has just taken it."""
+"""Reply harness: a question, and the parts of a worker that reply to it."""
 
 import asyncio
 import time
@@ -23,11 +23,11 @@ from worker.slack.thread_messages import ThreadMessages
 PLACEHOLDER = render.compose_growing("")
 FACTS = ReplyFacts(model="tiny", finish_reason="stop", max_new_tokens=9)
 EDIT_INTERVAL_SECONDS = 0.05
-"""Seconds between edits."""
+"""Interval between edits."""
 
 
 class ReplyHarness:
-    """One question; every `taken` is another execution of its job."""
+    """One question; each `take_job` is another execution of its job."""
 
     def __init__(self, harness: WorkerHarness, client: Redis, slack: SlackClient, job: Job) -> None:
         self.harness = harness
@@ -36,7 +36,7 @@ class ReplyHarness:
         self.job = job
 
     async def take_job(self, within: float = 30.0) -> ReplyMessage:
-        """Let a new execution take the job."""
+        """Claim the job for a new execution."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution, ex=600)
         await self.client.hset(self.job_key, "status", "started")
@@ -45,18 +45,18 @@ class ReplyHarness:
         return ReplyMessage(thread, self.ledger, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
 
     async def open_reply(self) -> ReplyMessage:
-        """Let a new execution take the job and show that it has."""
+        """Claim the job for a new execution, and post the placeholder."""
         posting = await self.take_job()
         await posting.ensure_placeholder(await self.ledger.load_progress(), PLACEHOLDER)
         return posting
 
     async def finish_reply(self, *parts: render.Part, again: bool = False) -> None:
-        """Let a new execution show a finished reply."""
+        """Claim the job for a new execution, and post a finished reply."""
         posting = await self.open_reply()
         await posting.publish_final(parts, state="final", may_exist=again)
 
     async def wait_for_messages(self, is_enough: Callable[[Messages], bool]) -> Messages:
-        """Wait until a person sees enough of ours in the thread."""
+        """Wait until the app's messages in the thread satisfy `is_enough`."""
 
         def find_messages() -> Messages | None:
             return self.visible_messages if is_enough(self.visible_messages) else None
@@ -65,22 +65,22 @@ class ReplyHarness:
 
     @property
     def job_key(self) -> str:
-        """Where Redis has the job."""
+        """Redis key of the job's hash."""
         return JOB_PREFIX + self.job.id
 
     @property
     def visible_messages(self) -> Messages:
-        """What stands in the thread of ours."""
+        """The app's messages in the thread."""
         return self.harness.bot_messages(self.job)
 
 
 def build_message(text: str) -> Message:
-    """Return a finished reply of one part."""
+    """Return a finished reply of one message."""
     [part] = render.compose_final(text, facts=FACTS)
     assert isinstance(part, Message)
     return part
 
 
 def message_content(message: Json) -> str:
-    """Return what a message of ours says, or the file that it shows."""
+    """Return the reply text of a message, or the name of its file."""
     return reply_text([message]) or str(message["files"][0]["name"])

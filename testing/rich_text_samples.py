@@ -1,7 +1,7 @@
 """
-Replies as the model writes them, the blocks the worker posts for them, and what comes back.
+Rich-text samples: Markdown of the model, its `rich_text` blocks, and the Markdown read back.
 
-The worker's renderer is tested to produce these blocks, the bot's reader to recover from them.
+Tests of the worker's renderer compare the blocks, tests of the bot's parser the recovered Markdown.
 """
 
 from dataclasses import dataclass, field
@@ -11,34 +11,34 @@ Json = dict[str, Any]
 
 
 def text_element(words: str, *styles: str) -> Json:
-    """One run of words in the given styles."""
+    """Return a text element in the given styles."""
     element: Json = {"type": "text", "text": words}
     return element | {"style": dict.fromkeys(styles, True)} if styles else element
 
 
 def link_element(url: str) -> Json:
-    """An address that stood in the conversation."""
+    """Return a link whose address was in the conversation."""
     return {"type": "link", "url": url, "text": url}
 
 
 def section_element(*elements: Json) -> Json:
-    """Paragraphs."""
+    """Return a section of paragraphs."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
 def quote_element(*elements: Json) -> Json:
-    """A quote."""
+    """Return a quote."""
     return {"type": "rich_text_quote", "elements": list(elements)}
 
 
 def code_element(words: str, language: str = "") -> Json:
-    """A block of code."""
+    """Return a code block."""
     element: Json = {"type": "rich_text_preformatted", "elements": [text_element(words)]}
     return element | {"language": language} if language else element
 
 
 def list_element(*sections: Json, style: str = "bullet", indent: int = 0, offset: int = 0) -> Json:
-    """A list, or the stretch of one that stands at one depth."""
+    """Return a list, or the items of one indentation level."""
     element: Json = {
         "type": "rich_text_list",
         "style": style,
@@ -51,8 +51,9 @@ def list_element(*sections: Json, style: str = "bullet", indent: int = 0, offset
 @dataclass(frozen=True)
 class RichTextSample:
     """
-    One reply: `written` by the model, the `elements` of the one `rich_text` block it becomes, and
-    the Markdown to `recover` from them. `known` are texts of people in the conversation.
+    One reply: its Markdown, the elements of its `rich_text` block, and the recovered Markdown.
+
+    `known_texts` are the users' messages in the conversation.
     """
 
     name: str
@@ -63,7 +64,7 @@ class RichTextSample:
 
     @property
     def message_blocks(self) -> list[Json]:
-        """The blocks of the message: the reply's words, then what we say about them."""
+        """The blocks of the message: the reply's text, then the disclaimer."""
         disclaimer = {"type": "plain_text", "text": "Written by a language model.", "emoji": False}
         return [
             {"type": "rich_text", "elements": self.elements},

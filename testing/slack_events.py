@@ -1,4 +1,4 @@
-"""What Slack delivers to a bot, written down by hand for the tests of the bot's pure parts."""
+"""Slack's messages and events by hand, for tests of the bot's pure functions."""
 
 from typing import Any, Final
 
@@ -17,19 +17,19 @@ MENTION: Final = "<@U0STARCHAT>"
 
 
 def message_ts(number: int) -> str:
-    """Return the timestamp of the message with this number: later ones are greater."""
+    """Return the timestamp of the message with this number."""
     return f"17000{number:05d}.000100"
 
 
 def make_message(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> Json:
-    """Return a message as `conversations.replies` holds it; `user` is Ada unless told."""
+    """Return a message as in `conversations.replies`, by default Ada's."""
     return {"type": "message", "user": ADA, "text": text, "ts": message_ts(number), **more}
 
 
 def make_reply(
     number: int, *words: str, question: str = message_ts(1), part: int = 1, **more: Any
 ) -> Json:
-    """Return a finished reply of ours, each of `words` a paragraph."""
+    """Return a finished reply of the app with one paragraph for each of `words`."""
     return {
         "type": "message",
         "user": BOT_IDENTITY.user_id,
@@ -54,7 +54,7 @@ def make_reply(
 
 
 def make_paragraph(words: str) -> Json:
-    """Return a paragraph of rich text, or a code block if it begins with a fence."""
+    """Return a rich-text paragraph, or a code block if the text begins with a fence."""
     if words.startswith("```"):
         language, _, code = words.removeprefix("```").partition("\n")
         elements = [{"type": "text", "text": code}]
@@ -63,7 +63,7 @@ def make_paragraph(words: str) -> Json:
 
 
 def make_body(event: Json, **more: Any) -> Json:
-    """Return the outer body around an event."""
+    """Return the `event_callback` body around an event."""
     return {
         "type": "event_callback",
         "team_id": BOT_IDENTITY.team,
@@ -77,7 +77,7 @@ def make_body(event: Json, **more: Any) -> Json:
 
 
 def make_message_event(number: int = 1, text: str = f"{MENTION} hi", **more: Any) -> MessagePosted:
-    """Return a new message as the bot reads it; `outer` are fields of the body."""
+    """Return a message event as the bot parses it; `outer` holds fields of the body."""
     outer = more.pop("outer", {})
     event = parse_event(make_body(make_message(number, text, **more), **outer), BOT_IDENTITY)
     assert isinstance(event, MessagePosted)

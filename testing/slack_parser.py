@@ -1,4 +1,4 @@
-"""Reads posts as Slack does: what a text would set off, and what stands in the blocks."""
+"""Slack parser: effects of a fallback text, and contents of blocks."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ EFFECTS: Final = {
     ),
     "emoji": re.compile(r":[a-z0-9_+'-]+:", re.IGNORECASE),
 }
-"""Broader than Slack: what passes here does nothing there."""
+"""Broader than Slack's rules: a text without matches has no effect there."""
 
 ENTITY: Final = re.compile(r"&(?:amp|lt|gt);")
 
@@ -50,7 +50,7 @@ KEYS: Final = {
 
 
 def find_effects(text: str) -> list[str]:
-    """Return what the fallback text would set off: pings, links, formatting, emoji."""
+    """Return the effects of a fallback text: pings, links, formatting, emoji."""
     unescaped = [f"bare {sign}" for sign in re.findall(r"[<>&]", ENTITY.sub("", text))]
     return unescaped + [
         f"{name}: {found.group()!r}"
@@ -60,7 +60,7 @@ def find_effects(text: str) -> list[str]:
 
 
 def find_problems(message: Message) -> list[str]:
-    """Return everything for which Slack would refuse the message, or for which we should."""
+    """Return every violation of Slack's and the product's rules for a message."""
     found = find_effects(message.text)
     units = len(message.text.encode("utf-16-le")) // 2
     if not 0 < units <= 3_000:
@@ -117,7 +117,7 @@ def _check_element(element: Json, allowed: set[str]) -> Iterator[str]:
 
 
 def iterate_texts(value: object) -> Iterator[str]:
-    """Return every text in blocks, in order."""
+    """Yield every text of blocks, in order."""
     if isinstance(value, list):
         for inner in value:
             yield from iterate_texts(inner)
@@ -128,7 +128,7 @@ def iterate_texts(value: object) -> Iterator[str]:
 
 
 def find_elements(parts: Sequence[Part], kind: str) -> list[Json]:
-    """Return all elements of one kind in the messages, in order."""
+    """Return all elements of one type in the messages, in order."""
     return [
         found
         for part in parts
@@ -148,7 +148,7 @@ def _iterate_kind(value: object, kind: str) -> Iterator[Json]:
 
 
 def extract_code_lines(parts: Sequence[Part]) -> list[str]:
-    """Return every line of code in posting order, from messages and files."""
+    """Return every code line of messages and files, in posting order."""
     lines: list[str] = []
     for part in parts:
         if isinstance(part, Snippet):
@@ -160,7 +160,7 @@ def extract_code_lines(parts: Sequence[Part]) -> list[str]:
 
 
 def model_text(parts: Sequence[Part]) -> str:
-    """Return all words of the model in posting order, without our own sentences."""
+    """Return the model's text in posting order, without the product's sentences."""
     shown: list[str] = []
     for part in parts:
         if isinstance(part, Snippet):
@@ -171,6 +171,6 @@ def model_text(parts: Sequence[Part]) -> str:
 
 
 def context_texts(part: Part) -> list[str]:
-    """Return our own sentences below a message."""
+    """Return the product's sentences below a message."""
     assert isinstance(part, Message)
     return list(iterate_texts([block for block in part.blocks if block["type"] == "context"]))

@@ -1,4 +1,4 @@
-"""Gives tests a checkpoint-like directory with StarChat's tokenizer or a small one like it."""
+"""Tokenizer files for tests: StarChat's tokenizer, or a small one with its control tokens."""
 
 import json
 import shutil
@@ -9,12 +9,12 @@ from typing import Any, Final
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 REAL_TOKENIZER_DIRECTORY: Final = Path(__file__).parents[2] / "shared" / "starchat-tokenizer"
-"""Where StarChat's real tokenizer lies, if it was laid beside the repository."""
+"""StarChat's tokenizer, if it is present beside the repository."""
 
 ENDOFTEXT: Final = "<|endoftext|>"
 
 ROLE_TOKENS: Final = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-"""StarChat's dialogue tokens, the last ids of its vocabulary."""
+"""StarChat's chat tokens, the last ids of its vocabulary."""
 
 CODE_TOKENS: Final = (
     ENDOFTEXT,
@@ -40,7 +40,7 @@ CODE_TOKENS: Final = (
 """StarCoder's control tokens, ids 0 to 18."""
 
 SMALL_VOCABULARY: Final = 448
-"""Token ids of the small tokenizer, dialogue tokens included."""
+"""Vocabulary size of the small tokenizer, chat tokens included."""
 
 _TEXT: Final = (
     "The quick brown fox asks: how do I reverse a list, a string or a dictionary in Python?",
@@ -53,12 +53,12 @@ _TEXT: Final = (
 
 
 def has_real_tokenizer() -> bool:
-    """Say whether StarChat's real tokenizer is here."""
+    """Return whether StarChat's tokenizer is present."""
     return (REAL_TOKENIZER_DIRECTORY / "tokenizer.json").is_file()
 
 
 def reference_vectors() -> list[tuple[str, list[int]]]:
-    """Return the reference texts with their ids in the real tokenizer; empty where it is absent."""
+    """Return the reference texts with their ids in StarChat's tokenizer, none if it is absent."""
     if not has_real_tokenizer():
         return []
     found: list[dict[str, Any]] = json.loads(
@@ -68,7 +68,7 @@ def reference_vectors() -> list[tuple[str, list[int]]]:
 
 
 def write_starchat_tokenizer(directory: Path) -> Path:
-    """Write StarChat's tokenizer into `tmp`, the small one where the real one is absent."""
+    """Write StarChat's tokenizer to `directory`, the small one if it is absent."""
     if not has_real_tokenizer():
         return write_small_tokenizer(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -81,9 +81,9 @@ def write_small_tokenizer(
     directory: Path, extra_texts: Sequence[str] = (), size: int = SMALL_VOCABULARY
 ) -> Path:
     """
-    Write a tokenizer of `size` ids with StarChat's control tokens into `tmp`.
+    Write a tokenizer of `size` ids with StarChat's control tokens to `directory`.
 
-    It has seen `more` texts besides its own, so that those take few ids.
+    It is trained on `extra_texts` too, which it then encodes in few ids.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(models.BPE())

@@ -1,4 +1,4 @@
-"""A workspace, a queue, and questions put into it as the bot does; workers start on request."""
+"""Worker harness: a workspace and a queue, with questions enqueued as the bot does."""
 
 import signal
 from typing import Any, Self
@@ -15,7 +15,7 @@ from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
 TEAM = "T0FAKE0001"
 END_STATES = {"final", "error", "notice"}
-"""States of our messages that do not change any more."""
+"""States after which the app's messages do not change."""
 FAST_SETTINGS = {
     "STARCHAT_LEASE_SECONDS": "3",
     "STARCHAT_HEARTBEAT_INTERVAL": "0.5",
@@ -25,18 +25,18 @@ FAST_SETTINGS = {
     "STARCHAT_THREADS": "1",
     "STARCHAT_EDIT_INTERVAL": "0.2",
     "STARCHAT_MAX_NEW_TOKENS": "512",
-    # A reply that only repeats itself would be drafted to its end before a test can look at it.
+    # Drafts would complete a repetitive reply before a test can read it.
     "STARCHAT_SPECULATIVE_TOKENS": "0",
 }
-"""A worker's settings for tests: short leases, the likeliest token, long replies that grow fast."""
+"""Worker settings for tests: short leases, greedy decoding, frequent edits."""
 
 
 class WorkerHarness:
-    """A real fakeslack and a real Redis; `close` ends both."""
+    """A real fakeslack and a real Redis; `stop_services` stops both."""
 
     def __init__(self, limits: QueueLimits | None = None) -> None:
         self.server = RedisServer()
-        # Without a limit: some calls wait for what is to come.
+        # No timeout: some calls block until a job has a result.
         self.redis = redis.Redis.from_url(self.server.url, socket_timeout=None)
         self.outbox = JobQueue(self.redis, limits or QueueLimits())
         self.workspace = Workspace()
@@ -48,13 +48,13 @@ class WorkerHarness:
         self.stop_services()
 
     def stop_services(self) -> None:
-        """End the workspace and the server."""
+        """Stop the workspace and the Redis server."""
         self.workspace.stop_process()
         self.redis.close()
         self.server.stop_server()
 
     def start_worker(self, model: str, **variables: str) -> Process:
-        """Start a worker process; it has not begun to take jobs yet."""
+        """Start a worker process without waiting until it is ready."""
         environment = self.workspace.environment | {
             "REDIS_URL": self.server.url,
             "STARCHAT_MODEL": model,
@@ -70,7 +70,7 @@ class WorkerHarness:
         previous: Job | None = None,
         streaming: Streaming = Streaming.EDITS,
     ) -> Job:
-        """Post a question as a person and queue it; `after` continues that job's thread."""
+        """Post a question as a user and enqueue it; `previous` continues that job's thread."""
         job = self.post_question(
             text, user=user, channel=channel, previous=previous, streaming=streaming
         )
@@ -86,7 +86,7 @@ class WorkerHarness:
         previous: Job | None = None,
         streaming: Streaming = Streaming.EDITS,
     ) -> Job:
-        """Post a question as a person; returns the job that the bot would queue for it."""
+        """Post a question as a user; return the job that the bot would enqueue."""
         root = previous.thread.ts if previous else None
         ts = self.workspace.post_message(user, channel, f"@StarChat {text}", root)
         thread = Thread(team=TEAM, channel=channel, ts=root or ts)
@@ -97,27 +97,27 @@ class WorkerHarness:
         )
 
     def reply_messages(self, job: Job) -> Messages:
-        """Return our messages in answer to a job, as they stand in the thread now."""
+        """Return the app's messages for a job, as they are in the thread now."""
         thread = self.workspace.read_messages(job.thread.channel, job.thread.ts)
         return [message for message in thread if reply_metadata(message).get("job") == job.id]
 
     def reply_states(self, job: Job) -> list[str]:
-        """Return the states of our messages for a job."""
+        """Return the states of the app's messages for a job."""
         return [reply_metadata(message)["state"] for message in self.reply_messages(job)]
 
     def wait_for_reply(self, job: Job, timeout: float = 60.0) -> Messages:
-        """Wait until a job has anything to show."""
+        """Wait for the first message for a job."""
         return self.workspace.wait_until(lambda: self.reply_messages(job), timeout=timeout)
 
     def wait_for_growth(self, job: Job, timeout: float = 60.0) -> Messages:
-        """Wait until a reply grows in the thread."""
+        """Wait until a job's reply grows in the thread."""
         return self.workspace.wait_until(
             lambda: self.reply_messages(job) if "growing" in self.reply_states(job) else None,
             timeout=timeout,
         )
 
     def wait_for_end(self, job: Job, timeout: float = 60.0) -> Messages:
-        """Wait until a job's messages are all final, and return them."""
+        """Wait until all messages for a job are final, and return them."""
 
         def final_messages() -> Messages | None:
             messages = self.reply_messages(job)
@@ -127,7 +127,7 @@ class WorkerHarness:
         return self.workspace.wait_until(final_messages, timeout=timeout)
 
     def bot_messages(self, job: Job) -> Messages:
-        """Return everything that our bot has in the thread, whatever it belongs to."""
+        """Return all messages of the app in a job's thread."""
         thread = self.workspace.read_messages(job.thread.channel, job.thread.ts)
         return [message for message in thread if message.get("user") == STARCHAT]
 
@@ -137,7 +137,7 @@ class WorkerHarness:
         return [call for call in calls if reply_metadata(call["args"]).get("job") == job.id]
 
     def rq_status(self, job: Job) -> str | None:
-        """Return what RQ knows of a job."""
+        """Return RQ's status of a job, `None` if RQ has no such job."""
         found = self.redis.hget(f"rq:job:{job.id}", "status")
         return found.decode() if isinstance(found, bytes) else None
 
@@ -147,13 +147,13 @@ class WorkerHarness:
         assert self.redis.xread({key: "0"}, count=1, block=int(timeout * 1000)), "no result came"
 
     def wait_for_log(self, worker: Process, event: str, job: Job) -> Json:
-        """Wait for what a worker logs of a job that is newer than what was waited for before."""
+        """Return the worker's next log line with this event and job."""
         while (line := worker.wait_for_event(event)).get("job") != job.id:
             pass
         return line
 
     def count_pending(self) -> int:
-        """Return how many questions are accepted and not finished."""
+        """Return the number of accepted, unfinished jobs."""
         return int(self.redis.zcard(keys.PENDING_JOBS))
 
 
@@ -175,13 +175,13 @@ class StandbyWorker:
 
 
 def reply_metadata(message: Json) -> dict[str, Any]:
-    """Return what our metadata says of a message."""
+    """Return the app's metadata of a message, empty if there is none."""
     found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
     return found
 
 
 def reply_text(messages: Messages) -> str:
-    """Return the words of a reply: what stands in its rich_text blocks, as text."""
+    """Return the text of a reply's `rich_text` blocks."""
     return "\n".join(
         part
         for message in messages
@@ -193,7 +193,7 @@ def reply_text(messages: Messages) -> str:
 
 
 def context_text(messages: Messages) -> str:
-    """Return what we say around a reply: its context blocks, as text."""
+    """Return the text of a reply's context blocks."""
     return "\n".join(
         _element_text(block)
         for message in messages

@@ -1,4 +1,4 @@
-"""A real fakeslack in a process of its own, and what a person can do in it, for tests."""
+"""Workspace: a fakeslack process, and the actions of its users and of a test."""
 
 import json
 import signal
@@ -25,15 +25,15 @@ BOT_TOKEN = "xoxb-fakeslack"
 APP_TOKEN = "xapp-fakeslack"
 TIMEOUT_SECONDS = 60.0
 LAST_ATTEMPT = 3
-"""Slack's last attempt to deliver, the first being 0."""
+"""Number of Slack's last delivery attempt; the first is 0."""
 FAST_CLOCK_SPEED = 2000.0
-"""How fast the clock runs until then."""
+"""Clock speed until that attempt."""
 
 Found = TypeVar("Found")
 
 
 class RefusedError(AssertionError):
-    """The workspace refused what the test asked; `error` is Slack's word for why."""
+    """Raised if the workspace refuses a request; `error` is Slack's error name."""
 
     def __init__(self, path: str, answer: Json) -> None:
         super().__init__(f"{path}: {answer.get('error')}")
@@ -41,10 +41,10 @@ class RefusedError(AssertionError):
 
 
 class Workspace:
-    """`python -m fakeslack` on a free port; every method is one thing a person or a test does."""
+    """`python -m fakeslack` on a free port; each method is one action of a user or a test."""
 
     def __init__(self, *arguments: str) -> None:
-        """Start it with these further arguments and wait until it serves."""
+        """Start fakeslack with more arguments and wait until it serves."""
         self._process = Process("fakeslack", "--port", "0", *arguments)
         self.url = self._process.wait_for_line("fakeslack: http").partition(": ")[2]
 
@@ -56,17 +56,17 @@ class Workspace:
 
     @property
     def port(self) -> int:
-        """Where it serves on this machine."""
+        """TCP port of the workspace."""
         return int(self.url.rpartition(":")[2])
 
     @property
     def api_url(self) -> str:
-        """What `SLACK_API_URL` must be."""
+        """Value of `SLACK_API_URL`."""
         return f"{self.url}/api/"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead bot and worker here."""
+        """Variables that connect bot and worker to the workspace."""
         return {
             "SLACK_API_URL": self.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
@@ -75,33 +75,33 @@ class Workspace:
 
     @property
     def log_text(self) -> str:
-        """Everything the process has written so far."""
+        """The output of the process so far."""
         return self._process.log_text
 
     def stop_process(self) -> int:
-        """Close the workspace; returns the exit status."""
+        """Stop the workspace; return the exit status."""
         return self._process.stop_process()
 
     def end_by_signal(self, name: str = "SIGTERM") -> int:
-        """Send a signal and wait for the end; returns the exit status."""
+        """Send a signal and wait for the exit; return its status."""
         self._process.send_signal(signal.Signals[name])
         return self._process.wait_for_exit()
 
-    # -- what people do
+    # -- actions of users
 
     def post_message(
         self, user: str, channel: str, text: str, thread_ts: str | None = None, **more: Any
     ) -> str:
-        """Type a message as a person (`@StarChat` becomes a mention); returns its ts."""
+        """Post a message as a user (`@StarChat` becomes a mention); return its timestamp."""
         fields = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
         return str(self.post_json("_page/post", fields)["ts"])
 
     def edit_message(self, user: str, channel: str, ts: str, text: str) -> None:
-        """Edit a person's own message."""
+        """Edit a user's own message."""
         self.post_json("_page/edit", {"user": user, "channel": channel, "ts": ts, "text": text})
 
     def delete_message(self, user: str, channel: str, ts: str) -> None:
-        """Delete a person's own message."""
+        """Delete a user's own message."""
         self.post_json("_page/delete", {"user": user, "channel": channel, "ts": ts})
 
     def set_reaction(
@@ -112,24 +112,24 @@ class Workspace:
         self.post_json("_page/react", fields)
 
     def open_dm(self, user: str, *others: str) -> str:
-        """Open a direct or group message; returns its channel id."""
+        """Open a direct or group message; return its channel id."""
         return str(
             self.post_json("_page/open_dm", {"user": user, "users": others})["channel"]["id"]
         )
 
     def read_state(self, user: str = ADA) -> Json:
-        """Return what a person's page starts with: people, channels, whether the bot is there."""
+        """Return the initial state of a user's page: people, channels, the app's connection."""
         return self.get_json("_page/state", user=user)
 
     def read_messages(
         self, channel: str, thread_ts: str | None = None, user: str = ADA
     ) -> Messages:
-        """Return a channel, or a thread from its root on, as a person sees it, oldest first."""
+        """Return the messages of a channel or thread that a user sees, oldest first."""
         found = self.get_json("_page/messages", user=user, channel=channel, thread_ts=thread_ts)
         return list(found["messages"])
 
     def bot_replies(self, channel: str, thread_ts: str, user: str = ADA) -> Messages:
-        """Return what the app's bot has said in a thread."""
+        """Return the app's messages in a thread."""
         thread = self.read_messages(channel, thread_ts, user)
         return [message for message in thread if message.get("user") == STARCHAT]
 
@@ -144,7 +144,7 @@ class Workspace:
         user: str = ADA,
         timeout: float = TIMEOUT_SECONDS,
     ) -> Messages:
-        """Wait until `true` of the messages a person sees there, and return them."""
+        """Wait until the messages that a user sees satisfy `is_match`, and return them."""
 
         def matching_messages() -> Messages | None:
             messages = self.read_messages(channel, thread_ts, user)
@@ -155,7 +155,7 @@ class Workspace:
     def wait_until(
         self, probe: Callable[[], Found | None], *, timeout: float = TIMEOUT_SECONDS
     ) -> Found:
-        """Look again after every change, call and delivery until there is something; return it."""
+        """Call `probe` after each change, API call and delivery; return its first true result."""
         return self._poll_changes(probe, "_control/activity", timeout)
 
     def _poll_changes(self, probe: Callable[[], Found | None], path: str, timeout: float) -> Found:
@@ -163,15 +163,15 @@ class Workspace:
         number = self.get_json(path, since=0, timeout=0)["next"]
         while not (found := probe()):
             remaining = deadline - time.monotonic()
-            assert remaining > 0, f"nothing came within {timeout} s\n{self.log_text}"
+            assert remaining > 0, f"no match within {timeout} s\n{self.log_text}"
             number = self.get_json(path, since=number, timeout=remaining)["next"]
         return found
 
     def wait_for_acks(self, *timestamps: str) -> list[Json]:
         """
-        Wait until all that Slack delivers of these messages is acknowledged; return that.
+        Wait until every delivery of these messages is acknowledged, and return the deliveries.
 
-        Until then it delivers them again, to the next bot if this one is gone.
+        Slack redelivers unacknowledged events, to another bot if the first one is gone.
         """
 
         def acked_deliveries() -> list[Json] | None:
@@ -182,7 +182,7 @@ class Workspace:
         return self.wait_until(acked_deliveries)
 
     def exhaust_redeliveries(self, *timestamps: str) -> None:
-        """Let the clock run until Slack has failed to deliver these messages for the last time."""
+        """Speed the clock up until Slack's last delivery of each message has failed."""
 
         def has_given_up() -> bool:
             found = [self.delivery_attempts(ts) for ts in timestamps]
@@ -197,7 +197,7 @@ class Workspace:
         self.set_clock(speed=1)
 
     def wait_until_connected(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Wait until the app has a socket open."""
+        """Wait until the app has an open socket."""
         self.wait_until(lambda: self.read_state()["app"]["connected"], timeout=timeout)
 
     # -- control and journal
@@ -205,12 +205,12 @@ class Workspace:
     def post_raw(
         self, channel: str, text: str, *, user: str = ADA, thread_ts: str | None = None, **more: Any
     ) -> str:
-        """Post a message as it is, as a person or a bot, with any fields; returns its ts."""
+        """Post a message with any fields as a user or a bot; return its timestamp."""
         fields = {"user": user, "channel": channel, "text": text, "thread_ts": thread_ts, **more}
         return str(self.post_json("_control/raw_post", fields)["ts"])
 
     def redeliver_events(self, ts: str, event_type: str | None = None) -> None:
-        """Deliver the events of a message once more, as Slack does when it missed our answer."""
+        """Redeliver the events of a message, as Slack does without an acknowledgement."""
         self.post_json("_control/redeliver", {"ts": ts, "event_type": event_type})
 
     def api_calls(self, since: int = 0, method: str | None = None) -> list[Json]:
@@ -219,42 +219,42 @@ class Workspace:
         return [call for call in found if method in {None, call["method"]}]
 
     def message_changes(self, since: int = 0) -> list[Json]:
-        """Return how every message that all may read came, changed and went, with the time."""
+        """Return each post, edit and deletion of public messages, with its time."""
         found = self.get_json("_control/changes", since=since)
-        assert found["first"] <= since, "the workspace has forgotten the beginning"
+        assert found["first"] <= since, "the workspace no longer has its first changes"
         return list(found["changes"])
 
     def delivery_attempts(self, ts: str | None = None) -> list[Json]:
-        """Return every attempt to deliver, of the events at one ts or all."""
+        """Return every delivery attempt, of one message's events or of all."""
         found = self.get_json("_control/deliveries")["deliveries"]
         return [envelope for envelope in found if ts in {None, envelope["ts"]}]
 
     def set_faults(self, *rules: Json, **more: Any) -> Json:
-        """Put these faults in the place of all earlier ones (none: end all faults)."""
+        """Replace all fault rules by these (none: end all faults)."""
         return self.post_json("_control/faults", {"rules": rules, **more})
 
     def set_clock(self, **change: float) -> None:
-        """Turn the clock: `speed`, `advance`, `ahead` (seconds), `ack_seconds`."""
+        """Set the clock: `speed`, `advance`, `ahead` (seconds), `ack_seconds`."""
         self.post_json("_control/clock", change)
 
     def control_sockets(self, action: str, **more: Any) -> int:
-        """Do something to all open sockets, such as `drop` or `refresh_requested`."""
+        """Apply an action such as `drop` to all open sockets; return their number."""
         return int(self.post_json("_control/sockets", {"action": action, **more})["sockets"])
 
     def send_control(self, control: str, **fields: Any) -> Json:
-        """Turn any other control: `archive`, `kick`, `invite`, `create`, `app` …"""
+        """Send any other control: `archive`, `kick`, `invite`, `create`, `app` …"""
         return self.post_json(f"_control/{control}", fields)
 
-    # -- the wire
+    # -- HTTP
 
     def post_json(self, path: str, fields: Json) -> Json:
-        """Send a wish as JSON; raises RefusedError where the workspace refuses."""
+        """Post `fields` as JSON. Raises `RefusedError` if the workspace refuses them."""
         body = json.dumps(fields).encode()
         headers = {"Content-Type": "application/json"}
         return self._fetch_json(path, urllib.request.Request(f"{self.url}/{path}", body, headers))  # noqa: S310
 
     def get_json(self, path: str, **query: Any) -> Json:
-        """Read something; raises RefusedError where the workspace refuses."""
+        """Read a JSON document. Raises `RefusedError` if the workspace refuses it."""
         given = {name: value for name, value in query.items() if value is not None}
         address = f"{self.url}/{path}?{urllib.parse.urlencode(given)}"
         return self._fetch_json(path, urllib.request.Request(address))  # noqa: S310

@@ -1,4 +1,4 @@
-"""How all tests run: which come first, what is not measured, and what a skip means in CI."""
+"""Test run: shared fixtures, order of the files, coverage, and skips in CI."""
 
 import os
 import sys
@@ -8,31 +8,31 @@ from typing import Any
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
-# How long an example takes says more about what else runs on the machine than about the product.
+# No deadline: the duration of an example depends on other load of the machine.
 settings.register_profile("shared", deadline=None)
-# Whether a change may land is no matter of luck: CI tries the same examples each time.
+# CI tries the same examples each time: a failure must not depend on chance.
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
 pytest_plugins = ["testing.fixtures"]
 
 LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
-"""Where the long files are. They begin first, so that none of them is left alone at the end."""
+"""Paths of slow files. They run first, so that none of them runs alone at the end."""
 INSTALLED_MARKERS = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first."""
+    """Put the slow files first."""
     items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(LONG_TEST_PATHS))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """
-    Measure no coverage where the same lines run thousands of times.
+    Switch coverage off for tests that run the same lines thousands of times.
 
-    To trace them takes as long as to run them; each has a test that runs it once, too.
+    Tracing would double their time. Each such line has another test that runs it once.
     """
     if not _is_repetitive(item):
         return (yield)
@@ -46,7 +46,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _disable_process_tracing(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Trace no processes either, where that holds for a whole file."""
+    """Switch coverage off in child processes of a file marked `repeats`."""
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("repeats"):
             for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
@@ -63,7 +63,7 @@ def _is_repetitive(item: pytest.Item) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn a skip for want of such a program into a failure: `.ci/run` has installed it."""
+    """Turn a skip of such a test into a failure in CI, where `.ci/run` installs its program."""
     report = yield
     needed = [name for name in INSTALLED_MARKERS if item.get_closest_marker(name)]
     if report.skipped and needed and os.environ.get("CI"):

@@ -1,8 +1,8 @@
 """
-A small bot that keeps every promise by echo alone, and twelve that each break one of them.
+A correct echo bot, and twelve broken ones that each violate one invariant.
 
-`python -m tests.chaos.broken_bots <name> [hold]`; with `hold` it waits before it answers, until it
-is killed. It has no store: what it has said already it reads in Slack.
+`python -m tests.chaos.broken_bots NAME [hold]` runs one; with `hold` it waits before its answer
+until it is killed. The bots have no store: they read earlier answers from Slack.
 """
 
 import html
@@ -25,11 +25,11 @@ ERROR_TEXT: Final = "I am sorry, that ended in an error."
 
 
 class ModelError(Exception):
-    """The model has failed; it always does where it is told to."""
+    """Raised by a question that begins with "fail"."""
 
 
 def generate_reply(text: str) -> str:
-    """Return what the model says: the question without the mention."""
+    """Return the echo of a question. Raises `ModelError` if it begins with "fail"."""
     words = html.unescape(text.partition("> ")[2])
     if words.startswith("fail"):
         raise ModelError
@@ -37,17 +37,17 @@ def generate_reply(text: str) -> str:
 
 
 def thread_root(event: Event) -> str:
-    """Return the ts of the thread's root."""
+    """Return the timestamp of the thread's root."""
     return str(event.get("thread_ts") or event["ts"])
 
 
 class Bot:
-    """Answers first and acknowledges then; posts once, whatever happens."""
+    """Correct bot: answers before it acknowledges, and posts each answer once."""
 
     retry_handlers: ClassVar[list[RetryHandler] | None] = []
 
     def __init__(self, environment: Mapping[str, str], *, hold: bool) -> None:
-        """Take the tokens and the address from `environment`."""
+        """Read tokens and API URL from `environment`."""
         url = environment["SLACK_API_URL"]
         token = environment["SLACK_BOT_TOKEN"]
         self.slack = WebClient(token=token, base_url=url, retry_handlers=self.retry_handlers)
@@ -58,31 +58,31 @@ class Bot:
         self._hold = hold
 
     def handle_request(self, _client: BaseSocketModeClient, request: SocketModeRequest) -> None:
-        """Deal with an envelope, then acknowledge it."""
+        """Handle an envelope, then acknowledge it."""
         event = request.payload.get("event", {})
         if event.get("type") == "app_mention":
             self.handle_mention(event)
         self.acknowledge_request(request)
 
     def acknowledge_request(self, request: SocketModeRequest) -> None:
-        """Tell Slack that it need not deliver this again."""
+        """Acknowledge an envelope."""
         self.socket.send_socket_mode_response(SocketModeResponse(request.envelope_id))
 
     def handle_mention(self, event: Event) -> None:
-        """Answer a mention unless that is done."""
+        """Answer a mention unless its answer is in the thread."""
         with self._lock:
             self.pause_if_held()
             if not self.is_answer_posted(event):
                 self.post_answer(event)
 
     def pause_if_held(self) -> None:
-        """Stand still here if that is wanted."""
+        """Wait here forever if the bot was started with `hold`."""
         if self._hold:
             print("holding", flush=True)  # noqa: T201 - the test waits for this line
             self._never_set.wait()
 
     def is_answer_posted(self, event: Event) -> bool:
-        """Whether the thread has our answer already."""
+        """Return whether the thread contains the answer."""
         thread = self.slack.conversations_replies(
             channel=event["channel"], ts=thread_root(event), limit=200
         )
@@ -90,18 +90,18 @@ class Bot:
         return self.build_answer(event) in own_texts
 
     def build_answer(self, event: Event) -> str:
-        """Return the answer as Slack is to have it."""
+        """Return the text of the answer."""
         try:
             return self.escape_text(generate_reply(event["text"]))
         except ModelError:
             return ERROR_TEXT
 
     def escape_text(self, text: str) -> str:
-        """Return a text in which nothing pings and nothing is a link."""
+        """Escape a text: no mention and no link remains."""
         return html.escape(text, quote=False)
 
     def post_answer(self, event: Event) -> None:
-        """Post the answer; after an unknown outcome, look first whether it is there."""
+        """Post the answer; after a lost response, look for it in the thread first."""
         while True:
             try:
                 self.slack.chat_postMessage(**self.build_arguments(event))
@@ -114,7 +114,7 @@ class Bot:
                 return
 
     def build_arguments(self, event: Event) -> dict[str, Any]:
-        """Return how the answer is posted."""
+        """Return the arguments of the post."""
         return {
             "channel": event["channel"],
             "thread_ts": thread_root(event),
@@ -124,12 +124,12 @@ class Bot:
         }
 
     def wait_retry_after(self, refusal: SlackApiError) -> None:
-        """Wait as long as Slack says."""
+        """Wait for the time in `Retry-After`."""
         self._never_set.wait(float(refusal.response.headers["Retry-After"]))
 
 
 class AcknowledgesFirst(Bot):
-    """What it has acknowledged is lost when it dies."""
+    """Acknowledges before it answers: a kill loses the question."""
 
     def handle_request(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         self.acknowledge_request(request)
@@ -137,27 +137,27 @@ class AcknowledgesFirst(Bot):
 
 
 class ForgetsDeliveries(Bot):
-    """It answers as often as it is told."""
+    """Answers each delivery of a question."""
 
     def is_answer_posted(self, event: Event) -> bool:
         return False
 
 
 class RepeatsPosts(Bot):
-    """Its client repeats a post of which it does not know whether it took effect."""
+    """Repeats a post after a lost response."""
 
     retry_handlers = None
 
 
 class WrongThread(Bot):
-    """It answers beside the thread."""
+    """Answers outside the thread."""
 
     def build_arguments(self, event: Event) -> dict[str, Any]:
         return super().build_arguments(event) | {"thread_ts": None}
 
 
 class TwoWorkers(Bot):
-    """Two of it look whether a mention is answered, then both answer it."""
+    """Two threads see no answer, and both post one."""
 
     def handle_mention(self, event: Event) -> None:
         barrier = threading.Barrier(2)
@@ -177,14 +177,14 @@ class TwoWorkers(Bot):
 
 
 class Pings(Bot):
-    """It says what the model says, mentions and all."""
+    """Posts the model's text unescaped."""
 
     def escape_text(self, text: str) -> str:
         return text
 
 
 class Unfurls(Bot):
-    """It leaves it to Slack which addresses are fetched."""
+    """Lets Slack unfurl links."""
 
     def build_arguments(self, event: Event) -> dict[str, Any]:
         arguments = super().build_arguments(event)
@@ -192,7 +192,7 @@ class Unfurls(Bot):
 
 
 class LogsText(Bot):
-    """It logs what it is asked."""
+    """Logs the questions."""
 
     def handle_mention(self, event: Event) -> None:
         print(event, flush=True)  # noqa: T201 - the flaw itself
@@ -200,7 +200,7 @@ class LogsText(Bot):
 
 
 class DropsRedeliveries(Bot):
-    """It takes every redelivery for a double."""
+    """Ignores redelivered events."""
 
     def handle_request(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         if request.retry_attempt:
@@ -210,14 +210,14 @@ class DropsRedeliveries(Bot):
 
 
 class Impatient(Bot):
-    """It does not wait when Slack tells it to."""
+    """Ignores `Retry-After`."""
 
     def wait_retry_after(self, refusal: SlackApiError) -> None:
         return
 
 
 class Restless(Bot):
-    """It changes its answer after the end."""
+    """Edits its final answer."""
 
     def post_answer(self, event: Event) -> None:
         arguments = self.build_arguments(event)
@@ -226,7 +226,7 @@ class Restless(Bot):
 
 
 class ForgetsErrors(Bot):
-    """It says nothing where the model fails."""
+    """Posts no error if the model fails."""
 
     def post_answer(self, event: Event) -> None:
         if self.build_answer(event) != ERROR_TEXT:
@@ -238,7 +238,7 @@ BOTS_BY_NAME: Final = {kind.__name__: kind for kind in BOT_CLASSES}
 
 
 def main() -> None:
-    """Run the bot of this name until it is killed."""
+    """Run the bot of the given name until it is killed."""
     bot = BOTS_BY_NAME[sys.argv[1]](os.environ, hold="hold" in sys.argv)
     bot.socket.connect()
     print("ready", flush=True)  # noqa: T201 - the test waits for this line

@@ -1,4 +1,4 @@
-"""Histories made by hand, and by hypothesis, for the tests of the checker."""
+"""Synthetic histories for tests of the checker, by hand and by hypothesis."""
 
 from dataclasses import replace
 
@@ -13,12 +13,12 @@ OTHER_PLACE = Place(TEAM, "C9", "1.0")
 
 
 def timestamp_at(second: float) -> str:
-    """Return the ts of what is posted at this second."""
+    """Return the timestamp of a message posted at this second."""
     return f"{1_700_000_000 + second:.6f}"
 
 
 def make_mention(second: float, *, thread: float | None = None, channel: str = "C1") -> Mention:
-    """Return a question that was acknowledged at once; its token is unlike any other."""
+    """Return a question that is acknowledged after 0.1 s, with a unique token."""
     ts = timestamp_at(second)
     place = Place(TEAM, channel, ts if thread is None else timestamp_at(thread))
     deliveries = tuple(
@@ -28,7 +28,7 @@ def make_mention(second: float, *, thread: float | None = None, channel: str = "
 
 
 def make_reply(mention: Mention, delay: float = 1.0, *, with_metadata: bool = True) -> Message:
-    """Return a reply that grew from a placeholder; with our metadata, or told by its words."""
+    """Return a reply with three versions: placeholder, growing, final."""
     posted_at = mention.asked_at + delay
     question = mention.ts if with_metadata else None
     token = frozenset({mention.token, "echo"})
@@ -41,13 +41,13 @@ def make_reply(mention: Mention, delay: float = 1.0, *, with_metadata: bool = Tr
 
 
 def make_history(*mentions: Mention, messages: tuple[Message, ...] | None = None) -> History:
-    """Return a history of these questions and their replies, which ended long after."""
+    """Return a history of these questions, by default with a reply to each."""
     replies = tuple(make_reply(mention) for mention in mentions) if messages is None else messages
     return History(mentions=mentions, messages=replies, ended_at=1_000.0)
 
 
 def find_violations(history: History, bounds: Bounds | None = None) -> set[tuple[Invariant, str]]:
-    """Return what is broken, and about whom."""
+    """Return the violated invariants with their subjects."""
     violations = check_history(history, bounds or Bounds())
     return {(violation.invariant, violation.subject) for violation in violations}
 
@@ -59,7 +59,7 @@ SECOND_MENTION = make_mention(20.0, thread=10.0)
 
 @st.composite
 def clean_histories(draw: st.DrawFn) -> History:
-    """Runs in which every promise is kept, by bots with and without metadata."""
+    """Histories without violations, of bots with and without metadata."""
     with_metadata = draw(st.booleans())
     mentions, messages, second = list[Mention](), list[Message](), 0.0
     for channel in draw(st.lists(st.sampled_from(("C1", "C2")), max_size=4)):
@@ -74,6 +74,6 @@ def clean_histories(draw: st.DrawFn) -> History:
 
 
 def change_after_end(message: Message) -> Message:
-    """Return a reply that has another look five seconds after its end."""
+    """Return a reply whose look changes five seconds after its end."""
     later = replace(message.last_version, at=message.last_version.at + 5, look="changed")
     return replace(message, versions=(*message.versions, later))

@@ -1,4 +1,4 @@
-"""Which mention a message answers: by metadata, by its words, or by where it stands."""
+"""Attribution of messages to mentions by metadata, token or position."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tests.chaos.synthetic_histories import (
 
 
 def test_reply_without_metadata_is_attributed_by_its_token() -> None:
-    """Also in a thread where it is not the youngest question that it answers."""
+    """The token decides even if a younger question is above the reply."""
     older, younger = (
         make_reply(FIRST_MENTION, delay=11.0, with_metadata=False),
         make_reply(SECOND_MENTION, delay=3.0, with_metadata=False),
@@ -35,8 +35,8 @@ def test_reply_without_metadata_is_attributed_by_its_token() -> None:
     )
 
 
-def test_reply_with_several_tokens_answers_the_last_question_of_its_thread() -> None:
-    """It may quote an older question of its thread, and one of another thread."""
+def test_reply_with_several_tokens_answers_the_last_question() -> None:
+    """The reply quotes an older question of its thread and one of another thread."""
     other = make_mention(25.0, channel="C2")
     said = make_reply(SECOND_MENTION, delay=8.0, with_metadata=False)
     words = frozenset({FIRST_MENTION.token, SECOND_MENTION.token, other.token})
@@ -49,7 +49,7 @@ def test_reply_with_several_tokens_answers_the_last_question_of_its_thread() -> 
 
 
 def test_metadata_takes_precedence_over_tokens() -> None:
-    """A reply may quote another question."""
+    """The reply quotes another question's token."""
     quoting = replace(FIRST_REPLY.last_version, words=frozenset({SECOND_MENTION.token}))
     said = replace(FIRST_REPLY, versions=(*FIRST_REPLY.versions[:2], quoting))
     assert (
@@ -61,7 +61,7 @@ def test_metadata_takes_precedence_over_tokens() -> None:
 
 
 def test_message_without_token_belongs_to_the_question_above() -> None:
-    """An orphaned placeholder is one message too many for it."""
+    """A second placeholder counts as a duplicate of that question."""
     orphan = Message(timestamp_at(15.0), FIRST_MENTION.place, (Version(15.0, State.PLACEHOLDER),))
     history = make_history(
         FIRST_MENTION, SECOND_MENTION, messages=(FIRST_REPLY, orphan, make_reply(SECOND_MENTION))

@@ -1,4 +1,4 @@
-"""Twelve bots that each break a promise are each caught, and the bot that keeps all is not."""
+"""Checker on real runs: it finds the violation of each broken bot, and none of the correct one."""
 
 import itertools
 import time
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.repeats
 
 
 class BotRun:
-    """One of the small bots in a workspace; it may be killed and started again."""
+    """Run of one bot in a workspace; a test may kill and restart it."""
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         self.workspace = workspace
@@ -41,24 +41,24 @@ class BotRun:
         self._end_faults()
 
     def start_bot(self, *hold: str) -> Process:
-        """Start the bot; with `hold` it stands still before it answers."""
+        """Start the bot; with `hold` it waits before its answer."""
         bot = Process("tests.chaos.broken_bots", self._name, *hold, **self.workspace.environment)
         bot.wait_for_line("ready")
         self._bots.append(bot)
         return bot
 
     def ask_question(self, what: str = "echo", more: str = "") -> None:
-        """Ask a question of its own."""
+        """Ask a question with a new token."""
         words = f"@StarChat {what} {make_token(next(NUMBERS))} {more}"
         self._asked.append(self.workspace.post_message(ADA, GENERAL, words))
 
     def wait_for_acks(self) -> None:
-        """Wait until Slack has all acknowledgements, and end what went wrong."""
+        """Wait until all deliveries are acknowledged, and end the faults."""
         poll_until(self._has_all_acks, description="all acknowledgements")
         self._end_faults()
 
     def read_history(self) -> History:
-        """Return what happened; these bots do nothing after their acknowledgement."""
+        """Return the history of this run; the bots do nothing after an acknowledgement."""
         whole, started_at = collect_history(self.workspace, self._bots), self._started_at
         return replace(
             whole,
@@ -68,7 +68,7 @@ class BotRun:
         )
 
     def stop_bots(self) -> None:
-        """End the bot."""
+        """Stop all processes of the bot."""
         for bot in self._bots:
             bot.stop_process()
 
@@ -84,14 +84,14 @@ class BotRun:
 
 
 def ask_without_fault(run: BotRun) -> None:
-    """A question that quotes what would ping and unfurl."""
+    """Ask a question with mentions and a link, without a fault."""
     run.start_bot()
     run.ask_question(more=HOSTILE)
     run.wait_for_acks()
 
 
 def kill_before_answer(run: BotRun) -> None:
-    """The bot is killed before it answers, and started again."""
+    """Kill the bot before it answers, and start it again."""
     run.workspace.set_clock(speed=100.0, ack_seconds=1.0)
     bot = run.start_bot("hold")
     run.ask_question()
@@ -102,7 +102,7 @@ def kill_before_answer(run: BotRun) -> None:
 
 
 def deliver_twice(run: BotRun) -> None:
-    """Slack delivers everything twice."""
+    """Deliver every event twice."""
     run.workspace.set_faults(deliveries={"duplicate": 1.0})
     run.start_bot()
     run.ask_question()
@@ -110,7 +110,7 @@ def deliver_twice(run: BotRun) -> None:
 
 
 def cut_after_post(run: BotRun) -> None:
-    """The connection is cut after a post has taken effect."""
+    """Cut the connection after a post took effect."""
     run.workspace.set_faults({"fault": "drop_after", "method": "chat.postMessage", "count": 1})
     run.start_bot()
     run.ask_question()
@@ -118,7 +118,7 @@ def cut_after_post(run: BotRun) -> None:
 
 
 def limit_rate_once(run: BotRun) -> None:
-    """Slack has no room for a post now."""
+    """Rate-limit one post."""
     rule = {"fault": "ratelimited", "method": "chat.postMessage", "count": 1, "retry_after": 1}
     run.workspace.set_faults(rule)
     run.start_bot()
@@ -127,7 +127,7 @@ def limit_rate_once(run: BotRun) -> None:
 
 
 def fail_generation(run: BotRun) -> None:
-    """The model fails."""
+    """Ask a question that makes the model fail."""
     run.start_bot()
     run.ask_question("fail")
     run.wait_for_acks()
@@ -165,7 +165,7 @@ FAULTS: Final = (
 def test_broken_bot_violates_exactly_its_promise(
     workspace: Workspace, name: str, fault: Callable[[BotRun], None], broken: set[Invariant]
 ) -> None:
-    """The checker names the promise that the bot breaks, and no other."""
+    """The checker reports the invariant that the bot violates, and no other."""
     with BotRun(workspace, name) as run:
         fault(run)
         violations = check_history(run.read_history())
@@ -173,13 +173,13 @@ def test_broken_bot_violates_exactly_its_promise(
 
 
 def test_every_broken_bot_is_listed() -> None:
-    """There are twelve."""
+    """Each of the twelve broken bots is in the list."""
     assert len(BROKEN_BOTS) == 12
     assert {name for name, _, _ in BROKEN_BOTS} == BOTS_BY_NAME.keys() - {"Bot"}
 
 
 def test_correct_bot_violates_nothing_under_the_same_faults(workspace: Workspace) -> None:
-    """Each fault that shows a flaw happens to it, and every question has its one reply."""
+    """All faults are injected, and every question has one reply."""
     with BotRun(workspace, "Bot") as run:
         for fault in FAULTS:
             fault(run)
@@ -188,6 +188,6 @@ def test_correct_bot_violates_nothing_under_the_same_faults(workspace: Workspace
     assert check_history(history) == ()
     assert len(history.mentions) == len(history.messages) == len(FAULTS)
     assert {call.status for call in history.calls} == {200, 429, 500}
-    # The one of the kill came again, the one of the doubled deliveries came in two pairs.
+    # The killed bot's event was redelivered; the duplicated events are two pairs.
     deliveries = [len(mention.deliveries) for mention in history.mentions]
     assert (deliveries[1] > 2, deliveries[2]) == (True, 4)

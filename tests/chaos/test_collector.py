@@ -1,4 +1,4 @@
-"""What is collected from a real workspace and from real logs is what happened there."""
+"""Collector: the history of a real workspace and of real logs."""
 
 import time
 from typing import Any
@@ -20,30 +20,30 @@ CONTEXT_BLOCKS = [{"type": "context", "elements": [{"type": "mrkdwn", "text": "T
 
 @pytest.fixture
 def client(workspace: Workspace) -> WebClient:
-    """A client that repeats nothing by itself."""
+    """Return a client without retries."""
     return WebClient(token=BOT_TOKEN, base_url=workspace.api_url, retry_handlers=[])
 
 
 def make_metadata(question: str, state: str, part: int = 1) -> dict[str, Any]:
-    """Return what our workers and our bot say of a message."""
+    """Return metadata as the product sets it."""
     payload = {"job": "j", "part": part, "question": question, "state": state}
     return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
 
 def find_own_message(workspace: Workspace, ts: str) -> Message:
-    """Return what became of one message of ours."""
+    """Return the history of one of the app's messages."""
     return next(message for message in collect_history(workspace).messages if message.ts == ts)
 
 
 def find_mention(workspace: Workspace, ts: str) -> Mention | None:
-    """Return a question, if that is what stands there."""
+    """Return the mention with this timestamp, `None` if there is none."""
     return next(
         (mention for mention in collect_history(workspace).mentions if mention.ts == ts), None
     )
 
 
 def test_question_is_a_user_message_with_a_token(workspace: Workspace) -> None:
-    """In the channel or in a thread; other people's and programs' messages are none."""
+    """In the channel or in a thread; messages without a token or of a program are none."""
     root = workspace.post_message(ADA, GENERAL, f"@StarChat echo {make_token(1)}, please")
     found = find_mention(workspace, root)
     assert found is not None
@@ -63,7 +63,7 @@ def test_question_is_a_user_message_with_a_token(workspace: Workspace) -> None:
 
 
 def test_mention_has_deliveries_and_deletion_time(workspace: Workspace) -> None:
-    """Nobody is there to acknowledge it."""
+    """Without an app there is no acknowledgement."""
     before = time.monotonic()
     ts = workspace.post_message(ADA, GENERAL, f"@StarChat echo {make_token(4)}")
     workspace.set_reaction(ADA, GENERAL, ts, "eyes")
@@ -78,7 +78,7 @@ def test_mention_has_deliveries_and_deletion_time(workspace: Workspace) -> None:
 
 
 def test_mention_has_the_time_of_its_first_edit(workspace: Workspace) -> None:
-    """For the first time; a reaction changes nothing."""
+    """Later edits and reactions do not change it."""
     ts = workspace.post_message(ADA, GENERAL, f"echo {make_token(9)}")
     workspace.set_reaction(ADA, GENERAL, ts, "eyes")
     seen = [find_mention(workspace, ts)]
@@ -91,7 +91,7 @@ def test_mention_has_the_time_of_its_first_edit(workspace: Workspace) -> None:
 
 
 def test_metadata_gives_state_part_and_question(workspace: Workspace, client: WebClient) -> None:
-    """Each version has its own state, look and words, and deletion has its time."""
+    """Each version has its state, look and words; the deletion has its time."""
     root = workspace.post_message(ADA, GENERAL, f"@StarChat echo {make_token(5)}")
     place: dict[str, Any] = {"channel": GENERAL, "thread_ts": root}
     first_told = make_metadata(root, "placeholder")
@@ -134,7 +134,7 @@ def test_metadata_gives_state_part_and_question(workspace: Workspace, client: We
 def test_state_is_inferred_without_metadata(
     workspace: Workspace, client: WebClient, given: dict[str, Any], state: State
 ) -> None:
-    """For bots that are not ours, and for the notices of ours."""
+    """State of the baselines' messages, and of the product's notices."""
     ts = str(client.chat_postMessage(channel=GENERAL, **given)["ts"])
     found = find_own_message(workspace, ts)
     assert (found.last_version.state, found.last_version.question, found.last_version.part) == (
@@ -145,7 +145,7 @@ def test_state_is_inferred_without_metadata(
 
 
 def test_changed_blocks_change_the_look(workspace: Workspace, client: WebClient) -> None:
-    """Its text is only what is read out."""
+    """The fallback text is the same."""
     ts = str(client.chat_postMessage(channel=GENERAL, text="hi")["ts"])
     client.chat_update(channel=GENERAL, ts=ts, text="hi", blocks=CONTEXT_BLOCKS)
     first, second = find_own_message(workspace, ts).versions
@@ -153,7 +153,7 @@ def test_changed_blocks_change_the_look(workspace: Workspace, client: WebClient)
 
 
 def test_file_is_a_separate_part(workspace: Workspace, client: WebClient) -> None:
-    """It does not count as a second reply."""
+    """A file is not a second reply."""
     root = workspace.post_message(ADA, GENERAL, f"@StarChat echo {make_token(7)}")
     answer = client.files_upload_v2(
         filename="a.py", content="x = 1\n", channel=GENERAL, thread_ts=root
@@ -165,7 +165,7 @@ def test_file_is_a_separate_part(workspace: Workspace, client: WebClient) -> Non
 
 
 def test_pings_and_unfurls_are_counted(workspace: Workspace, client: WebClient) -> None:
-    """As the workspace would show them to people."""
+    """The workspace counts them as users see them."""
     text = "<!here> <!channel> https://a.example"
     ts = str(client.chat_postMessage(channel=GENERAL, text=text)["ts"])
     assert (
@@ -175,7 +175,7 @@ def test_pings_and_unfurls_are_counted(workspace: Workspace, client: WebClient) 
 
 
 def test_repeated_call_has_the_same_target(workspace: Workspace, client: WebClient) -> None:
-    """An edit acts on its message, a post on its question, whatever the words are."""
+    """An edit's target is its message, a post's its question, independent of the text."""
     rule = {"fault": "ratelimited", "method": "chat.*", "retry_after": 3}
     workspace.set_faults(rule)
     start = time.monotonic()
@@ -203,7 +203,7 @@ def test_repeated_call_has_the_same_target(workspace: Workspace, client: WebClie
 def test_invalid_retry_after_is_none(
     workspace: Workspace, client: WebClient, header: str | float | None, seconds: float | None
 ) -> None:
-    """Then there is no time to keep."""
+    """The caller then has no time to wait for."""
     workspace.set_faults({"fault": "ratelimited", "count": 1, "retry_after": header})
     with pytest.raises(SlackApiError):
         client.auth_test()
@@ -211,7 +211,7 @@ def test_invalid_retry_after_is_none(
 
 
 def test_log_lines_are_collected_per_process(workspace: Workspace) -> None:
-    """As whole lines; which secrets are looked for in them is the caller's to say."""
+    """Lines are whole, and the caller names the secrets."""
     with Process("fakeslack", "--port", "0") as process:
         process.wait_for_line("fakeslack: http")
         history = collect_history(workspace, [process], secrets=["s"])
@@ -227,12 +227,12 @@ def test_log_lines_are_collected_per_process(workspace: Workspace) -> None:
 def test_history_without_its_beginning_is_rejected(
     calls: list[Json], first: int, *, forgotten: bool
 ) -> None:
-    """A history without its beginning could hide anything."""
+    """A history without its beginning could hide violations."""
     assert collector.lacks_beginning(calls, first) == forgotten
 
 
 def test_tokens_are_unique_across_numbers_and_seeds() -> None:
-    """In a run and between runs of different seeds; each is found as a whole."""
+    """Tokens differ in a run and between seeds, and match the pattern as a whole."""
     tokens = [make_token(number, seed) for number in range(500) for seed in range(3)]
     assert len(set(tokens)) == len(tokens)
     assert all(

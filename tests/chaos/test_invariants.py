@@ -1,4 +1,4 @@
-"""Each promise about replies: histories that keep it, and the least change that breaks it."""
+"""Invariants of replies: histories that keep them, and minimal changes that violate them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ from tests.chaos.synthetic_histories import (
 
 @given(clean_histories())
 def test_clean_history_has_no_violation(history: History) -> None:
-    """In whatever order it is told."""
+    """The order of the records does not matter."""
     assert check_history(history) == ()
 
 
@@ -62,7 +62,7 @@ def _add_ping(_to: Mention, said: Message) -> tuple[Message, ...]:
 def test_single_damage_breaks_only_its_own_promise(
     damage: Damage, broken: set[Invariant], history: History, data: st.DataObject
 ) -> None:
-    """Whichever reply it befalls, only its own promise is broken, and only once."""
+    """Damage to any reply violates its own invariants once."""
     to = data.draw(st.sampled_from(history.mentions))
     said = next(m for m in history.messages if float(m.ts) == float(to.ts) + 1)
     left = tuple(message for message in history.messages if message is not said)
@@ -70,11 +70,11 @@ def test_single_damage_breaks_only_its_own_promise(
     assert sorted(violation.invariant for violation in violations) == sorted(broken)
 
 
-# -- I1: one end
+# -- one end
 
 
 def test_placeholder_is_not_an_end() -> None:
-    """A mention whose reply never became final was not answered."""
+    """A mention whose reply never became final is unanswered."""
     stuck = replace(FIRST_REPLY, versions=FIRST_REPLY.versions[:2])
     assert find_violations(make_history(FIRST_MENTION, messages=(stuck,))) == {
         (Invariant.ONE_END, FIRST_MENTION.ts)
@@ -83,7 +83,7 @@ def test_placeholder_is_not_an_end() -> None:
 
 @pytest.mark.parametrize("state", [State.FINAL, State.ERROR, State.NOTICE])
 def test_error_and_notice_are_ends(state: State) -> None:
-    """They need not have been placeholders first."""
+    """They need no placeholder first."""
     said = Message(
         FIRST_REPLY.ts, FIRST_MENTION.place, (Version(11.0, state, question=FIRST_MENTION.ts),)
     )
@@ -91,7 +91,7 @@ def test_error_and_notice_are_ends(state: State) -> None:
 
 
 def test_no_end_is_required_unless_both_events_were_acknowledged() -> None:
-    """Slack delivers again what one of them was not acknowledged for."""
+    """Slack redelivers the unacknowledged event."""
     half = replace(
         FIRST_MENTION, deliveries=(FIRST_MENTION.deliveries[0], Delivery("message", 10.0))
     )
@@ -106,11 +106,11 @@ def test_no_end_is_required_unless_both_events_were_acknowledged() -> None:
     }
 
 
-# -- I2: one message
+# -- one message
 
 
 def test_further_parts_belong_to_the_same_reply() -> None:
-    """A long reply is one reply; a part that stands twice is one too many."""
+    """Parts are no duplicates; the same part twice is one."""
     part = Message(
         timestamp_at(12.0), FIRST_MENTION.place, (Version(12.0, State.FINAL, "two", part="2"),)
     )
@@ -123,7 +123,7 @@ def test_further_parts_belong_to_the_same_reply() -> None:
 
 @pytest.mark.parametrize(("seconds", "broken"), [(0.5, False), (1.5, True)])
 def test_second_placeholder_may_stand_for_one_second(seconds: float, *, broken: bool) -> None:
-    """A late writer takes its own away; for long, a reader has seen two."""
+    """A late writer deletes its own placeholder within a second."""
     late = replace(FIRST_REPLY, ts=timestamp_at(12.0), versions=(Version(12.0, State.PLACEHOLDER),))
     gone = replace(late, deleted_at=12.0 + seconds)
     wanted = {(Invariant.ONE_MESSAGE, FIRST_MENTION.ts)} if broken else set()
@@ -134,7 +134,7 @@ def test_second_placeholder_may_stand_for_one_second(seconds: float, *, broken: 
 
 
 def test_placeholder_deleted_before_the_next_does_not_overlap() -> None:
-    """A placeholder may be taken away and another one posted."""
+    """The next placeholder is posted after the deletion."""
     gone = Message(
         timestamp_at(10.5),
         FIRST_MENTION.place,
@@ -145,7 +145,7 @@ def test_placeholder_deleted_before_the_next_does_not_overlap() -> None:
 
 
 def test_overlap_ends_with_the_first_deletion() -> None:
-    """Whichever that is."""
+    """The second one may be deleted much later."""
     first = Message(
         timestamp_at(10.5),
         FIRST_MENTION.place,
@@ -160,7 +160,7 @@ def test_overlap_ends_with_the_first_deletion() -> None:
     assert find_violations(history) == set()
 
 
-# -- I3: the right place
+# -- right place
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_overlap_ends_with_the_first_deletion() -> None:
     ],
 )
 def test_reply_in_wrong_team_channel_or_thread_is_reported(place: Place) -> None:
-    """Each of the three."""
+    """Each of the three counts."""
     moved = replace(FIRST_REPLY, place=place)
     assert find_violations(make_history(FIRST_MENTION, messages=(moved,))) == {
         (Invariant.RIGHT_PLACE, FIRST_MENTION.ts)
@@ -180,18 +180,18 @@ def test_reply_in_wrong_team_channel_or_thread_is_reported(place: Place) -> None
 
 
 def test_message_without_question_is_reported() -> None:
-    """It is named itself."""
+    """The violation's subject is the message."""
     stray = Message(timestamp_at(5.0), OTHER_PLACE, (Version(5.0, State.PLACEHOLDER),))
     assert find_violations(make_history(FIRST_MENTION, messages=(FIRST_REPLY, stray))) == {
         (Invariant.RIGHT_PLACE, stray.ts)
     }
 
 
-# -- I4: order
+# -- order
 
 
 def test_replies_out_of_order_are_reported() -> None:
-    """The younger question's reply stands above the older one's."""
+    """The younger question's reply is above the older one's."""
     swapped = (make_reply(FIRST_MENTION, delay=15.0), make_reply(SECOND_MENTION, delay=1.0))
     assert find_violations(make_history(FIRST_MENTION, SECOND_MENTION, messages=swapped)) == {
         (Invariant.ORDER, FIRST_MENTION.ts)
@@ -199,7 +199,7 @@ def test_replies_out_of_order_are_reported() -> None:
 
 
 def test_duplicate_reply_below_the_next_reply_is_reported() -> None:
-    """Also the one too many."""
+    """A duplicate counts for the order too."""
     twice = (
         make_reply(FIRST_MENTION),
         make_reply(SECOND_MENTION),
@@ -219,7 +219,7 @@ def test_duplicate_reply_below_the_next_reply_is_reported() -> None:
 
 
 def test_order_is_required_only_for_events_acknowledged_in_order() -> None:
-    """A question that Slack could deliver only later comes later, unless it is waited for."""
+    """A question acknowledged late may be answered later, up to the tolerance."""
     late = replace(FIRST_MENTION, deliveries=(Delivery("app_mention", 22.0, 22.1, 1),))
     swapped = (make_reply(late, delay=15.0), make_reply(SECOND_MENTION, delay=1.0))
     history = make_history(late, SECOND_MENTION, messages=swapped)
@@ -230,18 +230,18 @@ def test_order_is_required_only_for_events_acknowledged_in_order() -> None:
 
 
 def test_notice_may_stand_above_an_older_reply() -> None:
-    """It is said at once."""
+    """A notice is posted at once, without the queue."""
     refused = Version(21.0, State.NOTICE, question=SECOND_MENTION.ts)
     notice = Message(timestamp_at(21.0), SECOND_MENTION.place, (refused,))
     said = (make_reply(FIRST_MENTION, delay=15.0), notice)
     assert find_violations(make_history(FIRST_MENTION, SECOND_MENTION, messages=said)) == set()
 
 
-# -- I5: pings and unfurls
+# -- pings and unfurls
 
 
 def test_unfurl_in_an_intermediate_version_is_reported() -> None:
-    """Slack has fetched the address by then."""
+    """Slack has fetched the address by the next version."""
     first, *others = FIRST_REPLY.versions
     fetched = replace(FIRST_REPLY, versions=(replace(first, unfurls=1), *others))
     assert find_violations(make_history(FIRST_MENTION, messages=(fetched,))) == {
@@ -249,18 +249,18 @@ def test_unfurl_in_an_intermediate_version_is_reported() -> None:
     }
 
 
-# -- I7: in time
+# -- in time
 
 
 @pytest.mark.parametrize(("seconds", "broken"), [(1.2, True), (1.4, False)])
 def test_late_end_is_reported(seconds: float, *, broken: bool) -> None:
-    """Counted from the acknowledgement: 1.3 s here."""
+    """The time counts from the acknowledgement: 1.3 s here."""
     wanted = {(Invariant.IN_TIME, FIRST_MENTION.ts)} if broken else set()
     assert find_violations(make_history(FIRST_MENTION), Bounds(max_end_seconds=seconds)) == wanted
 
 
 def test_violations_are_sorted_by_invariant_and_show_no_text() -> None:
-    """A line each."""
+    """Each violation is one line."""
     broken = make_history(
         FIRST_MENTION, SECOND_MENTION, messages=(replace(FIRST_REPLY, place=OTHER_PLACE),)
     )

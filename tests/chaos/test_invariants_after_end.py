@@ -1,4 +1,4 @@
-"""Promises about what comes after the end: changes, foreign words, deletions."""
+"""Invariants after the end of a reply: edits, tenant isolation, deletions."""
 
 from dataclasses import replace
 
@@ -16,18 +16,18 @@ from tests.chaos.synthetic_histories import (
     make_reply,
 )
 
-# -- I10: the final stays
+# -- final
 
 
 def test_repeated_identical_final_is_not_a_change() -> None:
-    """Nobody sees it."""
+    """An update with the same look is invisible."""
     again = replace(FIRST_REPLY.last_version, at=50.0)
     repeated = replace(FIRST_REPLY, versions=(*FIRST_REPLY.versions, again))
     assert find_violations(make_history(FIRST_MENTION, messages=(repeated,))) == set()
 
 
 def test_late_edits_up_to_the_bound_pass() -> None:
-    """As many as the run says, and no more."""
+    """The bound gives the number of allowed edits."""
     history = make_history(FIRST_MENTION, messages=(change_after_end(FIRST_REPLY),))
     assert find_violations(history, Bounds(max_late_edits=1)) == set()
     assert find_violations(history, Bounds(max_late_edits=0)) == {
@@ -36,7 +36,7 @@ def test_late_edits_up_to_the_bound_pass() -> None:
 
 
 def test_deleted_final_reply_is_reported() -> None:
-    """Unless it was one of two, or its question went too."""
+    """A duplicate and the reply to a deleted question may be deleted."""
     gone = replace(FIRST_REPLY, deleted_at=30.0)
     broken = {(Invariant.ONE_END, FIRST_MENTION.ts), (Invariant.FINAL, FIRST_MENTION.ts)}
     assert find_violations(make_history(FIRST_MENTION, messages=(gone,))) == broken
@@ -48,7 +48,7 @@ def test_deleted_final_reply_is_reported() -> None:
 
 @pytest.mark.parametrize(("at", "broken"), [(12.0, False), (17.0, True)])
 def test_reply_may_change_after_its_question_is_edited(at: float, *, broken: bool) -> None:
-    """But not before."""
+    """A change before the edit is a violation."""
     wanted = {(Invariant.FINAL, FIRST_MENTION.ts)} if broken else set()
     assert (
         find_violations(
@@ -67,7 +67,7 @@ def test_reply_may_change_after_its_question_is_edited(at: float, *, broken: boo
     assert find_violations(history) == wanted | {(Invariant.ONE_END, FIRST_MENTION.ts)}
 
 
-# -- I11: words stay where they belong
+# -- own tenant
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_reply_may_change_after_its_question_is_edited(at: float, *, broken: boo
     ],
 )
 def test_canary_shown_outside_its_scope_is_reported(canary: Canary, *, broken: bool) -> None:
-    """Of another team, channel or thread."""
+    """The word belongs to another team, channel or thread."""
     wanted = {(Invariant.OWN_TENANT, FIRST_REPLY.ts)} if broken else set()
     assert find_violations(replace(make_history(FIRST_MENTION), canaries=(canary,))) == wanted
 
 
-# -- I12: what is deleted is gone
+# -- deleted
 
 DELETED_MENTION = replace(FIRST_MENTION, deleted_at=10.8)
 
@@ -108,14 +108,14 @@ DELETED_MENTION = replace(FIRST_MENTION, deleted_at=10.8)
 def test_reply_to_a_deleted_question_is_reported(
     said: tuple[Message, ...], *, broken: bool
 ) -> None:
-    """Only one that ended before the deletion was known may stay."""
+    """A reply that ended before the deletion was known may stay."""
     wanted = {(Invariant.DELETED, FIRST_MENTION.ts)} if broken else set()
     assert find_violations(make_history(DELETED_MENTION, messages=said)) == wanted
 
 
 @pytest.mark.parametrize(("at", "broken"), [(15.0, False), (16.0, True)])
 def test_copy_of_a_deleted_question_is_reported(at: float, *, broken: bool) -> None:
-    """Such as in Redis; what still stands may be kept."""
+    """A key in Redis must not contain its token after five seconds."""
     history = replace(
         make_history(DELETED_MENTION, messages=()),
         finds=(LeakFinding(at, FIRST_MENTION.token, "a key"),),

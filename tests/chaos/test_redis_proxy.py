@@ -1,4 +1,4 @@
-"""The proxy in front of Redis: nothing without trouble, and each trouble as it is described."""
+"""Redis proxy: transparent without a fault, and each fault as described."""
 
 import contextlib
 import socket
@@ -19,33 +19,33 @@ from testing.redis_server import RedisServer
 
 @pytest.fixture
 def proxy(server: RedisServer) -> Iterator[RedisProxy]:
-    """A proxy in front of it."""
+    """Return a proxy in front of the server."""
     with RedisProxy(server.socket) as running:
         yield running
 
 
 @pytest.fixture
 def redis(proxy: RedisProxy) -> Iterator[Redis]:
-    """A client that repeats nothing by itself, through the proxy, with an empty counter."""
+    """Return a client without retries through the proxy, with an empty counter."""
     with Redis.from_url(proxy.url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
         client.delete("counter")
         yield client
 
 
 def read_counter(server: RedisServer) -> int:
-    """Return the counter as the server has it."""
+    """Return the counter on the server."""
     with Redis.from_url(server.url) as direct:
         return int(direct.get("counter") or 0)
 
 
 def test_everything_passes_without_fault(redis: Redis) -> None:
-    """Large and small, as if nothing stood between."""
+    """A large value passes unchanged."""
     redis.set("counter", "x" * 1_000_000)
     assert redis.strlen("counter") == 1_000_000
 
 
 def test_latency_delays_replies(redis: Redis, proxy: RedisProxy) -> None:
-    """A round trip takes at least as long."""
+    """A round trip takes at least the latency."""
     redis.ping()
     proxy.fault = NetworkFault(latency_seconds=0.2)
     started_at = time.monotonic()
@@ -56,7 +56,7 @@ def test_latency_delays_replies(redis: Redis, proxy: RedisProxy) -> None:
 def test_reset_drops_the_request_before_its_effect(
     redis: Redis, proxy: RedisProxy, server: RedisServer
 ) -> None:
-    """The client learns of a broken connection, the server of nothing."""
+    """The client sees a broken connection, the server no request."""
     redis.ping()
     proxy.fault = NetworkFault(reset_probability=1.0)
     with pytest.raises(Broken):
@@ -65,7 +65,7 @@ def test_reset_drops_the_request_before_its_effect(
 
 
 def test_lost_reply_keeps_the_effect(redis: Redis, proxy: RedisProxy, server: RedisServer) -> None:
-    """The client learns of a broken connection, and the server has done what it was told."""
+    """The client sees a broken connection after the server executed the command."""
     redis.ping()
     proxy.fault = NetworkFault(lost_reply_probability=1.0)
     with pytest.raises(Broken):
@@ -78,7 +78,7 @@ def test_lost_reply_keeps_the_effect(redis: Redis, proxy: RedisProxy, server: Re
 def test_stall_passes_nothing_until_it_ends(
     redis: Redis, proxy: RedisProxy, server: RedisServer
 ) -> None:
-    """The connection stays and is silent; when the stall is over, all goes on."""
+    """The connection stays open, and works after the stall."""
     redis.ping()
     proxy.fault = NetworkFault(stalled=True)
     with pytest.raises(Late):
@@ -88,7 +88,7 @@ def test_stall_passes_nothing_until_it_ends(
 
 
 def test_cut_aborts_open_connections(proxy: RedisProxy) -> None:
-    """What is open ends now; a new connection is as good as ever."""
+    """Open connections end; a new connection works."""
     with socket.socket(socket.AF_UNIX) as wire:
         wire.settimeout(5)
         wire.connect(str(proxy.socket))
@@ -103,7 +103,7 @@ def test_cut_aborts_open_connections(proxy: RedisProxy) -> None:
 def test_fault_hits_at_most_max_hits_times(
     redis: Redis, proxy: RedisProxy, server: RedisServer
 ) -> None:
-    """So many times and not again, until it is set anew."""
+    """Later requests pass."""
     redis.ping()
     proxy.fault = NetworkFault(lost_reply_probability=1.0, max_hits=1)
     with pytest.raises(Broken):
@@ -112,7 +112,7 @@ def test_fault_hits_at_most_max_hits_times(
 
 
 def test_refused_fault_rejects_connections(proxy: RedisProxy) -> None:
-    """Like a server that is not there, until it is again."""
+    """New connections fail until the fault ends."""
     proxy.fault = NetworkFault(refused=True)
     assert not _can_connect(proxy)
     proxy.fault = NO_FAULT
@@ -120,13 +120,13 @@ def test_refused_fault_rejects_connections(proxy: RedisProxy) -> None:
 
 
 def test_same_seed_breaks_the_same_requests(server: RedisServer) -> None:
-    """The same seed breaks the same requests."""
+    """Another seed breaks other requests."""
     runs = [_draw_arrivals(server, seed) for seed in (7, 7, 8)]
     assert runs[0] == runs[1] != runs[2]
 
 
 def _draw_arrivals(server: RedisServer, seed: int) -> list[bool]:
-    """Return which of some requests arrive; each has a connection of its own."""
+    """Return which of 30 requests arrive, each on a new connection."""
     with RedisProxy(server.socket, seed) as proxy:
         proxy.fault = NetworkFault(reset_probability=0.3)
         return [_can_connect(proxy) for _ in range(30)]

@@ -1,4 +1,4 @@
-"""Promises about logs, resources, acknowledgements and limits: what keeps and what breaks them."""
+"""Invariants of logs, resources, acknowledgements and rate limits."""
 
 from dataclasses import replace
 
@@ -26,18 +26,18 @@ SECRET = "xoxb-" + "1234"
 
 
 def find_violations(history: History, bounds: Bounds | None = None) -> list[Violation]:
-    """Return what is broken."""
+    """Return the violations of a history."""
     return [
         found for run_check in SERVICE_CHECKS for found in run_check(history, bounds or Bounds())
     ]
 
 
 def broken_promises(history: History, bounds: Bounds | None = None) -> list[tuple[Invariant, str]]:
-    """Return what is broken, and about what."""
+    """Return the violated invariants with their subjects."""
     return [(found.invariant, found.subject) for found in find_violations(history, bounds)]
 
 
-# -- I6: nothing leaks
+# -- no leak
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def broken_promises(history: History, bounds: Bounds | None = None) -> list[tupl
     ],
 )
 def test_log_line_with_canary_or_secret_is_a_leak(text: str, *, leaks: bool) -> None:
-    """Also where the word is glued to another; ids and lengths are no text."""
+    """A canary leaks even inside a longer word; ids and lengths are no text."""
     history = History(
         mentions=(QUESTION,),
         lines=(LogLine("bot", "started"), LogLine("worker", "x"), LogLine("worker", text)),
@@ -63,7 +63,7 @@ def test_log_line_with_canary_or_secret_is_a_leak(text: str, *, leaks: bool) -> 
 
 
 def test_leak_is_reported_by_process_and_line_without_its_text() -> None:
-    """The summary of a run is a log too."""
+    """The report of a run is a log too."""
     other = replace(QUESTION, ts="11.0", token="q2-abcdef")
     texts = ("q2-abcdef", "x", QUESTION.token, SECRET)
     lines = tuple(LogLine("worker", text) for text in texts)
@@ -75,7 +75,7 @@ def test_leak_is_reported_by_process_and_line_without_its_text() -> None:
 
 
 def test_secret_in_redis_is_a_leak() -> None:
-    """A question's text may be there while it is needed."""
+    """A question's text may be in Redis while it is needed."""
     finds = (
         LeakFinding(1.0, f"token={SECRET}", "a key"),
         LeakFinding(1.0, QUESTION.token, "another"),
@@ -84,11 +84,11 @@ def test_secret_in_redis_is_a_leak() -> None:
     assert broken_promises(history) == [(Invariant.NO_LEAK, "a key")]
 
 
-# -- I8: resources
+# -- resources
 
 
 def memory_samples(*amounts: float, process: str = "bot") -> tuple[ResourceSample, ...]:
-    """Return samples of a process's memory, one a second."""
+    """Return one memory sample a second of a process."""
     return tuple(
         ResourceSample(float(at), process, Resource.MEMORY, amount)
         for at, amount in enumerate(amounts)
@@ -96,7 +96,7 @@ def memory_samples(*amounts: float, process: str = "bot") -> tuple[ResourceSampl
 
 
 def test_resource_above_its_bound_at_any_moment_is_reported() -> None:
-    """By process and resource; what has no bound may grow."""
+    """Bounds apply per process and resource; resources without one may grow."""
     samples = (*memory_samples(1.0, 3.0, 1.0), *memory_samples(2.0, process="worker"))
     most = Bounds(max_resources={Resource.MEMORY: 2.0})
     assert broken_promises(History(samples=samples), most) == [(Invariant.BOUNDED, "bot")]
@@ -119,26 +119,26 @@ def test_resource_above_its_bound_at_any_moment_is_reported() -> None:
 def test_steady_growth_is_reported_and_a_peak_is_not(
     amounts: tuple[float, ...], *, grows: bool
 ) -> None:
-    """Only where a run asks for it, and never because of one peak."""
+    """Growth counts only with a bound for it."""
     wanted = [(Invariant.BOUNDED, "bot")] if grows else []
     samples = tuple(reversed(memory_samples(*amounts)))
     assert broken_promises(History(samples=samples), Bounds(max_growth=0.1)) == wanted
     assert broken_promises(History(samples=samples)) == []
 
 
-# -- I9: acknowledgements
+# -- acknowledgements
 
 
 @given(st.lists(st.floats(0.0, 2.9), max_size=20))
 def test_acknowledgements_below_three_seconds_pass(seconds: list[float]) -> None:
-    """And so is a delivery that was made again."""
+    """A redelivered event without acknowledgement passes too."""
     deliveries = tuple(Delivery("message", 5.0, 5.0 + took) for took in seconds)
     asked = replace(QUESTION, deliveries=(*deliveries, Delivery("message", 5.0)))
     assert broken_promises(History(mentions=(asked,))) == []
 
 
 def test_acknowledgement_after_three_seconds_is_reported() -> None:
-    """Slack waits for three seconds."""
+    """Slack waits three seconds."""
     deliveries = Delivery("message", 5.0, 8.5), Delivery("app_mention", 5.0, 5.1)
     late = replace(QUESTION, deliveries=deliveries)
     assert broken_promises(History(mentions=(late,))) == [(Invariant.ACKNOWLEDGED, "10.0")]
@@ -146,7 +146,7 @@ def test_acknowledgement_after_three_seconds_is_reported() -> None:
 
 @pytest.mark.parametrize(("slow", "named"), [(1, False), (2, True)])
 def test_p99_bound_allows_one_slow_acknowledgement_in_a_hundred(slow: int, *, named: bool) -> None:
-    """Where a run says how quick the others have to be."""
+    """The bound applies to the 99th percentile."""
     took = (1.0,) * slow + (0.1,) * (100 - slow)
     deliveries = tuple(Delivery("message", 5.0, 5.0 + seconds) for seconds in took)
     history = History(mentions=(replace(QUESTION, deliveries=deliveries),))
@@ -155,7 +155,7 @@ def test_p99_bound_allows_one_slow_acknowledgement_in_a_hundred(slow: int, *, na
     assert broken_promises(history) == []
 
 
-# -- S1: Retry-After
+# -- Retry-After
 
 RATE_LIMITED_CALL = ApiCall(10.0, "chat.update", "C1", "C1 1.0", 0.5, 429, retry_after=2.0)
 
@@ -184,13 +184,13 @@ RATE_LIMITED_CALL = ApiCall(10.0, "chat.update", "C1", "C1 1.0", 0.5, 429, retry
     ],
 )
 def test_call_before_retry_after_is_reported(call: ApiCall, *, named: bool) -> None:
-    """For the same message at once; for the method as soon as all may know."""
+    """The same target is limited at once, the method as soon as all processes know."""
     wanted = [(Invariant.RETRY_AFTER, "C1")] if named else []
     assert broken_promises(History(calls=(call, RATE_LIMITED_CALL))) == wanted
 
 
 def test_posts_are_rate_limited_per_channel() -> None:
-    """Another channel has room of its own."""
+    """A post in another channel is allowed."""
     limited = replace(RATE_LIMITED_CALL, method="chat.postMessage")
     for channel, wanted in (("C1", [(Invariant.RETRY_AFTER, "C1")]), ("C2", [])):
         post = ApiCall(11.5, "chat.postMessage", channel, f"{channel} 5.0")
@@ -198,7 +198,7 @@ def test_posts_are_rate_limited_per_channel() -> None:
 
 
 @pytest.mark.parametrize("change", [{"retry_after": None}, {"retry_after": 0.0}, {"status": 200}])
-def test_rate_limit_without_retry_after_binds_nobody(change: dict[str, float | None]) -> None:
-    """Slack may answer 429 and say nothing more."""
+def test_rate_limit_without_retry_after_is_ignored(change: dict[str, float | None]) -> None:
+    """Slack may respond 429 without the header."""
     again = ApiCall(10.6, "chat.update", "C1", "C1 1.0")
     assert broken_promises(History(calls=(replace(RATE_LIMITED_CALL, **change), again))) == []  # type: ignore[arg-type]

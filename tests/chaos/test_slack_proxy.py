@@ -1,4 +1,4 @@
-"""The wire to Slack: a port that passes all, refuses, resets; a name that may not be resolved."""
+"""Slack proxy: a port that forwards, refuses or resets, and a name whose lookup fails."""
 
 import http.client
 import subprocess
@@ -19,13 +19,13 @@ from testing.workspace import ADA, Workspace
 
 @pytest.fixture
 def proxy(workspace: Workspace) -> Iterator[SlackProxy]:
-    """Stand before it."""
+    """Return a proxy in front of the workspace."""
     with SlackProxy(workspace.port) as running:
         yield running
 
 
 def read_status(proxy: SlackProxy) -> int:
-    """Ask the workspace something over the wire."""
+    """Request a page of the workspace through the proxy; return its status."""
     with urllib.request.urlopen(
         f"http://{HOST}:{proxy.port}/_page/state?user={ADA}", timeout=5
     ) as answer:
@@ -33,7 +33,7 @@ def read_status(proxy: SlackProxy) -> int:
 
 
 def test_refused_connections_are_rejected_by_the_system(proxy: SlackProxy) -> None:
-    """No connection comes about, and the port is the same afterwards."""
+    """Connections fail with ECONNREFUSED, and the port is the same afterwards."""
     assert read_status(proxy) == 200
     proxy.fault = NetworkFault(refused=True)
     with pytest.raises(urllib.error.URLError) as refusal:
@@ -44,7 +44,7 @@ def test_refused_connections_are_rejected_by_the_system(proxy: SlackProxy) -> No
 
 
 def test_reset_fault_breaks_the_first_bytes(proxy: SlackProxy) -> None:
-    """The connection comes about and ends with the first bytes that are sent."""
+    """The connection is accepted and ends with its first bytes."""
     proxy.fault = NetworkFault(reset_probability=1.0)
     with pytest.raises((OSError, http.client.HTTPException)):
         read_status(proxy)
@@ -53,7 +53,7 @@ def test_reset_fault_breaks_the_first_bytes(proxy: SlackProxy) -> None:
 
 
 def test_name_resolution_fails_while_the_file_exists(tmp_path: Path) -> None:
-    """Then it is this machine; other names are what they are."""
+    """Without the file the name is this machine; other names resolve as usual."""
     asking = tmp_path / "asking.py"
     asking.write_text(
         "import socket, sys\n"
