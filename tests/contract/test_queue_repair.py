@@ -26,27 +26,27 @@ def test_deleted_job_does_not_block_its_thread(queue: QueueScripts) -> None:
 
 def test_deleted_jobs_free_their_slots(queue: QueueScripts) -> None:
     """Emptying RQ's queue frees the slots and quotas of its jobs."""
-    small = replace(queue, max_running_per_user=1, max_pending_per_user=2)
-    small.enqueue_job("1.1")
-    small.enqueue_job("2.1", thread="2.0")
-    small.delete_job("1.1")
+    limited = replace(queue, max_running_per_user=1, max_pending_per_user=2)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("2.1", thread="2.0")
+    limited.delete_job("1.1")
 
-    assert small.enqueue_job("3.1", thread="3.0") == ("accepted", 1, 2)
-    assert small.runnable_jobs() == ["2.1"]
-    small.delete_job("2.1")
-    small.delete_job("3.1")
-    assert small.enqueue_job("4.1", thread="4.0") == ("accepted", 0, 1)
-    assert small.runnable_jobs() == ["4.1"]
+    assert limited.enqueue_job("3.1", thread="3.0") == ("accepted", 1, 2)
+    assert limited.runnable_jobs() == ["2.1"]
+    limited.delete_job("2.1")
+    limited.delete_job("3.1")
+    assert limited.enqueue_job("4.1", thread="4.0") == ("accepted", 0, 1)
+    assert limited.runnable_jobs() == ["4.1"]
 
 
 def test_deleted_jobs_do_not_fill_the_queue(queue: QueueScripts) -> None:
     """Jobs that no longer exist do not count as pending."""
-    small = replace(queue, max_pending=3)
+    limited = replace(queue, max_pending=3)
     for n in range(3):
-        small.enqueue_job(f"{n}.1", thread=f"{n}.0", user=f"U{n}")
-        small.delete_job(f"{n}.1")
+        limited.enqueue_job(f"{n}.1", thread=f"{n}.0", user=f"U{n}")
+        limited.delete_job(f"{n}.1")
 
-    assert small.enqueue_job("7.1", thread="7.0", user="U7") == ("accepted", 0, 1)
+    assert limited.enqueue_job("7.1", thread="7.0", user="U7") == ("accepted", 0, 1)
 
 
 def test_deleted_next_job_is_skipped(queue: QueueScripts) -> None:
@@ -63,26 +63,26 @@ def test_deleted_next_job_is_skipped(queue: QueueScripts) -> None:
 
 def test_next_job_gets_slot_of_a_deleted_job(queue: QueueScripts) -> None:
     """A slot that a deleted job held is free."""
-    one = replace(queue, max_running_per_user=1)
-    one.enqueue_job("1.1")
-    one.enqueue_job("2.1", thread="2.0", user="U2")
-    one.enqueue_job("1.2", user="U2")
-    one.delete_job("2.1")
-    one.end_job("1.1")
+    limited = replace(queue, max_running_per_user=1)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("2.1", thread="2.0", user="U2")
+    limited.enqueue_job("1.2", user="U2")
+    limited.delete_job("2.1")
+    limited.end_job("1.1")
 
-    assert one.runnable_jobs() == ["1.1", "1.2"]
+    assert limited.runnable_jobs() == ["1.1", "1.2"]
 
 
 def test_deleted_job_waiting_for_slot_is_skipped(queue: QueueScripts) -> None:
     """The freed slot goes to the next existing job, and no extra slot appears."""
-    one = replace(queue, max_running_per_user=1)
+    limited = replace(queue, max_running_per_user=1)
     for n in range(1, 4):
-        one.enqueue_job(f"{n}.1", thread=f"{n}.0")
-    one.delete_job("2.1")
-    one.end_job("1.1")
+        limited.enqueue_job(f"{n}.1", thread=f"{n}.0")
+    limited.delete_job("2.1")
+    limited.end_job("1.1")
 
-    assert one.runnable_jobs() == ["1.1", "3.1"]
-    assert one.job_status("2.1") is None
+    assert limited.runnable_jobs() == ["1.1", "3.1"]
+    assert limited.job_status("2.1") is None
 
 
 def test_job_ended_but_not_released_blocks_none(

@@ -92,48 +92,48 @@ def test_user_runs_at_most_their_slots(queue: QueueScripts) -> None:
 
 def test_slot_and_thread_may_be_freed_together(queue: QueueScripts) -> None:
     """The job that waits for the slot runs before the next of the same thread."""
-    one = replace(queue, max_running_per_user=1)
-    one.enqueue_job("1.1")
-    one.enqueue_job("2.1", thread="2.0")
-    one.enqueue_job("1.2")
+    limited = replace(queue, max_running_per_user=1)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("2.1", thread="2.0")
+    limited.enqueue_job("1.2")
 
-    one.end_job("1.1")
-    assert one.runnable_jobs() == ["1.1", "2.1"]
-    one.end_job("2.1")
-    assert one.runnable_jobs() == ["1.1", "2.1", "1.2"]
-    one.end_job("1.2")
-    assert one.quota_keys() == set()
+    limited.end_job("1.1")
+    assert limited.runnable_jobs() == ["1.1", "2.1"]
+    limited.end_job("2.1")
+    assert limited.runnable_jobs() == ["1.1", "2.1", "1.2"]
+    limited.end_job("1.2")
+    assert limited.quota_keys() == set()
 
 
 def test_full_queue_refuses_and_marks_nothing(queue: QueueScripts) -> None:
     """A refused message may be sent again later."""
-    small = replace(queue, max_pending=2)
-    small.enqueue_job("1.1")
-    small.enqueue_job("2.1", thread="2.0", user="U2")
+    limited = replace(queue, max_pending=2)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("2.1", thread="2.0", user="U2")
 
-    assert small.enqueue_job("3.1", thread="3.0", user="U3") == ("queue_full", 2, 2)
-    small.end_job("1.1")
-    assert small.enqueue_job("3.1", thread="3.0", user="U3") == ("accepted", 1, 2)
+    assert limited.enqueue_job("3.1", thread="3.0", user="U3") == ("queue_full", 2, 2)
+    limited.end_job("1.1")
+    assert limited.enqueue_job("3.1", thread="3.0", user="U3") == ("accepted", 1, 2)
 
 
 def test_exceeded_quota_refuses_and_marks_nothing(queue: QueueScripts) -> None:
     """One user cannot fill the queue; other users are still accepted."""
-    small = replace(queue, max_pending_per_user=2)
-    small.enqueue_job("1.1")
-    small.enqueue_job("1.2")
+    limited = replace(queue, max_pending_per_user=2)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("1.2")
 
-    assert small.enqueue_job("1.3") == ("user_quota_exceeded", 2, 2)
-    assert small.enqueue_job("1.4", user="U2").outcome == "accepted"
-    small.end_job("1.1")
-    assert small.enqueue_job("1.3").outcome == "accepted"
+    assert limited.enqueue_job("1.3") == ("user_quota_exceeded", 2, 2)
+    assert limited.enqueue_job("1.4", user="U2").outcome == "accepted"
+    limited.end_job("1.1")
+    assert limited.enqueue_job("1.3").outcome == "accepted"
 
 
 def test_redelivery_to_full_queue_is_a_duplicate(queue: QueueScripts) -> None:
     """An accepted message is not refused when it is delivered again."""
-    small = replace(queue, max_pending=1)
-    small.enqueue_job("1.1")
+    limited = replace(queue, max_pending=1)
+    limited.enqueue_job("1.1")
 
-    assert small.enqueue_job("1.1") == ("duplicate", 0, 1)
+    assert limited.enqueue_job("1.1") == ("duplicate", 0, 1)
 
 
 def test_finishing_is_idempotent(queue: QueueScripts) -> None:
@@ -150,31 +150,31 @@ def test_finishing_is_idempotent(queue: QueueScripts) -> None:
 
 def test_withdrawn_job_blocks_no_other_job(queue: QueueScripts) -> None:
     """A deferred job, or one that waits for a slot, may end before it ran."""
-    one = replace(queue, max_running_per_user=1)
-    one.enqueue_job("1.1")
-    one.enqueue_job("1.2")
-    one.enqueue_job("2.1", thread="2.0")
-    one.enqueue_job("2.2", thread="2.0", user="U2")
+    limited = replace(queue, max_running_per_user=1)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("1.2")
+    limited.enqueue_job("2.1", thread="2.0")
+    limited.enqueue_job("2.2", thread="2.0", user="U2")
 
-    one.end_job("1.2", "canceled")
-    assert one.runnable_jobs() == ["1.1"]
-    one.end_job("2.1", "canceled")
-    assert one.runnable_jobs() == ["1.1", "2.2"]
-    one.end_job("1.1")
-    one.end_job("2.2")
-    assert one.quota_keys() == set()
+    limited.end_job("1.2", "canceled")
+    assert limited.runnable_jobs() == ["1.1"]
+    limited.end_job("2.1", "canceled")
+    assert limited.runnable_jobs() == ["1.1", "2.2"]
+    limited.end_job("1.1")
+    limited.end_job("2.2")
+    assert limited.quota_keys() == set()
 
 
 def test_job_that_ended_while_waiting_never_starts(queue: QueueScripts) -> None:
     """A slot that is freed later is not given to a released job."""
-    one = replace(queue, max_running_per_user=1)
-    one.enqueue_job("1.1")
-    one.enqueue_job("2.1", thread="2.0")
-    one.release_job("2.1")
-    one.end_job("1.1")
+    limited = replace(queue, max_running_per_user=1)
+    limited.enqueue_job("1.1")
+    limited.enqueue_job("2.1", thread="2.0")
+    limited.release_job("2.1")
+    limited.end_job("1.1")
 
-    assert one.runnable_jobs() == ["1.1"]
-    assert one.quota_keys() == set()
+    assert limited.runnable_jobs() == ["1.1"]
+    assert limited.quota_keys() == set()
 
 
 def test_finished_jobs_hold_no_keys(queue: QueueScripts) -> None:
@@ -190,11 +190,11 @@ def test_finished_jobs_hold_no_keys(queue: QueueScripts) -> None:
 
 def test_every_key_expires(queue: QueueScripts) -> None:
     """Each key has a TTL except the list of pending jobs, which is bounded."""
-    one = replace(queue, max_running_per_user=1)
-    one.enqueue_job("1.1", client_msg_id="g")
-    one.enqueue_job("2.1", thread="2.0")
-    one.enqueue_job("1.2")
-    lives = {key: one.redis.ttl(key) for key in one.own_keys()}
+    limited = replace(queue, max_running_per_user=1)
+    limited.enqueue_job("1.1", client_msg_id="g")
+    limited.enqueue_job("2.1", thread="2.0")
+    limited.enqueue_job("1.2")
+    lives = {key: limited.redis.ttl(key) for key in limited.own_keys()}
     assert lives.pop(keys.PENDING_JOBS) == -1
 
     assert len(lives) == 9
@@ -222,14 +222,14 @@ def test_acknowledged_jobs_survive_a_server_crash(server: RedisServer, queue: Qu
     server.restart_server()
 
     with Redis.from_url(server.url) as client:
-        again = QueueScripts(client)
+        restarted = QueueScripts(client)
         assert (
-            again.runnable_jobs(),
-            again.pending_jobs(),
-            again.deferred_jobs(),
-            again.quota_keys(),
+            restarted.runnable_jobs(),
+            restarted.pending_jobs(),
+            restarted.deferred_jobs(),
+            restarted.quota_keys(),
         ) == before
-        assert again.enqueue_job("3.1", thread="3.0").outcome == "duplicate"
-        assert again.enqueue_job("x", client_msg_id="g3").outcome == "duplicate"
-        again.run_all_jobs()
-        assert again.quota_keys() == set()
+        assert restarted.enqueue_job("3.1", thread="3.0").outcome == "duplicate"
+        assert restarted.enqueue_job("x", client_msg_id="g3").outcome == "duplicate"
+        restarted.run_all_jobs()
+        assert restarted.quota_keys() == set()

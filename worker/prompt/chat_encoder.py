@@ -129,10 +129,10 @@ class ChatEncoder:
                 run += piece.text
                 continue
             control_end = 0
-            for found in self._control_pattern.finditer(piece):
-                run += piece[control_end : found.start()]
-                control_end = found.end()
-                control = self.tokenizer.control_tokens[found.group()]
+            for match in self._control_pattern.finditer(piece):
+                run += piece[control_end : match.start()]
+                control_end = match.end()
+                control = self.tokenizer.control_tokens[match.group()]
                 yield _strip_run(run, left=strip_left, right=control.strips_left)
                 yield control
                 run, strip_left = "", control.strips_right

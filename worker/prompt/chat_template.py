@@ -60,8 +60,8 @@ class ChatTemplate:
         sentinel = secrets.token_hex(16)
         rendered = self._template.render(
             messages=[
-                {"role": role, "content": f"{LEFT_SENTINEL}{sentinel}.{place}.{RIGHT_SENTINEL}"}
-                for place, (role, _) in enumerate(texts)
+                {"role": role, "content": f"{LEFT_SENTINEL}{sentinel}.{index}.{RIGHT_SENTINEL}"}
+                for index, (role, _) in enumerate(texts)
             ],
             add_generation_prompt=True,
             tools=None,
@@ -70,8 +70,8 @@ class ChatTemplate:
         )
         fragments = re.split(rf"({LEFT_SENTINEL}?){sentinel}\.(\d+)\.({RIGHT_SENTINEL}?)", rendered)
         pieces: list[PromptPiece] = [fragments[0]]
-        for left, place, right, after in zip(*(fragments[n::4] for n in (1, 2, 3, 4)), strict=True):
-            pieces += [LiteralText(_trim_text(texts[int(place)][1], left, right)), after]
+        for left, index, right, after in zip(*(fragments[n::4] for n in (1, 2, 3, 4)), strict=True):
+            pieces += [LiteralText(_trim_text(texts[int(index)][1], left, right)), after]
         return pieces
 
     def _verify_texts(self) -> None:

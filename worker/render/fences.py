@@ -134,8 +134,8 @@ class _FenceScanner:
 
 
 def _match_prefix(line: str) -> str:
-    found = CONTAINER_PREFIX.match(line)
-    return found.group() if found else ""
+    match = CONTAINER_PREFIX.match(line)
+    return match.group() if match else ""
 
 
 def _literal_prose(text: str) -> Prose:

@@ -108,5 +108,5 @@ def is_known_tag(tag: str) -> bool:
 
 def find_language(tag: str) -> Language:
     """Return the language of a tag; `PLAIN_TEXT` if the tag is unknown."""
-    found = _LANGUAGE_BY_TAG.get(tag, PLAIN_TEXT)
-    return PLAIN_TEXT if found.name == "text" else found
+    language = _LANGUAGE_BY_TAG.get(tag, PLAIN_TEXT)
+    return PLAIN_TEXT if language.name == "text" else language

@@ -31,9 +31,7 @@ SENTENCE_PUNCTUATION: Final = ".,;:!?'*_~|\\"
 
 def collect_addresses(texts: Iterable[str]) -> frozenset[str]:
     """Return every address in the texts, normalized for `is_linkable`."""
-    return frozenset(
-        _normalize_address(found) for text in texts for _, found in _find_addresses(text)
-    )
+    return frozenset(_normalize_address(url) for text in texts for _, url in _find_addresses(text))
 
 
 def render_address(url: str, style: Style, known_addresses: frozenset[str]) -> Span:
@@ -63,8 +61,8 @@ def mark_links(span: Span, known_addresses: frozenset[str]) -> Iterator[Span]:
 
 
 def _find_addresses(text: str) -> Iterator[tuple[int, str]]:
-    for found in ADDRESS_PATTERN.finditer(text):
-        yield found.start(), _trim_punctuation(found.group())
+    for match in ADDRESS_PATTERN.finditer(text):
+        yield match.start(), _trim_punctuation(match.group())
 
 
 def _trim_punctuation(url: str) -> str:

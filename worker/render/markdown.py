@@ -29,12 +29,12 @@ def parse_pieces(text: str, known_addresses: frozenset[str]) -> list[Piece]:
 
 def _keep_table_lines(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """Attach a table's source lines to its token: the parser drops cells beyond the header's."""
-    before = len(state.tokens)
+    token_count = len(state.tokens)
     if not table(state, start, end, silent):
         return False
     if not silent:
         lines = state.getLines(start, state.line, state.blkIndent, keepLastLF=False).split("\n")
-        state.tokens[before].meta["lines"] = lines
+        state.tokens[token_count].meta["lines"] = lines
     return True
 
 

@@ -46,11 +46,11 @@ def paginate_pieces(
 def _split_piece(
     piece: Piece, remaining: int, max_weight: int, *, keep_whole: bool
 ) -> Iterator[Piece]:
-    small = remaining < min(MIN_SPLIT_WEIGHT, max_weight)
-    if piece.weight <= remaining or (piece.weight <= max_weight and (keep_whole or small)):
+    is_nearly_full = remaining < min(MIN_SPLIT_WEIGHT, max_weight)
+    if piece.weight <= remaining or (piece.weight <= max_weight and (keep_whole or is_nearly_full)):
         yield piece
         return
-    space = max_weight if small else remaining
+    space = max_weight if is_nearly_full else remaining
     while piece.weight > space:
         head, piece = (
             _split_code(piece, space)
@@ -66,15 +66,15 @@ def _split_code(code: CodeBlock, max_weight: int) -> tuple[CodeBlock, CodeBlock]
     """Split between two lines, after an empty one if there is one near the end."""
     lines = code.text.split("\n")
     remaining = max_weight - 2 * ELEMENT_WEIGHT
-    fitting = 0
-    while utf16_length(lines[fitting]) <= remaining:
-        remaining -= utf16_length(lines[fitting]) + 1
-        fitting += 1
-    if not fitting:
+    fitting_lines = 0
+    while utf16_length(lines[fitting_lines]) <= remaining:
+        remaining -= utf16_length(lines[fitting_lines]) + 1
+        fitting_lines += 1
+    if not fitting_lines:
         end = _find_cut(code.text, remaining)
         return _divide_code(code, code.text[:end], code.text[end:])
-    empty = [n for n in range(fitting * 3 // 4, fitting) if not lines[n].strip()]
-    end = empty[-1] + 1 if empty else fitting
+    empty_lines = [n for n in range(fitting_lines * 3 // 4, fitting_lines) if not lines[n].strip()]
+    end = empty_lines[-1] + 1 if empty_lines else fitting_lines
     return _divide_code(code, "\n".join(lines[:end]), "\n".join(lines[end:]))
 
 
@@ -105,10 +105,10 @@ def _find_cut(text: str, max_units: int) -> int:
         position = text.rfind(separator, end // 2, end)
         if position > 0:
             return position + 1
-    whole = end
-    while whole > 1 and _is_combining(text[whole - 1], text[whole]):
-        whole -= 1
-    return whole if whole > 1 else end
+    boundary = end
+    while boundary > 1 and _is_combining(text[boundary - 1], text[boundary]):
+        boundary -= 1
+    return boundary if boundary > 1 else end
 
 
 def _is_combining(previous: str, character: str) -> bool:

@@ -89,8 +89,8 @@ def _render_list(first: Prose, items: Iterable[Prose]) -> Json:
 
 def _join_paragraphs(run: Sequence[Prose]) -> list[Span]:
     spans = [*run[0].spans]
-    for before, piece in pairwise(run):
-        spans += [Span("\n" if before.tight else "\n\n"), *piece.spans]
+    for previous, piece in pairwise(run):
+        spans += [Span("\n" if previous.tight else "\n\n"), *piece.spans]
     return spans
 
 
