@@ -1,0 +1,94 @@
+"""
+Pytest plugin for the `unit` marker: tests without processes, servers, connections or models.
+
+A test is a unit test if its file imports none of `RESOURCE_MODULES` and its fixtures call none of
+`RESOURCE_NAMES`. `-m unit` skips all other files before their import, and fails every test that
+starts a process or opens a connection. Property tests are too slow to be unit tests.
+"""
+
+import ast
+import functools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import is_hypothesis_test
+
+RESOURCE_MODULES: Final = frozenset(
+    {
+        *("aiohttp", "multiprocessing", "playwright", "redis", "socket", "subprocess"),
+        *("accelerate", "safetensors", "torch", "transformers"),
+        *("bench", "chaos.cluster", "chaos.run", "demo.processes", "demo.valkey"),
+        *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
+        *("testing.in_process_engine", "testing.processes", "testing.product"),
+        *("testing.redis_server", "testing.reply_harness", "testing.worker_harness"),
+        *("testing.workspace",),
+    }
+)
+"""Modules that start processes and servers, open connections or load models."""
+RESOURCE_NAMES: Final = frozenset(
+    {
+        *("GuardedRedis", "LoadedCheckpoint", "Process", "Product", "RedisServer"),
+        *("WorkerHarness", "Workspace", "open_chromium"),
+    }
+)
+"""Classes and functions that do so in fixtures."""
+FORBIDDEN_EVENTS: Final = frozenset(
+    {"os.fork", "os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}
+)
+"""Audit events of processes and connections (Python's table of audit events)."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forbid processes and connections in a run of unit tests only."""
+    if config.option.markexpr == "unit":
+        sys.addaudithook(_forbid_resources)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip files and folders without unit tests before their import, which may take seconds."""
+    if config.option.markexpr != "unit":
+        return None
+    pattern = "test_*.py"
+    if collection_path.is_dir():
+        return all(map(imports_resources, collection_path.rglob(pattern))) or None
+    return (collection_path.match(pattern) and imports_resources(collection_path)) or None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a unit test; property tests and tests of thousands of repetitions take too long."""
+    is_long = item.get_closest_marker("repeats") or is_hypothesis_test(getattr(item, "obj", None))
+    if not is_long and not imports_resources(item.path) and not _requests_resources(item):
+        item.add_marker("unit")
+
+
+@functools.cache
+def imports_resources(path: Path) -> bool:
+    """Whether a test file imports a module that starts processes, connects or loads models."""
+    return any(
+        name == resource or name.startswith(f"{resource}.")
+        for name in _list_imports(ast.parse(path.read_text("utf-8")))
+        for resource in RESOURCE_MODULES
+    )
+
+
+def _list_imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _requests_resources(item: Any) -> bool:
+    """Whether any fixture of a test, direct or not, starts a process or loads a model."""
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    codes = [getattr(found[-1].func, "__code__", None) for found in definitions]
+    return any(RESOURCE_NAMES & set(code.co_names) for code in codes if code)
+
+
+def _forbid_resources(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in FORBIDDEN_EVENTS:
+        raise RuntimeError(f"a unit test must not cause the audit event {event}: {arguments!r}")
