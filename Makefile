@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test chaos soak protocol slow lint format docs screenshot lock credentials clean help
+.PHONY: demo test unit chaos soak protocol slow lint format docs screenshot lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -11,6 +11,10 @@ demo: ## start a local workspace, the bot and a small model; ASK="…" asks one 
 
 test: ## set up and run all tests with coverage; needs nothing from apt
 	@bash .ci/run tests
+
+unit: ## run the tests that start no process and open no connection, in half a minute
+	@$(PYTHON) -m scripts.setup dev
+	@.venv/bin/python -m pytest -m unit
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev

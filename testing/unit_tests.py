@@ -24,7 +24,7 @@ RESOURCE_MODULES: Final = frozenset(
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
         *("testing.in_process_engine", "testing.processes", "testing.product"),
         *("testing.redis_server", "testing.reply_harness", "testing.worker_harness"),
-        *("testing.workspace",),
+        *("testing.workspace", "tests.adversarial", "worker.engine.loading"),
     }
 )
 """Modules that start processes and servers, open connections or load models."""

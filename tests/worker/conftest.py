@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.store.job_queue import JobQueue, QueueLimits
-from testing.checkpoints import memorizing_checkpoint
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.reply_harness import ReplyHarness
@@ -24,7 +23,9 @@ from worker.slack.rate_limits import TokenBuckets
 
 @pytest.fixture(scope="session")
 def model() -> str:
-    """A model that knows a few answers by heart."""
+    """A model that has memorized a few answers."""
+    from testing.checkpoints import memorizing_checkpoint  # noqa: PLC0415 - imports torch
+
     return str(memorizing_checkpoint())
 
 

@@ -1,0 +1,56 @@
+"""The `unit` marker: which tests get it, and what a run of unit tests forbids."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from testing.processes import REPOSITORY, clean_environment
+from testing.unit_tests import imports_resources
+
+CHEATS = """
+import importlib
+
+def test_starts_a_process():
+    importlib.import_module("subprocess").run(["true"])
+
+def test_opens_a_connection():
+    importlib.import_module("socket").create_connection(("127.0.0.1", 9))
+
+def test_computes():
+    assert 1 + 1 == 2
+"""
+UNRELATED = "import subprocess\nraise AssertionError('a file without unit tests was imported')\n"
+
+
+def test_unit_run_forbids_processes_and_connections(tmp_path: Path) -> None:
+    """A test that hides its imports fails in a unit run; other files are not even imported."""
+    (tmp_path / "test_cheats.py").write_text(CHEATS, "utf-8")
+    (tmp_path / "test_unrelated.py").write_text(UNRELATED, "utf-8")
+    options = ("-c", "/dev/null", "--rootdir", tmp_path, "-p", "testing.unit_tests", "-m", "unit")
+    completed = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options, "-p", "no:cacheprovider", tmp_path],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "2 failed, 1 passed" in completed.stdout, completed.stdout
+    for event in ("subprocess.Popen", "socket.connect"):
+        assert f"must not cause the audit event {event}" in completed.stdout
+
+
+def test_files_that_import_resources_are_no_unit_tests(tmp_path: Path) -> None:
+    """Imports of whole modules and of names in them count, also inside functions."""
+    file = tmp_path / "test_file.py"
+    for source, expected in (
+        ("import socket", True),
+        ("from testing.workspace import ADA", True),
+        ("from testing import workspace", True),
+        ("def test_it():\n    import torch.nn", True),
+        ("from testing.slack_events import ADA", False),
+    ):
+        file.write_text(source, "utf-8")
+        imports_resources.cache_clear()
+        assert imports_resources(file) is expected, source
