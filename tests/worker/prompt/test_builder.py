@@ -20,8 +20,8 @@ from worker.prompt.chat_template import ChatTemplate
 
 def build_for(checkpoint: LoadedCheckpoint, *turns: Turn, **options: object) -> Prompt:
     """Build a prompt, by default for StarChat's context window."""
-    given = {"system": "", "positions": 8192, "max_new_tokens": 256} | options
-    return build_prompt(turns, encoder=checkpoint.encoder, **given)  # type: ignore[arg-type]
+    arguments = {"system": "", "positions": 8192, "max_new_tokens": 256} | options
+    return build_prompt(turns, encoder=checkpoint.encoder, **arguments)  # type: ignore[arg-type]
 
 
 def total_cost(checkpoint: LoadedCheckpoint, *texts: str) -> int:
@@ -56,16 +56,16 @@ def test_further_turns_have_the_same_form(starchat: LoadedCheckpoint) -> None:
     )
 
 
-@pytest.mark.parametrize(("generated", "read_again"), [("\ntwo", "two"), ("\n\ntwo", "\ntwo")])
+@pytest.mark.parametrize(("generated", "in_prompt"), [("\ntwo", "two"), ("\n\ntwo", "\ntwo")])
 def test_generated_line_break_is_not_repeated(
-    starchat: LoadedCheckpoint, generated: str, read_again: str
+    starchat: LoadedCheckpoint, generated: str, in_prompt: str
 ) -> None:
     """A generated reply starts with the format's line break; user text is left as it is."""
     prompt = build_for(starchat, *alternate_turns("\none?", generated, "three?"))
 
     assert decode_prompt(starchat, prompt) == (
         "<|system|>\n<|end|>\n<|user|>\n\none?<|end|>\n"
-        f"<|assistant|>\n{read_again}<|end|>\n<|user|>\nthree?<|end|>\n<|assistant|>"
+        f"<|assistant|>\n{in_prompt}<|end|>\n<|user|>\nthree?<|end|>\n<|assistant|>"
     )
 
 

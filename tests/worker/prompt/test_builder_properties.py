@@ -93,9 +93,9 @@ def test_question_is_never_cut(
     prompt = build_for(starchat, turns, positions, new)
 
     if prompt is not None:
-        *_, said, _, _, _ = starchat.split_controls(prompt.token_ids)
-        assert isinstance(said, str)
-        assert said.endswith(starchat.tokenizer.make_encodable(turns[-1].text))
+        *_, question_part, _, _, _ = starchat.split_controls(prompt.token_ids)
+        assert isinstance(question_part, str)
+        assert question_part.endswith(starchat.tokenizer.make_encodable(turns[-1].text))
 
 
 @given(turns=THREADS, positions=st.integers(160, 1200), new=NEW_TOKENS)
@@ -124,15 +124,15 @@ def test_prompt_starts_with_the_previous_one(
 ) -> None:
     """Each prompt extends the previous one, except in rare steps that free much room."""
     turns = alternate_turns(*(f"{n} " + "word " * size for n, size in enumerate(sizes)))
-    new = 64
-    budget = positions - new
+    new_tokens = 64
+    budget = positions - new_tokens
     previous = Prompt((), 0, 0)
-    for asked in range(1, len(turns) + 1, 2):
-        prompt = build_for(small, turns[:asked], positions, new)
+    for turn_count in range(1, len(turns) + 1, 2):
+        prompt = build_for(small, turns[:turn_count], positions, new_tokens)
         if prompt is None:
             return
         if prompt.token_ids[: len(previous.token_ids)] != previous.token_ids:
-            question = small.encoder.token_cost(turns[asked - 1].text)
+            question = small.encoder.token_cost(turns[turn_count - 1].text)
             assert (prompt.dropped_turns, prompt.shortened_turns) != (
                 previous.dropped_turns,
                 previous.shortened_turns,
@@ -141,9 +141,11 @@ def test_prompt_starts_with_the_previous_one(
                 len(prompt.token_ids) <= FILL_AFTER_TRIM * budget
                 or question > FILL_AFTER_TRIM * budget / 2
             )
-            added = sum(small.encoder.token_cost(turn.text) for turn in turns[asked - 2 : asked])
+            added = sum(
+                small.encoder.token_cost(turn.text) for turn in turns[turn_count - 2 : turn_count]
+            )
             # A turn may cost one token less between its neighbours than alone.
-            assert len(previous.token_ids) + added > budget - 8 - asked
+            assert len(previous.token_ids) + added > budget - 8 - turn_count
         assert prompt.dropped_turns >= previous.dropped_turns
         previous = prompt
 
@@ -152,8 +154,8 @@ def test_window_rarely_moves(small: LoadedCheckpoint) -> None:
     """Over a hundred questions the window moves only every few questions."""
     turns = alternate_turns(*(f"{n} " + "word " * 8 for n in range(200)), "last")
     starts = []
-    for asked in range(1, len(turns) + 1, 2):
-        prompt = build_for(small, turns[:asked], 1024, 64)
+    for turn_count in range(1, len(turns) + 1, 2):
+        prompt = build_for(small, turns[:turn_count], 1024, 64)
         assert prompt is not None
         starts.append(prompt.dropped_turns)
 

@@ -108,17 +108,17 @@ def test_stop_ids_are_read_from_a_template(smollm: LoadedCheckpoint) -> None:
 def test_generated_ids_are_reused(checkpoint: LoadedCheckpoint) -> None:
     """So the next prompt starts with the previous one and the very ids that followed."""
     encoder, tokenizer = checkpoint.encoder, checkpoint.tokenizer
-    before = encoder.encode_messages(alternate_messages("hi"))
+    first_prompt = encoder.encode_messages(alternate_messages("hi"))
     starchat = "<|assistant|>" in tokenizer.control_tokens
     text = "\nSort the list in place." if starchat else "Sort the list in place."
-    spelled = [token for letter in text for token in tokenizer.encode(letter)]
+    generated = [token for letter in text for token in tokenizer.encode(letter)]
     messages = alternate_messages("hi", text, "and then?")
 
-    found = encoder.encode_messages(messages, generated_ids={text: spelled})
+    prompt_ids = encoder.encode_messages(messages, generated_ids={text: generated})
 
-    assert len(spelled) > len(tokenizer.encode(text))
-    assert found[: len(before) + len(spelled)] == (*before, *spelled)
-    assert checkpoint.split_controls(found) == checkpoint.split_controls(
+    assert len(generated) > len(tokenizer.encode(text))
+    assert prompt_ids[: len(first_prompt) + len(generated)] == (*first_prompt, *generated)
+    assert checkpoint.split_controls(prompt_ids) == checkpoint.split_controls(
         encoder.encode_messages(messages)
     )
 
@@ -136,9 +136,9 @@ def test_generated_ids_of_other_text_are_ignored(checkpoint: LoadedCheckpoint, w
     }[wrong]
     messages = alternate_messages("hi", "\nOk.", "and then?")
 
-    found = checkpoint.encoder.encode_messages(messages, generated_ids={"\nOk.": ids})
+    prompt_ids = checkpoint.encoder.encode_messages(messages, generated_ids={"\nOk.": ids})
 
-    assert found == checkpoint.encoder.encode_messages(messages)
+    assert prompt_ids == checkpoint.encoder.encode_messages(messages)
 
 
 def test_token_cost_is_a_tight_upper_bound(checkpoint: LoadedCheckpoint) -> None:
