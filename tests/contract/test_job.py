@@ -33,7 +33,7 @@ JOBS = st.builds(
     user_team=IDS,
     streaming=st.sampled_from(Streaming),
 )
-SECRET = "the text of somebody"
+SECRET = "the text of a user"
 
 
 def job_fields(**changes: object) -> dict[str, object]:

@@ -13,7 +13,7 @@ SETUP_CODE = (
     "import logging, structlog; from contract import logs; logs.configure_logging('bot'{level}); "
 )
 GET_LOGGER_CODE = "log = structlog.get_logger(); "
-SECRET = "the text of somebody"
+SECRET = "the text of a user"
 
 
 def run_logging(code: str, level: str = "") -> list[dict[str, Any]]:

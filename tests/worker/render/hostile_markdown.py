@@ -86,4 +86,4 @@ CASES = {
     "html": "<div onclick='x()'>hi</div>\n\n<!-- gone? -->\n\n<pre>\ncode\n</pre>",
     "a long link": "[a](https://evil.example/" + "x" * 30_000 + ")",
 }
-"""Whole replies by name; each has a test of its own."""
+"""Whole replies by name; each has its own test."""
