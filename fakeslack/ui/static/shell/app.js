@@ -94,6 +94,7 @@ class Page {
 
   async become(user) {
     const { channel } = place();
+    document.activeElement?.blur(); // so that the composer gets the focus after loading
     this.store.feed = null;
     this.store.thread = null;
     history.replaceState(null, "", `#/${user}/${channel ?? ""}`);
