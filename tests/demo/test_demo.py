@@ -54,44 +54,38 @@ def _ask_demo(home: Path, question: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_ask_prints_reply_and_stops_all_processes(home: Path, model: str) -> None:
-    """`--ask` prints the complete reply with its code, exits 0 and leaves no process running."""
-    with _start_demo(home, model, "--ask", REVERSE) as demo:
-        demo.wait_for_line("demo: loading", START_TIMEOUT_SECONDS)
+def test_demo_answers_restarts_valkey_and_stops_on_interrupt(home: Path, model: str) -> None:
+    """Other commands ask through it, a killed Valkey is restarted, and Ctrl-C ends everything."""
+    with _start_demo(home, model, "--no-question") as demo:
+        address = demo.wait_for_line("  Open http", START_TIMEOUT_SECONDS).split()[1]
+        with _start_demo(home, model) as second_demo:
+            assert second_demo.wait_for_exit() == 0
+        code_reply = _ask_demo(home, REVERSE)
+        valkey_pid = Valkey(home / "valkey").query_pid()
+        assert valkey_pid is not None
+        os.kill(valkey_pid, signal.SIGKILL)
+        reply_after_restart = _ask_demo(home, MUTEX)
         children = list_descendants(demo.pid)
-        assert demo.wait_for_exit(START_TIMEOUT_SECONDS) == 0
+        demo.send_signal(signal.SIGINT)
+        status = demo.wait_for_exit()
 
-    printed = [line.strip() for line in demo.lines]
-    for line in ANSWERS[REVERSE].splitlines():
-        assert line.strip() in printed or "```" in line or not line
-    assert "It may be wrong" in " ".join(printed)
+    assert second_demo.lines == [f"demo: already running at {address}"]
+    _assert_complete(code_reply, ANSWERS[REVERSE])
+    _assert_complete(reply_after_restart, ANSWERS[MUTEX])
+    assert status == 0
+    assert demo.lines[-1] == "demo: stopped, nothing is left running"
     assert len(children) >= 4
     assert not find_survivors(children)
     assert Valkey(home / "valkey").query_pid() is None
 
 
-def test_demo_runs_until_interrupted_and_restarts_valkey(home: Path, model: str) -> None:
-    """Other commands ask through it, a killed Valkey is restarted, and Ctrl-C ends everything."""
-    with _start_demo(home, model, "--no-question") as demo:
-        address = demo.wait_for_line("  Open http", START_TIMEOUT_SECONDS).split()[1]
-        with _start_demo(home, model) as another:
-            assert another.wait_for_exit() == 0
-        first = _ask_demo(home, MUTEX)
-        valkey_pid = Valkey(home / "valkey").query_pid()
-        assert valkey_pid is not None
-        os.kill(valkey_pid, signal.SIGKILL)
-        second = _ask_demo(home, MUTEX)
-        children = list_descendants(demo.pid)
-        demo.send_signal(signal.SIGINT)
-        status = demo.wait_for_exit()
-
-    for found in (first, second):
-        assert found.returncode == 0, found.stderr
-        assert "A mutex lets one thread" in found.stdout
-    assert another.lines == [f"demo: already running at {address}"]
-    assert status == 0
-    assert demo.lines[-1] == "demo: stopped, nothing is left running"
-    assert not find_survivors(children)
+def _assert_complete(completed: "subprocess.CompletedProcess[str]", answer: str) -> None:
+    """Assert that `--ask` printed all lines of an answer, its code and the disclaimer."""
+    assert completed.returncode == 0, completed.stderr
+    printed = [line.strip() for line in completed.stdout.splitlines()]
+    for line in answer.splitlines():
+        assert line.strip() in printed or "```" in line or not line
+    assert "It may be wrong" in " ".join(printed)
 
 
 def test_killed_demo_leaves_no_process(home: Path, model: str) -> None:
