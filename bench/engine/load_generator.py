@@ -1,12 +1,13 @@
 """Load generator: sends requests to one engine and records the time of each token. Pure Python."""
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from bench.engine.workload import RequestSpec
 
@@ -15,28 +16,27 @@ CLEAR_REFS_FILE: Final = Path("/proc/self/clear_refs")
 """Writing 5 to it resets the process's peak memory (see proc_pid_clear_refs(5))."""
 
 
-class BenchmarkEngine(Protocol):
+class BenchmarkEngine(ABC):
     """An engine with a loaded model, driven step by step."""
 
     streams_tokens: bool
     """Whether tokens arrive one by one instead of at the end of a reply."""
 
     @property
+    @abstractmethod
     def has_work(self) -> bool:
         """Whether any request is unfinished."""
-        ...
 
+    @abstractmethod
     def add_request(self, request: RequestSpec) -> None:
         """Add a request, sampled greedily, that ends only by its length."""
-        ...
 
+    @abstractmethod
     def run_step(self) -> Sequence[tuple[str, int]]:
         """Run until there are new tokens; return each with its request id."""
-        ...
 
-    def close_engine(self) -> None:
-        """Stop the engine's threads and processes."""
-        ...
+    def close_engine(self) -> None:  # noqa: B027 - most engines have nothing to stop
+        """Stop the engine's threads and processes; by default it has none."""
 
 
 class CpuClock:

@@ -19,7 +19,7 @@ MAX_REQUEST_TOKENS: Final = 1024
 """Maximum KV cache tokens of a request."""
 
 
-class ContinuousBatchingEngine:
+class ContinuousBatchingEngine(BenchmarkEngine):
     """The manager thread runs until `close_engine`."""
 
     streams_tokens = True

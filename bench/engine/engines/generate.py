@@ -12,7 +12,7 @@ from bench.engine.load_generator import BenchmarkEngine
 from bench.engine.workload import RequestSpec
 
 
-class GenerateEngine:
+class GenerateEngine(BenchmarkEngine):
     """Static batching: generates replies for up to `batch_size` waiting requests at once."""
 
     streams_tokens = False
@@ -56,9 +56,6 @@ class GenerateEngine:
             for request, row in zip(batch, rows, strict=True)
             for token in row[: request.max_new_tokens]
         ]
-
-    def close_engine(self) -> None:
-        """Do nothing: there is no thread and no process."""
 
 
 def load_pipeline(directory: Path, _slots: int) -> BenchmarkEngine:

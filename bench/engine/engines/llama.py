@@ -30,7 +30,7 @@ class SlotRequest:
     num_computed_tokens: int = 0
 
 
-class LlamaCppEngine:
+class LlamaCppEngine(BenchmarkEngine):
     """Schedules as llama.cpp's server does: decode first, prefill fills the rest of the batch."""
 
     streams_tokens = True
@@ -115,9 +115,6 @@ class LlamaCppEngine:
             self._running.remove(request)
             self._free_slots.append(request.slot)
         return request.request_id, token
-
-    def close_engine(self) -> None:
-        """Do nothing: the engine has no thread."""
 
 
 def load_llama_cpp(directory: Path, slots: int) -> BenchmarkEngine:

@@ -12,7 +12,7 @@ from worker.engine.loading.torch_setup import configure_torch
 from worker.engine.protocol import EngineConfig
 
 
-class OwnEngine:
+class OwnEngine(BenchmarkEngine):
     """Loads and configures the engine exactly as the worker does."""
 
     streams_tokens = True
@@ -48,9 +48,6 @@ class OwnEngine:
         return [
             (request_id, token) for request_id, tokens in new_tokens.items() for token in tokens
         ]
-
-    def close_engine(self) -> None:
-        """Do nothing: there is no thread and no process."""
 
 
 def load_own_engine(directory: Path, slots: int) -> BenchmarkEngine:

@@ -20,7 +20,7 @@ ENVIRONMENT = {
 """Runs steps in this process and on one thread, with a KV cache of 1 GiB."""
 
 
-class VllmEngine:
+class VllmEngine(BenchmarkEngine):
     """vLLM with its default optimizations, compilation included."""
 
     streams_tokens = True
@@ -70,9 +70,6 @@ class VllmEngine:
             for output in self._engine.step()
             for token in output.outputs[0].token_ids
         ]
-
-    def close_engine(self) -> None:
-        """Do nothing: the engine has no thread."""
 
 
 def load_vllm(directory: Path, slots: int) -> BenchmarkEngine:
