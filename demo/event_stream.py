@@ -35,7 +35,7 @@ class EventStream:
         self._response = self._connection.getresponse()
         self._response.readline()  # the greeting: the server queues events from here on
         if self._connection.sock is None:
-            raise ConnectionError("the page offers no stream")
+            raise ConnectionError("the page has no event stream")
         self._connection.sock.settimeout(None)
         self._reader.start()
         return self

@@ -69,7 +69,7 @@ class PageClient:
         Mention the bot with a question and yield its reply after every change.
 
         Calls `check` whenever the stream is idle; an error of `check` ends the iteration. Raises
-        `NoAnswerError` after `silence_timeout` seconds without a change, or if the page is gone.
+        `NoAnswerError` after `silence_timeout` seconds without a change, or if the page stops.
         """
         try:
             with EventStream(self.address, f"/_page/events?{self._user_query}") as stream:
@@ -78,7 +78,7 @@ class PageClient:
                     _watch_for_silence(stream.iterate_changes(), check, silence_timeout), ts
                 )
         except (OSError, HTTPException) as error:
-            raise NoAnswerError("the page of the workspace does not answer") from error
+            raise NoAnswerError("the workspace does not respond") from error
 
     def _fetch_app_state(self) -> Json:
         with urlopen(  # noqa: S310  our own page
@@ -113,8 +113,8 @@ def _watch_for_silence(
         elif check is not None:
             check()
         if time.monotonic() - last_change_at > timeout:
-            raise NoAnswerError(f"no answer for {timeout:.0f} s")
-    raise NoAnswerError("the workspace is gone")
+            raise NoAnswerError(f"no sign of a reply for {timeout:.0f} s")
+    raise NoAnswerError("the workspace has stopped")
 
 
 def _follow_reply(changes: Iterator[Json], thread: str) -> Iterator[Reply]:

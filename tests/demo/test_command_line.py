@@ -81,7 +81,7 @@ def test_ask_prints_reply_and_stops_the_stack(
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (StackError("worker ended with status 1"), 1, "demo: worker ended with status 1\n"),
+        (StackError("worker exited with status 1"), 1, "demo: worker exited with status 1\n"),
         (KeyboardInterrupt(), 0, "demo: stopped, nothing is left running\n"),
     ],
 )

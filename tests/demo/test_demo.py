@@ -106,6 +106,6 @@ def test_demo_reports_log_of_failed_process(home: Path) -> None:
         status = demo.wait_for_exit(START_TIMEOUT_SECONDS)
 
     assert status == 1
-    assert "demo: worker ended with status 1" in demo.log_text
+    assert "demo: worker exited with status 1" in demo.log_text
     assert str(home / "logs" / "worker.log") in demo.log_text
     assert "Traceback" not in demo.log_text

@@ -131,7 +131,7 @@ def test_other_messages_are_ignored(page: PageClient, run_bot: Callable[[Bot], N
 
 def test_silence_times_out(page: PageClient) -> None:
     """After the timeout the question counts as unanswered."""
-    with pytest.raises(NoAnswerError, match="no answer for 1 s"):
+    with pytest.raises(NoAnswerError, match="no sign of a reply for 1 s"):
         list(page.ask_question("anybody?", silence_timeout=1.0))
 
 
@@ -156,9 +156,9 @@ def test_stopped_workspace_ends_waiting(page: PageClient, slack: Workspace) -> N
 
     asked = page.ask_question("anybody?", stop)
 
-    with pytest.raises(NoAnswerError, match="gone"):
+    with pytest.raises(NoAnswerError, match="has stopped"):
         list(asked)
-    with pytest.raises(NoAnswerError, match="does not answer"):
+    with pytest.raises(NoAnswerError, match="does not respond"):
         list(page.ask_question("anybody?"))
     assert not page.is_bot_connected()
 

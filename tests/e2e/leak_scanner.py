@@ -1,4 +1,4 @@
-"""Looks for words in every place where a product could spill them: logs, pages, Redis, /proc."""
+"""Leak scanner: reads Redis, health pages, RQ's tool and /proc, to search them for words."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ import redis
 
 
 class RedisEntry(NamedTuple):
-    """A key's name, its seconds to live (-1 for ever), and all that it holds, unpacked."""
+    """A key's name, its TTL in seconds (-1 without expiry), and its decompressed content."""
 
     key: str
     ttl: int
@@ -22,17 +22,17 @@ class RedisEntry(NamedTuple):
 
 
 def read_all_entries(client: redis.Redis) -> list[RedisEntry]:
-    """Return everything that is in Redis."""
-    found = []
+    """Return the content of every key in Redis."""
+    entries = []
     for key in client.scan_iter(count=1000):
         value = b"\n".join(map(_decompress_value, _read_values(client, key)))
-        found.append(RedisEntry(key.decode("utf-8", "replace"), int(str(client.ttl(key))), value))
-    return found
+        entries.append(RedisEntry(key.decode("utf-8", "replace"), int(str(client.ttl(key))), value))
+    return entries
 
 
-def find_entries(found: Iterable[RedisEntry], *words: str) -> list[RedisEntry]:
-    """Return the keys that hold one of these words."""
-    return [entry for entry in found if any(word.encode() in entry.value for word in words)]
+def find_entries(entries: Iterable[RedisEntry], *words: str) -> list[RedisEntry]:
+    """Return the entries that contain one of these words."""
+    return [entry for entry in entries if any(word.encode() in entry.value for word in words)]
 
 
 def _read_values(client: Any, key: bytes) -> Iterable[bytes]:
@@ -44,7 +44,7 @@ def _read_values(client: Any, key: bytes) -> Iterable[bytes]:
         b"zset": lambda: client.zrange(key, 0, -1),
         b"stream": lambda: chain(*(pair for _, f in client.xrange(key) for pair in f.items())),
     }
-    # A key may leave between being found and being read.
+    # A key may expire between the scan and the read.
     return filter(None, readers.get(client.type(key), list)())
 
 
@@ -56,28 +56,28 @@ def _decompress_value(value: bytes) -> bytes:
 
 
 def read_health_page(port: int, path: str) -> str:
-    """Return a health page, whatever its status."""
+    """Return a health page, also with an error status."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return str(response.read().decode())
     except urllib.error.HTTPError as error:
         with error:
             return str(error.read().decode())
 
 
 def run_rq_info(url: str) -> str:
-    """Return what RQ's own tool shows of queues and workers."""
-    done = subprocess.run(
+    """Return the output of `rq info` about queues and workers."""
+    completed = subprocess.run(
         [Path(sys.executable).with_name("rq"), "info", "--url", url],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    return done.stdout
+    return completed.stdout
 
 
 def read_proc_file(pid: int, name: str) -> list[str]:
-    """Return what the kernel tells of a process: its `cmdline` or its `environ`."""
+    """Return the words of /proc/PID/`name`: `cmdline` or `environ`."""
     content = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
     return content.strip("\0").split("\0")

@@ -14,8 +14,7 @@ from contract.job import QUEUE_NAME
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
 from testing.polling import poll_until
-from testing.process_tree import find_engine as engine_of
-from testing.process_tree import kill_engine
+from testing.process_tree import find_engine, kill_engine
 from testing.processes import free_port
 from testing.product import Product
 from testing.worker_harness import reply_metadata
@@ -119,10 +118,10 @@ def kill_engine_while_generating(product: Product) -> None:
     """Kill the engine while it generates a reply."""
     ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {ENDLESS}")
 
-    def grows(messages: Messages) -> bool:
+    def is_growing(messages: Messages) -> bool:
         return any(reply_metadata(m).get("state") == "growing" for m in messages)
 
-    product.workspace.wait_for_messages(grows, PYTHON, ts)
+    product.workspace.wait_for_messages(is_growing, PYTHON, ts)
     kill_engine(product.workers[0].pid)
     product.wait_for_answer(PYTHON, ts, ts)
 
@@ -140,15 +139,15 @@ def interrupt_redis(product: Product) -> None:
 def collect_observed(product: Product) -> ObservedData:
     """Collect everything that is visible now."""
     worker = product.workers[0]
-    engine = engine_of(worker.pid)
+    engine = find_engine(worker.pid)
     ports = [health_port_of(product.bot.pid), health_port_of(worker.pid)]
-    urls = [product.redis.url_for(person) for person in ("bot", "worker")]
+    urls = [product.redis.url_for(user) for user in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
     with product.redis.connect_as() as redis:
         # A reply becomes final shortly before its job's end is stored.
         poll_until(
             lambda: not (redis.zcard(keys.PENDING_JOBS) or redis.zcard(STARTED_REGISTRY)),
-            description="all ends",
+            description="all jobs to end",
         )
         entries = read_all_entries(redis)
     return ObservedData(
@@ -169,14 +168,16 @@ def collect_observed(product: Product) -> ObservedData:
 
 def health_port_of(pid: int) -> int:
     """Return the port of a process's health endpoint."""
-    [found] = [line for line in read_proc_file(pid, "environ") if line.startswith("HEALTH_PORT=")]
-    return int(found.partition("=")[2])
+    [variable] = [
+        line for line in read_proc_file(pid, "environ") if line.startswith("HEALTH_PORT=")
+    ]
+    return int(variable.partition("=")[2])
 
 
 def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """Failed calls, unreadable jobs, a dead engine and lost Redis are logged without their text."""
-    for told in ("slack refused", "event not readable", "quarantined", "not acknowledged"):
-        assert told in observed.logs
+    for event in ("slack refused", "event not readable", "quarantined", "not acknowledged"):
+        assert event in observed.logs
     assert "generation failed" in observed.logs
     for canary in (*observed.secrets, *QUESTION_TEXTS):
         assert canary not in observed.logs
@@ -195,16 +196,16 @@ def test_health_and_metrics_contain_no_secret_and_no_text(observed: ObservedData
 def test_redis_keys_contain_no_secret_and_no_text(observed: ObservedData) -> None:
     """Keys consist of ids, and no value is a token."""
     assert find_entries(observed.redis, *observed.secrets) == []
-    for one in observed.redis:
-        assert not any(canary in one.key for canary in (*observed.secrets, *QUESTION_TEXTS))
+    for entry in observed.redis:
+        assert not any(canary in entry.key for canary in (*observed.secrets, *QUESTION_TEXTS))
 
 
 def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
     """After the reply each key with a text has a TTL of at most 24 hours."""
     found = find_entries(observed.redis, *QUESTION_TEXTS)
 
-    assert {one.key.split(":")[1] for one in found} >= {"T0FAKE0001", "job"}
-    assert [one for one in found if not 0 < one.ttl <= keys.TEXT_TTL_SECONDS] == []
+    assert {entry.key.split(":")[1] for entry in found} >= {"T0FAKE0001", "job"}
+    assert [entry for entry in found if not 0 < entry.ttl <= keys.TEXT_TTL_SECONDS] == []
 
 
 def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> None:
@@ -224,7 +225,11 @@ def test_deleted_question_is_removed_from_redis(product: Product, observed: Obse
     assert find_keys_with(product, word)
     product.workspace.delete_message(ADA, GENERAL, ts)
 
-    poll_until(lambda: not find_keys_with(product, word), description="the words to go", timeout=10)
+    poll_until(
+        lambda: not find_keys_with(product, word),
+        description="the word to go",
+        timeout=10,
+    )
 
 
 def test_forget_clears_channel_and_uninstall_clears_team(
@@ -253,4 +258,4 @@ def test_forget_clears_channel_and_uninstall_clears_team(
 def find_keys_with(product: Product, *words: str) -> list[str]:
     """Return the names of the keys that hold one of these words now."""
     with product.redis.connect_as() as redis:
-        return [one.key for one in find_entries(read_all_entries(redis), *words)]
+        return [entry.key for entry in find_entries(read_all_entries(redis), *words)]

@@ -1,6 +1,15 @@
 """Questions, follow-ups and mentions are answered in their thread."""
 
-from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE, UNKNOWN
+from testing.memorizing_model import (
+    ANSWERS,
+    FOLLOW_UP,
+    FOLLOW_UPS,
+    GREET,
+    HELLO,
+    MUTEX,
+    REVERSE,
+    UNKNOWN,
+)
 from testing.product import Product, find_answers
 from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
@@ -121,6 +130,19 @@ def test_unknown_question_shows_model_output(product: Product) -> None:
     _, replies = product.ask_question("@StarChat Which tea is best?", GENERAL)
 
     assert reply_text(replies).strip() == UNKNOWN
+
+
+def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
+    """A generated @channel, mention and link stay plain text in every edit."""
+    ts, replies = product.ask_question(f"@StarChat {HELLO}", GENERAL)
+
+    assert "<!channel>" in reply_text(replies)
+    assert all(not m.get("pings") and not m.get("unfurls") for m in replies)
+    sent = [call["args"] for call in product.workspace.api_calls() if ts in str(call["args"])]
+    posted = [args for args in sent if "blocks" in args]
+    assert posted
+    assert all(args.get("unfurl_links") in {False, "false", None} for args in posted)
+    assert not any("<!channel>" in str(args.get("text", "")) for args in posted)
 
 
 def _strip_fences(answer: str) -> str:

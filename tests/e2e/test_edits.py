@@ -14,12 +14,12 @@ def find_offers(messages: Messages) -> Messages:
 def test_edit_during_generation_restarts_reply(product: Product) -> None:
     """The growing message becomes the reply to the new text; there is no second message."""
     ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
-    grown = product.workspace.wait_for_messages(
+    growing = product.workspace.wait_for_messages(
         lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
         GENERAL,
         ts,
     )
-    [before] = find_answers(grown, ts)
+    [before] = find_answers(growing, ts)
     product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat {MUTEX}")
     [reply] = product.wait_for_answer(GENERAL, ts, ts)
 

@@ -16,9 +16,9 @@ def exhaust_deliveries(product: Product, *stamps: str) -> None:
     product.workspace.set_clock(speed=2000)
 
     def are_exhausted() -> bool:
-        envelopes = [e for ts in stamps for e in product.workspace.delivery_attempts(ts)]
-        last = [e for e in envelopes if e["attempt"] == 3]
-        return {e["ts"] for e in last} == set(stamps) and all(e["failure"] for e in last)
+        attempts = [a for ts in stamps for a in product.workspace.delivery_attempts(ts)]
+        last = [a for a in attempts if a["attempt"] == 3]
+        return {a["ts"] for a in last} == set(stamps) and all(a["failure"] for a in last)
 
     poll_until(are_exhausted, description="the last deliveries")
     product.workspace.set_clock(speed=1)
