@@ -8,11 +8,16 @@ from bench.engine import command
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark that the command line names and print its table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Run one benchmark and print its Markdown table."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     replies = commands.add_parser("replies", help="latency, calls and memory around the model")
     replies.add_argument(
-        "--runs", type=int, default=3, help="number of runs; the table shows medians"
+        "--runs",
+        type=int,
+        default=3,
+        help="runs, of which the table shows medians (default: %(default)s)",
     )
     replies.add_argument(
         "--burst", type=int, default=100, help="mentions sent at once (default: %(default)s)"
@@ -32,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "speculation", help="gain and cost of speculative decoding, on a CPU"
     )
     speculation.add_argument(
-        "--rounds", type=int, default=3, help="number of runs; the table shows medians"
+        "--rounds",
+        type=int,
+        default=3,
+        help="runs, of which the table shows medians (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     benchmarks = {

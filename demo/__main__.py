@@ -28,7 +28,8 @@ EXPECTED_ERRORS: Final = (StackError, ValkeyError, ModelMissingError, NoAnswerEr
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m demo", description="A Slack workspace with StarChat on this machine."
+        prog="python -m demo",
+        description="Start a local Slack workspace, the bot and a worker with a small model.",
     )
     parser.add_argument(
         "--ask", metavar="QUESTION", help="ask one question, print the reply and exit"
@@ -40,7 +41,10 @@ def _build_parser() -> argparse.ArgumentParser:
         "--port", type=int, default=DEFAULT_PORT, help="port of the page (default: %(default)s)"
     )
     parser.add_argument(
-        "--home", type=Path, default=REPOSITORY / ".demo", help="directory for data and logs"
+        "--home",
+        type=Path,
+        default=REPOSITORY / ".demo",
+        help="directory for data and logs (default: .demo)",
     )
     return parser
 

@@ -16,21 +16,26 @@ SHARED_ENVIRONMENT_ENGINES: Final = tuple(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
     parser.add_argument(
-        "--rounds", type=int, default=3, help="number of rounds; the table shows medians"
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds, of which the table shows medians (default: %(default)s)",
     )
     parser.add_argument(
         "--requests",
         type=int,
         nargs="*",
         default=REQUEST_COUNTS,
-        help="numbers of requests that arrive at once",
+        metavar="N",
+        help="numbers of requests that arrive at once (default: 1 4 8 16 32 64)",
     )
     parser.add_argument(
         "--poisson",
         type=int,
         nargs="*",
         default=(16,),
-        help="numbers of requests that arrive as a Poisson stream",
+        metavar="N",
+        help="numbers of requests that arrive as a Poisson stream (default: 16)",
     )
     parser.add_argument("--no-threads", action="store_true", help="skip threads of several turns")
     parser.add_argument(
@@ -38,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=SHARED_ENVIRONMENT_ENGINES,
         default=SHARED_ENVIRONMENT_ENGINES,
-        help="engines to run (default: all that share our environment)",
+        metavar="NAME",
+        help=f"engines to run (default: {' '.join(SHARED_ENVIRONMENT_ENGINES)})",
     )
     parser.add_argument(
         "--extra-engines",
@@ -46,7 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=runner.ISOLATED_ENGINES,
         default=(),
-        help="engines with their own environment, which is set up once",
+        metavar="NAME",
+        help=f"engines with an environment of their own: {' '.join(runner.ISOLATED_ENGINES)}",
     )
     parser.add_argument("--output", type=Path, help="directory for engine.md and engine.svg")
     parser.add_argument(

@@ -2,17 +2,15 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
+from redis import Redis
 from structlog.testing import capture_logs
 
 from bot.store.job_queue import JobQueue, QueueLimits
 from testing.polling import poll_until
 from testing.queue_inspector import make_job
-from testing.redis_server import RedisServer
 from tests.adversarial.envelopes import CANARY_WORD
 from tests.adversarial.queue_entries import generate_cases
 from tests.adversarial.queue_runner import QueueRunner
@@ -20,27 +18,20 @@ from worker.jobs.leases import INTERMEDIATE_QUEUE, LeaseManager
 from worker.jobs.rq_worker import RqWorker
 
 
-@pytest.fixture
-def client() -> Iterator[redis.Redis]:
-    """A connection to a separate server."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
-        yield client
-
-
 def test_adversarial_queue_entry_has_expected_outcome(
-    client: redis.Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    redis: Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No entry runs code or is logged, unreadable ones are quarantined, and valid jobs follow."""
     caplog.set_level(logging.DEBUG)
     canary = tmp_path / "canary"
-    worker = RqWorker(client, "w1", LeaseManager(client, 30.0, "w1"), 3600)
+    worker = RqWorker(redis, "w1", LeaseManager(redis, 30.0, "w1"), 3600)
     worker.register_birth()  # type: ignore[no-untyped-call]
     cases = list(generate_cases(str(canary)))
-    queue = QueueRunner(client, worker)
+    queue = QueueRunner(redis, worker)
     queue.push_entries(cases)
     with capture_logs() as events:
         outcomes = [queue.process_next() for _ in cases]
-    JobQueue(client, QueueLimits()).enqueue(make_job(1))
+    JobQueue(redis, QueueLimits()).enqueue(make_job(1))
 
     wrong_outcomes = [
         f"{case.id}: {outcome}, not {case.outcome}; {violations}"
@@ -51,13 +42,13 @@ def test_adversarial_queue_entry_has_expected_outcome(
     assert not canary.exists()
     assert CANARY_WORD not in json.dumps(events, default=str) + caplog.text
     assert worker.claim_job(str(worker.dequeue_job_id())) is not None
-    reaper = LeaseManager(client, 0.02, "w2")
+    reaper = LeaseManager(redis, 0.02, "w2")
     poll_until(
-        lambda: reaper.reap_jobs() == [] and not list_unreleased(client),
+        lambda: reaper.reap_jobs() == [] and not list_unreleased(redis),
         description="the last job id to be released",
     )
 
 
-def list_unreleased(client: redis.Redis) -> list[object]:
+def list_unreleased(redis: Redis) -> list[object]:
     """Return the job ids that workers still hold."""
-    return list(client.lrange(INTERMEDIATE_QUEUE, 0, -1))
+    return list(redis.lrange(INTERMEDIATE_QUEUE, 0, -1))

@@ -85,7 +85,7 @@ def test_ask_prints_reply_and_stops_the_stack(
         (KeyboardInterrupt(), 0, "demo: stopped, nothing is left running\n"),
     ],
 )
-def test_demo_checks_services_until_one_fails_or_a_signal_arrives(
+def test_demo_checks_services_until_failure_or_signal(
     stack: FakeStack,
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
