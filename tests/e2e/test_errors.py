@@ -9,6 +9,7 @@ from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
 from testing.product import Product
 from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
+from worker.errors import QuestionTooLongError
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_message_beyond_context_window_is_refused(product: Product) -> None:
     _, replies = product.ask_question("@StarChat " + "why? " * 2000, GENERAL)
 
     assert reply_metadata(replies[0])["state"] == "error"
-    assert "longer than I can read" in context_text(replies)
+    assert QuestionTooLongError().user_message in context_text(replies)
 
 
 def test_dropped_turns_are_reported(product: Product) -> None:

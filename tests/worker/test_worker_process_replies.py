@@ -13,6 +13,7 @@ from testing import memorizing_model
 from testing.processes import Process
 from testing.worker_harness import FAST_SETTINGS, WorkerHarness, context_text, reply_text
 from testing.workspace import ADA, GENERAL, LIN, STARCHAT
+from worker.errors import QuestionTooLongError
 from worker.slack.reply_message import BACKOFF_FACTOR
 
 EDIT_INTERVAL_SECONDS = float(FAST_SETTINGS["STARCHAT_EDIT_INTERVAL"])
@@ -183,7 +184,7 @@ def test_a_question_longer_than_the_window_is_refused_kindly(desk: WorkerHarness
     """Nothing of a question is cut off behind the back of who asked it."""
     job = desk.enqueue_question("why " * 3000)
     [message] = desk.wait_for_end(job)
-    assert "longer than I can read" in context_text([message])
+    assert QuestionTooLongError().user_message in context_text([message])
     assert reply_text([message]) == ""
 
 
