@@ -12,6 +12,7 @@ from chaos.scenarios import (
     hard_threads,
     mixed_faults,
     overload,
+    poison_jobs,
     redis_failures,
     resource_limits,
     slack_api_failures,
@@ -81,8 +82,9 @@ MATRIX: Final = (
     ScenarioGroup(
         ClusterSpec(bot_count=2, worker_count=2),
         (
-            *worker_failures.WORKER_FAILURES,
-            engine_failures.ENGINE_CRASHES,
+            *poison_jobs.POISON_JOBS,
+            engine_failures.ENGINE_KILLED,
+            worker_failures.WORKER_PAUSED,
             worker_failures.RANDOM_KILLS,
             mixed_faults.EVERYTHING_AT_ONCE,
         ),

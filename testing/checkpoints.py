@@ -25,7 +25,7 @@ from transformers import (
     PretrainedConfig,
 )
 
-from testing import memorizing_model, tokenizers
+from testing import memorizing_model, memorizing_training, tokenizers
 from testing.tokenizers import SMALL_VOCABULARY, write_small_tokenizer, write_starchat_tokenizer
 from worker.prompt import chat_format
 
@@ -59,8 +59,9 @@ STARCHAT_CONFIG: Final[dict[str, Any]] = {
 
 def memorizing_checkpoint() -> Path:
     """Return a GPTBigCode that gives `testing.memorizing_model.ANSWERS` to the byte."""
-    recipe = inspect.getsource(memorizing_model) + inspect.getsource(chat_format)
-    return _cache_checkpoint("taught", recipe, memorizing_model.train_checkpoint)
+    sources = (memorizing_model, memorizing_training, chat_format)
+    recipe = "".join(map(inspect.getsource, sources))
+    return _cache_checkpoint("memorizing", recipe, memorizing_training.train_checkpoint)
 
 
 def tiny_bigcode(*, multi_query: bool = True) -> Path:

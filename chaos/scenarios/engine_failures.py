@@ -1,26 +1,25 @@
-"""Engine failures: crashes by several signals, and prompts around the context limit."""
+"""Engine failures: kills, hangs, and prompts around the context limit."""
 
 import os
 import signal
-from itertools import cycle
+import time
 from typing import Final
 
 from chaos.checker.collector import make_token
-from chaos.load import LONG_QUESTION, Question
 from chaos.recovery import parse_log
 from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
-from chaos.scenarios.worker_failures import MAX_GENERATION_ATTEMPTS, engine_pid, iterate_writers
 from contract.conversation import Speaker
 from testing.checkpoints import long_bigcode
 from testing.memorizing_model import GREET
+from testing.process_tree import find_engine
 from worker.prompt.builder import MIN_NEW_TOKENS
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_format import Message
 from worker.prompt.tokenizer import Tokenizer
 
-FATAL_SIGNALS: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
-"""Signals of the OOM killer, a segmentation fault and a failed assertion."""
+HANG_SECONDS: Final = 30.0
+"""Time without a step after which a worker kills its engine."""
 CONTEXT_TOKENS: Final = 8192
 """Context window of StarChat, and of the tiny model of `vary_prompt_length`."""
 OFFSETS_TOKENS: Final = (-9, -6, -3, -1, 0, 1, 3, 6, 9)
@@ -33,30 +32,22 @@ FILLER: Final = "ü"
 """Two bytes and at least two ids, which the tokenizer does not merge with their neighbours."""
 
 
-def crash_engine_repeatedly(run: ScenarioRun) -> None:
-    """Kill the engine by another signal at each attempt to answer a poison job."""
-    signals = cycle(run.rng.sample(FATAL_SIGNALS, len(FATAL_SIGNALS)))
-    healthy: list[Question] = []
-    poisons: list[Question] = []
-    for _ in range(run.scale_count(1)):
-        healthy += run.ask_questions(run.scale_count(10, 4))
-        poisons.append(run.ask_one(LONG_QUESTION))
-        for worker in iterate_writers(run, poisons[-1]):
-            fatal_signal = next(signals)
-            os.kill(engine_pid(worker), fatal_signal)
-            run.faults[fatal_signal.name] += 1
-            worker.wait_for_event("engine_ended")
-            healthy += run.ask_questions(run.scale_count(4, 2))
+def kill_and_hang_engines(run: ScenarioRun) -> None:
+    """Kill each worker's engine, then hang one until its worker kills it."""
+    for worker in list(run.cluster.workers):
+        run.ask_questions(run.scale_count(16, 6))
+        os.kill(find_engine(worker.pid), signal.SIGKILL)
+        run.faults["engine killed"] += 1
+        worker.wait_for_event("engine_ended")
     run.wait_for_replies()
-    without_error = [q for q in poisons if not run.watcher.wait_for_state(q, "error")]
-    if without_error:
-        run.failures.append(f"{len(without_error)} poison jobs without an error")
-    if run.faults.total() > MAX_GENERATION_ATTEMPTS * len(poisons):
-        run.failures.append("a poison job had too many attempts")
-    punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
-    if punished:
-        run.failures.append(f"{len(punished)} healthy questions ended as errors")
-    run.notes.append(f"{len(poisons)} poisons, {len(healthy)} beside them")
+    worker = run.cluster.workers[0]
+    hung = find_engine(worker.pid)
+    os.kill(hung, signal.SIGSTOP)
+    started_at = time.monotonic()
+    run.faults["engine hung"] += 1
+    run.ask_questions(run.scale_count(24, 10), seconds=2)
+    worker.wait_for_event("engine_hangs", timeout=HANG_SECONDS + 20)
+    run.notes.append(f"hung engine killed after {time.monotonic() - started_at:.1f} s")
 
 
 def vary_prompt_length(run: ScenarioRun) -> None:
@@ -98,11 +89,11 @@ def _build_prompt(encoder: ChatEncoder, size: int) -> str:
     return FILLER * round((size - overhead) / ids_per_character)
 
 
-ENGINE_CRASHES: Final = Scenario(
-    "engine-crashes-on-every-attempt",
-    "W8",
-    "poison job: its engine dies by another signal at each attempt",
-    crash_engine_repeatedly,
+ENGINE_KILLED: Final = Scenario(
+    "engine-killed-or-hung",
+    "W11",
+    "engine killed under its worker, and hung",
+    kill_and_hang_engines,
 )
 PROMPT_LENGTHS: Final = Scenario(
     "prompts-around-context-limit",

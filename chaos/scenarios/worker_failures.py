@@ -1,35 +1,20 @@
-"""Worker and engine failures: kills at failpoints and at random, hangs, suspensions."""
+"""Worker failures: kills at failpoints and at random, and suspensions past the lease."""
 
 import os
 import signal
-import time
-from collections.abc import Iterator
 from typing import Final
-
-from redis import Redis
 
 from chaos.checker.expectations import Bounds
 from chaos.cluster.cluster import LEASE_SECONDS
 from chaos.fault_loop import FaultLoop
-from chaos.load import LONG_QUESTION, Question
-from chaos.recovery import find_held_jobs, question_job_id
+from chaos.recovery import question_job_id
 from chaos.run import DoomedProcess, ScenarioRun
 from chaos.scenario import Scenario
 from contract import keys
-from testing.process_tree import list_children, read_command
-from testing.processes import Process
 from worker.failpoints import Failpoint
 
 MAX_RECOVERY_SECONDS: Final = LEASE_SECONDS + 5
 """Time until another worker must have continued: the lease, and five seconds."""
-HANG_SECONDS: Final = 30.0
-"""Time without a step after which a worker kills its engine."""
-ATTEMPT_TIMEOUT_SECONDS: Final = 45.0
-"""Time until a poison job must have another attempt or its end."""
-MAX_POLLS: Final = 100
-"""Polls of an attempt counter before the watcher looks for the end."""
-POLL_SECONDS: Final = 0.003
-"""Interval between two polls: a short reply is generated in less than 0.1 s."""
 VICTIM_COUNT: Final = 5
 """Workers that die at a failpoint, at scale 1."""
 MAX_EXTRA_ROUNDS: Final = 10
@@ -39,8 +24,6 @@ DEATH_WAIT_SECONDS: Final = 2.0
 LOADED_EVENT: Final = "model loaded"
 MIN_KILLS: Final = 2
 """Workers that must die in a run with random kills."""
-MAX_GENERATION_ATTEMPTS: Final = 3
-"""Generation attempts that a question may have."""
 
 
 def kill_at_failpoint(
@@ -95,86 +78,6 @@ def check_retry_notices(run: ScenarioRun) -> None:
             f"{len(unannounced)} of {len(retried)} restarted without an explanation"
         )
     run.notes.append(f"{len(retried)} restarted with an explanation")
-
-
-def kill_on_every_attempt(run: ScenarioRun) -> None:
-    """Kill the worker that generates the reply to a poison job, at each attempt."""
-    healthy: list[Question] = []
-    poisons: list[Question] = []
-    for _ in range(run.scale_count(1)):
-        healthy += run.ask_questions(run.scale_count(10, 4))
-        poisons.append(run.ask_one(LONG_QUESTION))
-        for worker in iterate_writers(run, poisons[-1]):
-            run.kill_worker(worker)
-            healthy += run.ask_questions(run.scale_count(10, 4))
-    run.wait_for_replies()
-    ended = [run.watcher.wait_for_state(question, "error") for question in poisons]
-    if not all(ended):
-        run.failures.append(f"{ended.count(False)} poison jobs without an error")
-    punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
-    if punished:
-        run.failures.append(f"{len(punished)} healthy questions ended as errors")
-    if run.faults["worker killed"] > MAX_GENERATION_ATTEMPTS * len(poisons):
-        run.failures.append("a poison job had too many attempts")
-    run.notes.append(f"{len(poisons)} poisons")
-
-
-def iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
-    """Yield the worker of each generation attempt until the question is answered or failed."""
-    attempts = 0
-    while (writer := _wait_for_attempt(run, question, attempts)) is not None:
-        attempts += 1
-        yield writer
-
-
-def _wait_for_attempt(run: ScenarioRun, question: Question, attempts: int) -> Process | None:
-    """Return the worker of the next attempt, `None` if the question has ended instead."""
-    deadline = time.monotonic() + ATTEMPT_TIMEOUT_SECONDS
-    with run.cluster.connect_redis() as redis:
-        while time.monotonic() < deadline and run.watcher.find_open([question]):
-            if _has_new_attempt(redis, question, attempts) and (
-                writer := _find_writer(run, question)
-            ):
-                return writer
-    return None
-
-
-def _has_new_attempt(redis: Redis, question: Question, attempts: int) -> bool:
-    """Poll a while for more than this many generation attempts."""
-    key = f"rq:job:{question_job_id(question)}"
-    for _ in range(MAX_POLLS):
-        if int(redis.hget(key, keys.ATTEMPTS) or 0) > attempts:
-            return True
-        time.sleep(POLL_SECONDS)
-    return False
-
-
-def _find_writer(run: ScenarioRun, question: Question) -> Process | None:
-    job = question_job_id(question)
-    return next((worker for worker in run.cluster.workers if job in find_held_jobs(worker)), None)
-
-
-def kill_and_hang_engines(run: ScenarioRun) -> None:
-    """Kill each worker's engine, then hang one until its worker kills it."""
-    for worker in list(run.cluster.workers):
-        run.ask_questions(run.scale_count(16, 6))
-        os.kill(engine_pid(worker), signal.SIGKILL)
-        run.faults["engine killed"] += 1
-        worker.wait_for_event("engine_ended")
-    run.wait_for_replies()
-    worker = run.cluster.workers[0]
-    hung = engine_pid(worker)
-    os.kill(hung, signal.SIGSTOP)
-    started_at = time.monotonic()
-    run.faults["engine hung"] += 1
-    run.ask_questions(run.scale_count(24, 10), seconds=2)
-    worker.wait_for_event("engine_hangs", timeout=HANG_SECONDS + 20)
-    run.notes.append(f"hung engine killed after {time.monotonic() - started_at:.1f} s")
-
-
-def engine_pid(worker: Process) -> int:
-    """Return the process id of a worker's engine."""
-    return next(pid for pid in list_children(worker.pid) if "worker.engine" in read_command(pid))
 
 
 def pause_workers(run: ScenarioRun) -> None:
@@ -244,26 +147,12 @@ FAILPOINT_SCENARIOS: Final = (
         Failpoint.AFTER_FINAL,
     ),
 )
-WORKER_FAILURES: Final = (
-    Scenario(
-        "worker-killed-on-every-attempt",
-        "W7",
-        "poison job: its worker dies at each attempt",
-        kill_on_every_attempt,
-    ),
-    Scenario(
-        "engine-killed-or-hung",
-        "W11",
-        "engine killed under its worker, and hung",
-        kill_and_hang_engines,
-    ),
-    Scenario(
-        "worker-paused-past-lease",
-        "W13",
-        "worker suspended for 2.5 leases, then resumed",
-        pause_workers,
-        Bounds(max_end_seconds=90.0, max_late_edits=1),
-    ),
+WORKER_PAUSED: Final = Scenario(
+    "worker-paused-past-lease",
+    "W13",
+    "worker suspended for 2.5 leases, then resumed",
+    pause_workers,
+    Bounds(max_end_seconds=90.0, max_late_edits=1),
 )
 RANDOM_KILLS: Final = Scenario(
     "workers-killed-at-random",
