@@ -16,6 +16,7 @@ from chaos.cluster.redis_proxy import NO_FAULT, RedisProxy
 from chaos.cluster.slack_proxy import SlackProxy
 from testing import broken_environment
 from testing.checkpoints import memorizing_checkpoint
+from testing.polling import poll_until
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.worker_harness import FAST_SETTINGS
@@ -29,6 +30,10 @@ USER_COUNT: Final = 20
 CHANNEL_COUNT: Final = 12
 HISTORY_LIMIT: Final = "200000"
 """Records that the workspace keeps: enough for the whole history of a run."""
+LOADED_EVENT: Final = "model loaded"
+"""Log event of a worker whose model is loaded."""
+LOAD_TIMEOUT_SECONDS: Final = 120.0
+"""Maximum time until a worker has loaded its model."""
 REFILL_SECONDS: Final = 0.2
 """Interval at which the token buckets of Slack's rate limits are refilled."""
 UNLIMITED_SETTINGS: Final = {
@@ -136,12 +141,17 @@ class Cluster:
         for process in (*self.bots[self.spec.bot_count :], *self.workers[self.spec.worker_count :]):
             self.kill_process(process)
         bots = [self.start_bot() for _ in range(self.spec.bot_count - len(self.bots))]
-        workers = [self.start_worker() for _ in range(self.spec.worker_count - len(self.workers))]
+        for _ in range(self.spec.worker_count - len(self.workers)):
+            self.start_worker()
         for process in bots:
             process.wait_for_event("ready")
         self.workspace.wait_until_connected()
-        for process in workers:
-            process.wait_for_event("model loaded", timeout=120)
+        # Also for workers that a scenario started without waiting for them.
+        poll_until(
+            lambda: all(map(_has_loaded_model, self.workers)),
+            timeout=LOAD_TIMEOUT_SECONDS,
+            description="the models of all workers",
+        )
 
     def kill_process(self, process: Process) -> float:
         """Kill a bot or a worker and return the time of the kill."""
@@ -195,6 +205,10 @@ class Cluster:
         with self.connect_redis() as redis:
             while not self._stopped.wait(REFILL_SECONDS):
                 _refill_budgets(redis)
+
+
+def _has_loaded_model(worker: Process) -> bool:
+    return any(LOADED_EVENT in line for line in list(worker.lines))
 
 
 def _refill_budgets(redis: Redis) -> None:

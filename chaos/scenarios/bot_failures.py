@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Final
 
 from bot.failpoints import Failpoint
-from chaos.cluster.cluster import CLOCK_SPEED
+from chaos.cluster.cluster import CLOCK_SPEED, LOAD_TIMEOUT_SECONDS, LOADED_EVENT
 from chaos.fault_loop import FaultLoop
 from chaos.recovery import question_job_id
 from chaos.run import DoomedProcess, ScenarioRun
@@ -86,7 +86,7 @@ def restart_in_turn(run: ScenarioRun) -> None:
     for process in (*cluster.bots, *cluster.workers):
         replacement = cluster.start_bot() if process in cluster.bots else cluster.start_worker()
         replacement.wait_for_event(
-            "ready" if process in cluster.bots else "model loaded", timeout=120
+            "ready" if process in cluster.bots else LOADED_EVENT, timeout=LOAD_TIMEOUT_SECONDS
         )
         run.ask_questions(run.scale_count(20, 6))
         started_at = time.monotonic()

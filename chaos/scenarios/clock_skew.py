@@ -7,7 +7,7 @@ wall clock is shifted in Python (`testing/broken_environment.py`).
 
 from typing import Final
 
-from chaos.cluster.cluster import ClusterSpec
+from chaos.cluster.cluster import LOAD_TIMEOUT_SECONDS, LOADED_EVENT, ClusterSpec
 from chaos.load import Question
 from chaos.recovery import parse_log
 from chaos.run import ScenarioRun
@@ -80,7 +80,7 @@ def _start_skewed_worker(run: ScenarioRun, ahead: float) -> Process:
         broken_environment.__name__, "clock", str(ahead), "worker", **run.cluster.environment
     )
     run.cluster.processes.append(process)
-    process.wait_for_event("model loaded", timeout=120)
+    process.wait_for_event(LOADED_EVENT, timeout=LOAD_TIMEOUT_SECONDS)
     _check_skew_warning(run, process)
     return process
 

@@ -5,7 +5,7 @@ import signal
 from typing import Final
 
 from chaos.checker.expectations import Bounds
-from chaos.cluster.cluster import LEASE_SECONDS
+from chaos.cluster.cluster import LEASE_SECONDS, LOAD_TIMEOUT_SECONDS, LOADED_EVENT
 from chaos.fault_loop import FaultLoop
 from chaos.recovery import question_job_id
 from chaos.run import DoomedProcess, ScenarioRun
@@ -21,7 +21,6 @@ MAX_EXTRA_ROUNDS: Final = 10
 """Extra rounds of questions at most until all victims are dead."""
 DEATH_WAIT_SECONDS: Final = 2.0
 """Wait for a victim's death before more questions are asked."""
-LOADED_EVENT: Final = "model loaded"
 MIN_KILLS: Final = 2
 """Workers that must die in a run with random kills."""
 
@@ -43,7 +42,7 @@ def kill_at_failpoint(
             run.cluster.start_worker(f"{point}:kill:{hit_number}") for hit_number in hit_numbers
         ]
         for victim in victims:
-            victim.wait_for_event("model loaded", timeout=120)
+            victim.wait_for_event(LOADED_EVENT, timeout=LOAD_TIMEOUT_SECONDS)
         doomed = [DoomedProcess(run, victim) for victim in victims]
         run.ask_questions(run.scale_count(40, 16))
         for _ in range(MAX_EXTRA_ROUNDS):
