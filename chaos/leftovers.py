@@ -28,10 +28,15 @@ def describe_leftovers(cluster: Cluster, question: Question) -> Iterator[str]:
         yield f"{job}: {known or 'no job'}"
         yield f"{job}: in {_find_keys(redis, question, job)}"
     for delivery in cluster.workspace.delivery_attempts(question.ts):
-        took = (delivery["acked_at"] or delivery["sent_at"]) - delivery["sent_at"]
-        what = (delivery["event_type"], delivery["attempt"], delivery["failure"], f"{took:.2f} s")
-        yield f"{job}: delivered at {delivery['sent_at'] - question.asked_at:.1f} s {what}"
-    yield from (f"{job}: {what}" for what in _describe_messages(cluster, question))
+        seconds = (delivery["acked_at"] or delivery["sent_at"]) - delivery["sent_at"]
+        details = (
+            delivery["event_type"],
+            delivery["attempt"],
+            delivery["failure"],
+            f"{seconds:.2f} s",
+        )
+        yield f"{job}: delivered at {delivery['sent_at'] - question.asked_at:.1f} s {details}"
+    yield from (f"{job}: {line}" for line in _describe_messages(cluster, question))
     for process in cluster.processes:
         for line in list(process.lines):
             if job in line or question.ts in line:

@@ -47,7 +47,7 @@ class BrowserPage:
         self.context = browser.new_context(**{"viewport": WIDE_VIEWPORT, **context})
         self.context.set_default_timeout(TIMEOUT_MILLISECONDS)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda said: self._record_error(said.type, said.text))
+        self.page.on("console", lambda message: self._record_error(message.type, message.text))
         self.page.on("pageerror", lambda error: self._record_error("error", str(error)))
         self.user = user
 
@@ -63,7 +63,7 @@ class BrowserPage:
 
     def ignore_errors(self, expected: str) -> None:
         """Drop the console errors that contain `expected`: the browser logs each HTTP error."""
-        self.console_errors = [said for said in self.console_errors if expected not in said]
+        self.console_errors = [error for error in self.console_errors if expected not in error]
 
     def close_window(self) -> None:
         """Close the browser window."""

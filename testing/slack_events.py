@@ -37,7 +37,7 @@ def make_reply(
         "text": "fallback",
         "ts": message_ts(number),
         "blocks": [
-            {"type": "rich_text", "elements": [make_paragraph(said) for said in words]},
+            {"type": "rich_text", "elements": [make_paragraph(text) for text in words]},
             {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]},
         ],
         "metadata": {

@@ -38,7 +38,7 @@ class WorkerHarness:
         self.server = RedisServer()
         # No timeout: some calls block until a job has a result.
         self.redis = redis.Redis.from_url(self.server.url, socket_timeout=None)
-        self.outbox = JobQueue(self.redis, limits or QueueLimits())
+        self.job_queue = JobQueue(self.redis, limits or QueueLimits())
         self.workspace = Workspace()
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class WorkerHarness:
         job = self.post_question(
             text, user=user, channel=channel, previous=previous, streaming=streaming
         )
-        assert self.outbox.enqueue(job).outcome == "accepted"
+        assert self.job_queue.enqueue(job).outcome == "accepted"
         return job
 
     def post_question(

@@ -33,26 +33,26 @@ def test_clean_history_has_no_violation(history: History) -> None:
 Damage = Callable[[Mention, Message], tuple[Message, ...]]
 
 
-def _post_twice(_to: Mention, said: Message) -> tuple[Message, ...]:
-    return said, replace(said, ts=f"{said.ts}1")
+def _post_twice(_to: Mention, reply: Message) -> tuple[Message, ...]:
+    return reply, replace(reply, ts=f"{reply.ts}1")
 
 
-def _move_elsewhere(_to: Mention, said: Message) -> tuple[Message, ...]:
-    return (replace(said, place=OTHER_PLACE),)
+def _move_elsewhere(_to: Mention, reply: Message) -> tuple[Message, ...]:
+    return (replace(reply, place=OTHER_PLACE),)
 
 
-def _add_ping(_to: Mention, said: Message) -> tuple[Message, ...]:
-    first, *others = said.versions
-    return (replace(said, versions=(replace(first, pings=1), *others)),)
+def _add_ping(_to: Mention, reply: Message) -> tuple[Message, ...]:
+    first, *others = reply.versions
+    return (replace(reply, versions=(replace(first, pings=1), *others)),)
 
 
 @pytest.mark.parametrize(
     ("damage", "broken"),
     [
-        (lambda _to, _said: (), {Invariant.ONE_END}),
+        (lambda _to, _reply: (), {Invariant.ONE_END}),
         (_post_twice, {Invariant.ONE_END, Invariant.ONE_MESSAGE}),
         (_move_elsewhere, {Invariant.RIGHT_PLACE}),
-        (lambda _to, said: (change_after_end(said),), {Invariant.FINAL}),
+        (lambda _to, reply: (change_after_end(reply),), {Invariant.FINAL}),
         (_add_ping, {Invariant.NO_PING}),
     ],
     ids=["lost", "doubled", "moved", "changed", "pinging"],
@@ -64,9 +64,9 @@ def test_single_damage_breaks_only_its_own_promise(
 ) -> None:
     """Damage to any reply violates its own invariants once."""
     to = data.draw(st.sampled_from(history.mentions))
-    said = next(m for m in history.messages if float(m.ts) == float(to.ts) + 1)
-    left = tuple(message for message in history.messages if message is not said)
-    violations = check_history(replace(history, messages=(*left, *damage(to, said))))
+    reply = next(m for m in history.messages if float(m.ts) == float(to.ts) + 1)
+    left = tuple(message for message in history.messages if message is not reply)
+    violations = check_history(replace(history, messages=(*left, *damage(to, reply))))
     assert sorted(violation.invariant for violation in violations) == sorted(broken)
 
 

@@ -87,7 +87,7 @@ def test_a_worker_from_its_first_question_to_its_end(
     assert desk.rq_status(job) == "finished"
     assert desk.reply_messages(later) == []
     assert desk.redis.hlen(keys.WORKER_STATUSES) == 0
-    desk.outbox.cancel_job(later.id)
+    desk.job_queue.cancel_job(later.id)
 
 
 def test_a_worker_that_is_told_twice_gives_back_what_it_has(
@@ -248,7 +248,7 @@ def test_a_token_that_slack_refuses_ends_the_worker_with_a_line(
         assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log_text
         assert "xoxb-wrong" not in worker.log_text
     assert desk.rq_status(job) == "queued"
-    desk.outbox.cancel_job(job.id)
+    desk.job_queue.cancel_job(job.id)
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_stopping_keeps_what_was_written(desk: WorkerHarness) -> None:
     for _ in range(MAX_ATTEMPTS):
         job = desk.enqueue_question(memorizing_model.ENDLESS, channel=GENERAL)
         desk.wait_for_growth(job)
-        desk.outbox.cancel_job(job.id)
+        desk.job_queue.cancel_job(job.id)
         messages = desk.wait_for_end(job)
         assert reply_text(messages).startswith(memorizing_model.ENDLESS_CHUNK.strip())
         if "Stopped" in context_text(messages):
@@ -172,7 +172,7 @@ def test_a_deleted_question_takes_its_growing_reply_with_it(desk: WorkerHarness)
     desk.wait_for_growth(job)
 
     desk.workspace.delete_message(ADA, GENERAL, job.ts)
-    desk.outbox.cancel_job(job.id)
+    desk.job_queue.cancel_job(job.id)
 
     desk.workspace.wait_until(lambda: not desk.bot_messages(job))
 
@@ -205,7 +205,7 @@ def test_a_channel_that_was_archived_ends_the_job_in_silence(
     channel = desk.workspace.send_control("create", name="old", members=[ADA, STARCHAT])["channel"]
     job = desk.post_question(memorizing_model.MUTEX, channel=channel)
     desk.workspace.send_control("archive", channel=channel)
-    desk.outbox.enqueue(job)
+    desk.job_queue.enqueue(job)
     desk.wait_for_result(job)
     assert desk.wait_for_log(worker, "reply abandoned", job)["error"] == "is_archived"
     assert len(desk.job_calls(job)) == 1
@@ -218,7 +218,7 @@ def test_a_worker_that_was_removed_from_the_channel_is_silent(
     channel = desk.workspace.send_control("create", name="left", members=[ADA, STARCHAT])["channel"]
     job = desk.post_question(memorizing_model.MUTEX, channel=channel)
     desk.workspace.send_control("kick", channel=channel)
-    desk.outbox.enqueue(job)
+    desk.job_queue.enqueue(job)
     desk.wait_for_result(job)
     assert desk.wait_for_log(worker, "reply abandoned", job)
 

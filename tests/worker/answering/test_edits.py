@@ -66,7 +66,7 @@ def test_a_deletion_that_the_worker_does_not_hear_is_noticed_at_the_end(
     desk.wait_for_growth(job)
     hide_worker(desk, job)
     desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
-    desk.outbox.cancel_job(job.id)
+    desk.job_queue.cancel_job(job.id)
     desk.wait_for_log(worker, "job ended", job)
 
     assert desk.reply_messages(job) == []
@@ -85,7 +85,7 @@ def test_a_deletion_between_the_final_and_its_record_takes_the_reply_away(
         wait_until_paused(worker.pid)
         assert desk.wait_for_end(job)
         desk.workspace.delete_message(ADA, job.thread.channel, job.ts)
-        desk.outbox.cancel_job(job.id)
+        desk.job_queue.cancel_job(job.id)
         worker.send_signal(signal.SIGCONT)
         desk.wait_for_log(worker, "job ended", job)
         memory = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
