@@ -1,1 +1,1 @@
-"""The Slack front end: Slack in, jobs out; no model library is ever imported here."""
+"""The Slack bot: Slack requests in, jobs out."""

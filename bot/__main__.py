@@ -1,4 +1,4 @@
-"""Starts the Slack front end, and ends it when it is told to."""
+"""Entry point of the bot: starts it, and stops it on SIGTERM or SIGINT."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def main() -> int:
     """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
     Settings.parse_command_line(
-        "bot", "The Slack front end: Slack in, jobs out. It is set by variables alone."
+        "bot", "StarChat Slack bot. Configured by environment variables alone."
     )
     stop = threading.Event()
-    # No handlers: one that interrupts whoever holds the event's lock would wait for it for ever.
+    # Not a signal handler: it could interrupt the thread that holds the event's lock, and deadlock.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     threading.Thread(target=_stop_on_signal, args=(stop,), name="signals", daemon=True).start()
     try:
@@ -34,11 +34,11 @@ def main() -> int:
 
 
 def _stop_on_signal(stop: threading.Event) -> None:
-    """Set `stop` at the first signal, and end at the second."""
+    """Set `stop` on the first signal; exit the process on the second."""
     signal.sigwait(STOP_SIGNALS)
     stop.set()
     signal.sigwait(STOP_SIGNALS)
-    # Asked twice: what is not acknowledged yet Slack delivers again.
+    # Safe at any time: Slack delivers requests without an acknowledgement again.
     os._exit(0)
 
 

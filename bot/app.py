@@ -1,35 +1,50 @@
-"""Puts the bot together: settings, clients, what it does about messages, and how they come in."""
+"""
+Composition of the bot: settings, clients, handlers, and the receiver of Slack's requests.
+
+One object of each kind serves the whole process.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from slack_bolt import App
 
-from bot.background import BackgroundTasks
+from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoints
+from bot.handlers.admission_control import AdmissionControl
+from bot.handlers.app_events import AppEventHandler
 from bot.handlers.backfill import Backfill
+from bot.handlers.commands import CommandHandler
 from bot.handlers.edits import EditHandler
 from bot.handlers.job_builder import JobBuilder
+from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.outage_monitor import OutageMonitor
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.questions import QuestionHandler
+from bot.handlers.reanswer import ReanswerHandler
+from bot.handlers.reconcile import Reconciler
 from bot.handlers.router import Router
-from bot.health import Health, Metrics
+from bot.handlers.slash_commands import SlashCommandHandler
+from bot.health import Health
 from bot.messages.admission import Policy
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
+from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.slack import client
+from bot.slack.bolt_app import create_app
+from bot.slack.client import authenticate, create_client
 from bot.slack.http_mode import HttpMode
 from bot.slack.http_server import HttpServer
+from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
 from bot.slack.users import UserDirectory
 from bot.store.client import connect_redis
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
-from bot.store.line import QueueStatus
 from bot.store.purge import Purge
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
@@ -39,27 +54,45 @@ from contract.thread_pool import eager_thread_pool
 log = structlog.get_logger()
 
 DRAIN_TIMEOUT_SECONDS: Final = 5.0
-"""Seconds for requests and errands that are under way when the bot is told to end."""
+"""Time at shutdown for requests in progress, and again for background tasks."""
 NAME_LOOKUP_THREADS: Final = 8
-"""Names that are asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """Objects that several handlers use and the bot stops at the end."""
+
+    poster: Poster
+    background: BackgroundTasks
+    name_pool: ThreadPoolExecutor
+    stopped: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Handlers:
+    """The listeners, and the two threads beside them."""
+
+    router: Router
+    notices: NoticeOutbox
+    monitor: OutageMonitor
 
 
 class Bot:
-    """The whole process but its signals."""
+    """The bot's process, without its signal handling."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect to nothing yet. Raises `SettingsError` if `HEALTH_PORT` cannot be had."""
+        """Start the health server. Raises `SettingsError` if `HEALTH_PORT` is not free."""
         self._settings = settings
-        self._web_client = client.create_client(settings)
+        self._web_client = create_client(settings)
         self._redis = connect_redis(settings.redis_url.get_secret_value())
         self._metrics = Metrics()
         self._receiver: SocketMode | HttpMode | None = None
         self._health = self._start_health_server()
 
     def run_until(self, stop: threading.Event) -> None:
-        """Receive until `stop`. Raises `SettingsError` for what Slack or the system refuses."""
+        """Serve until `stop` is set. Raises `SettingsError` if Slack rejects the token."""
         try:
-            identity = client.authenticate(self._web_client, stop)
+            identity = authenticate(self._web_client, stop)
             if identity is not None:
                 self._serve_slack(identity, stop)
         finally:
@@ -69,85 +102,86 @@ class Bot:
         log.info("ended")
 
     def _serve_slack(self, identity: BotIdentity, stop: threading.Event) -> None:
-        background, poster = BackgroundTasks(), Poster(self._web_client)
-        name_pool = eager_thread_pool(NAME_LOOKUP_THREADS, "name")
-        app = client.create_app(self._web_client, identity)
-        router = self._build_router(identity, background, poster, name_pool)
-        router.register(app)
+        shared = _Shared(
+            poster=Poster(self._web_client),
+            background=BackgroundTasks(),
+            name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
+            stopped=threading.Event(),
+        )
+        handlers = self._build_handlers(identity, shared)
+        app = create_app(self._web_client, identity, self._metrics)
+        handlers.router.register_listeners(app)
         receiver = self._receiver = self._build_receiver(app)
-        backfill = router.backfill
-        backfill.start_thread()
-        router.questions.notices.start_sweeper()
+        handlers.monitor.start_thread()
+        handlers.notices.start_sweeper()
         try:
             receiver.start_receiving(stop)
             log.info("ready", team=identity.team, mode=type(receiver).__name__)
             stop.wait()
             log.info("ending")
         finally:
-            backfill.stop_thread()
-            router.questions.notices.stop_sweeper()
+            handlers.monitor.stop_thread()
+            handlers.notices.stop_sweeper()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
-            poster.stop_waiting()
-            background.drain(DRAIN_TIMEOUT_SECONDS)
-            name_pool.shutdown(wait=False, cancel_futures=True)
+            shared.poster.stop_waiting()
+            shared.background.drain(DRAIN_TIMEOUT_SECONDS)
+            shared.name_pool.shutdown(wait=False, cancel_futures=True)
 
-    def _build_router(
-        self,
-        identity: BotIdentity,
-        background: BackgroundTasks,
-        poster: Poster,
-        name_pool: ThreadPoolExecutor,
-    ) -> Router:
-        settings, redis, queue_status = self._settings, self._redis, QueueStatus(self._redis)
+    def _build_handlers(self, identity: BotIdentity, shared: _Shared) -> _Handlers:
+        settings, redis, web_client = self._settings, self._redis, self._web_client
+        poster, background = shared.poster, shared.background
         failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
-        threads, users = (
-            ThreadCache(redis, self._web_client, identity),
-            UserDirectory(redis, self._web_client, name_pool),
+        queue = JobQueue(redis, _build_limits(settings), failpoints)
+        thread_cache = ThreadCache(redis, web_client, identity)
+        thread_modes, purge = ThreadModes(redis), Purge(redis)
+        users = UserDirectory(redis, web_client, shared.name_pool)
+        job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
+        restart_on_edit = settings.starchat_on_edit == "restart"
+        refresher = JobRefresher(job_builder, JobUpdates(redis), restart_on_edit)
+        notices = NoticeOutbox(
+            redis, identity.team, poster, thread_cache, background, failpoints=failpoints
+        )
+        commands = CommandHandler(
+            thread_modes, purge, queue, notices, poster, background, self._metrics
+        )
+        placeholders = PlaceholderPoster(redis, queue, poster, background)
+        reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
+        edits = EditHandler(identity, thread_cache, queue, refresher, reanswers, poster, background)
+        admission = AdmissionControl(
+            identity, _build_policy(settings), thread_modes, job_builder, users, queue
         )
         questions = QuestionHandler(
-            identity=identity,
-            redis=redis,
-            policy=_build_policy(settings),
-            job_builder=JobBuilder(identity, settings.starchat_streaming, threads, users),
-            thread_cache=threads,
-            thread_modes=ThreadModes(redis),
-            users=users,
-            queue=JobQueue(redis, _build_limits(settings), failpoints),
-            job_updates=JobUpdates(redis),
-            restart_on_edit=settings.starchat_on_edit == "restart",
-            queue_status=queue_status,
-            placeholders=PlaceholderPoster(redis, queue_status, poster, background),
-            notices=NoticeOutbox(
-                redis, identity.team, poster, threads, background, failpoints=failpoints
-            ),
-            poster=poster,
-            purge=Purge(redis),
-            background=background,
-            metrics=self._metrics,
+            admission,
+            commands,
+            job_builder,
+            queue,
+            thread_modes,
+            refresher,
+            placeholders,
+            self._metrics,
         )
-        edits = EditHandler(
-            identity=identity,
-            restart_on_edit=questions.restart_on_edit,
-            job_builder=questions.job_builder,
-            thread_cache=threads,
-            queue=questions.queue,
-            job_updates=questions.job_updates,
-            queue_status=queue_status,
-            placeholders=questions.placeholders,
-            poster=poster,
-            background=background,
+        backfill = Backfill(
+            identity,
+            web_client,
+            PacedReader(shared.stopped),
+            questions,
+            edits,
+            queue,
+            thread_modes,
+            Reconciler(redis, identity, poster, queue),
         )
-        return Router(
-            identity=identity,
-            questions=questions,
-            edit_handler=edits,
-            backfill=Backfill(redis, self._web_client, questions, edits, self._has_connection),
-            queue_status=queue_status,
-            poster=poster,
-            purge=questions.purge,
-            background=background,
-            metrics=self._metrics,
+        monitor = OutageMonitor(
+            identity.team,
+            redis,
+            web_client.clock,
+            backfill,
+            has_connection=self._has_connection,
+            stopped=shared.stopped,
         )
+        slash_commands = SlashCommandHandler(queue, purge)
+        app_events = AppEventHandler(slash_commands, poster, purge, background)
+        router = Router(identity, questions, edits, reanswers, backfill, slash_commands, app_events)
+        return _Handlers(router, notices, monitor)
 
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings
@@ -155,13 +189,9 @@ class Bot:
             return SocketMode(app, settings.slack_app_token.get_secret_value(), self._metrics)
         if settings.slack_signing_secret is None:
             raise SettingsError("SLACK_SIGNING_SECRET is not set")
+        secret = settings.slack_signing_secret.get_secret_value()
         try:
-            return HttpMode(
-                app,
-                settings.slack_signing_secret.get_secret_value(),
-                settings.port,
-                self._web_client.clock,
-            )
+            return HttpMode(app, secret, settings.port, self._web_client.clock)
         except OSError as error:
             raise SettingsError(_describe_port_error("PORT", settings.port, error)) from None
 

@@ -1,12 +1,31 @@
-"""Lets one thread at a time do what concerns one thing: Slack sends a mention twice, at once."""
+"""A mutex per key, and a bounded thread pool for work after an acknowledgement."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final, ParamSpec
+
+import structlog
+
+from contract.thread_pool import eager_thread_pool
+
+log = structlog.get_logger()
+
+P = ParamSpec("P")
+
+BACKGROUND_THREADS: Final = 8
+MAX_WAITING_TASKS: Final = 2000
+"""Tasks that may wait for a thread; further ones are dropped and logged."""
 
 
 class KeyedLock:
-    """A lock for each name that somebody holds, and for no other."""
+    """
+    A mutex per key; keys without a holder take no memory.
+
+    Slack delivers a mention as two concurrent events: the second waits for the first.
+    """
 
     def __init__(self) -> None:
         self._locks: dict[str, threading.Lock] = {}
@@ -14,7 +33,7 @@ class KeyedLock:
 
     @contextmanager
     def hold(self, key: str) -> Iterator[None]:
-        """Wait until nobody else holds `name`."""
+        """Hold the lock of a key; wait for the present holder first."""
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         try:
@@ -26,10 +45,52 @@ class KeyedLock:
                     self._locks.pop(key, None)
 
     def wait_until_free(self, key: str) -> bool:
-        """Wait until nobody holds `name`, and say whether somebody did."""
+        """Wait until no thread holds a key; return whether one did."""
         with self._guard:
             is_held = key in self._locks
         if is_held:
             with self.hold(key):
                 pass
         return is_held
+
+
+class BackgroundTasks:
+    """Thread pool whose tasks may run after the acknowledgement; their errors are logged."""
+
+    def __init__(
+        self, threads: int = BACKGROUND_THREADS, max_waiting: int = MAX_WAITING_TASKS
+    ) -> None:
+        self._executor = eager_thread_pool(threads, "background")
+        self._max_waiting = max_waiting
+        self._waiting: set[Future[None]] = set()
+        self._lock = threading.Lock()
+
+    def submit(self, name: str, task: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Run a task on a thread of the pool; return whether there was room. The log has `name`."""
+        with self._lock:
+            if len(self._waiting) >= self._max_waiting:
+                log.error("background task dropped", task=name, waiting=len(self._waiting))
+                return False
+            future = self._executor.submit(self._run_task, name, partial(task, *args, **kwargs))
+            self._waiting.add(future)
+        future.add_done_callback(self._remove_task)
+        return True
+
+    def drain(self, timeout: float) -> None:
+        """Finish waiting tasks within `timeout` seconds and drop the rest."""
+        with self._lock:
+            waiting = set(self._waiting)
+        wait(waiting, timeout=timeout)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _remove_task(self, future: Future[None]) -> None:
+        with self._lock:
+            self._waiting.discard(future)
+
+    @staticmethod
+    def _run_task(name: str, task: Callable[[], Any], /) -> None:
+        # Safety net of the background threads: no caller waits for a task's error.
+        try:
+            task()
+        except Exception:
+            log.exception("background task failed", task=name)

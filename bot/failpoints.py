@@ -1,4 +1,4 @@
-"""The points at which a test may end or pause the bot."""
+"""Failpoints of the bot: moments at which a test may kill or pause the process."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from contract import failpoints
 
 
 class Failpoint(StrEnum):
-    """A moment in the life of a question after which everything so far must still hold."""
+    """Moment in the life of a question at which a crash must lose and repeat nothing."""
 
     BEFORE_ENQUEUE = "before_enqueue"
     AFTER_ENQUEUE = "after_enqueue"
@@ -15,6 +15,6 @@ class Failpoint(StrEnum):
 
 
 class Failpoints(failpoints.Failpoints):
-    """The planned faults of a bot."""
+    """Armed failpoints of a bot."""
 
     points = Failpoint

@@ -1,60 +1,58 @@
-"""Pure: every sentence that a person reads from the bot, and the blocks that carry them."""
+"""Messages that people read from the bot, and the blocks that carry them."""
 
 from typing import Any, Final
 
 from bot.messages.admission import Verdict
 from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID
 from contract import queue_eta
+from contract.texts import MODEL_LOADING
 from contract.worker_status import WorkerStatus
 
 Blocks = list[dict[str, Any]]
 
 HELP_TEXT: Final = (
-    "Mention me with a question about code and I answer in the thread. After that you can go on "
-    "without a mention while only you and I are talking. Paste code into the message; I cannot "
-    "open files. Say `follow` to have me answer everybody in a thread, `mute` to have me answer "
-    "mentions only, `forget` to have me drop my copy of the thread. I can be wrong: read what I "
-    "write before you run it."
+    "Mention me with a question about code, and I'll answer in the thread.\n"
+    "• While only you and I write in a thread, you don't need to mention me again.\n"
+    "• Paste code into your message: I can't open files.\n"
+    "• `follow`: I answer every message in this thread.\n"
+    "• `mute`: I answer only messages that mention me.\n"
+    "• `forget`: I delete my copy of this thread.\n"
+    "I can be wrong, so read my code before you run it."
 )
 EMPTY_QUESTION: Final = (
-    "What would you like to know? Write your question after my name. " + HELP_TEXT
+    "What would you like to know? Write your question after my name.\n" + HELP_TEXT
 )
 FOLLOW_CONFIRMED: Final = (
-    "I will answer every message in this thread that is not addressed to somebody else. "
-    "Say `mute` to me to stop that."
+    "I'll answer every message in this thread that isn't addressed to another person. "
+    "To stop that, mention me with `mute`."
 )
 MUTE_CONFIRMED: Final = (
-    "I will answer in this thread only when you mention me. Say `follow` to me to change that."
+    "I'll answer only messages in this thread that mention me. "
+    "To change that, mention me with `follow`."
 )
 THREAD_FORGOTTEN: Final = (
-    "I have dropped my copy of this thread. What stands here in Slack I read again when you next "
-    "mention me."
+    "I deleted my copy of this thread. I'll read it again the next time you mention me."
 )
 MEMBERS_ONLY: Final = (
-    "I am sorry: in this workspace I may answer its own members only. Whoever runs me can "
-    "change that."
-)
-QUESTION_TOO_LONG: Final = (
-    "Your message is longer than I can take in. Shorten it to the part that matters and ask again."
+    "Only members of this workspace can ask me questions. An administrator can change this."
 )
 NO_WORKER: Final = (
-    "No worker is running at the moment. Your question is kept and will be answered as soon as "
-    "one is back."
+    "No worker is running right now. Your question is queued, and I'll answer it when a worker "
+    "is back."
 )
 EDITED_AFTER_ANSWER: Final = (
-    "You have edited your question after I answered it. Shall I answer it again?"
+    "You edited your question after I answered it. Should I answer the new version?"
 )
 EDITED_WHILE_RUNNING: Final = (
-    "You have edited your question while I answer it. I finish what I have begun; when it is "
-    "done, I can answer again."
+    "You edited your question while I was answering it. I'll finish this answer first. "
+    "Then I can answer the new version."
 )
-STILL_ANSWERING: Final = "Your question is being answered. Press again when the answer is there."
-QUESTION_NOT_FOUND: Final = "I can no longer read that question. Please ask it again."
+STILL_ANSWERING: Final = (
+    "I'm still answering your question. Press the button again when the answer is complete."
+)
+QUESTION_NOT_FOUND: Final = "I can't find that question any more. Please ask it again."
 BEHIND_OWN_QUESTIONS: Final = (
-    "Other questions of yours come first. This one is kept and follows them."
-)
-MODEL_LOADING: Final = (
-    "The model is still being loaded. Your question is kept; it will be answered then."
+    "You have other questions in progress. This one is queued behind them."
 )
 
 COMMAND_REPLIES: Final = {
@@ -65,23 +63,23 @@ COMMAND_REPLIES: Final = {
     Verdict.FORGET: THREAD_FORGOTTEN,
     Verdict.OUTSIDER: MEMBERS_ONLY,
 }
-"""What the bot says to a message that is no question."""
+"""Reply to each message that is no question."""
 
 
 def queue_full(seconds: float | None) -> str:
-    """Say that too much is waiting, and when to try again."""
+    """Tell that the queue is full and when to ask again; `seconds` is the expected wait."""
     return (
-        "So many questions are waiting that I cannot take another one now. "
+        "The queue is full, so I can't take your question now. "
         f"Please ask again in {queue_eta.describe_duration(seconds)}."
     )
 
 
 def user_quota_exceeded(waiting: int, seconds: float | None) -> str:
-    """Say that one person has asked as much as one may, and when to try again."""
-    questions = "One question" if waiting == 1 else f"{waiting} questions"
+    """Tell that a user has the maximum number of waiting questions, and when to ask again."""
+    questions = "1 question" if waiting == 1 else f"{waiting} questions"
     return (
-        f"{questions} of yours {'is' if waiting == 1 else 'are'} still waiting, and that is as "
-        f"many as one person may have. Please ask again in {queue_eta.describe_duration(seconds)}."
+        f"You have {questions} waiting, the maximum for one person. "
+        f"Please ask again in {queue_eta.describe_duration(seconds)}."
     )
 
 
@@ -89,18 +87,18 @@ def placeholder_text(
     position: int, workers: tuple[WorkerStatus, ...], seconds: float | None, *, is_behind_own: bool
 ) -> str | None:
     """
-    Say why an answer does not start at once; `None` if it does.
+    Tell why an answer does not start at once; `None` if it does.
 
-    `place` is how many questions are before this one; `held` says that it waits for earlier
-    questions of the same person, so that free slots are of no use to it.
+    `position` counts the questions ahead of this one. `is_behind_own` is whether it waits for the
+    same user's earlier questions, so that a free slot does not start it.
     """
     if not workers:
         return NO_WORKER
-    ready = tuple(beat for beat in workers if not beat.loading)
+    ready = tuple(worker for worker in workers if not worker.loading)
     if not ready:
         return MODEL_LOADING
-    free = sum(max(0, beat.slots - beat.busy_slots) for beat in ready)
-    slots = sum(beat.slots for beat in ready)
+    free = sum(max(0, worker.slots - worker.busy_slots) for worker in ready)
+    slots = sum(worker.slots for worker in ready)
     if is_behind_own:
         return BEHIND_OWN_QUESTIONS
     return (
@@ -109,12 +107,12 @@ def placeholder_text(
 
 
 def context_blocks(text: str) -> Blocks:
-    """Return a sentence as a block of small print, which is never read back as a reply."""
+    """Return a text as a context block (small print), which is never read back as a reply."""
     return [{"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}]
 
 
 def reanswer_blocks(text: str, thread: str, ts: str, version: str) -> Blocks:
-    """Return a sentence with the button that has a question answered again."""
+    """Return a text with the *Answer again* button for the question at `ts`."""
     button = {
         "type": "button",
         "action_id": ANSWER_AGAIN_ACTION_ID,
@@ -125,26 +123,28 @@ def reanswer_blocks(text: str, thread: str, ts: str, version: str) -> Blocks:
 
 
 def status_text(pending: int, workers: tuple[WorkerStatus, ...], seconds: float | None) -> str:
-    """Say how things stand, for `/starchat status` and the Home tab."""
+    """Describe queue and workers, for `/starchat status` and the Home tab."""
     if not workers:
-        return f"No worker is running. Questions that are kept: {pending}."
-    if all(beat.loading for beat in workers):
-        return f"The model is still being loaded. Questions that are kept: {pending}."
-    busy, slots = sum(b.busy_slots for b in workers), sum(b.slots for b in workers)
+        return f"No worker is running. Queued questions: {pending}."
+    if all(worker.loading for worker in workers):
+        return f"The model is still loading. Queued questions: {pending}."
+    busy = sum(worker.busy_slots for worker in workers)
+    slots = sum(worker.slots for worker in workers)
     if not pending:
-        return f"Ready: nothing is waiting, {slots} can be answered at the same time."
-    sentence = f"Answering {busy} at the moment; {slots} can be answered at the same time."
+        return f"Ready. No question is waiting; I can answer {slots} at the same time."
+    text = f"Answering {busy} of at most {slots} questions at the same time."
     if seconds is not None and seconds >= 1:
-        sentence += f" A new question would start in {queue_eta.describe_duration(seconds)}."
-    return sentence
+        text += f" A new question would start in {queue_eta.describe_duration(seconds)}."
+    return text
 
 
 def purge_text(threads: int) -> str:
-    """Say what `/starchat forget` has dropped."""
-    copies = {0: "nothing of this channel", 1: "my copy of one thread"}
+    """Tell how many threads `/starchat forget` deleted."""
+    copies = {0: "I had no copy of a thread in this channel.", 1: "I deleted my copy of 1 thread."}
+    deleted = copies.get(threads, f"I deleted my copies of {threads} threads.")
     return (
-        f"I have dropped {copies.get(threads, f'my copies of {threads} threads')}. What stands in "
-        "Slack stays there; I read a thread again when somebody next mentions me in it."
+        f"{deleted} Your messages stay in Slack. I'll read a thread again the next time someone "
+        "mentions me in it."
     )
 
 
@@ -158,7 +158,7 @@ def home_view(status_line: str) -> dict[str, Any]:
             {"type": "divider"},
             _section_block(status_line),
             *context_blocks(
-                "`/starchat help`, `/starchat status` and `/starchat forget` work anywhere."
+                "`/starchat help`, `/starchat status` and `/starchat forget` work in any channel."
             ),
         ],
     }

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from bot.messages.events import MessagePosted, parse_event
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
 
 Json = dict[str, Any]
 

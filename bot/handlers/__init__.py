@@ -1,1 +1,1 @@
-"""One handler for each kind of event."""
+"""Handlers of Slack requests: questions, edits, commands, and backfill after an outage."""

@@ -1,4 +1,4 @@
-"""Builds jobs: reads a thread, asks for the names in it, and makes a conversation of both."""
+"""Job builder: turns a question and the thread before it into a job."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,36 +8,34 @@ import structlog
 
 from bot.messages import conversation
 from bot.messages.events import MessagePosted
-from bot.messages.identity import BotIdentity
-from bot.messages.message import Message
-from bot.slack.errors import CALL_ERRORS
+from bot.messages.message import BotIdentity, Message
+from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
 from bot.store.thread_cache import ThreadCache
 from contract.conversation import Conversation
 from contract.job import MAX_JOB_BYTES, Job, Streaming, Thread
+from contract.slack_errors import LAST_DELIVERY_ATTEMPT
 
 log = structlog.get_logger()
 
 MAX_TURNS_BYTES: Final = MAX_JOB_BYTES - 32 * 1024
-"""Bytes that the turns of a job may have; far more than any model reads at once."""
-LAST_ATTEMPT: Final = 3
-"""The number of Slack's last redelivery of an event."""
+"""Maximum size of a job's turns; far more than any model's context window."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobBuilder:
-    """Job builder: a question with the conversation before it. Raises as `ThreadCache`."""
+    """Builder of jobs. Methods raise `redis.exceptions.RedisError` and `CALL_ERRORS`."""
 
     identity: BotIdentity
-    display: Streaming
+    streaming: Streaming
     thread_cache: ThreadCache
     users: UserDirectory
 
     def build_from_message(self, post: MessagePosted, attempt: int) -> Job:
-        """Return the job of a message, which `attempt` deliveries have brought before."""
+        """Build the job of a new message; `attempt` counts the deliveries before this one."""
         earlier = self.read_thread(post.thread, attempt) if post.is_thread_reply else ()
         messages = {m.ts: m for m in earlier or ()}
-        # The copy may hold a newer text: an edit can overtake the message itself.
+        # The cache may hold a newer text: an edit can arrive before the message itself.
         latest = self.thread_cache.get_latest(post.thread, post.ts)
         if latest is not None:
             messages[post.ts] = latest
@@ -49,26 +47,31 @@ class JobBuilder:
     def build_job(
         self, thread: Thread, ts: str, author: tuple[str, str], messages: Iterable[Message]
     ) -> Job:
-        """Return the job of one of these messages, whose author has an id and a team."""
+        """Build the job of the message at `ts`; `author` is the user's id and team."""
         turns = self._build_turns(thread, ts, messages)
         user, team = author
         return Job(
-            thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.display
+            thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.streaming
         )
 
     def rebuild_job(self, job: Job, attempt: int) -> Job | None:
-        """Return a job with its thread as it is now; `None` where its question is not there."""
+        """Rebuild a job from its thread as it is now; `None` if its question is gone."""
         messages = self.read_thread(job.thread, attempt) or ()
         if not any(message.ts == job.ts for message in messages):
             return None
         return job.model_copy(update={"turns": self._build_turns(job.thread, job.ts, messages)})
 
     def read_thread(self, thread: Thread, attempt: int) -> tuple[Message, ...] | None:
-        """Read a thread; at the last delivery a message alone is better than none."""
+        """
+        Read a thread; `None` if it is unreadable.
+
+        On the last delivery, Slack's errors give `None` too: a question without its thread is
+        better than no answer. On earlier ones, raises `CALL_ERRORS`.
+        """
         try:
             return self.thread_cache.load_messages(thread)
         except CALL_ERRORS as error:
-            if attempt < LAST_ATTEMPT:
+            if attempt < LAST_DELIVERY_ATTEMPT:
                 raise
             log.warning("thread not read", channel=thread.channel, why=type(error).__name__)
             return None
@@ -81,6 +84,6 @@ class JobBuilder:
             messages,
             until=until,
             identity=self.identity,
-            names={user: person.name for user, person in users.items()},
+            names={user_id: user.name for user_id, user in users.items()},
         )
         return conversation.truncate_oldest(turns, MAX_TURNS_BYTES)

@@ -1,9 +1,9 @@
 """
-Says the bot's own sentences in answer to a message: each once, whatever dies in between.
+Transactional outbox: posts each notice, the bot's answer to a message, exactly once.
 
-A sentence is noted in Redis by the same script that marks its message as dealt with, and struck out
-once Slack has it or refuses it. What stands there for longer was left by a bot that died, or Slack
-gave no clear answer: before it is said again, the thread is looked through for it.
+The script that marks a message as handled also records its notice in Redis. The record is removed
+after Slack has accepted or rejected the post. If a bot dies in between, or Slack's response is
+ambiguous, any bot takes the notice over. It searches the thread for the notice before it posts.
 """
 
 import threading
@@ -16,47 +16,24 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.exceptions import RedisError
 
-from bot.background import BackgroundTasks
+from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.messages.events import MessagePosted
-from bot.slack.client import error_name
-from bot.slack.errors import CALL_ERRORS, is_refusal
+from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster, retry_after
 from bot.store.client import decode_reply, retry_redis
-from bot.store.thread_cache import UNREADABLE_ERRORS, ThreadCache
+from bot.store.scripts import load_script
+from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.job import Thread
+from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
 NOTICE_LEASE_SECONDS: Final = 20.0
-"""Seconds after which a sentence whose bot says nothing of it is taken up by any bot."""
+"""Lease after which any bot may take over a notice."""
 SWEEP_INTERVAL_SECONDS: Final = 5.0
-"""Seconds between two looks for such sentences."""
-
-RECORD_SCRIPT: Final = """
-if not redis.call('SET', KEYS[1], 'notice', 'NX', 'EX', ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[2], 'thread', ARGV[4], 'text', ARGV[5], 'tries', 0)
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-redis.call('ZADD', KEYS[3], redis.call('TIME')[1] + ARGV[6], ARGV[2])
-redis.call('EXPIRE', KEYS[3], ARGV[3])
-return 1
-"""
-"""Mark a message as dealt with and note what is to be said to it, unless it was marked before."""
-
-LEASE_SCRIPT: Final = """
-local tries, thread, said = unpack(redis.call('HMGET', KEYS[1], 'tries', 'thread', 'text'))
-local due, now = redis.call('ZSCORE', KEYS[2], ARGV[1]), redis.call('TIME')[1]
-if not (thread and due) then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  return nil
-end
-if tonumber(due) > tonumber(now) and not (ARGV[3] == '1' and tries == '0') then return nil end
-redis.call('HINCRBY', KEYS[1], 'tries', 1)
-redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
-return {tries, thread, said}
-"""
-"""Take a sentence that nobody else may be saying now; who noted it may do so at once."""
+"""Seconds between two searches for abandoned notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +47,9 @@ class _Notice:
 @dataclass(slots=True)
 class NoticeOutbox:
     """
-    Sentences of one team. `say` raises `redis.exceptions.RedisError`: then nothing is noted.
+    Outbox of one team.
 
-    `lease` is how long (s) a bot may take to say one, before another one may.
+    A bot has `lease_seconds` to post a notice before another one may take it over.
     """
 
     redis: Redis
@@ -90,22 +67,22 @@ class NoticeOutbox:
 
     def __post_init__(self) -> None:
         self._due_key = keys.notice_schedule(self.team)
-        self._record_script = self.redis.register_script(RECORD_SCRIPT)
-        self._lease_script = self.redis.register_script(LEASE_SCRIPT)
+        self._record_script = self.redis.register_script(load_script("record_notice"))
+        self._lease_script = self.redis.register_script(load_script("lease_notice"))
         self._sweeper = threading.Thread(target=self._run_sweeper, name="notices", daemon=True)
 
     def start_sweeper(self) -> None:
-        """Begin to look for sentences that were left behind."""
+        """Start the thread that posts abandoned notices."""
         self._sweeper.start()
 
     def stop_sweeper(self) -> None:
-        """End; what is not said yet is said by the next bot."""
+        """Stop the thread; another bot posts what is left."""
         self._stopped.set()
         if self._sweeper.is_alive():
             self._sweeper.join(SWEEP_INTERVAL_SECONDS)
 
     def post_notice(self, post: MessagePosted, sentence: str) -> None:
-        """Say something in the thread of a message, once for all its deliveries."""
+        """Post a notice in a message's thread, once for all its deliveries. Raises `RedisError`."""
         thread = post.thread
         name = f"{thread.channel}:{post.ts}"
         is_recorded = self._record_script(
@@ -128,7 +105,7 @@ class NoticeOutbox:
             self.background.submit("notice", self._deliver_notice, name, first=True)
 
     def post_due_notices(self) -> None:
-        """Say what was left behind. Raises `RedisError`, and `bot.slack.errors.SLACK_AWAY`."""
+        """Post abandoned notices. Raises `RedisError` and `bot.slack.client.CALL_ERRORS`."""
         seconds, _ = self.redis.time()
         due: Any = self.redis.zrangebyscore(self._due_key, "-inf", seconds)
         for name in due:
@@ -141,7 +118,7 @@ class NoticeOutbox:
             except (RedisError, *CALL_ERRORS) as error:
                 log.warning("notices postponed", why=type(error).__name__)
             except Exception:
-                # One of this process's nets: later sentences must be found too.
+                # Safety net of the sweeper thread: it must still find later notices.
                 log.exception("notices failed")
 
     def _deliver_notice(self, name: str, *, first: bool) -> None:

@@ -1,4 +1,4 @@
-"""Pure: what an outage was, and which messages in a channel's history it kept from us."""
+"""Outages: their time window, and the messages of a channel's history that fall into it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,30 +6,31 @@ from typing import Any, Final, Self
 
 from bot.messages import mrkdwn
 from bot.messages.events import ChannelType, MessagePosted, parse_event
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
 from contract import keys
 
 Json = Mapping[str, Any]
 
 REDELIVERY_WINDOW_SECONDS: Final = 420.0
-"""Seconds after which Slack has given up on an event: its last try comes after six minutes."""
+"""Seconds after which Slack no longer delivers an event; its last retry comes after 6 min."""
 MAX_LOOKBACK_SECONDS: Final = keys.IDEMPOTENCY_TTL_SECONDS - keys.SECONDS_PER_HOUR
-"""Seconds: for an older message nobody remembers any more whether it was answered."""
+"""Maximum age of a missed question: older idempotency keys have expired."""
 MAX_QUESTION_AGE_SECONDS: Final = keys.SECONDS_PER_HOUR
-"""Seconds that a question may have waited at most to be found again once Redis was emptied."""
+"""Maximum age of a question that is answered again after Redis data loss."""
 THREAD_LOOKBACK_SECONDS: Final = 24 * keys.SECONDS_PER_HOUR
-"""Seconds before an outage in which a thread began that is found without having been asked in."""
+"""Age before the outage up to which threads are searched that the bot had not joined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
     """
-    A time in which events may have been lost, by Slack's timestamps (s).
+    Time window in which events may be lost; all times are Slack's (s since the epoch).
 
-    Questions that name us are looked for from `since` on; what the bot may have heard and left
-    alone, as messages of others in a thread that it follows, only from `quiet` on. `roots` is how
-    far back the threads began in whose replies they are looked for. Where Redis was `emptied`, only
-    Slack knows what has an answer.
+    - `since`: start of the search for messages that mention the bot.
+    - `unmentioned_since`: start for messages in followed threads; the bot may have received and
+      ignored older ones.
+    - `roots_since`: threads that started before this are searched only if the bot had joined them.
+    - `is_redis_loss`: Redis lost its data, so only Slack shows which questions have answers.
     """
 
     since: float
@@ -39,7 +40,7 @@ class Outage:
 
     @classmethod
     def since_last_event(cls, first: float, last: float, now: float) -> Self:
-        """Return the outage since `last`, when events reached us; they did from `first` on."""
+        """Return the outage since the last heartbeat; `first` is the time of the first one."""
         earliest = max(first, now - MAX_LOOKBACK_SECONDS)
         since = max(earliest, last - REDELIVERY_WINDOW_SECONDS)
         return cls(
@@ -50,7 +51,7 @@ class Outage:
 
     @classmethod
     def since_redis_loss(cls, first: float, now: float) -> Self:
-        """Return the time whose questions Redis has lost; the bot was there from `first` on."""
+        """Return the window whose questions Redis lost; `first` is the first heartbeat's time."""
         since = max(first, now - MAX_QUESTION_AGE_SECONDS)
         return cls(
             since=since,
@@ -62,7 +63,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel: `kind` is Slack's `channel_type`, `shared` whether other workspaces see it."""
+    """Channel with Slack's `channel_type`; `is_shared` with other workspaces by Slack Connect."""
 
     id: str
     channel_type: str
@@ -70,15 +71,15 @@ class Channel:
 
     @classmethod
     def from_id(cls, channel: str) -> Self:
-        """Return a channel of which only the id is known; whoever writes there may be a guest."""
+        """Return a channel by its id alone, as shared: its authors may be external."""
         return cls(channel, "im" if channel.startswith("D") else "channel", is_shared=True)
 
 
 def parse_missed_question(
     raw: Json, channel: Channel, outage: Outage, identity: BotIdentity
 ) -> MessagePosted | None:
-    """Read a message of a channel's history; `None` where it can be no question of the outage."""
-    # Nobody has seen it before its edit: the text that it has now is the first one for us.
+    """Parse a message of a channel's history; `None` if it is no question of the outage."""
+    # The bot never saw the text before the edit, so the edited message counts as new.
     unedited = {name: value for name, value in raw.items() if name != "edited"}
     event = {
         **unedited,
@@ -89,18 +90,14 @@ def parse_missed_question(
     post = parse_event({"event": event, "is_ext_shared_channel": channel.is_shared}, identity)
     if not isinstance(post, MessagePosted) or not post.can_ask:
         return None
-    is_addressed = post.channel_type is ChannelType.IM or identity.user_id in mrkdwn.find_mentions(
-        post.text
-    )
-    return (
-        post
-        if float(post.ts) >= (outage.since if is_addressed else outage.unmentioned_since)
-        else None
-    )
+    is_mention = identity.user_id in mrkdwn.find_mentions(post.text)
+    is_addressed = is_mention or post.channel_type is ChannelType.IM
+    since = outage.since if is_addressed else outage.unmentioned_since
+    return post if float(post.ts) >= since else None
 
 
 def latest_reply_at(raw: Json) -> float:
-    """Return when somebody last wrote into the thread of a message (s); 0 where nobody did."""
+    """Return the time of the last reply to a message (s since the epoch); 0 without replies."""
     try:
         return float(raw.get("latest_reply") or 0)
     except (TypeError, ValueError):
@@ -108,5 +105,5 @@ def latest_reply_at(raw: Json) -> float:
 
 
 def has_new_replies(raw: Json, outage: Outage) -> bool:
-    """Say whether somebody has written into the thread of a message since the outage began."""
+    """Return whether a message has replies since the outage began."""
     return latest_reply_at(raw) >= outage.since

@@ -1,4 +1,4 @@
-"""Settles by what Slack shows whether a question still wants a reply, where Redis was emptied."""
+"""Reconciliation after Redis data loss: the thread shows which questions have answers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -6,19 +6,18 @@ from typing import Any, Final
 from redis import Redis
 
 from bot.messages.events import MessagePosted
-from bot.messages.identity import BotIdentity
-from bot.messages.message import read_metadata
+from bot.messages.message import BotIdentity, read_metadata
 from bot.slack.poster import Poster
 from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import job_id
 
 FINISHED_STATES: Final = frozenset({"final", "error", "notice"})
-"""States of a message of ours that nobody goes on with."""
+"""Metadata states of messages that are complete."""
 
 
 class Reconciler:
-    """What earlier bots and workers have left in Slack of questions that Redis knew."""
+    """Compares questions with the bot's messages in Slack. Methods raise `RedisError`."""
 
     def __init__(
         self, redis: Redis, identity: BotIdentity, poster: Poster, queue: JobQueue
@@ -30,17 +29,17 @@ class Reconciler:
 
     def has_answer(self, post: MessagePosted, thread: Iterable[Mapping[str, Any]]) -> bool:
         """
-        Say whether somebody has answered a question, or does so now; take away what was only begun.
+        Return whether a question has an answer, or a job that writes one; delete partial replies.
 
-        `thread` is what stands in it with all metadata. Nobody goes on with what was begun: its
-        lease is lost, and every edit proves that first.
+        `thread` holds Slack's messages with metadata. No worker continues a partial reply: it
+        checks its lease before each edit, and the lease is lost. Raises `CALL_ERRORS` too.
         """
         own_messages = (raw for raw in thread if self._identity.is_author_of(raw))
         replies = [raw for raw in own_messages if read_metadata(raw).get("question") == post.ts]
         if any(read_metadata(raw).get("state") in FINISHED_STATES for raw in replies):
             self._mark_as_handled(post)
             return True
-        # Asked only after the thread was read: what of ours stood there then is of before.
+        # Checked after the thread was read: a job enqueued since wrote none of these messages.
         if self._queue.is_duplicate(post.thread.team, post.thread.channel, post.ts):
             return True
         for raw in replies:

@@ -1,1 +1,1 @@
-"""Slack's payloads as types of our own, and threads as conversations; pure."""
+"""Pure: Slack payloads parsed into types, and a thread's messages turned into a conversation."""

@@ -1,4 +1,4 @@
-"""Pure: is this message a turn for us, a command, or none of our business?"""
+"""Admission control: whether a message is a question, a command, or not for the bot."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,11 +6,11 @@ from typing import Final
 
 from bot.messages import mrkdwn
 from bot.messages.events import ChannelType, MessagePosted
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
 
 
 class ThreadMode(StrEnum):
-    """How the bot takes part in a thread; the values are what Redis holds."""
+    """How the bot participates in a thread; Redis stores the values."""
 
     AUTO = "auto"
     FOLLOW = "follow"
@@ -18,7 +18,7 @@ class ThreadMode(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What happens with a message."""
+    """Decision about a message."""
 
     ANSWER = "answer"
     IGNORE = "ignore"
@@ -41,7 +41,7 @@ VERDICT_BY_COMMAND: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may ask: other bots by any of their ids, people of other workspaces, guests."""
+    """Who may ask: listed bots (by any of their ids), people of other workspaces, guests."""
 
     allowed_bots: frozenset[str] = frozenset()
     allow_external: bool = False
@@ -59,35 +59,36 @@ def admit(
     """
     Decide about a new message.
 
-    `mode` is how the bot takes part in the thread, `None` if it does not. `people` is how many
-    people have written in the thread, `None` where nobody knows.
+    `mode` is `None` if the bot does not participate in the thread. `num_people` counts the people
+    who have written in the thread; it is `None` if unknown.
     """
-    if not _is_request(post, identity, policy, mode, num_people):
+    is_addressed = is_for_bot(post, identity)
+    if not _is_request(post, is_addressed, policy, mode, num_people):
         return Verdict.IGNORE
     if (post.is_external and not policy.allow_external) or (
         post.is_guest and not policy.allow_guests
     ):
         return Verdict.OUTSIDER
-    if not is_for_bot(post, identity) and post.channel_type is not ChannelType.IM:
+    if not is_addressed and post.channel_type is not ChannelType.IM:
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
     return parse_command(post.text, identity) or Verdict.ANSWER
 
 
 def is_for_bot(post: MessagePosted, identity: BotIdentity) -> bool:
-    """Say whether a message is for the bot: named, and not turned to somebody else at its front."""
+    """Return whether a message mentions the bot and does not start with mentions of others only."""
     leading = mrkdwn.find_leading_mentions(post.text)
     return identity.user_id in (leading or mrkdwn.find_mentions(post.text))
 
 
 def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
-    """Return what a text asks the bot itself to do; `None` if it is for the model."""
+    """Return the verdict of a command; `None` if the text is for the model."""
     words = mrkdwn.strip_leading_mention(text, identity.user_id).strip().rstrip(".!?").lower()
     return VERDICT_BY_COMMAND.get(words)
 
 
 def _is_request(
     post: MessagePosted,
-    identity: BotIdentity,
+    is_addressed: bool,  # noqa: FBT001
     policy: Policy,
     mode: ThreadMode | None,
     num_people: int | None,
@@ -95,12 +96,10 @@ def _is_request(
     if not post.can_ask:
         return False
     if post.bot_ids:
-        return bool(post.bot_ids & policy.allowed_bots) and is_for_bot(post, identity)
+        return bool(post.bot_ids & policy.allowed_bots) and is_addressed
     if post.channel_type is ChannelType.IM:
-        return mode is not ThreadMode.MUTE or is_for_bot(post, identity)
-    return is_for_bot(post, identity) or (
-        post.is_thread_reply and _is_implicit_request(post, mode, num_people)
-    )
+        return mode is not ThreadMode.MUTE or is_addressed
+    return is_addressed or (post.is_thread_reply and _is_implicit_request(post, mode, num_people))
 
 
 def _is_implicit_request(

@@ -1,4 +1,4 @@
-"""Pure: what Slack says when somebody presses a button of ours, read once into our own types."""
+"""Slack `block_actions` payloads: a press of the *Answer again* button, parsed into a type."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,17 +6,17 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.messages.events import Ignored, SlackId, Timestamp
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
 from contract.job import Thread
 
 Json = Mapping[str, Any]
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
-"""The `action_id` of the button under which an edited question is answered again."""
+"""`action_id` of the button that has an edited question answered again."""
 
 
 class ReanswerRequested(BaseModel):
-    """A person wants a new answer to a question that was edited; `version` names the edit."""
+    """Request for a new answer to an edited question; `version` identifies the edit."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,7 +29,7 @@ class ReanswerRequested(BaseModel):
 
 
 def parse_block_action(body: Json, identity: BotIdentity) -> ReanswerRequested | Ignored:
-    """Read the body of a `block_actions`; what is none of our buttons is `Other`."""
+    """Parse a `block_actions` body; other buttons and malformed bodies become `Ignored`."""
     try:
         action = body["actions"][0]
         if action["action_id"] != ANSWER_AGAIN_ACTION_ID:

@@ -1,4 +1,4 @@
-"""Pure: the messages of a thread become the conversation that ends with the message that asks."""
+"""Conversation: the turns of a thread up to the question, built from its messages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -6,8 +6,7 @@ from typing import Final
 
 from bot.messages import mrkdwn
 from bot.messages.admission import parse_command
-from bot.messages.identity import BotIdentity
-from bot.messages.message import AuthorKind, Message
+from bot.messages.message import AuthorKind, BotIdentity, Message
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 
 CODE_FENCE: Final = "```"
@@ -17,9 +16,9 @@ def users_to_resolve(
     messages: Iterable[Message], *, until: str, identity: BotIdentity
 ) -> frozenset[str]:
     """
-    Return the ids of the people whose names the conversation needs.
+    Return the ids of the users whose names the conversation needs.
 
-    That is everybody who wrote, if more than one did, and everybody whom a text mentions.
+    These are all mentioned users, and all authors if there are at least two.
     """
     before = [m for m in messages if m.ts <= until]
     needed = {
@@ -35,14 +34,14 @@ def users_to_resolve(
 
 
 def count_people(messages: Iterable[Message]) -> int:
-    """Count the people who wrote in a thread; bots are not people."""
+    """Count the people who wrote in a thread, without bots."""
     return len({m.author for m in messages if m.kind is AuthorKind.PERSON})
 
 
 def build_conversation(
     messages: Iterable[Message], *, until: str, identity: BotIdentity, names: Mapping[str, str]
 ) -> Conversation:
-    """Return the turns up to the message at `until`, each reply right behind its question."""
+    """Return the turns up to the message at `until`, each reply directly after its question."""
     display_names = {identity.user_id: identity.name, **names}
     before = sorted((m for m in messages if m.ts <= until), key=lambda m: m.ts)
     has_several_authors = len({m.author for m in before if m.kind is not AuthorKind.REPLY}) > 1
@@ -56,7 +55,7 @@ def build_conversation(
 
 
 def truncate_oldest(conversation: Conversation, max_bytes: int) -> Conversation:
-    """Leave out the oldest turns until the texts have at most `most` bytes; the last one stays."""
+    """Drop the oldest turns until the JSON has at most `max_bytes`; keep the last turn."""
     remaining_bytes = max_bytes
     turns: list[Turn] = []
     for turn in reversed(conversation):
@@ -68,7 +67,7 @@ def truncate_oldest(conversation: Conversation, max_bytes: int) -> Conversation:
 
 
 def is_command(message: Message, identity: BotIdentity) -> bool:
-    """Say whether the message told the bot itself something, as `follow`, and not the model."""
+    """Return whether a message is a command to the bot, as `follow`, and not for the model."""
     is_for_bot = identity.user_id in mrkdwn.find_leading_mentions(message.text)
     return is_for_bot and not message.files and parse_command(message.text, identity) is not None
 
@@ -92,10 +91,10 @@ def _build_turn(
 
 
 def _build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    # A reply whose question was deleted would only repeat what somebody took back.
+    # A reply to a deleted question would repeat what its author has taken back.
     questions = {m.ts for m in messages if m.kind is not AuthorKind.REPLY}
     replies = [m for m in messages if m.kind is AuthorKind.REPLY and m.question_ts in questions]
-    # Stable: two messages of one part can only be an earlier and a later try, in that order.
+    # The sort is stable: of two messages with the same part, the later attempt stays last.
     replies.sort(key=lambda m: (m.question_ts or "", m.part))
     found = []
     for question, parts in groupby(replies, key=lambda m: m.question_ts):
@@ -112,7 +111,7 @@ def _build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:
 
 
 def _join_parts(parts: Iterable[str]) -> str:
-    """Join the parts of a reply; a code block that was split between two becomes one again."""
+    """Join the parts of a reply; rejoin a code block that was split between two parts."""
     text = ""
     for part in parts:
         text = _join_code_fence(text, part) or (f"{text}\n\n{part}" if text else part)
@@ -128,7 +127,7 @@ def _join_code_fence(text: str, part: str) -> str | None:
 
 
 def _find_last_fence(text: str) -> str | None:
-    """Return the line that opened the code block with which the text ends."""
+    """Return the opening line of the code block at the end of the text."""
     fences = [line for line in text.split("\n") if line.startswith(CODE_FENCE)]
     if len(fences) % 2 or len(fences) < 2 or not text.endswith(f"\n{CODE_FENCE}"):  # noqa: PLR2004
         return None

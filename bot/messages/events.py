@@ -1,4 +1,4 @@
-"""Pure: what Slack delivers, read once into our own types; what we do not use becomes `Other`."""
+"""Slack events, parsed once into types; events that the bot does not use become `Ignored`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,15 +6,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.messages.identity import BotIdentity
-from bot.messages.message import Message
+from bot.messages.message import BotIdentity, Message
 from bot.messages.mrkdwn import replace_surrogates
 from contract.job import Thread
 
 Json = Mapping[str, Any]
 
 QUESTION_SUBTYPES: Final = frozenset({"", "thread_broadcast", "file_share", "bot_message"})
-"""Subtypes of messages that may ask something."""
+"""Subtypes of messages that may be questions."""
 
 SlackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]*$")]
 Timestamp = Annotated[str, Field(pattern=r"^\d+\.\d+$")]
@@ -22,7 +21,7 @@ ClientMsgId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 class ChannelType(StrEnum):
-    """What kind of conversation a channel is."""
+    """Slack's `channel_type`; private channels count as channels."""
 
     CHANNEL = "channel"
     IM = "im"
@@ -31,10 +30,11 @@ class ChannelType(StrEnum):
 
 class MessagePosted(BaseModel):
     """
-    A new message.
+    New message.
 
-    `bots` holds every id under which its author is known as a bot and is empty for a person.
-    `message` is what the thread's copy keeps of it, `gesture` names one gesture of a client.
+    `bot_ids` holds every id of an author that is a bot; it is empty for a person. `message` is what
+    the thread cache keeps. `client_msg_id` is the same for two sends of one message. A root is no
+    `is_thread_reply`, whether it has replies or not.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,17 +50,13 @@ class MessagePosted(BaseModel):
     is_own: bool
     bot_ids: frozenset[str] = frozenset()
     client_msg_id: ClientMsgId | None = None
+    is_thread_reply: bool = False
     is_external: bool = False
     is_guest: bool = False
 
-    @property
-    def is_thread_reply(self) -> bool:
-        """Whether the message is a reply to another one."""
-        return self.ts != self.thread.ts
-
 
 class MessageChanged(BaseModel):
-    """A message that was unfurled, or `edited` by a person; `version` orders its changes."""
+    """Message that was edited by a person (`is_edit`) or unfurled; `version` orders changes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +69,7 @@ class MessageChanged(BaseModel):
 
 
 class MessageDeleted(BaseModel):
-    """A message that was deleted."""
+    """Deleted message."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -83,7 +79,7 @@ class MessageDeleted(BaseModel):
 
 
 class AppHomeOpened(BaseModel):
-    """A person looks at the bot's Home tab."""
+    """User who opened the bot's Home tab."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,7 +88,7 @@ class AppHomeOpened(BaseModel):
 
 
 class AppUninstalled(BaseModel):
-    """The workspace has removed the bot, or taken its token back."""
+    """Workspace that has uninstalled the bot or revoked its token."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,7 +96,7 @@ class AppUninstalled(BaseModel):
 
 
 class Ignored(BaseModel):
-    """Anything else, and what cannot be read: acknowledged, and that is all."""
+    """Any other event, and malformed ones (not `readable`): acknowledged without effect."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,7 +107,7 @@ Event = MessagePosted | MessageChanged | MessageDeleted | AppHomeOpened | AppUni
 
 
 def parse_event(body: Json, identity: BotIdentity) -> Event:
-    """Read the body of an `event_callback`; what has not the form of an event is `Other`."""
+    """Parse the body of an `event_callback`; a malformed event becomes an unreadable `Ignored`."""
     event = body.get("event")
     if not isinstance(event, Mapping):
         return Ignored(readable=False)
@@ -163,14 +159,15 @@ def _parse_new_message(event: Json, body: Json, team: str, identity: BotIdentity
     author_team = event.get("user_team") or event.get("source_team") or event.get("team")
     is_shared = bool(body.get("is_ext_shared_channel"))
     is_own = identity.is_author_of(event)
-    # Slack tells of a mention again when its message is edited: an edit is no new turn.
+    # Slack sends `app_mention` again when the message is edited: an edit is no new question.
     is_new = not (is_own or event.get("hidden") or event.get("edited"))
     can_ask = is_new and (event.get("subtype") or "") in QUESTION_SUBTYPES
     message = Message.from_slack(event, identity)
     profile = event.get("user_profile")
     profile = profile if isinstance(profile, Mapping) else {}
+    thread = _read_thread(team, event["channel"], event)
     return MessagePosted(
-        thread=_read_thread(team, event["channel"], event),
+        thread=thread,
         ts=event["ts"],
         channel_type=_read_channel_type(event),
         author=author,
@@ -181,6 +178,7 @@ def _parse_new_message(event: Json, body: Json, team: str, identity: BotIdentity
         is_own=is_own,
         bot_ids=_collect_bot_ids(event),
         client_msg_id=event.get("client_msg_id"),
+        is_thread_reply=event["ts"] != thread.ts,
         is_external=is_shared and author_team != team,
         is_guest=bool(profile.get("is_restricted") or profile.get("is_ultra_restricted")),
     )
@@ -196,7 +194,7 @@ def _collect_bot_ids(event: Json) -> frozenset[str]:
 def _parse_change(event: Json, team: str, identity: BotIdentity) -> Event:
     raw = event["message"]
     if raw.get("subtype") == "tombstone":
-        # A deleted root with replies stays behind as a tombstone.
+        # Slack turns a deleted root that has replies into a tombstone.
         return _parse_deletion(event, raw["ts"], team)
     message, is_own = Message.from_slack(raw, identity), identity.is_author_of(raw)
     return MessageChanged(
@@ -212,7 +210,7 @@ def _parse_change(event: Json, team: str, identity: BotIdentity) -> Event:
 
 
 def _has_same_content(event: Json, message: Message, identity: BotIdentity) -> bool:
-    """Whether a message says what it said before, as where Slack has unfurled a link in it."""
+    """Return whether text and files are unchanged, as after an unfurl."""
     before = event.get("previous_message")
     previous = Message.from_slack(before, identity) if isinstance(before, Mapping) else None
     return previous is not None and (previous.text, previous.files) == (message.text, message.files)
@@ -242,7 +240,7 @@ def _read_channel_type(event: Json) -> ChannelType:
 
 
 def _read_team(body: Json, identity: BotIdentity) -> str:
-    """Return the team that the event was delivered for: the first authorization, as Slack says."""
+    """Return the team that the event is for: by Slack's reference, the first authorization."""
     authorizations = body.get("authorizations")
     first = authorizations[0] if isinstance(authorizations, list) and authorizations else None
     team = first.get("team_id") if isinstance(first, Mapping) else None

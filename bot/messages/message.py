@@ -1,12 +1,12 @@
-"""Pure: one message of a thread as the bot keeps it, slim, and only if a conversation needs it."""
+"""Message of a thread as the bot caches it, and the bot's identity in the workspace."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from bot.messages.identity import BotIdentity
 from bot.messages.mrkdwn import replace_surrogates
 from bot.messages.rich_text import to_markdown
 from contract.keys import METADATA_EVENT_TYPE
@@ -16,17 +16,31 @@ Json = Mapping[str, Any]
 TEXT_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
 )
-"""Subtypes of messages in which somebody says something; joins and the like are left out."""
+"""Subtypes of messages with text to read; joins and other service messages are ignored."""
 
 FINAL_STATE: Final = "final"
-"""The state in our metadata of a reply that is complete; any other is no turn."""
+"""Metadata state of a complete reply; in any other state it is no turn yet."""
 
 ATTACHMENT_TEXT_FIELDS: Final = ("pretext", "title", "text")
-"""Where another bot's attachment may carry its words, in the order in which they are read."""
+"""Fields of another bot's attachment that may hold text, in reading order."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotIdentity:
+    """The bot in its workspace: its team, its user and bot ids, and its display name."""
+
+    team: str
+    user_id: str
+    bot_id: str
+    name: str
+
+    def is_author_of(self, raw: Json) -> bool:
+        """Return whether the bot wrote a message of Slack's."""
+        return raw.get("user") == self.user_id or raw.get("bot_id") == self.bot_id
 
 
 class AuthorKind(StrEnum):
-    """Who said it: a person, another bot, or this bot as a reply."""
+    """Author of a message: a person, another bot, or this bot with a reply."""
 
     PERSON = "person"
     BOT = "bot"
@@ -35,10 +49,10 @@ class AuthorKind(StrEnum):
 
 class Message(BaseModel):
     """
-    What the bot remembers of a message.
+    Message without what no conversation needs.
 
-    `text` is Slack's markup for people and bots and Markdown for our own replies. `part` and
-    `answers` (the `ts` of the question) belong to replies, `name` to bots, `files` to people.
+    `text` is Slack's mrkdwn for people and bots, and Markdown for the bot's own replies. `part` and
+    `question_ts` are set for replies only, `name` for bots, `files` for people.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,7 +68,7 @@ class Message(BaseModel):
 
     @classmethod
     def from_slack(cls, raw: Json, identity: BotIdentity) -> Self | None:
-        """Read one of Slack's messages. `None` where it is nothing that a conversation needs."""
+        """Parse a message of Slack's; `None` if no conversation needs it."""
         if not isinstance(raw.get("ts"), str) or str(raw.get("subtype") or "") not in TEXT_SUBTYPES:
             return None
         if identity.is_author_of(raw):
@@ -109,7 +123,7 @@ class Message(BaseModel):
 
 
 def read_metadata(raw: Json) -> Json:
-    """Return what our metadata says of a message, empty where it is none of ours."""
+    """Return the payload of the bot's own metadata; empty if a message has none."""
     metadata = raw.get("metadata")
     if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA_EVENT_TYPE:
         return {}

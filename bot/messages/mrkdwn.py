@@ -1,9 +1,8 @@
 """
-Pure: Slack's markup back into what a person typed.
+Slack mrkdwn: mentions, and the text as its author typed it.
 
-In Slack's text a literal `<`, `>` or `&` is always written as an entity, so that whatever stands
-between a real `<` and a real `>` is a token: a mention, a channel, a link. That holds inside code
-too, where Slack's clients write links that nobody typed.
+Slack escapes a literal `<`, `>` or `&` as an entity. Text between an unescaped `<` and `>` is
+therefore a token: a mention, a channel or a link. Slack's clients add links inside code too.
 """
 
 import re
@@ -17,23 +16,23 @@ URL_SCHEMES: Final = ("https://", "http://", "mailto:", "tel:")
 
 
 def replace_surrogates(text: str) -> str:
-    """Replace what no UTF-8 text can hold (half a surrogate pair) by a question mark."""
+    """Replace lone surrogates, which UTF-8 cannot encode, by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def find_mentions(text: str) -> tuple[str, ...]:
-    """Return the ids of the people whom the text mentions, in order."""
+    """Return the ids of all mentioned users, in order."""
     return tuple(USER_MENTION.findall(text))
 
 
 def find_leading_mentions(text: str) -> tuple[str, ...]:
-    """Return the ids of the people whom the text mentions before it says anything else."""
+    """Return the ids of the users mentioned before any other text."""
     found = LEADING_MENTIONS.match(text)
     return find_mentions(found.group()) if found else ()
 
 
 def strip_leading_mention(text: str, user: str) -> str:
-    """Return the text without the mentions of `user` at its front; code after them stays whole."""
+    """Remove leading mentions of `user`; keep the indentation of code after them."""
     mention = re.compile(rf"\s*<@{user}(?:\|[^<>]*)?>[,:;]?(?:(?:[ \t]*\n)+|[ \t]*)")
     while found := mention.match(text):
         text = text[found.end() :]
@@ -41,7 +40,7 @@ def strip_leading_mention(text: str, user: str) -> str:
 
 
 def to_plain_text(text: str, names: Mapping[str, str]) -> str:
-    """Undo Slack's markup. `names` maps ids of people to names; an unknown id stays as it is."""
+    """Convert mrkdwn to plain text. `names` maps user ids to names; unknown ids are kept."""
     parts: list[str] = []
     end = 0
     for token in MARKUP_TOKEN.finditer(text):
@@ -54,7 +53,7 @@ def to_plain_text(text: str, names: Mapping[str, str]) -> str:
 
 
 def _unescape_entities(text: str) -> str:
-    # "&amp;" last: "&amp;lt;" is what a person sees as "&lt;".
+    # "&amp;" last: a person who typed "&lt;" is escaped as "&amp;lt;".
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -81,7 +80,7 @@ def _render_broadcast(target: str, label: str) -> str:
 def _render_link(url: str, label: str) -> str:
     if not label or label == url:
         return url
-    # Slack links "foo.py" to "http://foo.py" by itself; the person wrote the label alone.
+    # Slack links "foo.py" to "http://foo.py" itself; the author typed the label alone.
     if any(url.rstrip("/") == scheme + label.rstrip("/") for scheme in URL_SCHEMES):
         return label
     return f"{label} ({url})"

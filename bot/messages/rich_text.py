@@ -1,8 +1,8 @@
 """
-Pure: the bot's own earlier reply, from the blocks that Slack keeps, back into Markdown.
+Rich text blocks of an earlier reply, converted back to Markdown.
 
-The words of a reply stand in `rich_text` blocks only; disclaimer, notices and buttons stand in
-other blocks and are left out by not being read.
+Only `rich_text` blocks hold the reply. Disclaimer, notices and buttons are other blocks, which are
+skipped.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Any, Final
 Json = Mapping[str, Any]
 
 STYLE_MARKS: Final = (("strike", "~~"), ("italic", "*"), ("bold", "**"))
-"""Slack's styles and their marks in Markdown, the innermost first."""
+"""Slack's styles and their Markdown marks, innermost first."""
 MAX_LIST_NUMBER: Final = 1000
-"""No list of ours is deeper or longer; whatever says so is not believed."""
+"""Bound for list numbers and indents: the bot writes none above it."""
 
 
 def to_markdown(blocks: Sequence[Json]) -> str:
-    """Return the words of a reply; empty where its blocks hold none."""
+    """Return the text of a reply as Markdown; empty if its blocks hold none."""
     parts: list[tuple[str, str]] = []
     for block in blocks:
         if block.get("type") != "rich_text":
@@ -31,7 +31,7 @@ def _join_blocks(parts: Sequence[tuple[str, str]]) -> str:
     text = ""
     before = ""
     for kind, words in parts:
-        # Neighbouring lists are one list whose items stand at different depths.
+        # Slack splits a nested list into one list for each change of depth.
         gap = "\n" if kind == before == "rich_text_list" else "\n\n"
         text += (gap if text else "") + words
         before = kind

@@ -1,1 +1,1 @@
-"""Everything that talks to Slack."""
+"""Connections to Slack: Web API client, Socket Mode, HTTP mode, posts, users."""

@@ -1,49 +1,70 @@
-"""The bot's clients of Slack, and the first question they ask: who am I?"""
+"""Web API client that keeps Slack's time, with the errors of its calls."""
 
-import logging
 import random
+import re
 import threading
+import time
+from collections.abc import Mapping
+from http.client import HTTPException
 from typing import Any, Final
 
 import structlog
-from slack_bolt import App
-from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from slack_sdk.signature import Clock
 from slack_sdk.web import SlackResponse
 
-from bot.messages.identity import BotIdentity
+from bot.messages.message import BotIdentity
 from bot.settings import Settings
-from bot.slack.clock import SlackClock
-from bot.slack.errors import CALL_ERRORS
+from contract import clock_skew
 from contract.settings import SettingsError
+from contract.slack_errors import AMBIGUOUS_ERRORS, TOKEN_ERRORS
 
 log = structlog.get_logger()
 
 CALL_TIMEOUT_SECONDS: Final = 10
-"""Seconds for one call."""
-TOKEN_ERRORS: Final = frozenset(
-    {
-        "invalid_auth",
-        "not_authed",
-        "account_inactive",
-        "token_revoked",
-        "token_expired",
-        "not_allowed_token_type",
-        "missing_scope",
-        "no_permission",
-    }
-)
-"""Slack's errors that say that a token is wrong, and will be wrong the next time too."""
 RETRY_DELAYS_SECONDS: Final = (1.0, 2.0, 5.0, 10.0)
-"""Seconds between tries to reach Slack at most; the last one for ever."""
+"""Maximum delays before the first, second, … retry of a call; the last one repeats."""
+DATE_RESOLUTION_SECONDS: Final = 2.0
+"""Tolerance between two `Date` headers of one clock, which have whole seconds only."""
+CALL_ERRORS: Final = (SlackApiError, OSError, HTTPException)
+"""Exceptions of a call: Slack's error response, a broken connection, a truncated response."""
+ERROR_NAME: Final = re.compile("[a-z_]+")
+
+
+class SlackClock(Clock):
+    """
+    Slack's time: the `Date` of its last responses plus the seconds since.
+
+    Message timestamps are Slack's, so no other clock may be compared with them. Before the first
+    response it is this machine's time.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+        self._synced = False
+
+    def sync(self, headers: Mapping[str, str]) -> None:
+        """Set the clock by the headers of a response."""
+        server_time = clock_skew.server_time(headers)
+        if server_time is None:
+            return
+        # Each response is a little older than its date: the newest date is the most accurate.
+        latest = server_time - time.monotonic()
+        if not self._synced or not latest <= self._offset <= latest + DATE_RESOLUTION_SECONDS:
+            self._offset = latest
+        self._synced = True
+
+    def now(self) -> float:
+        """Return Slack's time in seconds since the epoch."""
+        return self._offset + time.monotonic()
 
 
 class SlackWebClient(WebClient):
-    """A client whose `clock` is set by Slack's answers."""
+    """Web API client whose `clock` is set by Slack's responses."""
 
     def __init__(self, **options: Any) -> None:
-        """`options` are those of a `WebClient`."""
+        """`options` are those of `WebClient`."""
         super().__init__(**options)
         self.clock = SlackClock()
 
@@ -55,7 +76,7 @@ class SlackWebClient(WebClient):
 
 
 def create_client(settings: Settings) -> SlackWebClient:
-    """Return a client that repeats nothing by itself: a post may have arrived without an answer."""
+    """Create a client without retries: a post may have arrived although its response did not."""
     return SlackWebClient(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,
@@ -66,9 +87,9 @@ def create_client(settings: Settings) -> SlackWebClient:
 
 def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | None:
     """
-    Ask Slack who we are until it answers; `None` if `stop` comes first.
+    Call `auth.test` until Slack responds; `None` if `stop` is set first.
 
-    Raises `SettingsError` if Slack refuses the token.
+    Raises `SettingsError` if Slack rejects the token.
     """
     tries = 0
     while not stop.is_set():
@@ -91,47 +112,27 @@ def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | 
 
 
 def retry_delay(tries: int) -> float:
-    """Return the seconds to wait after so many failed tries; no two bots wait equally long."""
-    return RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS)) - 1] * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    """Return the seconds to wait after `tries` failures, with jitter between bots."""
+    longest = RETRY_DELAYS_SECONDS[min(tries, len(RETRY_DELAYS_SECONDS)) - 1]
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def error_name(error: Exception) -> str:
-    """Return Slack's word for what went wrong, or the kind of error that kept us from it."""
+    """Return Slack's error name, or the exception's type if Slack sent none."""
     if isinstance(error, SlackApiError):
         return str(error.response.get("error"))
     return type(error).__name__
 
 
+def is_refusal(error: Exception) -> bool:
+    """Return whether Slack rejected a call for certain, so that it executed nothing of it."""
+    if not isinstance(error, SlackApiError):
+        return False
+    # If Slack sends a page instead of JSON, slack_sdk puts a sentence where the name should be.
+    name = error_name(error)
+    return ERROR_NAME.fullmatch(name) is not None and name not in AMBIGUOUS_ERRORS
+
+
 def token_error(variable: str, why: str) -> str:
-    """Say in one line that Slack refuses a token."""
+    """Return the message for a token that Slack rejects."""
     return f"{variable} must be a token that Slack accepts, not the given one ({why})"
-
-
-def create_app(web_client: WebClient, identity: BotIdentity) -> App:
-    """Return Bolt's app with everything off that answers before we have decided."""
-    token = web_client.token
-
-    def authorize() -> AuthorizeResult:
-        # Without it Bolt asks Slack who we are before the first acknowledgement.
-        return AuthorizeResult(
-            enterprise_id=None,
-            team_id=identity.team,
-            bot_id=identity.bot_id,
-            bot_user_id=identity.user_id,
-            bot_token=token,
-        )
-
-    quiet = logging.getLogger("slack_bolt.starchat")
-    # Below that Bolt warns of the variable SLACK_BOT_TOKEN, and prints requests that it cannot use.
-    quiet.setLevel(logging.ERROR)
-    return App(
-        name="starchat",
-        logger=quiet,
-        client=web_client,
-        authorize=authorize,
-        # Signatures are checked where requests come in by HTTP; Bolt would log their bodies.
-        request_verification_enabled=False,
-        # Our own posts keep the copies of threads true.
-        ignoring_self_events_enabled=False,
-        attaching_function_token_enabled=False,
-    )

@@ -1,45 +1,42 @@
-"""Receives by HTTP: checks Slack's signature first, then does what Socket Mode would do."""
+"""HTTP receiver: verifies Slack's signature, then hands the request to the Bolt app."""
 
 import threading
 from typing import Final
 
-import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
-from bot.slack.clock import SlackClock
+from bot.slack.client import SlackClock
 from bot.slack.http_server import HttpServer, Request, Response
-
-log = structlog.get_logger()
 
 EVENTS_PATH: Final = "/slack/events"
 UNSIGNED_RESPONSE: Final = Response(401, b"not signed by Slack\n")
 
 
 class HttpMode:
-    """Serves events, actions and commands on one path."""
+    """Receiver of events, actions and commands on one path."""
 
     def __init__(self, app: App, secret: str, port: int, clock: SlackClock) -> None:
-        """Bind the port. Raises `OSError` if it cannot be had."""
+        """Bind the port. Raises `OSError` if it is not free."""
         self._app = app
-        # Slack dates what it signs: a machine whose clock is off would refuse all of it.
+        # Slack dates what it signs: by a machine's skewed clock, every request would look replayed.
         self._verifier = SignatureVerifier(secret, clock)
         self._server = HttpServer(port, {EVENTS_PATH: self.handle_request}, name="slack")
 
     def start_receiving(self, _: threading.Event) -> None:
-        """Begin to answer."""
+        """Start to serve requests."""
         self._server.start_thread()
 
     def has_connection(self) -> bool:
-        """Say whether Slack can reach us now, as far as we can see."""
+        """Return whether the server runs; HTTP shows no more about Slack."""
         return self._server.is_serving()
 
     def stop_receiving(self, _: float) -> None:
-        """Finish the requests that are being answered, and end."""
+        """Finish the requests in progress and close the port."""
         self._server.close_server()
 
     def handle_request(self, request: Request) -> Response:
-        """Answer a request as Bolt does, if Slack has signed it."""
+        """Dispatch a request to Bolt if Slack has signed it; else answer 401."""
         if request.method != "POST" or not self._has_valid_signature(request):
             return UNSIGNED_RESPONSE
         bolt_request = BoltRequest(
@@ -48,8 +45,8 @@ class HttpMode:
         return _to_response(self._app.dispatch(bolt_request))
 
     def _has_valid_signature(self, request: Request) -> bool:
-        # The verifier raises on hostile requests: times beyond all clocks, letters beyond ASCII,
-        # bodies that are no text.
+        # The verifier raises on hostile requests: huge timestamps, headers beyond ASCII, bodies
+        # that are not UTF-8.
         try:
             return self._verifier.is_valid_request(request.body, dict(request.headers))
         except (ValueError, OverflowError, TypeError, UnicodeError):

@@ -1,4 +1,9 @@
-"""A small HTTP server on the standard library: few threads, short patience, bounded bodies."""
+"""
+HTTP server on a fixed number of threads, with bounded bodies and timeouts.
+
+It is built on the standard library: Slack waits 3 s for an acknowledgement, so a slow client must
+not hold a thread, and a WSGI server would be one more dependency.
+"""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -13,16 +18,16 @@ log = structlog.get_logger()
 
 SERVER_THREADS: Final = 32
 MAX_WAITING_CONNECTIONS: Final = 256
-"""Connections that may wait for a thread; more are closed at once."""
+"""Connections that may wait for a thread; further ones are closed at once."""
 CLIENT_TIMEOUT_SECONDS: Final = 5.0
-"""Seconds that a client may be silent."""
+"""Seconds without data after which a connection is closed."""
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Bytes; Slack's largest requests have a few hundred thousand."""
+"""Slack's largest requests have a few hundred thousand bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came in. Names of headers are in small letters."""
+    """HTTP request; header names are in lower case."""
 
     method: str
     headers: Mapping[str, str]
@@ -31,7 +36,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes out."""
+    """HTTP response."""
 
     status: int
     body: bytes = b""
@@ -42,12 +47,12 @@ Route = Callable[[Request], Response]
 
 
 class HttpServer:
-    """Serves `routes` by path until `close`."""
+    """Server of `routes` by path, on its own thread."""
 
     def __init__(
         self, port: int, routes: Mapping[str, Route], *, host: str = "", name: str = "web"
     ) -> None:
-        """Bind the port. Raises `OSError` if it cannot be had."""
+        """Bind the port. Raises `OSError` if it is not free."""
         handler = type("Handler", (_Handler,), {"routes": dict(routes)})
         self._http = _PooledServer((host, port), handler)
         self._thread = threading.Thread(
@@ -56,19 +61,19 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """Port that the server listens on."""
         return int(self._http.server_address[1])
 
     def start_thread(self) -> None:
-        """Begin to answer."""
+        """Start to serve requests."""
         self._thread.start()
 
     def is_serving(self) -> bool:
-        """Say whether it still answers."""
+        """Return whether the server thread runs."""
         return self._thread.is_alive()
 
     def close_server(self) -> None:
-        """Take no more connections, finish the requests that are being answered, and end."""
+        """Refuse new connections, finish the requests in progress, and close the port."""
         if self._thread.is_alive():
             self._http.shutdown()
             self._thread.join()
@@ -76,7 +81,7 @@ class HttpServer:
 
 
 class _PooledServer(HTTPServer):
-    """Answers each connection on one of a fixed number of threads."""
+    """HTTP server with a thread pool: one connection a thread."""
 
     request_queue_size = 128
     allow_reuse_address = True
@@ -87,7 +92,7 @@ class _PooledServer(HTTPServer):
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
-        # The standard library would look the host's name up here, which may take seconds.
+        # The standard library resolves the host's name here, which may take seconds.
         super(HTTPServer, self).server_bind()
         self.server_name, self.server_port = "starchat", int(self.server_address[1])
 
@@ -112,7 +117,7 @@ class _PooledServer(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Reads one request and answers it."""
+    """Handler of one request."""
 
     timeout = CLIENT_TIMEOUT_SECONDS
     protocol_version = "HTTP/1.0"
@@ -121,11 +126,11 @@ class _Handler(BaseHTTPRequestHandler):
     routes: ClassVar[dict[str, Route]] = {}
 
     def do_GET(self) -> None:
-        """Answer a request without a body."""
+        """Answer a GET request."""
         self._write_response(self._dispatch_route(b""))
 
     def do_POST(self) -> None:
-        """Answer a request with a body of at most `MOST_BODY` bytes."""
+        """Answer a POST request: 411 without a length, 413 above `MAX_BODY_BYTES`."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and len(length) < 10):  # noqa: PLR2004
             return self._write_response(Response(411))
@@ -137,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._write_response(self._dispatch_route(body))
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the standard library would print addresses and paths."""
+        """Log nothing: the standard library would print addresses and paths."""
 
     def _dispatch_route(self, body: bytes) -> Response:
         route = self.routes.get(self.path.partition("?")[0])
@@ -147,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             return route(Request(self.command, headers, body))
         except Exception:
-            # The other net of this process: a request that fails is answered, and asked again.
+            # Safety net of the server threads: Slack delivers a failed request again.
             log.exception("request failed")
             return Response(500)
 

@@ -1,4 +1,4 @@
-"""Reads Slack for what nobody waits for: page by page, kindly paced, as often as it is put off."""
+"""Paginated, paced Slack reads for background use, with retries after rate limits."""
 
 import threading
 from collections import Counter
@@ -8,27 +8,24 @@ from typing import Any, Final
 
 from slack_sdk.errors import SlackApiError
 
-from bot.handlers.job_builder import LAST_ATTEMPT
-from bot.slack.client import RETRY_DELAYS_SECONDS, error_name, retry_delay
-from bot.slack.errors import CALL_ERRORS
-from bot.store.thread_cache import UNREADABLE_ERRORS
+from bot.slack.client import CALL_ERRORS, RETRY_DELAYS_SECONDS, error_name, retry_delay
+from contract.slack_errors import LAST_DELIVERY_ATTEMPT, UNREADABLE_ERRORS, retry_after_seconds
 
 ITEMS_PER_PAGE: Final = 200
 MAX_PAGES: Final = 50
 UNPACED_CALLS: Final = 20
-"""Calls of each method that are made as fast as Slack answers."""
+"""Calls of each method without a pause between them."""
 PACED_CALL_INTERVAL_SECONDS: Final = 1.5
-"""Seconds before each further call: Slack's limits must leave room for the events of now."""
+"""Seconds before each further call, so that rate limits leave room for current events."""
 MAX_RETRY_DELAY_SECONDS: Final = 300.0
-"""Seconds."""
 
 
 class ShutdownError(Exception):
-    """The bot ends."""
+    """The bot stops; unfinished reads are abandoned."""
 
 
 class PacedReader:
-    """Calls of Slack that may be made twice. Raises `EndedError` as soon as `ended` is set."""
+    """Reader of Slack. Methods raise `ShutdownError` as soon as `stopped` is set."""
 
     def __init__(self, stopped: threading.Event) -> None:
         self._stopped = stopped
@@ -36,17 +33,17 @@ class PacedReader:
 
     @property
     def num_calls(self) -> int:
-        """How many calls were made since the last beginning."""
+        """Number of calls since the last `reset_pace`."""
         return self._calls.total()
 
     def reset_pace(self) -> None:
-        """Begin to count anew: the minutes of Slack's limits are over."""
+        """Allow unpaced calls again: Slack's rate limits are counted by the minute."""
         self._calls.clear()
 
     def read_pages(
         self, method: Callable[..., Any], field: str, **arguments: Any
     ) -> Iterator[dict[str, Any]]:
-        """Yield what all pages of a method hold in a field."""
+        """Yield the items in `field` of all pages of a method. Raises `CALL_ERRORS`."""
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             answer = self._call_with_pace(
@@ -58,13 +55,13 @@ class PacedReader:
                 return
 
     def retry_delivery(self, handle: Callable[..., None]) -> None:
-        """Do what an event would make us do; like it, again and again where Slack is away."""
-        for attempt in range(1, LAST_ATTEMPT):
+        """Call an event's handler; retry it as Slack retries an event. Raises `CALL_ERRORS`."""
+        for attempt in range(1, LAST_DELIVERY_ATTEMPT):
             try:
                 return handle(attempt=attempt)
             except CALL_ERRORS as error:
                 self._wait_or_shutdown(_delay_before_retry(error, attempt))
-        return handle(attempt=LAST_ATTEMPT)
+        return handle(attempt=LAST_DELIVERY_ATTEMPT)
 
     def _call_with_pace(self, name: str, call: Callable[[], Any]) -> Any:
         tries = 0
@@ -88,9 +85,9 @@ class PacedReader:
 
 
 def _delay_before_retry(error: Exception, tries: int) -> float:
-    """Return the seconds that Slack wants us to wait, or that are kind to it."""
+    """Return the seconds of `Retry-After`, or a backoff delay if there is none."""
     if isinstance(error, SlackApiError):
-        said = str((error.response.headers or {}).get("Retry-After", ""))
-        if said.isdigit():
-            return min(float(said), MAX_RETRY_DELAY_SECONDS)
+        header = (error.response.headers or {}).get("Retry-After")
+        if header is not None:
+            return min(retry_after_seconds(header), MAX_RETRY_DELAY_SECONDS)
     return retry_delay(tries)

@@ -1,4 +1,4 @@
-"""Puts the bot's own sentences into Slack; the answers themselves are the workers' business."""
+"""Poster of the bot's own messages; the workers post the replies."""
 
 import threading
 from collections.abc import Callable
@@ -10,26 +10,26 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from bot import texts
-from bot.slack.errors import CALL_ERRORS, is_refusal
+from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from contract.job import Thread
+from contract.slack_errors import RATE_LIMIT_ERRORS, retry_after_seconds
 
 log = structlog.get_logger()
 
 MAX_ATTEMPTS: Final = 3
-"""How often a post that Slack puts off is tried. One that may have arrived is not repeated."""
+"""Attempts of a rate-limited call; a post that may have arrived is not repeated."""
 RESPONSE_URL_TIMEOUT_SECONDS: Final = 10
-"""Seconds for an answer to a button."""
 AMBIGUOUS_RETRY_DELAY_SECONDS: Final = 1.0
-"""Seconds before a repetition where nobody knows what became of a call."""
-MAX_RETRY_AFTER_SECONDS: Final = 30.0
-"""Seconds; a longer wait is not worth a notice."""
+"""Delay before an idempotent call is repeated whose effect is unknown."""
+MAX_WAIT_SECONDS: Final = 30.0
+"""Longest wait for a rate limit; a message that comes later would only confuse."""
 
 
 class Poster:
-    """Posts sentences. Raises `bot.slack.errors.SLACK_AWAY` where Slack does not take them."""
+    """Poster of messages. Methods raise `bot.slack.client.CALL_ERRORS` if Slack fails a call."""
 
     def __init__(self, client: WebClient) -> None:
-        """`client` must not repeat anything by itself: a repeated post is a second message."""
+        """`client` must not retry: a repeated post is a second message."""
         self._client = client
         self._stopped = threading.Event()
 
@@ -41,7 +41,7 @@ class Poster:
         metadata: dict[str, Any] | None = None,
         retry: bool = True,
     ) -> str:
-        """Post into a thread and return the message's `ts`; where not `patient`, try once."""
+        """Post into a thread and return the message's `ts`; without `retry`, try once."""
 
         def call_slack() -> Any:
             return self._client.chat_postMessage(
@@ -66,7 +66,7 @@ class Poster:
         thread_ts: str | None = None,
         blocks: texts.Blocks | None = None,
     ) -> None:
-        """Post what only one person sees. Without `thread_ts` it stands in the channel itself."""
+        """Post a message that one user sees; without `thread_ts` in the channel itself."""
         self._call_with_retry(
             lambda: self._client.chat_postEphemeral(
                 channel=channel,
@@ -78,40 +78,40 @@ class Poster:
         )
 
     def delete_original(self, response_url: str) -> None:
-        """Remove the message whose button a person pressed."""
+        """Delete the ephemeral message whose button a user pressed."""
         WebhookClient(response_url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[]).send(
             delete_original=True
         )
 
     def delete_message(self, channel: str, ts: str) -> None:
-        """Delete one of our messages; one that is gone already is as good."""
+        """Delete a message of the bot; ignore that it is deleted already."""
         try:
             self._call_with_retry(
                 lambda: self._client.chat_delete(channel=channel, ts=ts), is_idempotent=True
             )
         except SlackApiError as error:
-            if error.response.get("error") != "message_not_found":
+            if error_name(error) != "message_not_found":
                 raise
 
     def publish_home(self, user: str, view: dict[str, Any]) -> None:
-        """Put the Home tab before a person."""
+        """Publish the Home tab of a user."""
         self._call_with_retry(lambda: self._client.views_publish(user_id=user, view=view))
 
     def stop_waiting(self) -> None:
-        """Wait for no limit any more: the process ends."""
+        """End all waits for rate limits: the process stops."""
         self._stopped.set()
 
     def _call_with_retry(self, call: Callable[[], Any], *, is_idempotent: bool = False) -> Any:
         """
-        Make a call; where Slack says "later" it was not done, so it may be made again.
+        Make a call; repeat it after a rate limit, because Slack did not execute it then.
 
-        One that is `repeatable` also where nobody knows whether it was done.
+        An idempotent call is also repeated if its effect is unknown.
         """
         for _ in range(MAX_ATTEMPTS - 1):
             try:
                 return call()
             except CALL_ERRORS as error:
-                wait = retry_after(error, MAX_RETRY_AFTER_SECONDS)
+                wait = retry_after(error, MAX_WAIT_SECONDS)
                 if wait is None and is_idempotent and not is_refusal(error):
                     wait = AMBIGUOUS_RETRY_DELAY_SECONDS
                 if wait is None or self._stopped.wait(wait):
@@ -120,11 +120,8 @@ class Poster:
 
 
 def retry_after(error: Exception, max_seconds: float) -> float | None:
-    """Return for how many seconds Slack has put a call off; `None` if not, or for longer."""
-    if not isinstance(error, SlackApiError):
+    """Return the seconds until a rate limit ends; `None` for other errors and longer waits."""
+    if not isinstance(error, SlackApiError) or error_name(error) not in RATE_LIMIT_ERRORS:
         return None
-    if error.response.get("error") not in {"ratelimited", "rate_limited"}:
-        return None
-    header = (error.response.headers or {}).get("Retry-After", "1")
-    seconds = float(header) if str(header).isdigit() else 1.0
+    seconds = retry_after_seconds((error.response.headers or {}).get("Retry-After"))
     return seconds if seconds <= max_seconds else None

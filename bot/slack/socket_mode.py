@@ -1,7 +1,9 @@
 """
-Receives by Socket Mode: two connections that are mended when they break, and a clean end.
+Socket Mode receiver with two connections, reconnects and a clean shutdown.
 
-Two, because Slack sends each request to any one of them: while one is replaced the other goes on.
+Slack sends each request over any open connection: with two, one can be replaced without a gap.
+Bolt's `SocketModeHandler` runs each connection. This module adds what the handler lacks: a check
+for closed sockets twice a second, and a shutdown that acknowledges what was received.
 """
 
 import select
@@ -15,28 +17,28 @@ from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.health import Metrics
-from bot.slack.client import TOKEN_ERRORS, error_name, retry_delay, token_error
-from bot.slack.errors import CALL_ERRORS
+from bot.metrics import Metrics
+from bot.slack.client import CALL_ERRORS, error_name, retry_delay, token_error
 from contract.settings import SettingsError
+from contract.slack_errors import TOKEN_ERRORS
 from contract.thread_pool import start_all_threads
 
 log = structlog.get_logger()
 
 CONNECTIONS: Final = 2
 REQUEST_THREADS: Final = 8
-"""Requests of one connection that are dealt with at once: some read a thread from Slack first."""
+"""Concurrent requests of one connection; some read a thread from Slack first."""
 PING_INTERVAL_SECONDS: Final = 5.0
-"""Seconds between signs of life; the client takes a socket for dead after four of them."""
+"""Seconds between pings; the client gives a socket up after four without an answer."""
 RECEIVE_BUFFER_BYTES: Final = 64 * 1024
-"""Bytes read at once. The client calls itself for every piece of a request, so few is better."""
+"""Bytes of one read. The client recurses for each piece of a request: few pieces are better."""
 SOCKET_CHECK_INTERVAL_SECONDS: Final = 0.5
-"""Seconds between looks at the sockets: the client itself needs half a minute to see an end."""
+"""Seconds between two checks of the sockets; the client alone notices an end after 30 s."""
 HANGUP_EVENTS: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class _RequestGate:
-    """Lets requests in until it is shut, and knows when the last of them is done."""
+    """Admits requests until it is closed, then waits for the last one to finish."""
 
     def __init__(self) -> None:
         self._num_requests = 0
@@ -60,7 +62,7 @@ class _RequestGate:
 
 
 class _Connection:
-    """One connection of the SDK, with an eye on its socket."""
+    """Connection of the SDK that reconnects if Slack has closed its socket."""
 
     def __init__(self, app: App, token: str, gate: _RequestGate, metrics: Metrics) -> None:
         self._handler = SocketModeHandler(
@@ -78,7 +80,7 @@ class _Connection:
         self._metrics = metrics
 
     def reconnect_if_closed(self) -> bool:
-        """Open the connection again if the other end has closed it; say whether it is open."""
+        """Reconnect if Slack has closed the socket; return whether the connection is open."""
         session = self.client.current_session
         if session is not None and session.sock is not None and _is_closed_by_peer(session.sock):
             log.info("disconnected")
@@ -88,7 +90,7 @@ class _Connection:
         return self.client.is_connected()
 
     def _handle_request(self, _: BaseSocketModeClient, request: SocketModeRequest) -> None:
-        # What is not acknowledged Slack sends to another bot, or to us when we are back.
+        # Slack sends a request without an acknowledgement to another bot, or again to this one.
         if not self._gate.try_enter():
             return
         try:
@@ -105,7 +107,7 @@ class _Connection:
 
 
 class SocketMode:
-    """Connections to Slack that are kept open."""
+    """Two Socket Mode connections that stay open until the bot stops."""
 
     def __init__(self, app: App, token: str, metrics: Metrics) -> None:
         self._gate = _RequestGate()
@@ -119,9 +121,9 @@ class SocketMode:
 
     def start_receiving(self, stop: threading.Event) -> None:
         """
-        Connect, again and again until it works or `stop` comes.
+        Connect; retry until it succeeds or `stop` is set.
 
-        Raises `SettingsError` if Slack refuses the token.
+        Raises `SettingsError` if Slack rejects the token.
         """
         tries = 0
         while not stop.is_set():
@@ -136,16 +138,16 @@ class SocketMode:
             stop.wait(retry_delay(tries))
 
     def has_connection(self) -> bool:
-        """Say whether Slack can reach us now."""
+        """Return whether Slack can reach the bot now."""
         return any(connection.client.is_connected() for connection in self._connections)
 
     def stop_receiving(self, timeout: float) -> None:
-        """Take nothing new, acknowledge what was taken, and close the sockets."""
+        """Refuse new requests, acknowledge those in progress within `timeout` s, and disconnect."""
         self._stopped.set()
         self._gate.close_and_wait(timeout)
         if self._watcher.ident is not None:
             self._watcher.join(timeout)
-        # The client may wait for a thread of its own that still reads: nobody waits for that.
+        # `close` may block on the client's reader thread, so it runs on a daemon thread.
         closing = [threading.Thread(target=c.client.close, daemon=True) for c in self._connections]
         for thread in closing:
             thread.start()
@@ -163,24 +165,24 @@ class SocketMode:
                 log.warning("slack not reached", why=why)
 
     def _open_connections(self) -> str:
-        """Open what is not open; return why that did not work, or nothing."""
+        """Open closed connections; return the reason if that failed, else an empty string."""
         try:
             opened = [connection.reconnect_if_closed() for connection in self._connections]
         except CALL_ERRORS as error:
             return error_name(error)
         except Exception as error:
-            # One of this process's nets: what the system denies us now it may give us later.
+            # Safety net of the socket thread: a lack of sockets or memory may pass.
             log.exception("not connected")
             return type(error).__name__
         return "" if all(opened) else "closed"
 
 
 def _is_closed_by_peer(socket: Any) -> bool:
-    """Say whether the other end has closed a socket; nothing is read from it."""
+    """Return whether the peer has closed a socket, without reading from it."""
     poller = select.poll()
     try:
         poller.register(socket, HANGUP_EVENTS)
     except ValueError:
-        # Closed by us in this moment: it has no number any more.
+        # This process has just closed it: it has no descriptor any more.
         return True
     return bool(poller.poll(0))

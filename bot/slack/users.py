@@ -1,4 +1,4 @@
-"""What Slack calls the people of a team: asked for when needed, then remembered in Redis."""
+"""User directory: names from `users.info`, looked up on demand and cached in Redis."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, wait
@@ -10,19 +10,19 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.messages.mrkdwn import replace_surrogates
-from bot.slack.errors import CALL_ERRORS
+from bot.slack.client import CALL_ERRORS
 from contract import keys
 
 log = structlog.get_logger()
 
 LOOKUP_TIMEOUT_SECONDS: Final = 1.2
-"""Seconds that all names together may take: Slack waits three for the acknowledgement."""
+"""Seconds for all users of one lookup; Slack waits 3 s for the acknowledgement."""
 UNRESOLVED_TTL_SECONDS: Final = 60
-"""Seconds until a name that could not be had is asked for again."""
+"""Seconds until a failed lookup is repeated."""
 
 
 class User(BaseModel):
-    """A person's name in the team, and whether they are a guest there."""
+    """Display name of a user; the user's id if the lookup failed (`is_resolved` is false then)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,8 +33,9 @@ class User(BaseModel):
 
 class UserDirectory:
     """
-    The people of all teams. Raises `redis.exceptions.RedisError`, and nothing because of Slack:
-    who cannot be looked up is called by their id.
+    Users of all teams, cached. Methods raise `redis.exceptions.RedisError`.
+
+    Slack's errors are never raised: they leave a user unresolved.
     """
 
     def __init__(self, redis: Redis, client: WebClient, executor: Executor) -> None:
@@ -43,7 +44,7 @@ class UserDirectory:
         self._executor = executor
 
     def lookup_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
-        """Return the people with these ids, all of them, within `PATIENCE`."""
+        """Return the user of every id within `LOOKUP_TIMEOUT_SECONDS`, unresolved ones included."""
         user_ids = sorted(set(users))
         if not user_ids:
             return {}

@@ -1,1 +1,1 @@
-"""Everything that the bot keeps in Redis."""
+"""State in Redis: the job queue, cached threads and thread modes."""

@@ -1,4 +1,4 @@
-"""The bot's connection to Redis, which gives up well before Slack's three seconds are over."""
+"""Redis client whose timeouts fit into the 3 s that Slack waits for an acknowledgement."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,22 +10,21 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 COMMAND_TIMEOUT_SECONDS: Final = 1.0
-"""Seconds that one try at one command may take; there are two."""
+"""Timeout of one attempt at a command; there are two attempts."""
 RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
-"""Seconds between the tries of what nobody waits for."""
+"""Delays between attempts in background tasks."""
 
 Result = TypeVar("Result")
 
 
 def connect_redis(url: str) -> Redis:
-    """Return a client that bots' threads may share. It connects when it is first used."""
+    """Create a thread-safe client, which connects on first use."""
     return Redis.from_url(
         url,
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         socket_connect_timeout=COMMAND_TIMEOUT_SECONDS,
         health_check_interval=30,
-        # One more try, because a connection may die under a command; every one of ours may be
-        # sent twice without harm.
+        # One retry, for a connection that died; all commands of the bot are idempotent.
         retry=Retry(NoBackoff(), 1),
     )
 
@@ -33,15 +32,15 @@ def connect_redis(url: str) -> Redis:
 def retry_redis(
     call: Callable[[], Result], delays: Sequence[float] = RETRY_DELAYS_SECONDS
 ) -> Result:
-    """Make a call that may be made twice until Redis answers, for what nobody waits for."""
-    for pause in delays:
+    """Retry an idempotent call until Redis responds. Raises `RedisError` after the last delay."""
+    for delay in delays:
         try:
             return call()
         except RedisError:
-            time.sleep(pause)
+            time.sleep(delay)
     return call()
 
 
 def decode_reply(reply: bytes | str) -> str:
-    """Return a reply of Redis as text, whatever the client was told about decoding."""
+    """Return a reply of Redis as text, from a decoding client or another."""
     return reply.decode() if isinstance(reply, bytes) else reply

@@ -1,53 +1,30 @@
-"""Puts a turn into Redis once, says where it stands in line, and takes it back."""
+"""Job queue: enqueues each question once, cancels it, and reports depth and live workers."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue
 from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as RqJob
-from rq.job import JobStatus
 from rq.registry import DeferredJobRegistry
 from rq.serializers import JSONSerializer
 
+from bot.concurrency import KeyedLock
 from bot.failpoints import Failpoint, Failpoints
 from bot.store.client import decode_reply
-from contract import keys
-from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, QUEUE_NAME, Job, job_id
+from bot.store.rq_job import build_rq_job_hash
+from bot.store.scripts import load_script
+from contract import keys, worker_status
+from contract.job import QUEUE_NAME, Job, job_id
 from contract.scripts import ACCEPT, FINISH
-
-RQ_JOB_TIMEOUT_SECONDS: Final = 900
-"""Seconds after which RQ's own tools take a running job for stuck."""
-MAX_RQ_RETRIES: Final = 3
-"""How often RQ's own tools may run a job again whose worker was lost."""
-
-WITHDRAW_SCRIPT: Final = """
-local status, worker = unpack(redis.call('HMGET', KEYS[1], 'status', 'worker_name'))
-if not status then return 'gone' end
-if status == 'started' then
-  redis.call('HSET', KEYS[1], 'starchat_withdrawn', 1)
-  redis.call('HINCRBY', KEYS[1], 'starchat_revision', 1)
-  return 'running'
-end
-if status == 'queued' then redis.call('LREM', KEYS[2], 0, ARGV[1]) end
-if status == 'queued' or status == 'deferred' then
-  redis.call('HSET', KEYS[1], 'status', 'canceled')
-  return 'waiting'
-end
-return status
-"""
-"""
-Takes a job that nobody has started away from the workers, and marks one that somebody runs, so
-that it ends as withdrawn whoever runs it next; says what it was before.
-"""
 
 
 class EnqueueOutcome(StrEnum):
-    """What became of a turn."""
+    """Outcome of an attempt to enqueue a question."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -57,7 +34,7 @@ class EnqueueOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`place` is how many questions are before this one, `pending` how many are unanswered."""
+    """Result of an enqueue: `position` counts the jobs ahead, `pending` all unfinished jobs."""
 
     job_id: str
     outcome: EnqueueOutcome
@@ -67,7 +44,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How much may be pending in all and for one person, and how much of that may run at once."""
+    """Maximum numbers of pending jobs in all and per user, and of running jobs per user."""
 
     max_pending: int = 1000
     max_per_user: int = 8
@@ -76,27 +53,39 @@ class QueueLimits:
 
 class JobQueue:
     """
-    The way from the bot to the workers.
+    The bot's side of the job queue.
 
-    Every method raises `redis.exceptions.RedisError` if Redis cannot be reached; then nothing is
-    promised to anybody, and the caller must not acknowledge what it was doing.
+    Methods raise `redis.exceptions.RedisError`. The caller must not acknowledge the request then:
+    Redis may hold nothing of it.
     """
 
     def __init__(
-        self, redis: Redis, limits: QueueLimits, failpoints: Failpoints | None = None
+        self,
+        redis: Redis,
+        limits: QueueLimits | None = None,
+        failpoints: Failpoints | None = None,
     ) -> None:
-        """`redis` must not decode responses: RQ's payloads are compressed."""
+        """`redis` must not decode responses: payloads are compressed."""
         self._redis = redis
-        self._limits = limits
+        self._limits = limits or QueueLimits()
         self._failpoints = failpoints or Failpoints()
         self._enqueue_script = redis.register_script(ACCEPT)
         self._finish_script = redis.register_script(FINISH)
-        self._withdraw_script = redis.register_script(WITHDRAW_SCRIPT)
+        self._withdraw_script = redis.register_script(load_script("withdraw"))
         self._rq_queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
         self._deferred = DeferredJobRegistry(queue=self._rq_queue)
+        self._locks = KeyedLock()
+
+    def hold_message(self, channel: str, ts: str) -> AbstractContextManager[None]:
+        """Let one thread at a time handle a message: Slack delivers a mention twice at once."""
+        return self._locks.hold(f"{channel}:{ts}")
+
+    def wait_for_message(self, channel: str, ts: str) -> bool:
+        """Wait until no thread handles a message; return whether one did."""
+        return self._locks.wait_until_free(f"{channel}:{ts}")
 
     def enqueue(self, job: Job, *, client_msg_id: str | None = None) -> Receipt:
-        """Take a turn in unless it, or the same gesture of the person, was taken in before."""
+        """Enqueue a question, unless it or its `client_msg_id` was enqueued before."""
         team, channel = job.thread.team, job.thread.channel
         marker = keys.idempotency_key(team, channel, job.ts)
         other = keys.client_msg_id(team, client_msg_id) if client_msg_id else marker
@@ -104,19 +93,15 @@ class JobQueue:
 
     def enqueue_reanswer(self, job: Job, version: str, reply_ts: str | None) -> Receipt:
         """
-        Take a turn in once more whose question was edited at `version`, once for that edit.
+        Enqueue a question again that was edited at `version`, once for each edit.
 
-        `reply` is the message that answers it so far: the new answer comes in its place.
+        The new answer replaces the message at `reply_ts`, if there is one.
         """
         marker = keys.reanswer(job.thread.team, job.thread.channel, job.ts, version)
-        placeholder_fields = (
-            {}
-            if reply_ts is None
-            else {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply_ts}
-        )
-        return self._run_enqueue_script(
-            job, (marker, marker), build_rq_job_hash(self._redis, job) | placeholder_fields
-        )
+        fields = build_rq_job_hash(self._redis, job)
+        if reply_ts is not None:
+            fields |= {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply_ts}
+        return self._run_enqueue_script(job, (marker, marker), fields)
 
     def _run_enqueue_script(
         self, job: Job, markers: tuple[str, str], job_hash: dict[str, Any]
@@ -150,27 +135,43 @@ class JobQueue:
         return Receipt(job.id, EnqueueOutcome(decode_reply(outcome)), int(position), int(pending))
 
     def is_duplicate(self, team: str, channel: str, ts: str) -> bool:
-        """Say whether this message was already dealt with."""
+        """Return whether a message was handled before."""
         return bool(self._redis.exists(keys.idempotency_key(team, channel, ts)))
 
     def has_job(self, team: str, channel: str, ts: str) -> bool:
-        """Say whether this message became a job, whatever came of that."""
+        """Return whether a message became a job in the last 24 hours, finished or not."""
         found = self._redis.get(keys.idempotency_key(team, channel, ts))
         return found is not None and decode_reply(found) == job_id(team, channel, ts)
 
     def list_open_jobs(self, team: str) -> list[str]:
-        """Return the jobs of a team that are not answered."""
+        """Return the ids of a team's unanswered jobs."""
         found = self._redis.zrange(keys.PENDING_JOBS, 0, -1)
         jobs = [decode_reply(job) for job in found if isinstance(job, bytes | str)]
         return [job for job in jobs if job.startswith(f"{team}-")]
 
+    def queue_depth(self) -> int:
+        """Count the unanswered jobs of all teams."""
+        return self._redis.zcard(keys.PENDING_JOBS)
+
+    def live_workers(self) -> tuple[worker_status.WorkerStatus, ...]:
+        """Return the statuses of all live workers."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hgetall(keys.WORKER_STATUSES)
+            (seconds, micros), stored = pipe.execute()
+        statuses = {
+            decode_reply(name).encode(): decode_reply(status).encode()
+            for name, status in stored.items()
+        }
+        return worker_status.live_workers(statuses, seconds + micros / 1e6)
+
     def find_placeholder(self, job: str) -> str | None:
-        """Return the `ts` of the message that answers a job, as long as Redis knows the job."""
+        """Return the `ts` of a job's reply message; `None` if there is none or the job expired."""
         found = self._redis.hget(RqJob.key_for(job), keys.PLACEHOLDER)
         return decode_reply(found) if found else None
 
     def find_reply_files(self, job: str) -> frozenset[str]:
-        """Return Slack's ids of the files in the reply to a job, as long as Redis knows the job."""
+        """Return Slack's ids of the files in a job's reply; empty if the job expired."""
         fields = self._redis.hgetall(RqJob.key_for(job))
         return frozenset(
             decode_reply(value)
@@ -179,11 +180,11 @@ class JobQueue:
         )
 
     def mark_as_handled(self, team: str, channel: str, ts: str) -> bool:
-        """Mark a message as dealt with that becomes no job; say whether it was not marked yet."""
+        """Mark a message that becomes no job as handled; return whether it was not before."""
         return self._set_marker(keys.idempotency_key(team, channel, ts))
 
     def claim_edit_offer(self, team: str, channel: str, ts: str, version: str) -> bool:
-        """Mark an edit as one after which a new answer is offered; say whether it was not yet."""
+        """Mark an edit as offered for a new answer; return whether it was not before."""
         return self._set_marker(keys.reanswer_offer(team, channel, ts, version))
 
     def _set_marker(self, key: str) -> bool:
@@ -191,9 +192,9 @@ class JobQueue:
 
     def cancel_job(self, job: str) -> str | None:
         """
-        Give up a job whatever its state, and its text with it.
+        Cancel a job in any state and delete its text.
 
-        Returns the `ts` of a placeholder that nobody will fill any more, if there is one.
+        Returns the `ts` of a placeholder that no worker will replace, if there is one.
         """
         key = RqJob.key_for(job)
         state = decode_reply(self._withdraw_script(keys=[key, self._rq_queue.key], args=[job]))
@@ -212,25 +213,5 @@ class JobQueue:
         try:
             send_stop_job_command(self._redis, job, serializer=JSONSerializer)
         except (NoSuchJobError, InvalidJobOperation):
-            # It ended between our look and our word: the reply is there, nothing to stop.
+            # The job ended after the script ran: its reply is posted.
             return
-
-
-def build_rq_job_hash(redis: Redis, job: Job) -> dict[str, Any]:
-    """Return a job's hash as RQ keeps it."""
-    rq_job = RqJob.create(
-        FUNCTION_NAME,
-        args=[job.to_json()],
-        connection=redis,
-        id=job.id,
-        origin=QUEUE_NAME,
-        description=JOB_DESCRIPTION,
-        timeout=RQ_JOB_TIMEOUT_SECONDS,
-        result_ttl=keys.SECONDS_PER_HOUR,
-        failure_ttl=keys.TEXT_TTL_SECONDS,
-        retry=Retry(max=MAX_RQ_RETRIES, enqueue_at_front=True),
-        status=JobStatus.QUEUED,
-        serializer=JSONSerializer,
-    )
-    rq_job.enqueued_at = datetime.now(UTC)
-    return rq_job.to_dict() | {"status": JobStatus.QUEUED.value}

@@ -1,6 +1,5 @@
-"""Puts another text into a job that waits or runs, where a person thought better of it."""
+"""Updates of enqueued jobs: a new payload after the question or its thread was edited."""
 
-import zlib
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -9,78 +8,60 @@ import structlog
 from redis import Redis
 from rq.command import send_command
 from rq.job import Job as RqJob
-from rq.serializers import JSONSerializer
 
 from bot.store.client import decode_reply
-from bot.store.job_queue import build_rq_job_hash
+from bot.store.rq_job import build_rq_job_hash, decode_payload
+from bot.store.scripts import load_script
 from contract import keys
-from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, Job, Thread
+from contract.job import MAX_JOB_BYTES, Job, Thread
 
 log = structlog.get_logger()
 
 MAX_ATTEMPTS: Final = 8
-"""How often a payload is made anew that somebody else has changed meanwhile."""
-
-REPLACE_SCRIPT: Final = """
-local found = redis.call('HMGET', KEYS[1], 'status', 'data', 'starchat_answer', 'starchat_outcome')
-local status, data = found[1], found[2]
-if not status then return 'gone' end
-local waits = status == 'queued' or status == 'deferred'
-if found[3] or found[4] or not (waits or status == 'started') then return 'answered' end
-if status == 'started' and ARGV[3] ~= '1' then return 'running' end
-if data ~= ARGV[1] then return 'moved' end
-redis.call('HSET', KEYS[1], 'data', ARGV[2])
-if waits then redis.call('HDEL', KEYS[1], 'starchat_attempts') end
-redis.call('HINCRBY', KEYS[1], 'starchat_revision', 1)
-return waits and 'updated' or 'restarted'
-"""
-"""
-Replaces a payload that is still what the caller has read. One that somebody runs is replaced only
-if asked for: the revision then keeps the answer to the old text from being saved.
-"""
+"""Attempts to replace a payload that changes between read and write."""
 
 Rebuild = Callable[[Job], Job | None]
 
 
 class UpdateOutcome(StrEnum):
-    """What became of a new text."""
+    """Outcome of an update."""
 
     UPDATED = "updated"
-    """The job waits and holds it."""
+    """The waiting job has the new payload."""
     RESTARTED = "restarted"
-    """Somebody runs the job, and will do so anew."""
+    """The running job has the new payload, and its worker restarts it."""
     RUNNING = "running"
-    """Somebody runs the job and was not to be disturbed."""
+    """The job runs with the old payload."""
     ANSWERED = "answered"
-    """It comes too late."""
-    UNCHANGED = "same"
-    """There is nothing to change."""
+    """The job has an answer already."""
+    UNCHANGED = "unchanged"
+    """The payload was up to date, or there is no new one."""
     GONE = "gone"
-    """There is no such job, or no longer."""
+    """Redis has no such job."""
 
 
 class JobUpdates:
-    """Changes jobs in their places. Raises `redis.exceptions.RedisError`."""
+    """Updates of jobs in place. Methods raise `redis.exceptions.RedisError`."""
 
     def __init__(self, redis: Redis) -> None:
-        """`redis` must not decode responses."""
+        """`redis` must not decode responses: payloads are compressed."""
         self._redis = redis
-        self._replace_script = redis.register_script(REPLACE_SCRIPT)
+        self._replace_script = redis.register_script(load_script("replace_payload"))
 
     def list_unfinished_jobs(self, thread: Thread) -> list[str]:
-        """Return the jobs of a thread that are not finished, in their order."""
+        """Return the ids of a thread's unfinished jobs, in queue order."""
         thread_queue = keys.thread_queue(thread.team, thread.channel, thread.ts)
         return [decode_reply(job) for job in self._redis.lrange(thread_queue, 0, -1)]
 
     def replace_payload(self, job: str, rebuild: Rebuild, *, restart: bool) -> UpdateOutcome:
         """
-        Give a job the payload that `rebuild` makes of its present one, `None` for no other.
+        Replace a job's payload by what `rebuild` makes of it; `None` leaves it unchanged.
 
-        With `restart` a job that somebody runs is changed too and begun anew.
+        With `restart`, a running job is replaced too, and its worker restarts it.
         """
         for _ in range(MAX_ATTEMPTS):
             data = self._redis.hget(RqJob.key_for(job), "data")
-            old = None if data is None else self._decode_job(job, data)
+            old = None if data is None else decode_payload(self._redis, job, data)
             if data is None or old is None:
                 return UpdateOutcome.GONE
             new = rebuild(old)
@@ -92,27 +73,17 @@ class JobUpdates:
                     args=[data, build_rq_job_hash(self._redis, new)["data"], int(restart)],
                 )
             )
-            if outcome != "moved":
+            if outcome != "conflict":
                 self._notify_worker(job, outcome)
                 return UpdateOutcome(outcome)
         log.error("job not updated", job=job)
         return UpdateOutcome.UNCHANGED
 
     def _notify_worker(self, job: str, outcome: str) -> None:
-        """Let the worker know; if it does not hear, it notices when it saves the answer."""
+        """Tell the worker to restart; if it misses that, the revision stops it from saving."""
         log.info("job updated", job=job, outcome=outcome)
         if outcome != UpdateOutcome.RESTARTED:
             return
         worker = self._redis.hget(RqJob.key_for(job), "worker_name")
         if worker:
             send_command(self._redis, decode_reply(worker), keys.RESTART_COMMAND, job_id=job)
-
-    def _decode_job(self, job: str, data: bytes | str) -> Job | None:
-        rq = RqJob(job, connection=self._redis, serializer=JSONSerializer)
-        try:
-            packed = data if isinstance(data, bytes) else data.encode()
-            # What unpacks to more than a job is cut, and then no JSON.
-            rq.data = zlib.decompressobj().decompress(packed, MAX_DECOMPRESSED_BYTES)
-            return Job.from_json(rq.args[0])
-        except (zlib.error, ValueError, TypeError, LookupError):
-            return None

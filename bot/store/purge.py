@@ -1,4 +1,4 @@
-"""Drops what the bot and the workers keep of a thread, a channel or a whole team."""
+"""Purge: deletes the cached data of a thread, a channel or a team from Redis."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -13,25 +13,25 @@ from contract import keys
 from contract.job import Thread
 
 KEYS_PER_BATCH: Final = 500
-"""Keys that are looked at, or dropped, in one step, so that nobody else waits long for Redis."""
+"""Keys of one command: a small batch does not block Redis for other clients."""
 MAX_KEYS_PER_PURGE: Final = 200_000
-"""Keys that one request may drop; the others leave by their own time."""
+"""Keys deleted by one request; the rest expires by its TTL."""
 
 
 class Purge:
-    """Removes our keys. Raises `redis.exceptions.RedisError`."""
+    """Deletion of StarChat's keys. Methods raise `redis.exceptions.RedisError`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def drop_thread(self, thread: Thread) -> None:
-        """Drop the copy of a thread and the answers given in it."""
+        """Delete a thread's copy and its cached answers."""
         address = (thread.team, thread.channel, thread.ts)
         self._redis.unlink(keys.thread_cache(*address), keys.answer_cache(*address))
         self._notify_workers(thread.team)
 
     def drop_channel(self, team: str, channel: str) -> int:
-        """Drop what is kept of a channel, and the texts of its finished jobs; count the threads."""
+        """Delete a channel's cached data and finished jobs; return the number of threads."""
         copies = list(self._scan_keys(keys.thread_cache(team, channel, "*")))
         self._unlink_keys(copies)
         self._unlink_keys(self._scan_keys(keys.answer_cache(team, channel, "*")))
@@ -42,11 +42,11 @@ class Purge:
         return len(copies)
 
     def drop_copies(self, team: str) -> int:
-        """Drop the copies of all threads of a team: they are read again when they are needed."""
+        """Delete all cached threads of a team; return their number."""
         return self._unlink_keys(self._scan_keys(keys.thread_cache(team, "*", "*")))
 
     def drop_team(self, team: str) -> int:
-        """Drop everything of a team, also what is still waiting; return how many keys that were."""
+        """Delete all data of a team, waiting jobs included; return the number of keys."""
         jobs = f"{RqJob.redis_job_namespace_prefix}{team}-*"
         waiting = [job for job in self._list_pending_jobs() if job.startswith(f"{team}-")]
         for batch in _split_batches(waiting):
@@ -57,7 +57,7 @@ class Purge:
         )
 
     def _notify_workers(self, team: str) -> None:
-        """Let engines wipe the past of a team's prompts; they keep it by team, not by thread."""
+        """Tell the workers to wipe a team's prefix cache, which has no finer scope."""
         for worker in self._redis.hkeys(keys.WORKER_STATUSES):
             send_command(self._redis, decode_reply(worker), keys.FORGET_COMMAND, team=team)
 

@@ -1,9 +1,9 @@
 """
-The bot's own copy of a thread: read from Slack once, with all pages, and kept true by events.
+Thread cache: copies of threads, read from Slack once and updated by events.
 
-The copy is a hash of `ts` to version and message. Events may come while the pages are still being
-read, twice, or in the wrong order: what an event said is never overwritten by a page, nor by an
-event that is older. A deleted message leaves an empty entry behind, for the same reason.
+A copy is a hash of `ts` to version and message. Events may arrive while pages are read, twice, or
+out of order. An event's entry is therefore never overwritten by a page or by an older event. A
+deleted message leaves a tombstone, for the same reason.
 """
 
 from collections.abc import Iterator
@@ -17,72 +17,37 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.concurrency import KeyedLock
-from bot.messages.identity import BotIdentity
-from bot.messages.message import Message, read_metadata
+from bot.messages.message import BotIdentity, Message, read_metadata
 from bot.store.client import decode_reply
+from bot.store.scripts import load_script
 from contract import keys
 from contract.job import Thread
+from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
 MESSAGES_PER_PAGE: Final = 1000
-"""Messages asked for at once; the most that Slack gives."""
+"""Messages a page: Slack's maximum."""
 MAX_PAGES: Final = 20
-"""A longer thread is read from its beginning so far; events keep adding to it."""
+"""Pages of one thread; the rest of a longer thread is not cached, except by events."""
 
 STATE_FIELD: Final = "state"
-"""Field of the copy that says whether all pages have been read."""
-COMPLETE: Final = "whole"
-
-UNREADABLE_ERRORS: Final = frozenset(
-    {
-        "missing_scope",
-        "not_in_channel",
-        "channel_not_found",
-        "thread_not_found",
-        "no_permission",
-        "access_denied",
-        "ekm_access_denied",
-        "accesslimited",
-        "team_access_not_granted",
-        "enterprise_is_restricted",
-        "channel_is_limited_access",
-        "method_not_supported_for_channel_type",
-    }
-)
-"""Slack's errors that say that the bot may not read this thread, and will not by trying again."""
-
-PUT_SCRIPT: Final = """
-local held = tonumber(ARGV[4])
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  if held == 0 then return 0 end
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
-  redis.call('EXPIRE', KEYS[1], held)
-  return 1
-end
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-if old and string.sub(old, 1, string.find(old, ' ') - 1) > ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
-return 1
-"""
-"""
-Write one entry, if there is a copy and nothing newer is known. Versions have a fixed width. Where
-there is no copy, one that is not whole is begun for so many seconds, if any are given.
-"""
+"""Field with the state of a copy: whether all pages have been read."""
+COMPLETE: Final = "complete"
 
 EARLY_TTL_SECONDS: Final = 600
-"""Seconds in which a message may come after its own edit: Slack gives up sooner."""
+"""TTL of an edit that precedes its message: longer than Slack's redeliveries."""
 
 PAGE_VERSION: Final = "0"
-"""The version of what a page said: older than any event."""
+"""Version of an entry from a page: older than any event."""
 
 
 class ThreadCache:
     """
-    The copies of all threads in which the bot takes part.
+    Cache of all threads in which the bot participates.
 
-    Raises `redis.exceptions.RedisError`, and `bot.slack.errors.CALL_ERRORS` if Slack cannot be
-    read now but may be later.
+    Methods raise `redis.exceptions.RedisError`. Those that read Slack also raise
+    `bot.slack.client.CALL_ERRORS` if a retry may succeed.
     """
 
     def __init__(
@@ -97,18 +62,18 @@ class ThreadCache:
         self._client = client
         self._identity = identity
         self._page_size = page_size
-        self._put_script = redis.register_script(PUT_SCRIPT)
+        self._put_script = redis.register_script(load_script("put_message"))
         self._locks = KeyedLock()
 
     @staticmethod
     def seed_thread(thread: Thread, root: Message, pipe: Pipeline) -> None:
-        """Start the copy of a thread that consists of its root alone."""
+        """Cache a new thread that consists of its root alone."""
         pipe.hsetnx(_thread_key(thread), root.ts, _encode_entry(PAGE_VERSION, root))
         pipe.hsetnx(_thread_key(thread), STATE_FIELD, COMPLETE)
         pipe.expire(_thread_key(thread), keys.TEXT_TTL_SECONDS)
 
     def get_messages(self, thread: Thread) -> tuple[Message, ...] | None:
-        """Return the messages of a thread if there is a whole copy."""
+        """Return the messages of a thread from a complete copy; `None` if there is none."""
         stored = self._redis.hgetall(_thread_key(thread))
         fields = {decode_reply(field): decode_reply(value) for field, value in stored.items()}
         if fields.pop(STATE_FIELD, None) != COMPLETE:
@@ -117,7 +82,7 @@ class ThreadCache:
         return tuple(message for message in found if message is not None)
 
     def load_messages(self, thread: Thread) -> tuple[Message, ...] | None:
-        """Return the messages of a thread, from Slack if need be; `None` if it may not be read."""
+        """Return the messages of a thread, from Slack if not cached; `None` if unreadable."""
         found = self.get_messages(thread)
         if found is not None:
             return found
@@ -131,40 +96,40 @@ class ThreadCache:
         self, thread: Thread, message: Message, version: str, *, may_precede_message: bool = False
     ) -> None:
         """
-        Enter a new or changed message; `version` is the `ts` of the event that brought it.
+        Write a new or changed message; `version` is the `ts` of its event.
 
-        What may come `early`, before the message that it changes, is kept for a while in any case.
+        An edit that may precede its message is cached even if its thread is not.
         """
-        said = [
+        entry = [
             message.ts,
             version,
             message.model_dump_json(),
             EARLY_TTL_SECONDS if may_precede_message else 0,
         ]
-        self._put_script(keys=[_thread_key(thread)], args=said)
+        self._put_script(keys=[_thread_key(thread)], args=entry)
 
     def get_latest(self, thread: Thread, ts: str) -> Message | None:
-        """Return what is known of one message, also where there is no whole copy."""
+        """Return the latest version of one message, also from a partial copy."""
         found = self._redis.hget(_thread_key(thread), ts)
         return None if found is None else _decode_entry(decode_reply(found))
 
     def tombstone_message(self, thread: Thread, ts: str, version: str) -> None:
-        """Forget a message for good, and the worker's answer to it."""
+        """Delete a message and the worker's cached answer to it; leave a tombstone."""
         self._put_script(keys=[_thread_key(thread)], args=[ts, version, "", 0])
         self._redis.hdel(keys.answer_cache(thread.team, thread.channel, thread.ts), ts)
 
     @staticmethod
     def extend_ttl(thread: Thread, pipe: Pipeline) -> None:
-        """Keep the copy for another while: the bot was just asked in it."""
+        """Renew the TTL of a copy: its thread was just used."""
         pipe.expire(_thread_key(thread), keys.TEXT_TTL_SECONDS)
 
     def find_own_messages(
         self, thread: Thread, question_ts: str, files: frozenset[str] = frozenset()
     ) -> tuple[str, ...]:
         """
-        Return our messages in answer to a question, as Slack has them now, in their order.
+        Return the `ts` of the bot's messages that answer a question, in order, from Slack.
 
-        Those that show one of `files` (Slack's ids) are among them: they cannot say what they are.
+        Messages that share one of `files` (Slack's ids) are included: they carry no metadata.
         """
         own_messages = (
             raw for raw in self._fetch_pages(thread) if self._identity.is_author_of(raw)
@@ -179,7 +144,7 @@ class ThreadCache:
 
     def _fetch_thread(self, thread: Thread) -> bool:
         key = _thread_key(thread)
-        # From here on events are entered, so that nothing falls between them and the pages.
+        # From here on events are cached, so that none is lost between them and the pages.
         self._redis.hset(key, STATE_FIELD, "reading")
         self._redis.expire(key, keys.TEXT_TTL_SECONDS)
         try:
@@ -212,7 +177,7 @@ class ThreadCache:
             )
             yield from _as_list(answer.get("messages"))
             before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
-            # A page that names itself as the next one would be read for ever.
+            # Without this check, a page that names itself as the next one never ends.
             if not cursor or cursor == before:
                 return
 
@@ -226,7 +191,7 @@ def _encode_entry(version: str, message: Message) -> str:
 
 
 def _decode_entry(value: str) -> Message | None:
-    """Read an entry; `None` if the message was deleted, or is none that this version knows."""
+    """Decode an entry; `None` for a tombstone or another version's format."""
     _, _, encoded = value.partition(" ")
     try:
         return Message.model_validate_json(encoded) if encoded else None

@@ -12,6 +12,7 @@ from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import MessagePosted, parse_event
 from bot.messages.message import Message
 from contract.job import MAX_JOB_BYTES, Job
+from contract.texts import QUESTION_TOO_LONG
 from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.slack_events import ADA, BOT_IDENTITY, LIN, make_body
 from testing.slack_parser import find_elements, find_problems
@@ -113,7 +114,7 @@ class InProcessProduct:
     async def _answer_job(self, job: Job, root: str) -> list[str]:
         encoded = job.to_json()
         if len(encoded.encode()) > MAX_JOB_BYTES:
-            self._channel.post_as_bot(root, texts.QUESTION_TOO_LONG)
+            self._channel.post_as_bot(root, QUESTION_TOO_LONG)
             return []
         job = Job.from_json(encoded)
         try:

@@ -2,7 +2,7 @@
 
 import threading
 
-from bot.background import BackgroundTasks
+from bot.concurrency import BackgroundTasks
 
 
 def test_an_errand_runs_and_its_error_stays_its_own() -> None:

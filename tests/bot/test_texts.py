@@ -1,4 +1,4 @@
-"""Every sentence of the bot is kind, true and short enough for Slack."""
+"""Texts of the bot: right for the state of queue and workers, and within Slack's limits."""
 
 import json
 
@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from bot import texts
 from bot.messages.admission import Verdict
+from contract.queue_eta import describe_position
+from contract.texts import MODEL_LOADING
 from contract.worker_status import WorkerStatus
 
 IDLE = WorkerStatus(reported_at=1.0, slots=4, busy_slots=0)
@@ -15,22 +17,22 @@ BUSY = WorkerStatus(reported_at=1.0, slots=4, busy_slots=4, seconds_per_reply=8.
 LOADING = WorkerStatus(reported_at=1.0, slots=4, busy_slots=0, loading=True)
 
 
-def test_a_question_that_starts_at_once_needs_no_sign() -> None:
-    """Where a worker is free the worker itself shows that it has begun."""
+def test_no_placeholder_if_a_worker_is_free() -> None:
+    """If a worker can start at once, the worker itself posts the placeholder."""
     assert texts.placeholder_text(0, (IDLE,), None, is_behind_own=False) is None
     assert texts.placeholder_text(3, (IDLE, LOADING), None, is_behind_own=False) is None
     assert texts.placeholder_text(5, (BUSY, IDLE), 2.0, is_behind_own=False) is None
     assert texts.placeholder_text(1, (BUSY,), 2.0, is_behind_own=False) is None
 
 
-def test_a_question_without_a_worker_is_kept_and_said_to_be() -> None:
-    """With nobody to answer, the person reads that nothing is lost."""
+def test_placeholder_without_workers_says_question_is_queued() -> None:
+    """Without a worker, the text says that the question is not lost."""
     assert texts.placeholder_text(0, (), None, is_behind_own=False) == texts.NO_WORKER
-    assert "kept" in texts.NO_WORKER
+    assert "queued" in texts.NO_WORKER
 
 
-def test_an_edited_question_has_a_button() -> None:
-    """The button carries what is needed to find the question again."""
+def test_reanswer_button_identifies_question_and_edit() -> None:
+    """The button's value holds thread, question and version of the edit."""
     section, actions = texts.reanswer_blocks(texts.EDITED_AFTER_ANSWER, "1.1", "2.2", "3.3")
 
     assert "edited" in section["text"]["text"]
@@ -38,79 +40,78 @@ def test_an_edited_question_has_a_button() -> None:
     assert (button["action_id"], button["value"]) == ("answer_again", "1.1 2.2 3.3")
 
 
-def test_a_model_that_loads_is_said_to_load() -> None:
-    """While no worker is ready the person reads why."""
-    assert texts.placeholder_text(0, (LOADING,), None, is_behind_own=False) == texts.MODEL_LOADING
+def test_placeholder_while_model_loads() -> None:
+    """While no worker is ready, the text names the reason."""
+    assert texts.placeholder_text(0, (LOADING,), None, is_behind_own=False) == MODEL_LOADING
 
 
-def test_a_question_in_line_has_a_place_and_an_estimate() -> None:
-    """Who waits reads how long, as far as anybody knows."""
-    assert texts.placeholder_text(6, (BUSY,), 24.0, is_behind_own=False) == (
-        "6 questions are ahead of yours. I expect to start in about 25 seconds."
-    )
+def test_placeholder_in_queue_has_position_and_estimate() -> None:
+    """If all slots are busy, the text has the number of questions ahead and the wait."""
+    text = texts.placeholder_text(6, (BUSY,), 24.0, is_behind_own=False)
+    assert text == describe_position(6, 24.0)
 
 
-def test_a_question_that_waits_for_another_one_says_so() -> None:
-    """Free slots are of no use to who has taken all of theirs, and the person reads why."""
+def test_placeholder_behind_own_questions() -> None:
+    """A user whose slots are all taken waits although others' slots are free."""
     assert (
         texts.placeholder_text(5, (IDLE,), None, is_behind_own=True) == texts.BEHIND_OWN_QUESTIONS
     )
     assert texts.placeholder_text(5, (), None, is_behind_own=True) == texts.NO_WORKER
 
 
-def test_who_is_declined_reads_when_to_come_back() -> None:
-    """A full line and a person's own limit are told apart, with a time."""
+def test_refusals_say_when_to_ask_again() -> None:
+    """A full queue and a used-up quota have different texts, each with a time."""
     assert "ask again in about a minute" in texts.queue_full(60)
     assert "ask again in a few minutes" in texts.queue_full(None)
-    assert texts.user_quota_exceeded(1, 10).startswith("One question of yours is still waiting")
-    assert texts.user_quota_exceeded(8, 10).startswith("8 questions of yours are still waiting")
+    assert texts.user_quota_exceeded(1, 10).startswith("You have 1 question waiting")
+    assert texts.user_quota_exceeded(8, 10).startswith("You have 8 questions waiting")
 
 
-def test_every_command_has_an_answer() -> None:
-    """Whatever is no question and not ignored is answered by a sentence."""
+def test_every_command_has_a_reply() -> None:
+    """Each verdict but answer and ignore has a reply."""
     assert set(texts.COMMAND_REPLIES) == set(Verdict) - {Verdict.ANSWER, Verdict.IGNORE}
 
 
 @pytest.mark.parametrize(
-    ("pending", "workers", "said"),
+    ("pending", "workers", "expected"),
     [
-        (3, (), "No worker is running. Questions that are kept: 3."),
-        (2, (LOADING,), "The model is still being loaded. Questions that are kept: 2."),
-        (0, (IDLE,), "Ready: nothing is waiting, 4 can be answered at the same time."),
-        (4, (BUSY,), "Answering 4 at the moment; 4 can be answered at the same time."),
+        (3, (), "No worker is running. Queued questions: 3."),
+        (2, (LOADING,), "The model is still loading. Queued questions: 2."),
+        (0, (IDLE,), "Ready. No question is waiting; I can answer 4 at the same time."),
+        (4, (BUSY,), "Answering 4 of at most 4 questions at the same time."),
     ],
 )
-def test_the_status_says_how_things_stand(
-    pending: int, workers: tuple[WorkerStatus, ...], said: str
+def test_status_text_for_each_state(
+    pending: int, workers: tuple[WorkerStatus, ...], expected: str
 ) -> None:
-    """The status is one sentence for each state that a person can meet."""
-    assert texts.status_text(pending, workers, None) == said
+    """Each state of queue and workers has one sentence."""
+    assert texts.status_text(pending, workers, None) == expected
 
 
-def test_the_status_says_when_a_new_question_would_start() -> None:
-    """Where the pace is known, so is the wait."""
+def test_status_text_has_wait_if_known() -> None:
+    """If the workers' pace is known, the status has the wait of a new question."""
     assert texts.status_text(9, (BUSY,), 12.0).endswith("would start in about 10 seconds.")
 
 
 @pytest.mark.parametrize(
-    ("threads", "said"),
-    [(0, "nothing of this channel"), (1, "one thread"), (5, "5 threads")],
+    ("threads", "expected"),
+    [(0, "no copy of a thread"), (1, "my copy of 1 thread."), (5, "my copies of 5 threads")],
 )
-def test_forgetting_says_what_was_dropped(threads: int, said: str) -> None:
-    """Who asks the bot to forget reads what that meant."""
-    assert said in texts.purge_text(threads)
+def test_purge_text_has_number_of_threads(threads: int, expected: str) -> None:
+    """The reply to `forget` says how many threads were deleted."""
+    assert expected in texts.purge_text(threads)
 
 
-def test_notices_are_small_print_that_pings_nobody() -> None:
-    """A notice is a context block: it is never read back as something that we answered."""
+def test_notice_is_a_verbatim_context_block() -> None:
+    """A notice is a context block, which is never read back as a reply, and pings no person."""
     (block,) = texts.context_blocks("No worker is running.")
 
     assert block["type"] == "context"
     assert block["elements"][0]["verbatim"] is True
 
 
-def test_the_home_tab_is_a_view_that_slack_takes() -> None:
-    """The Home tab stays within Slack's limits."""
+def test_home_view_is_within_slack_limits() -> None:
+    """The Home tab has at most 100 blocks of at most 3,000 characters."""
     view = texts.home_view(texts.status_text(0, (), None))
 
     assert view["type"] == "home"
@@ -124,21 +125,21 @@ def test_the_home_tab_is_a_view_that_slack_takes() -> None:
     st.lists(st.sampled_from([IDLE, BUSY, LOADING]), max_size=3),
     st.booleans(),
 )
-def test_no_sentence_is_too_long_or_pings(
-    place: int,
+def test_texts_are_short_and_have_no_markup_tokens(
+    position: int,
     seconds: float | None,
-    workers: list[WorkerStatus],
-    held: bool,  # noqa: FBT001
+    statuses: list[WorkerStatus],
+    is_behind_own: bool,  # noqa: FBT001
 ) -> None:
-    """Nothing that the bot says is longer than Slack shows, and nothing in it is a token."""
-    beats = tuple(workers)
-    said = [
-        texts.placeholder_text(place, beats, seconds, is_behind_own=held) or "",
-        texts.status_text(place, beats, seconds),
+    """No text exceeds 1,000 characters or holds a mention."""
+    workers = tuple(statuses)
+    generated = [
+        texts.placeholder_text(position, workers, seconds, is_behind_own=is_behind_own) or "",
+        texts.status_text(position, workers, seconds),
         texts.queue_full(seconds),
-        texts.user_quota_exceeded(place, seconds),
-        texts.purge_text(place),
+        texts.user_quota_exceeded(position, seconds),
+        texts.purge_text(position),
         *texts.COMMAND_REPLIES.values(),
     ]
 
-    assert all(len(sentence) < 1000 and "<" not in sentence for sentence in said)
+    assert all(len(text) < 1000 and "<" not in text for text in generated)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bot.handlers.backfill import MIN_OUTAGE_SECONDS
+from bot.handlers.outage_monitor import MIN_OUTAGE_SECONDS
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until

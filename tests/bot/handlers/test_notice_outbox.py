@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.background import BackgroundTasks
+from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.messages.events import MessagePosted, parse_event
 from bot.slack.poster import Poster

@@ -9,14 +9,14 @@ from rq.job import Job as RqJob
 from slack_sdk import WebClient
 
 from bot import texts
-from bot.background import BackgroundTasks
+from bot.concurrency import BackgroundTasks
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.slack.poster import Poster
 from bot.store.job_queue import JobQueue, QueueLimits
-from bot.store.line import QueueStatus
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from contract.texts import MODEL_LOADING
 from testing.polling import poll_until
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, Workspace
@@ -40,7 +40,7 @@ def background() -> Iterator[BackgroundTasks]:
 @pytest.fixture
 def signs(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
     """Return what posts signs."""
-    return PlaceholderPoster(redis, QueueStatus(redis), Poster(web), background)
+    return PlaceholderPoster(redis, JobQueue(redis), Poster(web), background)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ def test_a_worker_that_loads_is_said_to_load(
     signs.schedule_placeholder(job, outbox.enqueue(job))
     drain_tasks(background)
 
-    assert list_bot_messages(workspace, job) == [texts.MODEL_LOADING]
+    assert list_bot_messages(workspace, job) == [MODEL_LOADING]
 
 
 def test_a_dead_worker_is_no_worker(

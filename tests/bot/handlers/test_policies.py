@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from bot import texts
 from bot.slack.users import User
 from contract import keys
 from testing.polling import poll_until
@@ -93,6 +94,6 @@ def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) 
     poll_until(lambda: len(workspace.delivery_attempts(ts)) == 4)
     poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
 
-    assert "cannot take another one now. Please ask again in a few minutes" in said[0]["text"]
+    assert said[0]["text"] == texts.queue_full(None)
     assert len(workspace.bot_replies(GENERAL, ts)) == 1
     assert len(pending_job_ids(redis)) == 2

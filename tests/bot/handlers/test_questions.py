@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bot import texts
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
@@ -130,12 +131,12 @@ def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, re
 def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, redis: Redis) -> None:
     """A thread can be followed with many people in it, and be left alone with one."""
     root = ask_in_general(workspace, "@StarChat follow")
-    wait_for_notice(workspace, root, "every message")
+    wait_for_notice(workspace, root, texts.FOLLOW_CONFIRMED)
     followed = ask_in_general(workspace, "what is a mutex?", root, user=LIN)
     assert find_job(redis, GENERAL, followed) is not None
 
     ask_in_general(workspace, "@StarChat mute", root, user=SAM)
-    wait_for_notice(workspace, root, "only when you mention me")
+    wait_for_notice(workspace, root, texts.MUTE_CONFIRMED)
     muted = ask_in_general(workspace, "and a semaphore?", root, user=LIN)
     assert find_job(redis, GENERAL, muted) is None
     asked = ask_in_general(workspace, "@StarChat and a semaphore?", root, user=LIN)
@@ -237,7 +238,7 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
     """`forget` drops the copy; the next question reads the thread from Slack again."""
     root = ask_in_general(workspace, "@StarChat what is a mutex?")
     ask_in_general(workspace, "@StarChat forget", root)
-    wait_for_notice(workspace, root, "dropped my copy")
+    wait_for_notice(workspace, root, texts.THREAD_FORGOTTEN)
     assert not redis.exists(keys.thread_cache(TEAM, GENERAL, root))
     ts = ask_in_general(workspace, "@StarChat and in Rust?", root)
 
@@ -254,7 +255,7 @@ def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis
     ninth = ask_in_general(workspace, "@StarChat one more")
     other = ask_in_general(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
 
-    wait_for_notice(workspace, ninth, "8 questions of yours are still waiting")
+    wait_for_notice(workspace, ninth, "You have 8 questions waiting")
     assert find_job(redis, GENERAL, ninth) is None
     assert find_job(redis, PYTHON, other) is not None
 

@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 from redis import Redis
 
-from bot.slack.clock import SlackClock
+from bot.slack.client import SlackClock
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bot import texts
 from bot.store.client import connect_redis
 from contract import keys
+from contract.texts import QUESTION_TOO_LONG
 from testing.polling import poll_until
 from testing.processes import Process, free_port
 from testing.queue_inspector import find_job, job_turns, pending_job_ids
@@ -197,7 +199,7 @@ def test_people_of_other_workspaces_are_declined_politely(
     whispers = poll_until(
         lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper"
     )
-    assert "its own members only" in whispers[0]["args"]["text"]
+    assert whispers[0]["args"]["text"] == texts.MEMBERS_ONLY
     assert whispers[0]["args"]["user"] == ADA
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
     assert pending_job_ids(redis) == []
@@ -215,7 +217,7 @@ def slash_command(text: str) -> bytes:
         ("", "Mention me"),
         ("help", "Mention me"),
         ("status", "No worker is running"),
-        ("forget", "nothing of this channel"),
+        ("forget", "no copy of a thread"),
     ],
 )
 def test_slash_commands_are_answered_to_one_person(
@@ -258,7 +260,7 @@ def test_a_message_that_no_job_can_hold_is_declined(
     said = poll_until(
         lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
     )
-    assert "longer than I can take in" in said[0]["args"]["text"]
+    assert said[0]["args"]["text"] == QUESTION_TOO_LONG
     assert pending_job_ids(redis) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.errors import CALL_ERRORS
+from bot.slack.client import CALL_ERRORS
 from bot.slack.poster import Poster
 from contract.job import Thread
 from testing.slack_events import BOT_IDENTITY

@@ -8,7 +8,7 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.messages.message import AuthorKind, Message
-from bot.slack.errors import CALL_ERRORS
+from bot.slack.client import CALL_ERRORS
 from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.job import Thread

@@ -1,0 +1,65 @@
+"""Admission control: collects what the decision about a message needs, and decides."""
+
+from dataclasses import dataclass
+
+from bot.handlers.job_builder import JobBuilder
+from bot.messages import admission, conversation, mrkdwn
+from bot.messages.admission import Policy, ThreadMode, Verdict
+from bot.messages.events import ChannelType, MessagePosted
+from bot.messages.message import BotIdentity
+from bot.slack.users import UserDirectory
+from bot.store.job_queue import JobQueue
+from bot.store.thread_modes import ThreadModes
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionControl:
+    """Decides who may ask, and which messages in a thread are for the bot."""
+
+    identity: BotIdentity
+    policy: Policy
+    thread_modes: ThreadModes
+    job_builder: JobBuilder
+    users: UserDirectory
+    queue: JobQueue
+
+    def admit_message(self, post: MessagePosted, attempt: int) -> Verdict:
+        """Decide about a new message. Raises `RedisError` and `CALL_ERRORS`."""
+        mode = None
+        if post.is_thread_reply and not admission.is_for_bot(post, self.identity):
+            mode = self._read_mode(post)
+        verdict = admission.admit(
+            post,
+            self.identity,
+            policy=self.policy,
+            mode=mode,
+            num_people=self._count_people(post, mode, attempt),
+        )
+        if verdict in {Verdict.IGNORE, Verdict.OUTSIDER} or self.policy.allow_guests:
+            return verdict
+        return Verdict.OUTSIDER if self._can_be_guest(post) else verdict
+
+    def _read_mode(self, post: MessagePosted) -> ThreadMode | None:
+        mode = self.thread_modes.get_mode(post.thread)
+        # Another thread may be enqueueing the question that starts this Slack thread.
+        if mode is None and self.queue.wait_for_message(post.thread.channel, post.thread.ts):
+            mode = self.thread_modes.get_mode(post.thread)
+        return mode
+
+    def _count_people(
+        self, post: MessagePosted, mode: ThreadMode | None, attempt: int
+    ) -> int | None:
+        """Count the people in a thread if the decision depends on it; else `None`."""
+        if mode is not ThreadMode.AUTO or post.channel_type is ChannelType.IM:
+            return None
+        if post.bot_ids or mrkdwn.find_mentions(post.text):
+            return None
+        messages = self.job_builder.read_thread(post.thread, attempt)
+        return None if messages is None else conversation.count_people(messages)
+
+    def _can_be_guest(self, post: MessagePosted) -> bool:
+        if post.bot_ids:
+            return False
+        user = self.users.lookup_users(post.thread.team, [post.author])[post.author]
+        # Fail closed: a user whose lookup failed may be a guest.
+        return user.is_guest or not user.is_resolved
