@@ -92,13 +92,13 @@ def main() -> int:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     options = ServerOptions(
-        arguments.seed,
-        arguments.speed,
-        arguments.ack_seconds,
-        arguments.rate_limits,
-        arguments.request_url,
-        arguments.max_records,
-        arguments.ahead,
+        seed=arguments.seed,
+        speed=arguments.speed,
+        ack_seconds=arguments.ack_seconds,
+        rate_limits=arguments.rate_limits,
+        request_url=arguments.request_url,
+        max_records=arguments.max_records,
+        ahead_seconds=arguments.ahead,
     )
     try:
         with contextlib.suppress(KeyboardInterrupt):

@@ -77,16 +77,16 @@ class WorkspaceServer:
             self.workspace, self._collect_methods(), self._journal, fault_injector, rate_limits
         )
         self._control_routes = ControlRoutes(
-            self.workspace,
-            self._clock,
-            self._journal,
-            self._change_log,
-            self._activity,
-            self._socket_mode,
-            self._sender,
-            dispatcher,
-            fault_injector,
-            self._web_api,
+            workspace=self.workspace,
+            clock=self._clock,
+            journal=self._journal,
+            change_log=self._change_log,
+            activity=self._activity,
+            socket_mode=self._socket_mode,
+            sender=self._sender,
+            dispatcher=dispatcher,
+            fault_injector=fault_injector,
+            web_api=self._web_api,
         )
 
     def build_application(self) -> web.Application:

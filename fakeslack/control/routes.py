@@ -64,7 +64,7 @@ class ControlRoutes:
         return web.json_response(body)
 
     async def _list_deliveries(self, _request: web.Request) -> web.Response:
-        deliveries = [asdict(envelope) for envelope in self.journal.deliveries]
+        deliveries = [asdict(record) for record in self.journal.deliveries]
         return web.json_response(
             {"deliveries": deliveries, "first": self.journal.first_delivery_number}
         )
@@ -146,9 +146,9 @@ class ControlRoutes:
         rules, deliveries = body.get("rules", []), body.get("deliveries", {})
         if not isinstance(rules, list) or not isinstance(deliveries, dict):
             raise SlackError("invalid_arguments")
-        before = [asdict(rule) for rule in self.fault_injector.rules]
+        replaced = [asdict(rule) for rule in self.fault_injector.rules]
         self.fault_injector.replace_rules(rules, deliveries, int(body.get("seed", 0)))
-        return web.json_response({"ok": True, "before": before})
+        return web.json_response({"ok": True, "before": replaced})
 
     async def _switch_rate_limits(self, request: web.Request) -> web.Response:
         body = await read_json(request)

@@ -120,7 +120,7 @@ class EnvelopeSender:
                     or not envelope.has_retries
                     or envelope.attempt >= len(RETRY_DELAYS_SECONDS)
                 ):
-                    log.info("given up", kind=envelope.kind, reason=error.reason)
+                    log.info("delivery failed", kind=envelope.kind, reason=error.reason)
                     return
                 await self._clock.sleep(RETRY_DELAYS_SECONDS[envelope.attempt])
                 envelope = envelope.next_attempt(error.reason)

@@ -28,7 +28,7 @@ class ManualClock:
 
 @pytest.fixture
 def slack() -> Iterator[Workspace]:
-    """A fresh workspace in a process of its own."""
+    """A fresh workspace process."""
     with Workspace() as workspace:
         yield workspace
 

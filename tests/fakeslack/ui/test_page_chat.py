@@ -161,13 +161,13 @@ def test_escape_cancels_an_edit(
     editor = ada.page.get_by_role("textbox", name="Edit message")
     editor.fill("half a thought")
     workspace.set_reaction(LIN, channel_id, ts, "eyes")
-    workspace.post_message(LIN, channel_id, "meanwhile")
-    expect(ada.find_message("meanwhile")).to_be_visible()
+    workspace.post_message(LIN, channel_id, "a new message")
+    expect(ada.find_message("a new message")).to_be_visible()
     expect(editor).to_have_value("half a thought")
     editor.press("Escape")
 
     expect(ada.find_message("as it was").locator(".reaction")).to_have_text("👀1")
-    assert message_texts(workspace.read_messages(channel_id)) == ["as it was", "meanwhile"]
+    assert message_texts(workspace.read_messages(channel_id)) == ["as it was", "a new message"]
 
 
 def test_deleting_asks_first_and_leaves_a_tombstone(

@@ -102,8 +102,8 @@ def test_the_page_reconnects_by_itself(slack: Workspace, open_reader: OpenReader
     slack.stop_process()
     expect(ada.page.locator(".away")).to_be_visible()
     with Workspace("--port", str(port)) as back:
-        back.post_message(LIN, GENERAL, "missed meanwhile")
-        expect(ada.find_message("missed meanwhile")).to_be_visible(timeout=30_000)
+        back.post_message(LIN, GENERAL, "missed message")
+        expect(ada.find_message("missed message")).to_be_visible(timeout=30_000)
         ada.close_window()
     ada.ignore_errors(LOST)
 
@@ -217,7 +217,7 @@ def test_events_during_loading_are_applied_afterwards(
     workspace: Workspace, channel_id: str, open_reader: OpenReader
 ) -> None:
     """An event newer than the pending response is shown."""
-    made = workspace.send_control("create", name="meanwhile", members=[ADA, LIN])
+    made = workspace.send_control("create", name="unread", members=[ADA, LIN])
     other = str(made["channel"])
     ada = open_reader(workspace).open_channel(PYTHON)
     expect(ada.channel_column.locator(".intro")).to_contain_text("#python")
@@ -226,7 +226,7 @@ def test_events_during_loading_are_applied_afterwards(
         answer = route.fetch()
         workspace.post_message(LIN, channel_id, "just now")
         workspace.post_message(LIN, other, "elsewhere")
-        expect(ada.find_sidebar_entry("meanwhile").locator(".count")).to_have_text("1")
+        expect(ada.find_sidebar_entry("unread").locator(".count")).to_have_text("1")
         route.fulfill(response=answer)
 
     ada.page.route(f"**/_page/messages*{channel_id}*", continue_slowly)

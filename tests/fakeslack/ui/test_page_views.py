@@ -167,9 +167,9 @@ def test_the_stop_button_is_shown_while_processing(
 ) -> None:
     """The button notifies the app."""
     bot = WebClient(token="xoxb-fakeslack", base_url=slack.api_url)
-    root = slack.post_message(ADA, GENERAL, "@StarChat go on for ever")
+    root = slack.post_message(ADA, GENERAL, "@StarChat count to a million")
     ada = open_reader(slack).open_channel(GENERAL, root)
-    expect(ada.find_message("for ever", ada.thread_column)).to_be_visible()
+    expect(ada.find_message("a million", ada.thread_column)).to_be_visible()
     session = {"channel_id": GENERAL, "thread_ts": root}
     bot.api_call("agents.sessions.setStatus", params={**session, "status": "processing"})
     ada.thread_column.get_by_role("button", name="Stop").click()

@@ -52,7 +52,8 @@ export class Feed {
       const { messages, statuses } = await api.messages(this.user, this.channel, this.threadTs);
       this.statuses = statuses ?? {};
       const ephemerals = [...this.messages.values()].filter((message) => message.is_ephemeral);
-      this.messages = new Map([...messages, ...ephemerals].map((message) => [message.ts, message]));
+      const all = [...messages, ...ephemerals];
+      this.messages = new Map(all.map((message) => [message.ts, message]));
       if (this.phase === "loading") this.newFrom = this.#firstUnread();
       this.phase = "ready";
     } catch (refusal) {

@@ -11,7 +11,7 @@ import { Modal } from "./modal.js";
 import { morph } from "../core/morph.js";
 import { notice } from "./notice.js";
 import { Pane } from "../thread/pane.js";
-import { place, writePlace } from "../core/router.js";
+import { readLocation, writeLocation } from "../core/router.js";
 import { sidebar } from "./sidebar.js";
 import { Store } from "../core/store.js";
 import { channelView, threadView } from "../thread/views.js";
@@ -48,7 +48,7 @@ class Page {
 
   /** Connects as the person in the URL, or as the first person if that one does not exist. */
   async #start() {
-    const { user } = place();
+    const { user } = readLocation();
     const known =
       !user ||
       (await api.state(user).then(
@@ -93,7 +93,7 @@ class Page {
   }
 
   async become(user) {
-    const { channel } = place();
+    const { channel } = readLocation();
     document.activeElement?.blur(); // so that the composer gets the focus after loading
     this.store.feed = null;
     this.store.thread = null;
@@ -138,7 +138,7 @@ class Page {
   }
 
   async #follow() {
-    const { user, channel, thread } = place();
+    const { user, channel, thread } = readLocation();
     if (user && user !== this.store.me) return this.become(user);
     if (channel && channel !== this.store.feed?.channel) await this.store.open(channel);
     if (thread && thread !== this.store.thread?.threadTs) await this.store.openThread(thread);
@@ -149,7 +149,7 @@ class Page {
 
   async #sync() {
     this.store.link = { phase: "live", retryAt: null };
-    const at = place();
+    const at = readLocation();
     await this.store.load(at.user ?? DEFAULT_PERSON);
     this.attempt(() => this.store.loadViews());
     if (this.store.feed?.user === this.store.me) return this.store.refresh();
@@ -198,7 +198,7 @@ class Page {
       ...channelView(store),
       minute: Math.floor(Date.now() / MINUTE_MS),
     });
-    writePlace({ user: store.me, channel: store.feed.channel, thread: store.thread?.threadTs });
+    writeLocation({ user: store.me, channel: store.feed.channel, thread: store.thread?.threadTs });
     document.title = `${store.title(store.here)} · ${store.team.name}`;
     this.#reach();
   }

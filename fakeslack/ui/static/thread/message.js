@@ -204,7 +204,7 @@ export function messageRow(message, view) {
     "message",
     compact && "compact",
     quiet && "quiet",
-    message.is_ephemeral && "whisper",
+    message.is_ephemeral && "ephemeral",
   ];
   return el(
     "article",
