@@ -13,6 +13,7 @@ export function readLocation() {
 export function writeLocation({ user, channel, thread }) {
   const hash = `#/${[user, channel, thread].filter(Boolean).join("/")}`;
   if (hash === location.hash) return;
-  if (readLocation().channel && readLocation().channel !== channel) history.pushState(null, "", hash);
+  const previous = readLocation().channel;
+  if (previous && previous !== channel) history.pushState(null, "", hash);
   else history.replaceState(null, "", hash);
 }
