@@ -20,7 +20,7 @@ RESOURCE_MODULES: Final = frozenset(
     {
         *("aiohttp", "multiprocessing", "playwright", "redis", "socket", "subprocess"),
         *("accelerate", "safetensors", "torch", "transformers"),
-        *("bench", "chaos.cluster", "chaos.run", "demo.processes", "demo.valkey"),
+        *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
         *("testing.in_process_engine", "testing.processes", "testing.product"),
         *("testing.redis_server", "testing.reply_harness", "testing.worker_harness"),
