@@ -5,8 +5,8 @@ import threading
 from bot.concurrency import BackgroundTasks
 
 
-def test_an_errand_runs_and_its_error_stays_its_own() -> None:
-    """After an errand that fails the next one runs."""
+def test_failed_task_does_not_stop_next_task() -> None:
+    """A task after a failed one runs."""
     background = BackgroundTasks(threads=1)
     done = threading.Event()
 
@@ -19,8 +19,8 @@ def test_an_errand_runs_and_its_error_stays_its_own() -> None:
     background.drain(5)
 
 
-def test_errands_that_are_under_way_are_finished_at_the_end() -> None:
-    """Closing waits for what was promised."""
+def test_drain_waits_for_running_tasks() -> None:
+    """Running and waiting tasks finish before the drain ends."""
     background = BackgroundTasks(threads=1)
     gate, done = threading.Event(), threading.Event()
     background.submit("first", gate.wait, 5)
@@ -31,8 +31,8 @@ def test_errands_that_are_under_way_are_finished_at_the_end() -> None:
     assert done.is_set()
 
 
-def test_more_errands_than_anybody_can_run_are_left_undone() -> None:
-    """A flood costs memory for so many errands and no more."""
+def test_excess_tasks_are_dropped() -> None:
+    """Tasks beyond the limit are dropped."""
     background = BackgroundTasks(threads=1, max_waiting=2)
     gate = threading.Event()
 

@@ -49,10 +49,10 @@ def list_enqueued_messages(redis: Redis, *asked: str) -> list[str]:
     return [jobs[job] for job in pending_job_ids(redis) if job in jobs]
 
 
-def test_a_mention_without_redis_is_not_acknowledged_and_comes_again(
+def test_mention_without_redis_is_redelivered(
     workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
 ) -> None:
-    """While Redis is away nothing is promised; when it is back Slack has the question still."""
+    """Without Redis a mention has no acknowledgement, and Slack delivers it again."""
     server.kill_server()
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     bot.wait_for_event("not acknowledged")
@@ -65,10 +65,10 @@ def test_a_mention_without_redis_is_not_acknowledged_and_comes_again(
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
-def test_a_redis_that_was_restarted_is_used_at_once(
+def test_restarted_redis_is_used_at_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Connections that died with the old server cost no delivery."""
+    """Connections to the old server cost no delivery."""
     first = workspace.post_message(ADA, GENERAL, "@StarChat one")
     poll_until(lambda: is_delivered_twice(workspace, first))
     server.restart_server()
@@ -79,10 +79,8 @@ def test_a_redis_that_was_restarted_is_used_at_once(
     assert list_enqueued_messages(redis, first, second) == [first, second]
 
 
-def test_a_thread_that_slack_will_not_show_now_is_read_later(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """When Slack limits our reading, the mention comes again and has the whole thread then."""
+def test_rate_limited_thread_read_is_redelivered(workspace: Workspace, redis: Redis) -> None:
+    """The redelivered mention has the complete thread."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
     workspace.set_faults({"method": "conversations.replies", **fault})
@@ -93,10 +91,8 @@ def test_a_thread_that_slack_will_not_show_now_is_read_later(
     assert list_enqueued_messages(redis, ts) == [ts]
 
 
-def test_the_last_delivery_goes_on_with_the_question_alone(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """A thread that cannot be read at all is better answered without than never."""
+def test_last_delivery_enqueues_question_without_thread(workspace: Workspace, redis: Redis) -> None:
+    """If the thread is unreadable to the end, the question alone is enqueued."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
     workspace.set_faults({"method": "conversations.replies", "fault": "status", "status": 503})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat why?", root)
@@ -106,10 +102,10 @@ def test_the_last_delivery_goes_on_with_the_question_alone(
     assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
-def test_a_bot_that_may_not_read_threads_answers_the_question(
+def test_question_without_read_scope_is_enqueued_at_once(
     workspace: Workspace, redis: Redis
 ) -> None:
-    """Without the permission to read, the question alone is answered, and at once."""
+    """Without the scope to read the thread, the question alone is enqueued."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
     workspace.set_faults(
         {"method": "conversations.replies", "fault": "error", "error": "missing_scope"}
@@ -121,10 +117,10 @@ def test_a_bot_that_may_not_read_threads_answers_the_question(
     assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
 
 
-def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
+def test_question_deleted_before_delivery_is_not_enqueued(
     workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
 ) -> None:
-    """While Redis is away a question is asked and taken back; Slack delivers both late."""
+    """Slack delivers a question and its deletion late; no job results."""
     server.kill_server()
     ts = workspace.post_message(ADA, GENERAL, "@StarChat my secret")
     bot.wait_for_event("not acknowledged")
@@ -139,10 +135,10 @@ def test_a_question_that_is_deleted_before_it_arrives_is_not_answered(
     assert list_enqueued_messages(redis, ts) == []
 
 
-def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
+def test_refused_connection_is_retried_with_backoff(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
-    """While Slack refuses new connections the bot tries again, slower each time."""
+    """While Slack refuses connections, the bot retries at growing intervals."""
     fault = {"fault": "status", "status": 503, "count": 2}
     workspace.set_faults({"method": "apps.connections.open", **fault})
     workspace.control_sockets("stale_tickets", count=1)
@@ -156,10 +152,8 @@ def test_a_connection_that_slack_will_not_open_yet_is_opened_later(
 
 
 @pytest.mark.parametrize("action", ["drop", "refresh_requested"])
-def test_a_socket_that_closes_is_opened_again(
-    workspace: Workspace, redis: Redis, action: str
-) -> None:
-    """A lost connection is replaced within seconds, and what was said meanwhile arrives."""
+def test_closed_socket_is_reopened(workspace: Workspace, redis: Redis, action: str) -> None:
+    """A lost connection is replaced within seconds, and no message is lost."""
     workspace.set_clock(speed=1, ack_seconds=3)
     workspace.control_sockets(action)
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
@@ -172,10 +166,10 @@ def test_a_socket_that_closes_is_opened_again(
     assert list_enqueued_messages(redis, ts) == [ts]
 
 
-def test_a_sign_that_slack_refuses_is_left_to_the_worker(
+def test_rejected_placeholder_is_left_to_worker(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
-    """A refused post has not happened: the intent is taken back, the question stays."""
+    """A rejected post clears the owner; the question stays queued."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "error", "error": "is_archived"})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     bot.wait_for_event("placeholder not posted")
@@ -185,10 +179,10 @@ def test_a_sign_that_slack_refuses_is_left_to_the_worker(
     assert list_enqueued_messages(redis, ts) == [ts]
 
 
-def test_a_sign_that_may_have_arrived_is_not_posted_again(
+def test_ambiguous_placeholder_is_not_repeated(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
-    """A cut connection leaves the intent behind, so that the worker looks before it posts."""
+    """After a cut connection the owner remains, so that the worker searches first."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "drop_after", "count": 1})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     bot.wait_for_event("placeholder not posted")
@@ -199,8 +193,8 @@ def test_a_sign_that_may_have_arrived_is_not_posted_again(
     assert len(workspace.bot_replies(GENERAL, ts)) == 1
 
 
-def test_a_sign_that_slack_puts_off_comes_later(workspace: Workspace, redis: Redis) -> None:
-    """A rate limit delays the sign and loses nothing."""
+def test_rate_limited_placeholder_is_posted_later(workspace: Workspace, redis: Redis) -> None:
+    """A rate limit delays the placeholder."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
@@ -208,10 +202,10 @@ def test_a_sign_that_slack_puts_off_comes_later(workspace: Workspace, redis: Red
     assert len(poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")) == 1
 
 
-def test_deliveries_in_any_order_and_number_are_one_job_each(
+def test_shuffled_and_repeated_deliveries_make_one_job_each(
     workspace: Workspace, redis: Redis
 ) -> None:
-    """Doubled and shuffled deliveries of a conversation leave one job for each question."""
+    """Repeated and shuffled events leave one job for each question."""
     workspace.set_faults(deliveries={"duplicate": 0.5, "copies": 2, "reorder": 4, "hold": 0.1})
     asked = [workspace.post_message(ADA, GENERAL, f"@StarChat question {n}") for n in range(6)]
     poll_until(lambda: len(list_enqueued_messages(redis, *asked)) == 6, description="six jobs")

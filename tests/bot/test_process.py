@@ -36,15 +36,15 @@ def run_bot(**variables: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_wrong_setting_stops_the_start_with_one_line() -> None:
-    """The operator reads which variable is wrong and what it must be."""
+def test_invalid_setting_stops_start_with_one_line() -> None:
+    """The line has the variable and what it must be."""
     status, line = run_bot(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
 
     assert (status, line) == (2, "bot: PORT must be a port from 1 to 65535, not 'many'\n")
 
 
-def test_a_token_that_slack_refuses_stops_the_start(workspace: Workspace) -> None:
-    """A token of another workspace is a wrong setting, not something to try for ever."""
+def test_rejected_bot_token_stops_start(workspace: Workspace) -> None:
+    """A token that Slack rejects is an invalid setting, without retries."""
     variables = workspace.environment | {"SLACK_BOT_TOKEN": "xoxb-another"}
     status, line = run_bot(**variables)
 
@@ -55,10 +55,8 @@ def test_a_token_that_slack_refuses_stops_the_start(workspace: Workspace) -> Non
     )
 
 
-def test_an_app_token_that_slack_refuses_stops_the_start(
-    workspace: Workspace, server: RedisServer
-) -> None:
-    """So is the token for Socket Mode."""
+def test_rejected_app_token_stops_start(workspace: Workspace, server: RedisServer) -> None:
+    """The same holds for the token of Socket Mode."""
     variables = workspace.environment | {"SLACK_APP_TOKEN": "xapp-another"}
     status, line = run_bot(REDIS_URL=server.url, **variables)
 
@@ -66,8 +64,8 @@ def test_an_app_token_that_slack_refuses_stops_the_start(
     assert "bot: SLACK_APP_TOKEN must be a token that Slack accepts" in line
 
 
-def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
-    """Two bots on one port are told apart at the start."""
+def test_taken_port_stops_start(workspace: Workspace) -> None:
+    """A second bot on the same port stops with the name of the variable."""
     taken = workspace.url.rpartition(":")[2]
     variables = workspace.environment | {"SLACK_SIGNING_SECRET": "shh", "PORT": taken}
     del variables["SLACK_APP_TOKEN"]
@@ -80,8 +78,8 @@ def test_a_port_that_is_taken_stops_the_start(workspace: Workspace) -> None:
     assert "bot: HEALTH_PORT must be a port" in run_bot(**health)[1]
 
 
-def test_a_bot_connects_as_soon_as_slack_lets_it(workspace: Workspace, server: RedisServer) -> None:
-    """Started before Slack is ready, the bot waits for it."""
+def test_start_waits_for_slack(workspace: Workspace, server: RedisServer) -> None:
+    """A bot that starts before Slack connects later."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": 1}
     workspace.set_faults(
         {"method": "auth.test", "fault": "drop_before", "count": 1},
@@ -95,10 +93,10 @@ def test_a_bot_connects_as_soon_as_slack_lets_it(workspace: Workspace, server: R
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_a_signal_ends_the_bot_cleanly(
+def test_signal_stops_bot_with_exit_code_0(
     workspace: Workspace, server: RedisServer, name: str
 ) -> None:
-    """A deploy ends the bot within seconds and without an error."""
+    """SIGTERM stops the bot within seconds."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         bot.send_signal(signal.Signals[name])
@@ -109,8 +107,8 @@ def test_a_signal_ends_the_bot_cleanly(
     assert "Traceback" not in bot.log_text
 
 
-def test_a_bot_that_waits_for_slack_ends_at_once(server: RedisServer) -> None:
-    """A bot that has not reached Slack yet can be told to end too."""
+def test_signal_stops_bot_that_waits_for_slack(server: RedisServer) -> None:
+    """A bot without a connection stops at once."""
     nowhere = f"http://127.0.0.1:{free_port()}/api/"
     tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
     with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **tokens) as bot:
@@ -118,10 +116,10 @@ def test_a_bot_that_waits_for_slack_ends_at_once(server: RedisServer) -> None:
         assert bot.stop_process() == 0
 
 
-def test_the_second_signal_ends_the_bot_at_once(
+def test_second_signal_stops_bot_at_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Who asks twice does not wait for a slow call to Slack; the question is safe already."""
+    """The second signal does not wait for a slow call; the question is safe."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
@@ -140,8 +138,8 @@ def test_the_second_signal_ends_the_bot_at_once(
     assert find_job(redis, GENERAL, ts) is not None
 
 
-def test_the_bot_never_meets_the_model() -> None:
-    """Nothing that the bot imports belongs to the worker or to a model library."""
+def test_bot_imports_no_model_library() -> None:
+    """No import belongs to the worker or to a model library."""
     code = f"import sys, bot.__main__; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
@@ -150,10 +148,10 @@ def test_the_bot_never_meets_the_model() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_burst_of_mentions_is_taken_in_by_a_small_process(
+def test_burst_of_mentions_is_enqueued_in_small_process(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """A hundred mentions at once are all accepted within Slack's time, in less than 150 MiB."""
+    """A hundred mentions are acknowledged in time, in less than 150 MiB."""
     limits = {"STARCHAT_MAX_PENDING_PER_USER": "1000"}
     with Process("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
         bot.wait_for_event("connected")
@@ -190,10 +188,8 @@ def get_page(port: int, path: str) -> tuple[int, str]:
     return answer.status, text
 
 
-def test_health_says_what_a_supervisor_needs(
-    workspace: Workspace, redis: Redis, server: RedisServer
-) -> None:
-    """Alive, ready while Slack and Redis are there, and numbers without ids or texts."""
+def test_health_endpoints(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
+    """Liveness, readiness and metrics without ids or texts."""
     port = free_port()
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
@@ -219,10 +215,10 @@ def test_health_says_what_a_supervisor_needs(
     assert ADA not in numbers
 
 
-def test_a_bot_that_redis_lets_do_nothing_is_not_ready(
+def test_bot_without_redis_permissions_is_not_ready(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """A user who may enter and ping takes in no mention."""
+    """A Redis user who may only PING cannot enqueue."""
     port = free_port()
     rule = ("ACL", "SETUSER", "narrow", "on", ">secret", "~*", "&*")
     redis.execute_command(*rule, "-@all", "+@connection")  # type: ignore[no-untyped-call]
@@ -236,10 +232,8 @@ def test_a_bot_that_redis_lets_do_nothing_is_not_ready(
         assert get_page(port, "/readyz") == (200, "ready\n")
 
 
-def test_an_uninstalled_bot_forgets_its_team(
-    workspace: Workspace, redis: Redis, server: RedisServer
-) -> None:
-    """When the workspace removes the bot, what it kept of that workspace goes."""
+def test_uninstall_purges_team(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
+    """After an uninstall, the team's data is deleted."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
@@ -253,10 +247,10 @@ def test_an_uninstalled_bot_forgets_its_team(
         assert pending_job_ids(redis) == []
 
 
-def test_the_home_tab_shows_how_things_stand(
+def test_home_tab_shows_help_and_status(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Who opens the bot's Home reads what it can do and whether it is ready."""
+    """The Home tab has the help and the status of the queue."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         event = {"type": "app_home_opened", "user": ADA, "tab": "home", "channel": "D01"}
@@ -269,10 +263,10 @@ def test_the_home_tab_shows_how_things_stand(
     assert "No worker is running" in json.dumps(call["args"]["view"])
 
 
-def test_an_environment_for_oauth_changes_nothing(
+def test_oauth_environment_is_ignored(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Bolt would turn to its own installations where it finds a client id; the bot does not."""
+    """Bolt would use its OAuth flow if it found a client id."""
     oauth = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "shh"}
     with Process("bot", REDIS_URL=server.url, **oauth, **workspace.environment) as bot:
         bot.wait_for_event("connected")
@@ -280,8 +274,8 @@ def test_an_environment_for_oauth_changes_nothing(
         poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
 
 
-def test_the_page_shows_the_bot_connected(workspace: Workspace, server: RedisServer) -> None:
-    """A workspace sees the bot come and go."""
+def test_workspace_sees_connection_state(workspace: Workspace, server: RedisServer) -> None:
+    """The workspace sees the bot connect and disconnect."""
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         workspace.wait_until_connected()

@@ -69,10 +69,10 @@ def assert_enqueued_once(redis: Redis, asked: Asked) -> None:
     ]
 
 
-def test_a_new_question_does_not_pass_one_of_the_outage(
+def test_new_question_waits_for_missed_ones_in_its_thread(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """While a bot catches up, somebody goes on in a thread whose last question it has not seen."""
+    """During a backfill, the missed question of a thread is enqueued before a new one."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
@@ -95,10 +95,10 @@ def test_a_new_question_does_not_pass_one_of_the_outage(
     assert lane == jobs
 
 
-def test_each_question_of_an_outage_is_taken_in_once(
+def test_each_missed_question_is_enqueued_once(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Mentions, replies in threads, direct messages and followed threads; nothing else."""
+    """Mentions, thread replies, direct messages and followed threads; no other message."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         before = workspace.post_message(ADA, GENERAL, "@StarChat before")
@@ -125,10 +125,10 @@ def test_each_question_of_an_outage_is_taken_in_once(
         assert sorted(pending_job_ids(redis)) == sorted(jobs)
 
 
-def test_what_was_written_in_last_is_read_first(
+def test_recently_active_threads_are_read_first(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Threads cost a call each: those of the outage are not kept waiting by busy ones before it."""
+    """Each thread costs a call, so threads that were active in the outage come first."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         threads = [
@@ -151,10 +151,10 @@ def test_what_was_written_in_last_is_read_first(
 
 
 @pytest.mark.slow
-def test_nothing_is_answered_that_was_said_before_the_installation(
+def test_messages_before_installation_are_ignored(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """A bot that starts for the first time looks at nothing, nor at it when it starts again."""
+    """The first start of a bot backfills nothing, and later starts ignore that time too."""
     ts = workspace.post_message(ADA, GENERAL, "@StarChat are you there?")
     workspace.exhaust_redeliveries(ts)
     for _ in range(2):
@@ -164,10 +164,10 @@ def test_nothing_is_answered_that_was_said_before_the_installation(
 
 
 @pytest.mark.slow
-def test_a_start_into_a_slack_that_limits_us_catches_up_late(
+def test_backfill_survives_rate_limits_and_errors(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Limits and failures delay the search and lose nothing; new events are not kept waiting."""
+    """Rate limits and errors delay a backfill and lose nothing; new events are handled at once."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         bot.kill_group()
@@ -193,10 +193,10 @@ def test_a_start_into_a_slack_that_limits_us_catches_up_late(
         )
 
 
-def test_without_the_scope_the_threads_that_it_follows_are_still_found(
+def test_followed_threads_are_found_without_list_scope(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """An installation of before the scope was asked for loses only what is new elsewhere."""
+    """Without the scope to list channels, only questions in new threads are missed."""
     reading = ["channels:read", "groups:read", "im:read", "mpim:read"]
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
@@ -217,10 +217,10 @@ def test_without_the_scope_the_threads_that_it_follows_are_still_found(
     assert find_job(redis, GENERAL, ts) is not None
 
 
-def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
+def test_backfill_after_lost_connection(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Not only a start ends an outage: so does the first connection after a long while."""
+    """A connection after a long gap starts a backfill, as a start of the process does."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         known = workspace.post_message(ADA, GENERAL, "@StarChat known")
@@ -242,10 +242,10 @@ def test_a_bot_that_was_cut_off_catches_up_when_it_is_back(
         assert float(redis.hget(CONNECTED, "first") or 0) <= last
 
 
-def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
+def test_backfill_restarts_after_shutdown_in_between(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """An end in the middle leaves the note of the last connection as it was."""
+    """A shutdown during a backfill leaves the time of the last heartbeat unchanged."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         bot.kill_group()
@@ -261,10 +261,10 @@ def test_a_bot_that_ends_while_it_waits_for_slack_begins_anew(
     assert redis.hget(CONNECTED, "last") == last
 
 
-def test_copies_of_threads_are_read_again_after_an_outage(
+def test_cached_threads_are_dropped_after_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """What was said, edited and deleted meanwhile is known to nobody but Slack."""
+    """Messages, edits and deletions of the outage are read from Slack."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         root = workspace.post_message(ADA, GENERAL, "@StarChat my key is hunter2")
@@ -281,10 +281,10 @@ def test_copies_of_threads_are_read_again_after_an_outage(
 
 
 @pytest.mark.slow
-def test_a_waiting_question_is_compared_with_slack_after_an_outage(
+def test_open_jobs_are_rechecked_after_outage(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Edited meanwhile, it is answered as it is now; deleted meanwhile, not at all."""
+    """A question edited in the outage is answered as edited; a deleted one is not answered."""
     root = workspace.post_message(LIN, GENERAL, "it fails")
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
@@ -304,10 +304,10 @@ def test_a_waiting_question_is_compared_with_slack_after_an_outage(
     assert [text for _, text in job_turns(redis, GENERAL, kept)] == ["it fails", "why not?"]
 
 
-def test_the_note_never_comes_back_after_the_team_is_forgotten(
+def test_heartbeat_is_not_recreated_after_purge(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """Removing the bot removes what it knew; only a new start begins again."""
+    """After an uninstall, only a new start records a heartbeat again."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
         redis.delete(CONNECTED)

@@ -121,8 +121,8 @@ def press_offer(workspace: Workspace, offer: Json) -> None:
     workspace.post_json("_page/click", wish)
 
 
-def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis: Redis) -> None:
-    """The job keeps its place in line and holds the new text; nobody is asked anything."""
+def test_edit_replaces_text_of_waiting_job(workspace: Workspace, redis: Redis) -> None:
+    """The job keeps its position and gets the new text, without an offer."""
     first = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     second = ask_as_ada(workspace, redis, "@StarChat and a lock?", first)
     line = (pending_job_ids(redis), runnable_job_ids(redis))
@@ -140,10 +140,8 @@ def test_a_waiting_question_is_answered_as_it_is_now(workspace: Workspace, redis
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_an_edit_that_comes_before_its_question_is_not_lost(
-    workspace: Workspace, redis: Redis, seed: int
-) -> None:
-    """In whatever order Slack tells of both, at once or not, the job has the new text."""
+def test_edit_before_its_question_is_applied(workspace: Workspace, redis: Redis, seed: int) -> None:
+    """In either order of the two events, the job has the new text."""
     workspace.set_faults(deliveries={"reorder": 4, "hold": 1.0}, seed=seed)
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutx?")
     workspace.edit_message(ADA, GENERAL, ts, "@StarChat what is a mutex?")
@@ -155,8 +153,8 @@ def test_an_edit_that_comes_before_its_question_is_not_lost(
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
-def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, redis: Redis) -> None:
-    """The text of an earlier message leaves the payloads of later questions with it."""
+def test_deleted_message_leaves_waiting_jobs(workspace: Workspace, redis: Redis) -> None:
+    """The text of a deleted message is removed from the payloads of later questions."""
     root = workspace.post_message(LIN, GENERAL, "my key is hunter2")
     ts = ask_as_ada(workspace, redis, "@StarChat why?", root)
     assert len(job_turns(redis, GENERAL, ts)) == 2
@@ -166,8 +164,8 @@ def test_a_waiting_job_loses_what_is_deleted_before_it(workspace: Workspace, red
     assert [text for _, text in job_turns(redis, GENERAL, ts)] == ["why?"]
 
 
-def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Redis) -> None:
-    """An answered question that unfurls, or is saved unchanged, offers nothing."""
+def test_unfurl_is_no_edit(workspace: Workspace, redis: Redis) -> None:
+    """An answered question that unfurls, or is saved unchanged, gets no offer."""
     ts = ask_as_ada(workspace, redis, "@StarChat what is https://example.com?")
     post_answer(workspace, redis, ts, "A page.")
     edit_as_ada(workspace, ts, "@StarChat what is https://example.com?")
@@ -177,8 +175,8 @@ def test_what_slack_does_with_a_link_is_no_edit(workspace: Workspace, redis: Red
     assert len(find_offers(workspace, ts)) == 1
 
 
-def test_a_question_that_becomes_a_command_is_withdrawn(workspace: Workspace, redis: Redis) -> None:
-    """Nobody wants an answer to what is no question any more."""
+def test_edit_to_command_cancels_job(workspace: Workspace, redis: Redis) -> None:
+    """A question that is edited into a command is not answered."""
     ts = ask_as_ada(workspace, redis, "@StarChat my secret")
     poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
     edit_as_ada(workspace, ts, "@StarChat help")
@@ -187,10 +185,10 @@ def test_a_question_that_becomes_a_command_is_withdrawn(workspace: Workspace, re
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the end of the sign")
 
 
-def test_a_running_question_is_begun_anew_or_finished_first(
+def test_edit_of_running_question_follows_setting(
     workspace: Workspace, redis: Redis, setting: str
 ) -> None:
-    """As the operator wants it: the job gets the new text, or the person gets the button."""
+    """With `restart` the job gets the new text; with `finish` its author gets the button."""
     ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     set_job_fields(redis, ts, status="started", worker_name="w1")
     edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
@@ -210,10 +208,8 @@ def test_a_running_question_is_begun_anew_or_finished_first(
         assert len(pending_job_ids(redis)) == 1
 
 
-def test_an_answered_question_is_answered_again_on_request(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """The asker alone sees the button; the new answer comes in the place of the old one."""
+def test_reanswer_replaces_old_reply(workspace: Workspace, redis: Redis) -> None:
+    """Only the author sees the button; the new answer replaces the old message."""
     ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     first, rest = post_answer(workspace, redis, ts, "A muckle?", "More of it.")
     edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
@@ -230,8 +226,8 @@ def test_an_answered_question_is_answered_again_on_request(
     assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [first]
 
 
-def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redis) -> None:
-    """Code that was asked for in other words would stand under the new answer."""
+def test_reanswer_deletes_old_file(workspace: Workspace, redis: Redis) -> None:
+    """The file of the old reply is deleted with it."""
     ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
     [first] = post_answer(workspace, redis, ts, "As a file:")
     web = WebClient(token=BOT_TOKEN, base_url=workspace.api_url)
@@ -250,10 +246,8 @@ def test_the_file_of_an_old_reply_goes_with_it(workspace: Workspace, redis: Redi
     assert [m["ts"] for m in workspace.bot_replies(GENERAL, ts)] == [first]
 
 
-def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """An hour later the job is gone; the thread still says which message answers."""
+def test_reanswer_finds_reply_after_job_expired(workspace: Workspace, redis: Redis) -> None:
+    """After the job has expired, the reply is found by its metadata in the thread."""
     ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     [reply] = post_answer(workspace, redis, ts, "A muckle?")
     redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.thread_cache(TEAM, GENERAL, ts))
@@ -266,10 +260,8 @@ def test_a_reply_is_found_in_slack_where_redis_has_forgotten_the_job(
     assert redis.hget(name, keys.PLACEHOLDER) == reply.encode()
 
 
-def test_an_edit_that_is_delivered_twice_offers_once(
-    workspace: Workspace, redis: Redis, bot: Process
-) -> None:
-    """Slack repeats what it believes lost; each edit is another occasion."""
+def test_redelivered_edit_is_offered_once(workspace: Workspace, redis: Redis, bot: Process) -> None:
+    """A redelivered edit is not offered again; a second edit is."""
     workspace.set_faults(deliveries={"duplicate": 1.0, "copies": 3})
     ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     post_answer(workspace, redis, ts, "A muckle?")
@@ -282,10 +274,8 @@ def test_an_edit_that_is_delivered_twice_offers_once(
     assert "what is a" not in bot.log_text
 
 
-def test_a_question_that_was_deleted_is_not_answered_again(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """Who presses the button of a question that is gone reads so."""
+def test_reanswer_of_deleted_question_is_refused(workspace: Workspace, redis: Redis) -> None:
+    """The author of a deleted question reads that it is gone."""
     ts = ask_as_ada(workspace, redis, "@StarChat what is a mutx?")
     post_answer(workspace, redis, ts, "A muckle?")
     edit_as_ada(workspace, ts, "@StarChat what is a mutex?")
@@ -302,10 +292,8 @@ def test_a_question_that_was_deleted_is_not_answered_again(
     assert pending_job_ids(redis) == []
 
 
-def test_an_edit_of_what_nobody_asked_us_changes_nothing(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """Most messages that people edit are none of our business, nor become so by it."""
+def test_edit_of_other_message_is_ignored(workspace: Workspace, redis: Redis) -> None:
+    """An edited message that was no question makes no job and no offer."""
     ts = workspace.post_message(ADA, GENERAL, "hello")
     edit_as_ada(workspace, ts, "@StarChat hello")
 

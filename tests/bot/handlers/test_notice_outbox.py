@@ -77,10 +77,10 @@ def assert_posted(workspace: Workspace, post: MessagePosted, *, times: int = 1) 
     assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SENTENCE] * times
 
 
-def test_a_sentence_is_said_once_for_all_deliveries(
+def test_notice_is_posted_once_for_all_deliveries(
     notices: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
-    """And nothing of it stays in Redis but the mark of its message."""
+    """Afterwards, Redis holds only the idempotency key of the message."""
     post = ask_as_ada(workspace)
     notices.post_notice(post, SENTENCE)
     notices.post_notice(post, SENTENCE)
@@ -94,14 +94,14 @@ def test_a_sentence_is_said_once_for_all_deliveries(
     assert left == {keys.REDIS_SENTINEL, keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts)}
 
 
-def test_a_sentence_of_a_bot_that_died_is_said_by_another(
+def test_notice_of_dead_bot_is_posted_by_another(
     workspace: Workspace,
     redis: Redis,
     web: WebClient,
     background: BackgroundTasks,
     impatient: NoticeOutbox,
 ) -> None:
-    """It was noted with the mark of its message, before anything was acknowledged."""
+    """The notice is recorded with the idempotency key, before the acknowledgement."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
     make_outbox(redis, web, dead, lease=0).post_notice(post, SENTENCE)
@@ -113,10 +113,10 @@ def test_a_sentence_of_a_bot_that_died_is_said_by_another(
     assert list_recorded_notices(redis) == []
 
 
-def test_a_sentence_that_somebody_is_saying_is_left_alone(
+def test_leased_notice_is_not_taken_over(
     workspace: Workspace, redis: Redis, web: WebClient, notices: NoticeOutbox
 ) -> None:
-    """Two bots sweep; only what nobody has spoken for is theirs."""
+    """A second bot does not post a notice whose lease is valid."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
     make_outbox(redis, web, dead, lease=60).post_notice(post, SENTENCE)
@@ -128,10 +128,10 @@ def test_a_sentence_that_somebody_is_saying_is_left_alone(
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
-def test_a_sentence_whose_post_has_arrived_is_not_said_again(
+def test_notice_with_lost_response_is_not_repeated(
     workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
 ) -> None:
-    """Slack's answer was lost; the thread shows that the sentence was not."""
+    """If Slack's response was lost, the thread shows that the notice was posted."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
     impatient.post_notice(post, SENTENCE)
@@ -144,10 +144,10 @@ def test_a_sentence_whose_post_has_arrived_is_not_said_again(
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "status"])
-def test_a_sentence_whose_post_was_lost_is_said_again(
+def test_notice_with_lost_post_is_repeated(
     workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
 ) -> None:
-    """Nobody could know, so the thread was looked at first."""
+    """If the thread has no such notice, it is posted again."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
     seen = workspace.api_calls()
@@ -158,10 +158,10 @@ def test_a_sentence_whose_post_was_lost_is_said_again(
     assert_posted(workspace, post)
 
 
-def test_a_sentence_that_slack_puts_off_comes_later(
+def test_rate_limited_notice_waits_for_retry_after(
     workspace: Workspace, redis: Redis, impatient: NoticeOutbox
 ) -> None:
-    """Not before the time that Slack has named."""
+    """The notice is posted after the time in `Retry-After`, and not before."""
     fault = {"fault": "ratelimited", "retry_after": 120, "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     post = ask_as_ada(workspace)
@@ -181,10 +181,10 @@ def test_a_sentence_that_slack_puts_off_comes_later(
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "is_archived", "not_in_channel"])
-def test_a_sentence_that_slack_refuses_is_given_up(
+def test_rejected_notice_is_removed(
     workspace: Workspace, redis: Redis, impatient: NoticeOutbox, error: str
 ) -> None:
-    """There is nobody left to read it."""
+    """A notice in a channel that the bot cannot use is removed."""
     workspace.set_faults(
         {"method": "chat.postMessage", "fault": "error", "error": error, "count": 1}
     )

@@ -29,8 +29,8 @@ def make_outage(since: int, quiet: int) -> Outage:
     )
 
 
-def test_an_outage_begins_where_slack_may_have_given_up() -> None:
-    """What was sent shortly before the last sign of life may not have been acknowledged."""
+def test_outage_starts_before_last_heartbeat() -> None:
+    """A message shortly before the last heartbeat may have no acknowledgement."""
     found = Outage.since_last_event(NOW - 9000, NOW - 1000, NOW)
 
     assert (found.since, found.unmentioned_since) == (
@@ -40,15 +40,15 @@ def test_an_outage_begins_where_slack_may_have_given_up() -> None:
     assert found.roots_since == found.since - THREAD_LOOKBACK_SECONDS
 
 
-def test_nothing_older_than_the_installation_is_looked_at() -> None:
-    """What was said before the bot was there was not said to it."""
+def test_outage_starts_after_installation() -> None:
+    """Messages before the first heartbeat are not questions to the bot."""
     found = Outage.since_last_event(NOW - 100, NOW - 50, NOW)
 
     assert (found.since, found.unmentioned_since) == (NOW - 100, NOW - 50)
 
 
-def test_nothing_is_looked_at_whose_marker_may_be_gone() -> None:
-    """After a week without a bot, only what a marker could still tell apart is answered."""
+def test_outage_is_bounded_by_idempotency_ttl() -> None:
+    """Messages whose idempotency key may have expired are not answered."""
     week = 7 * 24 * 3600
     found = Outage.since_last_event(NOW - 2 * week, NOW - week, NOW)
 
@@ -69,17 +69,17 @@ def test_nothing_is_looked_at_whose_marker_may_be_gone() -> None:
         ({"ts": "now"}, GENERAL, False),
     ],
 )
-def test_a_missed_question_is_told_from_everything_else(
+def test_missed_questions_among_other_messages(
     raw: Json,
     spot: Channel,
     found: bool,  # noqa: FBT001
 ) -> None:
-    """Who names us is heard from the beginning on, others from the last sign of life on."""
+    """Mentions count from `since`, other messages from `unmentioned_since`."""
     assert (parse_missed_question(raw, spot, make_outage(5, 9), BOT_IDENTITY) is not None) is found
 
 
-def test_a_missed_question_is_read_as_a_delivered_one() -> None:
-    """Thread, place and author are the same as if Slack had delivered it."""
+def test_missed_question_equals_delivered_one() -> None:
+    """Thread, channel type and author are the same as if Slack had delivered the event."""
     post = parse_missed_question(
         make_message(5, thread_ts=message_ts(1), team="T0OTHER001"),
         GENERAL,
@@ -96,8 +96,8 @@ def test_a_missed_question_is_read_as_a_delivered_one() -> None:
     assert (post.is_thread_reply, post.is_external, post.text) == (True, False, f"{MENTION} hi")
 
 
-def test_in_a_channel_that_nobody_lists_strangers_are_taken_for_strangers() -> None:
-    """Without the permission to list channels nobody knows which ones are shared."""
+def test_unlisted_channel_counts_as_shared() -> None:
+    """Without the scope to list channels, an author of another team is external."""
     spot = Channel.from_id("C0SHARED01")
     post = parse_missed_question(
         make_message(5, team="T0OTHER001"), spot, make_outage(5, 5), BOT_IDENTITY

@@ -87,14 +87,14 @@ def drain_tasks(background: BackgroundTasks) -> None:
     background.drain(10)
 
 
-def test_a_free_worker_needs_no_sign_of_ours(
+def test_no_placeholder_if_worker_is_free(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """The worker posts the placeholder itself, and ours would be one too many."""
+    """A free worker posts the placeholder itself."""
     report_worker(redis, slots=4, busy=1)
     job = ask_as_ada(workspace)
     signs.schedule_placeholder(job, outbox.enqueue(job))
@@ -104,14 +104,14 @@ def test_a_free_worker_needs_no_sign_of_ours(
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
-def test_a_long_line_is_shown_with_place_and_time(
+def test_placeholder_shows_position_and_wait(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """Behind a busy worker the person reads the place in line and an estimate."""
+    """Behind a busy worker, the placeholder has the position and an estimate."""
     report_worker(redis, slots=1, busy=1)
     for user in ("U1", "U2", "U3"):
         outbox.enqueue(ask_as_ada(workspace).model_copy(update={"user": user}))
@@ -124,14 +124,14 @@ def test_a_long_line_is_shown_with_place_and_time(
     ]
 
 
-def test_a_worker_that_loads_is_said_to_load(
+def test_placeholder_while_model_loads(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """While the model is being loaded the person reads that."""
+    """While the model loads, the placeholder says so."""
     report_worker(redis, slots=4, busy=0, loading=True)
     job = ask_as_ada(workspace)
     signs.schedule_placeholder(job, outbox.enqueue(job))
@@ -140,14 +140,14 @@ def test_a_worker_that_loads_is_said_to_load(
     assert list_bot_messages(workspace, job) == [MODEL_LOADING]
 
 
-def test_a_dead_worker_is_no_worker(
+def test_stale_worker_status_is_ignored(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """What a worker said long ago counts no more."""
+    """A worker whose status is stale counts as dead."""
     report_worker(redis, slots=4, busy=0)
     beat = json.loads(redis.hget(keys.WORKER_STATUSES, "w1") or b"")
     beat["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
@@ -159,14 +159,14 @@ def test_a_dead_worker_is_no_worker(
     assert list_bot_messages(workspace, job) == [texts.NO_WORKER]
 
 
-def test_a_persons_second_question_says_that_the_first_is_answered_first(
+def test_placeholder_behind_own_question(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """Who has no slot left reads why nothing happens although the workers are free."""
+    """A user without a free slot reads that an earlier question comes first."""
     report_worker(redis, slots=4, busy=1)
     outbox.enqueue(ask_as_ada(workspace))
     second = ask_as_ada(workspace)
@@ -176,10 +176,10 @@ def test_a_persons_second_question_says_that_the_first_is_answered_first(
     assert list_bot_messages(workspace, second) == [texts.BEHIND_OWN_QUESTIONS]
 
 
-def test_a_question_behind_another_one_of_its_thread_gets_no_sign(
+def test_no_placeholder_behind_question_of_same_thread(
     signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
 ) -> None:
-    """A sign would stand above the reply that comes before it: replies stand in order."""
+    """A placeholder would come above the earlier question's reply."""
     first = ask_as_ada(workspace)
     outbox.enqueue(first)
     second = ask_as_ada(workspace, first.ts)
@@ -189,14 +189,14 @@ def test_a_question_behind_another_one_of_its_thread_gets_no_sign(
     assert list_bot_messages(workspace, second) == []
 
 
-def test_a_worker_that_was_faster_keeps_its_placeholder(
+def test_first_placeholder_owner_posts(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """Whoever says first that they will post is the one who posts."""
+    """Only the process that sets the owner first posts the placeholder."""
     job = ask_as_ada(workspace)
     receipt = outbox.enqueue(job)
     redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
@@ -206,14 +206,14 @@ def test_a_worker_that_was_faster_keeps_its_placeholder(
     assert list_bot_messages(workspace, job) == []
 
 
-def test_a_sign_that_comes_too_late_is_taken_back(
+def test_late_placeholder_is_deleted(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """If a worker did not wait for a slow post of ours, ours goes."""
+    """If a worker posted its own placeholder first, the bot deletes the late one."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
     signs.schedule_placeholder(job, outbox.enqueue(job))
@@ -226,14 +226,14 @@ def test_a_sign_that_comes_too_late_is_taken_back(
     assert redis.hget(key, keys.PLACEHOLDER) == b"1700000000.000100"
 
 
-def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
+def test_placeholder_of_deleted_question_is_deleted(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """Nothing stays in the thread of a question that somebody took back meanwhile."""
+    """If the question was deleted during the post, the placeholder is deleted too."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
     signs.schedule_placeholder(job, outbox.enqueue(job))
@@ -249,7 +249,7 @@ def test_a_sign_for_a_question_that_was_deleted_is_taken_back(
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated", "error"])
-def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
+def test_ambiguous_placeholder_keeps_its_owner(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
@@ -257,7 +257,7 @@ def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
     redis: Redis,
     fault: str,
 ) -> None:
-    """The intent stays: without it the worker would post a second one without looking."""
+    """The owner field remains, so the worker searches before it posts."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     job = ask_as_ada(workspace)
     signs.schedule_placeholder(job, outbox.enqueue(job))
@@ -267,14 +267,14 @@ def test_a_sign_that_may_stand_there_is_left_for_the_worker_to_find(
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER)
 
 
-def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
+def test_rejected_placeholder_clears_its_owner(
     signs: PlaceholderPoster,
     outbox: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
-    """After a clear no nobody needs to look for anything."""
+    """After a rejection, the worker posts without a search."""
     fault = {"fault": "error", "error": "msg_too_long", "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     job = ask_as_ada(workspace)
@@ -285,10 +285,10 @@ def test_a_sign_that_slack_refuses_leaves_the_post_to_the_worker(
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
 
 
-def test_a_job_that_is_gone_gets_no_sign(
+def test_no_placeholder_for_cancelled_job(
     signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
 ) -> None:
-    """A question that was taken back at once is not answered by a sign."""
+    """A question that was deleted at once gets no placeholder."""
     job = ask_as_ada(workspace)
     receipt = outbox.enqueue(job)
     outbox.cancel_job(job.id)

@@ -50,13 +50,13 @@ def ask_in_general(workspace: Workspace, text: str, user: str = ADA) -> str:
 MENTION = f"<@{STARCHAT}>"
 
 
-def test_a_member_is_answered(workspace: Workspace, redis: Redis) -> None:
-    """Who is looked up and is no guest may ask."""
+def test_member_is_answered_if_guests_are_denied(workspace: Workspace, redis: Redis) -> None:
+    """A user whose lookup shows a member may ask."""
     assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi", LIN)) is not None
 
 
-def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> None:
-    """A guest reads, alone, that the bot is for members."""
+def test_guest_is_refused_by_ephemeral_message(workspace: Workspace, redis: Redis) -> None:
+    """Only the guest sees the refusal."""
     redis.set(keys.user_profile(TEAM, SAM), User(name="Sam", is_guest=True).model_dump_json())
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, f"{MENTION} hi", SAM)
@@ -66,17 +66,17 @@ def test_a_guest_is_declined_politely(workspace: Workspace, redis: Redis) -> Non
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
 
 
-def test_a_closed_door_stays_closed_where_nobody_can_tell(
+def test_unresolved_user_is_refused_if_guests_are_denied(
     workspace: Workspace, redis: Redis
 ) -> None:
-    """If Slack does not say who somebody is, a bot that is closed to guests does not answer."""
+    """If the lookup fails, the user may be a guest and is refused."""
     workspace.set_faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
 
     assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi")) is None
 
 
-def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:
-    """An operator can let one other bot ask; what it says without a mention is no question."""
+def test_allowed_bot_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:
+    """A listed bot's message without a mention is no question."""
     asked = ask_in_general(workspace, f"{MENTION} what failed?", DEPLOYBOT)
     said = ask_in_general(workspace, "Build 7 failed", DEPLOYBOT)
 
@@ -84,8 +84,8 @@ def test_a_bot_on_the_allow_list_may_ask_by_mention(workspace: Workspace, redis:
     assert find_job(redis, GENERAL, said) is None
 
 
-def test_a_full_line_says_when_to_come_back(workspace: Workspace, redis: Redis) -> None:
-    """Who is declined because too much is waiting reads so in the thread, once."""
+def test_full_queue_is_refused_once_with_wait(workspace: Workspace, redis: Redis) -> None:
+    """The refusal is posted once and says when to ask again."""
     for user in (ADA, LIN):
         ask_in_general(workspace, f"{MENTION} hi", user)
     ts = ask_in_general(workspace, f"{MENTION} me too", LIN)

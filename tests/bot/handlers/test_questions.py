@@ -42,8 +42,8 @@ def wait_for_notice(workspace: Workspace, thread: str, words: str = "") -> None:
     poll_until(is_posted, description=f"a notice with '{words}'")
 
 
-def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
-    """Slack sends a mention twice, as two events; there is one job, and nothing was asked first."""
+def test_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
+    """Slack's two events of a mention make one job, without a Web API call before it."""
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, "@StarChat what is `List<T>` & why?")
     found = find_job(redis, GENERAL, ts)
@@ -56,8 +56,8 @@ def test_a_mention_becomes_one_job(workspace: Workspace, redis: Redis) -> None:
     assert {call["method"] for call in workspace.api_calls(start)} <= {"chat.postMessage"}
 
 
-def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
-    """Slack repeats what it believes lost; the answer is not given twice, even if it was given."""
+def test_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis) -> None:
+    """A redelivery makes no second job, also after the answer."""
     ts = ask_in_general(workspace, "@StarChat hi")
     finish_job(redis, job_id(TEAM, GENERAL, ts))
     workspace.redeliver_events(ts)
@@ -66,10 +66,8 @@ def test_a_redelivered_mention_stays_one_job(workspace: Workspace, redis: Redis)
     assert pending_job_ids(redis) == []
 
 
-def test_a_mention_in_the_middle_of_a_thread_reads_what_was_said(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """Who said what before is in the job, people by name and another bot's post as context."""
+def test_mention_in_thread_includes_earlier_messages(workspace: Workspace, redis: Redis) -> None:
+    """The job has all earlier messages, with names of people and bots."""
     root = workspace.post_message(ADA, GENERAL, "the build fails, see https://ci.example/7")
     workspace.post_raw(GENERAL, "Build 7 failed", user=DEPLOYBOT, thread_ts=root)
     workspace.post_message(LIN, GENERAL, "@Ada did you `pip install`?", root)
@@ -83,10 +81,8 @@ def test_a_mention_in_the_middle_of_a_thread_reads_what_was_said(
     ]
 
 
-def test_a_follow_up_needs_no_mention_while_one_person_writes(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """In a thread of one person and the bot everything is a question, without another call."""
+def test_follow_up_of_one_person_needs_no_mention(workspace: Workspace, redis: Redis) -> None:
+    """With one person in the thread, each message is a question, without a Web API call."""
     root = ask_in_general(workspace, "@StarChat what is a mutex?")
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, "and in Rust?", root)
@@ -95,10 +91,8 @@ def test_a_follow_up_needs_no_mention_while_one_person_writes(
     assert not workspace.api_calls(start, "conversations.replies")
 
 
-def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """Nothing tells that the bot takes part in the thread, but that it is about to."""
+def test_follow_up_waits_for_first_question_in_progress(workspace: Workspace, redis: Redis) -> None:
+    """A follow-up that arrives before the thread has a mode waits for its root."""
     workspace.set_faults({"method": "users.info", "fault": "slow", "seconds": 3, "count": 1})
     start = len(workspace.api_calls())
     root = workspace.post_message(ADA, GENERAL, "@StarChat what does @Lin mean?")
@@ -111,8 +105,8 @@ def test_a_follow_up_counts_while_the_first_question_is_still_taken_in(
     assert find_job(redis, GENERAL, ts) is not None
 
 
-def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, redis: Redis) -> None:
-    """As soon as a second person writes, the bot answers mentions only."""
+def test_second_person_makes_mentions_necessary(workspace: Workspace, redis: Redis) -> None:
+    """After a second person has written, the bot answers only mentions."""
     root = ask_in_general(workspace, "@StarChat what is a mutex?")
     lin = ask_in_general(workspace, "I know!", root, user=LIN)
     ada = ask_in_general(workspace, "tell me", root)
@@ -128,8 +122,8 @@ def test_with_more_people_the_bot_waits_to_be_mentioned(workspace: Workspace, re
     ]
 
 
-def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, redis: Redis) -> None:
-    """A thread can be followed with many people in it, and be left alone with one."""
+def test_follow_and_mute_change_thread_mode(workspace: Workspace, redis: Redis) -> None:
+    """`follow` answers several people without mentions; `mute` ends that for one, too."""
     root = ask_in_general(workspace, "@StarChat follow")
     wait_for_notice(workspace, root, texts.FOLLOW_CONFIRMED)
     followed = ask_in_general(workspace, "what is a mutex?", root, user=LIN)
@@ -143,16 +137,16 @@ def test_follow_and_mute_change_how_the_bot_takes_part(workspace: Workspace, red
     assert find_job(redis, GENERAL, asked) is not None
 
 
-def test_a_message_to_somebody_else_is_left_alone(workspace: Workspace, redis: Redis) -> None:
-    """In a thread that the bot follows, a message for another person is not answered."""
+def test_message_to_another_person_is_ignored(workspace: Workspace, redis: Redis) -> None:
+    """In a followed thread, a message that mentions another person is no question."""
     root = ask_in_general(workspace, "@StarChat follow")
     ts = ask_in_general(workspace, "@Lin can you look?", root)
 
     assert find_job(redis, GENERAL, ts) is None
 
 
-def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> None:
-    """Between a person and the bot no mention is needed, at the root nor in a thread."""
+def test_direct_message_needs_no_mention(workspace: Workspace, redis: Redis) -> None:
+    """In a direct message, neither root nor reply needs a mention."""
     channel = workspace.open_dm(ADA, STARCHAT)
     root = ask_in_general(workspace, "what is a mutex?", channel=channel)
     ts = ask_in_general(workspace, "and in Rust?", root, channel=channel)
@@ -160,8 +154,8 @@ def test_a_direct_message_is_a_question(workspace: Workspace, redis: Redis) -> N
     assert job_turns(redis, channel, ts) == [(None, "what is a mutex?"), (None, "and in Rust?")]
 
 
-def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis) -> None:
-    """In a group the bot is asked by a mention and then follows the thread."""
+def test_group_message_needs_first_mention(workspace: Workspace, redis: Redis) -> None:
+    """In a group message, the bot follows a thread after one mention."""
     channel = workspace.open_dm(ADA, LIN, STARCHAT)
     silent = ask_in_general(workspace, "hello all", channel=channel)
     root = ask_in_general(workspace, "@StarChat what is a mutex?", channel=channel)
@@ -173,16 +167,16 @@ def test_a_group_message_needs_a_mention_once(workspace: Workspace, redis: Redis
 
 
 @pytest.mark.parametrize("who", [DEPLOYBOT, STARCHAT])
-def test_bots_start_nothing(workspace: Workspace, redis: Redis, who: str) -> None:
-    """Neither another bot's mention nor the bot's own post becomes a job."""
+def test_bot_messages_are_ignored(workspace: Workspace, redis: Redis, who: str) -> None:
+    """No message of another bot, and none of its own, starts an answer."""
     ts = workspace.post_raw(GENERAL, f"<@{STARCHAT}> hello", user=who)
     workspace.wait_for_acks(ts)
 
     assert pending_job_ids(redis) == []
 
 
-def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: Redis) -> None:
-    """A mention without a question gets one kind sentence, also where Slack delivers it again."""
+def test_empty_mention_gets_help_once(workspace: Workspace, redis: Redis) -> None:
+    """A redelivery of the mention does not repeat the help."""
     ts = ask_in_general(workspace, "@StarChat")
     wait_for_notice(workspace, ts, "What would you like to know?")
     workspace.redeliver_events(ts)
@@ -192,8 +186,8 @@ def test_an_empty_mention_is_answered_by_help_once(workspace: Workspace, redis: 
     assert pending_job_ids(redis) == []
 
 
-def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> None:
-    """What the bot says about itself is not read back as something the model said."""
+def test_notices_are_no_turns(workspace: Workspace, redis: Redis) -> None:
+    """The bot's notices are not read back as replies of the model."""
     root = ask_in_general(workspace, "@StarChat help")
     wait_for_notice(workspace, root)
     redis.delete(keys.thread_cache(TEAM, GENERAL, root))
@@ -202,8 +196,8 @@ def test_our_notices_never_become_turns(workspace: Workspace, redis: Redis) -> N
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?")]
 
 
-def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, redis: Redis) -> None:
-    """What was edited is read as it stands, what was deleted is not read at all."""
+def test_edits_and_deletions_change_conversation(workspace: Workspace, redis: Redis) -> None:
+    """A follow-up has edited texts, and no deleted ones."""
     root = ask_in_general(workspace, "@StarChat what is a mutx?")
     secret = ask_in_general(workspace, "the key is hunter2", root)
     workspace.edit_message(ADA, GENERAL, root, "@StarChat what is a mutex?")
@@ -218,8 +212,8 @@ def test_edits_and_deletions_keep_the_conversation_true(workspace: Workspace, re
     assert job_turns(redis, GENERAL, ts) == [(None, "what is a mutex?"), (None, "go on")]
 
 
-def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) -> None:
-    """Who takes a question back takes it out of the line, with its text and its sign."""
+def test_deleted_question_is_cancelled(workspace: Workspace, redis: Redis) -> None:
+    """The job, its text and its placeholder are deleted."""
     ts = ask_in_general(workspace, "@StarChat my secret")
     other = ask_in_general(workspace, "@StarChat what is a mutex?")
     poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
@@ -234,8 +228,8 @@ def test_a_deleted_question_is_not_answered(workspace: Workspace, redis: Redis) 
     assert b"secret" not in (redis.hget(keys.thread_cache(TEAM, GENERAL, ts), ts) or b"")
 
 
-def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) -> None:
-    """`forget` drops the copy; the next question reads the thread from Slack again."""
+def test_forget_deletes_cached_thread(workspace: Workspace, redis: Redis) -> None:
+    """After `forget`, the next question reads the thread from Slack."""
     root = ask_in_general(workspace, "@StarChat what is a mutex?")
     ask_in_general(workspace, "@StarChat forget", root)
     wait_for_notice(workspace, root, texts.THREAD_FORGOTTEN)
@@ -248,8 +242,8 @@ def test_a_thread_is_forgotten_when_asked(workspace: Workspace, redis: Redis) ->
     ]
 
 
-def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis: Redis) -> None:
-    """The ninth question that waits is declined in its thread; somebody else's is taken."""
+def test_user_quota_is_refused_in_thread(workspace: Workspace, redis: Redis) -> None:
+    """The ninth waiting question is refused; another user's is enqueued."""
     for number in range(8):
         ask_in_general(workspace, f"@StarChat question {number}")
     ninth = ask_in_general(workspace, "@StarChat one more")
@@ -260,10 +254,10 @@ def test_a_person_has_so_many_questions_and_reads_so(workspace: Workspace, redis
     assert find_job(redis, PYTHON, other) is not None
 
 
-def test_without_a_worker_the_thread_says_so_within_a_second(
+def test_placeholder_without_worker_within_a_second(
     workspace: Workspace, redis: Redis, bot: Process
 ) -> None:
-    """The sign is the placeholder that a worker will fill: it is posted once and known."""
+    """One placeholder is posted, and its `ts` is recorded on the job."""
     ts = ask_in_general(workspace, "@StarChat hi")
     sign = poll_until(
         lambda: workspace.bot_replies(GENERAL, ts), timeout=1.0, description="the sign"
@@ -281,8 +275,8 @@ def test_without_a_worker_the_thread_says_so_within_a_second(
     }
 
 
-def test_no_text_of_a_person_is_ever_logged(workspace: Workspace, bot: Process) -> None:
-    """Logs hold ids, lengths and seconds; neither texts nor names nor tokens."""
+def test_log_has_no_text_of_people(workspace: Workspace, bot: Process) -> None:
+    """Logs hold ids, lengths and seconds, but no texts, names or tokens."""
     ask_in_general(workspace, "@StarChat my secret is hunter2")
 
     assert "question received" in bot.log_text

@@ -53,10 +53,10 @@ def post_reply(workspace: Workspace, thread: str, question: str, state: str) -> 
     )
 
 
-def test_what_redis_has_lost_is_settled_by_what_slack_shows(
+def test_lost_jobs_are_reconciled_with_slack(
     serving: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
-    """Who has a reply keeps it, what was only begun goes, and who has none is asked about again."""
+    """Complete replies stay, partial ones are deleted, and unanswered questions are enqueued."""
     bot, early = serving
     answered = ask_question(workspace, redis, "what is a mutex?")
     final = post_reply(workspace, answered, answered, "final")
@@ -84,10 +84,10 @@ def test_what_redis_has_lost_is_settled_by_what_slack_shows(
 
 
 @pytest.mark.slow
-def test_what_arrives_meanwhile_is_taken_in_once(
+def test_question_after_data_loss_is_enqueued_once(
     serving: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
-    """A question after the emptying is an event like any other, and its reply is left alone."""
+    """A question after the data loss is handled as usual, and its reply stays."""
     bot, _ = serving
     redis.flushall()
     ts = ask_question(workspace, redis, "what is a mutex?")
@@ -99,10 +99,10 @@ def test_what_arrives_meanwhile_is_taken_in_once(
     assert shown in {m["ts"] for m in workspace.read_messages(GENERAL, ts)}
 
 
-def test_a_question_in_an_answered_thread_has_nothing_answered_again(
+def test_question_in_answered_thread_repeats_no_answer(
     serving: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
-    """Whoever goes on there while the bot still looks around: the thread shows the reply."""
+    """A follow-up during the backfill does not repeat the thread's earlier answer."""
     bot, _ = serving
     answered = ask_question(workspace, redis, "what is a mutex?")
     final = post_reply(workspace, answered, answered, "final")

@@ -38,22 +38,22 @@ def admit_message(
 
 
 @pytest.mark.parametrize("where", [{}, THREAD, GROUP, DIRECT, GROUP | THREAD])
-def test_a_mention_is_always_answered(where: Json) -> None:
-    """Root or thread, channel or group: who mentions the bot is answered."""
+def test_mention_is_answered(where: Json) -> None:
+    """Root or reply, channel or group: a mention is answered."""
     assert admit_message(f"{MENTION} what is a mutex?", **where) is Verdict.ANSWER
     assert admit_message(f"what is a mutex, {MENTION}?", **where) is Verdict.ANSWER
 
 
 @pytest.mark.parametrize("mode", [None, ThreadMode.AUTO, ThreadMode.FOLLOW])
 @pytest.mark.parametrize("where", [DIRECT, DIRECT | THREAD])
-def test_a_direct_message_needs_no_mention(where: Json, mode: ThreadMode | None) -> None:
-    """Between one person and the bot everything is a question."""
+def test_im_needs_no_mention(where: Json, mode: ThreadMode | None) -> None:
+    """In a direct message, each message is a question."""
     assert admit_message("what is a mutex?", mode=mode, **where) is Verdict.ANSWER
     assert admit_message(f"{OTHER} said so, is it true?", mode=mode, **where) is Verdict.ANSWER
 
 
-def test_a_muted_direct_thread_needs_a_mention() -> None:
-    """Who asked for silence in a direct message gets it."""
+def test_muted_im_thread_needs_mention() -> None:
+    """`mute` also works in a direct message."""
     assert admit_message("hm", mode=ThreadMode.MUTE, **DIRECT, **THREAD) is Verdict.IGNORE
     assert (
         admit_message(f"{MENTION} hm", mode=ThreadMode.MUTE, **DIRECT, **THREAD) is Verdict.ANSWER
@@ -62,8 +62,8 @@ def test_a_muted_direct_thread_needs_a_mention() -> None:
 
 @pytest.mark.parametrize("where", [{}, GROUP])
 @pytest.mark.parametrize("mode", [None, ThreadMode.AUTO, ThreadMode.FOLLOW])
-def test_a_message_outside_a_thread_needs_a_mention(where: Json, mode: ThreadMode | None) -> None:
-    """What people say to each other in a channel or a group is none of the bot's business."""
+def test_root_message_needs_mention(where: Json, mode: ThreadMode | None) -> None:
+    """A root message of a channel or group without a mention is ignored."""
     assert admit_message("what is a mutex?", mode=mode, num_people=1, **where) is Verdict.IGNORE
 
 
@@ -82,16 +82,16 @@ def test_a_message_outside_a_thread_needs_a_mention(where: Json, mode: ThreadMod
     ],
 )
 @pytest.mark.parametrize("where", [THREAD, GROUP | THREAD])
-def test_a_thread_is_followed_while_one_person_writes(
+def test_auto_mode_follows_one_person(
     where: Json, mode: ThreadMode | None, people: int | None, found: Verdict
 ) -> None:
-    """After a mention the bot goes on with one person; with more it waits to be asked."""
+    """With more people in the thread, the bot waits for a mention."""
     assert admit_message("and in Rust?", mode=mode, num_people=people, **where) is found
 
 
 @pytest.mark.parametrize("mode", [ThreadMode.AUTO, ThreadMode.FOLLOW])
-def test_a_message_to_somebody_else_is_not_for_us(mode: ThreadMode) -> None:
-    """In a thread that is followed, who speaks to another person does not speak to the bot."""
+def test_mention_of_another_person_is_ignored(mode: ThreadMode) -> None:
+    """In a followed thread, a message that mentions another person is no question."""
     assert (
         admit_message(f"{OTHER} can you look?", mode=mode, num_people=1, **THREAD) is Verdict.IGNORE
     )
@@ -101,8 +101,8 @@ def test_a_message_to_somebody_else_is_not_for_us(mode: ThreadMode) -> None:
     )
 
 
-def test_a_message_that_opens_with_somebody_else_is_theirs() -> None:
-    """Talking about the bot to another person is not talking to the bot."""
+def test_leading_mention_of_another_person_is_ignored() -> None:
+    """A message addressed to another person may mention the bot."""
     assert admit_message(f"{OTHER} ask {MENTION} about it") is Verdict.IGNORE
     assert admit_message(f"{OTHER} {MENTION} what do you think?") is Verdict.ANSWER
     assert admit_message(f"hey {OTHER}, {MENTION} what is a mutex?") is Verdict.ANSWER
@@ -123,29 +123,29 @@ def test_a_message_that_opens_with_somebody_else_is_theirs() -> None:
         ("how do I mute a channel?", Verdict.ANSWER),
     ],
 )
-def test_a_few_words_are_commands(text: str, found: Verdict) -> None:
-    """One word after the mention is a command; a sentence with that word is a question."""
+def test_single_words_are_commands(text: str, found: Verdict) -> None:
+    """One word after the mention is a command; a sentence with it is a question."""
     assert admit_message(f"{MENTION} {text}") is found
     assert admit_message(text or " ", **DIRECT) is found
 
 
-def test_commands_need_to_be_said_to_us() -> None:
-    """A word that is a command elsewhere is a question in a thread that is followed."""
+def test_commands_need_mention_in_channel() -> None:
+    """In a followed thread, a command word without a mention is a question."""
     assert admit_message("help", mode=ThreadMode.AUTO, num_people=1, **THREAD) is Verdict.ANSWER
     assert admit_message(" ", mode=ThreadMode.AUTO, num_people=1, **THREAD) is Verdict.IGNORE
 
 
 @pytest.mark.parametrize("where", [{}, THREAD, DIRECT])
-def test_bots_start_nothing(where: Json) -> None:
-    """No message of another bot is answered, so that two bots never talk for ever."""
+def test_bot_messages_are_ignored(where: Json) -> None:
+    """No message of another bot, and none of its own, starts an answer."""
     bot: Json = {"bot_id": "B9", "app_id": "A9", "user": "U9"}
 
     assert admit_message(f"{MENTION} hi", mode=ThreadMode.FOLLOW, **where, **bot) is Verdict.IGNORE
 
 
 @pytest.mark.parametrize("known", ["B9", "A9", "U9"])
-def test_a_bot_that_is_allowed_needs_a_mention(known: str) -> None:
-    """An operator may let another bot ask, and then only by a mention."""
+def test_allowed_bot_needs_mention(known: str) -> None:
+    """A listed bot may ask only by a mention."""
     policy = Policy(allowed_bots=frozenset({known}))
     bot: Json = {"bot_id": "B9", "app_id": "A9", "user": "U9"}
 
@@ -157,8 +157,8 @@ def test_a_bot_that_is_allowed_needs_a_mention(known: str) -> None:
     assert admit_message("hi", policy=policy, **DIRECT, **bot) is Verdict.IGNORE
 
 
-def test_our_own_messages_start_nothing() -> None:
-    """The bot never answers itself, not even where it is on its own allow list."""
+def test_own_messages_are_ignored() -> None:
+    """The bot never answers itself, also if it lists itself as allowed."""
     policy = Policy(allowed_bots=frozenset({BOT_IDENTITY.bot_id, BOT_IDENTITY.user_id}))
 
     assert (
@@ -170,24 +170,24 @@ def test_our_own_messages_start_nothing() -> None:
 
 
 @pytest.mark.parametrize("subtype", ["channel_join", "me_message", "channel_topic"])
-def test_system_messages_start_nothing(subtype: str) -> None:
-    """A topic that mentions the bot is no question."""
+def test_system_messages_are_ignored(subtype: str) -> None:
+    """A channel topic that mentions the bot is no question."""
     assert admit_message(f"{MENTION} hi", subtype=subtype) is Verdict.IGNORE
 
 
 @pytest.mark.parametrize("subtype", ["thread_broadcast", "file_share"])
-def test_broadcasts_and_messages_with_files_are_questions(subtype: str) -> None:
-    """A reply that is also sent to the channel, or has a file, is a message like any other."""
+def test_broadcasts_and_file_messages_are_questions(subtype: str) -> None:
+    """A thread broadcast and a message with a file are questions."""
     assert admit_message(f"{MENTION} hi", subtype=subtype, **THREAD) is Verdict.ANSWER
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 @pytest.mark.parametrize("where", [{}, THREAD, GROUP, DIRECT])
-def test_people_of_other_workspaces_are_answered_only_where_allowed(
+def test_external_people_are_refused_unless_allowed(
     where: Json,
     allowed: bool,  # noqa: FBT001
 ) -> None:
-    """External people are declined unless the operator lets them in; silence stays silence."""
+    """Messages that are no questions stay ignored."""
     outer = {"is_ext_shared_channel": True}
     policy = Policy(allow_external=allowed)
     external: Json = {"user_team": "T0OTHER001", "outer": outer}
@@ -198,7 +198,7 @@ def test_people_of_other_workspaces_are_answered_only_where_allowed(
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_guests_are_answered_unless_they_are_not_to_be(allowed: bool) -> None:  # noqa: FBT001
+def test_guests_are_answered_unless_denied(allowed: bool) -> None:  # noqa: FBT001
     """A guest is answered like a member unless the operator says no."""
     guest: Json = {"user_profile": {"is_restricted": True}}
     found = admit_message(f"{MENTION} hi", policy=Policy(allow_guests=allowed), **guest)
@@ -214,14 +214,14 @@ def test_guests_are_answered_unless_they_are_not_to_be(allowed: bool) -> None:  
     st.sampled_from([None, 0, 1, 2]),
     st.sampled_from([{}, THREAD, DIRECT, GROUP]),
 )
-def test_a_bot_is_never_answered(
+def test_unlisted_bot_is_never_answered(
     text: str, mode: ThreadMode | None, people: int | None, where: Json
 ) -> None:
-    """Whatever the text and the place, a bot that is not allowed starts nothing."""
+    """Whatever its text and channel, a bot that is not listed starts no answer."""
     assert admit_message(text, mode=mode, num_people=people, bot_id="B9", **where) is Verdict.IGNORE
 
 
-def test_who_asks_is_who_wrote() -> None:
-    """The author of a turn is the author of the message."""
+def test_author_of_question_is_author_of_message() -> None:
+    """The author of a question is the author of its message."""
     assert make_message_event(2, user=LIN).author == LIN
     assert make_message(2)["user"] == ADA

@@ -24,8 +24,8 @@ def block_action(**more: Any) -> Json:
     }
 
 
-def test_a_wish_for_another_answer_names_its_question() -> None:
-    """Thread, question, edit and person are in what Slack sends back to us."""
+def test_button_press_identifies_question() -> None:
+    """The payload has thread, question, edit and user."""
     asked = parse_block_action(block_action(), BOT_IDENTITY)
 
     assert isinstance(asked, ReanswerRequested)

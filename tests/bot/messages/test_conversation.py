@@ -40,8 +40,8 @@ def list_turns(conversation: Conversation) -> list[tuple[str | None, str]]:
     ]
 
 
-def test_one_person_alone_needs_no_name() -> None:
-    """A question in a thread of its own is one turn, without our mention and without a name."""
+def test_single_author_has_no_name() -> None:
+    """A lone question is one turn, without the mention and without a name."""
     messages = parse_messages(make_message(1, f"{MENTION} what is a &lt;T&gt;?"))
 
     assert users_to_resolve(messages, until=message_ts(1), identity=BOT_IDENTITY) == frozenset()
@@ -50,8 +50,8 @@ def test_one_person_alone_needs_no_name() -> None:
     ) == [(None, "what is a <T>?")]
 
 
-def test_several_people_are_called_by_their_names() -> None:
-    """As soon as a second person has written, everybody has a name."""
+def test_several_authors_have_names() -> None:
+    """With a second author, each turn has a name."""
     messages = parse_messages(
         make_message(1, "it fails"), make_message(2, f"{MENTION} why?", user=LIN)
     )
@@ -61,8 +61,8 @@ def test_several_people_are_called_by_their_names() -> None:
     assert list_turns(found) == [("Ada", "it fails"), ("Lin", "why?")]
 
 
-def test_who_cannot_be_looked_up_is_called_by_id() -> None:
-    """A missing name never keeps a question from being answered."""
+def test_unresolved_user_keeps_id() -> None:
+    """A user whose lookup fails is called by id."""
     messages = parse_messages(make_message(1, "a"), make_message(2, "b", user=LIN))
 
     assert list_turns(
@@ -70,8 +70,8 @@ def test_who_cannot_be_looked_up_is_called_by_id() -> None:
     ) == [(ADA, "a"), (LIN, "b")]
 
 
-def test_people_in_the_text_are_named_and_so_are_we() -> None:
-    """A mention inside a text becomes a name; our own in the middle becomes ours."""
+def test_mentions_become_names() -> None:
+    """Mentions of people and of the bot become display names."""
     messages = parse_messages(
         make_message(1, f"{MENTION} is <@{LIN}> right that {MENTION} can count?")
     )
@@ -81,8 +81,8 @@ def test_people_in_the_text_are_named_and_so_are_we() -> None:
     assert list_turns(found) == [(None, "is @Lin right that @StarChat can count?")]
 
 
-def test_another_bot_has_its_own_name() -> None:
-    """A post of another bot is context with the bot's name, and makes names necessary."""
+def test_other_bot_counts_as_author() -> None:
+    """Another bot's post has its name, and makes names necessary."""
     messages = parse_messages(
         make_message(1, "v2 is out", user="U9", bot_id="B9", username="deploybot"),
         make_message(2, f"{MENTION} what changed?"),
@@ -93,8 +93,8 @@ def test_another_bot_has_its_own_name() -> None:
     assert list_turns(found) == [("deploybot", "v2 is out"), ("Ada", "what changed?")]
 
 
-def test_our_replies_stand_behind_their_questions() -> None:
-    """A reply answers its own question even where another was asked before it came."""
+def test_reply_follows_its_question() -> None:
+    """A reply comes after its own question, also if others were asked before it."""
     messages = parse_messages(
         make_message(1, "first"),
         make_message(2, "second"),
@@ -114,8 +114,8 @@ def test_our_replies_stand_behind_their_questions() -> None:
     assert [turn.in_reply_to for turn in found] == [None, message_ts(1), None, message_ts(2), None]
 
 
-def test_the_turns_end_with_the_message_that_asks() -> None:
-    """What was written later is not part of the question, nor is a reply to it."""
+def test_conversation_ends_with_question() -> None:
+    """Later messages and their replies are left out."""
     messages = parse_messages(
         make_message(1, "a"), make_message(2, "b"), make_reply(3, "to b", question=message_ts(2))
     )
@@ -139,8 +139,8 @@ def test_the_turns_end_with_the_message_that_asks() -> None:
     )
 
 
-def test_a_reply_whose_question_was_deleted_is_left_out() -> None:
-    """What somebody took back is not repeated by what we said about it."""
+def test_reply_to_deleted_question_is_left_out() -> None:
+    """A deleted question is not repeated by its reply."""
     messages = parse_messages(
         make_reply(3, "about the secret", question=message_ts(2)), make_message(4, "next")
     )
@@ -150,8 +150,8 @@ def test_a_reply_whose_question_was_deleted_is_left_out() -> None:
     ) == [(None, "next")]
 
 
-def test_the_parts_of_a_reply_are_one_turn() -> None:
-    """A reply that was too long for one message is read back whole."""
+def test_parts_of_reply_become_one_turn() -> None:
+    """A reply of several messages is one turn."""
     messages = parse_messages(
         make_message(1, "long?"),
         make_reply(4, "the end", part=2),
@@ -163,8 +163,8 @@ def test_the_parts_of_a_reply_are_one_turn() -> None:
     assert [turn.text for turn in found] == ["long?", "the beginning\n\nthe end", "more"]
 
 
-def test_a_part_that_was_posted_twice_is_read_once() -> None:
-    """Of two messages for one part the later one counts."""
+def test_repeated_part_counts_once() -> None:
+    """Of two messages with the same part, the later one counts."""
     messages = parse_messages(
         make_message(1, "q"),
         make_reply(3, "old", part=1),
@@ -178,8 +178,8 @@ def test_a_part_that_was_posted_twice_is_read_once() -> None:
     ] == ["q", "new", "next"]
 
 
-def test_code_that_was_split_between_parts_is_one_block_again() -> None:
-    """A fence that was closed and reopened with its language at a split disappears."""
+def test_split_code_block_is_rejoined() -> None:
+    """A fence that was closed and reopened between two parts is removed."""
     messages = parse_messages(
         make_message(1, "code?"),
         make_reply(3, "Here:", "```python\na = 1", part=1),
@@ -191,8 +191,8 @@ def test_code_that_was_split_between_parts_is_one_block_again() -> None:
     assert found[1].text == "Here:\n\n```python\na = 1\nb = 2\n```\n\nDone."
 
 
-def test_two_blocks_of_different_languages_stay_two() -> None:
-    """Only a block that goes on in the same language is sewn together."""
+def test_blocks_of_different_languages_stay_separate() -> None:
+    """Only a block that continues in the same language is rejoined."""
     messages = parse_messages(
         make_message(1, "code?"),
         make_reply(3, "```python\na = 1", part=1),
@@ -205,8 +205,8 @@ def test_two_blocks_of_different_languages_stay_two() -> None:
     assert found[1].text == "```python\na = 1\n```\n\n```sql\nselect 1\n```\n\nwords"
 
 
-def test_empty_messages_are_left_out_but_never_the_question() -> None:
-    """A picture without words is no turn; the message that asks always is the last one."""
+def test_empty_messages_are_left_out_except_question() -> None:
+    """A message without text is no turn, unless it is the question."""
     messages = parse_messages(make_message(1, " "), make_message(2, MENTION))
 
     assert list_turns(
@@ -214,8 +214,8 @@ def test_empty_messages_are_left_out_but_never_the_question() -> None:
     ) == [(None, "")]
 
 
-def test_what_was_told_to_the_bot_itself_is_no_turn() -> None:
-    """`follow` and an empty mention are for the bot; the same words without it are for people."""
+def test_commands_are_no_turns() -> None:
+    """`follow` and an empty mention are left out; the same words without a mention stay."""
     messages = parse_messages(
         make_message(1, f"{MENTION} follow"),
         make_message(2, f"{MENTION}"),
@@ -227,8 +227,8 @@ def test_what_was_told_to_the_bot_itself_is_no_turn() -> None:
     assert [turn.text for turn in found] == ["help", "what is a mutex?"]
 
 
-def test_attached_files_are_named() -> None:
-    """The model is told that there was a file, since it cannot see it."""
+def test_attached_files_are_listed_in_turn() -> None:
+    """The turn has the names of attached files."""
     messages = parse_messages(make_message(1, f"{MENTION} why?", files=[{"name": "error.log"}]))
 
     assert list_turns(
@@ -236,8 +236,8 @@ def test_attached_files_are_named() -> None:
     ) == [(None, "why?\n(attached file: error.log)")]
 
 
-def test_people_are_counted_without_bots() -> None:
-    """The bot follows while one person writes, however many bots do."""
+def test_count_of_people_excludes_bots() -> None:
+    """Bots do not count as people of a thread."""
     messages = parse_messages(
         make_message(1),
         make_message(2),
@@ -254,10 +254,10 @@ saying = st.tuples(st.sampled_from([ADA, LIN]), texts)
 
 
 @given(st.lists(saying, min_size=1, max_size=8), st.data())
-def test_the_question_always_comes_last(
+def test_question_is_last_turn_in_any_order(
     messages: list[tuple[str, str]], data: st.DataObject
 ) -> None:
-    """In any order of messages the turns stand in order of time and end with the question."""
+    """In any order of messages, turns are sorted by time and end with the question."""
     kept = [
         Message(ts=message_ts(number), kind=AuthorKind.PERSON, author=author, text=text)
         for number, (author, text) in enumerate(messages)
@@ -272,8 +272,8 @@ def test_the_question_always_comes_last(
 
 
 @given(st.lists(texts, min_size=1, max_size=12), st.integers(min_value=0, max_value=2000))
-def test_what_does_not_fit_is_left_out_from_the_oldest_side(said: list[str], most: int) -> None:
-    """The kept turns are the newest ones, within the limit unless the question alone is longer."""
+def test_oldest_turns_are_dropped(said: list[str], most: int) -> None:
+    """The kept turns are the newest, within the limit unless the question exceeds it."""
     turns = tuple(
         Turn(speaker=Speaker.USER, text=text, ts=message_ts(number))
         for number, text in enumerate(said)
@@ -285,8 +285,8 @@ def test_what_does_not_fit_is_left_out_from_the_oldest_side(said: list[str], mos
     assert len(kept) == 1 or (kept and size <= most)
 
 
-def test_the_last_turn_stays_and_older_ones_while_there_is_room() -> None:
-    """Two of three fit where the limit is that of two."""
+def test_turns_within_limit_are_kept() -> None:
+    """Two of three turns fit into a limit of two turns' size."""
     turns = tuple(Turn(speaker=Speaker.USER, text="x" * 100, ts=message_ts(n)) for n in range(3))
     size = len(turns[0].model_dump_json().encode())
 

@@ -125,8 +125,8 @@ def test_some_messages_never_ask(event: Json) -> None:
     assert not make_message_event(1, **event).can_ask
 
 
-def test_the_first_authorization_says_for_which_team_an_event_is() -> None:
-    """In a shared channel the outer team may be another one than ours."""
+def test_team_of_event_is_first_authorization() -> None:
+    """In a shared channel, the outer team may be another one."""
     shared = make_message_event(1, outer={"team_id": "T0OTHER001"})
     bare = make_message_event(1, outer={"authorizations": [], "team_id": "T0OTHER001"})
     nothing = make_message_event(1, outer={"authorizations": None, "team_id": None})
@@ -144,8 +144,8 @@ def message_changed(inner: Json, **more: Any) -> Json:
     )
 
 
-def test_an_edit_names_its_message_and_its_time() -> None:
-    """An edit brings the new text and the version that orders it."""
+def test_edit_has_message_and_version() -> None:
+    """An edit has the new text and the version that orders it."""
     event = parse_event(
         message_changed(make_message(2, "better", thread_ts=message_ts(1))), BOT_IDENTITY
     )
@@ -176,7 +176,7 @@ def test_an_edit_names_its_message_and_its_time() -> None:
         (make_message(2, "hi"), make_message(2, "hi", subtype="channel_topic"), False),
     ],
 )
-def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edited: bool) -> None:  # noqa: FBT001
+def test_unfurl_and_own_change_are_no_edits(before: Json | None, after: Json, edited: bool) -> None:  # noqa: FBT001
     """Slack sends the same event where it unfurls a link; our own edits are none either."""
     event = parse_event(message_changed(after, previous_message=before), BOT_IDENTITY)
 
@@ -184,8 +184,8 @@ def test_only_a_change_of_words_is_an_edit(before: Json | None, after: Json, edi
     assert event.is_edit is edited
 
 
-def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:
-    """Slack keeps a deleted root with replies as a tombstone: for us it is gone."""
+def test_tombstone_is_a_deletion() -> None:
+    """Slack turns a deleted root with replies into a tombstone."""
     event = parse_event(
         message_changed(make_message(2, "", subtype="tombstone", thread_ts=message_ts(2))),
         BOT_IDENTITY,
@@ -199,8 +199,8 @@ def test_a_root_that_becomes_a_tombstone_was_deleted() -> None:
     ("previous", "root"),
     [({"previous_message": {"thread_ts": message_ts(1)}}, message_ts(1)), ({}, message_ts(2))],
 )
-def test_a_deletion_names_its_message(previous: Json, root: str) -> None:
-    """A deleted message is known with its thread, if it was in one."""
+def test_deletion_has_message_and_thread(previous: Json, root: str) -> None:
+    """A deletion has the message and, for a reply, its thread."""
     event = {
         "type": "message",
         "subtype": "message_deleted",
@@ -213,8 +213,8 @@ def test_a_deletion_names_its_message(previous: Json, root: str) -> None:
     assert (found.ts, found.thread.ts, found.version) == (message_ts(2), root, message_ts(9))
 
 
-def test_the_home_tab_and_its_opener_are_known() -> None:
-    """Opening Home is told from opening the messages tab."""
+def test_home_opened_has_user() -> None:
+    """Opening the Home tab is parsed; opening the messages tab is ignored."""
     home = {"type": "app_home_opened", "user": ADA, "tab": "home"}
 
     assert parse_event(make_body(home), BOT_IDENTITY) == AppHomeOpened(
@@ -244,13 +244,13 @@ def test_the_home_tab_and_its_opener_are_known() -> None:
         ),
     ],
 )
-def test_every_other_event_has_a_name(event: Json, found: object) -> None:
-    """Uninstalling is known; what cannot be read is said to be so."""
+def test_other_events_are_ignored(event: Json, found: object) -> None:
+    """Uninstalls are parsed; malformed events are unreadable."""
     assert parse_event(make_body(event), BOT_IDENTITY) == found
 
 
-def test_a_body_without_an_event_is_not_readable() -> None:
-    """A body that is none of Slack's is not readable, and no error."""
+def test_body_without_event_is_unreadable() -> None:
+    """A body without an event is unreadable, and no error."""
     assert parse_event({"type": "event_callback"}, BOT_IDENTITY) == Ignored(readable=False)
 
 
@@ -272,8 +272,8 @@ FIELDS = ["ts", "thread_ts", "channel", "user", "text", "message", "deleted_ts",
     st.sampled_from(SUBTYPES),
     st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
-def test_no_event_is_too_strange_to_read(kind: str, subtype: str | None, event: Json) -> None:
-    """Whatever Slack sends one day, the bot acknowledges it and goes on."""
+def test_any_event_is_parsed_without_error(kind: str, subtype: str | None, event: Json) -> None:
+    """Random events never raise."""
     parse_event(
         make_body({"ts": message_ts(1), **event, "type": kind, "subtype": subtype}), BOT_IDENTITY
     )

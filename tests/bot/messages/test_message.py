@@ -12,8 +12,8 @@ from testing.slack_events import ADA, BOT_IDENTITY, make_message, make_reply, me
 Json = dict[str, Any]
 
 
-def test_a_persons_message_is_kept_with_its_files() -> None:
-    """Author, text and the names of files are all that is remembered of a person's message."""
+def test_person_message_has_files() -> None:
+    """A person's message keeps author, text and file names."""
     files = [{"name": "error.log"}, {"title": "Notes"}, {}, "odd"]
     found = Message.from_slack(
         make_message(2, "hi\ud800", files=files, reactions=[{"name": "eyes"}]), BOT_IDENTITY
@@ -28,8 +28,8 @@ def test_a_persons_message_is_kept_with_its_files() -> None:
     )
 
 
-def test_a_finished_reply_is_kept_as_markdown_with_its_question() -> None:
-    """What we said is recovered from Slack with the question that it answers."""
+def test_complete_reply_is_markdown_with_question() -> None:
+    """A complete reply keeps its Markdown and its question's `ts`."""
     found = Message.from_slack(
         make_reply(3, "Use a lock.", "```python\nx = 1", question=message_ts(2), part=2),
         BOT_IDENTITY,
@@ -41,8 +41,8 @@ def test_a_finished_reply_is_kept_as_markdown_with_its_question() -> None:
 
 
 @pytest.mark.parametrize("state", ["placeholder", "growing", "error", None])
-def test_a_reply_that_is_not_finished_is_no_turn(state: str | None) -> None:
-    """Placeholders, growing text and errors are not what we said."""
+def test_incomplete_reply_is_ignored(state: str | None) -> None:
+    """Placeholders, growing replies and errors are ignored."""
     assert Message.from_slack(make_reply(3, "words", state=state), BOT_IDENTITY) is None
 
 
@@ -58,13 +58,13 @@ def test_a_reply_that_is_not_finished_is_no_turn(state: str | None) -> None:
         {"event_type": "starchat_reply", "event_payload": {"state": "final", "question": 7}},
     ],
 )
-def test_an_own_message_without_our_metadata_is_no_turn(metadata: Json | None) -> None:
-    """Notices of the bot, and what somebody else's metadata says, are left out."""
+def test_own_message_without_metadata_is_ignored(metadata: Json | None) -> None:
+    """Notices, and messages with other metadata, are ignored."""
     assert Message.from_slack(make_reply(3, "words") | {"metadata": metadata}, BOT_IDENTITY) is None
 
 
-def test_an_odd_part_number_counts_as_the_first() -> None:
-    """A reply of an older version without part numbers is still read."""
+def test_invalid_part_number_counts_as_first() -> None:
+    """A reply without a valid part number is part 1."""
     said = make_reply(3, "words")
     said["metadata"]["event_payload"]["part"] = "second"
     found = Message.from_slack(said, BOT_IDENTITY)
@@ -89,8 +89,8 @@ def test_an_odd_part_number_counts_as_the_first() -> None:
         ({"bot_id": "B1", "text": " "}, "B1", ""),
     ],
 )
-def test_another_bots_post_is_kept_with_its_name(raw: Json, name: str, text: str) -> None:
-    """What other bots said counts as context, wherever they put their words."""
+def test_other_bot_message_has_name(raw: Json, name: str, text: str) -> None:
+    """Another bot's text is read from text, attachments or blocks."""
     found = Message.from_slack(
         {"type": "message", "user": "U9", "ts": message_ts(1), **raw}, BOT_IDENTITY
     )
@@ -110,18 +110,18 @@ def test_another_bots_post_is_kept_with_its_name(raw: Json, name: str, text: str
         {"subtype": ["odd"], "user": ADA},
     ],
 )
-def test_what_nobody_said_is_left_out(raw: Json) -> None:
-    """Joins, tombstones and Slack's own words are no part of a conversation."""
+def test_service_messages_are_ignored(raw: Json) -> None:
+    """Joins, tombstones and Slack's own messages are ignored."""
     assert Message.from_slack({"ts": message_ts(1), **raw}, BOT_IDENTITY) is None
 
 
-def test_a_message_without_a_timestamp_is_left_out() -> None:
-    """Without a timestamp a message has no place in a thread."""
+def test_message_without_ts_is_ignored() -> None:
+    """A message without a `ts` is ignored."""
     assert Message.from_slack({"user": ADA, "text": "hi"}, BOT_IDENTITY) is None
 
 
-def test_a_message_survives_its_way_through_redis() -> None:
-    """What is stored is read back as it was."""
+def test_message_survives_json_round_trip() -> None:
+    """A message is equal after a round trip through JSON."""
     found = Message.from_slack(make_reply(3, "words"), BOT_IDENTITY)
 
     assert found is not None
@@ -137,8 +137,8 @@ FIELDS = ("user", "text", "bot_id", "bot_profile", "username", "metadata", "bloc
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "subtype", "attachments"]), JSON))
-def test_no_message_is_too_strange_to_read(raw: Json) -> None:
-    """Whatever Slack sends one day, the bot goes on."""
+def test_any_message_is_parsed_without_error(raw: Json) -> None:
+    """Random messages never raise."""
     found = Message.from_slack({"ts": message_ts(1), **raw}, BOT_IDENTITY)
 
     assert found is None or found.ts == message_ts(1)

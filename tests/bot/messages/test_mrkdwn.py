@@ -16,8 +16,8 @@ def escape_text(text: str) -> str:
 
 
 @given(st.text() | st.text(alphabet="&<>ampltg;"))
-def test_what_a_person_typed_comes_back_to_the_letter(text: str) -> None:
-    """Any text, escaped as Slack escapes it, is undone exactly, entities typed by people too."""
+def test_escaped_text_is_restored_exactly(text: str) -> None:
+    """Any text, escaped as Slack does, is restored, with entities that people typed."""
     assert mrkdwn.to_plain_text(escape_text(text), {}) == text
 
 
@@ -53,13 +53,13 @@ def test_what_a_person_typed_comes_back_to_the_letter(text: str) -> None:
         ("", ""),
     ],
 )
-def test_tokens_become_words(slack: str, text: str) -> None:
-    """Mentions, channels, dates and links are undone; a link that Slack made up is not shown."""
+def test_markup_tokens_become_text(slack: str, text: str) -> None:
+    """Mentions, channels, dates and links are converted; links that Slack added vanish."""
     assert mrkdwn.to_plain_text(slack, NAMES) == text
 
 
-def test_the_name_that_slack_wrote_into_a_mention_is_a_last_resort() -> None:
-    """A looked-up name is newer than the label in the text."""
+def test_looked_up_name_precedes_mention_label() -> None:
+    """A label in a mention is used only without a looked-up name."""
     assert mrkdwn.to_plain_text("<@U0ADA00001|old name>", NAMES) == "@Ada"
 
 
@@ -79,19 +79,19 @@ def test_the_name_that_slack_wrote_into_a_mention_is_a_last_resort() -> None:
         ("<@U0ADA00001> <@U0STARCHAT> hello", "<@U0ADA00001> <@U0STARCHAT> hello"),
     ],
 )
-def test_only_our_own_mention_at_the_front_goes(slack: str, rest: str) -> None:
-    """The question stays as it is, with the indentation of its first line."""
+def test_only_leading_mention_of_bot_is_removed(slack: str, rest: str) -> None:
+    """The question keeps the indentation of its first line."""
     assert mrkdwn.strip_leading_mention(slack, ME) == rest
 
 
 @given(st.text(alphabet=st.characters(blacklist_characters="<>"), min_size=1))
-def test_a_text_without_mentions_is_left_alone(text: str) -> None:
-    """Nothing is taken from a message that does not open with our mention."""
+def test_text_without_mention_is_unchanged(text: str) -> None:
+    """A text without a leading mention is unchanged."""
     assert mrkdwn.strip_leading_mention(text, ME) == text
 
 
-def test_mentions_are_found_in_order() -> None:
-    """Everybody whom a message mentions is known, and whom it turns to first."""
+def test_mentions_are_in_text_order() -> None:
+    """All mentions, and the leading ones, are found in order."""
     text = "<@U0LIN00001>, <@U0STARCHAT|bot> and <@U0ADA00001>"
 
     assert mrkdwn.find_mentions(text) == ("U0LIN00001", "U0STARCHAT", "U0ADA00001")
@@ -100,8 +100,8 @@ def test_mentions_are_found_in_order() -> None:
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
-def test_half_characters_do_no_harm(text: str) -> None:
-    """A lone surrogate, which JSON can carry and UTF-8 cannot, becomes a question mark."""
+def test_lone_surrogate_becomes_question_mark(text: str) -> None:
+    """A lone surrogate, which UTF-8 cannot encode, becomes a question mark."""
     cleaned = mrkdwn.replace_surrogates(text)
 
     assert cleaned.encode().decode() == cleaned

@@ -82,19 +82,19 @@ def list_element(*items: str, **more: Any) -> Json:
         ),
     ],
 )
-def test_each_kind_of_element_has_its_markdown(element: Json, words: str) -> None:
-    """Styles, code, lists, quotes and links come back; code to the byte."""
+def test_each_element_kind_has_markdown(element: Json, words: str) -> None:
+    """Styles, code, lists, quotes and links become Markdown."""
     assert to_markdown([rich_text_block(element)]) == words
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_what_the_worker_posts_is_what_the_bot_reads(sample: RichTextSample) -> None:
-    """A reply comes back from the blocks that the worker makes of it."""
+def test_worker_blocks_round_trip_to_markdown(sample: RichTextSample) -> None:
+    """The Markdown of a reply survives the worker's blocks."""
     assert to_markdown(sample.message_blocks) == sample.recovered
 
 
-def test_only_the_words_of_the_reply_come_back() -> None:
-    """Disclaimer, notices and buttons are not among what was said."""
+def test_only_rich_text_blocks_are_read() -> None:
+    """Disclaimer, notices and buttons are skipped."""
     blocks = [
         rich_text_block(section_element(text_element("Use a lock."))),
         {"type": "context", "elements": [{"type": "mrkdwn", "text": "may be wrong"}]},
@@ -108,8 +108,8 @@ def test_only_the_words_of_the_reply_come_back() -> None:
     assert to_markdown(blocks) == "Use a lock.\n\n```python\nlock.acquire()\n```\n\nDone."
 
 
-def test_a_list_with_depth_stays_one_list() -> None:
-    """Slack cuts a list in pieces where its depth changes; they are joined without gaps."""
+def test_nested_list_stays_one_list() -> None:
+    """The pieces of a nested list are joined without blank lines."""
     pieces = [
         section_element(text_element("So:\n")),
         list_element("a", style="bullet"),
@@ -121,8 +121,8 @@ def test_a_list_with_depth_stays_one_list() -> None:
 
 
 @given(st.text().filter(str.strip))
-def test_code_comes_back_to_the_byte(words: str) -> None:
-    """Whatever stands in a code block, its fence can be told from its lines."""
+def test_code_block_round_trips_exactly(words: str) -> None:
+    """The fence is longer than any run of backticks in the code."""
     fence, _, rest = to_markdown([rich_text_block(code_element(words))]).partition("\n")
 
     assert rest == f"{words}\n{fence}"
@@ -145,6 +145,6 @@ JSON = st.recursive(
 
 
 @given(st.lists(st.fixed_dictionaries({"type": st.just("rich_text"), "elements": JSON})))
-def test_strange_blocks_do_no_harm(blocks: list[Json]) -> None:
-    """Blocks that no client of ours wrote are read as far as they make sense."""
+def test_malformed_blocks_raise_no_error(blocks: list[Json]) -> None:
+    """Random blocks never raise."""
     assert isinstance(to_markdown(blocks), str)

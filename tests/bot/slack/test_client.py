@@ -3,8 +3,8 @@
 from bot.slack.client import RETRY_DELAYS_SECONDS, retry_delay
 
 
-def test_pauses_grow_to_a_bound_and_are_never_the_same() -> None:
-    """Many bots that lose Slack at once do not come back at once."""
+def test_retry_delays_grow_with_jitter() -> None:
+    """Bots that lose Slack at the same time retry at different times."""
     for tries, longest in enumerate((*RETRY_DELAYS_SECONDS, RETRY_DELAYS_SECONDS[-1]), 1):
         found = {retry_delay(tries) for _ in range(20)}
         assert all(longest / 2 <= seconds <= longest for seconds in found)

@@ -28,8 +28,8 @@ def sync_and_measure(clock: SlackClock, at: float) -> float:
     return clock.now() - at
 
 
-def test_it_goes_by_this_machine_until_slack_says_something() -> None:
-    """Nothing is known yet, or never, where a proxy takes the header away."""
+def test_clock_starts_with_machine_time() -> None:
+    """Without a `Date` header, it is this machine's time."""
     clock = SlackClock()
     clock.sync({})
 
@@ -37,8 +37,8 @@ def test_it_goes_by_this_machine_until_slack_says_something() -> None:
 
 
 @pytest.mark.parametrize("off", OFF)
-def test_it_is_set_by_an_answer_and_goes_on(off: int) -> None:
-    """To the second that `Date` names, and again whenever the answers say otherwise."""
+def test_clock_is_set_by_date_header(off: int) -> None:
+    """The clock follows `Date` to the second, and corrects itself."""
     clock = SlackClock()
 
     assert sync_and_measure(clock, 1000.0 + off) == pytest.approx(0, abs=0.5)
@@ -57,10 +57,8 @@ def workspace(request: pytest.FixtureRequest) -> Iterator[Workspace]:
         yield running
 
 
-def test_an_outage_is_found_in_the_history_by_slacks_own_time(
-    workspace: Workspace, redis: Redis, server: RedisServer
-) -> None:
-    """All of it, and nothing that was said before the installation; and who is off is logged."""
+def test_backfill_uses_slack_time(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
+    """With a skewed machine clock, a backfill finds all questions, and the skew is logged."""
     old = workspace.post_message(ADA, GENERAL, "@StarChat too early")
     workspace.exhaust_redeliveries(old)
     given = workspace.environment | {"REDIS_URL": server.url}
@@ -79,10 +77,10 @@ def test_an_outage_is_found_in_the_history_by_slacks_own_time(
     assert off["redis"] == pytest.approx(time.time() - float(ts), abs=30)
 
 
-def test_what_slack_signs_is_taken_in_though_our_clock_is_off(
+def test_signature_age_uses_slack_time(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> None:
-    """A signature is old after five minutes, by Slack's clock."""
+    """With a skewed machine clock, signed requests are accepted."""
     port = free_port()
     given = {"REDIS_URL": server.url, "PORT": str(port), "SLACK_SIGNING_SECRET": "fakeslack"}
     by_http = {k: v for k, v in workspace.environment.items() if k != "SLACK_APP_TOKEN"}

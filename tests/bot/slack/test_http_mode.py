@@ -100,17 +100,15 @@ def door(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
         assert process.stop_process() == 0
 
 
-def test_slack_can_verify_the_address(door: BotPort) -> None:
-    """The first thing that Slack sends to an address is a challenge."""
+def test_url_verification_returns_challenge(door: BotPort) -> None:
+    """Slack's URL verification gets its challenge back."""
     status, answer = door.send_signed({"type": "url_verification", "challenge": "3eZbrw1a"})
 
     assert (status, json.loads(answer)) == (200, {"challenge": "3eZbrw1a"})
 
 
-def test_a_mention_becomes_a_job_by_http_too(
-    door: BotPort, workspace: Workspace, redis: Redis
-) -> None:
-    """Slack delivers to the request URL; the mention is accepted before it is acknowledged."""
+def test_mention_over_http_becomes_job(door: BotPort, workspace: Workspace, redis: Redis) -> None:
+    """The job exists before the acknowledgement."""
     workspace.send_control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
     posted = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(posted)) or None)
@@ -119,8 +117,8 @@ def test_a_mention_becomes_a_job_by_http_too(
     assert len(pending_job_ids(redis)) == 1
 
 
-def test_a_signed_event_is_accepted(door: BotPort, redis: Redis) -> None:
-    """What Slack has signed is taken in."""
+def test_signed_event_is_accepted(door: BotPort, redis: Redis) -> None:
+    """An event with a valid signature is acknowledged."""
     assert door.send_signed(make_body(make_message(1)))[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
 
@@ -139,10 +137,8 @@ HOSTILE: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", HOSTILE, ids=str)
-def test_what_slack_has_not_signed_is_refused(
-    door: BotPort, redis: Redis, headers: dict[str, str]
-) -> None:
-    """Forged, malformed and missing signatures are all one answer, and nothing happens."""
+def test_unsigned_request_is_refused(door: BotPort, redis: Redis, headers: dict[str, str]) -> None:
+    """Forged, malformed and missing signatures get 401 and have no effect."""
     content = json.dumps(make_body(make_message(1))).encode()
     whole = sign_headers(content) | headers if headers else {}
 
@@ -151,15 +147,15 @@ def test_what_slack_has_not_signed_is_refused(
 
 
 @pytest.mark.parametrize("age", [400, -400])
-def test_an_old_request_is_refused(door: BotPort, redis: Redis, age: float) -> None:
-    """A request that somebody recorded cannot be sent again later."""
+def test_replayed_request_is_refused(door: BotPort, redis: Redis, age: float) -> None:
+    """A recorded request cannot be sent again later."""
     assert door.send_signed(make_body(make_message(1)), age=age)[0] == 401
     assert door.send_signed(make_body(make_message(1)), secret="another")[0] == 401
     assert pending_job_ids(redis) == []
 
 
-def test_a_changed_body_is_refused(door: BotPort, redis: Redis) -> None:
-    """A signature belongs to one body."""
+def test_changed_body_is_refused(door: BotPort, redis: Redis) -> None:
+    """A signature is valid for one body."""
     content = json.dumps(make_body(make_message(1))).encode()
 
     assert door.send_raw(content + b" ", **sign_headers(content))[0] == 401
@@ -167,30 +163,30 @@ def test_a_changed_body_is_refused(door: BotPort, redis: Redis) -> None:
     assert pending_job_ids(redis) == []
 
 
-def test_a_signed_body_that_makes_no_sense_does_no_harm(door: BotPort) -> None:
-    """Slack's own mistakes would be answered like anything else that is nothing to us."""
+def test_malformed_signed_body_is_harmless(door: BotPort) -> None:
+    """A malformed body with a valid signature has no effect."""
     for content in (b"", b"null", b"[]", b'"text"', b"{"):
         assert door.send_raw(content, **sign_headers(content))[0] in {200, 400, 404, 500}
     assert door.send_signed(make_body(make_message(1)))[0] == 200
 
 
 def test_other_paths_and_methods_are_refused(door: BotPort) -> None:
-    """The port serves Slack's requests and nothing else."""
+    """The port serves Slack's requests alone."""
     assert door.send_raw(b"", method="GET")[0] == 401
     assert door.send_raw(b"", method="GET", path="/")[0] == 404
     assert door.send_raw(b"", method="PUT")[0] == 501
 
 
-def test_a_request_that_is_too_long_is_refused(door: BotPort) -> None:
-    """Nobody can fill the memory by sending."""
+def test_oversized_request_is_refused(door: BotPort) -> None:
+    """A body above the limit is not read."""
     assert door.send_raw(b"", Content_Length=str(2**21))[0] == 413
     assert door.send_raw(b"", Content_Length="many")[0] == 411
 
 
-def test_people_of_other_workspaces_are_declined_politely(
+def test_external_person_is_refused_by_ephemeral_message(
     door: BotPort, workspace: Workspace, redis: Redis
 ) -> None:
-    """In a shared channel an external person reads, alone, why there is no answer."""
+    """Only the external person sees the refusal."""
     start = len(workspace.api_calls())
     external = make_body(make_message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
 
@@ -220,10 +216,10 @@ def slash_command(text: str) -> bytes:
         ("forget", "no copy of a thread"),
     ],
 )
-def test_slash_commands_are_answered_to_one_person(
+def test_slash_command_gets_ephemeral_reply(
     door: BotPort, redis: Redis, text: str, said: str
 ) -> None:
-    """`/starchat` answers at once, and only to who has typed it."""
+    """Only the author of `/starchat` sees the reply."""
     content = slash_command(text)
     kind = "application/x-www-form-urlencoded"
     status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
@@ -234,8 +230,8 @@ def test_slash_commands_are_answered_to_one_person(
     assert said in found["text"]
 
 
-def test_buttons_of_others_are_acknowledged(door: BotPort) -> None:
-    """An action that is nothing to the bot is acknowledged, so that Slack shows no error."""
+def test_unknown_button_is_acknowledged(door: BotPort) -> None:
+    """Slack shows no error for an unknown action."""
     for kind in ("block_actions", "view_submission", "message_action", "shortcut"):
         payload = {"type": kind, "team": {"id": "T0FAKE0001"}, "user": {"id": ADA}}
         content = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
@@ -243,17 +239,15 @@ def test_buttons_of_others_are_acknowledged(door: BotPort) -> None:
         assert door.send_raw(content, **sign_headers(content, kind=form))[0] == 200
 
 
-def test_a_bot_that_serves_its_port_is_ready(door: BotPort, redis: Redis) -> None:
-    """In HTTP mode the bot is ready as long as it answers and reaches Redis."""
+def test_bot_is_ready_while_port_is_served(door: BotPort, redis: Redis) -> None:
+    """In HTTP mode, readiness needs the server and Redis."""
     redis.ping()
 
     assert BotPort(door.health, door.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
 
 
-def test_a_message_that_no_job_can_hold_is_declined(
-    door: BotPort, workspace: Workspace, redis: Redis
-) -> None:
-    """A message beyond all limits gets a sentence; nothing of it is cut off unseen."""
+def test_too_long_question_is_refused(door: BotPort, workspace: Workspace, redis: Redis) -> None:
+    """A question above the job's size limit gets a notice and is not truncated."""
     start = len(workspace.api_calls())
 
     assert door.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
@@ -264,18 +258,16 @@ def test_a_message_that_no_job_can_hold_is_declined(
     assert pending_job_ids(redis) == []
 
 
-def test_a_root_that_comes_late_is_not_taken_for_a_whole_thread(
-    door: BotPort, redis: Redis
-) -> None:
-    """Replies may have been missed meanwhile: the next question reads the thread from Slack."""
+def test_redelivered_root_is_not_cached_as_complete(door: BotPort, redis: Redis) -> None:
+    """The next question reads the thread, which may have missed replies, from Slack."""
     assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
     assert not redis.exists(keys.thread_cache(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
     assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
-def test_the_twin_of_a_late_mention_follows_the_thread_too(door: BotPort, redis: Redis) -> None:
-    """A bot that died between accepting and following is made up for by the next delivery."""
+def test_redelivery_of_enqueued_mention_follows_thread(door: BotPort, redis: Redis) -> None:
+    """A redelivery follows the thread if the bot died after it enqueued the job."""
     assert door.send_signed(make_body(make_message(1)))[0] == 200
     redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
     assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
@@ -283,8 +275,8 @@ def test_the_twin_of_a_late_mention_follows_the_thread_too(door: BotPort, redis:
     assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
 
 
-def test_a_mode_of_another_version_is_no_mode(door: BotPort, redis: Redis) -> None:
-    """What this bot does not know it does not follow."""
+def test_unknown_thread_mode_is_ignored(door: BotPort, redis: Redis) -> None:
+    """A mode of another version counts as no mode."""
     redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
 
     assert (
@@ -312,14 +304,14 @@ def test_a_mode_of_another_version_is_no_mode(door: BotPort, redis: Redis) -> No
         {"type": "event_callback"},
     ],
 )
-def test_whatever_slack_sends_is_acknowledged(door: BotPort, redis: Redis, whole: Json) -> None:
-    """An event that is nothing to us is acknowledged, so that Slack does not send it again."""
+def test_unused_events_are_acknowledged(door: BotPort, redis: Redis, whole: Json) -> None:
+    """Events that the bot does not use are acknowledged."""
     assert door.send_signed(whole)[0] == 200
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
-def test_forgetting_needs_a_place(door: BotPort) -> None:
-    """A command without a channel forgets nothing, and never more than it should."""
+def test_slash_forget_without_channel_deletes_nothing(door: BotPort) -> None:
+    """Without a valid team and channel, the command deletes nothing."""
     content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
     kind = "application/x-www-form-urlencoded"
     status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
@@ -328,7 +320,7 @@ def test_forgetting_needs_a_place(door: BotPort) -> None:
     assert "Mention me" in json.loads(answer)["text"]
 
 
-def test_a_lone_surrogate_does_no_harm(door: BotPort, redis: Redis) -> None:
-    """Half a character, which JSON can carry, reaches the job as a question mark."""
+def test_lone_surrogate_in_question_is_replaced(door: BotPort, redis: Redis) -> None:
+    """A lone surrogate in a JSON body reaches the job as a question mark."""
     assert door.send_signed(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
     assert job_turns(redis, CHANNEL, message_ts(1)) == [(None, "a?b")]

@@ -41,30 +41,30 @@ def request_path(server: HttpServer, path: str, body: bytes | None = None) -> tu
     return found
 
 
-def test_a_request_is_answered_by_its_path(server: HttpServer) -> None:
-    """Paths are looked up without their query; others are not found."""
+def test_request_is_routed_by_path(server: HttpServer) -> None:
+    """The query is not part of the path; unknown paths get 404."""
     assert request_path(server, "/echo") == (200, b"GET")
     assert request_path(server, "/echo?x=1", b"body") == (200, b"body")
     assert request_path(server, "/other")[0] == 404
     assert server.is_serving()
 
 
-def test_a_route_that_breaks_tells_nobody_why(server: HttpServer) -> None:
-    """An error is a status without a word about the inside."""
+def test_failing_route_gives_500_without_details(server: HttpServer) -> None:
+    """The response has no details of the error."""
     assert request_path(server, "/fails") == (500, b"")
     assert request_path(server, "/echo")[0] == 200
 
 
-def test_a_body_that_ends_early_is_refused(server: HttpServer) -> None:
-    """Half a request is not acted upon."""
+def test_truncated_body_is_refused(server: HttpServer) -> None:
+    """A body that is shorter than its length gets 400."""
     with socket.create_connection(("127.0.0.1", server.port), 10) as client:
         client.sendall(b"POST /echo HTTP/1.0\r\nContent-Length: 10\r\n\r\nhalf")
         client.shutdown(socket.SHUT_WR)
         assert b" 400 " in client.recv(1000).split(b"\r\n")[0]
 
 
-def test_silent_clients_do_not_keep_others_waiting(server: HttpServer) -> None:
-    """As long as one thread is free the next request is answered."""
+def test_silent_clients_do_not_block_others(server: HttpServer) -> None:
+    """A request is served while another thread waits for a silent client."""
     silent = [
         socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(SERVER_THREADS - 1)
     ]
@@ -75,10 +75,8 @@ def test_silent_clients_do_not_keep_others_waiting(server: HttpServer) -> None:
             client.close()
 
 
-def test_more_connections_than_there_is_room_for_are_closed(
-    server: HttpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A flood is turned away at the door instead of filling the memory."""
+def test_excess_connections_are_closed(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections beyond the limit are closed at once."""
     taken = 0
     while server._http._free_places.acquire(blocking=False):
         taken += 1
@@ -90,8 +88,8 @@ def test_more_connections_than_there_is_room_for_are_closed(
     assert request_path(server, "/echo")[0] == 200
 
 
-def test_a_client_that_leaves_before_its_answer_is_no_trouble() -> None:
-    """A client that hangs up while its request is dealt with costs nothing."""
+def test_client_that_disconnects_early_is_harmless() -> None:
+    """A client that disconnects before the response frees its thread."""
     gone, came = threading.Event(), threading.Event()
 
     def slow(_: Request) -> Response:
@@ -111,8 +109,8 @@ def test_a_client_that_leaves_before_its_answer_is_no_trouble() -> None:
     assert not running.is_serving()
 
 
-def test_closing_waits_for_requests_that_are_answered() -> None:
-    """A request that was taken is answered before the end."""
+def test_close_waits_for_requests_in_progress() -> None:
+    """A request in progress gets its response before the server closes."""
     came, go = threading.Event(), threading.Event()
 
     def slow(_: Request) -> Response:
@@ -135,6 +133,6 @@ def test_closing_waits_for_requests_that_are_answered() -> None:
     assert found == [(200, b"done")]
 
 
-def test_a_server_that_never_started_can_be_closed() -> None:
-    """The port is given back whatever happened before."""
+def test_unstarted_server_can_be_closed() -> None:
+    """The port is free afterwards."""
     HttpServer(0, {}, host="127.0.0.1").close_server()

@@ -35,8 +35,8 @@ def start_thread(workspace: Workspace) -> Thread:
     )
 
 
-def test_a_sentence_is_said_in_the_thread(posting: Poster, workspace: Workspace) -> None:
-    """Nothing that the bot says unfurls or pings."""
+def test_post_in_thread_does_not_unfurl_or_ping(posting: Poster, workspace: Workspace) -> None:
+    """A post of the bot neither unfurls links nor pings people."""
     thread = start_thread(workspace)
     ts = posting.post_in_thread(thread, "Ready.")
     (said,) = workspace.bot_replies(GENERAL, thread.ts)
@@ -45,10 +45,8 @@ def test_a_sentence_is_said_in_the_thread(posting: Poster, workspace: Workspace)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_post_that_slack_puts_off_is_made_again(
-    posting: Poster, workspace: Workspace, count: int
-) -> None:
-    """A refusal for the moment did not post anything, so it may be tried again."""
+def test_rate_limited_post_is_repeated(posting: Poster, workspace: Workspace, count: int) -> None:
+    """Slack did not execute a rate-limited call."""
     fault = {"fault": "ratelimited", "retry_after": 1, "count": count}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     thread = start_thread(workspace)
@@ -58,10 +56,8 @@ def test_a_post_that_slack_puts_off_is_made_again(
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
-def test_a_post_that_may_have_arrived_is_not_made_again(
-    posting: Poster, workspace: Workspace, fault: str
-) -> None:
-    """A lost answer is an error, never a second message."""
+def test_ambiguous_post_is_not_repeated(posting: Poster, workspace: Workspace, fault: str) -> None:
+    """A lost response raises an error, so that no second message is posted."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     thread = start_thread(workspace)
     with pytest.raises(CALL_ERRORS):
@@ -70,19 +66,15 @@ def test_a_post_that_may_have_arrived_is_not_made_again(
     assert message_texts(workspace.bot_replies(GENERAL, thread.ts)) == ["Ready."]
 
 
-def test_a_post_that_slack_puts_off_for_long_is_given_up(
-    posting: Poster, workspace: Workspace
-) -> None:
-    """A notice that would come a minute late is of no use to anybody."""
+def test_post_with_long_retry_after_fails(posting: Poster, workspace: Workspace) -> None:
+    """A `Retry-After` above the limit raises the error at once."""
     workspace.set_faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 120})
     with pytest.raises(SlackApiError):
         posting.post_in_thread(start_thread(workspace), "Ready.")
 
 
-def test_a_limit_without_a_number_is_waited_for_a_moment(
-    posting: Poster, workspace: Workspace
-) -> None:
-    """Nonsense in the header costs a second."""
+def test_invalid_retry_after_waits_one_second(posting: Poster, workspace: Workspace) -> None:
+    """A `Retry-After` that is no number counts as one second."""
     fault = {"fault": "ratelimited", "retry_after": "soon", "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     thread = start_thread(workspace)
@@ -91,8 +83,8 @@ def test_a_limit_without_a_number_is_waited_for_a_moment(
     assert len(workspace.bot_replies(GENERAL, thread.ts)) == 1
 
 
-def test_nobody_waits_for_a_limit_at_the_end(posting: Poster, workspace: Workspace) -> None:
-    """When the process ends, a post that Slack has put off is given up at once."""
+def test_shutdown_ends_rate_limit_wait(posting: Poster, workspace: Workspace) -> None:
+    """At shutdown, a rate-limited post fails at once."""
     workspace.set_faults({"method": "chat.*", "fault": "ratelimited", "retry_after": 20})
     threading.Timer(0.3, posting.stop_waiting).start()
     began = time.monotonic()
@@ -102,8 +94,8 @@ def test_nobody_waits_for_a_limit_at_the_end(posting: Poster, workspace: Workspa
     assert time.monotonic() - began < 10
 
 
-def test_what_is_gone_already_need_not_be_deleted(posting: Poster, workspace: Workspace) -> None:
-    """Deleting twice is deleting; deleting somebody else's message is an error."""
+def test_delete_of_deleted_message_succeeds(posting: Poster, workspace: Workspace) -> None:
+    """Deleting twice succeeds; deleting another author's message raises."""
     thread = start_thread(workspace)
     ts = posting.post_in_thread(thread, "Ready.")
     posting.delete_message(GENERAL, ts)
@@ -115,10 +107,8 @@ def test_what_is_gone_already_need_not_be_deleted(posting: Poster, workspace: Wo
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after", "status", "status_after", "error"])
-def test_a_deletion_is_repeated_until_somebody_knows_that_it_is_done(
-    posting: Poster, workspace: Workspace, fault: str
-) -> None:
-    """A message that stayed because an answer was lost would be one too many for ever."""
+def test_ambiguous_deletion_is_repeated(posting: Poster, workspace: Workspace, fault: str) -> None:
+    """A deletion is idempotent, so it is repeated after a lost response."""
     thread = start_thread(workspace)
     ts = posting.post_in_thread(thread, "Ready.")
     workspace.set_faults({"method": "chat.delete", "fault": fault, "count": 2})
@@ -127,8 +117,8 @@ def test_a_deletion_is_repeated_until_somebody_knows_that_it_is_done(
     assert workspace.bot_replies(GENERAL, thread.ts) == []
 
 
-def test_a_whisper_is_for_one_person(posting: Poster, workspace: Workspace) -> None:
-    """What only one person is to read only one person sees."""
+def test_ephemeral_message_is_seen_by_one_user(posting: Poster, workspace: Workspace) -> None:
+    """No other user sees an ephemeral message."""
     posting.post_ephemeral(GENERAL, ADA, "Only you.")
     seen = [
         message_texts(workspace.read_messages(GENERAL, user=user)) for user in (ADA, "U0LIN00001")

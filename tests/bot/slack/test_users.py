@@ -27,8 +27,8 @@ def healthy(workspace: Workspace) -> Iterator[None]:
     workspace.set_faults()
 
 
-def test_names_are_asked_for_once(names: UserDirectory, workspace: Workspace, redis: Redis) -> None:
-    """A name is remembered in the team for a day."""
+def test_user_lookup_is_cached(names: UserDirectory, workspace: Workspace, redis: Redis) -> None:
+    """A second lookup makes no call."""
     start = len(workspace.api_calls())
     first = names.lookup_users(BOT_IDENTITY.team, [ADA, LIN, ADA])
 
@@ -38,8 +38,8 @@ def test_names_are_asked_for_once(names: UserDirectory, workspace: Workspace, re
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL_SECONDS
 
 
-def test_nobody_is_asked_for_without_need(names: UserDirectory, workspace: Workspace) -> None:
-    """A conversation of one person makes no call at all."""
+def test_lookup_of_no_users_makes_no_call(names: UserDirectory, workspace: Workspace) -> None:
+    """A lookup without ids makes no call."""
     start = len(workspace.api_calls())
 
     assert names.lookup_users(BOT_IDENTITY.team, []) == {}
@@ -57,10 +57,10 @@ def test_nobody_is_asked_for_without_need(names: UserDirectory, workspace: Works
         {"fault": "status", "status": 503},
     ],
 )
-def test_who_cannot_be_looked_up_is_called_by_id(
+def test_unresolved_user_keeps_id(
     names: UserDirectory, workspace: Workspace, redis: Redis, fault: dict[str, str]
 ) -> None:
-    """Without a name there is the id, and Slack is not asked again at once."""
+    """A user whose lookup fails is called by id."""
     workspace.set_faults({"method": "users.info", **fault})
     start = len(workspace.api_calls())
 
@@ -70,21 +70,21 @@ def test_who_cannot_be_looked_up_is_called_by_id(
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= UNRESOLVED_TTL_SECONDS
 
 
-def test_a_slow_name_is_not_waited_for(names: UserDirectory, workspace: Workspace) -> None:
-    """Slack's three seconds are not spent on names: who comes late is called by id this time."""
+def test_slow_lookup_is_left_unresolved(names: UserDirectory, workspace: Workspace) -> None:
+    """A lookup that exceeds its timeout leaves the user unresolved."""
     workspace.set_faults({"fault": "slow", "method": "users.info", "seconds": 3, "count": 1})
     found = names.lookup_users(BOT_IDENTITY.team, [ADA, LIN])
 
     assert sorted(person.is_resolved for person in found.values()) == [False, True]
 
 
-def test_a_stranger_keeps_the_id(names: UserDirectory) -> None:
-    """Somebody whom Slack does not know is still a person in the thread."""
+def test_unknown_user_keeps_id(names: UserDirectory) -> None:
+    """A user whom Slack does not know keeps the id as name."""
     assert names.lookup_users(BOT_IDENTITY.team, ["U0NOBODY01"])["U0NOBODY01"].name == "U0NOBODY01"
 
 
-def test_a_broken_memory_is_asked_again(names: UserDirectory, redis: Redis) -> None:
-    """What another version has stored is read anew from Slack."""
+def test_invalid_cache_entry_is_fetched_again(names: UserDirectory, redis: Redis) -> None:
+    """An entry of another version is replaced from Slack."""
     redis.set(keys.user_profile(BOT_IDENTITY.team, ADA), "not json")
 
     assert names.lookup_users(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"

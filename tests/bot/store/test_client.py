@@ -9,8 +9,8 @@ from bot.store.client import connect_redis, decode_reply, retry_redis
 from testing.processes import free_port
 
 
-def test_a_redis_that_is_away_costs_no_more_than_slack_waits() -> None:
-    """An answer within three seconds is possible only if Redis is given up before."""
+def test_redis_timeout_is_below_slack_timeout() -> None:
+    """A command to an unreachable Redis fails within Slack's 3 s."""
     redis = connect_redis(f"redis://127.0.0.1:{free_port()}/0")
     began = time.monotonic()
     with pytest.raises(AwayError):
@@ -19,8 +19,8 @@ def test_a_redis_that_is_away_costs_no_more_than_slack_waits() -> None:
     assert time.monotonic() - began < 3
 
 
-def test_what_nobody_waits_for_is_tried_again() -> None:
-    """A Redis that comes back within seconds is good enough for an errand."""
+def test_background_call_is_retried() -> None:
+    """A call of a background task succeeds after Redis is back."""
     left = [AwayError(), AwayError()]
 
     def call() -> str:
@@ -34,6 +34,6 @@ def test_what_nobody_waits_for_is_tried_again() -> None:
         retry_redis(call, delays=(0,))
 
 
-def test_replies_are_text_however_they_come() -> None:
-    """Replies are read the same way whether the client decodes them or not."""
+def test_replies_are_decoded() -> None:
+    """Bytes and text replies give the same text."""
     assert decode_reply(b"one") == decode_reply("one") == "one"

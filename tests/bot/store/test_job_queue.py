@@ -33,8 +33,8 @@ def make_job(number: int, user: str = ADA, thread: int | None = None) -> Job:
     )
 
 
-def test_a_turn_becomes_a_job_that_rq_can_run_and_count(outbox: JobQueue, redis: Redis) -> None:
-    """RQ's own tools see the job; its text is in the payload alone, and nothing is pickled."""
+def test_question_becomes_rq_job(outbox: JobQueue, redis: Redis) -> None:
+    """RQ's own tools see the job; its text is in the payload alone, without pickle."""
     job = make_job(1)
     receipt = outbox.enqueue(job)
 
@@ -54,8 +54,8 @@ def test_a_turn_becomes_a_job_that_rq_can_run_and_count(outbox: JobQueue, redis:
     assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL_SECONDS
 
 
-def test_a_turn_is_taken_in_once(outbox: JobQueue, redis: Redis) -> None:
-    """The same message twice is one job, also after it has been answered."""
+def test_question_is_enqueued_once(outbox: JobQueue, redis: Redis) -> None:
+    """A repeated message makes no second job, also after its answer."""
     outbox.enqueue(make_job(1))
 
     assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
@@ -65,8 +65,8 @@ def test_a_turn_is_taken_in_once(outbox: JobQueue, redis: Redis) -> None:
     assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(2))
 
 
-def test_one_gesture_is_one_turn(outbox: JobQueue, redis: Redis) -> None:
-    """A client that sends the same gesture twice, as two messages, gets one answer."""
+def test_same_client_msg_id_is_enqueued_once(outbox: JobQueue, redis: Redis) -> None:
+    """Two messages with one `client_msg_id` make one job."""
     outbox.enqueue(make_job(1), client_msg_id="3a7c")
 
     assert outbox.enqueue(make_job(2), client_msg_id="3a7c").outcome is EnqueueOutcome.DUPLICATE
@@ -74,8 +74,8 @@ def test_one_gesture_is_one_turn(outbox: JobQueue, redis: Redis) -> None:
     assert pending_job_ids(redis) == [make_job(1).id, make_job(3).id]
 
 
-def test_a_thread_answers_in_order(outbox: JobQueue, redis: Redis) -> None:
-    """The second question of a thread waits for the first, whoever asked it."""
+def test_thread_queue_is_ordered(outbox: JobQueue, redis: Redis) -> None:
+    """The second question of a thread waits for the first, also of another user."""
     outbox.enqueue(make_job(1))
     receipt = outbox.enqueue(make_job(2, user=LIN, thread=1))
 
@@ -86,8 +86,8 @@ def test_a_thread_answers_in_order(outbox: JobQueue, redis: Redis) -> None:
     assert runnable_job_ids(redis)[-1] == make_job(2).id
 
 
-def test_one_person_cannot_fill_the_line(outbox: JobQueue, redis: Redis) -> None:
-    """A person has so many slots and so many questions; others are not kept waiting by them."""
+def test_user_quota_limits_pending_and_running_jobs(outbox: JobQueue, redis: Redis) -> None:
+    """A user's jobs are limited, and do not delay others."""
     first, second, third = (outbox.enqueue(make_job(number)) for number in (1, 2, 3))
     other = outbox.enqueue(make_job(4, user=LIN))
 
@@ -100,8 +100,8 @@ def test_one_person_cannot_fill_the_line(outbox: JobQueue, redis: Redis) -> None
     assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(3))
 
 
-def test_a_full_line_takes_nobody_in(outbox: JobQueue) -> None:
-    """Beyond the limit a question is declined, not lost: its marker is not set."""
+def test_full_queue_refuses_without_marker(outbox: JobQueue) -> None:
+    """A refused question has no idempotency key, so it may be asked again."""
     for number in range(1, 5):
         outbox.enqueue(make_job(number, user=f"U{number}"))
     receipt = outbox.enqueue(make_job(5))
@@ -110,15 +110,15 @@ def test_a_full_line_takes_nobody_in(outbox: JobQueue) -> None:
     assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(5))
 
 
-def test_a_message_is_claimed_once(outbox: JobQueue) -> None:
-    """What is answered by a notice is answered once, and is no turn afterwards."""
+def test_message_is_marked_as_handled_once(outbox: JobQueue) -> None:
+    """A message that was marked is no question afterwards."""
     assert outbox.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
     assert not outbox.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
     assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_a_waiting_job_is_cancelled_with_its_text(outbox: JobQueue, redis: Redis) -> None:
-    """A question that is taken back leaves the line at once, and the next one moves up."""
+def test_cancelled_job_leaves_queue_and_text(outbox: JobQueue, redis: Redis) -> None:
+    """The next question of the thread moves up."""
     outbox.enqueue(make_job(1))
     outbox.enqueue(make_job(2, thread=1))
 
@@ -129,8 +129,8 @@ def test_a_waiting_job_is_cancelled_with_its_text(outbox: JobQueue, redis: Redis
     assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_a_deferred_job_is_cancelled_too(outbox: JobQueue, redis: Redis) -> None:
-    """A question that waits behind another one leaves its lane."""
+def test_deferred_job_is_cancelled(outbox: JobQueue, redis: Redis) -> None:
+    """A job behind another one leaves its thread queue."""
     outbox.enqueue(make_job(1))
     outbox.enqueue(make_job(2, thread=1))
     outbox.cancel_job(make_job(2).id)
@@ -140,16 +140,16 @@ def test_a_deferred_job_is_cancelled_too(outbox: JobQueue, redis: Redis) -> None
     assert make_job(2).id not in runnable_job_ids(redis)
 
 
-def test_the_placeholder_of_a_cancelled_job_is_named(outbox: JobQueue, redis: Redis) -> None:
-    """What was already posted for a question is handed back to be deleted."""
+def test_cancel_returns_orphaned_placeholder(outbox: JobQueue, redis: Redis) -> None:
+    """The placeholder of a cancelled job is returned for deletion."""
     outbox.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", keys.PLACEHOLDER, message_ts(9))
 
     assert outbox.cancel_job(make_job(1).id) == message_ts(9)
 
 
-def test_a_running_job_is_stopped_by_its_worker(outbox: JobQueue, redis: Redis) -> None:
-    """The worker that runs the job hears RQ's stop command; the job stays its business."""
+def test_running_job_gets_stop_command(outbox: JobQueue, redis: Redis) -> None:
+    """The worker gets RQ's stop command and ends the job itself."""
     outbox.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", mapping={"status": "started", "worker_name": "w1"})
     heard = redis.pubsub()  # type: ignore[no-untyped-call]
@@ -164,16 +164,16 @@ def test_a_running_job_is_stopped_by_its_worker(outbox: JobQueue, redis: Redis) 
     heard.close()
 
 
-def test_a_job_that_nobody_runs_any_more_needs_no_stopping(outbox: JobQueue, redis: Redis) -> None:
-    """A job between two workers is left to the one that takes it next."""
+def test_job_without_worker_gets_no_stop_command(outbox: JobQueue, redis: Redis) -> None:
+    """The next worker that takes the job ends it."""
     outbox.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", "status", "started")
 
     assert outbox.cancel_job(make_job(1).id) is None
 
 
-def test_the_text_of_an_answered_job_goes_with_its_question(outbox: JobQueue, redis: Redis) -> None:
-    """Deleting a question that was answered removes what Redis still holds of it."""
+def test_cancel_deletes_text_of_answered_job(outbox: JobQueue, redis: Redis) -> None:
+    """Deleting an answered question deletes its job's hash."""
     outbox.enqueue(make_job(1))
     finish_job(redis, make_job(1).id)
     redis.hset(f"rq:job:{make_job(1).id}", "status", "finished")
@@ -182,13 +182,13 @@ def test_the_text_of_an_answered_job_goes_with_its_question(outbox: JobQueue, re
     assert not redis.exists(f"rq:job:{make_job(1).id}")
 
 
-def test_cancelling_what_never_was_a_job_is_harmless(outbox: JobQueue) -> None:
+def test_cancel_of_unknown_job_is_harmless(outbox: JobQueue) -> None:
     """Most deleted messages were no questions."""
     assert outbox.cancel_job("T0FAKE0001-C0GENERAL1-1-1") is None
 
 
-def test_everything_but_the_job_leaves_by_itself(outbox: JobQueue, redis: Redis) -> None:
-    """Every key of ours has an end but two that hold no text; RQ sets the job's when it is done."""
+def test_all_keys_have_ttls(outbox: JobQueue, redis: Redis) -> None:
+    """Each key has a TTL except two without text and the job hash, which gets one at its end."""
     outbox.enqueue(make_job(1), client_msg_id="3a7c")
     outbox.enqueue(make_job(2, thread=1))
     found = {key.decode() for key in redis.keys("starchat:*") if isinstance(key, bytes)}
@@ -197,8 +197,8 @@ def test_everything_but_the_job_leaves_by_itself(outbox: JobQueue, redis: Redis)
     assert endless == {keys.REDIS_SENTINEL, keys.PENDING_JOBS}
 
 
-def test_a_redis_that_is_away_is_an_error() -> None:
-    """Nothing is promised while Redis cannot be reached."""
+def test_unreachable_redis_raises() -> None:
+    """Each method raises `RedisError`."""
     outbox = JobQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
     with pytest.raises(AwayError):
         outbox.enqueue(make_job(1))

@@ -56,10 +56,10 @@ def set_job_fields(redis: Redis, job: Job, **fields: str) -> None:
         redis.hset(f"rq:job:{job.id}", name, value)
 
 
-def test_a_waiting_job_is_changed_in_its_place(
+def test_waiting_job_is_updated_in_place(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
-    """Queued or behind another one of its thread: the text is new, the line is the same."""
+    """A queued or deferred job gets the new text and keeps its position."""
     first, second = make_job(1), make_job(2)
     outbox.enqueue(first)
     outbox.enqueue(second)
@@ -81,10 +81,10 @@ def test_a_waiting_job_is_changed_in_its_place(
     assert not redis.hexists(f"rq:job:{first.id}", keys.ATTEMPTS)
 
 
-def test_a_running_job_is_begun_anew_if_that_is_wanted(
+def test_running_job_is_restarted_on_request(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
-    """Its worker hears of it, and the revision tells one that does not hear."""
+    """The worker gets a command, and the revision changes in case it misses it."""
     job = make_job(1)
     outbox.enqueue(job)
     set_job_fields(redis, job, status="started", worker_name="w1")
@@ -117,10 +117,10 @@ def test_a_running_job_is_begun_anew_if_that_is_wanted(
         {"status": "failed"},
     ],
 )
-def test_an_answered_job_stays_as_it_is(
+def test_answered_job_is_not_updated(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis, fields: dict[str, str]
 ) -> None:
-    """From the moment when the answer is saved, an edit comes too late for it."""
+    """After the answer is saved, an edit is too late."""
     job = make_job(1)
     outbox.enqueue(job)
     set_job_fields(redis, job, **fields)
@@ -131,10 +131,10 @@ def test_an_answered_job_stays_as_it_is(
     assert (said, read_question(redis, job)) == (UpdateOutcome.ANSWERED, "before")
 
 
-def test_nothing_is_changed_for_nothing(
+def test_unchanged_payload_is_not_written(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
-    """The same text, a thread that cannot be read, a text too long, no job: all of it is quiet."""
+    """The same text, no text, a long text and no job change nothing."""
     job = make_job(1)
     assert revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
     outbox.enqueue(job)
@@ -154,10 +154,10 @@ def test_nothing_is_changed_for_nothing(
     assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
 
 
-def test_two_edits_at_once_lose_neither(
+def test_concurrent_edits_are_both_applied(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
-    """Whoever comes second sees what the first one wrote, and builds on it."""
+    """The second edit rebuilds the payload that the first one wrote."""
     job = make_job(1, "")
     outbox.enqueue(job)
 
@@ -172,10 +172,10 @@ def test_two_edits_at_once_lose_neither(
     assert sorted(read_question(redis, job)) == list("abcd")
 
 
-def test_a_payload_that_never_stands_still_is_left_alone(
+def test_update_gives_up_after_max_attempts(
     outbox: JobQueue, revisions: JobUpdates, redis: Redis
 ) -> None:
-    """There is an end to trying."""
+    """A payload that keeps changing is left unchanged."""
     job = make_job(1)
     outbox.enqueue(job)
     written: list[str] = []
@@ -190,8 +190,8 @@ def test_a_payload_that_never_stands_still_is_left_alone(
     assert read_question(redis, job).endswith("!")
 
 
-def test_a_question_is_answered_again_once_for_each_edit(outbox: JobQueue, redis: Redis) -> None:
-    """The new job takes over the message of the reply and none of the old answer."""
+def test_reanswer_is_enqueued_once_per_edit(outbox: JobQueue, redis: Redis) -> None:
+    """The new job takes over the reply's message, and not the old answer."""
     job = make_job(1)
     outbox.enqueue(job)
     name = f"rq:job:{job.id}"
@@ -231,8 +231,8 @@ def test_a_question_is_answered_again_once_for_each_edit(outbox: JobQueue, redis
     )
 
 
-def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: JobQueue, redis: Redis) -> None:
-    """The mark stays where the stop command was not heard, and refuses the answer."""
+def test_withdrawn_job_is_marked(outbox: JobQueue, redis: Redis) -> None:
+    """The mark refuses the answer if the worker misses the stop command."""
     job = make_job(1)
     outbox.enqueue(job)
     set_job_fields(redis, job, status="started")
@@ -242,8 +242,10 @@ def test_a_withdrawn_job_is_marked_for_whoever_runs_it_next(outbox: JobQueue, re
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
 
 
-def test_rq_reads_what_we_write(outbox: JobQueue, revisions: JobUpdates, redis: Redis) -> None:
-    """A changed payload has the form that RQ's own serializer reads."""
+def test_updated_payload_is_readable_by_rq(
+    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+) -> None:
+    """RQ's own serializer decodes an updated payload."""
     job = make_job(1)
     outbox.enqueue(job)
     revisions.replace_payload(job.id, lambda old: replace_question(old, "after"), restart=True)

@@ -31,8 +31,8 @@ def count_keys(redis: Redis, pattern: str) -> int:
     return len(redis.keys(pattern))
 
 
-def test_a_thread_is_forgotten_alone(forgetting: Purge, redis: Redis) -> None:
-    """Dropping one thread leaves its neighbours."""
+def test_purge_of_thread_keeps_other_threads(forgetting: Purge, redis: Redis) -> None:
+    """Other threads keep their data."""
     forgetting.drop_thread(Thread(team=TEAM, channel="C1", ts="1.1"))
 
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:*") == 3
@@ -40,10 +40,8 @@ def test_a_thread_is_forgotten_alone(forgetting: Purge, redis: Redis) -> None:
     assert redis.exists(keys.thread_mode(TEAM, "C1", "1.1"))
 
 
-def test_a_channel_is_forgotten_with_its_answered_questions(
-    forgetting: Purge, redis: Redis
-) -> None:
-    """Copies, answers and finished jobs go; questions that wait are still answered."""
+def test_purge_of_channel_keeps_waiting_jobs(forgetting: Purge, redis: Redis) -> None:
+    """Cached threads, answers and finished jobs are deleted."""
     assert forgetting.drop_channel(TEAM, "C1") == 2
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
@@ -54,8 +52,8 @@ def test_a_channel_is_forgotten_with_its_answered_questions(
     assert forgetting.drop_channel(TEAM, "C1") == 0
 
 
-def test_a_team_is_forgotten_whole_and_alone(forgetting: Purge, redis: Redis) -> None:
-    """After an uninstall nothing of that team is left, and nothing of another one is gone."""
+def test_purge_of_team_keeps_other_teams(forgetting: Purge, redis: Redis) -> None:
+    """All data of the team is deleted, and none of another team."""
     before = count_keys(redis, f"starchat:{OTHER}:*")
     dropped = forgetting.drop_team(TEAM)
 

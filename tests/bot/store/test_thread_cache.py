@@ -57,8 +57,8 @@ def seed_copy(threads: ThreadCache, redis: Redis, thread: Thread) -> None:
         pipe.execute()
 
 
-def test_all_pages_of_a_thread_are_read_once(threads: ThreadCache, workspace: Workspace) -> None:
-    """A long thread is read to its end, and not again for the next question."""
+def test_thread_is_read_once_with_all_pages(threads: ThreadCache, workspace: Workspace) -> None:
+    """A second read makes no call."""
     thread = post_thread(workspace, *"abcdefg")
     start = len(workspace.api_calls())
 
@@ -69,10 +69,10 @@ def test_all_pages_of_a_thread_are_read_once(threads: ThreadCache, workspace: Wo
     assert len(workspace.api_calls(start)) == pages
 
 
-def test_our_own_replies_are_read_with_their_questions(
+def test_own_replies_are_cached_with_questions(
     threads: ThreadCache, workspace: Workspace, web: WebClient
 ) -> None:
-    """What we said before is recovered from Slack, the notices beside it are not."""
+    """Replies are recovered from Slack, without notices."""
     thread = post_thread(workspace, "a")
     payload = {"job": "T-C-1", "part": 1, "question": thread.ts, "state": "final"}
     paragraph = {"type": "rich_text_section", "elements": [{"type": "text", "text": "Yes."}]}
@@ -91,10 +91,8 @@ def test_our_own_replies_are_read_with_their_questions(
     assert (found[1].kind, found[1].question_ts) == (AuthorKind.REPLY, thread.ts)
 
 
-def test_a_page_that_names_itself_as_the_next_one_is_the_last(
-    threads: ThreadCache, workspace: Workspace
-) -> None:
-    """A thread without an end is read to where it brings nothing new, and not twenty pages far."""
+def test_repeated_cursor_ends_pagination(threads: ThreadCache, workspace: Workspace) -> None:
+    """A page whose next cursor is its own ends the read."""
     thread = post_thread(workspace, *"abcde")
     workspace.set_faults({"method": "conversations.replies", "fault": "endless"})
     start = len(workspace.api_calls())
@@ -104,10 +102,10 @@ def test_a_page_that_names_itself_as_the_next_one_is_the_last(
     workspace.set_faults()
 
 
-def test_an_edit_may_come_before_anything_is_known_of_its_thread(
+def test_early_edit_creates_partial_copy(
     threads: ThreadCache, workspace: Workspace, redis: Redis
 ) -> None:
-    """It is kept for what comes later, and does not pass for the whole thread."""
+    """An edit before its message is cached, and the copy is not complete."""
     thread = post_thread(workspace, "a", "b")
     threads.put_message(thread, parse_message(1, "unheard"), message_ts(1))
     assert threads.get_latest(thread, message_ts(1)) is None
@@ -120,8 +118,8 @@ def test_an_edit_may_come_before_anything_is_known_of_its_thread(
     assert list_texts(threads.load_messages(thread)) == ["edited", "b"]
 
 
-def test_events_are_entered_into_a_copy(threads: ThreadCache, workspace: Workspace) -> None:
-    """New and edited messages reach the copy without another call."""
+def test_events_update_cached_thread(threads: ThreadCache, workspace: Workspace) -> None:
+    """New and edited messages are cached without a call."""
     thread = post_thread(workspace, "a", "b")
     before = threads.load_messages(thread)
     assert before is not None
@@ -135,8 +133,8 @@ def test_events_are_entered_into_a_copy(threads: ThreadCache, workspace: Workspa
     assert not workspace.api_calls(start)
 
 
-def test_an_older_event_changes_nothing(threads: ThreadCache, redis: Redis) -> None:
-    """Of two edits that arrive in the wrong order the later one stands."""
+def test_older_event_is_ignored(threads: ThreadCache, redis: Redis) -> None:
+    """Of two edits out of order, the newer version stays."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
     threads.put_message(thread, parse_message(1, "second edit"), message_ts(9))
@@ -145,8 +143,8 @@ def test_an_older_event_changes_nothing(threads: ThreadCache, redis: Redis) -> N
     assert list_texts(threads.load_messages(thread)) == ["second edit"]
 
 
-def test_a_deleted_message_stays_deleted(threads: ThreadCache, redis: Redis) -> None:
-    """A deletion is final, whatever arrives late, and takes the worker's answer with it."""
+def test_tombstone_survives_late_events(threads: ThreadCache, redis: Redis) -> None:
+    """A late event does not restore a deleted message, and its cached answer is deleted."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
     threads.put_message(thread, parse_message(2, "secret"), message_ts(2))
@@ -162,18 +160,16 @@ def test_a_deleted_message_stays_deleted(threads: ThreadCache, redis: Redis) -> 
     )
 
 
-def test_nothing_is_kept_of_threads_we_take_no_part_in(threads: ThreadCache, redis: Redis) -> None:
-    """Messages of a thread that the bot has no copy of are not stored."""
+def test_messages_of_uncached_threads_are_not_stored(threads: ThreadCache, redis: Redis) -> None:
+    """A message of a thread that is not cached is not stored."""
     threads.put_message(make_thread(message_ts(1)), parse_message(1, "private"), message_ts(1))
     threads.tombstone_message(make_thread(message_ts(1)), message_ts(1), message_ts(2))
 
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
-def test_what_happens_while_the_pages_are_read_is_not_lost(
-    threads: ThreadCache, workspace: Workspace
-) -> None:
-    """An edit that arrives between two pages is stronger than what the pages say."""
+def test_event_during_page_read_wins(threads: ThreadCache, workspace: Workspace) -> None:
+    """An edit that arrives between two pages overrides the pages."""
     thread = post_thread(workspace, "a", "b", "c")
     seen = workspace.read_messages(GENERAL, thread.ts)
     workspace.set_faults({"fault": "slow_after", "method": "conversations.replies", "seconds": 0.5})
@@ -193,10 +189,8 @@ def test_what_happens_while_the_pages_are_read_is_not_lost(
     assert list_texts(messages) == ["a", "edited", "edited"]
 
 
-def test_the_twin_of_a_mention_does_not_read_again(
-    threads: ThreadCache, workspace: Workspace
-) -> None:
-    """Two deliveries of one mention at the same time read the thread once."""
+def test_concurrent_reads_fetch_thread_once(threads: ThreadCache, workspace: Workspace) -> None:
+    """Two concurrent events of one mention read the thread once."""
     thread = post_thread(workspace, "a", "b")
     start = len(workspace.api_calls())
     together = threading.Barrier(2)
@@ -215,10 +209,10 @@ def test_the_twin_of_a_mention_does_not_read_again(
 @pytest.mark.parametrize(
     "error", ["missing_scope", "not_in_channel", "thread_not_found", "ekm_access_denied"]
 )
-def test_a_thread_that_may_not_be_read_is_none(
+def test_unreadable_thread_is_none(
     threads: ThreadCache, workspace: Workspace, redis: Redis, error: str
 ) -> None:
-    """Without the permission to read, the question alone has to do, and nothing is left behind."""
+    """Without permission the result is `None`, and nothing is cached."""
     thread = post_thread(workspace, "a", "b")
     workspace.set_faults({"fault": "error", "method": "conversations.replies", "error": error})
 
@@ -239,10 +233,10 @@ def test_a_thread_that_may_not_be_read_is_none(
         {"fault": "error", "error": "internal_error"},
     ],
 )
-def test_a_thread_that_cannot_be_read_now_is_an_error(
+def test_temporary_error_is_raised(
     threads: ThreadCache, workspace: Workspace, fault: dict[str, str]
 ) -> None:
-    """When Slack is busy or broken, the mention is not acknowledged and comes again."""
+    """A rate limit or a failure of Slack is raised."""
     thread = post_thread(workspace, "a", "b")
     workspace.set_faults({"method": "conversations.replies", **fault})
     with pytest.raises(CALL_ERRORS):
@@ -252,8 +246,8 @@ def test_a_thread_that_cannot_be_read_now_is_an_error(
     assert list_texts(threads.load_messages(thread)) == ["a", "b"]
 
 
-def test_a_copy_lives_as_long_as_the_thread_is_used(threads: ThreadCache, redis: Redis) -> None:
-    """A copy leaves Redis by itself a day after the last question."""
+def test_cached_thread_expires_a_day_after_use(threads: ThreadCache, redis: Redis) -> None:
+    """Each question renews the TTL."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
     key = keys.thread_cache(thread.team, GENERAL, message_ts(1))
@@ -265,8 +259,8 @@ def test_a_copy_lives_as_long_as_the_thread_is_used(threads: ThreadCache, redis:
     assert keys.TEXT_TTL_SECONDS - 5 < redis.ttl(key) <= keys.TEXT_TTL_SECONDS
 
 
-def test_an_entry_of_another_version_is_left_out(threads: ThreadCache, redis: Redis) -> None:
-    """What an older or newer bot has written does not stop this one."""
+def test_entry_of_other_format_is_skipped(threads: ThreadCache, redis: Redis) -> None:
+    """An entry that another version wrote is skipped."""
     thread = make_thread(message_ts(1))
     seed_copy(threads, redis, thread)
     redis.hset(keys.thread_cache(thread.team, GENERAL, message_ts(1)), message_ts(2), "0 not json")
