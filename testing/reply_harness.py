@@ -38,7 +38,7 @@ class ReplyHarness:
     async def take_job(self, within: float = 30.0) -> ReplyMessage:
         """Claim the job for a new execution."""
         lease = Lease(self.job.id, uuid4().hex)
-        await self.client.set(keys.job_lease(self.job.id), lease.execution, ex=600)
+        await self.client.set(keys.job_lease(self.job.id), lease.execution_id, ex=600)
         await self.client.hset(self.job_key, "status", "started")
         self.ledger = JobState(self.client, Fence(self.client, 600), lease)
         thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)

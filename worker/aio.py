@@ -1,19 +1,19 @@
-"""Ends tasks for certain."""
+"""Cancellation of asyncio tasks."""
 
 import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
 RECANCEL_SECONDS: Final = 0.5
-"""Seconds."""
+"""Seconds after which a task that has not ended is cancelled again."""
 
 
 async def cancel_and_wait(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     """
-    Cancel tasks until each has ended.
+    Cancel asyncio tasks and wait until each has finished.
 
-    Once is not enough: `asyncio.wait_for` of Python 3.11, on which redis-py stands, swallows a
-    cancellation that comes in the moment when what it waits for is done.
+    One cancellation is not enough: in Python 3.11, `asyncio.wait_for`, which redis-py uses,
+    swallows a cancellation that arrives while its awaited future completes.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:
@@ -21,5 +21,5 @@ async def cancel_and_wait(tasks: Iterable["asyncio.Task[Any]"]) -> None:
             task.cancel()
         done, pending = await asyncio.wait(pending, timeout=RECANCEL_SECONDS)
         for task in done:
-            # Looked at, so that what an unwanted task ended with is not reported as forgotten.
+            # Retrieved, so that asyncio does not report the exception as never retrieved.
             _ = task.cancelled() or task.exception()

@@ -1,4 +1,4 @@
-"""Puts one worker together from its settings and runs it."""
+"""Composition root: builds one worker from its settings and runs it."""
 
 import asyncio
 import contextlib
@@ -22,23 +22,25 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import clock_skew
+from contract.slack_errors import INVALID_TOKEN_ERRORS, LOGIN_ERRORS
 from contract.thread_pool import eager_thread_pool
 from worker.answering.answer_cache import AnswerCache
+from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.failpoints import Failpoints
 from worker.jobs.consumer import JobConsumer
+from worker.jobs.heartbeat import Heartbeat
+from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import JobState
-from worker.jobs.leases import Fence, Heartbeat, LeaseManager
+from worker.jobs.leases import Fence, LeaseManager
 from worker.jobs.presence import WorkerPresence
-from worker.jobs.rq_worker import ClaimedJob, RqWorker
-from worker.jobs.task import JobContext, JobLimits
+from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
 from worker.slack.client import CALL_TIMEOUT_SECONDS, SlackClient
-from worker.slack.methods import TOKEN_ERRORS
 from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ThreadMessages
@@ -47,22 +49,22 @@ from worker.supervisor import Services, ShutdownSignal, WorkerRuntime
 log = structlog.get_logger()
 
 DEFAULT_EXECUTOR_THREADS: Final = 4
-"""Threads for what is neither RQ's nor the loop's: tokens, names of hosts."""
+"""Threads for blocking work besides RQ's calls: tokenization, host names."""
 MAX_REDIS_RETRIES: Final = 240
-"""Tries of a running job's Redis command, up to two seconds apart, before the job is left."""
+"""Retries of a job's Redis command, at most two seconds apart, before the job is left."""
 DELIVERY_GRACE_SECONDS: Final = 120.0
-"""Seconds that Slack has after a question's deadline to take the last word on it."""
+"""Seconds after a question's deadline in which Slack can still accept the final message."""
 MAX_STARTUP_DELAY_SECONDS: Final = 5.0
-"""Seconds between tries at most, until Redis answers for the first time."""
+"""Maximum seconds between attempts until Redis first answers."""
 
 
 async def run_worker(settings: Settings) -> str | None:
-    """Run a worker until it is told to end; returns why it could not go on, if it could not."""
+    """Run a worker until it is shut down; return the failure that ended it, if any."""
     shutdown = ShutdownSignal()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, shutdown.request_drain)
-    loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "beside"))
+    loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
     engine = EngineClient(_build_engine_config(settings), on_change=shutdown.handle_engine_change)
     engine.start_loading()
     rq_redis, heartbeat_redis, async_redis = _open_redis_connections(
@@ -90,12 +92,12 @@ async def run_worker(settings: Settings) -> str | None:
         await async_redis.aclose()
         rq_redis.close()
         heartbeat_redis.close()
-        log.info("worker ended", why=shutdown.failure)
+        log.info("worker ended", failure=shutdown.failure)
     return shutdown.failure
 
 
 async def _register_and_serve(services: Services, shutdown: ShutdownSignal) -> None:
-    """Serve once we are registered: Redis may let us in and still not let us do anything."""
+    """Serve once RQ's registration succeeds: Redis may answer a ping and still refuse writes."""
     if await _wait_for_redis(services.rq_worker.register_birth, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
 
@@ -127,7 +129,7 @@ def _build_generation_settings(settings: Settings) -> GenerationSettings:
 
 
 def _open_redis_connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
-    """Return connections for RQ, for the heartbeat (never waits long) and for the loop."""
+    """Return connections for RQ, for the heartbeat (short timeout) and for the event loop."""
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
     return (
         redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3)),
@@ -142,7 +144,7 @@ def _open_redis_connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
 
 
 async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSignal) -> bool:
-    """Call until Redis answers; says why it does not, once. False if told to end before."""
+    """Repeat a command until Redis answers. False if a shutdown was requested first."""
     delay, last_error = 0.1, ""
     while not shutdown.drain_requested.is_set():
         try:
@@ -160,16 +162,16 @@ async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSigna
 
 
 async def _verify_slack_token(client: AsyncWebClient, shutdown: ShutdownSignal) -> bool:
-    """Tell whether Slack knows our token. A Slack that does not answer is no reason to end."""
+    """Return false if Slack rejects the token. An unreachable Slack is no reason to stop."""
     try:
         response = await client.auth_test()
         clock_skew.warn_on_skew(clock_skew.server_time(response.headers), machine=time.time())
     except SlackApiError as error:
         data = getattr(error.response, "data", None)
         error_name = str(data.get("error")) if isinstance(data, dict) else ""
-        if error_name in TOKEN_ERRORS:
+        if error_name in INVALID_TOKEN_ERRORS | LOGIN_ERRORS:
             shutdown.report_failure(
-                f"SLACK_BOT_TOKEN must be a token that Slack accepts, it says '{error_name}'"
+                f"SLACK_BOT_TOKEN must be a token that Slack accepts; Slack says '{error_name}'"
             )
             return False
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
@@ -196,29 +198,22 @@ def _build_services(
     slack = SlackClient(client, TokenBuckets(async_redis), metrics)
     fence = Fence(async_redis, lease_seconds)
 
-    def open_job_context(claimed: ClaimedJob) -> JobContext:
-        state = JobState(async_redis, fence, claimed.lease)
-        return JobContext(claimed.job, state, claimed.age_seconds, revision=claimed.revision)
-
     def open_reply(context: JobContext) -> ReplyMessage:
         deadline = time.monotonic() + settings.starchat_deadline + DELIVERY_GRACE_SECONDS
         thread = ThreadMessages(slack, context.job, deadline)
-        return ReplyMessage(
-            thread, context.state, context.job, failpoints, settings.starchat_edit_interval
-        )
+        state = JobState(async_redis, fence, context.lease)
+        return ReplyMessage(thread, state, context.job, failpoints, settings.starchat_edit_interval)
 
     pipeline = AnswerPipeline(
         generator,
         AnswerCache(async_redis),
         open_reply,
-        JobLimits(settings.starchat_max_attempts, settings.starchat_deadline),
+        AttemptLimits(settings.starchat_max_attempts, settings.starchat_deadline),
         metrics,
         failpoints=failpoints,
     )
     heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
-    consumer = JobConsumer(
-        worker, heartbeat, open_job_context, pipeline.run, metrics, failpoints=failpoints
-    )
+    consumer = JobConsumer(worker, heartbeat, pipeline.run, metrics, failpoints=failpoints)
     return Services(
         settings=settings,
         redis=async_redis,

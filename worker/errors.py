@@ -1,67 +1,80 @@
 """
-Why a job may end without a reply. A class's docstring is what the person reads in the thread:
+Reasons why a job ends without a reply. Each `NoReplyError` carries the sentence for the thread:
 
 NoReplyError
-├── QuestionTooLongError   the turn that asks does not fit the window alone
-├── ModelFailedError       the model failed at this question as often as it may
-├── ModelMissingError      the model cannot be loaded on this worker
-└── OutOfTimeError         the question waited longer than its deadline
+├── QuestionTooLongError     the question alone exceeds the context window
+├── ModelFailedError         the maximum number of attempts has failed
+├── ModelUnavailableError    the worker cannot load the model
+└── DeadlineExceededError    the question waited past its deadline
 
-Quiet endings, where there is nobody to tell or nothing to say:
+Outcomes without a message, because none can be posted or none is due:
 
-QuietError
-├── ThreadGoneError        the thread or the question was deleted meanwhile
-├── NotAllowedError        Slack refuses our posts here for good
-└── LeaseLostError         another worker has taken the job over
+SilentOutcomeError
+├── ThreadGoneError          the thread or the question was deleted
+├── NotAllowedError          Slack permanently refuses posts of the bot
+└── LeaseLostError           another worker has taken the job over
 """
+
+from typing import ClassVar
+
+from contract import texts
 
 
 class EditedError(Exception):
-    """The question was edited, or deleted, since the job was read: what is being said is stale."""
+    """The question was edited or deleted after its text was read: the answer is stale."""
+
+
+class SlackUnavailableError(Exception):
+    """Slack did not accept the call before its deadline."""
 
 
 class NoReplyError(Exception):
-    """I could not answer this. Please ask again."""
+    """The job ends with an error message in the thread."""
 
-    @property
-    def user_message(self) -> str:
-        """What the person reads: the docstring of the class as one line."""
-        return " ".join((self.__doc__ or "").split())
+    user_message: ClassVar[str] = "I couldn't answer this. Please ask again."
 
 
 class QuestionTooLongError(NoReplyError):
-    """
-    Your message alone is longer than I can read at once. Shorten it to the part that matters
-    and ask again; nothing of it was cut off behind your back.
-    """
+    """The question alone exceeds the context window."""
+
+    user_message = texts.QUESTION_TOO_LONG
 
 
 class ModelFailedError(NoReplyError):
-    """
-    I tried more than once and failed each time, so I have stopped trying. Nothing you did wrong;
-    asking in another way may help.
-    """
+    """The maximum number of attempts has failed."""
+
+    user_message = (
+        "I couldn't answer this: every attempt failed, so I've stopped trying. "
+        "Please rephrase your question, or ask again later."
+    )
 
 
 class ModelUnavailableError(NoReplyError):
-    """The model could not be loaded, so I cannot answer. Whoever runs me finds why in my log."""
+    """The worker cannot load the model."""
+
+    user_message = (
+        "I can't answer because the model failed to load. "
+        "An administrator can find the reason in the worker's log."
+    )
 
 
 class DeadlineExceededError(NoReplyError):
-    """Your question waited longer than it should have, so I gave up on it. Please ask again."""
+    """The question waited past its deadline."""
+
+    user_message = "Your question waited too long, so I didn't answer it. Please ask again."
 
 
 class SilentOutcomeError(Exception):
-    """The job is over and there is nothing to post."""
+    """The job is over, and no message can be posted or is due."""
 
 
 class ThreadGoneError(SilentOutcomeError):
-    """The thread or the question was deleted meanwhile."""
+    """The thread or the question was deleted."""
 
 
 class NotAllowedError(SilentOutcomeError):
-    """Slack refuses our posts here for good: archived, not a member, no permission."""
+    """Slack permanently refuses posts here: archived, not a member or no permission."""
 
 
 class LeaseLostError(SilentOutcomeError):
-    """Another worker has taken the job over; it alone may act now."""
+    """Another worker has taken the job over; only that worker may act now."""

@@ -15,7 +15,8 @@ from worker.engine import Engine, EngineHealth, EngineState, LoadError
 from worker.health import HealthServer
 from worker.jobs.commands import CommandListener
 from worker.jobs.consumer import JobConsumer
-from worker.jobs.leases import Heartbeat, LeaseManager
+from worker.jobs.heartbeat import Heartbeat
+from worker.jobs.leases import LeaseManager
 from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics

@@ -1,21 +1,25 @@
-"""One attempt at an answer: waits for model and slot, generates, shows the text as it grows."""
+"""
+Generation attempt: waits for the model and a slot, generates, and streams the text to Slack.
+
+A stop, an edit or an error ends the attempt; the text so far stays available.
+"""
 
 import asyncio
 import time
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
-from contract.conversation import Speaker
-from contract.job import Job
 from worker import render
 from worker.aio import cancel_and_wait
-from worker.answering.answer_cache import CachedConversation
+from worker.answering.answer_cache import Answer, CachedConversation
+from worker.answering.finished_answer import FinishedAnswer, collect_trusted_texts
 from worker.answering.generator import GeneratedText, Generator, LoadedModel
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
-from worker.jobs.task import JobContext, JobLimits
+from worker.jobs.job_context import JobContext
 from worker.prompt.builder import Prompt
 from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
@@ -23,20 +27,27 @@ from worker.slack.reply_message import ReplyMessage
 log = structlog.get_logger()
 
 
-def collect_trusted_texts(job: Job) -> tuple[str, ...]:
-    """Return what people wrote: an address that only the model named stays unknown."""
-    return tuple(turn.text for turn in job.turns if turn.speaker is Speaker.USER)
+@dataclass(frozen=True, slots=True)
+class AttemptLimits:
+    """
+    Limits of attempts.
+
+    `deadline_seconds` bounds both the wait of a question for a slot, and the generation itself.
+    """
+
+    max_attempts: int
+    deadline_seconds: float
 
 
 class GenerationAttempt:
-    """Writes one answer. `reading` and `facts` are what there is of it, also when it fails."""
+    """One attempt. `generated` and `facts` hold what there is, also after a failure."""
 
     def __init__(
         self,
         context: JobContext,
         message: ReplyMessage,
         generator: Generator,
-        limits: JobLimits,
+        limits: AttemptLimits,
         failpoints: Failpoints,
     ) -> None:
         self._context = context
@@ -44,21 +55,26 @@ class GenerationAttempt:
         self._generator = generator
         self._limits = limits
         self._failpoints = failpoints
-        self._request_id = context.state.lease.member
+        self._request_id = context.lease.member
         self.number = 0
-        """Which attempt at this job it is, once generation has started."""
-        # From here on, not from the question: a job that is taken up late may be answered too.
+        """Number of this attempt at the job, from 1; 0 until generation starts."""
+        # The deadline counts from now, so that a job claimed late can still be answered.
         self.generated = GeneratedText(deadline=time.monotonic() + limits.deadline_seconds)
         self.facts = ReplyFacts(
             model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
         )
 
+    def finish_answer(self) -> FinishedAnswer:
+        """Return the answer as it is now."""
+        answer = Answer(text=self.generated.text, token_ids=self.generated.token_ids)
+        return FinishedAnswer(answer, self.facts)
+
     async def generate_reply(self, conversation: CachedConversation, failed_attempts: int) -> None:
         """
-        Fill in `reading` and `facts`; `before` attempts have failed.
+        Generate until the model ends, or until the context is stopped or edited.
 
-        Stopped by a person, or by an edit of the question, it ends with what there is so far.
-        Raises `NoReplyError`, `EngineError` (the attempt may be repeated), and what posting raises.
+        Raises `NoReplyError` if no attempt can succeed, `EngineError` if another may, `LoadError`
+        if the model cannot be loaded, and the errors of `ReplyMessage`.
         """
         work = asyncio.create_task(self._generate_in_slot(conversation, failed_attempts))
         interrupts = (self._context.stopped, self._context.edited)
@@ -72,7 +88,7 @@ class GenerationAttempt:
             if not work.cancelled():
                 await work
         except EngineError:
-            if not any(said.is_set() for said in interrupts):
+            if not any(event.is_set() for event in interrupts):
                 raise
         finally:
             await cancel_and_wait({*interrupt_waits, work})
@@ -80,10 +96,9 @@ class GenerationAttempt:
     async def _generate_in_slot(
         self, conversation: CachedConversation, failed_attempts: int
     ) -> None:
+        remaining_seconds = self._limits.deadline_seconds - self._context.age_seconds
         try:
-            async with asyncio.timeout(
-                max(0.0, self._limits.deadline_seconds - self._context.age_seconds)
-            ) as timeout:
+            async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
                 prompt = await self._generator.build_prompt(loaded, *conversation)
                 if loaded.slots.locked():
@@ -97,11 +112,11 @@ class GenerationAttempt:
                 raise DeadlineExceededError from None
             raise
         except RequestRefusedError as error:
-            log.error("engine refused", job=self._context.job.id, why=str(error))  # noqa: TRY400
+            log.error("engine refused", job=self._context.job.id, reason=str(error))  # noqa: TRY400
             raise NoReplyError from None
 
     async def _stream_reply(self, loaded: LoadedModel, prompt: Prompt) -> None:
-        self.number = await self._context.state.count_attempt()
+        self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
         stream = self._generator.stream_text(
             loaded, self._request_id, prompt, self._context.job.thread.team, self.generated

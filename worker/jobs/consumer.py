@@ -1,9 +1,12 @@
-"""Holds many jobs in flight on one event loop: takes, runs, stops, gives back, ends them."""
+"""
+Job consumer: many jobs in flight on one event loop.
+
+It dequeues and claims jobs while it has capacity, and finishes, requeues or abandons each.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import redis
@@ -11,55 +14,41 @@ import structlog
 
 from contract.thread_pool import eager_thread_pool
 from worker.aio import cancel_and_wait
-from worker.errors import LeaseLostError
+from worker.errors import LeaseLostError, SlackUnavailableError
 from worker.failpoints import Failpoint, Failpoints
-from worker.jobs.leases import Heartbeat, Lease
-from worker.jobs.rq_worker import ClaimedJob, RqWorker
-from worker.jobs.task import JobContext, Outcome, RequeueError
+from worker.jobs.heartbeat import Heartbeat
+from worker.jobs.job_context import JobContext, Outcome, RequeueError
+from worker.jobs.leases import Lease
+from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.slack.client import SlackUnavailableError
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 RQ_THREADS: Final = 8
-"""Threads for RQ's blocking calls: each takes about a millisecond."""
+"""Threads for RQ's blocking calls, each about a millisecond long."""
 REDIS_RETRY_SECONDS: Final = 0.5
-"""Seconds between tries while Redis is away."""
+"""Seconds between attempts while Redis is unreachable."""
 
 AnswerJob = Callable[[JobContext], Awaitable[Outcome]]
-OpenContext = Callable[[ClaimedJob], JobContext]
-
-
-@dataclass(slots=True)
-class RunningJob:
-    """A job in flight, and whether somebody else has it by now."""
-
-    claimed: ClaimedJob
-    context: JobContext
-    task: "asyncio.Task[None]"
-    lost: bool = False
-    requeueing: bool = False
 
 
 class JobConsumer:
-    """Takes jobs while there is room, and none once it is closing."""
+    """Runs up to `capacity` jobs at once, and takes no more once it is closing."""
 
     def __init__(
         self,
         worker: RqWorker,
         heartbeat: Heartbeat,
-        open_context: OpenContext,
         answer: AnswerJob,
         metrics: Metrics,
         *,
         failpoints: Failpoints,
     ) -> None:
-        """`heartbeat` renews the leases of what is held here."""
+        """Answer each job by `answer`, while `heartbeat` renews its lease."""
         self._worker = worker
         self._heartbeat = heartbeat
-        self._open_context = open_context
         self._answer = answer
         self._metrics = metrics
         self._failpoints = failpoints
@@ -67,20 +56,22 @@ class JobConsumer:
         self._closing = asyncio.Event()
         self._requeueing = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._jobs: dict[str, RunningJob] = {}
+        self._running: dict[str, JobContext] = {}
         self.capacity = 1
-        """How many jobs may be held at once."""
+        """Maximum number of jobs in flight."""
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        return len(self._running)
 
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run one of RQ's blocking calls in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, call, *arguments)
 
+    # -- the steps of a job
+
     async def consume_jobs(self, can_take: Callable[[], Awaitable[bool]]) -> None:
-        """Take jobs until `close`; while `may_take` says no, leave them to other workers."""
+        """Take jobs until `stop_taking`; while `can_take` is false, leave them to other workers."""
         while not self._closing.is_set():
             if len(self._tasks) >= self.capacity:
                 await self._wait_unless_closing(self._tasks)
@@ -91,79 +82,77 @@ class JobConsumer:
 
     async def _take_job(self) -> None:
         try:
-            job = await self.run_in_thread(self._worker.dequeue_job_id)
-            if job is not None and self._closing.is_set():
-                await self.run_in_thread(self._worker.return_job_id, job)
+            job_id = await self.run_in_thread(self._worker.dequeue_job_id)
+            if job_id is not None and self._closing.is_set():
+                await self.run_in_thread(self._worker.return_job_id, job_id)
                 return
         except redis.RedisError as error:
             log.warning("queue unreachable", error=type(error).__name__)
             await self._sleep_unless_closing(REDIS_RETRY_SECONDS)
             return
-        if job is not None:
+        if job_id is not None:
             self._failpoints.hit(Failpoint.DEQUEUED)
-            task = asyncio.create_task(self._run_job(job))
+            task = asyncio.create_task(self._run_job(job_id))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run_job(self, job: str) -> None:
+    async def _run_job(self, job_id: str) -> None:
         try:
-            claimed = await self.run_in_thread(self._worker.claim_job, job)
+            context = await self.run_in_thread(self._worker.claim_job, job_id)
         except redis.RedisError as error:
-            log.warning("job claim failed", job=job, error=type(error).__name__)
+            log.warning("job claim failed", job=job_id, error=type(error).__name__)
             return
-        if claimed is None:
+        if context is None:
             return
         if self._requeueing:
-            await self.run_in_thread(self._worker.requeue_job, claimed, 0)
+            await self.run_in_thread(self._worker.requeue_job, context, 0)
             return
         self._failpoints.hit(Failpoint.CLAIMED)
-        self._metrics.record_queue_wait(claimed.age_seconds)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101
-        running = RunningJob(claimed, self._open_context(claimed), task)
-        self._jobs[job] = running
-        self._heartbeat.add_lease(claimed.lease)
-        log.info("job claimed", job=job, age=round(claimed.age_seconds, 2))
+        self._metrics.record_queue_wait(context.age_seconds)
+        context.task = asyncio.current_task()
+        self._running[job_id] = context
+        self._heartbeat.add_lease(context.lease)
+        log.info("job claimed", job=job_id, age=round(context.age_seconds, 2))
         try:
-            await self._execute_job(running)
+            await self._execute_job(context)
         finally:
-            self._heartbeat.remove_lease(claimed.lease)
-            if self._jobs.get(job) is running:
-                del self._jobs[job]
+            self._heartbeat.remove_lease(context.lease)
+            self._remove_running(context)
 
-    async def _execute_job(self, running: RunningJob) -> None:
-        claimed, job = running.claimed, running.claimed.lease.job
+    async def _execute_job(self, context: JobContext) -> None:
         try:
-            outcome = await self._answer(running.context)
+            outcome = await self._answer(context)
             self._failpoints.hit(Failpoint.BEFORE_FINISH)
-            await self._finish_job(claimed, outcome)
+            await self._finish_job(context, outcome)
         except RequeueError:
-            await self._requeue_job(running)
+            await self._requeue_job(context)
         except SlackUnavailableError:
-            await self._finish_job(claimed, Outcome.UNSENT)
+            await self._finish_job(context, Outcome.UNSENT)
         except LeaseLostError:
-            self._abandon_job(running)
+            self._abandon_job(context)
         except redis.RedisError as error:
-            self._worker.forget_execution(claimed)
-            log.warning("job left to recovery", job=job, error=type(error).__name__)
+            self._worker.forget_execution(context)
+            log.warning(
+                "job left to recovery", job=context.lease.job_id, error=type(error).__name__
+            )
         except asyncio.CancelledError:
-            if running.lost:
-                self._abandon_job(running)
+            if context.lost:
+                self._abandon_job(context)
             else:
-                await self._requeue_job(running)
+                await self._requeue_job(context)
 
-    async def _finish_job(self, claimed: ClaimedJob, outcome: Outcome) -> None:
-        """Record the end, however long Redis is away: the reply is out already."""
+    async def _finish_job(self, context: JobContext, outcome: Outcome) -> None:
+        """Record the end. The reply is already posted, so retry until Redis is back."""
         record = self._worker.record_success
         if outcome is Outcome.WITHDRAWN:
             record = self._worker.record_withdrawal
         elif outcome in {Outcome.ERROR_POSTED, Outcome.UNSENT}:
             record = self._worker.record_failure
-        await self._retry_until_redis(lambda: self._worker.release_quota(claimed.lease.job))
+        await self._retry_until_redis(lambda: self._worker.release_quota(context.lease.job_id))
         self._failpoints.hit(Failpoint.AFTER_FINISH)
-        self._metrics.count_outcome(outcome)
-        await self._retry_until_redis(lambda: record(claimed, str(outcome)))
-        log.info("job ended", job=claimed.lease.job, outcome=str(outcome))
+        self._metrics.count_outcome(str(outcome))
+        await self._retry_until_redis(lambda: record(context, str(outcome)))
+        log.info("job ended", job=context.lease.job_id, outcome=str(outcome))
 
     async def _retry_until_redis(self, call: Callable[[], None]) -> None:
         while True:
@@ -174,48 +163,54 @@ class JobConsumer:
             else:
                 return
 
-    async def _requeue_job(self, running: RunningJob) -> None:
-        running.requeueing = True
-        refunded = 1 if running.context.attempt_refundable else 0
+    async def _requeue_job(self, context: JobContext) -> None:
+        # Removed first: a drain must not cancel a job that is being requeued already.
+        self._remove_running(context)
+        refunded = 1 if context.attempt_refundable else 0
         try:
-            requeued = await self.run_in_thread(self._worker.requeue_job, running.claimed, refunded)
+            requeued = await self.run_in_thread(self._worker.requeue_job, context, refunded)
         except redis.RedisError:
             requeued = False
         self._metrics.count_outcome("requeued")
-        log.info("job requeued", job=running.claimed.lease.job, given=requeued)
+        log.info("job requeued", job=context.lease.job_id, requeued=requeued)
 
-    def _abandon_job(self, running: RunningJob) -> None:
-        self._worker.forget_execution(running.claimed)
+    def _abandon_job(self, context: JobContext) -> None:
+        self._worker.forget_execution(context)
         self._metrics.count_outcome("lost")
-        log.warning("job lost to another worker", job=running.claimed.lease.job)
+        log.warning("job lost to another worker", job=context.lease.job_id)
+
+    def _remove_running(self, context: JobContext) -> None:
+        if self._running.get(context.lease.job_id) is context:
+            del self._running[context.lease.job_id]
+
+    # -- signals from outside
 
     def cancel_lost(self, lease: Lease) -> None:
-        """End a job here that another worker has by now."""
-        running = self._jobs.get(lease.job)
-        if running is not None and running.claimed.lease == lease:
-            running.lost = True
-            running.task.cancel()
+        """Cancel a job whose lease another worker has."""
+        context = self._running.get(lease.job_id)
+        if context is not None and context.lease == lease:
+            context.cancel_lost()
 
-    def stop_job(self, job: str) -> None:
-        """End a job for its reader: the reply keeps what there is so far."""
-        running = self._jobs.get(job)
-        if running is not None:
-            log.info("job stopped", job=job)
-            running.context.stopped.set()
+    def stop_job(self, job_id: str) -> None:
+        """Stop a job for its reader; the reply keeps the text so far."""
+        context = self._running.get(job_id)
+        if context is not None:
+            log.info("job stopped", job=job_id)
+            context.stopped.set()
 
-    def mark_edited(self, job: str) -> None:
-        """End a job here whose question was edited: it runs anew with the text it has now."""
-        running = self._jobs.get(job)
-        if running is not None:
-            log.info("job edited", job=job)
-            running.context.edited.set()
+    def mark_edited(self, job_id: str) -> None:
+        """Interrupt a job whose question was edited; it runs again with the new text."""
+        context = self._running.get(job_id)
+        if context is not None:
+            log.info("job edited", job=job_id)
+            context.edited.set()
 
     def stop_taking(self) -> None:
         """Take no more jobs."""
         self._closing.set()
 
     async def drain_jobs(self, requeue_now: asyncio.Event, grace_seconds: float) -> None:
-        """Let running jobs finish for `grace` seconds; give the rest back, at once if `now`."""
+        """Let running jobs finish for `grace_seconds`, or until `requeue_now`; requeue the rest."""
         tasks = set(self._tasks)
         if tasks:
             requeue_wait = asyncio.create_task(requeue_now.wait())
@@ -225,9 +220,7 @@ class JobConsumer:
             )
             requeue_wait.cancel()
             self._requeueing = True
-            await cancel_and_wait(
-                running.task for running in self._jobs.values() if not running.requeueing
-            )
+            await cancel_and_wait(c.task for c in self._running.values() if c.task is not None)
             await all_done
         self._threads.shutdown()
 

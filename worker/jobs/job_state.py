@@ -1,4 +1,9 @@
-"""What has been done for a job so far, written on its own hash, so that nothing is done twice."""
+"""
+Durable job state in Redis, on the job's own hash.
+
+It makes retries idempotent: each step is recorded before the next one starts, so that a later
+execution repeats no side effect. Every write carries the fencing token of its lease.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +14,7 @@ from contract import keys
 from worker.jobs.leases import JOB_PREFIX, RECOVERY_COUNT, Fence, Lease
 
 ANSWER_FACTS: Final = "starchat_answer_facts"
-"""Field of the job hash: what is known of the saved answer besides its text, as JSON."""
+"""Field of the job hash: facts about the saved answer besides its text, as JSON."""
 
 PROGRESS_FIELDS: Final = (
     keys.PLACEHOLDER,
@@ -25,7 +30,7 @@ PROGRESS_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """A job's state as an earlier execution, or the bot, may have left it."""
+    """Snapshot of the steps that earlier executions, or the bot, have recorded."""
 
     placeholder: str | None
     placeholder_owner: str | None
@@ -38,17 +43,17 @@ class JobProgress:
 
 
 class JobState:
-    """Reads and writes the state of one job; every write proves the lease."""
+    """State of one job. Every write requires the lease."""
 
     def __init__(self, connection: Redis, fence: Fence, lease: Lease) -> None:
-        """`connection` decodes responses."""
+        """`connection` must decode responses."""
         self._redis = connection
         self._fence = fence
-        self._key = JOB_PREFIX + lease.job
+        self._key = JOB_PREFIX + lease.job_id
         self.lease = lease
 
     async def load_progress(self) -> JobProgress:
-        """Return what is written."""
+        """Read all progress fields."""
         values = await self._redis.hmget(self._key, list(PROGRESS_FIELDS))
         fields = [None if value is None else str(value) for value in values]
         placeholder, owner, answer, answer_facts, attempts, recoveries, outcome, withdrawn = fields
@@ -64,27 +69,43 @@ class JobState:
         )
 
     async def check_lease(self) -> None:
-        """Prove the lease before an outside effect. Raises `LeaseLostError`."""
+        """Prove the lease before an outside effect. Raises `LeaseLostError` if it is lost."""
         await self._fence.check_lease(self.lease)
 
     async def write_fields(self, **fields: str) -> None:
-        """Write fields, named as in this module and `contract.keys`. Raises `LeaseLostError`."""
+        """
+        Write fields, named as in this module and `contract.keys`.
+
+        Raises `LeaseLostError` if the lease is lost.
+        """
         await self._fence.write_fields(self.lease, fields)
 
     async def write_if_current(self, revision: str, **fields: str) -> None:
-        """Write fields unless the person thought better of it. `LeaseLostError`, `EditedError`."""
+        """
+        Write fields if `revision` is still the question's newest.
+
+        Raises `EditedError` if it is not, and `LeaseLostError` if the lease is lost.
+        """
         await self._fence.write_fields(self.lease, fields, revision)
 
     async def set_once(self, field: str, value: str) -> str:
-        """Write a field once; returns what stands there now. Raises `LeaseLostError`."""
+        """
+        Write a field if it is empty; return its value.
+
+        Raises `LeaseLostError` if the lease is lost.
+        """
         return await self._fence.set_once(self.lease, field, value)
 
     async def read_field(self, field: str) -> str | None:
-        """Return one field."""
+        """Read one field."""
         value = await self._redis.hget(self._key, field)
         return None if value is None else str(value)
 
     async def count_attempt(self) -> int:
-        """Count an attempt: generation starts now. Returns how many that makes."""
+        """
+        Count an attempt, right before generation starts; return its number, from 1.
+
+        Raises `LeaseLostError` if the lease is lost.
+        """
         await self.check_lease()
         return int(await self._redis.hincrby(self._key, keys.ATTEMPTS, 1))

@@ -1,4 +1,9 @@
-"""Calls Slack's Web API: within the shared budgets, and repeated only where that is harmless."""
+"""
+Slack Web API client: rate-limited by shared token buckets, with retries where they are safe.
+
+An idempotent call is retried until its deadline. After an unknown outcome of any other call, its
+caller must look for the effect first.
+"""
 
 import asyncio
 import random
@@ -11,43 +16,40 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from worker.errors import NotAllowedError, ThreadGoneError
-from worker.slack.methods import HTTP_OK, ErrorKind, SlackMethod, classify_error, parse_retry_after
+from contract.slack_errors import HTTP_OK, ErrorKind, classify_error, retry_after_seconds
+from worker.errors import NotAllowedError, SlackUnavailableError, ThreadGoneError
+from worker.slack.methods import SlackMethod
 from worker.slack.rate_limits import MAX_SLEEP_SECONDS, TokenBuckets, bucket_key
 
 log = structlog.get_logger()
 
 CALL_TIMEOUT_SECONDS: Final = 10
-"""Seconds that Slack has for one answer."""
+"""Timeout of one call in seconds."""
 MAX_RETRY_DELAY_SECONDS: Final = 30.0
-"""Seconds between two tries at most, while Slack does not answer."""
+"""Maximum seconds between two attempts of a call."""
 
 
 class UnknownOutcomeError(Exception):
-    """The call was sent and nothing came back: it may have had its effect or not."""
+    """The response was lost: Slack may or may not have executed the call."""
 
 
-class NoBudgetError(Exception):
-    """The budget is spent or Slack is away, and the caller did not want to wait."""
+class RetryLaterError(Exception):
+    """Slack did not execute the call: its bucket is empty, or Slack is unreachable."""
 
 
 class RejectedError(Exception):
-    """Slack refuses this very request for good; the argument is Slack's name of the error."""
+    """Slack permanently rejects this request; the argument is Slack's error name."""
 
 
 class NotEditableError(RejectedError):
-    """Slack lets nobody change this message any more; another one may be posted."""
-
-
-class SlackUnavailableError(Exception):
-    """Slack did not take the call until its deadline."""
+    """Slack does not allow edits of this message any more; a new message may be posted."""
 
 
 LeaseCheck = Callable[[], Awaitable[None]]
 
 
 class CallCounter(Protocol):
-    """Whoever counts calls; an outcome is `ok`, `limited`, `refused` or `failed`."""
+    """Counter of calls by outcome: `ok`, `limited`, `refused` or `failed`."""
 
     def count_call(self, method: str, outcome: str) -> None:
         """Count one call."""
@@ -62,12 +64,12 @@ ERRORS_BY_KIND: Final[dict[ErrorKind, type[Exception]]] = {
 
 
 class SlackClient:
-    """Calls Slack for one app; keeps to the shared budgets and to each method's policy."""
+    """Client of one app."""
 
     def __init__(self, client: AsyncWebClient, buckets: TokenBuckets, counter: CallCounter) -> None:
-        """`client` must have a session, and no retry handlers of its own."""
+        """`client` must have a session and no retry handlers. Raises `ValueError` otherwise."""
         if client.session is None or client.retry_handlers:
-            raise ValueError("a client with one pooled session and without retries is needed")
+            raise ValueError("the client must have one pooled session and no retry handlers")
         self._session = client.session
         self._client = client
         self._buckets = buckets
@@ -77,19 +79,20 @@ class SlackClient:
         self, method: SlackMethod, team: str, arguments: dict[str, Any], deadline: float
     ) -> dict[str, Any]:
         """
-        Call until Slack has taken it, at most until `until` (s, monotonic).
+        Call until Slack accepts, at most until `deadline` (s, monotonic).
 
-        Raises `ThreadGoneError`, `NotAllowedError`, `RefusedError`, `SlackAwayError`; for a method
-        that must not be repeated also `UnknownOutcomeError`.
+        Raises `ThreadGoneError`, `NotAllowedError` or `RejectedError` if Slack rejects the call,
+        `SlackUnavailableError` at the deadline, and `UnknownOutcomeError` if the response of a
+        method that is not idempotent was lost.
         """
-        tries = 0
+        attempts = 0
         while True:
-            await self._wait_for_budget(method, team, arguments, deadline)
+            await self._wait_for_token(method, team, arguments, deadline)
             try:
                 return await self._send_request(method, team, arguments)
-            except NoBudgetError:
-                tries += 1
-            delay = min(MAX_RETRY_DELAY_SECONDS, 0.25 * 2**tries) * random.uniform(0.5, 1)  # noqa: S311
+            except RetryLaterError:
+                attempts += 1
+            delay = min(MAX_RETRY_DELAY_SECONDS, 0.25 * 2**attempts) * random.uniform(0.5, 1)  # noqa: S311
             if time.monotonic() + delay > deadline:
                 raise SlackUnavailableError(method.name)
             await asyncio.sleep(delay)
@@ -98,27 +101,28 @@ class SlackClient:
         self, method: SlackMethod, team: str, arguments: dict[str, Any], check_lease: LeaseCheck
     ) -> dict[str, Any]:
         """
-        Call once if the budget has room for what is not urgent; raises `BusyError` if not.
+        Call once, if the bucket has a token besides the reserve for final messages.
 
-        `prove` comes last before the call, and may raise what keeps us from making it.
+        `check_lease` runs last before the call. Raises its errors, `RetryLaterError` if no token
+        is left, and the errors of `call`.
         """
         key = self._bucket_key(method, team, arguments)
         if await self._buckets.acquire(key, method.rate_limit, is_final=False):
-            raise NoBudgetError(method.name)
+            raise RetryLaterError(method.name)
         await check_lease()
         return await self._send_request(method, team, arguments)
 
     async def upload_content(self, url: str, content: bytes) -> None:
-        """Send a file's content where Slack wants it. Raises `BusyError` where that failed."""
+        """Send a file's content to its upload URL. Raises `RetryLaterError` if that fails."""
         try:
             async with self._session.post(url, data=content) as response:
                 if response.status == HTTP_OK:
                     return
         except (aiohttp.ClientError, TimeoutError):
             pass
-        raise NoBudgetError("upload")
+        raise RetryLaterError("upload")
 
-    async def _wait_for_budget(
+    async def _wait_for_token(
         self, method: SlackMethod, team: str, arguments: dict[str, Any], deadline: float
     ) -> None:
         key = self._bucket_key(method, team, arguments)
@@ -139,9 +143,9 @@ class SlackClient:
             raise await self._convert_error(method, team, arguments, error) from None
         except aiohttp.ClientConnectorError:
             self._counter.count_call(method.name, "failed")
-            raise NoBudgetError(method.name) from None
+            raise RetryLaterError(method.name) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
-            # An answer that is no JSON object ends as one of the last two inside slack_sdk.
+            # slack_sdk raises one of the last two for a response that is not a JSON object.
             raise self._report_lost_response(method) from None
         self._counter.count_call(method.name, "ok")
         data: dict[str, Any] = response.data  # type: ignore[assignment]
@@ -160,17 +164,16 @@ class SlackClient:
             return self._report_lost_response(method)
         if kind is ErrorKind.RATE_LIMITED:
             self._counter.count_call(method.name, "limited")
-            delay = parse_retry_after(response.headers.get("Retry-After"))
-            await self._buckets.block_for(
-                self._bucket_key(method, team, arguments), method.rate_limit, delay
-            )
-            return NoBudgetError(method.name)
+            key = self._bucket_key(method, team, arguments)
+            seconds = retry_after_seconds(response.headers.get("Retry-After"))
+            await self._buckets.block_for(key, method.rate_limit, seconds)
+            return RetryLaterError(method.name)
         self._counter.count_call(method.name, "refused")
         return ERRORS_BY_KIND.get(kind, RejectedError)(error_name)
 
     def _report_lost_response(self, method: SlackMethod) -> Exception:
         self._counter.count_call(method.name, "failed")
-        return (NoBudgetError if method.idempotent else UnknownOutcomeError)(method.name)
+        return (RetryLaterError if method.idempotent else UnknownOutcomeError)(method.name)
 
     @staticmethod
     def _bucket_key(method: SlackMethod, team: str, arguments: dict[str, Any]) -> str:

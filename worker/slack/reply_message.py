@@ -1,4 +1,8 @@
-"""The reply as readers see it: one placeholder, edits at a bearable pace, one final."""
+"""
+Reply message: one placeholder, streaming edits, one final.
+
+Every effect in Slack follows a check of the lease, and its intent is recorded in the job's state.
+"""
 
 import asyncio
 import contextlib
@@ -15,25 +19,25 @@ from worker.errors import LeaseLostError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobProgress, JobState
 from worker.render.model import Message, Part, Snippet
-from worker.slack.client import NoBudgetError, NotEditableError, RejectedError
-from worker.slack.thread_messages import ThreadMessages
+from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
+from worker.slack.thread_messages import ReplyState, ThreadMessages
 
 log = structlog.get_logger()
 
 BACKOFF_FACTOR: Final = 1.25
-"""Each edit of a long reply comes that much later than the one before, so that ten calls do."""
+"""Factor by which the interval between edits grows, so that a long reply needs few calls."""
 MAX_EDIT_INTERVAL_SECONDS: Final = 6.0
-"""Seconds between two edits at most."""
+"""Maximum seconds between two edits."""
 FIRST_PART: Final = 1
-"""The part number of the placeholder's message."""
+"""Part number of the placeholder, which becomes the first part of the reply."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
-"""Seconds between looks for the `ts` that a poster who is alive writes down right away."""
+"""Seconds between reads of the `ts` that a live owner records right after its post."""
 
 RenderText = Callable[[str], Message]
 
 
 class ReplyMessage:
-    """Shows one job's reply. Every outside effect stands behind the lease."""
+    """Message of one job's reply. `state` is the job's durable state."""
 
     def __init__(
         self,
@@ -43,9 +47,9 @@ class ReplyMessage:
         failpoints: Failpoints,
         edit_interval: float,
     ) -> None:
-        """Edit at most each `pace` seconds."""
+        """Edit at most once per `edit_interval` seconds."""
         self._thread = thread
-        self._state = state
+        self.state = state
         self._job = job
         self._failpoints = failpoints
         self._edit_interval = edit_interval
@@ -56,15 +60,15 @@ class ReplyMessage:
 
     async def ensure_placeholder(self, progress: JobProgress, status: Message | None) -> None:
         """
-        Make sure that the thread has our placeholder, exactly one.
+        Ensure that the thread has exactly one placeholder.
 
-        One that an earlier execution or the bot has posted is adopted and shows `sign` from now on;
-        without a `sign` it stays as it is, because the final follows at once.
+        If the bot or an earlier execution has posted one, adopt it and show `status` in it.
+        Without a `status` it stays as it is, because the final follows at once.
         """
-        owner = f"worker:{self._state.lease.execution}"
+        owner = f"worker:{self.state.lease.execution_id}"
         self._ts = progress.placeholder
         if self._ts is None:
-            first_owner = await self._state.set_once(keys.PLACEHOLDER_OWNER, owner)
+            first_owner = await self.state.set_once(keys.PLACEHOLDER_OWNER, owner)
             if first_owner != owner:
                 self._ts = await self._adopt_placeholder(first_owner)
         if self._ts is None:
@@ -73,56 +77,58 @@ class ReplyMessage:
             await self.show_status(status)
 
     async def _adopt_placeholder(self, first_owner: str) -> str | None:
-        """Find what `first` set out to post before us, if it ever appears."""
+        """Find the placeholder that `first_owner` intended to post, if it exists."""
         delays = () if first_owner.startswith("worker:") else OWNER_POLL_DELAYS_SECONDS
         for delay in (0.0, *delays):
             await asyncio.sleep(delay)
-            ts = await self._state.read_field(keys.PLACEHOLDER)
+            ts = await self.state.read_field(keys.PLACEHOLDER)
             if ts:
                 return ts
         found = (await self._thread.wait_for_part(FIRST_PART)).parts.get(FIRST_PART)
-        return None if found is None else await self._state.set_once(keys.PLACEHOLDER, found)
+        return None if found is None else await self.state.set_once(keys.PLACEHOLDER, found)
 
-    async def _post_placeholder(self, message: Message, state: str = "placeholder") -> None:
-        await self._state.check_lease()
+    async def _post_placeholder(
+        self, message: Message, state: str = ReplyState.PLACEHOLDER
+    ) -> None:
+        await self.state.check_lease()
         self._failpoints.hit(Failpoint.BEFORE_PLACEHOLDER)
         posted_ts = await self._thread.post_part(message, FIRST_PART, state)
         self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_POST)
         try:
-            self._ts = await self._state.set_once(keys.PLACEHOLDER, posted_ts)
+            self._ts = await self.state.set_once(keys.PLACEHOLDER, posted_ts)
         except LeaseLostError:
-            self._ts = await self._state.read_field(keys.PLACEHOLDER)
+            self._ts = await self.state.read_field(keys.PLACEHOLDER)
             raise
         finally:
-            # Somebody else's stands already: two would be one too many.
+            # If another placeholder is recorded, this one is a duplicate.
             if self._ts != posted_ts:
                 await self._thread.delete_message(posted_ts)
         self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
         self._last_message, self._last_edit_at = message, time.monotonic()
 
     async def show_status(self, message: Message) -> None:
-        """Say what the reply is waiting for; left out where Slack has no room for it now."""
+        """Show what the reply waits for, unless the rate limit does not allow an edit now."""
         if message == self._last_message or self._ts is None:
             return
-        with contextlib.suppress(NoBudgetError, RejectedError):
+        with contextlib.suppress(RetryLaterError, RejectedError):
             await self._thread.edit_if_allowed(
-                self._ts, message, "placeholder", self._state.check_lease
+                self._ts, message, ReplyState.PLACEHOLDER, self.state.check_lease
             )
             self._last_message, self._last_edit_at = message, time.monotonic()
 
     def stream_edits(self, render: RenderText) -> "StreamingEdits":
-        """Begin to show a growing text; use as a context manager around the generation."""
+        """Return a context manager that shows the text while it is generated."""
         return StreamingEdits(
             self, render, self._edit_interval, is_silent=self._job.streaming is Streaming.OFF
         )
 
     async def update_text(self, message: Message) -> None:
-        """Show what there is so far. Raises `BusyError` where there is no room for it now."""
+        """Show the text so far. Raises `RetryLaterError` if the rate limit forbids it now."""
         if message == self._last_message or self._ts is None or self._not_editable:
             return
         try:
             await self._thread.edit_if_allowed(
-                self._ts, message, "growing", self._state.check_lease
+                self._ts, message, ReplyState.GROWING, self.state.check_lease
             )
         except RejectedError as error:
             self._not_editable = isinstance(error, NotEditableError)
@@ -130,21 +136,21 @@ class ReplyMessage:
         self._last_message, self._last_edit_at = message, time.monotonic()
 
     def seconds_until_next_edit(self, edits: int) -> float:
-        """Return the seconds until the next edit may come, after `edits` of them."""
+        """Return the seconds until the next edit, after `edits` edits."""
         interval = min(MAX_EDIT_INTERVAL_SECONDS, self._edit_interval * BACKOFF_FACTOR**edits)
         return max(0.0, self._last_edit_at + interval - time.monotonic())
 
     async def publish_final(self, parts: Sequence[Part], *, state: str, may_exist: bool) -> None:
         """
-        Show the finished reply: the first part in the placeholder's place, the others after it.
+        Publish the finished reply: the first part replaces the placeholder, the others follow.
 
-        `again` says that an earlier attempt may have posted some: those are looked for first.
+        With `may_exist`, search first for the parts that an earlier execution has posted.
         """
         first, *others = parts
-        assert isinstance(first, Message)  # noqa: S101 - files follow the words that name them
+        assert isinstance(first, Message)  # noqa: S101 - a file follows the message that names it
         if self._ts is None:
             await self._post_placeholder(first)
-        await self._state.check_lease()
+        await self.state.check_lease()
         try:
             await self._thread.edit_message(str(self._ts), first, state)
         except NotEditableError:
@@ -152,7 +158,7 @@ class ReplyMessage:
         self._failpoints.hit(Failpoint.AFTER_FINAL)
         found = await self._thread.find_own() if others and may_exist else None
         for number, part in enumerate(others, FIRST_PART + 1):
-            await self._state.check_lease()
+            await self.state.check_lease()
             if isinstance(part, Snippet):
                 await self._publish_file(number, part, found.file_ids if found else frozenset())
             elif not (found and number in found.parts):
@@ -160,10 +166,10 @@ class ReplyMessage:
                 self._failpoints.hit(Failpoint.AFTER_PART_POST)
 
     async def _replace_placeholder(self, old_ts: str, first: Message, state: str) -> None:
-        """Post the reply anew where Slack lets nobody change the placeholder any more."""
+        """Post the reply as a new message, because Slack forbids edits of the placeholder."""
         log.info("placeholder replaced", job=self._job.id)
-        # Forgotten before it goes: whoever comes after us looks for what there is, and finds one.
-        await self._state.write_fields(**{keys.PLACEHOLDER: ""})
+        # Cleared before the deletion: a later execution then searches the thread for a message.
+        await self.state.write_fields(**{keys.PLACEHOLDER: ""})
         with contextlib.suppress(RejectedError):
             await self._thread.delete_message(old_ts)
         await self._post_placeholder(first, state)
@@ -171,10 +177,10 @@ class ReplyMessage:
     async def _publish_file(
         self, number: int, snippet: Snippet, shared_ids: frozenset[str]
     ) -> None:
-        file_id = await self._state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
+        file_id = await self.state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
         if file_id is None:
             file_id = await self._thread.upload_file(snippet)
-            await self._state.write_fields(**{f"{keys.FILE_ID_PREFIX}{number}": file_id})
+            await self.state.write_fields(**{f"{keys.FILE_ID_PREFIX}{number}": file_id})
             self._failpoints.hit(Failpoint.AFTER_FILE_UPLOADED)
         elif file_id in shared_ids or await self._thread.has_file(file_id):
             return
@@ -182,23 +188,23 @@ class ReplyMessage:
         self._failpoints.hit(Failpoint.AFTER_FILE_POST)
 
     async def withdraw_if_deleted(self) -> bool:
-        """Delete what we have posted if the question itself was deleted; says whether it was."""
+        """If the question was deleted, delete the reply; return whether it was."""
         found = await self._thread.find_own()
         if found.question_exists:
             return False
         for ts in sorted({*found.parts.values(), *filter(None, [self._ts])}):
-            await self._state.check_lease()
+            await self.state.check_lease()
             await self._thread.delete_message(ts)
         return True
 
 
 class StreamingEdits:
-    """Edits the placeholder while text arrives: only the newest, and never two edits at once."""
+    """Edits the placeholder while text arrives: the newest text only, one edit at a time."""
 
     def __init__(
         self, message: ReplyMessage, render: RenderText, edit_interval: float, *, is_silent: bool
     ) -> None:
-        """`quiet` shows nothing before the end."""
+        """With `is_silent`, show no text before the final."""
         self._message = message
         self._render = render
         self._edit_interval = edit_interval
@@ -221,11 +227,11 @@ class StreamingEdits:
         if kind is not None and issubclass(kind, asyncio.CancelledError):
             self._edit_task.cancel()
             return
-        # An edit on its way is awaited: cut off, it could reach Slack after the final.
+        # Await an edit in flight: if cancelled, it could reach Slack after the final.
         await self._edit_task
 
     async def show_text(self, text: str) -> None:
-        """Show this text when its time comes. Raises what an edit before has ended with."""
+        """Show this text at the next edit. Raises the error of an earlier edit, if one failed."""
         self._text = text
         self._text_changed.set()
         if self._edit_task is not None and self._edit_task.done():
@@ -244,7 +250,7 @@ class StreamingEdits:
             try:
                 await self._message.update_text(self._render(self._text))
                 min_delay = 0.0
-            except NoBudgetError:
+            except RetryLaterError:
                 self._text_changed.set()
                 min_delay = self._edit_interval
             edits += 1

@@ -1,21 +1,26 @@
-"""Our own messages in one Slack thread: found by metadata, posted once, edited, deleted."""
+"""
+The bot's messages in one Slack thread: posted exactly once, edited, deleted and found again.
+
+Each message carries metadata with its job and part number. After an unknown outcome the thread is
+searched for the message before it is posted again.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from contract import keys
 from contract.job import Job
-from worker.errors import ThreadGoneError
+from worker.errors import SlackUnavailableError, ThreadGoneError
 from worker.render.model import Message, Snippet
 from worker.slack.client import (
     LeaseCheck,
-    NoBudgetError,
     RejectedError,
+    RetryLaterError,
     SlackClient,
-    SlackUnavailableError,
     UnknownOutcomeError,
 )
 from worker.slack.methods import (
@@ -28,25 +33,33 @@ from worker.slack.methods import (
 )
 
 PAGE_SIZE: Final = 200
-"""Messages read at once."""
+"""Messages of a page of `conversations.replies`."""
 MAX_PAGES: Final = 25
-"""Pages read at most when looking for our own messages."""
+"""Maximum pages of one search."""
 SEARCH_DELAYS_SECONDS: Final = (0.3, 0.7, 1.5)
-"""Seconds before each further look: a message just posted may not be readable at once."""
+"""Seconds before each repeated search: Slack may list a new message a moment after its post."""
+
+
+class ReplyState(StrEnum):
+    """State of a reply, as its metadata says."""
+
+    PLACEHOLDER = "placeholder"
+    GROWING = "growing"
+    FINAL = "final"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class OwnMessages:
-    """Our messages of one job: `ts` by part number, and Slack's ids of the files in the thread."""
+    """The bot's messages of one job: `ts` by part number, and the ids of the thread's files."""
 
     parts: dict[int, str]
     file_ids: frozenset[str]
     question_exists: bool
-    """Whether the message that asks is still there."""
 
 
 class ThreadMessages:
-    """One job's thread. Every call may take until `deadline` (s, monotonic)."""
+    """Messages of one job's thread. Every call is retried until `deadline` (s, monotonic)."""
 
     def __init__(self, slack: SlackClient, job: Job, deadline: float) -> None:
         self._slack = slack
@@ -63,9 +76,9 @@ class ThreadMessages:
 
     async def post_part(self, message: Message, part: int, state: str) -> str:
         """
-        Post a message of ours and return its `ts`.
+        Post one part of the reply, exactly once; return its `ts`.
 
-        After an unknown outcome it is looked for before it is posted again, so it is there once.
+        Raises `SlackUnavailableError` at the deadline, and the errors of `SlackClient.call`.
         """
         while True:
             try:
@@ -92,13 +105,13 @@ class ThreadMessages:
             return str(response["ts"])
 
     async def edit_message(self, ts: str, message: Message, state: str, part: int = 1) -> None:
-        """Replace a message, whatever it takes; doing it twice is harmless."""
+        """Edit a message, with retries until the deadline."""
         await self._call_slack(UPDATE_MESSAGE, **self._build_edit(ts, message, state, part))
 
     async def edit_if_allowed(
         self, ts: str, message: Message, state: str, check_lease: LeaseCheck
     ) -> None:
-        """Replace a message if the budget has room, right after `prove`. Raises `BusyError`."""
+        """Edit a message once. Raises `RetryLaterError` if the rate limit does not allow it now."""
         arguments = self._build_edit(ts, message, state, 1)
         await self._slack.call_once(UPDATE_MESSAGE, self._job.thread.team, arguments, check_lease)
 
@@ -114,14 +127,14 @@ class ThreadMessages:
         }
 
     async def delete_message(self, ts: str) -> None:
-        """Delete a message of ours; it may be gone already."""
+        """Delete a message, if it still exists."""
         try:
             await self._call_slack(DELETE_MESSAGE, **self._channel, ts=ts)
         except ThreadGoneError:
             return
 
     async def upload_file(self, snippet: Snippet) -> str:
-        """Send a file's content to Slack; returns the id under which it can be shown."""
+        """Upload a file that no channel shows yet; return its id."""
         content = snippet.content.encode("utf-8", "replace")
         while True:
             upload = await self._call_slack(
@@ -132,7 +145,7 @@ class ThreadMessages:
             )
             try:
                 await self._slack.upload_content(str(upload["upload_url"]), content)
-            except NoBudgetError:
+            except RetryLaterError:
                 if time.monotonic() > self._deadline:
                     raise SlackUnavailableError from None
                 await asyncio.sleep(1)
@@ -141,10 +154,10 @@ class ThreadMessages:
 
     async def share_file(self, file_id: str, snippet: Snippet) -> None:
         """
-        Show an uploaded file in the thread, once even after an unknown outcome.
+        Share an uploaded file in the thread, exactly once.
 
-        Slack shows a file a moment after it has said yes: waits for it, so that what is posted next
-        stands below it.
+        Slack shows the file some moments after its response. This method waits for that, so that
+        the next part appears below the file.
         """
         while True:
             try:
@@ -163,18 +176,17 @@ class ThreadMessages:
             except RejectedError as error:
                 if str(error) != "file_not_found":
                     raise
-                # Slack completes an upload once: an attempt whose answer was lost has done it.
+                # Slack completes an upload once; an earlier attempt lost its response.
             await self.has_file(file_id)
             return
 
     async def has_file(self, file_id: str) -> bool:
-        """Tell whether a file is in the thread, after a few looks at most."""
-        return (
-            file_id in (await self._search_until(lambda found: file_id in found.file_ids)).file_ids
-        )
+        """Return whether the thread shows a file; search several times if it does not."""
+        found = await self._search_until(lambda found: file_id in found.file_ids)
+        return file_id in found.file_ids
 
     async def wait_for_part(self, part: int) -> OwnMessages:
-        """Read the thread until our message is there, a few times at most."""
+        """Search for a part of the reply, several times if it does not appear."""
         return await self._search_until(lambda found: part in found.parts)
 
     async def _search_until(self, is_found: Callable[[OwnMessages], bool]) -> OwnMessages:
@@ -187,7 +199,7 @@ class ThreadMessages:
         return found
 
     async def find_own(self) -> OwnMessages:
-        """Read the thread from the question on and find what is ours."""
+        """Search the thread, from the question on, for the bot's messages of this job."""
         parts: dict[int, str] = {}
         file_ids: set[str] = set()
         question_exists, cursor = False, ""
@@ -210,10 +222,8 @@ class ThreadMessages:
                 if part is not None:
                     parts.setdefault(part, str(message["ts"]))
                 file_ids |= {str(file["id"]) for file in message.get("files", [])}
-            previous_cursor, cursor = (
-                cursor,
-                (page.get("response_metadata") or {}).get("next_cursor") or "",
-            )
+            previous_cursor = cursor
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if cursor in {"", previous_cursor}:
                 break
         return OwnMessages(parts, frozenset(file_ids), question_exists)
@@ -221,9 +231,7 @@ class ThreadMessages:
     def _part_number(self, message: dict[str, Any]) -> int | None:
         metadata = message.get("metadata") or {}
         payload = metadata.get("event_payload") or {}
-        if (
-            metadata.get("event_type") != keys.METADATA_EVENT_TYPE
-            or payload.get("job") != self._job.id
-        ):
+        is_ours = metadata.get("event_type") == keys.METADATA_EVENT_TYPE
+        if not is_ours or payload.get("job") != self._job.id:
             return None
         return int(payload.get("part", 1))

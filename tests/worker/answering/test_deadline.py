@@ -7,13 +7,14 @@ import pytest
 from contract import keys
 from testing.reply_harness import ReplyHarness
 from worker.answering.answer_cache import AnswerCache
+from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.errors import DeadlineExceededError
 from worker.failpoints import Failpoints
-from worker.jobs.task import JobContext, JobLimits, Outcome
+from worker.jobs.job_context import JobContext, Outcome
 from worker.metrics import Metrics
 
 
@@ -36,10 +37,15 @@ async def test_a_reply_without_a_single_token_says_that_time_was_up(
     """One sentence in place of the placeholder, nothing remembered, and the job is over."""
     posting = await post.take_job()
     # The question may still wait for a slot, but its reply is cut as soon as it has one.
-    task = JobContext(post.job, post.ledger, age_seconds=-60.0)
+    task = JobContext(post.job, post.ledger.lease, age_seconds=-60.0)
     memory = AnswerCache(post.client)
     answering = AnswerPipeline(
-        generation, memory, lambda _: posting, JobLimits(3, 0.0), Metrics(), failpoints=Failpoints()
+        generation,
+        memory,
+        lambda _: posting,
+        AttemptLimits(3, 0.0),
+        Metrics(),
+        failpoints=Failpoints(),
     )
 
     outcome = await answering.run(task)

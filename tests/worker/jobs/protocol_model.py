@@ -13,6 +13,7 @@ from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from worker import scripts
+from worker.jobs.job_context import JobContext
 from worker.jobs.leases import (
     FIRST_SEEN,
     INTERMEDIATE_QUEUE,
@@ -21,7 +22,7 @@ from worker.jobs.leases import (
     STARTED_REGISTRY,
     LeaseManager,
 )
-from worker.jobs.rq_worker import ClaimedJob, RqWorker
+from worker.jobs.rq_worker import RqWorker
 
 LEASE_SECONDS: Final = 3600.0
 """Seconds: no lease runs out here but by `expire`."""
@@ -42,7 +43,7 @@ class JobExecution:
     """A worker's hold on a job; `text` is the question as it was read."""
 
     worker: RqWorker
-    claimed: ClaimedJob
+    context: JobContext
     answer: str | None
     posted: bool
     withdrawn: bool
@@ -50,12 +51,12 @@ class JobExecution:
     @property
     def job_id(self) -> str:
         """The job's id."""
-        return self.claimed.lease.job
+        return self.context.lease.job_id
 
     @property
     def question_text(self) -> str:
         """The question as it was read."""
-        return self.claimed.job.question.text
+        return self.context.job.question.text
 
 
 @dataclass
@@ -122,27 +123,27 @@ class QueueProtocol:
 
     def holds_lease(self, execution: JobExecution) -> bool:
         """Say whether an execution would be allowed to act now; changes nothing."""
-        lease = execution.claimed.lease
-        holder = self.redis.get(keys.job_lease(lease.job))
+        lease = execution.context.lease
+        holder = self.redis.get(keys.job_lease(lease.job_id))
         if holder is not None:
-            return holder == lease.execution.encode()
+            return holder == lease.execution_id.encode()
         return self.redis.zscore(STARTED_REGISTRY, lease.member) is not None
 
     def renew_lease(self, execution: JobExecution) -> bool:
         """Prove and prolong the lease, as before each effect outside."""
-        lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY]
+        lease = execution.context.lease
+        lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY]
         return bool(
             self._renew_script(
-                keys=lease_keys, args=[lease.execution, lease.member, int(LEASE_SECONDS * 1000)]
+                keys=lease_keys, args=[lease.execution_id, lease.member, int(LEASE_SECONDS * 1000)]
             )
         )
 
     def set_placeholder(self, execution: JobExecution, message: str) -> str | None:
         """Say which message is the reply; returns which one is, or nothing if the job is lost."""
-        lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY, JOB_PREFIX + lease.job]
-        arguments = [lease.execution, lease.member, keys.PLACEHOLDER, message]
+        lease = execution.context.lease
+        lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
+        arguments = [lease.execution_id, lease.member, keys.PLACEHOLDER, message]
         found = self._set_once_script(keys=lease_keys, args=arguments)
         return found.decode() if isinstance(found, bytes) else None
 
@@ -150,10 +151,10 @@ class QueueProtocol:
         self, execution: JobExecution, field: str, value: str, *, if_current: bool = True
     ) -> int:
         """Write on the job, if it is ours and (with `newest`) nobody thought better of it."""
-        lease = execution.claimed.lease
-        lease_keys = [keys.job_lease(lease.job), STARTED_REGISTRY, JOB_PREFIX + lease.job]
-        revision = execution.claimed.revision if if_current else ""
-        arguments = [lease.execution, lease.member, revision, field, value]
+        lease = execution.context.lease
+        lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
+        revision = execution.context.revision if if_current else ""
+        arguments = [lease.execution_id, lease.member, revision, field, value]
         return int(self._write_script(keys=lease_keys, args=arguments))
 
     def release_job(self, execution: JobExecution) -> None:
@@ -162,15 +163,15 @@ class QueueProtocol:
 
     def record_success(self, execution: JobExecution) -> None:
         """Write down the end for RQ's tools."""
-        execution.worker.record_success(execution.claimed, "answered")
+        execution.worker.record_success(execution.context, "answered")
 
     def requeue_job(self, execution: JobExecution) -> bool:
         """Put the job back in front."""
-        return execution.worker.requeue_job(execution.claimed, 0)
+        return execution.worker.requeue_job(execution.context, 0)
 
     def abandon_job(self, execution: JobExecution) -> None:
         """Forget an execution as a killed worker does."""
-        execution.worker.forget_execution(execution.claimed)
+        execution.worker.forget_execution(execution.context)
 
     # -- time and recovery
 

@@ -14,16 +14,15 @@ from bot.store.purge import Purge
 from contract import keys
 from testing.queue_inspector import make_job, rq_status
 from testing.redis_server import RedisServer
-from worker.errors import LeaseLostError
+from worker.errors import LeaseLostError, SlackUnavailableError
 from worker.failpoints import Failpoints
 from worker.jobs.commands import CommandListener
 from worker.jobs.consumer import JobConsumer
-from worker.jobs.job_state import JobState
-from worker.jobs.leases import JOB_PREFIX, QUEUE_KEY, Fence, Heartbeat, Lease
-from worker.jobs.rq_worker import ClaimedJob, RqWorker
-from worker.jobs.task import JobContext, Outcome, RequeueError
+from worker.jobs.heartbeat import Heartbeat
+from worker.jobs.job_context import JobContext, Outcome, RequeueError
+from worker.jobs.leases import JOB_PREFIX, QUEUE_KEY, Lease
+from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
-from worker.slack.client import SlackUnavailableError
 
 LEASE_SECONDS = 30.0
 
@@ -31,22 +30,15 @@ LEASE_SECONDS = 30.0
 class ConsumerHarness:
     """An intake over a real Redis whose handler the test decides."""
 
-    def __init__(self, server: RedisServer, rq_worker: RqWorker, loop_client: Redis) -> None:
+    def __init__(self, server: RedisServer, rq_worker: RqWorker) -> None:
         self.rq_worker = rq_worker
         self.contexts: asyncio.Queue[JobContext] = asyncio.Queue()
         self.outcomes: dict[str, asyncio.Future[Outcome]] = {}
         connection = redis.Redis.from_url(server.url)
         self.heartbeat = Heartbeat(connection, LEASE_SECONDS, 0.1)
-        fence = Fence(loop_client, LEASE_SECONDS)
-
-        def open_context(claimed: ClaimedJob) -> JobContext:
-            state = JobState(loop_client, fence, claimed.lease)
-            return JobContext(claimed.job, state, claimed.age_seconds, revision=claimed.revision)
-
         self.consumer = JobConsumer(
             rq_worker,
             self.heartbeat,
-            open_context,
             self.answer_job,
             Metrics(),
             failpoints=Failpoints(),
@@ -84,14 +76,13 @@ class ConsumerHarness:
 
 @pytest.fixture
 async def desk(server: RedisServer, rq_worker: RqWorker) -> AsyncIterator[ConsumerHarness]:
-    """An intake with room for two jobs."""
-    async with Redis.from_url(server.url, decode_responses=True) as loop_client:
-        desk = ConsumerHarness(server, rq_worker, loop_client)
-        desk.consumer.capacity = 2
-        yield desk
-        if not desk.consuming.done():
-            await desk.drain_consumer(requeue=True)
-        desk.heartbeat.stop_thread()
+    """A consumer with a capacity of two jobs."""
+    desk = ConsumerHarness(server, rq_worker)
+    desk.consumer.capacity = 2
+    yield desk
+    if not desk.consuming.done():
+        await desk.drain_consumer(requeue=True)
+    desk.heartbeat.stop_thread()
 
 
 async def wait_until(condition: Callable[[], Any]) -> None:
@@ -171,7 +162,7 @@ async def test_a_job_that_shall_run_again_is_taken_again(
     desk.outcomes[first.job.id].set_exception(RequeueError())
     again = await desk.wait_for_job()
     assert again.job == first.job
-    assert again.state.lease != first.state.lease
+    assert again.lease != first.lease
 
 
 async def test_a_drain_waits_and_a_hurry_gives_back(

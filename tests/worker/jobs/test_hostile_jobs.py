@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import pytest
 import redis
+from rq.serializers import JSONSerializer
 
 from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.queue_inspector import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
+from worker.jobs.rq_job import RqJobData
 from worker.jobs.rq_worker import QUARANTINE, RqWorker
 
 
@@ -116,5 +118,5 @@ def test_callbacks_and_webhooks_of_a_job_are_never_called(
         assert taken is not None
         end(taken, "word")
         with pytest.raises(ValueError, match="never looked up"):
-            _ = taken.rq_job.func
+            _ = RqJobData.fetch(job.id, connection=client, serializer=JSONSerializer).func
     assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from contract import keys
 from testing.redis_server import RedisServer
 from worker.errors import EditedError, LeaseLostError
+from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.leases import (
     INTERMEDIATE_QUEUE,
     JOB_PREFIX,
@@ -20,7 +21,6 @@ from worker.jobs.leases import (
     RECOVERY_COUNT,
     STARTED_REGISTRY,
     Fence,
-    Heartbeat,
     Lease,
     LeaseManager,
 )
@@ -92,10 +92,10 @@ async def test_a_job_that_runs_is_not_claimed_although_its_lease_ran_out(
 ) -> None:
     """Only the reaper takes a job from whoever runs it: a second id in the list does not."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
-    wait_until_expired(client, lease.job)
-    client.lpush(INTERMEDIATE_QUEUE, lease.job)
-    assert LeaseManager(client, LONG_LEASE_SECONDS, "w2").claim_lease(lease.job, "another") == 0
-    assert not client.exists(keys.job_lease(lease.job))
+    wait_until_expired(client, lease.job_id)
+    client.lpush(INTERMEDIATE_QUEUE, lease.job_id)
+    assert LeaseManager(client, LONG_LEASE_SECONDS, "w2").claim_lease(lease.job_id, "another") == 0
+    assert not client.exists(keys.job_lease(lease.job_id))
     assert client.llen(INTERMEDIATE_QUEUE) == 0
     await Fence(loop_client, LONG_LEASE_SECONDS).check_lease(lease)
 
@@ -106,7 +106,7 @@ async def test_the_fence_opens_for_the_holder_alone(
     """Whoever lost the lease can neither act nor write any more."""
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
-    stranger = Lease(lease.job, "another")
+    stranger = Lease(lease.job_id, "another")
 
     await fence.check_lease(lease)
     await fence.write_fields(lease, {"starchat_answer": "text"})
@@ -118,7 +118,7 @@ async def test_the_fence_opens_for_the_holder_alone(
         await fence.write_fields(stranger, {"starchat_answer": "other"})
     with pytest.raises(LeaseLostError):
         await fence.set_once(stranger, "starchat_outcome", "x")
-    assert client.hget(JOB_PREFIX + lease.job, "starchat_answer") == b"text"
+    assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"text"
 
 
 async def test_what_answers_a_text_of_before_is_not_written(
@@ -128,15 +128,15 @@ async def test_what_answers_a_text_of_before_is_not_written(
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
     await fence.write_fields(lease, {"starchat_answer": "zero"}, "0")
-    client.hincrby(JOB_PREFIX + lease.job, keys.REVISION, 1)
+    client.hincrby(JOB_PREFIX + lease.job_id, keys.REVISION, 1)
 
     with pytest.raises(EditedError):
         await fence.write_fields(lease, {"starchat_answer": "old"}, "0")
     await fence.write_fields(lease, {"starchat_answer": "new"}, "1")
     await fence.write_fields(lease, {"starchat_file_2": "F1"})
     with pytest.raises(LeaseLostError):
-        await fence.write_fields(Lease(lease.job, "another"), {"starchat_answer": "x"}, "0")
-    assert client.hget(JOB_PREFIX + lease.job, "starchat_answer") == b"new"
+        await fence.write_fields(Lease(lease.job_id, "another"), {"starchat_answer": "x"}, "0")
+    assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"new"
 
 
 async def test_nothing_is_written_for_a_job_that_is_gone(
@@ -145,12 +145,12 @@ async def test_nothing_is_written_for_a_job_that_is_gone(
     """A workspace whose data was removed gets none of it back from a worker still at it."""
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
-    client.delete(JOB_PREFIX + lease.job)
+    client.delete(JOB_PREFIX + lease.job_id)
     with pytest.raises(LeaseLostError):
         await fence.write_fields(lease, {"starchat_answer": "text"})
     with pytest.raises(LeaseLostError):
         await fence.set_once(lease, "starchat_placeholder_owner", "me")
-    assert not client.exists(JOB_PREFIX + lease.job)
+    assert not client.exists(JOB_PREFIX + lease.job_id)
 
 
 async def test_an_expired_lease_is_taken_again_until_somebody_reaped_it(
@@ -160,12 +160,12 @@ async def test_an_expired_lease_is_taken_again_until_somebody_reaped_it(
     claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, claims)
-    wait_until_expired(client, lease.job)
+    wait_until_expired(client, lease.job_id)
     await fence.check_lease(lease)
     assert claims.reap_jobs() == []
 
-    client.delete(keys.job_lease(lease.job))
-    assert claims.reap_jobs() == [lease.job]
+    client.delete(keys.job_lease(lease.job_id))
+    assert claims.reap_jobs() == [lease.job_id]
     with pytest.raises(LeaseLostError):
         await fence.check_lease(lease)
 
@@ -174,7 +174,7 @@ def test_a_dead_workers_job_goes_back_to_the_front_once(client: redis.Redis) -> 
     """However many workers look for it at once, a job is put back one time."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     client.rpush(QUEUE_KEY, "later")
-    wait_until_expired(client, lease.job)
+    wait_until_expired(client, lease.job_id)
 
     with ThreadPoolExecutor(6) as threads:
         found = list(
@@ -183,18 +183,18 @@ def test_a_dead_workers_job_goes_back_to_the_front_once(client: redis.Redis) -> 
             )
         )
 
-    assert list(chain(*found)) == [lease.job]
-    assert queued_jobs(client) == [lease.job, "later"]
-    assert client.hget(JOB_PREFIX + lease.job, "status") == b"queued"
-    assert client.hget(JOB_PREFIX + lease.job, RECOVERY_COUNT) == b"1"
+    assert list(chain(*found)) == [lease.job_id]
+    assert queued_jobs(client) == [lease.job_id, "later"]
+    assert client.hget(JOB_PREFIX + lease.job_id, "status") == b"queued"
+    assert client.hget(JOB_PREFIX + lease.job_id, RECOVERY_COUNT) == b"1"
     assert client.zcard(STARTED_REGISTRY) == 0
 
 
 def test_a_finished_job_is_never_put_back(client: redis.Redis) -> None:
     """What an execution left in a registry after the end is only cleared away."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
-    client.hset(JOB_PREFIX + lease.job, "status", "finished")
-    wait_until_expired(client, lease.job)
+    client.hset(JOB_PREFIX + lease.job_id, "status", "finished")
+    wait_until_expired(client, lease.job_id)
     assert LeaseManager(client, LONG_LEASE_SECONDS, "w").reap_jobs() == []
     assert queued_jobs(client) == []
     assert client.zcard(STARTED_REGISTRY) == 0
@@ -241,9 +241,9 @@ def test_an_id_whose_job_need_not_run_is_not_put_back(client: redis.Redis, statu
 def test_what_an_execution_left_behind_does_not_queue_its_job_again(client: redis.Redis) -> None:
     """A job that waits already, after it was given back, is not put before itself."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
-    wait_until_expired(client, lease.job)
-    client.hset(JOB_PREFIX + lease.job, "status", "queued")
-    client.rpush(INTERMEDIATE_QUEUE, lease.job)
+    wait_until_expired(client, lease.job_id)
+    client.hset(JOB_PREFIX + lease.job_id, "status", "queued")
+    client.rpush(INTERMEDIATE_QUEUE, lease.job_id)
     assert LeaseManager(client, LONG_LEASE_SECONDS, "w").reap_jobs() == []
     assert queued_jobs(client) == []
     assert client.zcard(STARTED_REGISTRY) == 0
@@ -255,9 +255,9 @@ def test_what_stands_under_a_strange_name_does_not_stop_the_reaper(client: redis
     client.lpush(INTERMEDIATE_QUEUE, "strange")
     client.zadd(STARTED_REGISTRY, {"strange:execution": 1, "nothing": 1, ":": 1})
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
-    wait_until_expired(client, lease.job)
+    wait_until_expired(client, lease.job_id)
     claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    assert claims.reap_jobs() == [lease.job]
+    assert claims.reap_jobs() == [lease.job_id]
     time.sleep(SHORT_LEASE_SECONDS)
     assert claims.reap_jobs() == []
 
@@ -266,13 +266,13 @@ def test_giving_back_takes_the_attempt_off(client: redis.Redis) -> None:
     """A deploy gives jobs back to the front without counting against them."""
     claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
     lease = start_job(client, claims)
-    client.hset(JOB_PREFIX + lease.job, keys.ATTEMPTS, 2)
+    client.hset(JOB_PREFIX + lease.job_id, keys.ATTEMPTS, 2)
     client.rpush(QUEUE_KEY, "later")
     assert claims.requeue_job(lease, refunded=1)
-    assert queued_jobs(client) == [lease.job, "later"]
-    assert client.hget(JOB_PREFIX + lease.job, keys.ATTEMPTS) == b"1"
-    assert client.hget(JOB_PREFIX + lease.job, "status") == b"queued"
-    assert not client.exists(keys.job_lease(lease.job))
+    assert queued_jobs(client) == [lease.job_id, "later"]
+    assert client.hget(JOB_PREFIX + lease.job_id, keys.ATTEMPTS) == b"1"
+    assert client.hget(JOB_PREFIX + lease.job_id, "status") == b"queued"
+    assert not client.exists(keys.job_lease(lease.job_id))
     assert not claims.requeue_job(lease, refunded=1)
 
 
@@ -280,12 +280,12 @@ def test_a_stranger_gives_nothing_back_and_releases_nothing(client: redis.Redis)
     """Only the holder of the lease decides."""
     claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
     lease = start_job(client, claims)
-    stranger = Lease(lease.job, "another")
+    stranger = Lease(lease.job_id, "another")
     assert not claims.requeue_job(stranger, refunded=0)
     claims.release_lease(stranger)
-    assert client.exists(keys.job_lease(lease.job))
+    assert client.exists(keys.job_lease(lease.job_id))
     claims.release_lease(lease)
-    assert not client.exists(keys.job_lease(lease.job))
+    assert not client.exists(keys.job_lease(lease.job_id))
 
 
 async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
@@ -301,10 +301,10 @@ async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
         heartbeat.start_thread(lambda gone: loop.call_soon_threadsafe(lost.put_nowait, gone))
         heartbeat.record_tick()
         await asyncio.sleep(1.5)
-        assert client.get(keys.job_lease(lease.job)) == lease.execution.encode()
+        assert client.get(keys.job_lease(lease.job_id)) == lease.execution_id.encode()
         assert heartbeat.is_healthy()
 
-        client.set(keys.job_lease(lease.job), "another", px=60_000)
+        client.set(keys.job_lease(lease.job_id), "another", px=60_000)
         assert await asyncio.wait_for(lost.get(), 10) == lease
         heartbeat.stop_thread()
         assert not heartbeat.is_healthy()
@@ -320,8 +320,8 @@ async def test_a_hung_loop_loses_its_jobs(server: RedisServer, client: redis.Red
         heartbeat.add_lease(lease)
         heartbeat.start_thread(print)
         await asyncio.sleep(0.1)
-        wait_until_expired(client, lease.job)
-        assert LeaseManager(client, LONG_LEASE_SECONDS, "w").reap_jobs() == [lease.job]
+        wait_until_expired(client, lease.job_id)
+        assert LeaseManager(client, LONG_LEASE_SECONDS, "w").reap_jobs() == [lease.job_id]
         heartbeat.stop_thread()
 
 

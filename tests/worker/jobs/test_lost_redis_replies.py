@@ -56,7 +56,7 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(
 async def test_an_old_answer_proves_no_lease(proxy: RedisProxy, client: redis.Redis) -> None:
     """Whoever hears after a sleep that the lease was theirs must ask whether it still is."""
     lease = Lease(JOB_ID, "execution")
-    client.set(keys.job_lease(JOB_ID), lease.execution)
+    client.set(keys.job_lease(JOB_ID), lease.execution_id)
     async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:
         fence = Fence(wire, SHORT_LEASE_SECONDS)
         await fence.check_lease(lease)

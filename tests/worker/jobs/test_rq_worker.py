@@ -9,9 +9,9 @@ from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.queue_inspector import make_job, rq_status, ttl_seconds
+from worker.jobs.job_context import Outcome
 from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
-from worker.jobs.task import Outcome
 
 
 def test_a_job_is_begun_and_ended_in_rqs_records(
@@ -27,7 +27,7 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     assert taken.age_seconds < 60
     assert rq_status(client, job.id) == "started"
     assert client.llen(INTERMEDIATE_QUEUE) == 0
-    assert client.get(keys.job_lease(job.id)) == taken.lease.execution.encode()
+    assert client.get(keys.job_lease(job.id)) == taken.lease.execution_id.encode()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert [e.job_id for e in seen.get_current_executions()] == [job.id]
 

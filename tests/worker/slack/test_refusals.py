@@ -8,8 +8,8 @@ from contract import keys
 from testing.reply_harness import PLACEHOLDER, ReplyHarness, build_message
 from testing.worker_harness import reply_text
 from testing.workspace import ADA, GENERAL, STARCHAT
-from worker.errors import NotAllowedError, ThreadGoneError
-from worker.slack.client import RejectedError, SlackUnavailableError
+from worker.errors import NotAllowedError, SlackUnavailableError, ThreadGoneError
+from worker.slack.client import RejectedError
 
 
 async def test_an_archived_channel_ends_the_job_in_silence(post: ReplyHarness) -> None:
