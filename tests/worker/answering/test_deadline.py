@@ -17,6 +17,8 @@ from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome
 from worker.metrics import Metrics
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture
 async def generation(model: str) -> AsyncIterator[Generator]:
