@@ -1,1 +1,1 @@
-"""The GPU side: jobs in, replies out."""
+"""Worker: takes jobs from the queue, generates replies and posts them to Slack."""

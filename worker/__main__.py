@@ -1,4 +1,4 @@
-"""`python -m worker`: exit 0 when drained, 1 when it cannot go on, 2 for a wrong setting."""
+"""`python -m worker`: exits 0 when drained, 1 after a failure and 2 for a wrong setting."""
 
 import asyncio
 import sys
@@ -10,9 +10,9 @@ from worker.settings import Settings
 
 
 def main() -> int:
-    """Run the worker; what an operator must know comes as one line on stderr."""
+    """Run the worker; print a failure as one line on stderr."""
     Settings.parse_command_line(
-        "worker", "The GPU side: jobs in, replies out. It is set by variables alone."
+        "worker", "StarChat worker. Configured by environment variables alone."
     )
     try:
         settings = Settings.from_environment()

@@ -1,4 +1,4 @@
-"""The points at which a test may end or pause the worker."""
+"""Failpoints of the worker: named points at which a test kills or pauses the process."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from contract import failpoints
 
 
 class Failpoint(StrEnum):
-    """A moment in the life of a reply after which everything so far must still hold."""
+    """A point in the life of a reply. A crash there must lose nothing that came before it."""
 
     DEQUEUED = "dequeued"
     CLAIMED = "claimed"
@@ -25,6 +25,6 @@ class Failpoint(StrEnum):
 
 
 class Failpoints(failpoints.Failpoints):
-    """The planned faults of a worker."""
+    """Armed failpoints of a worker."""
 
     points = Failpoint

@@ -1,4 +1,4 @@
-"""Answers an orchestrator over HTTP: is the worker alive, is it ready, what are its numbers."""
+"""HTTP health endpoints for an orchestrator: liveness, readiness and Prometheus metrics."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +8,7 @@ from worker.metrics import Metrics
 
 
 class HealthServer:
-    """`/healthz`, `/readyz` and `/metrics`; no text, no ids."""
+    """Server of `/healthz`, `/readyz` and `/metrics`. It shows no text and no ids."""
 
     def __init__(
         self,
@@ -16,14 +16,14 @@ class HealthServer:
         find_missing: Callable[[], Awaitable[str | None]],
         metrics: Metrics,
     ) -> None:
-        """`missing` names what the worker waits for, or nothing when it is ready."""
+        """`find_missing` names the dependency that the worker waits for; None if it is ready."""
         self._is_healthy = is_healthy
         self._find_missing = find_missing
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
     async def start_server(self, port: int) -> int:
-        """Serve on `port`, any free one for 0; returns the port."""
+        """Serve on `port`, or on any free port for 0; return the port."""
         app = web.Application()
         app.add_routes(
             [
@@ -39,7 +39,7 @@ class HealthServer:
         return int(self._runner.addresses[0][1])
 
     async def stop_server(self) -> None:
-        """Serve no longer."""
+        """Stop serving."""
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""Runs the parts of a worker side by side, and ends them as it was told to."""
+"""Worker supervisor: runs the consumer and the background loops, and drains them at shutdown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,18 +25,18 @@ from worker.settings import Settings
 log = structlog.get_logger()
 
 DEFAULT_SLOTS: Final = 4
-"""Slots assumed until the engine has said how many it has."""
+"""Number of slots until the engine reports its own."""
 JOBS_PER_SLOT: Final = 2
-"""Jobs held per slot, so that one that waits for Slack or for its turn costs the engine nothing."""
+"""Jobs in flight per slot: while one waits for Slack, another keeps the slot busy."""
 TICK_SECONDS: Final = 1.0
-"""Seconds."""
+"""Interval of the gauges and of the event loop's tick."""
 RQ_HEARTBEAT_SECONDS: Final = 5.0
-"""Seconds."""
+"""Interval of the heartbeat that RQ's tools read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a worker consists of."""
+    """All services of a worker."""
 
     settings: Settings
     redis: Redis
@@ -51,36 +51,36 @@ class Services:
 
 
 class ShutdownSignal:
-    """What the worker was told: to drain, and to hurry."""
+    """Shutdown requests: drain, requeue at once, or stop after a failure."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Start without a request."""
         self.drain_requested = asyncio.Event()
         self.requeue_requested = asyncio.Event()
         self.failure: str | None = None
 
     def request_drain(self) -> None:
-        """Drain; told a second time, give unfinished jobs back at once."""
+        """Drain. A second request requeues unfinished jobs at once."""
         if self.drain_requested.is_set():
             self.requeue_requested.set()
         self.drain_requested.set()
 
     def report_failure(self, failure: str) -> None:
-        """Drain because the worker cannot go on; `why` is one line for the operator."""
+        """Drain because of a failure; `failure` is one line for the operator."""
         self.failure = self.failure or failure
         self.drain_requested.set()
 
     def handle_engine_change(self, health: EngineHealth) -> None:
-        """Fail when the model cannot be loaded."""
+        """Report a failure if the model cannot be loaded."""
         if health.state is EngineState.FAILED:
             self.report_failure(f"STARCHAT_MODEL cannot be loaded: {health.error}")
 
 
 class WorkerRuntime:
-    """A worker from its first beat to its last; it must be registered already."""
+    """Run of a worker, from its registration with RQ to its deregistration."""
 
     def __init__(self, services: Services, shutdown: ShutdownSignal) -> None:
-        """Nothing is started yet."""
+        """Prepare the run; `run_until_shutdown` starts it."""
         self._services = services
         self._shutdown = shutdown
         self._slots = services.settings.starchat_slots or DEFAULT_SLOTS
@@ -89,7 +89,7 @@ class WorkerRuntime:
         )
 
     async def run_until_shutdown(self) -> None:
-        """Serve until told to end, then let running jobs finish or give them back."""
+        """Serve until a shutdown is requested; then let running jobs finish, or requeue them."""
         services = self._services
         services.consumer.capacity = JOBS_PER_SLOT * self._slots
         call_on_loop = asyncio.get_running_loop().call_soon_threadsafe
@@ -145,7 +145,7 @@ class WorkerRuntime:
         ]
 
     async def _run_guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        """The net below everything that runs beside the jobs: an error nobody foresaw ends us."""
+        """Run a background task; an unforeseen error in it shuts the worker down."""
         try:
             await work()
         except Exception:
@@ -162,7 +162,7 @@ class WorkerRuntime:
         self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
 
     async def _can_take_jobs(self) -> bool:
-        """While the model is loading, jobs are left to workers that have theirs."""
+        """While the model is loading, leave jobs to workers that are ready."""
         if not self._services.generator.is_loading():
             return True
         try:
@@ -193,7 +193,11 @@ class WorkerRuntime:
         )
 
     async def _recover_jobs(self) -> None:
-        """Recover jobs, but not soon after Redis was away: everybody's leases ran out meanwhile."""
+        """
+        Requeue the jobs of dead workers.
+
+        Not right after an outage of Redis: live workers then first renew their expired leases.
+        """
         services = self._services
         settle_seconds = (
             services.settings.starchat_lease_seconds + services.settings.starchat_heartbeat_interval
@@ -211,7 +215,7 @@ class WorkerRuntime:
 
     async def _find_missing_dependency(self) -> str | None:
         if self._shutdown.drain_requested.is_set():
-            return "its end"
+            return "shutdown"
         if self._services.generator.is_loading():
             stage = self._services.engine.health.stage
             return f"the model ({stage})" if stage else "the model"
@@ -235,7 +239,7 @@ class WorkerRuntime:
 
 
 async def run_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something again and again; while Redis is away it is left out."""
+    """Repeat `work` every `seconds`; skip it while Redis is unreachable."""
     while True:
         try:
             await work()

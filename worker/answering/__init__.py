@@ -1,1 +1,1 @@
-"""The answer pipeline of one job."""
+"""Answering: the pipeline from a claimed job to a posted reply."""

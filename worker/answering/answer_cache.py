@@ -1,4 +1,8 @@
-"""The worker's own finished answers per thread, exactly as generated, for the next turn there."""
+"""
+Answer cache: finished answers per thread in Redis, exactly as the model wrote them.
+
+The next turn of the thread reuses their token ids, so that the engine's prefix cache matches.
+"""
 
 from typing import Annotated, Final, NamedTuple
 
@@ -10,15 +14,15 @@ from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
 
 MAX_ANSWERS_PER_THREAD: Final = 64
-"""Answers kept per thread; what is older comes from Slack like everything else."""
+"""Answers per thread; older answers come from Slack, like all other messages."""
 
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-"""A token's id in any vocabulary."""
+"""Id of a token in any vocabulary."""
 
 
 class Answer(BaseModel):
-    """An answer, and the ids by which the model wrote it, where they say just that."""
+    """An answer, and the generated token ids if they decode to exactly this text."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -27,21 +31,21 @@ class Answer(BaseModel):
 
 
 class CachedConversation(NamedTuple):
-    """A conversation, and the ids of the answers in it by their text."""
+    """A conversation, and the token ids of its answers by their text."""
 
     turns: Conversation
     token_ids: dict[str, tuple[int, ...]]
 
 
 class AnswerCache:
-    """Answers of this app in Redis: hash of the question's `ts` to the answer as JSON."""
+    """Answers in Redis: per thread a hash from the question's `ts` to the answer as JSON."""
 
     def __init__(self, connection: Redis) -> None:
-        """`connection` decodes responses."""
+        """`connection` must decode responses."""
         self._redis = connection
 
     async def store_answer(self, job: Job, answer: Answer) -> None:
-        """Keep an answer; of a thread's answers the newest `MOST` stay."""
+        """Store an answer, and evict the thread's oldest ones."""
         key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
         async with self._redis.pipeline() as pipeline:
             pipeline.hset(key, job.ts, answer.model_dump_json())
@@ -53,12 +57,12 @@ class AnswerCache:
             await self._redis.hdel(key, *evicted)
 
     async def delete_answer(self, job: Job) -> None:
-        """Drop the answer to a job's question."""
+        """Delete the answer to a job's question."""
         thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
         await self._redis.hdel(keys.answer_cache(*thread_key), job.ts)
 
     async def recall_conversation(self, job: Job) -> CachedConversation:
-        """Return the job's conversation as it stands now: what was deleted since is gone."""
+        """Return the job's conversation with cached answers, and without deleted messages."""
         thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
         timestamps = [turn.ts for turn in job.turns]
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -77,13 +81,13 @@ class AnswerCache:
 
 
 def drop_deleted(turns: Conversation, deleted: set[str]) -> Conversation:
-    """Leave out what was deleted, answers to it included. What asks stays: it is the job."""
+    """Drop deleted messages and the answers to them. The question stays: it is the job."""
     *earlier, question = turns
     return (*(t for t in earlier if not deleted & {t.ts, t.in_reply_to}), question)
 
 
 def _parse_answer(entry: str) -> Answer | None:
-    """Read an answer; `None` for one that another version of ours wrote: Slack has it too."""
+    """Parse an entry; `None` if another version of the worker wrote it."""
     try:
         return Answer.model_validate_json(entry)
     except ValidationError:
@@ -91,15 +95,15 @@ def _parse_answer(entry: str) -> Answer | None:
 
 
 def _is_deletion(entry: object) -> bool:
-    """Whether the bot's copy holds a version of a message and nothing behind it: a deletion."""
+    """Return whether an entry of the bot's thread cache is a tombstone: a version without text."""
     return entry is not None and not str(entry).partition(" ")[2]
 
 
 def merge_answers(turns: Conversation, answers: dict[str, str], *, until: str) -> Conversation:
     """
-    Put each remembered answer behind its question, in place of what Slack shows of it.
+    Replace Slack's version of each answer by the cached one, right after its question.
 
-    An answer whose question is not among the turns is left out: that message was deleted, or cut.
+    An answer whose question is not among the turns is dropped: its question was deleted or trimmed.
     """
     question_ids = {turn.ts for turn in turns if turn.speaker is Speaker.USER}
     cached = {ts: text for ts, text in answers.items() if ts in question_ids}

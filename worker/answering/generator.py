@@ -1,4 +1,4 @@
-"""Runs prompts on the engine: waits for the model and for a slot, streams the text."""
+"""Generator: runs prompts on the engine, with a queue for its slots, and streams the text."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,7 @@ import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
 from worker import render
+from worker.answering.running_mean import RunningMean
 from worker.engine import (
     Engine,
     EngineEvent,
@@ -32,12 +33,12 @@ from worker.render import Message
 log = structlog.get_logger()
 
 PROBE_CONVERSATION: Final = (Turn(speaker=Speaker.USER, text="?", ts="0.0"),)
-"""A conversation that must fit, whatever the system prompt."""
+"""Shortest conversation: the system prompt must leave room for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What is known once the model is loaded."""
+    """A loaded model: its properties, its chat format and a semaphore of its slots."""
 
     info: ModelInfo
     chat_encoder: ChatEncoder
@@ -46,7 +47,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
-    """How the operator wants replies to be generated; `new_tokens` is their longest length."""
+    """Settings of generation: maximum length, sampling parameters and system prompt."""
 
     max_new_tokens: int
     temperature: float
@@ -58,46 +59,26 @@ class GenerationSettings:
 @dataclass(slots=True)
 class GeneratedText:
     """
-    A reply while it is generated, and what is known of it at the end.
+    Text in generation, with the facts about its end.
 
-    It is cut at its `deadline` (s, monotonic).
+    The engine stops it at `deadline` (s, monotonic).
     """
 
     deadline: float | None = None
     text: str = ""
     token_ids: tuple[int, ...] = ()
-    """The ids by which the model wrote exactly this text, where there are such."""
+    """Generated token ids, if they decode to exactly this text."""
     finish_reason: FinishReason = FinishReason.STOPPED
     new_tokens: int = 0
     first_text_seconds: float | None = None
-    """Seconds until the first text."""
-
-
-class RunningMean:
-    """
-    The average of seconds per reply: of all at first, then of about so many of the newest.
-
-    One reply may be a hundred times as long as another, so an average of few would say little.
-    """
-
-    def __init__(self, window: int = 50) -> None:
-        """`many` replies are enough to know the average."""
-        self._window = window
-        self._count = 0
-        self.mean_seconds: float | None = None
-
-    def add_sample(self, seconds: float) -> None:
-        """Count one reply."""
-        self._count = min(self._count + 1, self._window)
-        previous = self.mean_seconds or 0.0
-        self.mean_seconds = previous + (seconds - previous) / self._count
+    """Seconds from the start of generation until the first text."""
 
 
 class Generator:
-    """The engine, its tokenizer and its slots, as one job needs them."""
+    """Access to the engine, its tokenizer and its slots for one job at a time per slot."""
 
     def __init__(self, engine: Engine, settings: GenerationSettings) -> None:
-        """Use `engine`, which may still be loading."""
+        """`engine` may still be loading."""
         self._engine = engine
         self._settings = settings
         self._loading: asyncio.Task[LoadedModel] | None = None
@@ -107,19 +88,19 @@ class Generator:
         self.waiting_jobs = 0
 
     def is_loading(self) -> bool:
-        """Tell whether a job that begins now would have to wait for the model."""
+        """Return whether a job that starts now has to wait for the model."""
         task = self.start_loading()
         is_pending = not task.done() or task.exception() is not None
         return is_pending or self._engine.health.state is not EngineState.READY
 
     def start_loading(self) -> asyncio.Task[LoadedModel]:
-        """Begin to wait for the model; the task ends with `LoadError` if there will be none."""
+        """Return the task that waits for the model; it fails with `LoadError`."""
         if self._loading is None:
             self._loading = asyncio.create_task(self._load_model())
         return self._loading
 
     async def wait_for_model(self) -> LoadedModel:
-        """Wait for the model. Raises `LoadError`."""
+        """Wait for the model. Raises `LoadError` if it cannot be loaded."""
         return await asyncio.shield(self.start_loading())
 
     async def _load_model(self) -> LoadedModel:
@@ -137,7 +118,11 @@ class Generator:
     async def build_prompt(
         self, loaded: LoadedModel, turns: Conversation, token_ids: GeneratedIds = NO_GENERATED_IDS
     ) -> Prompt:
-        """Build the prompt in a thread; raises `QuestionTooLongError`."""
+        """
+        Build the prompt in a thread.
+
+        Raises `QuestionTooLongError` if the question alone exceeds the context window.
+        """
         return await asyncio.to_thread(
             build_prompt,
             turns,
@@ -151,10 +136,10 @@ class Generator:
     @asynccontextmanager
     async def hold_slot(self, loaded: LoadedModel, *, exclusive: bool) -> AsyncIterator[None]:
         """
-        Hold one of the engine's slots. With `alone` no other such job runs on this worker.
+        Hold one of the engine's slots. At most one `exclusive` job runs at a time.
 
-        A job at its last attempt may be what ends the engine each time: of those only one runs at
-        a time, so it cannot take the attempts of the others with it.
+        A job at its last attempt may be the one that crashes the engine. Such jobs run one by one,
+        so that a crash costs no other job its last attempt.
         """
         async with contextlib.AsyncExitStack() as stack:
             self.waiting_jobs += 1
@@ -174,7 +159,7 @@ class Generator:
                 self.running_replies -= 1
 
     def waiting_message(self) -> Message:
-        """Return what a reader should see of a job that begins to wait now."""
+        """Return the status for a job that starts to wait now."""
         if self.is_loading():
             return render.compose_loading()
         loaded = self.start_loading().result()
@@ -196,7 +181,7 @@ class Generator:
         scope: str,
         generated: GeneratedText,
     ) -> AsyncGenerator[str]:
-        """Generate; yields the text so far each time it grows, and fills in `reading`."""
+        """Generate; yield the whole text each time it grows, and fill in `generated`."""
         detokenizer = IncrementalDetokenizer(
             loaded.chat_encoder.tokenizer, loaded.chat_encoder.stop_strings
         )
@@ -251,5 +236,5 @@ class Generator:
         return self._engine.generate(request)
 
     def stop_request(self, request_id: str) -> None:
-        """End a request; its stream ends with what there is."""
+        """Stop a request; its stream ends with the text so far."""
         self._engine.abort_request(request_id)

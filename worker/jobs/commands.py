@@ -1,4 +1,4 @@
-"""Listens to what RQ's tools and the bot tell this worker: stop, edit, forget, shut down."""
+"""Command listener: stop, edit, forget and shutdown commands from RQ's tools and the bot."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ from contract import keys
 log = structlog.get_logger()
 
 RECONNECT_SECONDS: Final = 0.5
-"""Seconds before listening again after Redis was away."""
+"""Seconds before a new subscription after a Redis error."""
 
 
 class CommandListener:
-    """RQ's channel of one worker."""
+    """Subscriber of one worker's command channel in RQ."""
 
     def __init__(
         self,
@@ -31,9 +31,10 @@ class CommandListener:
         request_drain: Callable[[], None],
     ) -> None:
         """
-        `stop` ends a job for its reader, `edit` runs it anew, `end` drains the worker.
+        Call one of the handlers for each command.
 
-        `forget` wipes what the engine keeps of a team.
+        `stop_job` and `mark_edited` take a job id. `forget_team` takes a team id and clears the
+        team's prefixes from the engine's KV cache. `request_drain` shuts the worker down.
         """
         self._redis = connection
         self._channel = channel
@@ -43,7 +44,7 @@ class CommandListener:
         self._request_drain = request_drain
 
     async def listen_for_commands(self) -> None:
-        """Obey until cancelled; commands sent while Redis is away are lost, as RQ's always are."""
+        """Handle commands until cancelled. As always in RQ, an outage of Redis loses commands."""
         while True:
             try:
                 await self._read_commands()

@@ -1,4 +1,4 @@
-"""Tells the bots every few seconds that this worker is there, and how fast it answers."""
+"""Worker presence: a status entry in Redis that tells bots and workers which workers are live."""
 
 from redis.asyncio import Redis
 
@@ -6,21 +6,21 @@ from contract import keys
 from contract.worker_status import WorkerStatus, live_workers
 
 DEAD_ENTRY_SECONDS = 3600
-"""Seconds after which the beat of a dead worker is cleared away."""
+"""Seconds after which the status of a dead worker is deleted."""
 
 
 class WorkerPresence:
-    """The entry of one worker among all of them."""
+    """Status entry of one worker."""
 
     def __init__(self, connection: Redis, name: str) -> None:
-        """`connection` decodes responses."""
+        """`connection` must decode responses."""
         self._redis = connection
         self._name = name
 
     async def publish_status(
         self, *, slots: int, busy: int, loading: bool, reply_seconds: float | None
     ) -> None:
-        """Say what this worker does now; `pace` is its average of seconds per reply."""
+        """Publish the current status; `reply_seconds` is the mean duration of a reply."""
         status = WorkerStatus(
             reported_at=await self._redis_time(),
             slots=slots,
@@ -31,17 +31,17 @@ class WorkerPresence:
         await self._redis.hset(keys.WORKER_STATUSES, self._name, status.model_dump_json())
 
     async def has_ready_peers(self) -> bool:
-        """Tell whether another worker has its model loaded; clears away those long dead."""
+        """Return whether another live worker has its model loaded; delete old dead entries."""
         entries = await self._redis.hgetall(keys.WORKER_STATUSES)
         now = await self._redis_time()
         others = {str(n).encode(): str(b).encode() for n, b in entries.items() if n != self._name}
         dead = [n for n, b in others.items() if not live_workers({n: b}, now - DEAD_ENTRY_SECONDS)]
         if dead:
             await self._redis.hdel(keys.WORKER_STATUSES, *dead)
-        return any(not beat.loading for beat in live_workers(others, now))
+        return any(not status.loading for status in live_workers(others, now))
 
     async def remove_status(self) -> None:
-        """Say that this worker has gone."""
+        """Delete the status, because the worker exits."""
         await self._redis.hdel(keys.WORKER_STATUSES, self._name)
 
     async def _redis_time(self) -> float:

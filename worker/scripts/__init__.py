@@ -1,4 +1,4 @@
-"""The worker's own Lua scripts, as text; each file's first lines say what it takes and returns."""
+"""Lua scripts of the worker. Each file starts with its keys, arguments and return values."""
 
 from importlib.resources import files
 from typing import Final
@@ -9,20 +9,20 @@ def _read_script(name: str) -> str:
 
 
 CLAIM: Final = _read_script("claim")
-"""Take a job from RQ's list. Returns 1; 0 if it is another's; -1 if it is over."""
+"""Claim a dequeued job. Returns 1, 0 if another execution has it, -1 if it is over."""
 RENEW_LEASE: Final = _read_script("renew_lease")
-"""Prove and prolong a lease. Returns 1, or 0 if it is lost."""
+"""Prove and renew a lease. Returns 1, or 0 if it is lost."""
 WRITE_FENCED: Final = _read_script("write_fenced")
-"""Write on the job's hash if the lease is ours. Returns 1; 0 if it is lost; -1 if it was edited."""
+"""Write fields of the job hash. Returns 1, 0 if the lease is lost, -1 after an edit."""
 SET_ONCE_FENCED: Final = _read_script("set_once_fenced")
-"""Write a field once as long as the lease is ours. Returns what stands there, or nothing."""
+"""Write an empty field of the job hash. Returns its value, or nothing if the lease is lost."""
 RELEASE: Final = _read_script("release")
-"""Let a lease go if it is still ours."""
+"""Release a lease if its token matches."""
 REQUEUE: Final = _read_script("requeue")
-"""Put a running job back at the front of the queue. Returns 1, or 0 if the lease is lost."""
+"""Put a running job at the front of the queue. Returns 1, or 0 if the lease is lost."""
 REAP: Final = _read_script("reap")
-"""Put jobs of dead workers back at the front of the queue. Returns their ids."""
+"""Put the jobs of dead workers at the front of the queue. Returns their ids."""
 QUARANTINE: Final = _read_script("quarantine")
-"""Keep the id of a job that nobody can read, and never hand it out again."""
+"""Quarantine an unreadable job: record its id and never run it again."""
 TAKE_TOKEN: Final = _read_script("take_token")
-"""Take one call from a budget. Returns the milliseconds to wait, 0 where it was granted."""
+"""Take a token from a bucket. Returns the milliseconds to wait, 0 if it is granted."""

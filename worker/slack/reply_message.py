@@ -7,8 +7,8 @@ Every effect in Slack follows a check of the lease, and its intent is recorded i
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
@@ -20,6 +20,7 @@ from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobProgress, JobState
 from worker.render.model import Message, Part, Snippet
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
+from worker.slack.streaming_edits import RenderText, StreamingEdits
 from worker.slack.thread_messages import ReplyState, ThreadMessages
 
 log = structlog.get_logger()
@@ -32,8 +33,6 @@ FIRST_PART: Final = 1
 """Part number of the placeholder, which becomes the first part of the reply."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between reads of the `ts` that a live owner records right after its post."""
-
-RenderText = Callable[[str], Message]
 
 
 class ReplyMessage:
@@ -116,7 +115,7 @@ class ReplyMessage:
             )
             self._last_message, self._last_edit_at = message, time.monotonic()
 
-    def stream_edits(self, render: RenderText) -> "StreamingEdits":
+    def stream_edits(self, render: RenderText) -> StreamingEdits:
         """Return a context manager that shows the text while it is generated."""
         return StreamingEdits(
             self, render, self._edit_interval, is_silent=self._job.streaming is Streaming.OFF
@@ -196,61 +195,3 @@ class ReplyMessage:
             await self.state.check_lease()
             await self._thread.delete_message(ts)
         return True
-
-
-class StreamingEdits:
-    """Edits the placeholder while text arrives: the newest text only, one edit at a time."""
-
-    def __init__(
-        self, message: ReplyMessage, render: RenderText, edit_interval: float, *, is_silent: bool
-    ) -> None:
-        """With `is_silent`, show no text before the final."""
-        self._message = message
-        self._render = render
-        self._edit_interval = edit_interval
-        self._is_silent = is_silent
-        self._text = ""
-        self._text_changed = asyncio.Event()
-        self._finished = asyncio.Event()
-        self._edit_task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        if not self._is_silent:
-            self._edit_task = asyncio.create_task(self._edit_loop())
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._finished.set()
-        self._text_changed.set()
-        if self._edit_task is None:
-            return
-        if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._edit_task.cancel()
-            return
-        # Await an edit in flight: if cancelled, it could reach Slack after the final.
-        await self._edit_task
-
-    async def show_text(self, text: str) -> None:
-        """Show this text at the next edit. Raises the error of an earlier edit, if one failed."""
-        self._text = text
-        self._text_changed.set()
-        if self._edit_task is not None and self._edit_task.done():
-            await self._edit_task
-
-    async def _edit_loop(self) -> None:
-        edits, min_delay = 0, 0.0
-        while True:
-            await self._text_changed.wait()
-            with contextlib.suppress(TimeoutError):
-                delay = max(self._message.seconds_until_next_edit(edits), min_delay, 0.001)
-                await asyncio.wait_for(self._finished.wait(), delay)
-            if self._finished.is_set():
-                return
-            self._text_changed.clear()
-            try:
-                await self._message.update_text(self._render(self._text))
-                min_delay = 0.0
-            except RetryLaterError:
-                self._text_changed.set()
-                min_delay = self._edit_interval
-            edits += 1
