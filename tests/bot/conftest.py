@@ -1,4 +1,4 @@
-"""A real Redis, a real workspace and a real bot, for the tests of the bot."""
+"""Fixtures of the bot's tests: Redis, a Slack workspace, and a bot process."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from testing.workspace import BOT_TOKEN, Workspace
 
 @pytest.fixture
 def redis(server: RedisServer) -> Iterator[Redis]:
-    """Connect to an empty Redis, which no running bot may find emptied."""
+    """Connect to an empty Redis, with the sentinel that tells it from data loss."""
     client = connect_redis(server.url)
     with client.pipeline() as pipe:
         pipe.flushall()

@@ -1,4 +1,4 @@
-"""Errands run beside the acknowledgement, and what they raise goes no further."""
+"""Background tasks: bounded, and isolated from each other's errors."""
 
 import threading
 

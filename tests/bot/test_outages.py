@@ -1,4 +1,4 @@
-"""What happens when Redis, Slack or the bot itself is away: nothing is lost, nothing is doubled."""
+"""Unreachable Redis or Slack: no question is lost or repeated."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("bot")
 
 
 @pytest.fixture(autouse=True)
-def hurry(workspace: Workspace) -> Iterator[None]:
-    """Let Slack wait half a second for us and repeat within one or two, and leave no fault."""
+def fast_redelivery(workspace: Workspace) -> Iterator[None]:
+    """Speed Slack's redeliveries up, and remove faults after each test."""
     workspace.set_clock(speed=100, ack_seconds=0.8)
     yield
     workspace.set_faults()
@@ -199,7 +199,10 @@ def test_rate_limited_placeholder_is_posted_later(workspace: Workspace, redis: R
     workspace.set_faults({"method": "chat.postMessage", **fault})
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
 
-    assert len(poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")) == 1
+    assert (
+        len(poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder"))
+        == 1
+    )
 
 
 def test_shuffled_and_repeated_deliveries_make_one_job_each(

@@ -1,4 +1,4 @@
-"""`python -m bot` starts and ends as an operator expects, and stays small."""
+"""The process `python -m bot`: start, signals, health and memory."""
 
 import http.client
 import json
@@ -238,7 +238,7 @@ def test_uninstall_purges_team(workspace: Workspace, redis: Redis, server: Redis
         bot.wait_for_event("connected")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
         poll_until(lambda: pending_job_ids(redis), description="the job")
-        poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
+        poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder")
         workspace.send_control("app", with_events=["app_uninstalled", "app_home_opened"])
         workspace.send_control("event", event={"type": "app_uninstalled"})
         bot.wait_for_event("team forgotten")

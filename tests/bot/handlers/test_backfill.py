@@ -1,4 +1,4 @@
-"""After an outage each question of it is taken in once, and nothing that was dealt with before."""
+"""Backfill: after an outage, each missed question is enqueued once."""
 
 import threading
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ CONNECTED = keys.connection_window(TEAM)
 
 
 @pytest.fixture(autouse=True)
-def healthy(workspace: Workspace) -> Iterator[None]:
-    """Leave the workspace as it was."""
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Restore clock, sockets and faults after each test."""
     yield
     workspace.set_faults()
     workspace.set_clock(speed=1)
@@ -58,7 +58,7 @@ def ask_during_outage(workspace: Workspace, followed: str) -> Asked:
 
 
 def assert_enqueued_once(redis: Redis, asked: Asked) -> None:
-    """Each question is one job, with what was said before it."""
+    """Assert that each question is one job, with the messages before it."""
     said = [[text for _, text in job_turns(redis, channel, ts)] for channel, ts in asked]
     assert said == [
         ["what is a lock?"],

@@ -1,4 +1,4 @@
-"""Who edits a question is answered to what it says now, once."""
+"""Edits and deletions: a question is answered once, by its latest text."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -57,7 +57,7 @@ def edit_as_ada(workspace: Workspace, ts: str, text: str) -> None:
     """Edit as Ada and wait until the bot has dealt with it."""
     before = len(list_acknowledgements(workspace))
     workspace.edit_message(ADA, GENERAL, ts, text)
-    # What came before may stay unanswered for ever: it may have met the end of another bot.
+    # Earlier events may never be acknowledged: another bot may have stopped during them.
     poll_until(
         lambda: (since := list_acknowledgements(workspace)[before:]) and all(since),
         description="the edit",
@@ -70,7 +70,7 @@ def find_deliveries(workspace: Workspace, ts: str) -> list[Json]:
 
 
 def list_acknowledgements(workspace: Workspace) -> list[bool]:
-    """Return which changes of messages were acknowledged."""
+    """Return for each message event whether it was acknowledged."""
     return [
         envelope["acked_at"] is not None
         for envelope in workspace.delivery_attempts()
@@ -178,11 +178,14 @@ def test_unfurl_is_no_edit(workspace: Workspace, redis: Redis) -> None:
 def test_edit_to_command_cancels_job(workspace: Workspace, redis: Redis) -> None:
     """A question that is edited into a command is not answered."""
     ts = ask_as_ada(workspace, redis, "@StarChat my secret")
-    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
+    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder")
     edit_as_ada(workspace, ts, "@StarChat help")
 
     assert pending_job_ids(redis) == []
-    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the end of the sign")
+    poll_until(
+        lambda: not workspace.bot_replies(GENERAL, ts),
+        description="the deletion of the placeholder",
+    )
 
 
 def test_edit_of_running_question_follows_setting(

@@ -1,4 +1,4 @@
-"""What the bot itself has to say is said once, also if its bot dies or Slack's answer is lost."""
+"""Notice outbox: each notice is posted once, despite crashes and lost responses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,35 +23,35 @@ SENTENCE = "Too much waits."
 
 @pytest.fixture
 def background() -> Iterator[BackgroundTasks]:
-    """Run errands until the test is over."""
+    """Run background tasks until the test ends."""
     running = BackgroundTasks()
     yield running
     running.drain(5)
 
 
 @pytest.fixture(autouse=True)
-def healthy(workspace: Workspace) -> Iterator[None]:
-    """Leave no fault behind."""
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Remove injected faults after each test."""
     yield
     workspace.set_faults()
 
 
 @pytest.fixture
-def notices(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
-    """Return the notices of a bot whose word is good for a minute."""
+def outbox(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
+    """Return the outbox of a bot whose word is good for a minute."""
     return make_outbox(redis, web, background, lease=60)
 
 
 @pytest.fixture
-def impatient(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
-    """Return the notices of a bot that takes over at once what another one was about to say."""
+def expired_outbox(redis: Redis, web: WebClient, background: BackgroundTasks) -> NoticeOutbox:
+    """Return the outbox of a bot that takes over at once what another one was about to say."""
     return make_outbox(redis, web, background, lease=0)
 
 
 def make_outbox(
     redis: Redis, web: WebClient, background: BackgroundTasks, lease: float
 ) -> NoticeOutbox:
-    """Return the notices of a bot."""
+    """Return the outbox of a bot."""
     threads = ThreadCache(redis, web, BOT_IDENTITY)
     return NoticeOutbox(
         redis, BOT_IDENTITY.team, Poster(web), threads, background, lease_seconds=lease
@@ -59,7 +59,7 @@ def make_outbox(
 
 
 def ask_as_ada(workspace: Workspace) -> MessagePosted:
-    """Let Ada ask in a thread of her own."""
+    """Ask as Ada in a new thread."""
     ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
     event = parse_event(make_body({**make_message(), "ts": ts, "channel": GENERAL}), BOT_IDENTITY)
     assert isinstance(event, MessagePosted)
@@ -67,27 +67,27 @@ def ask_as_ada(workspace: Workspace) -> MessagePosted:
 
 
 def list_recorded_notices(redis: Redis) -> list[str]:
-    """Return what is still to be said."""
+    """Return what is still to be assert_posted."""
     found: Any = redis.zrange(keys.notice_schedule(BOT_IDENTITY.team), 0, -1)
     return [decode_reply(name) for name in found]
 
 
 def assert_posted(workspace: Workspace, post: MessagePosted, *, times: int = 1) -> None:
-    """Check how often it was said."""
+    """Check how often it was assert_posted."""
     assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SENTENCE] * times
 
 
 def test_notice_is_posted_once_for_all_deliveries(
-    notices: NoticeOutbox, workspace: Workspace, redis: Redis
+    outbox: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
     """Afterwards, Redis holds only the idempotency key of the message."""
     post = ask_as_ada(workspace)
-    notices.post_notice(post, SENTENCE)
-    notices.post_notice(post, SENTENCE)
+    outbox.post_notice(post, SENTENCE)
+    outbox.post_notice(post, SENTENCE)
     poll_until(
         lambda: not list_recorded_notices(redis), description="the sentence to be struck out"
     )
-    notices.post_due_notices()
+    outbox.post_due_notices()
 
     assert_posted(workspace, post)
     left = {decode_reply(key) for key in redis.scan_iter()}
@@ -99,7 +99,7 @@ def test_notice_of_dead_bot_is_posted_by_another(
     redis: Redis,
     web: WebClient,
     background: BackgroundTasks,
-    impatient: NoticeOutbox,
+    expired_outbox: NoticeOutbox,
 ) -> None:
     """The notice is recorded with the idempotency key, before the acknowledgement."""
     dead = BackgroundTasks(max_waiting=0)
@@ -107,21 +107,21 @@ def test_notice_of_dead_bot_is_posted_by_another(
     make_outbox(redis, web, dead, lease=0).post_notice(post, SENTENCE)
     dead.drain(0)
     assert_posted(workspace, post, times=0)
-    impatient.post_due_notices()
+    expired_outbox.post_due_notices()
 
     assert_posted(workspace, post)
     assert list_recorded_notices(redis) == []
 
 
 def test_leased_notice_is_not_taken_over(
-    workspace: Workspace, redis: Redis, web: WebClient, notices: NoticeOutbox
+    workspace: Workspace, redis: Redis, web: WebClient, outbox: NoticeOutbox
 ) -> None:
     """A second bot does not post a notice whose lease is valid."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
     make_outbox(redis, web, dead, lease=60).post_notice(post, SENTENCE)
     dead.drain(0)
-    notices.post_due_notices()
+    outbox.post_due_notices()
 
     assert_posted(workspace, post, times=0)
     assert list_recorded_notices(redis) == [f"{GENERAL}:{post.ts}"]
@@ -129,15 +129,15 @@ def test_leased_notice_is_not_taken_over(
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
 def test_notice_with_lost_response_is_not_repeated(
-    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
+    workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox, fault: str
 ) -> None:
     """If Slack's response was lost, the thread shows that the notice was posted."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
-    impatient.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, SENTENCE)
     poll_until(lambda: _count_attempts(redis, post) == 1, description="the first try")
     poll_until(lambda: workspace.bot_replies(GENERAL, post.ts), description="the sentence")
-    impatient.post_due_notices()
+    expired_outbox.post_due_notices()
 
     assert_posted(workspace, post)
     assert list_recorded_notices(redis) == []
@@ -145,27 +145,27 @@ def test_notice_with_lost_response_is_not_repeated(
 
 @pytest.mark.parametrize("fault", ["drop_before", "status"])
 def test_notice_with_lost_post_is_repeated(
-    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, fault: str
+    workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox, fault: str
 ) -> None:
     """If the thread has no such notice, it is posted again."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
     seen = workspace.api_calls()
-    impatient.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, SENTENCE)
     poll_until(lambda: _count_posts(workspace, len(seen)) == 1, description="the first try")
-    poll_until(lambda: _sweep_until_empty(impatient, redis), description="the second try")
+    poll_until(lambda: _sweep_until_empty(expired_outbox, redis), description="the second try")
 
     assert_posted(workspace, post)
 
 
 def test_rate_limited_notice_waits_for_retry_after(
-    workspace: Workspace, redis: Redis, impatient: NoticeOutbox
+    workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox
 ) -> None:
     """The notice is posted after the time in `Retry-After`, and not before."""
     fault = {"fault": "ratelimited", "retry_after": 120, "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     post = ask_as_ada(workspace)
-    impatient.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, SENTENCE)
     name = f"{GENERAL}:{post.ts}"
 
     def put_off() -> bool:
@@ -173,30 +173,30 @@ def test_rate_limited_notice_waits_for_retry_after(
         return due is not None and due - redis.time()[0] > 60
 
     poll_until(put_off, description="the sentence to be put off")
-    impatient.post_due_notices()
+    expired_outbox.post_due_notices()
     assert_posted(workspace, post, times=0)
     redis.zadd(keys.notice_schedule(BOT_IDENTITY.team), {name: 0})
-    impatient.post_due_notices()
+    expired_outbox.post_due_notices()
     assert_posted(workspace, post)
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "is_archived", "not_in_channel"])
 def test_rejected_notice_is_removed(
-    workspace: Workspace, redis: Redis, impatient: NoticeOutbox, error: str
+    workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox, error: str
 ) -> None:
     """A notice in a channel that the bot cannot use is removed."""
     workspace.set_faults(
         {"method": "chat.postMessage", "fault": "error", "error": error, "count": 1}
     )
     post = ask_as_ada(workspace)
-    impatient.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, SENTENCE)
     poll_until(lambda: not list_recorded_notices(redis), description="the sentence to be given up")
 
     assert_posted(workspace, post, times=0)
 
 
-def _sweep_until_empty(notices: NoticeOutbox, redis: Redis) -> bool:
-    notices.post_due_notices()
+def _sweep_until_empty(outbox: NoticeOutbox, redis: Redis) -> bool:
+    outbox.post_due_notices()
     return not list_recorded_notices(redis)
 
 

@@ -1,4 +1,4 @@
-"""What an outage was, and which messages of a history belong to it."""
+"""Outages: their time windows, and the messages that fall into them."""
 
 from typing import Any
 
@@ -112,6 +112,6 @@ def test_unlisted_channel_counts_as_shared() -> None:
     ("latest", "found"),
     [(message_ts(5), True), (message_ts(4), False), (None, False), ("?", False), ([], False)],
 )
-def test_a_thread_that_grew_is_looked_into(latest: object, found: bool) -> None:  # noqa: FBT001
-    """The channel's history says when somebody last wrote into a thread."""
+def test_thread_with_new_replies_is_searched(latest: object, found: bool) -> None:  # noqa: FBT001
+    """`latest_reply` is the time of a thread's last reply."""
     assert has_new_replies({"latest_reply": latest}, make_outage(5, 5)) is found

@@ -1,4 +1,4 @@
-"""Who asks sees within a second that the question arrived, and exactly one sign of it."""
+"""Placeholders: one for each question that waits, within a second."""
 
 import json
 from collections.abc import Iterator
@@ -24,34 +24,34 @@ from testing.workspace import message_texts as shown_texts
 
 
 @pytest.fixture
-def outbox(redis: Redis) -> JobQueue:
-    """Return an outbox where a person has one slot."""
+def queue(redis: Redis) -> JobQueue:
+    """Return an queue where a person has one slot."""
     return JobQueue(redis, QueueLimits(max_running_per_user=1))
 
 
 @pytest.fixture
 def background() -> Iterator[BackgroundTasks]:
-    """Run errands until the test is over."""
+    """Run background tasks until the test ends."""
     running = BackgroundTasks()
     yield running
     running.drain(5)
 
 
 @pytest.fixture
-def signs(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
-    """Return what posts signs."""
+def placeholders(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
+    """Return what posts placeholders."""
     return PlaceholderPoster(redis, JobQueue(redis), Poster(web), background)
 
 
 @pytest.fixture(autouse=True)
-def healthy(workspace: Workspace) -> Iterator[None]:
-    """Leave no fault behind."""
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Remove injected faults after each test."""
     yield
     workspace.set_faults()
 
 
 def ask_as_ada(workspace: Workspace, thread: str | None = None) -> Job:
-    """Let Ada ask, and return the job of it."""
+    """Ask as Ada and return the job."""
     ts = workspace.post_message(ADA, GENERAL, "what is a mutex?", thread)
     return Job(
         thread=Thread(team=BOT_IDENTITY.team, channel=GENERAL, ts=thread or ts),
@@ -65,31 +65,31 @@ def ask_as_ada(workspace: Workspace, thread: str | None = None) -> Job:
 def report_worker(
     redis: Redis, *, slots: int, busy: int, loading: bool = False, pace: float = 8.0
 ) -> None:
-    """Let a worker say how it is."""
+    """Report the status of a worker."""
     seconds, _ = redis.time()
-    beat = {
+    status = {
         "reported_at": seconds,
         "slots": slots,
         "busy_slots": busy,
         "loading": loading,
         "seconds_per_reply": pace,
     }
-    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
+    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(status))
 
 
 def list_bot_messages(workspace: Workspace, job: Job) -> list[str]:
-    """Return what the bot has said in the thread of a job."""
+    """Return the texts of the bot's messages in a job's thread."""
     return shown_texts(workspace.bot_replies(GENERAL, job.thread.ts))
 
 
 def drain_tasks(background: BackgroundTasks) -> None:
-    """Wait until every errand is done."""
+    """Wait until each background task is done."""
     background.drain(10)
 
 
 def test_no_placeholder_if_worker_is_free(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -97,7 +97,7 @@ def test_no_placeholder_if_worker_is_free(
     """A free worker posts the placeholder itself."""
     report_worker(redis, slots=4, busy=1)
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == []
@@ -105,8 +105,8 @@ def test_no_placeholder_if_worker_is_free(
 
 
 def test_placeholder_shows_position_and_wait(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -114,9 +114,9 @@ def test_placeholder_shows_position_and_wait(
     """Behind a busy worker, the placeholder has the position and an estimate."""
     report_worker(redis, slots=1, busy=1)
     for user in ("U1", "U2", "U3"):
-        outbox.enqueue(ask_as_ada(workspace).model_copy(update={"user": user}))
+        queue.enqueue(ask_as_ada(workspace).model_copy(update={"user": user}))
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == [
@@ -125,8 +125,8 @@ def test_placeholder_shows_position_and_wait(
 
 
 def test_placeholder_while_model_loads(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -134,81 +134,84 @@ def test_placeholder_while_model_loads(
     """While the model loads, the placeholder says so."""
     report_worker(redis, slots=4, busy=0, loading=True)
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == [MODEL_LOADING]
 
 
 def test_stale_worker_status_is_ignored(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
     """A worker whose status is stale counts as dead."""
     report_worker(redis, slots=4, busy=0)
-    beat = json.loads(redis.hget(keys.WORKER_STATUSES, "w1") or b"")
-    beat["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
-    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(beat))
+    status = json.loads(redis.hget(keys.WORKER_STATUSES, "w1") or b"")
+    status["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
+    redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(status))
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == [texts.NO_WORKER]
 
 
 def test_placeholder_behind_own_question(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
     """A user without a free slot reads that an earlier question comes first."""
     report_worker(redis, slots=4, busy=1)
-    outbox.enqueue(ask_as_ada(workspace))
+    queue.enqueue(ask_as_ada(workspace))
     second = ask_as_ada(workspace)
-    signs.schedule_placeholder(second, outbox.enqueue(second))
+    placeholders.schedule_placeholder(second, queue.enqueue(second))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, second) == [texts.BEHIND_OWN_QUESTIONS]
 
 
 def test_no_placeholder_behind_question_of_same_thread(
-    signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
 ) -> None:
     """A placeholder would come above the earlier question's reply."""
     first = ask_as_ada(workspace)
-    outbox.enqueue(first)
+    queue.enqueue(first)
     second = ask_as_ada(workspace, first.ts)
-    signs.schedule_placeholder(second, outbox.enqueue(second))
+    placeholders.schedule_placeholder(second, queue.enqueue(second))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, second) == []
 
 
 def test_first_placeholder_owner_posts(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
     """Only the process that sets the owner first posts the placeholder."""
     job = ask_as_ada(workspace)
-    receipt = outbox.enqueue(job)
+    receipt = queue.enqueue(job)
     redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
-    signs.schedule_placeholder(job, receipt)
+    placeholders.schedule_placeholder(job, receipt)
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == []
 
 
 def test_late_placeholder_is_deleted(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -216,7 +219,7 @@ def test_late_placeholder_is_deleted(
     """If a worker posted its own placeholder first, the bot deletes the late one."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     key = RqJob.key_for(job.id)
     poll_until(lambda: redis.hexists(key, keys.PLACEHOLDER_OWNER), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
@@ -227,8 +230,8 @@ def test_late_placeholder_is_deleted(
 
 
 def test_placeholder_of_deleted_question_is_deleted(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -236,12 +239,12 @@ def test_placeholder_of_deleted_question_is_deleted(
     """If the question was deleted during the post, the placeholder is deleted too."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     poll_until(
         lambda: redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER),
         description="the intent",
     )
-    outbox.cancel_job(job.id)
+    queue.cancel_job(job.id)
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == []
@@ -250,8 +253,8 @@ def test_placeholder_of_deleted_question_is_deleted(
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated", "error"])
 def test_ambiguous_placeholder_keeps_its_owner(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -260,7 +263,7 @@ def test_ambiguous_placeholder_keeps_its_owner(
     """The owner field remains, so the worker searches before it posts."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
@@ -268,8 +271,8 @@ def test_ambiguous_placeholder_keeps_its_owner(
 
 
 def test_rejected_placeholder_clears_its_owner(
-    signs: PlaceholderPoster,
-    outbox: JobQueue,
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -278,7 +281,7 @@ def test_rejected_placeholder_clears_its_owner(
     fault = {"fault": "error", "error": "msg_too_long", "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     job = ask_as_ada(workspace)
-    signs.schedule_placeholder(job, outbox.enqueue(job))
+    placeholders.schedule_placeholder(job, queue.enqueue(job))
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == []
@@ -286,13 +289,16 @@ def test_rejected_placeholder_clears_its_owner(
 
 
 def test_no_placeholder_for_cancelled_job(
-    signs: PlaceholderPoster, outbox: JobQueue, background: BackgroundTasks, workspace: Workspace
+    placeholders: PlaceholderPoster,
+    queue: JobQueue,
+    background: BackgroundTasks,
+    workspace: Workspace,
 ) -> None:
     """A question that was deleted at once gets no placeholder."""
     job = ask_as_ada(workspace)
-    receipt = outbox.enqueue(job)
-    outbox.cancel_job(job.id)
-    signs.schedule_placeholder(job, receipt)
+    receipt = queue.enqueue(job)
+    queue.cancel_job(job.id)
+    placeholders.schedule_placeholder(job, receipt)
     drain_tasks(background)
 
     assert list_bot_messages(workspace, job) == []

@@ -1,4 +1,4 @@
-"""Who may ask is the operator's decision, and who may not reads so."""
+"""Policies: the bot refuses guests and other bots as its settings say."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Works
 
 
 @pytest.fixture(scope="module", autouse=True)
-def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
-    """Run a bot for members and one other bot, with room for two questions."""
+def members_only_bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
+    """Run a bot for members and one other bot, with a queue of two questions."""
     policy = {
         "STARCHAT_GUESTS": "deny",
         "STARCHAT_ALLOWED_BOTS": "B0DEPLOY01",
@@ -29,8 +29,8 @@ def strict(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
 
 
 @pytest.fixture(autouse=True)
-def healthy(workspace: Workspace) -> Iterator[None]:
-    """Leave no fault behind."""
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Remove injected faults after each test."""
     yield
     workspace.set_faults()
 
@@ -60,7 +60,9 @@ def test_guest_is_refused_by_ephemeral_message(workspace: Workspace, redis: Redi
     redis.set(keys.user_profile(TEAM, SAM), User(name="Sam", is_guest=True).model_dump_json())
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, f"{MENTION} hi", SAM)
-    poll_until(lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper")
+    poll_until(
+        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="an ephemeral message"
+    )
 
     assert find_job(redis, GENERAL, ts) is None
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1

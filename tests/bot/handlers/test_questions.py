@@ -1,4 +1,4 @@
-"""What a person writes in Slack becomes one job with the right conversation."""
+"""Questions: each message to the bot becomes one job with the right conversation."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def ask_in_general(workspace: Workspace, text: str, thread: str | None = None, *
 
 
 def wait_for_notice(workspace: Workspace, thread: str, words: str = "") -> None:
-    """Wait until the bot has said these words in a thread; a question's sign may come after."""
+    """Wait until a message of the bot in a thread contains `words`."""
 
     def is_posted() -> bool:
         return any(words in reply["text"] for reply in workspace.bot_replies(GENERAL, thread, ADA))
@@ -216,13 +216,16 @@ def test_deleted_question_is_cancelled(workspace: Workspace, redis: Redis) -> No
     """The job, its text and its placeholder are deleted."""
     ts = ask_in_general(workspace, "@StarChat my secret")
     other = ask_in_general(workspace, "@StarChat what is a mutex?")
-    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the sign")
+    poll_until(lambda: workspace.bot_replies(GENERAL, ts), description="the placeholder")
     workspace.delete_message(ADA, GENERAL, ts)
     poll_until(
         lambda: pending_job_ids(redis) == [job_id(TEAM, GENERAL, other)],
         description="the cancellation",
     )
-    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the sign's end")
+    poll_until(
+        lambda: not workspace.bot_replies(GENERAL, ts),
+        description="the deletion of the placeholder",
+    )
 
     assert find_job(redis, GENERAL, ts) is None
     assert b"secret" not in (redis.hget(keys.thread_cache(TEAM, GENERAL, ts), ts) or b"")
@@ -259,15 +262,15 @@ def test_placeholder_without_worker_within_a_second(
 ) -> None:
     """One placeholder is posted, and its `ts` is recorded on the job."""
     ts = ask_in_general(workspace, "@StarChat hi")
-    sign = poll_until(
-        lambda: workspace.bot_replies(GENERAL, ts), timeout=1.0, description="the sign"
+    placeholder = poll_until(
+        lambda: workspace.bot_replies(GENERAL, ts), timeout=1.0, description="the placeholder"
     )[0]
 
-    assert "No worker is running" in sign["text"]
+    assert "No worker is running" in placeholder["text"]
     key = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
-    poll_until(lambda: redis.hget(key, keys.PLACEHOLDER) == sign["ts"].encode())
+    poll_until(lambda: redis.hget(key, keys.PLACEHOLDER) == placeholder["ts"].encode())
     assert str(redis.hget(key, keys.PLACEHOLDER_OWNER)).startswith("b'bot:")
-    assert sign["metadata"]["event_payload"] == {
+    assert placeholder["metadata"]["event_payload"] == {
         "job": job_id(TEAM, GENERAL, ts),
         "part": 1,
         "question": ts,

@@ -1,4 +1,4 @@
-"""Somebody empties Redis under a bot: what it knew is found again in Slack, and answered once."""
+"""Redis data loss: questions are found again in Slack and answered once."""
 
 from collections.abc import Iterator
 
@@ -17,10 +17,10 @@ CONNECTED = keys.connection_window(TEAM)
 
 
 @pytest.fixture(autouse=True)
-def serving(
+def running_bot(
     workspace: Workspace, redis: Redis, server: RedisServer
 ) -> Iterator[tuple[Process, str]]:
-    """Run a bot that was installed after somebody had asked."""
+    """Run a bot that is installed after a first mention."""
     early = workspace.post_raw(GENERAL, f"<@{STARCHAT}> too early")
     poll_until(lambda: all(e["failure"] for e in workspace.delivery_attempts(early)) or None)
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
@@ -39,7 +39,7 @@ def ask_question(workspace: Workspace, redis: Redis, text: str, thread: str | No
 
 
 def post_reply(workspace: Workspace, thread: str, question: str, state: str) -> str:
-    """Let a worker have said something."""
+    """Post a message as a worker."""
     said = {"job": job_id(TEAM, GENERAL, question), "part": 1, "question": question}
     return workspace.post_raw(
         GENERAL,
@@ -54,10 +54,10 @@ def post_reply(workspace: Workspace, thread: str, question: str, state: str) -> 
 
 
 def test_lost_jobs_are_reconciled_with_slack(
-    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+    running_bot: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
     """Complete replies stay, partial ones are deleted, and unanswered questions are enqueued."""
-    bot, early = serving
+    bot, early = running_bot
     answered = ask_question(workspace, redis, "what is a mutex?")
     final = post_reply(workspace, answered, answered, "final")
     second = ask_question(workspace, redis, "and a lock?", answered)
@@ -85,10 +85,10 @@ def test_lost_jobs_are_reconciled_with_slack(
 
 @pytest.mark.slow
 def test_question_after_data_loss_is_enqueued_once(
-    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+    running_bot: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
     """A question after the data loss is handled as usual, and its reply stays."""
-    bot, _ = serving
+    bot, _ = running_bot
     redis.flushall()
     ts = ask_question(workspace, redis, "what is a mutex?")
     shown = post_reply(workspace, ts, ts, "placeholder")
@@ -100,10 +100,10 @@ def test_question_after_data_loss_is_enqueued_once(
 
 
 def test_question_in_answered_thread_repeats_no_answer(
-    serving: tuple[Process, str], workspace: Workspace, redis: Redis
+    running_bot: tuple[Process, str], workspace: Workspace, redis: Redis
 ) -> None:
     """A follow-up during the backfill does not repeat the thread's earlier answer."""
-    bot, _ = serving
+    bot, _ = running_bot
     answered = ask_question(workspace, redis, "what is a mutex?")
     final = post_reply(workspace, answered, answered, "final")
     unseen = ask_question(workspace, redis, "and in Rust?", answered)

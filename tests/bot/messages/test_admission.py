@@ -1,4 +1,4 @@
-"""The bot answers when it is meant, and is silent when it is not."""
+"""Admission: the bot answers messages to it and ignores all others."""
 
 from typing import Any
 

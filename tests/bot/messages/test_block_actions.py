@@ -1,4 +1,4 @@
-"""A press of our button is read once; every other one is acknowledged and left alone."""
+"""Block actions: presses of the bot's button are parsed, others ignored."""
 
 from typing import Any
 
@@ -52,6 +52,6 @@ def test_button_press_identifies_question() -> None:
         ({"channel": None}, False),
     ],
 )
-def test_every_other_press_is_acknowledged(more: Json, readable: bool) -> None:  # noqa: FBT001
-    """A button of nobody's, or a strange payload, breaks nothing."""
+def test_other_button_presses_are_ignored(more: Json, readable: bool) -> None:  # noqa: FBT001
+    """Unknown buttons and malformed payloads are ignored."""
     assert parse_block_action(block_action(**more), BOT_IDENTITY) == Ignored(readable=readable)

@@ -1,4 +1,4 @@
-"""The messages of a thread become the conversation that the model is to continue."""
+"""Conversations: a thread's messages become turns for the model."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def parse_messages(*raw: Json) -> list[Message]:
 
 
 def list_turns(conversation: Conversation) -> list[tuple[str | None, str]]:
-    """Return who said what; we are `None`."""
+    """Return name and text of each turn; replies have the name `us`."""
     return [
         ("us" if turn.speaker is Speaker.ASSISTANT else turn.name, turn.text)
         for turn in conversation

@@ -1,4 +1,4 @@
-"""What Slack delivers is read once, and nothing that it delivers can break the bot."""
+"""Events: Slack's payloads are parsed into types, and none raises an error."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A thread's copy holds what was said, by whom, and nothing else."""
+"""Messages: the thread cache keeps author, text and files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Slack's markup becomes what the person typed, code and all."""
+"""Slack mrkdwn: restored to the text that its author typed."""
 
 import pytest
 from hypothesis import given

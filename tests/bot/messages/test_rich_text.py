@@ -1,4 +1,4 @@
-"""An earlier reply comes back from Slack's blocks as the Markdown that it was."""
+"""Rich text blocks: converted back to the Markdown of the reply."""
 
 from typing import Any
 

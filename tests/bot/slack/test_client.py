@@ -1,4 +1,4 @@
-"""How the bot waits for a Slack that it does not reach."""
+"""Web API client: delays between retries."""
 
 from bot.slack.client import RETRY_DELAYS_SECONDS, retry_delay
 

@@ -1,4 +1,4 @@
-"""The bot goes by Slack's clock, whatever its own and Redis' say."""
+"""Slack's clock: used for outages and signatures instead of the machine's."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from testing.workspace import ADA, GENERAL, Workspace
 CONNECTED = keys.connection_window(TEAM)
 HOUR = 3600
 OFF = [-HOUR, HOUR, 24 * HOUR]
-"""Seconds that Slack's clock is ahead of ours."""
+"""Seconds that Slack's clock is ahead of the machine's."""
 
 
 def sync_and_measure(clock: SlackClock, at: float) -> float:

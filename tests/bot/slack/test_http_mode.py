@@ -1,4 +1,4 @@
-"""By HTTP the bot does what it does by Socket Mode, and only for Slack."""
+"""HTTP mode: same effects as Socket Mode, for signed requests only."""
 
 import hashlib
 import hmac
@@ -38,7 +38,7 @@ SECRET = "fakeslack"
 
 @dataclass(frozen=True)
 class BotPort:
-    """The bot's port, as Slack and others may knock at it."""
+    """Ports of a bot in HTTP mode."""
 
     port: int
     health: int
@@ -64,7 +64,7 @@ class BotPort:
     def send_signed(
         self, event: Json, *, age: float = 0.0, secret: str = SECRET, **headers: str
     ) -> tuple[int, bytes]:
-        """Send a body as Slack signs it."""
+        """Send a body with Slack's signature."""
         content = json.dumps(event).encode()
         return self.send_raw(content, **sign_headers(content, age=age, secret=secret), **headers)
 
@@ -72,7 +72,7 @@ class BotPort:
 def sign_headers(
     content: bytes, *, age: float = 0.0, secret: str = SECRET, kind: str = "application/json"
 ) -> dict[str, str]:
-    """Return the headers that Slack adds."""
+    """Return the headers of Slack's signature."""
     when = str(int(time.time() - age))
     digest = hmac.new(secret.encode(), f"v0:{when}:".encode() + content, hashlib.sha256)
     return {
@@ -83,7 +83,7 @@ def sign_headers(
 
 
 @pytest.fixture(scope="module")
-def door(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
+def port(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
     """Run the bot in HTTP mode; it declines people of other workspaces, as by default."""
     port, health = free_port(), free_port()
     ports = {"PORT": str(port), "HEALTH_PORT": str(health)}
@@ -100,16 +100,16 @@ def door(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
         assert process.stop_process() == 0
 
 
-def test_url_verification_returns_challenge(door: BotPort) -> None:
+def test_url_verification_returns_challenge(port: BotPort) -> None:
     """Slack's URL verification gets its challenge back."""
-    status, answer = door.send_signed({"type": "url_verification", "challenge": "3eZbrw1a"})
+    status, answer = port.send_signed({"type": "url_verification", "challenge": "3eZbrw1a"})
 
     assert (status, json.loads(answer)) == (200, {"challenge": "3eZbrw1a"})
 
 
-def test_mention_over_http_becomes_job(door: BotPort, workspace: Workspace, redis: Redis) -> None:
+def test_mention_over_http_becomes_job(port: BotPort, workspace: Workspace, redis: Redis) -> None:
     """The job exists before the acknowledgement."""
-    workspace.send_control("request_url", url=f"http://127.0.0.1:{door.port}/slack/events")
+    workspace.send_control("request_url", url=f"http://127.0.0.1:{port.port}/slack/events")
     posted = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(posted)) or None)
 
@@ -117,9 +117,9 @@ def test_mention_over_http_becomes_job(door: BotPort, workspace: Workspace, redi
     assert len(pending_job_ids(redis)) == 1
 
 
-def test_signed_event_is_accepted(door: BotPort, redis: Redis) -> None:
+def test_signed_event_is_accepted(port: BotPort, redis: Redis) -> None:
     """An event with a valid signature is acknowledged."""
-    assert door.send_signed(make_body(make_message(1)))[0] == 200
+    assert port.send_signed(make_body(make_message(1)))[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
 
 
@@ -137,63 +137,63 @@ HOSTILE: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", HOSTILE, ids=str)
-def test_unsigned_request_is_refused(door: BotPort, redis: Redis, headers: dict[str, str]) -> None:
+def test_unsigned_request_is_refused(port: BotPort, redis: Redis, headers: dict[str, str]) -> None:
     """Forged, malformed and missing signatures get 401 and have no effect."""
     content = json.dumps(make_body(make_message(1))).encode()
     whole = sign_headers(content) | headers if headers else {}
 
-    assert door.send_raw(content, **whole)[0] == 401
+    assert port.send_raw(content, **whole)[0] == 401
     assert pending_job_ids(redis) == []
 
 
 @pytest.mark.parametrize("age", [400, -400])
-def test_replayed_request_is_refused(door: BotPort, redis: Redis, age: float) -> None:
+def test_replayed_request_is_refused(port: BotPort, redis: Redis, age: float) -> None:
     """A recorded request cannot be sent again later."""
-    assert door.send_signed(make_body(make_message(1)), age=age)[0] == 401
-    assert door.send_signed(make_body(make_message(1)), secret="another")[0] == 401
+    assert port.send_signed(make_body(make_message(1)), age=age)[0] == 401
+    assert port.send_signed(make_body(make_message(1)), secret="another")[0] == 401
     assert pending_job_ids(redis) == []
 
 
-def test_changed_body_is_refused(door: BotPort, redis: Redis) -> None:
+def test_changed_body_is_refused(port: BotPort, redis: Redis) -> None:
     """A signature is valid for one body."""
     content = json.dumps(make_body(make_message(1))).encode()
 
-    assert door.send_raw(content + b" ", **sign_headers(content))[0] == 401
-    assert door.send_raw(b"\xff\xfe", **sign_headers(b"\xff\xfe"))[0] in {400, 401}
+    assert port.send_raw(content + b" ", **sign_headers(content))[0] == 401
+    assert port.send_raw(b"\xff\xfe", **sign_headers(b"\xff\xfe"))[0] in {400, 401}
     assert pending_job_ids(redis) == []
 
 
-def test_malformed_signed_body_is_harmless(door: BotPort) -> None:
+def test_malformed_signed_body_is_harmless(port: BotPort) -> None:
     """A malformed body with a valid signature has no effect."""
     for content in (b"", b"null", b"[]", b'"text"', b"{"):
-        assert door.send_raw(content, **sign_headers(content))[0] in {200, 400, 404, 500}
-    assert door.send_signed(make_body(make_message(1)))[0] == 200
+        assert port.send_raw(content, **sign_headers(content))[0] in {200, 400, 404, 500}
+    assert port.send_signed(make_body(make_message(1)))[0] == 200
 
 
-def test_other_paths_and_methods_are_refused(door: BotPort) -> None:
+def test_other_paths_and_methods_are_refused(port: BotPort) -> None:
     """The port serves Slack's requests alone."""
-    assert door.send_raw(b"", method="GET")[0] == 401
-    assert door.send_raw(b"", method="GET", path="/")[0] == 404
-    assert door.send_raw(b"", method="PUT")[0] == 501
+    assert port.send_raw(b"", method="GET")[0] == 401
+    assert port.send_raw(b"", method="GET", path="/")[0] == 404
+    assert port.send_raw(b"", method="PUT")[0] == 501
 
 
-def test_oversized_request_is_refused(door: BotPort) -> None:
+def test_oversized_request_is_refused(port: BotPort) -> None:
     """A body above the limit is not read."""
-    assert door.send_raw(b"", Content_Length=str(2**21))[0] == 413
-    assert door.send_raw(b"", Content_Length="many")[0] == 411
+    assert port.send_raw(b"", Content_Length=str(2**21))[0] == 413
+    assert port.send_raw(b"", Content_Length="many")[0] == 411
 
 
 def test_external_person_is_refused_by_ephemeral_message(
-    door: BotPort, workspace: Workspace, redis: Redis
+    port: BotPort, workspace: Workspace, redis: Redis
 ) -> None:
     """Only the external person sees the refusal."""
     start = len(workspace.api_calls())
     external = make_body(make_message(1, user_team="T0OTHER001"), is_ext_shared_channel=True)
 
-    assert door.send_signed(external)[0] == 200
-    assert door.send_signed(external)[0] == 200
+    assert port.send_signed(external)[0] == 200
+    assert port.send_signed(external)[0] == 200
     whispers = poll_until(
-        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a whisper"
+        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="an ephemeral message"
     )
     assert whispers[0]["args"]["text"] == texts.MEMBERS_ONLY
     assert whispers[0]["args"]["user"] == ADA
@@ -217,12 +217,12 @@ def slash_command(text: str) -> bytes:
     ],
 )
 def test_slash_command_gets_ephemeral_reply(
-    door: BotPort, redis: Redis, text: str, said: str
+    port: BotPort, redis: Redis, text: str, said: str
 ) -> None:
     """Only the author of `/starchat` sees the reply."""
     content = slash_command(text)
     kind = "application/x-www-form-urlencoded"
-    status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
+    status, answer = port.send_raw(content, **sign_headers(content, kind=kind))
     found = json.loads(answer)
 
     assert status == 200
@@ -230,27 +230,27 @@ def test_slash_command_gets_ephemeral_reply(
     assert said in found["text"]
 
 
-def test_unknown_button_is_acknowledged(door: BotPort) -> None:
+def test_unknown_button_is_acknowledged(port: BotPort) -> None:
     """Slack shows no error for an unknown action."""
     for kind in ("block_actions", "view_submission", "message_action", "shortcut"):
         payload = {"type": kind, "team": {"id": "T0FAKE0001"}, "user": {"id": ADA}}
         content = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
         form = "application/x-www-form-urlencoded"
-        assert door.send_raw(content, **sign_headers(content, kind=form))[0] == 200
+        assert port.send_raw(content, **sign_headers(content, kind=form))[0] == 200
 
 
-def test_bot_is_ready_while_port_is_served(door: BotPort, redis: Redis) -> None:
+def test_bot_is_ready_while_port_is_served(port: BotPort, redis: Redis) -> None:
     """In HTTP mode, readiness needs the server and Redis."""
     redis.ping()
 
-    assert BotPort(door.health, door.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
+    assert BotPort(port.health, port.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
 
 
-def test_too_long_question_is_refused(door: BotPort, workspace: Workspace, redis: Redis) -> None:
+def test_too_long_question_is_refused(port: BotPort, workspace: Workspace, redis: Redis) -> None:
     """A question above the job's size limit gets a notice and is not truncated."""
     start = len(workspace.api_calls())
 
-    assert door.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
+    assert port.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
     said = poll_until(
         lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
     )
@@ -258,29 +258,29 @@ def test_too_long_question_is_refused(door: BotPort, workspace: Workspace, redis
     assert pending_job_ids(redis) == []
 
 
-def test_redelivered_root_is_not_cached_as_complete(door: BotPort, redis: Redis) -> None:
+def test_redelivered_root_is_not_cached_as_complete(port: BotPort, redis: Redis) -> None:
     """The next question reads the thread, which may have missed replies, from Slack."""
-    assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
+    assert port.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
     assert find_job(redis, CHANNEL, message_ts(1)) is not None
     assert not redis.exists(keys.thread_cache(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
     assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
 
 
-def test_redelivery_of_enqueued_mention_follows_thread(door: BotPort, redis: Redis) -> None:
+def test_redelivery_of_enqueued_mention_follows_thread(port: BotPort, redis: Redis) -> None:
     """A redelivery follows the thread if the bot died after it enqueued the job."""
-    assert door.send_signed(make_body(make_message(1)))[0] == 200
+    assert port.send_signed(make_body(make_message(1)))[0] == 200
     redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert door.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
+    assert port.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
 
     assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
 
 
-def test_unknown_thread_mode_is_ignored(door: BotPort, redis: Redis) -> None:
+def test_unknown_thread_mode_is_ignored(port: BotPort, redis: Redis) -> None:
     """A mode of another version counts as no mode."""
     redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
 
     assert (
-        door.send_signed(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0]
+        port.send_signed(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0]
         == 200
     )
     assert pending_job_ids(redis) == []
@@ -304,23 +304,23 @@ def test_unknown_thread_mode_is_ignored(door: BotPort, redis: Redis) -> None:
         {"type": "event_callback"},
     ],
 )
-def test_unused_events_are_acknowledged(door: BotPort, redis: Redis, whole: Json) -> None:
+def test_unused_events_are_acknowledged(port: BotPort, redis: Redis, whole: Json) -> None:
     """Events that the bot does not use are acknowledged."""
-    assert door.send_signed(whole)[0] == 200
+    assert port.send_signed(whole)[0] == 200
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
-def test_slash_forget_without_channel_deletes_nothing(door: BotPort) -> None:
+def test_slash_forget_without_channel_deletes_nothing(port: BotPort) -> None:
     """Without a valid team and channel, the command deletes nothing."""
     content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
     kind = "application/x-www-form-urlencoded"
-    status, answer = door.send_raw(content, **sign_headers(content, kind=kind))
+    status, answer = port.send_raw(content, **sign_headers(content, kind=kind))
 
     assert status == 200
     assert "Mention me" in json.loads(answer)["text"]
 
 
-def test_lone_surrogate_in_question_is_replaced(door: BotPort, redis: Redis) -> None:
+def test_lone_surrogate_in_question_is_replaced(port: BotPort, redis: Redis) -> None:
     """A lone surrogate in a JSON body reaches the job as a question mark."""
-    assert door.send_signed(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
+    assert port.send_signed(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
     assert job_turns(redis, CHANNEL, message_ts(1)) == [(None, "a?b")]

@@ -1,4 +1,4 @@
-"""The small server answers quickly, and no client can hold it up."""
+"""HTTP server: serves requests quickly despite slow and hostile clients."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""People are called by their names, and a question never waits long for one."""
+"""User directory: users are cached, and a slow lookup delays no question."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,35 +14,35 @@ from testing.workspace import ADA, LIN, Workspace
 
 
 @pytest.fixture
-def names(redis: Redis, web: WebClient) -> Iterator[UserDirectory]:
-    """Return names that are asked for at the workspace."""
+def users(redis: Redis, web: WebClient) -> Iterator[UserDirectory]:
+    """Return users that are asked for at the workspace."""
     with ThreadPoolExecutor(4) as pool:
         yield UserDirectory(redis, web, pool)
 
 
 @pytest.fixture(autouse=True)
-def healthy(workspace: Workspace) -> Iterator[None]:
-    """Leave no fault behind."""
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Remove injected faults after each test."""
     yield
     workspace.set_faults()
 
 
-def test_user_lookup_is_cached(names: UserDirectory, workspace: Workspace, redis: Redis) -> None:
+def test_user_lookup_is_cached(users: UserDirectory, workspace: Workspace, redis: Redis) -> None:
     """A second lookup makes no call."""
     start = len(workspace.api_calls())
-    first = names.lookup_users(BOT_IDENTITY.team, [ADA, LIN, ADA])
+    first = users.lookup_users(BOT_IDENTITY.team, [ADA, LIN, ADA])
 
     assert first == {ADA: User(name="Ada"), LIN: User(name="Lin")}
-    assert names.lookup_users(BOT_IDENTITY.team, [LIN, ADA]) == first
+    assert users.lookup_users(BOT_IDENTITY.team, [LIN, ADA]) == first
     assert len(workspace.api_calls(start, "users.info")) == 2
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL_SECONDS
 
 
-def test_lookup_of_no_users_makes_no_call(names: UserDirectory, workspace: Workspace) -> None:
+def test_lookup_of_no_users_makes_no_call(users: UserDirectory, workspace: Workspace) -> None:
     """A lookup without ids makes no call."""
     start = len(workspace.api_calls())
 
-    assert names.lookup_users(BOT_IDENTITY.team, []) == {}
+    assert users.lookup_users(BOT_IDENTITY.team, []) == {}
     assert not workspace.api_calls(start)
 
 
@@ -58,33 +58,33 @@ def test_lookup_of_no_users_makes_no_call(names: UserDirectory, workspace: Works
     ],
 )
 def test_unresolved_user_keeps_id(
-    names: UserDirectory, workspace: Workspace, redis: Redis, fault: dict[str, str]
+    users: UserDirectory, workspace: Workspace, redis: Redis, fault: dict[str, str]
 ) -> None:
     """A user whose lookup fails is called by id."""
     workspace.set_faults({"method": "users.info", **fault})
     start = len(workspace.api_calls())
 
-    assert names.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
-    assert names.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
+    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
+    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
     assert len(workspace.api_calls(start, "users.info")) == 1
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= UNRESOLVED_TTL_SECONDS
 
 
-def test_slow_lookup_is_left_unresolved(names: UserDirectory, workspace: Workspace) -> None:
+def test_slow_lookup_is_left_unresolved(users: UserDirectory, workspace: Workspace) -> None:
     """A lookup that exceeds its timeout leaves the user unresolved."""
     workspace.set_faults({"fault": "slow", "method": "users.info", "seconds": 3, "count": 1})
-    found = names.lookup_users(BOT_IDENTITY.team, [ADA, LIN])
+    found = users.lookup_users(BOT_IDENTITY.team, [ADA, LIN])
 
     assert sorted(person.is_resolved for person in found.values()) == [False, True]
 
 
-def test_unknown_user_keeps_id(names: UserDirectory) -> None:
+def test_unknown_user_keeps_id(users: UserDirectory) -> None:
     """A user whom Slack does not know keeps the id as name."""
-    assert names.lookup_users(BOT_IDENTITY.team, ["U0NOBODY01"])["U0NOBODY01"].name == "U0NOBODY01"
+    assert users.lookup_users(BOT_IDENTITY.team, ["U0NOBODY01"])["U0NOBODY01"].name == "U0NOBODY01"
 
 
-def test_invalid_cache_entry_is_fetched_again(names: UserDirectory, redis: Redis) -> None:
+def test_invalid_cache_entry_is_fetched_again(users: UserDirectory, redis: Redis) -> None:
     """An entry of another version is replaced from Slack."""
     redis.set(keys.user_profile(BOT_IDENTITY.team, ADA), "not json")
 
-    assert names.lookup_users(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"
+    assert users.lookup_users(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"

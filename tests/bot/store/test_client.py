@@ -1,4 +1,4 @@
-"""The bot's connection to Redis gives up soon where somebody waits, and late where nobody does."""
+"""Redis client: short timeouts for requests, retries for background tasks."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A turn goes into Redis once, with its text for as long as it is needed and no longer."""
+"""Job queue: each question is enqueued once, in order, within its limits."""
 
 import pytest
 from redis import Redis
@@ -17,8 +17,8 @@ THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
-def outbox(redis: Redis) -> JobQueue:
-    """Return an outbox with small limits."""
+def queue(redis: Redis) -> JobQueue:
+    """Return an queue with small limits."""
     return JobQueue(redis, QueueLimits(max_pending=4, max_per_user=2, max_running_per_user=1))
 
 
@@ -33,10 +33,10 @@ def make_job(number: int, user: str = ADA, thread: int | None = None) -> Job:
     )
 
 
-def test_question_becomes_rq_job(outbox: JobQueue, redis: Redis) -> None:
+def test_question_becomes_rq_job(queue: JobQueue, redis: Redis) -> None:
     """RQ's own tools see the job; its text is in the payload alone, without pickle."""
     job = make_job(1)
-    receipt = outbox.enqueue(job)
+    receipt = queue.enqueue(job)
 
     assert receipt == Receipt(job.id, EnqueueOutcome.ACCEPTED, position=0, pending=1)
     assert runnable_job_ids(redis) == [job.id]
@@ -54,30 +54,30 @@ def test_question_becomes_rq_job(outbox: JobQueue, redis: Redis) -> None:
     assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL_SECONDS
 
 
-def test_question_is_enqueued_once(outbox: JobQueue, redis: Redis) -> None:
+def test_question_is_enqueued_once(queue: JobQueue, redis: Redis) -> None:
     """A repeated message makes no second job, also after its answer."""
-    outbox.enqueue(make_job(1))
+    queue.enqueue(make_job(1))
 
-    assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
+    assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
     finish_job(redis, make_job(1).id)
-    assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
-    assert outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(1))
-    assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(2))
+    assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
+    assert queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(2))
 
 
-def test_same_client_msg_id_is_enqueued_once(outbox: JobQueue, redis: Redis) -> None:
+def test_same_client_msg_id_is_enqueued_once(queue: JobQueue, redis: Redis) -> None:
     """Two messages with one `client_msg_id` make one job."""
-    outbox.enqueue(make_job(1), client_msg_id="3a7c")
+    queue.enqueue(make_job(1), client_msg_id="3a7c")
 
-    assert outbox.enqueue(make_job(2), client_msg_id="3a7c").outcome is EnqueueOutcome.DUPLICATE
-    assert outbox.enqueue(make_job(3), client_msg_id="9b1d").outcome is EnqueueOutcome.ACCEPTED
+    assert queue.enqueue(make_job(2), client_msg_id="3a7c").outcome is EnqueueOutcome.DUPLICATE
+    assert queue.enqueue(make_job(3), client_msg_id="9b1d").outcome is EnqueueOutcome.ACCEPTED
     assert pending_job_ids(redis) == [make_job(1).id, make_job(3).id]
 
 
-def test_thread_queue_is_ordered(outbox: JobQueue, redis: Redis) -> None:
+def test_thread_queue_is_ordered(queue: JobQueue, redis: Redis) -> None:
     """The second question of a thread waits for the first, also of another user."""
-    outbox.enqueue(make_job(1))
-    receipt = outbox.enqueue(make_job(2, user=LIN, thread=1))
+    queue.enqueue(make_job(1))
+    receipt = queue.enqueue(make_job(2, user=LIN, thread=1))
 
     assert receipt.position == 1
     assert runnable_job_ids(redis) == [make_job(1).id]
@@ -86,10 +86,10 @@ def test_thread_queue_is_ordered(outbox: JobQueue, redis: Redis) -> None:
     assert runnable_job_ids(redis)[-1] == make_job(2).id
 
 
-def test_user_quota_limits_pending_and_running_jobs(outbox: JobQueue, redis: Redis) -> None:
+def test_user_quota_limits_pending_and_running_jobs(queue: JobQueue, redis: Redis) -> None:
     """A user's jobs are limited, and do not delay others."""
-    first, second, third = (outbox.enqueue(make_job(number)) for number in (1, 2, 3))
-    other = outbox.enqueue(make_job(4, user=LIN))
+    first, second, third = (queue.enqueue(make_job(number)) for number in (1, 2, 3))
+    other = queue.enqueue(make_job(4, user=LIN))
 
     assert (first.outcome, second.outcome) == (EnqueueOutcome.ACCEPTED, EnqueueOutcome.ACCEPTED)
     assert third == Receipt(
@@ -97,66 +97,66 @@ def test_user_quota_limits_pending_and_running_jobs(outbox: JobQueue, redis: Red
     )
     assert other.outcome is EnqueueOutcome.ACCEPTED
     assert runnable_job_ids(redis) == [make_job(1).id, make_job(4).id]
-    assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(3))
+    assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(3))
 
 
-def test_full_queue_refuses_without_marker(outbox: JobQueue) -> None:
+def test_full_queue_refuses_without_marker(queue: JobQueue) -> None:
     """A refused question has no idempotency key, so it may be asked again."""
     for number in range(1, 5):
-        outbox.enqueue(make_job(number, user=f"U{number}"))
-    receipt = outbox.enqueue(make_job(5))
+        queue.enqueue(make_job(number, user=f"U{number}"))
+    receipt = queue.enqueue(make_job(5))
 
     assert receipt == Receipt(make_job(5).id, EnqueueOutcome.QUEUE_FULL, position=4, pending=4)
-    assert not outbox.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(5))
+    assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(5))
 
 
-def test_message_is_marked_as_handled_once(outbox: JobQueue) -> None:
+def test_message_is_marked_as_handled_once(queue: JobQueue) -> None:
     """A message that was marked is no question afterwards."""
-    assert outbox.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
-    assert not outbox.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
-    assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
+    assert queue.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert not queue.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_cancelled_job_leaves_queue_and_text(outbox: JobQueue, redis: Redis) -> None:
+def test_cancelled_job_leaves_queue_and_text(queue: JobQueue, redis: Redis) -> None:
     """The next question of the thread moves up."""
-    outbox.enqueue(make_job(1))
-    outbox.enqueue(make_job(2, thread=1))
+    queue.enqueue(make_job(1))
+    queue.enqueue(make_job(2, thread=1))
 
-    assert outbox.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) is None
     assert pending_job_ids(redis) == [make_job(2).id]
     assert runnable_job_ids(redis) == [make_job(2).id]
     assert not redis.exists(f"rq:job:{make_job(1).id}")
-    assert outbox.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
+    assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_deferred_job_is_cancelled(outbox: JobQueue, redis: Redis) -> None:
+def test_deferred_job_is_cancelled(queue: JobQueue, redis: Redis) -> None:
     """A job behind another one leaves its thread queue."""
-    outbox.enqueue(make_job(1))
-    outbox.enqueue(make_job(2, thread=1))
-    outbox.cancel_job(make_job(2).id)
+    queue.enqueue(make_job(1))
+    queue.enqueue(make_job(2, thread=1))
+    queue.cancel_job(make_job(2).id)
 
     assert pending_job_ids(redis) == [make_job(1).id]
     finish_job(redis, make_job(1).id)
     assert make_job(2).id not in runnable_job_ids(redis)
 
 
-def test_cancel_returns_orphaned_placeholder(outbox: JobQueue, redis: Redis) -> None:
+def test_cancel_returns_orphaned_placeholder(queue: JobQueue, redis: Redis) -> None:
     """The placeholder of a cancelled job is returned for deletion."""
-    outbox.enqueue(make_job(1))
+    queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", keys.PLACEHOLDER, message_ts(9))
 
-    assert outbox.cancel_job(make_job(1).id) == message_ts(9)
+    assert queue.cancel_job(make_job(1).id) == message_ts(9)
 
 
-def test_running_job_gets_stop_command(outbox: JobQueue, redis: Redis) -> None:
+def test_running_job_gets_stop_command(queue: JobQueue, redis: Redis) -> None:
     """The worker gets RQ's stop command and ends the job itself."""
-    outbox.enqueue(make_job(1))
+    queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", mapping={"status": "started", "worker_name": "w1"})
     heard = redis.pubsub()  # type: ignore[no-untyped-call]
     heard.subscribe("rq:pubsub:w1")
     heard.get_message(timeout=5)
 
-    assert outbox.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) is None
     message = heard.get_message(timeout=5)
     assert message is not None
     assert make_job(1).id in message["data"].decode()
@@ -164,33 +164,33 @@ def test_running_job_gets_stop_command(outbox: JobQueue, redis: Redis) -> None:
     heard.close()
 
 
-def test_job_without_worker_gets_no_stop_command(outbox: JobQueue, redis: Redis) -> None:
+def test_job_without_worker_gets_no_stop_command(queue: JobQueue, redis: Redis) -> None:
     """The next worker that takes the job ends it."""
-    outbox.enqueue(make_job(1))
+    queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", "status", "started")
 
-    assert outbox.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) is None
 
 
-def test_cancel_deletes_text_of_answered_job(outbox: JobQueue, redis: Redis) -> None:
+def test_cancel_deletes_text_of_answered_job(queue: JobQueue, redis: Redis) -> None:
     """Deleting an answered question deletes its job's hash."""
-    outbox.enqueue(make_job(1))
+    queue.enqueue(make_job(1))
     finish_job(redis, make_job(1).id)
     redis.hset(f"rq:job:{make_job(1).id}", "status", "finished")
 
-    assert outbox.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) is None
     assert not redis.exists(f"rq:job:{make_job(1).id}")
 
 
-def test_cancel_of_unknown_job_is_harmless(outbox: JobQueue) -> None:
+def test_cancel_of_unknown_job_is_harmless(queue: JobQueue) -> None:
     """Most deleted messages were no questions."""
-    assert outbox.cancel_job("T0FAKE0001-C0GENERAL1-1-1") is None
+    assert queue.cancel_job("T0FAKE0001-C0GENERAL1-1-1") is None
 
 
-def test_all_keys_have_ttls(outbox: JobQueue, redis: Redis) -> None:
+def test_all_keys_have_ttls(queue: JobQueue, redis: Redis) -> None:
     """Each key has a TTL except two without text and the job hash, which gets one at its end."""
-    outbox.enqueue(make_job(1), client_msg_id="3a7c")
-    outbox.enqueue(make_job(2, thread=1))
+    queue.enqueue(make_job(1), client_msg_id="3a7c")
+    queue.enqueue(make_job(2, thread=1))
     found = {key.decode() for key in redis.keys("starchat:*") if isinstance(key, bytes)}
     endless = {key for key in found if redis.ttl(key) < 0}
 
@@ -199,6 +199,6 @@ def test_all_keys_have_ttls(outbox: JobQueue, redis: Redis) -> None:
 
 def test_unreachable_redis_raises() -> None:
     """Each method raises `RedisError`."""
-    outbox = JobQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
+    queue = JobQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
     with pytest.raises(AwayError):
-        outbox.enqueue(make_job(1))
+        queue.enqueue(make_job(1))

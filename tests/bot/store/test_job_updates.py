@@ -1,4 +1,4 @@
-"""A job that waits or runs gets another text in its place, whoever takes it at that moment."""
+"""Job updates: a waiting or running job gets new text atomically."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +20,14 @@ THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
-def outbox(redis: Redis) -> JobQueue:
-    """Return the bot's outbox."""
+def queue(redis: Redis) -> JobQueue:
+    """Return the bot's queue."""
     return JobQueue(redis, QueueLimits())
 
 
 @pytest.fixture
-def revisions(redis: Redis) -> JobUpdates:
-    """Return what changes jobs."""
+def updates(redis: Redis) -> JobUpdates:
+    """Return job updates."""
     return JobUpdates(redis)
 
 
@@ -57,50 +57,50 @@ def set_job_fields(redis: Redis, job: Job, **fields: str) -> None:
 
 
 def test_waiting_job_is_updated_in_place(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """A queued or deferred job gets the new text and keeps its position."""
     first, second = make_job(1), make_job(2)
-    outbox.enqueue(first)
-    outbox.enqueue(second)
+    queue.enqueue(first)
+    queue.enqueue(second)
     set_job_fields(redis, first, **{keys.ATTEMPTS: "2"})
-    line = (runnable_job_ids(redis), pending_job_ids(redis), revisions.list_unfinished_jobs(THREAD))
+    line = (runnable_job_ids(redis), pending_job_ids(redis), updates.list_unfinished_jobs(THREAD))
     for job in (first, second):
-        said = revisions.replace_payload(
+        outcome = updates.replace_payload(
             job.id, lambda old: replace_question(old, "after"), restart=True
         )
-        assert said is UpdateOutcome.UPDATED
+        assert outcome is UpdateOutcome.UPDATED
         assert read_question(redis, job) == "after"
 
     assert (
         runnable_job_ids(redis),
         pending_job_ids(redis),
-        revisions.list_unfinished_jobs(THREAD),
+        updates.list_unfinished_jobs(THREAD),
     ) == line
     assert line[2] == [first.id, second.id]
     assert not redis.hexists(f"rq:job:{first.id}", keys.ATTEMPTS)
 
 
 def test_running_job_is_restarted_on_request(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The worker gets a command, and the revision changes in case it misses it."""
     job = make_job(1)
-    outbox.enqueue(job)
+    queue.enqueue(job)
     set_job_fields(redis, job, status="started", worker_name="w1")
     heard = redis.pubsub()  # type: ignore[no-untyped-call]
     heard.subscribe("rq:pubsub:w1")
     heard.get_message(timeout=5)
 
-    kept = revisions.replace_payload(
+    kept = updates.replace_payload(
         job.id, lambda old: replace_question(old, "after"), restart=False
     )
     assert (kept, read_question(redis, job)) == (UpdateOutcome.RUNNING, "before")
     assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
-    anew = revisions.replace_payload(
+    restarted = updates.replace_payload(
         job.id, lambda old: replace_question(old, "after"), restart=True
     )
-    assert (anew, read_question(redis, job)) == (UpdateOutcome.RESTARTED, "after")
+    assert (restarted, read_question(redis, job)) == (UpdateOutcome.RESTARTED, "after")
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
     message = heard.get_message(timeout=5)
     assert json.loads(message["data"]) == {"command": keys.RESTART_COMMAND, "job_id": job.id}
@@ -118,66 +118,62 @@ def test_running_job_is_restarted_on_request(
     ],
 )
 def test_answered_job_is_not_updated(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis, fields: dict[str, str]
+    queue: JobQueue, updates: JobUpdates, redis: Redis, fields: dict[str, str]
 ) -> None:
     """After the answer is saved, an edit is too late."""
     job = make_job(1)
-    outbox.enqueue(job)
+    queue.enqueue(job)
     set_job_fields(redis, job, **fields)
 
-    said = revisions.replace_payload(
+    outcome = updates.replace_payload(
         job.id, lambda old: replace_question(old, "after"), restart=True
     )
-    assert (said, read_question(redis, job)) == (UpdateOutcome.ANSWERED, "before")
+    assert (outcome, read_question(redis, job)) == (UpdateOutcome.ANSWERED, "before")
 
 
 def test_unchanged_payload_is_not_written(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The same text, no text, a long text and no job change nothing."""
     job = make_job(1)
-    assert revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
-    outbox.enqueue(job)
+    assert updates.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
+    queue.enqueue(job)
 
-    assert (
-        revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.UNCHANGED
-    )
-    assert (
-        revisions.replace_payload(job.id, lambda _: None, restart=True) is UpdateOutcome.UNCHANGED
-    )
-    long = revisions.replace_payload(
+    assert updates.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.UNCHANGED
+    assert updates.replace_payload(job.id, lambda _: None, restart=True) is UpdateOutcome.UNCHANGED
+    long = updates.replace_payload(
         job.id, lambda old: replace_question(old, "x" * 300_000), restart=True
     )
     assert long is UpdateOutcome.UNCHANGED
     set_job_fields(redis, job, data="no payload of ours")
-    assert revisions.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
+    assert updates.replace_payload(job.id, lambda old: old, restart=True) is UpdateOutcome.GONE
     assert not redis.hexists(f"rq:job:{job.id}", keys.REVISION)
 
 
 def test_concurrent_edits_are_both_applied(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The second edit rebuilds the payload that the first one wrote."""
     job = make_job(1, "")
-    outbox.enqueue(job)
+    queue.enqueue(job)
 
     def write(letter: str) -> UpdateOutcome:
-        return revisions.replace_payload(
+        return updates.replace_payload(
             job.id, lambda old: replace_question(old, old.question.text + letter), restart=True
         )
 
     with ThreadPoolExecutor(4) as threads:
-        said = list(threads.map(write, "abcd"))
-    assert set(said) == {UpdateOutcome.UPDATED}
+        outcome = list(threads.map(write, "abcd"))
+    assert set(outcome) == {UpdateOutcome.UPDATED}
     assert sorted(read_question(redis, job)) == list("abcd")
 
 
 def test_update_gives_up_after_max_attempts(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """A payload that keeps changing is left unchanged."""
     job = make_job(1)
-    outbox.enqueue(job)
+    queue.enqueue(job)
     written: list[str] = []
 
     def disturbed(old: Job) -> Job:
@@ -186,19 +182,17 @@ def test_update_gives_up_after_max_attempts(
             JobUpdates(redis).replace_payload(job.id, disturbed, restart=True)
         return replace_question(old, written[-1] + "!")
 
-    assert revisions.replace_payload(job.id, disturbed, restart=True) is UpdateOutcome.UNCHANGED
+    assert updates.replace_payload(job.id, disturbed, restart=True) is UpdateOutcome.UNCHANGED
     assert read_question(redis, job).endswith("!")
 
 
-def test_reanswer_is_enqueued_once_per_edit(outbox: JobQueue, redis: Redis) -> None:
+def test_reanswer_is_enqueued_once_per_edit(queue: JobQueue, redis: Redis) -> None:
     """The new job takes over the reply's message, and not the old answer."""
     job = make_job(1)
-    outbox.enqueue(job)
+    queue.enqueue(job)
     name = f"rq:job:{job.id}"
     assert (
-        outbox.enqueue_reanswer(
-            replace_question(job, "after"), message_ts(5), message_ts(2)
-        ).outcome
+        queue.enqueue_reanswer(replace_question(job, "after"), message_ts(5), message_ts(2)).outcome
         == "duplicate"
     )
     redis.zrem(keys.PENDING_JOBS, job.id)
@@ -209,13 +203,11 @@ def test_reanswer_is_enqueued_once_per_edit(outbox: JobQueue, redis: Redis) -> N
     set_job_fields(
         redis, job, status="finished", **{keys.ANSWER: "old", keys.PLACEHOLDER: message_ts(2)}
     )
-    assert outbox.has_job(BOT_IDENTITY.team, CHANNEL, message_ts(1))
-    assert outbox.find_placeholder(job.id) == message_ts(2)
+    assert queue.has_job(BOT_IDENTITY.team, CHANNEL, message_ts(1))
+    assert queue.find_placeholder(job.id) == message_ts(2)
 
     assert (
-        outbox.enqueue_reanswer(
-            replace_question(job, "after"), message_ts(5), message_ts(2)
-        ).outcome
+        queue.enqueue_reanswer(replace_question(job, "after"), message_ts(5), message_ts(2)).outcome
         == "accepted"
     )
     assert read_question(redis, job) == "after"
@@ -224,31 +216,29 @@ def test_reanswer_is_enqueued_once_per_edit(outbox: JobQueue, redis: Redis) -> N
     assert not redis.hexists(name, keys.ANSWER)
     assert runnable_job_ids(redis) == pending_job_ids(redis) == [job.id]
     assert (
-        outbox.enqueue_reanswer(
-            replace_question(job, "after"), message_ts(5), message_ts(2)
-        ).outcome
+        queue.enqueue_reanswer(replace_question(job, "after"), message_ts(5), message_ts(2)).outcome
         == "duplicate"
     )
 
 
-def test_withdrawn_job_is_marked(outbox: JobQueue, redis: Redis) -> None:
+def test_withdrawn_job_is_marked(queue: JobQueue, redis: Redis) -> None:
     """The mark refuses the answer if the worker misses the stop command."""
     job = make_job(1)
-    outbox.enqueue(job)
+    queue.enqueue(job)
     set_job_fields(redis, job, status="started")
-    outbox.cancel_job(job.id)
+    queue.cancel_job(job.id)
 
     assert redis.hget(f"rq:job:{job.id}", keys.WITHDRAWN) == b"1"
     assert redis.hget(f"rq:job:{job.id}", keys.REVISION) == b"1"
 
 
 def test_updated_payload_is_readable_by_rq(
-    outbox: JobQueue, revisions: JobUpdates, redis: Redis
+    queue: JobQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """RQ's own serializer decodes an updated payload."""
     job = make_job(1)
-    outbox.enqueue(job)
-    revisions.replace_payload(job.id, lambda old: replace_question(old, "after"), restart=True)
+    queue.enqueue(job)
+    updates.replace_payload(job.id, lambda old: replace_question(old, "after"), restart=True)
 
     [found] = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).jobs
     assert Job.from_json(found.args[0]) == replace_question(job, "after")

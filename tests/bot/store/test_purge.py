@@ -1,4 +1,4 @@
-"""What the bot keeps of a thread, a channel or a team can be dropped at any time."""
+"""Purge: deletes the data of a thread, a channel or a team, and no other."""
 
 import pytest
 from redis import Redis
@@ -12,8 +12,8 @@ TEAM, OTHER = "T0FAKE0001", "T0OTHER001"
 
 
 @pytest.fixture
-def forgetting(redis: Redis) -> Purge:
-    """Return what forgets, with things to forget in two teams and two channels."""
+def purge(redis: Redis) -> Purge:
+    """Return a purge, with data in two teams and two channels."""
     for team in (TEAM, OTHER):
         for channel in ("C1", "C2"):
             for thread in ("1.1", "2.2"):
@@ -31,31 +31,31 @@ def count_keys(redis: Redis, pattern: str) -> int:
     return len(redis.keys(pattern))
 
 
-def test_purge_of_thread_keeps_other_threads(forgetting: Purge, redis: Redis) -> None:
+def test_purge_of_thread_keeps_other_threads(purge: Purge, redis: Redis) -> None:
     """Other threads keep their data."""
-    forgetting.drop_thread(Thread(team=TEAM, channel="C1", ts="1.1"))
+    purge.drop_thread(Thread(team=TEAM, channel="C1", ts="1.1"))
 
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:*") == 3
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:*") == 3
     assert redis.exists(keys.thread_mode(TEAM, "C1", "1.1"))
 
 
-def test_purge_of_channel_keeps_waiting_jobs(forgetting: Purge, redis: Redis) -> None:
+def test_purge_of_channel_keeps_waiting_jobs(purge: Purge, redis: Redis) -> None:
     """Cached threads, answers and finished jobs are deleted."""
-    assert forgetting.drop_channel(TEAM, "C1") == 2
+    assert purge.drop_channel(TEAM, "C1") == 2
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
     assert not redis.exists(RqJob.key_for(f"{TEAM}-C1-1-1"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
     assert redis.exists(RqJob.key_for(f"{TEAM}-C2-1-1"))
-    assert forgetting.drop_channel(TEAM, "C1") == 0
+    assert purge.drop_channel(TEAM, "C1") == 0
 
 
-def test_purge_of_team_keeps_other_teams(forgetting: Purge, redis: Redis) -> None:
+def test_purge_of_team_keeps_other_teams(purge: Purge, redis: Redis) -> None:
     """All data of the team is deleted, and none of another team."""
     before = count_keys(redis, f"starchat:{OTHER}:*")
-    dropped = forgetting.drop_team(TEAM)
+    dropped = purge.drop_team(TEAM)
 
     assert dropped > 0
     assert count_keys(redis, f"starchat:{TEAM}:*") == 0
