@@ -16,7 +16,7 @@ GENERATION_SECONDS: Final = 0.15
 
 
 def post_reply(channel: str, thread: str, token: str) -> None:
-    """Wait as long as a generation, then post the reply."""
+    """Wait for the duration of a generation, then post the reply."""
     time.sleep(GENERATION_SECONDS)
     build_client().chat_postMessage(
         channel=channel, thread_ts=thread, text=f"The reply to {token}."

@@ -135,7 +135,7 @@ async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineClient
 
 
 async def test_leaving_a_reply_frees_its_slot(engine: EngineClient) -> None:
-    """Whoever stops listening stops the request; the same name may be used again at once."""
+    """A caller that stops listening cancels its request; its id can be used again at once."""
     async with aclosing(engine.generate(LONG_REQUEST)) as events:
         await anext(events)
     ids, finished = await collect_reply(engine, replace(LONG_REQUEST, sampling=GREEDY_SAMPLING))
@@ -246,7 +246,7 @@ async def test_a_child_that_never_loads_is_given_up() -> None:
 
 
 async def test_closing_while_loading_does_not_wait_for_the_model() -> None:
-    """A worker that is told to stop at once stops at once."""
+    """A worker that gets the order to stop at once does so."""
     engine = EngineClient(EngineConfig(model=str(tiny_bigcode())))
     engine.start_loading()
 

@@ -1,4 +1,4 @@
-"""A request whose time is up ends with what it has; nobody else notices."""
+"""Deadlines: an expired request ends with its tokens so far, without effect on others."""
 
 import time
 from dataclasses import replace
@@ -23,7 +23,7 @@ GOOD_REQUESTS = [
 
 
 def test_late_is_who_waits_or_runs_past_its_deadline() -> None:
-    """At the deadline itself too; whoever has none is never late."""
+    """The deadline itself counts as expired; a request without a deadline never expires."""
     schedule = Scheduler(num_slots=1, max_step_tokens=10)
     for name, deadline in (("runs", 5.0), ("waits", 7.0), ("never", None)):
         schedule.add_request(replace(LATE_REQUEST, id=name, deadline=deadline))

@@ -50,7 +50,7 @@ def test_starchats_own_geometry_says_what_it_would_say_alone(
 def test_the_last_positions_of_a_long_window_are_right(
     models: Models, fresh: EngineFactory
 ) -> None:
-    """A prompt of 8,180 tokens read in chunks goes on as `generate` goes on, to the last place."""
+    """A prompt of 8,180 tokens in chunks continues as in `generate`, to the last position."""
     model = models("long")
     prompt = tuple((7919 * n) % model.info.vocab_size for n in range(8180))
     request = Request("long", prompt, SamplingParams(max_new_tokens=12, temperature=0))

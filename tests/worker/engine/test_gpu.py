@@ -1,4 +1,4 @@
-"""What only a GPU can show: that recorded steps and its own kernels say what eager ones say."""
+"""GPU tests: captured steps and CUDA kernels equal eager steps."""
 
 import gc
 from collections.abc import Callable, Iterator

@@ -90,7 +90,7 @@ class EngineRun:
 
 
 def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
-    """A prompt that was overtaken goes on beside the rest of the one that overtook it."""
+    """An overtaken prompt continues beside the rest of the prompt that overtook it."""
     slow = Request("slow", tuple(place % 448 for place in range(150)), GREEDY_SAMPLING)
     fast = Request(
         "fast", tuple(place * 7 % 448 for place in range(70)), GREEDY_SAMPLING, priority=1
@@ -161,7 +161,7 @@ _replies_alone: dict[str, dict[str, EngineReply]] = {}
 
 
 def _run_alone(fresh: EngineFactory, kind: str) -> dict[str, EngineReply]:
-    """Return what each request says in an engine of its own."""
+    """Return the reply to each request in a separate engine."""
     if kind not in _replies_alone:
         _replies_alone[kind] = {}
         for request in REQUESTS:

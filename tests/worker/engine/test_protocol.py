@@ -1,4 +1,4 @@
-"""What parent and child say to each other, line by line."""
+"""Engine protocol: the messages between parent and child, line by line."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ def test_options_arrive_as_they_were_sent() -> None:
 
 @pytest.mark.parametrize("line", [b"", b"[1]", b"Loading weights: 10%", b'{"step"'])
 def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
-    """Whatever it is, one kind of error."""
+    """Every malformed line raises one kind of error."""
     with pytest.raises(ValueError):
         protocol.decode_message(line)
 
@@ -100,7 +100,7 @@ def test_each_request_hears_only_its_own_events() -> None:
 
 
 def test_a_lost_child_ends_everything_once() -> None:
-    """Nobody waits for ever, and late words about the dead reach no one."""
+    """All waiting requests fail, and late messages about them are dropped."""
     answers = InFlightRequests()
     number, queue = answers.register_request(Request("a", (1,), GREEDY_SAMPLING))
 
@@ -116,7 +116,7 @@ def test_a_lost_child_ends_everything_once() -> None:
 @pytest.mark.slow
 def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
     """
-    Spoken to directly: it refuses what a careless parent sends, stops what it is told to stop, and
+    The child without its parent: it rejects malformed requests, cancels requests on demand, and
     prints nothing but messages.
     """
     options = EngineConfig(model=str(tiny_bigcode()), slots=1, threads=1)

@@ -77,7 +77,7 @@ def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
 
 
 def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
-    """The next turn of the thread goes on from the reply as it was, stopped in its middle."""
+    """The thread's next turn continues from the reply as it was when it stopped."""
     engine = fresh(drafted=NUM_SPECULATIVE_TOKENS)
     engine.scheduler.ridge_tokens = 1e6
     first = replace(

@@ -65,7 +65,7 @@ def expected_turns(
 def test_fifty_turns_in_one_batch_are_those_of_generate(
     models: Models, fresh: EngineFactory, kind: str, drafted: int
 ) -> None:
-    """No slot holds anything of them, and nine slots are taken by whoever comes next."""
+    """No slot has a cached prefix of them, and the next nine requests take nine slots."""
     model = models(kind)
     asked, expected = expected_turns(model.network, model.info.vocab_size, model.info.max_positions)
     engine = fresh(kind, slots=9, budget=50, drafted=drafted)

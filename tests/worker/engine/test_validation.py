@@ -1,4 +1,4 @@
-"""What can never run is refused with a line that says why and repeats nothing of the prompt."""
+"""Request validation: a request that can never run is rejected, without quoting its prompt."""
 
 import math
 from dataclasses import replace

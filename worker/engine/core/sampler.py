@@ -103,7 +103,7 @@ def _sample_token(
 
 def sort_logits(logits: NDArray[np.floating], ids: Ids) -> tuple[Logits, Ids]:
     """
-    Sort `[k]` logits in falling order and equal ones by id, whatever order the device returned.
+    Sort `[k]` logits in falling order and equal ones by id, independent of the device's order.
 
     Raises `InvalidLogitsError` if the largest logit is not finite.
     """

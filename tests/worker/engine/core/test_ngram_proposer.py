@@ -1,4 +1,4 @@
-"""What is drafted and how much of it, without a model."""
+"""N-gram proposer: the tokens and the length of drafts, without a model."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -70,7 +70,7 @@ def test_trust_follows_the_reply_and_not_the_prompt() -> None:
 def test_what_is_learned_bit_by_bit_is_what_is_learned_at_once(
     prompt: list[int], parts: list[list[int]]
 ) -> None:
-    """The index is kept, never built anew, and a draft changes nothing in it."""
+    """The index is extended and never rebuilt, and a draft does not change it."""
     slowly = NgramProposer([*prompt])
     for part in parts:
         slowly.token_ids += part
@@ -162,7 +162,7 @@ def make_scheduler(new: int = 30, budget: int = 20, stop: tuple[int, ...] = ()) 
 
 
 def test_a_growing_request_is_fed_its_token_and_the_draft() -> None:
-    """One token of its own, then what came after it the last time."""
+    """One sampled token, then the tokens that followed it the last time."""
     [work] = make_scheduler().schedule_step()
 
     assert (work.start, work.num_tokens, work.token_ids) == (11, 1, [3, 4, 5, 6, 7, 8, 9, 1, 2])

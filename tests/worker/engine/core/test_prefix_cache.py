@@ -1,4 +1,4 @@
-"""A thread whose slot somebody else needed is not read from its beginning again either."""
+"""Host prefix cache: a thread that lost its slot does not prefill from its beginning again."""
 
 from typing import NoReturn
 
@@ -60,7 +60,7 @@ def test_without_a_shelf_the_slot_is_all_there_is(fresh: EngineFactory) -> None:
 
 
 def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: EngineFactory) -> None:
-    """The other thread keeps its slot, as long as there is another one."""
+    """The other thread keeps its slot while another slot is free."""
     engine = fresh(slots=2)
     run_requests(engine, [ask_in_thread("a", 0)])
 
@@ -145,7 +145,7 @@ def test_what_comes_back_broken_costs_no_reply(fresh: EngineFactory, shelved: En
 
 
 def test_a_device_that_is_lost_there_is_lost(shelved: EngineCore) -> None:
-    """Nobody goes on with a context that is broken."""
+    """No request continues from a broken context."""
     [kept] = shelved.host_cache._entries.values()
     shelved.host_cache.store_prefix(kept.prefix, LostBlocks(), 0)
     shelved.host_cache._entries.pop(0)

@@ -76,7 +76,7 @@ def test_the_order_of_the_filters_matters() -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 2, 50, 64]))
 def test_equal_logits_at_the_edge_of_top_k_all_stay(seed: int, top_k: int) -> None:
-    """Rounded logits tie, as bfloat16 ones do; whoever ties with the k-th is kept."""
+    """Rounded logits tie, as bfloat16 ones do; ids that tie with the k-th are kept."""
     row = np.random.default_rng(seed).normal(0, 1, VOCABULARY).round(1).astype(np.float32)
     sampling = SamplingParams(temperature=1, top_k=top_k, top_p=1)
 
@@ -170,7 +170,7 @@ def test_neighbouring_places_and_seeds_draw_independent_numbers() -> None:
 def test_only_ids_that_passed_the_filters_are_chosen(
     row: NDArray[np.float32], sampling: SamplingParams, at: float
 ) -> None:
-    """Whatever the random number, the chosen id has a probability."""
+    """For every random number, the sampled id has a probability above zero."""
     logits, ids = sort_logits(row, np.arange(row.size))
 
     chosen = sample_from(logits, ids, sampling, at)

@@ -1,4 +1,4 @@
-"""What is chosen from a step's logits, before any filter is asked."""
+"""Sampler: shortcuts that choose from a step's logits before any filter runs."""
 
 import torch
 
@@ -26,7 +26,7 @@ def test_greedy_requests_get_the_first_of_the_largest() -> None:
 
 
 def test_a_row_that_is_no_number_chooses_nothing() -> None:
-    """Its neighbour goes on."""
+    """The other request continues."""
     nothing, infinite = float("nan"), float("inf")
     for broken in ([0.0, nothing, 1.0], [0.0, infinite, 1.0], [-infinite] * 3):
         logits = torch.tensor([broken, [0.0, 1.0, 2.0]])

@@ -1,4 +1,4 @@
-"""Who gets a slot and what goes into a step: a plan for every moment, without a model."""
+"""Scheduler: slots of requests and tokens of each step, without a model."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,7 +115,7 @@ def test_a_request_ends_at_its_own_limit() -> None:
 
 
 def test_a_request_may_leave_while_it_waits() -> None:
-    """Whoever waits can be taken out; the others keep their order."""
+    """A waiting request can be removed; the others keep their order."""
     schedule = Scheduler(num_slots=1, max_step_tokens=8)
     for name in "abcd":
         schedule.add_request(make_request(name))
@@ -130,7 +130,7 @@ def test_a_request_may_leave_while_it_waits() -> None:
 
 
 def test_after_a_failed_step_its_members_go_alone_until_each_has_gone_through() -> None:
-    """Two suspects are read again one at a time; a bystander waits; nobody is given up."""
+    """Two suspects prefill again one at a time; another request waits; none fails."""
     schedule = Scheduler(num_slots=3, max_step_tokens=8)
     schedule.add_request(make_request("a"))
     schedule.add_request(make_request("b"))
@@ -178,7 +178,7 @@ def test_what_fails_only_together_does_not_fail_for_ever() -> None:
 
 
 def test_what_a_lost_slot_held_is_read_again() -> None:
-    """After a failed step a request's prompt and reply so far are fed in again, then it goes on."""
+    """After a failed step a request prefills its prompt and reply again, then continues."""
     schedule = Scheduler(num_slots=1, max_step_tokens=100)
     schedule.add_request(make_request("a"))
     run_step(schedule)
@@ -199,7 +199,7 @@ def test_what_a_lost_slot_held_is_read_again() -> None:
 def test_every_request_gets_all_its_tokens_once_and_in_order(
     wanted: list[tuple[int, int, int]], slots: int, budget: int, drafted: int
 ) -> None:
-    """Whatever the mix, each position is held exactly once and no step exceeds its budget."""
+    """In every mix, each position is computed exactly once and no step exceeds its budget."""
     schedule = Scheduler(
         num_slots=slots, max_step_tokens=budget, num_speculative_tokens=drafted, ridge_tokens=1e6
     )

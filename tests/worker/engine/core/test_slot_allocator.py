@@ -139,7 +139,7 @@ def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None
 
 
 def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
-    """What was read before somebody pressed stop is not read again."""
+    """Tokens that were computed before a stop are not computed again."""
     engine = fresh()
     engine.add_request(Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1"))
     engine.run_step()
@@ -154,7 +154,7 @@ def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
 
 
 def test_after_an_error_nothing_is_remembered(fresh: EngineFactory) -> None:
-    """Slots that were built anew hold nothing."""
+    """Rebuilt slots have no cached prefix."""
     engine = fresh()
     run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
     engine.scheduler.record_failure([])

@@ -1,4 +1,4 @@
-"""Compiled layers say what plain ones say, and nobody needs a compiler."""
+"""Compiled layers: output equal to plain layers, and a fallback without a compiler."""
 
 from collections.abc import Callable
 from typing import Any

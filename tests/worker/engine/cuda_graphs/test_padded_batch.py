@@ -1,4 +1,4 @@
-"""Steps over fixed memory say what eager ones say, whoever grows beside whom, in whatever slot."""
+"""Padded batch: captured steps equal eager steps, for all mixes of requests and slots."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_recorded_steps_say_what_eager_ones_say(
 def test_recorded_steps_with_drafts_say_what_eager_ones_say(
     models: Models, fresh: EngineFactory, kind: str
 ) -> None:
-    """Greedy and sampled requests whose prompts go round; whoever may draft does."""
+    """Greedy and sampled requests with repetitive prompts, which invite drafts."""
     vocabulary = models(kind).info.vocab_size
     requests = [
         Request(
@@ -171,7 +171,7 @@ def test_both_ways_to_attend_are_the_same(width: int, served: int, window: int |
 def test_what_idle_slots_keep_of_their_threads_survives(
     models: Models, fresh: EngineFactory
 ) -> None:
-    """A thread goes on from its slot after others have grown beside it in recorded steps."""
+    """A thread continues from its slot after captured steps of other requests."""
     ours = build_captured_engine(models("bigcode"), slots=3)
     thread = Request("thread", tuple(range(60)), GREEDY_SAMPLING, scope="T1")
     [said] = run_requests(ours.engine_core, [thread]).values()
@@ -194,7 +194,7 @@ def test_what_idle_slots_keep_of_their_threads_survives(
 
 
 def test_a_crowd_that_drafts_runs_over_fixed_memory_without_its_drafts(models: Models) -> None:
-    """More than the widest shape holds: the schedule drafts for nobody."""
+    """With more requests than the largest shape holds, the scheduler drafts for none."""
     ours = build_captured_engine(
         models("bigcode"), slots=40, drafted=NUM_SPECULATIVE_TOKENS, budget=300
     )

@@ -55,7 +55,7 @@ def test_all_shapes_are_recorded_before_the_first_request(models: Models) -> Non
 
 
 def test_a_rebuilt_slot_is_never_reached_by_an_old_recording(models: Models) -> None:
-    """After a failed step the memory is another one: everything is recorded anew."""
+    """A failed step reallocates memory, so that all graphs are captured again."""
     model = models("bigcode")
     request = Request("a", tuple(range(20, 40)), GREEDY_SAMPLING)
     expected = EngineReply(reference_greedy(model.network, request), FinishReason.LENGTH)
@@ -78,7 +78,7 @@ class RefusingCapture(FakeGraphCapture):
 
 
 class StaleCapture(FakeGraphCapture):
-    """A recorder that repeats what the first step was, whatever has been fed since."""
+    """A capture that replays the first step and ignores all later inputs."""
 
     def capture_step(self, step: Replay) -> Replay:
         """Record a step that never happens again."""
@@ -189,7 +189,7 @@ class FailingModel(nn.Module):
 
 
 def test_a_recorded_step_that_fails_costs_nobody_a_reply(models: Models) -> None:
-    """The slots are rebuilt, everybody is read again, and recordings are made anew."""
+    """The slots are rebuilt, all requests prefill again, and all graphs are captured again."""
     model = models("bigcode")
     requests = [Request(str(n), tuple(range(20 + n, 50 + n)), GREEDY_SAMPLING) for n in range(3)]
     ours = build_captured_engine(model, network=FailingModel(model.network, 9))

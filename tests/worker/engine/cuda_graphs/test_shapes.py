@@ -54,7 +54,7 @@ def test_few_lanes_are_any_slots_and_many_are_all(slots: int, lanes: list[int]) 
     [(100, [100]), (256, [256]), (257, [256, 257]), (5000, [256, 512, 1024, 2048, 4096, 5000])],
 )
 def test_the_last_length_is_all_positions(positions: int, lengths: list[int]) -> None:
-    """Whatever number that is."""
+    """For every number of tokens."""
     assert GraphShapes(1, positions).kv_lengths == lengths
 
 

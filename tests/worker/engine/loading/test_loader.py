@@ -1,4 +1,4 @@
-"""What is loaded, and the one line that an operator reads where it cannot be."""
+"""Model loader: the loaded parts, and the one error line for the operator."""
 
 import json
 import shutil
@@ -244,7 +244,7 @@ def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
 
 
 def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
-    """Whoever is second takes what the first has written."""
+    """The second process uses the file that the first has written."""
     file = write_tiny_gguf(tmp_path / "tiny.gguf")
     options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
     others: list[Path] = []

@@ -1,4 +1,4 @@
-"""How many slots of how many positions there are, and that unused ones cost nothing."""
+"""Memory plan: number and length of slots; unused slots take no memory."""
 
 from pathlib import Path
 

@@ -73,7 +73,7 @@ def test_the_child_ends_with_70_after_a_device_error() -> None:
 
 
 def test_the_child_says_why_a_model_cannot_be_loaded() -> None:
-    """One line to the parent, and an exit code of its own."""
+    """One line to the parent, and a separate exit code."""
     sink = io.BytesIO()
 
     code = run_until_closed(

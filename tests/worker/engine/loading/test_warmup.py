@@ -1,4 +1,4 @@
-"""What runs before a worker says that it is ready, and what it says of it."""
+"""Warm-up: the steps before a worker is ready, and their log lines."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ def with_empty_slots(models: Models) -> LoadedModel:
 
 
 def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> None:
-    """Each is told with its number; then requests find them, and say what they say."""
+    """Each capture is logged with its number; requests then replay them with equal replies."""
     told: list[tuple[str, float]] = []
     without: list[str] = []
     recorder = FakeGraphCapture()
@@ -58,7 +58,7 @@ def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> N
 def test_a_processor_runs_a_prompt_and_records_nothing(
     models: Models, options: EngineConfig
 ) -> None:
-    """What is asked for in vain is told in one line."""
+    """A requested feature that is unavailable is logged in one line."""
     told: list[str] = []
     without: list[str] = []
 
