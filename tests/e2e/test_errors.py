@@ -63,7 +63,7 @@ def test_without_worker_placeholder_is_posted_and_later_answered(
     )
     third = product_without_worker.workspace.post_message(ADA, PYTHON, f"@StarChat {GREET}")
     [full] = product_without_worker.wait_for_bot_message(
-        lambda m: "cannot take another" in m["text"], PYTHON, third
+        lambda m: "The queue is full" in m["text"], PYTHON, third
     )
     product_without_worker.start_worker()
     replies = product_without_worker.wait_for_answer(GENERAL, ts, ts)
