@@ -19,12 +19,10 @@ from transformers import (
 from testing.checkpoints import tiny_bigcode, tiny_llama
 from testing.in_process_engine import GREEDY_SAMPLING, run_requests
 from testing.tokenizers import write_small_tokenizer
-from tests.worker.engine.loading.gguf_files import write_tiny_gguf
 from worker.engine import LoadError, Request
 from worker.engine.core.engine_core import EngineCore
-from worker.engine.loading.checkpoint import resolve_checkpoint
 from worker.engine.loading.loader import LoadedModel, check_placement, load_model
-from worker.engine.protocol import EngineConfig, gguf_cache_directory
+from worker.engine.protocol import EngineConfig
 
 ProgressLog = list[tuple[str, float]]
 
@@ -46,8 +44,8 @@ def checkpoint(tmp_path: Path) -> Path:
     return shutil.copytree(tiny_bigcode(), tmp_path / "model")
 
 
-def test_a_checkpoint_says_what_it_is(checkpoint: Path) -> None:
-    """The parent learns positions, vocabulary, ends, device and type of the numbers."""
+def test_model_info_describes_the_checkpoint(checkpoint: Path) -> None:
+    """The parent receives context length, vocabulary, stop ids, device and dtype."""
     about = load_directory(checkpoint).info
 
     assert about.directory == checkpoint
@@ -55,30 +53,30 @@ def test_a_checkpoint_says_what_it_is(checkpoint: Path) -> None:
     assert (about.device, about.dtype, about.slots) == ("cpu", "float32", 2)
 
 
-def test_weights_that_found_no_room_on_the_device_are_refused(tmp_path: Path) -> None:
-    """Where accelerate has to leave weights on a disk, the worker says that they do not fit."""
-    spilt = AutoModelForCausalLM.from_pretrained(
+def test_offloaded_weights_raise_load_error(tmp_path: Path) -> None:
+    """If accelerate offloads weights to disk, the error says that they do not fit."""
+    offloaded = AutoModelForCausalLM.from_pretrained(
         tiny_bigcode(),
         device_map="auto",
         max_memory={"cpu": 100_000},
         offload_folder=tmp_path,
     )
     with pytest.raises(LoadError, match="don't fit in the free memory of cpu"):
-        check_placement(spilt, torch.device("cpu"))
+        check_placement(offloaded, torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("named", "eos"), [([5, 0], (5, 0)), (7, (7,))])
-def test_the_ends_of_a_reply_are_those_of_the_checkpoint(
+def test_stop_ids_come_from_the_checkpoint(
     checkpoint: Path, named: object, eos: tuple[int, ...]
 ) -> None:
-    """One id or several."""
+    """`eos_token_id` is one id or a list."""
     (checkpoint / "generation_config.json").write_text(json.dumps({"eos_token_id": named}), "utf-8")
 
     assert load_directory(checkpoint).info.eos_ids == eos
 
 
-def test_a_checkpoint_may_name_no_end(checkpoint: Path) -> None:
-    """Then the caller's own stop ids are all there is."""
+def test_checkpoint_without_stop_id_is_loaded(checkpoint: Path) -> None:
+    """Only the caller's stop ids end a reply then."""
     (checkpoint / "generation_config.json").unlink()
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     (checkpoint / "config.json").write_text(json.dumps(config | {"eos_token_id": None}), "utf-8")
@@ -86,8 +84,8 @@ def test_a_checkpoint_may_name_no_end(checkpoint: Path) -> None:
     assert load_directory(checkpoint).info.eos_ids == ()
 
 
-def test_bfloat16_is_close_to_float32(checkpoint: Path) -> None:
-    """The same weights in fewer bits, in the slots too."""
+def test_bfloat16_applies_to_weights_and_kv_cache(checkpoint: Path) -> None:
+    """Weights and KV cache have dtype bfloat16."""
     model = load_directory(checkpoint, dtype="bfloat16")
 
     replies = run_requests(
@@ -100,8 +98,8 @@ def test_bfloat16_is_close_to_float32(checkpoint: Path) -> None:
     assert len(replies["a"].ids) == 24
 
 
-def test_fewer_positions_may_be_asked_for(checkpoint: Path) -> None:
-    """The window can be shortened, not stretched."""
+def test_context_length_can_be_shortened(checkpoint: Path) -> None:
+    """The context length can be shortened, not extended."""
     assert load_directory(checkpoint, max_positions=100).info.max_positions == 100
     assert load_directory(checkpoint, max_positions=9999).info.max_positions == 256
 
@@ -141,10 +139,10 @@ def _add_huge_file(directory: Path) -> None:
         (_add_huge_file, "GB are free on cpu; STARCHAT_QUANTIZATION=int8 or nf4"),
     ],
 )
-def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
+def test_invalid_checkpoint_raises_load_error(
     checkpoint: Path, damage: Callable[[Path], None], line: str
 ) -> None:
-    """The line says what is wrong with it."""
+    """The error is one line that names the defect."""
     damage(checkpoint)
 
     with pytest.raises(LoadError, match=line) as caught:
@@ -163,10 +161,10 @@ def test_a_checkpoint_that_cannot_be_loaded_is_one_line(
         ({"kv_cache_bytes": 1000}, "KV cache"),
     ],
 )
-def test_options_that_cannot_be_met_are_one_line(
+def test_invalid_option_raises_load_error(
     checkpoint: Path, options: dict[str, object], line: str
 ) -> None:
-    """The line names the option's value and what would do."""
+    """The error names the option and its valid values."""
     with pytest.raises(LoadError, match=line):
         load_directory(checkpoint, **options)
 
@@ -175,8 +173,8 @@ def test_options_that_cannot_be_met_are_one_line(
     ("field", "value"),
     [("layer_types", ["full_attention", "chunked_attention"]), ("is_causal", False)],
 )
-def test_an_attention_of_another_kind_is_refused(tmp_path: Path, field: str, value: object) -> None:
-    """Even in an architecture that is served otherwise."""
+def test_unsupported_attention_raises_load_error(tmp_path: Path, field: str, value: object) -> None:
+    """Unsupported attention layers are rejected even in a supported architecture."""
     directory = shutil.copytree(tiny_llama(), tmp_path / "model")
     config = json.loads((directory / "config.json").read_text("utf-8"))
     (directory / "config.json").write_text(json.dumps(config | {field: value}), "utf-8")
@@ -202,120 +200,12 @@ def test_an_attention_of_another_kind_is_refused(tmp_path: Path, field: str, val
     ],
     ids=["bias by distance", "soft cap", "no attention"],
 )
-def test_an_architecture_that_slots_cannot_hold_is_refused(
+def test_unsupported_architecture_raises_load_error(
     tmp_path: Path, config: PretrainedConfig
 ) -> None:
-    """Rather no answer than a wrong one."""
+    """An architecture with another kind of cache is rejected, since its output would be wrong."""
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
     write_small_tokenizer(tmp_path)
 
     with pytest.raises(LoadError):
         load_directory(tmp_path)
-
-
-def test_a_gguf_file_becomes_a_plain_checkpoint_once(tmp_path: Path) -> None:
-    """The second start finds what the first has written, with tokenizer and chat template."""
-    file = write_tiny_gguf(tmp_path / "tiny.Q4_1.gguf")
-    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
-    first: ProgressLog = []
-    second: ProgressLog = []
-
-    model = load_model(file, options, lambda *step: first.append(step))
-    again = load_model(file, options, lambda *step: second.append(step))
-
-    directory = model.info.directory
-    assert again.info == model.info
-    assert "converting" in dict(first)
-    assert "converting" not in dict(second)
-    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
-    told = json.loads((directory / "tokenizer_config.json").read_text("utf-8"))
-    assert "im_start" in told["chat_template"]
-    assert (directory / "tokenizer.json").is_file()
-    assert (model.info.max_positions, model.info.eos_ids) == (128, (2,))
-    both = [
-        run_requests(
-            EngineCore(m.network, m.kv_cache, vocab_size=36, max_step_tokens=8),
-            [Request("a", (3, 4), GREEDY_SAMPLING)],
-        )
-        for m in (model, again)
-    ]
-    assert both[0] == both[1]
-    assert both[0]["a"].ids
-
-
-def test_two_workers_may_convert_one_file_at_once(tmp_path: Path) -> None:
-    """The second process uses the file that the first has written."""
-    file = write_tiny_gguf(tmp_path / "tiny.gguf")
-    options = EngineConfig(model=str(file), slots=2, gguf_cache=str(tmp_path / "converted"))
-    others: list[Path] = []
-
-    def overtaken(stage: str, done: float) -> None:
-        if (stage, done) == ("converting", 0.7):
-            others.append(load_model(file, options, _ignore_progress).info.directory)
-
-    model = load_model(file, options, overtaken)
-
-    assert others == [model.info.directory]
-    assert list((tmp_path / "converted").iterdir()) == others
-
-
-def test_a_file_that_is_no_gguf_is_one_line(tmp_path: Path) -> None:
-    """And leaves nothing behind in the cache."""
-    file = tmp_path / "broken.gguf"
-    file.write_bytes(b"GGUF, or so it says")
-    options = EngineConfig(model=str(file), gguf_cache=str(tmp_path / "converted"))
-
-    with pytest.raises(LoadError, match="can't be converted"):
-        load_model(file, options, _ignore_progress)
-    assert list((tmp_path / "converted").iterdir()) == []
-
-
-def test_paths_are_found_before_the_hub(tmp_path: Path) -> None:
-    """A directory and a file are taken as they are."""
-    file = tmp_path / "x.gguf"
-    file.touch()
-
-    assert resolve_checkpoint(EngineConfig(model=str(tmp_path)), _ignore_progress) == tmp_path
-    assert resolve_checkpoint(EngineConfig(model=str(file)), _ignore_progress) == file
-
-
-@pytest.mark.parametrize("model", ["./nowhere", "nowhere", "/a/b", "x.gguf", "a/b/c"])
-def test_a_path_to_nothing_is_one_line(model: str) -> None:
-    """What cannot be a hub id is not looked for there."""
-    with pytest.raises(LoadError, match="there is no"):
-        resolve_checkpoint(EngineConfig(model=model), _ignore_progress)
-
-
-def test_a_hub_id_that_was_fetched_before_is_found_offline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker starts from the hub's cache when the hub is out of reach."""
-    hub = tmp_path / "hub"
-    snapshot = hub / "models--team--model" / "snapshots" / "abc"
-    shutil.copytree(tiny_llama(), snapshot)
-    refs = hub / "models--team--model" / "refs"
-    refs.mkdir()
-    (refs / "main").write_text("abc", "ascii")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-    assert resolve_checkpoint(EngineConfig(model="team/model"), _ignore_progress) == snapshot
-
-
-def test_a_hub_id_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line names the model and the revision that was asked for."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-
-    with pytest.raises(LoadError, match="team/absent at revision v2"):
-        resolve_checkpoint(EngineConfig(model="team/absent", revision="v2"), _ignore_progress)
-
-
-def test_converted_checkpoints_are_kept_in_the_users_cache(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Where the options do not say otherwise."""
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert gguf_cache_directory() == Path("/somewhere/starchat")
-
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert gguf_cache_directory() == Path.home() / ".cache" / "starchat"
