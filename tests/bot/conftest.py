@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
+from bot.concurrency import BackgroundTasks
 from bot.slack.socket_mode import CONNECTIONS
 from bot.store.client import connect_redis
 from contract import keys
@@ -40,3 +41,11 @@ def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
             process.wait_for_event("connected")
         workspace.wait_until_connected()
         yield process
+
+
+@pytest.fixture
+def background() -> Iterator[BackgroundTasks]:
+    """Run background tasks until the test ends."""
+    running = BackgroundTasks()
+    yield running
+    running.drain(5)

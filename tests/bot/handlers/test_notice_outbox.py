@@ -21,14 +21,6 @@ from testing.workspace import ADA, GENERAL, Workspace, message_texts
 SENTENCE = "Too much waits."
 
 
-@pytest.fixture
-def background() -> Iterator[BackgroundTasks]:
-    """Run background tasks until the test ends."""
-    running = BackgroundTasks()
-    yield running
-    running.drain(5)
-
-
 @pytest.fixture(autouse=True)
 def restore_workspace(workspace: Workspace) -> Iterator[None]:
     """Remove injected faults after each test."""

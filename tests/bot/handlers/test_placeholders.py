@@ -30,14 +30,6 @@ def queue(redis: Redis) -> JobQueue:
 
 
 @pytest.fixture
-def background() -> Iterator[BackgroundTasks]:
-    """Run background tasks until the test ends."""
-    running = BackgroundTasks()
-    yield running
-    running.drain(5)
-
-
-@pytest.fixture
 def placeholders(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
     """Return what posts placeholders."""
     return PlaceholderPoster(redis, JobQueue(redis), Poster(web), background)

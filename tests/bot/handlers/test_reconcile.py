@@ -25,7 +25,7 @@ def running_bot(
     poll_until(lambda: all(e["failure"] for e in workspace.delivery_attempts(early)) or None)
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
-        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first note")
+        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first heartbeat")
         yield bot, early
 
 

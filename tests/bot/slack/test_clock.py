@@ -64,7 +64,7 @@ def test_backfill_uses_slack_time(workspace: Workspace, redis: Redis, server: Re
     given = workspace.environment | {"REDIS_URL": server.url}
     with Process("bot", **given) as bot:
         off = bot.wait_for_event("clock differs from slack's")
-        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first note")
+        poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first heartbeat")
         bot.kill_group()
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     workspace.exhaust_redeliveries(ts)

@@ -1,103 +1,25 @@
 """HTTP mode: same effects as Socket Mode, for signed requests only."""
 
-import hashlib
-import hmac
-import http.client
 import json
-import time
 import urllib.parse
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from redis import Redis
 
 from bot import texts
-from bot.store.client import connect_redis
-from contract import keys
-from contract.texts import QUESTION_TOO_LONG
 from testing.polling import poll_until
-from testing.processes import Process, free_port
 from testing.queue_inspector import find_job, job_turns, pending_job_ids
-from testing.redis_server import RedisServer
 from testing.slack_events import (
-    BOT_IDENTITY,
     CHANNEL,
-    MENTION,
     make_body,
     make_message,
-    make_reply,
     message_ts,
 )
 from testing.workspace import ADA, GENERAL, Workspace
+from tests.bot.slack.signed_requests import BotPort, sign_headers, slash_command
 
 Json = dict[str, Any]
-SECRET = "fakeslack"
-
-
-@dataclass(frozen=True)
-class BotPort:
-    """Ports of a bot in HTTP mode."""
-
-    port: int
-    health: int
-
-    def send_raw(
-        self,
-        content: bytes,
-        *,
-        method: str = "POST",
-        path: str = "/slack/events",
-        **headers: str,
-    ) -> tuple[int, bytes]:
-        """Send a request with exactly these headers; return status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, content, named)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def send_signed(
-        self, event: Json, *, age: float = 0.0, secret: str = SECRET, **headers: str
-    ) -> tuple[int, bytes]:
-        """Send a body with Slack's signature."""
-        content = json.dumps(event).encode()
-        return self.send_raw(content, **sign_headers(content, age=age, secret=secret), **headers)
-
-
-def sign_headers(
-    content: bytes, *, age: float = 0.0, secret: str = SECRET, kind: str = "application/json"
-) -> dict[str, str]:
-    """Return the headers of Slack's signature."""
-    when = str(int(time.time() - age))
-    digest = hmac.new(secret.encode(), f"v0:{when}:".encode() + content, hashlib.sha256)
-    return {
-        "Content_Type": kind,
-        "X_Slack_Request_Timestamp": when,
-        "X_Slack_Signature": f"v0={digest.hexdigest()}",
-    }
-
-
-@pytest.fixture(scope="module")
-def port(server: RedisServer, workspace: Workspace) -> Iterator[BotPort]:
-    """Run the bot in HTTP mode; it declines people of other workspaces, as by default."""
-    port, health = free_port(), free_port()
-    ports = {"PORT": str(port), "HEALTH_PORT": str(health)}
-    variables = workspace.environment | {"SLACK_SIGNING_SECRET": SECRET} | ports
-    del variables["SLACK_APP_TOKEN"]
-    with Process("bot", REDIS_URL=server.url, **variables) as process:
-        assert process.wait_for_event("ready")["mode"] == "HttpMode"
-        with connect_redis(server.url) as redis:
-            poll_until(
-                lambda: redis.exists(keys.connection_window(BOT_IDENTITY.team)),
-                description="the first note",
-            )
-        yield BotPort(port, health)
-        assert process.stop_process() == 0
 
 
 def test_url_verification_returns_challenge(port: BotPort) -> None:
@@ -201,12 +123,6 @@ def test_external_person_is_refused_by_ephemeral_message(
     assert pending_job_ids(redis) == []
 
 
-def slash_command(text: str) -> bytes:
-    """Return a slash command as Slack sends it."""
-    fields = {"command": "/starchat", "text": text, "team_id": "T0FAKE0001"}
-    return urllib.parse.urlencode(fields | {"channel_id": CHANNEL, "user_id": ADA}).encode()
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -244,83 +160,3 @@ def test_bot_is_ready_while_port_is_served(port: BotPort, redis: Redis) -> None:
     redis.ping()
 
     assert BotPort(port.health, port.health).send_raw(b"", method="GET", path="/readyz")[0] == 200
-
-
-def test_too_long_question_is_refused(port: BotPort, workspace: Workspace, redis: Redis) -> None:
-    """A question above the job's size limit gets a notice and is not truncated."""
-    start = len(workspace.api_calls())
-
-    assert port.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
-    said = poll_until(
-        lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
-    )
-    assert said[0]["args"]["text"] == QUESTION_TOO_LONG
-    assert pending_job_ids(redis) == []
-
-
-def test_redelivered_root_is_not_cached_as_complete(port: BotPort, redis: Redis) -> None:
-    """The next question reads the thread, which may have missed replies, from Slack."""
-    assert port.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="1")[0] == 200
-    assert find_job(redis, CHANNEL, message_ts(1)) is not None
-    assert not redis.exists(keys.thread_cache(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert redis.exists(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-
-
-def test_redelivery_of_enqueued_mention_follows_thread(port: BotPort, redis: Redis) -> None:
-    """A redelivery follows the thread if the bot died after it enqueued the job."""
-    assert port.send_signed(make_body(make_message(1)))[0] == 200
-    redis.delete(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)))
-    assert port.send_signed(make_body(make_message(1)), X_Slack_Retry_Num="2")[0] == 200
-
-    assert redis.get(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1))) == b"auto"
-
-
-def test_unknown_thread_mode_is_ignored(port: BotPort, redis: Redis) -> None:
-    """A mode of another version counts as no mode."""
-    redis.set(keys.thread_mode(BOT_IDENTITY.team, CHANNEL, message_ts(1)), "whisper")
-
-    assert (
-        port.send_signed(make_body(make_message(2, "and in Rust?", thread_ts=message_ts(1))))[0]
-        == 200
-    )
-    assert pending_job_ids(redis) == []
-
-
-@pytest.mark.parametrize(
-    "whole",
-    [
-        {"type": "app_rate_limited", "team_id": "T0FAKE0001"},
-        make_body({"type": "message"}),
-        make_body({"type": "message", "subtype": "message_changed", "message": {}}),
-        make_body({"type": "reaction_added", "user": ADA}),
-        make_body(
-            {
-                "type": "message",
-                "subtype": "message_changed",
-                "ts": message_ts(9),
-                "message": make_reply(3, "grows", state="growing", thread_ts=message_ts(1)),
-            }
-        ),
-        {"type": "event_callback"},
-    ],
-)
-def test_unused_events_are_acknowledged(port: BotPort, redis: Redis, whole: Json) -> None:
-    """Events that the bot does not use are acknowledged."""
-    assert port.send_signed(whole)[0] == 200
-    assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
-
-
-def test_slash_forget_without_channel_deletes_nothing(port: BotPort) -> None:
-    """Without a valid team and channel, the command deletes nothing."""
-    content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
-    kind = "application/x-www-form-urlencoded"
-    status, answer = port.send_raw(content, **sign_headers(content, kind=kind))
-
-    assert status == 200
-    assert "Mention me" in json.loads(answer)["text"]
-
-
-def test_lone_surrogate_in_question_is_replaced(port: BotPort, redis: Redis) -> None:
-    """A lone surrogate in a JSON body reaches the job as a question mark."""
-    assert port.send_signed(make_body(make_message(1, f"{MENTION} a\ud800b")))[0] == 200
-    assert job_turns(redis, CHANNEL, message_ts(1)) == [(None, "a?b")]
