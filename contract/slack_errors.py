@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 LAST_DELIVERY_ATTEMPT: Final = 3
-"""Number of Slack's last delivery of an event; the first delivery is 1."""
+"""`X-Slack-Retry-Num` of Slack's last delivery of an event; the first delivery has none (0)."""
 
 HTTP_OK: Final = 200
 HTTP_TOO_MANY_REQUESTS: Final = 429
