@@ -168,7 +168,7 @@ def test_group_message_needs_first_mention(workspace: Workspace, redis: Redis) -
 
 @pytest.mark.parametrize("who", [DEPLOYBOT, STARCHAT])
 def test_bot_messages_are_ignored(workspace: Workspace, redis: Redis, who: str) -> None:
-    """No message of another bot, and none of its own, starts an answer."""
+    """Neither messages of other bots nor the own ones start an answer."""
     ts = workspace.post_raw(GENERAL, f"<@{STARCHAT}> hello", user=who)
     workspace.wait_for_acks(ts)
 

@@ -137,7 +137,7 @@ def test_commands_need_mention_in_channel() -> None:
 
 @pytest.mark.parametrize("where", [{}, THREAD, DIRECT])
 def test_bot_messages_are_ignored(where: Json) -> None:
-    """No message of another bot, and none of its own, starts an answer."""
+    """Neither messages of other bots nor the own ones start an answer."""
     bot: Json = {"bot_id": "B9", "app_id": "A9", "user": "U9"}
 
     assert admit_message(f"{MENTION} hi", mode=ThreadMode.FOLLOW, **where, **bot) is Verdict.IGNORE
@@ -217,7 +217,7 @@ def test_guests_are_answered_unless_denied(allowed: bool) -> None:  # noqa: FBT0
 def test_unlisted_bot_is_never_answered(
     text: str, mode: ThreadMode | None, people: int | None, where: Json
 ) -> None:
-    """Whatever its text and channel, a bot that is not listed starts no answer."""
+    """A bot that is not listed starts no answer, in every channel and with every text."""
     assert admit_message(text, mode=mode, num_people=people, bot_id="B9", **where) is Verdict.IGNORE
 
 

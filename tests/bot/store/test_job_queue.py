@@ -23,7 +23,7 @@ def queue(redis: Redis) -> JobQueue:
 
 
 def make_job(number: int, user: str = ADA, thread: int | None = None) -> Job:
-    """Return the job of the message with this number, a thread of its own unless told."""
+    """Return the job of the message with this number, in a separate thread by default."""
     return Job(
         thread=THREAD.model_copy(update={"ts": message_ts(thread or number)}),
         ts=message_ts(number),
