@@ -40,20 +40,20 @@ class ReplyHarness:
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution_id, ex=600)
         await self.client.hset(self.job_key, "status", "started")
-        self.ledger = JobState(self.client, Fence(self.client, 600), lease)
+        self.state = JobState(self.client, Fence(self.client, 600), lease)
         thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)
-        return ReplyMessage(thread, self.ledger, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
+        return ReplyMessage(thread, self.state, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
 
     async def open_reply(self) -> ReplyMessage:
         """Claim the job for a new execution, and post the placeholder."""
-        posting = await self.take_job()
-        await posting.ensure_placeholder(await self.ledger.load_progress(), PLACEHOLDER)
-        return posting
+        message = await self.take_job()
+        await message.ensure_placeholder(await self.state.load_progress(), PLACEHOLDER)
+        return message
 
     async def finish_reply(self, *parts: render.Part, again: bool = False) -> None:
         """Claim the job for a new execution, and post a finished reply."""
-        posting = await self.open_reply()
-        await posting.publish_final(parts, state="final", may_exist=again)
+        message = await self.open_reply()
+        await message.publish_final(parts, state="final", may_exist=again)
 
     async def wait_for_messages(self, is_enough: Callable[[Messages], bool]) -> Messages:
         """Wait until the app's messages in the thread satisfy `is_enough`."""

@@ -1,4 +1,4 @@
-"""What the tests of a whole worker share: one desk, and one worker that has its model."""
+"""Fixtures: Redis connections, a queue, a workspace, and a worker with its model loaded."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -30,27 +30,27 @@ def model() -> str:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[WorkerHarness]:
-    """A workspace and a queue of this module's own."""
-    with WorkerHarness() as desk:
-        yield desk
+def harness() -> Iterator[WorkerHarness]:
+    """A workspace and a queue for one module."""
+    with WorkerHarness() as harness:
+        yield harness
 
 
 @pytest.fixture(scope="module")
-def worker(desk: WorkerHarness, model: str) -> Iterator[Process]:
-    """A worker that serves the module's desk and has its model loaded."""
-    with desk.start_worker(model) as worker:
+def worker(harness: WorkerHarness, model: str) -> Iterator[Process]:
+    """A worker with its model loaded."""
+    with harness.start_worker(model) as worker:
         worker.wait_for_event("model loaded", timeout=120)
         yield worker
 
 
 @pytest.fixture
-def survivor(desk: WorkerHarness, worker: Process) -> Iterator[StandbyWorker]:
-    """The module's worker, asleep."""
-    survivor = StandbyWorker(desk, worker)
-    survivor.pause_worker()
-    yield survivor
-    survivor.resume_worker()
+def standby(harness: WorkerHarness, worker: Process) -> Iterator[StandbyWorker]:
+    """The module's worker, paused until a test resumes it."""
+    standby = StandbyWorker(harness, worker)
+    standby.pause_worker()
+    yield standby
+    standby.resume_worker()
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def loop_client(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def outbox(client: redis.Redis) -> JobQueue:
+def job_queue(client: redis.Redis) -> JobQueue:
     """The bot's end of the queue."""
     return JobQueue(client, QueueLimits())
 
@@ -83,17 +83,17 @@ def rq_worker(client: redis.Redis) -> RqWorker:
 
 
 @pytest.fixture
-async def post(desk: WorkerHarness) -> AsyncIterator[ReplyHarness]:
-    """A question that a worker has just taken; calls have two seconds."""
+async def reply(harness: WorkerHarness) -> AsyncIterator[ReplyHarness]:
+    """A job that a worker has just claimed; Slack calls time out after two seconds."""
     timeout = aiohttp.ClientTimeout(total=2)
     async with (
-        Redis.from_url(desk.server.url, decode_responses=True) as client,
+        Redis.from_url(harness.server.url, decode_responses=True) as client,
         aiohttp.ClientSession(timeout=timeout) as session,
     ):
         await client.flushall()
         web = AsyncWebClient(
-            token=BOT_TOKEN, base_url=desk.workspace.api_url, session=session, retry_handlers=[]
+            token=BOT_TOKEN, base_url=harness.workspace.api_url, session=session, retry_handlers=[]
         )
         slack = SlackClient(web, TokenBuckets(client), Metrics())
-        yield ReplyHarness(desk, client, slack, desk.post_question("What is a mutex?"))
-    desk.workspace.set_faults()
+        yield ReplyHarness(harness, client, slack, harness.post_question("What is a mutex?"))
+    harness.workspace.set_faults()

@@ -1,4 +1,4 @@
-"""Planned faults: nothing without a plan, and exactly what was planned with one."""
+"""Failpoints: inactive by default, and exact when armed."""
 
 import signal
 import subprocess
@@ -10,8 +10,8 @@ from contract.failpoints import Action, ArmedFailpoint
 from worker.failpoints import Failpoint, Failpoints
 
 
-def test_without_a_plan_nothing_happens() -> None:
-    """In production every point is passed a million times."""
+def test_disarmed_failpoints_do_nothing() -> None:
+    """Production hits every failpoint millions of times."""
     faults = Failpoints.parse_plan("")
     for point in Failpoint:
         faults.hit(point)
@@ -24,22 +24,22 @@ def test_without_a_plan_nothing_happens() -> None:
         ("after_final:pause:3", ArmedFailpoint(Failpoint.AFTER_FINAL, Action.PAUSE, 3)),
     ],
 )
-def test_a_plan_is_read_from_text(text: str, fault: ArmedFailpoint) -> None:
-    """A point, what happens there, and at which time."""
+def test_plan_is_parsed_from_text(text: str, fault: ArmedFailpoint) -> None:
+    """Each entry names a failpoint, an action and the number of the hit."""
     assert Failpoints.parse_plan(text).plan == (fault,)
 
 
 @pytest.mark.parametrize(
     "text", ["generating", "generating:burn", "nowhere:kill", "generating:kill:x", "a:b:c:d"]
 )
-def test_a_wrong_plan_is_refused(text: str) -> None:
-    """A test that misspells its fault does not pass by doing nothing."""
+def test_malformed_plan_is_rejected(text: str) -> None:
+    """A misspelled failpoint raises."""
     with pytest.raises(ValueError, match=r"\w"):
         Failpoints.parse_plan(text)
 
 
-def test_the_planned_time_is_the_time() -> None:
-    """The process dies the second time, not the first."""
+def test_process_dies_at_the_planned_hit() -> None:
+    """It dies at the second hit, not at the first."""
     program = (
         "from worker.failpoints import Failpoint, Failpoints\n"
         "failpoints = Failpoints.parse_plan('generating:kill:2, after_final:pause')\n"

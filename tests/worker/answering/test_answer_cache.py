@@ -1,4 +1,4 @@
-"""Remembered answers find their questions, whatever the thread looks like."""
+"""Answer cache: cached answers replace Slack's versions, next to their questions."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ from worker.answering.answer_cache import MAX_ANSWERS_PER_THREAD, Answer, Answer
 
 
 def user_turn(ts: str) -> Turn:
-    """Return a person's turn."""
+    """Return a user's turn."""
     return Turn(speaker=Speaker.USER, text=f"question {ts}", ts=ts, name="Ada")
 
 
@@ -28,22 +28,22 @@ def assistant_turn(ts: str, question_ts: str, text: str = "from Slack") -> Turn:
     return Turn(speaker=Speaker.ASSISTANT, text=text, ts=ts, in_reply_to=question_ts)
 
 
-def test_an_answer_that_came_after_its_follow_up_stands_between_them() -> None:
-    """A question that was accepted while the reply before it grew is read after that reply."""
+def test_late_answer_is_ordered_before_its_follow_up() -> None:
+    """A follow-up accepted during generation is read after that answer."""
     turns = (user_turn("1.0"), user_turn("2.0"))
     found = merge_answers(turns, {"1.0": "one"}, until="2.0")
     assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
 
 
-def test_what_was_generated_replaces_what_slack_shows_of_it() -> None:
-    """The model reads its own words, not what rendering made of them."""
+def test_cached_answer_replaces_slacks_rendering() -> None:
+    """The model reads its exact text, not the rendered message."""
     turns = (user_turn("1.0"), assistant_turn("1.5", "1.0"), user_turn("2.0"))
     found = merge_answers(turns, {"1.0": "one"}, until="2.0")
     assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
 
 
-def test_an_answer_whose_question_is_gone_is_left_out() -> None:
-    """A deleted question takes its answer out of the conversation."""
+def test_answer_without_question_is_dropped() -> None:
+    """A deleted question removes its answer from the conversation."""
     found = merge_answers(
         (user_turn("2.0"),), {"1.0": "one", "2.0": "own", "3.0": "later"}, until="2.0"
     )
@@ -54,10 +54,10 @@ TIMESTAMPS = st.integers(1, 9).map(lambda second: f"{second}.000000")
 
 
 @given(st.sets(TIMESTAMPS, min_size=1), st.dictionaries(TIMESTAMPS, st.text()), st.sets(TIMESTAMPS))
-def test_a_conversation_ends_with_its_question_and_loses_nobody(
+def test_conversation_keeps_every_user_turn_in_order(
     times: set[str], answers: dict[str, str], shown: set[str]
 ) -> None:
-    """Every person's turn stays, in order; each question has one answer at most, right behind."""
+    """Every user turn stays; each question has at most one answer, right after it."""
     until = max(times)
     turns = [user_turn(ts) for ts in times]
     turns += [assistant_turn(ts.replace(".0", ".5"), ts) for ts in shown & times if ts != until]
@@ -71,8 +71,10 @@ def test_a_conversation_ends_with_its_question_and_loses_nobody(
             assert turn.text == answers.get(str(turn.in_reply_to), "from Slack")
 
 
-async def test_a_thread_remembers_its_newest_answers(client: object, loop_client: Redis) -> None:
-    """Memory is bounded, has an end, and belongs to one thread of one workspace."""
+async def test_cache_keeps_newest_answers_of_each_thread(
+    client: object, loop_client: Redis
+) -> None:
+    """The cache is bounded, expires, and separates threads and workspaces."""
     memory = AnswerCache(loop_client)
     for number in range(MAX_ANSWERS_PER_THREAD + 5):
         await memory.store_answer(
@@ -96,10 +98,10 @@ async def test_a_thread_remembers_its_newest_answers(client: object, loop_client
     assert await memory.recall_conversation(other) == (turns, {})
 
 
-async def test_what_was_deleted_while_a_job_waited_is_not_read(
+async def test_messages_deleted_while_queued_are_not_recalled(
     client: SyncRedis, loop_client: Redis
 ) -> None:
-    """The bot's copy knows of each deletion: a secret, its answer, and a reply taken away."""
+    """The thread cache marks deletions: a message, its answer, a withdrawn reply."""
     place = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
     threads = ThreadCache(client, WebClient(), BOT_IDENTITY)
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="question")
@@ -126,10 +128,8 @@ async def test_what_was_deleted_while_a_job_waited_is_not_read(
     assert (await AnswerCache(loop_client).recall_conversation(job)).turns[-1].ts == message_ts(6)
 
 
-async def test_an_answer_is_recalled_with_the_ids_it_was_written_by(
-    client: object, loop_client: Redis
-) -> None:
-    """What another version has left in its place is no answer; Slack has that one too."""
+async def test_answer_is_recalled_with_its_token_ids(client: object, loop_client: Redis) -> None:
+    """Unreadable entries of another version are ignored."""
     memory = AnswerCache(loop_client)
     root = make_job(1000, thread=1)
     await memory.store_answer(root, Answer(text="one", token_ids=(5, 7)))

@@ -1,4 +1,4 @@
-"""Replies from a real engine, as one job gets them."""
+"""Generator with a real engine."""
 
 import time
 
@@ -13,8 +13,8 @@ from worker.engine.protocol import EngineConfig
 CONVERSATION = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
 
-async def test_a_reply_is_cut_at_its_deadline_and_only_then() -> None:
-    """One whose time is up before it begins says nothing; the next one says all, drafts or not."""
+async def test_generation_stops_at_its_deadline_only() -> None:
+    """An expired deadline yields no text; a later one yields all of it, with drafts."""
     options = EngineConfig(
         model=str(memorizing_checkpoint()), slots=1, threads=1, num_speculative_tokens=8
     )

@@ -1,4 +1,4 @@
-"""The bot's and the workers' real steps on one Redis, one at a time, for tests of their order."""
+"""Queue protocol model: the real steps of one bot and two workers on one Redis, one at a time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ CHANNEL: Final = "C1"
 
 
 def make_job(number: int, thread: str, user: str, text: str) -> Job:
-    """Return the job of a message; its thread and its text are what the test says."""
+    """Return a job in the given thread."""
     ts = f"{number}.1"
     turn = Turn(speaker=Speaker.USER, text=text, ts=ts)
     place = Thread(team=TEAM, channel=CHANNEL, ts=thread)
@@ -40,7 +40,7 @@ def make_job(number: int, thread: str, user: str, text: str) -> Job:
 
 @dataclass(eq=False)
 class JobExecution:
-    """A worker's hold on a job; `text` is the question as it was read."""
+    """One worker's execution of a job."""
 
     worker: RqWorker
     context: JobContext
@@ -55,13 +55,13 @@ class JobExecution:
 
     @property
     def question_text(self) -> str:
-        """The question as it was read."""
+        """The question as the worker read it."""
         return self.context.job.question.text
 
 
 @dataclass
 class QueueProtocol:
-    """One bot and some workers."""
+    """One bot and two workers."""
 
     redis: redis.Redis
     workers: list[RqWorker] = field(default_factory=list)
@@ -73,14 +73,14 @@ class QueueProtocol:
         self.job_updates = JobUpdates(self.redis)
         self.leases = LeaseManager(self.redis, LEASE_SECONDS, "w")
         for name in ("w0", "w1"):
-            claims = LeaseManager(self.redis, LEASE_SECONDS, name)
-            self.workers.append(RqWorker(self.redis, name, claims, 3600))
+            leases = LeaseManager(self.redis, LEASE_SECONDS, name)
+            self.workers.append(RqWorker(self.redis, name, leases, 3600))
         self._write_script = self.redis.register_script(scripts.WRITE_FENCED)
         self._set_once_script = self.redis.register_script(scripts.SET_ONCE_FENCED)
         self._renew_script = self.redis.register_script(scripts.RENEW_LEASE)
 
     def flush_redis(self) -> None:
-        """Begin with an empty server."""
+        """Empty the server."""
         self.redis.flushall()
         for worker in self.workers:
             worker.executions.clear()
@@ -97,22 +97,22 @@ class QueueProtocol:
         return self.job_updates.replace_payload(job.id, rebuild_job, restart=restart)
 
     def delete_question(self, job: Job) -> None:
-        """Take a question back."""
+        """Cancel the job of a deleted question."""
         self.job_queue.mark_as_handled(TEAM, CHANNEL, job.ts)
         self.job_queue.cancel_job(job.id)
 
     # -- a worker
 
     def dequeue_job(self, worker: RqWorker) -> str | None:
-        """Take an id off the list, if there is one."""
+        """Dequeue a job id, if there is one."""
         return worker.dequeue_job_id() if self.redis.llen(QUEUE_KEY) else None
 
     def claim_job(self, job: str) -> None:
-        """Claim a job, and go no further."""
+        """Claim a job and do nothing more."""
         self.leases.claim_lease(job, uuid4().hex)
 
     def start_job(self, worker: RqWorker, job: str) -> JobExecution | None:
-        """Claim a job that was taken off the list, and read what is known of it."""
+        """Claim a dequeued job and load its progress."""
         taken = worker.claim_job(job)
         if taken is None:
             return None
@@ -122,7 +122,7 @@ class QueueProtocol:
         return JobExecution(worker, taken, saved_answer, posted is not None, withdrawn is not None)
 
     def holds_lease(self, execution: JobExecution) -> bool:
-        """Say whether an execution would be allowed to act now; changes nothing."""
+        """Return whether an execution may act now, without a change."""
         lease = execution.context.lease
         holder = self.redis.get(keys.job_lease(lease.job_id))
         if holder is not None:
@@ -130,7 +130,7 @@ class QueueProtocol:
         return self.redis.zscore(STARTED_REGISTRY, lease.member) is not None
 
     def renew_lease(self, execution: JobExecution) -> bool:
-        """Prove and prolong the lease, as before each effect outside."""
+        """Prove and renew the lease, as before each outside effect."""
         lease = execution.context.lease
         lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY]
         return bool(
@@ -140,7 +140,7 @@ class QueueProtocol:
         )
 
     def set_placeholder(self, execution: JobExecution, message: str) -> str | None:
-        """Say which message is the reply; returns which one is, or nothing if the job is lost."""
+        """Record a placeholder; return the recorded one, or None if the lease is lost."""
         lease = execution.context.lease
         lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
         arguments = [lease.execution_id, lease.member, keys.PLACEHOLDER, message]
@@ -150,7 +150,7 @@ class QueueProtocol:
     def write_field(
         self, execution: JobExecution, field: str, value: str, *, if_current: bool = True
     ) -> int:
-        """Write on the job, if it is ours and (with `newest`) nobody thought better of it."""
+        """Write a field if the lease is held and, with `if_current`, the revision is the newest."""
         lease = execution.context.lease
         lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
         revision = execution.context.revision if if_current else ""
@@ -158,51 +158,51 @@ class QueueProtocol:
         return int(self._write_script(keys=lease_keys, args=arguments))
 
     def release_job(self, execution: JobExecution) -> None:
-        """Let the next one of the thread run."""
+        """Release the quota, so that the thread's next job can run."""
         execution.worker.release_quota(execution.job_id)
 
     def record_success(self, execution: JobExecution) -> None:
-        """Write down the end for RQ's tools."""
+        """Record the end in RQ."""
         execution.worker.record_success(execution.context, "answered")
 
     def requeue_job(self, execution: JobExecution) -> bool:
-        """Put the job back in front."""
+        """Put the job at the front of the queue."""
         return execution.worker.requeue_job(execution.context, 0)
 
     def abandon_job(self, execution: JobExecution) -> None:
-        """Forget an execution as a killed worker does."""
+        """Forget an execution, as a killed worker does."""
         execution.worker.forget_execution(execution.context)
 
     # -- time and recovery
 
     def expire_leases(self) -> None:
-        """Let all leases run out."""
+        """Expire all leases."""
         for key in self.redis.scan_iter(f"starchat:{TEAM}:lease:*"):
             self.redis.delete(key)
 
     def reap_jobs(self) -> None:
-        """Put back what dead workers held; ids that nobody claimed have rested long enough."""
+        """Requeue the jobs of dead workers; unclaimed ids count as old enough."""
         self.leases.reap_jobs()
         for job in _decode_all(self.redis.zrange(FIRST_SEEN, 0, -1)):
             self.redis.zadd(FIRST_SEEN, {job: 0})
         self.leases.reap_jobs()
 
     def repair_orphans(self) -> None:
-        """Free what deleted jobs hold up."""
+        """Release the quotas of deleted jobs."""
         self.leases.repair_orphans()
 
     # -- what is there
 
     def pending_jobs(self) -> list[str]:
-        """Return all unfinished jobs in their order."""
+        """Return all unfinished jobs in order."""
         return _decode_all(self.redis.zrange(keys.PENDING_JOBS, 0, -1))
 
     def thread_jobs(self, thread: str) -> list[str]:
-        """Return a thread's unfinished jobs in their order."""
+        """Return a thread's unfinished jobs in order."""
         return _decode_all(self.redis.lrange(keys.thread_queue(TEAM, CHANNEL, thread), 0, -1))
 
     def leftover_keys(self) -> set[str]:
-        """Return the keys that hold a place, a lease or a job somewhere."""
+        """Return the keys that still hold a quota, a lease or a job."""
         found = _decode_all(self.redis.keys("*"))
         kinds = (":thread_queue:", ":user_quota:", ":lease:")
         places = (keys.PENDING_JOBS, QUEUE_KEY, INTERMEDIATE_QUEUE, STARTED_REGISTRY, FIRST_SEEN)

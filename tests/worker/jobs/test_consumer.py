@@ -1,4 +1,4 @@
-"""Many jobs in flight: taken while there is room, given back, lost, stopped, ended."""
+"""Job consumer: capacity, thread order, outcomes, requeues, lost leases and commands."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ LEASE_SECONDS = 30.0
 
 
 class ConsumerHarness:
-    """An intake over a real Redis whose handler the test decides."""
+    """A consumer on a real Redis; the test decides each job's outcome."""
 
     def __init__(self, server: RedisServer, rq_worker: RqWorker) -> None:
         self.rq_worker = rq_worker
@@ -51,21 +51,21 @@ class ConsumerHarness:
         self.can_take = True
 
     async def can_take_jobs(self) -> bool:
-        """Say whether this worker wants jobs now."""
+        """Return whether this worker takes jobs now."""
         return self.can_take
 
     async def answer_job(self, context: JobContext) -> Outcome:
-        """Wait for what the test decides."""
+        """Wait for the outcome that the test sets."""
         self.outcomes[context.job.id] = asyncio.get_running_loop().create_future()
         self.contexts.put_nowait(context)
         return await self.outcomes[context.job.id]
 
     async def wait_for_job(self) -> JobContext:
-        """Wait until a job is taken."""
+        """Wait until a job is claimed."""
         return await asyncio.wait_for(self.contexts.get(), 10)
 
     async def drain_consumer(self, *, requeue: bool = False) -> None:
-        """Let the intake end."""
+        """Drain the consumer."""
         self.consumer.stop_taking()
         await self.consuming
         requeue_now = asyncio.Event()
@@ -75,50 +75,50 @@ class ConsumerHarness:
 
 
 @pytest.fixture
-async def desk(server: RedisServer, rq_worker: RqWorker) -> AsyncIterator[ConsumerHarness]:
+async def harness(server: RedisServer, rq_worker: RqWorker) -> AsyncIterator[ConsumerHarness]:
     """A consumer with a capacity of two jobs."""
-    desk = ConsumerHarness(server, rq_worker)
-    desk.consumer.capacity = 2
-    yield desk
-    if not desk.consuming.done():
-        await desk.drain_consumer(requeue=True)
-    desk.heartbeat.stop_thread()
+    harness = ConsumerHarness(server, rq_worker)
+    harness.consumer.capacity = 2
+    yield harness
+    if not harness.consuming.done():
+        await harness.drain_consumer(requeue=True)
+    harness.heartbeat.stop_thread()
 
 
 async def wait_until(condition: Callable[[], Any]) -> None:
-    """Wait until something is true in Redis, which has nothing to await."""
+    """Poll Redis until a condition holds."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-async def test_no_more_jobs_are_taken_than_there_is_room_for(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
+async def test_consumer_takes_no_more_jobs_than_its_capacity(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """The rest stays on the queue for other workers until one has ended."""
+    """Other jobs stay on the queue until one has ended."""
     for number in range(4):
-        outbox.enqueue(make_job(number))
-    tasks = [await desk.wait_for_job(), await desk.wait_for_job()]
-    assert len(desk.consumer) == 2
+        job_queue.enqueue(make_job(number))
+    tasks = [await harness.wait_for_job(), await harness.wait_for_job()]
+    assert len(harness.consumer) == 2
     assert client.llen(QUEUE_KEY) == 2
-    desk.outcomes[tasks[0].job.id].set_result(Outcome.ANSWERED)
-    tasks.append(await desk.wait_for_job())
+    harness.outcomes[tasks[0].job.id].set_result(Outcome.ANSWERED)
+    tasks.append(await harness.wait_for_job())
     *first, last = (task.job.ts for task in tasks)
     assert sorted(first) == ["0.000000", "1.000000"]
     assert last == "2.000000"
 
 
-async def test_a_thread_is_answered_in_order(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
+async def test_jobs_of_a_thread_run_one_after_another(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """The next turn of a thread begins when the one before it has ended."""
+    """The thread's next job starts when the previous one has ended."""
     for number in range(3):
-        outbox.enqueue(make_job(number, thread=0))
+        job_queue.enqueue(make_job(number, thread=0))
     for number in range(3):
-        task = await desk.wait_for_job()
+        task = await harness.wait_for_job()
         assert task.job.ts == f"{number}.000000"
-        assert desk.contexts.empty()
-        desk.outcomes[task.job.id].set_result(Outcome.ANSWERED)
+        assert harness.contexts.empty()
+        harness.outcomes[task.job.id].set_result(Outcome.ANSWERED)
     await wait_until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
@@ -132,51 +132,51 @@ async def test_a_thread_is_answered_in_order(
         (SlackUnavailableError("chat.update"), "failed"),
     ],
 )
-async def test_each_outcome_has_its_place_in_rqs_registries(
+async def test_each_outcome_is_recorded_in_its_rq_registry(
     client: redis.Redis,
-    outbox: JobQueue,
-    desk: ConsumerHarness,
+    job_queue: JobQueue,
+    harness: ConsumerHarness,
     outcome: Outcome | Exception,
     ended: str,
 ) -> None:
-    """What readers were told as an error is what operators find among the failed jobs."""
-    outbox.enqueue(make_job(1))
-    task = await desk.wait_for_job()
+    """Jobs with a posted error are among RQ's failed jobs."""
+    job_queue.enqueue(make_job(1))
+    task = await harness.wait_for_job()
     if isinstance(outcome, Outcome):
-        desk.outcomes[task.job.id].set_result(outcome)
+        harness.outcomes[task.job.id].set_result(outcome)
     else:
-        desk.outcomes[task.job.id].set_exception(outcome)
+        harness.outcomes[task.job.id].set_exception(outcome)
     await wait_until(lambda: rq_status(client, task.job.id) == ended)
     await wait_until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
-async def test_a_job_that_shall_run_again_is_taken_again(
-    outbox: JobQueue, desk: ConsumerHarness
+async def test_requeued_job_runs_before_later_jobs(
+    job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """It goes to the front, before what came later."""
-    outbox.enqueue(make_job(1))
-    outbox.enqueue(make_job(2))
-    first = await desk.wait_for_job()
-    await desk.wait_for_job()
-    outbox.enqueue(make_job(3))
-    desk.outcomes[first.job.id].set_exception(RequeueError())
-    again = await desk.wait_for_job()
+    """A requeued job gets a new lease."""
+    job_queue.enqueue(make_job(1))
+    job_queue.enqueue(make_job(2))
+    first = await harness.wait_for_job()
+    await harness.wait_for_job()
+    job_queue.enqueue(make_job(3))
+    harness.outcomes[first.job.id].set_exception(RequeueError())
+    again = await harness.wait_for_job()
     assert again.job == first.job
     assert again.lease != first.lease
 
 
-async def test_a_drain_waits_and_a_hurry_gives_back(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
+async def test_drain_requeues_at_once_and_refunds_attempts(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """Told to hurry, unfinished jobs are at the front at once, the charged attempt taken off."""
-    outbox.enqueue(make_job(1))
-    outbox.enqueue(make_job(2))
-    one, two = await desk.wait_for_job(), await desk.wait_for_job()
-    outbox.enqueue(make_job(3))
+    """Requeued jobs are at the front; only a refundable attempt is refunded."""
+    job_queue.enqueue(make_job(1))
+    job_queue.enqueue(make_job(2))
+    one, two = await harness.wait_for_job(), await harness.wait_for_job()
+    job_queue.enqueue(make_job(3))
     one.attempt_refundable = True
     client.hset(JOB_PREFIX + one.job.id, keys.ATTEMPTS, 1)
     client.hset(JOB_PREFIX + two.job.id, keys.ATTEMPTS, 1)
-    await desk.drain_consumer(requeue=True)
+    await harness.drain_consumer(requeue=True)
     waiting = client.lrange(QUEUE_KEY, 0, -1)
     assert isinstance(waiting, list)
     assert set(waiting[:2]) == {one.job.id.encode(), two.job.id.encode()}
@@ -185,54 +185,54 @@ async def test_a_drain_waits_and_a_hurry_gives_back(
     assert client.hget(JOB_PREFIX + two.job.id, keys.ATTEMPTS) == b"1"
 
 
-async def test_a_lost_lease_ends_the_job_here(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
+async def test_lost_lease_cancels_the_job(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """As soon as the heartbeat learns that another worker has a job, this one lets go."""
-    outbox.enqueue(make_job(1))
-    task = await desk.wait_for_job()
+    """The heartbeat's report cancels the execution without an outcome."""
+    job_queue.enqueue(make_job(1))
+    task = await harness.wait_for_job()
     client.set(keys.job_lease(task.job.id), "another")
-    await wait_until(lambda: len(desk.consumer) == 0)
-    assert desk.outcomes[task.job.id].cancelled()
+    await wait_until(lambda: len(harness.consumer) == 0)
+    assert harness.outcomes[task.job.id].cancelled()
     assert rq_status(client, task.job.id) == "started"
-    desk.consumer.cancel_lost(Lease(task.job.id, "gone already"))
+    harness.consumer.cancel_lost(Lease(task.job.id, "gone already"))
 
 
 @pytest.mark.parametrize("error", [LeaseLostError(), redis.ConnectionError()])
-async def test_what_another_worker_will_end_is_left_alone(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness, error: Exception
+async def test_job_stays_started_after_lost_lease_or_redis_error(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness, error: Exception
 ) -> None:
-    """Neither a lost lease nor a Redis that stays away is recorded as an end."""
-    outbox.enqueue(make_job(1))
-    task = await desk.wait_for_job()
-    desk.outcomes[task.job.id].set_exception(error)
-    await wait_until(lambda: len(desk.consumer) == 0)
+    """Neither a lost lease nor a Redis outage is recorded as an end."""
+    job_queue.enqueue(make_job(1))
+    task = await harness.wait_for_job()
+    harness.outcomes[task.job.id].set_exception(error)
+    await wait_until(lambda: len(harness.consumer) == 0)
     assert rq_status(client, task.job.id) == "started"
     assert client.zcard(keys.PENDING_JOBS) == 1
 
 
-async def test_jobs_are_left_to_others_while_this_worker_is_not_ready(
-    client: redis.Redis, outbox: JobQueue, desk: ConsumerHarness
+async def test_worker_that_is_not_ready_takes_no_jobs(
+    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
 ) -> None:
-    """A worker that is still loading leaves the queue to those that are not."""
-    desk.can_take = False
+    """A loading worker leaves the queue to others."""
+    harness.can_take = False
     await asyncio.sleep(1.1)
-    outbox.enqueue(make_job(1))
+    job_queue.enqueue(make_job(1))
     await asyncio.sleep(0.3)
     assert client.llen(QUEUE_KEY) == 1
-    desk.can_take = True
-    assert (await desk.wait_for_job()).job == make_job(1)
+    harness.can_take = True
+    assert (await harness.wait_for_job()).job == make_job(1)
 
 
-async def test_rqs_own_commands_are_obeyed(
-    server: RedisServer, outbox: JobQueue, desk: ConsumerHarness, client: redis.Redis
+async def test_commands_stop_edit_forget_and_drain(
+    server: RedisServer, job_queue: JobQueue, harness: ConsumerHarness, client: redis.Redis
 ) -> None:
-    """The bot stops a job by RQ's stop command and edits it by one more; RQ's shutdown drains."""
+    """Malformed commands are ignored."""
     ended = asyncio.Event()
     forgotten: list[str] = []
     async with Redis.from_url(server.url, decode_responses=True) as listening:
-        channel = desk.rq_worker.pubsub_channel_name
-        intake = desk.consumer
+        channel = harness.rq_worker.pubsub_channel_name
+        intake = harness.consumer
         commands = CommandListener(
             listening,
             channel,
@@ -242,8 +242,8 @@ async def test_rqs_own_commands_are_obeyed(
             request_drain=ended.set,
         )
         listen = asyncio.create_task(commands.listen_for_commands())
-        outbox.enqueue(make_job(1))
-        task = await desk.wait_for_job()
+        job_queue.enqueue(make_job(1))
+        task = await harness.wait_for_job()
         await wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):
             client.publish(channel, nonsense)
@@ -252,9 +252,9 @@ async def test_rqs_own_commands_are_obeyed(
         )
         await asyncio.wait_for(task.edited.wait(), 10)
         assert not task.stopped.is_set()
-        outbox.cancel_job(task.job.id)
+        job_queue.cancel_job(task.job.id)
         await asyncio.wait_for(task.stopped.wait(), 10)
-        client.hset(keys.WORKER_STATUSES, desk.rq_worker.name, "a beat")
+        client.hset(keys.WORKER_STATUSES, harness.rq_worker.name, "a beat")
         Purge(client).drop_channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)

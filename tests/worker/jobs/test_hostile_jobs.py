@@ -1,4 +1,4 @@
-"""Hostile jobs: whoever can write to Redis can neither run code here nor stop the worker."""
+"""Hostile jobs: write access to Redis neither runs code in the worker nor stops it."""
 
 import json
 import pickle
@@ -69,14 +69,14 @@ HOSTILE_JOBS: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE_JOBS)
-def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker, tmp_path: Path, name: str
+def test_hostile_job_is_quarantined_and_never_executed(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker, tmp_path: Path, name: str
 ) -> None:
-    """Whoever can write to Redis can neither run code here nor stop the worker."""
+    """The next job is claimed as usual."""
     canary = tmp_path / "canary"
     job = _plant_job(client, name, **HOSTILE_JOBS[name](canary))
     good = make_job(1)
-    outbox.enqueue(good)
+    job_queue.enqueue(good)
 
     assert rq_worker.dequeue_job_id() == job
     assert rq_worker.claim_job(job) is None
@@ -89,8 +89,10 @@ def test_a_hostile_job_is_set_aside_and_nothing_of_it_runs(
 
 
 @pytest.mark.parametrize("field", ["data", "exc_info"])
-def test_a_bomb_is_not_unpacked(client: redis.Redis, rq_worker: RqWorker, field: str) -> None:
-    """A short field that unpacks to a hundred megabytes costs a worker no memory."""
+def test_decompression_bomb_is_quarantined_unpacked(
+    client: redis.Redis, rq_worker: RqWorker, field: str
+) -> None:
+    """A short field that decompresses to 100 MB costs no memory."""
     bomb = zlib.compress(b"[" + b" " * 100_000_000 + b"]")
     job = _plant_job(client, "bomb", **{"data": _pack_call("starchat.reply", "{}"), field: bomb})
     assert rq_worker.dequeue_job_id() == job
@@ -103,14 +105,14 @@ def test_a_bomb_is_not_unpacked(client: redis.Redis, rq_worker: RqWorker, field:
     assert most < 20_000_000
 
 
-def test_callbacks_and_webhooks_of_a_job_are_never_called(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker, tmp_path: Path
+def test_callbacks_and_webhooks_are_never_called(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker, tmp_path: Path
 ) -> None:
-    """A job that is ours but for what Redis adds to it is answered, and the rest ignored."""
+    """A valid job with added callbacks is answered; the callbacks are ignored."""
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])
     for number, end in ((1, rq_worker.record_success), (2, rq_worker.record_failure)):
         job = make_job(number)
-        outbox.enqueue(job)
+        job_queue.enqueue(job)
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
         added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}
         client.hset(JOB_PREFIX + job.id, mapping=cast("Any", added))

@@ -1,4 +1,4 @@
-"""Leases: one execution may act for a job, and what a dead one held is put back once."""
+"""Leases: one execution acts for a job, and a dead worker's job is requeued once."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ SHORT_LEASE_SECONDS = 0.3
 
 
 def dequeue_job(client: redis.Redis, status: str = "queued") -> str:
-    """Return a job that RQ's list has just given out."""
+    """Return a job id that a worker has just dequeued."""
     job = f"T1-C1-{uuid4().hex}"
     client.hset(JOB_PREFIX + job, "status", status)
     client.lpush(INTERMEDIATE_QUEUE, job)
@@ -38,7 +38,7 @@ def dequeue_job(client: redis.Redis, status: str = "queued") -> str:
 
 
 def start_job(client: redis.Redis, leases: LeaseManager) -> Lease:
-    """Return the lease of a job that runs, as the worker leaves it behind."""
+    """Return the lease of a running job."""
     job = dequeue_job(client)
     assert leases.claim_lease(job, "token") == 1
     lease = Lease(job, uuid4().hex)
@@ -49,48 +49,48 @@ def start_job(client: redis.Redis, leases: LeaseManager) -> Lease:
 
 
 def queued_jobs(client: redis.Redis) -> list[str]:
-    """Return what is on the queue, the front first."""
+    """Return the queue, its front first."""
     return [job.decode() for job in client.lrange(QUEUE_KEY, 0, -1)]  # type: ignore[union-attr]
 
 
 def wait_until_expired(client: redis.Redis, job: str) -> None:
-    """Wait until a lease has run out by Redis' clock."""
+    """Wait until a lease has expired by Redis' clock."""
     remaining_ms = client.pttl(keys.job_lease(job))
     time.sleep(max(0, int(str(remaining_ms))) / 1000 + 0.02)
     assert not client.exists(keys.job_lease(job))
 
 
-def test_a_job_is_claimed_once(client: redis.Redis) -> None:
-    """Of many workers that were given the same id, one may run it."""
-    claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
+def test_job_is_claimed_once(client: redis.Redis) -> None:
+    """Of several workers with the same id, one may run it."""
+    leases = LeaseManager(client, LONG_LEASE_SECONDS, "w")
     job = dequeue_job(client)
     client.lpush(INTERMEDIATE_QUEUE, job, job, job)
     with ThreadPoolExecutor(4) as threads:
-        verdicts = list(threads.map(lambda n: claims.claim_lease(job, f"token{n}"), range(4)))
+        verdicts = list(threads.map(lambda n: leases.claim_lease(job, f"token{n}"), range(4)))
     assert sorted(verdicts) == [0, 0, 0, 1]
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "canceled", "deferred"])
-def test_a_job_that_is_over_is_not_claimed(client: redis.Redis, status: str) -> None:
-    """An id whose job has ended, or is not to run yet, is dropped."""
+def test_ended_or_deferred_job_is_not_claimed(client: redis.Redis, status: str) -> None:
+    """Its id is dropped."""
     job = dequeue_job(client, status)
     assert LeaseManager(client, LONG_LEASE_SECONDS, "w").claim_lease(job, "token") == -1
     assert client.llen(INTERMEDIATE_QUEUE) == 0
 
 
-def test_a_job_without_a_hash_or_of_a_wrong_kind_is_not_claimed(client: redis.Redis) -> None:
-    """Whatever stands under a job's name, claiming it raises nothing."""
-    claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
+def test_missing_or_malformed_job_is_not_claimed(client: redis.Redis) -> None:
+    """Claiming it raises nothing."""
+    leases = LeaseManager(client, LONG_LEASE_SECONDS, "w")
     client.set(f"{JOB_PREFIX}T1-strange", "a string")
     client.lpush(INTERMEDIATE_QUEUE, "T1-strange", "T1-nothing")
-    assert claims.claim_lease("T1-strange", "token") == -1
-    assert claims.claim_lease("T1-nothing", "token") == -1
+    assert leases.claim_lease("T1-strange", "token") == -1
+    assert leases.claim_lease("T1-nothing", "token") == -1
 
 
-async def test_a_job_that_runs_is_not_claimed_although_its_lease_ran_out(
+async def test_running_job_with_expired_lease_is_not_claimed(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """Only the reaper takes a job from whoever runs it: a second id in the list does not."""
+    """Only the reaper takes a running job; a duplicate id on the queue does not."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     wait_until_expired(client, lease.job_id)
     client.lpush(INTERMEDIATE_QUEUE, lease.job_id)
@@ -100,10 +100,10 @@ async def test_a_job_that_runs_is_not_claimed_although_its_lease_ran_out(
     await Fence(loop_client, LONG_LEASE_SECONDS).check_lease(lease)
 
 
-async def test_the_fence_opens_for_the_holder_alone(
+async def test_fence_rejects_every_token_but_the_holders(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """Whoever lost the lease can neither act nor write any more."""
+    """An execution without the lease can neither act nor write."""
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
     stranger = Lease(lease.job_id, "another")
@@ -121,10 +121,8 @@ async def test_the_fence_opens_for_the_holder_alone(
     assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"text"
 
 
-async def test_what_answers_a_text_of_before_is_not_written(
-    client: redis.Redis, loop_client: Redis
-) -> None:
-    """After an edit or a deletion an answer that was begun before it is refused, and only that."""
+async def test_write_with_old_revision_is_rejected(client: redis.Redis, loop_client: Redis) -> None:
+    """After an edit only writes of the new revision succeed."""
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
     await fence.write_fields(lease, {"starchat_answer": "zero"}, "0")
@@ -139,10 +137,10 @@ async def test_what_answers_a_text_of_before_is_not_written(
     assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"new"
 
 
-async def test_nothing_is_written_for_a_job_that_is_gone(
+async def test_nothing_is_written_for_a_deleted_job(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """A workspace whose data was removed gets none of it back from a worker still at it."""
+    """A worker restores no data of a purged workspace."""
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
     client.delete(JOB_PREFIX + lease.job_id)
@@ -153,25 +151,25 @@ async def test_nothing_is_written_for_a_job_that_is_gone(
     assert not client.exists(JOB_PREFIX + lease.job_id)
 
 
-async def test_an_expired_lease_is_taken_again_until_somebody_reaped_it(
+async def test_expired_lease_is_renewed_unless_reaped(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """Leases that ran out while Redis was away cost nobody a job; reaped ones stay lost."""
-    claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
+    """An outage of Redis costs no job; a reaped one stays lost."""
+    leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
     fence = Fence(loop_client, LONG_LEASE_SECONDS)
-    lease = start_job(client, claims)
+    lease = start_job(client, leases)
     wait_until_expired(client, lease.job_id)
     await fence.check_lease(lease)
-    assert claims.reap_jobs() == []
+    assert leases.reap_jobs() == []
 
     client.delete(keys.job_lease(lease.job_id))
-    assert claims.reap_jobs() == [lease.job_id]
+    assert leases.reap_jobs() == [lease.job_id]
     with pytest.raises(LeaseLostError):
         await fence.check_lease(lease)
 
 
-def test_a_dead_workers_job_goes_back_to_the_front_once(client: redis.Redis) -> None:
-    """However many workers look for it at once, a job is put back one time."""
+def test_concurrent_reapers_requeue_a_dead_job_once(client: redis.Redis) -> None:
+    """The job is at the front, and one recovery is counted."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     client.rpush(QUEUE_KEY, "later")
     wait_until_expired(client, lease.job_id)
@@ -190,8 +188,8 @@ def test_a_dead_workers_job_goes_back_to_the_front_once(client: redis.Redis) -> 
     assert client.zcard(STARTED_REGISTRY) == 0
 
 
-def test_a_finished_job_is_never_put_back(client: redis.Redis) -> None:
-    """What an execution left in a registry after the end is only cleared away."""
+def test_finished_job_is_never_requeued(client: redis.Redis) -> None:
+    """Its leftover in the registry is removed."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     client.hset(JOB_PREFIX + lease.job_id, "status", "finished")
     wait_until_expired(client, lease.job_id)
@@ -200,46 +198,46 @@ def test_a_finished_job_is_never_put_back(client: redis.Redis) -> None:
     assert client.zcard(STARTED_REGISTRY) == 0
 
 
-def test_an_id_that_nobody_claimed_goes_back_after_a_while(client: redis.Redis) -> None:
-    """A worker that died between taking and claiming loses nothing; a fast one is not disturbed."""
+def test_unclaimed_id_is_requeued_after_half_a_lease(client: redis.Redis) -> None:
+    """A worker that dies before the claim loses no job."""
     job = dequeue_job(client)
-    claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    assert claims.reap_jobs() == []
+    leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
+    assert leases.reap_jobs() == []
     time.sleep(SHORT_LEASE_SECONDS)
-    assert claims.reap_jobs() == [job]
+    assert leases.reap_jobs() == [job]
     assert queued_jobs(client) == [job]
     assert client.llen(INTERMEDIATE_QUEUE) == 0
-    assert claims.reap_jobs() == []
+    assert leases.reap_jobs() == []
 
 
-def test_an_id_that_is_back_on_the_queue_is_not_put_there_twice(client: redis.Redis) -> None:
-    """A job that somebody else put back stands there once, where it stood."""
+def test_queued_id_is_not_requeued_again(client: redis.Redis) -> None:
+    """It keeps its position."""
     job = dequeue_job(client)
     client.rpush(QUEUE_KEY, "earlier", job)
-    claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    claims.reap_jobs()
+    leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
+    leases.reap_jobs()
     time.sleep(SHORT_LEASE_SECONDS)
-    assert claims.reap_jobs() == []
+    assert leases.reap_jobs() == []
     assert queued_jobs(client) == ["earlier", job]
     assert client.llen(INTERMEDIATE_QUEUE) == 0
     assert not client.hexists(JOB_PREFIX + job, RECOVERY_COUNT)
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "canceled", "stopped", "deferred"])
-def test_an_id_whose_job_need_not_run_is_not_put_back(client: redis.Redis, status: str) -> None:
-    """What was cancelled between taking and claiming, or waits for its turn, stays as it is."""
+def test_unclaimed_id_of_ended_job_is_not_requeued(client: redis.Redis, status: str) -> None:
+    """Its status stays as it is."""
     job = dequeue_job(client, status)
-    claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    claims.reap_jobs()
+    leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
+    leases.reap_jobs()
     time.sleep(SHORT_LEASE_SECONDS)
-    assert claims.reap_jobs() == []
+    assert leases.reap_jobs() == []
     assert queued_jobs(client) == []
     assert client.llen(INTERMEDIATE_QUEUE) == 0
     assert client.hget(JOB_PREFIX + job, "status") == status.encode()
 
 
-def test_what_an_execution_left_behind_does_not_queue_its_job_again(client: redis.Redis) -> None:
-    """A job that waits already, after it was given back, is not put before itself."""
+def test_leftover_execution_does_not_requeue_a_queued_job(client: redis.Redis) -> None:
+    """A job that was requeued already is not queued twice."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     wait_until_expired(client, lease.job_id)
     client.hset(JOB_PREFIX + lease.job_id, "status", "queued")
@@ -249,49 +247,49 @@ def test_what_an_execution_left_behind_does_not_queue_its_job_again(client: redi
     assert client.zcard(STARTED_REGISTRY) == 0
 
 
-def test_what_stands_under_a_strange_name_does_not_stop_the_reaper(client: redis.Redis) -> None:
-    """Keys of a wrong kind and members without an execution are passed over."""
+def test_malformed_keys_do_not_stop_the_reaper(client: redis.Redis) -> None:
+    """Keys of the wrong type and members without an execution are skipped."""
     client.set(f"{JOB_PREFIX}strange", "a string")
     client.lpush(INTERMEDIATE_QUEUE, "strange")
     client.zadd(STARTED_REGISTRY, {"strange:execution": 1, "nothing": 1, ":": 1})
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     wait_until_expired(client, lease.job_id)
-    claims = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    assert claims.reap_jobs() == [lease.job_id]
+    leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
+    assert leases.reap_jobs() == [lease.job_id]
     time.sleep(SHORT_LEASE_SECONDS)
-    assert claims.reap_jobs() == []
+    assert leases.reap_jobs() == []
 
 
-def test_giving_back_takes_the_attempt_off(client: redis.Redis) -> None:
-    """A deploy gives jobs back to the front without counting against them."""
-    claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
-    lease = start_job(client, claims)
+def test_requeue_refunds_the_attempt(client: redis.Redis) -> None:
+    """A deployment costs no attempt."""
+    leases = LeaseManager(client, LONG_LEASE_SECONDS, "w")
+    lease = start_job(client, leases)
     client.hset(JOB_PREFIX + lease.job_id, keys.ATTEMPTS, 2)
     client.rpush(QUEUE_KEY, "later")
-    assert claims.requeue_job(lease, refunded=1)
+    assert leases.requeue_job(lease, refunded=1)
     assert queued_jobs(client) == [lease.job_id, "later"]
     assert client.hget(JOB_PREFIX + lease.job_id, keys.ATTEMPTS) == b"1"
     assert client.hget(JOB_PREFIX + lease.job_id, "status") == b"queued"
     assert not client.exists(keys.job_lease(lease.job_id))
-    assert not claims.requeue_job(lease, refunded=1)
+    assert not leases.requeue_job(lease, refunded=1)
 
 
-def test_a_stranger_gives_nothing_back_and_releases_nothing(client: redis.Redis) -> None:
-    """Only the holder of the lease decides."""
-    claims = LeaseManager(client, LONG_LEASE_SECONDS, "w")
-    lease = start_job(client, claims)
+def test_only_the_holder_requeues_or_releases(client: redis.Redis) -> None:
+    """Another token changes nothing."""
+    leases = LeaseManager(client, LONG_LEASE_SECONDS, "w")
+    lease = start_job(client, leases)
     stranger = Lease(lease.job_id, "another")
-    assert not claims.requeue_job(stranger, refunded=0)
-    claims.release_lease(stranger)
+    assert not leases.requeue_job(stranger, refunded=0)
+    leases.release_lease(stranger)
     assert client.exists(keys.job_lease(lease.job_id))
-    claims.release_lease(lease)
+    leases.release_lease(lease)
     assert not client.exists(keys.job_lease(lease.job_id))
 
 
-async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
+async def test_heartbeat_renews_leases_and_reports_lost_ones(
     server: RedisServer, client: redis.Redis
 ) -> None:
-    """A lease outlives its time as long as its worker is alive, and its loss is told."""
+    """A lease outlives its duration while its worker is live."""
     lost: asyncio.Queue[Lease] = asyncio.Queue()
     lease = start_job(client, LeaseManager(client, 1.0, "w"))
     with redis.Redis.from_url(server.url) as connection:
@@ -310,8 +308,10 @@ async def test_the_heartbeat_keeps_leases_while_the_loop_turns(
         assert not heartbeat.is_healthy()
 
 
-async def test_a_hung_loop_loses_its_jobs(server: RedisServer, client: redis.Redis) -> None:
-    """A worker whose loop stands still holds nothing back from workers that are alive."""
+async def test_heartbeat_of_hung_event_loop_renews_nothing(
+    server: RedisServer, client: redis.Redis
+) -> None:
+    """The jobs of a hung worker go to a live one."""
     lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
     with redis.Redis.from_url(server.url) as connection:
         heartbeat = Heartbeat(
@@ -325,8 +325,8 @@ async def test_a_hung_loop_loses_its_jobs(server: RedisServer, client: redis.Red
         heartbeat.stop_thread()
 
 
-def test_a_heartbeat_survives_a_redis_that_is_away() -> None:
-    """The thread goes on beating, and says how long ago Redis failed."""
+def test_heartbeat_survives_a_redis_outage() -> None:
+    """The thread continues and reports the time of the last failure."""
     with RedisServer() as server, redis.Redis.from_url(server.url) as connection:
         heartbeat = Heartbeat(connection, SHORT_LEASE_SECONDS, 0.02)
         heartbeat.start_thread(print)

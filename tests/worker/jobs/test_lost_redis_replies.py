@@ -1,4 +1,4 @@
-"""Redis has done what it was asked, and its answer is lost or comes late: it is asked again."""
+"""Lost and late responses of Redis: the worker asks again."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,37 +24,39 @@ LOSE_FIRST_ANSWER = NetworkFault(lost_reply_probability=1.0, max_hits=1)
 
 @pytest.fixture
 def proxy(server: RedisServer) -> Iterator[RedisProxy]:
-    """A wire to Redis that may lose answers."""
+    """A proxy to Redis that can lose responses."""
     with RedisProxy(server.socket) as running:
         yield running
 
 
 @pytest.fixture
-def claims(proxy: RedisProxy, client: redis.Redis) -> Iterator[LeaseManager]:
-    """A worker's claims over that wire, with a job that RQ's list has just given out."""
+def leases(proxy: RedisProxy, client: redis.Redis) -> Iterator[LeaseManager]:
+    """A lease manager behind that proxy, with one dequeued job."""
     client.hset(JOB_PREFIX + JOB_ID, "status", "queued")
     client.lpush(INTERMEDIATE_QUEUE, JOB_ID)
     with redis.Redis.from_url(proxy.url, retry=Retry(NoBackoff(), 3)) as wire:
-        claims = LeaseManager(wire, 30.0, "w")
-        claims.reap_jobs()
-        yield claims
+        leases = LeaseManager(wire, 30.0, "w")
+        leases.reap_jobs()
+        yield leases
 
 
-def test_a_claim_whose_answer_was_lost_is_a_claim(
-    claims: LeaseManager, proxy: RedisProxy, client: redis.Redis
+def test_claim_with_lost_response_succeeds_on_retry(
+    leases: LeaseManager, proxy: RedisProxy, client: redis.Redis
 ) -> None:
-    """The worker runs what it has claimed; nobody would ever put such a job back."""
-    assert claims.claim_lease("T1-C1-0-0", "other") == -1
+    """The same token claims again; another token does not."""
+    assert leases.claim_lease("T1-C1-0-0", "other") == -1
     proxy.fault = LOSE_FIRST_ANSWER
 
-    assert claims.claim_lease(JOB_ID, "token") == 1
+    assert leases.claim_lease(JOB_ID, "token") == 1
     assert client.get(keys.job_lease(JOB_ID)) == b"token"
     assert client.lrange(INTERMEDIATE_QUEUE, 0, -1) == [JOB_ID.encode()]
-    assert claims.claim_lease(JOB_ID, "another") == 0
+    assert leases.claim_lease(JOB_ID, "another") == 0
 
 
-async def test_an_old_answer_proves_no_lease(proxy: RedisProxy, client: redis.Redis) -> None:
-    """Whoever hears after a sleep that the lease was theirs must ask whether it still is."""
+async def test_late_response_does_not_prove_the_lease(
+    proxy: RedisProxy, client: redis.Redis
+) -> None:
+    """A response later than the lease is checked again."""
     lease = Lease(JOB_ID, "execution")
     client.set(keys.job_lease(JOB_ID), lease.execution_id)
     async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:

@@ -1,4 +1,4 @@
-"""What workers say about themselves, to the bots and to each other."""
+"""Worker presence: the status that workers publish to bots and to each other."""
 
 import pytest
 import redis
@@ -11,14 +11,16 @@ from worker.jobs.presence import DEAD_ENTRY_SECONDS, WorkerPresence
 
 
 async def publish_status(connection: Redis, name: str, *, loading: bool) -> WorkerPresence:
-    """Let a worker say what it does."""
+    """Publish the status of a worker."""
     presence = WorkerPresence(connection, name)
     await presence.publish_status(slots=4, busy=1, loading=loading, reply_seconds=2.5)
     return presence
 
 
-async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Redis) -> None:
-    """Slots, work and pace are what the bot computes a place in line from."""
+async def test_published_status_is_readable_by_bots(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """Slots, busy slots and reply duration give a bot its queue estimate."""
     beats = await publish_status(loop_client, "w1", loading=False)
     seconds, _ = client.time()
     raw = client.hgetall(keys.WORKER_STATUSES)
@@ -30,10 +32,10 @@ async def test_bots_read_what_a_worker_says(client: redis.Redis, loop_client: Re
     assert client.hlen(keys.WORKER_STATUSES) == 0
 
 
-async def test_a_loading_worker_leaves_jobs_to_those_that_are_ready(
+async def test_ready_peers_are_other_workers_with_a_model(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """It counts others alone, and only those that have their model."""
+    """A worker counts neither itself nor loading workers."""
     own = await publish_status(loop_client, "w1", loading=False)
     assert not await own.has_ready_peers()
     await publish_status(loop_client, "w2", loading=True)
@@ -42,10 +44,10 @@ async def test_a_loading_worker_leaves_jobs_to_those_that_are_ready(
     assert await own.has_ready_peers()
 
 
-async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
+async def test_dead_workers_are_not_ready_and_expire(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """A worker that stopped beating is not ready; after an hour nothing is left of it."""
+    """After an hour their entries are deleted."""
     own = await publish_status(loop_client, "w1", loading=False)
     silent = '{"reported_at": %f, "slots": 4, "busy_slots": 0}'
     seconds, _ = client.time()
@@ -62,8 +64,8 @@ async def test_the_dead_are_not_waited_for_and_forgotten_in_the_end(
     assert sorted(client.hkeys(keys.WORKER_STATUSES)) == [b"silent", b"w1"]
 
 
-def test_the_pace_follows_the_newest_replies() -> None:
-    """It begins as the average of all; what was long ago counts for nothing in the end."""
+def test_running_mean_follows_the_newest_samples() -> None:
+    """It starts as the mean of all; old samples lose their weight."""
     pace = RunningMean()
     seen = [pace.mean_seconds]
     for seconds in (2.0, *[12.0] * 300):
@@ -73,8 +75,8 @@ def test_the_pace_follows_the_newest_replies() -> None:
     assert 11.9 < (seen[-1] or 0) <= 12.0
 
 
-def test_the_pace_does_not_take_the_end_of_a_rush_for_the_whole() -> None:
-    """The longest replies of a rush end last, and the next ones will not all be as long."""
+def test_running_mean_is_not_dominated_by_the_last_burst() -> None:
+    """The longest replies of a burst end last."""
     pace = RunningMean()
     for _ in range(10):
         for seconds in (*[1.0] * 35, *[10.0] * 5):

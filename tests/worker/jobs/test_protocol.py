@@ -35,7 +35,7 @@ USERS: Final = ("U1", "U2")
 
 @dataclass
 class Question:
-    """What we know of a question: `text` is what its job is to answer, `said` what it says now."""
+    """A question: `job_text` is what its job answers, `current_text` what Slack shows."""
 
     job: Job
     job_text: str
@@ -50,7 +50,7 @@ class Question:
 
 
 class QueueStateMachine(RuleBasedStateMachine):
-    """People, a bot, two workers, and everything that can happen to them."""
+    """Users, a bot, two workers and every event that can happen to them."""
 
     protocol: ClassVar[QueueProtocol]
 
@@ -65,7 +65,7 @@ class QueueStateMachine(RuleBasedStateMachine):
         self.last_number = 0
 
     def next_number(self) -> int:
-        """Return a number that was not there before."""
+        """Return a new number."""
         self.last_number += 1
         return self.last_number
 
@@ -83,14 +83,14 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
     def redeliver_question(self, data: st.DataObject) -> None:
-        """Slack delivers a question again, whatever became of it."""
+        """Slack delivers a question again."""
         asked = self.draw_question(data)
         assert self.protocol.job_queue.enqueue(asked.job).outcome == "duplicate"
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data(), restart=st.booleans())
     def edit_question(self, data: st.DataObject, restart: bool) -> None:  # noqa: FBT001
-        """A person edits a question; it is told apart from every text before."""
+        """A user edits a question; the new text is unique."""
         asked = self.draw_question(data)
         if asked.deleted:
             return
@@ -105,7 +105,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
     def ask_again(self, data: st.DataObject) -> None:
-        """A person wants another answer to an edited question that was answered."""
+        """A user requests another answer to an edited, answered question."""
         asked = self.draw_question(data)
         if asked.deleted or asked.current_text == asked.job_text:
             return
@@ -122,7 +122,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
     def delete_question(self, data: st.DataObject) -> None:
-        """A person deletes a question."""
+        """A user deletes a question."""
         asked = self.draw_question(data)
         if asked.deleted:
             return
@@ -135,14 +135,14 @@ class QueueStateMachine(RuleBasedStateMachine):
 
     @rule(worker=st.integers(0, 1))
     def claim_next(self, worker: int) -> None:
-        """A worker takes the next job."""
+        """A worker claims the next job."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
         if job is not None:
             self.begin_job(worker, job)
 
     @rule(worker=st.integers(0, 1))
     def answer_next(self, worker: int) -> None:
-        """A worker takes the next job and answers it without a hitch."""
+        """A worker claims the next job and answers it."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
         before = len(self.alive)
         if job is not None:
@@ -150,11 +150,11 @@ class QueueStateMachine(RuleBasedStateMachine):
         for execution in self.alive[before:]:
             self.run_to_end(execution)
 
-    @rule(worker=st.integers(0, 1), claims=st.booleans())
-    def die_after_dequeue(self, worker: int, claims: bool) -> None:  # noqa: FBT001
-        """A worker dies with a job in its hand, claimed or not."""
+    @rule(worker=st.integers(0, 1), has_claimed=st.booleans())
+    def die_after_dequeue(self, worker: int, has_claimed: bool) -> None:  # noqa: FBT001
+        """A worker dies after it dequeued a job, before or after the claim."""
         job = self.protocol.dequeue_job(self.protocol.workers[worker])
-        if job is not None and claims:
+        if job is not None and has_claimed:
             self.protocol.claim_job(job)
 
     @precondition(lambda self: self.alive)
@@ -167,7 +167,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def post_placeholder(self, data: st.DataObject) -> None:
-        """A worker posts the message that becomes the reply, or adopts the one there is."""
+        """A worker posts the placeholder, or adopts the recorded one."""
         execution = self.draw_execution(data)
         if not self.protocol.renew_lease(execution):
             return self.drop_execution(execution)
@@ -180,7 +180,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def save_answer(self, data: st.DataObject) -> None:
-        """A worker has generated the answer to what it has read."""
+        """A worker saves the answer to the text that it has read."""
         execution = self.draw_execution(data)
         if execution.posted or execution.withdrawn or execution.answer is not None:
             return
@@ -198,7 +198,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), until=st.integers(0, 3))
     def finish_job(self, data: st.DataObject, until: int) -> None:
-        """A worker shows the answer and ends the job, or dies after so many of these steps."""
+        """A worker posts the answer and ends the job, or dies after `until` steps."""
         execution = self.draw_execution(data)
         if execution.answer is None and not (execution.posted or execution.withdrawn):
             return
@@ -218,7 +218,7 @@ class QueueStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def requeue_job(self, data: st.DataObject) -> None:
-        """A worker is told to hurry, or the engine failed."""
+        """A worker requeues a job at a shutdown or after an engine error."""
         execution = self.draw_execution(data)
         self.protocol.requeue_job(execution)
         self.drop_execution(execution)
@@ -233,30 +233,30 @@ class QueueStateMachine(RuleBasedStateMachine):
 
     @rule()
     def expire_leases(self) -> None:
-        """All leases run out, also of workers that only slept."""
+        """All leases expire, also those of suspended workers."""
         self.protocol.expire_leases()
 
     @rule()
     def reap_jobs(self) -> None:
-        """A worker looks for what the dead have left."""
+        """A worker reaps the jobs of dead workers."""
         self.protocol.reap_jobs()
 
     @rule()
     def repair_orphans(self) -> None:
-        """A worker looks for what deleted jobs hold up."""
+        """A worker releases the quotas of deleted jobs."""
         self.protocol.repair_orphans()
 
     # -- what must hold
 
     @invariant()
     def one_execution_may_act(self) -> None:
-        """Of all executions, those of dead and sleeping workers included, one may act for a job."""
+        """Of all executions of a job, dead and suspended ones included, one may act."""
         may = Counter(e.job_id for e in (*self.alive, *self.dead) if self.protocol.holds_lease(e))
         assert all(count == 1 for count in may.values())
 
     @invariant()
     def threads_keep_their_order(self) -> None:
-        """A lane is what is unfinished of a thread in the order asked; only its head runs."""
+        """A thread's queue holds its unfinished jobs in order; only the first runs."""
         for thread in THREADS:
             lane = self.protocol.thread_jobs(thread)
             pending = set(self.protocol.pending_jobs())
@@ -267,14 +267,14 @@ class QueueStateMachine(RuleBasedStateMachine):
 
     @invariant()
     def one_reply_at_most(self) -> None:
-        """Nobody sees two messages in answer to one question."""
+        """No question has two visible messages."""
         for asked in self.questions.values():
             assert len(asked.messages) <= 1
             assert asked.num_finals <= asked.wanted_finals
 
     @invariant()
     def pending_set_is_exact(self) -> None:
-        """What is pending is what waits for its end, once each."""
+        """Every unfinished job is pending exactly once."""
         pending = self.protocol.pending_jobs()
         assert len(pending) == len(set(pending))
         unanswered = {
@@ -283,7 +283,7 @@ class QueueStateMachine(RuleBasedStateMachine):
         assert unanswered <= set(pending)
 
     def teardown(self) -> None:
-        """Workers that live finish everything: each question that stands has its one reply."""
+        """Live workers finish everything: each remaining question has its one reply."""
         for _ in range(4 * len(self.questions) + 4):
             for execution in list(self.alive):
                 self.drop_execution(execution)
@@ -301,34 +301,34 @@ class QueueStateMachine(RuleBasedStateMachine):
     # -- steps that rules share
 
     def draw_question(self, data: st.DataObject) -> Question:
-        """Choose a question."""
+        """Draw a question."""
         return self.questions[data.draw(st.sampled_from(list(self.questions)))]
 
     def draw_execution(self, data: st.DataObject) -> JobExecution:
-        """Choose an execution of a worker that lives."""
+        """Draw an execution of a live worker."""
         return data.draw(st.sampled_from(self.alive))
 
     def begin_job(self, worker: int, job: str) -> None:
-        """Let a worker begin a job, if it is to be run."""
+        """Claim a job, if it may run."""
         execution = self.protocol.start_job(self.protocol.workers[worker], job)
         if execution is not None:
             self.alive.append(execution)
 
     def drop_execution(self, execution: JobExecution) -> None:
-        """End an execution without a word."""
+        """End an execution without a record, as a crash does."""
         self.protocol.abandon_job(execution)
         self.alive.remove(execution)
         self.dead.append(execution)
 
     def show_final(self, execution: JobExecution, asked: Question) -> None:
-        """Show the final in the one message of the reply."""
+        """Show the final in the reply's one message."""
         message = self.protocol.set_placeholder(execution, f"m{self.next_number()}")
         assert message is not None
         if not execution.withdrawn:
             asked.messages[message] = str(execution.answer)
 
     def conclude_job(self, execution: JobExecution, asked: Question) -> bool:
-        """Record the end for the reader; of a deleted question nothing stays."""
+        """Record the outcome; remove the messages of a deleted question."""
         result = self.protocol.write_field(execution, keys.OUTCOME, "answered")
         if result == 0:
             return False
@@ -340,13 +340,13 @@ class QueueStateMachine(RuleBasedStateMachine):
         return True
 
     def mark_ended(self, asked: Question) -> None:
-        """Nothing more is owed to a question; a message without an answer is deleted."""
+        """Mark a question as ended; an unanswered message is deleted."""
         if asked.num_finals < asked.wanted_finals:
             asked.messages.clear()
         asked.num_finals = asked.wanted_finals
 
     def run_to_end(self, execution: JobExecution) -> None:
-        """Run an execution from where it stands to its end."""
+        """Run an execution to its end."""
         if not (execution.posted or execution.withdrawn or execution.answer is not None):
             assert self.protocol.write_field(execution, keys.ANSWER, execution.question_text) == 1
             execution.answer = execution.question_text
@@ -360,8 +360,8 @@ class QueueStateMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(3600)
-def test_one_answer_each_in_order_whatever_happens(redis: Redis) -> None:
-    """Deliver, duplicate, edit, delete, ask again, claim, beat, expire, finish, die, reap, tick."""
+def test_any_event_order_gives_each_question_one_answer(redis: Redis) -> None:
+    """Random sequences of users' actions, worker steps, crashes and expiries."""
 
     class Here(QueueStateMachine):
         protocol = QueueProtocol(redis)

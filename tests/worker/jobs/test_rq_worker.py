@@ -1,4 +1,4 @@
-"""One job in RQ's records: begun once, ended by RQ's own means."""
+"""RQ worker: a job is claimed once, and its end is recorded as RQ does."""
 
 import redis
 from rq import Queue
@@ -14,12 +14,12 @@ from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
 from worker.jobs.rq_worker import RqWorker
 
 
-def test_a_job_is_begun_and_ended_in_rqs_records(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_job_is_started_and_finished_in_rqs_records(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
     """RQ's tools see it queued, started by this worker, and finished with its outcome."""
     job = make_job(1)
-    outbox.enqueue(job)
+    job_queue.enqueue(job)
     assert rq_worker.dequeue_job_id() == job.id
     taken = rq_worker.claim_job(job.id)
     assert taken is not None
@@ -44,15 +44,15 @@ def test_a_job_is_begun_and_ended_in_rqs_records(
     assert 0 < ttl_seconds(client, job.id) <= keys.TEXT_TTL_SECONDS
 
 
-def test_lists_of_what_is_over_do_not_grow_for_ever(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_expired_jobs_are_removed_from_rqs_registries(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """Nobody else strikes expired jobs from RQ's lists; one that is still there stays on its."""
+    """Jobs that have not expired stay."""
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     for number, end in enumerate(
         (rq_worker.record_success, rq_worker.record_success, rq_worker.record_failure)
     ):
-        outbox.enqueue(make_job(number))
+        job_queue.enqueue(make_job(number))
         taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
         assert taken is not None
         end(taken, "over")
@@ -67,11 +67,11 @@ def test_lists_of_what_is_over_do_not_grow_for_ever(
     assert failed.get_job_ids(cleanup=False) == []
 
 
-def test_a_failed_job_stays_for_a_day_at_most(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_failed_job_expires_within_a_day(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """RQ's own year for failed jobs would keep text too long; the record holds a word, no text."""
-    outbox.enqueue(make_job(1))
+    """Its record holds an outcome and no text."""
+    job_queue.enqueue(make_job(1))
     taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
     rq_worker.record_failure(taken, "error_posted")
@@ -85,12 +85,12 @@ def test_a_failed_job_stays_for_a_day_at_most(
     assert result.exc_string == "error_posted"
 
 
-def test_of_a_withdrawn_job_nothing_is_kept(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_withdrawn_job_leaves_nothing_in_redis(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """Who deletes a question has deleted its text here too."""
+    """The text of a deleted question is deleted too."""
     job = make_job(1)
-    outbox.enqueue(job)
+    job_queue.enqueue(job)
     taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
     assert taken is not None
     rq_worker.release_quota(job.id)
@@ -99,51 +99,51 @@ def test_of_a_withdrawn_job_nothing_is_kept(
     assert client.zcard("rq:wip:starchat") == 0
 
 
-def test_an_empty_queue_gives_nothing(rq_worker: RqWorker) -> None:
-    """One look at the queue waits a second at most."""
+def test_empty_queue_yields_no_job(rq_worker: RqWorker) -> None:
+    """One look at the queue takes a second at most."""
     assert rq_worker.dequeue_job_id() is None
 
 
-def test_an_id_that_came_twice_runs_once(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_duplicate_id_is_claimed_once(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """Whatever puts an id on the list again, only one execution begins."""
+    """Further copies of the id are skipped."""
     job = make_job(1)
-    outbox.enqueue(job)
+    job_queue.enqueue(job)
     client.rpush(QUEUE_KEY, job.id, job.id)
     begun = [rq_worker.claim_job(str(rq_worker.dequeue_job_id())) for _ in range(3)]
     assert [taken is not None for taken in begun] == [True, False, False]
 
 
-def test_a_cancelled_job_is_passed_over_and_the_next_one_runs(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_cancelled_job_is_skipped_and_the_next_one_runs(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """A question that was withdrawn while a worker reached for it hinders nobody."""
+    """A cancellation between dequeue and claim blocks nothing."""
     first, second = make_job(1), make_job(2, thread=1)
-    outbox.enqueue(first)
-    outbox.enqueue(second)
+    job_queue.enqueue(first)
+    job_queue.enqueue(second)
     job = str(rq_worker.dequeue_job_id())
     client.hset(JOB_PREFIX + job, "status", "canceled")
     assert rq_worker.claim_job(job) is None
     assert rq_worker.dequeue_job_id() == second.id
 
 
-def test_what_was_taken_in_the_last_moment_goes_back(
-    client: redis.Redis, outbox: JobQueue, rq_worker: RqWorker
+def test_id_dequeued_during_shutdown_is_returned(
+    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
 ) -> None:
-    """A worker that is told to end while it takes a job leaves it at the front."""
-    outbox.enqueue(make_job(1))
-    outbox.enqueue(make_job(2))
+    """It is at the front of the queue again."""
+    job_queue.enqueue(make_job(1))
+    job_queue.enqueue(make_job(2))
     job = str(rq_worker.dequeue_job_id())
     rq_worker.return_job_id(job)
     assert client.lrange(QUEUE_KEY, 0, 0) == [job.encode()]
     assert client.llen(INTERMEDIATE_QUEUE) == 0
 
 
-def test_a_worker_that_redis_forgot_registers_again(
+def test_worker_registers_again_after_redis_lost_it(
     client: redis.Redis, rq_worker: RqWorker
 ) -> None:
-    """`rq info` shows a worker again after Redis lost it."""
+    """`rq info` shows the worker again."""
     client.flushall()
     rq_worker.send_heartbeat()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)

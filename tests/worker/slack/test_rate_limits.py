@@ -1,4 +1,4 @@
-"""Budgets of Web API calls: one for all workers, finals first, frozen when Slack says so."""
+"""Token buckets: shared by all workers, with a reserve for finals, blocked by Retry-After."""
 
 import asyncio
 
@@ -12,8 +12,8 @@ FAST_LIMIT = RateLimit(burst=2, per_minute=6000)
 BUCKET_KEY = bucket_key("T1", "chat.update")
 
 
-async def test_all_workers_spend_one_budget(client: redis.Redis, loop_client: Redis) -> None:
-    """However many workers ask at once, a burst is granted once."""
+async def test_concurrent_workers_share_one_bucket(client: redis.Redis, loop_client: Redis) -> None:
+    """A burst is granted once."""
     waits = await asyncio.gather(
         *(
             TokenBuckets(loop_client).acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True)
@@ -24,8 +24,10 @@ async def test_all_workers_spend_one_budget(client: redis.Redis, loop_client: Re
     assert all(0 < wait <= 1 for wait in sorted(waits)[3:])
 
 
-async def test_finals_have_a_reserve(client: redis.Redis, loop_client: Redis) -> None:
-    """Edits of growing replies leave calls for those that finish one."""
+async def test_edits_leave_reserved_tokens_for_finals(
+    client: redis.Redis, loop_client: Redis
+) -> None:
+    """A final is granted when an edit is not."""
     rates = TokenBuckets(loop_client)
     while not await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False):
         pass
@@ -34,8 +36,8 @@ async def test_finals_have_a_reserve(client: redis.Redis, loop_client: Redis) ->
     assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) > 0
 
 
-async def test_a_budget_refills(client: redis.Redis, loop_client: Redis) -> None:
-    """Whoever waits as long as it was told is granted the call."""
+async def test_bucket_refills_at_its_rate(client: redis.Redis, loop_client: Redis) -> None:
+    """A call that waits as told is granted."""
     rates = TokenBuckets(loop_client)
     for _ in range(20):
         wait = await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
@@ -43,10 +45,10 @@ async def test_a_budget_refills(client: redis.Redis, loop_client: Redis) -> None
     assert await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) <= 0.01
 
 
-async def test_a_freeze_holds_everybody_until_its_end(
+async def test_blocked_bucket_grants_nothing_until_its_end(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """What Slack says to one worker counts for all; a shorter word does not shorten it."""
+    """A shorter block does not shorten a longer one."""
     await TokenBuckets(loop_client).block_for(BUCKET_KEY, FAST_LIMIT, 0.3)
     await TokenBuckets(loop_client).block_for(BUCKET_KEY, FAST_LIMIT, 0.1)
     wait = await TokenBuckets(loop_client).acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
@@ -55,10 +57,10 @@ async def test_a_freeze_holds_everybody_until_its_end(
     assert await TokenBuckets(loop_client).acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) == 0
 
 
-async def test_workspaces_methods_and_channels_have_budgets_of_their_own(
+async def test_workspaces_methods_and_channels_have_separate_buckets(
     client: redis.Redis, loop_client: Redis
 ) -> None:
-    """What one spends is not missing to another."""
+    """An empty bucket affects no other one."""
     keys = [
         bucket_key("T1", "chat.update"),
         bucket_key("T2", "chat.update"),
@@ -73,7 +75,7 @@ async def test_workspaces_methods_and_channels_have_budgets_of_their_own(
     ] * 5
 
 
-async def test_no_budget_stays_for_ever(client: redis.Redis, loop_client: Redis) -> None:
+async def test_buckets_expire(client: redis.Redis, loop_client: Redis) -> None:
     """A workspace that is gone leaves nothing in Redis."""
     await TokenBuckets(loop_client).acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True)
     assert 0 < await loop_client.ttl(BUCKET_KEY) <= 120

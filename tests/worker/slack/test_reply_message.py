@@ -1,4 +1,4 @@
-"""The reply in the thread: one placeholder, one final, each part once, whatever goes wrong."""
+"""Reply message: one placeholder, each part once, and edits that never overtake the final."""
 
 import asyncio
 
@@ -21,199 +21,199 @@ from worker.slack.reply_message import BACKOFF_FACTOR, MAX_EDIT_INTERVAL_SECONDS
 @pytest.mark.parametrize(
     "fault", ["drop_before", "drop_after", "status", "status_after", "truncated", "html"]
 )
-async def test_a_placeholder_is_there_once_whatever_the_answer(
-    post: ReplyHarness, fault: str
-) -> None:
-    """A post whose outcome nobody knows is looked for before it is repeated."""
-    post.harness.workspace.set_faults({"fault": fault, "method": "chat.postMessage", "count": 1})
-    posting = await post.open_reply()
-    await posting.publish_final([build_message("done")], state="final", may_exist=False)
-    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
+async def test_placeholder_is_posted_once_despite_faults(reply: ReplyHarness, fault: str) -> None:
+    """After an unknown outcome the thread is searched before a retry."""
+    reply.harness.workspace.set_faults({"fault": fault, "method": "chat.postMessage", "count": 1})
+    message = await reply.open_reply()
+    await message.publish_final([build_message("done")], state="final", may_exist=False)
+    assert [reply_text([one]) for one in reply.visible_messages] == ["done"]
 
 
-async def test_a_thread_whose_pages_have_no_end_is_searched_all_the_same(
-    post: ReplyHarness,
+async def test_search_stops_at_a_repeated_cursor(
+    reply: ReplyHarness,
 ) -> None:
-    """A page that names itself as the next one is the last that is read."""
-    post.harness.workspace.set_faults(
+    """A page that names itself as the next page is the last one read."""
+    reply.harness.workspace.set_faults(
         {"fault": "drop_after", "method": "chat.postMessage", "count": 1},
         {"fault": "endless", "method": "conversations.replies"},
     )
-    before = len(post.harness.workspace.api_calls())
-    await post.finish_reply(build_message("done"))
-    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
-    calls = post.harness.workspace.api_calls(before)
+    before = len(reply.harness.workspace.api_calls())
+    await reply.finish_reply(build_message("done"))
+    assert [reply_text([one]) for one in reply.visible_messages] == ["done"]
+    calls = reply.harness.workspace.api_calls(before)
     assert sum(call["method"] == "conversations.replies" for call in calls) <= 2
 
 
-async def test_a_slow_answer_does_not_double_the_placeholder(post: ReplyHarness) -> None:
-    """An answer that comes after our patience counts as unknown."""
-    post.harness.workspace.set_faults(
+async def test_timed_out_post_is_not_repeated_blindly(reply: ReplyHarness) -> None:
+    """A response after the timeout counts as unknown."""
+    reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 3}
     )
-    await post.finish_reply(build_message("done"))
-    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
+    await reply.finish_reply(build_message("done"))
+    assert [reply_text([one]) for one in reply.visible_messages] == ["done"]
 
 
-async def test_a_limit_is_respected_to_its_end(post: ReplyHarness) -> None:
-    """Nothing is sent before Slack's `Retry-After` is over."""
-    post.harness.workspace.set_faults(
+async def test_retry_after_is_respected(reply: ReplyHarness) -> None:
+    """No call is made before Slack's `Retry-After` is over."""
+    reply.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.postMessage", "count": 1, "retry_after": 2}
     )
-    await post.open_reply()
-    refused, taken = post.harness.job_calls(post.job, "chat.postMessage")
+    await reply.open_reply()
+    refused, taken = reply.harness.job_calls(reply.job, "chat.postMessage")
     assert refused["status"] == 429
     assert taken["at"] - refused["at"] >= 2
 
 
-async def test_a_placeholder_that_is_written_down_is_adopted(post: ReplyHarness) -> None:
-    """A later execution, and a worker after the bot, goes on with the same message."""
-    await post.open_reply()
-    [before] = post.visible_messages
-    await post.finish_reply(build_message("done"))
-    [after] = post.visible_messages
+async def test_recorded_placeholder_is_adopted(reply: ReplyHarness) -> None:
+    """A later execution, and a worker after the bot, edits the same message."""
+    await reply.open_reply()
+    [before] = reply.visible_messages
+    await reply.finish_reply(build_message("done"))
+    [after] = reply.visible_messages
     assert after["ts"] == before["ts"]
     assert reply_text([after]) == "done"
 
 
 @pytest.mark.parametrize("who", ["bot", "worker:dead"])
-async def test_a_placeholder_whose_poster_died_is_found_in_the_thread(
-    post: ReplyHarness, who: str
+async def test_placeholder_of_dead_owner_is_found_in_the_thread(
+    reply: ReplyHarness, who: str
 ) -> None:
-    """The intent is written, the ts is not: our own message is recognised by its metadata."""
-    await post.open_reply()
-    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, who)
-    await post.client.hdel(post.job_key, keys.PLACEHOLDER)
-    await post.finish_reply(build_message("done"))
-    assert [reply_text([one]) for one in post.visible_messages] == ["done"]
+    """With an intent but no `ts`, the message is recognized by its metadata."""
+    await reply.open_reply()
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER_OWNER, who)
+    await reply.client.hdel(reply.job_key, keys.PLACEHOLDER)
+    await reply.finish_reply(build_message("done"))
+    assert [reply_text([one]) for one in reply.visible_messages] == ["done"]
 
 
-async def test_an_intent_that_nobody_fulfilled_is_taken_over(post: ReplyHarness) -> None:
-    """Who died before posting hinders nobody."""
-    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, "bot")
-    await post.open_reply()
-    assert len(post.visible_messages) == 1
-    assert await post.client.hget(post.job_key, keys.PLACEHOLDER) == post.visible_messages[0]["ts"]
+async def test_unfulfilled_intent_is_taken_over(reply: ReplyHarness) -> None:
+    """An owner that died before its post blocks nothing."""
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER_OWNER, "bot")
+    await reply.open_reply()
+    assert len(reply.visible_messages) == 1
+    assert (
+        await reply.client.hget(reply.job_key, keys.PLACEHOLDER) == reply.visible_messages[0]["ts"]
+    )
 
 
-async def test_a_ts_that_is_written_down_a_moment_later_is_adopted(post: ReplyHarness) -> None:
-    """A bot that is posting right now is waited for."""
-    await post.client.hset(post.job_key, keys.PLACEHOLDER_OWNER, "bot")
-    theirs = post.harness.workspace.post_raw(GENERAL, "…", user=ADA, thread_ts=post.job.thread.ts)
-    posting = await post.take_job()
+async def test_placeholder_recorded_a_moment_later_is_adopted(reply: ReplyHarness) -> None:
+    """A worker waits for a bot that is posting right now."""
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER_OWNER, "bot")
+    theirs = reply.harness.workspace.post_raw(GENERAL, "…", user=ADA, thread_ts=reply.job.thread.ts)
+    message = await reply.take_job()
     opening = asyncio.create_task(
-        posting.ensure_placeholder(await post.ledger.load_progress(), None)
+        message.ensure_placeholder(await reply.state.load_progress(), None)
     )
     await asyncio.sleep(0.2)
-    await post.client.hset(post.job_key, keys.PLACEHOLDER, theirs)
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, theirs)
     await opening
-    assert post.visible_messages == []
+    assert reply.visible_messages == []
 
 
-async def test_of_two_placeholders_the_later_goes_away(post: ReplyHarness) -> None:
-    """Somebody was faster although the intent was ours: ours is deleted, theirs is used."""
-    first = await post.take_job()
-    entry = await post.ledger.load_progress()
-    theirs = post.harness.workspace.post_raw(
-        GENERAL, "…", user=STARCHAT, thread_ts=post.job.thread.ts
+async def test_second_placeholder_is_deleted(reply: ReplyHarness) -> None:
+    """If another `ts` is recorded first, that message is used."""
+    first = await reply.take_job()
+    entry = await reply.state.load_progress()
+    theirs = reply.harness.workspace.post_raw(
+        GENERAL, "…", user=STARCHAT, thread_ts=reply.job.thread.ts
     )
-    post.harness.workspace.set_faults(
+    reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
     opening = asyncio.create_task(first.ensure_placeholder(entry, PLACEHOLDER))
     await asyncio.sleep(0.25)
-    await post.client.hset(post.job_key, keys.PLACEHOLDER, theirs)
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, theirs)
     await opening
-    assert [one["ts"] for one in post.visible_messages] == [theirs]
+    assert [one["ts"] for one in reply.visible_messages] == [theirs]
 
 
-async def test_who_loses_the_lease_while_posting_takes_the_post_back(post: ReplyHarness) -> None:
-    """A worker that slept through its lease leaves no second message behind."""
-    posting = await post.take_job()
-    entry = await post.ledger.load_progress()
-    post.harness.workspace.set_faults(
+async def test_placeholder_posted_without_lease_is_deleted(reply: ReplyHarness) -> None:
+    """A suspended worker leaves no second message."""
+    message = await reply.take_job()
+    entry = await reply.state.load_progress()
+    reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
-    opening = asyncio.create_task(posting.ensure_placeholder(entry, PLACEHOLDER))
+    opening = asyncio.create_task(message.ensure_placeholder(entry, PLACEHOLDER))
     await asyncio.sleep(0.25)
-    await post.client.set(keys.job_lease(post.job.id), "another")
+    await reply.client.set(keys.job_lease(reply.job.id), "another")
     with pytest.raises(LeaseLostError):
         await opening
-    assert post.visible_messages == []
+    assert reply.visible_messages == []
 
 
-async def test_who_loses_the_lease_leaves_what_another_has_adopted(post: ReplyHarness) -> None:
-    """If the successor found our message and uses it, deleting it would delete the reply."""
-    posting = await post.take_job()
-    entry = await post.ledger.load_progress()
-    post.harness.workspace.set_faults(
+async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> None:
+    """Its deletion would delete the reply."""
+    message = await reply.take_job()
+    entry = await reply.state.load_progress()
+    reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
     )
-    opening = asyncio.create_task(posting.ensure_placeholder(entry, PLACEHOLDER))
-    [ours] = await post.wait_for_messages(lambda shown: len(shown) == 1)
-    await post.client.set(keys.job_lease(post.job.id), "another")
-    await post.client.hset(post.job_key, keys.PLACEHOLDER, ours["ts"])
+    opening = asyncio.create_task(message.ensure_placeholder(entry, PLACEHOLDER))
+    [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
+    await reply.client.set(keys.job_lease(reply.job.id), "another")
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
     with pytest.raises(LeaseLostError):
         await opening
-    assert post.visible_messages == [ours]
+    assert reply.visible_messages == [ours]
 
 
 # -- growing
 
 
-async def test_only_the_newest_text_is_shown(post: ReplyHarness) -> None:
-    """Edits keep their distance, and what was overtaken is never sent."""
-    posting = await post.open_reply()
-    async with posting.stream_edits(render.compose_growing) as growing:
+async def test_edits_skip_outdated_text(reply: ReplyHarness) -> None:
+    """Edits keep their interval; an outdated text is never sent."""
+    message = await reply.open_reply()
+    async with message.stream_edits(render.compose_growing) as growing:
         for number in range(200):
             await growing.show_text("word " * number)
             await asyncio.sleep(0.005)
-    await posting.publish_final([build_message("done")], state="final", may_exist=False)
-    edits = post.harness.job_calls(post.job, "chat.update")
+    await message.publish_final([build_message("done")], state="final", may_exist=False)
+    edits = reply.harness.job_calls(reply.job, "chat.update")
     assert 2 <= len(edits) <= 20
     assert edits[-1]["args"]["metadata"]["event_payload"]["state"] == "final"
-    assert reply_text(post.visible_messages) == "done"
+    assert reply_text(reply.visible_messages) == "done"
 
 
-async def test_an_edit_on_its_way_never_overtakes_the_final(post: ReplyHarness) -> None:
-    """The final waits for an edit that Slack is slow to take."""
-    posting = await post.open_reply()
-    post.harness.workspace.set_faults(
+async def test_final_waits_for_an_edit_in_flight(reply: ReplyHarness) -> None:
+    """A slow edit does not overwrite the final."""
+    message = await reply.open_reply()
+    reply.harness.workspace.set_faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with posting.stream_edits(render.compose_growing) as growing:
+    async with message.stream_edits(render.compose_growing) as growing:
         await growing.show_text("half")
         await asyncio.sleep(0.3)
-    await posting.publish_final([build_message("whole")], state="final", may_exist=False)
+    await message.publish_final([build_message("whole")], state="final", may_exist=False)
     await asyncio.sleep(0.6)
-    assert reply_text(post.visible_messages) == "whole"
+    assert reply_text(reply.visible_messages) == "whole"
 
 
-async def test_a_limited_edit_is_left_out_and_the_final_comes(post: ReplyHarness) -> None:
-    """Growing text gives way where Slack has no room for it; the end does not."""
-    posting = await post.open_reply()
-    post.harness.workspace.set_faults(
+async def test_rate_limited_edit_is_skipped_but_the_final_is_sent(reply: ReplyHarness) -> None:
+    """Edits yield to the rate limit; the final waits for it."""
+    message = await reply.open_reply()
+    reply.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with posting.stream_edits(render.compose_growing) as growing:
+    async with message.stream_edits(render.compose_growing) as growing:
         for _ in range(10):
             await growing.show_text("half")
             await asyncio.sleep(0.02)
-    await posting.publish_final([build_message("whole")], state="final", may_exist=False)
-    assert reply_text(post.visible_messages) == "whole"
-    refused, *_, final = post.harness.job_calls(post.job, "chat.update")
+    await message.publish_final([build_message("whole")], state="final", may_exist=False)
+    assert reply_text(reply.visible_messages) == "whole"
+    refused, *_, final = reply.harness.job_calls(reply.job, "chat.update")
     assert final["at"] - refused["at"] >= 1
 
 
-async def test_growing_ends_when_the_message_is_gone(post: ReplyHarness) -> None:
-    """Whoever deletes the growing reply ends the generation."""
-    posting = await post.open_reply()
-    post.harness.workspace.send_control(
-        "delete", channel=GENERAL, ts=post.visible_messages[0]["ts"]
+async def test_streaming_ends_when_the_message_is_deleted(reply: ReplyHarness) -> None:
+    """The deletion of a growing reply ends its generation."""
+    message = await reply.open_reply()
+    reply.harness.workspace.send_control(
+        "delete", channel=GENERAL, ts=reply.visible_messages[0]["ts"]
     )
 
     async def grow() -> None:
-        async with posting.stream_edits(render.compose_growing) as growing:
+        async with message.stream_edits(render.compose_growing) as growing:
             for number in range(1000):
                 await growing.show_text(f"text {number}")
                 await asyncio.sleep(0.01)
@@ -222,21 +222,19 @@ async def test_growing_ends_when_the_message_is_gone(post: ReplyHarness) -> None
         await grow()
 
 
-async def test_nothing_grows_where_only_the_end_is_wanted(
-    desk: WorkerHarness, post: ReplyHarness
-) -> None:
-    """In the mode `final` there is no edit before the last."""
-    post.job = desk.post_question("quietly", streaming=Streaming.OFF)
-    posting = await post.open_reply()
-    async with posting.stream_edits(render.compose_growing) as growing:
+async def test_streaming_off_sends_no_edits(harness: WorkerHarness, reply: ReplyHarness) -> None:
+    """With streaming off there is no edit before the final."""
+    reply.job = harness.post_question("quietly", streaming=Streaming.OFF)
+    message = await reply.open_reply()
+    async with message.stream_edits(render.compose_growing) as growing:
         for _ in range(5):
             await growing.show_text("text")
             await asyncio.sleep(0.05)
-    assert desk.job_calls(post.job, "chat.update") == []
+    assert harness.job_calls(reply.job, "chat.update") == []
 
 
-def test_ten_calls_do_for_an_ordinary_reply() -> None:
-    """At the usual pace, eight edits between first sign and final last for twenty seconds."""
+def test_eight_edits_cover_twenty_seconds() -> None:
+    """At the default interval a reply of 20 s costs ten calls."""
     pauses = [min(MAX_EDIT_INTERVAL_SECONDS, 1.2 * BACKOFF_FACTOR**number) for number in range(8)]
     assert pauses[0] == 1.2
     assert sum(pauses) > 20
@@ -245,27 +243,24 @@ def test_ten_calls_do_for_an_ordinary_reply() -> None:
 # -- the final
 
 
-async def test_a_final_is_repeated_until_slack_takes_it(post: ReplyHarness) -> None:
-    """An edit may be repeated after any failure."""
-    posting = await post.open_reply()
-    rules = [
-        {"fault": fault, "method": "chat.update", "count": 1}
-        for fault in ("drop_before", "drop_after", "status", "html", "truncated")
-    ]
-    post.harness.workspace.set_faults(*rules)
-    await posting.publish_final([build_message("done")], state="final", may_exist=False)
-    assert reply_text(post.visible_messages) == "done"
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "status", "html", "truncated"])
+async def test_final_is_retried_after_a_fault(reply: ReplyHarness, fault: str) -> None:
+    """An edit is idempotent, so any fault may be retried."""
+    message = await reply.open_reply()
+    reply.harness.workspace.set_faults({"fault": fault, "method": "chat.update", "count": 1})
+    await message.publish_final([build_message("done")], state="final", may_exist=False)
+    assert reply_text(reply.visible_messages) == "done"
 
 
-async def test_each_part_is_there_once_after_any_number_of_attempts(post: ReplyHarness) -> None:
-    """Further messages and files of an earlier attempt are found, not posted again."""
+async def test_parts_of_an_earlier_execution_are_not_posted_again(reply: ReplyHarness) -> None:
+    """Messages and files are found in the thread."""
     snippet = Snippet("reply.py", "python", "print('ä')\n", "reply.py")
     parts = (build_message("one"), snippet, build_message("two"), build_message("three"))
-    await post.finish_reply(*parts)
-    await post.finish_reply(*parts, again=True)
-    await post.finish_reply(*parts, again=True)
+    await reply.finish_reply(*parts)
+    await reply.finish_reply(*parts, again=True)
+    await reply.finish_reply(*parts, again=True)
 
-    assert [message_content(one) for one in post.visible_messages] == [
+    assert [message_content(one) for one in reply.visible_messages] == [
         "one",
         "reply.py",
         "two",
@@ -275,26 +270,26 @@ async def test_each_part_is_there_once_after_any_number_of_attempts(post: ReplyH
 
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated"])
 @pytest.mark.parametrize("method", ["chat.postMessage", "files.completeUploadExternal"])
-async def test_a_part_of_unknown_outcome_is_there_once(
-    post: ReplyHarness, method: str, fault: str
+async def test_part_with_lost_response_is_posted_once(
+    reply: ReplyHarness, method: str, fault: str
 ) -> None:
-    """Neither a further message nor a file is doubled when its answer is lost."""
-    posting = await post.open_reply()
-    post.harness.workspace.set_faults({"fault": fault, "method": method, "count": 1})
+    """Neither a message nor a file is doubled."""
+    message = await reply.open_reply()
+    reply.harness.workspace.set_faults({"fault": fault, "method": method, "count": 1})
     snippet = Snippet("reply.py", "python", "print()\n", "reply.py")
-    await posting.publish_final(
+    await message.publish_final(
         [build_message("one"), snippet, build_message("two")], state="final", may_exist=False
     )
-    assert [message_content(one) for one in post.visible_messages] == ["one", "reply.py", "two"]
+    assert [message_content(one) for one in reply.visible_messages] == ["one", "reply.py", "two"]
 
 
-async def test_long_replies_are_taken_by_the_workspace(post: ReplyHarness) -> None:
-    """What rendering makes of pages of code is never refused, and all of it is there."""
+async def test_long_reply_is_accepted_completely(reply: ReplyHarness) -> None:
+    """No call is rejected, and every line of code is shown."""
     [(text, code)] = code_replies.generate_replies(1)
-    since = len(post.harness.workspace.api_calls())
-    await post.finish_reply(*render.compose_final(text, facts=FACTS))
+    since = len(reply.harness.workspace.api_calls())
+    await reply.finish_reply(*render.compose_final(text, facts=FACTS))
     assert [
-        call["error"] for call in post.harness.workspace.api_calls(since) if call["error"]
+        call["error"] for call in reply.harness.workspace.api_calls(since) if call["error"]
     ] == []
-    shown = reply_text(post.visible_messages)
+    shown = reply_text(reply.visible_messages)
     assert all(line in shown for line in code)

@@ -1,0 +1,103 @@
+"""Answer pipeline with a real engine: errors that end a job with a message in its thread."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from contract import keys
+from testing.reply_harness import ReplyHarness
+from worker.answering.answer_cache import AnswerCache
+from worker.answering.attempt import AttemptLimits
+from worker.answering.generator import GenerationSettings, Generator
+from worker.answering.pipeline import AnswerPipeline
+from worker.engine.client import EngineClient
+from worker.engine.protocol import EngineConfig
+from worker.errors import DeadlineExceededError, ModelFailedError
+from worker.failpoints import Failpoints
+from worker.jobs.job_context import JobContext, Outcome
+from worker.metrics import Metrics
+from worker.slack.reply_message import ReplyMessage
+
+MAX_ATTEMPTS = 3
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def generator(model: str) -> AsyncIterator[Generator]:
+    """A generator with its model loaded."""
+    engine = EngineClient(EngineConfig(model=model, slots=1, threads=1))
+    generator = Generator(
+        engine,
+        GenerationSettings(max_new_tokens=100, temperature=0, top_k=0, top_p=1, system_prompt=""),
+    )
+    await generator.wait_for_model()
+    yield generator
+    await engine.shut_down()
+
+
+def build_pipeline(
+    reply: ReplyHarness, generator: Generator, message: ReplyMessage, deadline_seconds: float
+) -> AnswerPipeline:
+    """Return a pipeline that answers in `message`."""
+    return AnswerPipeline(
+        generator,
+        AnswerCache(reply.client),
+        lambda _: message,
+        AttemptLimits(MAX_ATTEMPTS, deadline_seconds),
+        Metrics(),
+        failpoints=Failpoints(),
+    )
+
+
+async def test_deadline_before_the_first_token_posts_an_error_once(
+    reply: ReplyHarness, generator: Generator
+) -> None:
+    """The error replaces the placeholder, nothing is cached, and the job is over."""
+    message = await reply.take_job()
+    # A negative age: the question may still wait for a slot, but its generation may not start.
+    context = JobContext(reply.job, reply.state.lease, age_seconds=-60.0)
+    pipeline = build_pipeline(reply, generator, message, deadline_seconds=0.0)
+
+    outcome = await pipeline.run(context)
+
+    assert outcome is Outcome.ERROR_POSTED
+    [shown] = reply.visible_messages
+    assert DeadlineExceededError.user_message in shown["text"]
+    thread = reply.job.thread
+    progress = await reply.state.load_progress()
+    assert (progress.outcome, progress.answer, progress.attempts) == (outcome, None, 1)
+    assert not await reply.client.exists(keys.answer_cache(thread.team, thread.channel, thread.ts))
+    assert await pipeline.run(context) is Outcome.ERROR_POSTED, "a second run changes nothing"
+    assert len(reply.visible_messages) == 1
+
+
+async def test_question_older_than_its_deadline_posts_an_error(
+    reply: ReplyHarness, generator: Generator
+) -> None:
+    """It gets no slot, and no attempt is counted."""
+    message = await reply.take_job()
+    context = JobContext(reply.job, reply.state.lease, age_seconds=60.0)
+
+    outcome = await build_pipeline(reply, generator, message, 30.0).run(context)
+
+    assert outcome is Outcome.ERROR_POSTED
+    [shown] = reply.visible_messages
+    assert DeadlineExceededError.user_message in shown["text"]
+    assert (await reply.state.load_progress()).attempts == 0
+
+
+async def test_job_without_attempts_left_posts_an_error(
+    reply: ReplyHarness, generator: Generator
+) -> None:
+    """The worker does not generate for a job that has crashed its workers."""
+    message = await reply.take_job()
+    await reply.client.hset(reply.job_key, keys.ATTEMPTS, str(MAX_ATTEMPTS))
+    context = JobContext(reply.job, reply.state.lease, age_seconds=0.0)
+
+    outcome = await build_pipeline(reply, generator, message, 60.0).run(context)
+
+    assert outcome is Outcome.ERROR_POSTED
+    [shown] = reply.visible_messages
+    assert ModelFailedError.user_message in shown["text"]
+    assert (await reply.state.load_progress()).attempts == MAX_ATTEMPTS

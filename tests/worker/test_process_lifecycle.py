@@ -1,0 +1,214 @@
+"""Lifecycle of a worker process: start-up, health endpoints, drain and failures."""
+
+import json
+import signal
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract import keys
+from testing import memorizing_model
+from testing.process_tree import freeze_engine
+from testing.processes import Process
+from testing.worker_harness import StandbyWorker, WorkerHarness, context_text, reply_text
+from worker.errors import ModelUnavailableError
+from worker.jobs.leases import RECOVERY_COUNT
+from worker.render.texts import RETRYING
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def free_port() -> int:
+    """Return a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fetch_page(port: int, path: str) -> tuple[int, str]:
+    """Return the status and the text of a health page."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Port of the worker's health endpoints."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def worker(harness: WorkerHarness, model: str, port: int) -> Iterator[Process]:
+    """A worker with health endpoints and its model loaded."""
+    with harness.start_worker(model, HEALTH_PORT=str(port)) as worker:
+        worker.wait_for_event("worker started")
+        assert fetch_page(port, "/healthz") == (200, "alive\n")
+        status, text = fetch_page(port, "/readyz")
+        assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
+        assert text.endswith(")\n"), "the stage of loading"
+        worker.wait_for_event("model loaded", timeout=120)
+        yield worker
+
+
+def test_worker_announces_loading_and_drains_on_sigterm(
+    harness: WorkerHarness, model: str, standby: StandbyWorker
+) -> None:
+    """
+    A question before the model is loaded shows that, and gets its reply in the same message.
+
+    On SIGTERM the worker finishes its jobs, takes no more, deletes its presence and exits 0.
+    """
+    with harness.start_worker(model) as worker:
+        worker.wait_for_event("worker started")
+        early = harness.enqueue_question(memorizing_model.MUTEX)
+        [placeholder] = harness.wait_for_reply(early)
+        [message] = harness.wait_for_end(early, timeout=120)
+        assert "still loading" in context_text([placeholder])
+        assert placeholder["ts"] == message["ts"]
+        assert reply_text([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
+
+        job = harness.enqueue_question(memorizing_model.ENDLESS)
+        harness.wait_for_growth(job)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait_for_event("worker draining")
+        later = harness.enqueue_question(memorizing_model.MUTEX)
+        assert worker.wait_for_exit() == 0
+    harness.wait_for_result(job)
+    assert harness.rq_status(job) == "finished"
+    assert harness.reply_messages(later) == []
+    assert harness.redis.hlen(keys.WORKER_STATUSES) == 0
+    harness.job_queue.cancel_job(later.id)
+
+
+def test_second_sigterm_requeues_running_jobs(
+    harness: WorkerHarness, model: str, standby: StandbyWorker
+) -> None:
+    """The job is at the front, no attempt is counted, and the next worker continues its message."""
+    with harness.start_worker(model) as worker:
+        worker.wait_for_event("model loaded", timeout=120)
+        job = harness.enqueue_question(memorizing_model.ENDLESS)
+        following = harness.enqueue_question(memorizing_model.MUTEX, previous=job)
+        [growing] = harness.wait_for_growth(job)
+        freeze_engine(worker.pid)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait_for_event("worker draining")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait_for_exit() == 0
+    assert (harness.rq_status(job), harness.rq_status(following)) == ("queued", "deferred")
+    assert harness.redis.lrange("rq:queue:starchat", 0, -1) == [job.id.encode()]
+    assert int(harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
+
+    standby.resume_worker()
+    [message] = harness.wait_for_end(job)
+    assert message["ts"] == growing["ts"]
+    assert reply_text([message]).startswith(memorizing_model.ENDLESS_CHUNK.strip())
+    assert len(harness.wait_for_end(following)) == 1
+    harness.wait_for_result(following)
+
+
+def test_recovered_job_without_placeholder_announces_no_retry(
+    harness: WorkerHarness, standby: StandbyWorker
+) -> None:
+    """Its reader has seen nothing yet."""
+    start = harness.workspace.get_json("_control/changes")["next"]
+    job = harness.enqueue_question(memorizing_model.MUTEX)
+    harness.redis.hset(f"rq:job:{job.id}", RECOVERY_COUNT, 1)
+    standby.resume_worker()
+    harness.wait_for_end(job)
+    shown = [change["message"] for change in harness.workspace.message_changes(start)]
+    assert len(shown) >= 3
+    assert RETRYING not in context_text(shown)
+
+
+def test_health_readiness_and_metrics_are_served(
+    harness: WorkerHarness, worker: Process, port: int
+) -> None:
+    """The metrics contain neither ids nor text."""
+    job = harness.enqueue_question(memorizing_model.MUTEX)
+    harness.wait_for_end(job, timeout=120)
+    harness.wait_for_result(job)
+    assert fetch_page(port, "/readyz") == (200, "ready\n")
+    _, numbers = fetch_page(port, "/metrics")
+    assert 'starchat_jobs_total{outcome="answered"}' in numbers
+    assert 'starchat_slack_calls_total{method="chat.postMessage",outcome="ok"}' in numbers
+    assert "starchat_queue_wait_seconds_count" in numbers
+    assert job.ts not in numbers
+    assert "T0FAKE" not in numbers
+
+
+def test_unloadable_model_exits_1_with_one_line(
+    harness: WorkerHarness, standby: StandbyWorker, tmp_path: Path
+) -> None:
+    """The question stays queued without an attempt, and its message names the problem."""
+    job = harness.enqueue_question(memorizing_model.MUTEX)
+    with harness.start_worker(str(tmp_path)) as worker:
+        assert worker.wait_for_exit(120) == 1
+        assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log_text.splitlines()[-1]
+    assert harness.rq_status(job) == "queued"
+    assert int(harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) or 0) == 0
+    [message] = harness.reply_messages(job)
+    assert ModelUnavailableError.user_message in context_text([message])
+    standby.resume_worker()
+    assert reply_text(harness.wait_for_end(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
+
+
+def test_rejected_token_exits_1_with_one_line(
+    harness: WorkerHarness, standby: StandbyWorker
+) -> None:
+    """The question stays queued, and the log does not contain the token."""
+    job = harness.enqueue_question(memorizing_model.MUTEX)
+    with harness.start_worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
+        assert worker.wait_for_exit() == 1
+        assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log_text
+        assert "xoxb-wrong" not in worker.log_text
+    assert harness.rq_status(job) == "queued"
+    harness.job_queue.cancel_job(job.id)
+
+
+def test_wrong_setting_exits_2_with_one_line(harness: WorkerHarness) -> None:
+    """The line names the setting, its expected and its actual value."""
+    with harness.start_worker("nowhere", HEALTH_PORT="http") as worker:
+        assert worker.wait_for_exit() == 2
+        assert worker.lines == ["worker: HEALTH_PORT must be a port from 0 to 65535, not 'http'"]
+
+
+def test_worker_waits_for_an_unreachable_redis(harness: WorkerHarness, tmp_path: Path) -> None:
+    """It logs the problem once and exits on SIGTERM."""
+    with Process(
+        "worker",
+        **harness.workspace.environment,
+        REDIS_URL=f"unix://{tmp_path}/redis.sock",
+        STARCHAT_MODEL=str(tmp_path),
+    ) as worker:
+        worker.wait_for_event("redis does not answer")
+        assert worker.stop_process() in {0, 1}
+    said = [line for line in worker.lines if "redis does not answer" in line]
+    assert len(said) == 1
+    assert json.loads(said[0])["error"] == "ConnectionError"
+
+
+def test_worker_waits_for_redis_permissions(harness: WorkerHarness, tmp_path: Path) -> None:
+    """It logs the problem once and starts when its user has the permissions."""
+
+    def grant(*commands: str) -> None:
+        rule = ("ACL", "SETUSER", "narrow", "on", ">secret", "~*", "&*", *commands)
+        harness.redis.execute_command(*rule)  # type: ignore[no-untyped-call]
+
+    grant("-@all", "+@connection")
+    url = f"unix://narrow:secret@{harness.server.socket}"
+    with harness.start_worker(str(tmp_path), REDIS_URL=url) as worker:
+        refused = worker.wait_for_event("redis does not answer")
+        grant("+@all")
+        # It exits because the directory contains no model.
+        assert worker.wait_for_exit() == 1
+    assert refused["error"] == "NoPermissionError"
+    assert worker.log_text.count("redis does not answer") == 1
+    assert "STARCHAT_MODEL cannot be loaded" in worker.log_text
