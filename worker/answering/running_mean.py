@@ -5,7 +5,7 @@ class RunningMean:
     """
     Running mean of durations: of all samples at first, then exponential over about `window`.
 
-    The window is large because one reply may be a hundred times as long as another.
+    The window is large because one reply may take a hundred times longer than another.
     """
 
     def __init__(self, window: int = 50) -> None:

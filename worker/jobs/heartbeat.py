@@ -1,7 +1,7 @@
 """
 Heartbeat thread: renews the leases of all jobs that this worker runs.
 
-It has a thread of its own, so that a slow library call on the event loop costs no lease.
+It is a separate thread, so that a slow library call on the event loop costs no lease.
 """
 
 import threading

@@ -1,6 +1,6 @@
--- Keeps the id of a job that nobody can read, newest first, and never hands it out again.
--- KEYS: 1 set aside  2 rq job hash  3 rq intermediate queue  4 lease
--- ARGV: 1 job id  2 most ids kept  3 ttl s
+-- Quarantines an unreadable job (a dead letter): records its id and never hands it out again.
+-- KEYS: 1 quarantine  2 rq job hash  3 rq intermediate queue  4 lease
+-- ARGV: 1 job id  2 maximum number of ids  3 ttl s
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[1], time[1], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[2]))

@@ -1,9 +1,9 @@
--- Puts back what dead workers held: executions without a lease, and ids that were taken from the
--- list and never claimed. Every worker runs it; being one script, it never does so twice.
+-- Requeues the jobs of dead workers: executions without a lease, and dequeued ids without a claim.
+-- Every worker runs it. As one atomic script it requeues each job once.
 -- KEYS: 1 rq queue list  2 rq intermediate queue  3 rq started registry  4 first seen
 -- ARGV: 1 prefix of rq job hashes  2 prefix of rq executions  3 prefix of rq executions of a job
---       4 seconds an unclaimed id may stay there  5 recoveries field
--- Returns the ids that were put back.
+--       4 seconds that an id may stay unclaimed  5 recoveries field
+-- Returns the requeued ids.
 local prefix, recovered = ARGV[1], {}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000

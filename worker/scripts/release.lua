@@ -1,4 +1,4 @@
--- Lets a lease go if it is still ours.
--- KEYS: 1 lease  ARGV: 1 token
+-- Releases a lease if its token matches.
+-- KEYS: 1 lease  ARGV: 1 fencing token
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0

@@ -1,9 +1,9 @@
--- Writes fields on the job's hash, only as long as the lease is ours.
+-- Writes fields of the job hash if the lease is held.
 -- KEYS: 1 lease  2 rq started registry  3 rq job hash
--- ARGV: 1 token  2 member of the registry  3 revision that must be the newest, or empty
+-- ARGV: 1 fencing token  2 member of the registry  3 required revision, or empty
 --       4.. field, value, ...
--- Returns 1; 0 when the lease is lost or the job itself is gone: nothing of it may come back;
--- -1 when the person has edited or deleted the question since that revision was read.
+-- Returns 1; 0 if the lease is lost or the job is deleted; -1 if the question was edited or deleted
+-- after that revision.
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] and (holder or not redis.call('ZSCORE', KEYS[2], ARGV[2])) then return 0 end
 if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end

@@ -31,23 +31,23 @@ def assistant_turn(ts: str, question_ts: str, text: str = "from Slack") -> Turn:
 def test_late_answer_is_ordered_before_its_follow_up() -> None:
     """A follow-up accepted during generation is read after that answer."""
     turns = (user_turn("1.0"), user_turn("2.0"))
-    found = merge_answers(turns, {"1.0": "one"}, until="2.0")
-    assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
+    conversation = merge_answers(turns, {"1.0": "one"}, until="2.0")
+    assert [turn.text for turn in conversation] == ["question 1.0", "one", "question 2.0"]
 
 
 def test_cached_answer_replaces_slacks_rendering() -> None:
     """The model reads its exact text, not the rendered message."""
     turns = (user_turn("1.0"), assistant_turn("1.5", "1.0"), user_turn("2.0"))
-    found = merge_answers(turns, {"1.0": "one"}, until="2.0")
-    assert [turn.text for turn in found] == ["question 1.0", "one", "question 2.0"]
+    conversation = merge_answers(turns, {"1.0": "one"}, until="2.0")
+    assert [turn.text for turn in conversation] == ["question 1.0", "one", "question 2.0"]
 
 
 def test_answer_without_question_is_dropped() -> None:
     """A deleted question removes its answer from the conversation."""
-    found = merge_answers(
+    conversation = merge_answers(
         (user_turn("2.0"),), {"1.0": "one", "2.0": "own", "3.0": "later"}, until="2.0"
     )
-    assert [turn.text for turn in found] == ["question 2.0"]
+    assert [turn.text for turn in conversation] == ["question 2.0"]
 
 
 TIMESTAMPS = st.integers(1, 9).map(lambda second: f"{second}.000000")
@@ -61,11 +61,11 @@ def test_conversation_keeps_every_user_turn_in_order(
     until = max(times)
     turns = [user_turn(ts) for ts in times]
     turns += [assistant_turn(ts.replace(".0", ".5"), ts) for ts in shown & times if ts != until]
-    found = merge_answers(tuple(turns), answers, until=until)
+    conversation = merge_answers(tuple(turns), answers, until=until)
 
-    assert found[-1] == user_turn(until)
-    assert [turn.ts for turn in found if turn.speaker is Speaker.USER] == sorted(times)
-    for before, turn in pairwise(found):
+    assert conversation[-1] == user_turn(until)
+    assert [turn.ts for turn in conversation if turn.speaker is Speaker.USER] == sorted(times)
+    for before, turn in pairwise(conversation):
         if turn.speaker is Speaker.ASSISTANT:
             assert before.ts == turn.in_reply_to
             assert turn.text == answers.get(str(turn.in_reply_to), "from Slack")
@@ -75,11 +75,9 @@ async def test_cache_keeps_newest_answers_of_each_thread(
     client: object, loop_client: Redis
 ) -> None:
     """The cache is bounded, expires, and separates threads and workspaces."""
-    memory = AnswerCache(loop_client)
+    cache = AnswerCache(loop_client)
     for number in range(MAX_ANSWERS_PER_THREAD + 5):
-        await memory.store_answer(
-            make_job(1000 + number, thread=1), Answer(text=f"answer {number}")
-        )
+        await cache.store_answer(make_job(1000 + number, thread=1), Answer(text=f"answer {number}"))
     key = keys.answer_cache("T1", "C1", "1.000000")
     assert await loop_client.hlen(key) == MAX_ANSWERS_PER_THREAD
     assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL_SECONDS
@@ -87,7 +85,7 @@ async def test_cache_keeps_newest_answers_of_each_thread(
     turns = (user_turn("1063.000000"), user_turn("1064.000000"), user_turn("1068.000000"))
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1068.000000", user="U1", user_team="T1", turns=turns)
-    texts = [turn.text for turn in (await memory.recall_conversation(job)).turns]
+    texts = [turn.text for turn in (await cache.recall_conversation(job)).turns]
     assert texts[:4] == [
         "question 1063.000000",
         "answer 63",
@@ -95,7 +93,7 @@ async def test_cache_keeps_newest_answers_of_each_thread(
         "answer 64",
     ]
     other = job.model_copy(update={"thread": Thread(team="T2", channel="C1", ts="1.000000")})
-    assert await memory.recall_conversation(other) == (turns, {})
+    assert await cache.recall_conversation(other) == (turns, {})
 
 
 async def test_messages_deleted_while_queued_are_not_recalled(
@@ -121,18 +119,18 @@ async def test_messages_deleted_while_queued_are_not_recalled(
         user_turn(message_ts(6)),
     )
     job = Job(thread=place, ts=message_ts(6), user=ADA, user_team=BOT_IDENTITY.team, turns=turns)
-    found, _ = await AnswerCache(loop_client).recall_conversation(job)
+    conversation, _ = await AnswerCache(loop_client).recall_conversation(job)
 
-    assert [turn.ts for turn in found] == [message_ts(1), message_ts(4), message_ts(6)]
+    assert [turn.ts for turn in conversation] == [message_ts(1), message_ts(4), message_ts(6)]
     threads.tombstone_message(place, message_ts(6), message_ts(9))
     assert (await AnswerCache(loop_client).recall_conversation(job)).turns[-1].ts == message_ts(6)
 
 
 async def test_answer_is_recalled_with_its_token_ids(client: object, loop_client: Redis) -> None:
     """Unreadable entries of another version are ignored."""
-    memory = AnswerCache(loop_client)
+    cache = AnswerCache(loop_client)
     root = make_job(1000, thread=1)
-    await memory.store_answer(root, Answer(text="one", token_ids=(5, 7)))
+    await cache.store_answer(root, Answer(text="one", token_ids=(5, 7)))
     key = keys.answer_cache("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")
     await loop_client.hset(key, "1002.000000", '{"text": "x", "token_ids": [-1]}')
@@ -140,7 +138,9 @@ async def test_answer_is_recalled_with_its_token_ids(client: object, loop_client
     thread = Thread(team="T1", channel="C1", ts="1.000000")
     job = Job(thread=thread, ts="1003.000000", user="U1", user_team="T1", turns=turns)
 
-    found = await memory.recall_conversation(job)
+    conversation = await cache.recall_conversation(job)
 
-    assert found.token_ids == {"one": (5, 7)}
-    assert [turn.text for turn in found.turns if turn.speaker is Speaker.ASSISTANT] == ["one"]
+    assert conversation.token_ids == {"one": (5, 7)}
+    assert [turn.text for turn in conversation.turns if turn.speaker is Speaker.ASSISTANT] == [
+        "one"
+    ]

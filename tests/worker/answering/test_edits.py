@@ -32,14 +32,14 @@ def test_edit_restarts_reply_without_costing_an_attempt(
 ) -> None:
     """The worker stops at once and answers the new text in the same message."""
     job = harness.enqueue_question(ENDLESS)
-    [grown] = harness.wait_for_growth(job)
+    [growing] = harness.wait_for_growth(job)
     assert edit_question(harness, job, MUTEX) is UpdateOutcome.RESTARTED
     harness.wait_for_log(worker, "job edited", job)
     harness.wait_for_result(job)
-    [reply] = harness.wait_for_end(job)
+    [message] = harness.wait_for_end(job)
 
-    assert reply["ts"] == grown["ts"]
-    assert reply_text([reply]).strip() == ANSWERS[MUTEX]
+    assert message["ts"] == growing["ts"]
+    assert reply_text([message]).strip() == ANSWERS[MUTEX]
     assert harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
     assert not any(
         "Something went wrong" in call["args"]["text"] for call in harness.job_calls(job)
@@ -55,9 +55,9 @@ def test_edit_without_command_is_noticed_before_save(
     hide_worker(harness, job)
     assert edit_question(harness, job, GREET) is UpdateOutcome.RESTARTED
     harness.wait_for_result(job)
-    [reply] = harness.wait_for_end(job)
+    [message] = harness.wait_for_end(job)
 
-    assert reply_text([reply]).strip() == ANSWERS[GREET]
+    assert reply_text([message]).strip() == ANSWERS[GREET]
     finals = [c for c in harness.job_calls(job) if "'state': 'final'" in str(c["args"])]
     assert len(finals) == 1
 
@@ -92,10 +92,10 @@ def test_deletion_after_final_withdraws_the_reply(
         harness.job_queue.cancel_job(job.id)
         worker.send_signal(signal.SIGCONT)
         harness.wait_for_log(worker, "job ended", job)
-        memory = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
+        cache_key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
 
         assert harness.reply_messages(job) == []
-        assert not harness.redis.hexists(memory, job.ts)
+        assert not harness.redis.hexists(cache_key, job.ts)
         poll_until(lambda: not harness.redis.exists(f"rq:job:{job.id}"))
 
 

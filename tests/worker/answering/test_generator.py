@@ -15,36 +15,38 @@ CONVERSATION = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
 async def test_generation_stops_at_its_deadline_only() -> None:
     """An expired deadline yields no text; a later one yields all of it, with drafts."""
-    options = EngineConfig(
+    config = EngineConfig(
         model=str(memorizing_checkpoint()), slots=1, threads=1, num_speculative_tokens=8
     )
-    engine = EngineClient(options)
-    wishes = GenerationSettings(
+    engine = EngineClient(config)
+    settings = GenerationSettings(
         max_new_tokens=100, temperature=0, top_k=0, top_p=1, system_prompt=""
     )
-    generation = Generator(engine, wishes)
-    readings = [
+    generator = Generator(engine, settings)
+    texts = [
         GeneratedText(deadline=time.monotonic()),
         GeneratedText(deadline=time.monotonic() + 3600),
     ]
     try:
-        room = await generation.wait_for_model()
-        prompt = await generation.build_prompt(room, CONVERSATION)
-        for reading in readings:
-            async for _ in generation.stream_text(room, "a", prompt, "T1", reading):
+        loaded = await generator.wait_for_model()
+        prompt = await generator.build_prompt(loaded, CONVERSATION)
+        for text in texts:
+            async for _ in generator.stream_text(loaded, "a", prompt, "T1", text):
                 pass
-        following = Turn(speaker=Speaker.USER, text="And then?", ts="2.0")
-        told = Turn(speaker=Speaker.ASSISTANT, text=readings[1].text, ts="1.5", in_reply_to="1.0")
-        spelled = {readings[1].text: readings[1].token_ids}
-        second = await generation.build_prompt(room, (*CONVERSATION, told, following), spelled)
+        follow_up = Turn(speaker=Speaker.USER, text="And then?", ts="2.0")
+        answer = Turn(speaker=Speaker.ASSISTANT, text=texts[1].text, ts="1.5", in_reply_to="1.0")
+        token_ids_by_text = {texts[1].text: texts[1].token_ids}
+        second = await generator.build_prompt(
+            loaded, (*CONVERSATION, answer, follow_up), token_ids_by_text
+        )
     finally:
         await engine.shut_down()
 
-    read = (*prompt.token_ids, *readings[1].token_ids)
-    assert len(read) > len(prompt.token_ids)
-    assert second.token_ids[: len(read)] == read
-    assert [reading.finish_reason for reading in readings] == [
+    computed_ids = (*prompt.token_ids, *texts[1].token_ids)
+    assert len(computed_ids) > len(prompt.token_ids)
+    assert second.token_ids[: len(computed_ids)] == computed_ids
+    assert [text.finish_reason for text in texts] == [
         FinishReason.TIMEOUT,
         FinishReason.STOP,
     ]
-    assert [reading.text.strip() for reading in readings] == ["", ANSWERS[MUTEX]]
+    assert [text.text.strip() for text in texts] == ["", ANSWERS[MUTEX]]

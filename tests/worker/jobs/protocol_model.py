@@ -113,13 +113,15 @@ class QueueProtocol:
 
     def start_job(self, worker: RqWorker, job: str) -> JobExecution | None:
         """Claim a dequeued job and load its progress."""
-        taken = worker.claim_job(job)
-        if taken is None:
+        context = worker.claim_job(job)
+        if context is None:
             return None
         fields = [keys.ANSWER, keys.OUTCOME, keys.WITHDRAWN]
         answer, posted, withdrawn = self.redis.hmget(JOB_PREFIX + job, fields)
         saved_answer = answer.decode() if isinstance(answer, bytes) else None
-        return JobExecution(worker, taken, saved_answer, posted is not None, withdrawn is not None)
+        return JobExecution(
+            worker, context, saved_answer, posted is not None, withdrawn is not None
+        )
 
     def holds_lease(self, execution: JobExecution) -> bool:
         """Return whether an execution may act now, without a change."""

@@ -98,12 +98,12 @@ async def test_consumer_takes_no_more_jobs_than_its_capacity(
     """Other jobs stay on the queue until one has ended."""
     for number in range(4):
         job_queue.enqueue(make_job(number))
-    tasks = [await harness.wait_for_job(), await harness.wait_for_job()]
+    contexts = [await harness.wait_for_job(), await harness.wait_for_job()]
     assert len(harness.consumer) == 2
     assert client.llen(QUEUE_KEY) == 2
-    harness.outcomes[tasks[0].job.id].set_result(Outcome.ANSWERED)
-    tasks.append(await harness.wait_for_job())
-    *first, last = (task.job.ts for task in tasks)
+    harness.outcomes[contexts[0].job.id].set_result(Outcome.ANSWERED)
+    contexts.append(await harness.wait_for_job())
+    *first, last = (context.job.ts for context in contexts)
     assert sorted(first) == ["0.000000", "1.000000"]
     assert last == "2.000000"
 
@@ -115,10 +115,10 @@ async def test_jobs_of_a_thread_run_one_after_another(
     for number in range(3):
         job_queue.enqueue(make_job(number, thread=0))
     for number in range(3):
-        task = await harness.wait_for_job()
-        assert task.job.ts == f"{number}.000000"
+        context = await harness.wait_for_job()
+        assert context.job.ts == f"{number}.000000"
         assert harness.contexts.empty()
-        harness.outcomes[task.job.id].set_result(Outcome.ANSWERED)
+        harness.outcomes[context.job.id].set_result(Outcome.ANSWERED)
     await wait_until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
@@ -141,12 +141,12 @@ async def test_each_outcome_is_recorded_in_its_rq_registry(
 ) -> None:
     """Jobs with a posted error are among RQ's failed jobs."""
     job_queue.enqueue(make_job(1))
-    task = await harness.wait_for_job()
+    context = await harness.wait_for_job()
     if isinstance(outcome, Outcome):
-        harness.outcomes[task.job.id].set_result(outcome)
+        harness.outcomes[context.job.id].set_result(outcome)
     else:
-        harness.outcomes[task.job.id].set_exception(outcome)
-    await wait_until(lambda: rq_status(client, task.job.id) == ended)
+        harness.outcomes[context.job.id].set_exception(outcome)
+    await wait_until(lambda: rq_status(client, context.job.id) == ended)
     await wait_until(lambda: client.zcard(keys.PENDING_JOBS) == 0)
 
 
@@ -160,9 +160,9 @@ async def test_requeued_job_runs_before_later_jobs(
     await harness.wait_for_job()
     job_queue.enqueue(make_job(3))
     harness.outcomes[first.job.id].set_exception(RequeueError())
-    again = await harness.wait_for_job()
-    assert again.job == first.job
-    assert again.lease != first.lease
+    second = await harness.wait_for_job()
+    assert second.job == first.job
+    assert second.lease != first.lease
 
 
 async def test_drain_requeues_at_once_and_refunds_attempts(
@@ -190,12 +190,12 @@ async def test_lost_lease_cancels_the_job(
 ) -> None:
     """The heartbeat's report cancels the execution without an outcome."""
     job_queue.enqueue(make_job(1))
-    task = await harness.wait_for_job()
-    client.set(keys.job_lease(task.job.id), "another")
+    context = await harness.wait_for_job()
+    client.set(keys.job_lease(context.job.id), "another")
     await wait_until(lambda: len(harness.consumer) == 0)
-    assert harness.outcomes[task.job.id].cancelled()
-    assert rq_status(client, task.job.id) == "started"
-    harness.consumer.cancel_lost(Lease(task.job.id, "gone already"))
+    assert harness.outcomes[context.job.id].cancelled()
+    assert rq_status(client, context.job.id) == "started"
+    harness.consumer.cancel_lost(Lease(context.job.id, "gone already"))
 
 
 @pytest.mark.parametrize("error", [LeaseLostError(), redis.ConnectionError()])
@@ -204,10 +204,10 @@ async def test_job_stays_started_after_lost_lease_or_redis_error(
 ) -> None:
     """Neither a lost lease nor a Redis outage is recorded as an end."""
     job_queue.enqueue(make_job(1))
-    task = await harness.wait_for_job()
-    harness.outcomes[task.job.id].set_exception(error)
+    context = await harness.wait_for_job()
+    harness.outcomes[context.job.id].set_exception(error)
     await wait_until(lambda: len(harness.consumer) == 0)
-    assert rq_status(client, task.job.id) == "started"
+    assert rq_status(client, context.job.id) == "started"
     assert client.zcard(keys.PENDING_JOBS) == 1
 
 
@@ -232,29 +232,29 @@ async def test_commands_stop_edit_forget_and_drain(
     forgotten: list[str] = []
     async with Redis.from_url(server.url, decode_responses=True) as listening:
         channel = harness.rq_worker.pubsub_channel_name
-        intake = harness.consumer
+        consumer = harness.consumer
         commands = CommandListener(
             listening,
             channel,
-            stop_job=intake.stop_job,
-            mark_edited=intake.mark_edited,
+            stop_job=consumer.stop_job,
+            mark_edited=consumer.mark_edited,
             forget_team=forgotten.append,
             request_drain=ended.set,
         )
         listen = asyncio.create_task(commands.listen_for_commands())
         job_queue.enqueue(make_job(1))
-        task = await harness.wait_for_job()
+        context = await harness.wait_for_job()
         await wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
         for nonsense in ("", "[]", "{}", '{"command": 1}', '{"command": "stop-job"}'):
             client.publish(channel, nonsense)
         client.publish(
-            channel, json.dumps({"command": keys.RESTART_COMMAND, "job_id": task.job.id})
+            channel, json.dumps({"command": keys.RESTART_COMMAND, "job_id": context.job.id})
         )
-        await asyncio.wait_for(task.edited.wait(), 10)
-        assert not task.stopped.is_set()
-        job_queue.cancel_job(task.job.id)
-        await asyncio.wait_for(task.stopped.wait(), 10)
-        client.hset(keys.WORKER_STATUSES, harness.rq_worker.name, "a beat")
+        await asyncio.wait_for(context.edited.wait(), 10)
+        assert not context.stopped.is_set()
+        job_queue.cancel_job(context.job.id)
+        await asyncio.wait_for(context.stopped.wait(), 10)
+        client.hset(keys.WORKER_STATUSES, harness.rq_worker.name, "a status")
         Purge(client).drop_channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)

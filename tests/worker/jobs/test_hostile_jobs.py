@@ -116,9 +116,9 @@ def test_callbacks_and_webhooks_are_never_called(
         names = [f"{kind}_callback_name" for kind in ("success", "failure", "stopped")]
         added = dict.fromkeys(names, "os.abort") | {"webhooks": hook}
         client.hset(JOB_PREFIX + job.id, mapping=cast("Any", added))
-        taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
-        assert taken is not None
-        end(taken, "word")
+        context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
+        assert context is not None
+        end(context, "word")
         with pytest.raises(ValueError, match="never looked up"):
             _ = RqJobData.fetch(job.id, connection=client, serializer=JSONSerializer).func
     assert list(tmp_path.iterdir()) == []

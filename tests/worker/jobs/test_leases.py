@@ -1,19 +1,23 @@
 """Leases: one execution acts for a job, and a dead worker's job is requeued once."""
 
-import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from uuid import uuid4
 
 import pytest
 import redis
 from redis.asyncio import Redis
 
 from contract import keys
-from testing.redis_server import RedisServer
+from tests.worker.jobs.lease_steps import (
+    LONG_LEASE_SECONDS,
+    SHORT_LEASE_SECONDS,
+    dequeue_job,
+    queued_jobs,
+    start_job,
+    wait_until_expired,
+)
 from worker.errors import EditedError, LeaseLostError
-from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.leases import (
     INTERMEDIATE_QUEUE,
     JOB_PREFIX,
@@ -24,40 +28,6 @@ from worker.jobs.leases import (
     Lease,
     LeaseManager,
 )
-
-LONG_LEASE_SECONDS = 30.0
-SHORT_LEASE_SECONDS = 0.3
-
-
-def dequeue_job(client: redis.Redis, status: str = "queued") -> str:
-    """Return a job id that a worker has just dequeued."""
-    job = f"T1-C1-{uuid4().hex}"
-    client.hset(JOB_PREFIX + job, "status", status)
-    client.lpush(INTERMEDIATE_QUEUE, job)
-    return job
-
-
-def start_job(client: redis.Redis, leases: LeaseManager) -> Lease:
-    """Return the lease of a running job."""
-    job = dequeue_job(client)
-    assert leases.claim_lease(job, "token") == 1
-    lease = Lease(job, uuid4().hex)
-    client.zadd(STARTED_REGISTRY, {lease.member: time.time() + 60})
-    leases.bind_execution(lease)
-    client.lrem(INTERMEDIATE_QUEUE, 1, job)
-    return lease
-
-
-def queued_jobs(client: redis.Redis) -> list[str]:
-    """Return the queue, its front first."""
-    return [job.decode() for job in client.lrange(QUEUE_KEY, 0, -1)]  # type: ignore[union-attr]
-
-
-def wait_until_expired(client: redis.Redis, job: str) -> None:
-    """Wait until a lease has expired by Redis' clock."""
-    remaining_ms = client.pttl(keys.job_lease(job))
-    time.sleep(max(0, int(str(remaining_ms))) / 1000 + 0.02)
-    assert not client.exists(keys.job_lease(job))
 
 
 def test_job_is_claimed_once(client: redis.Redis) -> None:
@@ -284,58 +254,3 @@ def test_only_the_holder_requeues_or_releases(client: redis.Redis) -> None:
     assert client.exists(keys.job_lease(lease.job_id))
     leases.release_lease(lease)
     assert not client.exists(keys.job_lease(lease.job_id))
-
-
-async def test_heartbeat_renews_leases_and_reports_lost_ones(
-    server: RedisServer, client: redis.Redis
-) -> None:
-    """A lease outlives its duration while its worker is live."""
-    lost: asyncio.Queue[Lease] = asyncio.Queue()
-    lease = start_job(client, LeaseManager(client, 1.0, "w"))
-    with redis.Redis.from_url(server.url) as connection:
-        heartbeat = Heartbeat(connection, 1.0, 0.1)
-        heartbeat.add_lease(lease)
-        loop = asyncio.get_running_loop()
-        heartbeat.start_thread(lambda gone: loop.call_soon_threadsafe(lost.put_nowait, gone))
-        heartbeat.record_tick()
-        await asyncio.sleep(1.5)
-        assert client.get(keys.job_lease(lease.job_id)) == lease.execution_id.encode()
-        assert heartbeat.is_healthy()
-
-        client.set(keys.job_lease(lease.job_id), "another", px=60_000)
-        assert await asyncio.wait_for(lost.get(), 10) == lease
-        heartbeat.stop_thread()
-        assert not heartbeat.is_healthy()
-
-
-async def test_heartbeat_of_hung_event_loop_renews_nothing(
-    server: RedisServer, client: redis.Redis
-) -> None:
-    """The jobs of a hung worker go to a live one."""
-    lease = start_job(client, LeaseManager(client, SHORT_LEASE_SECONDS, "w"))
-    with redis.Redis.from_url(server.url) as connection:
-        heartbeat = Heartbeat(
-            connection, SHORT_LEASE_SECONDS, SHORT_LEASE_SECONDS / 6, stall_seconds=0.05
-        )
-        heartbeat.add_lease(lease)
-        heartbeat.start_thread(print)
-        await asyncio.sleep(0.1)
-        wait_until_expired(client, lease.job_id)
-        assert LeaseManager(client, LONG_LEASE_SECONDS, "w").reap_jobs() == [lease.job_id]
-        heartbeat.stop_thread()
-
-
-def test_heartbeat_survives_a_redis_outage() -> None:
-    """The thread continues and reports the time of the last failure."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as connection:
-        heartbeat = Heartbeat(connection, SHORT_LEASE_SECONDS, 0.02)
-        heartbeat.start_thread(print)
-        assert heartbeat.seconds_since_failure() == float("inf")
-        server.kill_server()
-        deadline = time.monotonic() + 10
-        while heartbeat.seconds_since_failure() == float("inf") and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert heartbeat.seconds_since_failure() < 10
-        assert heartbeat.is_healthy()
-        server.restart_server()
-        heartbeat.stop_thread()

@@ -1,19 +1,17 @@
 """
-Whatever people, workers and their deaths do in whatever order: one answer each, in order.
+Queue protocol: after any sequence of events each question has one answer, in order.
 
 The default run is short. `make protocol` makes 2,000 runs of 60 steps.
 """
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
@@ -23,51 +21,17 @@ from redis import Redis
 
 from bot.store.job_updates import UpdateOutcome
 from contract import keys
-from contract.job import Job
-from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol, make_job
+from tests.worker.jobs.protocol_model import QueueProtocol, make_job
+from tests.worker.jobs.protocol_steps import THREADS, Question, StateMachineSteps
 from worker.jobs.leases import JOB_PREFIX
 
 MAX_EXAMPLES: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
 STEPS_PER_RUN: Final = int(os.environ.get("PROTOCOL_STEPS", "40"))
-THREADS: Final = ("1.1", "2.1")
 USERS: Final = ("U1", "U2")
 
 
-@dataclass
-class Question:
-    """A question: `job_text` is what its job answers, `current_text` what Slack shows."""
-
-    job: Job
-    job_text: str
-    current_text: str
-    deleted: bool = False
-    deleted_unanswered: bool = False
-    """Whether it was deleted before it was answered: then nobody may see a reply."""
-    num_finals: int = 0
-    wanted_finals: int = 1
-    messages: dict[str, str] = field(default_factory=dict)
-    """Our messages that readers see: id to text."""
-
-
-class QueueStateMachine(RuleBasedStateMachine):
+class QueueStateMachine(StateMachineSteps):
     """Users, a bot, two workers and every event that can happen to them."""
-
-    protocol: ClassVar[QueueProtocol]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.protocol.flush_redis()
-        self.questions: dict[str, Question] = {}
-        self.order: dict[str, list[str]] = {thread: [] for thread in THREADS}
-        self.alive: list[JobExecution] = []
-        self.dead: list[JobExecution] = []
-        self.dequeued: list[str] = []
-        self.last_number = 0
-
-    def next_number(self) -> int:
-        """Return a new number."""
-        self.last_number += 1
-        return self.last_number
 
     # -- people
 
@@ -84,21 +48,21 @@ class QueueStateMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def redeliver_question(self, data: st.DataObject) -> None:
         """Slack delivers a question again."""
-        asked = self.draw_question(data)
-        assert self.protocol.job_queue.enqueue(asked.job).outcome == "duplicate"
+        question = self.draw_question(data)
+        assert self.protocol.job_queue.enqueue(question.job).outcome == "duplicate"
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data(), restart=st.booleans())
     def edit_question(self, data: st.DataObject, restart: bool) -> None:  # noqa: FBT001
         """A user edits a question; the new text is unique."""
-        asked = self.draw_question(data)
-        if asked.deleted:
+        question = self.draw_question(data)
+        if question.deleted:
             return
-        asked.current_text = f"{asked.job.ts} edited {self.next_number()}"
-        outcome = self.protocol.edit_question(asked.job, asked.current_text, restart=restart)
+        question.current_text = f"{question.job.ts} edited {self.next_number()}"
+        outcome = self.protocol.edit_question(question.job, question.current_text, restart=restart)
         if outcome in {UpdateOutcome.UPDATED, UpdateOutcome.RESTARTED}:
-            asked.job_text = asked.current_text
-            assert asked.num_finals != asked.wanted_finals
+            question.job_text = question.current_text
+            assert question.num_finals != question.wanted_finals
         elif outcome is UpdateOutcome.RUNNING:
             assert not restart
 
@@ -106,30 +70,36 @@ class QueueStateMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def ask_again(self, data: st.DataObject) -> None:
         """A user requests another answer to an edited, answered question."""
-        asked = self.draw_question(data)
-        if asked.deleted or asked.current_text == asked.job_text:
+        question = self.draw_question(data)
+        if question.deleted or question.current_text == question.job_text:
             return
-        turn = asked.job.question.model_copy(update={"text": asked.current_text})
-        job = asked.job.model_copy(update={"turns": (turn,)})
-        reply = next(iter(asked.messages), None)
-        unfinished = asked.job.id in self.protocol.pending_jobs()
+        turn = question.job.question.model_copy(update={"text": question.current_text})
+        job = question.job.model_copy(update={"turns": (turn,)})
+        reply = next(iter(question.messages), None)
+        unfinished = question.job.id in self.protocol.pending_jobs()
         receipt = self.protocol.job_queue.enqueue_reanswer(job, f"{self.next_number()}.1", reply)
         assert (receipt.outcome == "duplicate") is unfinished
         if not unfinished:
-            asked.job_text, asked.wanted_finals = asked.current_text, asked.wanted_finals + 1
+            question.job_text, question.wanted_finals = (
+                question.current_text,
+                question.wanted_finals + 1,
+            )
             self.order[job.thread.ts].append(job.id)
 
     @precondition(lambda self: self.questions)
     @rule(data=st.data())
     def delete_question(self, data: st.DataObject) -> None:
         """A user deletes a question."""
-        asked = self.draw_question(data)
-        if asked.deleted:
+        question = self.draw_question(data)
+        if question.deleted:
             return
-        self.protocol.delete_question(asked.job)
-        asked.deleted, asked.deleted_unanswered = True, asked.num_finals < asked.wanted_finals
-        if asked.job.id not in self.protocol.pending_jobs():
-            self.mark_ended(asked)
+        self.protocol.delete_question(question.job)
+        question.deleted, question.deleted_unanswered = (
+            True,
+            question.num_finals < question.wanted_finals,
+        )
+        if question.job.id not in self.protocol.pending_jobs():
+            self.mark_ended(question)
 
     # -- workers
 
@@ -171,10 +141,10 @@ class QueueStateMachine(RuleBasedStateMachine):
         execution = self.draw_execution(data)
         if not self.protocol.renew_lease(execution):
             return self.drop_execution(execution)
-        asked, message = self.questions[execution.job_id], f"m{self.next_number()}"
+        question, message = self.questions[execution.job_id], f"m{self.next_number()}"
         placeholder = self.protocol.set_placeholder(execution, message)
         if placeholder == message:
-            asked.messages[message] = "…"
+            question.messages[message] = "…"
         return None
 
     @precondition(lambda self: self.alive)
@@ -186,8 +156,8 @@ class QueueStateMachine(RuleBasedStateMachine):
             return
         result = self.protocol.write_field(execution, keys.ANSWER, execution.question_text)
         if result == 1:
-            asked = self.questions[execution.job_id]
-            assert execution.question_text == asked.job_text
+            question = self.questions[execution.job_id]
+            assert execution.question_text == question.job_text
             execution.answer = execution.question_text
         elif result == 0:
             self.drop_execution(execution)
@@ -206,9 +176,9 @@ class QueueStateMachine(RuleBasedStateMachine):
         if not execution.posted:
             if not self.protocol.renew_lease(execution):
                 return
-            asked = self.questions[execution.job_id]
-            self.show_final(execution, asked)
-            if until == 0 or not self.conclude_job(execution, asked):
+            question = self.questions[execution.job_id]
+            self.show_final(execution, question)
+            if until == 0 or not self.conclude_job(execution, question):
                 return
         if until > 1:
             self.protocol.release_job(execution)
@@ -251,8 +221,10 @@ class QueueStateMachine(RuleBasedStateMachine):
     @invariant()
     def one_execution_may_act(self) -> None:
         """Of all executions of a job, dead and suspended ones included, one may act."""
-        may = Counter(e.job_id for e in (*self.alive, *self.dead) if self.protocol.holds_lease(e))
-        assert all(count == 1 for count in may.values())
+        counts = Counter(
+            e.job_id for e in (*self.alive, *self.dead) if self.protocol.holds_lease(e)
+        )
+        assert all(count == 1 for count in counts.values())
 
     @invariant()
     def threads_keep_their_order(self) -> None:
@@ -260,17 +232,17 @@ class QueueStateMachine(RuleBasedStateMachine):
         for thread in THREADS:
             lane = self.protocol.thread_jobs(thread)
             pending = set(self.protocol.pending_jobs())
-            asked = [job for job in self.order[thread] if job in pending]
-            assert lane == asked[-len(lane) :] if lane else not asked
+            question = [job for job in self.order[thread] if job in pending]
+            assert lane == question[-len(lane) :] if lane else not question
             for job in lane[1:]:
                 assert self.protocol.redis.hget(JOB_PREFIX + job, "status") == b"deferred"
 
     @invariant()
     def one_reply_at_most(self) -> None:
         """No question has two visible messages."""
-        for asked in self.questions.values():
-            assert len(asked.messages) <= 1
-            assert asked.num_finals <= asked.wanted_finals
+        for question in self.questions.values():
+            assert len(question.messages) <= 1
+            assert question.num_finals <= question.wanted_finals
 
     @invariant()
     def pending_set_is_exact(self) -> None:
@@ -278,7 +250,9 @@ class QueueStateMachine(RuleBasedStateMachine):
         pending = self.protocol.pending_jobs()
         assert len(pending) == len(set(pending))
         unanswered = {
-            job for job, asked in self.questions.items() if asked.num_finals < asked.wanted_finals
+            job
+            for job, question in self.questions.items()
+            if question.num_finals < question.wanted_finals
         }
         assert unanswered <= set(pending)
 
@@ -293,70 +267,10 @@ class QueueStateMachine(RuleBasedStateMachine):
                 self.begin_job(0, job)
                 for execution in list(self.alive):
                     self.run_to_end(execution)
-        for asked in self.questions.values():
-            assert asked.deleted or list(asked.messages.values()) == [asked.job_text]
-            assert not (asked.deleted_unanswered and asked.messages)
+        for question in self.questions.values():
+            assert question.deleted or list(question.messages.values()) == [question.job_text]
+            assert not (question.deleted_unanswered and question.messages)
         assert self.protocol.leftover_keys() == set()
-
-    # -- steps that rules share
-
-    def draw_question(self, data: st.DataObject) -> Question:
-        """Draw a question."""
-        return self.questions[data.draw(st.sampled_from(list(self.questions)))]
-
-    def draw_execution(self, data: st.DataObject) -> JobExecution:
-        """Draw an execution of a live worker."""
-        return data.draw(st.sampled_from(self.alive))
-
-    def begin_job(self, worker: int, job: str) -> None:
-        """Claim a job, if it may run."""
-        execution = self.protocol.start_job(self.protocol.workers[worker], job)
-        if execution is not None:
-            self.alive.append(execution)
-
-    def drop_execution(self, execution: JobExecution) -> None:
-        """End an execution without a record, as a crash does."""
-        self.protocol.abandon_job(execution)
-        self.alive.remove(execution)
-        self.dead.append(execution)
-
-    def show_final(self, execution: JobExecution, asked: Question) -> None:
-        """Show the final in the reply's one message."""
-        message = self.protocol.set_placeholder(execution, f"m{self.next_number()}")
-        assert message is not None
-        if not execution.withdrawn:
-            asked.messages[message] = str(execution.answer)
-
-    def conclude_job(self, execution: JobExecution, asked: Question) -> bool:
-        """Record the outcome; remove the messages of a deleted question."""
-        result = self.protocol.write_field(execution, keys.OUTCOME, "answered")
-        if result == 0:
-            return False
-        if result < 0 or execution.withdrawn:
-            assert asked.deleted
-            asked.messages.clear()
-            self.protocol.write_field(execution, keys.OUTCOME, "withdrawn", if_current=False)
-        asked.num_finals = asked.wanted_finals
-        return True
-
-    def mark_ended(self, asked: Question) -> None:
-        """Mark a question as ended; an unanswered message is deleted."""
-        if asked.num_finals < asked.wanted_finals:
-            asked.messages.clear()
-        asked.num_finals = asked.wanted_finals
-
-    def run_to_end(self, execution: JobExecution) -> None:
-        """Run an execution to its end."""
-        if not (execution.posted or execution.withdrawn or execution.answer is not None):
-            assert self.protocol.write_field(execution, keys.ANSWER, execution.question_text) == 1
-            execution.answer = execution.question_text
-        if not execution.posted:
-            asked = self.questions[execution.job_id]
-            self.show_final(execution, asked)
-            assert self.conclude_job(execution, asked)
-        self.protocol.release_job(execution)
-        self.protocol.record_success(execution)
-        self.drop_execution(execution)
 
 
 @pytest.mark.timeout(3600)

@@ -21,18 +21,18 @@ def test_job_is_started_and_finished_in_rqs_records(
     job = make_job(1)
     job_queue.enqueue(job)
     assert rq_worker.dequeue_job_id() == job.id
-    taken = rq_worker.claim_job(job.id)
-    assert taken is not None
-    assert taken.job == job
-    assert taken.age_seconds < 60
+    context = rq_worker.claim_job(job.id)
+    assert context is not None
+    assert context.job == job
+    assert context.age_seconds < 60
     assert rq_status(client, job.id) == "started"
     assert client.llen(INTERMEDIATE_QUEUE) == 0
-    assert client.get(keys.job_lease(job.id)) == taken.lease.execution_id.encode()
+    assert client.get(keys.job_lease(job.id)) == context.lease.execution_id.encode()
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert [e.job_id for e in seen.get_current_executions()] == [job.id]
 
     rq_worker.release_quota(job.id)
-    rq_worker.record_success(taken, "answered")
+    rq_worker.record_success(context, "answered")
 
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
     found = queue.fetch_job(job.id)
@@ -53,10 +53,10 @@ def test_expired_jobs_are_removed_from_rqs_registries(
         (rq_worker.record_success, rq_worker.record_success, rq_worker.record_failure)
     ):
         job_queue.enqueue(make_job(number))
-        taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
-        assert taken is not None
-        end(taken, "over")
-        rq_worker.release_quota(taken.job.id)
+        context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
+        assert context is not None
+        end(context, "over")
+        rq_worker.release_quota(context.job.id)
     finished, failed = queue.finished_job_registry, queue.failed_job_registry
     old, new = make_job(0).id, make_job(1).id
     client.zadd(finished.key, {old: 1})
@@ -72,13 +72,13 @@ def test_failed_job_expires_within_a_day(
 ) -> None:
     """Its record holds an outcome and no text."""
     job_queue.enqueue(make_job(1))
-    taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
-    assert taken is not None
-    rq_worker.record_failure(taken, "error_posted")
+    context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
+    assert context is not None
+    rq_worker.record_failure(context, "error_posted")
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
-    assert queue.failed_job_registry.get_job_ids(cleanup=False) == [taken.job.id]
-    assert 0 < ttl_seconds(client, taken.job.id) <= keys.TEXT_TTL_SECONDS
-    found = queue.fetch_job(taken.job.id)
+    assert queue.failed_job_registry.get_job_ids(cleanup=False) == [context.job.id]
+    assert 0 < ttl_seconds(client, context.job.id) <= keys.TEXT_TTL_SECONDS
+    found = queue.fetch_job(context.job.id)
     assert found is not None
     result = found.latest_result()
     assert result is not None
@@ -91,10 +91,10 @@ def test_withdrawn_job_leaves_nothing_in_redis(
     """The text of a deleted question is deleted too."""
     job = make_job(1)
     job_queue.enqueue(job)
-    taken = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
-    assert taken is not None
+    context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
+    assert context is not None
     rq_worker.release_quota(job.id)
-    rq_worker.record_withdrawal(taken, Outcome.WITHDRAWN)
+    rq_worker.record_withdrawal(context, Outcome.WITHDRAWN)
     assert [name for name in client.scan_iter() if job.id.encode() in name] == []
     assert client.zcard("rq:wip:starchat") == 0
 
@@ -111,8 +111,8 @@ def test_duplicate_id_is_claimed_once(
     job = make_job(1)
     job_queue.enqueue(job)
     client.rpush(QUEUE_KEY, job.id, job.id)
-    begun = [rq_worker.claim_job(str(rq_worker.dequeue_job_id())) for _ in range(3)]
-    assert [taken is not None for taken in begun] == [True, False, False]
+    contexts = [rq_worker.claim_job(str(rq_worker.dequeue_job_id())) for _ in range(3)]
+    assert [context is not None for context in contexts] == [True, False, False]
 
 
 def test_cancelled_job_is_skipped_and_the_next_one_runs(

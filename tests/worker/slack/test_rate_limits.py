@@ -28,21 +28,21 @@ async def test_edits_leave_reserved_tokens_for_finals(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """A final is granted when an edit is not."""
-    rates = TokenBuckets(loop_client)
-    while not await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False):
+    buckets = TokenBuckets(loop_client)
+    while not await buckets.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False):
         pass
-    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False) > 0
-    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) == 0
-    assert await rates.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) > 0
+    assert await buckets.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=False) > 0
+    assert await buckets.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) == 0
+    assert await buckets.acquire(BUCKET_KEY, SLOW_LIMIT, is_final=True) > 0
 
 
 async def test_bucket_refills_at_its_rate(client: redis.Redis, loop_client: Redis) -> None:
     """A call that waits as told is granted."""
-    rates = TokenBuckets(loop_client)
+    buckets = TokenBuckets(loop_client)
     for _ in range(20):
-        wait = await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
+        wait = await buckets.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True)
         await asyncio.sleep(wait + 0.002 if wait else 0)
-    assert await rates.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) <= 0.01
+    assert await buckets.acquire(BUCKET_KEY, FAST_LIMIT, is_final=True) <= 0.01
 
 
 async def test_blocked_bucket_grants_nothing_until_its_end(

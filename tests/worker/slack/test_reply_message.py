@@ -99,13 +99,15 @@ async def test_unfulfilled_intent_is_taken_over(reply: ReplyHarness) -> None:
 async def test_placeholder_recorded_a_moment_later_is_adopted(reply: ReplyHarness) -> None:
     """A worker waits for a bot that is posting right now."""
     await reply.client.hset(reply.job_key, keys.PLACEHOLDER_OWNER, "bot")
-    theirs = reply.harness.workspace.post_raw(GENERAL, "…", user=ADA, thread_ts=reply.job.thread.ts)
+    other_ts = reply.harness.workspace.post_raw(
+        GENERAL, "…", user=ADA, thread_ts=reply.job.thread.ts
+    )
     message = await reply.take_job()
     opening = asyncio.create_task(
         message.ensure_placeholder(await reply.state.load_progress(), None)
     )
     await asyncio.sleep(0.2)
-    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, theirs)
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, other_ts)
     await opening
     assert reply.visible_messages == []
 
@@ -113,28 +115,28 @@ async def test_placeholder_recorded_a_moment_later_is_adopted(reply: ReplyHarnes
 async def test_second_placeholder_is_deleted(reply: ReplyHarness) -> None:
     """If another `ts` is recorded first, that message is used."""
     first = await reply.take_job()
-    entry = await reply.state.load_progress()
-    theirs = reply.harness.workspace.post_raw(
+    progress = await reply.state.load_progress()
+    other_ts = reply.harness.workspace.post_raw(
         GENERAL, "…", user=STARCHAT, thread_ts=reply.job.thread.ts
     )
     reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
-    opening = asyncio.create_task(first.ensure_placeholder(entry, PLACEHOLDER))
+    opening = asyncio.create_task(first.ensure_placeholder(progress, PLACEHOLDER))
     await asyncio.sleep(0.25)
-    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, theirs)
+    await reply.client.hset(reply.job_key, keys.PLACEHOLDER, other_ts)
     await opening
-    assert [one["ts"] for one in reply.visible_messages] == [theirs]
+    assert [one["ts"] for one in reply.visible_messages] == [other_ts]
 
 
 async def test_placeholder_posted_without_lease_is_deleted(reply: ReplyHarness) -> None:
     """A suspended worker leaves no second message."""
     message = await reply.take_job()
-    entry = await reply.state.load_progress()
+    progress = await reply.state.load_progress()
     reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 0.5}
     )
-    opening = asyncio.create_task(message.ensure_placeholder(entry, PLACEHOLDER))
+    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
     await asyncio.sleep(0.25)
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     with pytest.raises(LeaseLostError):
@@ -145,11 +147,11 @@ async def test_placeholder_posted_without_lease_is_deleted(reply: ReplyHarness) 
 async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> None:
     """Its deletion would delete the reply."""
     message = await reply.take_job()
-    entry = await reply.state.load_progress()
+    progress = await reply.state.load_progress()
     reply.harness.workspace.set_faults(
         {"fault": "slow_after", "method": "chat.postMessage", "count": 1, "seconds": 1}
     )
-    opening = asyncio.create_task(message.ensure_placeholder(entry, PLACEHOLDER))
+    opening = asyncio.create_task(message.ensure_placeholder(progress, PLACEHOLDER))
     [ours] = await reply.wait_for_messages(lambda shown: len(shown) == 1)
     await reply.client.set(keys.job_lease(reply.job.id), "another")
     await reply.client.hset(reply.job_key, keys.PLACEHOLDER, ours["ts"])
@@ -164,14 +166,14 @@ async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> 
 async def test_edits_skip_outdated_text(reply: ReplyHarness) -> None:
     """Edits keep their interval; an outdated text is never sent."""
     message = await reply.open_reply()
-    async with message.stream_edits(render.compose_growing) as growing:
+    async with message.stream_edits(render.compose_growing) as edits:
         for number in range(200):
-            await growing.show_text("word " * number)
+            await edits.show_text("word " * number)
             await asyncio.sleep(0.005)
     await message.publish_final([build_message("done")], state="final", may_exist=False)
-    edits = reply.harness.job_calls(reply.job, "chat.update")
-    assert 2 <= len(edits) <= 20
-    assert edits[-1]["args"]["metadata"]["event_payload"]["state"] == "final"
+    calls = reply.harness.job_calls(reply.job, "chat.update")
+    assert 2 <= len(calls) <= 20
+    assert calls[-1]["args"]["metadata"]["event_payload"]["state"] == "final"
     assert reply_text(reply.visible_messages) == "done"
 
 
@@ -181,8 +183,8 @@ async def test_final_waits_for_an_edit_in_flight(reply: ReplyHarness) -> None:
     reply.harness.workspace.set_faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with message.stream_edits(render.compose_growing) as growing:
-        await growing.show_text("half")
+    async with message.stream_edits(render.compose_growing) as edits:
+        await edits.show_text("half")
         await asyncio.sleep(0.3)
     await message.publish_final([build_message("whole")], state="final", may_exist=False)
     await asyncio.sleep(0.6)
@@ -195,9 +197,9 @@ async def test_rate_limited_edit_is_skipped_but_the_final_is_sent(reply: ReplyHa
     reply.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with message.stream_edits(render.compose_growing) as growing:
+    async with message.stream_edits(render.compose_growing) as edits:
         for _ in range(10):
-            await growing.show_text("half")
+            await edits.show_text("half")
             await asyncio.sleep(0.02)
     await message.publish_final([build_message("whole")], state="final", may_exist=False)
     assert reply_text(reply.visible_messages) == "whole"
@@ -213,9 +215,9 @@ async def test_streaming_ends_when_the_message_is_deleted(reply: ReplyHarness) -
     )
 
     async def grow() -> None:
-        async with message.stream_edits(render.compose_growing) as growing:
+        async with message.stream_edits(render.compose_growing) as edits:
             for number in range(1000):
-                await growing.show_text(f"text {number}")
+                await edits.show_text(f"text {number}")
                 await asyncio.sleep(0.01)
 
     with pytest.raises(ThreadGoneError):
@@ -226,9 +228,9 @@ async def test_streaming_off_sends_no_edits(harness: WorkerHarness, reply: Reply
     """With streaming off there is no edit before the final."""
     reply.job = harness.post_question("quietly", streaming=Streaming.OFF)
     message = await reply.open_reply()
-    async with message.stream_edits(render.compose_growing) as growing:
+    async with message.stream_edits(render.compose_growing) as edits:
         for _ in range(5):
-            await growing.show_text("text")
+            await edits.show_text("text")
             await asyncio.sleep(0.05)
     assert harness.job_calls(reply.job, "chat.update") == []
 
