@@ -5,7 +5,11 @@ import pytest
 from contract.settings import SettingsError
 from worker.settings import Settings
 
-ENVIRONMENT = {"SLACK_BOT_TOKEN": "xoxb-1", "REDIS_URL": "redis://127.0.0.1"}
+ENVIRONMENT = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "REDIS_URL": "redis://127.0.0.1",
+    "STARCHAT_LEASE_SECONDS": "3",
+}
 ADDRESS = "an address that starts with http and ends with /api/"
 REDIS = "an address that starts with redis://, rediss:// or unix://"
 
@@ -15,8 +19,8 @@ REDIS = "an address that starts with redis://, rediss:// or unix://"
     [
         (
             "STARCHAT_HEARTBEAT_INTERVAL",
-            "10",
-            "must be less than a third of STARCHAT_LEASE_SECONDS (30), not '10'",
+            "1",
+            "must be less than a third of STARCHAT_LEASE_SECONDS (3), not '1'",
         ),
         ("SLACK_API_URL", "https://slack.com", f"must be {ADDRESS}, not 'https://slack.com'"),
         ("REDIS_URL", "http://127.0.0.1", f"must be {REDIS}, not the given one"),

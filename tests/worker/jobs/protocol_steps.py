@@ -22,11 +22,11 @@ class Question:
     current_text: str
     deleted: bool = False
     deleted_unanswered: bool = False
-    """Whether it was deleted before it was answered: then nobody may see a reply."""
+    """Whether it was deleted before it was answered: then no reply may be visible."""
     num_finals: int = 0
     wanted_finals: int = 1
     messages: dict[str, str] = field(default_factory=dict)
-    """Our messages that readers see: id to text."""
+    """The bot's visible messages: id to text."""
 
 
 class StateMachineSteps(RuleBasedStateMachine):
