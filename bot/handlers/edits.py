@@ -10,8 +10,9 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.messages import conversation, mrkdwn
 from bot.messages.events import MessageChanged, MessageDeleted
 from bot.messages.message import BotIdentity, Message
+from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.poster import Poster
-from bot.store.job_queue import JobQueue
+from bot.store.job_queue import CanceledJob, JobQueue
 from bot.store.job_updates import UpdateOutcome
 from bot.store.thread_cache import ThreadCache
 from contract.job import Thread, job_id
@@ -59,7 +60,9 @@ class EditHandler:
         self.thread_cache.tombstone_message(thread, deleted.ts, deleted.version)
         # Slack may deliver the question itself after its deletion.
         self.queue.mark_as_handled(thread.team, thread.channel, deleted.ts)
-        self._cancel_job(thread, deleted.ts)
+        canceled = self._cancel_job(thread, deleted.ts)
+        if canceled.has_reply:
+            self.background.submit("delete reply", self._delete_late_reply, deleted, canceled)
         self.refresher.refresh_thread(thread, attempt)
 
     def recheck_job(self, job: str, *, attempt: int = 0) -> None:
@@ -81,7 +84,25 @@ class EditHandler:
         if is_late or (outcome is UpdateOutcome.GONE and self.queue.has_job(*address)):
             self.reanswers.offer_reanswer(changed, is_running=outcome is UpdateOutcome.RUNNING)
 
-    def _cancel_job(self, thread: Thread, ts: str) -> None:
-        orphan = self.queue.cancel_job(job_id(thread.team, thread.channel, ts))
-        if orphan is not None:
-            self.background.submit("delete", self.poster.delete_message, thread.channel, orphan)
+    def _cancel_job(self, thread: Thread, ts: str) -> CanceledJob:
+        canceled = self.queue.cancel_job(job_id(thread.team, thread.channel, ts))
+        if canceled.orphan_ts is not None:
+            self.background.submit(
+                "delete", self.poster.delete_message, thread.channel, canceled.orphan_ts
+            )
+        return canceled
+
+    def _delete_late_reply(self, deleted: MessageDeleted, canceled: CanceledJob) -> None:
+        """Delete a reply that was posted or completed after its question was deleted."""
+        try:
+            reply = self.thread_cache.find_reply_since(
+                deleted.thread, deleted.ts, deleted.version, canceled.file_ids
+            )
+        except CALL_ERRORS as error:
+            # Slack drops a thread with its last message.
+            log.warning(
+                "late reply not found", channel=deleted.thread.channel, why=error_name(error)
+            )
+            return
+        for ts in reply:
+            self.poster.delete_message(deleted.thread.channel, ts)

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
 from rq import Queue
@@ -21,6 +21,9 @@ from bot.store.scripts import load_script
 from contract import keys, worker_status
 from contract.job import QUEUE_NAME, Job, job_id
 from contract.scripts import ACCEPT, FINISH
+
+STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed"})
+"""States in which `withdraw.lua` finds a job whose reply or error is posted."""
 
 
 class EnqueueOutcome(StrEnum):
@@ -40,6 +43,18 @@ class Receipt:
     outcome: EnqueueOutcome
     position: int
     pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanceledJob:
+    """What a canceled job leaves in Slack."""
+
+    orphan_ts: str | None = None
+    """`ts` of a placeholder that no worker will replace."""
+    has_reply: bool = False
+    """Whether the job had ended, so that its reply or error is posted."""
+    file_ids: frozenset[str] = frozenset()
+    """Slack's ids of the files in that reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +205,26 @@ class JobQueue:
     def _set_marker(self, key: str) -> bool:
         return bool(self._redis.set(key, "notice", nx=True, ex=keys.IDEMPOTENCY_TTL_SECONDS))
 
-    def cancel_job(self, job: str) -> str | None:
-        """
-        Cancel a job in any state and delete its text.
-
-        Returns the `ts` of a placeholder that no worker will replace, if there is one.
-        """
+    def cancel_job(self, job: str) -> CanceledJob:
+        """Cancel a job in any state and delete its text."""
         key = RqJob.key_for(job)
         state = decode_reply(self._withdraw_script(keys=[key, self._rq_queue.key], args=[job]))
         if state == "running":
             self._stop_running_job(job)
-            return None
-        orphan = self._redis.hget(key, keys.PLACEHOLDER) if state == "waiting" else None
+            return CanceledJob()
+        canceled = CanceledJob(
+            orphan_ts=self.find_placeholder(job) if state == "waiting" else None,
+            has_reply=state in STATES_WITH_REPLY,
+            file_ids=self.find_reply_files(job),
+        )
+        if state == "concluded":
+            return canceled
         self._finish_script(
             keys=[keys.PENDING_JOBS, key, self._rq_queue.key, self._deferred.key],
             args=[job, RqJob.redis_job_namespace_prefix, keys.QUEUE_TTL_SECONDS],
         )
         self._redis.delete(key)
-        return decode_reply(orphan) if orphan else None
+        return canceled
 
     def _stop_running_job(self, job: str) -> None:
         try:

@@ -131,16 +131,34 @@ class ThreadCache:
 
         Messages that share one of `files` (Slack's ids) are included: they carry no metadata.
         """
-        own_messages = (
-            raw for raw in self._fetch_pages(thread) if self._identity.is_author_of(raw)
-        )
-        found = [
-            raw
-            for raw in own_messages
-            if read_metadata(raw).get("question") == question_ts
-            or any(file.get("id") in files for file in _as_list(raw.get("files")))
-        ]
+        found = self._fetch_own_messages(thread, question_ts, files)
         return tuple(sorted(str(raw["ts"]) for raw in found))
+
+    def find_reply_since(
+        self, thread: Thread, question_ts: str, since: str, files: frozenset[str]
+    ) -> tuple[str, ...]:
+        """
+        Return the messages of a reply, as `find_own_messages`, if Slack got its end after `since`.
+
+        `since` is a Slack timestamp, so that only Slack's clock decides.
+        """
+        found = self._fetch_own_messages(thread, question_ts, files)
+        if not any(_last_changed(raw) >= float(since) for raw in found):
+            return ()
+        return tuple(sorted(str(raw["ts"]) for raw in found))
+
+    def _fetch_own_messages(
+        self, thread: Thread, question_ts: str, files: frozenset[str]
+    ) -> list[dict[str, Any]]:
+        return [
+            raw
+            for raw in self._fetch_pages(thread)
+            if self._identity.is_author_of(raw)
+            and (
+                read_metadata(raw).get("question") == question_ts
+                or any(file.get("id") in files for file in _as_list(raw.get("files")))
+            )
+        ]
 
     def _fetch_thread(self, thread: Thread) -> bool:
         key = _thread_key(thread)
@@ -201,3 +219,8 @@ def _decode_entry(value: str) -> Message | None:
 
 def _as_list(value: Any) -> list[dict[str, Any]]:
     return value if isinstance(value, list) else []
+
+
+def _last_changed(raw: dict[str, Any]) -> float:
+    """Return when Slack took a message or its last edit (s since the epoch)."""
+    return float((raw.get("edited") or {}).get("ts") or raw["ts"])

@@ -2,9 +2,11 @@
 -- without a reply on whichever worker it runs.
 -- KEYS: 1 rq job hash  2 rq queue list
 -- ARGV: 1 job id
--- Returns 'gone', 'running', 'waiting', or the job's status if it has ended.
-local status = redis.call('HGET', KEYS[1], 'status')
+-- Returns 'gone', 'running', 'waiting', 'concluded' if a worker has posted the reply and is about
+-- to record the end, or the job's status if it has ended.
+local status, outcome = unpack(redis.call('HMGET', KEYS[1], 'status', 'starchat_outcome'))
 if not status then return 'gone' end
+if status == 'started' and outcome then return 'concluded' end
 if status == 'started' then
   redis.call('HSET', KEYS[1], 'starchat_withdrawn', 1)
   redis.call('HINCRBY', KEYS[1], 'starchat_revision', 1)

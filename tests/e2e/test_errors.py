@@ -1,12 +1,13 @@
 """Every failure to answer shows a clear message in the thread."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, GREET, MUTEX
-from testing.product import Product
+from testing.product import Product, find_answers
 from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT
 from worker.errors import QuestionTooLongError
@@ -92,6 +93,22 @@ def test_deleting_question_removes_growing_reply(product: Product) -> None:
     )
     _, replies = product.ask_question(f"@StarChat {MUTEX}", GENERAL)
     assert reply_text(replies).strip() == ANSWERS[MUTEX]
+
+
+def test_late_deletion_event_removes_reply_posted_since(product: Product) -> None:
+    """The bot learns of the deletion after the worker has posted: the reply goes all the same."""
+    ts = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}")
+    product.workspace.wait_for_messages(
+        lambda messages: any(reply_metadata(m).get("state") == "growing" for m in messages),
+        GENERAL,
+        ts,
+    )
+    product.bot.send_signal(signal.SIGSTOP)
+    product.workspace.delete_message(ADA, GENERAL, ts)
+    product.wait_for_answer(GENERAL, ts, ts)
+    product.bot.send_signal(signal.SIGCONT)
+
+    product.workspace.wait_for_messages(lambda messages: not find_answers(messages, ts), GENERAL)
 
 
 def test_archived_channel_does_not_block_other_questions(product: Product) -> None:

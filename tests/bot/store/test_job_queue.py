@@ -6,7 +6,7 @@ from redis.exceptions import ConnectionError as AwayError
 from rq.job import JobStatus
 
 from bot.store.client import connect_redis
-from bot.store.job_queue import EnqueueOutcome, JobQueue, QueueLimits, Receipt
+from bot.store.job_queue import CanceledJob, EnqueueOutcome, JobQueue, QueueLimits, Receipt
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, Job, Thread
@@ -14,6 +14,7 @@ from testing.queue_inspector import fetch_rq_job, finish_job, pending_job_ids, r
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, LIN, message_ts
 
 THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
+FILE_FIELD = f"{keys.FILE_ID_PREFIX}2"
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_cancelled_job_leaves_queue_and_text(queue: JobQueue, redis: Redis) -> N
     queue.enqueue(make_job(1))
     queue.enqueue(make_job(2, thread=1))
 
-    assert queue.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) == CanceledJob()
     assert pending_job_ids(redis) == [make_job(2).id]
     assert runnable_job_ids(redis) == [make_job(2).id]
     assert not redis.exists(f"rq:job:{make_job(1).id}")
@@ -145,7 +146,7 @@ def test_cancel_returns_orphaned_placeholder(queue: JobQueue, redis: Redis) -> N
     queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", keys.PLACEHOLDER, message_ts(9))
 
-    assert queue.cancel_job(make_job(1).id) == message_ts(9)
+    assert queue.cancel_job(make_job(1).id) == CanceledJob(orphan_ts=message_ts(9))
 
 
 def test_running_job_gets_stop_command(queue: JobQueue, redis: Redis) -> None:
@@ -156,7 +157,7 @@ def test_running_job_gets_stop_command(queue: JobQueue, redis: Redis) -> None:
     heard.subscribe("rq:pubsub:w1")
     heard.get_message(timeout=5)
 
-    assert queue.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) == CanceledJob()
     message = heard.get_message(timeout=5)
     assert message is not None
     assert make_job(1).id in message["data"].decode()
@@ -169,22 +170,37 @@ def test_job_without_worker_gets_no_stop_command(queue: JobQueue, redis: Redis) 
     queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", "status", "started")
 
-    assert queue.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) == CanceledJob()
 
 
 def test_cancel_deletes_text_of_answered_job(queue: JobQueue, redis: Redis) -> None:
     """Deleting an answered question deletes its job's hash."""
     queue.enqueue(make_job(1))
     finish_job(redis, make_job(1).id)
-    redis.hset(f"rq:job:{make_job(1).id}", "status", "finished")
+    redis.hset(f"rq:job:{make_job(1).id}", mapping={"status": "finished", FILE_FIELD: "F1"})
 
-    assert queue.cancel_job(make_job(1).id) is None
+    assert queue.cancel_job(make_job(1).id) == CanceledJob(
+        has_reply=True, file_ids=frozenset({"F1"})
+    )
     assert not redis.exists(f"rq:job:{make_job(1).id}")
+
+
+def test_cancel_leaves_end_of_concluded_job_to_worker(queue: JobQueue, redis: Redis) -> None:
+    """A worker that has posted the reply still records the end; the reply is known as posted."""
+    queue.enqueue(make_job(1))
+    redis.hset(
+        f"rq:job:{make_job(1).id}",
+        mapping={"status": "started", "worker_name": "w1", keys.OUTCOME: "answered"},
+    )
+
+    assert queue.cancel_job(make_job(1).id) == CanceledJob(has_reply=True)
+    assert pending_job_ids(redis) == [make_job(1).id]
+    assert not redis.hexists(f"rq:job:{make_job(1).id}", keys.WITHDRAWN)
 
 
 def test_cancel_of_unknown_job_is_harmless(queue: JobQueue) -> None:
     """Most deleted messages were no questions."""
-    assert queue.cancel_job("T0FAKE0001-C0GENERAL1-1-1") is None
+    assert queue.cancel_job("T0FAKE0001-C0GENERAL1-1-1") == CanceledJob()
 
 
 def test_all_keys_have_ttls(queue: JobQueue, redis: Redis) -> None:
