@@ -28,7 +28,7 @@ from worker.engine.loading.loader import LoadedModel
 GREEDY_SAMPLING = SamplingParams(max_new_tokens=24, temperature=0)
 
 EngineFactory = Callable[..., EngineCore]
-"""Builds an engine with an empty KV cache: `fresh(kind, slots=…, budget=…, drafted=…)`."""
+"""Builds an engine with an empty KV cache; see `tests.worker.engine.loaded_models.make_engine`."""
 
 MAX_STEPS = 5000
 """Maximum number of steps of a test: a stuck engine is an error, not a hang."""
@@ -208,9 +208,9 @@ def build_captured_engine(
     model: LoadedModel,
     *,
     slots: int = 4,
-    budget: int = 64,
-    drafted: int = 0,
-    shelf: int = 0,
+    max_step_tokens: int = 64,
+    num_speculative_tokens: int = 0,
+    host_cache_bytes: int = 0,
     network: nn.Module | None = None,
     capture: FakeGraphCapture | None = None,
 ) -> CapturedEngine:
@@ -221,13 +221,13 @@ def build_captured_engine(
         network,
         kv_cache,
         vocab_size=model.info.vocab_size,
-        max_step_tokens=budget,
-        num_speculative_tokens=drafted,
-        host_cache_bytes=shelf,
+        max_step_tokens=max_step_tokens,
+        num_speculative_tokens=num_speculative_tokens,
+        host_cache_bytes=host_cache_bytes,
     )
-    buckets = GraphShapes(slots, kv_cache.max_positions, drafted)
+    shapes = GraphShapes(slots, kv_cache.max_positions, num_speculative_tokens)
     log_lines: list[str] = []
     capture = capture or FakeGraphCapture()
-    graphs = CudaGraphRunner(network, kv_cache, buckets, capture.start_set, log_lines.append)
+    graphs = CudaGraphRunner(network, kv_cache, shapes, capture.start_set, log_lines.append)
     engine_core.use_cuda_graphs(graphs)
     return CapturedEngine(engine_core, graphs, kv_cache, capture, log_lines)

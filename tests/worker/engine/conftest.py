@@ -27,7 +27,7 @@ def models() -> "Callable[[str], LoadedModel]":
 
 
 @pytest.fixture(scope="session")
-def fresh() -> "EngineFactory":
+def new_engine() -> "EngineFactory":
     """A function that makes an engine with empty slots over a loaded model."""
     from tests.worker.engine.loaded_models import make_engine  # noqa: PLC0415 - imports torch
 

@@ -39,9 +39,9 @@ def make_engine(
     kind: str = "bigcode",
     *,
     slots: int = 4,
-    budget: int = 64,
-    drafted: int = 0,
-    shelf: int = 0,
+    max_step_tokens: int = 64,
+    num_speculative_tokens: int = 0,
+    host_cache_bytes: int = 0,
 ) -> EngineCore:
     """Return an engine with empty slots over a model that is loaded once."""
     model = load_once(kind)
@@ -50,7 +50,7 @@ def make_engine(
         model.network,
         kv_cache,
         vocab_size=model.info.vocab_size,
-        max_step_tokens=budget,
-        num_speculative_tokens=drafted,
-        host_cache_bytes=shelf,
+        max_step_tokens=max_step_tokens,
+        num_speculative_tokens=num_speculative_tokens,
+        host_cache_bytes=host_cache_bytes,
     )

@@ -1,4 +1,4 @@
-"""The engine's process, really started: many requests at once, and everything that can go wrong."""
+"""Engine client and its child process: many requests at once, crashes, hangs and shutdown."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ LONG_REQUEST = Request("long", (1, 2, 3), SamplingParams(max_new_tokens=250, tem
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def changes() -> list[EngineHealth]:
-    """Everything that the engine of this module has said about itself."""
+    """Every health report of this module's engine."""
     return []
 
 
@@ -74,10 +74,10 @@ async def start_reply(engine: Engine, request: Request) -> asyncio.Task[tuple[li
     return task
 
 
-async def test_the_parent_learns_what_it_needs_to_know(
+async def test_model_info_and_progress_reach_the_parent(
     engine: EngineClient, changes: list[EngineHealth]
 ) -> None:
-    """The model's directory, positions and ids are those of the checkpoint; loading is visible."""
+    """Directory, context length and ids are the checkpoint's; loading reports progress."""
     model = await engine.wait_ready()
 
     assert (model.directory / "tokenizer.json").is_file()
@@ -90,12 +90,12 @@ async def test_the_parent_learns_what_it_needs_to_know(
     assert engine.health.state is EngineState.READY
 
 
-async def test_many_requests_at_once_get_the_replies_of_one(
-    engine: EngineClient, fresh: EngineFactory
+async def test_concurrent_requests_get_their_own_replies(
+    engine: EngineClient, new_engine: EngineFactory
 ) -> None:
-    """40 requests on 8 slots: each gets its tokens in order, and no one else's."""
+    """40 requests on 8 slots: each gets its own tokens, in order."""
     requests = [Request(f"r{n}", tuple(range(n, 3 * n + 2)), GREEDY_SAMPLING) for n in range(40)]
-    expected = run_requests(fresh("bigcode"), requests)
+    expected = run_requests(new_engine("bigcode"), requests)
 
     replies = await asyncio.gather(*(collect_reply(engine, request) for request in requests))
 
@@ -108,8 +108,8 @@ async def test_many_requests_at_once_get_the_replies_of_one(
     assert stats.tokens_per_second > 0
 
 
-async def test_a_request_is_stopped_in_the_middle(engine: EngineClient) -> None:
-    """It ends with what it has, well before its limit; a second stop changes nothing."""
+async def test_aborted_request_keeps_its_tokens(engine: EngineClient) -> None:
+    """It ends well before its limit; a second abort changes nothing."""
     seen = 0
     async for event in engine.generate(LONG_REQUEST):
         if isinstance(event, Tokens):
@@ -122,8 +122,8 @@ async def test_a_request_is_stopped_in_the_middle(engine: EngineClient) -> None:
     engine.abort_request("long")
 
 
-async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineClient) -> None:
-    """The child takes the command between two steps; the running request ends as it would."""
+async def test_clear_scope_does_not_disturb_running_requests(engine: EngineClient) -> None:
+    """The child clears the scope between two steps."""
     scoped = replace(LONG_REQUEST, scope="T1")
     seen = asyncio.Event()
     running = asyncio.create_task(collect_reply(engine, scoped, seen))
@@ -134,8 +134,8 @@ async def test_what_is_forgotten_does_not_disturb_what_runs(engine: EngineClient
     assert (await collect_reply(engine, replace(scoped, id="again")))[0] == ids
 
 
-async def test_leaving_a_reply_frees_its_slot(engine: EngineClient) -> None:
-    """A caller that stops listening cancels its request; its id can be used again at once."""
+async def test_closed_iterator_frees_its_slot(engine: EngineClient) -> None:
+    """A caller that stops listening aborts its request; its id can be used again at once."""
     async with aclosing(engine.generate(LONG_REQUEST)) as events:
         await anext(events)
     ids, finished = await collect_reply(engine, replace(LONG_REQUEST, sampling=GREEDY_SAMPLING))
@@ -144,15 +144,15 @@ async def test_leaving_a_reply_frees_its_slot(engine: EngineClient) -> None:
     assert engine.read_stats().running == 0
 
 
-async def test_what_cannot_run_is_refused_without_the_child(engine: EngineClient) -> None:
-    """Too long, and an id that the model does not know."""
+async def test_invalid_request_is_refused_by_the_parent(engine: EngineClient) -> None:
+    """A prompt that is too long, and an unknown token id."""
     for prompt in ((1,) * 240, (448,)):
         with pytest.raises(RequestRefusedError):
             await collect_reply(engine, Request("bad", prompt, GREEDY_SAMPLING))
 
 
-async def test_one_name_runs_once_at_a_time(engine: EngineClient) -> None:
-    """A second request of the same name is a mistake of the caller."""
+async def test_duplicate_request_id_raises_value_error(engine: EngineClient) -> None:
+    """A second request with the id of a running one is the caller's mistake."""
     first = await start_reply(engine, LONG_REQUEST)
 
     with pytest.raises(ValueError, match="running already"):
@@ -161,10 +161,8 @@ async def test_one_name_runs_once_at_a_time(engine: EngineClient) -> None:
     assert (await first)[1].reason is FinishReason.STOPPED
 
 
-async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
-    engine: EngineClient, changes: list[EngineHealth]
-) -> None:
-    """The callers hear of it at once; the next request is answered by a new child."""
+async def test_killed_child_is_restarted(engine: EngineClient, changes: list[EngineHealth]) -> None:
+    """Running requests raise `EngineLostError`; the next request runs on a new child."""
     running = await start_reply(engine, LONG_REQUEST)
     restarts, pid = engine.health.restarts, engine.pid
     assert pid is not None
@@ -182,8 +180,8 @@ async def test_a_killed_child_gives_its_requests_back_and_is_started_again(
     assert lost[-1] is EngineState.READY
 
 
-async def test_a_child_that_hangs_is_killed(engine: EngineClient) -> None:
-    """A busy child without a step for the time allowed is as good as dead."""
+async def test_hanging_child_is_killed(engine: EngineClient) -> None:
+    """A busy child that reports no step in time counts as dead."""
     running = await start_reply(engine, LONG_REQUEST)
     assert engine.pid is not None
 
@@ -196,8 +194,8 @@ async def test_a_child_that_hangs_is_killed(engine: EngineClient) -> None:
     )
 
 
-async def test_closing_ends_the_child_and_what_runs() -> None:
-    """Requests in flight are lost, later ones are refused, and no process stays."""
+async def test_shut_down_ends_child_and_requests() -> None:
+    """Running requests are lost, later ones are refused, and no process remains."""
     engine = EngineClient(EngineConfig(model=str(tiny_bigcode()), slots=2, threads=1))
     running = await start_reply(engine, LONG_REQUEST)
     pid = engine.pid
@@ -214,8 +212,8 @@ async def test_closing_ends_the_child_and_what_runs() -> None:
         os.kill(pid, 0)
 
 
-async def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    """The operator reads what is missing; the child is not started again and again."""
+async def test_missing_model_fails_without_restarts(tmp_path: Path) -> None:
+    """The operator reads one line."""
     engine = EngineClient(EngineConfig(model=str(tmp_path / "nowhere")))
 
     with pytest.raises(LoadError, match="there is no directory"):
@@ -227,8 +225,8 @@ async def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     await engine.shut_down()
 
 
-async def test_a_child_that_never_loads_is_given_up() -> None:
-    """Three deaths before the model is loaded are an answer, too."""
+async def test_three_early_deaths_fail_the_engine() -> None:
+    """The model was never loaded."""
     deaths: set[int] = set()
 
     def kill(_: EngineHealth) -> None:
@@ -245,8 +243,8 @@ async def test_a_child_that_never_loads_is_given_up() -> None:
     await doomed.shut_down()
 
 
-async def test_closing_while_loading_does_not_wait_for_the_model() -> None:
-    """A worker that gets the order to stop at once does so."""
+async def test_shut_down_while_loading_is_immediate() -> None:
+    """It doesn't wait for the model."""
     engine = EngineClient(EngineConfig(model=str(tiny_bigcode())))
     engine.start_loading()
 

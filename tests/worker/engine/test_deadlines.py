@@ -22,7 +22,7 @@ GOOD_REQUESTS = [
 ]
 
 
-def test_late_is_who_waits_or_runs_past_its_deadline() -> None:
+def test_expired_requests_are_waiting_or_running() -> None:
     """The deadline itself counts as expired; a request without a deadline never expires."""
     schedule = Scheduler(num_slots=1, max_step_tokens=10)
     for name, deadline in (("runs", 5.0), ("waits", 7.0), ("never", None)):
@@ -35,20 +35,20 @@ def test_late_is_who_waits_or_runs_past_its_deadline() -> None:
 
 
 def expire_deadline(engine: EngineCore, request_id: str) -> None:
-    """Let the deadline of a running request be now."""
-    live = engine.scheduler.running[request_id]
-    live.request = replace(live.request, deadline=time.monotonic())
+    """Set the deadline of a running request to now."""
+    state = engine.scheduler.running[request_id]
+    state.request = replace(state.request, deadline=time.monotonic())
 
 
 @pytest.mark.parametrize("steps", [1, 4, 12], ids=["being read", "just read", "growing"])
-@pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
-def test_a_late_request_ends_with_what_it_has_and_its_neighbours_go_on(
-    fresh: EngineFactory, steps: int, drafted: int
+@pytest.mark.parametrize("num_speculative_tokens", [0, 8], ids=["undrafted", "drafted"])
+def test_expired_request_ends_and_others_continue(
+    new_engine: EngineFactory, steps: int, num_speculative_tokens: int
 ) -> None:
-    """Its slot is free in the same step, and its part of the reply is that of a whole one."""
-    whole = run_requests(fresh(), [LATE_REQUEST])["late"]
-    expected = run_requests(fresh(), GOOD_REQUESTS)
-    engine = fresh(slots=3, budget=20, drafted=drafted)
+    """Its slot is free in the same step, and its tokens are the start of the full reply."""
+    whole = run_requests(new_engine(), [LATE_REQUEST])["late"]
+    expected = run_requests(new_engine(), GOOD_REQUESTS)
+    engine = new_engine(slots=3, max_step_tokens=20, num_speculative_tokens=num_speculative_tokens)
     replies = {
         request.id: EngineReply(failure=engine.add_request(request))
         for request in (LATE_REQUEST, *GOOD_REQUESTS)
@@ -68,21 +68,21 @@ def test_a_late_request_ends_with_what_it_has_and_its_neighbours_go_on(
     assert replies == expected
 
 
-def test_a_request_may_be_late_before_it_has_begun(fresh: EngineFactory) -> None:
-    """It is never read, alone or behind others; and what it would have taken others have."""
-    engine = fresh(slots=1)
+def test_request_can_expire_before_its_prefill(new_engine: EngineFactory) -> None:
+    """It takes no step, alone or beside others."""
+    engine = new_engine(slots=1)
     past = replace(LATE_REQUEST, deadline=time.monotonic())
 
     assert run_requests(engine, [past]) == {"late": EngineReply([], FinishReason.TIMEOUT)}
     assert (
         run_requests(engine, [past, GOOD_REQUESTS[0]])[GOOD_REQUESTS[0].id]
-        == run_requests(fresh(), GOOD_REQUESTS[:1])[GOOD_REQUESTS[0].id]
+        == run_requests(new_engine(), GOOD_REQUESTS[:1])[GOOD_REQUESTS[0].id]
     )
 
 
-def test_what_a_late_request_held_is_used_again(fresh: EngineFactory) -> None:
-    """The next turn of its thread is not read from the beginning."""
-    engine = fresh()
+def test_prefix_of_an_expired_request_is_reused(new_engine: EngineFactory) -> None:
+    """The next turn of its thread doesn't prefill from the beginning."""
+    engine = new_engine()
     engine.add_request(LATE_REQUEST)
     engine.run_step()
     expire_deadline(engine, "late")

@@ -1,4 +1,4 @@
-"""Tokens come as often as transformers' own processors say, from the engine as a whole."""
+"""Sampling distribution of the whole engine, against transformers' own processors."""
 
 import math
 from collections import Counter
@@ -20,7 +20,7 @@ PROMPT = (5, 6, 7) * 8
 def next_token_probabilities(
     network: torch.nn.Module, ids: tuple[int, ...], sampling: SamplingParams
 ) -> dict[int, float]:
-    """Return the chance of each id that may follow `ids`, by transformers' own processors."""
+    """Return the probability of each id that may follow `ids`, by transformers' own processors."""
     network.set_attn_implementation("sdpa")  # type: ignore[operator]
     try:
         with torch.inference_mode():
@@ -56,24 +56,24 @@ def chi_square_deviation(seen: Counter[int], chances: dict[int, float]) -> float
     [(1.0, 12, 1.0), (1.0, 0, 0.6), (1.5, 20, 0.8)],
     ids=["top_k", "top_p", "both"],
 )
-def test_sampled_tokens_come_as_often_as_transformers_would_sample_them(
-    models: Models, fresh: EngineFactory, temperature: float, top_k: int, top_p: float
+def test_sampled_tokens_match_transformers(
+    models: Models, new_engine: EngineFactory, temperature: float, top_k: int, top_p: float
 ) -> None:
     """
-    2,000 seeds continue one prompt by two tokens, 48 side by side, most of the prompt held.
+    2,000 seeds continue one prompt by two tokens, 48 at once, with most of the prompt cached.
 
-    The first token is tested, and the second after the most frequent first one. Power: a first
-    token that is off by 0.08 in total variation has a non-centrality of at least
-    2,000 · (2 · 0.08)² = 51, and is rejected with a probability above 0.98 at 20 degrees of freedom
-    or fewer; a right one with 0.001, and as the seeds are fixed, it is not. Drafts change no token
-    (`test_draft.py`), so no frequency either.
+    Checks the first token, and the second after the most frequent first one. Power: an error of
+    0.08 in total variation has a non-centrality of at least 2,000 · (2 · 0.08)² = 51. The test
+    rejects it with a probability above 0.98 at 20 degrees of freedom or fewer. It rejects a correct
+    engine with 0.001; the seeds are fixed, and it doesn't. Drafts change no token
+    (`test_speculative_replies.py`).
     """
     network = models("bigcode").network
     requests = [
         Request(str(seed), PROMPT, SamplingParams(2, temperature, top_k, top_p, seed), scope="T1")
         for seed in range(NUM_SEEDS)
     ]
-    engine = fresh(slots=48, budget=400)
+    engine = new_engine(slots=48, max_step_tokens=400)
 
     said = [reply.ids for reply in run_requests(engine, requests).values()]
 

@@ -1,4 +1,4 @@
-"""Greedy replies of a mixed batch are those of `generate`, token for token."""
+"""Equality with transformers' `generate`: the replies of a mixed batch, token for token."""
 
 from collections.abc import Callable
 
@@ -19,58 +19,55 @@ Models = Callable[[str], LoadedModel]
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "bigcode-heads", "llama", "mistral"])
-def test_a_mixed_batch_says_what_each_would_say_alone(
-    models: Models, fresh: EngineFactory, kind: str
-) -> None:
-    """25 prompts of 1 to 255 tokens share 6 slots, at any budget; each equals `generate`'s."""
+def test_mixed_batch_equals_generate(models: Models, new_engine: EngineFactory, kind: str) -> None:
+    """25 prompts of 1 to 255 tokens share 6 slots, with several step sizes."""
     model = models(kind)
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 25, stop=(0, 7))
     expected = {request.id: reference_greedy(model.network, request) for request in requests}
 
-    for budget in (16, 300):
-        replies = run_requests(fresh(kind, slots=6, budget=budget), requests)
+    for max_step_tokens in (16, 300):
+        replies = run_requests(new_engine(kind, slots=6, max_step_tokens=max_step_tokens), requests)
 
         assert {name: reply.ids for name, reply in replies.items()} == expected
 
 
-def test_starchats_own_geometry_says_what_it_would_say_alone(
-    models: Models, fresh: EngineFactory
-) -> None:
-    """48 heads, one key-value head, 49,156 ids: few layers, and otherwise the real thing."""
+def test_starchats_geometry_equals_generate(models: Models, new_engine: EngineFactory) -> None:
+    """48 heads, one key-value head and 49,156 ids, with few layers."""
     model = models("starchat")
     requests = make_mixed_requests(model.info.vocab_size, 120, 8, stop=(0, 49155))
     expected = {request.id: reference_greedy(model.network, request) for request in requests}
 
-    replies = run_requests(fresh("starchat", slots=8, budget=32), requests)
+    replies = run_requests(new_engine("starchat", slots=8, max_step_tokens=32), requests)
 
     assert model.info.max_positions == 8192
     assert {name: reply.ids for name, reply in replies.items()} == expected
 
 
-def test_the_last_positions_of_a_long_window_are_right(
-    models: Models, fresh: EngineFactory
+def test_long_prompt_equals_generate_to_the_last_position(
+    models: Models, new_engine: EngineFactory
 ) -> None:
-    """A prompt of 8,180 tokens in chunks continues as in `generate`, to the last position."""
+    """A prompt of 8,180 tokens, prefilled in chunks."""
     model = models("long")
     prompt = tuple((7919 * n) % model.info.vocab_size for n in range(8180))
     request = Request("long", prompt, SamplingParams(max_new_tokens=12, temperature=0))
 
-    replies = run_requests(fresh("long", slots=1, budget=1024), [request])
+    replies = run_requests(new_engine("long", slots=1, max_step_tokens=1024), [request])
 
     assert replies["long"] == EngineReply(
         reference_greedy(model.network, request), FinishReason.LENGTH
     )
 
 
-def test_starchats_own_geometry_is_right_to_its_last_position(
-    models: Models, fresh: EngineFactory
-) -> None:
-    """8,192 positions for 48 heads and all ids: one thin layer, and otherwise the real thing."""
+def test_starchats_last_position_equals_generate(models: Models, new_engine: EngineFactory) -> None:
+    """8,192 positions for 48 heads and all ids, with one thin layer."""
     model = models("starchat-long")
     prompt = tuple((7919 * n) % 1000 for n in range(8176))  # goes round, so that drafts come in
     request = Request("long", prompt, SamplingParams(max_new_tokens=16, temperature=0))
 
-    replies = run_requests(fresh("starchat-long", slots=1, budget=1024, drafted=8), [request])
+    replies = run_requests(
+        new_engine("starchat-long", slots=1, max_step_tokens=1024, num_speculative_tokens=8),
+        [request],
+    )
 
     assert len(prompt) + 16 == model.info.max_positions == 8192
     assert replies["long"] == EngineReply(
@@ -87,29 +84,29 @@ def test_starchats_own_geometry_is_right_to_its_last_position(
     ],
     ids=["all ids", "few ids", "more ids than come from the device at first"],
 )
-def test_a_sampled_reply_is_drawn_from_what_transformers_would_draw_from(
-    models: Models, fresh: EngineFactory, sampling: SamplingParams
+def test_sampled_reply_follows_transformers_probabilities(
+    models: Models, new_engine: EngineFactory, sampling: SamplingParams
 ) -> None:
-    """Token by token: transformers' probabilities, likeliest first, at the request's numbers."""
+    """Token by token, at the request's own random numbers."""
     request = Request("warm", tuple(range(50, 70)), sampling)
 
-    replies = run_requests(fresh(), [*make_mixed_requests(448, 256, 3), request])
+    replies = run_requests(new_engine(), [*make_mixed_requests(448, 256, 3), request])
 
     assert replies["warm"].ids == reference_sample(models("bigcode").network, request)
 
 
 @pytest.mark.parametrize("lengths", [(30, 30, 30, 30), (200, 2, 1, 3)], ids=["even", "uneven"])
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
-def test_threads_of_even_and_uneven_lengths_grow_alike(
-    models: Models, fresh: EngineFactory, kind: str, lengths: tuple[int, ...]
+def test_batched_and_separate_decodes_are_equal(
+    models: Models, new_engine: EngineFactory, kind: str, lengths: tuple[int, ...]
 ) -> None:
-    """Whether slots are attended to together or one by one changes no reply."""
+    """Slots of even lengths attend together, those of uneven lengths one by one."""
     model = models(kind)
     prompts = [tuple(range(10 + n, 10 + n + length)) for n, length in enumerate(lengths)]
     sampling = SamplingParams(max_new_tokens=40, temperature=0)
     requests = [Request(str(n), prompt, sampling) for n, prompt in enumerate(prompts)]
 
-    replies = run_requests(fresh(kind), requests)
+    replies = run_requests(new_engine(kind), requests)
 
     for request in requests:
         assert replies[request.id].ids == reference_greedy(model.network, request)

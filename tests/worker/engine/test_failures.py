@@ -1,4 +1,4 @@
-"""One request never fails another: each way a request can be wrong, among good neighbours."""
+"""Failure isolation: no request makes another one fail."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ from worker.engine.loading.loader import LoadedModel
 Models = Callable[[str], LoadedModel]
 
 POISON_TOKEN = 13
-"""The id that breaks `Fragile`."""
+"""Token id that breaks `FragileModel`."""
 
 GOOD_REQUESTS = [
     Request(f"good {n}", tuple(range(20 + n, 40 + 3 * n)), GREEDY_SAMPLING) for n in range(5)
@@ -32,7 +32,7 @@ GOOD_REQUESTS = [
 
 
 class FragileModel(nn.Module):
-    """A model that spoils all slots and raises when fed the poison, `times` times at most."""
+    """A model that spoils the KV cache and raises on `POISON_TOKEN`, at most `times` times."""
 
     def __init__(self, network: nn.Module, error: Exception, times: int = 10_000) -> None:
         super().__init__()
@@ -52,14 +52,14 @@ class FragileModel(nn.Module):
 
 
 def make_fragile_engine(model: LoadedModel, error: Exception, times: int = 10_000) -> EngineCore:
-    """Make an engine over a fragile model."""
+    """Return an engine over a fragile model."""
     memory = KVCache(model.kv_cache.layers, 4, model.info.max_positions)
     network = FragileModel(model.network, error, times)
     return EngineCore(network, memory, vocab_size=model.info.vocab_size, max_step_tokens=64)
 
 
 def expected_replies(model: LoadedModel) -> dict[str, EngineReply]:
-    """Return what the good requests say when nothing is wrong."""
+    """Return the replies to the good requests without any failure."""
     return {
         request.id: EngineReply(reference_greedy(model.network, request), FinishReason.LENGTH)
         for request in GOOD_REQUESTS
@@ -77,21 +77,21 @@ def expected_replies(model: LoadedModel) -> dict[str, EngineReply]:
     ],
     ids=["no room for the reply", "longer than the model", "unknown id", "negative id", "empty"],
 )
-def test_a_request_that_cannot_run_is_refused_among_good_ones(
-    models: Models, fresh: EngineFactory, bad: Request
+def test_invalid_request_is_refused_among_valid_ones(
+    models: Models, new_engine: EngineFactory, bad: Request
 ) -> None:
-    """It is refused before it reaches the model; its neighbours' replies are untouched."""
-    replies = run_requests(fresh(), [GOOD_REQUESTS[0], bad, *GOOD_REQUESTS[1:]])
+    """It never reaches the model; the other replies are unchanged."""
+    replies = run_requests(new_engine(), [GOOD_REQUESTS[0], bad, *GOOD_REQUESTS[1:]])
 
     assert replies.pop("bad").failure is not None
     assert replies == expected_replies(models("bigcode"))
 
 
-def test_a_prompt_that_fits_but_whose_reply_does_not_is_refused(
-    models: Models, fresh: EngineFactory
+def test_request_with_too_long_a_reply_is_refused(
+    models: Models, new_engine: EngineFactory
 ) -> None:
-    """Nothing is cut behind the caller's back: 256 positions hold 240 + 16, not 240 + 17."""
-    engine = fresh()
+    """Nothing is truncated: 256 positions hold 240 + 16 tokens, not 240 + 17."""
+    engine = new_engine()
 
     assert (
         engine.add_request(Request("fits", (1,) * 240, SamplingParams(max_new_tokens=16))) is None
@@ -102,41 +102,41 @@ def test_a_prompt_that_fits_but_whose_reply_does_not_is_refused(
     )
 
 
-def test_temperature_0_beside_sampled_requests_is_greedy(
-    models: Models, fresh: EngineFactory
+def test_temperature_0_is_greedy_beside_sampled_requests(
+    models: Models, new_engine: EngineFactory
 ) -> None:
-    """Greedy and sampled requests share a batch, each with its own settings."""
+    """Requests share a batch, each with its own settings."""
     warm = [
         replace(r, id=f"warm {r.id}", sampling=SamplingParams(24, 0.9, 40, 0.9))
         for r in GOOD_REQUESTS
     ]
 
-    replies = run_requests(fresh(slots=10), [*GOOD_REQUESTS, *warm])
+    replies = run_requests(new_engine(slots=10), [*GOOD_REQUESTS, *warm])
 
     assert {r.id: replies[r.id] for r in GOOD_REQUESTS} == expected_replies(models("bigcode"))
     assert all(replies[r.id].reason is FinishReason.LENGTH for r in warm)
 
 
-def test_more_requests_than_slots_are_all_served(models: Models, fresh: EngineFactory) -> None:
-    """What does not fit at once waits; nothing is refused for lack of room."""
-    replies = run_requests(fresh(slots=1, budget=5), GOOD_REQUESTS)
+def test_more_requests_than_slots_are_all_served(models: Models, new_engine: EngineFactory) -> None:
+    """A request without a slot waits."""
+    replies = run_requests(new_engine(slots=1, max_step_tokens=5), GOOD_REQUESTS)
 
     assert replies == expected_replies(models("bigcode"))
 
 
-def test_a_request_that_gives_nan_fails_alone(models: Models, fresh: EngineFactory) -> None:
-    """An id whose embedding is NaN fails who uses it, and the slot is clean for the next one."""
+def test_request_with_nan_logits_fails_alone(models: Models, new_engine: EngineFactory) -> None:
+    """An id whose embedding is NaN fails its request, and the slot is clean afterwards."""
     model = models("llama")
     table = model.network.get_input_embeddings().weight  # type: ignore[operator]
     kept = table[POISON_TOKEN].clone()
     bad = Request("bad", (*[20] * 45, POISON_TOKEN, 30), GREEDY_SAMPLING)
-    engine = fresh("llama", slots=2)
+    engine = new_engine("llama", slots=2)
     try:
         table[POISON_TOKEN] = torch.nan
         replies = run_requests(engine, [bad, GOOD_REQUESTS[0]], allow_errors=True)
     finally:
         table[POISON_TOKEN] = kept
-    # In the bad one's slot a short thread grows beside a longer one, past where the NaN was.
+    # A short thread decodes in the cleaned slot, beside a longer one, past the NaN's position.
     later = run_requests(engine, [GOOD_REQUESTS[0], GOOD_REQUESTS[4]])
 
     assert replies.pop("bad").failure == "invalid logits"
@@ -147,8 +147,8 @@ def test_a_request_that_gives_nan_fails_alone(models: Models, fresh: EngineFacto
     }
 
 
-def test_a_request_that_breaks_the_step_fails_alone(models: Models) -> None:
-    """Its neighbours are read again from their tokens and say what they would have said."""
+def test_request_that_breaks_the_step_fails_alone(models: Models) -> None:
+    """The others are prefilled again, with the same replies."""
     model = models("bigcode")
     bad = Request("bad", (20, POISON_TOKEN, 30), GREEDY_SAMPLING)
     engine = make_fragile_engine(model, RuntimeError("broken"))
@@ -159,8 +159,8 @@ def test_a_request_that_breaks_the_step_fails_alone(models: Models) -> None:
     assert replies == expected_replies(model)
 
 
-def test_a_step_that_fails_once_costs_nobody_a_reply(models: Models) -> None:
-    """After an error that does not come back everybody finishes, with the same words."""
+def test_transient_step_error_costs_no_reply(models: Models) -> None:
+    """After an error that doesn't recur, every request gets the same reply."""
     model = models("bigcode")
     innocent = Request("innocent", (20, POISON_TOKEN, 30), GREEDY_SAMPLING)
     engine = make_fragile_engine(model, RuntimeError("once"), times=1)
@@ -173,8 +173,8 @@ def test_a_step_that_fails_once_costs_nobody_a_reply(models: Models) -> None:
     assert replies == expected_replies(model)
 
 
-def test_a_sampled_reply_goes_on_alike_after_a_failed_step(models: Models) -> None:
-    """Its random numbers depend on seed and place only, so reading it again changes nothing."""
+def test_sampled_reply_survives_a_failed_step(models: Models) -> None:
+    """Its random numbers depend on seed and index only."""
     model = models("bigcode")
     warm = Request("warm", (50, 60, 70), SamplingParams(40, 1.0, 50, 0.95, seed=3))
     [expected] = run_requests(make_fragile_engine(model, RuntimeError()), [warm]).values()
@@ -192,8 +192,8 @@ def test_a_sampled_reply_goes_on_alike_after_a_failed_step(models: Models) -> No
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
-def test_running_out_of_memory_makes_the_steps_smaller(models: Models, error: Exception) -> None:
-    """The budget is halved and everybody is served."""
+def test_out_of_memory_halves_the_step(models: Models, error: Exception) -> None:
+    """Every request is still served."""
     engine = make_fragile_engine(models("bigcode"), error, times=1)
 
     replies = run_requests(
@@ -208,8 +208,8 @@ def test_running_out_of_memory_makes_the_steps_smaller(models: Models, error: Ex
     "error",
     [RuntimeError("CUDA error: device-side assert triggered"), torch.AcceleratorError("lost")],
 )
-def test_a_lost_device_ends_the_engine(models: Models, error: Exception) -> None:
-    """No step is tried on a device whose state is unknown."""
+def test_lost_device_ends_the_engine(models: Models, error: Exception) -> None:
+    """No step runs on a device in an unknown state."""
     engine = make_fragile_engine(models("bigcode"), error)
     engine.add_request(Request("a", (POISON_TOKEN,), GREEDY_SAMPLING))
 
@@ -218,11 +218,11 @@ def test_a_lost_device_ends_the_engine(models: Models, error: Exception) -> None
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 10])
-def test_a_stopped_request_frees_its_slot_at_once(
-    models: Models, fresh: EngineFactory, steps: int
+def test_aborted_request_frees_its_slot_at_once(
+    models: Models, new_engine: EngineFactory, steps: int
 ) -> None:
-    """Waiting, being read or growing: it says what it had, and the next one takes its slot."""
-    engine = fresh(slots=1, budget=16)
+    """While waiting, in prefill or in decode: it keeps its tokens, and the next request runs."""
+    engine = new_engine(slots=1, max_step_tokens=16)
     engine.add_request(GOOD_REQUESTS[4])
     replies = {GOOD_REQUESTS[4].id: EngineReply()}
     for _ in range(steps):

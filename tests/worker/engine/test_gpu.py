@@ -32,7 +32,7 @@ CHECKPOINTS: dict[str, Callable[[], Path]] = {
 
 @pytest.fixture(autouse=True)
 def _free_gpu_memory() -> Iterator[None]:
-    """Recordings of one test are gone before those of the next one."""
+    """Free the graphs of one test before the next one."""
     yield
     gc.collect()
     torch.cuda.empty_cache()
@@ -44,41 +44,45 @@ def load_on_gpu(directory: Path, dtype: str = "float32", slots: int = 7) -> Load
     return load_model(directory, options, lambda _stage, _done: None)
 
 
-def make_engine(model: LoadedModel, told: list[str], options: EngineConfig) -> EngineCore:
-    """Make an engine over fresh slots."""
+def make_engine(model: LoadedModel, log_lines: list[str], options: EngineConfig) -> EngineCore:
+    """Return an engine with an empty KV cache."""
     slots = KVCache(model.kv_cache.layers, model.kv_cache.num_slots, model.kv_cache.max_positions)
-    return warm_up(replace(model, kv_cache=slots), options, lambda _stage, _done: None, told.append)
+    return warm_up(
+        replace(model, kv_cache=slots), options, lambda _stage, _done: None, log_lines.append
+    )
 
 
-def has_no_fallback(told: list[str]) -> bool:
-    """Whether nothing had to be done without."""
-    return not [line for line in told if " not " in line]
+def has_no_fallback(log_lines: list[str]) -> bool:
+    """Whether no log line reports an unavailable optimisation."""
+    return not [line for line in log_lines if " not " in line]
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
-@pytest.mark.parametrize("drafted", [0, 4])
-def test_recorded_steps_say_what_eager_ones_say(kind: str, drafted: int) -> None:
-    """In float32, token for token, on lanes of 1, 2 and all slots."""
+@pytest.mark.parametrize("num_speculative_tokens", [0, 4])
+def test_captured_steps_equal_eager_steps(kind: str, num_speculative_tokens: int) -> None:
+    """In float32, token for token, in shapes of 1, 2 and all slots."""
     model = load_on_gpu(CHECKPOINTS[kind]())
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 25, stop=(0, 7))
     requests.append(Request("loop", (5, 6, 7) * 30, SamplingParams(60, temperature=0)))
-    told: list[str] = []
+    log_lines: list[str] = []
     expected = run_requests(make_engine(model, [], EngineConfig(cuda_graphs=False)), requests)
-    engine = make_engine(model, told, EngineConfig(num_speculative_tokens=drafted))
+    engine = make_engine(
+        model, log_lines, EngineConfig(num_speculative_tokens=num_speculative_tokens)
+    )
 
     assert run_requests(engine, requests) == expected
     assert isinstance(engine.model_runner.cuda_graphs, CudaGraphRunner)
-    assert has_no_fallback(told), told
+    assert has_no_fallback(log_lines), log_lines
 
 
-def test_recordings_are_made_anew_after_a_rebuild() -> None:
-    """They read and wrote memory that is another one now."""
+def test_reallocated_kv_cache_is_captured_again() -> None:
+    """Old graphs read and wrote other memory."""
     model = load_on_gpu(tiny_bigcode())
     request = Request("a", tuple(range(20, 40)), GREEDY_SAMPLING)
     slots = KVCache(model.kv_cache.layers, model.kv_cache.num_slots, model.kv_cache.max_positions)
-    told: list[str] = []
+    log_lines: list[str] = []
     engine = warm_up(
-        replace(model, kv_cache=slots), EngineConfig(), lambda _stage, _done: None, told.append
+        replace(model, kv_cache=slots), EngineConfig(), lambda _stage, _done: None, log_lines.append
     )
     expected = run_requests(engine, [request])
     kept = [slots.layer_view(index) for index in range(len(slots.layers))]  # so the address differs
@@ -86,43 +90,45 @@ def test_recordings_are_made_anew_after_a_rebuild() -> None:
 
     assert run_requests(engine, [request]) == expected
     assert kept
-    assert has_no_fallback(told), told
+    assert has_no_fallback(log_lines), log_lines
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_compiled_layers_are_recorded() -> None:
-    """Triton's kernels instead of torch's, in the same recordings."""
+def test_compiled_layers_are_captured() -> None:
+    """Triton's kernels instead of torch's, in the same graphs."""
     model = load_on_gpu(tiny_bigcode(), slots=2)
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 6)
-    told: list[str] = []
+    log_lines: list[str] = []
     expected = run_requests(make_engine(model, [], EngineConfig(cuda_graphs=False)), requests)
 
     assert (
-        run_requests(make_engine(model, told, EngineConfig(compile_layers=True)), requests)
+        run_requests(make_engine(model, log_lines, EngineConfig(compile_layers=True)), requests)
         == expected
     )
-    assert has_no_fallback(told), told
+    assert has_no_fallback(log_lines), log_lines
 
 
-def test_starchats_geometry_is_recorded_in_bfloat16() -> None:
-    """48 heads, 8,192 positions: every shape agrees with the eager step, or it would be told."""
+def test_starchats_geometry_is_captured_in_bfloat16() -> None:
+    """48 heads, 8,192 positions: every shape equals the eager step, or a log line says so."""
     model = load_on_gpu(shallow_starchat(), dtype="bfloat16")
-    told: list[str] = []
-    engine = make_engine(model, told, EngineConfig(num_speculative_tokens=8))
+    log_lines: list[str] = []
+    engine = make_engine(model, log_lines, EngineConfig(num_speculative_tokens=8))
     prompt = tuple((7919 * n) % 1000 for n in range(1500))
 
     replies = run_requests(engine, [Request("a", prompt, SamplingParams(40, temperature=0))])
 
     assert len(replies["a"].ids) == 40
-    assert has_no_fallback(told), told
+    assert has_no_fallback(log_lines), log_lines
 
 
-def test_how_chunks_are_read_is_told_once() -> None:
-    """Either way; which one is the card's and torch's business."""
-    told: list[str] = []
+def test_prefill_kernel_is_logged_once() -> None:
+    """The GPU and torch's version decide which kernel it is."""
+    log_lines: list[str] = []
     make_engine(
-        load_on_gpu(shallow_starchat(), dtype="bfloat16"), told, EngineConfig(cuda_graphs=False)
+        load_on_gpu(shallow_starchat(), dtype="bfloat16"),
+        log_lines,
+        EngineConfig(cuda_graphs=False),
     )
 
-    assert [line.startswith("prefill uses ") for line in told] == [True]
+    assert [line.startswith("prefill uses ") for line in log_lines] == [True]

@@ -1,4 +1,4 @@
-"""A reply does not depend on who runs beside it, in which slot, at which budget, in which order."""
+"""Batch independence: a reply doesn't depend on other requests, slots, step sizes or order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,8 +29,8 @@ def _make_request(number: int) -> Request:
     """
     Return one of the requests that the fuzzed schedules draw from.
 
-    A third is greedy. Every fourth has a beginning in common with the one four before it, and its
-    scope, and a prompt that goes round; there are two scopes, and requests without one.
+    A third is greedy. Every fourth shares a prefix and a scope with the one four before it, and has
+    a repetitive prompt. There are two scopes, and requests without one.
     """
     family = number % 4
     around = 9 if family == 0 else 448
@@ -75,29 +75,31 @@ class EngineRun:
             self.replies[request.id] = EngineReply(failure=self.engine.add_request(request))
 
     def stop(self, number: int) -> None:
-        """Stop a request that may be anywhere."""
+        """Abort a request in any state."""
         if self.engine.abort_request(REQUESTS[number].id):
             self.stopped.add(REQUESTS[number].id)
 
     def step(self, count: int) -> None:
-        """Take some steps, as far as there is anything to do."""
+        """Run up to `count` steps."""
         for _ in range(count):
             if self.engine.has_unfinished_requests:
                 outcome = self.engine.run_step()
-                # Or recovery would hide a broken step behind the right replies.
+                # Recovery would hide a broken step behind correct replies.
                 assert outcome.error is None
                 record_step(self.replies, outcome)
 
 
-def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
+def test_two_prefills_continue_in_one_step(new_engine: EngineFactory) -> None:
     """An overtaken prompt continues beside the rest of the prompt that overtook it."""
     slow = Request("slow", tuple(place % 448 for place in range(150)), GREEDY_SAMPLING)
     fast = Request(
         "fast", tuple(place * 7 % 448 for place in range(70)), GREEDY_SAMPLING, priority=1
     )
-    alone = {request.id: run_requests(fresh(), [request])[request.id] for request in (slow, fast)}
+    alone = {
+        request.id: run_requests(new_engine(), [request])[request.id] for request in (slow, fast)
+    }
 
-    engine = fresh()
+    engine = new_engine()
     replies = {"slow": EngineReply(failure=engine.add_request(slow)), "fast": EngineReply()}
     record_step(replies, engine.run_step())
     engine.add_request(fast)
@@ -119,29 +121,33 @@ def test_two_prompts_are_read_on_in_one_step(fresh: EngineFactory) -> None:
     st.sampled_from(("eager", "recorded")),
     event_lists,
 )
-def test_a_reply_is_the_same_in_any_company(
+def test_reply_does_not_depend_on_the_batch(
     models: Callable[[str], LoadedModel],
-    fresh: EngineFactory,
+    new_engine: EngineFactory,
     kind: str,
     slots: int,
-    budget: int,
-    drafted: int,
-    shelf: int,
+    max_step_tokens: int,
+    num_speculative_tokens: int,
+    host_cache_bytes: int,
     steps: str,
     happened: list[tuple[str, int]],
 ) -> None:
     """
-    Requests come, go and are stopped in any order; each says what it says alone, undrafted.
+    Requests arrive and are aborted in any order; each reply equals the one without a batch.
 
-    What slots give up is lost, kept on a shelf for about one of them, or kept for all. Steps run
-    as they come, or over fixed memory.
+    Evicted prefixes are lost, kept for about one slot, or all kept. Steps are eager or captured.
     """
-    alone = _run_alone(fresh, kind)
-    room: dict[str, Any] = {"slots": slots, "budget": budget, "drafted": drafted, "shelf": shelf}
+    alone = _run_alone(new_engine, kind)
+    limits: dict[str, Any] = {
+        "slots": slots,
+        "max_step_tokens": max_step_tokens,
+        "num_speculative_tokens": num_speculative_tokens,
+        "host_cache_bytes": host_cache_bytes,
+    }
     if steps == "eager":
-        story = EngineRun(fresh(kind, **room))
+        story = EngineRun(new_engine(kind, **limits))
     else:
-        story = EngineRun(build_captured_engine(models(kind), **room).engine_core)
+        story = EngineRun(build_captured_engine(models(kind), **limits).engine_core)
     story.engine.scheduler.ridge_tokens = 1e6  # whoever may draft does
 
     for what, number in happened:
@@ -160,18 +166,20 @@ def test_a_reply_is_the_same_in_any_company(
 _replies_alone: dict[str, dict[str, EngineReply]] = {}
 
 
-def _run_alone(fresh: EngineFactory, kind: str) -> dict[str, EngineReply]:
-    """Return the reply to each request in a separate engine."""
+def _run_alone(new_engine: EngineFactory, kind: str) -> dict[str, EngineReply]:
+    """Return the reply to each request in an otherwise idle engine."""
     if kind not in _replies_alone:
         _replies_alone[kind] = {}
         for request in REQUESTS:
-            _replies_alone[kind] |= run_requests(fresh(kind, slots=1, budget=1000), [request])
+            _replies_alone[kind] |= run_requests(
+                new_engine(kind, slots=1, max_step_tokens=1000), [request]
+            )
     return _replies_alone[kind]
 
 
-def test_the_fuzzed_requests_are_worth_comparing(fresh: EngineFactory) -> None:
-    """They end by their limit and by a stop id, and say different things."""
-    replies = _run_alone(fresh, "bigcode").values()
+def test_fuzzed_requests_cover_both_finish_reasons(new_engine: EngineFactory) -> None:
+    """They end by limit and by stop token, and their replies differ."""
+    replies = _run_alone(new_engine, "bigcode").values()
 
     assert {FinishReason.STOP, FinishReason.LENGTH} == {reply.reason for reply in replies}
     assert len({tuple(reply.ids) for reply in replies}) > len(REQUESTS) // 2

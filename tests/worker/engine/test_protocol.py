@@ -40,7 +40,7 @@ requests = st.builds(
 
 
 @given(requests)
-def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
+def test_request_survives_the_round_trip(request_: Request) -> None:
     """Every field, in one line."""
     line = protocol.encode_message({"generate": protocol.dump_request(request_)})
 
@@ -48,7 +48,7 @@ def test_a_request_arrives_as_it_was_sent(request_: Request) -> None:
     assert protocol.load_request(protocol.decode_message(line)["generate"]) == request_
 
 
-def test_a_models_description_arrives_as_it_was_sent() -> None:
+def test_model_info_survives_the_round_trip() -> None:
     """Paths and lists included."""
     model = ModelInfo(
         "a/b", "v1", Path("/models/x"), 8192, 49156, (0, 49155), "cuda", "bfloat16", 32
@@ -62,15 +62,15 @@ def test_a_models_description_arrives_as_it_was_sent() -> None:
     )
 
 
-def test_options_arrive_as_they_were_sent() -> None:
-    """Unset ones stay unset."""
+def test_config_survives_the_round_trip() -> None:
+    """Unset fields stay unset."""
     options = EngineConfig(model="a/b", slots=3)
 
     assert EngineConfig.from_json(options.to_json()) == options
 
 
 @pytest.mark.parametrize("line", [b"", b"[1]", b"Loading weights: 10%", b'{"step"'])
-def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
+def test_malformed_line_raises_value_error(line: bytes) -> None:
     """Every malformed line raises one kind of error."""
     with pytest.raises(ValueError):
         protocol.decode_message(line)
@@ -79,8 +79,8 @@ def test_a_line_that_is_no_message_is_an_error(line: bytes) -> None:
 STEP_MESSAGE: dict[str, Any] = {"step": 1, "running": 1, "waiting": 0}
 
 
-def test_each_request_hears_only_its_own_events() -> None:
-    """Tokens, an end, a failure and a refusal reach whom they are for; strangers are ignored."""
+def test_events_reach_only_their_own_request() -> None:
+    """Tokens, a finish, a failure and a refusal; events of unknown requests are ignored."""
     answers = InFlightRequests()
     queues = [answers.register_request(Request(name, (1,), GREEDY_SAMPLING))[1] for name in "abc"]
 
@@ -99,8 +99,8 @@ def test_each_request_hears_only_its_own_events() -> None:
     assert not answers
 
 
-def test_a_lost_child_ends_everything_once() -> None:
-    """All waiting requests fail, and late messages about them are dropped."""
+def test_lost_child_fails_all_requests_once() -> None:
+    """Late messages about them are dropped."""
     answers = InFlightRequests()
     number, queue = answers.register_request(Request("a", (1,), GREEDY_SAMPLING))
 
@@ -114,11 +114,8 @@ def test_a_lost_child_ends_everything_once() -> None:
 
 
 @pytest.mark.slow
-def test_the_child_checks_for_itself_and_ends_with_its_stdin() -> None:
-    """
-    The child without its parent: it rejects malformed requests, cancels requests on demand, and
-    prints nothing but messages.
-    """
+def test_child_validates_requests_and_exits_with_stdin() -> None:
+    """Without its parent it refuses an invalid request, aborts, and prints only messages."""
     options = EngineConfig(model=str(tiny_bigcode()), slots=1, threads=1)
     long = Request("1", (1, 2), SamplingParams(max_new_tokens=200, temperature=0))
     said: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""No draft changes any reply, greedy or sampled, kept or thrown away."""
+"""Speculative decoding: drafts never change a reply, greedy or sampled, accepted or rejected."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ NUM_SPECULATIVE_TOKENS = 8
 
 
 def make_looping_requests(vocabulary: int, count: int, seed: int = 0) -> list[Request]:
-    """Make requests whose prompts go round, greedy and sampled ones, some with stop ids."""
+    """Return requests with repetitive prompts: greedy and sampled, some with stop ids."""
     dice = torch.Generator().manual_seed(seed)
     requests = []
     for number in range(count):
@@ -39,35 +39,36 @@ def make_looping_requests(vocabulary: int, count: int, seed: int = 0) -> list[Re
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
-def test_a_reply_is_the_same_with_drafts_and_without(
-    models: Models, fresh: EngineFactory, kind: str
-) -> None:
-    """Greedy and sampled, one at a time and together, on prompts that repeat themselves."""
+def test_drafts_do_not_change_replies(models: Models, new_engine: EngineFactory, kind: str) -> None:
+    """Greedy and sampled, one at a time and together, on repetitive prompts."""
     requests = make_looping_requests(models(kind).info.vocab_size, 8)
-    expected = run_requests(fresh(kind), requests)
+    expected = run_requests(new_engine(kind), requests)
 
-    for slots, budget in ((1, 64), (3, 20), (8, 300)):
-        engine = fresh(kind, slots=slots, budget=budget, drafted=NUM_SPECULATIVE_TOKENS)
+    for slots, max_step_tokens in ((1, 64), (3, 20), (8, 300)):
+        engine = new_engine(
+            kind,
+            slots=slots,
+            max_step_tokens=max_step_tokens,
+            num_speculative_tokens=NUM_SPECULATIVE_TOKENS,
+        )
         engine.scheduler.ridge_tokens = 1e6  # whoever may draft does
         assert run_requests(engine, requests) == expected
 
 
-def test_drafts_that_are_right_save_steps(fresh: EngineFactory) -> None:
-    """A reply that goes round takes less than half the steps; most of its drafts are kept."""
+def test_accepted_drafts_save_steps(new_engine: EngineFactory) -> None:
+    """A repetitive reply takes less than half the steps."""
     request = Request("a", (5, 6, 7), SamplingParams(120, temperature=0))
-    plainly, drafting = fresh(), fresh(drafted=NUM_SPECULATIVE_TOKENS)
+    plainly, drafting = new_engine(), new_engine(num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
 
     assert run_requests(drafting, [request]) == run_requests(plainly, [request])
     assert drafting.steps < plainly.steps / 2
 
 
-def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
-    models: Models, fresh: EngineFactory
-) -> None:
+def test_drafts_stay_within_the_slot(models: Models, new_engine: EngineFactory) -> None:
     """Prompt and reply fill all 256 positions, in one slot and beside another."""
     prompt = (5, 6, 7) * 70
     full = Request("full", prompt, SamplingParams(256 - len(prompt), temperature=0))
-    engine = fresh(slots=2, drafted=NUM_SPECULATIVE_TOKENS)
+    engine = new_engine(slots=2, num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
     engine.scheduler.ridge_tokens = 1e6
 
     replies = run_requests(engine, [full, replace(full, id="twin")])
@@ -76,9 +77,9 @@ def test_a_draft_reaches_the_last_position_of_a_slot_and_no_further(
     assert replies == {"full": expected, "twin": expected}
 
 
-def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
-    """The thread's next turn continues from the reply as it was when it stopped."""
-    engine = fresh(drafted=NUM_SPECULATIVE_TOKENS)
+def test_kv_of_rejected_drafts_is_never_reused(new_engine: EngineFactory) -> None:
+    """The thread's next turn continues from the reply as it was when it was aborted."""
+    engine = new_engine(num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
     engine.scheduler.ridge_tokens = 1e6
     first = replace(
         make_looping_requests(448, 1)[0], scope="T1", sampling=SamplingParams(60, 0.9, 8, seed=5)
@@ -89,16 +90,16 @@ def test_what_a_wrong_draft_left_is_never_reused(fresh: EngineFactory) -> None:
     engine.abort_request(first.id)
     again = replace(first, id="next", prompt=(*first.prompt, *replies[first.id].ids, 1, 2, 3))
 
-    assert run_requests(engine, [again]) == run_requests(fresh(), [replace(again, scope="")])
+    assert run_requests(engine, [again]) == run_requests(new_engine(), [replace(again, scope="")])
 
 
-def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: EngineFactory) -> None:
-    """An id that breaks its own row is drafted once, and what it left is gone from the slot."""
-    # Beside a longer thread a slot is attended to beyond its own length.
+def test_draft_with_nan_logits_harms_nothing(models: Models, new_engine: EngineFactory) -> None:
+    """The request stops drafting, and its slot is clean."""
+    # Beside a longer thread, attention reaches beyond a slot's own length.
     beside = Request("beside", tuple(range(100, 145)), SamplingParams(24, temperature=0))
     request = Request("a", (13, *range(60, 80)), GREEDY_SAMPLING)
-    expected = run_requests(fresh("llama"), [request, beside])
-    engine = fresh("llama", drafted=NUM_SPECULATIVE_TOKENS)
+    expected = run_requests(new_engine("llama"), [request, beside])
+    engine = new_engine("llama", num_speculative_tokens=NUM_SPECULATIVE_TOKENS)
     replies = {
         asked.id: EngineReply(failure=engine.add_request(asked)) for asked in (request, beside)
     }
@@ -106,7 +107,7 @@ def test_a_draft_that_gives_nan_harms_nothing(models: Models, fresh: EngineFacto
         record_step(replies, engine.run_step())
     drafter = engine.scheduler.running["a"].proposer
     assert drafter is not None
-    # As if what was said last stood at the very beginning too, where the id follows that breaks.
+    # Make the last n-gram match position 0, which holds the id with NaN logits.
     drafter._index[tuple(drafter.token_ids[-5:])] = 0
     drafter.acceptance_rate = 1.0
     table = models("llama").network.get_input_embeddings().weight  # type: ignore[operator]

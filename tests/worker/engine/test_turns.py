@@ -1,4 +1,4 @@
-"""Fifty greedy replies are those of `generate`, read again or held, drafted for or not."""
+"""Two-turn conversations: fifty greedy replies equal `generate`, with and without drafts."""
 
 import random
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from worker.engine.loading.loader import LoadedModel
 Models = Callable[[str], LoadedModel]
 
 NUM_THREADS = 25
-"""Of two turns each."""
+"""Threads of two turns each."""
 STOP_IDS = tuple(range(0, 448, 60))
 
 
 def make_first_turns(vocabulary: int) -> list[Request]:
-    """Make questions of 1 to 120 tokens; every third goes round, and so do most replies."""
+    """Return questions of 1 to 120 tokens; every third is repetitive, as most replies are."""
     dice = random.Random(1)  # noqa: S311 - a test's dice
     asked = []
     for number in range(NUM_THREADS):
@@ -33,7 +33,7 @@ def make_first_turns(vocabulary: int) -> list[Request]:
 
 
 def make_next_turn(turn: Request, said: list[int], positions: int) -> Request:
-    """Ask again in the same thread; the first thread's second turn fills the model's positions."""
+    """Return the next turn of a thread; the first thread's one fills the model's positions."""
     prompt = (*turn.prompt, *said, 3, 4, 5)
     if turn.id == "0":
         prompt += tuple(range(10, 10 + positions - len(prompt) - turn.sampling.max_new_tokens))
@@ -44,7 +44,7 @@ def make_next_turn(turn: Request, said: list[int], positions: int) -> Request:
 def expected_turns(
     network: Any, vocabulary: int, positions: int
 ) -> tuple[list[Request], dict[str, EngineReply]]:
-    """Return all first turns, then all second ones, and what `generate` says to each."""
+    """Return all first turns, then all second turns, and the reply of `generate` to each."""
     asked, said = make_first_turns(vocabulary), {}
     for turn in asked:
         said[turn.id] = reference_greedy(network, turn)
@@ -60,28 +60,32 @@ def expected_turns(
     }
 
 
-@pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
+@pytest.mark.parametrize("num_speculative_tokens", [0, 8], ids=["undrafted", "drafted"])
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_fifty_turns_in_one_batch_are_those_of_generate(
-    models: Models, fresh: EngineFactory, kind: str, drafted: int
+def test_fifty_turns_without_cache_equal_generate(
+    models: Models, new_engine: EngineFactory, kind: str, num_speculative_tokens: int
 ) -> None:
-    """No slot has a cached prefix of them, and the next nine requests take nine slots."""
+    """No scope, so no cached prefix; nine slots."""
     model = models(kind)
     asked, expected = expected_turns(model.network, model.info.vocab_size, model.info.max_positions)
-    engine = fresh(kind, slots=9, budget=50, drafted=drafted)
+    engine = new_engine(
+        kind, slots=9, max_step_tokens=50, num_speculative_tokens=num_speculative_tokens
+    )
 
     assert run_requests(engine, [replace(turn, scope="") for turn in asked]) == expected
 
 
-@pytest.mark.parametrize("drafted", [0, 8], ids=["undrafted", "drafted"])
+@pytest.mark.parametrize("num_speculative_tokens", [0, 8], ids=["undrafted", "drafted"])
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_fifty_turns_of_which_half_is_held_are_those_of_generate(
-    models: Models, fresh: EngineFactory, kind: str, drafted: int
+def test_second_turns_with_cached_prefix_equal_generate(
+    models: Models, new_engine: EngineFactory, kind: str, num_speculative_tokens: int
 ) -> None:
-    """All second turns go on from what the slots hold of the first ones."""
+    """All second turns continue from the cached first turns."""
     model = models(kind)
     asked, expected = expected_turns(model.network, model.info.vocab_size, model.info.max_positions)
-    engine = fresh(kind, slots=NUM_THREADS, budget=50, drafted=drafted)
+    engine = new_engine(
+        kind, slots=NUM_THREADS, max_step_tokens=50, num_speculative_tokens=num_speculative_tokens
+    )
 
     replies = run_requests(engine, asked[:NUM_THREADS])
     before, held = (
@@ -100,13 +104,17 @@ def test_fifty_turns_of_which_half_is_held_are_those_of_generate(
     assert (engine.steps - before) * 50 < read
 
 
-def test_the_turns_are_worth_comparing(models: Models, fresh: EngineFactory) -> None:
-    """They end by limit and by stop id, reach the last position, and drafts save steps."""
+def test_turns_cover_limits_stop_ids_and_last_position(
+    models: Models, new_engine: EngineFactory
+) -> None:
+    """Drafts also save steps on them."""
     model = models("llama")
     asked, expected = expected_turns(model.network, model.info.vocab_size, model.info.max_positions)
     steps = []
-    for drafted in (0, 8):
-        engine = fresh("llama", slots=1, budget=50, drafted=drafted)
+    for num_speculative_tokens in (0, 8):
+        engine = new_engine(
+            "llama", slots=1, max_step_tokens=50, num_speculative_tokens=num_speculative_tokens
+        )
         run_requests(engine, [turn for turn in asked if turn.id in {"0 again", "3", "6", "9"}])
         steps.append(engine.steps)
 

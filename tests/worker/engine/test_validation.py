@@ -1,4 +1,4 @@
-"""Request validation: a request that can never run is rejected, without quoting its prompt."""
+"""Request validation: a request that can never run is refused, without quoting its prompt."""
 
 import math
 from dataclasses import replace
@@ -31,8 +31,8 @@ VALID_REQUEST = Request("a", (1, 2, 3), SamplingParams())
         (replace(VALID_REQUEST, sampling=SamplingParams(seed=-1)), "seed"),
     ],
 )
-def test_a_request_that_cannot_run_is_refused(request_: Request, word: str) -> None:
-    """The line names what is wrong."""
+def test_invalid_request_is_refused(request_: Request, word: str) -> None:
+    """The reason names the wrong value."""
     line = validate_request(request_, max_positions=500, vocab_size=100)
 
     assert line is not None
@@ -40,8 +40,8 @@ def test_a_request_that_cannot_run_is_refused(request_: Request, word: str) -> N
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-def test_prompt_and_reply_together_must_fit(length: int, new: int) -> None:
-    """A request runs exactly when its last token has a position."""
+def test_prompt_and_reply_must_fit_together(length: int, new: int) -> None:
+    """A request runs exactly if its last token has a position."""
     request = Request("a", (0,) * length, SamplingParams(max_new_tokens=new))
 
     assert (validate_request(request, max_positions=256, vocab_size=1) is None) == (

@@ -1,4 +1,4 @@
-"""Chunks read by `varlen_attn`: what it is given is right, and where it is wrong it is not used."""
+"""Flash attention for prefill chunks: exact inputs for `varlen_attn`, and SDPA as the fallback."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,9 +29,9 @@ def reference_varlen(
     **_: Any,
 ) -> Tensor:
     """
-    Do what torch's documentation says of `varlen_attn`, token by token, for one sequence.
+    Compute `varlen_attn` token by token, as torch documents it, for one sequence.
 
-    `window_size` are the positions seen to the left and to the right of a token's own; -1 is all.
+    `window_size` counts the visible positions left and right of a token's own; -1 means all.
     """
     first_queries, first_keys, max_queries, max_keys = bounds
     assert first_queries.tolist() == [0, len(query)] == [0, max_queries]
@@ -49,21 +49,19 @@ def reference_varlen(
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama", "mistral"])
-def test_chunks_are_read_as_they_are_read_otherwise(
-    models: Models, fresh: EngineFactory, kind: str
-) -> None:
-    """One, two and four query heads a key-value head, and a sliding window."""
+def test_varlen_prefill_equals_sdpa(models: Models, new_engine: EngineFactory, kind: str) -> None:
+    """With one, two and four query heads per key-value head, and a sliding window."""
     model = models(kind)
     requests = make_mixed_requests(model.info.vocab_size, 90, 4)
-    engine = fresh(kind, slots=3, budget=32)
-    told: list[str] = []
+    engine = new_engine(kind, slots=3, max_step_tokens=32)
+    log_lines: list[str] = []
     calls: list[int] = []
 
     def counted(query: Tensor, *rest: Any, **options: Any) -> Tensor:
         calls.append(len(query))
         return reference_varlen(query, *rest, **options)
 
-    engine.model_runner.flash_varlen = FlashVarlen(counted, told.append)
+    engine.model_runner.flash_varlen = FlashVarlen(counted, log_lines.append)
 
     replies = run_requests(engine, requests)
 
@@ -71,7 +69,7 @@ def test_chunks_are_read_as_they_are_read_otherwise(
         reference_greedy(model.network, r) for r in requests
     ]
     assert len(calls) > 4
-    assert told == ["prefill uses varlen_attn"]
+    assert log_lines == ["prefill uses varlen_attn"]
 
 
 def _off_by_one_window(*tensors: Any, window_size: Any, **options: Any) -> Tensor:
@@ -86,34 +84,34 @@ def _raise_missing_option(*_: Any, **__: Any) -> Tensor:
     ("function", "why"),
     [(_off_by_one_window, "relative error"), (_raise_missing_option, "TypeError")],
 )
-def test_what_is_wrong_is_not_used(
-    models: Models, fresh: EngineFactory, function: Any, why: str
+def test_mismatching_kernel_falls_back_to_sdpa(
+    models: Models, new_engine: EngineFactory, function: Any, why: str
 ) -> None:
-    """A window that counts otherwise, a torch that knows no such option: one line, SDPA."""
+    """A wrong window or an unknown option: one log line, then SDPA."""
     model = models("mistral")
     requests = make_mixed_requests(model.info.vocab_size, 90, 4)
-    engine = fresh("mistral", slots=3, budget=32)
-    told: list[str] = []
-    engine.model_runner.flash_varlen = FlashVarlen(function, told.append)
+    engine = new_engine("mistral", slots=3, max_step_tokens=32)
+    log_lines: list[str] = []
+    engine.model_runner.flash_varlen = FlashVarlen(function, log_lines.append)
 
     replies = run_requests(engine, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
-    [line] = told
+    [line] = log_lines
     assert line.startswith(f"prefill uses SDPA: {why}")
 
 
-def test_torchs_own_is_refused_where_its_kernels_are_not(fresh: EngineFactory) -> None:
-    """On a CPU it raises, and nothing is lost."""
-    told: list[str] = []
-    engine = fresh("bigcode", budget=32)
-    engine.model_runner.flash_varlen = load_flash_varlen(told.append)
+def test_torch_varlen_falls_back_to_sdpa_on_a_cpu(new_engine: EngineFactory) -> None:
+    """Torch's own function raises on a CPU; the reply is still complete."""
+    log_lines: list[str] = []
+    engine = new_engine("bigcode", max_step_tokens=32)
+    engine.model_runner.flash_varlen = load_flash_varlen(log_lines.append)
     [request] = make_mixed_requests(448, 90, 1)
 
     replies = run_requests(engine, [request])
 
     assert len(replies[request.id].ids) == request.sampling.max_new_tokens
-    [line] = told
+    [line] = log_lines
     assert line.startswith("prefill uses SDPA: ")

@@ -1,4 +1,4 @@
-"""N-gram proposer: the tokens and the length of drafts, without a model."""
+"""N-gram proposer: draft tokens and draft lengths, without a model."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -21,40 +21,40 @@ PROMPT = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def make_proposer(prompt: list[int], reply: list[int]) -> NgramProposer:
-    """Return a drafter that has learned all of a reply."""
+    """Return a proposer that has indexed a prompt and a reply."""
     found = NgramProposer([*prompt])
     found.token_ids += reply
     found.update_index()
     return found
 
 
-def test_what_came_after_the_last_three_tokens_before_is_drafted() -> None:
-    """As far as it goes, and as much as is asked for."""
+def test_draft_follows_the_last_match_of_three_tokens() -> None:
+    """The draft has the requested length."""
     assert make_proposer(PROMPT, [3, 4, 5]).propose_tokens(2) == [6, 7]
     assert make_proposer(PROMPT, [3, 4, 5]).propose_tokens(0) == []
 
 
-def test_a_draft_goes_on_where_its_source_ends() -> None:
-    """What goes round goes round in the draft too."""
+def test_draft_of_a_loop_continues_the_loop() -> None:
+    """A source that reaches the end of the text continues in the draft itself."""
     assert make_proposer([], [1, 2, 3, 1, 2, 3]).propose_tokens(7) == [1, 2, 3, 1, 2, 3, 1]
 
 
 @pytest.mark.parametrize("reply", [[], [4, 5], [3, 4, 6], [20, 30, 40]])
-def test_without_three_tokens_in_common_nothing_is_drafted(reply: list[int]) -> None:
-    """Two equal tokens mean little."""
+def test_match_of_two_tokens_gives_no_draft(reply: list[int]) -> None:
+    """The shortest n-gram has three tokens."""
     assert make_proposer(PROMPT, reply).propose_tokens(4) == []
 
 
-def test_the_longer_run_in_common_decides_and_then_the_later() -> None:
-    """Of two places with the same last three tokens the one with five, else the newest."""
+def test_longest_match_wins_then_the_latest() -> None:
+    """Five matching tokens beat three; of two equal matches the later one counts."""
     before = [8, 9, 1, 2, 3, 50, 1, 2, 3, 60]
 
     assert make_proposer(before, [8, 9, 1, 2, 3]).propose_tokens(1) == [50]
     assert make_proposer(before, [1, 2, 3]).propose_tokens(1) == [60]
 
 
-def test_trust_follows_the_reply_and_not_the_prompt() -> None:
-    """Copying raises it, going elsewhere at the same place lowers it, new words leave it alone."""
+def test_acceptance_rate_follows_the_reply_only() -> None:
+    """A copied token raises it, a deviation lowers it, and a token without a match keeps it."""
     start = NgramProposer([]).acceptance_rate
 
     assert make_proposer([*PROMPT, *PROMPT], []).acceptance_rate == start
@@ -67,10 +67,10 @@ def test_trust_follows_the_reply_and_not_the_prompt() -> None:
     st.lists(st.integers(0, 3), max_size=30),
     st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=6),
 )
-def test_what_is_learned_bit_by_bit_is_what_is_learned_at_once(
+def test_incremental_index_equals_one_built_at_once(
     prompt: list[int], parts: list[list[int]]
 ) -> None:
-    """The index is extended and never rebuilt, and a draft does not change it."""
+    """The index is extended and never rebuilt, and a draft doesn't change it."""
     slowly = NgramProposer([*prompt])
     for part in parts:
         slowly.token_ids += part
@@ -84,10 +84,10 @@ def test_what_is_learned_bit_by_bit_is_what_is_learned_at_once(
 
 
 @given(st.floats(0, 1), st.integers(1, 600), st.floats(0, 300), st.integers(0, 16))
-def test_more_company_never_lengthens_a_draft_and_more_trust_never_shortens_it(
+def test_draft_length_falls_with_rows_and_rises_with_acceptance(
     trust: float, rows: int, ridge: float, most: int
 ) -> None:
-    """The length stays in its bounds and follows what speaks for it."""
+    """The length stays within its bounds."""
     length = choose_draft_length(trust, rows, ridge, most)
 
     assert 0 <= length <= most
@@ -95,8 +95,8 @@ def test_more_company_never_lengthens_a_draft_and_more_trust_never_shortens_it(
     assert choose_draft_length(min(1.0, trust * 1.1), rows, ridge, most) >= length
 
 
-def test_drafts_are_long_alone_and_none_beside_a_prompt_that_is_read() -> None:
-    """On a CPU, with 1, 4 and 8 that grow, then 64 and beside a chunk of a prompt."""
+def test_draft_length_is_zero_beside_a_prefill() -> None:
+    """On a CPU: 1, 4, 8 and 64 decodes, then a prefill chunk beside one."""
     rows = (1, 4, 8, 64, 129)
 
     assert [choose_draft_length(0.9, count, 10, NUM_SPECULATIVE_TOKENS) for count in rows] == [
@@ -122,8 +122,8 @@ def test_drafts_are_long_alone_and_none_beside_a_prompt_that_is_read() -> None:
     ]
 
 
-def test_a_draft_that_only_makes_up_for_the_cheap_step_of_one_row_is_left() -> None:
-    """Alone on a CPU a little trust is too little; beside another request it does."""
+def test_single_row_needs_a_higher_acceptance_rate() -> None:
+    """On a CPU a one-row step is cheap, so a short draft doesn't pay off."""
     trusts = (0.9, 0.6, 0.5, 0.4)
 
     assert [choose_draft_length(trust, 1, 10, NUM_SPECULATIVE_TOKENS, 0.7) for trust in trusts] == [
@@ -146,52 +146,61 @@ def test_a_draft_that_only_makes_up_for_the_cheap_step_of_one_row_is_left() -> N
     ]
 
 
-def make_scheduler(new: int = 30, budget: int = 20, stop: tuple[int, ...] = ()) -> Scheduler:
-    """Return a schedule with one request that is about to repeat itself."""
+def make_scheduler(
+    new: int = 30, max_step_tokens: int = 20, stop: tuple[int, ...] = ()
+) -> Scheduler:
+    """Return a scheduler with one request whose reply is about to repeat its prompt."""
     schedule = Scheduler(
         num_slots=2,
-        max_step_tokens=budget,
+        max_step_tokens=max_step_tokens,
         num_speculative_tokens=NUM_SPECULATIVE_TOKENS,
         ridge_tokens=1e6,
     )
     schedule.add_request(Request("a", (*PROMPT, 1, 2), SamplingParams(new), stop))
     schedule.admit_waiting()
-    [work] = schedule.schedule_step()
-    schedule.commit_tokens(work, [3])
+    [scheduled] = schedule.schedule_step()
+    schedule.commit_tokens(scheduled, [3])
     return schedule
 
 
-def test_a_growing_request_is_fed_its_token_and_the_draft() -> None:
+def test_decode_carries_its_token_and_the_draft() -> None:
     """One sampled token, then the tokens that followed it the last time."""
-    [work] = make_scheduler().schedule_step()
+    [scheduled] = make_scheduler().schedule_step()
 
-    assert (work.start, work.num_tokens, work.token_ids) == (11, 1, [3, 4, 5, 6, 7, 8, 9, 1, 2])
-    assert (work.can_sample, work.num_logits) == (True, 9)
+    assert (scheduled.start, scheduled.num_tokens, scheduled.token_ids) == (
+        11,
+        1,
+        [3, 4, 5, 6, 7, 8, 9, 1, 2],
+    )
+    assert (scheduled.can_sample, scheduled.num_logits) == (True, 9)
 
 
 @pytest.mark.parametrize(("new", "length"), [(2, 0), (3, 1), (5, 3)])
-def test_nothing_is_drafted_beyond_a_requests_limit(new: int, length: int) -> None:
-    """So no position beyond prompt plus limit is ever fed, which is all that a slot has."""
-    [work] = make_scheduler(new).schedule_step()
+def test_draft_stays_below_max_new_tokens(new: int, length: int) -> None:
+    """A slot has no position beyond prompt plus limit."""
+    [scheduled] = make_scheduler(new).schedule_step()
 
-    assert len(work.draft_ids) == length
+    assert len(scheduled.draft_ids) == length
 
 
-def test_the_budget_of_a_step_holds_for_drafts_too() -> None:
-    """Growing and read tokens go first; 20 are read in two steps of ten."""
-    [work] = make_scheduler(budget=12).schedule_step()
-    assert len(work.draft_ids) == NUM_SPECULATIVE_TOKENS
-    schedule = make_scheduler(budget=12)
+def test_drafts_stay_within_max_step_tokens() -> None:
+    """Decodes and prefill chunks come first; 20 prompt tokens take two steps of ten."""
+    [scheduled] = make_scheduler(max_step_tokens=12).schedule_step()
+    assert len(scheduled.draft_ids) == NUM_SPECULATIVE_TOKENS
+    schedule = make_scheduler(max_step_tokens=12)
     schedule.add_request(Request("b", (50,) * 20, GREEDY_SAMPLING))
     schedule.admit_waiting()
 
     step = schedule.schedule_step()
 
-    assert [(work.num_tokens, len(work.draft_ids)) for work in step] == [(1, 1), (10, 0)]
+    assert [(scheduled.num_tokens, len(scheduled.draft_ids)) for scheduled in step] == [
+        (1, 1),
+        (10, 0),
+    ]
 
 
-def test_two_that_draft_share_what_is_left_of_a_step() -> None:
-    """The second one gets what the first one's draft leaves."""
+def test_second_draft_gets_the_remaining_step_tokens() -> None:
+    """The first draft takes its full length."""
     schedule = Scheduler(
         num_slots=2,
         max_step_tokens=30,
@@ -201,11 +210,11 @@ def test_two_that_draft_share_what_is_left_of_a_step() -> None:
     for name in "ab":
         schedule.add_request(Request(name, (*PROMPT, 1, 2), SamplingParams(30)))
     schedule.admit_waiting()
-    for work in schedule.schedule_step():
-        schedule.commit_tokens(work, [3])
+    for scheduled in schedule.schedule_step():
+        schedule.commit_tokens(scheduled, [3])
     schedule.max_step_tokens = 11
 
-    assert sorted(len(work.draft_ids) for work in schedule.schedule_step()) == [
+    assert sorted(len(scheduled.draft_ids) for scheduled in schedule.schedule_step()) == [
         1,
         NUM_SPECULATIVE_TOKENS,
     ]
@@ -216,34 +225,34 @@ def test_two_that_draft_share_what_is_left_of_a_step() -> None:
     [((), [9]), ((), [4, 9]), ((4,), [4]), ((), [4, 5, 6, 7, 8, 9, 1, 2, 4])],
     ids=["another", "another later", "an end", "all rows are used"],
 )
-def test_choosing_goes_on_while_the_drafted_token_was_chosen(
+def test_sampling_continues_while_drafts_are_accepted(
     stop: tuple[int, ...], chosen: list[int]
 ) -> None:
-    """Up to the first other one, and never past the end of the reply or of the draft."""
-    [work] = make_scheduler(stop=stop).schedule_step()
+    """It ends at the first rejected draft token, a stop token, or the end of the draft."""
+    [scheduled] = make_scheduler(stop=stop).schedule_step()
 
-    leads = [work.accepts_draft(chosen[: count + 1]) for count in range(len(chosen))]
+    leads = [scheduled.accepts_draft(chosen[: count + 1]) for count in range(len(chosen))]
 
     assert leads == [True] * (len(chosen) - 1) + [False]
 
 
-def test_only_what_was_chosen_is_held() -> None:
-    """Of a draft half right the request keeps the right half; the rest is fed again."""
+def test_rejected_draft_tokens_are_not_computed_tokens() -> None:
+    """Of a half-accepted draft the request keeps the accepted half."""
     schedule = make_scheduler()
-    [work] = schedule.schedule_step()
+    [scheduled] = schedule.schedule_step()
 
-    assert schedule.commit_tokens(work, [4, 5, 77]) is None
+    assert schedule.commit_tokens(scheduled, [4, 5, 77]) is None
 
-    live = work.state
-    assert live.token_ids[11:] == [3, 4, 5, 77]
-    assert (live.num_computed_tokens, live.num_uncomputed_tokens) == (14, 1)
+    state = scheduled.state
+    assert state.token_ids[11:] == [3, 4, 5, 77]
+    assert (state.num_computed_tokens, state.num_uncomputed_tokens) == (14, 1)
 
 
-def test_a_stop_id_in_a_draft_ends_the_reply_there() -> None:
-    """It is no token of the reply, and what is parked is what was fed."""
+def test_stop_token_in_a_draft_ends_the_reply() -> None:
+    """The stop token isn't part of the reply, and the cached prefix ends before it."""
     schedule = make_scheduler(stop=(6,))
-    [work] = schedule.schedule_step()
+    [scheduled] = schedule.schedule_step()
 
-    assert schedule.commit_tokens(work, [4, 5, 6]) is FinishReason.STOP
-    assert work.state.token_ids[11:] == [3, 4, 5]
-    assert work.state.num_computed_tokens == len(work.state.token_ids)
+    assert schedule.commit_tokens(scheduled, [4, 5, 6]) is FinishReason.STOP
+    assert scheduled.state.token_ids[11:] == [3, 4, 5]
+    assert scheduled.state.num_computed_tokens == len(scheduled.state.token_ids)

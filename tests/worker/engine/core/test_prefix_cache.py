@@ -1,4 +1,4 @@
-"""Host prefix cache: a thread that lost its slot does not prefill from its beginning again."""
+"""Host prefix cache: an evicted conversation is restored instead of prefilled again."""
 
 from typing import NoReturn
 
@@ -28,16 +28,16 @@ THREADS = [(*SYSTEM_PROMPT, *range(start, start + 60)) for start in (10, 90)]
 
 
 def ask_in_thread(name: str, thread: int, *more: int, scope: str = "T1") -> Request:
-    """Ask something at the end of a thread."""
+    """Return a request that ends one of the threads with `more` tokens."""
     return Request(name, (*THREADS[thread], *more), GREEDY_SAMPLING, scope=scope)
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_two_threads_share_one_slot_and_neither_is_read_twice(
-    fresh: EngineFactory, kind: str
+def test_two_threads_alternate_in_one_slot_without_prefill(
+    new_engine: EngineFactory, kind: str
 ) -> None:
-    """Each comes back from the shelf; the replies are those of an engine that remembers nothing."""
-    engine = fresh(kind, slots=1, shelf=HOST_CACHE_BYTES)
+    """Each is restored from the host; the replies equal those of an engine without a cache."""
+    engine = new_engine(kind, slots=1, host_cache_bytes=HOST_CACHE_BYTES)
     run_requests(engine, [ask_in_thread("a", 0)])
     run_requests(engine, [ask_in_thread("b", 1)])
     for turn in range(3):
@@ -45,12 +45,12 @@ def test_two_threads_share_one_slot_and_neither_is_read_twice(
             again = ask_in_thread(f"{thread}.{turn}", thread, *range(5, 7 + turn))
             count, reply = run_counting_prefill(engine, again)
             assert count == (2 if turn == 0 else 1)
-            assert reply == run_requests(fresh(kind), [again])[again.id]
+            assert reply == run_requests(new_engine(kind), [again])[again.id]
 
 
-def test_without_a_shelf_the_slot_is_all_there_is(fresh: EngineFactory) -> None:
-    """Only what the threads have in common is still in the slot."""
-    engine = fresh(slots=1)
+def test_without_host_cache_only_the_slot_is_reused(new_engine: EngineFactory) -> None:
+    """The slot still holds the system prompt that both threads share."""
+    engine = new_engine(slots=1)
     run_requests(engine, [ask_in_thread("a", 0)])
     run_requests(engine, [ask_in_thread("b", 1)])
 
@@ -59,24 +59,24 @@ def test_without_a_shelf_the_slot_is_all_there_is(fresh: EngineFactory) -> None:
     ) + 1 - len(SYSTEM_PROMPT)
 
 
-def test_a_thread_that_begins_alike_gets_a_copy_of_the_beginning(fresh: EngineFactory) -> None:
-    """The other thread keeps its slot while another slot is free."""
-    engine = fresh(slots=2)
+def test_shared_system_prompt_is_copied_to_another_slot(new_engine: EngineFactory) -> None:
+    """The first thread keeps its slot while another slot is free."""
+    engine = new_engine(slots=2)
     run_requests(engine, [ask_in_thread("a", 0)])
 
     count, reply = run_counting_prefill(engine, ask_in_thread("b", 1))
 
     assert count == len(THREADS[1]) - len(SYSTEM_PROMPT)
-    assert reply == run_requests(fresh(), [ask_in_thread("b", 1)])["b"]
+    assert reply == run_requests(new_engine(), [ask_in_thread("b", 1)])["b"]
     assert run_counting_prefill(engine, ask_in_thread("again", 0, 5))[0] == 1
 
 
 @pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
-def test_the_shelf_is_not_shared_across_scopes(
-    fresh: EngineFactory, first: str, second: str
+def test_host_cache_is_not_shared_across_scopes(
+    new_engine: EngineFactory, first: str, second: str
 ) -> None:
-    """Another team, or a request without one, reads its prompt whole."""
-    engine = fresh(slots=1, shelf=HOST_CACHE_BYTES)
+    """Another scope, or none, prefills its whole prompt."""
+    engine = new_engine(slots=1, host_cache_bytes=HOST_CACHE_BYTES)
     run_requests(engine, [ask_in_thread("a", 0, scope=first)])
     run_requests(engine, [ask_in_thread("b", 1, scope="T3")])
 
@@ -86,9 +86,9 @@ def test_the_shelf_is_not_shared_across_scopes(
     )
 
 
-def test_what_is_forgotten_leaves_the_shelf_too(fresh: EngineFactory) -> None:
-    """And no number of it stays behind."""
-    engine = fresh(slots=1, shelf=HOST_CACHE_BYTES)
+def test_clear_scope_erases_the_host_cache(new_engine: EngineFactory) -> None:
+    """The tensors are zeroed, not only dropped."""
+    engine = new_engine(slots=1, host_cache_bytes=HOST_CACHE_BYTES)
     run_requests(engine, [ask_in_thread("a", 0)])
     run_requests(engine, [ask_in_thread("b", 1, scope="T2")])
     [kept] = engine.host_cache._entries.values()
@@ -100,11 +100,11 @@ def test_what_is_forgotten_leaves_the_shelf_too(fresh: EngineFactory) -> None:
     assert run_counting_prefill(engine, ask_in_thread("again", 0, 5))[0] == len(THREADS[0]) + 1
 
 
-def test_a_shelf_that_is_full_forgets_the_oldest(fresh: EngineFactory) -> None:
-    """The bytes are counted as they are."""
-    engine = fresh(slots=1)
+def test_full_host_cache_evicts_the_oldest_prefix(new_engine: EngineFactory) -> None:
+    """The counted bytes equal the tensors' bytes."""
+    engine = new_engine(slots=1)
     one = (len(THREADS[0]) + GREEDY_SAMPLING.max_new_tokens) * engine._kv_cache.bytes_per_token
-    engine = fresh(slots=1, shelf=one)
+    engine = new_engine(slots=1, host_cache_bytes=one)
     for name in ("a", "b", "a2"):
         run_requests(
             engine, [Request(name, (ord(name[-1]), *THREADS[0]), GREEDY_SAMPLING, scope=name)]
@@ -116,7 +116,7 @@ def test_a_shelf_that_is_full_forgets_the_oldest(fresh: EngineFactory) -> None:
 
 
 class LostBlocks(list[Tensor]):
-    """Keys and values in memory that the device has no more."""
+    """KV blocks in memory that the device has lost."""
 
     def __iter__(self) -> NoReturn:
         """Fail as CUDA does."""
@@ -124,39 +124,41 @@ class LostBlocks(list[Tensor]):
 
 
 @pytest.fixture
-def shelved(fresh: EngineFactory) -> EngineCore:
-    """An engine with one thread in its slot and one on its shelf."""
-    engine = fresh(slots=1, shelf=HOST_CACHE_BYTES)
+def engine_with_cache(new_engine: EngineFactory) -> EngineCore:
+    """An engine with one thread in its slot and one in its host cache."""
+    engine = new_engine(slots=1, host_cache_bytes=HOST_CACHE_BYTES)
     run_requests(engine, [ask_in_thread("a", 0)])
     run_requests(engine, [ask_in_thread("b", 1)])
     return engine
 
 
-def test_what_comes_back_broken_costs_no_reply(fresh: EngineFactory, shelved: EngineCore) -> None:
-    """The thread is read again, and what else was kept is given up."""
-    [kept] = shelved.host_cache._entries.values()
+def test_broken_host_cache_costs_no_reply(
+    new_engine: EngineFactory, engine_with_cache: EngineCore
+) -> None:
+    """The thread is prefilled again, and the host cache is emptied."""
+    [kept] = engine_with_cache.host_cache._entries.values()
     kept.blocks.pop()
 
-    count, reply = run_counting_prefill(shelved, ask_in_thread("again", 0, 5))
+    count, reply = run_counting_prefill(engine_with_cache, ask_in_thread("again", 0, 5))
 
     assert count == len(THREADS[0]) + 1
-    assert reply == run_requests(fresh(), [ask_in_thread("again", 0, 5)])["again"]
-    assert len(shelved.host_cache) == 0
+    assert reply == run_requests(new_engine(), [ask_in_thread("again", 0, 5)])["again"]
+    assert len(engine_with_cache.host_cache) == 0
 
 
-def test_a_device_that_is_lost_there_is_lost(shelved: EngineCore) -> None:
-    """No request continues from a broken context."""
-    [kept] = shelved.host_cache._entries.values()
-    shelved.host_cache.store_prefix(kept.prefix, LostBlocks(), 0)
-    shelved.host_cache._entries.pop(0)
-    shelved.add_request(ask_in_thread("again", 0, 5))
+def test_device_error_while_restoring_ends_the_engine(engine_with_cache: EngineCore) -> None:
+    """No request continues on a lost device."""
+    [kept] = engine_with_cache.host_cache._entries.values()
+    engine_with_cache.host_cache.store_prefix(kept.prefix, LostBlocks(), 0)
+    engine_with_cache.host_cache._entries.pop(0)
+    engine_with_cache.add_request(ask_in_thread("again", 0, 5))
 
     with pytest.raises(DeviceLostError):
-        shelved.run_step()
+        engine_with_cache.run_step()
 
 
-def test_a_past_that_has_merely_begun_alike_stays_where_it_is() -> None:
-    """It is the source of a copy, and taken itself only where there is no other slot."""
+def test_slot_with_a_shared_beginning_is_copied_not_taken() -> None:
+    """It is taken only if no other slot is free."""
     parked = SlotAllocator({2})
     parked.release_slot(0, "T1", [1] * 20 + [2] * 30)
     old = CachedPrefix("T2", (3,) * MIN_PREFIX_TOKENS)
@@ -170,30 +172,35 @@ def test_a_past_that_has_merely_begun_alike_stays_where_it_is() -> None:
     )
 
 
-def test_the_longest_common_beginning_is_found() -> None:
-    """What the prompt continues leaves the shelf; what begins alike stays, as the latest."""
-    shelf: HostPrefixCache[str] = HostPrefixCache(1000)
-    shelf.store_prefix(CachedPrefix("T1", (1,) * 80), "one", 300)
-    shelf.store_prefix(CachedPrefix("T1", (1,) * 30 + (2,) * 60), "two", 300)
-    shelf.store_prefix(CachedPrefix("T2", (1,) * 90), "other", 300)
+def test_lookup_returns_the_longest_common_prefix() -> None:
+    """An extended prefix leaves the cache; one with a shared beginning stays as the most recent."""
+    host_cache: HostPrefixCache[str] = HostPrefixCache(1000)
+    host_cache.store_prefix(CachedPrefix("T1", (1,) * 80), "one", 300)
+    host_cache.store_prefix(CachedPrefix("T1", (1,) * 30 + (2,) * 60), "two", 300)
+    host_cache.store_prefix(CachedPrefix("T2", (1,) * 90), "other", 300)
 
-    kept, held = shelf.lookup_prefix("T1", [1] * 30 + [3] * 5, 0) or (None, 0)
-    assert (kept and kept.blocks, held, len(shelf)) == ("one", 30, 3)
-    kept, held = shelf.lookup_prefix("T1", [1] * 70, 10) or (None, 0)
-    assert (kept and kept.blocks, held, len(shelf), shelf.used_bytes) == ("one", 69, 2, 600)
-    assert shelf.lookup_prefix("T1", [1] * 31, 30) is None
-    assert shelf.lookup_prefix("", [1] * 90, 0) is None
-    shelf.store_prefix(CachedPrefix("T3", (9,) * 80), "three", 500)
-    assert (len(shelf), shelf.used_bytes) == (2, 800)
-    assert shelf.lookup_prefix("T1", [1] * 90, 0) is None
-    assert shelf.drop_scope("T2") == ["other"]
-    shelf.drop_all()
-    assert (len(shelf), shelf.used_bytes) == (0, 0)
+    kept, held = host_cache.lookup_prefix("T1", [1] * 30 + [3] * 5, 0) or (None, 0)
+    assert (kept and kept.blocks, held, len(host_cache)) == ("one", 30, 3)
+    kept, held = host_cache.lookup_prefix("T1", [1] * 70, 10) or (None, 0)
+    assert (kept and kept.blocks, held, len(host_cache), host_cache.used_bytes) == (
+        "one",
+        69,
+        2,
+        600,
+    )
+    assert host_cache.lookup_prefix("T1", [1] * 31, 30) is None
+    assert host_cache.lookup_prefix("", [1] * 90, 0) is None
+    host_cache.store_prefix(CachedPrefix("T3", (9,) * 80), "three", 500)
+    assert (len(host_cache), host_cache.used_bytes) == (2, 800)
+    assert host_cache.lookup_prefix("T1", [1] * 90, 0) is None
+    assert host_cache.drop_scope("T2") == ["other"]
+    host_cache.drop_all()
+    assert (len(host_cache), host_cache.used_bytes) == (0, 0)
 
 
-def test_what_is_short_or_larger_than_the_shelf_is_not_taken() -> None:
-    """It would push out what is worth more."""
-    shelf: HostPrefixCache[str] = HostPrefixCache(100)
-    assert shelf.can_store(CachedPrefix("T1", (1,) * MIN_OFFLOAD_TOKENS), 100)
-    assert not shelf.can_store(CachedPrefix("T1", (1,) * MIN_OFFLOAD_TOKENS), 101)
-    assert not shelf.can_store(CachedPrefix("T1", (1,) * (MIN_OFFLOAD_TOKENS - 1)), 1)
+def test_short_or_oversized_prefix_is_not_stored() -> None:
+    """It would evict more valuable prefixes."""
+    host_cache: HostPrefixCache[str] = HostPrefixCache(100)
+    assert host_cache.can_store(CachedPrefix("T1", (1,) * MIN_OFFLOAD_TOKENS), 100)
+    assert not host_cache.can_store(CachedPrefix("T1", (1,) * MIN_OFFLOAD_TOKENS), 101)
+    assert not host_cache.can_store(CachedPrefix("T1", (1,) * (MIN_OFFLOAD_TOKENS - 1)), 1)

@@ -1,4 +1,4 @@
-"""A thread's next turn is not read from its beginning again, and no other team's ever is."""
+"""Slot allocator with prefix caching: a conversation's next turn prefills only its new tokens."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,14 +29,14 @@ FIRST_PROMPT = tuple(range(30, 90))
 
 
 def ask_next_turn(first_reply: EngineReply, scope: str) -> Request:
-    """Ask again in the same thread: the earlier prompt and reply, and a few tokens more."""
+    """Return the next turn of a thread: the first prompt and reply, and three new tokens."""
     return Request("next", (*FIRST_PROMPT, *first_reply.ids, 7, 8, 9), GREEDY_SAMPLING, scope=scope)
 
 
 @pytest.mark.parametrize("kind", ["bigcode", "llama"])
-def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: EngineFactory, kind: str) -> None:
-    """Prompt and reply of the first turn are held; the answer is that of a fresh engine."""
-    engine = fresh(kind)
+def test_next_turn_prefills_only_new_tokens(new_engine: EngineFactory, kind: str) -> None:
+    """The reply equals that of an engine without a cached prefix."""
+    engine = new_engine(kind)
     first = run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])[
         "first"
     ]
@@ -45,13 +45,15 @@ def test_the_next_turn_of_a_thread_reads_only_what_is_new(fresh: EngineFactory, 
     read, reply = run_counting_prefill(engine, question)
 
     assert read == 4  # the last token of the first reply was chosen but never fed
-    assert reply == run_requests(fresh(kind), [question])["next"]
+    assert reply == run_requests(new_engine(kind), [question])["next"]
 
 
 @pytest.mark.parametrize(("first", "second"), [("T1", "T2"), ("", ""), ("T1", ""), ("", "T1")])
-def test_nothing_is_shared_across_scopes(fresh: EngineFactory, first: str, second: str) -> None:
-    """Another team, or a request without one, reads its prompt whole."""
-    engine = fresh()
+def test_prefixes_are_not_shared_across_scopes(
+    new_engine: EngineFactory, first: str, second: str
+) -> None:
+    """Another scope, or none, prefills its whole prompt."""
+    engine = new_engine()
     reply = run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope=first)])[
         "first"
     ]
@@ -62,9 +64,9 @@ def test_nothing_is_shared_across_scopes(fresh: EngineFactory, first: str, secon
     assert read == len(question.prompt)
 
 
-def test_what_is_forgotten_is_wiped_and_read_again(fresh: EngineFactory) -> None:
-    """Of a forgotten scope nothing is left in the slots, also of what was running; others stay."""
-    engine = fresh(slots=4)
+def test_clear_scope_drops_prefixes_of_one_scope(new_engine: EngineFactory) -> None:
+    """Also those of requests that still run; other scopes keep theirs."""
+    engine = new_engine(slots=4)
     over = run_requests(engine, [Request("over", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])[
         "over"
     ]
@@ -88,7 +90,7 @@ def test_what_is_forgotten_is_wiped_and_read_again(fresh: EngineFactory) -> None
 
     assert (
         replies["runs"]
-        == run_requests(fresh(), [Request("runs", FIRST_PROMPT[:40], GREEDY_SAMPLING)])["runs"]
+        == run_requests(new_engine(), [Request("runs", FIRST_PROMPT[:40], GREEDY_SAMPLING)])["runs"]
     )
     assert {past.scope for past in engine.scheduler.slot_allocator.cached_prefixes.values()} == {
         "T2",
@@ -100,10 +102,10 @@ def test_what_is_forgotten_is_wiped_and_read_again(fresh: EngineFactory) -> None
     assert run_counting_prefill(engine, other)[0] == 1
 
 
-def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
+def test_clear_scope_zeroes_free_slots(
     models: Callable[[str], LoadedModel],
 ) -> None:
-    """Keys and values are made of what people wrote."""
+    """Keys and values derive from what people wrote."""
     model = models("bigcode")
     slots = KVCache(model.kv_cache.layers, 1, model.info.max_positions)
     engine = EngineCore(model.network, slots, vocab_size=model.info.vocab_size, max_step_tokens=64)
@@ -115,18 +117,18 @@ def test_forgetting_leaves_no_number_of_the_past_in_a_free_slot(
     assert not any(slots.layer_view(index).any() for index in range(len(slots.layers)))
 
 
-def test_the_same_prompt_again_reads_one_token(fresh: EngineFactory) -> None:
-    """Something must be fed to know what comes next."""
-    engine = fresh()
+def test_repeated_prompt_computes_one_token(new_engine: EngineFactory) -> None:
+    """One token must be computed for its logits."""
+    engine = new_engine()
     again = Request("again", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")
     expected = run_requests(engine, [again])["again"]
 
     assert run_counting_prefill(engine, again) == (1, expected)
 
 
-def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None:
-    """What comes before the edit is held still."""
-    engine = fresh()
+def test_edited_thread_prefills_from_the_edit_on(new_engine: EngineFactory) -> None:
+    """The tokens before the edit are reused."""
+    engine = new_engine()
     run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
     edited = Request(
         "next", (*FIRST_PROMPT[:40], 5, *FIRST_PROMPT[41:]), GREEDY_SAMPLING, scope="T1"
@@ -135,12 +137,12 @@ def test_an_edited_thread_is_read_from_the_edit_on(fresh: EngineFactory) -> None
     read, reply = run_counting_prefill(engine, edited)
 
     assert read == 20
-    assert reply == run_requests(fresh(), [edited])["next"]
+    assert reply == run_requests(new_engine(), [edited])["next"]
 
 
-def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
-    """Tokens that were computed before a stop are not computed again."""
-    engine = fresh()
+def test_prefix_of_an_aborted_request_is_reused(new_engine: EngineFactory) -> None:
+    """Tokens that were computed before the abort aren't computed again."""
+    engine = new_engine()
     engine.add_request(Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1"))
     engine.run_step()
     engine.abort_request("first")
@@ -153,9 +155,9 @@ def test_a_stopped_reply_is_remembered_too(fresh: EngineFactory) -> None:
     )
 
 
-def test_after_an_error_nothing_is_remembered(fresh: EngineFactory) -> None:
-    """Rebuilt slots have no cached prefix."""
-    engine = fresh()
+def test_failed_step_drops_all_prefixes(new_engine: EngineFactory) -> None:
+    """A reallocated KV cache has no cached prefix."""
+    engine = new_engine()
     run_requests(engine, [Request("first", FIRST_PROMPT, GREEDY_SAMPLING, scope="T1")])
     engine.scheduler.record_failure([])
 
@@ -164,8 +166,8 @@ def test_after_an_error_nothing_is_remembered(fresh: EngineFactory) -> None:
     ] == len(FIRST_PROMPT)
 
 
-def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() -> None:
-    """A thread that was quiet the longest is the first to be forgotten."""
+def test_empty_slots_go_before_the_least_recently_used() -> None:
+    """The prefix that was unused the longest is evicted first."""
     parked = SlotAllocator({0, 1, 2})
     for slot, name in ((1, "old"), (0, "young")):
         parked.empty_slots.remove(slot)
@@ -175,8 +177,8 @@ def test_empty_slots_are_taken_before_pasts_and_old_pasts_before_young_ones() ->
     assert not parked
 
 
-def test_the_slot_with_the_longest_common_beginning_is_taken() -> None:
-    """Of two that fit, the better one; too short a match is none."""
+def test_slot_with_the_longest_common_prefix_is_taken() -> None:
+    """A shorter match comes next; too short a match doesn't count."""
     parked = SlotAllocator(set())
     parked.release_slot(0, "T1", [1] * 20)
     parked.release_slot(1, "T1", [1] * 30)
@@ -192,8 +194,8 @@ token_lists = st.lists(st.integers(0, 1), max_size=40)
 
 
 @given(token_lists, token_lists)
-def test_the_common_beginning_is_exactly_that(one: Sequence[int], other: Sequence[int]) -> None:
-    """Equal up to there, and different or at an end right after."""
+def test_common_prefix_length_is_exact(one: Sequence[int], other: Sequence[int]) -> None:
+    """Equal up to that length, then different or at an end."""
     common = common_prefix_length(one, other)
 
     assert list(one[:common]) == list(other[:common])

@@ -26,70 +26,70 @@ from worker.engine.loading.loader import LoadedModel
 Models = Callable[[str], LoadedModel]
 
 GRAPHS_PER_LAYER = 4
-"""A layer is compiled in so many, before, beside and behind its attention."""
+"""Compiled graphs of a layer: attention splits it into parts."""
 
 
-def test_compiled_layers_say_the_same(models: Models) -> None:
-    """One layer is compiled for all of them, for each shape once; outside nothing has changed."""
+def test_compiled_layers_equal_plain_layers(models: Models) -> None:
+    """Each shape is compiled once for all layers; outside the context the network is unchanged."""
     model = models("llama")
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 2)
-    ours = build_captured_engine(model, slots=1)
+    captured = build_captured_engine(model, slots=1)
     compiled: list[int] = []
 
     def backend(graph: torch.fx.GraphModule, _: Any) -> Any:
         compiled.append(len(graph.graph.nodes))
         return graph
 
-    ours.graphs.compiled_layers = CompiledLayers(model.network, backend)
+    captured.graphs.compiled_layers = CompiledLayers(model.network, backend)
     first = next(layer for layer in model.network.modules() if "Layer" in type(layer).__name__)
     first.forward = own = first.forward
 
-    replies = run_requests(ours.engine_core, requests)
+    replies = run_requests(captured.engine_core, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
-    assert not ours.log_lines
-    assert len(compiled) == GRAPHS_PER_LAYER * len(ours.graphs._replays)
+    assert not captured.log_lines
+    assert len(compiled) == GRAPHS_PER_LAYER * len(captured.graphs._replays)
     assert vars(first).pop("forward") == own, "what a library has put there is there again"
     assert all("forward" not in vars(layer) for layer in model.network.modules())
 
 
-def test_without_a_compiler_steps_are_recorded_as_they_are(models: Models) -> None:
-    """One line; nothing else is given up for it."""
+def test_missing_compiler_keeps_graphs_of_plain_layers(models: Models) -> None:
+    """One log line; CUDA graphs stay on."""
     model = models("bigcode")
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 6)
-    ours = build_captured_engine(model, slots=4)
+    captured = build_captured_engine(model, slots=4)
 
     def missing(_: torch.fx.GraphModule, __: Any) -> Any:
         raise RuntimeError("no compiler is there")
 
-    ours.graphs.compiled_layers = CompiledLayers(model.network, missing)
+    captured.graphs.compiled_layers = CompiledLayers(model.network, missing)
 
-    replies = run_requests(ours.engine_core, requests)
+    replies = run_requests(captured.engine_core, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
-    assert [line.split(":")[0] for line in ours.log_lines] == ["layers are not compiled"]
-    assert ours.capture.replayed
-    assert not ours.graphs.is_disabled
+    assert [line.split(":")[0] for line in captured.log_lines] == ["layers are not compiled"]
+    assert captured.capture.replayed
+    assert not captured.graphs.is_disabled
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_layers_that_are_really_compiled_say_the_same() -> None:
-    """Torch's own compiler, on the plain layers that a GPU has."""
+def test_inductor_layers_equal_plain_layers() -> None:
+    """With torch's own compiler."""
     network: Any = AutoModelForCausalLM.from_pretrained(tiny_bigcode())
     layers = verify_model(network)
     memory = KVCache(layers, 3, TINY_POSITIONS)
-    told: list[str] = []
+    log_lines: list[str] = []
     graphs = CudaGraphRunner(
         network,
         memory,
         GraphShapes(3, TINY_POSITIONS),
         lambda: FakeGraphCapture().capture_step,
-        told.append,
+        log_lines.append,
     )
     graphs.compiled_layers = CompiledLayers(network)
     engine = EngineCore(network, memory, vocab_size=448, max_step_tokens=64)
@@ -99,4 +99,4 @@ def test_layers_that_are_really_compiled_say_the_same() -> None:
     replies = run_requests(engine, requests)
 
     assert [replies[r.id].ids for r in requests] == [reference_greedy(network, r) for r in requests]
-    assert not told
+    assert not log_lines

@@ -1,4 +1,4 @@
-"""When steps are recorded, when that is given up, and that neither costs anybody a reply."""
+"""CUDA graph runner: captures, fallbacks to eager steps, and unchanged replies."""
 
 import time
 from collections.abc import Callable
@@ -26,51 +26,53 @@ from worker.engine.loading.loader import LoadedModel
 Models = Callable[[str], LoadedModel]
 
 NUM_SPECULATIVE_TOKENS = 4
-"""Tokens drafted for a request in a step."""
+"""Maximum draft length of a request."""
 
 
-def test_each_shape_is_recorded_once_and_then_repeated(models: Models) -> None:
-    """One request from position 1 to 255 is one lane of one length."""
-    ours = build_captured_engine(models("bigcode"))
+def test_each_shape_is_captured_once_then_replayed(models: Models) -> None:
+    """One request from position 1 to 255 has a single shape."""
+    captured = build_captured_engine(models("bigcode"))
 
-    run_requests(ours.engine_core, [Request("a", (5,), SamplingParams(250, temperature=0))])
+    run_requests(captured.engine_core, [Request("a", (5,), SamplingParams(250, temperature=0))])
 
-    assert (ours.capture.captured, ours.capture.replayed) == (1, 250)
+    assert (captured.capture.captured, captured.capture.replayed) == (1, 250)
 
 
-def test_all_shapes_are_recorded_before_the_first_request(models: Models) -> None:
-    """Then none is while requests run, and they say what they say otherwise."""
-    ours = build_captured_engine(models("bigcode"), slots=7, drafted=NUM_SPECULATIVE_TOKENS)
+def test_planned_captures_cover_all_shapes(models: Models) -> None:
+    """No shape is captured while requests run, and the replies are correct."""
+    captured = build_captured_engine(
+        models("bigcode"), slots=7, num_speculative_tokens=NUM_SPECULATIVE_TOKENS
+    )
     with torch.inference_mode():
-        for record in ours.graphs.plan_captures():
+        for record in captured.graphs.plan_captures():
             record()
-    count = ours.capture.captured
+    count = captured.capture.captured
     request = Request("a", tuple(range(9)), SamplingParams(200, temperature=0))
 
-    replies = run_requests(ours.engine_core, [request, replace(request, id="b")])
+    replies = run_requests(captured.engine_core, [request, replace(request, id="b")])
 
-    assert count == len(ours.graphs.shapes.list_shapes()) == len(ours.graphs._replays) == 6
-    assert ours.capture.captured == count
+    assert count == len(captured.graphs.shapes.list_shapes()) == len(captured.graphs._replays) == 6
+    assert captured.capture.captured == count
     assert replies["b"].ids == reference_greedy(models("bigcode").network, request)
 
 
-def test_a_rebuilt_slot_is_never_reached_by_an_old_recording(models: Models) -> None:
-    """A failed step reallocates memory, so that all graphs are captured again."""
+def test_reallocated_kv_cache_is_captured_again(models: Models) -> None:
+    """An old graph would write to memory that is gone."""
     model = models("bigcode")
     request = Request("a", tuple(range(20, 40)), GREEDY_SAMPLING)
     expected = EngineReply(reference_greedy(model.network, request), FinishReason.LENGTH)
-    ours = build_captured_engine(model, capture=TracedGraphCapture())
-    assert run_requests(ours.engine_core, [request])["a"] == expected
-    assert ours.capture.graph_sets == 1
+    captured = build_captured_engine(model, capture=TracedGraphCapture())
+    assert run_requests(captured.engine_core, [request])["a"] == expected
+    assert captured.capture.graph_sets == 1
 
-    ours.kv_cache.reallocate()
+    captured.kv_cache.reallocate()
 
-    assert run_requests(ours.engine_core, [request])["a"] == expected
-    assert (ours.capture.graph_sets, ours.capture.captured) == (2, 2)
+    assert run_requests(captured.engine_core, [request])["a"] == expected
+    assert (captured.capture.graph_sets, captured.capture.captured) == (2, 2)
 
 
 class RefusingCapture(FakeGraphCapture):
-    """A recorder whose driver refuses."""
+    """A capture whose driver refuses."""
 
     def capture_step(self, step: Replay) -> Replay:
         """Raise what a driver raises."""
@@ -89,24 +91,24 @@ class StaleCapture(FakeGraphCapture):
 @pytest.mark.parametrize(
     "recorder", [RefusingCapture(), StaleCapture()], ids=["refuses", "says another thing"]
 )
-def test_what_cannot_be_recorded_runs_eagerly(models: Models, recorder: FakeGraphCapture) -> None:
-    """One line says so; every reply is what it would have been."""
+def test_failed_capture_runs_eagerly(models: Models, recorder: FakeGraphCapture) -> None:
+    """One log line; every reply is unchanged."""
     model = models("bigcode")
     requests = make_mixed_requests(model.info.vocab_size, model.info.max_positions, 6, stop=(0, 7))
-    ours = build_captured_engine(model, capture=recorder)
+    captured = build_captured_engine(model, capture=recorder)
 
-    replies = run_requests(ours.engine_core, requests)
+    replies = run_requests(captured.engine_core, requests)
 
     assert [replies[r.id].ids for r in requests] == [
         reference_greedy(model.network, r) for r in requests
     ]
-    assert ours.graphs.is_disabled
-    [line] = ours.log_lines
+    assert captured.graphs.is_disabled
+    [line] = captured.log_lines
     assert line.startswith("CUDA graphs are off: ")
 
 
 class UnevenCapture(FakeGraphCapture):
-    """A recorder one of whose recordings is slow, or cannot be made."""
+    """A capture with one graph that is slow or fails."""
 
     def __init__(self, bad: int, *, slow: bool) -> None:
         super().__init__()
@@ -131,48 +133,46 @@ class UnevenCapture(FakeGraphCapture):
 
 @pytest.mark.parametrize("bad", [0, 1])
 @pytest.mark.parametrize("slow", [True, False])
-def test_of_two_ways_to_attend_the_faster_one_is_kept(
-    models: Models, bad: int, *, slow: bool
-) -> None:
-    """Whichever it is; and where only one can be recorded, that one."""
+def test_faster_attention_variant_is_kept(models: Models, bad: int, *, slow: bool) -> None:
+    """If one of the two variants can't be captured, the other one is kept."""
     model = models("long")
     recorder = UnevenCapture(bad, slow=slow)
-    ours = build_captured_engine(model, slots=1, budget=1100, capture=recorder)
+    captured = build_captured_engine(model, slots=1, max_step_tokens=1100, capture=recorder)
     request = Request("a", tuple(n % 400 for n in range(1050)), SamplingParams(2, temperature=0))
-    first = run_requests(ours.engine_core, [request])
+    first = run_requests(captured.engine_core, [request])
     waited = recorder.waited
 
-    assert run_requests(ours.engine_core, [request]) == first
+    assert run_requests(captured.engine_core, [request]) == first
     assert first["a"].ids == reference_greedy(model.network, request)
     assert (recorder.captured, recorder.waited) == (2, waited)
     assert bool(waited) == slow
-    assert not ours.log_lines
+    assert not captured.log_lines
 
 
-def test_a_request_that_gives_nan_turns_nothing_off(models: Models) -> None:
-    """Alone in the first step of a shape, or beside a sound one; its neighbour is untouched."""
+def test_nan_logits_do_not_disable_graphs(models: Models) -> None:
+    """In the first step of a shape, alone or beside a valid request, which is unaffected."""
     model = models("llama")
     table = model.network.get_input_embeddings().weight  # type: ignore[operator]
     kept = table[13].clone()
     good = Request("good", tuple(range(20, 40)), GREEDY_SAMPLING)
     expected = reference_greedy(model.network, good)
-    ours = build_captured_engine(model, slots=2)
+    captured = build_captured_engine(model, slots=2)
     try:
         table[13] = torch.nan
-        alone = run_requests(ours.engine_core, [Request("bad", (13,), GREEDY_SAMPLING)])
-        assert not ours.graphs._replays, "there was nothing to compare it with"
-        beside = run_requests(ours.engine_core, [good, Request("bad", (13,), GREEDY_SAMPLING)])
+        alone = run_requests(captured.engine_core, [Request("bad", (13,), GREEDY_SAMPLING)])
+        assert not captured.graphs._replays, "there was nothing to compare it with"
+        beside = run_requests(captured.engine_core, [good, Request("bad", (13,), GREEDY_SAMPLING)])
     finally:
         table[13] = kept
-    later = run_requests(ours.engine_core, [good])
+    later = run_requests(captured.engine_core, [good])
 
     assert alone["bad"].failure == beside["bad"].failure == "invalid logits"
     assert beside["good"].ids == later["good"].ids == expected
-    assert not ours.graphs.is_disabled
+    assert not captured.graphs.is_disabled
 
 
 class FailingModel(nn.Module):
-    """A model that fails in its n-th call over fixed memory."""
+    """A model that fails in its n-th captured call."""
 
     def __init__(self, network: nn.Module, calls: int) -> None:
         super().__init__()
@@ -188,15 +188,15 @@ class FailingModel(nn.Module):
         return self.network(**given)
 
 
-def test_a_recorded_step_that_fails_costs_nobody_a_reply(models: Models) -> None:
-    """The slots are rebuilt, all requests prefill again, and all graphs are captured again."""
+def test_failed_replay_costs_no_reply(models: Models) -> None:
+    """The KV cache is reallocated, all requests prefill again, and graphs are captured again."""
     model = models("bigcode")
     requests = [Request(str(n), tuple(range(20 + n, 50 + n)), GREEDY_SAMPLING) for n in range(3)]
-    ours = build_captured_engine(model, network=FailingModel(model.network, 9))
+    captured = build_captured_engine(model, network=FailingModel(model.network, 9))
 
-    replies = run_requests(ours.engine_core, requests, allow_errors=True)
+    replies = run_requests(captured.engine_core, requests, allow_errors=True)
 
     for request in requests:
         assert replies[request.id].ids == reference_greedy(model.network, request)
-    assert ours.capture.graph_sets == 2
-    assert not ours.graphs.is_disabled
+    assert captured.capture.graph_sets == 2
+    assert not captured.graphs.is_disabled

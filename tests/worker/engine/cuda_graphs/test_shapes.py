@@ -1,4 +1,4 @@
-"""Which shapes there are, which one a step gets, and where in it each request lies; no model."""
+"""Graph shapes: the list of shapes, the choice for a step, and its inputs; no model."""
 
 import pytest
 from hypothesis import given
@@ -16,17 +16,17 @@ from worker.engine.cuda_graphs.shapes import (
 
 
 def make_decode(
-    slot: int, start: int, *, drafted: tuple[int, ...] = (), count: int = 1
+    slot: int, start: int, *, draft_ids: tuple[int, ...] = (), count: int = 1
 ) -> ScheduledRequest:
-    """Return the part of a step of a request that grows from `start` tokens."""
+    """Return a decode of a request that has computed `start` tokens."""
     tokens = list(range(100, 100 + start + count))
-    live = RequestState(
+    state = RequestState(
         Request(str(slot), tuple(tokens), SamplingParams()), tokens, arrival=0, slot=slot
     )
-    return ScheduledRequest(live, start, count, drafted)
+    return ScheduledRequest(state, start, count, draft_ids)
 
 
-def test_starchats_shapes() -> None:
+def test_shapes_of_starchat() -> None:
     """32 slots of 8,192 positions with drafts of 8 tokens."""
     buckets = GraphShapes(32, 8192, 8)
 
@@ -41,8 +41,8 @@ def test_starchats_shapes() -> None:
     ("slots", "lanes"),
     [(1, [1]), (2, [2]), (3, [1, 3]), (4, [1, 4]), (6, [1, 2, 6]), (64, [1, 2, 4, 8, 16, 64])],
 )
-def test_few_lanes_are_any_slots_and_many_are_all(slots: int, lanes: list[int]) -> None:
-    """Keys are gathered only while that moves less than attending from every slot."""
+def test_small_shapes_gather_slots_and_large_cover_all(slots: int, lanes: list[int]) -> None:
+    """Keys are gathered only while that moves less than attending to every slot."""
     assert GraphShapes(slots, 256).request_counts == lanes
     assert [bucket.all_slots for bucket in GraphShapes(slots, 256).list_shapes()] == [
         bucket.num_requests == slots for bucket in GraphShapes(slots, 256).list_shapes()
@@ -53,14 +53,14 @@ def test_few_lanes_are_any_slots_and_many_are_all(slots: int, lanes: list[int]) 
     ("positions", "lengths"),
     [(100, [100]), (256, [256]), (257, [256, 257]), (5000, [256, 512, 1024, 2048, 4096, 5000])],
 )
-def test_the_last_length_is_all_positions(positions: int, lengths: list[int]) -> None:
-    """For every number of tokens."""
+def test_last_kv_length_covers_all_positions(positions: int, lengths: list[int]) -> None:
+    """For every number of positions."""
     assert GraphShapes(1, positions).kv_lengths == lengths
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 256), (255, 256), (256, 512), (1023, 1024)])
-def test_the_token_that_is_fed_counts_for_the_length(start: int, length: int) -> None:
-    """At position 255 there are 256 to look back on."""
+def test_kv_length_includes_the_current_token(start: int, length: int) -> None:
+    """At position 255 a token attends to 256 positions."""
     assert GraphShapes(8, 1024).smallest_for([make_decode(3, start)]) == GraphShape(
         1, 1, length, all_slots=False
     )
@@ -69,7 +69,7 @@ def test_the_token_that_is_fed_counts_for_the_length(start: int, length: int) ->
 @pytest.mark.parametrize(
     ("count", "lanes"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 12), (11, 12), (12, 12)]
 )
-def test_a_step_gets_the_fewest_lanes_that_hold_it(count: int, lanes: int) -> None:
+def test_step_gets_the_smallest_request_count(count: int, lanes: int) -> None:
     """Below, at and above each edge."""
     step = [make_decode(slot, 10 * slot) for slot in range(count)]
 
@@ -78,38 +78,38 @@ def test_a_step_gets_the_fewest_lanes_that_hold_it(count: int, lanes: int) -> No
     )
 
 
-def test_drafts_make_all_lanes_wide_and_longer() -> None:
-    """One that drafts three tokens, from position 254 on, beside one that does not."""
-    step = [make_decode(1, 254, drafted=(1, 2, 3)), make_decode(0, 3)]
+def test_draft_widens_all_requests_and_the_kv_length() -> None:
+    """One request with three draft tokens at position 254, beside one without."""
+    step = [make_decode(1, 254, draft_ids=(1, 2, 3)), make_decode(0, 3)]
 
     assert GraphShapes(8, 1024, 4).smallest_for(step) == GraphShape(2, 5, 512, all_slots=False)
 
 
-def test_what_reads_or_drafts_too_much_has_no_shape() -> None:
-    """A chunk of a prompt, its last token's forerunner, a long draft, a crowd that drafts."""
+def test_prefill_or_too_many_drafts_have_no_shape() -> None:
+    """A chunk, an unfinished prompt, a long draft, and too many drafting requests."""
     buckets = GraphShapes(60, 256, 8)
     unfinished = ScheduledRequest(make_decode(0, 5, count=3).state, 5, 1)
     crowd = [
-        make_decode(slot, 5, drafted=(1,)) for slot in range(buckets.max_requests_with_drafts + 1)
+        make_decode(slot, 5, draft_ids=(1,)) for slot in range(buckets.max_requests_with_drafts + 1)
     ]
 
     assert buckets.smallest_for([]) is None
     assert buckets.smallest_for([make_decode(0, 5), make_decode(1, 0, count=2)]) is None
     assert buckets.smallest_for([unfinished]) is None
-    assert buckets.smallest_for([make_decode(0, 5, drafted=(1,) * 9)]) is None
+    assert buckets.smallest_for([make_decode(0, 5, draft_ids=(1,) * 9)]) is None
     assert buckets.smallest_for(crowd) is None
     assert buckets.smallest_for(crowd[:-1]) is not None
 
 
-def test_without_drafts_no_lane_is_wide() -> None:
-    """Half the shapes, and no crowd that could draft."""
+def test_no_speculative_tokens_halve_the_shapes() -> None:
+    """Each request then has one token."""
     assert {bucket.tokens_per_request for bucket in GraphShapes(8, 256).list_shapes()} == {1}
     assert GraphShapes(8, 256).max_requests_with_drafts == 0
 
 
-def test_any_slots_share_lanes_in_the_order_of_the_step() -> None:
-    """Three tokens a lane, the second request without drafts, a lane of padding behind."""
-    step = [make_decode(7, 2, drafted=(8, 9)), make_decode(3, 1)]
+def test_gathered_inputs_follow_the_step_order() -> None:
+    """Three tokens a request, the second one without drafts, then padding."""
+    step = [make_decode(7, 2, draft_ids=(8, 9)), make_decode(3, 1)]
 
     found = build_inputs(GraphShape(3, 3, 256, all_slots=False), step)
 
@@ -135,8 +135,8 @@ def test_any_slots_share_lanes_in_the_order_of_the_step() -> None:
     ]
 
 
-def test_where_all_slots_are_lanes_each_is_its_own() -> None:
-    """The order of the step lives on in the order of the logits."""
+def test_inputs_of_all_slots_follow_the_slot_order() -> None:
+    """The logits still follow the step's order."""
     found = build_inputs(
         GraphShape(4, 1, 256, all_slots=True), [make_decode(2, 5), make_decode(0, 9)]
     )
@@ -153,16 +153,16 @@ def test_where_all_slots_are_lanes_each_is_its_own() -> None:
     st.integers(0, 12),
     st.lists(st.tuples(st.integers(0, 8999), st.integers(0, 12)), min_size=1, max_size=40),
 )
-def test_a_shape_holds_what_is_laid_out_in_it(
-    slots: int, positions: int, drafted: int, asked: list[tuple[int, int]]
+def test_inputs_hold_each_token_once(
+    slots: int, positions: int, num_speculative_tokens: int, asked: list[tuple[int, int]]
 ) -> None:
-    """Each token once, at its slot's lane and inside the length; the logits in order."""
-    buckets = GraphShapes(slots, positions, drafted)
+    """In its slot's rows, within the KV length, with the logits in the step's order."""
+    buckets = GraphShapes(slots, positions, num_speculative_tokens)
     step = []
     for slot, (start, count) in enumerate(asked[:slots]):
         at = start % positions
-        draft = tuple(range(1, 1 + min(count, drafted, positions - at - 1)))
-        step.append(make_decode(slots - 1 - slot, at, drafted=draft))
+        draft = tuple(range(1, 1 + min(count, num_speculative_tokens, positions - at - 1)))
+        step.append(make_decode(slots - 1 - slot, at, draft_ids=draft))
 
     bucket = buckets.smallest_for(step)
 

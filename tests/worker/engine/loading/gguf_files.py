@@ -1,4 +1,4 @@
-"""Writes a tiny chat model as a `.gguf` file, as converters for other programs write it."""
+"""Tiny chat model in GGUF format, as other programs' converters write it."""
 
 from pathlib import Path
 from typing import Final

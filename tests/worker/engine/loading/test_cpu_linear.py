@@ -1,4 +1,4 @@
-"""Prepacked layers say what the plain ones say, to the last few bits."""
+"""CPU linear layers: packed layers equal plain ones, up to rounding."""
 
 import copy
 from collections.abc import Callable
@@ -23,8 +23,8 @@ TOLERANCE = 1e-4
 
 
 @pytest.mark.parametrize("checkpoint", [tiny_bigcode, tiny_llama])
-def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
-    """All linear layers are replaced, the head that shares the embedding's weights too."""
+def test_packed_network_equals_the_plain_one(checkpoint: Callable[[], Path]) -> None:
+    """All linear layers are replaced, the output layer with tied weights too."""
     plain = AutoModelForCausalLM.from_pretrained(checkpoint())
     packed = copy.deepcopy(plain)
     ids = torch.arange(1, 200).view(1, -1) % 448
@@ -43,10 +43,10 @@ def test_a_network_says_the_same(checkpoint: Callable[[], Path]) -> None:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("inputs", "outputs"), [(48, 96), (96, 48)])
 @pytest.mark.parametrize("rows", [0, 1, 2, 8, 33, 100])
-def test_a_layer_takes_any_number_of_rows(
+def test_packed_layer_takes_any_number_of_rows(
     rows: int, inputs: int, outputs: int, *, bias: bool, turned: bool
 ) -> None:
-    """The number that the layout was made for is a hint, and so is a second layout."""
+    """With and without a second, transposed copy."""
     layer = nn.Linear(inputs, outputs, bias=bias)
     given = torch.randn(1, rows, inputs)
     with torch.inference_mode():
@@ -56,8 +56,8 @@ def test_a_layer_takes_any_number_of_rows(
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
-    """What lies between two widths is filled up, what is beyond them takes more images."""
+def test_convolution_takes_any_number_of_rows(*, bias: bool) -> None:
+    """Counts between two widths are padded; larger ones take more images."""
     layer = nn.Linear(48, 96, bias=bias)
     packed = PackedLinear(layer, transposed=True, widths=(4, 8, 4, 16, 0, 8, 28))
     with torch.inference_mode():
@@ -68,8 +68,8 @@ def test_a_product_by_points_takes_any_number_of_rows(*, bias: bool) -> None:
             assert torch.allclose(found, layer(given), rtol=0, atol=TOLERANCE)
 
 
-def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
-    """The zeros beside it, or its neighbours, change no bit of it."""
+def test_padding_does_not_change_a_row() -> None:
+    """Neither do other rows of its image, bit by bit."""
     packed = PackedLinear(nn.Linear(48, 96), transposed=True, widths=(8, 8))
     given = torch.randn(1, 8, 48)
     with torch.inference_mode():
@@ -78,8 +78,8 @@ def test_a_row_does_not_depend_on_what_fills_its_image_up() -> None:
             assert torch.equal(packed(given[:, :rows]), whole[:, :rows])
 
 
-def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
-    """Whichever is faster here, each number of rows has its way."""
+def test_tuned_layer_equals_the_plain_one() -> None:
+    """Each number of rows has its tuned width."""
     layer = nn.Linear(1024, 4096)
     network = nn.Sequential(copy.deepcopy(layer))
     prepack_layers(network, layer.weight.nbytes)
@@ -97,16 +97,14 @@ def test_the_ways_of_large_layers_are_tried_and_say_the_same() -> None:
 @pytest.mark.parametrize(
     ("rows", "width"), [(2, 4), (4, 4), (5, 8), (8, 8), (9, 0), (12, 0), (13, 4), (16, 4), (17, 0)]
 )
-def test_a_number_of_rows_goes_the_way_of_the_next_one_that_was_tried(
-    rows: int, width: int
-) -> None:
-    """Beyond those that were tried it is the other way."""
+def test_row_count_uses_the_next_tuned_count(rows: int, width: int) -> None:
+    """Beyond the tuned counts torch's own product serves."""
     assert choose_width(rows, (4, 8, 0, 4)) == width
 
 
 @pytest.mark.parametrize(("spare", "copies"), [(0, 1), (4 * 8 * 16, 1), (2 * 4 * 8 * 16, 2)])
-def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> None:
-    """All of them or none: two layers of 8 x 16 weights of four bytes each."""
+def test_second_copy_is_kept_if_memory_allows(spare: int, copies: int) -> None:
+    """All weights or none: two layers of 8 x 16 weights, four bytes each."""
     network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
     prepack_layers(network, spare)
     kept = [value for layer in network.modules() for value in vars(layer).values()]
@@ -114,14 +112,14 @@ def test_weights_are_kept_twice_where_there_is_room(spare: int, copies: int) -> 
     assert sum(isinstance(value, torch.Tensor) for value in kept) == 2 * copies
 
 
-def test_other_numbers_are_left_alone() -> None:
-    """Half precision keeps torch's own layers, and so does a network without any."""
+def test_other_dtypes_are_not_packed() -> None:
+    """Neither is a network without linear layers."""
     assert prepack_layers(nn.Sequential(nn.Linear(8, 8)).to(torch.bfloat16)) == 0
     assert prepack_layers(nn.Sequential(nn.ReLU())) == 0
 
 
-def test_operators_that_refuse_leave_the_network_as_it_is() -> None:
-    """A layer that cannot be laid out, as one without inputs, keeps everybody plain."""
+def test_refusing_operators_leave_the_network_plain() -> None:
+    """A layer without inputs can't be packed, so no layer is."""
     with pytest.warns(UserWarning, match="zero-element"):
         network = nn.Sequential(nn.Linear(0, 8), nn.Linear(8, 8))
     assert prepack_layers(network) == 0

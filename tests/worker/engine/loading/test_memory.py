@@ -1,4 +1,4 @@
-"""Memory plan: number and length of slots; unused slots take no memory."""
+"""Memory planning: number and length of slots; unused slots take no memory."""
 
 from pathlib import Path
 
@@ -15,24 +15,24 @@ from worker.engine.protocol import EngineConfig
 
 CPU = torch.device("cpu")
 LAYERS = (LayerSpec(num_kv_heads=1, head_dim=128, dtype=torch.float16, device=CPU),) * 40
-"""StarChat's: 20 KiB a position."""
+"""StarChat's layers: 20 KiB a token."""
 
 POSITION_BYTES = 20_480
 
 
-def test_a_position_of_starchat_takes_20_kib() -> None:
+def test_token_of_starchat_takes_20_kib() -> None:
     """One key-value head of 128 numbers in 40 layers."""
     assert sum(layer.bytes_per_token for layer in LAYERS) == POSITION_BYTES
 
 
-def test_without_a_limit_there_are_as_many_slots_as_were_asked_for() -> None:
+def test_unlimited_memory_gives_all_requested_slots() -> None:
     """Each with all positions of the model."""
     assert plan_kv_cache(EngineConfig(slots=2), LAYERS, 1024) == (2, 1024)
 
 
 @given(st.integers(1, 64), st.integers(1, 8192), st.integers(0, 2**33))
-def test_slots_never_take_more_than_they_may(slots: int, positions: int, limit: int) -> None:
-    """First there are fewer slots, then shorter ones; below a useful length it is an error."""
+def test_slots_stay_within_the_memory_limit(slots: int, positions: int, limit: int) -> None:
+    """First there are fewer slots, then shorter ones; below the minimum it is an error."""
     options = EngineConfig(slots=slots, kv_cache_bytes=limit + 1)
     try:
         count, held = plan_kv_cache(options, LAYERS, positions)
@@ -46,14 +46,16 @@ def test_slots_never_take_more_than_they_may(slots: int, positions: int, limit: 
     assert held >= min(positions, MIN_SLOT_POSITIONS)
 
 
-def test_free_memory_is_what_the_system_says() -> None:
-    """A machine that runs tests has some, and this process has taken some."""
+def test_free_and_used_memory_are_measured() -> None:
+    """Both are above zero in a running test."""
     assert free_bytes(CPU) > 10**6
     assert used_bytes(CPU) > 10**6
 
 
-def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside a container the machine's memory is not ours; pages that are only cached are."""
+def test_container_limit_bounds_free_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page cache counts as free."""
     (tmp_path / "memory.max").write_text("1000000\n", "ascii")
     (tmp_path / "memory.stat").write_text("file 900000\nanon 400000\n", "ascii")
     monkeypatch.setattr("worker.engine.loading.memory.CGROUP_ROOT", tmp_path)
@@ -61,8 +63,8 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert free_bytes(CPU) == 600_000
 
 
-def test_slots_take_memory_only_as_threads_grow() -> None:
-    """A gigabyte of slots costs next to nothing until it is written to."""
+def test_unused_slots_take_no_memory() -> None:
+    """A gigabyte of slots costs almost nothing before it is written to."""
     before = used_bytes(CPU)
 
     slots = KVCache(LAYERS, num_slots=8, max_positions=8192)
@@ -71,8 +73,8 @@ def test_slots_take_memory_only_as_threads_grow() -> None:
     assert used_bytes(CPU) - before < 50 * 10**6
 
 
-def test_a_wiped_slot_is_finite_again_and_its_neighbours_are_untouched() -> None:
-    """Stale positions are multiplied by zero, which a NaN survives."""
+def test_zero_slot_leaves_other_slots_untouched() -> None:
+    """Stale positions are multiplied by zero, which doesn't remove a NaN."""
     slots = KVCache(LAYERS[:2], num_slots=3, max_positions=10)
     for index in range(2):
         slots.layer_view(index).fill_(torch.nan)
@@ -84,18 +86,18 @@ def test_a_wiped_slot_is_finite_again_and_its_neighbours_are_untouched() -> None
         assert slots.layer_view(index)[:, [0, 2]].isnan().all()
 
 
-def test_loading_that_takes_long_shows_how_far_it_is() -> None:
-    """The share done follows the memory taken and never falls."""
-    told: list[float] = []
+def test_long_loading_reports_progress() -> None:
+    """The fraction follows the memory in use and never falls."""
+    log_lines: list[float] = []
     seen = torch.zeros(0)
 
     with report_progress(
-        lambda _, done: told.append(done), "weights", (0.1, 0.9), CPU, 200 * 10**6
+        lambda _, done: log_lines.append(done), "weights", (0.1, 0.9), CPU, 200 * 10**6
     ):
-        while len(told) < 3:
+        while len(log_lines) < 3:
             seen = torch.ones(20 * 10**6)
 
     assert seen.numel()
-    assert told == sorted(told)
-    assert told[0] == 0.1
-    assert 0.1 < told[-1] <= 0.9
+    assert log_lines == sorted(log_lines)
+    assert log_lines[0] == 0.1
+    assert 0.1 < log_lines[-1] <= 0.9

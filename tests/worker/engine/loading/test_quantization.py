@@ -1,4 +1,4 @@
-"""Smaller weights: what they need, how large they are, and that they still know the answers."""
+"""Quantization: required packages, sizes of weights, and answers of a quantized model."""
 
 from importlib.util import find_spec
 
@@ -27,21 +27,21 @@ STARCHAT_CONFIG = {
 
 
 def load_taught_model(quantize: str | None) -> LoadedModel:
-    """Load the model that knows a few answers."""
+    """Load the model that has memorized a few answers."""
     directory = memorizing_checkpoint()
     options = EngineConfig(model=str(directory), slots=2, quantization=quantize)
     return load_model(directory, options, lambda _stage, _done: None)
 
 
 def requires_package(name: str) -> pytest.MarkDecorator:
-    """Run only where the package of a kind is installed."""
+    """Skip a test unless a scheme's package is installed."""
     package = SCHEMES[name].package
     return pytest.mark.skipif(find_spec(package) is None, reason=f"needs {package}")
 
 
 @pytest.mark.parametrize(("name", "least", "most"), [("int8", 15.5e9, 16.5e9), ("nf4", 8e9, 9e9)])
-def test_starchat_becomes_small_enough_for_24_gb(name: str, least: float, most: float) -> None:
-    """Of 31 GB in bfloat16 about 16 remain with 8 bits, about 9 with 4."""
+def test_quantized_starchat_fits_24_gb(name: str, least: float, most: float) -> None:
+    """31 GB in bfloat16 become about 16 GB in int8 and about 9 GB in nf4."""
     with torch.device("meta"):
         config = AutoConfig.for_model("gpt_bigcode", **STARCHAT_CONFIG)
         network = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
@@ -50,22 +50,22 @@ def test_starchat_becomes_small_enough_for_24_gb(name: str, least: float, most: 
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_a_missing_package_is_named(name: str) -> None:
-    """The operator reads what to install."""
+def test_missing_package_raises_load_error(name: str) -> None:
+    """The error names the command that installs it."""
     if find_spec(SCHEMES[name].package) is not None:
         pytest.skip("it is installed")
     with pytest.raises(LoadError, match=rf"needs the package \w+: pip install '.*\[{name}\]'"):
         load_taught_model(name)
 
 
-def test_another_kind_is_refused() -> None:
-    """There are two."""
+def test_unknown_scheme_raises_load_error() -> None:
+    """The error lists the two known schemes."""
     with pytest.raises(LoadError, match="STARCHAT_QUANTIZATION must be int8 or nf4, not int3"):
         transformers_config("int3", torch.float32)
 
 
-def test_without_a_kind_nothing_is_quantised() -> None:
-    """The weights stay what they are."""
+def test_no_scheme_means_no_quantization() -> None:
+    """The weights keep their dtype."""
     assert transformers_config(None, torch.float32) is None
 
 
@@ -76,8 +76,8 @@ def test_without_a_kind_nothing_is_quantised() -> None:
         pytest.param("nf4", 2.0, marks=requires_package("nf4")),
     ],
 )
-def test_a_quantised_model_serves_and_says_nearly_the_same(name: str, close: float) -> None:
-    """Through the engine's own attention; the probe at the load has compared that already."""
+def test_quantized_model_answers_like_the_plain_one(name: str, close: float) -> None:
+    """On the engine's attention backend, which was verified at load time."""
     plain, small = load_taught_model(None), load_taught_model(name)
     ids = torch.arange(30, 60)[None]
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The child's surroundings: its environment, its threads, and how it ends."""
+"""Child process: environment, CPU threads and exit codes."""
 
 import io
 import json
@@ -13,8 +13,8 @@ from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED, buil
 from worker.engine.loading.torch_setup import count_usable_cores
 
 
-def test_the_child_sees_no_secret() -> None:
-    """Nothing of Slack, of Redis or of our settings; what the libraries need is handed down."""
+def test_child_environment_has_no_secret() -> None:
+    """No Slack, Redis or StarChat variable; the libraries' variables are passed on."""
     given = {
         "SLACK_BOT_TOKEN": "xoxb-secret",
         "REDIS_URL": "redis://:secret@host",
@@ -33,23 +33,23 @@ def test_the_child_sees_no_secret() -> None:
     assert kept["PYTHONPATH"].split(os.pathsep)[1:] == ["/own"]
 
 
-def test_waiting_threads_sleep_unless_told_otherwise() -> None:
-    """Our default gives way to the operator's own."""
+def test_operator_overrides_the_omp_wait_policy() -> None:
+    """By default waiting threads sleep."""
     assert build_environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
     assert build_environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("150000 100000", 1), ("50000 100000", 1)])
-def test_a_containers_share_bounds_the_threads(tmp_path: Path, quota: str, cores: int) -> None:
-    """One core stays free where there is more than one."""
+def test_container_quota_bounds_the_threads(tmp_path: Path, quota: str, cores: int) -> None:
+    """One core stays free if there is more than one."""
     (tmp_path / "cpu.max").write_text(quota, "ascii")
 
     assert count_usable_cores(tmp_path / "cpu.max") == cores
 
 
 @pytest.mark.parametrize("text", ["max 100000", None])
-def test_without_a_share_all_cores_but_one_are_used(tmp_path: Path, text: str | None) -> None:
-    """No container, or one without a limit."""
+def test_no_quota_uses_all_cores_but_one(tmp_path: Path, text: str | None) -> None:
+    """Outside a container, or in one without a limit."""
     if text is not None:
         (tmp_path / "cpu.max").write_text(text, "ascii")
 
@@ -60,8 +60,8 @@ def _raise_error(error: Exception) -> None:
     raise error
 
 
-def test_the_child_ends_with_70_after_a_device_error() -> None:
-    """And says nothing to the parent that could be taken for a step."""
+def test_device_error_exits_with_70() -> None:
+    """The parent receives no message."""
     sink = io.BytesIO()
 
     code = run_until_closed(
@@ -72,8 +72,8 @@ def test_the_child_ends_with_70_after_a_device_error() -> None:
     assert EXIT_DEVICE_LOST == 70
 
 
-def test_the_child_says_why_a_model_cannot_be_loaded() -> None:
-    """One line to the parent, and a separate exit code."""
+def test_load_error_is_sent_to_the_parent() -> None:
+    """One line, and a separate exit code."""
     sink = io.BytesIO()
 
     code = run_until_closed(

@@ -27,23 +27,23 @@ def with_empty_slots(models: Models) -> LoadedModel:
     return replace(model, kv_cache=KVCache(model.kv_cache.layers, 4, model.info.max_positions))
 
 
-def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> None:
-    """Each capture is logged with its number; requests then replay them with equal replies."""
-    told: list[tuple[str, float]] = []
+def test_all_shapes_are_captured_before_ready(models: Models) -> None:
+    """Each capture reports its number; requests then replay the graphs."""
+    log_lines: list[tuple[str, float]] = []
     without: list[str] = []
     recorder = FakeGraphCapture()
 
     engine = warm_up(
         with_empty_slots(models),
         EngineConfig(num_speculative_tokens=4),
-        lambda stage, done: told.append((stage, done)),
+        lambda stage, done: log_lines.append((stage, done)),
         without.append,
         recorder.start_set,
     )
 
-    assert [stage for stage, _ in told] == [f"warming up {n} of 5" for n in (1, 2, 3, 4, 5)]
-    assert [done for _, done in told] == sorted({done for _, done in told})
-    assert 0.9 < told[0][1] < told[-1][1] < 1
+    assert [stage for stage, _ in log_lines] == [f"warming up {n} of 5" for n in (1, 2, 3, 4, 5)]
+    assert [done for _, done in log_lines] == sorted({done for _, done in log_lines})
+    assert 0.9 < log_lines[0][1] < log_lines[-1][1] < 1
     assert (recorder.captured, engine.steps, without) == (4, 0, [])
     requests = make_mixed_requests(448, 256, 6)
     replies = run_requests(engine, requests)
@@ -55,25 +55,23 @@ def test_all_shapes_are_recorded_before_the_worker_is_ready(models: Models) -> N
 @pytest.mark.parametrize(
     "options", [EngineConfig(), EngineConfig(cuda_graphs=False), EngineConfig(compile_layers=True)]
 )
-def test_a_processor_runs_a_prompt_and_records_nothing(
-    models: Models, options: EngineConfig
-) -> None:
+def test_cpu_warms_up_without_captures(models: Models, options: EngineConfig) -> None:
     """A requested feature that is unavailable is logged in one line."""
-    told: list[str] = []
+    log_lines: list[str] = []
     without: list[str] = []
 
     engine = warm_up(
-        with_empty_slots(models), options, lambda stage, _: told.append(stage), without.append
+        with_empty_slots(models), options, lambda stage, _: log_lines.append(stage), without.append
     )
 
-    assert told == ["warming up 1 of 1"]
+    assert log_lines == ["warming up 1 of 1"]
     assert engine.model_runner.cuda_graphs is None
     assert len(without) == options.compile_layers
     assert not engine.has_unfinished_requests
 
 
-def test_recorded_steps_are_not_taken_for_slots() -> None:
-    """StarChat's 54 shapes of 40 layers take more than a gigabyte of a GPU, none of a CPU."""
+def test_graph_memory_is_reserved_beside_the_kv_cache() -> None:
+    """StarChat's 54 shapes of 40 layers take more than 1 GB of a GPU and nothing of a CPU."""
 
     class Config:
         vocab_size = 49156
