@@ -23,7 +23,7 @@ def test_mention_is_answered_in_its_thread(product: Product) -> None:
     assert reply["thread_ts"] == ts
     assert reply_metadata(reply)["state"] == "final"
     assert "return items[::-1]" in reply_text(replies)
-    assert "Written by taught-" in context_text(replies)
+    assert "Written by memorizing-" in context_text(replies)
     assert "may be wrong" in context_text(replies)
 
 
