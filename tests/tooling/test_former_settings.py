@@ -1,6 +1,7 @@
 """Former names of settings stop the start of both processes and give the new name."""
 
 import os
+import signal
 import sys
 from types import ModuleType
 
@@ -23,6 +24,10 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         if name.startswith(("STARCHAT_", "SLACK_", "REDIS_")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "argv", ["starchat"])
+    # The bot blocks SIGTERM and waits for it in a thread: both would outlive the test, and every
+    # process that a later test starts would inherit the blocked signal.
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda *_: None)
+    monkeypatch.setattr(bot.__main__, "_stop_on_signal", lambda _stop: None)
     return monkeypatch
 
 
