@@ -212,10 +212,11 @@ class JobQueue:
         if state == "running":
             self._stop_running_job(job)
             return CanceledJob()
+        has_reply = state in STATES_WITH_REPLY
         canceled = CanceledJob(
             orphan_ts=self.find_placeholder(job) if state == "waiting" else None,
-            has_reply=state in STATES_WITH_REPLY,
-            file_ids=self.find_reply_files(job),
+            has_reply=has_reply,
+            file_ids=self.find_reply_files(job) if has_reply else frozenset(),
         )
         if state == "concluded":
             return canceled
