@@ -25,18 +25,28 @@ if TYPE_CHECKING:
 EXIT_GRACE_SECONDS: Final = 2.0
 """Time for the current step after stdin has closed."""
 
+READ_BYTES: Final = 64 * 1024
+"""Maximum size of one read from stdin, in bytes."""
+
 
 class MessagePipe:
-    """The child's end of both pipes. A thread reads, so a long step delays no abort."""
+    """
+    The child's end of both pipes. A thread reads, so a long step delays no abort.
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+    The thread reads the file descriptor itself. In `sys.stdin.buffer` it would hold a lock that
+    the interpreter needs at exit, and Python would abort the process instead.
+    """
+
+    def __init__(self, source: int, sink: BinaryIO) -> None:
+        """`source` is the file descriptor to read, `sink` the stream to write."""
         self._source = source
+        self._unread = bytearray()
         self._sink = sink
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def read_config(self) -> EngineConfig:
         """Read the first line, then start the thread that reads all others."""
-        config = EngineConfig.from_json(self._source.readline().decode())
+        config = EngineConfig.from_json((self._read_line() or b"").decode())
         threading.Thread(target=self._read_lines, daemon=True).start()
         return config
 
@@ -57,10 +67,23 @@ class MessagePipe:
         return messages
 
     def _read_lines(self) -> None:
-        for line in self._source:
+        while (line := self._read_line()) is not None:
             self._messages.put(protocol.decode_message(line))
         self._messages.put(None)
         threading.Timer(EXIT_GRACE_SECONDS, os._exit, [0]).start()
+
+    def _read_line(self) -> bytes | None:
+        """Return the next line, or `None` at the end; a line that was cut off is dropped."""
+        searched = 0
+        while (end := self._unread.find(b"\n", searched)) < 0:
+            searched = len(self._unread)
+            data = os.read(self._source, READ_BYTES)
+            if not data:
+                return None
+            self._unread += data
+        line = bytes(self._unread[: end + 1])
+        del self._unread[: end + 1]
+        return line
 
 
 @dataclass(slots=True)
@@ -132,7 +155,7 @@ def _open_pipe() -> MessagePipe:
     """Take stdout for messages and redirect what libraries print there to stderr."""
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    return MessagePipe(sys.stdin.buffer, sink)
+    return MessagePipe(sys.stdin.fileno(), sink)
 
 
 def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:

@@ -65,7 +65,7 @@ def test_device_error_exits_with_70() -> None:
     sink = io.BytesIO()
 
     code = run_until_closed(
-        MessagePipe(io.BytesIO(), sink), lambda: _raise_error(DeviceLostError("AcceleratorError"))
+        MessagePipe(-1, sink), lambda: _raise_error(DeviceLostError("AcceleratorError"))
     )
 
     assert (code, sink.getvalue()) == (EXIT_DEVICE_LOST, b"")
@@ -76,8 +76,6 @@ def test_load_error_is_sent_to_the_parent() -> None:
     """One line, and a separate exit code."""
     sink = io.BytesIO()
 
-    code = run_until_closed(
-        MessagePipe(io.BytesIO(), sink), lambda: _raise_error(LoadError("no weights"))
-    )
+    code = run_until_closed(MessagePipe(-1, sink), lambda: _raise_error(LoadError("no weights")))
 
     assert (code, json.loads(sink.getvalue())) == (EXIT_LOAD_FAILED, {"load_error": "no weights"})
