@@ -10,6 +10,7 @@ from bot.slack.client import SlackClock
 from bot.slack.http_server import HttpServer, Request, Response
 
 EVENTS_PATH: Final = "/slack/events"
+REQUEST_THREADS: Final = 16
 UNSIGNED_RESPONSE: Final = Response(401, b"not signed by Slack\n")
 
 
@@ -21,7 +22,12 @@ class HttpMode:
         self._app = app
         # Slack dates what it signs: by a machine's skewed clock, every request would look replayed.
         self._verifier = SignatureVerifier(secret, clock)
-        self._server = HttpServer(port, {EVENTS_PATH: self.handle_request}, name="slack")
+        self._server = HttpServer(
+            port,
+            {EVENTS_PATH: self.handle_request},
+            name="slack",
+            threads_per_route=REQUEST_THREADS,
+        )
 
     def start_receiving(self, _: threading.Event) -> None:
         """Start to serve requests."""
@@ -31,9 +37,9 @@ class HttpMode:
         """Return whether the server runs; HTTP shows no more about Slack."""
         return self._server.is_serving()
 
-    def stop_receiving(self, _: float) -> None:
-        """Finish the requests in progress and close the port."""
-        self._server.close_server()
+    def stop_receiving(self, grace_seconds: float) -> None:
+        """Finish the requests in progress within `grace_seconds`, and close the port."""
+        self._server.close_server(grace_seconds)
 
     def handle_request(self, request: Request) -> Response:
         """Dispatch a request to Bolt if Slack has signed it; else answer 401."""

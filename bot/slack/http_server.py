@@ -1,28 +1,35 @@
 """
-HTTP server on a fixed number of threads, with bounded bodies and timeouts.
+HTTP server: aiohttp behind a connection guard, with a thread pool for each path.
 
-It is built on the standard library: Slack waits 3 s for an acknowledgement, so a slow client must
-not hold a thread, and a WSGI server would be one more dependency.
+Slow and hostile clients hold neither threads nor the event loop. A path whose threads are all busy
+delays no other path.
 """
 
+import asyncio
+import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, ClassVar, Final
+from typing import Final
 
 import structlog
+from aiohttp import web
+
+from contract.connection_guard import ConnectionGuard, ConnectionLimits
+from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
 
-SERVER_THREADS: Final = 32
-MAX_WAITING_CONNECTIONS: Final = 256
-"""Connections that may wait for a thread; further ones are closed at once."""
-CLIENT_TIMEOUT_SECONDS: Final = 5.0
-"""Seconds without data after which a connection is closed."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Slack's largest requests have a few hundred thousand bytes."""
+LIMITS: Final = ConnectionLimits(
+    connection_bytes=MAX_BODY_BYTES + 64 * 1024, total_bytes=32 * 1024 * 1024
+)
+"""Slack waits 3 s for an acknowledgement, so 10 s for a connection cut no request of Slack."""
+MAX_REQUESTS_PER_THREAD: Final = 8
+"""Requests of a path, running and waiting, for each of its threads; further ones get 503."""
+LISTEN_BACKLOG: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,120 +54,141 @@ Route = Callable[[Request], Response]
 
 
 class HttpServer:
-    """Server of `routes` by path, on its own thread."""
+    """Server of `routes` by path, with its event loop on its own thread."""
 
     def __init__(
-        self, port: int, routes: Mapping[str, Route], *, host: str = "", name: str = "web"
+        self,
+        port: int,
+        routes: Mapping[str, Route],
+        *,
+        host: str = "",
+        name: str = "web",
+        threads_per_route: int = 2,
     ) -> None:
-        """Bind the port. Raises `OSError` if it is not free."""
-        handler = type("Handler", (_Handler,), {"routes": dict(routes)})
-        self._http = _PooledServer((host, port), handler)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.2}, name=name, daemon=True
-        )
+        """Bind the port, on all addresses without a `host`. Raises `OSError` if it is not free."""
+        self._socket = open_listening_socket(host, port)
+        self._pools = {
+            path: _RoutePool(route, threads_per_route, f"{name}{path}")
+            for path, route in routes.items()
+        }
+        self._guard = ConnectionGuard(LIMITS)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._grace_seconds = 0.0
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run_loop, name=name, daemon=True)
 
     @property
     def port(self) -> int:
         """Port that the server listens on."""
-        return int(self._http.server_address[1])
+        return int(self._socket.getsockname()[1])
 
     def start_thread(self) -> None:
         """Start to serve requests."""
         self._thread.start()
+        self._started.wait()
 
     def is_serving(self) -> bool:
         """Return whether the server thread runs."""
         return self._thread.is_alive()
 
-    def close_server(self) -> None:
+    def close_server(self, grace_seconds: float = 5.0) -> None:
         """Refuse new connections, finish the requests in progress, and close the port."""
-        if self._thread.is_alive():
-            self._http.shutdown()
+        if self._loop is not None and self._thread.is_alive():
+            self._grace_seconds = grace_seconds
+            self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
-        self._http.server_close()
+        self._socket.close()
+        for pool in self._pools.values():
+            pool.shut_down()
 
-
-class _PooledServer(HTTPServer):
-    """HTTP server with a thread pool: one connection a thread."""
-
-    request_queue_size = 128
-    allow_reuse_address = True
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self._executor = ThreadPoolExecutor(SERVER_THREADS, thread_name_prefix="http")
-        self._free_places = threading.BoundedSemaphore(SERVER_THREADS + MAX_WAITING_CONNECTIONS)
-        super().__init__(address, handler)
-
-    def server_bind(self) -> None:
-        # The standard library resolves the host's name here, which may take seconds.
-        super(HTTPServer, self).server_bind()
-        self.server_name, self.server_port = "starchat", int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free_places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        self._executor.submit(self._serve_connection, request, client_address)
-
-    def server_close(self) -> None:
-        super().server_close()
-        self._executor.shutdown(wait=True)
-
-    def _serve_connection(self, request: Any, client_address: Any) -> None:
+    def _run_loop(self) -> None:
         try:
-            self.finish_request(request, client_address)
-        except OSError:
-            log.info("connection lost")
+            asyncio.run(self._serve_connections())
         finally:
-            self.shutdown_request(request)
-            self._free_places.release()
+            self._started.set()
 
+    async def _serve_connections(self) -> None:
+        # aiohttp logs what it cannot parse as an error: one line for each hostile request.
+        logger = logging.getLogger("aiohttp.server.starchat")
+        logger.setLevel(logging.CRITICAL)
+        server = web.Server(
+            self._handle_request, access_log=None, logger=logger, auto_decompress=False
+        )
+        self._loop = loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: self._guard.wrap_protocol(server()), sock=self._socket, backlog=LISTEN_BACKLOG
+        )
+        self._started.set()
+        await self._stop.wait()
+        listener.close()
+        self._guard.abort_incomplete()
+        await server.shutdown(self._grace_seconds)
 
-class _Handler(BaseHTTPRequestHandler):
-    """Handler of one request."""
+    async def _handle_request(self, request: web.BaseRequest) -> web.Response:
+        found = await self._dispatch_request(request)
+        response = web.Response(
+            status=found.status,
+            body=found.body,
+            headers={"Content-Type": "text/plain; charset=utf-8", "Server": "starchat"}
+            | dict(found.headers),
+        )
+        response.force_close()
+        return response
 
-    timeout = CLIENT_TIMEOUT_SECONDS
-    protocol_version = "HTTP/1.0"
-    server_version = "starchat"
-    sys_version = ""
-    routes: ClassVar[dict[str, Route]] = {}
-
-    def do_GET(self) -> None:
-        """Answer a GET request."""
-        self._write_response(self._dispatch_route(b""))
-
-    def do_POST(self) -> None:
-        """Answer a POST request: 411 without a length, 413 above `MAX_BODY_BYTES`."""
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < 10):  # noqa: PLR2004
-            return self._write_response(Response(411))
-        if int(length) > MAX_BODY_BYTES:
-            return self._write_response(Response(413))
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
-            return self._write_response(Response(400))
-        return self._write_response(self._dispatch_route(body))
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: the standard library would print addresses and paths."""
-
-    def _dispatch_route(self, body: bytes) -> Response:
-        route = self.routes.get(self.path.partition("?")[0])
-        if route is None:
+    async def _dispatch_request(self, request: web.BaseRequest) -> Response:
+        """Run a route: 405 for other methods, 411 without a length, 413 for a long body."""
+        pool = self._pools.get(request.path)
+        if pool is None:
             return Response(404, b"not found\n")
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        if request.method not in {"GET", "POST"}:
+            return Response(405, headers={"Allow": "GET, POST"})
+        body = b""
+        if request.method == "POST":
+            if request.content_length is None:
+                return Response(411)
+            if request.content_length > MAX_BODY_BYTES:
+                return Response(413)
+            body = await request.read()
+        self._guard.mark_complete(request.transport)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return await pool.run_route(Request(request.method, headers, body))
+
+
+class _RoutePool:
+    """Threads of one path. `run_route` runs on the event loop."""
+
+    def __init__(self, route: Route, threads: int, name: str) -> None:
+        self._route = route
+        self._executor = eager_thread_pool(threads, name)
+        self._max_running = threads * MAX_REQUESTS_PER_THREAD
+        self._running = 0
+
+    async def run_route(self, request: Request) -> Response:
+        """Run the route on a thread: 503 if too many requests wait, 500 if the route raises."""
+        if self._running >= self._max_running:
+            return Response(503, b"busy\n")
+        self._running += 1
+        loop = asyncio.get_running_loop()
         try:
-            return route(Request(self.command, headers, body))
+            return await loop.run_in_executor(self._executor, self._route, request)
         except Exception:
             # Safety net of the server threads: Slack delivers a failed request again.
             log.exception("request failed")
             return Response(500)
+        finally:
+            self._running -= 1
 
-    def _write_response(self, response: Response) -> None:
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(response.body)
+    def shut_down(self) -> None:
+        """End the threads after their requests."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def open_listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host`, or on all IPv4 and IPv6 addresses without one."""
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    family, _, _, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address, family=family)

@@ -96,13 +96,13 @@ def test_other_paths_and_methods_are_refused(port: BotPort) -> None:
     """The port serves Slack's requests alone."""
     assert port.send_raw(b"", method="GET")[0] == 401
     assert port.send_raw(b"", method="GET", path="/")[0] == 404
-    assert port.send_raw(b"", method="PUT")[0] == 501
+    assert port.send_raw(b"", method="PUT")[0] == 405
 
 
 def test_oversized_request_is_refused(port: BotPort) -> None:
     """A body above the limit is not read."""
     assert port.send_raw(b"", Content_Length=str(2**21))[0] == 413
-    assert port.send_raw(b"", Content_Length="many")[0] == 411
+    assert port.send_raw(b"", Content_Length="many")[0] == 400
 
 
 def test_external_person_is_refused_by_ephemeral_message(

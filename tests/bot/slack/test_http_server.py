@@ -1,13 +1,14 @@
 """HTTP server: serves requests quickly despite slow and hostile clients."""
 
 import http.client
+import select
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from bot.slack.http_server import SERVER_THREADS, HttpServer, Request, Response
+from bot.slack.http_server import LIMITS, MAX_REQUESTS_PER_THREAD, HttpServer, Request, Response
 
 
 def echo_request(request: Request) -> Response:
@@ -55,37 +56,109 @@ def test_failing_route_gives_500_without_details(server: HttpServer) -> None:
     assert request_path(server, "/echo")[0] == 200
 
 
-def test_truncated_body_is_refused(server: HttpServer) -> None:
-    """A body that is shorter than its length gets 400."""
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
+        b"GET /echo HTTP/1.1\r\nHost: x\r\nX: half",
+        b"",
+    ],
+    ids=["body", "headers", "nothing"],
+)
+def test_truncated_request_has_no_effect(server: HttpServer, sent: bytes) -> None:
+    """The connection of a client that stops halfway is closed."""
     with socket.create_connection(("127.0.0.1", server.port), 10) as client:
-        client.sendall(b"POST /echo HTTP/1.0\r\nContent-Length: 10\r\n\r\nhalf")
+        client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
-        assert b" 400 " in client.recv(1000).split(b"\r\n")[0]
+        assert client.recv(1000) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (
+            b"POST /echo HTTP/1.0\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
+        (
+            b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+            400,
+        ),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\n" + b"X: x\r\n" * 1000 + b"\r\n", 400),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"DELETE /echo HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+    ],
+    ids=lambda value: repr(value[:60]) if isinstance(value, bytes) else str(value),
+)
+def test_malformed_request_is_refused(server: HttpServer, sent: bytes, status: int) -> None:
+    """The response is an error, and the server serves on."""
+    with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+        client.sendall(sent)
+        assert f" {status} ".encode() in client.recv(1000).split(b"\r\n")[0]
+    assert request_path(server, "/echo")[0] == 200
 
 
 def test_silent_clients_do_not_block_others(server: HttpServer) -> None:
-    """A request is served while another thread waits for a silent client."""
+    """Of more connections than the limit, the oldest are closed and a new one is served."""
     silent = [
-        socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(SERVER_THREADS - 1)
+        socket.create_connection(("127.0.0.1", server.port), 10)
+        for _ in range(LIMITS.connections + 1)
     ]
     try:
         assert request_path(server, "/echo")[0] == 200
+        assert silent[0].recv(1) == b""
     finally:
         for client in silent:
             client.close()
 
 
-def test_excess_connections_are_closed(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections beyond the limit are closed at once."""
-    taken = 0
-    while server._http._free_places.acquire(blocking=False):
-        taken += 1
-    with socket.create_connection(("127.0.0.1", server.port), 10) as client:
-        assert client.recv(10) == b""
-    for _ in range(taken):
-        server._http._free_places.release()
+def test_busy_path_gives_503_and_delays_no_other() -> None:
+    """A path whose threads all wait answers 503 at once; other paths have their own threads."""
+    go = threading.Event()
 
-    assert request_path(server, "/echo")[0] == 200
+    def wait(_: Request) -> Response:
+        go.wait(10)
+        return Response(200)
+
+    running = HttpServer(
+        0, {"/slow": wait, "/echo": echo_request}, host="127.0.0.1", threads_per_route=1
+    )
+    running.start_thread()
+    clients = [
+        socket.create_connection(("127.0.0.1", running.port), 10)
+        for _ in range(MAX_REQUESTS_PER_THREAD + 1)
+    ]
+    for client in clients:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    ready, _, _ = select.select(clients, [], [], 10)
+    refused = ready[0].recv(1000).split(b"\r\n")[0]
+    other = request_path(running, "/echo")[0]
+    go.set()
+    for client in clients:
+        client.close()
+    running.close_server()
+
+    assert b" 503 " in refused
+    assert other == 200
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_server_listens_on_ipv4_and_ipv6() -> None:
+    """Without a host, both loopback addresses reach it."""
+    running = HttpServer(0, {"/echo": echo_request})
+    running.start_thread()
+    try:
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, running.port), 10) as client:
+                client.sendall(b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b" 200 " in client.recv(1000).split(b"\r\n")[0]
+    finally:
+        running.close_server()
 
 
 def test_client_that_disconnects_early_is_harmless() -> None:
