@@ -5,23 +5,28 @@ A stop, an edit or an error ends the attempt; the text so far stays available.
 """
 
 import asyncio
+import json
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Self
 
 import structlog
 
+from contract import keys
+from contract.conversation import Speaker
+from contract.job import Job
 from worker import render
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
-from worker.answering.finished_answer import FinishedAnswer, collect_trusted_texts
 from worker.answering.generator import GeneratedText, Generator, LoadedModel
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import JobContext
+from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt
-from worker.render import ReplyFacts
+from worker.render import Part, ReplyFacts
 from worker.slack.reply_message import ReplyMessage
 
 log = structlog.get_logger()
@@ -37,6 +42,38 @@ class AttemptLimits:
 
     max_attempts: int
     deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedAnswer:
+    """An answer that is saved, or about to be."""
+
+    answer: Answer
+    facts: ReplyFacts
+
+    @property
+    def text(self) -> str:
+        """The answer as the model wrote it; empty if stopped before its first text."""
+        return self.answer.text
+
+    @classmethod
+    def from_progress(cls, job: Job, progress: JobProgress) -> Self | None:
+        """Restore the answer that an earlier execution saved, if there is one."""
+        if progress.answer is None:
+            return None
+        fields = json.loads(progress.answer_facts or "{}")
+        facts = ReplyFacts(**fields, conversation_texts=collect_trusted_texts(job))
+        return cls(Answer(text=progress.answer), facts)
+
+    def to_fields(self) -> dict[str, str]:
+        """Return the fields of the job hash. The conversation stays in the job itself."""
+        facts = asdict(self.facts)
+        del facts["conversation_texts"]
+        return {keys.ANSWER: self.text, ANSWER_FACTS: json.dumps(facts)}
+
+    def compose_parts(self) -> tuple[Part, ...]:
+        """Render the answer as messages and files for Slack."""
+        return render.compose_final(self.text, facts=self.facts)
 
 
 class GenerationAttempt:
@@ -143,3 +180,8 @@ class GenerationAttempt:
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,
         )
+
+
+def collect_trusted_texts(job: Job) -> tuple[str, ...]:
+    """Return what people wrote. Only an address in these texts may become a link."""
+    return tuple(turn.text for turn in job.turns if turn.speaker is Speaker.USER)

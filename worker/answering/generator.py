@@ -13,7 +13,6 @@ import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
 from worker import render
-from worker.answering.running_mean import RunningMean
 from worker.engine import (
     Engine,
     EngineEvent,
@@ -58,13 +57,10 @@ class GenerationSettings:
 
 @dataclass(slots=True)
 class GeneratedText:
-    """
-    Text in generation, with the facts about its end.
-
-    The engine stops it at `deadline` (s, monotonic).
-    """
+    """Text in generation, with the facts about its end."""
 
     deadline: float | None = None
+    """Time at which the engine stops (s, monotonic)."""
     text: str = ""
     token_ids: tuple[int, ...] = ()
     """Generated token ids, if they decode to exactly this text."""
@@ -72,6 +68,26 @@ class GeneratedText:
     new_tokens: int = 0
     first_text_seconds: float | None = None
     """Seconds from the start of generation until the first text."""
+
+
+class RunningMean:
+    """
+    Running mean of durations: of all samples at first, then exponential over about `window`.
+
+    The window is large because one reply may take a hundred times longer than another.
+    """
+
+    def __init__(self, window: int = 50) -> None:
+        """Weigh about the newest `window` samples."""
+        self._window = window
+        self._count = 0
+        self.mean_seconds: float | None = None
+
+    def add_sample(self, seconds: float) -> None:
+        """Add one duration in seconds."""
+        self._count = min(self._count + 1, self._window)
+        previous = self.mean_seconds or 0.0
+        self.mean_seconds = previous + (seconds - previous) / self._count
 
 
 class Generator:
@@ -165,12 +181,8 @@ class Generator:
         loaded = self.start_loading().result()
         if not loaded.slots.locked():
             return render.compose_growing("")
-        reply_seconds = self.reply_seconds.mean_seconds
-        wait_seconds = (
-            None
-            if reply_seconds is None
-            else (self.waiting_jobs + 1) * reply_seconds / loaded.info.slots
-        )
+        mean = self.reply_seconds.mean_seconds
+        wait_seconds = None if mean is None else (self.waiting_jobs + 1) * mean / loaded.info.slots
         return render.compose_waiting(self.waiting_jobs, wait_seconds)
 
     async def stream_text(
@@ -182,13 +194,11 @@ class Generator:
         generated: GeneratedText,
     ) -> AsyncGenerator[str]:
         """Generate; yield the whole text each time it grows, and fill in `generated`."""
-        detokenizer = IncrementalDetokenizer(
-            loaded.chat_encoder.tokenizer, loaded.chat_encoder.stop_strings
-        )
+        encoder = loaded.chat_encoder
+        detokenizer = IncrementalDetokenizer(encoder.tokenizer, encoder.stop_strings)
         started, token_ids = time.monotonic(), list[int]()
-        async with aclosing(
-            self._start_request(loaded, request_id, prompt, scope, generated.deadline)
-        ) as events:
+        stream = self._start_request(loaded, request_id, prompt, scope, generated.deadline)
+        async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     generated.finish_reason, generated.new_tokens = event.reason, event.new_tokens
@@ -197,16 +207,15 @@ class Generator:
                 token_ids += event.ids
                 generated.new_tokens += len(event.ids)
                 if new_text:
-                    generated.first_text_seconds = (
-                        generated.first_text_seconds or time.monotonic() - started
-                    )
+                    if generated.first_text_seconds is None:
+                        generated.first_text_seconds = time.monotonic() - started
                     generated.text += new_text
                     yield generated.text
                 if detokenizer.stopped:
                     generated.finish_reason = FinishReason.STOP
                     break
         generated.text += detokenizer.flush_text()
-        if loaded.chat_encoder.tokenizer.encodes_exactly(token_ids, generated.text):
+        if encoder.tokenizer.encodes_exactly(token_ids, generated.text):
             generated.token_ids = tuple(token_ids)
 
     def _start_request(

@@ -15,8 +15,7 @@ from redis.exceptions import RedisError
 from contract import keys
 from worker import render
 from worker.answering.answer_cache import AnswerCache, CachedConversation
-from worker.answering.attempt import AttemptLimits, GenerationAttempt
-from worker.answering.finished_answer import FinishedAnswer
+from worker.answering.attempt import AttemptLimits, FinishedAnswer, GenerationAttempt
 from worker.answering.generator import Generator
 from worker.engine import EngineError, LoadError
 from worker.errors import (

@@ -7,8 +7,8 @@ Every effect in Slack follows a check of the lease, and its intent is recorded i
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Self
 
 import structlog
 
@@ -20,7 +20,6 @@ from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobProgress, JobState
 from worker.render.model import Message, Part, Snippet
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
-from worker.slack.streaming_edits import RenderText, StreamingEdits
 from worker.slack.thread_messages import ReplyState, ThreadMessages
 
 log = structlog.get_logger()
@@ -33,6 +32,9 @@ FIRST_PART: Final = 1
 """Part number of the placeholder, which becomes the first part of the reply."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between reads of the `ts` that a live owner records right after its post."""
+
+
+RenderText = Callable[[str], Message]
 
 
 class ReplyMessage:
@@ -71,7 +73,7 @@ class ReplyMessage:
             if first_owner != owner:
                 self._ts = await self._adopt_placeholder(first_owner)
         if self._ts is None:
-            await self._post_placeholder(status or render.compose_growing(""))
+            await self._post_first(status or render.compose_growing(""))
         elif status is not None:
             await self.show_status(status)
 
@@ -86,9 +88,7 @@ class ReplyMessage:
         found = (await self._thread.wait_for_part(FIRST_PART)).parts.get(FIRST_PART)
         return None if found is None else await self.state.set_once(keys.PLACEHOLDER, found)
 
-    async def _post_placeholder(
-        self, message: Message, state: str = ReplyState.PLACEHOLDER
-    ) -> None:
+    async def _post_first(self, message: Message, state: str = ReplyState.PLACEHOLDER) -> None:
         await self.state.check_lease()
         self._failpoints.hit(Failpoint.BEFORE_PLACEHOLDER)
         posted_ts = await self._thread.post_part(message, FIRST_PART, state)
@@ -110,25 +110,22 @@ class ReplyMessage:
         if message == self._last_message or self._ts is None:
             return
         with contextlib.suppress(RetryLaterError, RejectedError):
-            await self._thread.edit_if_allowed(
-                self._ts, message, ReplyState.PLACEHOLDER, self.state.check_lease
-            )
+            check = self.state.check_lease
+            await self._thread.edit_if_allowed(self._ts, message, ReplyState.PLACEHOLDER, check)
             self._last_message, self._last_edit_at = message, time.monotonic()
 
-    def stream_edits(self, render: RenderText) -> StreamingEdits:
+    def stream_edits(self, render: RenderText) -> "StreamingEdits":
         """Return a context manager that shows the text while it is generated."""
-        return StreamingEdits(
-            self, render, self._edit_interval, is_silent=self._job.streaming is Streaming.OFF
-        )
+        is_silent = self._job.streaming is Streaming.OFF
+        return StreamingEdits(self, render, self._edit_interval, is_silent=is_silent)
 
     async def update_text(self, message: Message) -> None:
         """Show the text so far. Raises `RetryLaterError` if the rate limit forbids it now."""
         if message == self._last_message or self._ts is None or self._not_editable:
             return
         try:
-            await self._thread.edit_if_allowed(
-                self._ts, message, ReplyState.GROWING, self.state.check_lease
-            )
+            check = self.state.check_lease
+            await self._thread.edit_if_allowed(self._ts, message, ReplyState.GROWING, check)
         except RejectedError as error:
             self._not_editable = isinstance(error, NotEditableError)
             log.warning("edit refused", job=self._job.id, error=str(error))
@@ -148,7 +145,7 @@ class ReplyMessage:
         first, *others = parts
         assert isinstance(first, Message)  # noqa: S101 - a file follows the message that names it
         if self._ts is None:
-            await self._post_placeholder(first)
+            await self._post_first(first)
         await self.state.check_lease()
         try:
             await self._thread.edit_message(str(self._ts), first, state)
@@ -171,17 +168,15 @@ class ReplyMessage:
         await self.state.write_fields(**{keys.PLACEHOLDER: ""})
         with contextlib.suppress(RejectedError):
             await self._thread.delete_message(old_ts)
-        await self._post_placeholder(first, state)
+        await self._post_first(first, state)
 
-    async def _publish_file(
-        self, number: int, snippet: Snippet, shared_ids: frozenset[str]
-    ) -> None:
+    async def _publish_file(self, number: int, snippet: Snippet, shared: frozenset[str]) -> None:
         file_id = await self.state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
         if file_id is None:
             file_id = await self._thread.upload_file(snippet)
             await self.state.write_fields(**{f"{keys.FILE_ID_PREFIX}{number}": file_id})
             self._failpoints.hit(Failpoint.AFTER_FILE_UPLOADED)
-        elif file_id in shared_ids or await self._thread.has_file(file_id):
+        elif file_id in shared or await self._thread.has_file(file_id):
             return
         await self._thread.share_file(file_id, snippet)
         self._failpoints.hit(Failpoint.AFTER_FILE_POST)
@@ -195,3 +190,61 @@ class ReplyMessage:
             await self.state.check_lease()
             await self._thread.delete_message(ts)
         return True
+
+
+class StreamingEdits:
+    """Edits the placeholder while text arrives: the newest text only, one edit at a time."""
+
+    def __init__(
+        self, message: ReplyMessage, render: RenderText, edit_interval: float, *, is_silent: bool
+    ) -> None:
+        """With `is_silent`, show no text before the final."""
+        self._message = message
+        self._render = render
+        self._edit_interval = edit_interval
+        self._is_silent = is_silent
+        self._text = ""
+        self._text_changed = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._edit_task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        if not self._is_silent:
+            self._edit_task = asyncio.create_task(self._edit_loop())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._finished.set()
+        self._text_changed.set()
+        if self._edit_task is None:
+            return
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            self._edit_task.cancel()
+            return
+        # Await an edit in flight: if cancelled, it could reach Slack after the final.
+        await self._edit_task
+
+    async def show_text(self, text: str) -> None:
+        """Show this text at the next edit. Raises the error of an earlier edit, if one failed."""
+        self._text = text
+        self._text_changed.set()
+        if self._edit_task is not None and self._edit_task.done():
+            await self._edit_task
+
+    async def _edit_loop(self) -> None:
+        edits, min_delay = 0, 0.0
+        while True:
+            await self._text_changed.wait()
+            with contextlib.suppress(TimeoutError):
+                delay = max(self._message.seconds_until_next_edit(edits), min_delay, 0.001)
+                await asyncio.wait_for(self._finished.wait(), delay)
+            if self._finished.is_set():
+                return
+            self._text_changed.clear()
+            try:
+                await self._message.update_text(self._render(self._text))
+                min_delay = 0.0
+            except RetryLaterError:
+                self._text_changed.set()
+                min_delay = self._edit_interval
+            edits += 1
