@@ -207,8 +207,8 @@ class Generator:
                 token_ids += event.ids
                 generated.new_tokens += len(event.ids)
                 if new_text:
-                    if generated.first_text_seconds is None:
-                        generated.first_text_seconds = time.monotonic() - started
+                    elapsed_seconds = time.monotonic() - started
+                    generated.first_text_seconds = generated.first_text_seconds or elapsed_seconds
                     generated.text += new_text
                     yield generated.text
                 if detokenizer.stopped:
