@@ -14,7 +14,7 @@ from testing.workspace import Json, Messages
 from worker import render
 from worker.failpoints import Failpoints
 from worker.jobs.job_state import JobState
-from worker.jobs.leases import JOB_PREFIX, Fence, Lease
+from worker.jobs.leases import JOB_PREFIX, Lease
 from worker.render import Message, ReplyFacts
 from worker.slack.client import SlackClient
 from worker.slack.reply_message import ReplyMessage
@@ -40,7 +40,7 @@ class ReplyHarness:
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution_id, ex=600)
         await self.client.hset(self.job_key, "status", "started")
-        self.state = JobState(self.client, Fence(self.client, 600), lease)
+        self.state = JobState(self.client, lease, 600)
         thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)
         return ReplyMessage(thread, self.state, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
 

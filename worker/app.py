@@ -35,7 +35,7 @@ from worker.jobs.consumer import JobConsumer
 from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import JobState
-from worker.jobs.leases import Fence, LeaseManager
+from worker.jobs.leases import LeaseManager
 from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
@@ -196,12 +196,11 @@ def _build_services(
     worker = RqWorker(rq_redis, name, leases, settings.starchat_result_ttl)
     generator = Generator(engine, _build_generation_settings(settings))
     slack = SlackClient(client, TokenBuckets(async_redis), metrics)
-    fence = Fence(async_redis, lease_seconds)
 
     def open_reply(context: JobContext) -> ReplyMessage:
         deadline = time.monotonic() + settings.starchat_deadline + DELIVERY_GRACE_SECONDS
         thread = ThreadMessages(slack, context.job, deadline)
-        state = JobState(async_redis, fence, context.lease)
+        state = JobState(async_redis, context.lease, lease_seconds)
         return ReplyMessage(thread, state, context.job, failpoints, settings.starchat_edit_interval)
 
     pipeline = AnswerPipeline(

@@ -185,7 +185,7 @@ class AnswerPipeline:
             self._metrics.record_generation(generated.new_tokens, generated.first_text_seconds)
             self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
             revision = "" if stopped else run.context.revision
-            await run.message.state.write_if_current(revision, **answer.to_fields())
+            await run.message.state.write_fields(answer.to_fields(), revision)
         except EditedError:
             run.context.attempt_refundable = attempt.number > 0
             raise RequeueError from None
@@ -218,12 +218,12 @@ class AnswerPipeline:
         """Record the outcome. If the question was edited or deleted, follow that first."""
         state = run.message.state
         try:
-            await state.write_if_current(run.context.revision, **{keys.OUTCOME: outcome})
+            await state.write_fields({keys.OUTCOME: outcome}, run.context.revision)
         except EditedError:
             if await run.message.withdraw_if_deleted():
                 await self._answer_cache.delete_answer(run.context.job)
                 outcome = Outcome.WITHDRAWN
             elif outcome is Outcome.ERROR_POSTED:
                 raise RequeueError from None
-            await state.write_fields(**{keys.OUTCOME: outcome})
+            await state.write_fields({keys.OUTCOME: outcome})
         return outcome

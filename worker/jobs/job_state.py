@@ -8,10 +8,8 @@ execution repeats no side effect. Every write carries the fencing token of its l
 from dataclasses import dataclass
 from typing import Final
 
-from redis.asyncio import Redis
-
 from contract import keys
-from worker.jobs.leases import JOB_PREFIX, RECOVERY_COUNT, Fence, Lease
+from worker.jobs.leases import RECOVERY_COUNT, Fence
 
 ANSWER_FACTS: Final = "starchat_answer_facts"
 """Field of the job hash: facts about the saved answer besides its text, as JSON."""
@@ -42,15 +40,8 @@ class JobProgress:
     withdrawn: bool
 
 
-class JobState:
+class JobState(Fence):
     """State of one job. Every write requires the lease."""
-
-    def __init__(self, connection: Redis, fence: Fence, lease: Lease) -> None:
-        """`connection` must decode responses."""
-        self._redis = connection
-        self._fence = fence
-        self._key = JOB_PREFIX + lease.job_id
-        self.lease = lease
 
     async def load_progress(self) -> JobProgress:
         """Read all progress fields."""
@@ -67,34 +58,6 @@ class JobState:
             outcome,
             withdrawn is not None,
         )
-
-    async def check_lease(self) -> None:
-        """Prove the lease before an outside effect. Raises `LeaseLostError` if it is lost."""
-        await self._fence.check_lease(self.lease)
-
-    async def write_fields(self, **fields: str) -> None:
-        """
-        Write fields, named as in this module and `contract.keys`.
-
-        Raises `LeaseLostError` if the lease is lost.
-        """
-        await self._fence.write_fields(self.lease, fields)
-
-    async def write_if_current(self, revision: str, **fields: str) -> None:
-        """
-        Write fields if `revision` is still the question's newest.
-
-        Raises `EditedError` if it is not, and `LeaseLostError` if the lease is lost.
-        """
-        await self._fence.write_fields(self.lease, fields, revision)
-
-    async def set_once(self, field: str, value: str) -> str:
-        """
-        Write a field if it is empty; return its value.
-
-        Raises `LeaseLostError` if the lease is lost.
-        """
-        return await self._fence.set_once(self.lease, field, value)
 
     async def read_field(self, field: str) -> str | None:
         """Read one field."""

@@ -119,59 +119,57 @@ class LeaseManager:
 
 
 class Fence:
-    """Guards every outside effect and every write of a job. Use it on the event loop."""
+    """Guards every outside effect and every write of one execution. Use it on the event loop."""
 
-    def __init__(self, connection: AsyncRedis, lease_seconds: float) -> None:
-        """Renew leases for `lease_seconds`."""
+    def __init__(self, connection: AsyncRedis, lease: Lease, lease_seconds: float) -> None:
+        """Renew `lease` for `lease_seconds`; `connection` must decode responses."""
+        self.lease = lease
+        self._redis = connection
         self._lease_ms = int(lease_seconds * 1000)
+        self._key = JOB_PREFIX + lease.job_id
+        self._lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY]
+        self._token: list[str | int] = [lease.execution_id, lease.member]
         self._renew_script = connection.register_script(scripts.RENEW_LEASE)
         self._write_script = connection.register_script(scripts.WRITE_FENCED)
         self._set_once_script = connection.register_script(scripts.SET_ONCE_FENCED)
 
-    async def check_lease(self, lease: Lease) -> None:
+    async def check_lease(self) -> None:
         """
         Prove and renew the lease. Raises `LeaseLostError` if it is lost.
 
         A response that took longer than the lease proves nothing, because the process may have
         been suspended; the check is then repeated.
         """
-        lease_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY]
         is_late = True
         while is_late:
             started = time.monotonic()
-            if not await self._renew_script(
-                keys=lease_keys, args=[lease.execution_id, lease.member, self._lease_ms]
-            ):
+            arguments = [*self._token, self._lease_ms]
+            if not await self._renew_script(keys=self._lease_keys, args=arguments):
                 raise LeaseLostError
             is_late = (time.monotonic() - started) * 1000 >= self._lease_ms
 
-    async def write_fields(self, lease: Lease, fields: dict[str, str], revision: str = "") -> None:
+    async def write_fields(self, fields: dict[str, str], revision: str = "") -> None:
         """
         Write fields of the job hash.
 
         Raises `LeaseLostError` if the lease is lost, and `EditedError` if `revision` is not empty
         and no longer the question's newest.
         """
-        job_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
-        arguments = [part for field in fields.items() for part in field]
-        result = await self._write_script(
-            keys=job_keys, args=[lease.execution_id, lease.member, revision, *arguments]
-        )
+        arguments = [*self._token, revision, *(part for pair in fields.items() for part in pair)]
+        result = await self._write_script(keys=[*self._lease_keys, self._key], args=arguments)
         if int(result) < 0:
             raise EditedError
         if not result:
             raise LeaseLostError
 
-    async def set_once(self, lease: Lease, field: str, value: str) -> str:
+    async def set_once(self, field: str, value: str) -> str:
         """
         Write a field of the job hash if it is empty; return its value.
 
         Raises `LeaseLostError` if the lease is lost.
         """
-        job_keys = [keys.job_lease(lease.job_id), STARTED_REGISTRY, JOB_PREFIX + lease.job_id]
-        stored = await self._set_once_script(
-            keys=job_keys, args=[lease.execution_id, lease.member, field, value]
-        )
+        arguments = [*self._token, field, value]
+        stored = await self._set_once_script(keys=[*self._lease_keys, self._key], args=arguments)
         if stored is None:
             raise LeaseLostError
         return str(stored)

@@ -165,7 +165,7 @@ class ReplyMessage:
         """Post the reply as a new message, because Slack forbids edits of the placeholder."""
         log.info("placeholder replaced", job=self._job.id)
         # Cleared before the deletion: a later execution then searches the thread for a message.
-        await self.state.write_fields(**{keys.PLACEHOLDER: ""})
+        await self.state.write_fields({keys.PLACEHOLDER: ""})
         with contextlib.suppress(RejectedError):
             await self._thread.delete_message(old_ts)
         await self._post_first(first, state)
@@ -174,7 +174,7 @@ class ReplyMessage:
         file_id = await self.state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
         if file_id is None:
             file_id = await self._thread.upload_file(snippet)
-            await self.state.write_fields(**{f"{keys.FILE_ID_PREFIX}{number}": file_id})
+            await self.state.write_fields({f"{keys.FILE_ID_PREFIX}{number}": file_id})
             self._failpoints.hit(Failpoint.AFTER_FILE_UPLOADED)
         elif file_id in shared or await self._thread.has_file(file_id):
             return

@@ -67,43 +67,44 @@ async def test_running_job_with_expired_lease_is_not_claimed(
     assert LeaseManager(client, LONG_LEASE_SECONDS, "w2").claim_lease(lease.job_id, "another") == 0
     assert not client.exists(keys.job_lease(lease.job_id))
     assert client.llen(INTERMEDIATE_QUEUE) == 0
-    await Fence(loop_client, LONG_LEASE_SECONDS).check_lease(lease)
+    await Fence(loop_client, lease, LONG_LEASE_SECONDS).check_lease()
 
 
 async def test_fence_rejects_every_token_but_the_holders(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """An execution without the lease can neither act nor write."""
-    fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
-    stranger = Lease(lease.job_id, "another")
+    fence = Fence(loop_client, lease, LONG_LEASE_SECONDS)
+    stranger = Fence(loop_client, Lease(lease.job_id, "another"), LONG_LEASE_SECONDS)
 
-    await fence.check_lease(lease)
-    await fence.write_fields(lease, {"starchat_answer": "text"})
-    assert await fence.set_once(lease, "starchat_placeholder", "1.1") == "1.1"
-    assert await fence.set_once(lease, "starchat_placeholder", "2.2") == "1.1"
+    await fence.check_lease()
+    await fence.write_fields({"starchat_answer": "text"})
+    assert await fence.set_once("starchat_placeholder", "1.1") == "1.1"
+    assert await fence.set_once("starchat_placeholder", "2.2") == "1.1"
     with pytest.raises(LeaseLostError):
-        await fence.check_lease(stranger)
+        await stranger.check_lease()
     with pytest.raises(LeaseLostError):
-        await fence.write_fields(stranger, {"starchat_answer": "other"})
+        await stranger.write_fields({"starchat_answer": "other"})
     with pytest.raises(LeaseLostError):
-        await fence.set_once(stranger, "starchat_outcome", "x")
+        await stranger.set_once("starchat_outcome", "x")
     assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"text"
 
 
 async def test_write_with_old_revision_is_rejected(client: redis.Redis, loop_client: Redis) -> None:
     """After an edit only writes of the new revision succeed."""
-    fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
-    await fence.write_fields(lease, {"starchat_answer": "zero"}, "0")
+    fence = Fence(loop_client, lease, LONG_LEASE_SECONDS)
+    stranger = Fence(loop_client, Lease(lease.job_id, "another"), LONG_LEASE_SECONDS)
+    await fence.write_fields({"starchat_answer": "zero"}, "0")
     client.hincrby(JOB_PREFIX + lease.job_id, keys.REVISION, 1)
 
     with pytest.raises(EditedError):
-        await fence.write_fields(lease, {"starchat_answer": "old"}, "0")
-    await fence.write_fields(lease, {"starchat_answer": "new"}, "1")
-    await fence.write_fields(lease, {"starchat_file_2": "F1"})
+        await fence.write_fields({"starchat_answer": "old"}, "0")
+    await fence.write_fields({"starchat_answer": "new"}, "1")
+    await fence.write_fields({"starchat_file_2": "F1"})
     with pytest.raises(LeaseLostError):
-        await fence.write_fields(Lease(lease.job_id, "another"), {"starchat_answer": "x"}, "0")
+        await stranger.write_fields({"starchat_answer": "x"}, "0")
     assert client.hget(JOB_PREFIX + lease.job_id, "starchat_answer") == b"new"
 
 
@@ -111,13 +112,13 @@ async def test_nothing_is_written_for_a_deleted_job(
     client: redis.Redis, loop_client: Redis
 ) -> None:
     """A worker restores no data of a purged workspace."""
-    fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, LeaseManager(client, LONG_LEASE_SECONDS, "w"))
+    fence = Fence(loop_client, lease, LONG_LEASE_SECONDS)
     client.delete(JOB_PREFIX + lease.job_id)
     with pytest.raises(LeaseLostError):
-        await fence.write_fields(lease, {"starchat_answer": "text"})
+        await fence.write_fields({"starchat_answer": "text"})
     with pytest.raises(LeaseLostError):
-        await fence.set_once(lease, "starchat_placeholder_owner", "me")
+        await fence.set_once("starchat_placeholder_owner", "me")
     assert not client.exists(JOB_PREFIX + lease.job_id)
 
 
@@ -126,16 +127,16 @@ async def test_expired_lease_is_renewed_unless_reaped(
 ) -> None:
     """An outage of Redis costs no job; a reaped one stays lost."""
     leases = LeaseManager(client, SHORT_LEASE_SECONDS, "w")
-    fence = Fence(loop_client, LONG_LEASE_SECONDS)
     lease = start_job(client, leases)
+    fence = Fence(loop_client, lease, LONG_LEASE_SECONDS)
     wait_until_expired(client, lease.job_id)
-    await fence.check_lease(lease)
+    await fence.check_lease()
     assert leases.reap_jobs() == []
 
     client.delete(keys.job_lease(lease.job_id))
     assert leases.reap_jobs() == [lease.job_id]
     with pytest.raises(LeaseLostError):
-        await fence.check_lease(lease)
+        await fence.check_lease()
 
 
 def test_concurrent_reapers_requeue_a_dead_job_once(client: redis.Redis) -> None:

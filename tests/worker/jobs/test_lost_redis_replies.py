@@ -60,10 +60,10 @@ async def test_late_response_does_not_prove_the_lease(
     lease = Lease(JOB_ID, "execution")
     client.set(keys.job_lease(JOB_ID), lease.execution_id)
     async with AsyncRedis.from_url(proxy.url, decode_responses=True) as wire:
-        fence = Fence(wire, SHORT_LEASE_SECONDS)
-        await fence.check_lease(lease)
+        fence = Fence(wire, lease, SHORT_LEASE_SECONDS)
+        await fence.check_lease()
         proxy.fault = NetworkFault(latency_seconds=2 * SHORT_LEASE_SECONDS)
-        proof = asyncio.create_task(fence.check_lease(lease))
+        proof = asyncio.create_task(fence.check_lease())
         await asyncio.sleep(SHORT_LEASE_SECONDS)
         client.set(keys.job_lease(JOB_ID), "of another worker")
         with pytest.raises(LeaseLostError):
