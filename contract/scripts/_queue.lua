@@ -4,6 +4,18 @@
 -- three keys: `:pending` (set of unfinished jobs), `:running` (set of jobs with a slot) and
 -- `:waiting` (list of thread heads without a slot).
 
+-- RQ's job data without arguments, uncompressed: RQ's tools can still read the job.
+local NO_ARGUMENTS = '["starchat.reply", null, [], {}]'
+local ENDED_TTL_SECONDS = 86400
+
+-- Drops the text of a job that has ended. Its hash keeps what deletions and RQ's tools need.
+local function drop_text(job_hash)
+  if redis.call('HEXISTS', job_hash, 'data') == 0 then return end
+  redis.call('HSET', job_hash, 'data', NO_ARGUMENTS, 'starchat_ended', 1)
+  redis.call('HDEL', job_hash, 'starchat_answer', 'starchat_answer_facts', 'exc_info')
+  redis.call('EXPIRE', job_hash, ENDED_TTL_SECONDS)
+end
+
 -- Returns whether a job is over. A job that was deleted with RQ's own tools, or whose process died
 -- between ending and finishing it, releases nothing itself: whichever script meets it removes it.
 local function is_terminal(rq, job)

@@ -34,6 +34,7 @@ redis.call('DEL', KEYS[6])
 redis.call('HSET', KEYS[6], unpack(ARGV, 7))
 redis.call('HSET', KEYS[6], 'status', 'deferred', 'starchat_thread_queue', KEYS[4],
            'starchat_user_quota', user, 'starchat_max_running', ARGV[5])
+redis.call('EXPIRE', KEYS[6], rq.ttl)
 redis.call('ZADD', rq.deferred, now + tonumber(rq.ttl), id)
 redis.call('SADD', KEYS[9], rq.queue)
 promote_user(rq, user)

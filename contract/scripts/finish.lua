@@ -1,4 +1,5 @@
--- Releases everything a job holds and makes the next jobs runnable; idempotent.
+-- Ends a job: drops its text, releases everything it holds and makes the next jobs runnable;
+-- idempotent.
 -- KEYS: 1 pending jobs  2 rq job hash  3 rq queue list  4 rq deferred registry
 -- ARGV: 1 job id  2 prefix of rq job hashes  3 queue ttl s
 -- Returns 1, or 0 if the job was released before.
@@ -8,6 +9,7 @@ local released = redis.call('ZREM', KEYS[1], id)
 redis.call('ZREM', rq.deferred, id)
 local thread, user = unpack(
   redis.call('HMGET', KEYS[2], 'starchat_thread_queue', 'starchat_user_quota'))
+drop_text(KEYS[2])
 if not thread or not user then return released end
 
 redis.call('SREM', user .. ':pending', id)

@@ -12,10 +12,13 @@ from redis.asyncio import Redis
 from contract import keys
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
+from worker import scripts
+from worker.jobs.leases import JOB_PREFIX
 
 MAX_ANSWERS_PER_THREAD: Final = 64
 """Answers per thread; older answers come from Slack, like all other messages."""
-
+MAX_ANSWER_BYTES_PER_THREAD: Final = 256 * 1024
+"""Bytes of a thread's answers as JSON: more than any model's context window."""
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 """Id of a token in any vocabulary."""
@@ -43,18 +46,21 @@ class AnswerCache:
     def __init__(self, connection: Redis) -> None:
         """`connection` must decode responses."""
         self._redis = connection
+        self._store_script = connection.register_script(scripts.STORE_ANSWER)
 
     async def store_answer(self, job: Job, answer: Answer) -> None:
-        """Store an answer, and evict the thread's oldest ones."""
+        """Store the answer to a job that still exists, and evict the thread's oldest answers."""
         key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
-        async with self._redis.pipeline() as pipeline:
-            pipeline.hset(key, job.ts, answer.model_dump_json())
-            pipeline.expire(key, keys.TEXT_TTL_SECONDS)
-            pipeline.hkeys(key)
-            *_, stored = await pipeline.execute()
-        evicted = sorted(stored)[:-MAX_ANSWERS_PER_THREAD]
-        if evicted:
-            await self._redis.hdel(key, *evicted)
+        await self._store_script(
+            keys=[key, JOB_PREFIX + job.id],
+            args=[
+                job.ts,
+                answer.model_dump_json(),
+                keys.TEXT_TTL_SECONDS,
+                MAX_ANSWERS_PER_THREAD,
+                MAX_ANSWER_BYTES_PER_THREAD,
+            ],
+        )
 
     async def delete_answer(self, job: Job) -> None:
         """Delete the answer to a job's question."""

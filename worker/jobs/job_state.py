@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from contract import keys
+from worker import scripts
+from worker.errors import LeaseLostError
 from worker.jobs.leases import RECOVERY_COUNT, Fence
 
 ANSWER_FACTS: Final = "starchat_answer_facts"
@@ -68,7 +70,11 @@ class JobState(Fence):
         """
         Count an attempt, right before generation starts; return its number, from 1.
 
-        Raises `LeaseLostError` if the lease is lost.
+        Raises `LeaseLostError` if the lease is lost or the job is deleted.
         """
         await self.check_lease()
-        return int(await self._redis.hincrby(self._key, keys.ATTEMPTS, 1))
+        count = self._redis.register_script(scripts.COUNT_ATTEMPT)
+        number = int(await count(keys=[self._key], args=[keys.ATTEMPTS]))
+        if not number:
+            raise LeaseLostError
+        return number

@@ -8,10 +8,13 @@ import zlib
 from typing import Any, Final, NoReturn
 
 import redis
+from rq.executions import Execution
 from rq.job import Job as RqJob
+from rq.job import JobStatus
+from rq.results import Result
 from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
 
-from contract import keys
 from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, BadJobError, Job
 from worker.jobs.leases import JOB_PREFIX
 
@@ -51,8 +54,37 @@ def fetch_job(connection: redis.Redis, job_id: str) -> tuple[RqJob, Job]:
     rq_job.repeats_left = None
     rq_job.retries_left = 0
     rq_job.group_id = None
-    rq_job.failure_ttl = keys.TEXT_TTL_SECONDS
     return rq_job, job
+
+
+def write_result(
+    pipeline: Any,
+    record: tuple[RqJob, Execution],
+    outcome: str,
+    status: JobStatus,
+    ttl_seconds: int,
+) -> None:
+    """Write a job's end and result for RQ's tools; both expire after `ttl_seconds`."""
+    rq_job, execution = record
+    is_failure = status is JobStatus.FAILED
+    ended_at = rq_job.ended_at or now()
+    fields = {"status": status.value, "ended_at": utcformat(ended_at)}
+    pipeline.hset(rq_job.key, mapping=fields)
+    pipeline.expire(rq_job.key, ttl_seconds)
+    registry = rq_job.failed_job_registry if is_failure else rq_job.finished_job_registry
+    pipeline.zadd(registry.key, {rq_job.id: int(ended_at.timestamp()) + ttl_seconds})
+    Result.create(
+        rq_job,
+        Result.Type.FAILED if is_failure else Result.Type.SUCCESSFUL,
+        ttl_seconds,
+        return_value=None if is_failure else {"outcome": outcome},
+        exc_string=outcome if is_failure else None,
+        worker_name=rq_job.worker_name or "",
+        pipeline=pipeline,
+        execution_id=execution.id,
+        execution_started_at=execution.created_at,
+        execution_ended_at=ended_at,
+    )
 
 
 def _check_length(length: int) -> None:

@@ -31,7 +31,7 @@ from worker.jobs.leases import (
     Lease,
     LeaseManager,
 )
-from worker.jobs.rq_job import RqJobData, fetch_job
+from worker.jobs.rq_job import RqJobData, fetch_job, write_result
 
 log = structlog.get_logger()
 
@@ -127,14 +127,23 @@ class RqWorker(BaseWorker):
         except BadJobError:
             self._quarantine_job(job_id)
             return None
-        rq_job.result_ttl = self._result_ttl
         execution = self.prepare_execution(rq_job)
         lease = Lease(job_id, execution.id)
         self._leases.bind_execution(lease)
-        self.prepare_job_execution(rq_job, remove_from_intermediate_queue=True)
+        self._record_start(rq_job)
         self._records[execution.id] = (rq_job, execution)
         revision_text = revision.decode("utf-8", "replace") if isinstance(revision, bytes) else "0"
         return JobContext(job, lease, self._measure_age(job_id), revision_text)
+
+    def _record_start(self, rq_job: RqJob) -> None:
+        """Record the start as RQ's `prepare_job_execution` does, but keep the TTL of the hash."""
+        with self.connection.pipeline() as pipeline:
+            self.heartbeat(EXECUTION_TTL_SECONDS, pipeline=pipeline)
+            rq_job.prepare_for_execution(self.name, pipeline=pipeline)
+            # If the job was deleted in between, this created its hash again.
+            pipeline.expire(rq_job.key, keys.QUEUE_TTL_SECONDS, nx=True)
+            pipeline.lrem(INTERMEDIATE_QUEUE, 1, rq_job.id)
+            pipeline.execute()
 
     def _skip_job(self, job_id: str, *, is_over: bool) -> None:
         if is_over and self.connection.hget(JOB_PREFIX + job_id, "status") in TERMINAL_STATUSES:
@@ -161,40 +170,50 @@ class RqWorker(BaseWorker):
         queue_keys = [keys.PENDING_JOBS, JOB_PREFIX + job_id, QUEUE_KEY, DEFERRED_REGISTRY]
         self._finish_script(keys=queue_keys, args=[job_id, JOB_PREFIX, keys.QUEUE_TTL_SECONDS])
 
-    def record_withdrawal(self, context: JobContext, outcome: str) -> None:
-        """Record the end of a job whose question was deleted, and keep nothing of the job."""
-        rq_job, _ = self._records[context.lease.execution_id]
-        rq_job.result_ttl = 0
-        self.record_success(context, outcome)
-
     def record_success(self, context: JobContext, outcome: str) -> None:
         """Record a finished job in RQ, then release its lease."""
-        rq_job, execution = self._records[context.lease.execution_id]
-        if self.connection.hexists(rq_job.key, keys.WITHDRAWN):
-            rq_job.result_ttl = 0
-        rq_job.ended_at = now()
-        rq_job._result = {"outcome": outcome}  # noqa: SLF001
-        rq_job._status = JobStatus.FINISHED  # noqa: SLF001
-        self.handle_job_success(
-            job=rq_job,
-            queue=self._queue,
-            started_job_registry=self._queue.started_job_registry,
-            execution=execution,
-        )
-        self._release_lease(context)
+        self._record_end(context, outcome, JobStatus.FINISHED, self._result_ttl)
 
     def record_failure(self, context: JobContext, outcome: str) -> None:
         """Record a failed job in RQ, then release its lease. `outcome` contains no user text."""
+        self._record_end(context, outcome, JobStatus.FAILED, keys.TEXT_TTL_SECONDS)
+
+    def record_withdrawal(self, context: JobContext, outcome: str) -> None:
+        """Delete a job whose question was deleted, then release its lease."""
+        self._record_end(context, outcome, JobStatus.FINISHED, 0)
+
+    def _record_end(
+        self, context: JobContext, outcome: str, status: JobStatus, ttl_seconds: int
+    ) -> None:
+        """
+        Record the end as RQ's handlers do, but without the job's arguments.
+
+        RQ would write the arguments again, and with them people's text. A job that was deleted
+        since, or accepted again, is not changed.
+        """
         rq_job, execution = self._records[context.lease.execution_id]
         rq_job.ended_at = now()
-        self.handle_job_failure(
-            job=rq_job,
-            queue=self._queue,
-            started_job_registry=self._queue.started_job_registry,
-            exc_string=outcome,
-            execution=execution,
-        )
+
+        def write_end(pipeline: Any) -> None:
+            current_status, withdrawn = pipeline.hmget(rq_job.key, "status", keys.WITHDRAWN)
+            pipeline.multi()
+            if current_status == b"started" and (withdrawn or not ttl_seconds):
+                pipeline.delete(rq_job.key)
+            elif current_status == b"started":
+                write_result(pipeline, (rq_job, execution), outcome, status, ttl_seconds)
+                self._count_end(pipeline, rq_job, status)
+            self.cleanup_execution(rq_job, pipeline=pipeline, execution=execution)
+
+        self.connection.transaction(write_end, rq_job.key)
         self._release_lease(context)
+
+    def _count_end(self, pipeline: Any, rq_job: RqJob, status: JobStatus) -> None:
+        if status is JobStatus.FAILED:
+            self.increment_failed_job_count(pipeline)
+        else:
+            self.increment_successful_job_count(pipeline)
+        if rq_job.started_at and rq_job.ended_at:
+            self.increment_total_working_time(rq_job.ended_at - rq_job.started_at, pipeline)
 
     def requeue_job(self, context: JobContext, refunded: int) -> bool:
         """Put a job at the front of the queue; False if another worker has its lease."""

@@ -22,6 +22,10 @@ REQUEUE: Final = _read_script("requeue")
 """Put a running job at the front of the queue. Returns 1, or 0 if the lease is lost."""
 REAP: Final = _read_script("reap")
 """Put the jobs of dead workers at the front of the queue. Returns their ids."""
+COUNT_ATTEMPT: Final = _read_script("count_attempt")
+"""Count an attempt at a job. Returns its number, or 0 if the job is deleted."""
+STORE_ANSWER: Final = _read_script("store_answer")
+"""Store an answer in the answer cache. Returns how many answers it holds."""
 QUARANTINE: Final = _read_script("quarantine")
 """Quarantine an unreadable job: record its id and never run it again."""
 TAKE_TOKEN: Final = _read_script("take_token")

@@ -15,6 +15,11 @@ end
 local function requeue(job)
   local status = redis.pcall('HGET', prefix .. job, 'status')
   if status ~= 'started' and status ~= 'queued' then return end
+  -- Its worker died between the release of the job and RQ's record of the end.
+  if redis.call('HEXISTS', prefix .. job, 'starchat_ended') == 1 then
+    redis.call('HSET', prefix .. job, 'status', 'finished')
+    return
+  end
   if status == 'queued' and redis.call('LPOS', KEYS[1], job) then return end
   redis.call('HSET', prefix .. job, 'status', 'queued')
   redis.call('HINCRBY', prefix .. job, ARGV[5], 1)

@@ -15,7 +15,14 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from testing.queue_inspector import make_job
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
-from worker.answering.answer_cache import MAX_ANSWERS_PER_THREAD, Answer, AnswerCache, merge_answers
+from worker.answering.answer_cache import (
+    MAX_ANSWER_BYTES_PER_THREAD,
+    MAX_ANSWERS_PER_THREAD,
+    Answer,
+    AnswerCache,
+    merge_answers,
+)
+from worker.jobs.leases import JOB_PREFIX
 
 
 def user_turn(ts: str) -> Turn:
@@ -71,13 +78,47 @@ def test_conversation_keeps_every_user_turn_in_order(
             assert turn.text == answers.get(str(turn.in_reply_to), "from Slack")
 
 
+async def store_text(redis: Redis, job: Job, text: str) -> None:
+    """Store an answer to a job that a worker runs."""
+    await redis.hset(JOB_PREFIX + job.id, "status", "started")
+    await AnswerCache(redis).store_answer(job, Answer(text=text))
+
+
+async def test_answers_expire_a_day_after_the_first(client: object, loop_client: Redis) -> None:
+    """A later answer does not renew the TTL, so that no answer stays for longer than a day."""
+    key = keys.answer_cache("T1", "C1", "1.000000")
+    await store_text(loop_client, make_job(1000, thread=1), "first")
+    await loop_client.expire(key, 60)
+    await store_text(loop_client, make_job(1001, thread=1), "second")
+
+    assert 0 < await loop_client.ttl(key) <= 60
+    assert await loop_client.hlen(key) == 2
+
+
+async def test_long_answers_are_bounded_in_bytes(client: object, loop_client: Redis) -> None:
+    """Of answers that exceed the thread's bytes, the newest stay."""
+    for number in (1000, 1001, 1002):
+        text = "x" * (MAX_ANSWER_BYTES_PER_THREAD // 2 - 100)
+        await store_text(loop_client, make_job(number, thread=1), text)
+
+    stored = await loop_client.hkeys(keys.answer_cache("T1", "C1", "1.000000"))
+    assert sorted(stored) == ["1001.000000", "1002.000000"]
+
+
+async def test_answer_of_deleted_job_is_not_stored(client: object, loop_client: Redis) -> None:
+    """A job that ends after its team was purged leaves no text."""
+    await AnswerCache(loop_client).store_answer(make_job(1), Answer(text="late"))
+
+    assert await loop_client.keys("starchat:*") == []
+
+
 async def test_cache_keeps_newest_answers_of_each_thread(
     client: object, loop_client: Redis
 ) -> None:
     """The cache is bounded, expires, and separates threads and workspaces."""
     cache = AnswerCache(loop_client)
     for number in range(MAX_ANSWERS_PER_THREAD + 5):
-        await cache.store_answer(make_job(1000 + number, thread=1), Answer(text=f"answer {number}"))
+        await store_text(loop_client, make_job(1000 + number, thread=1), f"answer {number}")
     key = keys.answer_cache("T1", "C1", "1.000000")
     assert await loop_client.hlen(key) == MAX_ANSWERS_PER_THREAD
     assert 0 < await loop_client.ttl(key) <= keys.TEXT_TTL_SECONDS
@@ -130,6 +171,7 @@ async def test_answer_is_recalled_with_its_token_ids(client: object, loop_client
     """Unreadable entries of another version are ignored."""
     cache = AnswerCache(loop_client)
     root = make_job(1000, thread=1)
+    await loop_client.hset(JOB_PREFIX + root.id, "status", "started")
     await cache.store_answer(root, Answer(text="one", token_ids=(5, 7)))
     key = keys.answer_cache("T1", "C1", "1.000000")
     await loop_client.hset(key, "1001.000000", "an old answer")

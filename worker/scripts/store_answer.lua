@@ -1,0 +1,17 @@
+-- Stores an answer in its thread's cache, unless its job is deleted, and evicts the oldest answers.
+-- The cache expires a fixed time after its first answer: no answer stays longer.
+-- KEYS: 1 answer cache  2 rq job hash
+-- ARGV: 1 question ts  2 answer as JSON  3 ttl s  4 max answers  5 max bytes of all answers
+-- Returns how many answers the cache holds.
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+local questions, bytes, count = redis.call('HKEYS', KEYS[1]), 0, 0
+table.sort(questions, function(one, other) return one > other end)
+for _, question in ipairs(questions) do
+  bytes, count = bytes + redis.call('HSTRLEN', KEYS[1], question), count + 1
+  if count > tonumber(ARGV[4]) or bytes > tonumber(ARGV[5]) then
+    redis.call('HDEL', KEYS[1], question)
+  end
+end
+return redis.call('HLEN', KEYS[1])
