@@ -56,6 +56,7 @@ log = structlog.get_logger()
 DRAIN_TIMEOUT_SECONDS: Final = 5.0
 """Time at shutdown for requests in progress, and again for background tasks."""
 NAME_LOOKUP_THREADS: Final = 8
+AUTHOR_LOOKUP_THREADS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class _Shared:
     poster: Poster
     background: BackgroundTasks
     name_pool: ThreadPoolExecutor
+    author_pool: ThreadPoolExecutor
     stopped: threading.Event
 
 
@@ -106,6 +108,7 @@ class Bot:
             poster=Poster(self._web_client),
             background=BackgroundTasks(),
             name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
+            author_pool=eager_thread_pool(AUTHOR_LOOKUP_THREADS, "author"),
             stopped=threading.Event(),
         )
         handlers = self._build_handlers(identity, shared)
@@ -126,6 +129,7 @@ class Bot:
             shared.poster.stop_waiting()
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
             shared.name_pool.shutdown(wait=False, cancel_futures=True)
+            shared.author_pool.shutdown(wait=False, cancel_futures=True)
 
     def _build_handlers(self, identity: BotIdentity, shared: _Shared) -> _Handlers:
         settings, redis, web_client = self._settings, self._redis, self._web_client
@@ -134,7 +138,7 @@ class Bot:
         queue = JobQueue(redis, _build_limits(settings), failpoints)
         thread_cache = ThreadCache(redis, web_client, identity)
         thread_modes, purge = ThreadModes(redis), Purge(redis)
-        users = UserDirectory(redis, web_client, shared.name_pool)
+        users = UserDirectory(redis, web_client, shared.name_pool, shared.author_pool)
         job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
         restart_on_edit = settings.starchat_on_edit == "restart"
         refresher = JobRefresher(job_builder, JobUpdates(redis), restart_on_edit)

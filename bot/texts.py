@@ -36,6 +36,10 @@ THREAD_FORGOTTEN: Final = (
 MEMBERS_ONLY: Final = (
     "Only members of this workspace can ask me questions. An administrator can change this."
 )
+AUTHOR_NOT_VERIFIED: Final = (
+    "Slack didn't tell me whether you are a member of this workspace, and only members can ask me "
+    "questions. Please ask again in a minute."
+)
 NO_WORKER: Final = (
     "No worker is running right now. Your question is queued, and I'll answer it when a worker "
     "is back."
@@ -62,6 +66,7 @@ COMMAND_REPLIES: Final = {
     Verdict.MUTE: MUTE_CONFIRMED,
     Verdict.FORGET: THREAD_FORGOTTEN,
     Verdict.OUTSIDER: MEMBERS_ONLY,
+    Verdict.UNVERIFIED: AUTHOR_NOT_VERIFIED,
 }
 """Reply to each message that is no question."""
 

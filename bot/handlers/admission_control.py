@@ -10,6 +10,11 @@ from bot.messages.message import BotIdentity
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.thread_modes import ThreadModes
+from contract.slack_errors import LAST_DELIVERY_ATTEMPT
+
+
+class UserLookupError(ConnectionError):
+    """The author of a question is not known yet; Slack delivers the question again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class AdmissionControl:
         )
         if verdict in {Verdict.IGNORE, Verdict.OUTSIDER} or self.policy.allow_guests:
             return verdict
-        return Verdict.OUTSIDER if self._can_be_guest(post) else verdict
+        return self._check_guest(post, attempt) or verdict
 
     def _read_mode(self, post: MessagePosted) -> ThreadMode | None:
         mode = self.thread_modes.get_mode(post.thread)
@@ -57,9 +62,20 @@ class AdmissionControl:
         messages = self.job_builder.read_thread(post.thread, attempt)
         return None if messages is None else conversation.count_people(messages)
 
-    def _can_be_guest(self, post: MessagePosted) -> bool:
+    def _check_guest(self, post: MessagePosted, attempt: int) -> Verdict | None:
+        """
+        Return the verdict about a guest, and `None` for a member.
+
+        Raises `UserLookupError` if Slack does not say what an author is. On the last delivery, the
+        author is asked to try again: nothing says that the author is no member.
+        """
         if post.bot_ids:
-            return False
-        user = self.users.lookup_users(post.thread.team, [post.author])[post.author]
-        # Fail closed: a user whose lookup failed may be a guest.
-        return user.is_guest or not user.is_resolved
+            return None
+        user = self.users.lookup_author(post.thread.team, post.author)
+        if user.is_guest:
+            return Verdict.OUTSIDER
+        if user.is_resolved:
+            return None
+        if attempt < LAST_DELIVERY_ATTEMPT:
+            raise UserLookupError("users.info did not say whether an author is a guest")
+        return Verdict.UNVERIFIED

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     MUTE = "mute"
     FORGET = "forget"
     OUTSIDER = "outsider"
+    UNVERIFIED = "unverified"
 
 
 VERDICT_BY_COMMAND: Final = {

@@ -14,23 +14,18 @@ CODE_FENCE: Final = "```"
 
 def users_to_resolve(
     messages: Iterable[Message], *, until: str, identity: BotIdentity
-) -> frozenset[str]:
+) -> tuple[str, ...]:
     """
-    Return the ids of the users whose names the conversation needs.
+    Return the ids of the users whose names the conversation needs, the most important first.
 
-    These are all mentioned users, and all authors if there are at least two.
+    These are all authors if there are at least two, then all mentioned users, newest first.
     """
-    before = [m for m in messages if m.ts <= until]
-    needed = {
-        user
-        for m in before
-        if m.kind is not AuthorKind.REPLY
-        for user in _find_mentions(m, identity)
-    }
-    authors = {m.author for m in before if m.kind is not AuthorKind.REPLY}
-    if len(authors) > 1:
-        needed |= {m.author for m in before if m.kind is AuthorKind.PERSON}
-    return frozenset(needed)
+    before = sorted((m for m in messages if m.ts <= until), key=lambda m: m.ts, reverse=True)
+    people = [m for m in before if m.kind is not AuthorKind.REPLY]
+    has_several_authors = len({m.author for m in people}) > 1
+    authors = [m.author for m in people if m.kind is AuthorKind.PERSON and has_several_authors]
+    mentioned = [user for m in people for user in sorted(_find_mentions(m, identity))]
+    return tuple(dict.fromkeys(authors + mentioned))
 
 
 def count_people(messages: Iterable[Message]) -> int:

@@ -185,8 +185,8 @@ class _RoutePool:
 
 
 def open_listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host`, or on all IPv4 and IPv6 addresses without one."""
-    if not host and socket.has_dualstack_ipv6():
+    """Return a listening socket; no host, or `::`, means all IPv4 and IPv6 addresses."""
+    if host in {"", "::"} and socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     family, _, _, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

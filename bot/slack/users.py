@@ -1,7 +1,7 @@
 """User directory: names from `users.info`, looked up on demand and cached in Redis."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor
 from typing import Any, Final
 
 import structlog
@@ -10,7 +10,8 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.messages.mrkdwn import replace_surrogates
-from bot.slack.client import CALL_ERRORS
+from bot.slack.client import CALL_ERRORS, error_name
+from bot.slack.shared_calls import SharedCalls
 from contract import keys
 
 log = structlog.get_logger()
@@ -18,11 +19,21 @@ log = structlog.get_logger()
 LOOKUP_TIMEOUT_SECONDS: Final = 1.2
 """Seconds for all users of one lookup; Slack waits 3 s for the acknowledgement."""
 UNRESOLVED_TTL_SECONDS: Final = 60
-"""Seconds until a failed lookup is repeated."""
+"""Seconds until a failed lookup of a name is repeated."""
+MAX_NAMES_PER_MESSAGE: Final = 500
+"""Users of one message and its thread whose names are read from the cache; others keep their id."""
+MAX_CALLS_PER_MESSAGE: Final = 30
+"""Calls of `users.info` for one message; Slack allows about 100 per minute in all."""
+INVISIBLE_USER_ERRORS: Final = frozenset({"user_not_found", "user_not_visible"})
+"""Slack's answer is certain: the user is no member that the bot may see."""
 
 
 class User(BaseModel):
-    """Display name of a user; the user's id if the lookup failed (`is_resolved` is false then)."""
+    """
+    Display name of a user; the user's id if the lookup failed (`is_resolved` is false then).
+
+    A user whom Slack does not show to the bot counts as a guest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,35 +49,57 @@ class UserDirectory:
     Slack's errors are never raised: they leave a user unresolved.
     """
 
-    def __init__(self, redis: Redis, client: WebClient, executor: Executor) -> None:
+    def __init__(
+        self, redis: Redis, client: WebClient, name_executor: Executor, author_executor: Executor
+    ) -> None:
+        """`author_executor` is separate, so that no message's many mentions delay an author."""
         self._redis = redis
         self._client = client
-        self._executor = executor
+        self._name_calls = SharedCalls(name_executor, self._fetch_user)
+        self._author_calls = SharedCalls(author_executor, self._fetch_user)
 
     def lookup_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
-        """Return the user of every id within `LOOKUP_TIMEOUT_SECONDS`, unresolved ones included."""
-        user_ids = sorted(set(users))
+        """
+        Return the user of every id within `LOOKUP_TIMEOUT_SECONDS`, unresolved ones included.
+
+        The first `MAX_CALLS_PER_MESSAGE` users that are not cached are fetched.
+        """
+        user_ids = list(dict.fromkeys(users))
+        cached = self._read_cache(team, user_ids[:MAX_NAMES_PER_MESSAGE])
+        missing = [user for user in user_ids[:MAX_NAMES_PER_MESSAGE] if user not in cached]
+        fetched = self._fetch_users(self._name_calls, team, missing[:MAX_CALLS_PER_MESSAGE])
+        unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
+        return unresolved | cached | fetched
+
+    def lookup_author(self, team: str, user: str) -> User:
+        """Return the author of a message; a lookup that failed before is repeated."""
+        cached = self._read_cache(team, [user]).get(user)
+        if cached is not None and cached.is_resolved:
+            return cached
+        fetched = self._fetch_users(self._author_calls, team, [user])
+        return fetched.get(user, User(name=user, is_resolved=False))
+
+    def _read_cache(self, team: str, user_ids: list[str]) -> dict[str, User]:
         if not user_ids:
             return {}
         stored = self._redis.mget([keys.user_profile(team, user) for user in user_ids])
-        found = {user: _decode_user(value) for user, value in zip(user_ids, stored, strict=True)}
-        futures = {
-            self._executor.submit(self._fetch_user, user): user
-            for user, person in found.items()
-            if person is None
-        }
-        done, _ = wait(futures, timeout=LOOKUP_TIMEOUT_SECONDS)
-        fetched = {futures[future]: future.result() for future in done}
+        decoded = zip(user_ids, map(_decode_user, stored), strict=True)
+        return {user: found for user, found in decoded if found is not None}
+
+    def _fetch_users(
+        self, calls: SharedCalls[User], team: str, user_ids: list[str]
+    ) -> dict[str, User]:
+        fetched = calls.run_calls(user_ids, LOOKUP_TIMEOUT_SECONDS)
         self._cache_users(team, fetched)
-        unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
-        return unresolved | {user: person for user, person in found.items() if person} | fetched
+        return fetched
 
     def _fetch_user(self, user: str) -> User:
         try:
             answer = self._client.users_info(user=user)
         except CALL_ERRORS as error:
             log.warning("user not found", user=user, why=type(error).__name__)
-            return User(name=user, is_resolved=False)
+            is_invisible = error_name(error) in INVISIBLE_USER_ERRORS
+            return User(name=user, is_guest=is_invisible, is_resolved=False)
         profile = answer.get("user")
         return _parse_user(profile if isinstance(profile, dict) else {}, user)
 

@@ -12,7 +12,15 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, find_job, job_turns, pending_job_ids
 from testing.redis_server import RedisServer
-from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, SAM, STARCHAT, Workspace
+from testing.workspace import (
+    ADA,
+    DEPLOYBOT,
+    GENERAL,
+    LIN,
+    SAM,
+    STARCHAT,
+    Workspace,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,13 +76,13 @@ def test_guest_is_refused_by_ephemeral_message(workspace: Workspace, redis: Redi
     assert len(workspace.api_calls(start, "chat.postEphemeral")) == 1
 
 
-def test_unresolved_user_is_refused_if_guests_are_denied(
-    workspace: Workspace, redis: Redis
-) -> None:
-    """If the lookup fails, the user may be a guest and is refused."""
-    workspace.set_faults({"method": "users.info", "fault": "error", "error": "missing_scope"})
+def test_member_is_answered_after_a_failed_lookup(workspace: Workspace, redis: Redis) -> None:
+    """The message is not acknowledged, and Slack's next delivery looks again."""
+    workspace.set_faults({"method": "users.info", "fault": "ratelimited", "count": 1})
+    ts = workspace.post_raw(GENERAL, f"{MENTION} hi")
 
-    assert find_job(redis, GENERAL, ask_in_general(workspace, f"{MENTION} hi")) is None
+    poll_until(lambda: find_job(redis, GENERAL, ts), description="a job")
+    assert any(e["failure"] for e in workspace.delivery_attempts(ts))
 
 
 def test_allowed_bot_may_ask_by_mention(workspace: Workspace, redis: Redis) -> None:

@@ -44,7 +44,7 @@ def test_single_author_has_no_name() -> None:
     """A lone question is one turn, without the mention and without a name."""
     messages = parse_messages(make_message(1, f"{MENTION} what is a &lt;T&gt;?"))
 
-    assert users_to_resolve(messages, until=message_ts(1), identity=BOT_IDENTITY) == frozenset()
+    assert users_to_resolve(messages, until=message_ts(1), identity=BOT_IDENTITY) == ()
     assert list_turns(
         build_conversation(messages, until=message_ts(1), identity=BOT_IDENTITY, names={})
     ) == [(None, "what is a <T>?")]
@@ -56,7 +56,7 @@ def test_several_authors_have_names() -> None:
         make_message(1, "it fails"), make_message(2, f"{MENTION} why?", user=LIN)
     )
 
-    assert users_to_resolve(messages, until=message_ts(2), identity=BOT_IDENTITY) == {ADA, LIN}
+    assert users_to_resolve(messages, until=message_ts(2), identity=BOT_IDENTITY) == (LIN, ADA)
     found = build_conversation(messages, until=message_ts(2), identity=BOT_IDENTITY, names=NAMES)
     assert list_turns(found) == [("Ada", "it fails"), ("Lin", "why?")]
 
@@ -76,9 +76,23 @@ def test_mentions_become_names() -> None:
         make_message(1, f"{MENTION} is <@{LIN}> right that {MENTION} can count?")
     )
 
-    assert users_to_resolve(messages, until=message_ts(1), identity=BOT_IDENTITY) == {LIN}
+    assert users_to_resolve(messages, until=message_ts(1), identity=BOT_IDENTITY) == (LIN,)
     found = build_conversation(messages, until=message_ts(1), identity=BOT_IDENTITY, names=NAMES)
     assert list_turns(found) == [(None, "is @Lin right that @StarChat can count?")]
+
+
+def test_authors_are_resolved_before_mentioned_users() -> None:
+    """Few users of a message are looked up: the names of the newest turns come first."""
+    messages = parse_messages(
+        make_message(1, "it fails"),
+        make_message(2, f"{MENTION} ask <@U0EVE00001> and <@U0BOB00001>", user=LIN),
+        make_message(3, f"{MENTION} why?"),
+    )
+
+    assert users_to_resolve(messages, until=message_ts(3), identity=BOT_IDENTITY) == (
+        *(ADA, LIN),
+        *("U0BOB00001", "U0EVE00001"),
+    )
 
 
 def test_other_bot_counts_as_author() -> None:
@@ -88,7 +102,7 @@ def test_other_bot_counts_as_author() -> None:
         make_message(2, f"{MENTION} what changed?"),
     )
 
-    assert users_to_resolve(messages, until=message_ts(2), identity=BOT_IDENTITY) == {ADA}
+    assert users_to_resolve(messages, until=message_ts(2), identity=BOT_IDENTITY) == (ADA,)
     found = build_conversation(messages, until=message_ts(2), identity=BOT_IDENTITY, names=NAMES)
     assert list_turns(found) == [("deploybot", "v2 is out"), ("Ada", "what changed?")]
 
@@ -135,7 +149,7 @@ def test_conversation_ends_with_question() -> None:
             until=message_ts(2),
             identity=BOT_IDENTITY,
         )
-        == frozenset()
+        == ()
     )
 
 

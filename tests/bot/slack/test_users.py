@@ -1,5 +1,6 @@
 """User directory: users are cached, and a slow lookup delays no question."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +8,12 @@ import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
-from bot.slack.users import UNRESOLVED_TTL_SECONDS, User, UserDirectory
+from bot.slack.users import (
+    MAX_CALLS_PER_MESSAGE,
+    UNRESOLVED_TTL_SECONDS,
+    User,
+    UserDirectory,
+)
 from contract import keys
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, LIN, Workspace
@@ -16,8 +22,8 @@ from testing.workspace import ADA, LIN, Workspace
 @pytest.fixture
 def users(redis: Redis, web: WebClient) -> Iterator[UserDirectory]:
     """Return users that are asked for at the workspace."""
-    with ThreadPoolExecutor(4) as pool:
-        yield UserDirectory(redis, web, pool)
+    with ThreadPoolExecutor(4) as names, ThreadPoolExecutor(1) as authors:
+        yield UserDirectory(redis, web, names, authors)
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +94,49 @@ def test_invalid_cache_entry_is_fetched_again(users: UserDirectory, redis: Redis
     redis.set(keys.user_profile(BOT_IDENTITY.team, ADA), "not json")
 
     assert users.lookup_users(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"
+
+
+def test_message_with_many_mentions_makes_few_calls(
+    users: UserDirectory, workspace: Workspace
+) -> None:
+    """Users beyond the maximum keep their id; the first ones are looked up."""
+    start = len(workspace.api_calls())
+    crowd = [f"U{number:08}" for number in range(2500)]
+
+    found = users.lookup_users(BOT_IDENTITY.team, [ADA, *crowd])
+
+    assert found[ADA].name == "Ada"
+    assert found[crowd[-1]] == User(name=crowd[-1], is_resolved=False)
+    assert len(workspace.api_calls(start, "users.info")) <= MAX_CALLS_PER_MESSAGE
+
+
+def test_author_is_looked_up_while_all_threads_for_names_wait(
+    redis: Redis, web: WebClient, workspace: Workspace
+) -> None:
+    """The lookups that a message gave up are never made."""
+    start, go = len(workspace.api_calls()), threading.Event()
+    with ThreadPoolExecutor(1) as names, ThreadPoolExecutor(1) as authors:
+        names.submit(go.wait)
+        users = UserDirectory(redis, web, names, authors)
+        try:
+            crowd = users.lookup_users(BOT_IDENTITY.team, [LIN, "U0NOBODY01"])
+            author = users.lookup_author(BOT_IDENTITY.team, ADA)
+        finally:
+            go.set()
+
+    assert {user.is_resolved for user in crowd.values()} == {False}
+    assert author.name == "Ada"
+    assert [c["args"]["user"] for c in workspace.api_calls(start, "users.info")] == [ADA]
+
+
+def test_failed_lookup_of_an_author_is_repeated(users: UserDirectory, workspace: Workspace) -> None:
+    """A member is not refused for a failure of a minute ago."""
+    workspace.set_faults({"method": "users.info", "fault": "ratelimited", "count": 1})
+
+    assert not users.lookup_author(BOT_IDENTITY.team, ADA).is_resolved
+    assert users.lookup_author(BOT_IDENTITY.team, ADA).name == "Ada"
+
+
+def test_user_that_slack_does_not_show_counts_as_guest(users: UserDirectory) -> None:
+    """Slack's answer is certain, so there is nothing to try again."""
+    assert users.lookup_author(BOT_IDENTITY.team, "U0NOBODY01").is_guest

@@ -1,0 +1,65 @@
+"""Admission control where guests are denied: what the lookup of the author decides."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot.handlers.admission_control import AdmissionControl, UserLookupError
+from bot.handlers.job_builder import JobBuilder
+from bot.messages.admission import Policy, Verdict
+from bot.slack.users import UserDirectory
+from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.thread_cache import ThreadCache
+from bot.store.thread_modes import ThreadModes
+from contract.job import Streaming
+from contract.slack_errors import LAST_DELIVERY_ATTEMPT
+from testing.slack_events import BOT_IDENTITY, make_message_event
+from testing.workspace import Workspace
+
+
+@pytest.fixture
+def admission(redis: Redis, web: WebClient) -> Iterator[AdmissionControl]:
+    """Return an admission control that denies guests."""
+    with ThreadPoolExecutor(1) as names, ThreadPoolExecutor(1) as authors:
+        users = UserDirectory(redis, web, names, authors)
+        builder = JobBuilder(
+            BOT_IDENTITY, Streaming.EDITS, ThreadCache(redis, web, BOT_IDENTITY), users
+        )
+        yield AdmissionControl(
+            BOT_IDENTITY,
+            Policy(allow_guests=False),
+            ThreadModes(redis),
+            builder,
+            users,
+            JobQueue(redis, QueueLimits()),
+        )
+
+
+def test_author_that_slack_does_not_know_is_refused(admission: AdmissionControl) -> None:
+    """Slack's answer is certain."""
+    post = make_message_event(user="U0NOBODY01")
+
+    assert admission.admit_message(post, 0) is Verdict.OUTSIDER
+
+
+@pytest.mark.parametrize(
+    "fault", [{"fault": "ratelimited"}, {"fault": "error", "error": "missing_scope"}]
+)
+def test_failed_lookup_is_no_refusal(
+    admission: AdmissionControl, workspace: Workspace, fault: dict[str, str]
+) -> None:
+    """Slack delivers again; after its last delivery, the author is asked to try again."""
+    workspace.set_faults({"method": "users.info", **fault})
+    try:
+        for attempt in range(LAST_DELIVERY_ATTEMPT):
+            with pytest.raises(UserLookupError):
+                admission.admit_message(make_message_event(), attempt)
+        last = admission.admit_message(make_message_event(), LAST_DELIVERY_ATTEMPT)
+    finally:
+        workspace.set_faults()
+
+    assert last is Verdict.UNVERIFIED
+    assert admission.admit_message(make_message_event(), 0) is Verdict.ANSWER
