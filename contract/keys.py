@@ -134,5 +134,5 @@ def connection_window(team: str) -> str:
 
 
 def rate_limit(team: str, method: str) -> str:
-    """Return the token bucket of one Web API method in one workspace, shared by all workers."""
+    """Return the token bucket of one Web API method in one workspace, shared by all processes."""
     return f"starchat:{team}:rate_limit:{method}"

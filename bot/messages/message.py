@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.messages.mrkdwn import replace_surrogates
 from bot.messages.rich_text import to_markdown
+from contract.authorship import AppAuthor
 from contract.keys import METADATA_EVENT_TYPE
 
 Json = Mapping[str, Any]
@@ -36,7 +37,7 @@ class BotIdentity:
 
     def is_author_of(self, raw: Json) -> bool:
         """Return whether the bot wrote a message of Slack's."""
-        return raw.get("user") == self.user_id or raw.get("bot_id") == self.bot_id
+        return AppAuthor(self.user_id, self.bot_id).is_author_of(raw)
 
 
 class AuthorKind(StrEnum):

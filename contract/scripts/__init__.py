@@ -4,16 +4,19 @@ from importlib.resources import files
 from typing import Final
 
 
-def _load_script(name: str) -> str:
+def _load_script(*names: str) -> str:
     package = files(__name__)
-    return "".join(package.joinpath(file).read_text("utf-8") for file in ("_queue.lua", name))
+    return "".join(package.joinpath(name).read_text("utf-8") for name in names)
 
 
-ACCEPT: Final = _load_script("accept.lua")
+ACCEPT: Final = _load_script("_queue.lua", "accept.lua")
 """Enqueue a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
 
-FINISH: Final = _load_script("finish.lua")
+FINISH: Final = _load_script("_queue.lua", "finish.lua")
 """Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""
 
-REPAIR_ORPHANS: Final = _load_script("repair_orphans.lua")
+REPAIR_ORPHANS: Final = _load_script("_queue.lua", "repair_orphans.lua")
 """Release what deleted jobs still hold. Returns how many jobs became runnable."""
+
+TAKE_TOKEN: Final = _load_script("take_token.lua")
+"""Take a token from each of a call's buckets. Returns the ms to wait, 0 if it is granted."""

@@ -28,5 +28,3 @@ STORE_ANSWER: Final = _read_script("store_answer")
 """Store an answer in the answer cache. Returns how many answers it holds."""
 QUARANTINE: Final = _read_script("quarantine")
 """Quarantine an unreadable job: record its id and never run it again."""
-TAKE_TOKEN: Final = _read_script("take_token")
-"""Take a token from a bucket. Returns the milliseconds to wait, 0 if it is granted."""

@@ -16,10 +16,12 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from contract.authorship import AppAuthor
+from contract.slack_budget import Buckets, Priority, find_buckets
 from contract.slack_errors import HTTP_OK, ErrorKind, classify_error, retry_after_seconds
 from worker.errors import NotAllowedError, SlackUnavailableError, ThreadGoneError
-from worker.slack.methods import SlackMethod
-from worker.slack.rate_limits import MAX_SLEEP_SECONDS, TokenBuckets, bucket_key
+from worker.slack.methods import AUTH_TEST, SlackMethod
+from worker.slack.rate_limits import MAX_SLEEP_SECONDS, TokenBuckets
 
 log = structlog.get_logger()
 
@@ -74,9 +76,15 @@ class SlackClient:
         self._client = client
         self._buckets = buckets
         self._counter = counter
+        self._author: AppAuthor | None = None
 
     async def call(
-        self, method: SlackMethod, team: str, arguments: dict[str, Any], deadline: float
+        self,
+        method: SlackMethod,
+        team: str,
+        arguments: dict[str, Any],
+        deadline: float,
+        priority: Priority = Priority.REPLY,
     ) -> dict[str, Any]:
         """
         Call until Slack accepts, at most until `deadline` (s, monotonic).
@@ -87,7 +95,9 @@ class SlackClient:
         """
         attempts = 0
         while True:
-            await self._wait_for_token(method, team, arguments, deadline)
+            await self._wait_for_token(
+                _find_buckets(method, team, arguments), priority, method.name, deadline
+            )
             try:
                 return await self._send_request(method, team, arguments)
             except RetryLaterError:
@@ -101,16 +111,23 @@ class SlackClient:
         self, method: SlackMethod, team: str, arguments: dict[str, Any], check_lease: LeaseCheck
     ) -> dict[str, Any]:
         """
-        Call once, if the bucket has a token besides the reserve for final messages.
+        Call once, if the buckets have a token besides the reserve for more important calls.
 
         `check_lease` runs last before the call. Raises its errors, `RetryLaterError` if no token
         is left, and the errors of `call`.
         """
-        key = self._bucket_key(method, team, arguments)
-        if await self._buckets.acquire(key, method.rate_limit, is_final=False):
+        buckets = _find_buckets(method, team, arguments)
+        if await self._buckets.acquire(buckets, Priority.BACKGROUND):
             raise RetryLaterError(method.name)
         await check_lease()
         return await self._send_request(method, team, arguments)
+
+    async def find_author(self, deadline: float) -> AppAuthor:
+        """Return the app as an author, from `auth.test` once. Raises the errors of `call`."""
+        if self._author is None:
+            answer = await self.call(AUTH_TEST, "", {}, deadline)
+            self._author = AppAuthor(str(answer["user_id"]), str(answer.get("bot_id") or ""))
+        return self._author
 
     async def upload_content(self, url: str, content: bytes) -> None:
         """Send a file's content to its upload URL. Raises `RetryLaterError` if that fails."""
@@ -123,12 +140,11 @@ class SlackClient:
         raise RetryLaterError("upload")
 
     async def _wait_for_token(
-        self, method: SlackMethod, team: str, arguments: dict[str, Any], deadline: float
+        self, buckets: Buckets, priority: Priority, method: str, deadline: float
     ) -> None:
-        key = self._bucket_key(method, team, arguments)
-        while wait := await self._buckets.acquire(key, method.rate_limit, is_final=True):
+        while wait := await self._buckets.acquire(buckets, priority):
             if time.monotonic() + wait > deadline:
-                raise SlackUnavailableError(method.name)
+                raise SlackUnavailableError(method)
             await asyncio.sleep(min(wait, MAX_SLEEP_SECONDS))
 
     async def _send_request(
@@ -164,9 +180,8 @@ class SlackClient:
             return self._report_lost_response(method)
         if kind is ErrorKind.RATE_LIMITED:
             self._counter.count_call(method.name, "limited")
-            key = self._bucket_key(method, team, arguments)
             seconds = retry_after_seconds(response.headers.get("Retry-After"))
-            await self._buckets.block_for(key, method.rate_limit, seconds)
+            await self._buckets.block_for(_find_buckets(method, team, arguments), seconds)
             return RetryLaterError(method.name)
         self._counter.count_call(method.name, "refused")
         return ERRORS_BY_KIND.get(kind, RejectedError)(error_name)
@@ -175,7 +190,6 @@ class SlackClient:
         self._counter.count_call(method.name, "failed")
         return (RetryLaterError if method.idempotent else UnknownOutcomeError)(method.name)
 
-    @staticmethod
-    def _bucket_key(method: SlackMethod, team: str, arguments: dict[str, Any]) -> str:
-        channel = arguments["channel"] if method.per_channel else None
-        return bucket_key(team, method.name, channel)
+
+def _find_buckets(method: SlackMethod, team: str, arguments: dict[str, Any]) -> Buckets:
+    return find_buckets(team, method.name, arguments.get("channel"))

@@ -7,13 +7,15 @@ searched for the message before it is posted again.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from contract import keys
+from contract.authorship import AppAuthor
 from contract.job import Job
+from contract.slack_budget import Priority
 from worker.errors import SlackUnavailableError, ThreadGoneError
 from worker.render.model import Message, Snippet
 from worker.slack.client import (
@@ -49,6 +51,14 @@ class ReplyState(StrEnum):
     ERROR = "error"
 
 
+PRIORITY_BY_STATE: Final[Mapping[str, Priority]] = {
+    ReplyState.PLACEHOLDER: Priority.REPLY,
+    ReplyState.GROWING: Priority.REPLY,
+    ReplyState.FINAL: Priority.FINAL,
+    ReplyState.ERROR: Priority.FINAL,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OwnMessages:
     """The bot's messages of one job: `ts` by part number, and the ids of the thread's files."""
@@ -65,14 +75,18 @@ class ThreadMessages:
         self._slack = slack
         self._job = job
         self._deadline = deadline
-        self._channel = {"channel": job.thread.channel}
+        self._channel: dict[str, Any] = {"channel": job.thread.channel}
 
     def _build_metadata(self, part: int, state: str) -> dict[str, Any]:
         payload = {"job": self._job.id, "part": part, "question": self._job.ts, "state": state}
         return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}
 
-    async def _call_slack(self, method: Any, **arguments: Any) -> dict[str, Any]:
-        return await self._slack.call(method, self._job.thread.team, arguments, self._deadline)
+    async def _call_slack(
+        self, method: Any, priority: Priority = Priority.FINAL, **arguments: Any
+    ) -> dict[str, Any]:
+        return await self._slack.call(
+            method, self._job.thread.team, arguments, self._deadline, priority
+        )
 
     async def post_part(self, message: Message, part: int, state: str) -> str:
         """
@@ -84,6 +98,7 @@ class ThreadMessages:
             try:
                 response = await self._call_slack(
                     POST_MESSAGE,
+                    PRIORITY_BY_STATE[state],
                     **self._channel,
                     thread_ts=self._job.thread.ts,
                     text=message.text,
@@ -200,12 +215,14 @@ class ThreadMessages:
 
     async def find_own(self) -> OwnMessages:
         """Search the thread, from the question on, for the bot's messages of this job."""
+        author = await self._slack.find_author(self._deadline)
         parts: dict[int, str] = {}
         file_ids: set[str] = set()
         question_exists, cursor = False, ""
         for _ in range(MAX_PAGES):
             page = await self._call_slack(
                 LIST_REPLIES,
+                Priority.REPLY,
                 **self._channel,
                 ts=self._job.thread.ts,
                 oldest=self._job.ts,
@@ -218,7 +235,7 @@ class ThreadMessages:
                 question_exists = question_exists or (
                     message.get("ts") == self._job.ts and message.get("subtype") != "tombstone"
                 )
-                part = self._part_number(message)
+                part = self._read_part_number(message, author)
                 if part is not None:
                     parts.setdefault(part, str(message["ts"]))
                 file_ids |= {str(file["id"]) for file in message.get("files", [])}
@@ -228,10 +245,14 @@ class ThreadMessages:
                 break
         return OwnMessages(parts, frozenset(file_ids), question_exists)
 
-    def _part_number(self, message: dict[str, Any]) -> int | None:
-        metadata = message.get("metadata") or {}
-        payload = metadata.get("event_payload") or {}
-        is_ours = metadata.get("event_type") == keys.METADATA_EVENT_TYPE
-        if not is_ours or payload.get("job") != self._job.id:
+    def _read_part_number(self, message: dict[str, Any], author: AppAuthor) -> int | None:
+        """Return which part of the job's reply a message is; `None` for any other message."""
+        metadata = message.get("metadata")
+        if not isinstance(metadata, dict) or not author.is_author_of(message):
             return None
-        return int(payload.get("part", 1))
+        payload = metadata.get("event_payload")
+        is_reply = metadata.get("event_type") == keys.METADATA_EVENT_TYPE
+        if not is_reply or not isinstance(payload, dict) or payload.get("job") != self._job.id:
+            return None
+        part = payload.get("part", 1)
+        return part if isinstance(part, int) else None
