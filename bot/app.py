@@ -35,6 +35,7 @@ from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.slack.bolt_app import create_app
+from bot.slack.budget import SlackBudget
 from bot.slack.client import authenticate, create_client
 from bot.slack.http_mode import HttpMode
 from bot.slack.http_server import HttpServer
@@ -96,16 +97,19 @@ class Bot:
         try:
             identity = authenticate(self._web_client, stop)
             if identity is not None:
-                self._serve_slack(identity, stop)
+                self._web_client.budget = SlackBudget(self._redis, identity.team)
+                self._serve_slack(identity, stop, self._web_client.budget)
         finally:
             if self._health is not None:
                 self._health.close_server()
             self._redis.close()
         log.info("ended")
 
-    def _serve_slack(self, identity: BotIdentity, stop: threading.Event) -> None:
+    def _serve_slack(
+        self, identity: BotIdentity, stop: threading.Event, budget: SlackBudget
+    ) -> None:
         shared = _Shared(
-            poster=Poster(self._web_client),
+            poster=Poster(self._web_client, budget),
             background=BackgroundTasks(),
             name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
             author_pool=eager_thread_pool(AUTHOR_LOOKUP_THREADS, "author"),
@@ -123,6 +127,8 @@ class Bot:
             stop.wait()
             log.info("ending")
         finally:
+            shared.stopped.set()
+            budget.stop_waiting()
             handlers.monitor.stop_thread()
             handlers.notices.stop_sweeper()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)

@@ -90,7 +90,7 @@ class Backfill:
         Raises `RedisError`, `CALL_ERRORS`, and `ShutdownError` if the bot stops.
         """
         self.outage = outage
-        self.reader.reset_pace()
+        calls_before = self.reader.num_calls
         followed = self.thread_modes.list_recent_threads(self.identity.team, MAX_FOLLOWED_THREADS)
         channels = {channel.id: channel for channel in self._list_channels()}
         num_questions = 0
@@ -113,7 +113,7 @@ class Backfill:
         log.info(
             "backfill finished",
             channels=len(channels),
-            calls=self.reader.num_calls,
+            calls=self.reader.num_calls - calls_before,
             questions=num_questions,
         )
 

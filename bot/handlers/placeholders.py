@@ -16,6 +16,7 @@ from rq.job import Job as RqJob
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
+from bot.slack.budget import NoBudgetError
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, retry_redis
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 POST_DELAY_SECONDS: Final = 0.5
 """Seconds before a placeholder is posted, so that acknowledgements come first in a burst."""
+MAX_WAIT_SECONDS: Final = 5.0
+"""Longest wait for the budget of a placeholder. Without it, the worker posts its own."""
 
 
 class PlaceholderPoster:
@@ -56,6 +59,12 @@ class PlaceholderPoster:
         text = retry_redis(partial(self._describe_wait, key, position))
         if text is None:
             return
+        try:
+            # Before the intent is recorded: a worker looks for a post that is announced.
+            self._poster.reserve_post(job.thread.channel, MAX_WAIT_SECONDS)
+        except NoBudgetError:
+            log.info("placeholder skipped", job=job.id)
+            return
         if self._set_field_once(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
             self._post_placeholder(job, key, text)
 
@@ -81,6 +90,7 @@ class PlaceholderPoster:
                 job.thread,
                 text,
                 metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
+                is_reserved=True,
             )
         except CALL_ERRORS as error:
             if is_refusal(error):

@@ -10,6 +10,8 @@ from slack_sdk import WebClient
 
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
+from bot.slack.budget import pace_calls
+from contract.slack_budget import Priority
 
 HTTP_OK: Final = 200
 REQUEST_TYPES: Final = frozenset(
@@ -36,7 +38,9 @@ class BoltApp(App):
         began = time.monotonic()
         is_acknowledged = False
         try:
-            response = super().dispatch(req)
+            # Slack waits 3 s for the acknowledgement, so no call may wait for the budget.
+            with pace_calls(Priority.REPLY, max_wait=0):
+                response = super().dispatch(req)
             is_acknowledged = response.status == HTTP_OK
         finally:
             self._metrics.count_request(

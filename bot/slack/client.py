@@ -16,9 +16,15 @@ from slack_sdk.web import SlackResponse
 
 from bot.messages.message import BotIdentity
 from bot.settings import Settings
+from bot.slack.budget import NoBudgetError, SlackBudget
 from contract import clock_skew
 from contract.settings import SettingsError
-from contract.slack_errors import AMBIGUOUS_ERRORS, TOKEN_ERRORS
+from contract.slack_errors import (
+    AMBIGUOUS_ERRORS,
+    RATE_LIMIT_ERRORS,
+    TOKEN_ERRORS,
+    retry_after_seconds,
+)
 
 log = structlog.get_logger()
 
@@ -27,8 +33,8 @@ RETRY_DELAYS_SECONDS: Final = (1.0, 2.0, 5.0, 10.0)
 """Maximum delays before the first, second, … retry of a call; the last one repeats."""
 DATE_RESOLUTION_SECONDS: Final = 2.0
 """Tolerance between two `Date` headers of one clock, which have whole seconds only."""
-CALL_ERRORS: Final = (SlackApiError, OSError, HTTPException)
-"""Exceptions of a call: Slack's error response, a broken connection, a truncated response."""
+CALL_ERRORS: Final = (SlackApiError, NoBudgetError, OSError, HTTPException)
+"""Exceptions of a call: Slack's error response, an exhausted budget, a broken connection."""
 ERROR_NAME: Final = re.compile("[a-z_]+")
 
 
@@ -61,7 +67,13 @@ class SlackClock(Clock):
 
 
 class SlackWebClient(WebClient):
-    """Web API client whose `clock` is set by Slack's responses."""
+    """
+    Web API client whose `clock` is set by Slack's responses, and whose calls keep a `budget`.
+
+    `budget` is set as soon as the team is known.
+    """
+
+    budget: SlackBudget | None = None
 
     def __init__(self, **options: Any) -> None:
         """`options` are those of `WebClient`."""
@@ -69,8 +81,17 @@ class SlackWebClient(WebClient):
         self.clock = SlackClock()
 
     def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
-        """See `WebClient`."""
-        answer = super().api_call(api_method, **arguments)
+        """See `WebClient`. Raises `NoBudgetError` too."""
+        channel = _find_channel(arguments)
+        if self.budget is not None:
+            self.budget.take_call(api_method, channel)
+        try:
+            answer = super().api_call(api_method, **arguments)
+        except SlackApiError as error:
+            seconds = rate_limit_seconds(error)
+            if self.budget is not None and seconds is not None:
+                self.budget.block_calls(api_method, channel, seconds)
+            raise
         self.clock.sync(answer.headers)
         return answer
 
@@ -117,15 +138,28 @@ def retry_delay(tries: int) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
+def rate_limit_seconds(error: Exception) -> float | None:
+    """Return the seconds until a rate limit ends; `None` if the error is another one."""
+    if isinstance(error, NoBudgetError):
+        return error.seconds
+    if not isinstance(error, SlackApiError) or error_name(error) not in RATE_LIMIT_ERRORS:
+        return None
+    return retry_after_seconds((error.response.headers or {}).get("Retry-After"))
+
+
 def error_name(error: Exception) -> str:
     """Return Slack's error name, or the exception's type if Slack sent none."""
+    if isinstance(error, NoBudgetError):
+        return "ratelimited"
     if isinstance(error, SlackApiError):
         return str(error.response.get("error"))
     return type(error).__name__
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return whether Slack rejected a call for certain, so that it executed nothing of it."""
+    """Return whether Slack executed nothing of a call for certain."""
+    if isinstance(error, NoBudgetError):
+        return True
     if not isinstance(error, SlackApiError):
         return False
     # If Slack sends a page instead of JSON, slack_sdk puts a sentence where the name should be.
@@ -136,3 +170,10 @@ def is_refusal(error: Exception) -> bool:
 def token_error(variable: str, why: str) -> str:
     """Return the message for a token that Slack rejects."""
     return f"{variable} must be a token that Slack accepts, not the given one ({why})"
+
+
+def _find_channel(arguments: Mapping[str, Any]) -> str | None:
+    """Return the channel among the arguments of a call, wherever the SDK has put them."""
+    places = (arguments.get(place) for place in ("json", "params", "data"))
+    found = (place.get("channel") for place in places if isinstance(place, Mapping))
+    return next((str(channel) for channel in found if channel), None)

@@ -10,9 +10,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from bot import texts
-from bot.slack.client import CALL_ERRORS, error_name, is_refusal
+from bot.slack.budget import MAX_WAIT_SECONDS, NoBudgetError, SlackBudget, pace_calls
+from bot.slack.client import CALL_ERRORS, error_name, is_refusal, rate_limit_seconds
 from contract.job import Thread
-from contract.slack_errors import RATE_LIMIT_ERRORS, retry_after_seconds
+from contract.slack_budget import Priority
 
 log = structlog.get_logger()
 
@@ -21,17 +22,26 @@ MAX_ATTEMPTS: Final = 3
 RESPONSE_URL_TIMEOUT_SECONDS: Final = 10
 AMBIGUOUS_RETRY_DELAY_SECONDS: Final = 1.0
 """Delay before an idempotent call is repeated whose effect is unknown."""
-MAX_WAIT_SECONDS: Final = 30.0
-"""Longest wait for a rate limit; a message that comes later would only confuse."""
 
 
 class Poster:
     """Poster of messages. Methods raise `bot.slack.client.CALL_ERRORS` if Slack fails a call."""
 
-    def __init__(self, client: WebClient) -> None:
+    def __init__(self, client: WebClient, budget: SlackBudget | None = None) -> None:
         """`client` must not retry: a repeated post is a second message."""
         self._client = client
+        self._budget = budget
         self._stopped = threading.Event()
+
+    def reserve_post(self, channel: str, max_wait: float) -> None:
+        """
+        Take the budget of one post before it is announced, within `max_wait` seconds.
+
+        Raises `NoBudgetError` if it is exhausted for longer.
+        """
+        if self._budget is not None:
+            with pace_calls(Priority.BACKGROUND, max_wait):
+                self._budget.take_call("chat.postMessage", channel)
 
     def post_in_thread(
         self,
@@ -40,8 +50,13 @@ class Poster:
         *,
         metadata: dict[str, Any] | None = None,
         retry: bool = True,
+        is_reserved: bool = False,
     ) -> str:
-        """Post into a thread and return the message's `ts`; without `retry`, try once."""
+        """
+        Post into a thread and return the message's `ts`.
+
+        Without `retry`, try once and do not wait. `is_reserved` is for a call of `reserve_post`.
+        """
 
         def call_slack() -> Any:
             return self._client.chat_postMessage(
@@ -54,7 +69,9 @@ class Poster:
                 unfurl_media=False,
             )
 
-        answer = self._call_with_retry(call_slack) if retry else call_slack()
+        max_wait = MAX_WAIT_SECONDS if retry else 0
+        with pace_calls(Priority.BACKGROUND, max_wait, is_prepaid=is_reserved):
+            answer = self._repeat_call(call_slack) if retry else call_slack()
         return str(answer["ts"])
 
     def post_ephemeral(
@@ -102,6 +119,10 @@ class Poster:
         self._stopped.set()
 
     def _call_with_retry(self, call: Callable[[], Any], *, is_idempotent: bool = False) -> Any:
+        with pace_calls(Priority.BACKGROUND):
+            return self._repeat_call(call, is_idempotent=is_idempotent)
+
+    def _repeat_call(self, call: Callable[[], Any], *, is_idempotent: bool = False) -> Any:
         """
         Make a call; repeat it after a rate limit, because Slack did not execute it then.
 
@@ -114,14 +135,13 @@ class Poster:
                 wait = retry_after(error, MAX_WAIT_SECONDS)
                 if wait is None and is_idempotent and not is_refusal(error):
                     wait = AMBIGUOUS_RETRY_DELAY_SECONDS
-                if wait is None or self._stopped.wait(wait):
+                is_spent = isinstance(error, NoBudgetError)
+                if wait is None or is_spent or self._stopped.wait(wait):
                     raise
         return call()
 
 
 def retry_after(error: Exception, max_seconds: float) -> float | None:
     """Return the seconds until a rate limit ends; `None` for other errors and longer waits."""
-    if not isinstance(error, SlackApiError) or error_name(error) not in RATE_LIMIT_ERRORS:
-        return None
-    seconds = retry_after_seconds((error.response.headers or {}).get("Retry-After"))
-    return seconds if seconds <= max_seconds else None
+    seconds = rate_limit_seconds(error)
+    return seconds if seconds is not None and seconds <= max_seconds else None

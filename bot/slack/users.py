@@ -10,9 +10,11 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.messages.mrkdwn import replace_surrogates
+from bot.slack.budget import pace_calls
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.shared_calls import SharedCalls
 from contract import keys
+from contract.slack_budget import Priority
 
 log = structlog.get_logger()
 
@@ -95,7 +97,8 @@ class UserDirectory:
 
     def _fetch_user(self, user: str) -> User:
         try:
-            answer = self._client.users_info(user=user)
+            with pace_calls(Priority.REPLY, max_wait=0):
+                answer = self._client.users_info(user=user)
         except CALL_ERRORS as error:
             log.warning("user not found", user=user, why=type(error).__name__)
             is_invisible = error_name(error) in INVISIBLE_USER_ERRORS
