@@ -9,6 +9,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.poster import Poster
 from contract.job import Job, Thread
+from contract.slack_budget import Priority
 from fakeslack.delivery.events import EventBuilder
 from fakeslack.errors import SlackError
 from fakeslack.state.changes import Change, ChangeKind
@@ -110,9 +111,15 @@ class _InProcessSlack(SlackClient):
 
     def __init__(self, workspace: InMemoryWorkspace) -> None:
         self._workspace = workspace
+        self._author = None
 
     async def call(
-        self, method: SlackMethod, team: str, arguments: dict[str, Any], until: float
+        self,
+        method: SlackMethod,
+        team: str,
+        arguments: dict[str, Any],
+        deadline: float,
+        priority: Priority = Priority.REPLY,
     ) -> dict[str, Any]:
         try:
             return round_trip_json(
