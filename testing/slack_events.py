@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from bot.messages.events import MessagePosted, parse_event
+from bot.messages.event_parser import parse_event
+from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 
 Json = dict[str, Any]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from bot.messages import mrkdwn
-from bot.messages.events import ChannelType, MessagePosted, parse_event
+from bot.messages.event_parser import parse_event
+from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
 from contract import keys
 
@@ -90,7 +90,7 @@ def parse_missed_question(
     post = parse_event({"event": event, "is_ext_shared_channel": channel.is_shared}, identity)
     if not isinstance(post, MessagePosted) or not post.can_ask:
         return None
-    is_mention = identity.user_id in mrkdwn.find_mentions(post.text)
+    is_mention = identity.user_id in post.mentions
     is_addressed = is_mention or post.channel_type is ChannelType.IM
     since = outage.since if is_addressed else outage.unmentioned_since
     return post if float(post.ts) >= since else None

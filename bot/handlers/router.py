@@ -26,6 +26,7 @@ from bot.messages.block_actions import (
     ReanswerRequested,
     parse_block_action,
 )
+from bot.messages.event_parser import parse_event
 from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
@@ -34,7 +35,6 @@ from bot.messages.events import (
     MessageChanged,
     MessageDeleted,
     MessagePosted,
-    parse_event,
 )
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS

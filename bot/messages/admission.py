@@ -1,5 +1,6 @@
 """Admission control: whether a message is a question, a command, or not for the bot."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -32,12 +33,17 @@ class Verdict(StrEnum):
 
 
 VERDICT_BY_COMMAND: Final = {
-    "": Verdict.EMPTY,
     "help": Verdict.HELP,
     "follow": Verdict.FOLLOW,
     "mute": Verdict.MUTE,
     "forget": Verdict.FORGET,
 }
+
+
+PUNCTUATION: Final = frozenset("\u200b*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]")
+"""Signs of which a message without words consists; others, such as `<=`, may be a question."""
+EMOJI: Final = re.compile(r":[a-z0-9_+'-]{1,100}:")
+WORD: Final = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +76,30 @@ def admit(
         post.is_guest and not policy.allow_guests
     ):
         return Verdict.OUTSIDER
+    # A forwarded message is a question, with or without a comment.
+    if post.has_attachments:
+        return Verdict.ANSWER
     if not is_addressed and post.channel_type is not ChannelType.IM:
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
     return parse_command(post.text, identity) or Verdict.ANSWER
 
 
 def is_for_bot(post: MessagePosted, identity: BotIdentity) -> bool:
-    """Return whether a message mentions the bot and does not start with mentions of others only."""
-    leading = mrkdwn.find_leading_mentions(post.text)
-    return identity.user_id in (leading or mrkdwn.find_mentions(post.text))
+    """Return whether the author of a message mentions the bot in it."""
+    return identity.user_id in post.mentions
 
 
 def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
-    """Return the verdict of a command; `None` if the text is for the model."""
-    words = mrkdwn.strip_leading_mention(text, identity.user_id).strip().rstrip(".!?").lower()
-    return VERDICT_BY_COMMAND.get(words)
+    """
+    Return the verdict of a command; `None` if the text is for the model.
+
+    Formatting, punctuation and mentions of the bot are no words of a command.
+    """
+    rest = mrkdwn.remove_mentions(text, identity.user_id)
+    if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
+        return Verdict.EMPTY
+    words = WORD.findall(EMOJI.sub(" ", rest).casefold())
+    return VERDICT_BY_COMMAND.get(words[0]) if len(words) == 1 else None
 
 
 def _is_request(
@@ -106,6 +121,6 @@ def _is_request(
 def _is_implicit_request(
     post: MessagePosted, mode: ThreadMode | None, num_people: int | None
 ) -> bool:
-    if mrkdwn.find_mentions(post.text):
+    if post.mentions:
         return False
     return mode is ThreadMode.FOLLOW or (mode is ThreadMode.AUTO and num_people == 1)

@@ -1,15 +1,13 @@
 """Slack `block_actions` payloads: a press of the *Answer again* button, parsed into a type."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
-from bot.messages.message import BotIdentity
+from bot.messages.message import BotIdentity, read_slack_id
 from contract.job import Thread
-
-Json = Mapping[str, Any]
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
 """`action_id` of the button that has an edited question answered again."""
@@ -40,8 +38,8 @@ def parse_block_action(body: Json, identity: BotIdentity) -> ReanswerRequested |
             ts=ts,
             version=version,
             user=body["user"]["id"],
-            user_team=body["user"].get("team_id") or identity.team,
-            response_url=body["response_url"],
+            user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
+            response_url=get_text(body, "response_url"),
         )
     except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
         return Ignored(readable=False)

@@ -63,19 +63,20 @@ def truncate_oldest(conversation: Conversation, max_bytes: int) -> Conversation:
 
 def is_command(message: Message, identity: BotIdentity) -> bool:
     """Return whether a message is a command to the bot, as `follow`, and not for the model."""
-    is_for_bot = identity.user_id in mrkdwn.find_leading_mentions(message.text)
-    return is_for_bot and not message.files and parse_command(message.text, identity) is not None
+    is_alone = not message.files and not message.attachments
+    is_for_bot = identity.user_id in mrkdwn.find_mentions(message.text)
+    return is_alone and is_for_bot and parse_command(message.text, identity) is not None
 
 
 def _find_mentions(message: Message, identity: BotIdentity) -> set[str]:
-    return {user for user in mrkdwn.find_mentions(message.text) if user != identity.user_id}
+    return {user for user in mrkdwn.find_mentions(message.all_text) if user != identity.user_id}
 
 
 def _build_turn(
     message: Message, identity: BotIdentity, names: Mapping[str, str], *, with_name: bool
 ) -> Turn:
     text = mrkdwn.to_plain_text(
-        mrkdwn.strip_leading_mention(message.text, identity.user_id), names
+        mrkdwn.strip_leading_mention(message.all_text, identity.user_id), names
     ).rstrip()
     for file in message.files:
         text = f"{text}\n(attached file: {file})".lstrip("\n")

@@ -1,18 +1,19 @@
 """Message of a thread as the bot caches it, and the bot's identity in the workspace."""
 
-from collections.abc import Mapping, Sequence
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from bot.messages.content.json_fields import Json, get_mapping, get_text, list_mappings
+from bot.messages.content.reader import read_content
+from bot.messages.content.rich_text import to_markdown
 from bot.messages.mrkdwn import replace_surrogates
-from bot.messages.rich_text import to_markdown
 from contract.authorship import AppAuthor
+from contract.job import SLACK_ID_PATTERN
 from contract.keys import METADATA_EVENT_TYPE
-
-Json = Mapping[str, Any]
 
 TEXT_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
@@ -22,8 +23,11 @@ TEXT_SUBTYPES: Final = frozenset(
 FINAL_STATE: Final = "final"
 """Metadata state of a complete reply; in any other state it is no turn yet."""
 
-ATTACHMENT_TEXT_FIELDS: Final = ("pretext", "title", "text")
-"""Fields of another bot's attachment that may hold text, in reading order."""
+SERVICE_USERS: Final = frozenset({"USLACK", "USLACKBOT"})
+"""Users whose messages Slack itself writes."""
+
+UNKNOWN_USER: Final = "UNKNOWN"
+"""Author of a message whose user id has an unexpected form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,10 @@ class Message(BaseModel):
     """
     Message without what no conversation needs.
 
-    `text` is Slack's mrkdwn for people and bots, and Markdown for the bot's own replies. `part` and
-    `question_ts` are set for replies only, `name` for bots, `files` for people.
+    `text` is Slack's mrkdwn for people and bots, and Markdown for the bot's own replies.
+    `attachments` holds the words below it: forwarded messages, previews, snippets. `part` and
+    `question_ts` are set for replies only, `name` for bots. `can_be_person` is set if an app posted
+    for a user who may be a person: only the user's profile tells.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -62,15 +68,17 @@ class Message(BaseModel):
     kind: AuthorKind
     author: str
     text: str
+    attachments: str = ""
     name: str | None = None
     files: tuple[str, ...] = ()
     part: int = 1
     question_ts: str | None = None
+    can_be_person: bool = False
 
     @classmethod
     def from_slack(cls, raw: Json, identity: BotIdentity) -> Self | None:
         """Parse a message of Slack's; `None` if no conversation needs it."""
-        if not isinstance(raw.get("ts"), str) or str(raw.get("subtype") or "") not in TEXT_SUBTYPES:
+        if not isinstance(raw.get("ts"), str) or read_subtype(raw) not in TEXT_SUBTYPES:
             return None
         if identity.is_author_of(raw):
             return cls._parse_reply(raw, identity)
@@ -89,60 +97,75 @@ class Message(BaseModel):
             ts=raw["ts"],
             kind=AuthorKind.REPLY,
             author=identity.user_id,
-            text=replace_surrogates(to_markdown(_read_mappings(raw, "blocks"))),
+            text=replace_surrogates(to_markdown(list_mappings(raw, "blocks"))),
             part=part if isinstance(part, int) else 1,
             question_ts=question,
         )
 
     @classmethod
     def _parse_bot_message(cls, raw: Json) -> Self:
-        profile = raw.get("bot_profile")
-        profile = profile if isinstance(profile, Mapping) else {}
-        author = str(raw.get("bot_id") or raw.get("user") or "")
-        name = str(raw.get("username") or profile.get("name") or author)
+        user = read_user(raw)
+        bot = get_text(raw, "bot_id")
+        profile_name = get_text(get_mapping(raw, "bot_profile"), "name")
+        content = read_content(raw)
         return cls(
             ts=raw["ts"],
             kind=AuthorKind.BOT,
-            author=author,
-            name=replace_surrogates(name),
-            text=replace_surrogates(_read_bot_text(raw)),
+            author=user or bot,
+            name=replace_surrogates(get_text(raw, "username") or profile_name or bot or user),
+            text=replace_surrogates(content.text),
+            attachments=replace_surrogates(content.attachments),
+            files=tuple(map(replace_surrogates, content.files)),
+            can_be_person=user not in {"", UNKNOWN_USER},
         )
 
     @classmethod
     def _parse_person_message(cls, raw: Json) -> Self | None:
-        user = raw.get("user")
-        if not isinstance(user, str) or user in {"USLACK", "USLACKBOT"}:
+        user = read_user(raw)
+        if not user:
             return None
-        files = (f.get("name") or f.get("title") or "" for f in _read_mappings(raw, "files"))
+        content = read_content(raw)
         return cls(
             ts=raw["ts"],
             kind=AuthorKind.PERSON,
             author=user,
-            text=replace_surrogates(str(raw.get("text") or "")),
-            files=tuple(replace_surrogates(str(name)) for name in files if name),
+            text=replace_surrogates(content.text),
+            attachments=replace_surrogates(content.attachments),
+            files=tuple(map(replace_surrogates, content.files)),
         )
+
+    @property
+    def all_text(self) -> str:
+        """The text and all that is attached to it."""
+        return "\n\n".join(part for part in (self.text, self.attachments) if part.strip())
+
+    def as_person(self) -> Self:
+        """Return an app's message as one of the person for whom the app posted it."""
+        update = {"kind": AuthorKind.PERSON, "name": None, "can_be_person": False}
+        return self.model_copy(update=update)
+
+
+def read_subtype(raw: Json) -> str:
+    """Return the subtype of a message; empty if it has none."""
+    subtype = raw.get("subtype")
+    return subtype if isinstance(subtype, str) else ""
+
+
+def read_user(raw: Json) -> str:
+    """Return the id of a message's user; empty if it has none or Slack itself wrote it."""
+    user = raw.get("user")
+    if not isinstance(user, str) or not user or user in SERVICE_USERS:
+        return ""
+    return read_slack_id(user) or UNKNOWN_USER
+
+
+def read_slack_id(value: object) -> str:
+    """Return a Slack id; empty if the value is none."""
+    return value if isinstance(value, str) and re.fullmatch(SLACK_ID_PATTERN, value) else ""
 
 
 def read_metadata(raw: Json) -> Json:
     """Return the payload of the bot's own metadata; empty if a message has none."""
-    metadata = raw.get("metadata")
-    if not isinstance(metadata, Mapping) or metadata.get("event_type") != METADATA_EVENT_TYPE:
-        return {}
-    payload = metadata.get("event_payload")
-    return payload if isinstance(payload, Mapping) else {}
-
-
-def _read_mappings(raw: Json, name: str) -> Sequence[Json]:
-    found = raw.get(name)
-    return [e for e in found if isinstance(e, Mapping)] if isinstance(found, list) else []
-
-
-def _read_bot_text(raw: Json) -> str:
-    text = str(raw.get("text") or "")
-    if text.strip():
-        return text
-    for attachment in _read_mappings(raw, "attachments"):
-        found = [str(attachment[key]) for key in ATTACHMENT_TEXT_FIELDS if attachment.get(key)]
-        if found or attachment.get("fallback"):
-            return "\n".join(found) or str(attachment["fallback"])
-    return to_markdown(_read_mappings(raw, "blocks"))
+    metadata = get_mapping(raw, "metadata")
+    is_own = metadata.get("event_type") == METADATA_EVENT_TYPE
+    return get_mapping(metadata, "event_payload") if is_own else {}

@@ -22,8 +22,14 @@ HINT_MESSAGES: Final = {
     "dots": f"{MENTION} ...",
     "marks": f"{MENTION} ?!?!",
     "labelled": "<@U0STARCHAT|StarChat>",
+    "ellipsis": f"{MENTION} …",
+    "dash": f"{MENTION} -",
+    "zero-width": f"{MENTION} \u200b",
+    "empty-fence": f"{MENTION} ```\n```",
     "help": f"{MENTION} Help!",
     "mute": f"{MENTION}: mute",
+    "mute-in-code": f"{MENTION} `mute`",
+    "bold-help-first": f"*help* {MENTION}",
 }
 """Messages that get a hint or the reply of a command."""
 
@@ -33,7 +39,6 @@ IGNORED_MESSAGES: Final = {
     "lines": "\n \n",
     "zero-width-alone": "\u200b",
     "another": LIN,
-    "both-but-theirs-first": f"{LIN} please ask {MENTION}",
     "name-without-mention": "StarChat?",
     "escaped-mention": "&lt;@U0STARCHAT&gt; hello",
 }
@@ -41,11 +46,8 @@ IGNORED_MESSAGES: Final = {
 ANSWERED_MESSAGES: Final = {
     "emoji": f"{MENTION} 👍",
     "emoji-name": f"{MENTION} :tada:",
-    "ellipsis": f"{MENTION} …",
-    "dash": f"{MENTION} -",
-    "zero-width": f"{MENTION} \u200b",
     "ampersand": f"{MENTION} &amp;",
-    "empty-fence": f"{MENTION} ```\n```",
+    "both-but-theirs-first": f"{LIN} please ask {MENTION}",
 }
 
 

@@ -9,7 +9,8 @@ from bot import texts
 from bot.handlers.job_builder import MAX_TURNS_BYTES
 from bot.messages import admission, conversation
 from bot.messages.admission import Policy, ThreadMode, Verdict
-from bot.messages.events import MessagePosted, parse_event
+from bot.messages.event_parser import parse_event
+from bot.messages.events import MessagePosted
 from bot.messages.message import Message
 from contract.job import MAX_JOB_BYTES, Job
 from contract.texts import QUESTION_TOO_LONG

@@ -9,7 +9,8 @@ from slack_sdk import WebClient
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
-from bot.messages.events import MessagePosted, parse_event
+from bot.messages.event_parser import parse_event
+from bot.messages.events import MessagePosted
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply
 from bot.store.thread_cache import ThreadCache

@@ -101,9 +101,10 @@ def test_mention_of_another_person_is_ignored(mode: ThreadMode) -> None:
     )
 
 
-def test_leading_mention_of_another_person_is_ignored() -> None:
-    """A message addressed to another person may mention the bot."""
-    assert admit_message(f"{OTHER} ask {MENTION} about it") is Verdict.IGNORE
+def test_mention_after_other_mentions_is_answered() -> None:
+    """A mention of the bot is a question, wherever it is in the message."""
+    assert admit_message(f"{OTHER} ask {MENTION} about it") is Verdict.ANSWER
+    assert admit_message(f"{OTHER} and {MENTION} what do you think?") is Verdict.ANSWER
     assert admit_message(f"{OTHER} {MENTION} what do you think?") is Verdict.ANSWER
     assert admit_message(f"hey {OTHER}, {MENTION} what is a mutex?") is Verdict.ANSWER
 
@@ -118,6 +119,21 @@ def test_leading_mention_of_another_person_is_ignored() -> None:
         ("Help!", Verdict.HELP),
         ("follow", Verdict.FOLLOW),
         ("MUTE.", Verdict.MUTE),
+        ("`mute`", Verdict.MUTE),
+        ("```mute```", Verdict.MUTE),
+        ("*help*", Verdict.HELP),
+        ("_~help~_!", Verdict.HELP),
+        ("“follow”", Verdict.FOLLOW),
+        ("help :pray:", Verdict.HELP),
+        (f"help {MENTION}", Verdict.HELP),
+        (f"`mute` <@{BOT_IDENTITY.user_id}|starchat>.", Verdict.MUTE),
+        ("…", Verdict.EMPTY),
+        ("&lt;=", Verdict.ANSWER),
+        (":thumbsup:", Verdict.ANSWER),
+        ("👍", Verdict.ANSWER),
+        ("mute help", Verdict.ANSWER),
+        ("help.py", Verdict.ANSWER),
+        (f"mute {OTHER}", Verdict.ANSWER),
         ("forget", Verdict.FORGET),
         ("follow the pointer", Verdict.ANSWER),
         ("how do I mute a channel?", Verdict.ANSWER),
@@ -169,15 +185,15 @@ def test_own_messages_are_ignored() -> None:
     )
 
 
-@pytest.mark.parametrize("subtype", ["channel_join", "me_message", "channel_topic"])
+@pytest.mark.parametrize("subtype", ["channel_join", "channel_topic"])
 def test_system_messages_are_ignored(subtype: str) -> None:
     """A channel topic that mentions the bot is no question."""
     assert admit_message(f"{MENTION} hi", subtype=subtype) is Verdict.IGNORE
 
 
-@pytest.mark.parametrize("subtype", ["thread_broadcast", "file_share"])
-def test_broadcasts_and_file_messages_are_questions(subtype: str) -> None:
-    """A thread broadcast and a message with a file are questions."""
+@pytest.mark.parametrize("subtype", ["thread_broadcast", "file_share", "me_message"])
+def test_broadcasts_files_and_asides_are_questions(subtype: str) -> None:
+    """A thread broadcast, a message with a file and `/me` are questions."""
     assert admit_message(f"{MENTION} hi", subtype=subtype, **THREAD) is Verdict.ANSWER
 
 

@@ -85,7 +85,11 @@ def test_invalid_part_number_counts_as_first() -> None:
             "Build 7\nred",
         ),
         ({"bot_id": "B1", "attachments": [{}, {"fallback": "failed"}]}, "B1", "failed"),
-        ({"bot_id": "B1", "blocks": make_reply(1, "from blocks")["blocks"]}, "B1", "from blocks"),
+        (
+            {"bot_id": "B1", "blocks": make_reply(1, "from blocks")["blocks"]},
+            "B1",
+            "from blocks\nmay be wrong",
+        ),
         ({"bot_id": "B1", "text": " "}, "B1", ""),
     ],
 )
@@ -96,7 +100,7 @@ def test_other_bot_message_has_name(raw: Json, name: str, text: str) -> None:
     )
 
     assert found is not None
-    assert (found.kind, found.name, found.text) == (AuthorKind.BOT, name, text)
+    assert (found.kind, found.name, found.all_text) == (AuthorKind.BOT, name, text)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,6 @@ def test_other_bot_message_has_name(raw: Json, name: str, text: str) -> None:
         {"user": "USLACK", "text": "system"},
         {"user": "USLACKBOT", "text": "reminder"},
         {"text": "nobody"},
-        {"subtype": ["odd"], "user": ADA},
     ],
 )
 def test_service_messages_are_ignored(raw: Json) -> None:

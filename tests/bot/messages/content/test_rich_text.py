@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.rich_text import to_markdown
+from bot.messages.content.rich_text import to_markdown
 from testing.rich_text_samples import SAMPLES, RichTextSample
 
 Json = dict[str, Any]
