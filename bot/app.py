@@ -156,7 +156,6 @@ class Bot:
         )
         placeholders = PlaceholderPoster(redis, queue, poster, background)
         reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
-        edits = EditHandler(identity, thread_cache, queue, refresher, reanswers, poster, background)
         admission = AdmissionControl(
             identity, _build_policy(settings), thread_modes, job_builder, users, queue
         )
@@ -169,6 +168,9 @@ class Bot:
             refresher,
             placeholders,
             self._metrics,
+        )
+        edits = EditHandler(
+            identity, thread_cache, queue, refresher, reanswers, questions, poster, background
         )
         backfill = Backfill(
             identity,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.handlers.job_builder import JobBuilder
-from bot.messages import admission, conversation, mrkdwn
+from bot.messages import admission, conversation
 from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
@@ -27,6 +27,28 @@ class AdmissionControl:
     job_builder: JobBuilder
     users: UserDirectory
     queue: JobQueue
+
+    def resolve_author(self, post: MessagePosted, attempt: int) -> MessagePosted:
+        """
+        Return a message as a person's if an app posted it for a person of the workspace.
+
+        Raises `RedisError`. Raises `UserLookupError` if Slack does not say whether the author of a
+        question is a bot; on the last delivery, the author counts as one.
+        """
+        message = post.message
+        if message is None or not message.can_be_person or post.bot_ids & self.policy.allowed_bots:
+            return post
+        is_direct = post.channel_type is ChannelType.IM
+        is_addressed = is_direct or admission.is_for_bot(post, self.identity)
+        if not post.can_ask or not (is_addressed or post.is_thread_reply):
+            return post
+        user = self.users.lookup_author(post.thread.team, post.author)
+        is_known = user.is_resolved or user.is_guest
+        if is_addressed and not is_known and attempt < LAST_DELIVERY_ATTEMPT:
+            raise UserLookupError("users.info did not say whether an author is a bot")
+        if not user.is_person:
+            return post
+        return post.model_copy(update={"bot_ids": frozenset(), "message": message.as_person()})
 
     def admit_message(self, post: MessagePosted, attempt: int) -> Verdict:
         """Decide about a new message. Raises `RedisError` and `CALL_ERRORS`."""
@@ -57,7 +79,7 @@ class AdmissionControl:
         """Count the people in a thread if the decision depends on it; else `None`."""
         if mode is not ThreadMode.AUTO or post.channel_type is ChannelType.IM:
             return None
-        if post.bot_ids or mrkdwn.find_mentions(post.text):
+        if post.bot_ids or post.mentions:
             return None
         messages = self.job_builder.read_thread(post.thread, attempt)
         return None if messages is None else conversation.count_people(messages)

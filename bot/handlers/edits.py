@@ -6,6 +6,7 @@ import structlog
 
 from bot.concurrency import BackgroundTasks
 from bot.handlers.job_refresher import JobRefresher
+from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.messages import conversation, mrkdwn
 from bot.messages.events import MessageChanged, MessageDeleted
@@ -29,6 +30,7 @@ class EditHandler:
     queue: JobQueue
     refresher: JobRefresher
     reanswers: ReanswerHandler
+    questions: QuestionHandler
     poster: Poster
     background: BackgroundTasks
 
@@ -45,10 +47,14 @@ class EditHandler:
             changed.version,
             may_precede_message=may_precede_message,
         )
+        if changed.is_unfurl:
+            self.refresher.refresh_thread(changed.thread, attempt)
         if not changed.is_edit:
             return
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
-        if conversation.is_command(changed.message, self.identity):
+        if self._ask_new_question(changed, attempt):
+            log.info("question asked by an edit", job=job)
+        elif conversation.is_command(changed.message, self.identity):
             self._cancel_job(changed.thread, changed.ts)
         else:
             self._update_job(changed, job, attempt)
@@ -74,7 +80,19 @@ class EditHandler:
 
     def _can_be_question(self, changed: MessageChanged, message: Message) -> bool:
         is_im = changed.thread.channel.startswith("D")
-        return is_im or self.identity.user_id in mrkdwn.find_mentions(message.text)
+        is_mention = self.identity.user_id in mrkdwn.find_mentions(message.text)
+        return is_im or is_mention or changed.question is not None
+
+    def _ask_new_question(self, changed: MessageChanged, attempt: int) -> bool:
+        """Handle an edit that mentions the bot for the first time; return whether it is one."""
+        if changed.question is None:
+            return False
+        thread = changed.thread
+        is_new = not self.queue.is_duplicate(thread.team, thread.channel, changed.ts)
+        # A redelivery completes what the first delivery may have left undone.
+        if is_new or attempt:
+            self.questions.handle_message(changed.question, attempt=attempt)
+        return is_new
 
     def _update_job(self, changed: MessageChanged, job: str, attempt: int) -> None:
         outcome = self.refresher.refresh_job(job, attempt)

@@ -69,15 +69,27 @@ class JobBuilder:
         better than no answer. On earlier ones, raises `CALL_ERRORS`.
         """
         try:
-            return self.thread_cache.load_messages(thread)
+            found = self.thread_cache.load_messages(thread)
         except CALL_ERRORS as error:
             if attempt < LAST_DELIVERY_ATTEMPT:
                 raise
             log.warning("thread not read", channel=thread.channel, why=type(error).__name__)
             return None
+        return None if found is None else self._resolve_authors(thread.team, found)
+
+    def _resolve_authors(self, team: str, messages: Iterable[Message]) -> tuple[Message, ...]:
+        """Return messages that apps posted for people as those people's."""
+        messages = tuple(messages)
+        users = self.users.lookup_users(team, {m.author for m in messages if m.can_be_person})
+        return tuple(
+            message.as_person()
+            if message.can_be_person and users[message.author].is_person
+            else message
+            for message in messages
+        )
 
     def _build_turns(self, thread: Thread, until: str, messages: Iterable[Message]) -> Conversation:
-        messages = tuple(messages)
+        messages = self._resolve_authors(thread.team, messages)
         user_ids = conversation.users_to_resolve(messages, until=until, identity=self.identity)
         users = self.users.lookup_users(thread.team, user_ids)
         turns = conversation.build_conversation(

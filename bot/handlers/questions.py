@@ -47,6 +47,7 @@ class QuestionHandler:
             self.job_builder.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask:
             return
+        post = self.admission.resolve_author(post, attempt)
         verdict = self.admission.admit_message(post, attempt)
         if verdict is Verdict.ANSWER:
             with self.queue.hold_message(post.thread.channel, post.ts):
@@ -86,6 +87,6 @@ class QuestionHandler:
             self.placeholders.schedule_placeholder(job, receipt)
 
     def _follow_thread(self, post: MessagePosted, attempt: int) -> None:
-        # A redelivered root may have replies whose events the bot has missed: it is not cached.
-        is_new_root = not post.is_thread_reply and attempt == 0
+        # A redelivered or edited root may have replies whose events the bot has missed.
+        is_new_root = not post.is_thread_reply and attempt == 0 and not post.is_edit
         self.thread_modes.join_thread(post.thread, post.message if is_new_root else None)

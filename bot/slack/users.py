@@ -34,14 +34,21 @@ class User(BaseModel):
     """
     Display name of a user; the user's id if the lookup failed (`is_resolved` is false then).
 
-    A user whom Slack does not show to the bot counts as a guest.
+    A user whom Slack does not show to the bot counts as a guest. `is_bot` is `None` if unknown, as
+    in entries of versions without it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
+    is_bot: bool | None = None
     is_guest: bool = False
     is_resolved: bool = True
+
+    @property
+    def is_person(self) -> bool:
+        """Whether Slack says that the user is no bot."""
+        return self.is_resolved and self.is_bot is False
 
 
 class UserDirectory:
@@ -122,7 +129,8 @@ def _parse_user(raw: Mapping[str, Any], user: str) -> User:
     names = (profile.get("display_name"), profile.get("real_name"), raw.get("real_name"))
     name = next((n for n in (*names, raw.get("name")) if isinstance(n, str) and n.strip()), user)
     guest = bool(raw.get("is_restricted") or raw.get("is_ultra_restricted"))
-    return User(name=replace_surrogates(name), is_guest=guest)
+    is_bot = bool(raw.get("is_bot") or raw.get("is_workflow_bot"))
+    return User(name=replace_surrogates(name), is_bot=is_bot, is_guest=guest)
 
 
 def _decode_user(stored: bytes | str | None) -> User | None:

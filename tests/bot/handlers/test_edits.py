@@ -133,9 +133,25 @@ def test_edit_of_running_question_follows_setting(
 
 
 def test_edit_of_other_message_is_ignored(workspace: Workspace, redis: Redis) -> None:
-    """An edited message that was no question makes no job and no offer."""
+    """An edited message that never mentions the bot makes no job and no offer."""
     ts = workspace.post_message(ADA, GENERAL, "hello")
-    edit_as_ada(workspace, ts, "@StarChat hello")
+    edit_as_ada(workspace, ts, "@Lin hello")
 
     assert pending_job_ids(redis) == []
     assert find_offers(workspace, ts) == []
+
+
+def test_mention_added_by_edit_is_asked_once(workspace: Workspace, redis: Redis) -> None:
+    """The edit makes one job, a redelivery none, and a later edit updates it."""
+    root = workspace.post_message(LIN, GENERAL, "the build fails")
+    ts = workspace.post_message(ADA, GENERAL, "why?", root)
+    edit_as_ada(workspace, ts, "why, @StarChat?")
+    [event] = [e for e in workspace.delivery_attempts() if e["changed_ts"] == ts]
+    workspace.redeliver_events(event["ts"])
+    workspace.wait_until(lambda: len(workspace.wait_for_acks(event["ts"])) > 1)
+
+    assert job_turns(redis, GENERAL, ts) == [("Lin", "the build fails"), ("Ada", "why, @starchat?")]
+    assert len(pending_job_ids(redis)) == 1
+    edit_as_ada(workspace, ts, "why does it fail, @StarChat?")
+    assert job_turns(redis, GENERAL, ts)[-1] == ("Ada", "why does it fail, @starchat?")
+    assert len(pending_job_ids(redis)) == 1

@@ -65,7 +65,10 @@ def test_member_is_answered_if_guests_are_denied(workspace: Workspace, redis: Re
 
 def test_guest_is_refused_by_ephemeral_message(workspace: Workspace, redis: Redis) -> None:
     """Only the guest sees the refusal."""
-    redis.set(keys.user_profile(TEAM, SAM), User(name="Sam", is_guest=True).model_dump_json())
+    redis.set(
+        keys.user_profile(TEAM, SAM),
+        User(name="Sam", is_guest=True).model_dump_json(),
+    )
     start = len(workspace.api_calls())
     ts = ask_in_general(workspace, f"{MENTION} hi", SAM)
     poll_until(

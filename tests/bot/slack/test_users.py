@@ -18,6 +18,8 @@ from contract import keys
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, LIN, Workspace
 
+UNRESOLVED_ADA = User(name=ADA, is_resolved=False)
+
 
 @pytest.fixture
 def users(redis: Redis, web: WebClient) -> Iterator[UserDirectory]:
@@ -38,7 +40,10 @@ def test_user_lookup_is_cached(users: UserDirectory, workspace: Workspace, redis
     start = len(workspace.api_calls())
     first = users.lookup_users(BOT_IDENTITY.team, [ADA, LIN, ADA])
 
-    assert first == {ADA: User(name="Ada"), LIN: User(name="Lin")}
+    assert first == {
+        ADA: User(name="Ada", is_bot=False),
+        LIN: User(name="Lin", is_bot=False),
+    }
     assert users.lookup_users(BOT_IDENTITY.team, [LIN, ADA]) == first
     assert len(workspace.api_calls(start, "users.info")) == 2
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= keys.TEXT_TTL_SECONDS
@@ -70,8 +75,8 @@ def test_unresolved_user_keeps_id(
     workspace.set_faults({"method": "users.info", **fault})
     start = len(workspace.api_calls())
 
-    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
-    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: User(name=ADA, is_resolved=False)}
+    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: UNRESOLVED_ADA}
+    assert users.lookup_users(BOT_IDENTITY.team, [ADA]) == {ADA: UNRESOLVED_ADA}
     assert len(workspace.api_calls(start, "users.info")) == 1
     assert 0 < redis.ttl(keys.user_profile(BOT_IDENTITY.team, ADA)) <= UNRESOLVED_TTL_SECONDS
 
