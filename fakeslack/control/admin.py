@@ -4,6 +4,8 @@ from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.json_requests import read_json
+from fakeslack.state.composer import Composer
+from fakeslack.state.forwards import forward_message
 from fakeslack.state.messages import PostOptions
 from fakeslack.state.people import Person
 from fakeslack.state.workspace import Workspace
@@ -20,6 +22,7 @@ class AdminRoutes:
         """Return the administrator routes."""
         return [
             web.post("/_control/raw_post", self._post_raw_message),
+            web.post("/_control/forward", self._forward_message),
             web.post("/_control/file", self._share_file),
             web.post("/_control/unfurl", self._add_unfurl),
             web.post("/_control/delete", self._delete_any_message),
@@ -42,6 +45,17 @@ class AdminRoutes:
         body = {name: value for name, value in body.items() if value is not None}
         message = self._workspace.post_message(channel.id, body, PostOptions())
         return web.json_response({"ok": True, "ts": message.ts, "channel": channel.id})
+
+    async def _forward_message(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        source = self._workspace.get_channel(str(body.get("channel", "")))
+        message = self._workspace.get_message(source.id, str(body.get("ts", "")))
+        target = self._workspace.get_channel(str(body.get("to", "")))
+        composer = Composer(self._workspace.people.values(), self._workspace.channels.values())
+        comment = composer.encode_text(str(body.get("text", "")))
+        person = self._get_author(body)
+        posted = forward_message(self._workspace, message, person.id, target.id, comment)
+        return web.json_response({"ok": True, "ts": posted.ts})
 
     async def _archive_channel(self, request: web.Request) -> web.Response:
         body = await read_json(request)
