@@ -10,6 +10,7 @@ from slack_sdk import WebClient
 from bot.handlers.admission_control import AdmissionControl, UserLookupError
 from bot.handlers.job_builder import JobBuilder
 from bot.messages.admission import Policy, Verdict
+from bot.messages.message import AuthorKind
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.thread_cache import ThreadCache
@@ -17,7 +18,7 @@ from bot.store.thread_modes import ThreadModes
 from contract.job import Streaming
 from contract.slack_errors import LAST_DELIVERY_ATTEMPT
 from testing.slack_events import BOT_IDENTITY, make_message_event
-from testing.workspace import Workspace
+from testing.workspace import ADA, DEPLOYBOT, Workspace
 
 
 @pytest.fixture
@@ -63,3 +64,35 @@ def test_failed_lookup_is_no_refusal(
 
     assert last is Verdict.UNVERIFIED
     assert admission.admit_message(make_message_event(), 0) is Verdict.ANSWER
+
+
+@pytest.mark.parametrize(
+    ("user", "is_person"), [(ADA, True), (DEPLOYBOT, False), ("U0NOBODY01", False)]
+)
+def test_message_posted_by_a_tool_is_its_persons(
+    admission: AdmissionControl, *, user: str, is_person: bool
+) -> None:
+    """An app may post for a person: the user's profile decides who wrote the message."""
+    post = admission.resolve_author(make_message_event(user=user, bot_id="B0TOOL0001"), 0)
+
+    assert post.message is not None
+    assert (post.message.kind is AuthorKind.PERSON) is is_person
+    assert (not post.bot_ids) is is_person
+    if is_person:
+        assert admission.admit_message(post, 0) is Verdict.ANSWER
+
+
+def test_failed_lookup_of_a_tools_user_is_repeated(
+    admission: AdmissionControl, workspace: Workspace
+) -> None:
+    """A question is not dropped while Slack does not say whether a person asked it."""
+    post = make_message_event(bot_id="B0TOOL0001")
+    workspace.set_faults({"method": "users.info", "fault": "ratelimited"})
+    try:
+        with pytest.raises(UserLookupError):
+            admission.resolve_author(post, 0)
+        assert admission.resolve_author(post, LAST_DELIVERY_ATTEMPT).bot_ids
+    finally:
+        workspace.set_faults()
+
+    assert not admission.resolve_author(post, 1).bot_ids
