@@ -55,7 +55,7 @@ class PageClient:
     def is_bot_connected(self) -> bool:
         """Whether the bot is connected to the workspace."""
         try:
-            return bool(self._fetch_app_state()["connected"])
+            return bool(self._fetch_state()["app"]["connected"])
         except OSError:
             return False
 
@@ -73,26 +73,28 @@ class PageClient:
         """
         try:
             with EventStream(self.address, f"/_page/events?{self._user_query}") as stream:
-                ts = self._post_question(f"@{self._fetch_app_state()['name']} {question}")
+                state = self._fetch_state()
+                text = f"@{state['app']['name']} {question}"
+                ts = self._post_question(text, str(state["token"]))
                 yield from _follow_reply(
                     _watch_for_silence(stream.iterate_changes(), check, silence_timeout), ts
                 )
         except (OSError, HTTPException) as error:
             raise NoAnswerError("the workspace does not respond") from error
 
-    def _fetch_app_state(self) -> Json:
+    def _fetch_state(self) -> Json:
         with urlopen(  # noqa: S310  our own page
             f"{self.address}/_page/state?{self._user_query}", timeout=REQUEST_TIMEOUT_SECONDS
         ) as response:
-            app: Json = json.load(response)["app"]
-        return app
+            state: Json = json.load(response)
+        return state
 
-    def _post_question(self, text: str) -> str:
+    def _post_question(self, text: str, token: str) -> str:
         body = {"user": self._user, "channel": CHANNEL, "text": text}
         request = Request(  # noqa: S310  our own page
             f"{self.address}/_page/post",
             json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", "X-Fakeslack-Token": token},
         )
         with urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS) as response:  # noqa: S310
             result = json.load(response)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 
@@ -13,6 +14,9 @@ from fakeslack.app import ServerOptions, WorkspaceServer
 from fakeslack.state.change_log import DEFAULT_MAX_CHANGES
 
 MAX_PORT = 65_535
+HOST_NAME_PATTERN = re.compile(r"[0-9A-Za-z._-]+|\[[0-9A-Fa-f:]+\]")
+ANY_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+"""The loopback address to open if the server listens on all addresses."""
 SHUTDOWN_TIMEOUT_SECONDS = 1.0
 
 
@@ -31,6 +35,13 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--port", type=_parse_port, default=8065, help="port to listen on; 0 chooses a free one"
+    )
+    parser.add_argument(
+        "--allow-host",
+        type=_parse_host_name,
+        action="append",
+        default=[],
+        help="name besides loopback addresses under which clients may reach this server",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all random choices")
     parser.add_argument(
@@ -64,6 +75,19 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parse_host_name(text: str) -> str:
+    if not HOST_NAME_PATTERN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"must be a host name without a port, not '{text}'")
+    return text
+
+
+def _name_in_address(host: str) -> str:
+    """Return the host name of an address to open; the loopback address for all addresses."""
+    if host in ANY_ADDRESSES:
+        return ANY_ADDRESSES[host]
+    return f"[{host}]" if ":" in host else host
+
+
 async def _serve_workspace(host: str, port: int, options: ServerOptions) -> None:
     stop_event = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -77,7 +101,7 @@ async def _serve_workspace(host: str, port: int, options: ServerOptions) -> None
         tcp_site = web.TCPSite(runner, host, port)
         await tcp_site.start()
         bound_port = runner.addresses[0][1]
-        server.workspace.base_url = f"http://{host}:{bound_port}"
+        server.workspace.base_url = f"http://{_name_in_address(host)}:{bound_port}"
         print(f"fakeslack: {server.workspace.base_url}", flush=True)  # noqa: T201 - the line that callers wait for
         await stop_event.wait()
     finally:
@@ -99,6 +123,7 @@ def main() -> int:
         request_url=arguments.request_url,
         max_records=arguments.max_records,
         ahead_seconds=arguments.ahead,
+        allowed_hosts=(*arguments.allow_host, _name_in_address(arguments.host)),
     )
     try:
         with contextlib.suppress(KeyboardInterrupt):

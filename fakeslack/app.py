@@ -19,6 +19,7 @@ from fakeslack.delivery.socket_mode import SocketModeTransport
 from fakeslack.delivery.transport import EnvelopeSender
 from fakeslack.errors import Json
 from fakeslack.json_requests import error_middleware
+from fakeslack.request_guard import RequestGuard
 from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ActivityCounter, ChangeLog
 from fakeslack.state.limits import RateLimits
 from fakeslack.state.workspace import Workspace
@@ -43,6 +44,7 @@ class ServerOptions:
     request_url: str = ""
     max_records: int = DEFAULT_MAX_CHANGES
     ahead_seconds: float = 0.0
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class WorkspaceServer:
@@ -72,7 +74,10 @@ class WorkspaceServer:
         )
         self.workspace.add_listener(self._change_log.append_change)
         self.workspace.add_listener(dispatcher.dispatch_change)
-        self._page_routes = PageRoutes(self.workspace, self._change_log, self._sender)
+        self._guard = RequestGuard(options.allowed_hosts)
+        self._page_routes = PageRoutes(
+            self.workspace, self._change_log, self._sender, self._guard.token
+        )
         self._web_api = WebApi(
             self.workspace, self._collect_methods(), self._journal, fault_injector, rate_limits
         )
@@ -92,7 +97,8 @@ class WorkspaceServer:
     def build_application(self) -> web.Application:
         """Return the aiohttp application with all routes."""
         application = web.Application(
-            client_max_size=MAX_REQUEST_BYTES, middlewares=[error_middleware]
+            client_max_size=MAX_REQUEST_BYTES,
+            middlewares=[self._guard.check_request, error_middleware],
         )
         application.add_routes(
             [
@@ -107,6 +113,7 @@ class WorkspaceServer:
         )
         application.on_shutdown.append(self._shut_down)
         application.on_response_prepare.append(self._set_date_header)
+        application.on_response_prepare.append(self._guard.add_headers)
         return application
 
     async def _set_date_header(self, _request: web.Request, response: web.StreamResponse) -> None:

@@ -47,6 +47,8 @@ class Workspace:
         """Start fakeslack with more arguments and wait until it serves."""
         self._process = Process("fakeslack", "--port", "0", *arguments)
         self.url = self._process.wait_for_line("fakeslack: http").partition(": ")[2]
+        self._token = ""
+        self._token = str(self.read_state()["token"])
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +74,11 @@ class Workspace:
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
         }
+
+    @property
+    def token_header(self) -> dict[str, str]:
+        """Header that the control routes and the page's POST requests need."""
+        return {"X-Fakeslack-Token": self._token}
 
     @property
     def log_text(self) -> str:
@@ -250,14 +257,14 @@ class Workspace:
     def post_json(self, path: str, fields: Json) -> Json:
         """Post `fields` as JSON. Raises `RefusedError` if the workspace refuses them."""
         body = json.dumps(fields).encode()
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.token_header}
         return self._fetch_json(path, urllib.request.Request(f"{self.url}/{path}", body, headers))  # noqa: S310
 
     def get_json(self, path: str, **query: Any) -> Json:
         """Read a JSON document. Raises `RefusedError` if the workspace refuses it."""
         given = {name: value for name, value in query.items() if value is not None}
         address = f"{self.url}/{path}?{urllib.parse.urlencode(given)}"
-        return self._fetch_json(path, urllib.request.Request(address))  # noqa: S310
+        return self._fetch_json(path, urllib.request.Request(address, headers=self.token_header))  # noqa: S310
 
     def _fetch_json(self, path: str, request: urllib.request.Request) -> Json:
         try:

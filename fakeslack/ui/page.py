@@ -28,10 +28,13 @@ FILE_PATH_PATTERN = re.compile(r"([\w-]+/)?[\w-]+(\.[\w-]+)+")
 class PageRoutes:
     """The page's endpoints for reading, writing and following the workspace."""
 
-    def __init__(self, workspace: Workspace, change_log: ChangeLog, sender: EnvelopeSender) -> None:
+    def __init__(
+        self, workspace: Workspace, change_log: ChangeLog, sender: EnvelopeSender, token: str
+    ) -> None:
         self._workspace = workspace
         self._change_log = change_log
         self._sender = sender
+        self._token = token
         self._interactivity = Interactivity(workspace, sender)
         self._sent_ts: dict[tuple[str, str], str] = {}
         self._last_read_ts: dict[tuple[str, str], str] = {}
@@ -82,6 +85,7 @@ class PageRoutes:
                 "channels": channels,
                 "app": app,
                 "next": self._change_log.next_number,
+                "token": self._token,
             }
         )
 

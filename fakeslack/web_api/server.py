@@ -114,7 +114,8 @@ async def _read_arguments(request: web.Request) -> tuple[Json, SlackError | None
 
 
 async def _parse_arguments(request: web.Request) -> Json:
-    arguments: dict[str, Any] = dict(request.query)
+    # Like Slack, take no token from the address: a picture on any page could send it.
+    arguments: dict[str, Any] = {n: v for n, v in request.query.items() if n != "token"}
     if request.method == "GET" or not request.can_read_body:
         return arguments
     if request.content_type == "application/json":

@@ -171,7 +171,7 @@ def test_only_json_requests_are_accepted(
 ) -> None:
     """Another site's form can't post here."""
     fields = urllib.request.Request(  # noqa: S310 - our own http address
-        f"{workspace.url}/_page/post", body, {"Content-Type": kind}
+        f"{workspace.url}/_page/post", body, {"Content-Type": kind, **workspace.token_header}
     )
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(fields, timeout=10)  # noqa: S310 - as above

@@ -21,6 +21,9 @@ const SENTENCES = {
 const UNREACHABLE = "Can't reach the workspace.";
 const REJECTED = "The workspace rejected this action. Reload the page and try again.";
 
+/** The token of the server's start, which every POST carries. */
+let token = "";
+
 /** A failed request; `message` is a sentence for the person, `code` is the error code. */
 export class Refusal extends Error {
   constructor(sentence, code = null) {
@@ -47,12 +50,22 @@ function get(path, query) {
   return ask(`/_page/${path}?${new URLSearchParams(given)}`);
 }
 
-function send(path, body) {
-  return ask(`/_page/${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+/** Posts JSON with the server's token; a restarted server has another one, which is fetched once. */
+async function send(path, body, retry = true) {
+  const headers = { "content-type": "application/json", "x-fakeslack-token": token };
+  try {
+    return await ask(`/_page/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  } catch (refusal) {
+    if (refusal.code !== "invalid_page_token" || !retry) throw refusal;
+    await loadState(body.user);
+    return send(path, body, false);
+  }
+}
+
+async function loadState(user) {
+  const state = await get("state", { user });
+  token = state.token;
+  return state;
 }
 
 /** A random `client_msg_id`, so that a repeated post creates only one message. */
@@ -63,7 +76,7 @@ export function messageId() {
 }
 
 export const api = {
-  state: (user) => get("state", { user }),
+  state: loadState,
   messages: (user, channel, thread_ts) => get("messages", { user, channel, thread_ts }),
   post: (body) => send("post", body),
   edit: (body) => send("edit", body),
