@@ -55,7 +55,7 @@ def main(arguments: list[str], console: DemoConsole) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _request_stop)
     try:
-        with Stack(options.home, options.port) as stack:
+        with Stack(options.home, options.port, console.print_warning) as stack:
             return _run_stack(stack, options, console)
     except AlreadyRunningError as running:
         return _use_running_demo(str(running), options.ask, console)

@@ -26,6 +26,10 @@ class DemoConsole:
         """Print one line to standard error."""
         self._err.print(line, markup=False, soft_wrap=True)
 
+    def print_warning(self, line: str) -> None:
+        """Print one line about the demo itself."""
+        self.print_line(f"demo: {line}")
+
     @contextmanager
     def show_progress(self) -> Iterator[ProgressCallback]:
         """Show the current step and its duration; without a terminal, print one line a step."""

@@ -39,11 +39,16 @@ class Stack:
 
     _lock: TextIO
 
-    def __init__(self, home: Path, port: int = services.DEFAULT_PORT) -> None:
-        """Prepare paths; start nothing yet."""
+    def __init__(
+        self,
+        home: Path,
+        port: int = services.DEFAULT_PORT,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        """Prepare paths; start nothing yet. `warn` receives what the person should know."""
         self._home, self._port = home, port
         self._address_file = home / "address"
-        self._valkey = Valkey(home / "valkey")
+        self._valkey = Valkey(home / "valkey", warn=warn)
         self._processes: list[DemoProcess] = []
         self.client = PageClient("")
 

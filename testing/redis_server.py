@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import redis
 
@@ -53,7 +54,7 @@ class RedisServer:
         # A unix socket's path has at most 107 bytes: pytest's temporary folders can be too deep.
         self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self.socket = self._directory / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        self.url = f"unix://{quote(str(self.socket))}"
         self.lines: list[str] = []
         self._start_server()
 
@@ -167,7 +168,7 @@ class GuardedRedis(RedisServer):
     def url_for(self, user: str) -> str:
         """Return the URL of the bot or the worker, with this server's password."""
         secret = (self._directory / "secrets" / f"redis_url_{user}").read_text("utf-8")
-        return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{self.socket}", secret)
+        return re.sub(r"^redis(://\w+:.+@).*\n", rf"unix\1{quote(str(self.socket))}", secret)
 
     def connect_as(self, user: str | None = None) -> "redis.Redis":
         """Connect as the bot or the worker, without a name as the watcher."""
@@ -187,6 +188,6 @@ class GuardedRedis(RedisServer):
                 users.write("user watcher on nopass ~* &* +@all\n")
             text = (credentials.REPOSITORY / "deploy" / "redis.conf").read_text("utf-8")
             conf.write_text(re.sub(r"^(dir|aclfile) .*\n", "", text, flags=re.MULTILINE), "utf-8")
-            self.url = f"unix://watcher:nobody@{self.socket}"
+            self.url = f"unix://watcher:nobody@{quote(str(self.socket))}"
         socket_options = ("--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700")
         return [conf, *socket_options, "--dir", self._directory, "--aclfile", rules]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import quote
 
 CHUNK_BYTES: Final = 256 * 1024
 """Maximum size of a read. A request of the product fits into one chunk."""
@@ -47,7 +48,7 @@ class RedisProxy:
         """Accept connections at once, without a fault."""
         self._directory = Path(tempfile.mkdtemp(prefix="proxy-"))
         self.socket = self._directory / "redis.sock"
-        self.url = f"unix://{self.socket}"
+        self.url = f"unix://{quote(str(self.socket))}"
         self._upstream = upstream
         self._rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._fault = NO_FAULT

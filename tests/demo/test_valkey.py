@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from demo.valkey import Valkey, ValkeyError, find_server
+from demo.valkey import PLAIN_PATH_PATTERN, Valkey, ValkeyError, find_server
 from testing.redis_server import find_embedded_server
 
 Home = Path
@@ -143,13 +143,72 @@ def test_socket_directory_of_other_owner_is_refused(home: Home) -> None:
         folder.rmdir()
 
 
-def test_server_on_path_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server on PATH is preferred to the packaged one."""
+def test_packaged_server_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is installed later on PATH changes nothing."""
     own = tmp_path / "valkey-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_server() == own
-    own.unlink()
 
     assert find_server() == find_embedded_server()
+
+
+def test_other_server_gets_its_own_data(home: Home) -> None:
+    """Debian's older server starts after the packaged one, and each finds its own data again."""
+    debian = shutil.which("redis-server")
+    if debian is None:
+        pytest.skip("needs Debian's redis-server")
+    for program in (find_embedded_server(), Path(debian), find_embedded_server()):
+        valkey = Valkey(home, program)
+        valkey.ensure_running()
+        with Redis.from_url(valkey.url) as client:
+            runs = client.incr(f"runs:{program}")
+            names = {key.decode() for key in client.scan_iter()}
+        valkey.stop_server()
+
+    assert (runs, names) == (2, {f"runs:{program}"})
+
+
+def test_unreadable_data_is_put_aside_with_a_warning(home: Home) -> None:
+    """The demo starts with an empty queue, and the person learns where the data is."""
+    warnings: list[str] = []
+    valkey = Valkey(home, find_embedded_server(), warnings.append)
+    valkey.ensure_running()
+    with Redis.from_url(valkey.url) as client:
+        client.set("starchat:test", "kept")
+    valkey.stop_server()
+    (log,) = home.glob("valkey-*/appendonlydir/*.incr.aof")
+    log.write_bytes(b"$x" + log.read_bytes())
+    valkey.ensure_running()
+    with Redis.from_url(valkey.url) as client:
+        assert client.dbsize() == 0
+    valkey.stop_server()
+
+    (aside,) = home.glob("*-unreadable")
+    assert list(aside.glob("appendonlydir/*.incr.aof"))
+    assert warnings == [f"Valkey could not read its data, which is now in {aside}"]
+
+
+def test_readable_data_stays_if_server_can_not_start(home: Home) -> None:
+    """If the server does not start without the data either, the data was not the cause."""
+    data = home / "false"
+    data.mkdir()
+    (data / "appendonly.aof").write_text("kept", "utf-8")
+    with pytest.raises(ValkeyError, match=r"valkey\.log"):
+        Valkey(home, Path("/bin/false")).ensure_running()
+
+    assert [path.name for path in data.iterdir()] == ["appendonly.aof"]
+
+
+@pytest.mark.parametrize("name", ["my project", "a#b", "a?b", "50%25", "ünï", "a=b 'c' \"d\""])
+def test_any_directory_name_is_possible(home: Home, name: str) -> None:
+    """A blank or a sign with a meaning in URLs does not reach the socket's path."""
+    valkey = Valkey(home / name)
+    valkey.ensure_running()
+    with Redis.from_url(valkey.url) as client:
+        client.set("starchat:test", "kept")
+    valkey.stop_server()
+
+    assert PLAIN_PATH_PATTERN.fullmatch(str(valkey.socket_path))
+    assert list((home / name).glob("valkey-*/appendonlydir/*.incr.aof"))
+    valkey.socket_path.parent.rmdir()

@@ -79,6 +79,17 @@ class RqWorker(BaseWorker):
         """Return the seconds after which RQ's tools may count an execution as dead."""
         return EXECUTION_TTL_SECONDS
 
+    def _set_ip_address(self, connection: redis.Redis) -> None:
+        """
+        Record this worker's address for RQ's tools.
+
+        The address of a unix socket is a path. redis-py can't parse one with a blank or a `=`.
+        """
+        try:
+            super()._set_ip_address(connection)
+        except (KeyError, ValueError):
+            self.ip_address = "unknown"
+
     def procline(self, message: str) -> None:
         """Leave the process title alone."""
 

@@ -1,5 +1,9 @@
 """RQ worker: a job is claimed once, and its end is recorded as RQ does."""
 
+import tempfile
+from pathlib import Path
+
+import pytest
 import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -9,8 +13,9 @@ from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.queue_inspector import make_job, rq_status, ttl_seconds
+from testing.redis_server import RedisServer
 from worker.jobs.job_context import Outcome
-from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
+from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY, LeaseManager
 from worker.jobs.rq_worker import RqWorker
 
 
@@ -149,3 +154,17 @@ def test_worker_registers_again_after_redis_lost_it(
     [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
     assert seen.name == "w1"
     assert seen.hostname == rq_worker.hostname
+
+
+@pytest.mark.parametrize("name", ["my project", "a=b", "a#b", "50%25"])
+def test_socket_path_may_contain_any_character(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker registers although redis-py can't parse its own address."""
+    with tempfile.TemporaryDirectory(prefix="rq-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", str(Path(folder, name)))
+        Path(folder, name).mkdir()
+        with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+            worker = RqWorker(client, "worker-1", LeaseManager(client, 15.0, "w"), 60)
+            worker.register_birth()
+            [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
+
+    assert seen.name == "worker-1"
