@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,8 @@ class VirtualEnvironment:
 
     def is_complete(self, name: str) -> bool:
         """Whether this set, or a larger one, is installed with the current requirements."""
-        return any(
+        # A Python that was uninstalled since leaves a dangling link.
+        return self.python.exists() and any(
             set(REQUIREMENT_SETS[name]) <= set(files)
             and self.stamp_path(other).is_file()
             and self.stamp_path(other).read_text("utf-8") == compute_fingerprint(other)
@@ -66,11 +68,12 @@ class VirtualEnvironment:
         )
 
     def is_usable(self) -> bool:
-        """Whether the environment's Python starts and can import pip."""
-        command = [str(self.python), "-c", "import pip"]
+        """Whether the environment's Python starts, is this Python's version and can import pip."""
+        command = [str(self.python), "-c", "import pip, sys; print(sys.version, end='')"]
         if not self.python.exists():
             return False
-        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+        found = subprocess.run(command, check=False, capture_output=True, text=True)
+        return found.returncode == 0 and found.stdout == sys.version
 
     def find_torch_version(self) -> str:
         """Return the installed version of torch, or an empty string."""
@@ -79,10 +82,11 @@ class VirtualEnvironment:
 
 
 def compute_fingerprint(name: str) -> str:
-    """Return a hash of the set's requirements, of this script and of the Python version."""
+    """Return a hash of the set's requirements, of this script, of Python and the platform."""
     files = [REQUIREMENTS_DIRECTORY / f"{file}.txt" for file in ("torch", *REQUIREMENT_SETS[name])]
     parts = [path.read_bytes() for path in (*files, Path(__file__))]
-    return hashlib.sha256(b"\0".join([sys.version.encode(), *parts])).hexdigest()
+    python = f"{sys.version} {sysconfig.get_platform()}"
+    return hashlib.sha256(b"\0".join([python.encode(), *parts])).hexdigest()
 
 
 def main(name: str, directory: Path) -> None:

@@ -1,6 +1,7 @@
 """The set-up: its pins, its stamps and its error messages."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -60,17 +61,44 @@ def test_lock_matches_installed_versions() -> None:
 
 def test_completed_set_up_does_nothing(tmp_path: Path) -> None:
     """With its stamp, no command runs; the larger set's stamp covers the smaller set."""
+    _link_python(tmp_path)
     (tmp_path / "dev.stamp").write_text(setup.compute_fingerprint("dev"), "utf-8")
 
     setup.main("dev", tmp_path)
     setup.main("demo", tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["dev.stamp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "dev.stamp"]
+
+
+def _link_python(directory: Path, target: str = sys.executable) -> Path:
+    python = directory / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(target)
+    return python
+
+
+def test_uninstalled_python_invalidates_stamp(tmp_path: Path) -> None:
+    """The environment's Python is a link, which dangles after an upgrade of the system."""
+    _link_python(tmp_path, "/usr/bin/python3.0")
+    (tmp_path / "demo.stamp").write_text(setup.compute_fingerprint("demo"), "utf-8")
+
+    assert not setup.VirtualEnvironment(tmp_path).is_complete("demo")
+
+
+def test_environment_of_another_python_is_not_usable(tmp_path: Path) -> None:
+    """Packages that one Python version installed are not another's."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    for version, is_usable in ((sys.version, True), ("3.99.0 (main)", False)):
+        python.write_text(FAKE_PYTHON.replace("VERSION", shlex.quote(version)), "utf-8")
+        python.chmod(0o755)
+        assert setup.VirtualEnvironment(tmp_path).is_usable() is is_usable
 
 
 def test_demo_stamp_does_not_cover_dev(tmp_path: Path) -> None:
     """After `make demo` the tests' packages are still missing."""
     found = setup.VirtualEnvironment(tmp_path)
+    _link_python(tmp_path)
     (tmp_path / "demo.stamp").write_text(setup.compute_fingerprint("demo"), "utf-8")
 
     assert found.is_complete("demo")
@@ -133,7 +161,7 @@ def test_extract_error_returns_last_error_line() -> None:
 
 FAKE_PYTHON: Final = """#!/bin/sh
 case "$*" in
-    "-c import pip") exit 0 ;;
+    "-c import pip"*) printf %s VERSION; exit 0 ;;
     *==*+cpu*-c*) [ -e "$0.cpu" ] || { echo "ERROR: No matching distribution found"; exit 1; } ;;
 esac
 echo "$@" >> "$0.calls"
@@ -146,7 +174,7 @@ def fake_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment that records pip's arguments, on a machine without a driver."""
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
-    python.write_text(FAKE_PYTHON, "utf-8")
+    python.write_text(FAKE_PYTHON.replace("VERSION", shlex.quote(sys.version)), "utf-8")
     python.chmod(0o755)
     monkeypatch.setattr(setup, "has_nvidia_driver", lambda: False)
     return tmp_path
