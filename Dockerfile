@@ -20,9 +20,10 @@ RUN pip install --only-binary :all: -r requirements/torch.txt -c requirements/wo
     && pip install --no-deps --only-binary :all: -r requirements/worker.txt
 COPY contract contract
 COPY worker worker
-# Writable by any user, because compose chooses the user id. A volume here keeps the checkpoint.
+# Writable by any user, because compose chooses the user id. A volume here keeps the checkpoint,
+# and the one that a .gguf file is converted to. The user id may have no home and no name.
 RUN install -d -m 1777 /models
-ENV HF_HOME=/models
+ENV HF_HOME=/models XDG_CACHE_HOME=/models HOME=/tmp USER=starchat
 USER 10001
 ENTRYPOINT ["python", "-m", "worker"]
 

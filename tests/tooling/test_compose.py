@@ -115,3 +115,21 @@ def test_env_example_lists_compose_variables() -> None:
     example = (REPOSITORY / ".env.example").read_text("utf-8")
 
     assert set(re.findall(r"^(\w+)=", example, re.MULTILINE)) == asked
+
+
+def test_worker_writes_only_to_its_volume_and_to_tmp() -> None:
+    """Downloads and conversions go to the mounted volume: the rest of the image is read-only."""
+    (variables,) = re.findall(r"^ENV (HF_HOME=.*)$", DOCKERFILE, re.MULTILINE)
+    directories = dict(pair.split("=") for pair in variables.split())
+
+    for name in ("worker", "demo-worker"):
+        assert SERVICES[name]["volumes"] == ["models:/models"]
+    assert directories["HF_HOME"] == directories["XDG_CACHE_HOME"] == "/models"
+    assert directories["HOME"] == "/tmp"
+
+
+def test_fakeslack_answers_to_its_service_name() -> None:
+    """Bot and worker of the demo reach it under a name that it must allow."""
+    assert SERVICES["fakeslack"]["command"] == ["--allow-host", "fakeslack"]
+    for name in ("demo-bot", "demo-worker"):
+        assert SERVICES[name]["environment"]["SLACK_API_URL"] == "http://fakeslack:8065/api/"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from worker.engine.loading.progress import Progress
@@ -64,7 +65,14 @@ def _write_checkpoint(file: Path, target: Path, progress: Progress) -> None:
 
 
 def _compute_digest(file: Path) -> str:
-    """Identify a file by path, size and time: reading all of a large file takes too long."""
+    """
+    Identify a file by path, size and time: reading all of a large file takes too long.
+
+    The version of transformers counts too, because it writes the checkpoint.
+    """
     status = file.stat()
-    name = f"{CONVERSION_VERSION}:{file.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+    name = (
+        f"{CONVERSION_VERSION}:{transformers.__version__}:{file.resolve()}"
+        f":{status.st_size}:{status.st_mtime_ns}"
+    )
     return hashlib.sha256(name.encode()).hexdigest()[:12]
