@@ -38,7 +38,7 @@ class FakeStack:
         self.questions: list[str] = []
         self.is_stopped = False
 
-    def __call__(self, _home: Path, _port: int) -> Self:
+    def __call__(self, _home: Path, _port: int, _warn: object) -> Self:
         return self
 
     def __enter__(self) -> Self:

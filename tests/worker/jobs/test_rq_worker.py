@@ -164,7 +164,7 @@ def test_socket_path_may_contain_any_character(name: str, monkeypatch: pytest.Mo
         Path(folder, name).mkdir()
         with RedisServer() as server, redis.Redis.from_url(server.url) as client:
             worker = RqWorker(client, "worker-1", LeaseManager(client, 15.0, "w"), 60)
-            worker.register_birth()
+            worker.register_birth()  # type: ignore[no-untyped-call]
             [seen] = BaseWorker.all(connection=client, serializer=JSONSerializer)
 
     assert seen.name == "worker-1"
