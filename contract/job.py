@@ -108,3 +108,8 @@ def _describe_field(error: ErrorDetails) -> str:
 def job_id(team: str, channel: str, ts: str) -> str:
     """Return the RQ id of a message's job: RQ does not accept the dot in Slack's `ts`."""
     return f"{team}-{channel}-{ts.replace('.', '-')}"
+
+
+def prefix_scope(team: str, *address: str) -> str:
+    """Return the engine's scope of a team, of a channel in it, or of a thread in the channel."""
+    return "/".join((team, *address))

@@ -11,6 +11,8 @@ SECONDS_PER_HOUR: Final = 3600
 """Seconds."""
 TEXT_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
 """Maximum lifetime of user and model text in Redis."""
+MAX_TEXT_BYTES_PER_TEAM: Final = 32 * 1024 * 1024
+"""Bytes of a team's cached threads and answers; the longest unchanged are dropped first."""
 IDEMPOTENCY_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
 """How long a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
 NOTICE_TTL_SECONDS: Final = SECONDS_PER_HOUR
@@ -50,7 +52,7 @@ FILE_ID_PREFIX: Final = "starchat_file_"
 RESTART_COMMAND: Final = "starchat-restart"
 """Command on a worker's RQ channel: restart this job, because its question was edited."""
 FORGET_COMMAND: Final = "starchat-forget"
-"""Command on a worker's RQ channel: wipe the cached prompts of this `team` from the engine."""
+"""Command on a worker's RQ channel: erase the cached prefixes of this `scope` in the engine."""
 
 METADATA_EVENT_TYPE: Final = "starchat_reply"
 """
@@ -105,6 +107,25 @@ def user_quota(team: str, user: str) -> str:
 def thread_cache(team: str, channel: str, thread_ts: str) -> str:
     """Return the bot's copy of a thread: a hash of `ts` to message."""
     return f"starchat:{team}:thread_cache:{channel}:{thread_ts}"
+
+
+def thread_people(team: str, channel: str, thread_ts: str) -> str:
+    """
+    Return the set of the people who have written in a thread: ids, and no text.
+
+    The member `*` says that the set is complete, and the empty member that it exists.
+    """
+    return f"starchat:{team}:thread_people:{channel}:{thread_ts}"
+
+
+def text_index(team: str) -> str:
+    """Return the sorted set of a team's caches of text, by the time of their last change (s)."""
+    return f"starchat:{team}:text_index"
+
+
+def text_sizes(team: str) -> str:
+    """Return the sizes of a team's caches of text (bytes), with their `total`: a hash."""
+    return f"starchat:{team}:text_sizes"
 
 
 def thread_mode(team: str, channel: str, thread_ts: str) -> str:

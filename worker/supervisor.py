@@ -132,7 +132,7 @@ class WorkerRuntime:
             channel,
             stop_job=consumer.stop_job,
             mark_edited=consumer.mark_edited,
-            forget_team=services.engine.clear_scope,
+            forget_scope=services.engine.clear_scope,
             request_drain=self._shutdown.request_drain,
         )
         return [

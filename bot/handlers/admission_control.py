@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from bot.handlers.job_builder import JobBuilder
-from bot.messages import admission, conversation
+from bot.messages import admission
 from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
+from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.thread_modes import ThreadModes
@@ -81,8 +82,12 @@ class AdmissionControl:
             return None
         if post.bot_ids or post.mentions:
             return None
-        messages = self.job_builder.read_thread(post.thread, attempt)
-        return None if messages is None else conversation.count_people(messages)
+        try:
+            return self.job_builder.thread_cache.count_people(post.thread)
+        except CALL_ERRORS:
+            if attempt < LAST_DELIVERY_ATTEMPT:
+                raise
+            return None
 
     def _check_guest(self, post: MessagePosted, attempt: int) -> Verdict | None:
         """

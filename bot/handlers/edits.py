@@ -69,6 +69,7 @@ class EditHandler:
         canceled = self._cancel_job(thread, deleted.ts)
         if canceled.has_reply:
             self.background.submit("delete reply", self._delete_late_reply, deleted, canceled)
+        self.refresher.job_updates.scrub_message(thread, deleted.ts)
         self.refresher.refresh_thread(thread, attempt)
 
     def recheck_job(self, job: str, *, attempt: int = 0) -> None:

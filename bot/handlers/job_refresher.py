@@ -30,8 +30,12 @@ class JobRefresher:
         """Rebuild a thread's waiting jobs after another of its messages changed."""
         rebuild = partial(self.job_builder.rebuild_job, attempt=attempt)
         for job in self.job_updates.list_unfinished_jobs(thread):
-            if job != except_job:
-                self.job_updates.replace_payload(job, rebuild, restart=False)
+            if job == except_job:
+                continue
+            outcome = self.job_updates.replace_payload(job, rebuild, restart=False)
+            if outcome is UpdateOutcome.RUNNING:
+                # Its worker has the old text in memory; Redis keeps the new one.
+                self.job_updates.scrub_payload(job, rebuild)
 
     def apply_early_edit(self, post: MessagePosted, job: Job, attempt: int) -> None:
         """Apply an edit that arrived after the thread was read and before the job existed."""
@@ -45,7 +49,9 @@ class JobRefresher:
 
         def rebuild_or_mark_deleted(old: Job) -> Job | None:
             messages = self.job_builder.read_thread(old.thread, attempt)
-            deleted[:] = [old] if messages and all(m.ts != old.ts for m in messages) else []
+            is_missing = bool(messages) and all(m.ts != old.ts for m in messages or ())
+            is_trimmed = self.job_builder.thread_cache.is_trimmed(old.thread, old.ts)
+            deleted[:] = [old] if is_missing and not is_trimmed else []
             return self.job_builder.rebuild_job(old, attempt)
 
         self.job_updates.replace_payload(job, rebuild_or_mark_deleted, restart=self.restart_on_edit)

@@ -89,4 +89,6 @@ class QuestionHandler:
     def _follow_thread(self, post: MessagePosted, attempt: int) -> None:
         # A redelivered or edited root may have replies whose events the bot has missed.
         is_new_root = not post.is_thread_reply and attempt == 0 and not post.is_edit
-        self.thread_modes.join_thread(post.thread, post.message if is_new_root else None)
+        if is_new_root and post.message is not None:
+            self.job_builder.thread_cache.seed_thread(post.thread, post.message)
+        self.thread_modes.join_thread(post.thread)

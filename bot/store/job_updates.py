@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import structlog
@@ -36,8 +37,10 @@ class UpdateOutcome(StrEnum):
     """The job has an answer already."""
     UNCHANGED = "unchanged"
     """The payload was up to date, or there is no new one."""
+    SCRUBBED = "scrubbed"
+    """The job has the new payload, and its worker does not restart it."""
     GONE = "gone"
-    """Redis has no such job."""
+    """Redis has no such job, or the job has ended."""
 
 
 class JobUpdates:
@@ -53,12 +56,28 @@ class JobUpdates:
         thread_queue = keys.thread_queue(thread.team, thread.channel, thread.ts)
         return [decode_reply(job) for job in self._redis.lrange(thread_queue, 0, -1)]
 
+    def scrub_message(self, thread: Thread, ts: str) -> None:
+        """Drop a deleted message and the reply to it from all unfinished jobs of its thread."""
+        for job in self.list_unfinished_jobs(thread):
+            self.scrub_payload(job, partial(_drop_message, ts=ts))
+
+    def scrub_job(self, job: str) -> None:
+        """Drop everything from a job's payload except its own question."""
+        self.scrub_payload(job, _keep_question)
+
+    def scrub_payload(self, job: str, rebuild: Rebuild) -> UpdateOutcome:
+        """Replace the payload of a job in any state; a worker that runs it does not restart."""
+        return self._replace_payload(job, rebuild, "scrub")
+
     def replace_payload(self, job: str, rebuild: Rebuild, *, restart: bool) -> UpdateOutcome:
         """
         Replace a job's payload by what `rebuild` makes of it; `None` leaves it unchanged.
 
         With `restart`, a running job is replaced too, and its worker restarts it.
         """
+        return self._replace_payload(job, rebuild, "restart" if restart else "wait")
+
+    def _replace_payload(self, job: str, rebuild: Rebuild, mode: str) -> UpdateOutcome:
         for _ in range(MAX_ATTEMPTS):
             data = self._redis.hget(RqJob.key_for(job), "data")
             old = None if data is None else decode_payload(self._redis, job, data)
@@ -70,7 +89,7 @@ class JobUpdates:
             outcome = decode_reply(
                 self._replace_script(
                     keys=[RqJob.key_for(job)],
-                    args=[data, build_rq_job_hash(self._redis, new)["data"], int(restart)],
+                    args=[data, build_rq_job_hash(self._redis, new)["data"], mode],
                 )
             )
             if outcome != "conflict":
@@ -87,3 +106,15 @@ class JobUpdates:
         worker = self._redis.hget(RqJob.key_for(job), "worker_name")
         if worker:
             send_command(self._redis, decode_reply(worker), keys.RESTART_COMMAND, job_id=job)
+
+
+def _drop_message(job: Job, ts: str) -> Job:
+    *earlier, question = job.turns
+    kept = [turn for turn in earlier if ts not in {turn.ts, turn.in_reply_to}]
+    if question.ts == ts:
+        question = question.model_copy(update={"text": ""})
+    return job.model_copy(update={"turns": (*kept, question)})
+
+
+def _keep_question(job: Job) -> Job:
+    return job.model_copy(update={"turns": (job.question,)})

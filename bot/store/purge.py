@@ -9,8 +9,10 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply
+from bot.store.job_updates import JobUpdates
+from bot.store.scripts import load_text_script
 from contract import keys
-from contract.job import Thread
+from contract.job import Thread, prefix_scope
 
 KEYS_PER_BATCH: Final = 500
 """Keys of one command: a small batch does not block Redis for other clients."""
@@ -23,27 +25,39 @@ class Purge:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._job_updates = JobUpdates(redis)
+        self._drop_script = redis.register_script(load_text_script("drop_texts"))
 
     def drop_thread(self, thread: Thread) -> None:
-        """Delete a thread's copy and its cached answers."""
+        """Delete a thread's copy and cached answers; its unfinished jobs keep their questions."""
         address = (thread.team, thread.channel, thread.ts)
-        self._redis.unlink(keys.thread_cache(*address), keys.answer_cache(*address))
-        self._notify_workers(thread.team)
+        self._drop_texts(thread.team, [keys.thread_cache(*address), keys.answer_cache(*address)])
+        for job in self._job_updates.list_unfinished_jobs(thread):
+            self._job_updates.scrub_job(job)
+        self._notify_workers(prefix_scope(*address))
 
     def drop_channel(self, team: str, channel: str) -> int:
-        """Delete a channel's cached data and finished jobs; return the number of threads."""
-        copies = list(self._scan_keys(keys.thread_cache(team, channel, "*")))
-        self._unlink_keys(copies)
-        self._unlink_keys(self._scan_keys(keys.answer_cache(team, channel, "*")))
-        self._unlink_keys(
-            self._find_finished_jobs(f"{RqJob.redis_job_namespace_prefix}{team}-{channel}-*")
-        )
-        self._notify_workers(team)
-        return len(copies)
+        """
+        Delete a channel's copies and cached answers; its unfinished jobs keep their questions.
+
+        Returns the number of threads.
+        """
+        dropped = self._drop_copies(team, channel)
+        self._drop_texts(team, self._find_texts(keys.answer_cache(team, channel, "*"), team))
+        for job in self._list_pending_jobs():
+            if job.startswith(f"{team}-{channel}-"):
+                self._job_updates.scrub_job(job)
+        self._notify_workers(prefix_scope(team, channel))
+        return dropped
 
     def drop_copies(self, team: str) -> int:
-        """Delete all cached threads of a team; return their number."""
-        return self._unlink_keys(self._scan_keys(keys.thread_cache(team, "*", "*")))
+        """
+        Delete all cached threads of a team, and the lists of their people.
+
+        Returns the number of copies.
+        """
+        self._unlink_keys(self._scan_keys(keys.thread_people(team, "*", "*")))
+        return self._drop_copies(team, "*")
 
     def drop_team(self, team: str) -> int:
         """Delete all data of a team, waiting jobs included; return the number of keys."""
@@ -51,19 +65,29 @@ class Purge:
         waiting = [job for job in self._list_pending_jobs() if job.startswith(f"{team}-")]
         for batch in _split_batches(waiting):
             self._redis.zrem(keys.PENDING_JOBS, *batch)
-        self._notify_workers(team)
+        self._notify_workers(prefix_scope(team))
         return self._unlink_keys(self._scan_keys(f"starchat:{team}:*")) + self._unlink_keys(
             self._scan_keys(jobs)
         )
 
-    def _notify_workers(self, team: str) -> None:
-        """Tell the workers to wipe a team's prefix cache, which has no finer scope."""
-        for worker in self._redis.hkeys(keys.WORKER_STATUSES):
-            send_command(self._redis, decode_reply(worker), keys.FORGET_COMMAND, team=team)
+    def _drop_copies(self, team: str, channel: str) -> int:
+        found = self._find_texts(keys.thread_cache(team, channel, "*"), team)
+        return self._drop_texts(team, found)
 
-    def _find_finished_jobs(self, pattern: str) -> Iterator[str]:
-        pending = {RqJob.key_for(job) for job in self._list_pending_jobs()}
-        return (key for key in self._scan_keys(pattern) if key not in pending)
+    def _find_texts(self, pattern: str, team: str) -> list[str]:
+        """Find caches by the team's index: a scan of all keys would take seconds."""
+        entries = self._redis.zscan_iter(keys.text_index(team), match=pattern, count=KEYS_PER_BATCH)
+        return [decode_reply(key) for key, _ in entries]
+
+    def _drop_texts(self, team: str, found: Iterable[str]) -> int:
+        batches = _split_batches(found)
+        index = [keys.text_index(team), keys.text_sizes(team)]
+        return sum(int(self._drop_script(keys=index, args=batch)) for batch in batches)
+
+    def _notify_workers(self, scope: str) -> None:
+        """Tell the workers to erase the cached prefixes of a scope."""
+        for worker in self._redis.hkeys(keys.WORKER_STATUSES):
+            send_command(self._redis, decode_reply(worker), keys.FORGET_COMMAND, scope=scope)
 
     def _list_pending_jobs(self) -> list[str]:
         return [

@@ -6,9 +6,7 @@ from typing import Final
 from redis import Redis
 
 from bot.messages.admission import ThreadMode
-from bot.messages.message import Message
 from bot.store.client import decode_reply
-from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.job import Thread
 
@@ -43,18 +41,13 @@ class ThreadModes:
         by_channel = groupby(addresses, key=lambda address: address[0])
         return {channel: tuple(ts for _, ts in group) for channel, group in by_channel}
 
-    def join_thread(self, thread: Thread, root: Message | None = None) -> None:
-        """
-        Participate in a thread: automatically unless it has a mode, for another 30 days.
-
-        The cached copy gets a new TTL. With `root`, a copy of that message alone is created.
-        """
+    def join_thread(self, thread: Thread) -> None:
+        """Participate in a thread: automatically unless it has a mode, for another 30 days."""
+        people = keys.thread_people(thread.team, thread.channel, thread.ts)
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(_mode_key(thread), ThreadMode.AUTO, nx=True, ex=keys.THREAD_MODE_TTL_SECONDS)
             pipe.expire(_mode_key(thread), keys.THREAD_MODE_TTL_SECONDS)
-            if root is not None:
-                ThreadCache.seed_thread(thread, root, pipe)
-            ThreadCache.extend_ttl(thread, pipe)
+            pipe.expire(people, keys.THREAD_MODE_TTL_SECONDS)
             pipe.execute()
 
     def set_mode(self, thread: Thread, mode: ThreadMode) -> None:

@@ -9,6 +9,9 @@ def _load_script(*names: str) -> str:
     return "".join(package.joinpath(name).read_text("utf-8") for name in names)
 
 
+TEXT_INDEX: Final = _load_script("_text_index.lua")
+"""Functions that bound a team's cached text, for scripts that write or drop it."""
+
 ACCEPT: Final = _load_script("_queue.lua", "accept.lua")
 """Enqueue a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
 

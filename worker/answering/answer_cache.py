@@ -51,14 +51,16 @@ class AnswerCache:
     async def store_answer(self, job: Job, answer: Answer) -> None:
         """Store the answer to a job that still exists, and evict the thread's oldest answers."""
         key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
+        team = job.thread.team
         await self._store_script(
-            keys=[key, JOB_PREFIX + job.id],
+            keys=[key, JOB_PREFIX + job.id, keys.text_index(team), keys.text_sizes(team)],
             args=[
                 job.ts,
                 answer.model_dump_json(),
                 keys.TEXT_TTL_SECONDS,
                 MAX_ANSWERS_PER_THREAD,
                 MAX_ANSWER_BYTES_PER_THREAD,
+                keys.MAX_TEXT_BYTES_PER_TEAM,
             ],
         )
 

@@ -15,7 +15,7 @@ import structlog
 
 from contract import keys
 from contract.conversation import Speaker
-from contract.job import Job
+from contract.job import Job, prefix_scope
 from worker import render
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
@@ -155,8 +155,10 @@ class GenerationAttempt:
     async def _stream_reply(self, loaded: LoadedModel, prompt: Prompt) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
+        thread = self._context.job.thread
+        scope = prefix_scope(thread.team, thread.channel, thread.ts)
         stream = self._generator.stream_text(
-            loaded, self._request_id, prompt, self._context.job.thread.team, self.generated
+            loaded, self._request_id, prompt, scope, self.generated
         )
         try:
             async with (

@@ -92,9 +92,10 @@ class Request:
     """
     A prompt to continue. `prompt` holds token ids; `stop_ids` end the reply.
 
-    Requests share cached prefixes only within one non-empty `scope` (a Slack team). Waiting
-    requests with a higher `priority` get a slot first. At its `deadline` (seconds on the monotonic
-    clock, which parent and child share) a request finishes with the tokens it has.
+    `scope` is a path, `team/channel/thread`, or empty. Requests share cached prefixes only within
+    its first part. Waiting requests with a higher `priority` get a slot first. At its `deadline`
+    (seconds on the monotonic clock, which parent and child share) a request finishes with the
+    tokens it has.
     """
 
     id: str
@@ -183,7 +184,7 @@ class Engine(Protocol):
         ...
 
     def clear_scope(self, scope: str) -> None:
-        """Erase every cached prefix of this scope."""
+        """Erase every cached prefix within this scope."""
         ...
 
     def read_stats(self) -> EngineStats:

@@ -27,20 +27,21 @@ class CommandListener:
         *,
         stop_job: Callable[[str], None],
         mark_edited: Callable[[str], None],
-        forget_team: Callable[[str], None],
+        forget_scope: Callable[[str], None],
         request_drain: Callable[[], None],
     ) -> None:
         """
         Call one of the handlers for each command.
 
-        `stop_job` and `mark_edited` take a job id. `forget_team` takes a team id and clears the
-        team's prefixes from the engine's KV cache. `request_drain` shuts the worker down.
+        `stop_job` and `mark_edited` take a job id. `forget_scope` takes a scope (a team,
+        channel or thread) and erases its prefixes from the engine's KV cache. `request_drain`
+        shuts the worker down.
         """
         self._redis = connection
         self._channel = channel
         self._stop_job = stop_job
         self._mark_edited = mark_edited
-        self._forget_team = forget_team
+        self._forget_scope = forget_scope
         self._request_drain = request_drain
 
     async def listen_for_commands(self) -> None:
@@ -62,7 +63,7 @@ class CommandListener:
     def _dispatch_command(self, message: dict[str, Any]) -> None:
         try:
             command = json.loads(message["data"])
-            name, job, team = command["command"], command.get("job_id"), command.get("team")
+            name, job, scope = command["command"], command.get("job_id"), command.get("scope")
         except (ValueError, LookupError, TypeError, AttributeError):
             log.warning("command malformed")
             return
@@ -70,7 +71,7 @@ class CommandListener:
             self._stop_job(job)
         elif name == keys.RESTART_COMMAND and isinstance(job, str):
             self._mark_edited(job)
-        elif name == keys.FORGET_COMMAND and isinstance(team, str):
-            self._forget_team(team)
+        elif name == keys.FORGET_COMMAND and isinstance(scope, str):
+            self._forget_scope(scope)
         elif name == "shutdown":
             self._request_drain()

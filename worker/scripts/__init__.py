@@ -3,6 +3,8 @@
 from importlib.resources import files
 from typing import Final
 
+from contract.scripts import TEXT_INDEX
+
 
 def _read_script(name: str) -> str:
     return files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
@@ -24,7 +26,7 @@ REAP: Final = _read_script("reap")
 """Put the jobs of dead workers at the front of the queue. Returns their ids."""
 COUNT_ATTEMPT: Final = _read_script("count_attempt")
 """Count an attempt at a job. Returns its number, or 0 if the job is deleted."""
-STORE_ANSWER: Final = _read_script("store_answer")
+STORE_ANSWER: Final = TEXT_INDEX + _read_script("store_answer")
 """Store an answer in the answer cache. Returns how many answers it holds."""
 QUARANTINE: Final = _read_script("quarantine")
 """Quarantine an unreadable job: record its id and never run it again."""

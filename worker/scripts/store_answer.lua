@@ -1,7 +1,8 @@
 -- Stores an answer in its thread's cache, unless its job is deleted, and evicts the oldest answers.
 -- The cache expires a fixed time after its first answer: no answer stays longer.
--- KEYS: 1 answer cache  2 rq job hash
+-- KEYS: 1 answer cache  2 rq job hash  3 text index  4 text sizes
 -- ARGV: 1 question ts  2 answer as JSON  3 ttl s  4 max answers  5 max bytes of all answers
+--       6 max bytes of the team
 -- Returns how many answers the cache holds.
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -9,9 +10,12 @@ if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[3]) en
 local questions, bytes, count = redis.call('HKEYS', KEYS[1]), 0, 0
 table.sort(questions, function(one, other) return one > other end)
 for _, question in ipairs(questions) do
-  bytes, count = bytes + redis.call('HSTRLEN', KEYS[1], question), count + 1
-  if count > tonumber(ARGV[4]) or bytes > tonumber(ARGV[5]) then
+  local length = redis.call('HSTRLEN', KEYS[1], question)
+  if count + 1 > tonumber(ARGV[4]) or bytes + length > tonumber(ARGV[5]) then
     redis.call('HDEL', KEYS[1], question)
+  else
+    bytes, count = bytes + length, count + 1
   end
 end
+record_size(KEYS[3], KEYS[4], KEYS[1], bytes, tonumber(ARGV[6]))
 return redis.call('HLEN', KEYS[1])

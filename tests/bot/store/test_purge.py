@@ -11,15 +11,21 @@ from contract.job import Thread
 TEAM, OTHER = "T0FAKE0001", "T0OTHER001"
 
 
+def store_text(redis: Redis, team: str, key: str) -> None:
+    """Store a text as the caches do: with an entry in the index of its team."""
+    redis.hset(key, "1.1", "text")
+    redis.zadd(keys.text_index(team), {key: 1.0})
+    redis.hset(keys.text_sizes(team), mapping={key: 4, "total": 32})
+
+
 @pytest.fixture
 def purge(redis: Redis) -> Purge:
     """Return a purge, with data in two teams and two channels."""
     for team in (TEAM, OTHER):
         for channel in ("C1", "C2"):
             for thread in ("1.1", "2.2"):
-                redis.hset(keys.thread_cache(team, channel, thread), "1.1", "text")
-                redis.hset(keys.answer_cache(team, channel, thread), "1.1", "answer")
-            redis.hset(RqJob.key_for(f"{team}-{channel}-1-1"), "data", "answered")
+                store_text(redis, team, keys.thread_cache(team, channel, thread))
+                store_text(redis, team, keys.answer_cache(team, channel, thread))
             redis.hset(RqJob.key_for(f"{team}-{channel}-2-2"), "data", "waiting")
             redis.zadd(keys.PENDING_JOBS, {f"{team}-{channel}-2-2": 1.0})
             redis.set(keys.thread_mode(team, channel, "1.1"), "auto")
@@ -41,14 +47,13 @@ def test_purge_of_thread_keeps_other_threads(purge: Purge, redis: Redis) -> None
 
 
 def test_purge_of_channel_keeps_waiting_jobs(purge: Purge, redis: Redis) -> None:
-    """Cached threads, answers and finished jobs are deleted."""
+    """Cached threads and answers are deleted, and leave the index."""
     assert purge.drop_channel(TEAM, "C1") == 2
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
-    assert not redis.exists(RqJob.key_for(f"{TEAM}-C1-1-1"))
+    assert redis.zcard(keys.text_index(TEAM)) == 4
     assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
-    assert redis.exists(RqJob.key_for(f"{TEAM}-C2-1-1"))
     assert purge.drop_channel(TEAM, "C1") == 0
 
 

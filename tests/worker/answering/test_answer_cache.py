@@ -144,9 +144,7 @@ async def test_messages_deleted_while_queued_are_not_recalled(
     place = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
     threads = ThreadCache(client, WebClient(), BOT_IDENTITY)
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="question")
-    with client.pipeline() as pipe:
-        threads.seed_thread(place, root, pipe)
-        pipe.execute()
+    threads.seed_thread(place, root)
     for number in (2, 5):
         threads.tombstone_message(place, message_ts(number), message_ts(9))
     turns = (

@@ -238,7 +238,7 @@ async def test_commands_stop_edit_forget_and_drain(
             channel,
             stop_job=consumer.stop_job,
             mark_edited=consumer.mark_edited,
-            forget_team=forgotten.append,
+            forget_scope=forgotten.append,
             request_drain=ended.set,
         )
         listen = asyncio.create_task(commands.listen_for_commands())
@@ -258,5 +258,5 @@ async def test_commands_stop_edit_forget_and_drain(
         Purge(client).drop_channel("T1", "C1")
         client.publish(channel, json.dumps({"command": "shutdown"}))
         await asyncio.wait_for(ended.wait(), 10)
-        assert forgotten == ["T1"]
+        assert forgotten == ["T1/C1"]
         listen.cancel()

@@ -15,8 +15,10 @@ from worker.engine.core.slot_allocator import (
     MIN_PREFIX_TOKENS,
     CachedPrefix,
     SlotAllocation,
+    can_share,
     common_prefix_length,
     extends_prefix,
+    is_within,
 )
 
 Blocks = TypeVar("Blocks")
@@ -68,7 +70,7 @@ class HostPrefixCache(Generic[Blocks]):
         """
         best_key, num_common_tokens = -1, max(min_tokens, MIN_PREFIX_TOKENS - 1)
         for key, entry in self._entries.items():
-            if not scope or entry.prefix.scope != scope:
+            if not can_share(entry.prefix.scope, scope):
                 continue
             common = common_prefix_length(entry.prefix.token_ids, prompt[:-1])
             if common > num_common_tokens:
@@ -81,8 +83,8 @@ class HostPrefixCache(Generic[Blocks]):
         return entry, num_common_tokens
 
     def drop_scope(self, scope: str) -> list[Blocks]:
-        """Remove every entry of a scope; returns their KV blocks."""
-        keys = [key for key, entry in self._entries.items() if entry.prefix.scope == scope]
+        """Remove every entry within a scope; returns their KV blocks."""
+        keys = [key for key, entry in self._entries.items() if is_within(entry.prefix.scope, scope)]
         return [self._remove_entry(key).blocks for key in keys]
 
     def drop_all(self) -> None:

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from worker.engine import FinishReason, Request
 from worker.engine.core.ngram_proposer import choose_draft_length
 from worker.engine.core.request_state import RequestState, ScheduledRequest
-from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator
+from worker.engine.core.slot_allocator import SlotAllocation, SlotAllocator, is_within
 
 MAX_FAILED_STEPS = 4
 """A request fails after this number of failed steps, even if it isn't to blame."""
@@ -84,9 +84,9 @@ class Scheduler:
         ]
 
     def drop_scope(self, scope: str) -> list[int]:
-        """Keep no prefix of a scope; returns the free slots that still hold its KV."""
+        """Keep no prefix within a scope; returns the free slots that still hold its KV."""
         for state in self._list_states():
-            if state.request.scope == scope:
+            if is_within(state.request.scope, scope):
                 state.request = replace(state.request, scope="")
         return self.slot_allocator.drop_scope(scope)
 

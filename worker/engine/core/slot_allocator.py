@@ -5,8 +5,8 @@ The KV of a token depends only on the tokens before it. A prompt that begins wit
 earlier request therefore skips their prefill. vLLM (automatic prefix caching, PagedAttention) and
 SGLang (RadixAttention) do this for blocks; here the unit is a slot.
 
-Prefixes are shared only within one scope: the duration of a prefill must not tell one team what
-another has asked. Pure Python, no torch.
+A scope is a path, `team/channel/thread`. Prefixes are shared only within its first part: the
+duration of a prefill must not tell one team what another has asked. Pure Python, no torch.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class SlotAllocator:
         """
         best_slot, num_cached_tokens = -1, MIN_PREFIX_TOKENS - 1
         for slot, prefix in self.cached_prefixes.items():
-            if not scope or prefix.scope != scope:
+            if not can_share(prefix.scope, scope):
                 continue
             common = common_prefix_length(prefix.token_ids, prompt[:-1])
             if common > num_cached_tokens:
@@ -93,8 +93,10 @@ class SlotAllocator:
         return SlotAllocation(oldest, num_cached_tokens, source_slot, evicted)
 
     def drop_scope(self, scope: str) -> list[int]:
-        """Forget the prefixes of a scope; returns their slots, whose KV isn't erased yet."""
-        slots = [slot for slot, prefix in self.cached_prefixes.items() if prefix.scope == scope]
+        """Forget the prefixes within a scope; returns their slots, whose KV isn't erased yet."""
+        slots = [
+            slot for slot, prefix in self.cached_prefixes.items() if is_within(prefix.scope, scope)
+        ]
         for slot in slots:
             del self.cached_prefixes[slot]
         self.empty_slots.update(slots)
@@ -104,6 +106,16 @@ class SlotAllocator:
         """Forget every prefix, after the KV cache was lost."""
         self.empty_slots |= self.cached_prefixes.keys()
         self.cached_prefixes.clear()
+
+
+def can_share(scope: str, other: str) -> bool:
+    """Whether requests of two scopes may share prefixes: both belong to the same team."""
+    return bool(scope) and scope.partition("/")[0] == other.partition("/")[0]
+
+
+def is_within(scope: str, outer: str) -> bool:
+    """Whether a scope is the outer one or a part of it."""
+    return scope == outer or scope.startswith(f"{outer}/")
 
 
 def extends_prefix(prefix: CachedPrefix, num_common_tokens: int) -> bool:

@@ -1,0 +1,130 @@
+"""Thread reader: reads whole threads from Slack, and finds the bot's messages in them."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from slack_sdk import WebClient
+
+from bot.messages.message import AuthorKind, BotIdentity, Message, read_metadata
+from contract.job import Thread
+
+MESSAGES_PER_PAGE: Final = 1000
+"""Messages a page: Slack's maximum."""
+MAX_PAGES: Final = 20
+"""Pages of one thread; the rest of a longer thread is not cached, except by events."""
+
+MAX_COPY_BYTES: Final = 256 * 1024
+"""Bytes of a thread's copy: as many as a job may have."""
+MAX_READ_BYTES: Final = MAX_COPY_BYTES * 3 // 4
+"""Bytes of the messages that are kept of a read: the rest is room for events."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPages:
+    """Newest messages of a thread; `trimmed` is the newest `ts` that was left out."""
+
+    messages: tuple[Message, ...]
+    people: frozenset[str]
+    trimmed: str = ""
+
+
+class ThreadReader:
+    """Reader of threads. Methods raise `bot.slack.client.CALL_ERRORS`."""
+
+    def __init__(
+        self, client: WebClient, identity: BotIdentity, *, page_size: int = MESSAGES_PER_PAGE
+    ) -> None:
+        self._client = client
+        self._identity = identity
+        self._page_size = page_size
+
+    def read_newest(self, thread: Thread) -> ThreadPages:
+        """Read the root and the newest messages of a thread, and the authors of all."""
+        people: set[str] = set()
+        root: list[Message] = []
+        newest: deque[tuple[Message, int]] = deque()
+        num_bytes, trimmed = 0, ""
+        for raw in self._fetch_pages(thread):
+            message = Message.from_slack(raw, self._identity)
+            if message is None:
+                continue
+            people |= list_people([message])
+            if message.ts == thread.ts:
+                root = [message]
+                continue
+            length = len(message.model_dump_json().encode())
+            newest.append((message, length))
+            num_bytes += length
+            while num_bytes > MAX_READ_BYTES and len(newest) > 1:
+                dropped, length = newest.popleft()
+                num_bytes, trimmed = num_bytes - length, dropped.ts
+        return ThreadPages((*root, *(m for m, _ in newest)), frozenset(people), trimmed)
+
+    def find_own_messages(
+        self, thread: Thread, question_ts: str, files: frozenset[str] = frozenset()
+    ) -> tuple[str, ...]:
+        """
+        Return the `ts` of the bot's messages that answer a question, in order, from Slack.
+
+        Messages that share one of `files` (Slack's ids) are included: they carry no metadata.
+        """
+        found = self._fetch_own_messages(thread, question_ts, files)
+        return tuple(sorted(str(raw["ts"]) for raw in found))
+
+    def find_reply_since(
+        self, thread: Thread, question_ts: str, since: str, files: frozenset[str]
+    ) -> tuple[str, ...]:
+        """
+        Return the messages of a reply, as `find_own_messages`, if Slack got its end after `since`.
+
+        `since` is a Slack timestamp, so that only Slack's clock decides.
+        """
+        found = self._fetch_own_messages(thread, question_ts, files)
+        if not any(_last_changed(raw) >= float(since) for raw in found):
+            return ()
+        return tuple(sorted(str(raw["ts"]) for raw in found))
+
+    def _fetch_own_messages(
+        self, thread: Thread, question_ts: str, files: frozenset[str]
+    ) -> list[dict[str, Any]]:
+        return [
+            raw
+            for raw in self._fetch_pages(thread)
+            if self._identity.is_author_of(raw)
+            and (
+                read_metadata(raw).get("question") == question_ts
+                or any(file.get("id") in files for file in _as_list(raw.get("files")))
+            )
+        ]
+
+    def _fetch_pages(self, thread: Thread) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            answer = self._client.conversations_replies(
+                channel=thread.channel,
+                ts=thread.ts,
+                limit=self._page_size,
+                cursor=cursor,
+                include_all_metadata=True,
+            )
+            yield from _as_list(answer.get("messages"))
+            before, cursor = cursor, (answer.get("response_metadata") or {}).get("next_cursor")
+            # Without this check, a page that names itself as the next one never ends.
+            if not cursor or cursor == before:
+                return
+
+
+def list_people(messages: Iterable[Message]) -> frozenset[str]:
+    """Return the ids of the people among the authors of messages."""
+    return frozenset(m.author for m in messages if m.kind is AuthorKind.PERSON)
+
+
+def _as_list(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else []
+
+
+def _last_changed(raw: dict[str, Any]) -> float:
+    """Return when Slack took a message or its last edit (s since the epoch)."""
+    return float((raw.get("edited") or {}).get("ts") or raw["ts"])
