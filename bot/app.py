@@ -7,6 +7,7 @@ One object of each kind serves the whole process.
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -34,9 +35,10 @@ from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.slack.access_monitor import AccessMonitor
 from bot.slack.bolt_app import create_app
 from bot.slack.budget import SlackBudget
-from bot.slack.client import authenticate, create_client
+from bot.slack.client import AppRefusedError, authenticate, create_client
 from bot.slack.http_mode import HttpMode
 from bot.slack.http_server import HttpServer
 from bot.slack.paging import PacedReader
@@ -49,6 +51,7 @@ from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
+from contract.listening_socket import describe_address_error
 from contract.settings import SettingsError
 from contract.thread_pool import eager_thread_pool
 
@@ -84,13 +87,13 @@ class Bot:
     """The bot's process, without its signal handling."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start the health server. Raises `SettingsError` if `HEALTH_PORT` is not free."""
+        """Start the health server. Raises `SettingsError` if its address cannot be bound."""
         self._settings = settings
         self._web_client = create_client(settings)
         self._redis = connect_redis(settings.redis_url.get_secret_value())
         self._metrics = Metrics()
-        self._receiver: SocketMode | HttpMode | None = None
-        self._health = self._start_health_server()
+        self._health = Health(self._redis, self._metrics, self._web_client.access)
+        self._health_server = self._start_health_server()
 
     def run_until(self, stop: threading.Event) -> None:
         """Serve until `stop` is set. Raises `SettingsError` if Slack rejects the token."""
@@ -100,8 +103,8 @@ class Bot:
                 self._web_client.budget = SlackBudget(self._redis, identity.team)
                 self._serve_slack(identity, stop, self._web_client.budget)
         finally:
-            if self._health is not None:
-                self._health.close_server()
+            if self._health_server is not None:
+                self._health_server.close_server()
             self._redis.close()
         log.info("ended")
 
@@ -110,34 +113,42 @@ class Bot:
     ) -> None:
         shared = _Shared(
             poster=Poster(self._web_client, budget),
-            background=BackgroundTasks(),
+            background=BackgroundTasks(postponing=(AppRefusedError,)),
             name_pool=eager_thread_pool(NAME_LOOKUP_THREADS, "name"),
             author_pool=eager_thread_pool(AUTHOR_LOOKUP_THREADS, "author"),
             stopped=threading.Event(),
         )
-        handlers = self._build_handlers(identity, shared)
         app = create_app(self._web_client, identity, self._metrics)
+        receiver = self._build_receiver(app)
+        handlers = self._build_handlers(identity, shared, receiver)
         handlers.router.register_listeners(app)
-        receiver = self._receiver = self._build_receiver(app)
+        self._health.watch_parts(receiver, shared.background.watch)
+        access_monitor = self._start_access_monitor(shared.background)
         handlers.monitor.start_thread()
         handlers.notices.start_sweeper()
         try:
-            receiver.start_receiving(stop)
-            log.info("ready", team=identity.team, mode=type(receiver).__name__)
-            stop.wait()
-            log.info("ending")
+            _receive_until(stop, receiver, identity.team)
         finally:
             shared.stopped.set()
             budget.stop_waiting()
             handlers.monitor.stop_thread()
             handlers.notices.stop_sweeper()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
+            access_monitor.stop_thread()
             shared.poster.stop_waiting()
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
-            shared.name_pool.shutdown(wait=False, cancel_futures=True)
-            shared.author_pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (shared.name_pool, shared.author_pool):
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    def _build_handlers(self, identity: BotIdentity, shared: _Shared) -> _Handlers:
+    def _start_access_monitor(self, background: BackgroundTasks) -> AccessMonitor:
+        read_token = partial(self._settings.reload_secret, "slack_bot_token")
+        monitor = AccessMonitor(self._web_client, read_token, background.resume_postponed)
+        monitor.start_thread()
+        return monitor
+
+    def _build_handlers(
+        self, identity: BotIdentity, shared: _Shared, receiver: SocketMode | HttpMode
+    ) -> _Handlers:
         settings, redis, web_client = self._settings, self._redis, self._web_client
         poster, background = shared.poster, shared.background
         failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
@@ -156,9 +167,12 @@ class Bot:
         )
         placeholders = PlaceholderPoster(redis, queue, poster, background)
         reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
-        admission = AdmissionControl(
-            identity, _build_policy(settings), thread_modes, job_builder, users, queue
+        policy = Policy(
+            allowed_bots=settings.starchat_allowed_bots,
+            allow_external=settings.starchat_external_users == "allow",
+            allow_guests=settings.starchat_guests == "allow",
         )
+        admission = AdmissionControl(identity, policy, thread_modes, job_builder, users, queue)
         questions = QuestionHandler(
             admission,
             commands,
@@ -187,7 +201,7 @@ class Bot:
             redis,
             web_client.clock,
             backfill,
-            has_connection=self._has_connection,
+            has_connection=receiver.has_connection,
             stopped=shared.stopped,
         )
         slash_commands = SlashCommandHandler(queue, purge)
@@ -198,37 +212,37 @@ class Bot:
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings
         if settings.slack_app_token is not None:
-            return SocketMode(app, settings.slack_app_token.get_secret_value(), self._metrics)
+            return SocketMode(
+                app, partial(settings.reload_secret, "slack_app_token"), self._metrics
+            )
         if settings.slack_signing_secret is None:
             raise SettingsError("SLACK_SIGNING_SECRET is not set")
         secret = settings.slack_signing_secret.get_secret_value()
         try:
             return HttpMode(app, secret, settings.port, self._web_client.clock)
         except OSError as error:
-            raise SettingsError(_describe_port_error("PORT", settings.port, error)) from None
+            raise SettingsError(describe_address_error("PORT", settings.port, error)) from None
 
     def _start_health_server(self) -> HttpServer | None:
         port = self._settings.health_port
         if not port:
             return None
-        health = Health(self._redis, self._metrics, self._has_connection)
         try:
-            server = HttpServer(port, health.routes, name="health")
+            server = HttpServer(
+                port, self._health.routes, host=self._settings.health_host, name="health"
+            )
         except OSError as error:
-            raise SettingsError(_describe_port_error("HEALTH_PORT", port, error)) from None
+            raise SettingsError(self._settings.describe_health_error(error)) from None
         server.start_thread()
         return server
 
-    def _has_connection(self) -> bool:
-        return self._receiver is not None and self._receiver.has_connection()
 
-
-def _build_policy(settings: Settings) -> Policy:
-    return Policy(
-        allowed_bots=settings.starchat_allowed_bots,
-        allow_external=settings.starchat_external_users == "allow",
-        allow_guests=settings.starchat_guests == "allow",
-    )
+def _receive_until(stop: threading.Event, receiver: SocketMode | HttpMode, team: str) -> None:
+    receiver.start_receiving(stop)
+    if not stop.is_set():
+        log.info("ready", team=team, mode=type(receiver).__name__)
+    stop.wait()
+    log.info("ending")
 
 
 def _build_limits(settings: Settings) -> QueueLimits:
@@ -237,7 +251,3 @@ def _build_limits(settings: Settings) -> QueueLimits:
         max_per_user=settings.starchat_max_pending_per_user,
         max_running_per_user=settings.starchat_max_running_per_user,
     )
-
-
-def _describe_port_error(variable: str, port: int, error: OSError) -> str:
-    return f"{variable} must be a port that can be listened on, not '{port}' ({error.strerror})"

@@ -9,6 +9,7 @@ from typing import Any, Final, ParamSpec
 
 import structlog
 
+from contract.progress_watch import ProgressWatch
 from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
@@ -55,15 +56,26 @@ class KeyedLock:
 
 
 class BackgroundTasks:
-    """Thread pool whose tasks may run after the acknowledgement; their errors are logged."""
+    """
+    Thread pool whose tasks may run after the acknowledgement; their errors are logged.
+
+    A task that raises one of `postponing` is kept, and runs again after `resume_postponed`.
+    """
 
     def __init__(
-        self, threads: int = BACKGROUND_THREADS, max_waiting: int = MAX_WAITING_TASKS
+        self,
+        threads: int = BACKGROUND_THREADS,
+        max_waiting: int = MAX_WAITING_TASKS,
+        *,
+        postponing: tuple[type[Exception], ...] = (),
     ) -> None:
         self._executor = eager_thread_pool(threads, "background")
         self._max_waiting = max_waiting
         self._waiting: set[Future[None]] = set()
         self._lock = threading.Lock()
+        self._postponing = postponing
+        self._postponed: list[tuple[str, Callable[[], Any]]] = []
+        self.watch = ProgressWatch()
 
     def submit(self, name: str, task: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> bool:
         """Run a task on a thread of the pool; return whether there was room. The log has `name`."""
@@ -73,8 +85,16 @@ class BackgroundTasks:
                 return False
             future = self._executor.submit(self._run_task, name, partial(task, *args, **kwargs))
             self._waiting.add(future)
+            self.watch.start_work()
         future.add_done_callback(self._remove_task)
         return True
+
+    def resume_postponed(self) -> None:
+        """Run the postponed tasks again."""
+        with self._lock:
+            postponed, self._postponed = self._postponed, []
+        for name, task in postponed:
+            self.submit(name, task)
 
     def drain(self, timeout: float) -> None:
         """Finish waiting tasks within `timeout` seconds and drop the rest."""
@@ -86,11 +106,17 @@ class BackgroundTasks:
     def _remove_task(self, future: Future[None]) -> None:
         with self._lock:
             self._waiting.discard(future)
+            self.watch.end_work()
 
-    @staticmethod
-    def _run_task(name: str, task: Callable[[], Any], /) -> None:
+    def _run_task(self, name: str, task: Callable[[], Any], /) -> None:
         # Safety net of the background threads: no caller waits for a task's error.
         try:
             task()
+        except self._postponing:
+            with self._lock:
+                if len(self._postponed) < self._max_waiting:
+                    self._postponed.append((name, task))
+                    return
+            log.error("background task dropped", task=name, waiting=self._max_waiting)  # noqa: TRY400
         except Exception:
             log.exception("background task failed", task=name)

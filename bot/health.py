@@ -1,7 +1,6 @@
 """Liveness, readiness and metrics over HTTP, for a supervisor and for Prometheus."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -9,17 +8,45 @@ from redis.exceptions import RedisError
 from bot.metrics import Metrics
 from bot.slack.http_server import Request, Response, Route
 from contract import keys
+from contract.app_access import AppAccess
+from contract.progress_watch import ProgressWatch
 
 METRICS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Health:
-    """Health endpoints. The bot is ready if Slack reaches it and it reaches Redis."""
+class Receiver(Protocol):
+    """Receiver of Slack's requests."""
 
-    def __init__(self, redis: Redis, metrics: Metrics, has_connection: Callable[[], bool]) -> None:
+    watch: ProgressWatch
+
+    @property
+    def refusal(self) -> str | None:
+        """Slack's error name if it refuses the connection."""
+        ...
+
+    def has_connection(self) -> bool:
+        """Return whether Slack can reach the bot now."""
+        ...
+
+
+class Health:
+    """
+    Health endpoints. The bot is ready if Slack reaches and accepts it, and it reaches Redis.
+
+    Liveness depends on nothing outside the process: a restart would not bring Slack back.
+    """
+
+    def __init__(self, redis: Redis, metrics: Metrics, access: AppAccess) -> None:
         self._redis = redis
         self._metrics = metrics
-        self._has_connection = has_connection
+        self._access = access
+        self._receiver: Receiver | None = None
+        self._watches: dict[str, ProgressWatch] = {}
+
+    def watch_parts(self, receiver: Receiver, background: ProgressWatch) -> None:
+        """Watch the parts of a bot that serves from now on."""
+        self._receiver = receiver
+        self._watches = {"requests": receiver.watch, "background tasks": background}
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -30,23 +57,36 @@ class Health:
             "/metrics": self._serve_metrics,
         }
 
-    def is_ready(self) -> bool:
-        """Return whether the bot would enqueue a mention sent now."""
+    def find_missing(self) -> str | None:
+        """Return what keeps the bot from answering a mention sent now; `None` if it is ready."""
+        refusal, receiver = self._access.refusal, self._receiver
+        if refusal is not None:
+            return f"Slack, which refuses the app ({refusal})"
+        if receiver is None or not receiver.has_connection():
+            reason = receiver.refusal if receiver is not None else None
+            return f"a connection to Slack ({reason})" if reason else "a connection to Slack"
         try:
             # Not PING: Redis answers that even to users without any other permission.
-            return self._has_connection() and self._redis.zcard(keys.PENDING_JOBS) >= 0
-        except RedisError:
-            return False
+            self._redis.zcard(keys.PENDING_JOBS)
+        except RedisError as error:
+            return f"Redis ({type(error).__name__})"
+        return None
 
     def _serve_liveness(self, _: Request) -> Response:
+        stuck = [name for name, watch in self._watches.items() if watch.is_stuck()]
+        if stuck:
+            return Response(503, f"stuck: {', '.join(stuck)}\n".encode())
         return Response(200, b"alive\n")
 
     def _serve_readiness(self, _: Request) -> Response:
-        return Response(200, b"ready\n") if self.is_ready() else Response(503, b"not ready\n")
+        missing = self.find_missing()
+        if missing is None:
+            return Response(200, b"ready\n")
+        return Response(503, f"waiting for {missing}\n".encode())
 
     def _serve_metrics(self, _: Request) -> Response:
         return Response(
             200,
-            self._metrics.export_text(ready=self.is_ready()),
+            self._metrics.export_text(ready=self.find_missing() is None),
             {"Content-Type": METRICS_CONTENT_TYPE},
         )

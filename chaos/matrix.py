@@ -6,6 +6,7 @@ from typing import Final
 from chaos.cluster.cluster import ClusterSpec
 from chaos.scenario import Scenario
 from chaos.scenarios import (
+    app_refusals,
     bot_failures,
     clock_skew,
     engine_failures,
@@ -62,7 +63,7 @@ def build_baseline(name: str, module: str) -> ClusterSpec:
 
 
 SOAK_MINUTES: Final = 15.0
-"""Default length of the soak."""
+"""Default length of the soak and of the long refusal."""
 NAIVE_WORKER: Final = build_baseline("naive worker", "naive")
 STOCK_RQ_WORKER: Final = build_baseline("stock RQ worker", "stock_rq")
 
@@ -72,6 +73,7 @@ MATRIX: Final = (
         (
             *bot_failures.ONE_BOT_SCENARIOS,
             *slack_api_failures.SLACK_API_FAILURES,
+            app_refusals.APP_REFUSED,
             hard_threads.HARD_THREADS,
         ),
     ),
@@ -109,15 +111,23 @@ MATRIX: Final = (
 )
 
 
+def build_long_groups(minutes: float) -> tuple[ScenarioGroup, ...]:
+    """Return the scenarios that take `minutes`, each on its cluster."""
+    return (
+        ScenarioGroup(ClusterSpec(), (app_refusals.build_long_refusal(minutes),)),
+        ScenarioGroup(soak.CLUSTER, (soak.build_soak(minutes),), exclusive=True),
+    )
+
+
 def select_groups(
     names: frozenset[str], systems: frozenset[str] = frozenset(), minutes: float = SOAK_MINUTES
 ) -> tuple[ScenarioGroup, ...]:
     """
     Return the groups of the scenarios with these names or aliases, on these systems.
 
-    Without names it is all scenarios but the soak, which takes `minutes`; without systems, all.
+    Without names it is all scenarios but the two that take `minutes`; without systems, all.
     """
-    long_soak = ScenarioGroup(soak.CLUSTER, (soak.build_soak(minutes),), exclusive=True)
+    long_groups = build_long_groups(minutes)
     groups = (
         replace(
             group,
@@ -127,15 +137,15 @@ def select_groups(
                 if not names or {scenario.name, scenario.alias} & names
             ),
         )
-        for group in (*MATRIX, *([long_soak] if names else []))
+        for group in (*MATRIX, *(long_groups if names else ()))
         if not systems or group.spec.name in systems
     )
     return tuple(group for group in groups if group.scenarios)
 
 
 def list_scenarios() -> tuple[Scenario, ...]:
-    """Return every scenario once, in the order of the matrix, the soak last."""
-    groups = (*MATRIX, ScenarioGroup(soak.CLUSTER, (soak.build_soak(SOAK_MINUTES),)))
+    """Return every scenario once, in the order of the matrix, those of minutes last."""
+    groups = (*MATRIX, *build_long_groups(SOAK_MINUTES))
     return tuple(
         {scenario.name: scenario for group in groups for scenario in group.scenarios}.values()
     )

@@ -1,10 +1,12 @@
 """Settings of both processes: access to Slack and Redis, health port, log level."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr, field_validator
 
+from contract.listening_socket import describe_address_error
 from contract.settings import EnvironmentSettings, setting_field
 
 BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
@@ -56,6 +58,11 @@ class BaseSettings(EnvironmentSettings):
         ge=0,
         le=65535,
     )
+    health_host: str = setting_field(
+        "",
+        "an IPv4 or IPv6 address",
+        "Address that `HEALTH_PORT` is bound to; unset, all IPv4 and IPv6 addresses.",
+    )
     starchat_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting_field(
         "INFO",
         "DEBUG, INFO, WARNING or ERROR",
@@ -67,10 +74,23 @@ class BaseSettings(EnvironmentSettings):
     def _check_bot_token(cls, value: SecretStr) -> SecretStr:
         return require_prefix(value, BOT_TOKEN_PREFIXES)
 
+    @field_validator("health_host")
+    @classmethod
+    def _check_health_host(cls, value: str) -> str:
+        host = value.strip().removeprefix("[").removesuffix("]")
+        return host and str(ip_address(host))
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
         return require_prefix(value, REDIS_URL_PREFIXES)
+
+    def describe_health_error(self, error: OSError) -> str:
+        """Return one line for an operator about a health address that cannot be bound."""
+        if not self.health_host:
+            return describe_address_error("HEALTH_PORT", self.health_port, error)
+        value = f"{self.health_host} port {self.health_port}"
+        return describe_address_error("HEALTH_HOST with HEALTH_PORT", value, error)
 
 
 def require_prefix(value: SecretStr, prefixes: tuple[str, ...]) -> SecretStr:

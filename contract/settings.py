@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import pydantic_settings
-from pydantic import Field, ValidationError
+import structlog
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+log = structlog.get_logger()
 
 MAX_SHOWN_CHARACTERS: Final = 80
 """An error line repeats at most this much of a wrong value."""
@@ -49,6 +52,16 @@ class EnvironmentSettings(BaseSettings):
             name = str(error).split('"')[1]
             raw_value = os.environ.get(name.upper(), "")
             raise SettingsError(cls._describe_wrong_value(name, raw_value, "valid JSON")) from None
+
+    def reload_secret(self, name: str) -> str:
+        """Return a secret as its file holds it now; its value at the start if that is invalid."""
+        try:
+            settings = self.from_environment()
+        except SettingsError as error:
+            log.error("settings not reloaded", reason=str(error))  # noqa: TRY400
+            settings = self
+        secret: SecretStr = getattr(settings, name)
+        return secret.get_secret_value()
 
     @classmethod
     def parse_command_line(cls, program: str, description: str) -> None:

@@ -1,8 +1,8 @@
 """
 Slack's error names and what each means for a call; the same in both processes.
 
-An error name is the `error` field of a Web API response. `classify_error` is exhaustive: each name
-means exactly one `ErrorKind`, and a name that is not listed here is a rejection of the call.
+An error name is the `error` field of a Web API response. `classify_error` is exhaustive: for each
+method, a name means exactly one `ErrorKind`. An unlisted name is a rejection of the call.
 """
 
 from enum import Enum
@@ -33,10 +33,28 @@ SCOPE_ERRORS: Final = frozenset({"missing_scope", "no_permission"})
 """The token is valid, but may not call this method."""
 
 TOKEN_ERRORS: Final = INVALID_TOKEN_ERRORS | SCOPE_ERRORS
-"""The token has to be replaced: `auth.test` fails the same way on every attempt."""
+"""The token has to be replaced: at startup, each is a wrong setting."""
 
-LOGIN_ERRORS: Final = frozenset({"org_login_required", "two_factor_setup_required"})
-"""The workspace requires its members to log in again, or to set up two-factor authentication."""
+APP_ERRORS: Final = INVALID_TOKEN_ERRORS | frozenset(
+    {
+        "org_login_required",
+        "two_factor_setup_required",
+        "team_access_not_granted",
+        "enterprise_is_restricted",
+        "accesslimited",
+    }
+)
+"""Slack refuses the whole app: its token, its workspace, or its network."""
+
+ESSENTIAL_METHODS: Final = frozenset(
+    {"apps.connections.open", "auth.test", "chat.postMessage", "chat.update"}
+)
+"""Without one of these methods the app can answer no question."""
+
+ESSENTIAL_METHOD_ERRORS: Final = frozenset(
+    {"missing_scope", "ekm_access_denied", "method_deprecated", "deprecated_endpoint"}
+)
+"""Errors of the whole app if an essential method has them; of one call if another method has."""
 
 ACCESS_ERRORS: Final = SCOPE_ERRORS | frozenset(
     {
@@ -44,9 +62,6 @@ ACCESS_ERRORS: Final = SCOPE_ERRORS | frozenset(
         "channel_not_found",
         "access_denied",
         "ekm_access_denied",
-        "accesslimited",
-        "team_access_not_granted",
-        "enterprise_is_restricted",
         "channel_is_limited_access",
         "method_not_supported_for_channel_type",
     }
@@ -56,18 +71,13 @@ ACCESS_ERRORS: Final = SCOPE_ERRORS | frozenset(
 UNREADABLE_ERRORS: Final = ACCESS_ERRORS | frozenset({"thread_not_found"})
 """The bot cannot read a thread, and a retry would not change that."""
 
-PERMISSION_ERRORS: Final = (
-    INVALID_TOKEN_ERRORS
-    | LOGIN_ERRORS
-    | ACCESS_ERRORS
-    | frozenset(
-        {
-            "is_archived",
-            "is_inactive",
-            "posting_to_channel_denied",
-            "messages_tab_disabled",
-        }
-    )
+PERMISSION_ERRORS: Final = ACCESS_ERRORS | frozenset(
+    {
+        "is_archived",
+        "is_inactive",
+        "posting_to_channel_denied",
+        "messages_tab_disabled",
+    }
 )
 """The bot may not post in the channel, and a retry would not change that."""
 
@@ -103,6 +113,8 @@ TRANSIENT_ERRORS: Final = AMBIGUOUS_ERRORS | frozenset(
 class ErrorKind(Enum):
     """Consequence of a failed call."""
 
+    APP_REFUSED = "app_refused"
+    """Slack refuses the whole app for now: no verdict on the message, the thread or the job."""
     GONE = "gone"
     NOT_ALLOWED = "not_allowed"
     NOT_EDITABLE = "not_editable"
@@ -111,22 +123,37 @@ class ErrorKind(Enum):
     REJECTED = "rejected"
 
 
-def classify_error(http_status: int, error_name: str) -> ErrorKind:
+KINDS_BY_NAME: Final = {
+    **dict.fromkeys(TRANSIENT_ERRORS, ErrorKind.TRANSIENT),
+    **dict.fromkeys(NOT_EDITABLE_ERRORS, ErrorKind.NOT_EDITABLE),
+    **dict.fromkeys(PERMISSION_ERRORS, ErrorKind.NOT_ALLOWED),
+    **dict.fromkeys(GONE_ERRORS, ErrorKind.GONE),
+}
+"""Kinds of errors that mean the same for every method."""
+
+
+def is_app_error(method: str, error_name: str) -> bool:
+    """Return whether an error name concerns the whole app, and not one channel or message."""
+    return error_name in APP_ERRORS or (
+        method in ESSENTIAL_METHODS and error_name in ESSENTIAL_METHOD_ERRORS
+    )
+
+
+def classify_error(method: str, http_status: int, error_name: str) -> ErrorKind:
     """Classify a failed call by its HTTP status and Slack's error name (empty if there is none)."""
     if (
         http_status == HTTP_TOO_MANY_REQUESTS
         or error_name in RATE_LIMIT_ERRORS | CHANNEL_LIMIT_ERRORS
     ):
         return ErrorKind.RATE_LIMITED
-    if error_name in GONE_ERRORS:
-        return ErrorKind.GONE
-    if error_name in PERMISSION_ERRORS or error_name.startswith("restricted_action"):
+    if is_app_error(method, error_name):
+        return ErrorKind.APP_REFUSED
+    if error_name.startswith("restricted_action"):
         return ErrorKind.NOT_ALLOWED
-    if error_name in NOT_EDITABLE_ERRORS:
-        return ErrorKind.NOT_EDITABLE
-    if http_status != HTTP_OK or not error_name or error_name in TRANSIENT_ERRORS:
-        return ErrorKind.TRANSIENT
-    return ErrorKind.REJECTED
+    if error_name in KINDS_BY_NAME:
+        return KINDS_BY_NAME[error_name]
+    is_lost = http_status != HTTP_OK or not error_name
+    return ErrorKind.TRANSIENT if is_lost else ErrorKind.REJECTED
 
 
 def retry_after_seconds(header: str | None, default: float = MIN_RETRY_AFTER_SECONDS) -> float:

@@ -16,11 +16,11 @@ def main() -> int:
     )
     try:
         settings = Settings.from_environment()
+        logs.configure_logging("worker", settings.starchat_log_level)
+        failure = asyncio.run(run_worker(settings))
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    logs.configure_logging("worker", settings.starchat_log_level)
-    failure = asyncio.run(run_worker(settings))
     if failure is not None:
         print(f"worker: {failure}", file=sys.stderr)  # noqa: T201
         return 1

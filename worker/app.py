@@ -9,20 +9,20 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Final
 
-import aiohttp
 import redis
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from contract import clock_skew
-from contract.slack_errors import INVALID_TOKEN_ERRORS, LOGIN_ERRORS
+from contract.app_access import AppAccess
+from contract.settings import SettingsError
 from contract.thread_pool import eager_thread_pool
 from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
@@ -31,6 +31,7 @@ from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.failpoints import Failpoints
+from worker.health import HealthServer, WorkerHealth
 from worker.jobs.consumer import JobConsumer
 from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.job_context import JobContext
@@ -40,7 +41,8 @@ from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
-from worker.slack.client import CALL_TIMEOUT_SECONDS, SlackClient
+from worker.slack.access_probe import AccessProbe
+from worker.slack.client import SlackClient, open_web_client
 from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ThreadMessages
@@ -58,46 +60,77 @@ MAX_STARTUP_DELAY_SECONDS: Final = 5.0
 """Maximum seconds between attempts until Redis first answers."""
 
 
+RedisConnections = tuple[redis.Redis, redis.Redis, Redis]
+"""For RQ, for the heartbeat and for the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Parts that exist before the services, and outlive them."""
+
+    settings: Settings
+    connections: RedisConnections
+    client: AsyncWebClient
+    access: AppAccess
+    probe: AccessProbe
+    engine: EngineClient
+    health: WorkerHealth
+    metrics: Metrics
+
+
 async def run_worker(settings: Settings) -> str | None:
-    """Run a worker until it is shut down; return the failure that ended it, if any."""
+    """
+    Run a worker until it is shut down; return the failure that ended it, if any.
+
+    Raises `SettingsError` if the health endpoints cannot be served.
+    """
     shutdown = ShutdownSignal()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, shutdown.request_drain)
     loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
     engine = EngineClient(_build_engine_config(settings), on_change=shutdown.handle_engine_change)
-    engine.start_loading()
-    rq_redis, heartbeat_redis, async_redis = _open_redis_connections(
-        settings.redis_url.get_secret_value()
-    )
+    access, metrics = AppAccess(), Metrics()
+    health = WorkerHealth(access, engine, shutdown.drain_requested.is_set)
+    health_server = HealthServer(health, metrics)
     try:
-        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            client = AsyncWebClient(
-                token=settings.slack_bot_token.get_secret_value(),
-                base_url=settings.slack_api_url,
-                timeout=CALL_TIMEOUT_SECONDS,
-                session=session,
-                retry_handlers=[],
-            )
-            if await _wait_for_redis(heartbeat_redis.ping, shutdown) and await _verify_slack_token(
-                client, shutdown
-            ):
-                connections = (rq_redis, heartbeat_redis, async_redis)
-                await _register_and_serve(
-                    _build_services(settings, connections, engine, client), shutdown
-                )
+        await _start_health_server(health_server, settings)
+        engine.start_loading()
+        async with AsyncExitStack() as stack:
+            connections = await _open_redis_connections(settings, stack)
+            token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+            client = await open_web_client(token, url, stack)
+            probe = AccessProbe(client, access, lambda: settings.reload_secret("slack_bot_token"))
+            parts = _Parts(settings, connections, client, access, probe, engine, health, metrics)
+            await _start_and_serve(parts, shutdown)
     finally:
         await engine.shut_down()
-        await async_redis.aclose()
-        rq_redis.close()
-        heartbeat_redis.close()
+        await health_server.stop_server()
         log.info("worker ended", failure=shutdown.failure)
     return shutdown.failure
 
 
-async def _register_and_serve(services: Services, shutdown: ShutdownSignal) -> None:
-    """Serve once RQ's registration succeeds: Redis may answer a ping and still refuse writes."""
+async def _start_health_server(server: HealthServer, settings: Settings) -> None:
+    if not settings.health_port:
+        return
+    try:
+        await server.start_server(settings.health_host, settings.health_port)
+    except OSError as error:
+        raise SettingsError(settings.describe_health_error(error)) from None
+
+
+async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
+    """
+    Serve once Redis answers, Slack accepts the token, and RQ's registration succeeds.
+
+    Redis may answer a ping and still refuse writes.
+    """
+    heartbeat_redis = parts.connections[1]
+    if not await _wait_for_redis(heartbeat_redis.ping, shutdown):
+        return
+    if not await _verify_slack_token(parts.probe, shutdown):
+        return
+    services = _build_services(parts)
     if await _wait_for_redis(services.rq_worker.register_birth, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
 
@@ -128,19 +161,22 @@ def _build_generation_settings(settings: Settings) -> GenerationSettings:
     )
 
 
-def _open_redis_connections(url: str) -> tuple[redis.Redis, redis.Redis, Redis]:
+async def _open_redis_connections(settings: Settings, stack: AsyncExitStack) -> RedisConnections:
     """Return connections for RQ, for the heartbeat (short timeout) and for the event loop."""
+    url = settings.redis_url.get_secret_value()
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
-    return (
-        redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3)),
-        redis.Redis.from_url(url, socket_timeout=2, retry=Retry(backoff, 0)),
-        Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=10,
-            retry=AsyncRetry(backoff, MAX_REDIS_RETRIES),
-        ),
+    rq_redis = redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3))
+    stack.callback(rq_redis.close)
+    heartbeat_redis = redis.Redis.from_url(url, socket_timeout=2, retry=Retry(backoff, 0))
+    stack.callback(heartbeat_redis.close)
+    async_redis = Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=10,
+        retry=AsyncRetry(backoff, MAX_REDIS_RETRIES),
     )
+    stack.push_async_callback(async_redis.aclose)
+    return rq_redis, heartbeat_redis, async_redis
 
 
 async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSignal) -> bool:
@@ -161,41 +197,25 @@ async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSigna
     return False
 
 
-async def _verify_slack_token(client: AsyncWebClient, shutdown: ShutdownSignal) -> bool:
+async def _verify_slack_token(probe: AccessProbe, shutdown: ShutdownSignal) -> bool:
     """Return false if Slack rejects the token. An unreachable Slack is no reason to stop."""
-    try:
-        response = await client.auth_test()
-        clock_skew.warn_on_skew(clock_skew.server_time(response.headers), machine=time.time())
-    except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        error_name = str(data.get("error")) if isinstance(data, dict) else ""
-        if error_name in INVALID_TOKEN_ERRORS | LOGIN_ERRORS:
-            shutdown.report_failure(
-                f"SLACK_BOT_TOKEN must be a token that Slack accepts; Slack says '{error_name}'"
-            )
-            return False
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as error:
-        log.warning("slack does not answer", error=type(error).__name__)
-    return True
+    name = await probe.find_wrong_token()
+    if name is not None:
+        line = f"SLACK_BOT_TOKEN must be a token that Slack accepts; Slack says '{name}'"
+        shutdown.report_failure(line)
+    return name is None
 
 
-def _build_services(
-    settings: Settings,
-    connections: tuple[redis.Redis, redis.Redis, Redis],
-    engine: EngineClient,
-    client: AsyncWebClient,
-) -> Services:
-    rq_redis, heartbeat_redis, async_redis = connections
-    lease_seconds, failpoints, metrics = (
-        settings.starchat_lease_seconds,
-        Failpoints.parse_plan(settings.starchat_failpoint),
-        Metrics(),
-    )
+def _build_services(parts: _Parts) -> Services:
+    settings, metrics = parts.settings, parts.metrics
+    rq_redis, heartbeat_redis, async_redis = parts.connections
+    lease_seconds = settings.starchat_lease_seconds
+    failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     leases = LeaseManager(rq_redis, lease_seconds, name)
     worker = RqWorker(rq_redis, name, leases, settings.starchat_result_ttl)
-    generator = Generator(engine, _build_generation_settings(settings))
-    slack = SlackClient(client, TokenBuckets(async_redis), metrics)
+    generator = Generator(parts.engine, _build_generation_settings(settings))
+    slack = SlackClient(parts.client, TokenBuckets(async_redis), metrics, parts.access)
 
     def open_reply(context: JobContext) -> ReplyMessage:
         deadline = time.monotonic() + settings.starchat_deadline + DELIVERY_GRACE_SECONDS
@@ -220,8 +240,11 @@ def _build_services(
         leases=leases,
         heartbeat=heartbeat,
         presence=WorkerPresence(async_redis, name),
-        engine=engine,
+        engine=parts.engine,
         generator=generator,
         consumer=consumer,
         metrics=metrics,
+        access=parts.access,
+        access_probe=parts.probe,
+        health=parts.health,
     )

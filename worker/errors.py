@@ -28,6 +28,18 @@ class SlackUnavailableError(Exception):
     """Slack did not accept the call before its deadline."""
 
 
+class AppRefusedError(Exception):
+    """
+    Slack refuses the whole app, for example its token: the job waits and runs again.
+
+    `on_trial` is whether this job was tried to learn if Slack accepts the app again.
+    """
+
+    def __init__(self, error_name: str, *, on_trial: bool = False) -> None:
+        super().__init__(error_name)
+        self.on_trial = on_trial
+
+
 class NoReplyError(Exception):
     """The job ends with an error message in the thread."""
 

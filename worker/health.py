@@ -1,29 +1,64 @@
-"""HTTP health endpoints for an orchestrator: liveness, readiness and Prometheus metrics."""
+"""
+HTTP health endpoints for an orchestrator: liveness, readiness and Prometheus metrics.
 
-from collections.abc import Awaitable, Callable
+They answer from the start of the process on, while the model loads and Redis is away.
+"""
+
+from collections.abc import Callable
 
 from aiohttp import web
 
+from contract.app_access import AppAccess
+from contract.listening_socket import open_listening_socket
+from worker.engine import Engine, EngineState
 from worker.metrics import Metrics
+
+
+class WorkerHealth:
+    """Liveness and readiness. Liveness depends on nothing outside this process."""
+
+    def __init__(self, access: AppAccess, engine: Engine, is_draining: Callable[[], bool]) -> None:
+        """Start as alive, and as waiting for Redis."""
+        self._access = access
+        self._engine = engine
+        self._is_draining = is_draining
+        self._has_redis: Callable[[], bool] = lambda: False
+        self._is_alive: Callable[[], bool] = lambda: True
+
+    def watch_services(
+        self, *, has_redis: Callable[[], bool], is_alive: Callable[[], bool]
+    ) -> None:
+        """Watch the services of a registered worker from now on."""
+        self._has_redis = has_redis
+        self._is_alive = is_alive
+
+    def is_alive(self) -> bool:
+        """Return whether the process does its work; a process that does not must be restarted."""
+        return self._is_alive()
+
+    def find_missing(self) -> str | None:
+        """Return the dependency that the worker waits for; `None` if it is ready."""
+        health, refusal = self._engine.health, self._access.refusal
+        if self._is_draining():
+            return "shutdown"
+        if refusal is not None:
+            return f"Slack, which refuses the app ({refusal})"
+        if health.state is not EngineState.READY:
+            return f"the model ({health.stage})" if health.stage else "the model"
+        return None if self._has_redis() else "Redis"
 
 
 class HealthServer:
     """Server of `/healthz`, `/readyz` and `/metrics`. It shows no text and no ids."""
 
-    def __init__(
-        self,
-        is_healthy: Callable[[], bool],
-        find_missing: Callable[[], Awaitable[str | None]],
-        metrics: Metrics,
-    ) -> None:
-        """`find_missing` names the dependency that the worker waits for; None if it is ready."""
-        self._is_healthy = is_healthy
-        self._find_missing = find_missing
+    def __init__(self, health: WorkerHealth, metrics: Metrics) -> None:
+        self._health = health
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
-    async def start_server(self, port: int) -> int:
-        """Serve on `port`, or on any free port for 0; return the port."""
+    async def start_server(self, host: str, port: int) -> None:
+        """Serve on `host`, or on all addresses. Raises `OSError` if it cannot be bound."""
+        listening_socket = open_listening_socket(host, port)
         app = web.Application()
         app.add_routes(
             [
@@ -34,9 +69,7 @@ class HealthServer:
         )
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "0.0.0.0", port)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        await web.SockSite(self._runner, listening_socket).start()
 
     async def stop_server(self) -> None:
         """Stop serving."""
@@ -44,13 +77,13 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _serve_liveness(self, _: web.Request) -> web.Response:
-        is_alive = self._is_healthy()
+        is_alive = self._health.is_alive()
         return web.Response(
             text="alive\n" if is_alive else "hung\n", status=200 if is_alive else 503
         )
 
     async def _serve_readiness(self, _: web.Request) -> web.Response:
-        missing = await self._find_missing()
+        missing = self._health.find_missing()
         if missing is None:
             return web.Response(text="ready\n")
         return web.Response(text=f"waiting for {missing}\n", status=503)

@@ -9,10 +9,11 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
+from contract.app_access import AppAccess
 from worker.aio import cancel_and_wait
 from worker.answering.generator import Generator
 from worker.engine import Engine, EngineHealth, EngineState, LoadError
-from worker.health import HealthServer
+from worker.health import WorkerHealth
 from worker.jobs.commands import CommandListener
 from worker.jobs.consumer import JobConsumer
 from worker.jobs.heartbeat import Heartbeat
@@ -21,6 +22,7 @@ from worker.jobs.presence import WorkerPresence
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
+from worker.slack.access_probe import AccessProbe
 
 log = structlog.get_logger()
 
@@ -30,6 +32,8 @@ JOBS_PER_SLOT: Final = 2
 """Jobs in flight per slot: while one waits for Slack, another keeps the slot busy."""
 TICK_SECONDS: Final = 1.0
 """Interval of the gauges and of the event loop's tick."""
+PROBE_CHECK_SECONDS: Final = 0.5
+"""Seconds between two looks at whether Slack must be asked if it accepts the app again."""
 RQ_HEARTBEAT_SECONDS: Final = 5.0
 """Interval of the heartbeat that RQ's tools read."""
 
@@ -48,6 +52,9 @@ class Services:
     generator: Generator
     consumer: JobConsumer
     metrics: Metrics
+    access: AppAccess
+    access_probe: AccessProbe
+    health: WorkerHealth
 
 
 class ShutdownSignal:
@@ -84,9 +91,6 @@ class WorkerRuntime:
         self._services = services
         self._shutdown = shutdown
         self._slots = services.settings.starchat_slots or DEFAULT_SLOTS
-        self._health_server = HealthServer(
-            services.heartbeat.is_healthy, self._find_missing_dependency, services.metrics
-        )
 
     async def run_until_shutdown(self) -> None:
         """Serve until a shutdown is requested; then let running jobs finish, or requeue them."""
@@ -96,7 +100,12 @@ class WorkerRuntime:
         services.heartbeat.start_thread(
             lambda lease: call_on_loop(services.consumer.cancel_lost, lease)
         )
-        await self._start_health_server(services.settings.health_port)
+        services.health.watch_services(
+            has_redis=self._has_redis,
+            is_alive=lambda: (
+                services.heartbeat.is_healthy() and not services.consumer.watch.is_stuck()
+            ),
+        )
         consuming = asyncio.create_task(
             self._run_guarded(lambda: services.consumer.consume_jobs(self._can_take_jobs))
         )
@@ -114,15 +123,6 @@ class WorkerRuntime:
         await cancel_and_wait(tasks)
         await self._deregister_worker()
 
-    async def _start_health_server(self, port: int) -> None:
-        try:
-            if port:
-                await self._health_server.start_server(port)
-        except OSError as error:
-            self._shutdown.report_failure(
-                f"HEALTH_PORT must be a free port, not '{port}' ({error.strerror})"
-            )
-
     def _build_background_loops(self) -> list[Callable[[], Awaitable[None]]]:
         services, settings = self._services, self._services.settings
         channel = services.rq_worker.pubsub_channel_name
@@ -138,6 +138,7 @@ class WorkerRuntime:
         return [
             self._wait_for_model,
             commands.listen_for_commands,
+            lambda: run_every(PROBE_CHECK_SECONDS, self._services.access_probe.probe_if_due),
             lambda: run_every(TICK_SECONDS, self._update_gauges),
             lambda: run_every(RQ_HEARTBEAT_SECONDS, self._send_rq_heartbeat),
             lambda: run_every(settings.starchat_heartbeat_interval, self._publish_status),
@@ -162,7 +163,14 @@ class WorkerRuntime:
         self._services.consumer.capacity = JOBS_PER_SLOT * self._slots
 
     async def _can_take_jobs(self) -> bool:
-        """While the model is loading, leave jobs to workers that are ready."""
+        """
+        Take no job that Slack would refuse, and one at a time on trial.
+
+        While the model is loading, leave jobs to workers that are ready.
+        """
+        access = self._services.access
+        if access.is_blocked or (access.is_on_trial and not self._services.consumer.is_idle):
+            return False
         if not self._services.generator.is_loading():
             return True
         try:
@@ -213,23 +221,13 @@ class WorkerRuntime:
         if released := await services.consumer.run_in_thread(services.leases.repair_orphans):
             log.warning("orphaned jobs released", jobs=released)
 
-    async def _find_missing_dependency(self) -> str | None:
-        if self._shutdown.drain_requested.is_set():
-            return "shutdown"
-        if self._services.generator.is_loading():
-            stage = self._services.engine.health.stage
-            return f"the model ({stage})" if stage else "the model"
-        return (
-            None
-            if self._services.heartbeat.seconds_since_failure()
-            > self._services.settings.starchat_heartbeat_interval
-            else "Redis"
-        )
+    def _has_redis(self) -> bool:
+        since_failure = self._services.heartbeat.seconds_since_failure()
+        return since_failure > self._services.settings.starchat_heartbeat_interval
 
     async def _deregister_worker(self) -> None:
         services = self._services
         services.heartbeat.stop_thread()
-        await self._health_server.stop_server()
         try:
             async with asyncio.timeout(TICK_SECONDS):
                 await services.presence.remove_status()

@@ -11,7 +11,7 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.messages import conversation, mrkdwn
 from bot.messages.events import MessageChanged, MessageDeleted
 from bot.messages.message import BotIdentity, Message
-from bot.slack.client import CALL_ERRORS, error_name
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.poster import Poster
 from bot.store.job_queue import CanceledJob, JobQueue
 from bot.store.job_updates import UpdateOutcome
@@ -117,6 +117,8 @@ class EditHandler:
             reply = self.thread_cache.find_reply_since(
                 deleted.thread, deleted.ts, deleted.version, canceled.file_ids
             )
+        except AppRefusedError:
+            raise
         except CALL_ERRORS as error:
             # Slack drops a thread with its last message.
             log.warning(

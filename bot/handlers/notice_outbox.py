@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.messages.events import MessagePosted
-from bot.slack.client import CALL_ERRORS, error_name, is_refusal
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster, retry_after
 from bot.store.client import decode_reply, retry_redis
 from bot.store.scripts import load_script
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 NOTICE_LEASE_SECONDS: Final = 20.0
 """Lease after which any bot may take over a notice."""
+REFUSED_DELAY_SECONDS: Final = 15.0
+"""Seconds until a notice is tried again that Slack refused because it refuses the app."""
 SWEEP_INTERVAL_SECONDS: Final = 5.0
 """Seconds between two searches for abandoned notices."""
 
@@ -130,6 +132,8 @@ class NoticeOutbox:
                 self._post_to_thread(notice)
         except CALL_ERRORS as error:
             seconds_to_wait = retry_after(error, keys.NOTICE_TTL_SECONDS)
+            if isinstance(error, AppRefusedError):
+                seconds_to_wait = REFUSED_DELAY_SECONDS
             if seconds_to_wait is not None:
                 seconds, _ = self.redis.time()
                 self.redis.zadd(self._due_key, {name: seconds + seconds_to_wait}, xx=True)

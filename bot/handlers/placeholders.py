@@ -17,7 +17,7 @@ from rq.job import Job as RqJob
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.slack.budget import NoBudgetError
-from bot.slack.client import CALL_ERRORS, error_name, is_refusal
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, retry_redis
 from bot.store.job_queue import JobQueue, Receipt
@@ -98,6 +98,9 @@ class PlaceholderPoster:
                 # looks for this placeholder before it posts its own.
                 retry_redis(partial(self._redis.hdel, key, keys.PLACEHOLDER_OWNER))
             log.warning("placeholder not posted", job=job.id, why=error_name(error))
+            if isinstance(error, AppRefusedError):
+                # Postponed: by then, a worker may have posted one.
+                raise
             return
         if self._set_field_once(key, keys.PLACEHOLDER, ts):
             log.info("placeholder posted", job=job.id)

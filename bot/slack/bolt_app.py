@@ -51,7 +51,6 @@ class BoltApp(App):
 
 def create_app(web_client: WebClient, identity: BotIdentity, metrics: Metrics) -> BoltApp:
     """Create a Bolt app without listeners, and without Bolt's own early acknowledgements."""
-    token = web_client.token
 
     def authorize() -> AuthorizeResult:
         # The default would call `auth.test` before the first acknowledgement.
@@ -60,7 +59,7 @@ def create_app(web_client: WebClient, identity: BotIdentity, metrics: Metrics) -
             team_id=identity.team,
             bot_id=identity.bot_id,
             bot_user_id=identity.user_id,
-            bot_token=token,
+            bot_token=web_client.token,
         )
 
     logger = logging.getLogger("slack_bolt.starchat")

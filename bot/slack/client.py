@@ -18,11 +18,13 @@ from bot.messages.message import BotIdentity
 from bot.settings import Settings
 from bot.slack.budget import NoBudgetError, SlackBudget
 from contract import clock_skew
+from contract.app_access import AppAccess
 from contract.settings import SettingsError
 from contract.slack_errors import (
     AMBIGUOUS_ERRORS,
     RATE_LIMIT_ERRORS,
     TOKEN_ERRORS,
+    is_app_error,
     retry_after_seconds,
 )
 
@@ -35,7 +37,13 @@ DATE_RESOLUTION_SECONDS: Final = 2.0
 """Tolerance between two `Date` headers of one clock, which have whole seconds only."""
 CALL_ERRORS: Final = (SlackApiError, NoBudgetError, OSError, HTTPException)
 """Exceptions of a call: Slack's error response, an exhausted budget, a broken connection."""
+UNRECORDED_METHODS: Final = frozenset({"apps.connections.open"})
+"""Methods with the app-level token: they say nothing about the bot token."""
 ERROR_NAME: Final = re.compile("[a-z_]+")
+
+
+class AppRefusedError(SlackApiError):
+    """Slack refuses the whole app for now, for example its token: nothing was executed."""
 
 
 class SlackClock(Clock):
@@ -70,7 +78,7 @@ class SlackWebClient(WebClient):
     """
     Web API client whose `clock` is set by Slack's responses, and whose calls keep a `budget`.
 
-    `budget` is set as soon as the team is known.
+    `budget` is set as soon as the team is known. `access` follows from the results of the calls.
     """
 
     budget: SlackBudget | None = None
@@ -79,9 +87,10 @@ class SlackWebClient(WebClient):
         """`options` are those of `WebClient`."""
         super().__init__(**options)
         self.clock = SlackClock()
+        self.access = AppAccess()
 
     def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
-        """See `WebClient`. Raises `NoBudgetError` too."""
+        """See `WebClient`. Raises `NoBudgetError`, and `AppRefusedError` if the app is refused."""
         channel = _find_channel(arguments)
         if self.budget is not None:
             self.budget.take_call(api_method, channel)
@@ -91,8 +100,14 @@ class SlackWebClient(WebClient):
             seconds = rate_limit_seconds(error)
             if self.budget is not None and seconds is not None:
                 self.budget.block_calls(api_method, channel, seconds)
-            raise
+            name = error_name(error)
+            if api_method in UNRECORDED_METHODS or not is_app_error(api_method, name):
+                raise
+            self.access.record_refusal(api_method, name)
+            raise AppRefusedError(name, error.response) from None  # type: ignore[no-untyped-call]
         self.clock.sync(answer.headers)
+        if api_method not in UNRECORDED_METHODS:
+            self.access.record_success(api_method)
         return answer
 
 

@@ -8,6 +8,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot.slack.client import SlackClock
 from bot.slack.http_server import HttpServer, Request, Response
+from contract.progress_watch import ProgressWatch
 
 EVENTS_PATH: Final = "/slack/events"
 REQUEST_THREADS: Final = 16
@@ -22,6 +23,7 @@ class HttpMode:
         self._app = app
         # Slack dates what it signs: by a machine's skewed clock, every request would look replayed.
         self._verifier = SignatureVerifier(secret, clock)
+        self.watch = ProgressWatch()
         self._server = HttpServer(
             port,
             {EVENTS_PATH: self.handle_request},
@@ -32,6 +34,11 @@ class HttpMode:
     def start_receiving(self, _: threading.Event) -> None:
         """Start to serve requests."""
         self._server.start_thread()
+
+    @property
+    def refusal(self) -> str | None:
+        """No error: HTTP mode has no connection that Slack could refuse."""
+        return None
 
     def has_connection(self) -> bool:
         """Return whether the server runs; HTTP shows no more about Slack."""
@@ -48,7 +55,8 @@ class HttpMode:
         bolt_request = BoltRequest(
             body=request.body.decode(), headers={**request.headers}, mode="http"
         )
-        return _to_response(self._app.dispatch(bolt_request))
+        with self.watch.watch_work():
+            return _to_response(self._app.dispatch(bolt_request))
 
     def _has_valid_signature(self, request: Request) -> bool:
         # The verifier raises on hostile requests: huge timestamps, headers beyond ASCII, bodies

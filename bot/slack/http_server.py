@@ -7,7 +7,6 @@ delays no other path.
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from contract.connection_guard import ConnectionGuard, ConnectionLimits
+from contract.listening_socket import open_listening_socket
 from contract.thread_pool import eager_thread_pool
 
 log = structlog.get_logger()
@@ -182,13 +182,3 @@ class _RoutePool:
     def shut_down(self) -> None:
         """End the threads after their requests."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-
-def open_listening_socket(host: str, port: int) -> socket.socket:
-    """Return a listening socket; no host, or `::`, means all IPv4 and IPv6 addresses."""
-    if host in {"", "::"} and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    family, _, _, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    return socket.create_server(address, family=family)

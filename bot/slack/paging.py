@@ -9,6 +9,7 @@ from bot.slack.budget import pace_calls
 from bot.slack.client import (
     CALL_ERRORS,
     RETRY_DELAYS_SECONDS,
+    AppRefusedError,
     error_name,
     rate_limit_seconds,
     retry_delay,
@@ -48,10 +49,16 @@ class PacedReader:
                 return
 
     def retry_delivery(self, handle: Callable[..., None]) -> None:
-        """Call an event's handler; retry it as Slack retries an event. Raises `CALL_ERRORS`."""
+        """
+        Call an event's handler; retry it as Slack retries an event.
+
+        Raises `CALL_ERRORS`, at once if Slack refuses the app.
+        """
         for attempt in range(1, LAST_DELIVERY_ATTEMPT):
             try:
                 return handle(attempt=attempt)
+            except AppRefusedError:
+                raise
             except CALL_ERRORS as error:
                 self._wait_or_shutdown(_delay_before_retry(error, attempt))
         return handle(attempt=LAST_DELIVERY_ATTEMPT)

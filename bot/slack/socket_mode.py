@@ -8,6 +8,7 @@ for closed sockets twice a second, and a shutdown that acknowledges what was rec
 
 import select
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -19,13 +20,15 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.metrics import Metrics
 from bot.slack.client import CALL_ERRORS, error_name, retry_delay, token_error
+from contract.progress_watch import ProgressWatch
 from contract.settings import SettingsError
-from contract.slack_errors import TOKEN_ERRORS
+from contract.slack_errors import TOKEN_ERRORS, is_app_error
 from contract.thread_pool import start_all_threads
 
 log = structlog.get_logger()
 
 CONNECTIONS: Final = 2
+CONNECT_METHOD: Final = "apps.connections.open"
 REQUEST_THREADS: Final = 8
 """Concurrent requests of one connection; some read a thread from Slack first."""
 PING_INTERVAL_SECONDS: Final = 5.0
@@ -44,13 +47,18 @@ class _RequestGate:
         self._num_requests = 0
         self._is_closed = False
         self._changed = threading.Condition()
+        self.watch = ProgressWatch()
 
     def try_enter(self) -> bool:
         with self._changed:
-            self._num_requests += not self._is_closed
-            return not self._is_closed
+            if self._is_closed:
+                return False
+            self._num_requests += 1
+            self.watch.start_work()
+            return True
 
     def leave_gate(self) -> None:
+        self.watch.end_work()
         with self._changed:
             self._num_requests -= 1
             self._changed.notify_all()
@@ -109,11 +117,16 @@ class _Connection:
 class SocketMode:
     """Two Socket Mode connections that stay open until the bot stops."""
 
-    def __init__(self, app: App, token: str, metrics: Metrics) -> None:
+    def __init__(self, app: App, read_token: Callable[[], str], metrics: Metrics) -> None:
+        """`read_token` returns the current app-level token, also after its file was replaced."""
         self._gate = _RequestGate()
+        self._read_token = read_token
         self._connections = [
-            _Connection(app, token, self._gate, metrics) for _ in range(CONNECTIONS)
+            _Connection(app, read_token(), self._gate, metrics) for _ in range(CONNECTIONS)
         ]
+        self.refusal: str | None = None
+        """Slack's error name if it refuses the app-level token."""
+        self.watch = self._gate.watch
         self._stopped = threading.Event()
         self._watcher = threading.Thread(
             target=self._watch_connections, name="sockets", daemon=True
@@ -169,11 +182,17 @@ class SocketMode:
         try:
             opened = [connection.reconnect_if_closed() for connection in self._connections]
         except CALL_ERRORS as error:
-            return error_name(error)
+            name = error_name(error)
+            self.refusal = name if is_app_error(CONNECT_METHOD, name) else None
+            if self.refusal is not None:
+                for connection in self._connections:
+                    connection.client.app_token = self._read_token()
+            return name
         except Exception as error:
             # Safety net of the socket thread: a lack of sockets or memory may pass.
             log.exception("not connected")
             return type(error).__name__
+        self.refusal = None
         return "" if all(opened) else "closed"
 
 

@@ -1,6 +1,5 @@
 """The process `python -m bot`: start, signals, health and memory."""
 
-import http.client
 import json
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from redis import Redis
 
 from testing.polling import poll_until
-from testing.processes import REPOSITORY, Process, clean_environment, free_port
+from testing.processes import REPOSITORY, Process, clean_environment, fetch_page, free_port
 from testing.queue_inspector import find_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace
@@ -75,7 +74,11 @@ def test_taken_port_stops_start(workspace: Workspace) -> None:
         f"PORT must be a port that can be listened on, not '{taken}' (Address already in use)\n"
     )
     health = workspace.environment | {"HEALTH_PORT": taken}
-    assert "bot: HEALTH_PORT must be a port" in run_bot(**health)[1]
+    line = run_bot(**health)[1]
+    assert line == (
+        f"bot: HEALTH_PORT must be a port that can be listened on, not '{taken}' "
+        "(Address already in use)\n"
+    )
 
 
 def test_start_waits_for_slack(workspace: Workspace, server: RedisServer) -> None:
@@ -114,6 +117,19 @@ def test_signal_stops_bot_that_waits_for_slack(server: RedisServer) -> None:
     with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **tokens) as bot:
         bot.wait_for_event("slack not reached")
         assert bot.stop_process() == 0
+    assert "ready" not in bot.log_text
+
+
+def test_bot_that_stops_while_it_connects_is_never_ready(
+    workspace: Workspace, server: RedisServer
+) -> None:
+    """A supervisor that reads the log must not count such a bot as started."""
+    workspace.set_faults({"method": "apps.connections.open", "fault": "status", "status": 500})
+    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+        bot.wait_for_event("slack not reached")
+        assert bot.stop_process() == 0
+    workspace.set_faults()
+    assert "ready" not in bot.log_text
 
 
 def test_second_signal_stops_bot_at_once(
@@ -178,33 +194,23 @@ def test_burst_of_mentions_is_enqueued_in_small_process(
     assert resident < 150 * 1024
 
 
-def get_page(port: int, path: str) -> tuple[int, str]:
-    """Look at the bot's health as a supervisor does."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    return answer.status, text
-
-
 def test_health_endpoints(workspace: Workspace, redis: Redis, server: RedisServer) -> None:
     """Liveness, readiness and metrics without ids or texts."""
     port = free_port()
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
         bot.wait_for_event("connected")
-        poll_until(lambda: get_page(port, "/readyz")[0] == 200, description="readiness")
-        assert get_page(port, "/healthz") == (200, "alive\n")
+        poll_until(lambda: fetch_page(port, "/readyz")[0] == 200, description="readiness")
+        assert fetch_page(port, "/healthz") == (200, "alive\n")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat my secret")
         poll_until(lambda: find_job(redis, GENERAL, ts))
         poll_until(lambda: all(e["acked_at"] for e in workspace.delivery_attempts(ts)))
-        _, numbers = get_page(port, "/metrics")
+        _, numbers = fetch_page(port, "/metrics")
         server.kill_server()
-        assert get_page(port, "/readyz") == (503, "not ready\n")
-        assert get_page(port, "/healthz")[0] == 200
+        assert fetch_page(port, "/readyz") == (503, "waiting for Redis (ConnectionError)\n")
+        assert fetch_page(port, "/healthz")[0] == 200
         server.restart_server()
-        poll_until(lambda: get_page(port, "/readyz")[0] == 200, description="readiness again")
+        poll_until(lambda: fetch_page(port, "/readyz")[0] == 200, description="readiness again")
 
     assert 'starchat_bot_questions_total{outcome="accepted"} 1.0' in numbers
     assert 'starchat_bot_questions_total{outcome="duplicate"} 1.0' in numbers
@@ -227,9 +233,9 @@ def test_bot_without_redis_permissions_is_not_ready(
     with Process("bot", REDIS_URL=url, **variables) as bot:
         bot.wait_for_event("connected")
 
-        assert get_page(port, "/readyz") == (503, "not ready\n")
+        assert fetch_page(port, "/readyz") == (503, "waiting for Redis (NoPermissionError)\n")
         redis.execute_command(*rule, "+@all")  # type: ignore[no-untyped-call]
-        assert get_page(port, "/readyz") == (200, "ready\n")
+        assert fetch_page(port, "/readyz") == (200, "ready\n")
 
 
 def test_uninstall_purges_team(workspace: Workspace, redis: Redis, server: RedisServer) -> None:

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from contract.slack_errors import (
     ACCESS_ERRORS,
     AMBIGUOUS_ERRORS,
+    APP_ERRORS,
     CHANNEL_LIMIT_ERRORS,
+    ESSENTIAL_METHOD_ERRORS,
+    ESSENTIAL_METHODS,
     GONE_ERRORS,
-    INVALID_TOKEN_ERRORS,
-    LOGIN_ERRORS,
     NOT_EDITABLE_ERRORS,
     PERMISSION_ERRORS,
     RATE_LIMIT_ERRORS,
-    TOKEN_ERRORS,
     TRANSIENT_ERRORS,
     UNREADABLE_ERRORS,
     ErrorKind,
@@ -24,7 +24,9 @@ from contract.slack_errors import (
     retry_after_seconds,
 )
 
+READ_METHOD = "conversations.replies"
 NAMES_BY_KIND = {
+    ErrorKind.APP_REFUSED: APP_ERRORS,
     ErrorKind.GONE: GONE_ERRORS,
     ErrorKind.NOT_ALLOWED: PERMISSION_ERRORS,
     ErrorKind.NOT_EDITABLE: NOT_EDITABLE_ERRORS,
@@ -38,7 +40,7 @@ NAMES_BY_KIND = {
 )
 def test_each_name_means_its_kind(kind: ErrorKind, name: str) -> None:
     """Slack sends most error names with HTTP status 200."""
-    assert classify_error(200, name) is kind
+    assert classify_error(READ_METHOD, 200, name) is kind
 
 
 def test_no_name_means_two_kinds() -> None:
@@ -64,17 +66,29 @@ def test_no_name_means_two_kinds() -> None:
 )
 def test_http_status_and_name_give_the_kind(http_status: int, name: str, kind: ErrorKind) -> None:
     """A status other than 200 is transient; an unknown name is a rejection."""
-    assert classify_error(http_status, name) is kind
+    assert classify_error("chat.update", http_status, name) is kind
 
 
-def test_unreadable_threads_and_bad_tokens_are_never_retried() -> None:
+def test_unreadable_threads_are_never_retried() -> None:
     """What the bot gives up on, the worker gives up on too."""
     given_up = {ErrorKind.GONE, ErrorKind.NOT_ALLOWED}
 
-    assert {classify_error(200, name) for name in UNREADABLE_ERRORS} == given_up
-    assert {classify_error(200, name) for name in TOKEN_ERRORS} == {ErrorKind.NOT_ALLOWED}
-    assert PERMISSION_ERRORS > INVALID_TOKEN_ERRORS | LOGIN_ERRORS | ACCESS_ERRORS
-    assert TOKEN_ERRORS.isdisjoint(LOGIN_ERRORS)
+    assert {classify_error(READ_METHOD, 200, name) for name in UNREADABLE_ERRORS} == given_up
+    assert PERMISSION_ERRORS > ACCESS_ERRORS
+
+
+@pytest.mark.parametrize("method", sorted(ESSENTIAL_METHODS))
+@pytest.mark.parametrize("name", sorted(APP_ERRORS | ESSENTIAL_METHOD_ERRORS))
+def test_refusal_of_an_essential_method_concerns_the_app(method: str, name: str) -> None:
+    """Without the method no question can be answered, so that no question is over."""
+    assert classify_error(method, 200, name) is ErrorKind.APP_REFUSED
+    assert classify_error(method, 401, name) is ErrorKind.APP_REFUSED
+
+
+@pytest.mark.parametrize("name", sorted(ESSENTIAL_METHOD_ERRORS))
+def test_missing_scope_of_another_method_concerns_one_call(name: str) -> None:
+    """A bot that may not read private channels still answers in public ones."""
+    assert classify_error(READ_METHOD, 200, name) is not ErrorKind.APP_REFUSED
 
 
 def test_ambiguous_errors_are_transient() -> None:

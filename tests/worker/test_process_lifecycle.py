@@ -2,9 +2,6 @@
 
 import json
 import signal
-import socket
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,30 +10,13 @@ import pytest
 from contract import keys
 from testing import memorizing_model
 from testing.process_tree import freeze_engine
-from testing.processes import Process
+from testing.processes import Process, fetch_page, free_port
 from testing.worker_harness import StandbyWorker, WorkerHarness, context_text, reply_text
 from worker.errors import ModelUnavailableError
 from worker.jobs.leases import RECOVERY_COUNT
 from worker.render.texts import RETRYING
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def free_port() -> int:
-    """Return a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def fetch_page(port: int, path: str) -> tuple[int, str]:
-    """Return the status and the text of a health page."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 @pytest.fixture(scope="module")

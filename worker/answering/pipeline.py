@@ -19,6 +19,7 @@ from worker.answering.attempt import AttemptLimits, FinishedAnswer, GenerationAt
 from worker.answering.generator import Generator
 from worker.engine import EngineError, LoadError
 from worker.errors import (
+    AppRefusedError,
     EditedError,
     LeaseLostError,
     ModelFailedError,
@@ -39,11 +40,14 @@ log = structlog.get_logger()
 
 MAX_RECOVERIES: Final = 10
 """Recoveries after which a job counts as the cause of its workers' deaths."""
+MAX_REFUSED_SECONDS: Final = 3600.0
+"""Seconds after its deadline for which a job waits until Slack accepts the app again."""
 UNDECIDED_ERRORS: Final = (
     SilentOutcomeError,
     RequeueError,
     RedisError,
     SlackUnavailableError,
+    AppRefusedError,
 )
 """Errors that no message in the thread can or should explain."""
 
@@ -87,8 +91,8 @@ class AnswerPipeline:
         """
         Answer a job, or explain in its thread why there is no answer.
 
-        Raises `LeaseLostError`, `RequeueError`, `RedisError` and `SlackUnavailableError`: the job
-        is then still undecided.
+        Raises `LeaseLostError`, `RequeueError`, `RedisError`, `SlackUnavailableError` and
+        `AppRefusedError`: the job is then still undecided.
         """
         message = self._open_reply(context)
         run = PipelineRun(context, await message.state.load_progress(), message)
@@ -104,6 +108,11 @@ class AnswerPipeline:
             reason = type(error).__name__
             log.warning("reply abandoned", job=run.job_id, reason=reason, error=str(error))
             return Outcome.ABANDONED
+        except AppRefusedError:
+            if context.age_seconds < self._limits.deadline_seconds + MAX_REFUSED_SECONDS:
+                raise
+            log.error("reply never accepted", job=run.job_id)  # noqa: TRY400
+            return Outcome.UNSENT
         except RejectedError as error:
             log.error("reply rejected", job=run.job_id, error=str(error))  # noqa: TRY400
             return Outcome.UNSENT

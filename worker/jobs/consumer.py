@@ -7,14 +7,16 @@ It dequeues and claims jobs while it has capacity, and finishes, requeues or aba
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import redis
 import structlog
 
+from contract.progress_watch import ProgressWatch
 from contract.thread_pool import eager_thread_pool
 from worker.aio import cancel_and_wait
-from worker.errors import LeaseLostError, SlackUnavailableError
+from worker.errors import AppRefusedError, LeaseLostError, SlackUnavailableError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
@@ -57,6 +59,7 @@ class JobConsumer:
         self._requeueing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: dict[str, JobContext] = {}
+        self.watch = ProgressWatch()
         self.capacity = 1
         """Maximum number of jobs in flight."""
 
@@ -66,7 +69,13 @@ class JobConsumer:
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run one of RQ's blocking calls in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, call, *arguments)
+        with self.watch.watch_work():
+            return await loop.run_in_executor(self._threads, call, *arguments)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is in flight."""
+        return not self._tasks
 
     # -- the steps of a job
 
@@ -126,6 +135,9 @@ class JobConsumer:
             await self._finish_job(context, outcome)
         except RequeueError:
             await self._requeue_job(context)
+        except AppRefusedError as error:
+            # Behind the others: if Slack refuses this job alone, it must not hold them up.
+            await self._requeue_job(context, to_back=error.on_trial)
         except SlackUnavailableError:
             await self._finish_job(context, Outcome.UNSENT)
         except LeaseLostError:
@@ -163,12 +175,14 @@ class JobConsumer:
             else:
                 return
 
-    async def _requeue_job(self, context: JobContext) -> None:
+    async def _requeue_job(self, context: JobContext, *, to_back: bool = False) -> None:
         # Removed first: a drain must not cancel a job that is being requeued already.
         self._remove_running(context)
         refunded = 1 if context.attempt_refundable else 0
         try:
-            requeued = await self.run_in_thread(self._worker.requeue_job, context, refunded)
+            requeued = await self.run_in_thread(
+                partial(self._worker.requeue_job, context, refunded, to_back=to_back)
+            )
         except redis.RedisError:
             requeued = False
         self._metrics.count_outcome("requeued")
@@ -214,7 +228,7 @@ class JobConsumer:
         tasks = set(self._tasks)
         if tasks:
             requeue_wait = asyncio.create_task(requeue_now.wait())
-            all_done = asyncio.create_task(_wait_for_all(tasks))
+            all_done = asyncio.create_task(asyncio.wait(tasks))
             await asyncio.wait(
                 {requeue_wait, all_done}, timeout=grace_seconds, return_when=asyncio.FIRST_COMPLETED
             )
@@ -232,8 +246,3 @@ class JobConsumer:
     async def _sleep_unless_closing(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), seconds)
-
-
-async def _wait_for_all(tasks: set["asyncio.Task[None]"]) -> None:
-    if tasks:
-        await asyncio.wait(tasks)

@@ -74,8 +74,12 @@ class LeaseManager:
         """Release the lease, after RQ has recorded the end of the job."""
         self._release_script(keys=[keys.job_lease(lease.job_id)], args=[lease.execution_id])
 
-    def requeue_job(self, lease: Lease, refunded: int) -> bool:
-        """Put the job at the front of the queue and refund attempts. False if the lease is lost."""
+    def requeue_job(self, lease: Lease, refunded: int, *, to_back: bool = False) -> bool:
+        """
+        Put the job at the front of the queue, or at its back, and refund attempts.
+
+        Return false if the lease is lost.
+        """
         job_keys = [
             keys.job_lease(lease.job_id),
             JOB_PREFIX + lease.job_id,
@@ -91,6 +95,7 @@ class LeaseManager:
             lease.execution_id,
             refunded,
             keys.ATTEMPTS,
+            "RPUSH" if to_back else "LPUSH",
         ]
         return bool(self._requeue_script(keys=job_keys, args=arguments))
 

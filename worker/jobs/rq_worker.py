@@ -226,9 +226,9 @@ class RqWorker(BaseWorker):
         if rq_job.started_at and rq_job.ended_at:
             self.increment_total_working_time(rq_job.ended_at - rq_job.started_at, pipeline)
 
-    def requeue_job(self, context: JobContext, refunded: int) -> bool:
-        """Put a job at the front of the queue; False if another worker has its lease."""
-        requeued = self._leases.requeue_job(context.lease, refunded)
+    def requeue_job(self, context: JobContext, refunded: int, *, to_back: bool = False) -> bool:
+        """Put a job back on the queue; False if another worker has its lease."""
+        requeued = self._leases.requeue_job(context.lease, refunded, to_back=to_back)
         self.forget_execution(context)
         return requeued
 

@@ -21,7 +21,7 @@ SET_ONCE_FENCED: Final = _read_script("set_once_fenced")
 RELEASE: Final = _read_script("release")
 """Release a lease if its token matches."""
 REQUEUE: Final = _read_script("requeue")
-"""Put a running job at the front of the queue. Returns 1, or 0 if the lease is lost."""
+"""Put a running job at an end of the queue. Returns 1, or 0 if the lease is lost."""
 REAP: Final = _read_script("reap")
 """Put the jobs of dead workers at the front of the queue. Returns their ids."""
 COUNT_ATTEMPT: Final = _read_script("count_attempt")

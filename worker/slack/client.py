@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -16,10 +17,11 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from contract.app_access import AppAccess
 from contract.authorship import AppAuthor
 from contract.slack_budget import Buckets, Priority, find_buckets
 from contract.slack_errors import HTTP_OK, ErrorKind, classify_error, retry_after_seconds
-from worker.errors import NotAllowedError, SlackUnavailableError, ThreadGoneError
+from worker.errors import AppRefusedError, NotAllowedError, SlackUnavailableError, ThreadGoneError
 from worker.slack.methods import AUTH_TEST, SlackMethod
 from worker.slack.rate_limits import MAX_SLEEP_SECONDS, TokenBuckets
 
@@ -65,10 +67,28 @@ ERRORS_BY_KIND: Final[dict[ErrorKind, type[Exception]]] = {
 }
 
 
+async def open_web_client(token: str, base_url: str, stack: AsyncExitStack) -> AsyncWebClient:
+    """Return slack_sdk's client without retries; `stack` closes its pooled session."""
+    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS)
+    return AsyncWebClient(
+        token=token,
+        base_url=base_url,
+        timeout=CALL_TIMEOUT_SECONDS,
+        session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
+        retry_handlers=[],
+    )
+
+
 class SlackClient:
     """Client of one app."""
 
-    def __init__(self, client: AsyncWebClient, buckets: TokenBuckets, counter: CallCounter) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        buckets: TokenBuckets,
+        counter: CallCounter,
+        access: AppAccess | None = None,
+    ) -> None:
         """`client` must have a session and no retry handlers. Raises `ValueError` otherwise."""
         if client.session is None or client.retry_handlers:
             raise ValueError("the client must have one pooled session and no retry handlers")
@@ -77,6 +97,7 @@ class SlackClient:
         self._buckets = buckets
         self._counter = counter
         self._author: AppAuthor | None = None
+        self._access = access or AppAccess()
 
     async def call(
         self,
@@ -90,8 +111,8 @@ class SlackClient:
         Call until Slack accepts, at most until `deadline` (s, monotonic).
 
         Raises `ThreadGoneError`, `NotAllowedError` or `RejectedError` if Slack rejects the call,
-        `SlackUnavailableError` at the deadline, and `UnknownOutcomeError` if the response of a
-        method that is not idempotent was lost.
+        `AppRefusedError` if it rejects the whole app, `SlackUnavailableError` at the deadline, and
+        `UnknownOutcomeError` if the response of a method that is not idempotent was lost.
         """
         attempts = 0
         while True:
@@ -164,6 +185,7 @@ class SlackClient:
             # slack_sdk raises one of the last two for a response that is not a JSON object.
             raise self._report_lost_response(method) from None
         self._counter.count_call(method.name, "ok")
+        self._access.record_success(method.name)
         data: dict[str, Any] = response.data  # type: ignore[assignment]
         return data
 
@@ -175,7 +197,7 @@ class SlackClient:
         data = getattr(response, "data", None)
         error_name = str(data.get("error") or "") if isinstance(data, dict) else ""
         log.info("slack refused", method=method.name, status=status, error=error_name)
-        kind = classify_error(status, error_name)
+        kind = classify_error(method.name, status, error_name)
         if kind is ErrorKind.TRANSIENT:
             return self._report_lost_response(method)
         if kind is ErrorKind.RATE_LIMITED:
@@ -184,6 +206,10 @@ class SlackClient:
             await self._buckets.block_for(_find_buckets(method, team, arguments), seconds)
             return RetryLaterError(method.name)
         self._counter.count_call(method.name, "refused")
+        if kind is ErrorKind.APP_REFUSED:
+            on_trial = self._access.is_on_trial
+            self._access.record_refusal(method.name, error_name)
+            return AppRefusedError(error_name, on_trial=on_trial)
         return ERRORS_BY_KIND.get(kind, RejectedError)(error_name)
 
     def _report_lost_response(self, method: SlackMethod) -> Exception:

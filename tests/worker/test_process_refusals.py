@@ -1,0 +1,83 @@
+"""A worker whose app Slack refuses: jobs wait uncharged, and are answered once it is accepted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract import keys
+from testing import memorizing_model
+from testing.processes import Process, fetch_page, free_port
+from testing.worker_harness import WorkerHarness, reply_text
+from testing.workspace import BOT_TOKEN
+from worker.jobs.leases import RECOVERY_COUNT
+
+pytestmark = pytest.mark.timeout(300)
+
+ANSWER = memorizing_model.ANSWERS[memorizing_model.MUTEX]
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Port of the worker's health endpoints."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the worker's token."""
+    path = tmp_path_factory.mktemp("secrets") / "token"
+    path.write_text(f"{BOT_TOKEN}\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def worker(harness: WorkerHarness, model: str, port: int, token_file: Path) -> Iterator[Process]:
+    """A worker with its model loaded."""
+    variables = {"HEALTH_PORT": str(port), "SLACK_BOT_TOKEN_FILE": str(token_file)}
+    with harness.start_worker(model, SLACK_BOT_TOKEN="", **variables) as worker:
+        worker.wait_for_event("model loaded", timeout=120)
+        yield worker
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [("chat.*", "token_revoked"), ("chat.update", "account_inactive"), ("*", "org_login_required")],
+)
+def test_refused_jobs_wait_and_are_answered_once(
+    harness: WorkerHarness, worker: Process, port: int, method: str, error: str
+) -> None:
+    """No attempt is counted, and `/readyz` names Slack's error until then."""
+    harness.workspace.set_faults({"fault": "error", "method": method, "error": error})
+    jobs = [harness.enqueue_question(memorizing_model.MUTEX) for _ in range(3)]
+    worker.wait_for_event("app refused by slack")
+    status, page = fetch_page(port, "/readyz")
+    assert (status, page) == (503, f"waiting for Slack, which refuses the app ({error})\n")
+    assert fetch_page(port, "/healthz") == (200, "alive\n")
+    # A second refusal: a probe, or the job that is tried after a successful probe.
+    worker.wait_for_event("app refused by slack")
+    assert harness.count_pending() == 3
+
+    harness.workspace.set_faults()
+    for job in jobs:
+        [message] = harness.wait_for_end(job)
+        assert reply_text([message]) == ANSWER
+        assert len(harness.bot_messages(job)) == 1
+        harness.wait_for_result(job)
+        assert harness.redis.hget(f"rq:job:{job.id}", keys.ATTEMPTS) == b"1"
+        assert harness.redis.hget(f"rq:job:{job.id}", RECOVERY_COUNT) is None
+    assert harness.count_pending() == 0
+
+
+def test_replaced_token_file_is_read_again(
+    harness: WorkerHarness, worker: Process, token_file: Path
+) -> None:
+    """A rotated token needs no restart, even if its file is replaced late."""
+    for token in ("xoxb-rotated", BOT_TOKEN):
+        harness.workspace.send_control("app", bot_token=token)
+        job = harness.enqueue_question(memorizing_model.MUTEX)
+        worker.wait_for_event("app refused by slack")
+        token_file.write_text(f"{token}\n", "utf-8")
+        assert reply_text(harness.wait_for_end(job)) == ANSWER
+        harness.wait_for_result(job)
+    assert "xoxb-" not in worker.log_text
