@@ -8,6 +8,7 @@ import threading
 from bot.app import Bot
 from bot.settings import Settings
 from contract import logs
+from contract.process_memory import protect_memory
 from contract.settings import SettingsError
 
 SETTINGS_ERROR_EXIT_CODE = 2
@@ -19,6 +20,7 @@ def main() -> int:
     Settings.parse_command_line(
         "bot", "StarChat Slack bot. Configured by environment variables alone."
     )
+    protect_memory()
     stop = threading.Event()
     # Not a signal handler: it could interrupt the thread that holds the event's lock, and deadlock.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)

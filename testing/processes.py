@@ -32,6 +32,7 @@ class Process:
     def __init__(self, module: str, *arguments: str, **variables: str) -> None:
         """Start the process; `variables` are its settings."""
         self.module = module
+        self.variables = variables
         self.lines: list[str] = []
         self._arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from contract import logs
+from contract.process_memory import protect_memory
 from contract.settings import SettingsError
 from worker.app import run_worker
 from worker.settings import Settings
@@ -14,6 +15,7 @@ def main() -> int:
     Settings.parse_command_line(
         "worker", "StarChat worker. Configured by environment variables alone."
     )
+    protect_memory()
     try:
         settings = Settings.from_environment()
         logs.configure_logging("worker", settings.starchat_log_level)

@@ -148,6 +148,7 @@ def _build_engine_config(settings: Settings) -> EngineConfig:
         num_speculative_tokens=settings.starchat_speculative_tokens,
         cuda_graphs=settings.starchat_cuda_graphs == "auto",
         compile_layers=settings.starchat_compile == "on",
+        sandbox=settings.starchat_sandbox == "auto",
     )
 
 

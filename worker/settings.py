@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         "Capture decode steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). "
         "GPU only.",
     )
+    starchat_sandbox: Literal["auto", "off"] = setting_field(
+        "auto",
+        "auto or off",
+        "Restrict the engine's files, network and access to the worker with what the kernel offers "
+        "(`auto`); `off` is for finding the cause of a failed load.",
+    )
     starchat_compile: Literal["off", "on"] = setting_field(
         "off",
         "off or on",

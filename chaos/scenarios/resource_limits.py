@@ -14,16 +14,12 @@ from typing import Final
 from chaos.recovery import parse_log
 from chaos.run import ScenarioRun
 from chaos.scenario import Action, Scenario
+from testing.process_tree import count_open_files
 from testing.processes import Process
 
 LIMIT_SECONDS: Final = 5.0
 """Duration of a limit."""
 MIB: Final = 2**20
-
-
-def count_open_files(process: Process) -> int:
-    """Return the number of open file descriptors of a process."""
-    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 def read_address_space(process: Process) -> int:
@@ -33,7 +29,7 @@ def read_address_space(process: Process) -> int:
 
 
 USAGE_BY_LIMIT: Final[Mapping[int, Callable[[Process], int]]] = {
-    resource.RLIMIT_NOFILE: count_open_files,
+    resource.RLIMIT_NOFILE: lambda process: count_open_files(process.pid),
     resource.RLIMIT_AS: read_address_space,
 }
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, Self
 
 from redis import Redis
@@ -21,7 +20,7 @@ from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
 from contract import keys
 from testing.polling import poll_until
-from testing.process_tree import find_engine, resident_mib
+from testing.process_tree import count_open_files, find_engine, resident_mib
 
 SECONDS_PER_MINUTE: Final = 60.0
 MENTIONS_PER_SECOND: Final = 1.5
@@ -110,7 +109,7 @@ class ProcessSampler:
             now = time.monotonic()
             for name, pid in self._processes:
                 self.memory[name].append((now, resident_mib(pid)))
-                self.files[name].append((now, len(list(Path(f"/proc/{pid}/fd").iterdir()))))
+                self.files[name].append((now, count_open_files(pid)))
 
 
 def _check_growth(run: ScenarioRun, samples: ProcessSampler, minutes: float) -> None:

@@ -78,6 +78,10 @@ def run_rq_info(url: str) -> str:
 
 
 def read_proc_file(pid: int, name: str) -> list[str]:
-    """Return the words of /proc/PID/`name`: `cmdline` or `environ`."""
-    content = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
+    """Return the words of /proc/PID/`name`, `cmdline` or `environ`; none if they are hidden."""
+    try:
+        content = Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
+    except PermissionError:
+        # The product hides its memory; only root may look.
+        return []
     return content.strip("\0").split("\0")

@@ -15,7 +15,7 @@ from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
 from testing.polling import poll_until
 from testing.process_tree import find_engine, kill_engine
-from testing.processes import free_port
+from testing.processes import Process, free_port
 from testing.product import Product
 from testing.worker_harness import reply_metadata
 from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
@@ -140,7 +140,7 @@ def collect_observed(product: Product) -> ObservedData:
     """Collect everything that is visible now."""
     worker = product.workers[0]
     engine = find_engine(worker.pid)
-    ports = [health_port_of(product.bot.pid), health_port_of(worker.pid)]
+    ports = [health_port_of(product.bot), health_port_of(worker)]
     urls = [product.redis.url_for(user) for user in ("bot", "worker")]
     passwords = [re.findall(r"//\w+:(.+)@", url)[0] for url in urls]
     wait_until_idle(product)
@@ -171,12 +171,9 @@ def wait_until_idle(product: Product) -> None:
         )
 
 
-def health_port_of(pid: int) -> int:
+def health_port_of(process: Process) -> int:
     """Return the port of a process's health endpoint."""
-    [variable] = [
-        line for line in read_proc_file(pid, "environ") if line.startswith("HEALTH_PORT=")
-    ]
-    return int(variable.partition("=")[2])
+    return int(process.variables["HEALTH_PORT"])
 
 
 def test_logs_contain_no_secret_and_no_text(observed: ObservedData) -> None:

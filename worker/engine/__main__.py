@@ -8,16 +8,20 @@ lines carry ids and counts, never text.
 import contextlib
 import os
 import queue
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from worker.engine import DeviceLostError, LoadError, protocol
 from worker.engine.child_process import EXIT_DEVICE_LOST, EXIT_LOAD_FAILED
 from worker.engine.loading.checkpoint import resolve_checkpoint
-from worker.engine.protocol import EngineConfig
+from worker.engine.protocol import EngineConfig, gguf_cache_directory
+from worker.engine.sandbox import Sandbox, describe_sandbox, readable_paths, writable_paths
 
 if TYPE_CHECKING:
     from worker.engine.core.engine_core import EngineCore, FinishedRequest
@@ -40,6 +44,7 @@ class MessagePipe:
     def __init__(self, source: int, sink: BinaryIO) -> None:
         """`source` is the file descriptor to read, `sink` the stream to write."""
         self._source = source
+        self._is_sandboxed = True
         self._unread = bytearray()
         self._sink = sink
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -47,6 +52,7 @@ class MessagePipe:
     def read_config(self) -> EngineConfig:
         """Read the first line, then start the thread that reads all others."""
         config = EngineConfig.from_json((self._read_line() or b"").decode())
+        self._is_sandboxed = config.sandbox
         threading.Thread(target=self._read_lines, daemon=True).start()
         return config
 
@@ -67,6 +73,9 @@ class MessagePipe:
         return messages
 
     def _read_lines(self) -> None:
+        if self._is_sandboxed:
+            # A thread is restricted by itself alone, and this one needs no path.
+            Sandbox().restrict_thread()
         while (line := self._read_line()) is not None:
             self._messages.put(protocol.decode_message(line))
         self._messages.put(None)
@@ -163,7 +172,15 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
         pipe.send_message({"loading": stage, "fraction": fraction})
 
     send_progress("starting", 0.0)
+    sandbox = Sandbox()
+    if config.sandbox:
+        _create_gpu_devices(config)
+        sandbox.harden_process()
     checkpoint = resolve_checkpoint(config, send_progress)
+    if config.sandbox:
+        # Before torch starts threads, which are covered only if they start later.
+        cache = _gguf_cache(checkpoint, config)
+        sandbox.restrict_thread(readable_paths(checkpoint), writable_paths(*cache))
     # Importing torch takes seconds: a wrong path is reported before that.
     from worker.engine.loading.loader import load_model  # noqa: PLC0415
     from worker.engine.loading.torch_setup import configure_torch  # noqa: PLC0415
@@ -174,6 +191,9 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
     engine_core = warm_up(
         loaded, config, send_progress, lambda line: write_log("acceleration", line=line)
     )
+    if config.sandbox:
+        sandbox.forbid_sockets()
+    write_log("sandbox", state=describe_sandbox(sandbox) if config.sandbox else "off")
     pipe.send_message({"ready": protocol.dump_model_info(loaded.info)})
     write_log(
         "ready",
@@ -182,6 +202,26 @@ def _load_and_serve(pipe: MessagePipe, config: EngineConfig) -> None:
         host_cache_bytes=loaded.host_cache_bytes,
     )
     EngineServer(pipe, engine_core).serve_requests()
+
+
+def _create_gpu_devices(config: EngineConfig) -> None:
+    """Run NVIDIA's setuid helper, as CUDA does at its first use: the sandbox forbids it later."""
+    helper = shutil.which("nvidia-modprobe")
+    if helper is not None and config.device != "cpu":
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(  # noqa: S603 - no input
+                [helper, "-u", "-c", "0"], stdin=subprocess.DEVNULL, timeout=30, check=False
+            )
+
+
+def _gguf_cache(checkpoint: Path, config: EngineConfig) -> list[Path]:
+    """Create the directory for a converted file, which must exist before it can be allowed."""
+    if checkpoint.suffix != ".gguf":
+        return []
+    cache = Path(config.gguf_cache) if config.gguf_cache else gguf_cache_directory()
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    return [cache]
 
 
 def run_until_closed(pipe: MessagePipe, serve: Callable[[], None]) -> int:

@@ -1,7 +1,7 @@
 """
 Child process of the engine: started with a minimal environment, reached by JSON lines. Torch-free.
 
-The child inherits neither Slack nor Redis credentials.
+The child inherits neither Slack nor Redis credentials, and no file but its three pipes.
 """
 
 import asyncio

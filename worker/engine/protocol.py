@@ -40,7 +40,7 @@ class EngineConfig:
     `threads` are the CPU threads of a step. `num_speculative_tokens` bounds the draft of one
     request in one step; 0 turns speculative decoding off. `cuda_graphs` replays captured steps on
     a GPU; `compile_layers` compiles the layers inside them. `gguf_cache` is the directory for
-    converted `.gguf` files.
+    converted `.gguf` files. `sandbox` restricts the child with what the kernel offers.
     """
 
     model: str = DEFAULT_MODEL
@@ -58,6 +58,7 @@ class EngineConfig:
     cuda_graphs: bool = True
     compile_layers: bool = False
     gguf_cache: str | None = None
+    sandbox: bool = True
 
     def to_json(self) -> str:
         """Return the settings as one line of JSON."""

@@ -90,6 +90,20 @@ async def test_model_info_and_progress_reach_the_parent(
     assert engine.health.state is EngineState.READY
 
 
+def read_thread_statuses(pid: int | None) -> list[str]:
+    """Return what the kernel tells about each thread of a process."""
+    return [file.read_text("ascii") for file in Path(f"/proc/{pid}/task").glob("*/status")]
+
+
+async def test_every_thread_of_the_child_is_sandboxed(engine: EngineClient) -> None:
+    """Torch's threads too: they start before the last part of the sandbox."""
+    await engine.wait_ready()
+
+    for status in read_thread_statuses(engine.pid):
+        assert "NoNewPrivs:\t1" in status
+        assert "Seccomp:\t2" in status
+
+
 async def test_concurrent_requests_get_their_own_replies(
     engine: EngineClient, new_engine: EngineFactory
 ) -> None:
