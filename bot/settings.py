@@ -4,9 +4,10 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
+from redis import ConnectionPool
 
 from bot.failpoints import Failpoints
-from contract.base_settings import BaseSettings, require_prefix
+from contract.base_settings import BaseSettings, require_token
 from contract.job import Streaming
 from contract.settings import setting_field
 
@@ -87,7 +88,17 @@ class Settings(BaseSettings):
     @field_validator("slack_app_token")
     @classmethod
     def _check_app_token(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and require_prefix(value, APP_TOKEN_PREFIXES)
+        return require_token(value, APP_TOKEN_PREFIXES) if value else None
+
+    @classmethod
+    def try_redis_url(cls, url: str) -> None:
+        """See `BaseSettings`."""
+        ConnectionPool.from_url(url).make_connection()
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _check_signing_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        return require_token(value) if value else None
 
     @field_validator("starchat_allowed_bots", mode="before")
     @classmethod

@@ -1,18 +1,19 @@
 """Settings of both processes: access to Slack and Redis, health port, log level."""
 
+import os
 from collections.abc import Mapping
-from ipaddress import ip_address
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
-from pydantic import SecretStr, field_validator
+from pydantic import SecretStr, field_validator, model_validator
 
+from contract.addresses import check_http_url, check_redis_url, normalize_ip_address
 from contract.listening_socket import describe_address_error
 from contract.settings import EnvironmentSettings, setting_field
 
 BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
 """Prefixes of a bot token; the second belongs to rotating tokens."""
-REDIS_URL_PREFIXES: Final = ("redis://", "rediss://", "unix://")
-"""Schemes that redis-py supports."""
+PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+"""Variables of proxies, which the HTTP libraries read themselves."""
 
 
 class BaseSettings(EnvironmentSettings):
@@ -48,7 +49,8 @@ class BaseSettings(EnvironmentSettings):
     )
     redis_url: SecretStr = setting_field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        "an address that starts with redis://, rediss:// or unix://",
+        "an address that starts with redis://, rediss:// or unix://, in whose password each of "
+        "%#/?@ is written as %25, %23, %2F, %3F or %40",
         "Redis or Valkey server that bot and worker share.",
     )
     health_port: int = setting_field(
@@ -69,21 +71,48 @@ class BaseSettings(EnvironmentSettings):
         "Minimum level of log events. No level logs message text.",
     )
 
+    @classmethod
+    def try_redis_url(cls, url: str) -> None:
+        """Raise any exception if the process' Redis library cannot use an address."""
+
     @field_validator("slack_bot_token")
     @classmethod
     def _check_bot_token(cls, value: SecretStr) -> SecretStr:
-        return require_prefix(value, BOT_TOKEN_PREFIXES)
+        return require_token(value, BOT_TOKEN_PREFIXES)
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _check_api_url(cls, value: str) -> str:
+        check_http_url(value)
+        return value
 
     @field_validator("health_host")
     @classmethod
     def _check_health_host(cls, value: str) -> str:
-        host = value.strip().removeprefix("[").removesuffix("]")
-        return host and str(ip_address(host))
+        return value and normalize_ip_address(value)
 
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr) -> SecretStr:
-        return require_prefix(value, REDIS_URL_PREFIXES)
+        url = value.get_secret_value()
+        check_redis_url(url)
+        try:
+            cls.try_redis_url(url)
+        except Exception:  # noqa: BLE001 - next line
+            # The library may raise anything, with the password in its message.
+            raise ValueError("cannot be used") from None
+        return value
+
+    @model_validator(mode="after")
+    def _check_proxies(self) -> Self:
+        for variable in PROXY_VARIABLES:
+            proxy = os.environ.get(variable)
+            try:
+                check_http_url(proxy or "http://unset")
+            except ValueError:
+                expected = "must be an address that starts with http:// or https://"
+                raise ValueError(f"{variable} {expected}, not the given one") from None
+        return self
 
     def describe_health_error(self, error: OSError) -> str:
         """Return one line for an operator about a health address that cannot be bound."""
@@ -93,8 +122,15 @@ class BaseSettings(EnvironmentSettings):
         return describe_address_error("HEALTH_HOST with HEALTH_PORT", value, error)
 
 
-def require_prefix(value: SecretStr, prefixes: tuple[str, ...]) -> SecretStr:
-    """Return a secret that has one of the prefixes. Raises `ValueError`, which quotes nothing."""
-    if not value.get_secret_value().startswith(prefixes):
+def require_token(value: SecretStr, prefixes: tuple[str, ...] = ("",)) -> SecretStr:
+    """
+    Return a token that has one of the prefixes and can be sent in an HTTP header.
+
+    Raises `ValueError`, which quotes nothing.
+    """
+    token = value.get_secret_value()
+    if not token.startswith(prefixes) or token in prefixes:
         raise ValueError("does not start with an accepted prefix")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ValueError("contains something other than visible ASCII characters")
     return value

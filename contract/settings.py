@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, Final, Self
 
 import pydantic_settings
 import structlog
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +19,8 @@ log = structlog.get_logger()
 
 MAX_SHOWN_CHARACTERS: Final = 80
 """An error line repeats at most this much of a wrong value."""
+URL_PASSWORD: Final = re.compile(r"//[^/ ]*@")
+"""User and password of an address; no error line repeats them."""
 HELP_WIDTH_COLUMNS: Final = 78
 """Width of a line of help."""
 
@@ -95,6 +98,14 @@ class EnvironmentSettings(BaseSettings):
                 ),
             ]
         return "\n".join(lines)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _strip_white_space(cls, value: object) -> object:
+        """Remove the line end that an editor or a secret store has added."""
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        return value.strip() if isinstance(value, str) else value
 
     @classmethod
     def _reject_former_names(cls) -> None:
@@ -184,5 +195,5 @@ def _read_secret_file(variable: str, path: str) -> str:
 
 
 def _shorten_to_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = URL_PASSWORD.sub("//…@", " ".join(text.split()))
     return line if len(line) <= MAX_SHOWN_CHARACTERS else f"{line[:MAX_SHOWN_CHARACTERS]}…"

@@ -2,6 +2,8 @@
 
 from typing import Any, Final, Literal, Self
 
+import redis
+import redis.asyncio
 from pydantic import field_validator, model_validator
 
 from contract.base_settings import BaseSettings
@@ -149,6 +151,12 @@ class Settings(BaseSettings):
         "failpoint:kill or failpoint:pause",
         "For tests: kill or pause the process at a named point; see worker/failpoints.py.",
     )
+
+    @classmethod
+    def try_redis_url(cls, url: str) -> None:
+        """See `BaseSettings`. The worker uses both of redis-py's clients."""
+        redis.ConnectionPool.from_url(url).make_connection()
+        redis.asyncio.ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
 
     @field_validator("starchat_failpoint")
     @classmethod

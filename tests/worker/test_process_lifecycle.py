@@ -160,6 +160,15 @@ def test_wrong_setting_exits_2_with_one_line(harness: WorkerHarness) -> None:
         assert worker.lines == ["worker: HEALTH_PORT must be a port from 0 to 65535, not 'http'"]
 
 
+def test_unescaped_sign_in_redis_password_exits_2_with_one_line(harness: WorkerHarness) -> None:
+    """The worker used to hang, without a line and deaf to SIGTERM; the line shows no password."""
+    with harness.start_worker("nowhere", REDIS_URL="redis://:s3cr#t@127.0.0.1:6379/0") as worker:
+        assert worker.wait_for_exit() == 2
+        [line] = worker.lines
+    assert line.startswith("worker: REDIS_URL must be an address")
+    assert "s3cr" not in line
+
+
 def test_worker_waits_for_an_unreachable_redis(harness: WorkerHarness, tmp_path: Path) -> None:
     """It logs the problem once and exits on SIGTERM."""
     with Process(

@@ -11,7 +11,10 @@ ENVIRONMENT = {
     "STARCHAT_LEASE_SECONDS": "3",
 }
 ADDRESS = "an address that starts with http and ends with /api/"
-REDIS = "an address that starts with redis://, rediss:// or unix://"
+REDIS = (
+    "an address that starts with redis://, rediss:// or unix://, in whose password each of %#/?@ "
+    "is written as %25, %23, %2F, %3F or %40"
+)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Settings that a library would misread later: refused at the start, with one line, no secret."""
+
+import re
+
+import pytest
+
+import bot.settings
+import worker.settings
+from contract.base_settings import PROXY_VARIABLES, BaseSettings
+from contract.settings import SettingsError
+
+TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret"}
+PROCESSES = (bot.settings.Settings, worker.settings.Settings)
+
+
+@pytest.fixture(params=PROCESSES, ids=["bot", "worker"])
+def process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[BaseSettings]:
+    """The settings of a process, with the tokens set."""
+    settings: type[BaseSettings] = request.param
+    for name in settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for variable in PROXY_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    for name, value in TOKENS.items():
+        monkeypatch.setenv(name, value)
+    return settings
+
+
+def find_error(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> str:
+    """Return the operator's line for a wrong value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        process.from_environment()
+    line = str(raised.value)
+    assert line.startswith(f"{name} must ")
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:s3cr#t@127.0.0.1:6379/0", "redis://:s3c/r3t@127.0.0.1:6379/0"),
+        *("redis://:s3?cr3t@127.0.0.1", "redis://:123/s3cr3t@127.0.0.1", "redis://:123?s3cr3t@h"),
+        *("redis://:s3cr3t@127.0.0.1:port", "redis://:s3cr3t@127.0.0.1:99999", "redis://:s3cr3t@"),
+        *("redis://:s3cr3t@127.0.0.1/zero", "redis://:s3cr3t@[::1:6379", "redis://:s3cr3t@a..b"),
+        *("redis://:s3cr3t@h?db=s3cr3t", "redis://:s3cr3t@h?no_such_option=1"),
+        *("redis://:s3cr3t@h?max_connections=-1", "redis://:s3\ncr3t@h", "redis://:\udcffs3cr3t@h"),
+        *("unix://:s3cr#t@/run/redis.sock", "unix://:s3cr3t@", "http://:s3cr3t@h"),
+        "rediss://:s3cr3t@h?ssl_ca_certs=/no/such/s3cr3t",
+    ],
+)
+def test_unusable_redis_url_is_refused(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The line says how to write the password, and shows no part of it."""
+    line = find_error(process, monkeypatch, "REDIS_URL", url)
+    assert "%23" in line
+    assert not re.search(r"s3|cr3t|cr#t", line)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://", "redis:///1", "redis://h", "redis://user:p%23%2F%40@h:1/2", "rediss://h"),
+        *("redis://:p@ss@h", "redis://[::1]:6379/0", "unix:///run/my redis.sock?db=1"),
+        *("unix://user:p%23@/run/redis.sock", " redis://h\n", "redis://h?socket_timeout=3"),
+    ],
+)
+def test_usable_redis_url_is_accepted(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """An escaped password, IPv6 and a socket are addresses that redis-py understands."""
+    monkeypatch.setenv("REDIS_URL", url)
+    assert process.from_environment().redis_url.get_secret_value() == url.strip()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.1:port/api/", "http://127.0.0.1:99999/api/", "http://[::1/api/"),
+        *("http:///api/", "http://a..b/api/", "http://h/?x/api/", "http://h/#/api/"),
+    ],
+)
+def test_unusable_api_url_is_refused(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """The first call would raise an error that names no setting."""
+    assert url in find_error(process, monkeypatch, "SLACK_API_URL", url)
+
+
+@pytest.mark.parametrize("variable", PROXY_VARIABLES)
+@pytest.mark.parametrize("proxy", ["proxy:3128", "http://user:s3cr#t@proxy", "http://proxy:port"])
+def test_unusable_proxy_is_refused(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str
+) -> None:
+    """The HTTP libraries read the variable themselves; it may hold a password."""
+    assert "s3cr" not in find_error(process, monkeypatch, variable, proxy)
+
+
+@pytest.mark.parametrize("value", ["localhost", "256.0.0.1", "::g", "0.0.0.0:8080"])
+def test_unusable_health_host_is_refused(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Only an address can be bound for certain."""
+    assert "an IPv4 or IPv6 address" in find_error(process, monkeypatch, "HEALTH_HOST", value)
+
+
+@pytest.mark.parametrize("token", ["xoxb-", "xoxb-s3 cr3t", "xoxb-s3\ncr3t", "xoxb-s3crét"])
+def test_token_that_no_header_can_hold_is_refused(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    """slack_sdk would fail at each call."""
+    assert "s3" not in find_error(process, monkeypatch, "SLACK_BOT_TOKEN", token)
+
+
+@pytest.mark.parametrize("name", ["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN"])
+@pytest.mark.parametrize("added", ["\n", "\r\n", " ", "\t"])
+def test_white_space_around_a_secret_is_removed(
+    monkeypatch: pytest.MonkeyPatch, name: str, added: str
+) -> None:
+    """A line end from a secret store is no part of a token."""
+    secret = TOKENS.get(name, "a1b2c3")
+    for variable, value in (TOKENS | {name: f"{added}{secret}{added}"}).items():
+        monkeypatch.setenv(variable, value)
+    settings = bot.settings.Settings.from_environment()
+    assert getattr(settings, name.lower()).get_secret_value() == secret
