@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bot import texts
+from bot.messages.admission import read_single_word
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta
@@ -17,7 +18,7 @@ class SlashCommandHandler:
 
     def run_slash_command(self, text: str, *, team: str, channel: str) -> str:
         """Run the command in `text` and return the reply; without a known command, the help."""
-        match text.strip().lower():
+        match read_single_word(text):
             case "status":
                 return self.describe_status()
             case "forget" if team.isalnum() and channel.isalnum():

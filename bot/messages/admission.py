@@ -98,8 +98,13 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
     rest = mrkdwn.remove_mentions(text, identity.user_id)
     if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
         return Verdict.EMPTY
-    words = WORD.findall(EMOJI.sub(" ", rest).casefold())
-    return VERDICT_BY_COMMAND.get(words[0]) if len(words) == 1 else None
+    return VERDICT_BY_COMMAND.get(read_single_word(rest))
+
+
+def read_single_word(text: str) -> str:
+    """Return the only word of a text, in lower case; empty if it has none or several."""
+    words = WORD.findall(EMOJI.sub(" ", text).casefold())
+    return str(words[0]) if len(words) == 1 else ""
 
 
 def _is_request(
