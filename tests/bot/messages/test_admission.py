@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.admission import Policy, ThreadMode, Verdict, admit
+from bot.messages.admission import Policy, ThreadMode, Verdict, admit, read_single_word
 from testing.slack_events import (
     ADA,
     BOT_IDENTITY,
@@ -143,6 +143,14 @@ def test_single_words_are_commands(text: str, found: Verdict) -> None:
     """One word after the mention is a command; a sentence with it is a question."""
     assert admit_message(f"{MENTION} {text}") is found
     assert admit_message(text or " ", **DIRECT) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("`Status`", "status"), (" *forget*!", "forget"), ("a b", ""), ("…", "")]
+)
+def test_slash_command_is_a_single_word(text: str, word: str) -> None:
+    """`/starchat` takes its command with formatting too."""
+    assert read_single_word(text) == word
 
 
 def test_commands_need_mention_in_channel() -> None:
