@@ -117,11 +117,7 @@ def enqueue_broken_jobs(product: Product) -> None:
 def kill_engine_while_generating(product: Product) -> None:
     """Kill the engine while it generates a reply."""
     ts = product.workspace.post_message(ADA, PYTHON, f"@StarChat {ENDLESS}")
-
-    def is_growing(messages: Messages) -> bool:
-        return any(reply_metadata(m).get("state") == "growing" for m in messages)
-
-    product.workspace.wait_for_messages(is_growing, PYTHON, ts)
+    wait_until_growing(product, PYTHON, ts)
     kill_engine(product.workers[0].pid)
     product.wait_for_answer(PYTHON, ts, ts)
 
@@ -203,11 +199,15 @@ def test_redis_keys_contain_no_secret_and_no_text(observed: ObservedData) -> Non
 
 
 def test_redis_text_expires_within_a_day(observed: ObservedData) -> None:
-    """After the reply each key with a text has a TTL of at most 24 hours."""
+    """After the reply no job holds text, and each cache of text has a TTL of at most 24 hours."""
     found = find_entries(observed.redis, *QUESTION_TEXTS)
+    caches = {"thread_cache", "answer_cache"}
 
-    assert {entry.key.split(":")[1] for entry in found} >= {"T0FAKE0001", "job"}
+    assert {
+        entry.key.split(":")[2] for entry in found if not entry.key.endswith(("-broken", "-bare"))
+    } == caches
     assert [entry for entry in found if not 0 < entry.ttl <= keys.TEXT_TTL_SECONDS] == []
+    assert [entry.key for entry in observed.redis if entry.key.startswith("rq:job:")] != []
 
 
 def test_command_lines_and_engine_contain_no_secret(observed: ObservedData) -> None:
@@ -227,11 +227,29 @@ def test_deleted_question_is_removed_from_redis(product: Product, observed: Obse
     assert find_keys_with(product, word)
     product.workspace.delete_message(ADA, GENERAL, ts)
 
+    wait_until_gone(product, word)
+
+
+def test_deleted_message_leaves_running_and_waiting_jobs(
+    product: Product, observed: ObservedData
+) -> None:
+    """A message that a running reply and a waiting question have read leaves both jobs."""
+    word = "saffron-canary"
+    root = product.workspace.post_message(ADA, GENERAL, f"my key is {word}")
+    running = product.workspace.post_message(ADA, GENERAL, f"@StarChat {ENDLESS}", root)
+    waiting = product.workspace.post_message(ADA, GENERAL, f"@StarChat {MUTEX}", root)
+    wait_until_growing(product, GENERAL, root)
     poll_until(
-        lambda: not find_keys_with(product, word),
-        description="the word to go",
-        timeout=10,
+        lambda: len([key for key in find_keys_with(product, word) if ":job:" in key]) > 1,
+        description="both jobs",
     )
+    product.workspace.delete_message(ADA, GENERAL, root)
+
+    wait_until_gone(product, word)
+    for question in (running, waiting):
+        product.workspace.delete_message(ADA, GENERAL, question)
+    wait_until_idle(product)
+    assert find_keys_with(product, word) == []
 
 
 def test_forget_clears_channel_and_uninstall_clears_team(
@@ -242,21 +260,28 @@ def test_forget_clears_channel_and_uninstall_clears_team(
     for channel, word in words.items():
         product.ask_question(f"@StarChat {word}", channel)
         assert find_keys_with(product, word)
-    # The end of a job stores its hash once more, and would bring back what was dropped.
-    wait_until_idle(product)
     product.workspace.post_message(ADA, GENERAL, "/starchat forget")
-
-    poll_until(
-        lambda: not find_keys_with(product, words[GENERAL]),
-        description="the channel to be empty",
-        timeout=10,
-    )
+    wait_until_gone(product, words[GENERAL])
     assert find_keys_with(product, words[PYTHON])
 
     product.workspace.send_control("app", with_events=["app_uninstalled"])
     product.workspace.send_control("event", event={"type": "app_uninstalled"})
     product.bot.wait_for_event("team forgotten")
     assert find_keys_with(product, *words.values(), *QUESTION_TEXTS) == []
+
+
+def wait_until_growing(product: Product, channel: str, thread_ts: str) -> None:
+    """Wait until a reply in a thread grows."""
+
+    def is_growing(messages: Messages) -> bool:
+        return any(reply_metadata(m).get("state") == "growing" for m in messages)
+
+    product.workspace.wait_for_messages(is_growing, channel, thread_ts)
+
+
+def wait_until_gone(product: Product, word: str) -> None:
+    """Wait until Redis holds a word nowhere."""
+    poll_until(lambda: not find_keys_with(product, word), description="the word to go", timeout=10)
 
 
 def find_keys_with(product: Product, *words: str) -> list[str]:
