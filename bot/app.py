@@ -18,7 +18,7 @@ from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.backfill import Backfill
-from bot.handlers.commands import CommandHandler
+from bot.handlers.commands import CommandHandler, CommandQuota
 from bot.handlers.edits import EditHandler
 from bot.handlers.job_builder import JobBuilder
 from bot.handlers.job_refresher import JobRefresher
@@ -162,8 +162,9 @@ class Bot:
         notices = NoticeOutbox(
             redis, identity.team, poster, thread_cache, background, failpoints=failpoints
         )
+        quota = CommandQuota(redis, identity.team)
         commands = CommandHandler(
-            thread_modes, purge, queue, notices, poster, background, self._metrics
+            thread_modes, purge, queue, notices, poster, background, self._metrics, quota
         )
         placeholders = PlaceholderPoster(redis, queue, poster, background)
         reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
@@ -204,7 +205,7 @@ class Bot:
             has_connection=receiver.has_connection,
             stopped=shared.stopped,
         )
-        slash_commands = SlashCommandHandler(queue, purge)
+        slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota)
         app_events = AppEventHandler(slash_commands, poster, purge, background)
         router = Router(identity, questions, edits, reanswers, backfill, slash_commands, app_events)
         return _Handlers(router, notices, monitor)

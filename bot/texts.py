@@ -36,6 +36,10 @@ THREAD_FORGOTTEN: Final = (
 MEMBERS_ONLY: Final = (
     "Only members of this workspace can ask me questions. An administrator can change this."
 )
+TOO_MANY_COMMANDS: Final = (
+    "You have sent me more than 10 commands within a minute, so I didn't run this one. Please send "
+    "it again in a minute."
+)
 AUTHOR_NOT_VERIFIED: Final = (
     "Slack didn't tell me whether you are a member of this workspace, and only members can ask me "
     "questions. Please ask again in a minute."

@@ -104,6 +104,11 @@ def user_quota(team: str, user: str) -> str:
     return f"starchat:{team}:user_quota:{user}"
 
 
+def command_quota(team: str, user: str) -> str:
+    """Return the number of a user's commands in the present minute."""
+    return f"starchat:{team}:command_quota:{user}"
+
+
 def thread_cache(team: str, channel: str, thread_ts: str) -> str:
     """Return the bot's copy of a thread: a hash of `ts` to message."""
     return f"starchat:{team}:thread_cache:{channel}:{thread_ts}"

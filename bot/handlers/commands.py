@@ -1,23 +1,67 @@
 """Thread commands and refusals: the bot's own answers to messages that become no job."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
+from redis import Redis
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
-from bot.messages.admission import ThreadMode, Verdict
+from bot.messages.admission import VERDICT_BY_COMMAND, ThreadMode, Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.slack.poster import Poster
 from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
 from bot.store.purge import Purge
 from bot.store.thread_modes import ThreadModes
-from contract import queue_eta
+from contract import keys, queue_eta
 from contract.texts import QUESTION_TOO_LONG
 
+SECONDS_PER_MINUTE: Final = 60
+COUNTED_VERDICTS: Final = frozenset(VERDICT_BY_COMMAND.values())
+"""Verdicts that count against the quota of their author."""
+
 log = structlog.get_logger()
+
+
+MAX_COMMANDS_PER_MINUTE: Final = 10
+"""Commands of one user within a minute; each deletes data or posts a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCount:
+    """Commands of a user within the present minute, this one included."""
+
+    commands: int
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether this command is one too many."""
+        return self.commands > MAX_COMMANDS_PER_MINUTE
+
+    @property
+    def is_first_exceeded(self) -> bool:
+        """Whether this command is the first one too many: its author gets a message."""
+        return self.commands == MAX_COMMANDS_PER_MINUTE + 1
+
+
+@dataclass(frozen=True, slots=True)
+class CommandQuota:
+    """Counts the commands of each user of a team. Methods raise `RedisError`."""
+
+    redis: Redis
+    team: str
+
+    def count_command(self, user: str) -> CommandCount:
+        """Count a command of a user; the count starts again every minute."""
+        key = keys.command_quota(self.team, user)
+        with self.redis.pipeline() as pipe:
+            pipe.set(key, 0, nx=True, ex=SECONDS_PER_MINUTE)
+            pipe.incr(key)
+            _, commands = pipe.execute()
+        return CommandCount(int(commands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +75,16 @@ class CommandHandler:
     poster: Poster
     background: BackgroundTasks
     metrics: Metrics
+    quota: CommandQuota
 
     def run_command(self, post: MessagePosted, verdict: Verdict) -> None:
         """Run the command in a message and confirm it once."""
         thread = post.thread
+        if self.queue.is_duplicate(thread.team, thread.channel, post.ts):
+            # The confirmation is recorded after the command has run.
+            return
+        if verdict in COUNTED_VERDICTS and not self._count_command(post):
+            return
         match verdict:
             case Verdict.FOLLOW:
                 self.thread_modes.set_mode(thread, ThreadMode.FOLLOW)
@@ -48,6 +98,13 @@ class CommandHandler:
             self._refuse_outsider(post)
         else:
             self.notices.post_notice(post, texts.COMMAND_REPLIES[verdict])
+
+    def _count_command(self, post: MessagePosted) -> bool:
+        """Count a command against its author's quota; return whether it may run."""
+        count = self.quota.count_command(post.author)
+        if count.is_first_exceeded:
+            self._post_ephemeral(post, texts.TOO_MANY_COMMANDS)
+        return not count.is_exceeded
 
     def refuse_long_question(self, post: MessagePosted) -> None:
         """Tell that a question is too long for a job."""
@@ -69,12 +126,15 @@ class CommandHandler:
     def _refuse_outsider(self, post: MessagePosted) -> None:
         thread = post.thread
         if self.queue.mark_as_handled(thread.team, thread.channel, post.ts):
-            # Ephemeral, so delivered at most once: Slack cannot tell whether one was delivered.
-            self.background.submit(
-                "refuse outsider",
-                self.poster.post_ephemeral,
-                thread.channel,
-                post.author,
-                texts.MEMBERS_ONLY,
-                thread_ts=thread.ts if post.is_thread_reply else None,
-            )
+            self._post_ephemeral(post, texts.MEMBERS_ONLY)
+
+    def _post_ephemeral(self, post: MessagePosted, text: str) -> None:
+        # Delivered at most once: Slack cannot tell whether an ephemeral message was delivered.
+        self.background.submit(
+            "ephemeral",
+            self.poster.post_ephemeral,
+            post.thread.channel,
+            post.author,
+            text,
+            thread_ts=post.thread.ts if post.is_thread_reply else None,
+        )

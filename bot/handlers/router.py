@@ -20,7 +20,7 @@ from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
-from bot.handlers.slash_commands import SlashCommandHandler
+from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     ReanswerRequested,
@@ -114,9 +114,12 @@ class Router:
     def on_slash_command(self, body: Body, ack: Ack) -> None:
         """Run `/starchat` and reply to its author alone."""
         text = self.slash_commands.run_slash_command(
-            str(body.get("text") or ""),
-            team=str(body.get("team_id")),
-            channel=str(body.get("channel_id")),
+            SlashCommand(
+                text=str(body.get("text") or ""),
+                team=str(body.get("team_id")),
+                channel=str(body.get("channel_id")),
+                user=str(body.get("user_id")),
+            )
         )
         ack(text=text, response_type="ephemeral")
 

@@ -3,26 +3,49 @@
 from dataclasses import dataclass
 
 from bot import texts
-from bot.messages.admission import read_single_word
+from bot.handlers.commands import CommandQuota
+from bot.messages.admission import Policy, read_single_word
+from bot.messages.message import BotIdentity
+from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import queue_eta
 
 
 @dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """Slash command of a user; `team` is the user's own."""
+
+    text: str
+    team: str
+    channel: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class SlashCommandHandler:
     """Runs slash commands. Methods raise `redis.exceptions.RedisError`."""
 
+    identity: BotIdentity
+    policy: Policy
+    users: UserDirectory
     queue: JobQueue
     purge: Purge
+    quota: CommandQuota
 
-    def run_slash_command(self, text: str, *, team: str, channel: str) -> str:
-        """Run the command in `text` and return the reply; without a known command, the help."""
-        match read_single_word(text):
+    def run_slash_command(self, command: SlashCommand) -> str:
+        """Run a command and return the reply; without a known command, the help."""
+        if not command.user.isalnum() or self.quota.count_command(command.user).is_exceeded:
+            return texts.TOO_MANY_COMMANDS
+        refusal = self._refuse_outsider(command)
+        if refusal is not None:
+            return refusal
+        match read_single_word(command.text):
             case "status":
                 return self.describe_status()
-            case "forget" if team.isalnum() and channel.isalnum():
-                return texts.purge_text(self.purge.drop_channel(team, channel))
+            case "forget" if command.channel.isalnum():
+                dropped = self.purge.drop_channel(self.identity.team, command.channel)
+                return texts.purge_text(dropped)
             case _:
                 return texts.HELP_TEXT
 
@@ -30,3 +53,14 @@ class SlashCommandHandler:
         """Describe queue and workers."""
         workers, pending = self.queue.live_workers(), self.queue.queue_depth()
         return texts.status_text(pending, workers, queue_eta.estimate_wait(pending, workers))
+
+    def _refuse_outsider(self, command: SlashCommand) -> str | None:
+        """Return the refusal of a user who may not ask questions; `None` for the others."""
+        if command.team != self.identity.team and not self.policy.allow_external:
+            return texts.MEMBERS_ONLY
+        if self.policy.allow_guests:
+            return None
+        user = self.users.lookup_author(self.identity.team, command.user)
+        if user.is_guest:
+            return texts.MEMBERS_ONLY
+        return None if user.is_resolved else texts.AUTHOR_NOT_VERIFIED

@@ -19,6 +19,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.client_msg_id: (IDS, CLIENT_MSG_IDS),
     keys.thread_queue: (IDS, IDS, TIMESTAMPS),
     keys.user_quota: (IDS, IDS),
+    keys.command_quota: (IDS, IDS),
     keys.thread_cache: (IDS, IDS, TIMESTAMPS),
     keys.thread_people: (IDS, IDS, TIMESTAMPS),
     keys.text_index: (IDS,),

@@ -86,14 +86,17 @@ def test_unused_events_are_acknowledged(port: BotPort, redis: Redis, whole: Json
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
 
 
-def test_slash_forget_without_channel_deletes_nothing(port: BotPort) -> None:
+@pytest.mark.parametrize(
+    ("team", "reply"), [(BOT_IDENTITY.team, "Mention me"), ("*", "Only members")]
+)
+def test_slash_forget_without_address_deletes_nothing(port: BotPort, team: str, reply: str) -> None:
     """Without a valid team and channel, the command deletes nothing."""
-    content = b"command=/starchat&text=forget&team_id=*&channel_id=*"
+    content = f"command=/starchat&text=forget&team_id={team}&channel_id=*&user_id={ADA}".encode()
     kind = "application/x-www-form-urlencoded"
     status, answer = port.send_raw(content, **sign_headers(content, kind=kind))
 
     assert status == 200
-    assert "Mention me" in json.loads(answer)["text"]
+    assert reply in json.loads(answer)["text"]
 
 
 def test_lone_surrogate_in_question_is_replaced(port: BotPort, redis: Redis) -> None:

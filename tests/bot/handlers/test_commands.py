@@ -1,0 +1,71 @@
+"""Commands: guests and external people may not run them, and each user has a limit."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot import texts
+from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
+from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
+from bot.messages.admission import Policy
+from bot.messages.message import AuthorKind, Message
+from bot.slack.users import User, UserDirectory
+from bot.store.job_queue import JobQueue
+from bot.store.purge import Purge
+from bot.store.thread_cache import ThreadCache
+from contract import keys
+from contract.job import Thread
+from testing.slack_events import BOT_IDENTITY, message_ts
+from testing.workspace import ADA, GENERAL
+
+TEAM = BOT_IDENTITY.team
+FORGET = SlashCommand("forget", TEAM, GENERAL, ADA)
+
+
+@pytest.fixture
+def strict(redis: Redis, web: WebClient) -> Iterator[SlashCommandHandler]:
+    """Return slash commands for members only, with a cached thread in the channel."""
+    root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="a text")
+    thread = Thread(team=TEAM, channel=GENERAL, ts=message_ts(1))
+    ThreadCache(redis, web, BOT_IDENTITY).seed_thread(thread, root)
+    with ThreadPoolExecutor(2) as pool:
+        yield SlashCommandHandler(
+            BOT_IDENTITY,
+            Policy(allow_guests=False),
+            UserDirectory(redis, web, pool, pool),
+            JobQueue(redis),
+            Purge(redis),
+            CommandQuota(redis, TEAM),
+        )
+
+
+def test_member_forgets_channel(strict: SlashCommandHandler, redis: Redis) -> None:
+    """The channel's copies are deleted before the reply."""
+    assert strict.run_slash_command(FORGET) == texts.purge_text(1)
+    assert not redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
+
+
+@pytest.mark.parametrize("who", ["guest", "external"])
+def test_outsider_cannot_forget(strict: SlashCommandHandler, redis: Redis, who: str) -> None:
+    """Who may not ask questions may not delete the channel's copies either."""
+    guest = User(name="Guest", is_guest=who == "guest")
+    redis.set(keys.user_profile(TEAM, ADA), guest.model_dump_json())
+    team = TEAM if who == "guest" else "T0OTHER001"
+
+    reply = strict.run_slash_command(SlashCommand("forget", team, GENERAL, ADA))
+    assert reply == texts.MEMBERS_ONLY
+    assert redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
+
+
+def test_commands_of_one_user_are_limited(strict: SlashCommandHandler, redis: Redis) -> None:
+    """After ten commands within a minute the next one is refused; other users are not."""
+    status = SlashCommand("status", TEAM, GENERAL, ADA)
+    replies = [strict.run_slash_command(status) for _ in range(MAX_COMMANDS_PER_MINUTE + 2)]
+
+    assert replies[-3] != texts.TOO_MANY_COMMANDS
+    assert replies[-2:] == [texts.TOO_MANY_COMMANDS] * 2
+    assert 0 < redis.ttl(keys.command_quota(TEAM, ADA)) <= 60
+    assert not CommandQuota(redis, TEAM).count_command("U0OTHER").is_exceeded
