@@ -40,7 +40,7 @@ VERDICT_BY_COMMAND: Final = {
 }
 
 
-PUNCTUATION: Final = frozenset("\u200b*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]")
+PUNCTUATION: Final = frozenset("\u200b>*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]")
 """Signs of which a message without words consists; others, such as `<=`, may be a question."""
 EMOJI: Final = re.compile(r":[a-z0-9_+'-]{1,100}:")
 WORD: Final = re.compile(r"[^\W_]+")
@@ -95,7 +95,7 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
 
     Formatting, punctuation and mentions of the bot are no words of a command.
     """
-    rest = mrkdwn.remove_mentions(text, identity.user_id)
+    rest = mrkdwn.to_plain_text(mrkdwn.remove_mentions(text, identity.user_id), {})
     if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
         return Verdict.EMPTY
     return VERDICT_BY_COMMAND.get(read_single_word(rest))

@@ -65,27 +65,27 @@ def _join_parts(parts: Sequence[tuple[str, str]]) -> str:
     return "".join(pieces)
 
 
-def _render_element(element: Json, labels: Labels) -> str:
+def _render_element(element: Json, labels: Labels, depth: int = 0) -> str:
     kind = element.get("type")
     if kind == "rich_text_preformatted":
         code = "".join(_read_label(inline) for inline in list_mappings(element, "elements"))
         return render_code_block(mrkdwn.escape_text(code), get_text(element, "language"))
     if kind == "rich_text_list":
-        return _render_list(element, labels)
-    words = _render_inlines(element, labels)
+        return _render_list(element, labels, depth)
+    words = _render_inlines(element, labels, depth)
     if kind == "rich_text_quote":
         return "\n".join(f"> {line}".rstrip() for line in words.split("\n"))
     return words
 
 
-def _render_list(element: Json, labels: Labels) -> str:
+def _render_list(element: Json, labels: Labels, depth: int) -> str:
     is_ordered = element.get("style") == "ordered"
     number = 1 + _clamp_number(element.get("offset"))
     margin = "   " * _clamp_number(element.get("indent"))
     lines = []
     for item in list_mappings(element, "elements"):
         mark = f"{number}." if is_ordered else "-"
-        lines.append(f"{margin}{mark} {_render_inlines(item, labels)}")
+        lines.append(f"{margin}{mark} {_render_inlines(item, labels, depth)}")
         number += 1
     return "\n".join(lines)
 
@@ -94,7 +94,7 @@ def _clamp_number(value: object) -> int:
     return max(0, min(value, MAX_LIST_NUMBER)) if isinstance(value, int) else 0
 
 
-def _render_inlines(element: Json, labels: Labels, depth: int = 0) -> str:
+def _render_inlines(element: Json, labels: Labels, depth: int) -> str:
     if depth >= MAX_DEPTH:
         return ""
     inlines = list_mappings(element, "elements")
@@ -106,7 +106,7 @@ def _render_inline(element: Json, labels: Labels, depth: int) -> str:
     if token:
         return token
     if not get_text(element, "text") and list_mappings(element, "elements"):
-        return _render_inlines(element, labels, depth + 1)
+        return f"\n{_render_element(element, labels, depth + 1)}\n"
     style = get_mapping(element, "style")
     words = mrkdwn.escape_text(_read_label(element))
     bare = words.strip()

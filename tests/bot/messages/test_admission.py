@@ -123,6 +123,7 @@ def test_mention_after_other_mentions_is_answered() -> None:
         ("```mute```", Verdict.MUTE),
         ("*help*", Verdict.HELP),
         ("_~help~_!", Verdict.HELP),
+        ("&gt; mute", Verdict.MUTE),
         ("“follow”", Verdict.FOLLOW),
         ("help :pray:", Verdict.HELP),
         (f"help {MENTION}", Verdict.HELP),

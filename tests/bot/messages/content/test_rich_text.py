@@ -108,6 +108,24 @@ def test_only_rich_text_blocks_are_read() -> None:
     assert to_markdown(blocks) == "Use a lock.\n\n```python\nlock.acquire()\n```\n\nDone."
 
 
+def test_element_inside_element_keeps_its_lines() -> None:
+    """Paragraphs, lists and code inside another element stay apart."""
+    quote = {
+        "type": "rich_text_quote",
+        "elements": [
+            section_element(text_element("a")),
+            list_element("b", "c", style="bullet"),
+            code_element("  d"),
+        ],
+    }
+    words = to_markdown([rich_text_block(quote)])
+
+    assert [line.lstrip("> ") for line in words.split("\n") if line.strip("> ")] == [
+        *("a", "- b", "- c", "```", "d", "```"),
+    ]
+    assert ">   d" in words
+
+
 def test_nested_list_stays_one_list() -> None:
     """The pieces of a nested list are joined without blank lines."""
     pieces = [
