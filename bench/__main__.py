@@ -29,6 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     queue_wait.add_argument(
         "--questions", type=int, default=40, help="questions in one burst (default: %(default)s)"
     )
+    hostile = commands.add_parser("hostile-sockets", help="HTTP mode beside hostile sockets")
+    hostile.add_argument(
+        "--sockets", type=int, default=1000, help="hostile sockets (default: %(default)s)"
+    )
+    hostile.add_argument(
+        "--seconds", type=float, default=30.0, help="seconds of requests (default: %(default)s)"
+    )
     engine = commands.add_parser(
         "engine", help="throughput of our engine and of others, on one core"
     )
@@ -46,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     benchmarks = {
         "replies": _run_replies,
         "queue-wait": _run_queue_wait,
+        "hostile-sockets": _run_hostile_sockets,
         "engine": command.main,
         "speculation": _run_speculation,
     }
@@ -64,6 +72,14 @@ def _run_queue_wait(options: argparse.Namespace) -> str:
     from bench import queue_wait  # noqa: PLC0415
 
     return queue_wait.format_waits(queue_wait.measure_waits(options.questions))
+
+
+def _run_hostile_sockets(options: argparse.Namespace) -> str:
+    from bench import hostile_sockets  # noqa: PLC0415
+
+    return hostile_sockets.format_figures(
+        hostile_sockets.measure_hostile_sockets(options.sockets, options.seconds)
+    )
 
 
 def _run_speculation(options: argparse.Namespace) -> str:

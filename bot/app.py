@@ -45,7 +45,7 @@ from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
 from bot.slack.users import UserDirectory
-from bot.store.client import connect_redis
+from bot.store.client import connect_redis, refuse_cluster
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
@@ -96,8 +96,9 @@ class Bot:
         self._health_server = self._start_health_server()
 
     def run_until(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set. Raises `SettingsError` if Slack rejects the token."""
+        """Serve until `stop` is set. Raises `SettingsError` if Slack or Redis cannot be used."""
         try:
+            refuse_cluster(self._redis)
             identity = authenticate(self._web_client, stop)
             if identity is not None:
                 self._web_client.budget = SlackBudget(self._redis, identity.team)

@@ -14,6 +14,10 @@ BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
 """Prefixes of a bot token; the second belongs to rotating tokens."""
 PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 """Variables of proxies, which the HTTP libraries read themselves."""
+REDIS_CLUSTER_ERROR: Final = (
+    "REDIS_URL must be the address of one Redis server, not of a node of a Redis Cluster"
+)
+"""Message of both processes, which check this as soon as Redis answers."""
 
 
 class BaseSettings(EnvironmentSettings):

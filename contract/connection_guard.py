@@ -7,7 +7,7 @@ seconds would keep its connection without end.
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,35 +42,40 @@ class ConnectionGuard:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._connections: dict[asyncio.BaseTransport, _GuardedProtocol] = {}
+        self._incomplete: dict[str, dict[_GuardedProtocol, None]] = {}
         self._total_bytes = 0
 
-    def wrap_protocol(self, protocol: asyncio.Protocol) -> asyncio.Protocol:
-        """Return a protocol that passes every event to `protocol`, within the limits."""
-        return _GuardedProtocol(self, protocol)
+    def wrap_protocol(self, create_protocol: Callable[[], asyncio.Protocol]) -> asyncio.Protocol:
+        """
+        Return a protocol that passes its events to a created one, within the limits.
+
+        It is created at the first byte: a silent connection costs little.
+        """
+        return _GuardedProtocol(self, create_protocol)
 
     def mark_complete(self, transport: asyncio.BaseTransport | None) -> None:
         """Keep a connection, whose request is complete, until its deadline."""
         if transport is not None and (connection := self._connections.get(transport)):
-            connection.is_complete = True
+            self._drop_incomplete(connection)
 
     def abort_incomplete(self) -> None:
         """Abort every connection without a complete request."""
-        for connection in list(self._incomplete()):
+        for connection in list(self._incomplete_connections()):
             connection.abort()
-
-    def _incomplete(self) -> Iterable["_GuardedProtocol"]:
-        return (c for c in self._connections.values() if not c.is_complete)
 
     def admit(self, connection: "_GuardedProtocol", transport: asyncio.Transport) -> None:
         """Count a new connection. It is aborted itself if all others have complete requests."""
         self._connections[transport] = connection
+        self._incomplete.setdefault(connection.client, {})[connection] = None
         if len(self._connections) > self.limits.connections:
-            self._abort_oldest_of_largest_client()
+            oldest_first = max(self._incomplete.values(), key=len)
+            next(iter(oldest_first)).abort()
 
     def remove(self, transport: asyncio.BaseTransport) -> None:
         """Count a connection no longer."""
         if connection := self._connections.pop(transport, None):
             self._total_bytes -= connection.received_bytes
+            self._drop_incomplete(connection)
 
     def count_bytes(self, connection: "_GuardedProtocol", count: int) -> None:
         """Count received bytes, and abort what exceeds the limits."""
@@ -79,29 +84,35 @@ class ConnectionGuard:
         if connection.received_bytes > self.limits.connection_bytes:
             connection.abort()
         while self._total_bytes > self.limits.total_bytes:
-            largest = max(self._incomplete(), key=lambda c: c.received_bytes, default=None)
+            incomplete = self._incomplete_connections()
+            largest = max(incomplete, key=lambda c: c.received_bytes, default=None)
             if largest is None:
                 return
             largest.abort()
 
-    def _abort_oldest_of_largest_client(self) -> None:
-        clients: dict[str, list[_GuardedProtocol]] = {}
-        for connection in self._incomplete():
-            clients.setdefault(connection.client, []).append(connection)
-        max(clients.values(), key=len)[0].abort()
+    def _incomplete_connections(self) -> Iterable["_GuardedProtocol"]:
+        return (c for connections in self._incomplete.values() for c in connections)
+
+    def _drop_incomplete(self, connection: "_GuardedProtocol") -> None:
+        connections = self._incomplete.get(connection.client, {})
+        connections.pop(connection, None)
+        if not connections:
+            self._incomplete.pop(connection.client, None)
 
 
 class _GuardedProtocol(asyncio.Protocol):
     """Protocol of one connection, before the server's own protocol."""
 
-    def __init__(self, guard: ConnectionGuard, protocol: asyncio.Protocol) -> None:
+    def __init__(
+        self, guard: ConnectionGuard, create_protocol: Callable[[], asyncio.Protocol]
+    ) -> None:
         self._guard = guard
-        self._protocol = protocol
+        self._create_protocol = create_protocol
+        self._protocol: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self.client = ""
         self.received_bytes = 0
-        self.is_complete = False
 
     def abort(self) -> None:
         """Close the connection at once; unsent bytes are dropped."""
@@ -117,23 +128,28 @@ class _GuardedProtocol(asyncio.Protocol):
         self.client = _find_client(transport.get_extra_info("peername"))
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._guard.limits.seconds, self.abort)
-        self._protocol.connection_made(transport)
         self._guard.admit(self, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._transport is not None:
             self._guard.count_bytes(self, len(data))
-        if self._transport is not None:
-            self._protocol.data_received(data)
+        if self._transport is None:
+            return
+        if self._protocol is None:
+            self._protocol = self._create_protocol()
+            self._protocol.connection_made(self._transport)
+        self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return self._protocol.eof_received()
+        return None if self._protocol is None else self._protocol.eof_received()
 
     def pause_writing(self) -> None:
-        self._protocol.pause_writing()
+        if self._protocol is not None:
+            self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        self._protocol.resume_writing()
+        if self._protocol is not None:
+            self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
@@ -141,7 +157,8 @@ class _GuardedProtocol(asyncio.Protocol):
             self._transport = None
         if self._deadline is not None:
             self._deadline.cancel()
-        self._protocol.connection_lost(exc)
+        if self._protocol is not None:
+            self._protocol.connection_lost(exc)
 
 
 def _find_client(peer: object) -> str:

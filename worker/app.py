@@ -18,10 +18,12 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 from slack_sdk.web.async_client import AsyncWebClient
 
 from contract.app_access import AppAccess
+from contract.base_settings import REDIS_CLUSTER_ERROR
 from contract.settings import SettingsError
 from contract.thread_pool import eager_thread_pool
 from worker.answering.answer_cache import AnswerCache
@@ -123,11 +125,13 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
     """
     Serve once Redis answers, Slack accepts the token, and RQ's registration succeeds.
 
-    Redis may answer a ping and still refuse writes.
+    Redis may answer a ping and still refuse writes. Raises `SettingsError` for a Redis Cluster.
     """
     heartbeat_redis = parts.connections[1]
     if not await _wait_for_redis(heartbeat_redis.ping, shutdown):
         return
+    if await asyncio.to_thread(_is_cluster_node, heartbeat_redis):
+        raise SettingsError(REDIS_CLUSTER_ERROR)
     if not await _verify_slack_token(parts.probe, shutdown):
         return
     services = _build_services(parts)
@@ -166,18 +170,32 @@ async def _open_redis_connections(settings: Settings, stack: AsyncExitStack) -> 
     """Return connections for RQ, for the heartbeat (short timeout) and for the event loop."""
     url = settings.redis_url.get_secret_value()
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
-    rq_redis = redis.Redis.from_url(url, socket_timeout=10, retry=Retry(backoff, 3))
+    # After a failover, a connection to the demoted server is closed instead of kept.
+    errors: list[type[Exception]] = [ReadOnlyError]
+    rq_redis = redis.Redis.from_url(
+        url, socket_timeout=10, retry=Retry(backoff, 3), retry_on_error=errors
+    )
     stack.callback(rq_redis.close)
-    heartbeat_redis = redis.Redis.from_url(url, socket_timeout=2, retry=Retry(backoff, 0))
+    heartbeat_redis = redis.Redis.from_url(
+        url, socket_timeout=2, retry=Retry(backoff, 0), retry_on_error=errors
+    )
     stack.callback(heartbeat_redis.close)
     async_redis = Redis.from_url(
         url,
         decode_responses=True,
         socket_timeout=10,
         retry=AsyncRetry(backoff, MAX_REDIS_RETRIES),
+        retry_on_error=errors,
     )
     stack.push_async_callback(async_redis.aclose)
     return rq_redis, heartbeat_redis, async_redis
+
+
+def _is_cluster_node(connection: redis.Redis) -> bool:
+    try:
+        return bool(connection.info("cluster").get("cluster_enabled"))
+    except redis.RedisError:
+        return False
 
 
 async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSignal) -> bool:

@@ -117,7 +117,7 @@ class HttpServer:
         )
         self._loop = loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: self._guard.wrap_protocol(server()), sock=self._socket, backlog=LISTEN_BACKLOG
+            lambda: self._guard.wrap_protocol(server), sock=self._socket, backlog=LISTEN_BACKLOG
         )
         self._started.set()
         await self._stop.wait()

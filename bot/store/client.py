@@ -6,8 +6,11 @@ from typing import Final, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.retry import Retry
+
+from contract.base_settings import REDIS_CLUSTER_ERROR
+from contract.settings import SettingsError
 
 COMMAND_TIMEOUT_SECONDS: Final = 1.0
 """Timeout of one attempt at a command; there are two attempts."""
@@ -26,7 +29,23 @@ def connect_redis(url: str) -> Redis:
         health_check_interval=30,
         # One retry, for a connection that died; all commands of the bot are idempotent.
         retry=Retry(NoBackoff(), 1),
+        # After a failover, the connection to the demoted server would stay in use.
+        retry_on_error=[ReadOnlyError],
     )
+
+
+def refuse_cluster(redis: Redis) -> None:
+    """
+    Check that Redis is one server; a server that does not answer passes.
+
+    Raises `SettingsError` if it is a node of a cluster: the Lua scripts compute keys of many slots.
+    """
+    try:
+        is_cluster = bool(redis.info("cluster").get("cluster_enabled"))
+    except RedisError:
+        return
+    if is_cluster:
+        raise SettingsError(REDIS_CLUSTER_ERROR)
 
 
 def retry_redis(

@@ -56,7 +56,7 @@ async def run_server(limits: ConnectionLimits) -> AsyncIterator[GuardedServer]:
     """Run an echo server."""
     guard = ConnectionGuard(limits)
     listener = await asyncio.get_running_loop().create_server(
-        lambda: guard.wrap_protocol(EchoServer(guard)), "127.0.0.1", 0
+        lambda: guard.wrap_protocol(lambda: EchoServer(guard)), "127.0.0.1", 0
     )
     server = GuardedServer(guard, listener.sockets[0].getsockname()[1])
     try:

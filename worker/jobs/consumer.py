@@ -170,7 +170,7 @@ class JobConsumer:
         while True:
             try:
                 await self.run_in_thread(call)
-            except (redis.ConnectionError, redis.TimeoutError):
+            except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError):
                 await asyncio.sleep(REDIS_RETRY_SECONDS)
             else:
                 return
