@@ -74,6 +74,11 @@ class ReplyHarness:
         return self.harness.bot_messages(self.job)
 
 
+async def compose_growing(text: str) -> Message:
+    """Render a growing reply at once."""
+    return render.compose_growing(text)
+
+
 def build_message(text: str) -> Message:
     """Return a finished reply of one message."""
     [part] = render.compose_final(text, facts=FACTS)

@@ -4,6 +4,7 @@ Reasons why a job ends without a reply. Each `NoReplyError` carries the sentence
 NoReplyError
 ├── QuestionTooLongError     the question alone exceeds the context window
 ├── ModelFailedError         the maximum number of attempts has failed
+├── ReplyNotPostedError      every attempt to post the saved reply has failed
 ├── ModelUnavailableError    the worker cannot load the model
 └── DeadlineExceededError    the question waited past its deadline
 
@@ -58,6 +59,15 @@ class ModelFailedError(NoReplyError):
     user_message = (
         "I couldn't answer this: every attempt failed, so I've stopped trying. "
         "Please rephrase your question, or ask again later."
+    )
+
+
+class ReplyNotPostedError(NoReplyError):
+    """Every attempt to post the saved reply has failed."""
+
+    user_message = (
+        "I wrote a reply, but every attempt to post it failed, so I've stopped trying. "
+        "Please ask again."
     )
 
 

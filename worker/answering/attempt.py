@@ -16,17 +16,17 @@ import structlog
 from contract import keys
 from contract.conversation import Speaker
 from contract.job import Job, prefix_scope
-from worker import render
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
 from worker.answering.generator import GeneratedText, Generator, LoadedModel
+from worker.answering.reply_layout import ReplyLayout
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt
-from worker.render import Part, ReplyFacts
+from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
 
 log = structlog.get_logger()
@@ -71,10 +71,6 @@ class FinishedAnswer:
         del facts["conversation_texts"]
         return {keys.ANSWER: self.text, ANSWER_FACTS: json.dumps(facts)}
 
-    def compose_parts(self) -> tuple[Part, ...]:
-        """Render the answer as messages and files for Slack."""
-        return render.compose_final(self.text, facts=self.facts)
-
 
 class GenerationAttempt:
     """One attempt. `generated` and `facts` hold what there is, also after a failure."""
@@ -85,8 +81,11 @@ class GenerationAttempt:
         message: ReplyMessage,
         generator: Generator,
         limits: AttemptLimits,
+        *,
+        layout: ReplyLayout,
         failpoints: Failpoints,
     ) -> None:
+        self._layout = layout
         self._context = context
         self._message = message
         self._generator = generator
@@ -163,7 +162,7 @@ class GenerationAttempt:
         try:
             async with (
                 aclosing(stream) as texts,
-                self._message.stream_edits(render.compose_growing) as edits,
+                self._message.stream_edits(self._layout.compose_growing) as edits,
             ):
                 async for text in texts:
                     await edits.show_text(text)

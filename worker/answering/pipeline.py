@@ -17,6 +17,7 @@ from worker import render
 from worker.answering.answer_cache import AnswerCache, CachedConversation
 from worker.answering.attempt import AttemptLimits, FinishedAnswer, GenerationAttempt
 from worker.answering.generator import Generator
+from worker.answering.reply_layout import ReplyLayout, choose_layout
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     AppRefusedError,
@@ -25,12 +26,13 @@ from worker.errors import (
     ModelFailedError,
     ModelUnavailableError,
     NoReplyError,
+    ReplyNotPostedError,
     SilentOutcomeError,
     SlackUnavailableError,
 )
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
-from worker.jobs.job_state import JobProgress
+from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND, JobProgress
 from worker.metrics import Metrics
 from worker.slack.client import RejectedError
 from worker.slack.reply_message import ReplyMessage
@@ -39,7 +41,9 @@ from worker.slack.thread_messages import ReplyState
 log = structlog.get_logger()
 
 MAX_RECOVERIES: Final = 10
-"""Recoveries after which a job counts as the cause of its workers' deaths."""
+"""Recoveries after which a job counts as the cause of its workers' deaths, in each stage."""
+MAX_RECOVERIES_IN_ALL: Final = 3 * MAX_RECOVERIES
+"""Recoveries after which a job ends without a message, because posting its error also failed."""
 MAX_REFUSED_SECONDS: Final = 3600.0
 """Seconds after its deadline for which a job waits until Slack accepts the app again."""
 UNDECIDED_ERRORS: Final = (
@@ -86,6 +90,7 @@ class AnswerPipeline:
         self._limits = limits
         self._metrics = metrics
         self._failpoints = failpoints
+        self._layout = ReplyLayout()
 
     async def run(self, context: JobContext) -> Outcome:
         """
@@ -133,6 +138,9 @@ class AnswerPipeline:
 
     async def _answer(self, run: PipelineRun) -> Outcome:
         """Run the steps in order."""
+        if run.progress.recoveries >= MAX_RECOVERIES_IN_ALL:
+            log.error("job given up", job=run.job_id, recoveries=run.progress.recoveries)
+            return Outcome.UNSENT
         await self._ensure_placeholder(run)
         answer = FinishedAnswer.from_progress(run.context.job, run.progress)
         if answer is None:
@@ -147,6 +155,8 @@ class AnswerPipeline:
         progress = run.progress
         if progress.answer is not None:
             await run.message.ensure_placeholder(progress, None)
+            if progress.recoveries_with_answer >= MAX_RECOVERIES:
+                raise ReplyNotPostedError
             return
         # A job that was lost before its reader saw anything starts from the beginning for them.
         is_retry = progress.attempts or (progress.recoveries and progress.placeholder)
@@ -163,7 +173,12 @@ class AnswerPipeline:
     ) -> GenerationAttempt:
         """Generate an answer. Raises `RequeueError` if another attempt may succeed."""
         attempt = GenerationAttempt(
-            run.context, run.message, self._generator, self._limits, self._failpoints
+            run.context,
+            run.message,
+            self._generator,
+            self._limits,
+            layout=self._layout,
+            failpoints=self._failpoints,
         )
         try:
             await attempt.generate_reply(conversation, run.progress.attempts)
@@ -194,7 +209,8 @@ class AnswerPipeline:
             self._metrics.record_generation(generated.new_tokens, generated.first_text_seconds)
             self._failpoints.hit(Failpoint.BEFORE_ANSWER_SAVED)
             revision = "" if stopped else run.context.revision
-            await run.message.state.write_fields(answer.to_fields(), revision)
+            recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
+            await run.message.state.write_fields(answer.to_fields() | recoveries, revision)
         except EditedError:
             run.context.attempt_refundable = attempt.number > 0
             raise RequeueError from None
@@ -207,13 +223,16 @@ class AnswerPipeline:
         if stopped and await run.message.withdraw_if_deleted():
             return Outcome.WITHDRAWN
         if stopped and not answer.text:
-            parts = [render.compose_stopped("")]
-            await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
+            notice = [render.compose_stopped("")]
+            await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
             return Outcome.STOPPED
-        parts_may_exist = run.progress.answer is not None
-        await run.message.publish_final(
-            answer.compose_parts(), state=ReplyState.FINAL, may_exist=parts_may_exist
+        parts, kind = await self._layout.compose_final(
+            answer.text, answer.facts, choose_layout(run.progress)
         )
+        if run.progress.layout_kind is None:
+            await run.message.state.write_fields({LAYOUT_KIND: kind})
+        parts_may_exist = run.progress.answer is not None
+        await run.message.publish_final(parts, state=ReplyState.FINAL, may_exist=parts_may_exist)
         if answer.text:
             await self._answer_cache.store_answer(run.context.job, answer.answer)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED

@@ -16,11 +16,18 @@ from worker.jobs.leases import RECOVERY_COUNT, Fence
 ANSWER_FACTS: Final = "starchat_answer_facts"
 """Field of the job hash: facts about the saved answer besides its text, as JSON."""
 
+ANSWER_RECOVERIES: Final = "starchat_answer_recoveries"
+"""Field of the job hash: number of recoveries when the answer was saved."""
+LAYOUT_KIND: Final = "starchat_layout"
+"""Field of the job hash: how the saved answer is laid out, written before its first post."""
+
 PROGRESS_FIELDS: Final = (
     keys.PLACEHOLDER,
     keys.PLACEHOLDER_OWNER,
     keys.ANSWER,
     ANSWER_FACTS,
+    ANSWER_RECOVERIES,
+    LAYOUT_KIND,
     keys.ATTEMPTS,
     RECOVERY_COUNT,
     keys.OUTCOME,
@@ -36,10 +43,17 @@ class JobProgress:
     placeholder_owner: str | None
     answer: str | None
     answer_facts: str | None
+    answer_recoveries: int
+    layout_kind: str | None
     attempts: int
     recoveries: int
     outcome: str | None
     withdrawn: bool
+
+    @property
+    def recoveries_with_answer(self) -> int:
+        """Number of executions that have died since the answer was saved."""
+        return self.recoveries - self.answer_recoveries if self.answer is not None else 0
 
 
 class JobState(Fence):
@@ -48,17 +62,21 @@ class JobState(Fence):
     async def load_progress(self) -> JobProgress:
         """Read all progress fields."""
         values = await self._redis.hmget(self._key, list(PROGRESS_FIELDS))
-        fields = [None if value is None else str(value) for value in values]
-        placeholder, owner, answer, answer_facts, attempts, recoveries, outcome, withdrawn = fields
+        fields = {
+            field: None if value is None else str(value)
+            for field, value in zip(PROGRESS_FIELDS, values, strict=True)
+        }
         return JobProgress(
-            placeholder or None,
-            owner,
-            answer,
-            answer_facts,
-            int(attempts or 0),
-            int(recoveries or 0),
-            outcome,
-            withdrawn is not None,
+            placeholder=fields[keys.PLACEHOLDER] or None,
+            placeholder_owner=fields[keys.PLACEHOLDER_OWNER],
+            answer=fields[keys.ANSWER],
+            answer_facts=fields[ANSWER_FACTS],
+            answer_recoveries=int(fields[ANSWER_RECOVERIES] or 0),
+            layout_kind=fields[LAYOUT_KIND],
+            attempts=int(fields[keys.ATTEMPTS] or 0),
+            recoveries=int(fields[RECOVERY_COUNT] or 0),
+            outcome=fields[keys.OUTCOME],
+            withdrawn=fields[keys.WITHDRAWN] is not None,
         )
 
     async def read_field(self, field: str) -> str | None:

@@ -1,6 +1,11 @@
 """Rendering: the model's text, in progress or finished, as Slack messages and files."""
 
-from worker.render.compose import compose_final, compose_growing, compose_stopped
+from worker.render.compose import (
+    compose_final,
+    compose_growing,
+    compose_plain,
+    compose_stopped,
+)
 from worker.render.model import Message, Part, ReplyFacts, Snippet
 from worker.render.texts import compose_error, compose_loading, compose_retrying, compose_waiting
 
@@ -13,6 +18,7 @@ __all__ = [
     "compose_final",
     "compose_growing",
     "compose_loading",
+    "compose_plain",
     "compose_retrying",
     "compose_stopped",
     "compose_waiting",

@@ -2,16 +2,22 @@
 
 import ast
 import json
+import re
 import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from worker.render.model import CodeBlock, Piece
 
-MAX_CODE_CHARACTERS: Final = 40_000
-"""Longer code is not checked."""
+MAX_CODE_TOKENS: Final = 9_000
+"""Longer code is not checked: a parser holds the interpreter for about 2 µs per token."""
+MAX_TOKENS_PER_REPLY: Final = 12_000
+"""Tokens of code that are checked in one reply."""
+CODE_TOKEN: Final = re.compile(r"\w++|[^\w\s]")
 MAX_VERDICTS: Final = 8
 """Verdicts shown in one line."""
 
@@ -19,12 +25,27 @@ NOT_CHECKED: Final = "not checked"
 PARSES: Final = "parses"
 
 
-def check_code(code: CodeBlock) -> str:
-    """Return a parser's verdict on one code block."""
+def attach_checks(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces, each code block with a verdict, until the work limit is reached."""
+    remaining_tokens = MAX_TOKENS_PER_REPLY
+    checked: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, CodeBlock) and not piece.is_table:
+            verdict = check_code(piece, remaining_tokens)
+            if verdict != NOT_CHECKED:
+                remaining_tokens -= _count_tokens(piece.text)
+            checked.append(replace(piece, check_result=verdict))
+        else:
+            checked.append(piece)
+    return checked
+
+
+def check_code(code: CodeBlock, max_tokens: int = MAX_CODE_TOKENS) -> str:
+    """Return a parser's verdict on one code block of at most `max_tokens` tokens."""
     if code.unclosed:
         return "unfinished, not checked"
     check = {"python": _check_python, "json": _check_json}.get(code.language.name)
-    if check is None or len(code.text) > MAX_CODE_CHARACTERS or not code.text.strip():
+    if check is None or not 0 < _count_tokens(code.text) <= min(max_tokens, MAX_CODE_TOKENS):
         return NOT_CHECKED
     try:
         return check(code.text)
@@ -48,6 +69,11 @@ def summarize_checks(pieces: Iterable[Piece]) -> str:
     ]
     more = [f"{len(sentences) - MAX_VERDICTS} more"] if len(sentences) > MAX_VERDICTS else []
     return " · ".join(sentences[:MAX_VERDICTS] + more)
+
+
+def _count_tokens(text: str) -> int:
+    """Return about how many tokens a parser would read; more than the maximum counts as that."""
+    return sum(1 for _ in islice(CODE_TOKEN.finditer(text), MAX_CODE_TOKENS + 1))
 
 
 def _check_python(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
@@ -20,19 +20,26 @@ from worker.render.model import (
     Prose,
     ReplyFacts,
     Snippet,
+    Span,
     utf16_length,
 )
 from worker.render.paginate import paginate_pieces
 from worker.render.sanitize import escape_fallback
+from worker.render.work_limits import (
+    FINAL_BUDGET,
+    GROWING_BUDGET,
+    MAX_REPLY_CHARACTERS,
+    WorkBudget,
+)
 
-UNSTABLE_LAST_LINE: Final = re.compile(
+UNSTABLE_LINE: Final = re.compile(
     r"""
-    (?:\A|(?<=\n)) [ \t>]*+
-    (?: (?:[-+*]|\d{1,9}[.)]) (?:[ \t]++(?:```|~~~)[^\n]*)?     # a list item without text
-      | [>#*`~]{1,6} | \d{1,9}                                  # a mark that may become longer
-      | (?:```|~~~)[^\n]*                                      # a fence's own line
-      | \|[^\n]* (?:\n[ \t>]*+ (?:\|[-:|\ \t]*)? )?           # a table's header or last row
-    )? [ \t]* \Z
+    [ \t>]*+
+    (?: (?:[-+*]|\d{1,9}+[.)]) (?:[ \t]++(?:```|~~~)[^\n]*+)?+  # a list item without text
+      | [>#*`~]{1,6} | \d{1,9}+                                  # a mark that may become longer
+      | (?:```|~~~)[^\n]*+                                      # a fence's own line
+      | \|[^\n]*+ (?:\n[ \t>]*+ (?:\|[-:|\ \t]*+)?+ )?+         # a table's header or last row
+    )? [ \t]*+ \Z
     """,
     re.VERBOSE,
 )
@@ -40,6 +47,8 @@ UNSTABLE_LAST_LINE: Final = re.compile(
 
 MAX_GROWING_CHARACTERS: Final = 2 * MAX_MESSAGE_WEIGHT
 """A growing reply is parsed up to here: more never fits its one message."""
+MAX_PLAIN_CHARACTERS: Final = MAX_MESSAGE_WEIGHT // 4
+"""Beginning of a reply that is shown as plain text; an invisible character takes 8 units."""
 
 
 @dataclass(slots=True)
@@ -53,7 +62,7 @@ class _Page:
 
 def compose_growing(text: str) -> Message:
     """Return a reply in progress: the beginning that fits one message, and a progress note."""
-    pieces, is_complete = _first_page(UNSTABLE_LAST_LINE.sub("", text[:MAX_GROWING_CHARACTERS]))
+    pieces, is_complete = _first_page(_drop_unstable_line(text[:MAX_GROWING_CHARACTERS]))
     is_complete = is_complete and len(text) <= MAX_GROWING_CHARACTERS
     return _build_message(
         pieces, [texts.WRITING if is_complete else texts.describe_overflow(len(text))]
@@ -70,22 +79,23 @@ def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.
 
-    Every line of code arrives whole: code longer than a message becomes a file, and a reply of more
-    than `MAX_MESSAGES` messages ends with a file that contains the whole reply.
+    Every line of code arrives whole: code longer than a message becomes a file. A reply of more
+    than `MAX_MESSAGES` messages, or of more work than `FINAL_BUDGET`, ends with a file that
+    contains the whole reply. Text beyond `MAX_REPLY_CHARACTERS` is left out, with a notice.
     """
-    source = sanitize.sanitize_text(text)
-    pieces = [
-        _attach_check(piece)
-        for piece in _parse_visible(source, links.collect_addresses(facts.conversation_texts))
-    ]
+    source = sanitize.sanitize_text(text[:MAX_REPLY_CHARACTERS])
+    known_addresses = links.collect_addresses(facts.conversation_texts)
+    pieces, is_complete = _parse_visible(source, known_addresses, FINAL_BUDGET)
+    pieces = code_checks.attach_checks(pieces)
     pages = _build_pages(pieces, keep_whole=True)
     if len(pages) > MAX_MESSAGES:
         pages = _build_pages(pieces, keep_whole=False)
     closing_sentences = [
+        texts.REPLY_TOO_LONG if len(text) > MAX_REPLY_CHARACTERS else "",
         *_collect_notices(source, pieces, facts),
         _select_disclaimer(pieces, facts),
     ]
-    if len(pages) > MAX_MESSAGES:
+    if len(pages) > MAX_MESSAGES or not is_complete:
         pages = pages[: MAX_MESSAGES - 1]
         pages[-1].files.append(_create_full_reply(source))
         closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
@@ -96,25 +106,53 @@ def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     )
 
 
-def _parse_visible(source: str, known_addresses: frozenset[str]) -> list[Piece]:
-    """Parse sanitized text; pieces without visible text are dropped, because Slack rejects them."""
-    return [piece for piece in markdown.parse_pieces(source, known_addresses) if piece.text.strip()]
+def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
+    """
+    Return the finished reply without any formatting: its beginning, and a file with all of it.
+
+    It is for a reply that `compose_final` cannot lay out in time. Its work is a few passes over the
+    text.
+    """
+    source = sanitize.sanitize_text(text[:MAX_REPLY_CHARACTERS])
+    beginning = sanitize.reveal_in_code(source[:MAX_PLAIN_CHARACTERS]).strip("\n")
+    pieces = [Prose((Span(beginning),))] if beginning.strip() else []
+    sentences = [
+        texts.SHOWN_AS_PLAIN_TEXT,
+        texts.describe_ending(facts),
+        texts.describe_dropped(facts.dropped_turns),
+        texts.compose_disclaimer(facts, has_code=False),
+    ]
+    return (_build_message(pieces, sentences), _create_full_reply(source))
+
+
+def _drop_unstable_line(text: str) -> str:
+    """Drop the last line, or the last two of a table, if the next token may change its meaning."""
+    last = text.rfind("\n") + 1
+    for start in (text.rfind("\n", 0, max(0, last - 1)) + 1, last):
+        if UNSTABLE_LINE.match(text, start):
+            return text[:start]
+    return text
+
+
+def _parse_visible(
+    source: str, known_addresses: frozenset[str], units: int
+) -> tuple[list[Piece], bool]:
+    """
+    Parse sanitized text; return the pieces, and whether they are all.
+
+    Pieces without visible text are dropped, because Slack rejects them.
+    """
+    budget = WorkBudget(units)
+    pieces = markdown.parse_pieces(source, known_addresses, budget)
+    return [piece for piece in pieces if piece.text.strip()], not budget.is_exhausted
 
 
 def _first_page(text: str) -> tuple[list[Piece], bool]:
     """Return the pieces that fit one message, and whether these are all."""
-    pages = paginate_pieces(
-        _parse_visible(sanitize.sanitize_text(text), frozenset()),
-        MAX_MESSAGE_WEIGHT,
-        keep_whole=False,
-    )
-    return (pages[0] if pages else []), len(pages) <= 1
-
-
-def _attach_check(piece: Piece) -> Piece:
-    if isinstance(piece, Prose) or piece.is_table:
-        return piece
-    return replace(piece, check_result=code_checks.check_code(piece))
+    source = sanitize.sanitize_text(text)
+    pieces, is_complete = _parse_visible(source, frozenset(), GROWING_BUDGET)
+    pages = paginate_pieces(pieces, MAX_MESSAGE_WEIGHT, keep_whole=False, max_messages=1)
+    return (pages[0] if pages else []), len(pages) <= 1 and is_complete
 
 
 def _build_pages(all_pieces: Sequence[Piece], *, keep_whole: bool) -> list[_Page]:
@@ -124,7 +162,9 @@ def _build_pages(all_pieces: Sequence[Piece], *, keep_whole: bool) -> list[_Page
         if not long:
             pages += [
                 _Page(pieces)
-                for pieces in paginate_pieces(group, MAX_MESSAGE_WEIGHT, keep_whole=keep_whole)
+                for pieces in paginate_pieces(
+                    group, MAX_MESSAGE_WEIGHT, keep_whole=keep_whole, max_messages=MAX_MESSAGES
+                )
             ]
             continue
         pages = pages or [_Page([])]

@@ -5,32 +5,50 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from worker.render import sanitize
+from worker.render.code_runs import CONTAINER, find_code_runs, is_lazy_code
+from worker.render.fence_outlook import FenceOutlook, find_glued_closing, find_glued_opening
 from worker.render.languages import find_language, is_known_tag, split_info_string
-from worker.render.model import CodeBlock, Piece, Prose, Span, Style
+from worker.render.model import MAX_MESSAGE_WEIGHT, CodeBlock, Piece, Prose, Span, Style
+from worker.render.work_limits import MAX_LINES, WorkBudget
 
-PLACEHOLDER: Final = re.compile("\ufdd0(\\d+)\ufdd1")
+PLACEHOLDER: Final = re.compile("\ufdd0(\\d++)\ufdd1")
 """Marks the position of an extracted piece; sanitized text never contains these characters."""
 
 CONTAINER_MARKER: Final = r"[ \t]*+(?:[-+*]|\d{1,9}[.)])(?=[ \t])|[ \t]*+>"
 CONTAINER_PREFIX: Final = re.compile(rf"(?:{CONTAINER_MARKER})*+[ \t]*+")
-OPENING_FENCE: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*\Z)|~{3,}+)[ \t]*(?P<info>.*?)[ \t]*\Z")
-QUOTE_MARK: Final = re.compile(r"[ \t]*>")
+OPENING_FENCE: Final = re.compile(r"(?P<mark>`{3,}+(?=[^`]*+\Z)|~{3,}+)(?P<info>.*+)\Z")
+QUOTE_MARK: Final = re.compile(r"[ \t]*+> ?")
 MAX_CLOSING_INDENT_COLUMNS: Final = 3
 """Indent of a closing fence relative to its block, as in CommonMark."""
-MAX_PREFIX_COLUMNS: Final = 80
+MAX_PREFIX_COLUMNS: Final = 40
 """Columns before the first word; a line nested deeper in lists and quotes is shown as written."""
+MAX_LITERAL: Final = MAX_MESSAGE_WEIGHT // 2
+"""Characters of the line at which the work budget ends; they are shown as written."""
+MAX_QUOTE_DEPTH: Final = 6
+"""Quote marks before the first word: each makes the parser read all lines once more."""
 
 
-def extract_code_blocks(text: str) -> tuple[str, tuple[Piece, ...]]:
+@dataclass(frozen=True, slots=True)
+class ExtractedText:
+    """Text with a placeholder for each code block, and the pieces for the placeholders."""
+
+    text: str
+    pieces: tuple[Piece, ...]
+
+
+def extract_code_blocks(text: str, budget: WorkBudget) -> ExtractedText:
     """
-    Return the text with a placeholder for each code block, and the pieces for the placeholders.
+    Replace each code block by a placeholder, until the budget ends.
 
     Unlike in CommonMark, a fence may have any indent, and its code need not be indented like the
-    list around it: models often write both. Every line up to the closing fence is code.
+    list around it: models often write both. Every line up to the closing fence is code. A fence
+    may share its line with words or code, and lines that read as code need no fence.
     """
-    scanner = _FenceScanner()
-    for line in text.split("\n"):
-        scanner.scan_line(line)
+    lines = text.split("\n")
+    scanner = _FenceScanner(budget, FenceOutlook(lines[:MAX_LINES]))
+    for index, line in enumerate(lines):
+        if not scanner.scan_line(index, line):
+            break
     return scanner.finish_scan()
 
 
@@ -46,18 +64,24 @@ class _Fence:
 
     def strip_quotes(self, line: str) -> str | None:
         """Return the line without its quote marks; `None` outside the quote."""
+        end = 0
         for _ in range(self.prefix.count(">")):
-            quote = QUOTE_MARK.match(line)
+            quote = QUOTE_MARK.match(line, end)
             if quote is None:
                 return None
-            line = line[quote.end() :].removeprefix(" ")
-        return line
+            end = quote.end()
+        return line[end:]
 
     @property
     def margin(self) -> str:
         """The white space that the surrounding list puts before each line of the block."""
         quote, _, margin = self.prefix.rpartition(">")
         return re.sub(r"[^ \t]", " ", margin.removeprefix(" ") if quote else margin)
+
+    @property
+    def is_markdown(self) -> bool:
+        """Whether the block may contain other blocks."""
+        return self.info.lower() in {"markdown", "md"}
 
     def is_closed_by(self, body: str) -> bool:
         """Whether the line closes the block; a Markdown block may contain named blocks."""
@@ -67,9 +91,11 @@ class _Fence:
         if set(stripped) == {self.marker[0]} and len(stripped) >= len(self.marker):
             self.nesting -= 1
             return self.nesting < 0
-        if self.info in {"markdown", "md"}:
+        if self.is_markdown:
             opening = OPENING_FENCE.match(stripped)
-            self.nesting += bool(opening and opening["info"] and stripped.startswith(self.marker))
+            self.nesting += bool(
+                opening and opening["info"].strip() and stripped.startswith(self.marker)
+            )
         return False
 
     def to_pieces(self, *, unclosed: bool) -> list[Piece]:
@@ -86,41 +112,93 @@ class _Fence:
 class _FenceScanner:
     """Separates code from the rest of the text, line by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: WorkBudget, outlook: FenceOutlook) -> None:
+        self._budget = budget
+        self._outlook = outlook
         self._remaining_lines: list[str] = []
         self._pieces: list[Piece] = []
         self._fence: _Fence | None = None
 
-    def scan_line(self, line: str) -> None:
-        """Add the next line to the open code block or to the rest."""
+    def scan_line(self, index: int, line: str) -> bool:
+        """Add the next line to the open code block or to the rest, if the budget allows it."""
         if self._fence is not None:
             body = self._fence.strip_quotes(line)
             if body is not None:
-                self._add_code_line(self._fence, body)
-                return
+                self._add_code_line(self._fence, body, index)
+                return self._budget.spend_on_code()
             self._close_fence(self._fence, unclosed=True)
+        if not self._budget.spend_on_prose(line):
+            self._hold_piece("", Prose((Span(sanitize.reveal_in_code(line[:MAX_LITERAL])),)))
+            return False
         prefix = _match_prefix(line)
-        opening = OPENING_FENCE.match(line, len(prefix))
+        is_deep = (
+            len(prefix.expandtabs(4)) > MAX_PREFIX_COLUMNS or prefix.count(">") > MAX_QUOTE_DEPTH
+        )
+        opening = None if is_deep else OPENING_FENCE.match(line, len(prefix))
         if opening:
-            self._fence = _Fence(prefix, opening["mark"], opening["info"])
-        elif len(prefix.expandtabs(4)) > MAX_PREFIX_COLUMNS:
+            self._fence = _Fence(prefix, opening["mark"], opening["info"].strip(" \t"))
+        elif is_deep:
             self._hold_piece("", _literal_prose(line))
-        else:
+        elif not self._open_behind_words(prefix, line, index):
             self._remaining_lines.append(line)
+        return True
 
-    def finish_scan(self) -> tuple[str, tuple[Piece, ...]]:
-        """Close an open block and return the remaining text and the extracted pieces."""
-        if self._fence is not None:
+    def _open_behind_words(self, prefix: str, line: str, index: int) -> bool:
+        """Open a block whose fence has words before it; return whether the line does so."""
+        glued = find_glued_opening(line) if "```" in line else None
+        if glued is None:
+            return False
+        words, fence = glued
+        opening = OPENING_FENCE.match(fence)
+        info = opening["info"].strip() if opening else ""
+        tag, _ = split_info_string(info)
+        pairs_as_words = self._outlook.pairs_outside[index + 1]
+        pairs_as_fence = self._outlook.pairs_inside[index + 1] or not pairs_as_words
+        if opening is None or not is_known_tag(tag) or not (info or pairs_as_fence):
+            return False
+        self._remaining_lines.append(words)
+        margin = re.sub(r"[^ \t>]", " ", prefix)
+        self._fence = _Fence(margin, opening["mark"], info)
+        return True
+
+    def finish_scan(self) -> ExtractedText:
+        """Close an open block, or drop it if the budget ended inside it."""
+        if self._fence is not None and not self._budget.is_exhausted:
             if self._fence.lines and not self._fence.lines[-1]:
                 self._fence.lines.pop()
             self._close_fence(self._fence, unclosed=True)
-        return "\n".join(self._remaining_lines), tuple(self._pieces)
+        self._extract_unfenced_code()
+        return ExtractedText("\n".join(self._remaining_lines), tuple(self._pieces))
 
-    def _add_code_line(self, fence: _Fence, body: str) -> None:
+    def _add_code_line(self, fence: _Fence, body: str, index: int) -> None:
         if fence.is_closed_by(body):
             self._close_fence(fence, unclosed=False)
-        else:
+            return
+        glued = None if fence.is_markdown else find_glued_closing(body, fence.marker)
+        if glued is None or self._outlook.pairs_inside[index + 1]:
             fence.lines.append(body)
+            return
+        if glued.code:
+            fence.lines.append(glued.code)
+        self._close_fence(fence, unclosed=False)
+        if glued.words:
+            self._remaining_lines.append(glued.words)
+
+    def _extract_unfenced_code(self) -> None:
+        """Move runs of code among the remaining lines into pieces, with their white space."""
+        lines, self._remaining_lines = self._remaining_lines, []
+        position, in_list = 0, False
+        for start, end in [*find_code_runs(lines), (len(lines), len(lines))]:
+            for index in range(position, start):
+                line = lines[index]
+                in_list = bool(CONTAINER.match(line)) or (in_list and line[:1] in {"", " ", "\t"})
+                if is_lazy_code(lines, index, in_list=in_list):
+                    self._remaining_lines.append("")
+                self._remaining_lines.append(line)
+            if end > start:
+                code = "\n".join(lines[start:end])
+                self._hold_piece("", CodeBlock(sanitize.reveal_in_code(code)))
+            position = end
 
     def _close_fence(self, fence: _Fence, *, unclosed: bool) -> None:
         self._fence = None

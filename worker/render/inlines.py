@@ -13,8 +13,11 @@ from markdown_it.token import Token
 from worker.render import links, sanitize
 from worker.render.model import Span, Style
 
-MAX_INLINE_NESTING: Final = 16
+MAX_INLINE_NESTING: Final = 8
 """Deeper brackets stay text; the parser's time grows with this."""
+
+MARKUP_CHARACTERS: Final = re.compile(r"[*_~`\\\[\]!<\n]")
+"""A text without any of these characters contains no Markdown."""
 
 
 class MarkdownGrammar(MarkdownIt):
@@ -30,6 +33,8 @@ class MarkdownGrammar(MarkdownIt):
         super().__init__("commonmark", {"html": False, "maxNesting": nesting})
         self.enable(["table", "strikethrough"])
         self.disable(["entity", "reference", "lheading", "html_block", "html_inline"])
+        # The library's own set stops at each sign that some extension may need.
+        self.inline.terminator_re = MARKUP_CHARACTERS
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
         """Accept every scheme: `links` shows each address and never links an unsafe one."""
@@ -48,9 +53,6 @@ _GRAMMAR: Final = MarkdownGrammar(MAX_INLINE_NESTING)
 
 INTRAWORD_MARK: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
 """The characters around a mark that opens in the middle of a word."""
-
-MARKUP_CHARACTERS: Final = re.compile(r"[*_~`\\\[<\n]")
-"""A text without any of these characters contains no Markdown."""
 
 _STYLE_BY_TOKEN: Final = {"strong": Style.BOLD, "em": Style.ITALIC, "s": Style.STRIKE}
 

@@ -19,7 +19,7 @@ ADDRESS_PATTERN: Final = re.compile(
       | www\.(?=[^\s.])
       | (?<![\w@/\\]) (?:[a-z0-9][a-z0-9-]{0,62}\.){1,10}      # a bare host with a common ending
         (?: (?:ai|app|biz|cloud|co|com|dev|edu|example|gov|info|io|me|net|online|org|page|site
-            |store|tech|top|xyz|xn--[a-z0-9-]+) (?![\w-]) )
+            |store|tech|top|xyz|xn--[a-z0-9-]{1,59}) (?![\w-]) )
     )
     [^\s<>"`]*
     """,
@@ -67,6 +67,8 @@ def _find_addresses(text: str) -> Iterator[tuple[int, str]]:
 
 def _trim_punctuation(url: str) -> str:
     """Exclude the sentence's punctuation, and a bracket that opened before the address."""
+    if len(url) > MAX_LINK_CHARACTERS:
+        return url
     counts = Counter(url)
     end = len(url)
     while url[end - 1] in SENTENCE_PUNCTUATION or _is_unpaired(url[end - 1], counts):

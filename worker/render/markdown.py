@@ -10,38 +10,54 @@ from worker.render import sanitize, tables
 from worker.render.fences import PLACEHOLDER, extract_code_blocks
 from worker.render.inlines import MarkdownGrammar, extract_words, parse_spans
 from worker.render.model import CodeBlock, Piece, Prose, ProseKind, Span, Style
+from worker.render.work_limits import WorkBudget
 
-MAX_BLOCK_NESTING: Final = 200
+MAX_BLOCK_NESTING: Final = 100
 """Levels of lists and quotes; `fences.MAX_PREFIX_COLUMNS` keeps every text below it."""
 
 THEMATIC_BREAK: Final = "─" * 12
 """Text of a thematic break."""
 
 
-def parse_pieces(text: str, known_addresses: frozenset[str]) -> list[Piece]:
-    """Parse sanitized text. Only `known_addresses` may become links."""
-    remaining, code_pieces = extract_code_blocks(text)
-    reader = _BlockReader(code_pieces, known_addresses)
-    for token in _GRAMMAR.parse(remaining):
+def parse_pieces(text: str, known_addresses: frozenset[str], budget: WorkBudget) -> list[Piece]:
+    """Parse sanitized text until the budget ends. Only `known_addresses` may become links."""
+    extracted = extract_code_blocks(text, budget)
+    reader = _BlockReader(extracted.pieces, known_addresses)
+    for token in _GRAMMAR.parse(extracted.text):
         reader.read_token(token)
     return reader.pieces
 
 
-def _keep_table_lines(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
-    """Attach a table's source lines to its token: the parser drops cells beyond the header's."""
-    token_count = len(state.tokens)
-    if not table(state, start, end, silent):
+def _read_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
+    """
+    Read a table as one token with its lines.
+
+    The library's own rule drops the cells beyond the header's, and adds up to 65,000 empty ones.
+    """
+    if not table(state, start, end, True):  # noqa: FBT003 - a rule's third argument is `silent`
         return False
-    if not silent:
-        lines = state.getLines(start, state.line, state.blkIndent, keepLastLF=False).split("\n")
-        state.tokens[token_count].meta["lines"] = lines
+    if silent:
+        return True
+    terminators = state.md.block.ruler.getRules("blockquote")
+    line = start + 2
+    while (
+        line < end
+        and state.sCount[line] >= state.blkIndent
+        and not state.isEmpty(line)
+        and not state.is_code_block(line)
+        and not any(rule(state, line, end, True) for rule in terminators)  # noqa: FBT003
+    ):
+        line += 1
+    lines = state.getLines(start, line, state.blkIndent, keepLastLF=False).split("\n")
+    state.push("table", "", 0).meta["lines"] = lines
+    state.line = line
     return True
 
 
 def _create_grammar() -> MarkdownGrammar:
     grammar = MarkdownGrammar(MAX_BLOCK_NESTING)
     grammar.disable(["fence", "inline"])
-    grammar.block.ruler.at("table", _keep_table_lines, {"alt": ["paragraph", "reference"]})
+    grammar.block.ruler.at("table", _read_table, {"alt": ["paragraph", "reference"]})
     return grammar
 
 
@@ -66,7 +82,6 @@ class _BlockReader:
         self._open_lists: list[_OpenList] = []
         self._quote_depth = 0
         self._in_heading = False
-        self._table_depth = 0
 
     def read_token(self, token: Token) -> None:
         """Add the pieces of one token."""
@@ -75,6 +90,8 @@ class _BlockReader:
             self._add_inline(token.content)
         elif token.type == "code_block":
             self.pieces += self._split_indented(token.content)
+        elif token.type == "table":
+            self.pieces.append(tables.draw_table(token.meta["lines"], self._extract_words))
         elif token.type == "hr":
             self._add_prose((Span(THEMATIC_BREAK),))
         elif side == "open":
@@ -88,13 +105,7 @@ class _BlockReader:
             self._open_lists.append(_OpenList(start if name == "ordered_list" else None))
         elif name == "list_item":
             self._open_lists[-1].awaits_text = True
-        elif name == "table":
-            drawing = tables.draw_table(
-                token.meta["lines"], lambda cell: extract_words(cell, self._known_addresses)
-            )
-            self.pieces.append(CodeBlock(drawing, is_table=True))
         self._quote_depth += name == "blockquote"
-        self._table_depth += name == "table"
         self._in_heading = name == "heading"
 
     def _close_block(self, name: str) -> None:
@@ -103,11 +114,8 @@ class _BlockReader:
         elif name == "list_item" and self._open_lists[-1].next_number is not None:
             self._open_lists[-1].next_number += 1
         self._quote_depth -= name == "blockquote"
-        self._table_depth -= name == "table"
 
     def _add_inline(self, content: str) -> None:
-        if self._table_depth:
-            return
         placeholder = PLACEHOLDER.fullmatch(content)
         if placeholder:
             self.pieces.append(self._code_pieces[int(placeholder[1])])
@@ -127,6 +135,9 @@ class _BlockReader:
         else:
             kind = ProseKind.QUOTE if self._quote_depth else ProseKind.SECTION
             self.pieces.append(Prose(spans, kind, tight=self._in_heading))
+
+    def _extract_words(self, cell: str) -> str:
+        return extract_words(cell, self._known_addresses)
 
     def _split_indented(self, content: str) -> Iterator[Piece]:
         """Yield indented code; it may contain placeholders of indented fences."""

@@ -66,7 +66,7 @@ class ReplyFacts:
 
 def utf16_length(text: str) -> int:
     """Return the length in UTF-16 units, as Slack's clients count it."""
-    return len(text.encode("utf-16-le", "replace")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
 
 
 class Style(Flag):

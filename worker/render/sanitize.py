@@ -1,9 +1,10 @@
 """Sanitizer: removes control characters, shows invisible ones, and escapes Slack's markup."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from worker.render.model import MAX_FALLBACK_UNITS, utf16_length
+from worker.render.model import MAX_FALLBACK_UNITS
 
 END_MARKS: Final = ("<|end|>", "<|endoftext|>")
 """End-of-reply tokens that the model wrote as text."""
@@ -40,6 +41,9 @@ TRIGGER_CHARACTERS: Final = "@#:."
 
 WHITESPACE: Final = " \t\n"
 
+LAST_BASIC_CHARACTER: Final = "\uffff"
+"""Every character after it takes two UTF-16 units."""
+
 
 def sanitize_text(text: str) -> str:
     """Normalize line ends, remove control characters, and replace invalid characters."""
@@ -50,12 +54,12 @@ def sanitize_text(text: str) -> str:
 
 def reveal_in_prose(text: str) -> str:
     """Show characters that would reorder or break a line as `⟨U+…⟩`."""
-    return INVISIBLE_IN_PROSE.sub(_show_code_point, text)
+    return text if text.isascii() else INVISIBLE_IN_PROSE.sub(_show_code_point, text)
 
 
 def reveal_in_code(text: str) -> str:
     """Show every character that is invisible in code as `⟨U+…⟩`."""
-    return INVISIBLE_IN_CODE.sub(_show_code_point, text)
+    return text if text.isascii() else INVISIBLE_IN_CODE.sub(_show_code_point, text)
 
 
 def escape_fallback(text: str) -> str:
@@ -71,7 +75,7 @@ def escape_fallback(text: str) -> str:
             WHITESPACE + ".,;!?)"
         ):
             shown += WORD_JOINER
-        remaining -= utf16_length(shown)
+        remaining -= len(shown) + (character > LAST_BASIC_CHARACTER)
         if remaining < 0:
             return "".join(escaped).rstrip(TRIGGER_CHARACTERS + WHITESPACE) + "…"
         escaped.append(shown)
@@ -81,10 +85,18 @@ def escape_fallback(text: str) -> str:
 
 def _strip_end_marks(text: str) -> str:
     stripped = text.rstrip()
-    while stripped.endswith(END_MARKS):
-        stripped = text = stripped[: stripped.rindex("<")].rstrip()
-    return text
+    end = len(stripped)
+    while stripped.endswith(END_MARKS, 0, end):
+        end = stripped.rindex("<", 0, end)
+        while stripped[end - 1 : end].isspace():
+            end -= 1
+    return text if end == len(stripped) else stripped[:end]
+
+
+@lru_cache(maxsize=4_096)
+def _format_code_point(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
 
 
 def _show_code_point(character: re.Match[str]) -> str:
-    return f"⟨U+{ord(character.group()):04X}⟩"
+    return _format_code_point(character[0])

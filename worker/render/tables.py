@@ -6,25 +6,34 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Final
 
+from worker.render import sanitize
+from worker.render.model import CodeBlock
+
 CELL_SEPARATOR: Final = re.compile(r"(?<!\\)\|")
+MAX_CELLS: Final = 2_000
+"""A larger table is not drawn: one long row would widen every other one."""
 MAX_COLUMN_WIDTH: Final = 60
 """Wider cells are not padded, so that one long cell does not stretch every row."""
 
 
-def draw_table(lines: Sequence[str], render_cell: Callable[[str], str]) -> str:
+def draw_table(lines: Sequence[str], render_cell: Callable[[str], str]) -> CodeBlock:
     """
     Return the table as lines of aligned columns.
 
     `lines` are the Markdown lines: header, delimiters, rows. A row may have more cells than the
-    header; all are shown. `render_cell` parses the Markdown of one cell.
+    header; all are shown. `render_cell` parses the Markdown of one cell. A table of more than
+    `MAX_CELLS` is returned as it was written.
     """
     delimiters = _split_cells(lines[1])
-    rows = [[render_cell(cell) for cell in _split_cells(line)] for line in (lines[0], *lines[2:])]
+    source = [_split_cells(line) for line in (lines[0], *lines[2:])]
+    if len(source) * max(map(len, source)) > MAX_CELLS:
+        return CodeBlock(sanitize.reveal_in_code("\n".join(lines)), is_table=True)
+    rows = [[render_cell(cell) for cell in cells] for cells in source]
     widths = [_measure_column(column) for column in zip_longest(*rows, fillvalue="")]
     right_aligned = [cell.endswith(":") and not cell.startswith(":") for cell in delimiters]
     header, *body = (_draw_row(row, widths, right_aligned) for row in rows)
     rule = "─┼─".join("─" * width for width in widths)
-    return "\n".join([header, rule, *body])
+    return CodeBlock("\n".join([header, rule, *body]), is_table=True)
 
 
 def _split_cells(line: str) -> list[str]:
@@ -50,6 +59,8 @@ def _draw_row(cells: Sequence[str], widths: Sequence[int], right_aligned: Sequen
 
 def measure_width(text: str) -> int:
     """Return the columns that a text uses in a fixed-width font."""
+    if text.isascii():
+        return len(text)
     return sum(_character_width(character) for character in text)
 
 

@@ -19,6 +19,12 @@ UNVERIFIED_ADDRESSES: Final = (
 INVISIBLE_CHARACTERS: Final = (
     "Invisible characters are shown as ⟨U+…⟩, because they can change how text reads."
 )
+REPLY_TOO_LONG: Final = (
+    "This reply is too long for Slack, so its end is missing. Ask for one part of it."
+)
+SHOWN_AS_PLAIN_TEXT: Final = (
+    "I couldn't format this reply, so you see its beginning. The file below has all of it."
+)
 FULL_REPLY_BELOW: Final = "The whole reply is in the file below."
 
 

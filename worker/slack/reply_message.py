@@ -7,7 +7,7 @@ Every effect in Slack follows a check of the lease, and its intent is recorded i
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self
 
 import structlog
@@ -34,7 +34,7 @@ OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between reads of the `ts` that a live owner records right after its post."""
 
 
-RenderText = Callable[[str], Message]
+RenderText = Callable[[str], Awaitable[Message]]
 
 
 class ReplyMessage:
@@ -242,7 +242,7 @@ class StreamingEdits:
                 return
             self._text_changed.clear()
             try:
-                await self._message.update_text(self._render(self._text))
+                await self._message.update_text(await self._render(self._text))
                 min_delay = 0.0
             except RetryLaterError:
                 self._text_changed.set()

@@ -1,6 +1,7 @@
 """Answer pipeline with a real engine: errors that end a job with a message in its thread."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -9,13 +10,21 @@ from testing.reply_harness import ReplyHarness
 from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
-from worker.answering.pipeline import AnswerPipeline
+from worker.answering.pipeline import (
+    MAX_RECOVERIES,
+    MAX_RECOVERIES_IN_ALL,
+    AnswerPipeline,
+)
+from worker.answering.reply_layout import MAX_DEATHS_BEFORE_LAYOUT, LayoutKind
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
-from worker.errors import DeadlineExceededError, ModelFailedError
+from worker.errors import DeadlineExceededError, ModelFailedError, ReplyNotPostedError
 from worker.failpoints import Failpoints
 from worker.jobs.job_context import JobContext, Outcome
+from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND
+from worker.jobs.leases import RECOVERY_COUNT
 from worker.metrics import Metrics
+from worker.render.texts import SHOWN_AS_PLAIN_TEXT
 from worker.slack.reply_message import ReplyMessage
 
 MAX_ATTEMPTS = 3
@@ -101,3 +110,74 @@ async def test_job_without_attempts_left_posts_an_error(
     [shown] = reply.visible_messages
     assert ModelFailedError.user_message in shown["text"]
     assert (await reply.state.load_progress()).attempts == MAX_ATTEMPTS
+
+
+@pytest.fixture
+def idle_generator() -> Generator:
+    """A generator whose engine was never started: a saved answer needs none."""
+    return Generator(
+        EngineClient(EngineConfig(model="unused", slots=1, threads=1)),
+        GenerationSettings(max_new_tokens=1, temperature=0, top_k=0, top_p=1, system_prompt=""),
+    )
+
+
+async def run_with_saved_answer(
+    reply: ReplyHarness, generator: Generator, recoveries: int, **fields: str
+) -> Outcome:
+    """Run a job whose answer is saved, after so many deaths of its workers."""
+    message = await reply.take_job()
+    saved: dict[Any, Any] = {
+        keys.ANSWER: "A **saved** answer.",
+        "starchat_answer_facts": '{"model":"m","finish_reason":"stop","max_new_tokens":9}',
+        ANSWER_RECOVERIES: "1",
+        RECOVERY_COUNT: str(1 + recoveries),
+        **fields,
+    }
+    await reply.client.hset(reply.job_key, mapping=saved)
+    context = JobContext(reply.job, reply.state.lease, age_seconds=0.0)
+    return await build_pipeline(reply, generator, message, 60.0).run(context)
+
+
+@pytest.mark.parametrize(
+    ("deaths", "recorded", "kind"),
+    [
+        (MAX_DEATHS_BEFORE_LAYOUT - 1, {}, LayoutKind.MARKDOWN),
+        (MAX_DEATHS_BEFORE_LAYOUT, {}, LayoutKind.PLAIN),
+        (MAX_DEATHS_BEFORE_LAYOUT, {LAYOUT_KIND: "markdown"}, LayoutKind.MARKDOWN),
+    ],
+)
+async def test_layout_that_killed_its_workers_becomes_plain_text(
+    reply: ReplyHarness,
+    idle_generator: Generator,
+    deaths: int,
+    recorded: dict[str, str],
+    kind: LayoutKind,
+) -> None:
+    """A layout that succeeded once is repeated; one that never did is replaced."""
+    outcome = await run_with_saved_answer(reply, idle_generator, deaths, **recorded)
+
+    assert outcome is Outcome.ANSWERED
+    assert await reply.state.read_field(LAYOUT_KIND) == kind
+    assert (SHOWN_AS_PLAIN_TEXT in str(reply.visible_messages)) == (kind is LayoutKind.PLAIN)
+    assert len([m for m in reply.visible_messages if m.get("files")]) == (kind is LayoutKind.PLAIN)
+
+
+async def test_saved_answer_that_cannot_be_posted_ends_in_an_error(
+    reply: ReplyHarness, idle_generator: Generator
+) -> None:
+    """The deaths of workers are bounded after the generation, too."""
+    outcome = await run_with_saved_answer(reply, idle_generator, MAX_RECOVERIES)
+
+    assert outcome is Outcome.ERROR_POSTED
+    [shown] = reply.visible_messages
+    assert ReplyNotPostedError.user_message in shown["text"]
+
+
+async def test_job_whose_error_cannot_be_posted_is_given_up(
+    reply: ReplyHarness, idle_generator: Generator
+) -> None:
+    """The last bound needs nothing that could kill another worker."""
+    outcome = await run_with_saved_answer(reply, idle_generator, MAX_RECOVERIES_IN_ALL)
+
+    assert outcome is Outcome.UNSENT
+    assert reply.visible_messages == []

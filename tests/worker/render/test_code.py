@@ -67,7 +67,7 @@ def test_200_long_replies_keep_every_code_line() -> None:
                 assert "```" not in model_text([part])
 
 
-@given(st.integers(1, 400), st.integers(2, 60))
+@given(st.integers(1, 90), st.integers(2, 60))
 @settings(max_examples=8)
 def test_very_long_reply_ends_with_a_file(blocks: int, lines: int) -> None:
     """A reply with too many messages ends with a file that contains all of it."""

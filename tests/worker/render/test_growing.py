@@ -8,10 +8,7 @@ from testing.code_replies import generate_replies
 from testing.rich_text_samples import SAMPLES, RichTextSample
 from testing.slack_parser import context_texts, extract_code_lines, find_problems, model_text
 from tests.worker.render.hostile_markdown import hostile_texts
-from worker.render import compose_growing, compose_stopped, markdown, texts
-from worker.render.compose import MAX_GROWING_CHARACTERS
-from worker.render.markdown import parse_pieces
-from worker.render.model import Piece
+from worker.render import compose_growing, compose_stopped, texts
 
 
 def visible_text(text: str) -> str:
@@ -95,22 +92,6 @@ def test_long_growing_reply_shows_start_and_length() -> None:
     assert text.startswith(model_text([message]))
     assert context_texts(message) == [texts.describe_overflow(20_000)]
     assert compose_growing(text + "more ").blocks[0] == message.blocks[0]
-
-
-def test_growing_reply_is_parsed_up_to_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An edit costs no more for a very long reply than for one that fills its message."""
-    parsed_lengths: list[int] = []
-
-    def record_length(text: str, known_addresses: frozenset[str]) -> list[Piece]:
-        parsed_lengths.append(len(text))
-        return parse_pieces(text, known_addresses)
-
-    monkeypatch.setattr(markdown, "parse_pieces", record_length)
-    for text, _ in generate_replies(8):
-        compose_growing(text * 6)
-
-    assert len(parsed_lengths) == 8
-    assert max(parsed_lengths) <= MAX_GROWING_CHARACTERS
 
 
 def test_stopped_reply_keeps_its_text_and_says_why() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from contract import keys
 from contract.job import Streaming
-from testing import code_replies
+from testing import code_replies, reply_harness
 from testing.reply_harness import FACTS, PLACEHOLDER, ReplyHarness, build_message, message_content
 from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import ADA, GENERAL, STARCHAT
@@ -166,7 +166,7 @@ async def test_placeholder_adopted_by_successor_is_kept(reply: ReplyHarness) -> 
 async def test_edits_skip_outdated_text(reply: ReplyHarness) -> None:
     """Edits keep their interval; an outdated text is never sent."""
     message = await reply.open_reply()
-    async with message.stream_edits(render.compose_growing) as edits:
+    async with message.stream_edits(reply_harness.compose_growing) as edits:
         for number in range(200):
             await edits.show_text("word " * number)
             await asyncio.sleep(0.005)
@@ -183,7 +183,7 @@ async def test_final_waits_for_an_edit_in_flight(reply: ReplyHarness) -> None:
     reply.harness.workspace.set_faults(
         {"fault": "slow", "method": "chat.update", "count": 1, "seconds": 0.7}
     )
-    async with message.stream_edits(render.compose_growing) as edits:
+    async with message.stream_edits(reply_harness.compose_growing) as edits:
         await edits.show_text("half")
         await asyncio.sleep(0.3)
     await message.publish_final([build_message("whole")], state="final", may_exist=False)
@@ -197,7 +197,7 @@ async def test_rate_limited_edit_is_skipped_but_the_final_is_sent(reply: ReplyHa
     reply.harness.workspace.set_faults(
         {"fault": "ratelimited", "method": "chat.update", "count": 1, "retry_after": 1}
     )
-    async with message.stream_edits(render.compose_growing) as edits:
+    async with message.stream_edits(reply_harness.compose_growing) as edits:
         for _ in range(10):
             await edits.show_text("half")
             await asyncio.sleep(0.02)
@@ -215,7 +215,7 @@ async def test_streaming_ends_when_the_message_is_deleted(reply: ReplyHarness) -
     )
 
     async def grow() -> None:
-        async with message.stream_edits(render.compose_growing) as edits:
+        async with message.stream_edits(reply_harness.compose_growing) as edits:
             for number in range(1000):
                 await edits.show_text(f"text {number}")
                 await asyncio.sleep(0.01)
@@ -228,7 +228,7 @@ async def test_streaming_off_sends_no_edits(harness: WorkerHarness, reply: Reply
     """With streaming off there is no edit before the final."""
     reply.job = harness.post_question("quietly", streaming=Streaming.OFF)
     message = await reply.open_reply()
-    async with message.stream_edits(render.compose_growing) as edits:
+    async with message.stream_edits(reply_harness.compose_growing) as edits:
         for _ in range(5):
             await edits.show_text("text")
             await asyncio.sleep(0.05)

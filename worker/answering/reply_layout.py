@@ -1,0 +1,79 @@
+"""
+Reply layout: renders replies in threads, within a time limit.
+
+Rendering is linear, but it still takes up to 50 ms of a core. On the event loop it would delay
+every other reply and each check of a lease.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, TypeVar
+
+import structlog
+
+from contract.thread_pool import eager_thread_pool
+from worker import render
+from worker.jobs.job_state import JobProgress
+from worker.render import Message, Part, ReplyFacts
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+LAYOUT_THREADS: Final = 2
+"""Threads that render. More would compete for one interpreter lock."""
+LAYOUT_TIMEOUT_SECONDS: Final = 5.0
+"""Maximum seconds for one layout, also while the machine is busy."""
+MAX_DEATHS_BEFORE_LAYOUT: Final = 2
+"""Executions that may die after the answer was saved, before its layout is the likely cause."""
+
+
+class LayoutKind(StrEnum):
+    """How a finished reply is laid out. All executions of a job lay out the same parts."""
+
+    MARKDOWN = "markdown"
+    PLAIN = "plain"
+
+
+def choose_layout(progress: JobProgress) -> LayoutKind:
+    """Return the recorded layout; plain text if executions have died before one was recorded."""
+    if progress.layout_kind is not None:
+        return LayoutKind(progress.layout_kind)
+    has_failed = progress.recoveries_with_answer >= MAX_DEATHS_BEFORE_LAYOUT
+    return LayoutKind.PLAIN if has_failed else LayoutKind.MARKDOWN
+
+
+class ReplyLayout:
+    """Renders replies. A reply that cannot be rendered in time is shown as plain text."""
+
+    def __init__(self, timeout_seconds: float = LAYOUT_TIMEOUT_SECONDS) -> None:
+        """Start the threads; a layout may take `timeout_seconds`."""
+        self._timeout_seconds = timeout_seconds
+        self._threads = eager_thread_pool(LAYOUT_THREADS, "layout")
+
+    async def compose_growing(self, text: str) -> Message:
+        """Return a reply in progress; without its text if that cannot be rendered in time."""
+        try:
+            return await self._run_in_thread(render.compose_growing, text)
+        except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
+            log.warning("edit without text", error=type(error).__name__)
+            return render.compose_growing("")
+
+    async def compose_final(
+        self, text: str, facts: ReplyFacts, kind: LayoutKind
+    ) -> tuple[tuple[Part, ...], LayoutKind]:
+        """Return the finished reply and its layout: plain if Markdown is not rendered in time."""
+        if kind is LayoutKind.MARKDOWN:
+            try:
+                compose = functools.partial(render.compose_final, text, facts=facts)
+                return await self._run_in_thread(compose), LayoutKind.MARKDOWN
+            except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
+                log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
+        return render.compose_plain(text, facts=facts), LayoutKind.PLAIN
+
+    async def _run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
+        async with asyncio.timeout(self._timeout_seconds):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, call, *arguments)
