@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import reduce
 from itertools import groupby
 from operator import or_
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
 
 from worker.render import links, sanitize
@@ -24,7 +27,7 @@ class MarkdownGrammar(MarkdownIt):
     """
     CommonMark with strikethrough and tables, but literal where Markdown would hide text.
 
-    No HTML; no entities (a reply about `&lt;` means exactly that); no reference definitions (they
+    No HTML; entities only where they mean their signs; no reference definitions (they
     disappear from the page); no underlined headings (a model's `---` is a rule). Addresses stay as
     written, even unsafe ones: `links` decides which of them may be opened.
     """
@@ -35,6 +38,7 @@ class MarkdownGrammar(MarkdownIt):
         self.disable(["entity", "reference", "lheading", "html_block", "html_inline"])
         # The library's own set stops at each sign that some extension may need.
         self.inline.terminator_re = MARKUP_CHARACTERS
+        self.inline.ruler.at("newline", _read_line_end)
 
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the library's name
         """Accept every scheme: `links` shows each address and never links an unsafe one."""
@@ -49,7 +53,83 @@ class MarkdownGrammar(MarkdownIt):
         return link
 
 
+class _InlineState(StateInline):
+    """Parser state in which text without spaces, as in Chinese, may have styles at any sign."""
+
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: FBT001, N802, N803
+        """Let a mark beside an East Asian character open and close, as in cmark's extension."""
+        scanned = super().scanDelims(start, canSplitWord)
+        before = self.src[start - 1 : start] or " "
+        after = self.src[start + scanned.length : start + scanned.length + 1] or " "
+        if self.src[start] == "_" or not EAST_ASIAN.search(before + after):
+            return scanned
+        return Scanned(
+            scanned.can_open or not after.isspace(),
+            scanned.can_close or not before.isspace(),
+            scanned.length,
+        )
+
+
+EAST_ASIAN: Final = re.compile(
+    "[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\uffdc]"
+)
+WORD: Final = re.compile(r"\S++")
+PATH_BACKSLASH: Final = re.compile(r"\\[A-Za-z0-9]")
+"""A backslash that is no Markdown: its word is a path, a pattern or a formula."""
+PLAIN_BACKSLASH: Final = re.compile(r"\\(?!\Z|[*_`~\[\]<>#|!\\\n])")
+"""A backslash before a character that needs none; Markdown would drop it."""
+BACKSLASH_SIGN: Final = "\ufdd2"
+"""Replaces a literal backslash while Markdown is parsed; sanitized text never contains it."""
+ENTITY_TOPIC: Final = re.compile(
+    r"\bentit(?:y|ies)\b|\bescap(?:e|ed|es|ing)\b|&amp;(?:\w|#)", re.IGNORECASE
+)
+"""Words of a text about entities."""
+
+
+def _protect_backslashes(content: str) -> str:
+    """Keep the backslashes of paths, patterns and formulas, which Markdown would drop."""
+    if "\\" not in content:
+        return content
+    return WORD.sub(_protect_word, content)
+
+
+def _protect_word(word: re.Match[str]) -> str:
+    if PATH_BACKSLASH.search(word[0]):
+        return word[0].replace("\\", BACKSLASH_SIGN)
+    return PLAIN_BACKSLASH.sub(BACKSLASH_SIGN, word[0]) if len(word[0]) > 1 else word[0]
+
+
+def _means_entities(content: str) -> bool:
+    """
+    Whether `&lt;` means these four characters, and not the sign that it names.
+
+    It does in a text about entities, and in one that contains both spellings of a sign.
+    """
+    if "&" not in content or ENTITY_TOPIC.search(content):
+        return True
+    without_entities = ENTITY.sub("", content)
+    return any(sign in without_entities for sign, name in _SIGN_ENTITIES.items() if name in content)
+
+
+ENTITY: Final = re.compile(r"&#?\w{1,31};")
+_SIGN_ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def _read_line_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the library's signature
+    """Read a line end, and keep the white space of the next line: it may be code."""
+    if state.src[state.pos] != "\n":
+        return False
+    if not silent:
+        state.pending = state.pending.rstrip(" ")
+        state.push("softbreak", "br", 0)
+    state.pos += 1
+    return True
+
+
 _GRAMMAR: Final = MarkdownGrammar(MAX_INLINE_NESTING)
+_ENTITY_GRAMMAR: Final = MarkdownGrammar(MAX_INLINE_NESTING)
+_ENTITY_GRAMMAR.enable("entity")
+_ENTITY_GRAMMAR.inline.terminator_re = re.compile(f"{MARKUP_CHARACTERS.pattern}|&")
 
 INTRAWORD_MARK: Final = re.compile(r"[A-Za-z0-9)\]][A-Za-z0-9(]")
 """The characters around a mark that opens in the middle of a word."""
@@ -61,8 +141,13 @@ def parse_spans(
     content: str, known_addresses: frozenset[str], style: Style = Style.PLAIN
 ) -> tuple[Span, ...]:
     """Parse a paragraph's Markdown. Only `known_addresses` may become links."""
+    content = _protect_backslashes(content)
     tokens: list[Token] = []
-    _GRAMMAR.inline.parse(content, _GRAMMAR, {}, tokens)
+    grammar = _GRAMMAR if _means_entities(content) else _ENTITY_GRAMMAR
+    state = _InlineState(content, grammar, {}, tokens)
+    grammar.inline.tokenize(state)
+    for rule in grammar.inline.ruler2.getRules(""):
+        rule(state)
     reader = _InlineReader(known_addresses, style)
     for index, token in enumerate(tokens):
         reader.read_token(token, tokens[index + 1 : index + 3])
@@ -71,7 +156,7 @@ def parse_spans(
 
 def extract_words(content: str, known_addresses: frozenset[str]) -> str:
     """Parse a paragraph's Markdown and return its text without styles."""
-    if not MARKUP_CHARACTERS.search(content):
+    if not MARKUP_CHARACTERS.search(content) and "&" not in content:
         return sanitize.reveal_in_prose(content)
     return "".join(span.text for span in parse_spans(content, known_addresses))
 
@@ -129,12 +214,15 @@ class _InlineReader:
         self._add_span(Span(sanitize.reveal_in_prose(text), self._style))
 
     def _add_span(self, span: Span) -> None:
+        if BACKSLASH_SIGN in span.text:
+            span = replace(span, text=span.text.replace(BACKSLASH_SIGN, "\\"))
         if span.text:
             self.spans.append(span)
 
     def _add_link(self, start: int, target: Token) -> None:
         """Show a link's label, then its full address, then its title."""
         url = str(target.attrs.get("href") or target.attrs.get("src") or "")
+        url = url.replace(BACKSLASH_SIGN, "\\")
         title = str(target.attrs.get("title") or "")
         label = "".join(span.text for span in self.spans[start:])
         if label and label in {url, url.removeprefix("mailto:")}:

@@ -15,16 +15,22 @@ ADDRESS_PATTERN: Final = re.compile(
     r"""
     (?<![a-z0-9+.-])
     (?: [a-z][a-z0-9+.-]{1,20}://                       # any scheme with a host
-      | (?:about|blob|data|file|javascript|mailto|slack|tel|vbscript):(?=\S)
+      | (?:javascript|vbscript|mailto):(?=\S) | (?:about|blob|slack):(?=[a-z])
+      | data:(?=[a-z]{1,20}/) | file:(?=/) | tel:(?=[+\d])
       | www\.(?=[^\s.])
       | (?<![\w@/\\]) (?:[a-z0-9][a-z0-9-]{0,62}\.){1,10}      # a bare host with a common ending
-        (?: (?:ai|app|biz|cloud|co|com|dev|edu|example|gov|info|io|me|net|online|org|page|site
-            |store|tech|top|xyz|xn--[a-z0-9-]{1,59}) (?![\w-]) )
+        (?: (?:com|edu|example|gov|org|xn--[a-z0-9-]{1,59}) (?![\w(-])
+          | (?:ai|app|biz|cloud|co|dev|info|io|me|net|online|page|site|store|tech|top|xyz)
+            (?=/[\w%~?#]|:\d|\?\w) )                           # also names in code: needs a path
     )
     [^\s<>"`]*
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
+LOCAL_ADDRESS: Final = re.compile(
+    r"\w{2,12}://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?:[:/?#]|\Z)", re.IGNORECASE
+)
+"""The reader's own machine: no notice, because no other party can own this address."""
 BRACKET_PAIRS: Final = {")": "(", "]": "[", "}": "{"}
 SENTENCE_PUNCTUATION: Final = ".,;:!?'*_~|\\"
 
@@ -38,7 +44,8 @@ def render_address(url: str, style: Style, known_addresses: frozenset[str]) -> S
     """Return a span with the full address: a link if it is known, else inert code."""
     if is_linkable(url, known_addresses):
         return Span(url, style, link=True)
-    return Span(sanitize.reveal_in_code(url), style | Style.CODE, invented=True)
+    is_local = LOCAL_ADDRESS.match(url) is not None
+    return Span(sanitize.reveal_in_code(url), style | Style.CODE, invented=not is_local)
 
 
 def is_linkable(url: str, known_addresses: frozenset[str]) -> bool:

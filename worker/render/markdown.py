@@ -69,6 +69,8 @@ class _OpenList:
 
     def __init__(self, number: int | None) -> None:
         self.next_number = number
+        self.starts_at_zero = number == 0
+        """Slack numbers from 1 at least: such a list shows bullets with the numbers as text."""
         self.awaits_text = False
 
 
@@ -128,10 +130,12 @@ class _BlockReader:
             return
         depth = len(self._open_lists) - 1
         if self._open_lists and self._open_lists[-1].awaits_text:
-            self._open_lists[-1].awaits_text = False
-            self.pieces.append(
-                Prose(spans, ProseKind.ITEM, depth, self._open_lists[-1].next_number)
-            )
+            open_list = self._open_lists[-1]
+            open_list.awaits_text = False
+            number = open_list.next_number
+            if open_list.starts_at_zero:
+                spans, number = (Span(f"{number}. "), *spans), None
+            self.pieces.append(Prose(spans, ProseKind.ITEM, depth, number))
         else:
             kind = ProseKind.QUOTE if self._quote_depth else ProseKind.SECTION
             self.pieces.append(Prose(spans, kind, tight=self._in_heading))

@@ -22,6 +22,24 @@ INVISIBLE_IN_CODE: Final = re.compile(
 )
 """Characters that a reader of code cannot see but a compiler does; emoji selectors excluded."""
 
+_EMOJI: Final = "\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff"
+_JOINING_SCRIPTS: Final = (
+    "\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u180a\u1810-\u18af\ufb50-\ufdcf"
+)
+VISIBLE_SEQUENCE: Final = re.compile(
+    f"(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])"
+    f"|(?<=[{_JOINING_SCRIPTS}])[\u200c\u200d](?=[{_JOINING_SCRIPTS}])"
+    "|(?<=[\u1800-\u18af])[\u180b-\u180d\u180f]"
+    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
+    "|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f"
+)
+"""
+Characters that are visible beside their neighbours, and change how these are drawn.
+
+They join emoji, and letters of scripts such as Persian and Hindi. They choose a form of a Mongolian
+letter or an ideograph, or spell the region of a flag.
+"""
+
 WORD_JOINER: Final = "\u2060"
 """Invisible and silent; after it Slack recognizes no name, address or emoji."""
 
@@ -54,12 +72,12 @@ def sanitize_text(text: str) -> str:
 
 def reveal_in_prose(text: str) -> str:
     """Show characters that would reorder or break a line as `⟨U+…⟩`."""
-    return text if text.isascii() else INVISIBLE_IN_PROSE.sub(_show_code_point, text)
+    return text if text.isascii() else _reveal(INVISIBLE_IN_PROSE, text)
 
 
 def reveal_in_code(text: str) -> str:
     """Show every character that is invisible in code as `⟨U+…⟩`."""
-    return text if text.isascii() else INVISIBLE_IN_CODE.sub(_show_code_point, text)
+    return text if text.isascii() else _reveal(INVISIBLE_IN_CODE, text)
 
 
 def escape_fallback(text: str) -> str:
@@ -91,6 +109,16 @@ def _strip_end_marks(text: str) -> str:
         while stripped[end - 1 : end].isspace():
             end -= 1
     return text if end == len(stripped) else stripped[:end]
+
+
+def _reveal(invisible: re.Pattern[str], text: str) -> str:
+    if not invisible.search(text):
+        return text
+    shown, start = [], 0
+    for sequence in VISIBLE_SEQUENCE.finditer(text):
+        shown += [invisible.sub(_show_code_point, text[start : sequence.start()]), sequence[0]]
+        start = sequence.end()
+    return "".join(shown) + invisible.sub(_show_code_point, text[start:])
 
 
 @lru_cache(maxsize=4_096)
