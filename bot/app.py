@@ -164,9 +164,7 @@ class Bot:
             redis, identity.team, poster, thread_cache, background, failpoints=failpoints
         )
         quota = CommandQuota(redis, identity.team)
-        commands = CommandHandler(
-            thread_modes, purge, queue, notices, poster, background, self._metrics, quota
-        )
+        commands = CommandHandler(thread_modes, purge, queue, notices, self._metrics, quota)
         placeholders = PlaceholderPoster(redis, queue, poster, background)
         reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
         policy = Policy(

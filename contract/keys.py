@@ -17,6 +17,8 @@ IDEMPOTENCY_TTL_SECONDS: Final = 24 * SECONDS_PER_HOUR
 """How long a message is remembered as accepted; Slack's last redelivery comes after 6 min."""
 NOTICE_TTL_SECONDS: Final = SECONDS_PER_HOUR
 """How long the bot tries to post a notice; a later one would only confuse its reader."""
+NOTICE_QUIET_SECONDS: Final = 60
+"""Seconds after a word to one person in a channel, in which further ones are joined."""
 QUEUE_TTL_SECONDS: Final = 7 * 24 * SECONDS_PER_HOUR
 """How long an unfinished job stays in the queue: longer than a weekend without workers."""
 THREAD_MODE_TTL_SECONDS: Final = 30 * 24 * SECONDS_PER_HOUR
@@ -75,12 +77,31 @@ def client_msg_id(team: str, client_msg_id: str) -> str:
 
 
 def pending_notice(team: str, channel: str, ts: str) -> str:
-    """Return the notice to post in reply to a message: a hash of `thread`, `text` and `tries`."""
+    """Return the notice to post in reply to a message: a hash of `thread`, `notice`, `tries`."""
     return f"starchat:{team}:pending_notice:{channel}:{ts}"
 
 
+def personal_notice(team: str, channel: str, user: str) -> str:
+    """Return the joined word to one person in a channel: see `record_personal_notice.lua`."""
+    return f"starchat:{team}:personal_notice:{channel}:{user}"
+
+
+def notice_quiet(team: str, channel: str, subject: str, sentence: str) -> str:
+    """Return the marker of a notice that a thread or author has had in this quiet period."""
+    return f"starchat:{team}:notice_quiet:{channel}:{subject}:{sentence}"
+
+
+def offer_count(team: str, channel: str, user: str) -> str:
+    """Return how many new answers a user was offered in a channel in this minute."""
+    return f"starchat:{team}:offer_count:{channel}:{user}"
+
+
 def notice_schedule(team: str) -> str:
-    """Return the sorted set of pending notices, `channel:ts`, by the time to post each (s)."""
+    """
+    Return the sorted set of pending notices by the time to post each (s).
+
+    A member is `channel:ts` for a message, or `channel:user` for a joined word to one person.
+    """
     return f"starchat:{team}:notice_schedule"
 
 

@@ -6,18 +6,15 @@ from typing import Final
 import structlog
 from redis import Redis
 
-from bot import texts
-from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.messages.admission import VERDICT_BY_COMMAND, ThreadMode, Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
-from bot.slack.poster import Poster
+from bot.notices import Notice, Sentence, round_seconds
 from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
 from bot.store.purge import Purge
 from bot.store.thread_modes import ThreadModes
 from contract import keys, queue_eta
-from contract.texts import QUESTION_TOO_LONG
 
 SECONDS_PER_MINUTE: Final = 60
 COUNTED_VERDICTS: Final = frozenset(VERDICT_BY_COMMAND.values())
@@ -40,11 +37,6 @@ class CommandCount:
     def is_exceeded(self) -> bool:
         """Whether this command is one too many."""
         return self.commands > MAX_COMMANDS_PER_MINUTE
-
-    @property
-    def is_first_exceeded(self) -> bool:
-        """Whether this command is the first one too many: its author gets a message."""
-        return self.commands == MAX_COMMANDS_PER_MINUTE + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +64,6 @@ class CommandHandler:
     purge: Purge
     queue: JobQueue
     notices: NoticeOutbox
-    poster: Poster
-    background: BackgroundTasks
     metrics: Metrics
     quota: CommandQuota
 
@@ -94,47 +84,28 @@ class CommandHandler:
                 self.purge.drop_thread(thread)
         self.metrics.count_notice(verdict)
         log.info("notice", verdict=verdict, channel=thread.channel, ts=post.ts)
-        if verdict is Verdict.OUTSIDER:
-            self._refuse_outsider(post)
-        else:
-            self.notices.post_notice(post, texts.COMMAND_REPLIES[verdict])
+        self.notices.post_notice(post, Notice(Sentence(verdict.value)))
 
     def _count_command(self, post: MessagePosted) -> bool:
         """Count a command against its author's quota; return whether it may run."""
         count = self.quota.count_command(post.author)
-        if count.is_first_exceeded:
-            self._post_ephemeral(post, texts.TOO_MANY_COMMANDS)
+        if count.is_exceeded:
+            self.notices.post_notice(post, Notice(Sentence.TOO_MANY_COMMANDS))
         return not count.is_exceeded
 
     def refuse_long_question(self, post: MessagePosted) -> None:
         """Tell that a question is too long for a job."""
-        self.notices.post_notice(post, QUESTION_TOO_LONG)
+        self.notices.post_notice(post, Notice(Sentence.TOO_LONG))
 
     def refuse_question(self, post: MessagePosted, receipt: Receipt) -> None:
         """Tell that the queue or the user's quota is full."""
         self.notices.post_notice(post, self.describe_refusal(receipt))
 
-    def describe_refusal(self, receipt: Receipt) -> str:
+    def describe_refusal(self, receipt: Receipt) -> Notice:
         """Return the reason of a refusal, with the time after which to ask again."""
         if receipt.outcome is EnqueueOutcome.DUPLICATE:
-            return texts.STILL_ANSWERING
-        seconds = queue_eta.estimate_wait(receipt.pending, self.queue.live_workers())
+            return Notice(Sentence.STILL_ANSWERING)
+        seconds = round_seconds(queue_eta.estimate_wait(receipt.pending, self.queue.live_workers()))
         if receipt.outcome is EnqueueOutcome.QUEUE_FULL:
-            return texts.queue_full(seconds)
-        return texts.user_quota_exceeded(receipt.position, seconds)
-
-    def _refuse_outsider(self, post: MessagePosted) -> None:
-        thread = post.thread
-        if self.queue.mark_as_handled(thread.team, thread.channel, post.ts):
-            self._post_ephemeral(post, texts.MEMBERS_ONLY)
-
-    def _post_ephemeral(self, post: MessagePosted, text: str) -> None:
-        # Delivered at most once: Slack cannot tell whether an ephemeral message was delivered.
-        self.background.submit(
-            "ephemeral",
-            self.poster.post_ephemeral,
-            post.thread.channel,
-            post.author,
-            text,
-            thread_ts=post.thread.ts if post.is_thread_reply else None,
-        )
+            return Notice(Sentence.QUEUE_FULL, seconds=seconds)
+        return Notice(Sentence.USER_QUOTA, waiting=receipt.position, seconds=seconds)

@@ -1,11 +1,14 @@
 """
 Transactional outbox: posts each notice, the bot's answer to a message, exactly once.
 
+A notice that concerns one person alone goes to `PersonalNotices` instead.
+
 The script that marks a message as handled also records its notice in Redis. The record is removed
 after Slack has accepted or rejected the post. If a bot dies in between, or Slack's response is
 ambiguous, any bot takes the notice over. It searches the thread for the notice before it posts.
 """
 
+import re
 import threading
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,35 +17,37 @@ from typing import Any, Final
 import structlog
 from redis import Redis
 from redis.commands.core import Script
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.personal_notices import REFUSED_DELAY_SECONDS, PersonalNotices
 from bot.messages.events import MessagePosted
+from bot.notices import PUBLIC_SENTENCES, THREAD_SENTENCES, Notice
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster, retry_after
 from bot.store.client import decode_reply, retry_redis
 from bot.store.scripts import load_script
 from bot.store.thread_cache import ThreadCache
 from contract import keys
-from contract.job import Thread
+from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
 NOTICE_LEASE_SECONDS: Final = 20.0
 """Lease after which any bot may take over a notice."""
-REFUSED_DELAY_SECONDS: Final = 15.0
-"""Seconds until a notice is tried again that Slack refused because it refuses the app."""
+NOTICE_REPEATED: Final = 2
+"""Result of `record_notice.lua` for a notice that was posted a moment ago."""
 SWEEP_INTERVAL_SECONDS: Final = 5.0
 """Seconds between two searches for abandoned notices."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Notice:
+class _LeasedNotice:
     thread: Thread
     question_ts: str
-    text: str
+    content: Notice
     is_retry: bool
 
 
@@ -61,6 +66,7 @@ class NoticeOutbox:
     background: BackgroundTasks
     failpoints: Failpoints = field(default_factory=Failpoints)
     lease_seconds: float = NOTICE_LEASE_SECONDS
+    personal: PersonalNotices = field(init=False)
     _due_key: str = field(init=False)
     _record_script: Script = field(init=False)
     _lease_script: Script = field(init=False)
@@ -68,6 +74,7 @@ class NoticeOutbox:
     _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
+        self.personal = PersonalNotices(self.redis, self.team, self.poster)
         self._due_key = keys.notice_schedule(self.team)
         self._record_script = self.redis.register_script(load_script("record_notice"))
         self._lease_script = self.redis.register_script(load_script("lease_notice"))
@@ -83,35 +90,87 @@ class NoticeOutbox:
         if self._sweeper.is_alive():
             self._sweeper.join(SWEEP_INTERVAL_SECONDS)
 
-    def post_notice(self, post: MessagePosted, sentence: str) -> None:
-        """Post a notice in a message's thread, once for all its deliveries. Raises `RedisError`."""
+    def post_notice(self, post: MessagePosted, notice: Notice) -> None:
+        """
+        Answer a message by a notice, once for all its deliveries. Raises `RedisError`.
+
+        What concerns one person is shown to that person alone, and so is a repeated help text.
+        """
+        # Another bot sees no ephemeral message.
+        if notice.sentence in PUBLIC_SENTENCES or post.bot_ids:
+            self._post_in_thread(post, notice)
+        else:
+            self._tell_author(post, notice)
+
+    def _tell_author(self, post: MessagePosted, notice: Notice) -> None:
+        if self.personal.record_for_message(post, notice):
+            self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
+            self._submit_personal(post.thread.channel, post.author)
+
+    def tell_user(self, thread: Thread, user: str, notice: Notice) -> None:
+        """Tell a user something about a thread, at most once a minute. Raises `RedisError`."""
+        if self.personal.record_for_user(thread, user, notice):
+            self._submit_personal(thread.channel, user)
+
+    def _submit_personal(self, channel: str, user: str) -> None:
+        self.background.submit("personal notice", self._deliver_personal, channel, user)
+
+    def _deliver_personal(self, channel: str, user: str) -> None:
+        self.personal.deliver(channel, user)
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_POST)
+
+    def _post_in_thread(self, post: MessagePosted, notice: Notice) -> None:
         thread = post.thread
         name = f"{thread.channel}:{post.ts}"
-        is_recorded = self._record_script(
+        concerns_thread = notice.sentence in THREAD_SENTENCES
+        subject = thread.ts if concerns_thread else post.author
+        outcome = self._record_script(
             keys=[
                 keys.idempotency_key(thread.team, thread.channel, post.ts),
                 keys.pending_notice(thread.team, thread.channel, post.ts),
                 self._due_key,
+                keys.notice_quiet(thread.team, thread.channel, subject, notice.sentence),
             ],
             args=[
                 keys.IDEMPOTENCY_TTL_SECONDS,
                 name,
                 keys.NOTICE_TTL_SECONDS,
                 thread.ts,
-                sentence,
+                notice.to_json(),
                 self.lease_seconds,
+                keys.NOTICE_QUIET_SECONDS,
+                int(not (concerns_thread or post.bot_ids)),
             ],
         )
         self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
-        if is_recorded:
+        if outcome == NOTICE_REPEATED:
+            self._tell_author(post, notice)
+        elif outcome:
             self.background.submit("notice", self._deliver_notice, name, first=True)
 
     def post_due_notices(self) -> None:
         """Post abandoned notices. Raises `RedisError` and `bot.slack.client.CALL_ERRORS`."""
-        seconds, _ = self.redis.time()
-        due: Any = self.redis.zrangebyscore(self._due_key, "-inf", seconds)
-        for name in due:
-            self._deliver_notice(decode_reply(name), first=False)
+        seconds, micros = self.redis.time()
+        now = seconds + micros / 1e6
+        due: Any = self.redis.zrangebyscore(self._due_key, "-inf", now)
+        for raw in due:
+            try:
+                self._post_due_notice(decode_reply(raw))
+            except (ValueError, ResponseError) as error:
+                # One malformed member or key must not keep the others from being posted.
+                log.error("notice not readable", why=type(error).__name__)  # noqa: TRY400
+                self.redis.zrem(self._due_key, raw)
+
+    def _post_due_notice(self, name: str) -> None:
+        channel, _, rest = name.partition(":")
+        if not re.fullmatch(SLACK_ID_PATTERN, channel):
+            raise ValueError("not a channel")
+        if re.fullmatch(SLACK_ID_PATTERN, rest):
+            self._deliver_personal(channel, rest)
+        elif re.fullmatch(TIMESTAMP_PATTERN, rest):
+            self._deliver_notice(name, first=False)
+        else:
+            raise ValueError("neither a user nor a message")
 
     def _run_sweeper(self) -> None:
         while not self._stopped.wait(SWEEP_INTERVAL_SECONDS):
@@ -135,8 +194,9 @@ class NoticeOutbox:
             if isinstance(error, AppRefusedError):
                 seconds_to_wait = REFUSED_DELAY_SECONDS
             if seconds_to_wait is not None:
-                seconds, _ = self.redis.time()
-                self.redis.zadd(self._due_key, {name: seconds + seconds_to_wait}, xx=True)
+                seconds, micros = self.redis.time()
+                due = seconds + micros / 1e6 + seconds_to_wait
+                self.redis.zadd(self._due_key, {name: due}, xx=True)
             log.warning("notice not posted", channel=notice.thread.channel, why=error_name(error))
             if seconds_to_wait is not None or not (
                 is_refusal(error) or error_name(error) in UNREADABLE_ERRORS
@@ -144,7 +204,7 @@ class NoticeOutbox:
                 return
         retry_redis(partial(self._remove_notice, name))
 
-    def _lease_notice(self, name: str, *, first: bool) -> _Notice | None:
+    def _lease_notice(self, name: str, *, first: bool) -> _LeasedNotice | None:
         channel, question = name.split(":")
         key = keys.pending_notice(self.team, channel, question)
         found = self._lease_script(
@@ -152,18 +212,24 @@ class NoticeOutbox:
         )
         if found is None:
             return None
-        tries, thread, sentence = (decode_reply(part) for part in found)
-        address = Thread(team=self.team, channel=channel, ts=thread)
-        return _Notice(address, question, sentence, is_retry=int(tries) > 0)
+        try:
+            tries, thread, recorded = (decode_reply(part) for part in found)
+            address = Thread(team=self.team, channel=channel, ts=thread)
+            content = Notice.from_json(recorded)
+            return _LeasedNotice(address, question, content, is_retry=int(tries) > 0)
+        except ValueError:
+            log.error("notice not readable", channel=channel)  # noqa: TRY400 - it may hold text
+            self._remove_notice(name)
+            return None
 
-    def _is_in_thread(self, notice: _Notice) -> bool:
+    def _is_in_thread(self, notice: _LeasedNotice) -> bool:
         return bool(self.thread_cache.find_own_messages(notice.thread, notice.question_ts))
 
-    def _post_to_thread(self, notice: _Notice) -> None:
+    def _post_to_thread(self, notice: _LeasedNotice) -> None:
         payload = {"part": 1, "question": notice.question_ts, "state": "notice"}
         self.poster.post_in_thread(
             notice.thread,
-            notice.text,
+            notice.content.render(),
             metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
             retry=False,
         )

@@ -12,6 +12,7 @@ from bot.handlers.placeholders import PlaceholderPoster
 from bot.messages.block_actions import ReanswerRequested
 from bot.messages.events import MessageChanged
 from bot.messages.message import AuthorKind, Message
+from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS
 from bot.slack.poster import Poster
 from bot.store.job_queue import EnqueueOutcome, JobQueue
@@ -37,7 +38,10 @@ class ReanswerHandler:
         thread, message = changed.thread, changed.message
         if message is None or message.kind is not AuthorKind.PERSON:
             return
-        if self.queue.claim_edit_offer(thread.team, thread.channel, changed.ts, changed.version):
+        address = (thread.team, thread.channel)
+        if self.queue.claim_edit_offer(
+            *address, changed.ts, changed.version
+        ) and self.queue.count_offer(*address, message.author):
             text = texts.EDITED_WHILE_RUNNING if is_running else texts.EDITED_AFTER_ANSWER
             self.background.submit(
                 "offer", self._post_offer, thread, message, changed.version, text
@@ -48,7 +52,7 @@ class ReanswerHandler:
         messages = self.job_builder.read_thread(request.thread, LAST_DELIVERY_ATTEMPT) or ()
         question = next((m for m in messages if m.ts == request.ts), None)
         if question is None or question.author != request.user:
-            self._respond(request, texts.QUESTION_NOT_FOUND)
+            self._respond(request, Notice(Sentence.QUESTION_NOT_FOUND))
             return
         job = self.job_builder.build_job(
             request.thread, request.ts, (request.user, request.user_team), messages
@@ -86,12 +90,5 @@ class ReanswerHandler:
             blocks=texts.reanswer_blocks(text, thread.ts, message.ts, version),
         )
 
-    def _respond(self, request: ReanswerRequested, text: str) -> None:
-        self.background.submit(
-            "respond",
-            self.poster.post_ephemeral,
-            request.thread.channel,
-            request.user,
-            text,
-            thread_ts=request.thread.ts,
-        )
+    def _respond(self, request: ReanswerRequested, notice: Notice) -> None:
+        self.commands.notices.tell_user(request.thread, request.user, notice)

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 MAX_ATTEMPTS: Final = 3
 """Attempts of a rate-limited call; a post that may have arrived is not repeated."""
 RESPONSE_URL_TIMEOUT_SECONDS: Final = 10
+SHORT_WAIT_SECONDS: Final = 5.0
+"""Wait for the budget of a message that can be put off."""
 AMBIGUOUS_RETRY_DELAY_SECONDS: Final = 1.0
 """Delay before an idempotent call is repeated whose effect is unknown."""
 
@@ -82,17 +84,28 @@ class Poster:
         *,
         thread_ts: str | None = None,
         blocks: texts.Blocks | None = None,
+        retry: bool = True,
     ) -> None:
-        """Post a message that one user sees; without `thread_ts` in the channel itself."""
-        self._call_with_retry(
-            lambda: self._client.chat_postEphemeral(
+        """
+        Post a message that one user sees; without `thread_ts` in the channel itself.
+
+        Without `retry`, try once; wait little, but before placeholders.
+        """
+
+        def call_slack() -> Any:
+            return self._client.chat_postEphemeral(
                 channel=channel,
                 user=user,
                 text=text,
                 blocks=blocks or texts.context_blocks(text),
                 thread_ts=thread_ts,
             )
-        )
+
+        if retry:
+            self._call_with_retry(call_slack)
+        else:
+            with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
+                call_slack()
 
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""

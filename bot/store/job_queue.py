@@ -24,6 +24,8 @@ from contract.scripts import ACCEPT, FINISH
 
 STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed"})
 """States in which `withdraw.lua` finds a job whose reply or error is posted."""
+MAX_OFFERS_PER_MINUTE: Final = 5
+"""Offers of a new answer to one user in one channel; further edits get none."""
 
 
 class EnqueueOutcome(StrEnum):
@@ -201,6 +203,15 @@ class JobQueue:
     def claim_edit_offer(self, team: str, channel: str, ts: str, version: str) -> bool:
         """Mark an edit as offered for a new answer; return whether it was not before."""
         return self._set_marker(keys.reanswer_offer(team, channel, ts, version))
+
+    def count_offer(self, team: str, channel: str, user: str) -> bool:
+        """Count an offer to a user; return whether the user had few in this minute."""
+        key = keys.offer_count(team, channel, user)
+        with self._redis.pipeline() as pipe:
+            pipe.set(key, 0, nx=True, ex=keys.NOTICE_QUIET_SECONDS)
+            pipe.incr(key)
+            _, count = pipe.execute()
+        return int(count) <= MAX_OFFERS_PER_MINUTE
 
     def _set_marker(self, key: str) -> bool:
         return bool(self._redis.set(key, "notice", nx=True, ex=keys.IDEMPOTENCY_TTL_SECONDS))

@@ -32,6 +32,9 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.reanswer: (IDS, IDS, TIMESTAMPS, TIMESTAMPS),
     keys.connection_window: (IDS,),
     keys.pending_notice: (IDS, IDS, TIMESTAMPS),
+    keys.personal_notice: (IDS, IDS, IDS),
+    keys.notice_quiet: (IDS, IDS, TIMESTAMPS, METHODS),
+    keys.offer_count: (IDS, IDS, IDS),
     keys.notice_schedule: (IDS,),
     keys.rate_limit: (IDS, METHODS),
 }

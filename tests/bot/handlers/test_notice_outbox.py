@@ -11,6 +11,7 @@ from bot.concurrency import BackgroundTasks
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
+from bot.notices import Notice, Sentence
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply
 from bot.store.thread_cache import ThreadCache
@@ -19,7 +20,8 @@ from testing.polling import poll_until
 from testing.slack_events import BOT_IDENTITY, make_body, make_message
 from testing.workspace import ADA, GENERAL, Workspace, message_texts
 
-SENTENCE = "Too much waits."
+NOTICE = Notice(Sentence.FOLLOW)
+SENTENCE = NOTICE.render()
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +77,8 @@ def test_notice_is_posted_once_for_all_deliveries(
 ) -> None:
     """Afterwards, Redis holds only the idempotency key of the message."""
     post = ask_as_ada(workspace)
-    outbox.post_notice(post, SENTENCE)
-    outbox.post_notice(post, SENTENCE)
+    outbox.post_notice(post, NOTICE)
+    outbox.post_notice(post, NOTICE)
     poll_until(
         lambda: not list_recorded_notices(redis), description="the sentence to be struck out"
     )
@@ -84,7 +86,11 @@ def test_notice_is_posted_once_for_all_deliveries(
 
     assert_posted(workspace, post)
     left = {decode_reply(key) for key in redis.scan_iter()}
-    assert left == {keys.REDIS_SENTINEL, keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts)}
+    assert left == {
+        keys.REDIS_SENTINEL,
+        keys.idempotency_key(BOT_IDENTITY.team, GENERAL, post.ts),
+        keys.notice_quiet(BOT_IDENTITY.team, GENERAL, post.ts, "follow"),
+    }
 
 
 def test_notice_of_dead_bot_is_posted_by_another(
@@ -97,7 +103,7 @@ def test_notice_of_dead_bot_is_posted_by_another(
     """The notice is recorded with the idempotency key, before the acknowledgement."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
-    make_outbox(redis, web, dead, lease=0).post_notice(post, SENTENCE)
+    make_outbox(redis, web, dead, lease=0).post_notice(post, NOTICE)
     dead.drain(0)
     assert_posted(workspace, post, times=0)
     expired_outbox.post_due_notices()
@@ -112,7 +118,7 @@ def test_leased_notice_is_not_taken_over(
     """A second bot does not post a notice whose lease is valid."""
     dead = BackgroundTasks(max_waiting=0)
     post = ask_as_ada(workspace)
-    make_outbox(redis, web, dead, lease=60).post_notice(post, SENTENCE)
+    make_outbox(redis, web, dead, lease=60).post_notice(post, NOTICE)
     dead.drain(0)
     outbox.post_due_notices()
 
@@ -127,7 +133,7 @@ def test_notice_with_lost_response_is_not_repeated(
     """If Slack's response was lost, the thread shows that the notice was posted."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
-    expired_outbox.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, NOTICE)
     poll_until(lambda: _count_attempts(redis, post) == 1, description="the first try")
     poll_until(lambda: workspace.bot_replies(GENERAL, post.ts), description="the sentence")
     expired_outbox.post_due_notices()
@@ -144,7 +150,7 @@ def test_notice_with_lost_post_is_repeated(
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     post = ask_as_ada(workspace)
     seen = workspace.api_calls()
-    expired_outbox.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, NOTICE)
     poll_until(lambda: _count_posts(workspace, len(seen)) == 1, description="the first try")
     poll_until(lambda: _sweep_until_empty(expired_outbox, redis), description="the second try")
 
@@ -158,7 +164,7 @@ def test_rate_limited_notice_waits_for_retry_after(
     fault = {"fault": "ratelimited", "retry_after": 120, "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     post = ask_as_ada(workspace)
-    expired_outbox.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, NOTICE)
     name = f"{GENERAL}:{post.ts}"
 
     def put_off() -> bool:
@@ -173,6 +179,37 @@ def test_rate_limited_notice_waits_for_retry_after(
     assert_posted(workspace, post)
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"<!channel> <https://evil.example|slack.com>",
+        b'["<!channel>", 0, null]',
+        b'["user_quota", "<!here>", 1]',
+        b'["queue_full", 1, 1e999]',
+        b"\xff",
+        b"[" * 100_000,
+    ],
+)
+def test_forged_notice_is_never_posted(
+    workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox, forged: bytes
+) -> None:
+    """Redis holds names and numbers: who writes to it cannot make the bot post markup."""
+    post = ask_as_ada(workspace)
+    schedule = keys.notice_schedule(BOT_IDENTITY.team)
+    key = keys.pending_notice(BOT_IDENTITY.team, GENERAL, post.ts)
+    redis.hset(key, mapping={"notice": forged, "thread": post.ts, "tries": 0})
+    personal = keys.personal_notice(BOT_IDENTITY.team, GENERAL, ADA)
+    redis.hset(personal, mapping={"notice": forged, "thread": "", "refused": 1})
+    redis.set("starchat:T0FAKE0001:pending_notice:C1:1.1", forged)
+    redis.zadd(schedule, {f"{GENERAL}:{post.ts}": 1, f"{GENERAL}:{ADA}": 1, "C1:1.1": 1})
+    redis.zadd(schedule, {forged: 1})
+    before = len(workspace.api_calls())
+    expired_outbox.post_due_notices()
+
+    assert [c for c in workspace.api_calls(before) if c["method"].startswith("chat.")] == []
+    assert list_recorded_notices(redis) == []
+
+
 @pytest.mark.parametrize("error", ["channel_not_found", "is_archived", "not_in_channel"])
 def test_rejected_notice_is_removed(
     workspace: Workspace, redis: Redis, expired_outbox: NoticeOutbox, error: str
@@ -182,7 +219,7 @@ def test_rejected_notice_is_removed(
         {"method": "chat.postMessage", "fault": "error", "error": error, "count": 1}
     )
     post = ask_as_ada(workspace)
-    expired_outbox.post_notice(post, SENTENCE)
+    expired_outbox.post_notice(post, NOTICE)
     poll_until(lambda: not list_recorded_notices(redis), description="the sentence to be given up")
 
     assert_posted(workspace, post, times=0)

@@ -245,14 +245,21 @@ def test_forget_deletes_cached_thread(workspace: Workspace, redis: Redis) -> Non
     ]
 
 
-def test_user_quota_is_refused_in_thread(workspace: Workspace, redis: Redis) -> None:
+def test_user_quota_is_refused_to_its_user_alone(workspace: Workspace, redis: Redis) -> None:
     """The ninth waiting question is refused; another user's is enqueued."""
+    since = len(workspace.api_calls())
     for number in range(8):
         ask_in_general(workspace, f"@StarChat question {number}")
     ninth = ask_in_general(workspace, "@StarChat one more")
     other = ask_in_general(workspace, "@StarChat hello", user=LIN, channel=PYTHON)
 
-    wait_for_notice(workspace, ninth, "You have 8 questions waiting")
+    poll_until(
+        lambda: any(
+            call["args"]["text"].startswith("You have 8 questions waiting")
+            for call in workspace.api_calls(since, "chat.postEphemeral")
+        ),
+        description="the refusal",
+    )
     assert find_job(redis, GENERAL, ninth) is None
     assert find_job(redis, PYTHON, other) is not None
 

@@ -218,3 +218,11 @@ def test_unreachable_redis_raises() -> None:
     queue = JobQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
     with pytest.raises(AwayError):
         queue.enqueue(make_job(1))
+
+
+def test_offers_to_one_user_are_bounded(queue: JobQueue) -> None:
+    """Many edits in one minute do not make the bot flood Slack with offers."""
+    offers = [queue.count_offer("T1", "C1", "U1") for _ in range(8)]
+
+    assert offers == [True] * 5 + [False] * 3
+    assert queue.count_offer("T1", "C1", "U2")

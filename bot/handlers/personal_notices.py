@@ -1,0 +1,130 @@
+"""
+Personal notices: words to one person in a channel, at most one a minute, joined.
+
+Each is an ephemeral message, or in a direct message an ordinary one. It is sent at most once: Slack
+cannot tell whether an ephemeral message was delivered.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import structlog
+from redis import Redis
+from redis.commands.core import Script
+
+from bot.messages.events import MessagePosted
+from bot.notices import REFUSALS, Notice
+from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
+from bot.slack.poster import Poster, retry_after
+from bot.store.client import decode_reply, retry_redis
+from bot.store.scripts import load_script
+from contract import keys
+from contract.job import Thread
+
+log = structlog.get_logger()
+
+REFUSED_DELAY_SECONDS: Final = 15.0
+"""Seconds until a notice is tried again that Slack refused because it refuses the app."""
+MAX_REFUSED: Final = 1_000_000
+"""Largest number of refused questions that a notice tells."""
+
+
+@dataclass(slots=True)
+class PersonalNotices:
+    """Personal notices of one team. Methods raise `redis.exceptions.RedisError`."""
+
+    redis: Redis
+    team: str
+    poster: Poster
+    quiet_seconds: float = keys.NOTICE_QUIET_SECONDS
+    _due_key: str = field(init=False)
+    _record_script: Script = field(init=False)
+    _take_script: Script = field(init=False)
+    _put_back_script: Script = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._due_key = keys.notice_schedule(self.team)
+        self._record_script = self.redis.register_script(load_script("record_personal_notice"))
+        self._take_script = self.redis.register_script(load_script("take_personal_notice"))
+        self._put_back_script = self.redis.register_script(load_script("put_back_personal_notice"))
+
+    def record_for_message(self, post: MessagePosted, notice: Notice) -> bool:
+        """Record a notice to a message's author, once; return whether it is due now."""
+        thread = post.thread
+        has_thread = post.is_thread_reply or _is_direct(thread.channel)
+        return self._record(
+            thread.channel,
+            post.author,
+            thread.ts if has_thread else "",
+            notice,
+            marker=keys.idempotency_key(thread.team, thread.channel, post.ts),
+        )
+
+    def record_for_user(self, thread: Thread, user: str, notice: Notice) -> bool:
+        """Record a notice to a user about a thread; return whether it is due now."""
+        return self._record(thread.channel, user, thread.ts, notice, marker=None)
+
+    def deliver(self, channel: str, user: str) -> None:
+        """Send what was recorded for a user in a channel, if it is due."""
+        name = f"{channel}:{user}"
+        key = keys.personal_notice(self.team, channel, user)
+        taken = self._take_script(keys=[key, self._due_key], args=[name, self.quiet_seconds])
+        if taken is None:
+            return
+        try:
+            recorded, thread_ts, refused, is_more = (decode_reply(part) for part in taken)
+            text = Notice.from_json(recorded).render(_read_count(refused), is_more=is_more == "1")
+            has_thread = bool(thread_ts)
+            thread = Thread(team=self.team, channel=channel, ts=thread_ts) if has_thread else None
+        except ValueError:
+            log.error("notice not readable", channel=channel)  # noqa: TRY400 - it may hold text
+            return
+        try:
+            self._send(channel, user, thread, text)
+        except CALL_ERRORS as error:
+            log.warning("notice not posted", channel=channel, why=error_name(error))
+            delay = retry_after(error, keys.NOTICE_TTL_SECONDS)
+            if isinstance(error, AppRefusedError):
+                delay = REFUSED_DELAY_SECONDS
+            if delay is not None:
+                arguments = [name, keys.NOTICE_TTL_SECONDS, delay, thread_ts, recorded, refused]
+                put_back = partial(self._put_back_script, keys=[key, self._due_key])
+                retry_redis(partial(put_back, args=arguments))
+
+    def _record(
+        self, channel: str, user: str, thread_ts: str, notice: Notice, *, marker: str | None
+    ) -> bool:
+        key = keys.personal_notice(self.team, channel, user)
+        return bool(
+            self._record_script(
+                keys=[marker or key, key, self._due_key],
+                args=[
+                    keys.IDEMPOTENCY_TTL_SECONDS if marker else 0,
+                    f"{channel}:{user}",
+                    keys.NOTICE_TTL_SECONDS,
+                    thread_ts,
+                    notice.to_json(),
+                    int(notice.sentence in REFUSALS),
+                ],
+            )
+        )
+
+    def _send(self, channel: str, user: str, thread: Thread | None, text: str) -> None:
+        if thread is not None and _is_direct(channel):
+            self.poster.post_in_thread(thread, text, retry=False)
+        else:
+            thread_ts = None if thread is None else thread.ts
+            self.poster.post_ephemeral(channel, user, text, thread_ts=thread_ts, retry=False)
+
+
+def _is_direct(channel: str) -> bool:
+    return channel.startswith("D")
+
+
+def _read_count(text: str) -> int:
+    """Return a count from Redis. Raises `ValueError` if it is none."""
+    count = int(text)
+    if not 0 <= count <= MAX_REFUSED:
+        raise ValueError("not a count")
+    return count

@@ -1,0 +1,121 @@
+"""
+Notices: the bot's own answers to messages, as named sentences with numbers.
+
+Redis holds the name and the numbers only, so that whoever writes to Redis cannot make the bot post
+text or markup.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+from bot import texts
+from bot.messages.admission import Verdict
+from contract.texts import QUESTION_TOO_LONG
+
+MAX_NUMBER: Final = 1_000_000
+"""Largest number in a notice; a larger one in Redis was not written by the bot."""
+
+
+class Sentence(StrEnum):
+    """Name of a sentence. The first ones are those of the verdicts that need an answer."""
+
+    EMPTY = Verdict.EMPTY.value
+    HELP = Verdict.HELP.value
+    FOLLOW = Verdict.FOLLOW.value
+    MUTE = Verdict.MUTE.value
+    FORGET = Verdict.FORGET.value
+    OUTSIDER = Verdict.OUTSIDER.value
+    UNVERIFIED = Verdict.UNVERIFIED.value
+    TOO_LONG = "too_long"
+    QUEUE_FULL = "queue_full"
+    USER_QUOTA = "user_quota"
+    STILL_ANSWERING = "still_answering"
+    QUESTION_NOT_FOUND = "question_not_found"
+    TOO_MANY_COMMANDS = "too_many_commands"
+
+
+FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
+    **{Sentence(verdict.value): text for verdict, text in texts.COMMAND_REPLIES.items()},
+    Sentence.TOO_LONG: QUESTION_TOO_LONG,
+    Sentence.STILL_ANSWERING: texts.STILL_ANSWERING,
+    Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
+    Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
+}
+"""Sentences without numbers."""
+THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})
+"""Sentences that concern everyone in a thread."""
+PUBLIC_SENTENCES: Final = THREAD_SENTENCES | {Sentence.EMPTY, Sentence.HELP}
+"""Sentences that everyone may read; the others are shown to one person alone."""
+REFUSALS: Final = frozenset(
+    {
+        Sentence.OUTSIDER,
+        Sentence.UNVERIFIED,
+        Sentence.TOO_LONG,
+        Sentence.QUEUE_FULL,
+        Sentence.USER_QUOTA,
+    }
+)
+"""Sentences that say why a question was not taken; they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """
+    A sentence with its numbers.
+
+    `waiting` counts the person's questions, `seconds` is the expected wait, `None` if unknown.
+    """
+
+    sentence: Sentence
+    waiting: int = 0
+    seconds: int | None = None
+
+    def to_json(self) -> str:
+        """Serialize the notice as JSON text."""
+        return json.dumps([self.sentence.value, self.waiting, self.seconds])
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse what `to_json` returned. Raises `ValueError`, which quotes nothing."""
+        try:
+            name, waiting, seconds = json.loads(text)
+            notice = cls(Sentence(name), waiting, seconds)
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("not a notice") from None
+        for number in (waiting, 0 if seconds is None else seconds):
+            if type(number) is not int or not 0 <= number <= MAX_NUMBER:
+                raise ValueError("not a number of a notice")
+        return notice
+
+    def render(self, refused: int = 1, *, is_more: bool = False) -> str:
+        """
+        Return the text; `refused` counts the questions that were not taken.
+
+        `is_more` is whether an earlier notice has told of others.
+        """
+        return _describe_count(refused, is_more=is_more) + self._render_sentence()
+
+    def _render_sentence(self) -> str:
+        match self.sentence:
+            case Sentence.QUEUE_FULL:
+                return texts.queue_full(self.seconds)
+            case Sentence.USER_QUOTA:
+                return texts.user_quota_exceeded(self.waiting, self.seconds)
+            case _:
+                return FIXED_TEXTS[self.sentence]
+
+
+def round_seconds(seconds: float | None) -> int | None:
+    """Return an expected wait as a whole number of seconds for a notice."""
+    return None if seconds is None else min(MAX_NUMBER, round(max(0.0, seconds)))
+
+
+def _describe_count(refused: int, *, is_more: bool) -> str:
+    if refused < 1 or (refused == 1 and not is_more):
+        return ""
+    more = " more" if is_more else ""
+    noun = "question was" if refused == 1 else "questions were"
+    return f"{refused}{more} {noun} not taken. "
