@@ -7,14 +7,19 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
+from bot.store.client import decode_reply
 from chaos.checker.history import History
 from chaos.cluster.cluster import Cluster
 from chaos.load import LoadGenerator, Question, draw_thread_lengths
 from chaos.recovery import Death, find_held_jobs
 from chaos.watcher import ReplyWatcher
+from contract import keys
 from contract.job import QUEUE_NAME
+from contract.slack_errors import HTTP_OK
+from testing.polling import poll_until
 from testing.processes import Process
 
 UNCLAIMED_KEY: Final = f"rq:queue:{QUEUE_NAME}:intermediate"
@@ -86,6 +91,44 @@ class ScenarioRun:
         )
         self.abandoned |= {question.ts for question in unanswered}
         return unanswered
+
+    def excuse_refused(self, questions: list[Question]) -> int:
+        """
+        Excuse the questions that the bot refused; return their number.
+
+        A refusal is an ephemeral message, which names no question. Fail the run if the refusals of
+        a user were not told, or more than once a minute.
+        """
+        refused: list[Question] = []
+        with self.cluster.connect_redis() as redis:
+            for question in questions:
+                key = keys.idempotency_key(self.team, question.channel, question.ts)
+                marker = poll_until(partial(redis.get, key), description="a decision")
+                if decode_reply(marker) == "notice":
+                    refused.append(question)
+        self.excused |= {question.ts for question in refused}
+        for user, channel in {(question.user, question.channel) for question in refused}:
+            told = poll_until(
+                partial(self.list_refusals, user, channel), description="a word about refusals"
+            )
+            if len(told) > 1 + (told[-1] - told[0]) / keys.NOTICE_QUIET_SECONDS:
+                self.failures.append(f"{len(told)} words about refusals to {user}")
+        return len(refused)
+
+    def list_refusals(self, user: str, channel: str) -> list[float]:
+        """Return when a user was told of refusals in a channel, in order."""
+        calls = self.cluster.workspace.api_calls(method="chat.postEphemeral")
+        return [
+            call["at"]
+            for call in calls
+            if (call["args"].get("user"), call["args"].get("channel")) == (user, channel)
+            and call["status"] == HTTP_OK
+        ]
+
+    @property
+    def team(self) -> str:
+        """The workspace's team id."""
+        return str(self.cluster.workspace.read_state()["team"]["id"])
 
     def kill_worker(self, victim: Process | None = None, *, replaced: bool = True) -> None:
         """Send SIGKILL to a worker, and start another one in its place if `replaced`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from chaos.checker.collector import TOKEN_PATTERN
-from chaos.checker.history import END_STATES, State
+from chaos.checker.history import END_STATES
 from chaos.load import Question
 from testing.worker_harness import reply_metadata
 from testing.workspace import STARCHAT, Json, Workspace
@@ -27,7 +27,6 @@ class ReplyWatcher:
         self._workspace = workspace
         self._next_change = int(workspace.get_json("_control/wait", since=0, timeout=0)["next"])
         self._ended_at: dict[str, float] = {}
-        self._declined: set[str] = set()
         self._retry_announced: set[str] = set()
         self._versions: dict[str, list[tuple[str, str]]] = {}
 
@@ -81,10 +80,6 @@ class ReplyWatcher:
         """Return the seconds from a question to its end. Raises `KeyError` if it has not ended."""
         return self._ended_at[question.ts] - question.asked_at
 
-    def find_refusals(self, questions: Iterable[Question]) -> list[Question]:
-        """Return the questions that the bot declined by a notice."""
-        return [question for question in questions if question.ts in self._declined]
-
     def _read_changes(self) -> None:
         found = self._workspace.get_json("_control/changes", since=self._next_change)
         self._next_change = int(found["next"])
@@ -100,8 +95,6 @@ class ReplyWatcher:
             self._versions.setdefault(metadata["question"], []).append(
                 (metadata["state"], message["ts"])
             )
-            if metadata["state"] == State.NOTICE:
-                self._declined.add(metadata["question"])
             if metadata["state"] in END_STATES:
                 self._ended_at.setdefault(metadata["question"], at)
             return

@@ -103,8 +103,9 @@ class NoticeOutbox:
             self._tell_author(post, notice)
 
     def _tell_author(self, post: MessagePosted, notice: Notice) -> None:
-        if self.personal.record_for_message(post, notice):
-            self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
+        is_due = self.personal.record_for_message(post, notice)
+        self.failpoints.hit(Failpoint.AFTER_NOTICE_RECORD)
+        if is_due:
             self._submit_personal(post.thread.channel, post.author)
 
     def tell_user(self, thread: Thread, user: str, notice: Notice) -> None:

@@ -56,7 +56,9 @@ def kill_during_notices(run: ScenarioRun) -> None:
     for bot in list(cluster.bots):
         cluster.kill_process(bot)
     for point in (Failpoint.AFTER_NOTICE_RECORD, Failpoint.AFTER_NOTICE_POST):
-        victim = cluster.start_bot(f"{point}:kill:{run.rng.randint(1, 3)}")
+        # A user's refusals are recorded one by one, and told in one message.
+        nth = run.rng.randint(1, 3) if point is Failpoint.AFTER_NOTICE_RECORD else 1
+        victim = cluster.start_bot(f"{point}:kill:{nth}")
         victim.wait_for_event("ready")
         doomed = DoomedProcess(run, victim)
         user = next(users)
@@ -65,8 +67,8 @@ def kill_during_notices(run: ScenarioRun) -> None:
         if not doomed.wait_or_kill():
             run.failures.append("a bot did not die")
     cluster.restore_processes()
+    declined = run.excuse_refused(run.questions)
     run.wait_for_replies()
-    declined = len(run.watcher.find_refusals(run.questions))
     run.notes.append(f"{declined} of {len(run.questions)} declined")
 
 
