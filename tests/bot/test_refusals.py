@@ -6,8 +6,10 @@ import pytest
 from redis import Redis
 
 from bot.concurrency import BackgroundTasks
-from bot.handlers.notice_outbox import REFUSED_DELAY_SECONDS, NoticeOutbox
+from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.personal_notices import REFUSED_DELAY_SECONDS
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.notices import Notice, Sentence
 from bot.slack.access_monitor import AccessMonitor
 from bot.slack.client import AppRefusedError, SlackWebClient
 from bot.slack.poster import Poster
@@ -22,7 +24,7 @@ from testing.redis_server import RedisServer
 from testing.slack_events import BOT_IDENTITY, make_message_event
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, message_texts
 
-SENTENCE = "Too much waits."
+NOTICE = Notice(Sentence.HELP)
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +94,7 @@ def test_refused_notice_is_posted_later(
     post = make_message_event(ts=workspace.post_message(ADA, GENERAL, "@StarChat hi"))
     threads = ThreadCache(redis, client, BOT_IDENTITY)
     outbox = NoticeOutbox(redis, BOT_IDENTITY.team, Poster(client), threads, tasks)
-    outbox.post_notice(post, SENTENCE)
+    outbox.post_notice(post, NOTICE)
     poll_until(lambda: client.access.refusal == "token_revoked", description="the refusal")
     schedule, name = keys.notice_schedule(BOT_IDENTITY.team), f"{GENERAL}:{post.ts}"
 
@@ -103,7 +105,7 @@ def test_refused_notice_is_posted_later(
     accept_app(workspace, client, tasks)
     redis.zadd(schedule, {name: 0}, xx=True)
     outbox.post_due_notices()
-    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [SENTENCE]
+    assert message_texts(workspace.bot_replies(GENERAL, post.ts)) == [NOTICE.render()]
     assert redis.zscore(schedule, name) is None
 
 
