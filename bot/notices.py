@@ -1,7 +1,7 @@
 """
 Notices: the bot's own answers to messages, as named sentences with numbers.
 
-Redis holds the name and the numbers only, so that whoever writes to Redis cannot make the bot post
+Redis holds the name and the numbers only. A person with access to Redis cannot make the bot post
 text or markup.
 """
 

@@ -59,7 +59,7 @@ def end_quiet_period(redis: Redis, user: str = ADA, channel: str = GENERAL) -> N
 def test_flood_of_one_person_gets_one_joined_word_a_minute(
     outbox: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
-    """The first refusal is told at once, the others of that minute in one message."""
+    """The first refusal reaches its user at once, the others of that minute in one message."""
     since = len(workspace.api_calls())
     for number in range(42):
         outbox.post_notice(make_post(number), QUOTA)
@@ -129,7 +129,7 @@ def test_confirmations_in_one_thread_are_posted_once_a_minute(
 def test_rate_limited_word_is_kept_and_joined(
     outbox: NoticeOutbox, workspace: Workspace, redis: Redis
 ) -> None:
-    """A word that Slack did not take is told later, and not before `Retry-After` is over."""
+    """A word that Slack did not take is sent later, and not before `Retry-After` is over."""
     fault = {"fault": "ratelimited", "retry_after": 30.5, "count": 1}
     workspace.set_faults({"method": "chat.postEphemeral", **fault})
     since, (seconds, micros) = len(workspace.api_calls()), redis.time()
