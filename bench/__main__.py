@@ -36,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     hostile.add_argument(
         "--seconds", type=float, default=30.0, help="seconds of requests (default: %(default)s)"
     )
+    memory = commands.add_parser("thread-memory", help="memory of long threads in the cache")
+    memory.add_argument("--threads", type=int, default=50, help="threads (default: %(default)s)")
+    memory.add_argument(
+        "--length", type=int, default=4000, help="messages of each (default: %(default)s)"
+    )
     engine = commands.add_parser(
         "engine", help="throughput of our engine and of others, on one core"
     )
@@ -54,10 +59,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "replies": _run_replies,
         "queue-wait": _run_queue_wait,
         "hostile-sockets": _run_hostile_sockets,
+        "thread-memory": _run_thread_memory,
         "engine": command.main,
         "speculation": _run_speculation,
     }
     print(benchmarks[options.command](options))
+
+
+def _run_thread_memory(options: argparse.Namespace) -> str:
+    from bench import thread_memory  # noqa: PLC0415 - each benchmark has its own libraries
+
+    return thread_memory.format_memory(
+        thread_memory.measure_memory(options.threads, options.length)
+    )
 
 
 def _run_replies(options: argparse.Namespace) -> str:

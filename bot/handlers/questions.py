@@ -8,6 +8,7 @@ delivers the message again.
 from dataclasses import dataclass
 
 import structlog
+from redis.exceptions import OutOfMemoryError
 
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.commands import CommandHandler
@@ -43,6 +44,15 @@ class QuestionHandler:
 
         Raises `RedisError` and `CALL_ERRORS`.
         """
+        try:
+            self._admit_and_enqueue(post, attempt)
+        except OutOfMemoryError:
+            # A full Redis: cached text, which Slack has too, yields to questions.
+            dropped = self.commands.purge.drop_texts(post.thread.team)
+            log.warning("redis full", dropped=dropped)
+            self._admit_and_enqueue(post, attempt)
+
+    def _admit_and_enqueue(self, post: MessagePosted, attempt: int) -> None:
         if post.message is not None and post.is_thread_reply:
             self.job_builder.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask:

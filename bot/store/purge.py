@@ -59,6 +59,10 @@ class Purge:
         self._unlink_keys(self._scan_keys(keys.thread_people(team, "*", "*")))
         return self._drop_copies(team, "*")
 
+    def drop_texts(self, team: str) -> int:
+        """Delete all cached threads and answers of a team; return their number."""
+        return self._drop_texts(team, self._find_texts("*", team))
+
     def drop_team(self, team: str) -> int:
         """Delete all data of a team, waiting jobs included; return the number of keys."""
         jobs = f"{RqJob.redis_job_namespace_prefix}{team}-*"
