@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test unit chaos soak protocol slow lint format docs screenshot lock credentials clean help
+.PHONY: demo test unit chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -44,6 +44,10 @@ docs: ## regenerate the tables in docs/
 
 screenshot: ## retake docs/page.png: a real thread of the demo in Chromium
 	@.venv/bin/python -m scripts.screenshot
+
+containers: ## build the images and run docker-compose.yml by podman; root, 15 minutes
+	@$(PYTHON) -m scripts.setup demo
+	@.venv/bin/python -m scripts.containers
 
 lock: ## pin the versions installed in .venv in requirements/
 	@.venv/bin/python -m scripts.lock

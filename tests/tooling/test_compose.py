@@ -1,15 +1,21 @@
 """docker-compose.yml: the permissions and limits of every container."""
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DOCUMENT: Final = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))
 SERVICES: Final[dict[str, Any]] = DOCUMENT["services"]
+OPTIONAL_IMPORTS: Final = {"bitsandbytes", "torchao", "flash_attn"}
+"""Extras that an operator installs by choice."""
 DOCKERFILE: Final = (REPOSITORY / "Dockerfile").read_text("utf-8")
 
 
@@ -133,3 +139,36 @@ def test_fakeslack_answers_to_its_service_name() -> None:
     assert SERVICES["fakeslack"]["command"] == ["--allow-host", "fakeslack"]
     for name in ("demo-bot", "demo-worker"):
         assert SERVICES[name]["environment"]["SLACK_API_URL"] == "http://fakeslack:8065/api/"
+
+
+@pytest.mark.parametrize(
+    ("image", "packages"),
+    [
+        ("bot", ("contract", "bot")),
+        ("worker", ("contract", "worker")),
+        ("fakeslack", ("fakeslack",)),
+    ],
+)
+def test_image_has_every_package_that_its_code_imports(
+    image: str, packages: tuple[str, ...]
+) -> None:
+    """A package that only the development environment has would stop the container."""
+    text = (REPOSITORY / "requirements" / f"{image}.txt").read_text("utf-8")
+    pinned = {"torch"} if image == "worker" else set()
+    pinned |= {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    providers = packages_distributions()
+
+    assert {
+        name
+        for name in _list_imports(packages) - sys.stdlib_module_names - set(packages)
+        if not {canonicalize_name(found) for found in providers.get(name, ())} & pinned
+    } <= OPTIONAL_IMPORTS
+
+
+def _list_imports(packages: tuple[str, ...]) -> set[str]:
+    """Return the first names of all absolute imports."""
+    files = [file for package in packages for file in (REPOSITORY / package).rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    names = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
+    names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
+    return {name.partition(".")[0] for name in names}
