@@ -82,6 +82,11 @@ def configure_logging(process: str, level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def log_loop_error(_: object, context: dict[str, Any]) -> None:
+    """Log an error that no task has caught, without the message that asyncio would print."""
+    structlog.get_logger().error("event loop error", exc_info=context.get("exception"))
+
+
 def describe_exception(
     exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
 ) -> dict[str, object]:

@@ -1,8 +1,14 @@
 """Status that each worker publishes in Redis every few seconds."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from contract.keys import WORKER_STALE_SECONDS
+
+MAX_SLOTS: Final = 4096
+"""Maximum slots of one worker that are believed."""
+SECONDS_PER_DAY: Final = 86400
 
 
 class WorkerStatus(BaseModel):
@@ -14,11 +20,11 @@ class WorkerStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    reported_at: float
-    slots: int
-    busy_slots: int
+    reported_at: FiniteFloat
+    slots: int = Field(ge=1, le=MAX_SLOTS)
+    busy_slots: int = Field(ge=0)
     loading: bool = False
-    seconds_per_reply: float | None = None
+    seconds_per_reply: float | None = Field(default=None, ge=0, le=SECONDS_PER_DAY)
 
 
 def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus, ...]:
@@ -29,6 +35,7 @@ def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus
             status = WorkerStatus.model_validate_json(raw)
         except ValidationError:
             continue
-        if now - status.reported_at <= WORKER_STALE_SECONDS:
+        # One clock writes and reads the time: a status from the future is invalid.
+        if abs(now - status.reported_at) <= WORKER_STALE_SECONDS:
             live.append(status)
     return tuple(live)

@@ -22,6 +22,7 @@ from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 from slack_sdk.web.async_client import AsyncWebClient
 
+from contract import logs
 from contract.app_access import AppAccess
 from contract.base_settings import REDIS_CLUSTER_ERROR
 from contract.settings import SettingsError
@@ -90,6 +91,7 @@ async def run_worker(settings: Settings) -> str | None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, shutdown.request_drain)
+    loop.set_exception_handler(logs.log_loop_error)
     loop.set_default_executor(eager_thread_pool(DEFAULT_EXECUTOR_THREADS, "default"))
     engine = EngineClient(_build_engine_config(settings), on_change=shutdown.handle_engine_change)
     access, metrics = AppAccess(), Metrics()

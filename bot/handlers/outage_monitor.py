@@ -5,6 +5,7 @@ Redis holds the times of the first and the last heartbeat, by Slack's clock. A b
 a start of the bot, after a minute without a connection, and after Redis data loss.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -127,7 +128,17 @@ class OutageMonitor:
         first, last = self._redis.hmget(self._connected_key, ["first", "last"])
         if first is None or last is None:
             return None, None, self._clock.now()
-        return float(first), float(last), self._clock.now()
+        now = self._clock.now()
+        try:
+            times = float(first), float(last)
+        except ValueError:
+            times = math.nan, math.nan
+        if not all(0 <= time_ <= now + MIN_OUTAGE_SECONDS for time_ in times):
+            # Malformed: set aside, as if the team's record had not been written yet.
+            log.error("connection window invalid")
+            self._redis.delete(self._connected_key)
+            return None, None, now
+        return *times, now
 
     def _drop_stale_copies(self, last: float | None, now: float) -> bool:
         if last is None or now - last <= MIN_OUTAGE_SECONDS:

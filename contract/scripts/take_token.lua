@@ -8,12 +8,23 @@
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local reserved_share, block_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local MAX_BLOCK_MS = 3600 * 1000
 local wait, buckets = 0, {}
+
+-- Returns a stored number; `default` for anything else, and for one outside its bounds.
+local function read_number(text, min, max, default)
+  local number = tonumber(text or default)
+  if not number or not (number >= min and number <= max) then return default end
+  return number
+end
+
 for i, key in ipairs(KEYS) do
   local burst, tokens_per_ms = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2]) / 1000
+  if redis.call('TYPE', key).ok ~= 'hash' then redis.call('DEL', key) end
   local fields = redis.call('HMGET', key, 'tokens', 'updated_at', 'blocked_until')
-  local tokens, updated_at = tonumber(fields[1] or burst), tonumber(fields[2] or now)
-  local blocked_until = tonumber(fields[3] or 0)
+  local tokens = read_number(fields[1], 0, burst, burst)
+  local updated_at = read_number(fields[2], 0, now, now)
+  local blocked_until = read_number(fields[3], 0, now + MAX_BLOCK_MS, 0)
   tokens = math.min(burst, tokens + math.max(0, now - updated_at) * tokens_per_ms)
   if block_ms > 0 then blocked_until = math.max(blocked_until, now + block_ms) end
   local missing = 1 + reserved_share * burst - tokens

@@ -21,6 +21,7 @@ from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.heartbeat import Heartbeat
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.jobs.leases import Lease
+from worker.jobs.rq_job import is_poison_error
 from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 
@@ -130,6 +131,22 @@ class JobConsumer:
 
     async def _execute_job(self, context: JobContext) -> None:
         try:
+            await self._answer_job(context)
+        except redis.RedisError as error:
+            if is_poison_error(error):
+                await self._quarantine_job(context, error)
+            else:
+                self._leave_job(context, error)
+        except asyncio.CancelledError:
+            if context.lost:
+                self._abandon_job(context)
+            else:
+                await self._requeue_job(context)
+        except Exception as error:  # noqa: BLE001 - the net of a job's task: the job is poison
+            await self._quarantine_job(context, error)
+
+    async def _answer_job(self, context: JobContext) -> None:
+        try:
             outcome = await self._answer(context)
             self._failpoints.hit(Failpoint.BEFORE_FINISH)
             await self._finish_job(context, outcome)
@@ -142,28 +159,13 @@ class JobConsumer:
             await self._finish_job(context, Outcome.UNSENT)
         except LeaseLostError:
             self._abandon_job(context)
-        except redis.RedisError as error:
-            self._worker.forget_execution(context)
-            log.warning(
-                "job left to recovery", job=context.lease.job_id, error=type(error).__name__
-            )
-        except asyncio.CancelledError:
-            if context.lost:
-                self._abandon_job(context)
-            else:
-                await self._requeue_job(context)
 
     async def _finish_job(self, context: JobContext, outcome: Outcome) -> None:
         """Record the end. The reply is already posted, so retry until Redis is back."""
-        record = self._worker.record_success
-        if outcome is Outcome.WITHDRAWN:
-            record = self._worker.record_withdrawal
-        elif outcome in {Outcome.ERROR_POSTED, Outcome.UNSENT}:
-            record = self._worker.record_failure
         await self._retry_until_redis(lambda: self._worker.release_quota(context.lease.job_id))
         self._failpoints.hit(Failpoint.AFTER_FINISH)
         self._metrics.count_outcome(str(outcome))
-        await self._retry_until_redis(lambda: record(context, str(outcome)))
+        await self._retry_until_redis(lambda: self._worker.record_outcome(context, outcome))
         log.info("job ended", job=context.lease.job_id, outcome=str(outcome))
 
     async def _retry_until_redis(self, call: Callable[[], None]) -> None:
@@ -187,6 +189,17 @@ class JobConsumer:
             requeued = False
         self._metrics.count_outcome("requeued")
         log.info("job requeued", job=context.lease.job_id, requeued=requeued)
+
+    async def _quarantine_job(self, context: JobContext, error: Exception) -> None:
+        log.error("job failed", job=context.lease.job_id, exc_info=error)
+        await self._retry_until_redis(lambda: self._worker.quarantine_job(context.lease.job_id))
+        self._worker.forget_execution(context)
+        self._metrics.count_outcome("quarantined")
+
+    def _leave_job(self, context: JobContext, error: redis.RedisError) -> None:
+        """Leave a job to the reaper: Redis did not answer."""
+        self._worker.forget_execution(context)
+        log.warning("job left to recovery", job=context.lease.job_id, error=type(error).__name__)
 
     def _abandon_job(self, context: JobContext) -> None:
         self._worker.forget_execution(context)

@@ -11,8 +11,12 @@ from typing import Final
 from contract import keys
 from worker import scripts
 from worker.errors import LeaseLostError
+from worker.jobs.job_context import Outcome
 from worker.jobs.leases import RECOVERY_COUNT, Fence
 
+MAX_COUNT_DIGITS: Final = 9
+EXHAUSTED_COUNT: Final = 10**9
+"""Count that exceeds every maximum."""
 ANSWER_FACTS: Final = "starchat_answer_facts"
 """Field of the job hash: facts about the saved answer besides its text, as JSON."""
 
@@ -56,6 +60,18 @@ class JobProgress:
         return self.recoveries - self.answer_recoveries if self.answer is not None else 0
 
 
+def parse_count(field: str | None, invalid: int = EXHAUSTED_COUNT) -> int:
+    """
+    Return a count of the job hash, which anything may have changed.
+
+    An `invalid` one counts as exhausted: the job then ends with an error instead of a loop.
+    """
+    if field is None:
+        return 0
+    is_count = field.isascii() and field.isdigit() and len(field) <= MAX_COUNT_DIGITS
+    return int(field) if is_count else invalid
+
+
 class JobState(Fence):
     """State of one job. Every write requires the lease."""
 
@@ -66,16 +82,17 @@ class JobState(Fence):
             field: None if value is None else str(value)
             for field, value in zip(PROGRESS_FIELDS, values, strict=True)
         }
+        outcome = fields[keys.OUTCOME]
         return JobProgress(
             placeholder=fields[keys.PLACEHOLDER] or None,
             placeholder_owner=fields[keys.PLACEHOLDER_OWNER],
             answer=fields[keys.ANSWER],
             answer_facts=fields[ANSWER_FACTS],
-            answer_recoveries=int(fields[ANSWER_RECOVERIES] or 0),
+            answer_recoveries=parse_count(fields[ANSWER_RECOVERIES], invalid=0),
             layout_kind=fields[LAYOUT_KIND],
-            attempts=int(fields[keys.ATTEMPTS] or 0),
-            recoveries=int(fields[RECOVERY_COUNT] or 0),
-            outcome=fields[keys.OUTCOME],
+            attempts=parse_count(fields[keys.ATTEMPTS]),
+            recoveries=parse_count(fields[RECOVERY_COUNT]),
+            outcome=outcome if outcome in set(Outcome) else None,
             withdrawn=fields[keys.WITHDRAWN] is not None,
         )
 

@@ -18,6 +18,8 @@ from rq.utils import now, utcformat
 from contract.job import MAX_DECOMPRESSED_BYTES, MAX_JOB_BYTES, BadJobError, Job
 from worker.jobs.leases import JOB_PREFIX
 
+POISON_ERROR_PREFIXES: Final = ("WRONGTYPE", "hash value is not", "ERR hash value is not")
+"""Redis' errors about a key of another type, or a field that is no number."""
 COMPRESSED_FIELDS: Final = ("data", "exc_info")
 """Fields of the job hash that RQ decompresses without a limit."""
 
@@ -102,3 +104,8 @@ def _check_unpacked_length(compressed: object) -> None:
         return
     if length > MAX_DECOMPRESSED_BYTES:
         raise BadJobError("longer than a job may be, once it is unpacked")
+
+
+def is_poison_error(error: redis.RedisError) -> bool:
+    """Return whether a job's own data in Redis causes an error: a retry would not change it."""
+    return type(error) is redis.ResponseError and str(error).startswith(POISON_ERROR_PREFIXES)

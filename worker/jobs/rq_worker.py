@@ -22,7 +22,7 @@ from contract import keys
 from contract.job import QUEUE_NAME, BadJobError
 from contract.scripts import FINISH
 from worker import scripts
-from worker.jobs.job_context import JobContext
+from worker.jobs.job_context import JobContext, Outcome
 from worker.jobs.leases import (
     DEFERRED_REGISTRY,
     INTERMEDIATE_QUEUE,
@@ -136,7 +136,7 @@ class RqWorker(BaseWorker):
         try:
             rq_job, job = fetch_job(self.connection, job_id)
         except BadJobError:
-            self._quarantine_job(job_id)
+            self.quarantine_job(job_id)
             return None
         execution = self.prepare_execution(rq_job)
         lease = Lease(job_id, execution.id)
@@ -161,7 +161,8 @@ class RqWorker(BaseWorker):
             self.release_quota(job_id)
         log.info("job skipped", job=job_id, over=is_over)
 
-    def _quarantine_job(self, job_id: str) -> None:
+    def quarantine_job(self, job_id: str) -> None:
+        """Set a job aside that no worker can run, and release what it holds."""
         log.error("unreadable job quarantined", job=job_id)
         job_keys = [QUARANTINE, JOB_PREFIX + job_id, INTERMEDIATE_QUEUE, keys.job_lease(job_id)]
         self._quarantine_script(
@@ -188,6 +189,15 @@ class RqWorker(BaseWorker):
     def record_failure(self, context: JobContext, outcome: str) -> None:
         """Record a failed job in RQ, then release its lease. `outcome` contains no user text."""
         self._record_end(context, outcome, JobStatus.FAILED, keys.TEXT_TTL_SECONDS)
+
+    def record_outcome(self, context: JobContext, outcome: Outcome) -> None:
+        """Record the end of a job in RQ, as its outcome demands."""
+        record = self.record_success
+        if outcome is Outcome.WITHDRAWN:
+            record = self.record_withdrawal
+        elif outcome in {Outcome.ERROR_POSTED, Outcome.UNSENT}:
+            record = self.record_failure
+        record(context, str(outcome))
 
     def record_withdrawal(self, context: JobContext, outcome: str) -> None:
         """Delete a job whose question was deleted, then release its lease."""

@@ -22,7 +22,8 @@ local function requeue(job)
   end
   if status == 'queued' and redis.call('LPOS', KEYS[1], job) then return end
   redis.call('HSET', prefix .. job, 'status', 'queued')
-  redis.call('HINCRBY', prefix .. job, ARGV[5], 1)
+  -- An invalid count stays: the worker counts it as exhausted.
+  redis.pcall('HINCRBY', prefix .. job, ARGV[5], 1)
   redis.call('LPUSH', KEYS[1], job)
   recovered[#recovered + 1] = job
 end

@@ -11,6 +11,6 @@ redis.call('ZREM', KEYS[4], member)
 redis.call('ZREM', KEYS[6], ARGV[3])
 redis.call('SREM', KEYS[7], member)
 redis.call('HSET', KEYS[2], 'status', 'queued')
-if ARGV[4] ~= '0' then redis.call('HINCRBY', KEYS[2], ARGV[5], -tonumber(ARGV[4])) end
+if ARGV[4] ~= '0' then redis.pcall('HINCRBY', KEYS[2], ARGV[5], -tonumber(ARGV[4])) end
 redis.call(ARGV[6], KEYS[3], ARGV[2])
 return 1
