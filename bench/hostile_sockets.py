@@ -24,7 +24,7 @@ from testing.workspace import Workspace
 SECRET: Final = "fakeslack"  # noqa: S105 - of the local workspace
 BYTE_INTERVAL_SECONDS: Final = 3.0
 RECONNECT_SECONDS: Final = 1.0
-START_TIMEOUT_SECONDS: Final = 120.0
+START_TIMEOUT_SECONDS: Final = 300.0
 """Maximum time until all hostile sockets have connected."""
 REQUEST_INTERVAL_SECONDS: Final = 0.1
 REQUEST_TIMEOUT_SECONDS: Final = 10.0

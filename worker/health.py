@@ -4,11 +4,14 @@ HTTP health endpoints for an orchestrator: liveness, readiness and Prometheus me
 They answer from the start of the process on, while the model loads and Redis is away.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
 
 from contract.app_access import AppAccess
+from contract.connection_guard import ConnectionGuard, ConnectionLimits
 from contract.listening_socket import open_listening_socket
 from worker.engine import Engine, EngineState
 from worker.metrics import Metrics
@@ -55,6 +58,7 @@ class HealthServer:
         self._health = health
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     async def start_server(self, host: str, port: int) -> None:
         """Serve on `host`, or on all addresses. Raises `OSError` if it cannot be bound."""
@@ -67,12 +71,22 @@ class HealthServer:
                 web.get("/metrics", self._serve_metrics),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        # aiohttp logs what it cannot parse as an error: one line for each hostile request.
+        logger = logging.getLogger("aiohttp.server.starchat")
+        logger.setLevel(logging.CRITICAL)
+        self._runner = web.AppRunner(app, access_log=None, logger=logger)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening_socket).start()
+        server, guard = self._runner.server, ConnectionGuard(ConnectionLimits())
+        if server is None:
+            raise RuntimeError("aiohttp set up no server")
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: guard.wrap_protocol(server), sock=listening_socket
+        )
 
     async def stop_server(self) -> None:
         """Stop serving."""
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
