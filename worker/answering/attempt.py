@@ -27,6 +27,8 @@ from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt
 from worker.render import ReplyFacts
+from worker.render.sanitize import END_MARKS
+from worker.render.texts import STOP_TEXT
 from worker.slack.reply_message import ReplyMessage
 
 log = structlog.get_logger()
@@ -174,9 +176,10 @@ class GenerationAttempt:
             raise DeadlineExceededError
 
     def _collect_facts(self, loaded: LoadedModel, prompt: Prompt) -> ReplyFacts:
+        is_spelled = self.generated.stop_string not in {"", *END_MARKS}
         return ReplyFacts(
             model=loaded.info.name,
-            finish_reason=str(self.generated.finish_reason),
+            finish_reason=STOP_TEXT if is_spelled else str(self.generated.finish_reason),
             max_new_tokens=prompt.max_new_tokens,
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,

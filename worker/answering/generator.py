@@ -65,6 +65,8 @@ class GeneratedText:
     token_ids: tuple[int, ...] = ()
     """Generated token ids, if they decode to exactly this text."""
     finish_reason: FinishReason = FinishReason.STOPPED
+    stop_string: str = ""
+    """Control token that the model spelled as text, where the reply was cut."""
     new_tokens: int = 0
     first_text_seconds: float | None = None
     """Seconds from the start of generation until the first text."""
@@ -213,6 +215,7 @@ class Generator:
                     yield generated.text
                 if detokenizer.stopped:
                     generated.finish_reason = FinishReason.STOP
+                    generated.stop_string = detokenizer.stop_string
                     break
         generated.text += detokenizer.flush_text()
         if encoder.tokenizer.encodes_exactly(token_ids, generated.text):

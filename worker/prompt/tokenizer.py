@@ -182,6 +182,8 @@ class IncrementalDetokenizer:
         """Start a reply that ends at the first of `stop_strings`, if the model writes one."""
         self.stopped = False
         """Whether a stop string was found; the text before it is complete."""
+        self.stop_string = ""
+        """The stop string that was found; empty until then."""
         self._tokenizer = tokenizer
         self._decoder = DecodeStream()
         self._stop_strings = tuple(stop_strings)
@@ -215,7 +217,7 @@ class IncrementalDetokenizer:
         text = self._held_text + text
         stop_match = self._stop_pattern.search(text)
         if stop_match:
-            self.stopped = True
+            self.stopped, self.stop_string = True, stop_match[0]
             self._held_text = ""
             return text[: stop_match.start()]
         certain_length = len(text) - self._count_uncertain(text)

@@ -11,6 +11,11 @@ from worker.render.sanitize import escape_fallback
 WRITING: Final = "writing …"
 EMPTY_REPLY: Final = "The model returned an empty reply. Please rephrase your question."
 STOPPED: Final = "An operator stopped this reply."
+STOP_TEXT: Final = "stop_text"
+"""Finish reason of a reply that was cut at a control token which the model wrote as text."""
+STOPPED_AT_CONTROL: Final = (
+    "The reply was cut where the model wrote one of its control tokens as text. Ask me to continue."
+)
 TIMED_OUT: Final = "Stopped at the time limit. Ask me to continue."
 RETRYING: Final = "Something went wrong. I'm trying again."
 UNVERIFIED_ADDRESSES: Final = (
@@ -51,7 +56,8 @@ def describe_ending(facts: ReplyFacts) -> str:
     """Return why the reply was cut off; empty if the model ended it."""
     if facts.finish_reason == "length":
         return f"Stopped at {facts.max_new_tokens} tokens. Ask me to continue."
-    return {"stopped": STOPPED, "timeout": TIMED_OUT}.get(facts.finish_reason, "")
+    endings = {"stopped": STOPPED, "timeout": TIMED_OUT, STOP_TEXT: STOPPED_AT_CONTROL}
+    return endings.get(facts.finish_reason, "")
 
 
 def describe_dropped(count: int) -> str:

@@ -96,6 +96,7 @@ def test_no_part_of_a_stop_string_is_returned(
 
     assert whole == (text[: found.start()] if found else text)
     assert stream.stopped is bool(found)
+    assert bool(stream.stop_string) is stream.stopped
 
 
 def test_possible_stop_string_is_held_back(small: LoadedCheckpoint) -> None:

@@ -53,6 +53,7 @@ def test_reply_that_was_cut_off_says_why() -> None:
     assert texts.describe_ending(ReplyFacts("m", "length", 256)) in cut
     assert texts.STOPPED in gone
     assert texts.TIMED_OUT in late
+    assert texts.STOPPED_AT_CONTROL in reply_context("A", ReplyFacts("m", texts.STOP_TEXT, 256))
 
 
 @pytest.mark.parametrize(
