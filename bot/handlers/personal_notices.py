@@ -1,8 +1,9 @@
 """
 Personal notices: words to one person in a channel, at most one a minute, joined.
 
-Each is an ephemeral message, or in a direct message an ordinary one. It is sent at most once: Slack
-cannot tell whether an ephemeral message was delivered.
+Each is an ephemeral message, or in a direct message an ordinary one. A bot leases a notice before
+it sends it, and settles it afterwards. If the bot dies in between, another one sends the notice,
+even if it is then shown twice: Slack cannot tell whether an ephemeral message was delivered.
 """
 
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 REFUSED_DELAY_SECONDS: Final = 15.0
 """Seconds until a notice is tried again that Slack refused because it refuses the app."""
+PERSONAL_LEASE_SECONDS: Final = 20.0
+"""Lease after which another bot sends a notice: longer than the wait for budget and the call."""
 MAX_REFUSED: Final = 1_000_000
 """Largest number of refused questions that a notice tells."""
 
@@ -38,16 +41,17 @@ class PersonalNotices:
     team: str
     poster: Poster
     quiet_seconds: float = keys.NOTICE_QUIET_SECONDS
+    lease_seconds: float = PERSONAL_LEASE_SECONDS
     _due_key: str = field(init=False)
     _record_script: Script = field(init=False)
-    _take_script: Script = field(init=False)
-    _put_back_script: Script = field(init=False)
+    _lease_script: Script = field(init=False)
+    _settle_script: Script = field(init=False)
 
     def __post_init__(self) -> None:
         self._due_key = keys.notice_schedule(self.team)
         self._record_script = self.redis.register_script(load_script("record_personal_notice"))
-        self._take_script = self.redis.register_script(load_script("take_personal_notice"))
-        self._put_back_script = self.redis.register_script(load_script("put_back_personal_notice"))
+        self._lease_script = self.redis.register_script(load_script("lease_personal_notice"))
+        self._settle_script = self.redis.register_script(load_script("settle_personal_notice"))
 
     def record_for_message(self, post: MessagePosted, notice: Notice) -> bool:
         """Record a notice to a message's author, once; return whether it is due now."""
@@ -69,17 +73,19 @@ class PersonalNotices:
         """Send what was recorded for a user in a channel, if it is due."""
         name = f"{channel}:{user}"
         key = keys.personal_notice(self.team, channel, user)
-        taken = self._take_script(keys=[key, self._due_key], args=[name, self.quiet_seconds])
-        if taken is None:
+        leased = self._lease_script(keys=[key, self._due_key], args=[name, self.lease_seconds])
+        if leased is None:
             return
         try:
-            recorded, thread_ts, refused, is_more = (decode_reply(part) for part in taken)
-            text = Notice.from_json(recorded).render(_read_count(refused), is_more=is_more == "1")
+            recorded, thread_ts, refused, told = (decode_reply(part) for part in leased)
+            text = Notice.from_json(recorded).render(_read_count(refused), is_more=told == "1")
             has_thread = bool(thread_ts)
             thread = Thread(team=self.team, channel=channel, ts=thread_ts) if has_thread else None
         except ValueError:
             log.error("notice not readable", channel=channel)  # noqa: TRY400 - it may hold text
+            self._remove(name, key)
             return
+        delay = None
         try:
             self._send(channel, user, thread, text)
         except CALL_ERRORS as error:
@@ -87,10 +93,16 @@ class PersonalNotices:
             delay = retry_after(error, keys.NOTICE_TTL_SECONDS)
             if isinstance(error, AppRefusedError):
                 delay = REFUSED_DELAY_SECONDS
-            if delay is not None:
-                arguments = [name, keys.NOTICE_TTL_SECONDS, delay, thread_ts, recorded, refused]
-                put_back = partial(self._put_back_script, keys=[key, self._due_key])
-                retry_redis(partial(put_back, args=arguments))
+        is_over = delay is None
+        seconds = self.quiet_seconds if delay is None else delay
+        settle = partial(self._settle_script, keys=[key, self._due_key])
+        retry_redis(partial(settle, args=[name, seconds, recorded, refused, int(is_over)]))
+
+    def _remove(self, name: str, key: str) -> None:
+        with self.redis.pipeline() as pipe:
+            pipe.delete(key)
+            pipe.zrem(self._due_key, name)
+            pipe.execute()
 
     def _record(
         self, channel: str, user: str, thread_ts: str, notice: Notice, *, marker: str | None

@@ -12,6 +12,7 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import MessagePosted
 from bot.notices import PUBLIC_SENTENCES, Notice, Sentence
 from bot.slack.poster import Poster
+from bot.store.scripts import load_script
 from bot.store.thread_cache import ThreadCache
 from contract import keys
 from testing.polling import poll_until
@@ -50,8 +51,10 @@ def list_ephemerals(workspace: Workspace, since: int) -> list[Json]:
 
 
 def end_quiet_period(redis: Redis, user: str = ADA, channel: str = GENERAL) -> None:
-    """Let the minute after a notice pass."""
-    redis.hset(keys.personal_notice(TEAM, channel, user), "quiet_until", 1)
+    """Let the minute after a notice pass, once the notice is settled."""
+    key = keys.personal_notice(TEAM, channel, user)
+    poll_until(lambda: redis.hexists(key, "quiet_until"), description="the quiet period")
+    redis.hset(key, "quiet_until", 1)
     if redis.zscore(keys.notice_schedule(TEAM), f"{channel}:{user}") is not None:
         redis.zadd(keys.notice_schedule(TEAM), {f"{channel}:{user}": 1})
 
@@ -150,7 +153,26 @@ def test_rate_limited_word_is_kept_and_joined(
     end_quiet_period(redis)
     outbox.post_due_notices()
     [args] = list_ephemerals(workspace, since)
-    assert args["text"] == QUOTA.render(2, is_more=True)
+    assert args["text"] == QUOTA.render(2)
+
+
+def test_word_of_a_bot_that_died_is_sent_by_another(
+    outbox: NoticeOutbox, workspace: Workspace, redis: Redis
+) -> None:
+    """The lease ends, and what was recorded since is joined to the word."""
+    since, name = len(workspace.api_calls()), f"{GENERAL}:{ADA}"
+    key, schedule = keys.personal_notice(TEAM, GENERAL, ADA), keys.notice_schedule(TEAM)
+    outbox.personal.record_for_message(make_post(1), QUOTA)
+    lease = redis.register_script(load_script("lease_personal_notice"))
+    assert lease(keys=[key, schedule], args=[name, 20]) is not None
+    outbox.personal.record_for_message(make_post(2), QUOTA)
+    outbox.personal.deliver(GENERAL, ADA)
+    assert list_ephemerals(workspace, since) == []
+    redis.zadd(schedule, {name: 1})
+    outbox.post_due_notices()
+    [args] = list_ephemerals(workspace, since)
+    assert args["text"] == QUOTA.render(2)
+    assert redis.zscore(schedule, name) is None
 
 
 def test_lost_response_repeats_no_word(
