@@ -33,6 +33,7 @@ from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
+from worker.engine.sandbox import wants_sandbox
 from worker.failpoints import Failpoints
 from worker.health import HealthServer, WorkerHealth
 from worker.jobs.consumer import JobConsumer
@@ -154,7 +155,7 @@ def _build_engine_config(settings: Settings) -> EngineConfig:
         num_speculative_tokens=settings.starchat_speculative_tokens,
         cuda_graphs=settings.starchat_cuda_graphs == "auto",
         compile_layers=settings.starchat_compile == "on",
-        sandbox=settings.starchat_sandbox == "auto",
+        sandbox=wants_sandbox(settings.starchat_sandbox, settings.starchat_device),
     )
 
 

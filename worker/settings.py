@@ -72,11 +72,11 @@ class Settings(BaseSettings):
         "Capture decode steps as CUDA graphs at startup (`auto`), or run them eagerly (`off`). "
         "GPU only.",
     )
-    starchat_sandbox: Literal["auto", "off"] = setting_field(
+    starchat_sandbox: Literal["auto", "on", "off"] = setting_field(
         "auto",
-        "auto or off",
-        "Restrict the engine's files, network and access to the worker with what the kernel offers "
-        "(`auto`); `off` is for finding the cause of a failed load.",
+        "auto, on or off",
+        "Restrict the engine's files, network and access to the worker with what the kernel "
+        "offers. `auto`: on a CPU only, since CUDA is not measured under it.",
     )
     starchat_compile: Literal["off", "on"] = setting_field(
         "off",

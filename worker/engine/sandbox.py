@@ -59,6 +59,9 @@ SYSTEM_DIRECTORIES: Final = (
 """Readable for libraries. `/run` and the rest of `/etc`, where secrets lie, are not."""
 CACHE_VARIABLES: Final = ("TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH", "TORCH_HOME")
 
+GPU_CONTROL_DEVICE: Final = Path("/dev/nvidiactl")
+"""Device file that exists where NVIDIA's driver does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Syscalls:
@@ -74,6 +77,16 @@ SYSCALLS: Final = {
     "x86_64": Syscalls(0xC000003E, 317, (41, 101, 310, 311, 438, 425)),
     "aarch64": Syscalls(0xC00000B7, 277, (198, 117, 270, 271, 438, 425)),
 }
+
+
+def wants_sandbox(choice: str, device: str, gpu_control: Path = GPU_CONTROL_DEVICE) -> bool:
+    """
+    Return whether an operator's choice (`auto`, `on` or `off`) means a sandbox on this device.
+
+    `auto` means none where the engine may use a GPU: CUDA under the sandbox is not measured yet.
+    """
+    may_use_gpu = device != "cpu" and gpu_control.exists()
+    return choice == "on" or (choice == "auto" and not may_use_gpu)
 
 
 class Sandbox:

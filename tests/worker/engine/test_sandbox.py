@@ -13,7 +13,7 @@ import pytest
 
 from contract.process_memory import protect_memory
 from worker.engine.child_process import PROJECT_ROOT, build_environment
-from worker.engine.sandbox import SYSCALLS, checkpoint_paths
+from worker.engine.sandbox import SYSCALLS, checkpoint_paths, wants_sandbox
 
 CHILD: str = """
 import json, os, resource, socket, sys, threading
@@ -182,3 +182,24 @@ def test_checkpoint_of_one_file_is_readable_alone(tmp_path: Path) -> None:
     file.touch()
 
     assert checkpoint_paths(file) == [file]
+
+
+@pytest.mark.parametrize(
+    ("choice", "device", "has_gpu", "expected"),
+    [
+        ("auto", "auto", False, True),
+        ("auto", "cpu", True, True),
+        ("auto", "auto", True, False),
+        ("auto", "cuda:0", True, False),
+        ("on", "cuda:0", True, True),
+        ("off", "cpu", False, False),
+    ],
+)
+def test_sandbox_is_automatic_on_a_cpu_only(
+    tmp_path: Path, *, choice: str, device: str, has_gpu: bool, expected: bool
+) -> None:
+    """CUDA is not measured under the sandbox yet."""
+    control = tmp_path / "nvidiactl"
+    if has_gpu:
+        control.touch()
+    assert wants_sandbox(choice, device, control) is expected
