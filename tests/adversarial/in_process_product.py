@@ -1,5 +1,6 @@
 """The product in one process, from event to fakeslack: admission, prompt, reply, posting."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ INVISIBLE_CHARACTERS: Final = BIDI_CONTROLS | frozenset(
     "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\U000e0061"
 )
 """Characters forbidden in code; those of `BIDI_CONTROLS` are forbidden in prose, too."""
+MEANINGFUL_JOINER: Final = re.compile(
+    "(?<=[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])"
+    "|(?<=[\u0600-\u0dff])[\u200c\u200d](?=[\u0600-\u0dff])"
+)
+"""A joiner between two emoji, or between letters that it connects: it is visible there."""
 
 
 @dataclass(slots=True)
@@ -240,5 +246,6 @@ def _check_part(part: Part, job: Job) -> list[str]:
 
 
 def _check_text(text: str, forbidden: frozenset[str]) -> list[str]:
+    text = MEANINGFUL_JOINER.sub("", text)
     controls = {char for char in text if unicodedata.category(char) in {"Cc", "Cs"}} - {"\n", "\t"}
     return [f"a raw {ord(char):#x}" for char in sorted(controls | (set(text) & forbidden))]

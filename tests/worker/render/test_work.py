@@ -29,7 +29,7 @@ COSTLY: Final = (
     "statements of Python",
     "1. a\\n- b\\n",
 )
-"""Names of worst cases that are tried at full length; `python -m bench layout` tries all."""
+"""Names of worst cases that are tried at full length."""
 MAX_CALLS: Final = 260_000
 """Function calls for the longest reply. A quiet core makes ten million in a second."""
 MAX_EDIT_CALLS: Final = 150_000
