@@ -20,7 +20,7 @@ def estimate_wait(jobs_ahead: int, workers: tuple[WorkerStatus, ...]) -> float |
     measured = [
         worker.seconds_per_reply for worker in workers if worker.seconds_per_reply is not None
     ]
-    if not slots or not measured:
+    if not measured:
         return None
     return max(0, jobs_ahead - slots + 1) * (sum(measured) / len(measured)) / slots
 

@@ -27,7 +27,9 @@ class WorkerStatus(BaseModel):
     seconds_per_reply: float | None = Field(default=None, ge=0, le=SECONDS_PER_DAY)
 
 
-def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus, ...]:
+def live_workers(
+    statuses: dict[bytes, bytes], now: float, max_age_seconds: float = WORKER_STALE_SECONDS
+) -> tuple[WorkerStatus, ...]:
     """Return the statuses that are fresh at `now` (s, Redis' clock); skip invalid entries."""
     live = []
     for raw in statuses.values():
@@ -36,6 +38,6 @@ def live_workers(statuses: dict[bytes, bytes], now: float) -> tuple[WorkerStatus
         except ValidationError:
             continue
         # One clock writes and reads the time: a status from the future is invalid.
-        if abs(now - status.reported_at) <= WORKER_STALE_SECONDS:
+        if -WORKER_STALE_SECONDS <= now - status.reported_at <= max_age_seconds:
             live.append(status)
     return tuple(live)

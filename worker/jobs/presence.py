@@ -35,7 +35,7 @@ class WorkerPresence:
         entries = await self._redis.hgetall(keys.WORKER_STATUSES)
         now = await self._redis_time()
         others = {str(n).encode(): str(b).encode() for n, b in entries.items() if n != self._name}
-        dead = [n for n, b in others.items() if not live_workers({n: b}, now - DEAD_ENTRY_SECONDS)]
+        dead = [n for n, b in others.items() if not live_workers({n: b}, now, DEAD_ENTRY_SECONDS)]
         if dead:
             await self._redis.hdel(keys.WORKER_STATUSES, *dead)
         return any(not status.loading for status in live_workers(others, now))
