@@ -71,6 +71,9 @@ class WorkerHarness:
         streaming: Streaming = Streaming.EDITS,
     ) -> Job:
         """Post a question as a user and enqueue it; `previous` continues that job's thread."""
+        # Slack's limits are per minute: without a refill, a file's many edits would be held back.
+        for budget in self.redis.scan_iter("starchat:*:rate_limit:*", count=1000):
+            self.redis.hdel(budget, "tokens", "updated_at")
         job = self.post_question(
             text, user=user, channel=channel, previous=previous, streaming=streaming
         )

@@ -28,7 +28,7 @@ def test_too_long_question_is_refused(port: BotPort, workspace: Workspace, redis
 
     assert port.send_signed(make_body(make_message(1, f"{MENTION} " + "x" * 300_000)))[0] == 200
     said = poll_until(
-        lambda: workspace.api_calls(start, "chat.postMessage"), description="a notice"
+        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="a notice"
     )
     assert said[0]["args"]["text"] == QUESTION_TOO_LONG
     assert pending_job_ids(redis) == []
