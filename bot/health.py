@@ -59,9 +59,9 @@ class Health:
 
     def find_missing(self) -> str | None:
         """Return what keeps the bot from answering a mention sent now; `None` if it is ready."""
-        refusal, receiver = self._access.refusal, self._receiver
+        refusal, receiver = self._access.describe_refusal(), self._receiver
         if refusal is not None:
-            return f"Slack, which refuses the app ({refusal})"
+            return refusal
         if receiver is None or not receiver.has_connection():
             reason = receiver.refusal if receiver is not None else None
             return f"a connection to Slack ({reason})" if reason else "a connection to Slack"

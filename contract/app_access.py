@@ -45,6 +45,11 @@ class AppAccess:
             self._end_passed_trial()
             return next(reversed(self._refused_methods.values()), None)
 
+    def describe_refusal(self) -> str | None:
+        """Return what `/readyz` says about a refusal; `None` if the app is accepted."""
+        refusal = self.refusal
+        return None if refusal is None else f"Slack, which refuses the app ({refusal})"
+
     @property
     def is_blocked(self) -> bool:
         """Whether the breaker is open: work would be refused."""

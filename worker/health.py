@@ -41,11 +41,11 @@ class WorkerHealth:
 
     def find_missing(self) -> str | None:
         """Return the dependency that the worker waits for; `None` if it is ready."""
-        health, refusal = self._engine.health, self._access.refusal
+        health, refusal = self._engine.health, self._access.describe_refusal()
         if self._is_draining():
             return "shutdown"
         if refusal is not None:
-            return f"Slack, which refuses the app ({refusal})"
+            return refusal
         if health.state is not EngineState.READY:
             return f"the model ({health.stage})" if health.stage else "the model"
         return None if self._has_redis() else "Redis"

@@ -99,10 +99,7 @@ class AdmissionControl:
         if post.bot_ids:
             return None
         user = self.users.lookup_author(post.thread.team, post.author)
-        if user.is_guest:
-            return Verdict.OUTSIDER
-        if user.is_resolved:
-            return None
-        if attempt < LAST_DELIVERY_ATTEMPT:
+        verdict = admission.refuse_guest(is_guest=user.is_guest, is_resolved=user.is_resolved)
+        if verdict is Verdict.UNVERIFIED and attempt < LAST_DELIVERY_ATTEMPT:
             raise UserLookupError("users.info did not say whether an author is a guest")
-        return Verdict.UNVERIFIED
+        return verdict

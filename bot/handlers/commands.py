@@ -28,32 +28,20 @@ MAX_COMMANDS_PER_MINUTE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class CommandCount:
-    """Commands of a user within the present minute, this one included."""
-
-    commands: int
-
-    @property
-    def is_exceeded(self) -> bool:
-        """Whether this command is one too many."""
-        return self.commands > MAX_COMMANDS_PER_MINUTE
-
-
-@dataclass(frozen=True, slots=True)
 class CommandQuota:
     """Counts the commands of each user of a team. Methods raise `RedisError`."""
 
     redis: Redis
     team: str
 
-    def count_command(self, user: str) -> CommandCount:
-        """Count a command of a user; the count starts again every minute."""
+    def take_command(self, user: str) -> bool:
+        """Count a command of a user, from 0 again every minute; return whether it may run."""
         key = keys.command_quota(self.team, user)
         with self.redis.pipeline() as pipe:
             pipe.set(key, 0, nx=True, ex=SECONDS_PER_MINUTE)
             pipe.incr(key)
             _, commands = pipe.execute()
-        return CommandCount(int(commands))
+        return int(commands) <= MAX_COMMANDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ class CommandHandler:
         if self.queue.is_duplicate(thread.team, thread.channel, post.ts):
             # The confirmation is recorded after the command has run.
             return
-        if verdict in COUNTED_VERDICTS and not self._count_command(post):
+        if verdict in COUNTED_VERDICTS and not self._take_command(post):
             return
         match verdict:
             case Verdict.FOLLOW:
@@ -86,12 +74,12 @@ class CommandHandler:
         log.info("notice", verdict=verdict, channel=thread.channel, ts=post.ts)
         self.notices.post_notice(post, Notice(Sentence(verdict.value)))
 
-    def _count_command(self, post: MessagePosted) -> bool:
+    def _take_command(self, post: MessagePosted) -> bool:
         """Count a command against its author's quota; return whether it may run."""
-        count = self.quota.count_command(post.author)
-        if count.is_exceeded:
+        may_run = self.quota.take_command(post.author)
+        if not may_run:
             self.notices.post_notice(post, Notice(Sentence.TOO_MANY_COMMANDS))
-        return not count.is_exceeded
+        return may_run
 
     def refuse_long_question(self, post: MessagePosted) -> None:
         """Tell that a question is too long for a job."""

@@ -21,12 +21,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
-from bot.handlers.personal_notices import REFUSED_DELAY_SECONDS, PersonalNotices
+from bot.handlers.personal_notices import PersonalNotices, retry_delay
 from bot.messages.events import MessagePosted
 from bot.notices import PUBLIC_SENTENCES, THREAD_SENTENCES, Notice
-from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
-from bot.slack.poster import Poster, retry_after
-from bot.store.client import decode_reply, retry_redis
+from bot.slack.client import CALL_ERRORS, error_name, is_refusal
+from bot.slack.poster import Poster
+from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.scripts import load_script
 from bot.store.thread_cache import ThreadCache
 from contract import keys
@@ -151,9 +151,7 @@ class NoticeOutbox:
 
     def post_due_notices(self) -> None:
         """Post abandoned notices. Raises `RedisError` and `bot.slack.client.CALL_ERRORS`."""
-        seconds, micros = self.redis.time()
-        now = seconds + micros / 1e6
-        due: Any = self.redis.zrangebyscore(self._due_key, "-inf", now)
+        due: Any = self.redis.zrangebyscore(self._due_key, "-inf", read_clock(self.redis))
         for raw in due:
             try:
                 self._post_due_notice(decode_reply(raw))
@@ -191,12 +189,9 @@ class NoticeOutbox:
             if not (notice.is_retry and self._is_in_thread(notice)):
                 self._post_to_thread(notice)
         except CALL_ERRORS as error:
-            seconds_to_wait = retry_after(error, keys.NOTICE_TTL_SECONDS)
-            if isinstance(error, AppRefusedError):
-                seconds_to_wait = REFUSED_DELAY_SECONDS
+            seconds_to_wait = retry_delay(error)
             if seconds_to_wait is not None:
-                seconds, micros = self.redis.time()
-                due = seconds + micros / 1e6 + seconds_to_wait
+                due = read_clock(self.redis) + seconds_to_wait
                 self.redis.zadd(self._due_key, {name: due}, xx=True)
             log.warning("notice not posted", channel=notice.thread.channel, why=error_name(error))
             if seconds_to_wait is not None or not (

@@ -19,6 +19,7 @@ from bot.handlers.backfill import Backfill
 from bot.handlers.outage import Outage
 from bot.slack.client import CALL_ERRORS, SlackClock, error_name
 from bot.slack.paging import ShutdownError
+from bot.store.client import read_clock
 from bot.store.purge import Purge
 from bot.store.scripts import load_script
 from contract import clock_skew, keys
@@ -119,8 +120,7 @@ class OutageMonitor:
         return None
 
     def _check_clock_skew(self) -> None:
-        seconds, micros = self._redis.time()
-        redis, machine = seconds + micros / 1e6, time.time()
+        redis, machine = read_clock(self._redis), time.time()
         clock_skew.warn_on_skew(self._clock.now(), machine=machine, redis=redis)
 
     def _read_connection_times(self) -> tuple[float | None, float | None, float]:

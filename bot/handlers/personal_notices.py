@@ -90,9 +90,7 @@ class PersonalNotices:
             self._send(channel, user, thread, text)
         except CALL_ERRORS as error:
             log.warning("notice not posted", channel=channel, why=error_name(error))
-            delay = retry_after(error, keys.NOTICE_TTL_SECONDS)
-            if isinstance(error, AppRefusedError):
-                delay = REFUSED_DELAY_SECONDS
+            delay = retry_delay(error)
         is_over = delay is None
         seconds = self.quiet_seconds if delay is None else delay
         settle = partial(self._settle_script, keys=[key, self._due_key])
@@ -128,6 +126,13 @@ class PersonalNotices:
         else:
             thread_ts = None if thread is None else thread.ts
             self.poster.post_ephemeral(channel, user, text, thread_ts=thread_ts, retry=False)
+
+
+def retry_delay(error: Exception) -> float | None:
+    """Return the seconds until a notice is tried again; `None` if it is not for that reason."""
+    if isinstance(error, AppRefusedError):
+        return REFUSED_DELAY_SECONDS
+    return retry_after(error, keys.NOTICE_TTL_SECONDS)
 
 
 def _is_direct(channel: str) -> bool:

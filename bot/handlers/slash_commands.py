@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.handlers.commands import CommandQuota
-from bot.messages.admission import Policy, read_single_word
+from bot.messages.admission import Policy, read_single_word, refuse_guest
 from bot.messages.message import BotIdentity
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
@@ -35,7 +35,7 @@ class SlashCommandHandler:
 
     def run_slash_command(self, command: SlashCommand) -> str:
         """Run a command and return the reply; without a known command, the help."""
-        if not command.user.isalnum() or self.quota.count_command(command.user).is_exceeded:
+        if not command.user.isalnum() or not self.quota.take_command(command.user):
             return texts.TOO_MANY_COMMANDS
         refusal = self._refuse_outsider(command)
         if refusal is not None:
@@ -61,6 +61,5 @@ class SlashCommandHandler:
         if self.policy.allow_guests:
             return None
         user = self.users.lookup_author(self.identity.team, command.user)
-        if user.is_guest:
-            return texts.MEMBERS_ONLY
-        return None if user.is_resolved else texts.AUTHOR_NOT_VERIFIED
+        verdict = refuse_guest(is_guest=user.is_guest, is_resolved=user.is_resolved)
+        return None if verdict is None else texts.COMMAND_REPLIES[verdict]

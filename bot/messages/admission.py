@@ -84,6 +84,13 @@ def admit(
     return parse_command(post.text, identity) or Verdict.ANSWER
 
 
+def refuse_guest(*, is_guest: bool, is_resolved: bool) -> Verdict | None:
+    """Return the verdict about an author who is a guest, or may be one; `None` for a member."""
+    if is_guest:
+        return Verdict.OUTSIDER
+    return None if is_resolved else Verdict.UNVERIFIED
+
+
 def is_for_bot(post: MessagePosted, identity: BotIdentity) -> bool:
     """Return whether the author of a message mentions the bot in it."""
     return identity.user_id in post.mentions

@@ -48,6 +48,12 @@ def refuse_cluster(redis: Redis) -> None:
         raise SettingsError(REDIS_CLUSTER_ERROR)
 
 
+def read_clock(redis: Redis) -> float:
+    """Return Redis' time in seconds. Raises `RedisError`."""
+    seconds, micros = redis.time()
+    return float(seconds + micros / 1e6)
+
+
 def retry_redis(
     call: Callable[[], Result], delays: Sequence[float] = RETRY_DELAYS_SECONDS
 ) -> Result:

@@ -68,4 +68,4 @@ def test_commands_of_one_user_are_limited(strict: SlashCommandHandler, redis: Re
     assert replies[-3] != texts.TOO_MANY_COMMANDS
     assert replies[-2:] == [texts.TOO_MANY_COMMANDS] * 2
     assert 0 < redis.ttl(keys.command_quota(TEAM, ADA)) <= 60
-    assert not CommandQuota(redis, TEAM).count_command("U0OTHER").is_exceeded
+    assert CommandQuota(redis, TEAM).take_command("U0OTHER")
