@@ -122,3 +122,24 @@ def test_waiting_thread_wakes_at_the_trial(access: AppAccess) -> None:
     assert not access.wait_until_unblocked(0)
     threading.Timer(0.05, access.record_success, [PROBE_METHOD]).start()
     assert access.wait_until_unblocked(10)
+
+
+def test_readiness_names_the_error_until_the_app_is_accepted(access: AppAccess) -> None:
+    """An operator reads which token or setting to mend."""
+    assert access.describe_refusal() is None
+    access.record_refusal(POST, "token_revoked")
+    assert access.describe_refusal() == "Slack, which refuses the app (token_revoked)"
+    access.record_success(POST)
+    assert access.describe_refusal() is None
+
+
+def test_success_of_another_call_refutes_no_refusal(access: AppAccess) -> None:
+    """A token that may read but not post cannot answer; each refused method must succeed."""
+    access.record_success(POST)
+    access.record_refusal(POST, "missing_scope")
+    access.record_refusal(UPDATE, "missing_scope")
+    access.record_success("users.info")
+    access.record_success(UPDATE)
+    assert access.refusal == "missing_scope"
+    access.record_success(POST)
+    assert access.refusal is None

@@ -172,3 +172,81 @@ async def test_incomplete_connections_end_at_shutdown() -> None:
 def test_ipv6_network_counts_as_one_client(peer: object, client: str) -> None:
     """One machine usually owns all addresses of a /64 network."""
     assert _find_client(peer) == client
+
+
+class RecordingTransport(asyncio.Transport):
+    """A transport without a network, which records whether it was aborted."""
+
+    def __init__(self, peer: object = ("127.0.0.1", 1)) -> None:
+        super().__init__({"peername": peer})
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        """Record it."""
+        self.is_aborted = True
+
+
+class WritePauses(asyncio.Protocol):
+    """Records how often writing was paused and resumed."""
+
+    def __init__(self) -> None:
+        self.changes: list[str] = []
+
+    def pause_writing(self) -> None:
+        """Record a full write buffer."""
+        self.changes.append("pause")
+
+    def resume_writing(self) -> None:
+        """Record an empty write buffer."""
+        self.changes.append("resume")
+
+
+async def test_pauses_of_writing_reach_the_server() -> None:
+    """Before the first byte there is no server to tell."""
+    server = WritePauses()
+    guarded = ConnectionGuard(LIMITS).wrap_protocol(lambda: server)
+    guarded.connection_made(RecordingTransport())
+    guarded.pause_writing()
+    guarded.resume_writing()
+    guarded.data_received(b"a")
+    guarded.pause_writing()
+    guarded.resume_writing()
+    guarded.connection_lost(None)
+    assert server.changes == ["pause", "resume"]
+
+
+async def test_late_events_of_an_aborted_connection_change_nothing() -> None:
+    """The loop may deliver bytes and the end of a connection that is aborted."""
+    guard, transport = ConnectionGuard(replace(LIMITS, seconds=0.0)), RecordingTransport()
+    guarded = guard.wrap_protocol(lambda: EchoServer(guard))
+    guarded.connection_made(transport)
+    guard.abort_incomplete()
+    assert transport.is_aborted
+    deadline_passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.001, deadline_passed.set)
+    await deadline_passed.wait()
+    guarded.data_received(b"a")
+    guard.mark_complete(None)
+    guard.mark_complete(transport)
+    guard.remove(transport)
+    guarded.connection_lost(None)
+
+
+async def test_complete_requests_may_exceed_the_total() -> None:
+    """If no incomplete connection is left to abort, the complete ones go on."""
+    guard = ConnectionGuard(replace(LIMITS, total_bytes=1))
+    transport = RecordingTransport()
+    guarded = guard.wrap_protocol(WritePauses)
+    guarded.connection_made(transport)
+    guard.mark_complete(transport)
+    guarded.data_received(b"abc")
+    assert not transport.is_aborted
+    guarded.connection_lost(None)
+
+
+async def test_datagrams_are_refused() -> None:
+    """Only a stream has an order of bytes."""
+    guarded = ConnectionGuard(LIMITS).wrap_protocol(WritePauses)
+    with pytest.raises(TypeError):
+        guarded.connection_made(asyncio.DatagramTransport())
+    guarded.connection_lost(None)

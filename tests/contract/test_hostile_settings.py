@@ -1,11 +1,13 @@
 """Settings that a library would misread later: refused at the start, with one line, no secret."""
 
+import errno
 import re
 
 import pytest
 
 import bot.settings
 import worker.settings
+from contract.addresses import check_http_url
 from contract.base_settings import PROXY_VARIABLES, BaseSettings
 from contract.settings import SettingsError
 
@@ -127,3 +129,33 @@ def test_white_space_around_a_secret_is_removed(
         monkeypatch.setenv(variable, value)
     settings = bot.settings.Settings.from_environment()
     assert getattr(settings, name.lower()).get_secret_value() == secret
+
+
+def test_address_with_a_space_is_refused() -> None:
+    """No HTTP client can call it."""
+    with pytest.raises(ValueError, match="has a space"):
+        check_http_url("http://slack com/")
+
+
+def test_health_address_is_named_if_it_cannot_be_bound(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names both variables if both decide."""
+    monkeypatch.setenv("HEALTH_PORT", "8081")
+    error = OSError(errno.EADDRINUSE, "in use")
+    assert process.from_environment().describe_health_error(error).startswith("HEALTH_PORT must")
+    monkeypatch.setenv("HEALTH_HOST", "127.0.0.1")
+    line = process.from_environment().describe_health_error(error)
+    assert line.startswith("HEALTH_HOST with HEALTH_PORT must be")
+    assert "127.0.0.1 port 8081" in line
+
+
+def test_invalid_replaced_token_leaves_the_token_of_the_start(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-written file must not stop a running process."""
+    settings = process.from_environment()
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "nonsense")
+    assert settings.reload_secret("slack_bot_token") == TOKENS["SLACK_BOT_TOKEN"]
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-2-secret")
+    assert settings.reload_secret("slack_bot_token") == "xoxb-2-secret"

@@ -125,3 +125,15 @@ def test_unwritable_log_raises_nothing(sink: str) -> None:
         check=True,
     )
     assert ran.stdout == "done\n"
+
+
+def test_loop_error_is_logged_without_its_message() -> None:
+    """The handler of asyncio itself would print the message."""
+    code = (
+        "import asyncio; loop = asyncio.new_event_loop(); "
+        "loop.set_exception_handler(logs.log_loop_error); "
+        f"loop.call_exception_handler({{'message': {SECRET!r}, 'exception': OSError({SECRET!r})}})"
+    )
+    (line,) = run_logging(code)
+    assert line["event"] == "event loop error"
+    assert SECRET not in str(line)

@@ -67,3 +67,10 @@ def test_corpus_is_large_enough() -> None:
 def test_prose_is_not_taken_for_code(reply: str) -> None:
     """A word that also begins a line of code is no code."""
     assert extract_code_lines(compose_final(reply, facts=FACTS)) == []
+
+
+def test_backticks_before_an_unknown_word_are_text() -> None:
+    """Only a language, or a fence that pairs up, opens a block behind words."""
+    (part,) = compose_final("Write three marks: ```frobnicate\nand go on.", facts=FACTS)
+    assert isinstance(part, Message)
+    assert extract_code_lines([part]) == []

@@ -138,3 +138,25 @@ def test_any_message_is_read_without_error(raw: Json) -> None:
 
     assert isinstance(content.all_text, str)
     assert len(content.attachments) <= MAX_ATTACHED_CHARACTERS + len(f"\n{CUT_NOTE}")
+
+
+def test_snippet_shown_whole_has_no_note_about_more_lines() -> None:
+    """Slack says whether its preview is cut."""
+    snippet = {"name": "a.py", "mode": "snippet", "filetype": "python", "preview": "x = 1"}
+    whole, cut = (
+        read_content({"text": "see", "files": [snippet | {"preview_is_truncated": is_cut}]})
+        for is_cut in (False, True)
+    )
+    assert whole.attachments.endswith("```python\nx = 1\n```")
+    assert cut.attachments == f"{whole.attachments}\n(the file has more lines)"
+
+
+def test_deeply_nested_rich_text_ends() -> None:
+    """Elements within elements are read to a fixed depth."""
+    element: Json = {"type": "rich_text_section", "elements": [{"type": "text", "text": "deep"}]}
+    for depth in range(10):
+        words = {"type": "text", "text": f"level {depth}"}
+        element = {"type": "rich_text_section", "elements": [words, element]}
+    text = read_content({"blocks": [{"type": "rich_text", "elements": [element]}]}).text
+    assert "level 9" in text
+    assert "deep" not in text
