@@ -34,9 +34,9 @@ def check_redis_url(url: str) -> None:
             raise ValueError("names a file that does not exist")
 
 
-def check_http_url(url: str) -> None:
+def check_http_url(url: str, prefixes: tuple[str, ...] = HTTP_URL_PREFIXES) -> None:
     """Raise `ValueError` for an address that no HTTP client can call."""
-    parts = _split_url(url, HTTP_URL_PREFIXES)
+    parts = _split_url(url, prefixes)
     if parts.fragment or parts.query or "#" in url or "?" in url:
         raise ValueError("has a query or a fragment")
     _check_host(parts, is_required=True)

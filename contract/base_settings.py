@@ -8,12 +8,11 @@ from pydantic import SecretStr, field_validator, model_validator
 
 from contract.addresses import check_http_url, check_redis_url, normalize_ip_address
 from contract.listening_socket import describe_address_error
+from contract.proxies import PROXY_VARIABLES
 from contract.settings import EnvironmentSettings, setting_field
 
 BOT_TOKEN_PREFIXES: Final = ("xoxb-", "xoxe.xoxb-")
 """Prefixes of a bot token; the second belongs to rotating tokens."""
-PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-"""Variables of proxies, which the HTTP libraries read themselves."""
 REDIS_CLUSTER_ERROR: Final = (
     "REDIS_URL must be the address of one Redis server, not of a node of a Redis Cluster"
 )
@@ -109,12 +108,12 @@ class BaseSettings(EnvironmentSettings):
 
     @model_validator(mode="after")
     def _check_proxies(self) -> Self:
-        for variable in PROXY_VARIABLES:
-            proxy = os.environ.get(variable)
+        for variable in PROXY_VARIABLES["https"]:
+            proxy = os.environ.get(variable, "").strip() or "http://unset"
             try:
-                check_http_url(proxy or "http://unset")
+                check_http_url(proxy, ("http://",))
             except ValueError:
-                expected = "must be an address that starts with http:// or https://"
+                expected = "must be an address that starts with http://"
                 raise ValueError(f"{variable} {expected}, not the given one") from None
         return self
 

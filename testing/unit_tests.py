@@ -22,7 +22,12 @@ RESOURCE_MODULES: Final = frozenset(
         *("accelerate", "safetensors", "torch", "transformers"),
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
-        *("testing.in_process_engine", "testing.processes", "testing.product"),
+        *(
+            "testing.http_proxy",
+            "testing.in_process_engine",
+            "testing.processes",
+            "testing.product",
+        ),
         *("testing.redis_server", "testing.reply_harness", "testing.worker_harness"),
         *("testing.workspace", "tests.adversarial", "worker.engine.loading"),
     }

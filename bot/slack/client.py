@@ -4,6 +4,7 @@ import random
 import re
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any, Final
@@ -19,6 +20,7 @@ from bot.settings import Settings
 from bot.slack.budget import NoBudgetError, SlackBudget
 from contract import clock_skew
 from contract.app_access import AppAccess
+from contract.proxies import find_proxy
 from contract.settings import SettingsError
 from contract.slack_errors import (
     AMBIGUOUS_ERRORS,
@@ -86,6 +88,7 @@ class SlackWebClient(WebClient):
     def __init__(self, **options: Any) -> None:
         """`options` are those of `WebClient`."""
         super().__init__(**options)
+        self.proxy = find_proxy(self.base_url)
         self.clock = SlackClock()
         self.access = AppAccess()
 
@@ -113,6 +116,9 @@ class SlackWebClient(WebClient):
 
 def create_client(settings: Settings) -> SlackWebClient:
     """Create a client without retries: a post may have arrived although its response did not."""
+    # For a call without a proxy, slack_sdk uses urllib's opener, which would find one by itself.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    urllib.request.install_opener(direct)
     return SlackWebClient(
         token=settings.slack_bot_token.get_secret_value(),
         base_url=settings.slack_api_url,

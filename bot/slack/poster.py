@@ -13,6 +13,7 @@ from bot import texts
 from bot.slack.budget import MAX_WAIT_SECONDS, NoBudgetError, SlackBudget, pace_calls
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal, rate_limit_seconds
 from contract.job import Thread
+from contract.proxies import find_proxy
 from contract.slack_budget import Priority
 
 log = structlog.get_logger()
@@ -109,9 +110,11 @@ class Poster:
 
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""
-        WebhookClient(response_url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[]).send(
-            delete_original=True
+        client = WebhookClient(
+            response_url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[]
         )
+        client.proxy = find_proxy(response_url)
+        client.send(delete_original=True)
 
     def delete_message(self, channel: str, ts: str) -> None:
         """Delete a message of the bot; ignore that it is deleted already."""

@@ -2,18 +2,20 @@
 Socket Mode receiver with two connections, reconnects and a clean shutdown.
 
 Slack sends each request over any open connection: with two, one can be replaced without a gap.
-Bolt's `SocketModeHandler` runs each connection. This module adds what the handler lacks: a check
-for closed sockets twice a second, and a shutdown that acknowledges what was received.
+The SDK's client runs each connection, as in Bolt's `SocketModeHandler`. This module adds what they
+lack: a proxy by the socket's own address, a check for closed sockets twice a second, and a shutdown
+that acknowledges what was received.
 """
 
 import select
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -21,6 +23,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from bot.metrics import Metrics
 from bot.slack.client import CALL_ERRORS, error_name, retry_delay, token_error
 from contract.progress_watch import ProgressWatch
+from contract.proxies import find_proxy, split_credentials
 from contract.settings import SettingsError
 from contract.slack_errors import TOKEN_ERRORS, is_app_error
 from contract.thread_pool import start_all_threads
@@ -69,20 +72,33 @@ class _RequestGate:
             self._changed.wait_for(lambda: self._num_requests == 0, timeout=timeout)
 
 
+class ProxiedSocketClient(SocketModeClient):
+    """The SDK's client, with the proxy that each socket's address needs."""
+
+    def issue_new_wss_url(self) -> str:
+        """Return the address of a new socket, and choose its proxy."""
+        url = super().issue_new_wss_url()
+        # Without its credentials: the SDK logs the address of a proxy that refuses a connection.
+        self.proxy, self.proxy_headers = split_credentials(find_proxy(url) or "")
+        self.proxy = self.proxy or None
+        return url
+
+
 class _Connection:
     """Connection of the SDK that reconnects if Slack has closed its socket."""
 
     def __init__(self, app: App, token: str, gate: _RequestGate, metrics: Metrics) -> None:
-        self._handler = SocketModeHandler(
-            app,
+        self.client = ProxiedSocketClient(
             token,
+            logger=app.logger,
+            web_client=app.client,
             ping_interval=PING_INTERVAL_SECONDS,
             concurrency=REQUEST_THREADS,
             receive_buffer_size=RECEIVE_BUFFER_BYTES,
         )
-        self.client: SocketModeClient = self._handler.client
         start_all_threads(self.client.message_workers, REQUEST_THREADS)
-        self.client.socket_mode_request_listeners[:] = [self._handle_request]
+        self.client.socket_mode_request_listeners.append(self._handle_request)
+        self._app = app
         self.client.message_listeners.append(self._handle_message)
         self._gate = gate
         self._metrics = metrics
@@ -102,7 +118,8 @@ class _Connection:
         if not self._gate.try_enter():
             return
         try:
-            self._handler.handle(self.client, request)
+            started_at = time.time()
+            send_response(self.client, request, run_bolt_app(self._app, request), started_at)
         finally:
             self._gate.leave_gate()
 

@@ -8,7 +8,8 @@ import pytest
 import bot.settings
 import worker.settings
 from contract.addresses import check_http_url
-from contract.base_settings import PROXY_VARIABLES, BaseSettings
+from contract.base_settings import BaseSettings
+from contract.proxies import PROXY_VARIABLES
 from contract.settings import SettingsError
 
 TOKENS = {"SLACK_BOT_TOKEN": "xoxb-1-secret", "SLACK_APP_TOKEN": "xapp-1-secret"}
@@ -21,7 +22,7 @@ def process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     settings: type[BaseSettings] = request.param
     for name in settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    for variable in PROXY_VARIABLES:
+    for variable in PROXY_VARIABLES["https"]:
         monkeypatch.delenv(variable, raising=False)
     for name, value in TOKENS.items():
         monkeypatch.setenv(name, value)
@@ -93,7 +94,7 @@ def test_unusable_api_url_is_refused(
     assert url in find_error(process, monkeypatch, "SLACK_API_URL", url)
 
 
-@pytest.mark.parametrize("variable", PROXY_VARIABLES)
+@pytest.mark.parametrize("variable", PROXY_VARIABLES["https"])
 @pytest.mark.parametrize("proxy", ["proxy:3128", "http://user:s3cr#t@proxy", "http://proxy:port"])
 def test_unusable_proxy_is_refused(
     process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str

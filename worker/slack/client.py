@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from contract.app_access import AppAccess
 from contract.authorship import AppAuthor
+from contract.proxies import find_proxy
 from contract.slack_budget import Buckets, Priority, find_buckets
 from contract.slack_errors import HTTP_OK, ErrorKind, classify_error, retry_after_seconds
 from worker.errors import AppRefusedError, NotAllowedError, SlackUnavailableError, ThreadGoneError
@@ -70,13 +71,15 @@ ERRORS_BY_KIND: Final[dict[ErrorKind, type[Exception]]] = {
 async def open_web_client(token: str, base_url: str, stack: AsyncExitStack) -> AsyncWebClient:
     """Return slack_sdk's client without retries; `stack` closes its pooled session."""
     timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_SECONDS)
-    return AsyncWebClient(
+    client = AsyncWebClient(
         token=token,
         base_url=base_url,
         timeout=CALL_TIMEOUT_SECONDS,
         session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
         retry_handlers=[],
     )
+    client.proxy = find_proxy(base_url)
+    return client
 
 
 class SlackClient:
@@ -153,10 +156,10 @@ class SlackClient:
     async def upload_content(self, url: str, content: bytes) -> None:
         """Send a file's content to its upload URL. Raises `RetryLaterError` if that fails."""
         try:
-            async with self._session.post(url, data=content) as response:
+            async with self._session.post(url, data=content, proxy=find_proxy(url)) as response:
                 if response.status == HTTP_OK:
                     return
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError, ValueError):
             pass
         raise RetryLaterError("upload")
 
@@ -178,7 +181,7 @@ class SlackClient:
             )
         except SlackApiError as error:
             raise await self._convert_error(method, team, arguments, error) from None
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError):
             self._counter.count_call(method.name, "failed")
             raise RetryLaterError(method.name) from None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError):
