@@ -18,8 +18,10 @@ from contract.conversation import Speaker
 from contract.job import Job, prefix_scope
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
-from worker.answering.generator import GeneratedText, Generator, LoadedModel
+from worker.answering.generated_text import GeneratedText
+from worker.answering.generator import Generator, LoadedModel
 from worker.answering.reply_layout import ReplyLayout
+from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
@@ -27,8 +29,6 @@ from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt
 from worker.render import ReplyFacts
-from worker.render.sanitize import END_MARKS
-from worker.render.texts import STOP_TEXT
 from worker.slack.reply_message import ReplyMessage
 
 log = structlog.get_logger()
@@ -97,7 +97,10 @@ class GenerationAttempt:
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
         # The deadline counts from now, so that a job claimed late can still be answered.
-        self.generated = GeneratedText(deadline=time.monotonic() + limits.deadline_seconds)
+        self.generated = GeneratedText(
+            deadline=time.monotonic() + limits.deadline_seconds,
+            labels=TurnLabels.from_turns(context.job.turns),
+        )
         self.facts = ReplyFacts(
             model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
         )
@@ -176,10 +179,9 @@ class GenerationAttempt:
             raise DeadlineExceededError
 
     def _collect_facts(self, loaded: LoadedModel, prompt: Prompt) -> ReplyFacts:
-        is_spelled = self.generated.stop_string not in {"", *END_MARKS}
         return ReplyFacts(
             model=loaded.info.name,
-            finish_reason=STOP_TEXT if is_spelled else str(self.generated.finish_reason),
+            finish_reason=self.generated.ending,
             max_new_tokens=prompt.max_new_tokens,
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,

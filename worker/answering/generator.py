@@ -13,12 +13,12 @@ import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
 from worker import render
+from worker.answering.generated_text import GeneratedText, TextBuilder
 from worker.engine import (
     Engine,
     EngineEvent,
     EngineState,
     Finished,
-    FinishReason,
     LoadError,
     ModelInfo,
     Request,
@@ -26,7 +26,7 @@ from worker.engine import (
 )
 from worker.prompt.builder import Prompt, SystemPromptTooLongError, build_prompt
 from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
-from worker.prompt.tokenizer import CheckpointError, IncrementalDetokenizer, Tokenizer
+from worker.prompt.tokenizer import CheckpointError, Tokenizer
 from worker.render import Message
 
 log = structlog.get_logger()
@@ -53,23 +53,6 @@ class GenerationSettings:
     top_k: int
     top_p: float
     system_prompt: str
-
-
-@dataclass(slots=True)
-class GeneratedText:
-    """Text in generation, with the facts about its end."""
-
-    deadline: float | None = None
-    """Time at which the engine stops (s, monotonic)."""
-    text: str = ""
-    token_ids: tuple[int, ...] = ()
-    """Generated token ids, if they decode to exactly this text."""
-    finish_reason: FinishReason = FinishReason.STOPPED
-    stop_string: str = ""
-    """Control token that the model spelled as text, where the reply was cut."""
-    new_tokens: int = 0
-    first_text_seconds: float | None = None
-    """Seconds from the start of generation until the first text."""
 
 
 class RunningMean:
@@ -195,31 +178,26 @@ class Generator:
         scope: str,
         generated: GeneratedText,
     ) -> AsyncGenerator[str]:
-        """Generate; yield the whole text each time it grows, and fill in `generated`."""
-        encoder = loaded.chat_encoder
-        detokenizer = IncrementalDetokenizer(encoder.tokenizer, encoder.stop_strings)
-        started, token_ids = time.monotonic(), list[int]()
+        """
+        Generate; yield the whole text each time it grows, and fill in `generated`.
+
+        The request is aborted where the text continues as a person, or repeats endlessly.
+        """
+        text = TextBuilder(loaded.chat_encoder, generated)
+        started = time.monotonic()
         stream = self._start_request(loaded, request_id, prompt, scope, generated.deadline)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     generated.finish_reason, generated.new_tokens = event.reason, event.new_tokens
                     break
-                new_text = detokenizer.append_ids(event.ids)
-                token_ids += event.ids
-                generated.new_tokens += len(event.ids)
-                if new_text:
+                if text.add_ids(event.ids):
                     elapsed_seconds = time.monotonic() - started
                     generated.first_text_seconds = generated.first_text_seconds or elapsed_seconds
-                    generated.text += new_text
-                    yield generated.text
-                if detokenizer.stopped:
-                    generated.finish_reason = FinishReason.STOP
-                    generated.stop_string = detokenizer.stop_string
+                    yield text.visible_text
+                if text.has_ended:
                     break
-        generated.text += detokenizer.flush_text()
-        if encoder.tokenizer.encodes_exactly(token_ids, generated.text):
-            generated.token_ids = tuple(token_ids)
+        text.finish_text()
 
     def _start_request(
         self,

@@ -132,10 +132,12 @@ def _to_messages(turns: Conversation) -> list[Message]:
 
 
 def _prefix_name(turn: Turn) -> str:
-    if turn.speaker is Speaker.ASSISTANT:
-        return turn.text
-    name = " ".join((turn.name or "").split())[:MAX_NAME_CHARACTERS] or "User"
-    return f"{name}: {turn.text}"
+    return turn.text if turn.speaker is Speaker.ASSISTANT else f"{spell_name(turn)}: {turn.text}"
+
+
+def spell_name(turn: Turn) -> str:
+    """Return the name of a user's turn as the prompt spells it."""
+    return " ".join((turn.name or "").split())[:MAX_NAME_CHARACTERS] or "User"
 
 
 class _Thread:

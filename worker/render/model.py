@@ -46,15 +46,23 @@ class Snippet:
 Part = Message | Snippet
 
 
+class CutReason(StrEnum):
+    """Why the text of a reply was cut, although the model had not ended it."""
+
+    SPELLED_CONTROL = "stop_text"
+    FOREIGN_TURN = "foreign_turn"
+    REPETITION = "repetition"
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyFacts:
     """
     Facts for the disclaimer and the notes, and the texts that decide which addresses may be links.
 
-    `finish_reason` is a value of `worker.engine.FinishReason`. `conversation_texts` are the users'
-    turns: only an address in one of them becomes a link. Earlier replies must not be in here,
-    because an address that the model invented would become a link. `dropped_turns` did not fit the
-    context window.
+    `finish_reason` is a value of `worker.engine.FinishReason` or of `CutReason`.
+    `conversation_texts` are the users' turns: only an address in one of them becomes a link.
+    Earlier replies must not be in here, because an address that the model invented would become a
+    link. `dropped_turns` did not fit the context window.
     """
 
     model: str

@@ -5,16 +5,18 @@ from typing import Final
 
 from contract import queue_eta
 from contract.texts import MODEL_LOADING
-from worker.render.model import Json, Message, ReplyFacts
+from worker.render.model import CutReason, Json, Message, ReplyFacts
 from worker.render.sanitize import escape_fallback
 
 WRITING: Final = "writing …"
 EMPTY_REPLY: Final = "The model returned an empty reply. Please rephrase your question."
 STOPPED: Final = "An operator stopped this reply."
-STOP_TEXT: Final = "stop_text"
-"""Finish reason of a reply that was cut at a control token which the model wrote as text."""
 STOPPED_AT_CONTROL: Final = (
     "The reply was cut where the model wrote one of its control tokens as text. Ask me to continue."
+)
+STOPPED_AT_TURN: Final = "The reply was cut where the model went on in another person's name."
+STOPPED_REPEATING: Final = (
+    "The reply was cut because the model repeated itself. Please rephrase your question."
 )
 TIMED_OUT: Final = "Stopped at the time limit. Ask me to continue."
 RETRYING: Final = "Something went wrong. I'm trying again."
@@ -31,6 +33,15 @@ SHOWN_AS_PLAIN_TEXT: Final = (
     "I couldn't format this reply, so you see its beginning. The file below has all of it."
 )
 FULL_REPLY_BELOW: Final = "The whole reply is in the file below."
+
+ENDINGS: Final[dict[str, str]] = {
+    "stopped": STOPPED,
+    "timeout": TIMED_OUT,
+    CutReason.SPELLED_CONTROL: STOPPED_AT_CONTROL,
+    CutReason.FOREIGN_TURN: STOPPED_AT_TURN,
+    CutReason.REPETITION: STOPPED_REPEATING,
+}
+"""Finish reasons to sentences. A reply that the model ended has none."""
 
 
 def context_blocks(*sentences: str) -> list[Json]:
@@ -56,8 +67,7 @@ def describe_ending(facts: ReplyFacts) -> str:
     """Return why the reply was cut off; empty if the model ended it."""
     if facts.finish_reason == "length":
         return f"Stopped at {facts.max_new_tokens} tokens. Ask me to continue."
-    endings = {"stopped": STOPPED, "timeout": TIMED_OUT, STOP_TEXT: STOPPED_AT_CONTROL}
-    return endings.get(facts.finish_reason, "")
+    return ENDINGS.get(facts.finish_reason, "")
 
 
 def describe_dropped(count: int) -> str:

@@ -5,7 +5,8 @@ import time
 from contract.conversation import Speaker, Turn
 from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX
-from worker.answering.generator import GeneratedText, GenerationSettings, Generator
+from worker.answering.generated_text import GeneratedText
+from worker.answering.generator import GenerationSettings, Generator
 from worker.engine import FinishReason
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig

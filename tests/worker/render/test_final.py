@@ -6,6 +6,7 @@ import pytest
 
 from testing.slack_parser import context_texts, find_elements, find_problems, model_text
 from worker.render import Message, ReplyFacts, Snippet, compose_final, texts
+from worker.render.model import CutReason
 
 FACTS = ReplyFacts("HuggingFaceH4/starchat-beta", "stop", 256)
 DISCLAIMER = (
@@ -53,7 +54,8 @@ def test_reply_that_was_cut_off_says_why() -> None:
     assert texts.describe_ending(ReplyFacts("m", "length", 256)) in cut
     assert texts.STOPPED in gone
     assert texts.TIMED_OUT in late
-    assert texts.STOPPED_AT_CONTROL in reply_context("A", ReplyFacts("m", texts.STOP_TEXT, 256))
+    for reason in CutReason:
+        assert texts.ENDINGS[reason] in reply_context("A", ReplyFacts("m", reason, 256))
 
 
 @pytest.mark.parametrize(

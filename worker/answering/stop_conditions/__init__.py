@@ -1,0 +1,1 @@
+"""Stop conditions: where a reply must end although the model continues. Pure."""
