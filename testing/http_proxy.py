@@ -16,8 +16,9 @@ TIMEOUT_SECONDS = 10
 class HttpProxy:
     """A proxy on a free port; `targets` are the paths and the `CONNECT` addresses, in order."""
 
-    def __init__(self) -> None:
-        """Serve on a thread until the context ends."""
+    def __init__(self, refused_path: str = "none") -> None:
+        """Serve on a thread until the context ends; refuse requests of `refused_path`."""
+        self._refused_path = refused_path
         self.targets: list[str] = []
         self.credentials: set[str | None] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._build_handler())
@@ -53,6 +54,9 @@ class HttpProxy:
                 parts = urlsplit(self.path)
                 proxy._record(self, parts.path)
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if parts.path.startswith(proxy._refused_path):
+                    self.send_error(403)
+                    return
                 server = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_SECONDS)
                 with contextlib.closing(server):
                     target = parts._replace(scheme="", netloc="").geturl()

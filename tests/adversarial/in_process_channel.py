@@ -73,7 +73,7 @@ class InProcessChannel:
         """Show the final parts of a reply."""
         for number, part in enumerate(parts, 1):
             if isinstance(part, Snippet):
-                await thread.share_file(await thread.upload_file(part), part)
+                await thread.files.share_file(await thread.files.upload_file(part), part)
             elif number == 1:
                 await thread.edit_message(ts, part, "final")
             else:

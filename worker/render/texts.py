@@ -32,6 +32,9 @@ REPLY_TOO_LONG: Final = (
 SHOWN_AS_PLAIN_TEXT: Final = (
     "I couldn't format this reply, so you see its beginning. The file below has all of it."
 )
+REPLY_INCOMPLETE: Final = (
+    "The rest of this reply is missing, because Slack didn't take it. Please ask again."
+)
 FULL_REPLY_BELOW: Final = "The whole reply is in the file below."
 
 ENDINGS: Final[dict[str, str]] = {
@@ -87,6 +90,12 @@ def describe_overflow(length: int) -> str:
 def list_files(names: Sequence[str]) -> str:
     """Return the names of the files that follow; empty if none."""
     return f"Files below: {', '.join(names)}" if names else ""
+
+
+def describe_file_message(filename: str, number: int, count: int) -> str:
+    """Return why a message holds the content of a file, and which part of it."""
+    part = f"part {number} of {count}" if count > 1 else "all of it"
+    return f"Slack didn't take the file {filename}. This message has {part}."
 
 
 def compose_waiting(jobs_ahead: int, seconds: float | None) -> Message:

@@ -7,20 +7,28 @@ Every effect in Slack follows a check of the lease, and its intent is recorded i
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Self
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
 from contract import keys
 from contract.job import Job, Streaming
 from worker import render
-from worker.errors import LeaseLostError
+from worker.errors import (
+    LeaseLostError,
+    NotAllowedError,
+    SilentOutcomeError,
+    SlackUnavailableError,
+)
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobProgress, JobState
-from worker.render.model import Message, Part, Snippet
+from worker.render.file_messages import mark_incomplete
+from worker.render.model import Message, Part
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
-from worker.slack.thread_messages import ReplyState, ThreadMessages
+from worker.slack.later_parts import LaterParts
+from worker.slack.streaming_edits import RenderText, StreamingEdits
+from worker.slack.thread_messages import FIRST_PART, OwnMessages, ReplyState, ThreadMessages
 
 log = structlog.get_logger()
 
@@ -28,13 +36,8 @@ BACKOFF_FACTOR: Final = 1.25
 """Factor by which the interval between edits grows, so that a long reply needs few calls."""
 MAX_EDIT_INTERVAL_SECONDS: Final = 6.0
 """Maximum seconds between two edits."""
-FIRST_PART: Final = 1
-"""Part number of the placeholder, which becomes the first part of the reply."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 """Seconds between reads of the `ts` that a live owner records right after its post."""
-
-
-RenderText = Callable[[str], Awaitable[Message]]
 
 
 class ReplyMessage:
@@ -114,7 +117,7 @@ class ReplyMessage:
             await self._thread.edit_if_allowed(self._ts, message, ReplyState.PLACEHOLDER, check)
             self._last_message, self._last_edit_at = message, time.monotonic()
 
-    def stream_edits(self, render: RenderText) -> "StreamingEdits":
+    def stream_edits(self, render: RenderText) -> StreamingEdits:
         """Return a context manager that shows the text while it is generated."""
         is_silent = self._job.streaming is Streaming.OFF
         return StreamingEdits(self, render, self._edit_interval, is_silent=is_silent)
@@ -140,26 +143,54 @@ class ReplyMessage:
         """
         Publish the finished reply: the first part replaces the placeholder, the others follow.
 
-        With `may_exist`, search first for the parts that an earlier execution has posted.
+        The parts get their final `state` when all of them are there. With `may_exist`, search first
+        for the parts that an earlier execution has posted.
         """
         first, *others = parts
         assert isinstance(first, Message)  # noqa: S101 - a file follows the message that names it
         if self._ts is None:
             await self._post_first(first)
+        found = await self._thread.find_own() if others and may_exist else OwnMessages()
+        is_finished = not others or FIRST_PART in found.finished
+        shown_as = state if is_finished else ReplyState.GROWING
         await self.state.check_lease()
         try:
-            await self._thread.edit_message(str(self._ts), first, state)
+            await self._thread.edit_message(str(self._ts), first, shown_as)
         except NotEditableError:
             await self._replace_placeholder(str(self._ts), first, state)
+            shown_as = state
         self._failpoints.hit(Failpoint.AFTER_FINAL)
-        found = await self._thread.find_own() if others and may_exist else None
-        for number, part in enumerate(others, FIRST_PART + 1):
+        await self._publish_later(first, others, found, shown_as=shown_as, state=state)
+
+    async def _publish_later(
+        self,
+        first: Message,
+        others: Sequence[Part],
+        found: OwnMessages,
+        *,
+        shown_as: str,
+        state: str,
+    ) -> None:
+        """Publish the other parts in the state `shown_as`, then set the final `state` of all."""
+        later = LaterParts(self._thread, self.state, self._failpoints, found, shown_as)
+        try:
+            await later.publish_parts(others)
+        except (RejectedError, NotAllowedError, SlackUnavailableError):
+            await self._admit_gap(first)
+            raise
+        if shown_as != state:
+            await later.set_state(state)
             await self.state.check_lease()
-            if isinstance(part, Snippet):
-                await self._publish_file(number, part, found.file_ids if found else frozenset())
-            elif not (found and number in found.parts):
-                await self._thread.post_part(part, number, state)
-                self._failpoints.hit(Failpoint.AFTER_PART_POST)
+            # The first part's state comes last: it speaks for the whole reply.
+            with contextlib.suppress(NotEditableError):
+                await self._thread.edit_message(str(self._ts), first, state)
+
+    async def _admit_gap(self, first: Message) -> None:
+        """Say in the first part that later ones are missing, if Slack takes that."""
+        await self.state.check_lease()
+        with contextlib.suppress(RejectedError, SilentOutcomeError, SlackUnavailableError):
+            message = mark_incomplete(first)
+            await self._thread.edit_message(str(self._ts), message, ReplyState.ERROR)
 
     async def _replace_placeholder(self, old_ts: str, first: Message, state: str) -> None:
         """Post the reply as a new message, because Slack forbids edits of the placeholder."""
@@ -170,17 +201,6 @@ class ReplyMessage:
             await self._thread.delete_message(old_ts)
         await self._post_first(first, state)
 
-    async def _publish_file(self, number: int, snippet: Snippet, shared: frozenset[str]) -> None:
-        file_id = await self.state.read_field(f"{keys.FILE_ID_PREFIX}{number}")
-        if file_id is None:
-            file_id = await self._thread.upload_file(snippet)
-            await self.state.write_fields({f"{keys.FILE_ID_PREFIX}{number}": file_id})
-            self._failpoints.hit(Failpoint.AFTER_FILE_UPLOADED)
-        elif file_id in shared or await self._thread.has_file(file_id):
-            return
-        await self._thread.share_file(file_id, snippet)
-        self._failpoints.hit(Failpoint.AFTER_FILE_POST)
-
     async def withdraw_if_deleted(self) -> bool:
         """If the question was deleted, delete the reply; return whether it was."""
         found = await self._thread.find_own()
@@ -190,61 +210,3 @@ class ReplyMessage:
             await self.state.check_lease()
             await self._thread.delete_message(ts)
         return True
-
-
-class StreamingEdits:
-    """Edits the placeholder while text arrives: the newest text only, one edit at a time."""
-
-    def __init__(
-        self, message: ReplyMessage, render: RenderText, edit_interval: float, *, is_silent: bool
-    ) -> None:
-        """With `is_silent`, show no text before the final."""
-        self._message = message
-        self._render = render
-        self._edit_interval = edit_interval
-        self._is_silent = is_silent
-        self._text = ""
-        self._text_changed = asyncio.Event()
-        self._finished = asyncio.Event()
-        self._edit_task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        if not self._is_silent:
-            self._edit_task = asyncio.create_task(self._edit_loop())
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._finished.set()
-        self._text_changed.set()
-        if self._edit_task is None:
-            return
-        if kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._edit_task.cancel()
-            return
-        # Await an edit in flight: if cancelled, it could reach Slack after the final.
-        await self._edit_task
-
-    async def show_text(self, text: str) -> None:
-        """Show this text at the next edit. Raises the error of an earlier edit, if one failed."""
-        self._text = text
-        self._text_changed.set()
-        if self._edit_task is not None and self._edit_task.done():
-            await self._edit_task
-
-    async def _edit_loop(self) -> None:
-        edits, min_delay = 0, 0.0
-        while True:
-            await self._text_changed.wait()
-            with contextlib.suppress(TimeoutError):
-                delay = max(self._message.seconds_until_next_edit(edits), min_delay, 0.001)
-                await asyncio.wait_for(self._finished.wait(), delay)
-            if self._finished.is_set():
-                return
-            self._text_changed.clear()
-            try:
-                await self._message.update_text(await self._render(self._text))
-                min_delay = 0.0
-            except RetryLaterError:
-                self._text_changed.set()
-                min_delay = self._edit_interval
-            edits += 1

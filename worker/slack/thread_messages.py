@@ -8,7 +8,7 @@ searched for the message before it is posted again.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,23 +17,22 @@ from contract.authorship import AppAuthor
 from contract.job import Job
 from contract.slack_budget import Priority
 from worker.errors import SlackUnavailableError, ThreadGoneError
-from worker.render.model import Message, Snippet
+from worker.render.model import Message
 from worker.slack.client import (
     LeaseCheck,
-    RejectedError,
-    RetryLaterError,
     SlackClient,
     UnknownOutcomeError,
 )
+from worker.slack.file_uploads import FileUploads
 from worker.slack.methods import (
-    COMPLETE_UPLOAD,
     DELETE_MESSAGE,
-    GET_UPLOAD_URL,
     LIST_REPLIES,
     POST_MESSAGE,
     UPDATE_MESSAGE,
 )
 
+FIRST_PART: Final = 1
+"""Part number of the placeholder, which becomes the first part of the reply."""
 PAGE_SIZE: Final = 200
 """Messages of a page of `conversations.replies`."""
 MAX_PAGES: Final = 25
@@ -51,6 +50,9 @@ class ReplyState(StrEnum):
     ERROR = "error"
 
 
+END_STATES: Final = frozenset({ReplyState.FINAL, ReplyState.ERROR})
+"""States of a part that is not changed any more."""
+
 PRIORITY_BY_STATE: Final[Mapping[str, Priority]] = {
     ReplyState.PLACEHOLDER: Priority.REPLY,
     ReplyState.GROWING: Priority.REPLY,
@@ -61,11 +63,16 @@ PRIORITY_BY_STATE: Final[Mapping[str, Priority]] = {
 
 @dataclass(frozen=True, slots=True)
 class OwnMessages:
-    """The bot's messages of one job: `ts` by part number, and the ids of the thread's files."""
+    """
+    The bot's messages of one job: `ts` by part number, and the ids of the thread's files.
 
-    parts: dict[int, str]
-    file_ids: frozenset[str]
-    question_exists: bool
+    `finished` are the numbers of the parts in an end state.
+    """
+
+    parts: dict[int, str] = field(default_factory=dict)
+    file_ids: frozenset[str] = frozenset()
+    question_exists: bool = True
+    finished: frozenset[int] = frozenset()
 
 
 class ThreadMessages:
@@ -76,6 +83,7 @@ class ThreadMessages:
         self._job = job
         self._deadline = deadline
         self._channel: dict[str, Any] = {"channel": job.thread.channel}
+        self.files = FileUploads(slack, job, self.has_file)
 
     def _build_metadata(self, part: int, state: str) -> dict[str, Any]:
         payload = {"job": self._job.id, "part": part, "question": self._job.ts, "state": state}
@@ -148,53 +156,6 @@ class ThreadMessages:
         except ThreadGoneError:
             return
 
-    async def upload_file(self, snippet: Snippet) -> str:
-        """Upload a file that no channel shows yet; return its id."""
-        content = snippet.content.encode("utf-8", "replace")
-        while True:
-            upload = await self._call_slack(
-                GET_UPLOAD_URL,
-                filename=snippet.filename,
-                length=len(content),
-                snippet_type=snippet.snippet_type,
-            )
-            try:
-                await self._slack.upload_content(str(upload["upload_url"]), content)
-            except RetryLaterError:
-                if time.monotonic() > self._deadline:
-                    raise SlackUnavailableError from None
-                await asyncio.sleep(1)
-                continue
-            return str(upload["file_id"])
-
-    async def share_file(self, file_id: str, snippet: Snippet) -> None:
-        """
-        Share an uploaded file in the thread, exactly once.
-
-        Slack shows the file some moments after its response. This method waits for that, so that
-        the next part appears below the file.
-        """
-        while True:
-            try:
-                await self._call_slack(
-                    COMPLETE_UPLOAD,
-                    files=[{"id": file_id, "title": snippet.title}],
-                    channel_id=self._job.thread.channel,
-                    thread_ts=self._job.thread.ts,
-                )
-            except UnknownOutcomeError:
-                if await self.has_file(file_id):
-                    return
-                if time.monotonic() > self._deadline:
-                    raise SlackUnavailableError from None
-                continue
-            except RejectedError as error:
-                if str(error) != "file_not_found":
-                    raise
-                # Slack completes an upload once; an earlier attempt lost its response.
-            await self.has_file(file_id)
-            return
-
     async def has_file(self, file_id: str) -> bool:
         """Return whether the thread shows a file; search several times if it does not."""
         found = await self._search_until(lambda found: file_id in found.file_ids)
@@ -218,6 +179,7 @@ class ThreadMessages:
         author = await self._slack.find_author(self._deadline)
         parts: dict[int, str] = {}
         file_ids: set[str] = set()
+        finished: set[int] = set()
         question_exists, cursor = False, ""
         for _ in range(MAX_PAGES):
             page = await self._call_slack(
@@ -235,24 +197,25 @@ class ThreadMessages:
                 question_exists = question_exists or (
                     message.get("ts") == self._job.ts and message.get("subtype") != "tombstone"
                 )
-                part = self._read_part_number(message, author)
-                if part is not None:
+                payload = self._read_payload(message, author)
+                part = payload.get("part", FIRST_PART)
+                if payload and isinstance(part, int):
                     parts.setdefault(part, str(message["ts"]))
+                    finished |= {part} if payload.get("state") in END_STATES else set()
                 file_ids |= {str(file["id"]) for file in message.get("files", [])}
             previous_cursor = cursor
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if cursor in {"", previous_cursor}:
                 break
-        return OwnMessages(parts, frozenset(file_ids), question_exists)
+        return OwnMessages(parts, frozenset(file_ids), question_exists, frozenset(finished))
 
-    def _read_part_number(self, message: dict[str, Any], author: AppAuthor) -> int | None:
-        """Return which part of the job's reply a message is; `None` for any other message."""
+    def _read_payload(self, message: dict[str, Any], author: AppAuthor) -> dict[str, Any]:
+        """Return the metadata of a part of the job's reply; empty for any other message."""
         metadata = message.get("metadata")
         if not isinstance(metadata, dict) or not author.is_author_of(message):
-            return None
+            return {}
         payload = metadata.get("event_payload")
         is_reply = metadata.get("event_type") == keys.METADATA_EVENT_TYPE
         if not is_reply or not isinstance(payload, dict) or payload.get("job") != self._job.id:
-            return None
-        part = payload.get("part", 1)
-        return part if isinstance(part, int) else None
+            return {}
+        return payload
