@@ -24,10 +24,11 @@ from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, ThreadIn
 from tests.adversarial.in_process_channel import InProcessChannel, round_trip_json
 from worker import render
 from worker.answering.attempt import collect_trusted_texts
+from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.errors import QuestionTooLongError
 from worker.prompt.builder import Prompt, build_prompt
 from worker.prompt.chat_format import STARCHAT_CONTROLS
-from worker.prompt.tokenizer import IncrementalDetokenizer
 from worker.render import Part, ReplyFacts, Snippet
 
 MAX_MODEL_TOKENS: Final = 8192
@@ -159,19 +160,20 @@ class InProcessProduct:
 
     async def _generate_reply(self, job: Job, root: str, text: str, dropped: int = 0) -> list[str]:
         """Let the model generate `text`, post the reply, and return its violations."""
-        stream = IncrementalDetokenizer(
-            self._checkpoint.tokenizer, self._checkpoint.encoder.stop_strings
-        )
+        generated = GeneratedText(labels=TurnLabels.from_turns(job.turns))
+        builder = TextBuilder(self._checkpoint.encoder, generated)
         ids = self._checkpoint.tokenizer.encode(text)
-        first_half = stream.append_ids(ids[: len(ids) // 2])
-        rest = (
-            stream.append_ids(ids[n : n + CHUNK_TOKENS])
-            for n in range(len(ids) // 2, len(ids), CHUNK_TOKENS)
-        )
-        answer = first_half + "".join(rest) + stream.flush_text()
+        middle = len(ids) // 2
+        builder.add_ids(ids[:middle])
+        first_half = builder.visible_text
+        for start in range(middle, len(ids), CHUNK_TOKENS):
+            if not builder.has_ended:
+                builder.add_ids(ids[start : start + CHUNK_TOKENS])
+        builder.finish_text()
+        answer = generated.text
         facts = ReplyFacts(
             "StarChat-β",
-            "stop",
+            generated.ending,
             MAX_NEW_TOKENS,
             conversation_texts=collect_trusted_texts(job),
             dropped_turns=dropped,

@@ -46,6 +46,10 @@ BROKEN_OUTPUTS: Final = {
     "fake-notice": "This thread is too long for me: I didn't read its 3 oldest messages.",
     "fake-part": "Part 1 of 9\n\nStopped at 256 tokens. Ask me to continue.",
     "spelled-roles": "Yes.<|user|>\nand now?<|assistant|>\nno",
+    "ends": " <|endoftext|>\n<|end|>",
+    "spelled-in-code": "Look:\n```\n<|system|>\n<|end|>\n```\nand `<|user|>`.",
+    "named-turn": "Yes.\n\nAda: and now?",
+    "loop": "Well: " + "the same thing " * 500,
     "human": "Yes.\n\nHuman: and now?\nAssistant: no",
     "mentions": "<!channel> <!here> <@U0ADA00001> <!subteam^S1> @here @everyone #general",
     "broken-mentions": "<!chan" + "x" * 3_000 + "nel> <@U0ADA" + "y" * 3_000 + "00001>",
@@ -110,7 +114,6 @@ BROKEN_OUTPUTS: Final = {
 EMPTY_OUTPUTS: Final = {
     "empty": "",
     "only-the-end": "<|end|>",
-    "ends": " <|endoftext|>\n<|end|>",
     "blank": " \n\t\n",
     "only-a-fence": "```",
     "empty-fence": "```\n```",

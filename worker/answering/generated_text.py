@@ -9,7 +9,6 @@ from worker.engine import FinishReason
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.tokenizer import IncrementalDetokenizer
 from worker.render.model import CutReason
-from worker.render.sanitize import END_MARKS
 
 
 @dataclass(slots=True)
@@ -45,13 +44,13 @@ class TextBuilder:
         """Whether the reply must end here, although the model may continue."""
         self._generated = generated
         self._tokenizer = encoder.tokenizer
-        self._detokenizer = IncrementalDetokenizer(encoder.tokenizer, encoder.stop_strings)
-        self._checker = StopChecker(generated.labels)
+        self._detokenizer = IncrementalDetokenizer(encoder.tokenizer)
+        self._checker = StopChecker(generated.labels, encoder.stop_strings)
         self._token_ids: list[int] = []
 
     @property
     def visible_text(self) -> str:
-        """The text without a line that may turn out to begin a person's turn."""
+        """The text without an end that may turn out to end the reply before it."""
         return self._checker.settled_text(self._generated.text)
 
     def add_ids(self, ids: Sequence[int]) -> bool:
@@ -62,11 +61,6 @@ class TextBuilder:
         self._generated.text += new_text
         if new_text:
             self._cut_text(self._checker.find_cut(self._generated.text))
-        if self._detokenizer.stopped and not self.has_ended:
-            self.has_ended = True
-            self._generated.finish_reason = FinishReason.STOP
-            if self._detokenizer.stop_string not in END_MARKS:
-                self._generated.cut_reason = CutReason.SPELLED_CONTROL
         return bool(new_text)
 
     def finish_text(self) -> None:

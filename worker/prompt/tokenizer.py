@@ -173,61 +173,26 @@ class IncrementalDetokenizer:
     """
     Incremental detokenizer, as in vLLM: decodes a reply while its ids arrive.
 
-    It stops at the first stop string.
-    Text that `append_ids` has returned never changes. Incomplete characters and a possible
-    beginning of a stop string are held back. Special tokens are left out.
+    Text that `append_ids` has returned never changes. Incomplete characters are held back. Special
+    tokens are left out.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop_strings: Sequence[str] = ()) -> None:
-        """Start a reply that ends at the first of `stop_strings`, if the model writes one."""
-        self.stopped = False
-        """Whether a stop string was found; the text before it is complete."""
-        self.stop_string = ""
-        """The stop string that was found; empty until then."""
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        """Start a reply."""
         self._tokenizer = tokenizer
         self._decoder = DecodeStream()
-        self._stop_strings = tuple(stop_strings)
-        self._stop_pattern = re.compile("|".join(map(re.escape, self._stop_strings)) or "(?!)")
         self._visible_ids: list[int] = []
         self._decoded_length = 0
-        self._held_text = ""
 
     def append_ids(self, ids: Sequence[int]) -> str:
         """Return the text that became certain, after what was returned before."""
-        if self.stopped:
-            return ""
         visible_ids = self._tokenizer.drop_special_ids(ids)
         self._visible_ids += visible_ids
         text = "".join(self._tokenizer.decode_step(self._decoder, token) for token in visible_ids)
         self._decoded_length += len(text)
-        return self._release_text(text)
+        return text
 
     def flush_text(self) -> str:
         """Return the rest after the last id; an incomplete character at the end is dropped."""
-        if self.stopped:
-            return ""
-        rest = self._tokenizer.decode(self._visible_ids)[self._decoded_length :].rstrip(
-            REPLACEMENT_CHARACTER
-        )
-        text = self._release_text(rest) + self._held_text
-        self._held_text = ""
-        return text
-
-    def _release_text(self, text: str) -> str:
-        text = self._held_text + text
-        stop_match = self._stop_pattern.search(text)
-        if stop_match:
-            self.stopped, self.stop_string = True, stop_match[0]
-            self._held_text = ""
-            return text[: stop_match.start()]
-        certain_length = len(text) - self._count_uncertain(text)
-        self._held_text = text[certain_length:]
-        return text[:certain_length]
-
-    def _count_uncertain(self, text: str) -> int:
-        """Return how many characters at the end may be the beginning of a stop string."""
-        max_size = max(map(len, self._stop_strings), default=1) - 1
-        for size in range(min(max_size, len(text)), 0, -1):
-            if any(stop.startswith(text[-size:]) for stop in self._stop_strings):
-                return size
-        return 0
+        text = self._tokenizer.decode(self._visible_ids)[self._decoded_length :]
+        return text.rstrip(REPLACEMENT_CHARACTER)

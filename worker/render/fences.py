@@ -9,7 +9,7 @@ from worker.render.code_runs import CONTAINER, find_code_runs, is_lazy_code
 from worker.render.fence_outlook import FenceOutlook, find_glued_closing, find_glued_opening
 from worker.render.languages import find_language, is_known_tag, split_info_string
 from worker.render.model import MAX_MESSAGE_WEIGHT, CodeBlock, Piece, Prose, Span, Style
-from worker.render.work_limits import FINAL_BUDGET, MAX_LINES, WorkBudget
+from worker.render.work_limits import WorkBudget
 
 PLACEHOLDER: Final = re.compile("\ufdd0(\\d++)\ufdd1")
 """Marks the position of an extracted piece; sanitized text never contains these characters."""
@@ -45,18 +45,11 @@ def extract_code_blocks(text: str, budget: WorkBudget) -> ExtractedText:
     may share its line with words or code, and lines that read as code need no fence.
     """
     lines = text.split("\n")
-    scanner = _FenceScanner(budget, FenceOutlook(lines[:MAX_LINES]))
+    scanner = _FenceScanner(budget, FenceOutlook(lines[: budget.max_lines]))
     for index, line in enumerate(lines):
         if not scanner.scan_line(index, line):
             break
     return scanner.finish_scan()
-
-
-def is_shown_as_code(text: str, line: str) -> bool:
-    """Whether `line`, in the last paragraph of a reply, is shown as code or not at all."""
-    budget = WorkBudget(FINAL_BUDGET)
-    extracted = extract_code_blocks(sanitize.sanitize_text(text), budget)
-    return sanitize.sanitize_text(line) not in extracted.text.split("\n")
 
 
 @dataclass(slots=True)

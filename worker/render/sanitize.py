@@ -6,9 +6,6 @@ from typing import Final
 
 from worker.render.model import MAX_FALLBACK_UNITS
 
-END_MARKS: Final = ("<|end|>", "<|endoftext|>")
-"""End-of-reply tokens that the model wrote as text."""
-
 CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NONCHARACTERS: Final = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 
@@ -67,7 +64,7 @@ def sanitize_text(text: str) -> str:
     """Normalize line ends, remove control characters, and replace invalid characters."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _strip_end_marks(NONCHARACTERS.sub("\ufffd", CONTROL_CHARACTERS.sub("", text)))
+    return NONCHARACTERS.sub("\ufffd", CONTROL_CHARACTERS.sub("", text))
 
 
 def reveal_in_prose(text: str) -> str:
@@ -99,16 +96,6 @@ def escape_fallback(text: str) -> str:
         escaped.append(shown)
         previous = character if not character.isspace() or character == "\n" else previous
     return "".join(escaped)
-
-
-def _strip_end_marks(text: str) -> str:
-    stripped = text.rstrip()
-    end = len(stripped)
-    while stripped.endswith(END_MARKS, 0, end):
-        end = stripped.rindex("<", 0, end)
-        while stripped[end - 1 : end].isspace():
-            end -= 1
-    return text if end == len(stripped) else stripped[:end]
 
 
 def _reveal(invisible: re.Pattern[str], text: str) -> str:

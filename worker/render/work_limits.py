@@ -12,6 +12,8 @@ MAX_REPLY_CHARACTERS: Final = 120_000
 """A reply is cut here; 8,191 tokens of prose or code are about 32,000 characters."""
 FINAL_BUDGET: Final = 20_000
 """Units for a finished reply."""
+LOOKUP_BUDGET: Final = 400_000
+"""Units for a look at where code blocks end; no Markdown is parsed."""
 GROWING_BUDGET: Final = 8_000
 """Units for one edit of a growing reply."""
 
@@ -25,8 +27,6 @@ MARK_COST: Final = 15
 """Units for one character that may begin a style, a link or a table cell."""
 CODE_LINE_COST: Final = 3
 """Units for one line of code, which is not parsed."""
-MAX_LINES: Final = FINAL_BUDGET // CODE_LINE_COST
-"""Lines that any budget allows."""
 CHARACTERS_PER_UNIT: Final = 8
 """Characters of prose that cost one unit."""
 
@@ -40,6 +40,8 @@ class WorkBudget:
     def __init__(self, units: int) -> None:
         """Start with `units`."""
         self._remaining = units
+        self.max_lines = units // CODE_LINE_COST
+        """Lines that the budget allows at most."""
         self.is_exhausted = False
         """Whether something was left out."""
 

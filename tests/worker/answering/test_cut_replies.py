@@ -70,8 +70,13 @@ async def run_reply(reply: ReplyHarness, engine: ScriptedEngine, limit: int) -> 
             "Code:\nx = x + 1\nx = x + 1\nx = x + 1",
             texts.STOPPED_REPEATING,
         ),
+        (
+            "Code:\n```\n<|system|>\n```\nThat is it.<|end|>\nand what about b",
+            "Code:\n<|system|>\nThat is it.",
+            texts.STOPPED_AT_CONTROL,
+        ),
     ],
-    ids=["foreign-turn", "words", "code"],
+    ids=["foreign-turn", "words", "code", "token"],
 )
 async def test_reply_is_cut_while_it_is_generated(
     reply: ReplyHarness, directory: Path, text: str, shown: str, sentence: str

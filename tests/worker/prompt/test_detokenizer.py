@@ -1,6 +1,4 @@
-"""Incremental detokenizer: exact text, whole characters, nothing of a stop string."""
-
-import re
+"""Incremental detokenizer: exact text of whole characters."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +7,6 @@ from testing.loaded_checkpoint import LoadedCheckpoint
 from worker.prompt.tokenizer import IncrementalDetokenizer
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
-STOP_STRINGS = ("<|end|>", "<|user|>", "</s>", "<|")
 
 
 def stream_in_chunks(stream: IncrementalDetokenizer, ids: list[int], sizes: list[int]) -> list[str]:
@@ -76,66 +73,3 @@ def test_control_tokens_give_no_text(starchat: LoadedCheckpoint) -> None:
     stream = IncrementalDetokenizer(starchat.tokenizer)
 
     assert stream.append_ids([middle, first, end, *rest, middle]) == "🦙"
-
-
-@given(
-    parts=st.lists(
-        st.sampled_from([*STOP_STRINGS, "<", "|", "<|e", "/", "s>", "a", " ", "🦙"]), max_size=12
-    ),
-    sizes=st.lists(st.integers(0, 4), max_size=9),
-)
-def test_no_part_of_a_stop_string_is_returned(
-    small: LoadedCheckpoint, parts: list[str], sizes: list[int]
-) -> None:
-    """The text ends before the first stop string; returned text is never taken back."""
-    text = "".join(parts)
-    found = re.search("|".join(map(re.escape, STOP_STRINGS)), text)
-    stream = IncrementalDetokenizer(small.tokenizer, STOP_STRINGS)
-
-    whole = "".join(stream_in_chunks(stream, small.tokenizer.encode(text), sizes))
-
-    assert whole == (text[: found.start()] if found else text)
-    assert stream.stopped is bool(found)
-    assert bool(stream.stop_string) is stream.stopped
-
-
-def test_possible_stop_string_is_held_back(small: LoadedCheckpoint) -> None:
-    """The beginning of a stop string is returned when it turns out to be something else."""
-    encode = small.tokenizer.encode
-    stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>", "<|user|>"))
-
-    assert stream.append_ids(encode("a <|en")) == "a "
-    assert stream.append_ids(encode("ough <|us")) == "<|enough "
-    assert stream.flush_text() == "<|us"
-    assert not stream.stopped
-
-
-def test_repetitive_stop_string_is_held_from_its_start(small: LoadedCheckpoint) -> None:
-    """If a stop string overlaps itself, the longest possible beginning is held back."""
-    encode = small.tokenizer.encode
-    stream = IncrementalDetokenizer(small.tokenizer, ("<<|",))
-
-    assert stream.append_ids(encode("a<<")) == "a"
-    assert stream.append_ids(encode("<")) == "<"
-    assert stream.append_ids(encode("|b")) == ""
-    assert stream.stopped
-
-
-def test_nothing_follows_a_stop_string(small: LoadedCheckpoint) -> None:
-    """Later ids give no text."""
-    encode = small.tokenizer.encode
-    stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>",))
-
-    assert stream.append_ids(encode("done<|end|>\nmore")) == "done"
-    assert stream.stopped
-    assert stream.append_ids(encode("more")) == ""
-    assert stream.flush_text() == ""
-
-
-def test_stop_string_may_complete_in_the_flush(small: LoadedCheckpoint) -> None:
-    """A stop string that was held with an incomplete character still ends the text."""
-    ids = small.tokenizer.encode("yes<|end|>🦙")
-    stream = IncrementalDetokenizer(small.tokenizer, ("<|end|>",))
-
-    assert stream.append_ids(ids[:-1]) + stream.flush_text() == "yes"
-    assert stream.stopped

@@ -26,7 +26,6 @@ def test_disclaimer_is_the_last_line() -> None:
     """It is there even if the reply is empty."""
     assert reply_context("Yes.") == [DISCLAIMER]
     assert reply_context("") == [texts.EMPTY_REPLY, DISCLAIMER]
-    assert reply_context("<|end|>\n") == [texts.EMPTY_REPLY, DISCLAIMER]
 
 
 def test_empty_reply_is_a_sentence() -> None:
@@ -38,11 +37,11 @@ def test_empty_reply_is_a_sentence() -> None:
     assert model_text([message]) == ""
 
 
-def test_spelled_end_marks_are_removed() -> None:
-    """The model may write its control tokens as text at the end."""
-    (message,) = compose_final("Yes.<|end|>\n<|endoftext|>", facts=FACTS)
+def test_spelled_tokens_are_text() -> None:
+    """Only an id ends a reply without a word, and an id leaves no text."""
+    (message,) = compose_final("It ends with <|endoftext|>", facts=FACTS)
 
-    assert model_text([message]) == "Yes."
+    assert model_text([message]) == "It ends with <|endoftext|>"
 
 
 def test_reply_that_was_cut_off_says_why() -> None:

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from types import FrameType
@@ -14,6 +15,9 @@ import pytest
 
 from testing.worst_replies import generate_worst_replies
 from worker import render
+from worker.answering import stop_conditions
+from worker.answering.stop_conditions.stop_checker import StopChecker
+from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.render import ReplyFacts, compose_final, compose_growing
 from worker.render.work_limits import MAX_REPLY_CHARACTERS
 
@@ -77,9 +81,35 @@ def test_work_for_the_longest_reply_is_bounded(name: str) -> None:
     assert count_calls(lambda: compose_growing(text)) <= MAX_EDIT_CALLS
 
 
+def count_checks(text: str) -> int:
+    """Return the calls of the stop conditions while a reply grows by ten characters a step."""
+    checker = StopChecker(TurnLabels(frozenset({"Ada"})), ("<|system|>", "<|end|>"))
+    ends = range(10, len(text) + 1, 10)
+    return count_calls(lambda: all(checker.find_cut(text[:end]) is None for end in ends))
+
+
+def test_stop_conditions_grow_no_faster_than_the_reply() -> None:
+    """A reply is checked at each of its steps, but each line only once."""
+    units = {"a `<|end|>` b\n": "", "Ada: x\n": "x\n\n", "a?\n\nAda: so\nb: c\n": "x\n"}
+    hostile = {
+        length: generate_worst_replies(length)
+        | {unit: before + unit * (length // len(unit)) for unit, before in units.items()}
+        for length in (SHORT, LONG)
+    }
+    ratios = {
+        name: count_checks(hostile[LONG][name]) / (count_checks(text) + SETUP_CALLS)
+        for name, text in hostile[SHORT].items()
+    }
+
+    assert {name: ratio for name, ratio in ratios.items() if ratio > 1.25 * LONG / SHORT} == {}
+
+
 def find_patterns() -> Iterator[tuple[str, "re.Pattern[str]"]]:
-    """Yield every pattern of the renderer by its name."""
-    for module_info in pkgutil.walk_packages(render.__path__, render.__name__ + "."):
+    """Yield every pattern that reads the model's text by its name."""
+    for module_info in chain.from_iterable(
+        pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+        for package in (render, stop_conditions)
+    ):
         module = importlib.import_module(module_info.name)
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):

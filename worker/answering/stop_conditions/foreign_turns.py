@@ -8,21 +8,19 @@ outside code, and must be neither introduced as an example nor one of several fi
 import re
 from typing import Final
 
+from worker.answering.stop_conditions.code_positions import CodePositions
 from worker.answering.stop_conditions.turn_labels import (
     ASSISTANT_LINE,
     FIELD_LINE,
     TurnLabels,
     TurnLine,
 )
-from worker.render.fences import is_shown_as_code
 
 MAX_TURN_CHARACTERS: Final = 600
 """Beginning of a possible turn that is examined."""
-MAX_CODE_CHECKS: Final = 32
-"""Possible turns of one reply that are looked up in its code blocks; each takes a pass."""
 
 BLANK_LINE: Final = re.compile(r"\n[ \t\r]*+(?=\n)")
-INTRODUCTION: Final = re.compile(r"\#{1,6}[ ]|.*+(?<=[:：])[*_ \t]*+\Z|\*\*[^*\n]*+\*\*\s*+\Z")
+INTRODUCTION: Final = re.compile(r"\#{1,6}[ ]|.*+(?<=[:：])\Z|\*\*[^*\n]*+\*\*\s*+\Z")
 """A line that introduces what follows: a heading, or an end with a colon."""
 QUESTION: Final = re.compile(r"[?？؟](?:\s|\Z)")
 FIRST_PERSON: Final = re.compile(
@@ -33,14 +31,14 @@ FIRST_PERSON: Final = re.compile(
 class ForeignTurnFinder:
     """Reads a growing reply, each line once."""
 
-    def __init__(self, labels: TurnLabels) -> None:
+    def __init__(self, labels: TurnLabels, code_positions: CodePositions) -> None:
         """Look for turns with these labels."""
         self._labels = labels
+        self._code_positions = code_positions
         self._next_line = 0
         self._unproven: int | None = None
         self._is_dialogue = False
         """Whether the reply contains a dialogue that it introduced or began with."""
-        self._remaining_checks = MAX_CODE_CHECKS
         self.undecided: int | None = None
         """Start of a line that may turn out to begin a turn."""
 
@@ -78,17 +76,12 @@ class ForeignTurnFinder:
         is_question = bool(QUESTION.search(block))
         if not is_question and _is_among_fields(text, start, block):
             return False
-        if not self._is_outside_code(text[:start], block):
+        if self._code_positions.contains(text, start, start + len(block.partition("\n")[0])):
             return False
         if turn_line.is_weak and not is_question and not FIRST_PERSON.search(turn_line.words):
             self._unproven = start if self._unproven is None else self._unproven
             return bool(re.search(rf"\n{ASSISTANT_LINE.pattern}", block))
         return True
-
-    def _is_outside_code(self, before: str, block: str) -> bool:
-        self._remaining_checks -= 1
-        line = block.partition("\n")[0]
-        return self._remaining_checks >= 0 and not is_shown_as_code(before + block, line)
 
 
 def _read_block(text: str, start: int) -> str:

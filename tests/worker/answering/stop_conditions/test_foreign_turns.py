@@ -3,7 +3,8 @@
 import pytest
 
 from contract.conversation import Speaker, Turn
-from worker.answering.stop_conditions.foreign_turns import MAX_CODE_CHECKS, ForeignTurnFinder
+from worker.answering.stop_conditions.code_positions import MAX_PASSES, CodePositions
+from worker.answering.stop_conditions.foreign_turns import ForeignTurnFinder
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 
 
@@ -26,10 +27,15 @@ LABELS = TurnLabels.from_turns(
 BEFORE = "Use a mutex.\n\n```py\nx = 1\n```\nThat is all."
 
 
+def build_finder(labels: TurnLabels = LABELS) -> ForeignTurnFinder:
+    """Return a finder for a new reply."""
+    return ForeignTurnFinder(labels, CodePositions())
+
+
 def find_turn(text: str) -> int | None:
     """Return where a whole text is cut; its growth by characters must give the same."""
-    whole = ForeignTurnFinder(LABELS).find_turn(text, is_complete=True)
-    growing = ForeignTurnFinder(LABELS)
+    whole = build_finder().find_turn(text, is_complete=True)
+    growing = build_finder()
     steps = [growing.find_turn(text[:end], is_complete=False) for end in range(len(text) + 1)]
     early = next((found for found in steps if found is not None), None)
     assert early in {whole, None}
@@ -124,22 +130,22 @@ def test_labels_that_people_wrote_may_be_quoted() -> None:
     )
 
     for text in ("User: hi?", "Ada: hello?"):
-        assert ForeignTurnFinder(labels).find_turn(f"Done.\n\n{text}", is_complete=True) is None
-    assert ForeignTurnFinder(labels).find_turn("Done.\n\nLin: hi?", is_complete=True) == 7
+        assert build_finder(labels).find_turn(f"Done.\n\n{text}", is_complete=True) is None
+    assert build_finder(labels).find_turn("Done.\n\nLin: hi?", is_complete=True) == 7
 
 
 def test_possible_turn_is_not_shown_until_it_is_decided() -> None:
     """A growing reply ends before it; a long paragraph is decided without its end."""
-    finder = ForeignTurnFinder(LABELS)
+    finder = build_finder()
 
     assert finder.find_turn("Done.\n\nAda: thanks", is_complete=False) is None
     assert finder.undecided == 7
     assert finder.find_turn("Done.\n\nAda: thanks " + "x " * 300, is_complete=False) == 7
 
 
-def test_number_of_looks_into_code_is_bounded() -> None:
-    """Each takes a pass over the text, so a hostile reply gets only some; then it is not cut."""
-    code = "```\n" + "User: why?\n\n" * MAX_CODE_CHECKS + "```\n"
+def test_passes_over_a_reply_are_bounded() -> None:
+    """A hostile reply gets only some of them; then it is not cut."""
+    code = "```\nUser: why?\n```\n\n" * MAX_PASSES
 
     assert find_turn(f"{code}\nAda: why?") is None
-    assert ForeignTurnFinder(LABELS).find_turn("x\n\nAda: why?", is_complete=True) == 3
+    assert find_turn(f"{code[40:]}\nAda: why?") is not None

@@ -1,0 +1,39 @@
+"""
+Spelled controls: finds where a model writes a control token of its chat format as plain text.
+
+Ids end a reply without a word. A spelled token ends it only outside code, because code may be about
+chat formats.
+"""
+
+import re
+from collections.abc import Sequence
+
+from worker.answering.stop_conditions.code_positions import CodePositions
+
+
+class SpelledControlFinder:
+    """Reads a growing reply, each character once."""
+
+    def __init__(self, stop_strings: Sequence[str], code_positions: CodePositions) -> None:
+        """Look for the first of `stop_strings`."""
+        self._stop_strings = tuple(stop_strings)
+        self._pattern = re.compile("|".join(map(re.escape, stop_strings)) or "(?!)")
+        self._max_held = max(map(len, stop_strings), default=1) - 1
+        self._code_positions = code_positions
+        self._searched = 0
+
+    def find_control(self, text: str) -> int | None:
+        """Return the start of a token outside code in a longer version of the text before."""
+        for found in self._pattern.finditer(text, self._searched):
+            self._searched = found.end()
+            if not self._code_positions.contains(text, found.start(), found.end()):
+                return found.start()
+        self._searched = max(self._searched, len(text) - self._max_held)
+        return None
+
+    def count_uncertain(self, text: str) -> int:
+        """Return how many characters at the end may be the beginning of a stop string."""
+        for size in range(min(self._max_held, len(text)), 0, -1):
+            if any(stop.startswith(text[-size:]) for stop in self._stop_strings):
+                return size
+        return 0
