@@ -32,7 +32,7 @@ CODE_LINE: Final = re.compile(
 COMMENT_LINE: Final = re.compile(r"#[^#!]|#\Z")
 MAPPING_KEY: Final = re.compile(r"[\w.-]++:\Z")
 NESTED_KEY: Final = re.compile(r"[ ]{1,8}(?:-[ ])?[\w.-]++:(?:[ ]|\Z)")
-CONTAINER: Final = re.compile(r"[ \t]*+(?:[-+*][ \t]|\d{1,9}+[.)][ \t]|>)")
+CONTAINER: Final = re.compile(r"[ \t]*+(?:[-+*](?:[ \t]|\Z)|\d{1,9}+[.)](?:[ \t]|\Z)|>)")
 PLACEHOLDER_START: Final = "\ufdd0"
 
 MIN_CODE_LINES: Final = 2
