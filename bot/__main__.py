@@ -13,6 +13,8 @@ from contract.settings import SettingsError
 
 SETTINGS_ERROR_EXIT_CODE = 2
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+MAX_STOP_SECONDS = 20
+"""Seconds after which the process exits, even if threads still wait for a Redis that hangs."""
 
 
 def main() -> int:
@@ -36,10 +38,10 @@ def main() -> int:
 
 
 def _stop_on_signal(stop: threading.Event) -> None:
-    """Set `stop` on the first signal; exit the process on the second."""
+    """Set `stop` on the first signal; exit the process on the second, or when time is up."""
     signal.sigwait(STOP_SIGNALS)
     stop.set()
-    signal.sigwait(STOP_SIGNALS)
+    signal.sigtimedwait(STOP_SIGNALS, MAX_STOP_SECONDS)
     # Safe at any time: Slack delivers requests without an acknowledgement again.
     os._exit(0)
 

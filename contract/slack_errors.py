@@ -156,6 +156,11 @@ def classify_error(method: str, http_status: int, error_name: str) -> ErrorKind:
     return ErrorKind.TRANSIENT if is_lost else ErrorKind.REJECTED
 
 
+def describe_rejected_token(variable: str, error_name: str) -> str:
+    """Return one line for an operator about a token that Slack rejects at the start."""
+    return f"{variable} must be a token that Slack accepts, not the given one ({error_name})"
+
+
 def retry_after_seconds(header: str | None, default: float = MIN_RETRY_AFTER_SECONDS) -> float:
     """
     Return the seconds of a `Retry-After` header, from 1 to 3600.

@@ -1,13 +1,19 @@
 """`python -m worker`: exits 0 when drained, 1 after a failure and 2 for a wrong setting."""
 
 import asyncio
+import os
 import sys
+import threading
+from typing import Final
 
 from contract import logs
 from contract.process_memory import protect_memory
 from contract.settings import SettingsError
 from worker.app import run_worker
 from worker.settings import Settings
+
+EXIT_SECONDS: Final = 5.0
+"""Seconds from the end of all work to the exit; a thread may wait for Redis for a minute."""
 
 
 def main() -> int:
@@ -19,7 +25,7 @@ def main() -> int:
     try:
         settings = Settings.from_environment()
         logs.configure_logging("worker", settings.starchat_log_level)
-        failure = asyncio.run(run_worker(settings))
+        failure = asyncio.run(_run_and_exit(settings))
     except SettingsError as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -27,6 +33,15 @@ def main() -> int:
         print(f"worker: {failure}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+async def _run_and_exit(settings: Settings) -> str | None:
+    """Run the worker; then exit in time, although Python would wait for all threads."""
+    failure = await run_worker(settings)
+    exiting = threading.Timer(EXIT_SECONDS, os._exit, (0 if failure is None else 1,))
+    exiting.daemon = True
+    exiting.start()
+    return failure
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ from contract import logs
 from contract.app_access import AppAccess
 from contract.base_settings import REDIS_CLUSTER_ERROR
 from contract.settings import SettingsError
+from contract.slack_errors import describe_rejected_token
 from contract.thread_pool import eager_thread_pool
+from worker.aio import run_in_thread_until
 from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
@@ -86,7 +88,7 @@ async def run_worker(settings: Settings) -> str | None:
     """
     Run a worker until it is shut down; return the failure that ended it, if any.
 
-    Raises `SettingsError` if the health endpoints cannot be served.
+    Raises `SettingsError` if the health endpoints cannot be served, or Slack rejects the token.
     """
     shutdown = ShutdownSignal()
     loop = asyncio.get_running_loop()
@@ -128,15 +130,15 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
     """
     Serve once Redis answers, Slack accepts the token, and RQ's registration succeeds.
 
-    Redis may answer a ping and still refuse writes. Raises `SettingsError` for a Redis Cluster.
+    Redis may answer a ping and still refuse writes. Raises `SettingsError` for a Redis Cluster and
+    for a rejected token.
     """
     heartbeat_redis = parts.connections[1]
     if not await _wait_for_redis(heartbeat_redis.ping, shutdown):
         return
     if await asyncio.to_thread(_is_cluster_node, heartbeat_redis):
         raise SettingsError(REDIS_CLUSTER_ERROR)
-    if not await _verify_slack_token(parts.probe, shutdown):
-        return
+    await _verify_slack_token(parts.probe)
     services = _build_services(parts)
     if await _wait_for_redis(services.rq_worker.register_birth, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
@@ -206,7 +208,8 @@ async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSigna
     delay, last_error = 0.1, ""
     while not shutdown.drain_requested.is_set():
         try:
-            await asyncio.to_thread(command)
+            if not await run_in_thread_until(shutdown.drain_requested, command):
+                return False
         except redis.RedisError as error:
             if last_error != type(error).__name__:
                 last_error = type(error).__name__
@@ -219,13 +222,11 @@ async def _wait_for_redis(command: Callable[[], object], shutdown: ShutdownSigna
     return False
 
 
-async def _verify_slack_token(probe: AccessProbe, shutdown: ShutdownSignal) -> bool:
-    """Return false if Slack rejects the token. An unreachable Slack is no reason to stop."""
+async def _verify_slack_token(probe: AccessProbe) -> None:
+    """Raise `SettingsError` if Slack rejects the token; an unreachable Slack is none."""
     name = await probe.find_wrong_token()
     if name is not None:
-        line = f"SLACK_BOT_TOKEN must be a token that Slack accepts; Slack says '{name}'"
-        shutdown.report_failure(line)
-    return name is None
+        raise SettingsError(describe_rejected_token("SLACK_BOT_TOKEN", name))
 
 
 def _build_services(parts: _Parts) -> Services:

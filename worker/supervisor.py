@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from contract.app_access import AppAccess
-from worker.aio import cancel_and_wait
+from worker.aio import STOP_STEP_SECONDS, cancel_and_wait
 from worker.answering.generator import Generator
 from worker.engine import Engine, EngineHealth, EngineState, LoadError
 from worker.health import WorkerHealth
@@ -116,11 +116,11 @@ class WorkerRuntime:
         await self._shutdown.drain_requested.wait()
         log.info("worker draining", held=len(services.consumer))
         services.consumer.stop_taking()
-        await consuming
+        await asyncio.wait({consuming}, timeout=STOP_STEP_SECONDS)
         await services.consumer.drain_jobs(
             self._shutdown.requeue_requested, services.settings.starchat_shutdown_grace
         )
-        await cancel_and_wait(tasks)
+        await cancel_and_wait([consuming, *tasks])
         await self._deregister_worker()
 
     def _build_background_loops(self) -> list[Callable[[], Awaitable[None]]]:
@@ -229,9 +229,9 @@ class WorkerRuntime:
         services = self._services
         services.heartbeat.stop_thread()
         try:
-            async with asyncio.timeout(TICK_SECONDS):
+            async with asyncio.timeout(STOP_STEP_SECONDS):
                 await services.presence.remove_status()
-            await asyncio.to_thread(services.rq_worker.register_death)
+                await asyncio.to_thread(services.rq_worker.register_death)
         except (redis.RedisError, TimeoutError) as error:
             log.warning("deregistration failed", error=type(error).__name__)
 

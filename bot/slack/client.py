@@ -26,6 +26,7 @@ from contract.slack_errors import (
     AMBIGUOUS_ERRORS,
     RATE_LIMIT_ERRORS,
     TOKEN_ERRORS,
+    describe_rejected_token,
     is_app_error,
     retry_after_seconds,
 )
@@ -146,7 +147,7 @@ def authenticate(web_client: WebClient, stop: threading.Event) -> BotIdentity | 
         except CALL_ERRORS as error:
             why = error_name(error)
             if why in TOKEN_ERRORS:
-                raise SettingsError(token_error("SLACK_BOT_TOKEN", why)) from None
+                raise SettingsError(describe_rejected_token("SLACK_BOT_TOKEN", why)) from None
         log.warning("slack not reached", why=why)
         tries += 1
         stop.wait(retry_delay(tries))
@@ -186,11 +187,6 @@ def is_refusal(error: Exception) -> bool:
     # If Slack sends a page instead of JSON, slack_sdk puts a sentence where the name should be.
     name = error_name(error)
     return ERROR_NAME.fullmatch(name) is not None and name not in AMBIGUOUS_ERRORS
-
-
-def token_error(variable: str, why: str) -> str:
-    """Return the message for a token that Slack rejects."""
-    return f"{variable} must be a token that Slack accepts, not the given one ({why})"
 
 
 def _find_channel(arguments: Mapping[str, Any]) -> str | None:

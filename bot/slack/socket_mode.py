@@ -21,11 +21,11 @@ from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.metrics import Metrics
-from bot.slack.client import CALL_ERRORS, error_name, retry_delay, token_error
+from bot.slack.client import CALL_ERRORS, error_name, retry_delay
 from contract.progress_watch import ProgressWatch
 from contract.proxies import find_proxy, split_credentials
 from contract.settings import SettingsError
-from contract.slack_errors import TOKEN_ERRORS, is_app_error
+from contract.slack_errors import TOKEN_ERRORS, describe_rejected_token, is_app_error
 from contract.thread_pool import start_all_threads
 
 log = structlog.get_logger()
@@ -159,7 +159,7 @@ class SocketMode:
         while not stop.is_set():
             why = self._open_connections()
             if why in TOKEN_ERRORS:
-                raise SettingsError(token_error("SLACK_APP_TOKEN", why))
+                raise SettingsError(describe_rejected_token("SLACK_APP_TOKEN", why))
             if not why:
                 self._watcher.start()
                 return

@@ -1,6 +1,7 @@
 """Lifecycle of a worker process: start-up, health endpoints, drain and failures."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,16 @@ from contract import keys
 from testing import memorizing_model
 from testing.process_tree import freeze_engine
 from testing.processes import Process, fetch_page, free_port
+from testing.redis_server import RedisServer
 from testing.worker_harness import StandbyWorker, WorkerHarness, context_text, reply_text
 from worker.errors import ModelUnavailableError
 from worker.jobs.leases import RECOVERY_COUNT
 from worker.render.texts import RETRYING
 
 pytestmark = pytest.mark.timeout(300)
+
+STOP_MARGIN_SECONDS = 30
+"""Seconds that docker-compose.yml gives a worker beyond `STARCHAT_SHUTDOWN_GRACE`."""
 
 
 @pytest.fixture(scope="module")
@@ -140,14 +145,15 @@ def test_unloadable_model_exits_1_with_one_line(
     assert reply_text(harness.wait_for_end(job)) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
 
-def test_rejected_token_exits_1_with_one_line(
+def test_rejected_token_exits_2_with_one_line(
     harness: WorkerHarness, standby: StandbyWorker
 ) -> None:
     """The question stays queued, and the log does not contain the token."""
     job = harness.enqueue_question(memorizing_model.MUTEX)
     with harness.start_worker("nowhere", SLACK_BOT_TOKEN="xoxb-wrong") as worker:
-        assert worker.wait_for_exit() == 1
-        assert "SLACK_BOT_TOKEN must be a token that Slack accepts" in worker.log_text
+        assert worker.wait_for_exit() == 2
+        line = "SLACK_BOT_TOKEN must be a token that Slack accepts, not the given one"
+        assert worker.lines[-1] == f"worker: {line} (invalid_auth)"
         assert "xoxb-wrong" not in worker.log_text
     assert harness.rq_status(job) == "queued"
     harness.job_queue.cancel_job(job.id)
@@ -201,3 +207,15 @@ def test_worker_waits_for_redis_permissions(harness: WorkerHarness, tmp_path: Pa
     assert refused["error"] == "NoPermissionError"
     assert worker.log_text.count("redis does not answer") == 1
     assert "STARCHAT_MODEL cannot be loaded" in worker.log_text
+
+
+def test_worker_ends_in_time_while_redis_hangs(
+    harness: WorkerHarness, model: str, server: RedisServer
+) -> None:
+    """Redis accepts connections and never answers; the worker ends before its supervisor kills."""
+    with harness.start_worker(model, REDIS_URL=server.url) as worker:
+        worker.wait_for_event("worker started")
+        os.kill(server.pid, signal.SIGSTOP)
+        worker.wait_for_event("heartbeat failed")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait_for_exit(STOP_MARGIN_SECONDS) == 0

@@ -15,7 +15,7 @@ import structlog
 
 from contract.progress_watch import ProgressWatch
 from contract.thread_pool import eager_thread_pool
-from worker.aio import cancel_and_wait
+from worker.aio import STOP_STEP_SECONDS, cancel_and_wait
 from worker.errors import AppRefusedError, LeaseLostError, SlackUnavailableError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.heartbeat import Heartbeat
@@ -237,7 +237,11 @@ class JobConsumer:
         self._closing.set()
 
     async def drain_jobs(self, requeue_now: asyncio.Event, grace_seconds: float) -> None:
-        """Let running jobs finish for `grace_seconds`, or until `requeue_now`; requeue the rest."""
+        """
+        Let running jobs finish for `grace_seconds`, or until `requeue_now`; requeue the rest.
+
+        If Redis does not answer, jobs are left to the recovery by another worker.
+        """
         tasks = set(self._tasks)
         if tasks:
             requeue_wait = asyncio.create_task(requeue_now.wait())
@@ -248,8 +252,9 @@ class JobConsumer:
             requeue_wait.cancel()
             self._requeueing = True
             await cancel_and_wait(c.task for c in self._running.values() if c.task is not None)
-            await all_done
-        self._threads.shutdown()
+            await asyncio.wait({all_done}, timeout=STOP_STEP_SECONDS)
+        ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown, cancel_futures=True))
+        await asyncio.wait({ending}, timeout=STOP_STEP_SECONDS)
 
     async def _wait_unless_closing(self, tasks: set["asyncio.Task[None]"]) -> None:
         closing = asyncio.create_task(self._closing.wait())

@@ -14,6 +14,7 @@ import structlog
 
 from contract import keys
 from worker import scripts
+from worker.aio import STOP_STEP_SECONDS
 from worker.jobs.leases import STARTED_REGISTRY, Lease
 
 STALL_SECONDS: Final = 30.0
@@ -59,9 +60,9 @@ class Heartbeat:
         self._thread.start()
 
     def stop_thread(self) -> None:
-        """Stop the thread and join it."""
+        """Stop the thread and join it, unless it waits for a Redis that hangs."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_STEP_SECONDS)
 
     def record_tick(self) -> None:
         """Record that the event loop ticks."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -183,6 +185,25 @@ async def test_drain_requeues_at_once_and_refunds_attempts(
     assert waiting[2:] == [make_job(3).id.encode()]
     assert client.hget(JOB_PREFIX + one.job.id, keys.ATTEMPTS) == b"0"
     assert client.hget(JOB_PREFIX + two.job.id, keys.ATTEMPTS) == b"1"
+
+
+async def test_drain_ends_while_redis_hangs(
+    server: RedisServer, client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+) -> None:
+    """A job that cannot be requeued is left to recovery; a blocked thread holds nothing up."""
+    job_queue.enqueue(make_job(1))
+    context = await harness.wait_for_job()
+    harness.consumer.stop_taking()
+    await harness.consuming
+    requeue_now = asyncio.Event()
+    requeue_now.set()
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        await harness.consumer.drain_jobs(requeue_now, 30)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert harness.outcomes[context.job.id].cancelled()
+    assert client.zcard(keys.PENDING_JOBS) == 1
 
 
 async def test_lost_lease_cancels_the_job(
