@@ -103,12 +103,15 @@ class _Connection:
         self._gate = gate
         self._metrics = metrics
 
-    def reconnect_if_closed(self) -> bool:
-        """Reconnect if Slack has closed the socket; return whether the connection is open."""
+    def disconnect_if_closed(self) -> None:
+        """Close the socket if Slack has: the SDK's reader spins on it for up to 25 s."""
         session = self.client.current_session
         if session is not None and session.sock is not None and _is_closed_by_peer(session.sock):
             log.info("disconnected")
             session.disconnect()
+
+    def connect_if_closed(self) -> bool:
+        """Connect if there is no socket; return whether the connection is open."""
         if not self.client.is_connected():
             self.client.connect_to_new_endpoint()
         return self.client.is_connected()
@@ -157,7 +160,7 @@ class SocketMode:
         """
         tries = 0
         while not stop.is_set():
-            why = self._open_connections()
+            why = self._check_connections()
             if why in TOKEN_ERRORS:
                 raise SettingsError(describe_rejected_token("SLACK_APP_TOKEN", why))
             if not why:
@@ -185,19 +188,29 @@ class SocketMode:
             thread.join(timeout)
 
     def _watch_connections(self) -> None:
-        tries = 0
-        while not self._stopped.wait(
-            retry_delay(tries) if tries else SOCKET_CHECK_INTERVAL_SECONDS
-        ):
-            why = self._open_connections()
-            tries = tries + 1 if why else 0
+        tries, next_try_at = 0, 0.0
+        while not self._stopped.wait(SOCKET_CHECK_INTERVAL_SECONDS):
+            may_connect = time.monotonic() >= next_try_at
+            why = self._check_connections(may_connect=may_connect)
+            if may_connect:
+                tries = tries + 1 if why else 0
+                next_try_at = time.monotonic() + retry_delay(tries) if tries else 0.0
             if why:
                 log.warning("slack not reached", why=why)
 
-    def _open_connections(self) -> str:
-        """Open closed connections; return the reason if that failed, else an empty string."""
+    def _check_connections(self, *, may_connect: bool = True) -> str:
+        """
+        Close dead sockets and, if `may_connect`, open new ones.
+
+        Return the reason if that failed, else an empty string.
+        """
         try:
-            opened = [connection.reconnect_if_closed() for connection in self._connections]
+            # All of them first: an error of one connection must not leave another one's reader.
+            for connection in self._connections:
+                connection.disconnect_if_closed()
+            if not may_connect:
+                return ""
+            opened = [connection.connect_if_closed() for connection in self._connections]
         except CALL_ERRORS as error:
             name = error_name(error)
             self.refusal = name if is_app_error(CONNECT_METHOD, name) else None
