@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     memory.add_argument(
         "--length", type=int, default=4000, help="messages of each (default: %(default)s)"
     )
+    purge = commands.add_parser("purge-time", help="time of forget and uninstall")
+    purge.add_argument(
+        "--keys", type=int, default=200_000, help="keys in Redis (default: %(default)s)"
+    )
     engine = commands.add_parser(
         "engine", help="throughput of our engine and of others, on one core"
     )
@@ -60,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "queue-wait": _run_queue_wait,
         "hostile-sockets": _run_hostile_sockets,
         "thread-memory": _run_thread_memory,
+        "purge-time": _run_purge_time,
         "engine": command.main,
         "speculation": _run_speculation,
     }
@@ -94,6 +99,12 @@ def _run_hostile_sockets(options: argparse.Namespace) -> str:
     return hostile_sockets.format_figures(
         hostile_sockets.measure_hostile_sockets(options.sockets, options.seconds)
     )
+
+
+def _run_purge_time(options: argparse.Namespace) -> str:
+    from bench import purge_time  # noqa: PLC0415
+
+    return purge_time.format_times(purge_time.measure_purge(options.keys))
 
 
 def _run_speculation(options: argparse.Namespace) -> str:

@@ -4,12 +4,13 @@ Circuit breaker for Slack's refusals of the whole app, such as a revoked token.
 - Closed: Slack accepts the app.
 - Open: Slack has refused it. Nothing is called but `auth.test`, at growing intervals.
 - Half open (on trial): `auth.test` succeeded. One piece of work is tried; its success closes the
-  breaker, another refusal opens it for longer.
+  breaker, another refusal opens it for longer. Slow work is waited for.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -22,7 +23,9 @@ MIN_PROBE_DELAY_SECONDS: Final = 1.0
 """Seconds from the first refusal to the first probe; doubled after each further refusal."""
 MAX_PROBE_DELAY_SECONDS: Final = 30.0
 TRIAL_SECONDS: Final = 10.0
-"""Seconds without a refusal after which a trial ends as passed."""
+"""Seconds without work and without a refusal after which a trial ends as passed."""
+MAX_TRIAL_SECONDS: Final = 900.0
+"""Seconds after which a trial ends although its work has not: the work may hang."""
 
 
 class AppAccess:
@@ -35,7 +38,8 @@ class AppAccess:
         self._refused_methods: dict[str, str] = {}
         self._probe_delay = 0.0
         self._next_probe_at = 0.0
-        self._trial_ends_at: float | None = None
+        self._trial_since: float | None = None
+        self._num_running = 0
         self._was_accepted = False
 
     @property
@@ -61,7 +65,29 @@ class AppAccess:
         """Whether one piece of work may be tried."""
         with self._changed:
             self._end_passed_trial()
-            return self._trial_ends_at is not None
+            return self._trial_since is not None
+
+    @contextmanager
+    def try_work(self) -> Iterator[None]:
+        """
+        Run one piece of work, for which a trial waits.
+
+        Without an exception, it passes the trial. Otherwise it proves nothing, and time decides.
+        """
+        with self._changed:
+            self._end_passed_trial()
+            self._num_running += 1
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            with self._changed:
+                self._num_running -= 1
+                if self._trial_since is not None and is_done:
+                    self._close()
+                elif self._trial_since is not None:
+                    self._trial_since = self._now()
 
     def record_refusal(self, method: str, error_name: str) -> None:
         """Record that Slack refused a call because of the whole app."""
@@ -72,7 +98,7 @@ class AppAccess:
             self._refused_methods[method] = error_name
             if is_further:
                 return
-            self._trial_ends_at = None
+            self._trial_since = None
             self._probe_delay = min(
                 MAX_PROBE_DELAY_SECONDS, max(MIN_PROBE_DELAY_SECONDS, 2 * self._probe_delay)
             )
@@ -96,7 +122,7 @@ class AppAccess:
             if not self._refused_methods:
                 self._close()
             elif method == PROBE_METHOD and self._is_open():
-                self._trial_ends_at = self._now() + TRIAL_SECONDS
+                self._trial_since = self._now()
             elif not is_refuted:
                 return
             self._changed.notify_all()
@@ -115,14 +141,15 @@ class AppAccess:
             return self._changed.wait_for(lambda: not self._is_open(), timeout)
 
     def _is_open(self) -> bool:
-        return bool(self._refused_methods) and self._trial_ends_at is None
+        return bool(self._refused_methods) and self._trial_since is None
 
     def _end_passed_trial(self) -> None:
-        if self._trial_ends_at is not None and self._now() >= self._trial_ends_at:
+        limit = MAX_TRIAL_SECONDS if self._num_running else TRIAL_SECONDS
+        if self._trial_since is not None and self._now() >= self._trial_since + limit:
             self._close()
 
     def _close(self) -> None:
         self._refused_methods.clear()
         self._probe_delay = 0.0
-        self._trial_ends_at = None
+        self._trial_since = None
         log.info("app accepted by slack")

@@ -40,7 +40,7 @@ from worker.failpoints import Failpoints
 from worker.health import HealthServer, WorkerHealth
 from worker.jobs.consumer import JobConsumer
 from worker.jobs.heartbeat import Heartbeat
-from worker.jobs.job_context import JobContext
+from worker.jobs.job_context import JobContext, Outcome
 from worker.jobs.job_state import JobState
 from worker.jobs.leases import LeaseManager
 from worker.jobs.presence import WorkerPresence
@@ -255,7 +255,12 @@ def _build_services(parts: _Parts) -> Services:
         failpoints=failpoints,
     )
     heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
-    consumer = JobConsumer(worker, heartbeat, pipeline.run, metrics, failpoints=failpoints)
+
+    async def answer_job(context: JobContext) -> Outcome:
+        with parts.access.try_work():
+            return await pipeline.run(context)
+
+    consumer = JobConsumer(worker, heartbeat, answer_job, metrics, failpoints=failpoints)
     return Services(
         settings=settings,
         redis=async_redis,

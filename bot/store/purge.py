@@ -1,6 +1,7 @@
 """Purge: deletes the cached data of a thread, a channel or a team from Redis."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -16,15 +17,19 @@ from contract.job import Thread, prefix_scope
 
 KEYS_PER_BATCH: Final = 500
 """Keys of one command: a small batch does not block Redis for other clients."""
-MAX_KEYS_PER_PURGE: Final = 200_000
-"""Keys deleted by one request; the rest expires by its TTL."""
+ENTRIES_PER_PAGE: Final = 2_000
+"""Entries of the index in one page: Redis reads them in a few milliseconds."""
+SCAN_PAUSE_SECONDS: Final = 0.002
+"""Pause between two pages of a scan of all keys, so that Redis serves other clients."""
 
 
 class Purge:
     """Deletion of StarChat's keys. Methods raise `redis.exceptions.RedisError`."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, pause: Callable[[float], object] = time.sleep) -> None:
+        """`pause` sleeps for some seconds between two pages of a scan."""
         self._redis = redis
+        self._pause = pause
         self._job_updates = JobUpdates(redis)
         self._drop_script = redis.register_script(load_text_script("drop_texts"))
 
@@ -42,8 +47,10 @@ class Purge:
 
         Returns the number of threads.
         """
-        dropped = self._drop_copies(team, channel)
-        self._drop_texts(team, self._find_texts(keys.answer_cache(team, channel, "*"), team))
+        found = list(self._find_texts(f"starchat:{team}:*:{channel}:*", team))
+        prefix = keys.thread_cache(team, channel, "")
+        dropped = self._drop_texts(team, [text for text in found if text.startswith(prefix)])
+        self._drop_texts(team, [text for text in found if not text.startswith(prefix)])
         for job in self._list_pending_jobs():
             if job.startswith(f"{team}-{channel}-"):
                 self._job_updates.scrub_job(job)
@@ -57,7 +64,7 @@ class Purge:
         Returns the number of copies.
         """
         self._unlink_keys(self._scan_keys(keys.thread_people(team, "*", "*")))
-        return self._drop_copies(team, "*")
+        return self._drop_texts(team, self._find_texts(keys.thread_cache(team, "*", "*"), team))
 
     def drop_texts(self, team: str) -> int:
         """Delete all cached threads and answers of a team; return their number."""
@@ -74,13 +81,11 @@ class Purge:
             self._scan_keys(jobs)
         )
 
-    def _drop_copies(self, team: str, channel: str) -> int:
-        found = self._find_texts(keys.thread_cache(team, channel, "*"), team)
-        return self._drop_texts(team, found)
-
     def _find_texts(self, pattern: str, team: str) -> list[str]:
         """Find caches by the team's index: a scan of all keys would take seconds."""
-        entries = self._redis.zscan_iter(keys.text_index(team), match=pattern, count=KEYS_PER_BATCH)
+        entries = self._redis.zscan_iter(
+            keys.text_index(team), match=pattern, count=ENTRIES_PER_PAGE
+        )
         return [decode_reply(key) for key, _ in entries]
 
     def _drop_texts(self, team: str, found: Iterable[str]) -> int:
@@ -101,11 +106,18 @@ class Purge:
         ]
 
     def _scan_keys(self, pattern: str) -> Iterator[str]:
-        return (decode_reply(key) for key in self._redis.scan_iter(pattern, count=KEYS_PER_BATCH))
+        """Yield the keys of all keys in Redis that match, at a pace."""
+        cursor = 0
+        while True:
+            cursor, page = self._redis.scan(cursor, match=pattern, count=KEYS_PER_BATCH)
+            yield from map(decode_reply, page)
+            if not cursor:
+                return
+            self._pause(SCAN_PAUSE_SECONDS)
 
     def _unlink_keys(self, found_keys: Iterable[str]) -> int:
         num_dropped = 0
-        for batch in _split_batches(islice(found_keys, MAX_KEYS_PER_PURGE)):
+        for batch in _split_batches(found_keys):
             num_dropped += int(self._redis.unlink(*batch))
         return num_dropped
 

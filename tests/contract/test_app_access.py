@@ -7,6 +7,7 @@ import pytest
 
 from contract.app_access import (
     MAX_PROBE_DELAY_SECONDS,
+    MAX_TRIAL_SECONDS,
     PROBE_METHOD,
     TRIAL_SECONDS,
     AppAccess,
@@ -105,6 +106,60 @@ def test_trial_without_refusal_ends(access: AppAccess, clock: PlayedClock) -> No
     assert access.refusal == "token_expired"
     clock.seconds += TRIAL_SECONDS
     assert access.refusal is None
+
+
+def start_trial(access: AppAccess) -> None:
+    """Let Slack refuse a method, and accept a probe."""
+    access.record_refusal(UPDATE, "token_expired")
+    access.record_success(PROBE_METHOD)
+
+
+def test_trial_waits_for_slow_work(access: AppAccess, clock: PlayedClock) -> None:
+    """A reply may take minutes until its first call of the refused method."""
+    start_trial(access)
+    with access.try_work():
+        clock.seconds += MAX_TRIAL_SECONDS - 1
+        access.record_success(POST)
+        assert access.is_on_trial
+    assert access.refusal is None
+
+
+def test_trial_waits_for_work_that_began_before_it(access: AppAccess, clock: PlayedClock) -> None:
+    """It will call the refused method too, and no other work is tried beside it."""
+    with access.try_work():
+        start_trial(access)
+        clock.seconds += TRIAL_SECONDS
+        assert access.is_on_trial
+    assert access.refusal is None
+
+
+def test_refused_work_opens_the_breaker_again(access: AppAccess, clock: PlayedClock) -> None:
+    """Its end does not count as passed."""
+    start_trial(access)
+    with access.try_work():
+        clock.seconds += TRIAL_SECONDS
+        access.record_refusal(UPDATE, "token_expired")
+    assert access.is_blocked
+
+
+def test_failed_work_proves_nothing(access: AppAccess, clock: PlayedClock) -> None:
+    """From its end on, a trial without work passes after its time."""
+    start_trial(access)
+    clock.seconds += TRIAL_SECONDS - 1
+    with pytest.raises(TimeoutError), access.try_work():
+        raise TimeoutError
+    clock.seconds += 1
+    assert access.is_on_trial
+    clock.seconds += TRIAL_SECONDS
+    assert access.refusal is None
+
+
+def test_hanging_work_does_not_block_for_good(access: AppAccess, clock: PlayedClock) -> None:
+    """The time is a bound for work that never ends."""
+    start_trial(access)
+    with access.try_work():
+        clock.seconds += MAX_TRIAL_SECONDS
+        assert access.refusal is None
 
 
 def test_success_of_another_method_proves_nothing(access: AppAccess) -> None:

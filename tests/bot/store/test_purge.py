@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 from rq.job import Job as RqJob
 
-from bot.store.purge import Purge
+from bot.store.purge import KEYS_PER_BATCH, Purge
 from contract import keys
 from contract.job import Thread
 
@@ -67,3 +67,17 @@ def test_purge_of_team_keeps_other_teams(purge: Purge, redis: Redis) -> None:
     assert count_keys(redis, f"rq:job:{TEAM}-*") == 0
     assert count_keys(redis, f"starchat:{OTHER}:*") == before
     assert redis.zcard(keys.PENDING_JOBS) == 2
+
+
+def test_purge_of_team_pauses_between_pages_and_leaves_nothing(redis: Redis) -> None:
+    """A large Redis serves other clients in between; no bound leaves a part of the data."""
+    num_keys = 3 * KEYS_PER_BATCH
+    with redis.pipeline() as pipe:
+        for number in range(num_keys):
+            pipe.set(keys.thread_mode(TEAM, "C1", str(number)), "auto")
+        pipe.execute()
+    pauses: list[float] = []
+
+    assert Purge(redis, pauses.append).drop_team(TEAM) == num_keys
+    assert len(pauses) >= num_keys // KEYS_PER_BATCH - 1
+    assert count_keys(redis, f"starchat:{TEAM}:*") == 0
