@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     purge.add_argument(
         "--keys", type=int, default=200_000, help="keys in Redis (default: %(default)s)"
     )
+    commands.add_parser("layout", help="time to lay out the longest replies").add_argument(
+        "--rounds", type=int, default=5, help="layouts of each pattern (default: %(default)s)"
+    )
     engine = commands.add_parser(
         "engine", help="throughput of our engine and of others, on one core"
     )
@@ -65,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "hostile-sockets": _run_hostile_sockets,
         "thread-memory": _run_thread_memory,
         "purge-time": _run_purge_time,
+        "layout": _run_layout,
         "engine": command.main,
         "speculation": _run_speculation,
     }
@@ -77,6 +81,12 @@ def _run_thread_memory(options: argparse.Namespace) -> str:
     return thread_memory.format_memory(
         thread_memory.measure_memory(options.threads, options.length)
     )
+
+
+def _run_layout(options: argparse.Namespace) -> str:
+    from bench import layout  # noqa: PLC0415 - each benchmark has its own libraries
+
+    return layout.format_layout(layout.measure_layout(options.rounds))
 
 
 def _run_replies(options: argparse.Namespace) -> str:

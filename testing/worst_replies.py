@@ -59,6 +59,7 @@ AROUND: Final = {
     "spaces of code": ("```\n", " ", "a\n```"),
     "one line of code": ("```\n", "x", "\n```"),
     "lines of Python": ("```python\n", "x = 1\n", "```"),
+    "calls of Python": ("```python\n", "f(a, b)\n", "```"),
     "signs of Python": ("```python\n", "-", "1\n```"),
     "nested Python": ("```python\n", "(", "\n```"),
     "statements of Python": ("```python\n", "1;", "\n```"),

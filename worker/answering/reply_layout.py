@@ -56,7 +56,7 @@ class ReplyLayout:
     async def compose_growing(self, text: str) -> Message:
         """Return a reply in progress; without its text if that cannot be rendered in time."""
         try:
-            return await self._run_in_thread(render.compose_growing, text)
+            return await self.run_in_thread(render.compose_growing, text)
         except Exception as error:  # noqa: BLE001 - a failed edit must not end the reply
             log.warning("edit without text", error=type(error).__name__)
             return render.compose_growing("")
@@ -68,12 +68,13 @@ class ReplyLayout:
         if kind is LayoutKind.MARKDOWN:
             try:
                 compose = functools.partial(render.compose_final, text, facts=facts)
-                return await self._run_in_thread(compose), LayoutKind.MARKDOWN
+                return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
         return render.compose_plain(text, facts=facts), LayoutKind.PLAIN
 
-    async def _run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
+    async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
+        """Run a call in a layout thread. Raises `TimeoutError` at the time limit."""
         async with asyncio.timeout(self._timeout_seconds):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, call, *arguments)

@@ -13,9 +13,9 @@ from typing import Final
 
 from worker.render.model import CodeBlock, Piece
 
-MAX_CODE_TOKENS: Final = 9_000
-"""Longer code is not checked: a parser holds the interpreter for about 2 µs per token."""
-MAX_TOKENS_PER_REPLY: Final = 12_000
+MAX_CODE_TOKENS: Final = 5_000
+"""Longer code is not checked: a parser holds the interpreter for about 3 µs per token."""
+MAX_TOKENS_PER_REPLY: Final = 9_000
 """Tokens of code that are checked in one reply."""
 CODE_TOKEN: Final = re.compile(r"\w++|[^\w\s]")
 MAX_VERDICTS: Final = 8

@@ -45,7 +45,7 @@ def extract_code_blocks(text: str, budget: WorkBudget) -> ExtractedText:
     may share its line with words or code, and lines that read as code need no fence.
     """
     lines = text.split("\n")
-    scanner = _FenceScanner(budget, FenceOutlook(lines[: budget.max_lines]))
+    scanner = _FenceScanner(budget, FenceOutlook(budget.select_affordable(lines)))
     for index, line in enumerate(lines):
         if not scanner.scan_line(index, line):
             break
@@ -61,6 +61,15 @@ class _Fence:
     info: str
     lines: list[str] = field(default_factory=list)
     nesting: int = 0
+    margin: str = field(init=False)
+    """The white space that the surrounding list puts before each line of the block."""
+    is_markdown: bool = field(init=False)
+    """Whether the block may contain other blocks."""
+
+    def __post_init__(self) -> None:
+        quote, _, margin = self.prefix.rpartition(">")
+        self.margin = re.sub(r"[^ \t]", " ", margin.removeprefix(" ") if quote else margin)
+        self.is_markdown = self.info.lower() in {"markdown", "md"}
 
     def strip_quotes(self, line: str) -> str | None:
         """Return the line without its quote marks; `None` outside the quote."""
@@ -71,17 +80,6 @@ class _Fence:
                 return None
             end = quote.end()
         return line[end:]
-
-    @property
-    def margin(self) -> str:
-        """The white space that the surrounding list puts before each line of the block."""
-        quote, _, margin = self.prefix.rpartition(">")
-        return re.sub(r"[^ \t]", " ", margin.removeprefix(" ") if quote else margin)
-
-    @property
-    def is_markdown(self) -> bool:
-        """Whether the block may contain other blocks."""
-        return self.info.lower() in {"markdown", "md"}
 
     def is_closed_by(self, body: str) -> bool:
         """Whether the line closes the block; a Markdown block may contain named blocks."""
@@ -125,7 +123,7 @@ class _FenceScanner:
             body = self._fence.strip_quotes(line)
             if body is not None:
                 self._add_code_line(self._fence, body, index)
-                return self._budget.spend_on_code()
+                return self._budget.spend_on_code(line)
             self._close_fence(self._fence, unclosed=True)
         if not self._budget.spend_on_prose(line):
             self._hold_piece("", Prose((Span(sanitize.reveal_in_code(line[:MAX_LITERAL])),)))
@@ -171,6 +169,9 @@ class _FenceScanner:
         return ExtractedText("\n".join(self._remaining_lines), tuple(self._pieces))
 
     def _add_code_line(self, fence: _Fence, body: str, index: int) -> None:
+        if fence.marker[:3] not in body:
+            fence.lines.append(body)
+            return
         if fence.is_closed_by(body):
             self._close_fence(fence, unclosed=False)
             return

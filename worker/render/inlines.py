@@ -141,6 +141,9 @@ def parse_spans(
     content: str, known_addresses: frozenset[str], style: Style = Style.PLAIN
 ) -> tuple[Span, ...]:
     """Parse a paragraph's Markdown. Only `known_addresses` may become links."""
+    if not MARKUP_CHARACTERS.search(content) and "&" not in content:
+        span = Span(sanitize.reveal_in_prose(content), style)
+        return tuple(links.mark_links(span, known_addresses))
     content = _protect_backslashes(content)
     tokens: list[Token] = []
     grammar = _GRAMMAR if _means_entities(content) else _ENTITY_GRAMMAR
@@ -156,8 +159,6 @@ def parse_spans(
 
 def extract_words(content: str, known_addresses: frozenset[str]) -> str:
     """Parse a paragraph's Markdown and return its text without styles."""
-    if not MARKUP_CHARACTERS.search(content) and "&" not in content:
-        return sanitize.reveal_in_prose(content)
     return "".join(span.text for span in parse_spans(content, known_addresses))
 
 

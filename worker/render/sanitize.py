@@ -1,7 +1,7 @@
 """Sanitizer: removes control characters, shows invisible ones, and escapes Slack's markup."""
 
 import re
-from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from worker.render.model import MAX_FALLBACK_UNITS
@@ -9,13 +9,13 @@ from worker.render.model import MAX_FALLBACK_UNITS
 CONTROL_CHARACTERS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 NONCHARACTERS: Final = re.compile("[\ufdd0-\ufdef\ufffe\uffff]")
 
-INVISIBLE_IN_PROSE: Final = re.compile("[\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+INVISIBLE_IN_PROSE: Final = "\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f"
 """Characters that reorder or break a line invisibly: bidi overrides, line separators, tags."""
 
-INVISIBLE_IN_CODE: Final = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+INVISIBLE_IN_CODE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Characters that a reader of code cannot see but a compiler does; emoji selectors excluded."""
 
@@ -24,11 +24,13 @@ _JOINING_SCRIPTS: Final = (
     "\u0600-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u180a\u1810-\u18af\ufb50-\ufdcf"
 )
 VISIBLE_SEQUENCE: Final = re.compile(
-    f"(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])"
-    f"|(?<=[{_JOINING_SCRIPTS}])[\u200c\u200d](?=[{_JOINING_SCRIPTS}])"
-    "|(?<=[\u1800-\u18af])[\u180b-\u180d\u180f]"
-    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
-    "|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f"
+    "[\u180b-\u180d\u180f\u200c\u200d\U000e0030-\U000e01ef]"  # first, so that others cost nothing
+    f"(?:(?<=[{_EMOJI}\ufe0f]\u200d)(?=[{_EMOJI}])"
+    f"|(?<=[{_JOINING_SCRIPTS}][\u200c\u200d])(?=[{_JOINING_SCRIPTS}])"
+    "|(?<=[\u1800-\u18af][\u180b-\u180d\u180f])"
+    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff][\U000e0100-\U000e01ef])"
+    "|(?<=\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a])"
+    "[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,5}\U000e007f)"
 )
 """
 Characters that are visible beside their neighbours, and change how these are drawn.
@@ -36,6 +38,12 @@ Characters that are visible beside their neighbours, and change how these are dr
 They join emoji, and letters of scripts such as Persian and Hindi. They choose a form of a Mongolian
 letter or an ideograph, or spell the region of a flag.
 """
+
+MAX_VISIBLE_SEQUENCES: Final = 5_000
+"""Sequences that are looked up in one text; further ones are shown as code points."""
+
+MAX_TRANSLATED_CHARACTERS: Final = 16_384
+"""Characters that are translated at once: about 2 ms if all of them are invisible."""
 
 WORD_JOINER: Final = "\u2060"
 """Invisible and silent; after it Slack recognizes no name, address or emoji."""
@@ -69,12 +77,12 @@ def sanitize_text(text: str) -> str:
 
 def reveal_in_prose(text: str) -> str:
     """Show characters that would reorder or break a line as `⟨U+…⟩`."""
-    return text if text.isascii() else _reveal(INVISIBLE_IN_PROSE, text)
+    return _PROSE_REVEALER.reveal(text)
 
 
 def reveal_in_code(text: str) -> str:
     """Show every character that is invisible in code as `⟨U+…⟩`."""
-    return text if text.isascii() else _reveal(INVISIBLE_IN_CODE, text)
+    return _CODE_REVEALER.reveal(text)
 
 
 def escape_fallback(text: str) -> str:
@@ -98,20 +106,33 @@ def escape_fallback(text: str) -> str:
     return "".join(escaped)
 
 
-def _reveal(invisible: re.Pattern[str], text: str) -> str:
-    if not invisible.search(text):
-        return text
-    shown, start = [], 0
-    for sequence in VISIBLE_SEQUENCE.finditer(text):
-        shown += [invisible.sub(_show_code_point, text[start : sequence.start()]), sequence[0]]
-        start = sequence.end()
-    return "".join(shown) + invisible.sub(_show_code_point, text[start:])
+class _Revealer:
+    """Shows the characters of one class, except where they are visible beside their neighbours."""
+
+    def __init__(self, characters: str) -> None:
+        """`characters` is the content of a character class: single ones, and ranges."""
+        self._invisible = re.compile(f"[{characters}]")
+        # `str.translate` is ten times as fast as a pattern with a function.
+        self._shown = {
+            code: f"⟨U+{code:04X}⟩"
+            for first, last in re.findall("(.)(?:-(.))?", characters, re.DOTALL)
+            for code in range(ord(first), ord(last or first) + 1)
+        }
+
+    def reveal(self, text: str) -> str:
+        """Return the text with its invisible characters as `⟨U+…⟩`."""
+        if text.isascii() or not self._invisible.search(text):
+            return text
+        shown, start = [], 0
+        for sequence in islice(VISIBLE_SEQUENCE.finditer(text), MAX_VISIBLE_SEQUENCES):
+            shown += [text[start : sequence.start()].translate(self._shown), sequence[0]]
+            start = sequence.end()
+        # In pieces, because no other thread runs during a translation.
+        for begin in range(start, len(text), MAX_TRANSLATED_CHARACTERS):
+            piece = text[begin : begin + MAX_TRANSLATED_CHARACTERS]
+            shown.append(piece.translate(self._shown))
+        return "".join(shown)
 
 
-@lru_cache(maxsize=4_096)
-def _format_code_point(character: str) -> str:
-    return f"⟨U+{ord(character):04X}⟩"
-
-
-def _show_code_point(character: re.Match[str]) -> str:
-    return _format_code_point(character[0])
+_PROSE_REVEALER: Final = _Revealer(INVISIBLE_IN_PROSE)
+_CODE_REVEALER: Final = _Revealer(INVISIBLE_IN_CODE)

@@ -29,7 +29,7 @@ async def test_reply_is_rendered_in_another_thread() -> None:
     """The event loop stays free."""
     layout = ReplyLayout()
 
-    thread = await layout._run_in_thread(threading.current_thread)
+    thread = await layout.run_in_thread(threading.current_thread)
 
     assert thread is not threading.current_thread()
     parts, kind = await layout.compose_final("**x**", FACTS, LayoutKind.MARKDOWN)

@@ -103,7 +103,7 @@ def test_long_code_becomes_a_file(tag: str, lines: int) -> None:
 
 def test_reply_starting_with_a_file_has_a_message() -> None:
     """The placeholder becomes a message that names the files after it."""
-    block = "```python\n" + "x = 1\n" * 3_000 + "```\n"
+    block = "```python\n" + "x = 1\n" * 2_000 + "```\n"
     first, *files = compose_final(block + block, facts=FACTS)
 
     assert isinstance(first, Message)

@@ -142,7 +142,7 @@ def test_control_characters_are_removed() -> None:
 def test_file_is_named_in_the_message_before_it() -> None:
     """That message also has the verdict on the file."""
     first, file, last = compose_final(
-        "Before\n```python\n" + "x = 1\n" * 3_000 + "```\nAfter", facts=FACTS
+        "Before\n```python\n" + "x = 1\n" * 1_600 + "```\nAfter", facts=FACTS
     )
 
     assert isinstance(file, Snippet)
