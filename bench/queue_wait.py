@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from bot.store.job_queue import JobQueue
 from chaos.checker.collector import collect_history
 from chaos.cluster.cluster import Cluster, ClusterSpec, seeded_random
 from chaos.load import QUESTIONS, LoadGenerator, Question
@@ -14,6 +13,7 @@ from chaos.recovery import PROGRESS_STATES, question_job_id
 from chaos.scenario import percentile
 from chaos.watcher import ReplyWatcher
 from contract import queue_eta
+from testing.prepared_queue import PreparedQueue
 
 SLOTS: Final = 4
 CLUSTER_CONFIG: Final = ClusterSpec(
@@ -85,10 +85,10 @@ class _Askers:
     def ask_all(self, texts: list[str]) -> list[AskedQuestion]:
         self._rng.shuffle(texts)
         with self._cluster.connect_redis() as redis:
-            queue = JobQueue(redis)
+            queue = PreparedQueue(redis)
             return [self._ask_one(number, text, queue) for number, text in enumerate(texts)]
 
-    def _ask_one(self, number: int, text: str, queue: JobQueue) -> AskedQuestion:
+    def _ask_one(self, number: int, text: str, queue: PreparedQueue) -> AskedQuestion:
         users, channels = self._cluster.users, self._cluster.channels
         question = self._load.ask_question(
             text,

@@ -13,13 +13,15 @@ from typing import Final
 import structlog
 from slack_bolt import App
 
-from bot.concurrency import BackgroundTasks
+from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.failpoints import Failpoints
 from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.commands import CommandHandler, CommandQuota
 from bot.handlers.edits import EditHandler
+from bot.handlers.inbox.dispatcher import InboxDispatcher
+from bot.handlers.inbox.question_reader import QuestionReader
 from bot.handlers.job_builder import JobBuilder
 from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.notice_outbox import NoticeOutbox
@@ -46,6 +48,7 @@ from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
 from bot.slack.users import UserDirectory
 from bot.store.client import connect_redis, refuse_cluster
+from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
@@ -80,6 +83,7 @@ class _Handlers:
 
     router: Router
     notices: NoticeOutbox
+    inbox: InboxDispatcher
     monitor: OutageMonitor
 
 
@@ -123,10 +127,11 @@ class Bot:
         receiver = self._build_receiver(app)
         handlers = self._build_handlers(identity, shared, receiver)
         handlers.router.register_listeners(app)
-        self._health.watch_parts(receiver, shared.background.watch)
+        self._health.watch_parts(receiver, shared.background.watch, handlers.inbox.watch)
         access_monitor = self._start_access_monitor(shared.background)
         handlers.monitor.start_thread()
         handlers.notices.start_sweeper()
+        handlers.inbox.start_thread()
         try:
             _receive_until(stop, receiver, identity.team)
         finally:
@@ -136,6 +141,7 @@ class Bot:
             handlers.notices.stop_sweeper()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
             access_monitor.stop_thread()
+            handlers.inbox.stop_thread(DRAIN_TIMEOUT_SECONDS)
             shared.poster.stop_waiting()
             shared.background.drain(DRAIN_TIMEOUT_SECONDS)
             for pool in (shared.name_pool, shared.author_pool):
@@ -153,35 +159,42 @@ class Bot:
         settings, redis, web_client = self._settings, self._redis, self._web_client
         poster, background = shared.poster, shared.background
         failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
+        quota = CommandQuota(redis, identity.team)
         queue = JobQueue(redis, _build_limits(settings), failpoints)
+        inbox, alarm = Inbox(redis, identity.team, queue), AlarmClock()
         thread_cache = ThreadCache(redis, web_client, identity)
-        thread_modes, purge = ThreadModes(redis), Purge(redis)
+        thread_modes, purge, job_updates = ThreadModes(redis), Purge(redis), JobUpdates(redis)
         users = UserDirectory(redis, web_client, shared.name_pool, shared.author_pool)
         job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
-        restart_on_edit = settings.starchat_on_edit == "restart"
-        refresher = JobRefresher(job_builder, JobUpdates(redis), restart_on_edit)
+        refresher = JobRefresher(
+            job_builder, job_updates, restart_on_edit=settings.starchat_on_edit == "restart"
+        )
         notices = NoticeOutbox(
             redis, identity.team, poster, thread_cache, background, failpoints=failpoints
         )
-        quota = CommandQuota(redis, identity.team)
         commands = CommandHandler(thread_modes, purge, queue, notices, self._metrics, quota)
         placeholders = PlaceholderPoster(redis, queue, poster, background)
-        reanswers = ReanswerHandler(job_builder, queue, commands, placeholders, poster, background)
+        reanswers = ReanswerHandler(
+            job_builder, queue, inbox, commands, placeholders, poster, background, alarm
+        )
         policy = Policy(
             allowed_bots=settings.starchat_allowed_bots,
             allow_external=settings.starchat_external_users == "allow",
             allow_guests=settings.starchat_guests == "allow",
         )
-        admission = AdmissionControl(identity, policy, thread_modes, job_builder, users, queue)
+        admission = AdmissionControl(
+            identity, policy, thread_modes, job_builder, users, queue, job_updates
+        )
         questions = QuestionHandler(
             admission,
             commands,
-            job_builder,
+            thread_cache,
             queue,
+            inbox,
             thread_modes,
-            refresher,
             placeholders,
             self._metrics,
+            alarm,
         )
         edits = EditHandler(
             identity, thread_cache, queue, refresher, reanswers, questions, poster, background
@@ -196,6 +209,21 @@ class Bot:
             thread_modes,
             Reconciler(redis, identity, poster, queue),
         )
+        reader = QuestionReader(
+            inbox,
+            queue,
+            admission,
+            commands,
+            job_builder,
+            thread_modes,
+            refresher,
+            placeholders,
+            reanswers,
+            backfill,
+            poster,
+            background,
+            failpoints,
+        )
         monitor = OutageMonitor(
             identity.team,
             redis,
@@ -207,7 +235,9 @@ class Bot:
         slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota)
         app_events = AppEventHandler(slash_commands, poster, purge, background)
         router = Router(identity, questions, edits, reanswers, backfill, slash_commands, app_events)
-        return _Handlers(router, notices, monitor)
+        return _Handlers(
+            router, notices, InboxDispatcher(inbox, reader, alarm, failpoints), monitor
+        )
 
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings

@@ -1,6 +1,8 @@
-"""A mutex per key, and a bounded thread pool for work after an acknowledgement."""
+"""A mutex per key, an alarm clock, and a bounded thread pool for background work."""
 
+import heapq
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -53,6 +55,41 @@ class KeyedLock:
             with self.hold(key):
                 pass
         return is_held
+
+
+class AlarmClock:
+    """Wakes one waiting thread at the times that other threads have set."""
+
+    def __init__(self) -> None:
+        self._alarms: list[float] = []
+        self._is_stopped = False
+        self._changed = threading.Condition()
+
+    def set_alarm(self, delay: float = 0.0) -> None:
+        """Wake the waiting thread in `delay` seconds."""
+        with self._changed:
+            heapq.heappush(self._alarms, time.monotonic() + delay)
+            self._changed.notify_all()
+
+    def wait(self, max_seconds: float) -> bool:
+        """Wait for the next alarm, at most `max_seconds`; return whether the clock still runs."""
+        deadline = time.monotonic() + max_seconds
+        with self._changed:
+            while not self._is_stopped:
+                next_at = min(self._alarms[0], deadline) if self._alarms else deadline
+                seconds = next_at - time.monotonic()
+                if seconds <= 0:
+                    break
+                self._changed.wait(seconds)
+            while self._alarms and self._alarms[0] <= time.monotonic():
+                heapq.heappop(self._alarms)
+            return not self._is_stopped
+
+    def stop(self) -> None:
+        """End the present wait and all later ones."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
 
 
 class BackgroundTasks:

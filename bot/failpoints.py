@@ -10,6 +10,9 @@ class Failpoint(StrEnum):
 
     BEFORE_ENQUEUE = "before_enqueue"
     AFTER_ENQUEUE = "after_enqueue"
+    BEFORE_READ = "before_read"
+    DURING_READ = "during_read"
+    AFTER_FILL = "after_fill"
     AFTER_NOTICE_RECORD = "after_notice_record"
     AFTER_NOTICE_POST = "after_notice_post"
 

@@ -43,10 +43,16 @@ class Health:
         self._receiver: Receiver | None = None
         self._watches: dict[str, ProgressWatch] = {}
 
-    def watch_parts(self, receiver: Receiver, background: ProgressWatch) -> None:
+    def watch_parts(
+        self, receiver: Receiver, background: ProgressWatch, inbox: ProgressWatch
+    ) -> None:
         """Watch the parts of a bot that serves from now on."""
         self._receiver = receiver
-        self._watches = {"requests": receiver.watch, "background tasks": background}
+        self._watches = {
+            "requests": receiver.watch,
+            "background tasks": background,
+            "inbox": inbox,
+        }
 
     @property
     def routes(self) -> dict[str, Route]:

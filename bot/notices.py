@@ -34,6 +34,7 @@ class Sentence(StrEnum):
     USER_QUOTA = "user_quota"
     STILL_ANSWERING = "still_answering"
     QUESTION_NOT_FOUND = "question_not_found"
+    QUESTION_NOT_READ = "question_not_read"
     TOO_MANY_COMMANDS = "too_many_commands"
 
 
@@ -42,12 +43,17 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.TOO_LONG: QUESTION_TOO_LONG,
     Sentence.STILL_ANSWERING: texts.STILL_ANSWERING,
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
+    Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})
 """Sentences that concern everyone in a thread."""
-PUBLIC_SENTENCES: Final = THREAD_SENTENCES | {Sentence.EMPTY, Sentence.HELP}
+PUBLIC_SENTENCES: Final = THREAD_SENTENCES | {
+    Sentence.EMPTY,
+    Sentence.HELP,
+    Sentence.QUESTION_NOT_READ,
+}
 """Sentences that everyone may read; the others are shown to one person alone."""
 REFUSALS: Final = frozenset(
     {

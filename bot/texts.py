@@ -58,6 +58,7 @@ EDITED_WHILE_RUNNING: Final = (
 STILL_ANSWERING: Final = (
     "I'm still answering your question. Press the button again when the answer is complete."
 )
+QUESTION_NOT_READ: Final = "I couldn't read this question. Please ask it again."
 QUESTION_NOT_FOUND: Final = "I can't find that question any more. Please ask it again."
 BEHIND_OWN_QUESTIONS: Final = (
     "You have other questions in progress. This one is queued behind them."

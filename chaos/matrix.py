@@ -18,6 +18,7 @@ from chaos.scenarios import (
     resource_limits,
     slack_api_failures,
     slack_unreachable,
+    slow_reads,
     soak,
     startup,
     worker_failures,
@@ -79,7 +80,11 @@ MATRIX: Final = (
     ),
     ScenarioGroup(
         ClusterSpec(bot_count=2),
-        (*bot_failures.TWO_BOT_SCENARIOS, *worker_failures.FAILPOINT_SCENARIOS),
+        (
+            *bot_failures.TWO_BOT_SCENARIOS,
+            slow_reads.SLOW_READS,
+            *worker_failures.FAILPOINT_SCENARIOS,
+        ),
     ),
     ScenarioGroup(
         ClusterSpec(bot_count=2, worker_count=2),

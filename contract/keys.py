@@ -33,6 +33,10 @@ WORKER_STATUSES: Final = "starchat:workers"
 WORKER_STALE_SECONDS: Final = 20
 """Seconds."""
 
+RECEIVED: Final = "starchat_message"
+"""Job hash field: the question as Slack delivered it, as JSON, until its thread is read."""
+NUM_READS: Final = "starchat_reads"
+"""Job hash field: how often a bot began to read the thread."""
 PLACEHOLDER: Final = "starchat_placeholder"
 """Job hash field: `ts` of the placeholder message, which becomes the reply."""
 PLACEHOLDER_OWNER: Final = "starchat_placeholder_owner"
@@ -115,8 +119,13 @@ def reanswer(team: str, channel: str, ts: str, version: str) -> str:
     return f"starchat:{team}:reanswer:{channel}:{ts}:{version}"
 
 
+def inbox(team: str) -> str:
+    """Return the sorted set of jobs whose threads are unread, by the time to read each (s)."""
+    return f"starchat:{team}:inbox"
+
+
 def thread_queue(team: str, channel: str, thread_ts: str) -> str:
-    """Return the list of a thread's unfinished jobs; only its head may run."""
+    """Return the list of a thread's unfinished jobs, as asked; only its head may run."""
     return f"starchat:{team}:thread_queue:{channel}:{thread_ts}"
 
 

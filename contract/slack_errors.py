@@ -68,7 +68,9 @@ ACCESS_ERRORS: Final = SCOPE_ERRORS | frozenset(
 )
 """The bot has no access to the channel."""
 
-UNREADABLE_ERRORS: Final = ACCESS_ERRORS | frozenset({"thread_not_found"})
+THREAD_NOT_FOUND: Final = "thread_not_found"
+"""The root of a thread is deleted, or too new for Slack's history."""
+UNREADABLE_ERRORS: Final = ACCESS_ERRORS | frozenset({THREAD_NOT_FOUND})
 """The bot cannot read a thread, and a retry would not change that."""
 
 PERMISSION_ERRORS: Final = ACCESS_ERRORS | frozenset(
@@ -81,7 +83,7 @@ PERMISSION_ERRORS: Final = ACCESS_ERRORS | frozenset(
 )
 """The bot may not post in the channel, and a retry would not change that."""
 
-GONE_ERRORS: Final = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
+GONE_ERRORS: Final = frozenset({"message_not_found", THREAD_NOT_FOUND, "cannot_reply_to_message"})
 """The message or its thread was deleted."""
 
 NOT_EDITABLE_ERRORS: Final = frozenset({"cant_update_message", "edit_window_closed"})

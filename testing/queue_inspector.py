@@ -11,6 +11,7 @@ from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import QUEUE_NAME, Job, Thread, job_id
 from contract.scripts import FINISH
+from testing.polling import poll_until
 
 TEAM = "T0FAKE0001"
 
@@ -42,11 +43,18 @@ def fetch_rq_job(redis: Redis, job: str) -> RqJob:
 
 
 def find_job(redis: Redis, channel: str, ts: str) -> Job | None:
-    """Return the job of a Slack message, `None` if the message became none."""
+    """Return the job of a Slack message when its thread is read; `None` if it became none."""
     found = job_id(TEAM, channel, ts)
-    if not redis.exists(RqJob.key_for(found)):
-        return None
-    return Job.from_json(fetch_rq_job(redis, found).args[0])
+
+    def find_read_job() -> tuple[Job | None] | None:
+        status, received = redis.hmget(RqJob.key_for(found), ["status", keys.RECEIVED])
+        if status is None:
+            return (None,)
+        if received is not None:
+            return None
+        return (Job.from_json(fetch_rq_job(redis, found).args[0]),)
+
+    return poll_until(find_read_job, description="the read of a question's thread")[0]
 
 
 def job_turns(redis: Redis, channel: str, ts: str) -> list[tuple[str | None, str]]:

@@ -5,10 +5,11 @@ from typing import Any, Self
 
 import redis
 
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
+from testing.prepared_queue import PreparedQueue
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
@@ -38,7 +39,7 @@ class WorkerHarness:
         self.server = RedisServer()
         # No timeout: some calls block until a job has a result.
         self.redis = redis.Redis.from_url(self.server.url, socket_timeout=None)
-        self.job_queue = JobQueue(self.redis, limits or QueueLimits())
+        self.job_queue = PreparedQueue(self.redis, limits or QueueLimits())
         self.workspace = Workspace()
 
     def __enter__(self) -> Self:

@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass
 
-from bot.handlers.job_builder import JobBuilder
+from bot.handlers.job_builder import JobBuilder, Source
 from bot.messages import admission
 from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS
-from bot.slack.users import UserDirectory
+from bot.slack.users import User, UserDirectory
+from bot.store.client import NotCachedError
 from bot.store.job_queue import JobQueue
+from bot.store.job_updates import JobUpdates
 from bot.store.thread_modes import ThreadModes
-from contract.slack_errors import LAST_DELIVERY_ATTEMPT
 
 
 class UserLookupError(ConnectionError):
-    """The author of a question is not known yet; Slack delivers the question again."""
+    """The author of a question is not known yet; the question is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,14 @@ class AdmissionControl:
     job_builder: JobBuilder
     users: UserDirectory
     queue: JobQueue
+    job_updates: JobUpdates
 
-    def resolve_author(self, post: MessagePosted, attempt: int) -> MessagePosted:
+    def resolve_author(self, post: MessagePosted, source: Source) -> MessagePosted:
         """
         Return a message as a person's if an app posted it for a person of the workspace.
 
         Raises `RedisError`. Raises `UserLookupError` if Slack does not say whether the author of a
-        question is a bot; on the last delivery, the author counts as one.
+        question is a bot; on the last try, the author counts as one.
         """
         message = post.message
         if message is None or not message.can_be_person or post.bot_ids & self.policy.allowed_bots:
@@ -43,16 +45,16 @@ class AdmissionControl:
         is_addressed = is_direct or admission.is_for_bot(post, self.identity)
         if not post.can_ask or not (is_addressed or post.is_thread_reply):
             return post
-        user = self.users.lookup_author(post.thread.team, post.author)
+        user = self._lookup_author(post, source)
         is_known = user.is_resolved or user.is_guest
-        if is_addressed and not is_known and attempt < LAST_DELIVERY_ATTEMPT:
+        if is_addressed and not is_known and source is not Source.LAST_TRY:
             raise UserLookupError("users.info did not say whether an author is a bot")
         if not user.is_person:
             return post
         return post.model_copy(update={"bot_ids": frozenset(), "message": message.as_person()})
 
-    def admit_message(self, post: MessagePosted, attempt: int) -> Verdict:
-        """Decide about a new message. Raises `RedisError` and `CALL_ERRORS`."""
+    def admit_message(self, post: MessagePosted, source: Source) -> Verdict:
+        """Decide about a new message. Raises `RedisError`, and what its `Source` says."""
         mode = None
         if post.is_thread_reply and not admission.is_for_bot(post, self.identity):
             mode = self._read_mode(post)
@@ -61,45 +63,58 @@ class AdmissionControl:
             self.identity,
             policy=self.policy,
             mode=mode,
-            num_people=self._count_people(post, mode, attempt),
+            num_people=self._count_people(post, mode, source),
         )
         if verdict in {Verdict.IGNORE, Verdict.OUTSIDER} or self.policy.allow_guests:
             return verdict
-        return self._check_guest(post, attempt) or verdict
+        return self._check_guest(post, source) or verdict
 
     def _read_mode(self, post: MessagePosted) -> ThreadMode | None:
         mode = self.thread_modes.get_mode(post.thread)
         # Another thread may be enqueueing the question that starts this Slack thread.
         if mode is None and self.queue.wait_for_message(post.thread.channel, post.thread.ts):
             mode = self.thread_modes.get_mode(post.thread)
+        if mode is None and self.job_updates.has_unread_before(post.thread, post.ts):
+            # An earlier message of the thread may be a question, which would give it a mode.
+            raise NotCachedError
         return mode
 
     def _count_people(
-        self, post: MessagePosted, mode: ThreadMode | None, attempt: int
+        self, post: MessagePosted, mode: ThreadMode | None, source: Source
     ) -> int | None:
         """Count the people in a thread if the decision depends on it; else `None`."""
         if mode is not ThreadMode.AUTO or post.channel_type is ChannelType.IM:
             return None
         if post.bot_ids or post.mentions:
             return None
+        if source is Source.CACHE:
+            found = self.job_builder.thread_cache.count_known_people(post.thread)
+            if found is None:
+                raise NotCachedError
+            return found
         try:
             return self.job_builder.thread_cache.count_people(post.thread)
         except CALL_ERRORS:
-            if attempt < LAST_DELIVERY_ATTEMPT:
+            if source is not Source.LAST_TRY:
                 raise
             return None
 
-    def _check_guest(self, post: MessagePosted, attempt: int) -> Verdict | None:
+    def _check_guest(self, post: MessagePosted, source: Source) -> Verdict | None:
         """
         Return the verdict about a guest, and `None` for a member.
 
-        Raises `UserLookupError` if Slack does not say what an author is. On the last delivery, the
+        Raises `UserLookupError` if Slack does not say what an author is. On the last try, the
         author is asked to try again: nothing says that the author is no member.
         """
         if post.bot_ids:
             return None
-        user = self.users.lookup_author(post.thread.team, post.author)
+        user = self._lookup_author(post, source)
         verdict = admission.refuse_guest(is_guest=user.is_guest, is_resolved=user.is_resolved)
-        if verdict is Verdict.UNVERIFIED and attempt < LAST_DELIVERY_ATTEMPT:
+        if verdict is Verdict.UNVERIFIED and source is not Source.LAST_TRY:
             raise UserLookupError("users.info did not say whether an author is a guest")
         return verdict
+
+    def _lookup_author(self, post: MessagePosted, source: Source) -> User:
+        return self.users.lookup_author(
+            post.thread.team, post.author, cached_only=source is Source.CACHE
+        )

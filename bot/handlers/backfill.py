@@ -16,6 +16,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers.edits import EditHandler
+from bot.handlers.job_builder import Source
 from bot.handlers.outage import (
     Channel,
     Json,
@@ -30,9 +31,10 @@ from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.paging import ITEMS_PER_PAGE, PacedReader
+from bot.store.client import NotCachedError
 from bot.store.job_queue import JobQueue
 from bot.store.thread_modes import ThreadModes
-from contract.slack_errors import LAST_DELIVERY_ATTEMPT, UNREADABLE_ERRORS
+from contract.slack_errors import UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
@@ -62,15 +64,21 @@ class Backfill:
     outage: Outage | None = None
     """Outage whose questions are not yet handled."""
 
-    def handle_earlier_first(self, post: MessagePosted, attempt: int) -> None:
-        """
-        Handle the missed questions of the same thread before a new one, to keep their order.
+    def hides_deletion(self, ts: str) -> bool:
+        """Return whether the bot may have missed the deletion of an accepted message."""
+        return self.outage is not None and self.outage.hides_deletion(ts)
 
-        Raises `RedisError`, and before the last delivery `CALL_ERRORS`.
+    def handle_earlier_first(self, post: MessagePosted, source: Source) -> None:
+        """
+        Accept the missed questions of the same thread before a new one, to keep their order.
+
+        Raises `RedisError`, and what its `Source` says.
         """
         outage, thread = self.outage, post.thread
-        if outage is None or not (post.can_ask and post.is_thread_reply):
+        if outage is None:
             return
+        if source is Source.CACHE:
+            raise NotCachedError
         try:
             messages = self._read_replies(thread.channel, thread.ts, outage)
             channel = Channel.from_id(thread.channel)
@@ -79,7 +87,7 @@ class Backfill:
                 if self._needs_answer(missed, messages if outage.is_redis_loss else None):
                     self.questions.handle_message(missed)
         except CALL_ERRORS as error:
-            if attempt < LAST_DELIVERY_ATTEMPT:
+            if source is not Source.LAST_TRY:
                 raise
             log.warning("earlier questions not read", why=type(error).__name__)
 

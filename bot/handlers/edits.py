@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.concurrency import BackgroundTasks
+from bot.handlers.job_builder import Source
 from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
@@ -48,7 +49,7 @@ class EditHandler:
             may_precede_message=may_precede_message,
         )
         if changed.is_unfurl:
-            self.refresher.refresh_thread(changed.thread, attempt)
+            self.refresher.refresh_thread(changed.thread, Source.for_attempt(attempt))
         if not changed.is_edit:
             return
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
@@ -58,7 +59,8 @@ class EditHandler:
             self._cancel_job(changed.thread, changed.ts)
         else:
             self._update_job(changed, job, attempt)
-        self.refresher.refresh_thread(changed.thread, attempt, except_job=job)
+        source = Source.for_attempt(attempt)
+        self.refresher.refresh_thread(changed.thread, source, except_job=job)
 
     def handle_deletion(self, deleted: MessageDeleted, *, attempt: int = 0) -> None:
         """Delete a message from the cache; if it was a question, cancel its job."""
@@ -70,14 +72,14 @@ class EditHandler:
         if canceled.has_reply:
             self.background.submit("delete reply", self._delete_late_reply, deleted, canceled)
         self.refresher.job_updates.scrub_message(thread, deleted.ts)
-        self.refresher.refresh_thread(thread, attempt)
+        self.refresher.refresh_thread(thread, Source.for_attempt(attempt))
 
     def recheck_job(self, job: str, *, attempt: int = 0) -> None:
         """Compare an open job with Slack after an outage, whose edits and deletions are unknown."""
-        deleted = self.refresher.find_deleted_question(job, attempt)
+        deleted = self.refresher.find_deleted_question(job, Source.for_attempt(attempt))
         if deleted is not None:
             log.info("question deleted", job=job)
-            self._cancel_job(deleted.thread, deleted.ts)
+            self._cancel_job(*deleted)
 
     def _can_be_question(self, changed: MessageChanged, message: Message) -> bool:
         is_im = changed.thread.channel.startswith("D")
@@ -96,7 +98,7 @@ class EditHandler:
         return is_new
 
     def _update_job(self, changed: MessageChanged, job: str, attempt: int) -> None:
-        outcome = self.refresher.refresh_job(job, attempt)
+        outcome = self.refresher.refresh_job(job, Source.for_attempt(attempt))
         is_late = outcome in {UpdateOutcome.RUNNING, UpdateOutcome.ANSWERED}
         address = (changed.thread.team, changed.thread.channel, changed.ts)
         # Redis keeps a finished job for an hour, and its idempotency key for a day.

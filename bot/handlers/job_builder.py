@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum
+from typing import Final, Self
 
 import structlog
 
@@ -11,6 +12,7 @@ from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity, Message
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
+from bot.store.client import NotCachedError
 from bot.store.thread_cache import ThreadCache
 from contract.conversation import Conversation
 from contract.job import MAX_JOB_BYTES, Job, Streaming, Thread
@@ -22,18 +24,38 @@ MAX_TURNS_BYTES: Final = MAX_JOB_BYTES - 32 * 1024
 """Maximum size of a job's turns; far more than any model's context window."""
 
 
+class Source(Enum):
+    """Where a read looks, and what it does if Slack fails."""
+
+    CACHE = "cache"
+    """In Redis alone. Raises `NotCachedError` if that is not enough."""
+    SLACK = "slack"
+    """In Redis, then in Slack. Raises `CALL_ERRORS`."""
+    LAST_TRY = "last_try"
+    """As `SLACK`, but goes without what Slack does not give."""
+
+    @classmethod
+    def for_attempt(cls, attempt: int) -> Self:
+        """Return the source for a delivery; `attempt` counts the deliveries before it."""
+        return cls("slack" if attempt < LAST_DELIVERY_ATTEMPT else "last_try")
+
+
 @dataclass(frozen=True, slots=True)
 class JobBuilder:
-    """Builder of jobs. Methods raise `redis.exceptions.RedisError` and `CALL_ERRORS`."""
+    """
+    Builder of jobs.
+
+    Methods raise `redis.exceptions.RedisError`, and what their `Source` says.
+    """
 
     identity: BotIdentity
     streaming: Streaming
     thread_cache: ThreadCache
     users: UserDirectory
 
-    def build_from_message(self, post: MessagePosted, attempt: int) -> Job:
-        """Build the job of a new message; `attempt` counts the deliveries before this one."""
-        earlier = self.read_thread(post.thread, attempt) if post.is_thread_reply else ()
+    def build_from_message(self, post: MessagePosted, source: Source) -> Job:
+        """Build the job of a new message."""
+        earlier = self.read_thread(post.thread, source) if post.is_thread_reply else ()
         messages = {m.ts: m for m in earlier or ()}
         # The cache may hold a newer text: an edit can arrive before the message itself.
         latest = self.thread_cache.get_latest(post.thread, post.ts)
@@ -42,45 +64,66 @@ class JobBuilder:
         if post.message is not None:
             messages.setdefault(post.ts, post.message)
         author = (post.author, post.author_team)
-        return self.build_job(post.thread, post.ts, author, messages.values())
+        return self.build_job(post.thread, post.ts, author, messages.values(), source)
 
     def build_job(
-        self, thread: Thread, ts: str, author: tuple[str, str], messages: Iterable[Message]
+        self,
+        thread: Thread,
+        ts: str,
+        author: tuple[str, str],
+        messages: Iterable[Message],
+        source: Source,
     ) -> Job:
         """Build the job of the message at `ts`; `author` is the user's id and team."""
-        turns = self._build_turns(thread, ts, messages)
+        turns = self._build_turns(thread, ts, messages, source)
         user, team = author
         return Job(
             thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.streaming
         )
 
-    def rebuild_job(self, job: Job, attempt: int) -> Job | None:
+    def rebuild_job(self, job: Job, source: Source) -> Job | None:
         """Rebuild a job from its thread as it is now; `None` if its question is gone."""
-        messages = self.read_thread(job.thread, attempt) or ()
+        messages = self.read_thread(job.thread, source) or ()
         if not any(message.ts == job.ts for message in messages):
             return None
-        return job.model_copy(update={"turns": self._build_turns(job.thread, job.ts, messages)})
+        turns = self._build_turns(job.thread, job.ts, messages, source)
+        return job.model_copy(update={"turns": turns})
 
-    def read_thread(self, thread: Thread, attempt: int) -> tuple[Message, ...] | None:
+    def read_thread(self, thread: Thread, source: Source) -> tuple[Message, ...] | None:
         """
-        Read a thread; `None` if it is unreadable.
+        Read a thread; `None` if it is unreadable, empty if it is deleted.
 
-        On the last delivery, Slack's errors give `None` too: a question without its thread is
-        better than no answer. On earlier ones, raises `CALL_ERRORS`.
+        On the last try, Slack's errors give `None` too: a question without its thread is better
+        than no answer.
         """
+        if source is Source.CACHE:
+            found = self.thread_cache.get_messages(thread)
+            if found is None:
+                raise NotCachedError
+            return self._resolve_authors(thread.team, found, source)
         try:
             found = self.thread_cache.load_messages(thread)
         except CALL_ERRORS as error:
-            if attempt < LAST_DELIVERY_ATTEMPT:
+            if source is not Source.LAST_TRY:
                 raise
             log.warning("thread not read", channel=thread.channel, why=type(error).__name__)
             return None
-        return None if found is None else self._resolve_authors(thread.team, found)
+        return None if found is None else self._resolve_authors(thread.team, found, source)
 
-    def _resolve_authors(self, team: str, messages: Iterable[Message]) -> tuple[Message, ...]:
+    def is_deleted(self, thread: Thread, ts: str, source: Source) -> bool:
+        """Return whether a message is missing in its thread; `False` if that is unknown."""
+        messages = self.read_thread(thread, source)
+        if messages is None or any(message.ts == ts for message in messages):
+            return False
+        return not self.thread_cache.is_trimmed(thread, ts)
+
+    def _resolve_authors(
+        self, team: str, messages: Iterable[Message], source: Source
+    ) -> tuple[Message, ...]:
         """Return messages that apps posted for people as those people's."""
         messages = tuple(messages)
-        users = self.users.lookup_users(team, {m.author for m in messages if m.can_be_person})
+        authors = {m.author for m in messages if m.can_be_person}
+        users = self.users.lookup_users(team, authors, cached_only=source is Source.CACHE)
         return tuple(
             message.as_person()
             if message.can_be_person and users[message.author].is_person
@@ -88,10 +131,12 @@ class JobBuilder:
             for message in messages
         )
 
-    def _build_turns(self, thread: Thread, until: str, messages: Iterable[Message]) -> Conversation:
-        messages = self._resolve_authors(thread.team, messages)
+    def _build_turns(
+        self, thread: Thread, until: str, messages: Iterable[Message], source: Source
+    ) -> Conversation:
+        messages = self._resolve_authors(thread.team, messages, source)
         user_ids = conversation.users_to_resolve(messages, until=until, identity=self.identity)
-        users = self.users.lookup_users(thread.team, user_ids)
+        users = self.users.lookup_users(thread.team, user_ids, cached_only=source is Source.CACHE)
         turns = conversation.build_conversation(
             messages,
             until=until,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from bot.handlers.job_builder import JobBuilder
-from bot.messages.events import MessagePosted
+from bot.handlers.job_builder import JobBuilder, Source
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract.job import Job, Thread
 
@@ -21,14 +20,14 @@ class JobRefresher:
     job_updates: JobUpdates
     restart_on_edit: bool = True
 
-    def refresh_job(self, job: str, attempt: int) -> UpdateOutcome:
+    def refresh_job(self, job: str, source: Source) -> UpdateOutcome:
         """Rebuild the job of an edited question."""
-        rebuild = partial(self.job_builder.rebuild_job, attempt=attempt)
+        rebuild = partial(self.job_builder.rebuild_job, source=source)
         return self.job_updates.replace_payload(job, rebuild, restart=self.restart_on_edit)
 
-    def refresh_thread(self, thread: Thread, attempt: int, *, except_job: str = "") -> None:
+    def refresh_thread(self, thread: Thread, source: Source, *, except_job: str = "") -> None:
         """Rebuild a thread's waiting jobs after another of its messages changed."""
-        rebuild = partial(self.job_builder.rebuild_job, attempt=attempt)
+        rebuild = partial(self.job_builder.rebuild_job, source=source)
         for job in self.job_updates.list_unfinished_jobs(thread):
             if job == except_job:
                 continue
@@ -37,22 +36,25 @@ class JobRefresher:
                 # Its worker has the old text in memory; Redis keeps the new one.
                 self.job_updates.scrub_payload(job, rebuild)
 
-    def apply_early_edit(self, post: MessagePosted, job: Job, attempt: int) -> None:
-        """Apply an edit that arrived after the thread was read and before the job existed."""
-        latest = self.job_builder.thread_cache.get_latest(post.thread, post.ts)
-        if latest is not None and latest != post.message:
-            self.refresh_job(job.id, attempt)
+    def refresh_later_jobs(self, thread: Thread, job: str, source: Source) -> None:
+        """Rebuild the jobs behind one that was accepted after them."""
+        rebuild = partial(self.job_builder.rebuild_job, source=source)
+        jobs = self.job_updates.list_unfinished_jobs(thread)
+        for later in jobs[jobs.index(job) + 1 :] if job in jobs else ():
+            if not self.job_updates.is_unread(later):
+                self.job_updates.replace_payload(later, rebuild, restart=False)
 
-    def find_deleted_question(self, job: str, attempt: int) -> Job | None:
-        """Refresh a job that missed events; return it if its question was deleted."""
-        deleted: list[Job] = []
+    def find_deleted_question(self, job: str, source: Source) -> tuple[Thread, str] | None:
+        """Refresh a job that missed events; return its question's address if that is deleted."""
+        deleted: list[tuple[Thread, str]] = []
+        received = self.job_updates.get_received(job)
+        if received and self.job_builder.is_deleted(received.thread, received.ts, source):
+            return received.thread, received.ts
 
         def rebuild_or_mark_deleted(old: Job) -> Job | None:
-            messages = self.job_builder.read_thread(old.thread, attempt)
-            is_missing = bool(messages) and all(m.ts != old.ts for m in messages or ())
-            is_trimmed = self.job_builder.thread_cache.is_trimmed(old.thread, old.ts)
-            deleted[:] = [old] if is_missing and not is_trimmed else []
-            return self.job_builder.rebuild_job(old, attempt)
+            is_deleted = self.job_builder.is_deleted(old.thread, old.ts, source)
+            deleted[:] = [(old.thread, old.ts)] if is_deleted else []
+            return self.job_builder.rebuild_job(old, source)
 
         self.job_updates.replace_payload(job, rebuild_or_mark_deleted, restart=self.restart_on_edit)
         return deleted[0] if deleted else None

@@ -13,6 +13,8 @@ Json = Mapping[str, Any]
 
 REDELIVERY_WINDOW_SECONDS: Final = 420.0
 """Seconds after which Slack no longer delivers an event; its last retry comes after 6 min."""
+SETTLED_SECONDS: Final = 60.0
+"""Age from which on Slack's history shows a message for certain, unless it is deleted."""
 MAX_LOOKBACK_SECONDS: Final = keys.IDEMPOTENCY_TTL_SECONDS - keys.SECONDS_PER_HOUR
 """Maximum age of a missed question: older idempotency keys have expired."""
 MAX_QUESTION_AGE_SECONDS: Final = keys.SECONDS_PER_HOUR
@@ -30,12 +32,14 @@ class Outage:
     - `unmentioned_since`: start for messages in followed threads; the bot may have received and
       ignored older ones.
     - `roots_since`: threads that started before this are searched only if the bot had joined them.
+    - `until`: its end; the bot has missed edits and deletions of the messages before.
     - `is_redis_loss`: Redis lost its data, so only Slack shows which questions have answers.
     """
 
     since: float
     unmentioned_since: float
     roots_since: float
+    until: float
     is_redis_loss: bool = False
 
     @classmethod
@@ -47,6 +51,7 @@ class Outage:
             since=since,
             unmentioned_since=max(earliest, last),
             roots_since=since - THREAD_LOOKBACK_SECONDS,
+            until=now,
         )
 
     @classmethod
@@ -57,8 +62,13 @@ class Outage:
             since=since,
             unmentioned_since=since,
             roots_since=since - THREAD_LOOKBACK_SECONDS,
+            until=now,
             is_redis_loss=True,
         )
+
+    def hides_deletion(self, ts: str) -> bool:
+        """Return whether the deletion of an accepted message may be among the lost events."""
+        return self.until - float(ts) > SETTLED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

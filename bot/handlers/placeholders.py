@@ -20,10 +20,10 @@ from bot.slack.budget import NoBudgetError
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import decode_reply, retry_redis
-from bot.store.job_queue import JobQueue, Receipt
+from bot.store.job_queue import JobQueue
 from bot.store.scripts import load_script
 from contract import keys, queue_eta
-from contract.job import Job
+from contract.job import Thread, job_id
 
 log = structlog.get_logger()
 
@@ -45,49 +45,53 @@ class PlaceholderPoster:
         self._background = background
         self._set_once_script = redis.register_script(load_script("set_field_once"))
 
-    def schedule_placeholder(self, job: Job, receipt: Receipt) -> None:
-        """Post a placeholder after `POST_DELAY_SECONDS` if the job still waits then."""
+    def schedule_placeholder(self, thread: Thread, ts: str) -> None:
+        """Post a placeholder after `POST_DELAY_SECONDS` if the question at `ts` still waits."""
         due = time.monotonic() + POST_DELAY_SECONDS
-        self._background.submit("placeholder", self._post_if_waiting, job, receipt.position, due)
+        self._background.submit("placeholder", self._post_if_waiting, thread, ts, due)
 
-    def _post_if_waiting(self, job: Job, position: int, due: float) -> None:
+    def _post_if_waiting(self, thread: Thread, ts: str, due: float) -> None:
         time.sleep(max(0.0, due - time.monotonic()))
-        key = RqJob.key_for(job.id)
-        if not retry_redis(partial(self._is_next_in_thread, job)):
+        job = job_id(thread.team, thread.channel, ts)
+        key = RqJob.key_for(job)
+        if not retry_redis(partial(self._is_next_in_thread, thread, job)):
             # The reply before it has no message yet: this placeholder would come above that reply.
             return
-        text = retry_redis(partial(self._describe_wait, key, position))
+        text = retry_redis(partial(self._describe_wait, job))
         if text is None:
             return
         try:
             # Before the intent is recorded: a worker looks for a post that is announced.
-            self._poster.reserve_post(job.thread.channel, MAX_WAIT_SECONDS)
+            self._poster.reserve_post(thread.channel, MAX_WAIT_SECONDS)
         except NoBudgetError:
-            log.info("placeholder skipped", job=job.id)
+            log.info("placeholder skipped", job=job)
             return
         if self._set_field_once(key, keys.PLACEHOLDER_OWNER, f"bot:{uuid4().hex}"):
-            self._post_placeholder(job, key, text)
+            self._post_placeholder(thread, ts, text)
 
-    def _is_next_in_thread(self, job: Job) -> bool:
-        thread = job.thread
+    def _is_next_in_thread(self, thread: Thread, job: str) -> bool:
         head = self._redis.lindex(keys.thread_queue(thread.team, thread.channel, thread.ts), 0)
-        return head is not None and decode_reply(head) == job.id
+        return head is not None and decode_reply(head) == job
 
-    def _describe_wait(self, key: str, position: int) -> str | None:
+    def _describe_wait(self, job: str) -> str | None:
         workers = self._queue.live_workers()
-        status = self._redis.hget(key, "status")
+        position = self._queue.count_jobs_ahead(job)
+        status, received = self._redis.hmget(RqJob.key_for(job), ["status", keys.RECEIVED])
+        is_deferred = status is not None and decode_reply(status) == "deferred"
         return texts.placeholder_text(
             position,
             workers,
             queue_eta.estimate_wait(position, workers),
-            is_behind_own=status is not None and decode_reply(status) == "deferred",
+            is_behind_own=is_deferred and received is None,
         )
 
-    def _post_placeholder(self, job: Job, key: str, text: str) -> None:
-        payload = {"job": job.id, "part": 1, "question": job.ts, "state": "placeholder"}
+    def _post_placeholder(self, thread: Thread, ts: str, text: str) -> None:
+        job = job_id(thread.team, thread.channel, ts)
+        key = RqJob.key_for(job)
+        payload = {"job": job, "part": 1, "question": ts, "state": "placeholder"}
         try:
-            ts = self._poster.post_in_thread(
-                job.thread,
+            placeholder = self._poster.post_in_thread(
+                thread,
                 text,
                 metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
                 is_reserved=True,
@@ -97,16 +101,16 @@ class PlaceholderPoster:
                 # Slack posted nothing, so the worker may try. If that is unknown, the worker
                 # looks for this placeholder before it posts its own.
                 retry_redis(partial(self._redis.hdel, key, keys.PLACEHOLDER_OWNER))
-            log.warning("placeholder not posted", job=job.id, why=error_name(error))
+            log.warning("placeholder not posted", job=job, why=error_name(error))
             if isinstance(error, AppRefusedError):
                 # Postponed: by then, a worker may have posted one.
                 raise
             return
-        if self._set_field_once(key, keys.PLACEHOLDER, ts):
-            log.info("placeholder posted", job=job.id)
+        if self._set_field_once(key, keys.PLACEHOLDER, placeholder):
+            log.info("placeholder posted", job=job)
         else:
             # The question was deleted in between, or a worker gave up waiting and posted its own.
-            self._poster.delete_message(job.thread.channel, ts)
+            self._poster.delete_message(thread.channel, placeholder)
 
     def _set_field_once(self, key: str, field: str, value: str) -> bool:
         return bool(retry_redis(partial(self._set_once_script, keys=[key], args=[field, value])))

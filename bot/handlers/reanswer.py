@@ -1,13 +1,14 @@
 """Re-answers: offers a new answer after an edit, and replaces the old one on request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from bot import texts
-from bot.concurrency import BackgroundTasks
+from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.handlers.commands import CommandHandler
-from bot.handlers.job_builder import JobBuilder
+from bot.handlers.job_builder import JobBuilder, Source
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.messages.block_actions import ReanswerRequested
 from bot.messages.events import MessageChanged
@@ -15,9 +16,12 @@ from bot.messages.message import AuthorKind, Message
 from bot.notices import Notice, Sentence
 from bot.slack.client import CALL_ERRORS
 from bot.slack.poster import Poster
+from bot.store.client import NotCachedError
+from bot.store.inbox import FillOutcome, Inbox
 from bot.store.job_queue import EnqueueOutcome, JobQueue
-from contract.job import Thread
-from contract.slack_errors import LAST_DELIVERY_ATTEMPT
+from bot.store.received import ReceivedReanswer
+from contract import keys
+from contract.job import Thread, job_id
 
 log = structlog.get_logger()
 
@@ -28,10 +32,12 @@ class ReanswerHandler:
 
     job_builder: JobBuilder
     queue: JobQueue
+    inbox: Inbox
     commands: CommandHandler
     placeholders: PlaceholderPoster
     poster: Poster
     background: BackgroundTasks
+    alarm: AlarmClock
 
     def offer_reanswer(self, changed: MessageChanged, *, is_running: bool) -> None:
         """Offer a new answer to the author of an edited question, once for each edit."""
@@ -48,38 +54,72 @@ class ReanswerHandler:
             )
 
     def answer_again(self, request: ReanswerRequested) -> None:
-        """Enqueue an edited question again; the new answer replaces the present reply."""
-        messages = self.job_builder.read_thread(request.thread, LAST_DELIVERY_ATTEMPT) or ()
-        question = next((m for m in messages if m.ts == request.ts), None)
-        if question is None or question.author != request.user:
-            self._respond(request, Notice(Sentence.QUESTION_NOT_FOUND))
-            return
-        job = self.job_builder.build_job(
-            request.thread, request.ts, (request.user, request.user_team), messages
+        """Accept an edited question again."""
+        thread = request.thread
+        job = job_id(thread.team, thread.channel, request.ts)
+        received = ReceivedReanswer(
+            thread=thread,
+            ts=request.ts,
+            version=request.version,
+            user=request.user,
+            user_team=request.user_team,
+            placeholder=self.queue.find_placeholder(job),
+            files=self.queue.find_reply_files(job),
         )
-        reply, *rest = self._find_reply(request, job.id)
-        receipt = self.queue.enqueue_reanswer(job, request.version, reply)
-        log.info("answer again", job=job.id, outcome=receipt.outcome)
+        receipt = self.inbox.accept(received)
+        log.info("answer again", job=job, outcome=receipt.outcome)
         if receipt.outcome is not EnqueueOutcome.ACCEPTED:
-            self._respond(request, self.commands.describe_refusal(receipt))
+            self._respond(received, self.commands.describe_refusal(receipt))
             return
+        self.alarm.set_alarm()
         self.background.submit("delete offer", self.poster.delete_original, request.response_url)
-        for part in rest:
-            self.background.submit(
-                "delete", self.poster.delete_message, request.thread.channel, str(part)
-            )
-        if reply is None:
-            self.placeholders.schedule_placeholder(job, receipt)
 
-    def _find_reply(self, request: ReanswerRequested, job: str) -> tuple[str | None, ...]:
+    def fill_reanswer(self, job_name: str, received: ReceivedReanswer, source: Source) -> None:
+        """
+        Fill the job of an accepted request in; the new answer replaces the present reply.
+
+        Raises what its `Source` says.
+        """
+        if source is Source.CACHE:
+            raise NotCachedError
+        revision = self.inbox.get_revision(job_name)
+        messages = self.job_builder.read_thread(received.thread, source) or ()
+        question = next((m for m in messages if m.ts == received.ts), None)
+        if question is None or question.author != received.user:
+            self.refuse_reanswer(received)
+            self.queue.cancel_job(job_name)
+            return
+        author = (received.user, received.user_team)
+        job = self.job_builder.build_job(received.thread, received.ts, author, messages, source)
+        reply, *rest = self._find_reply(received)
+        fields = {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply} if reply else {}
+        outcome = self.inbox.fill_job(job, revision, fields)
+        if outcome is FillOutcome.CONFLICT:
+            raise NotCachedError
+        if outcome is FillOutcome.FILLED:
+            self._show_reanswer(received, reply, rest)
+
+    def refuse_reanswer(self, received: ReceivedReanswer) -> None:
+        """Tell that the question cannot be found any more."""
+        self._respond(received, Notice(Sentence.QUESTION_NOT_FOUND))
+
+    def _show_reanswer(
+        self, received: ReceivedReanswer, reply: str | None, rest: Sequence[str | None]
+    ) -> None:
+        channel = received.thread.channel
+        for part in rest:
+            self.background.submit("delete", self.poster.delete_message, channel, str(part))
+        if reply is None:
+            self.placeholders.schedule_placeholder(received.thread, received.ts)
+
+    def _find_reply(self, received: ReceivedReanswer) -> tuple[str | None, ...]:
         """Return the `ts` of each message of the present reply, in order; `(None,)` without one."""
         try:
-            files = self.queue.find_reply_files(job)
             return self.job_builder.thread_cache.find_own_messages(
-                request.thread, request.ts, files
+                received.thread, received.ts, received.files
             ) or (None,)
         except CALL_ERRORS:
-            return (self.queue.find_placeholder(job),)
+            return (received.placeholder,)
 
     def _post_offer(self, thread: Thread, message: Message, version: str, text: str) -> None:
         self.poster.post_ephemeral(
@@ -90,5 +130,5 @@ class ReanswerHandler:
             blocks=texts.reanswer_blocks(text, thread.ts, message.ts, version),
         )
 
-    def _respond(self, request: ReanswerRequested, notice: Notice) -> None:
-        self.commands.notices.tell_user(request.thread, request.user, notice)
+    def _respond(self, received: ReceivedReanswer, notice: Notice) -> None:
+        self.commands.notices.tell_user(received.thread, received.user, notice)

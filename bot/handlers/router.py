@@ -70,11 +70,12 @@ class Router:
         app.error(self.on_error)
 
     def on_message(self, body: Body, request: BoltRequest) -> None:
-        """Handle a new message or mention, after the questions before it that an outage hid."""
+        """Handle a new message or mention."""
         event, attempt = self._parse_event(body), _read_retry_number(request)
         if isinstance(event, MessagePosted):
-            self.backfill.handle_earlier_first(event, attempt)
-            self.questions.handle_message(event, attempt=attempt)
+            self.questions.handle_message(
+                event, attempt=attempt, check_earlier=self.backfill.outage is not None
+            )
 
     def on_message_changed(self, body: Body, request: BoltRequest) -> None:
         """Handle an edited message, or a deleted root, which Slack turns into a tombstone."""

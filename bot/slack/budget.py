@@ -2,7 +2,8 @@
 The bot's side of the budget for Slack: each call takes a token, waits for it, or fails.
 
 `pace_calls` sets the priority and the patience of a thread. Before an acknowledgement nothing
-waits: a call without a token fails, and Slack delivers the event again.
+waits: a call without a token fails, and Slack delivers the event again. The further pages of a read
+may wait: without them, the tokens of its first pages would be lost.
 """
 
 import contextlib
@@ -50,6 +51,8 @@ class CallPace:
     priority: Priority = Priority.REPLY
     max_wait: float = MAX_WAIT_SECONDS
     is_prepaid: bool = False
+    max_page_wait: float = 0.0
+    """How long a further page of a read may wait (s), if that is longer than `max_wait`."""
 
 
 DEFAULT_PACE: Final = CallPace()
@@ -58,14 +61,19 @@ _pace: ContextVar[CallPace] = ContextVar("pace", default=DEFAULT_PACE)
 
 @contextlib.contextmanager
 def pace_calls(
-    priority: Priority, max_wait: float = MAX_WAIT_SECONDS, *, is_prepaid: bool = False
+    priority: Priority,
+    max_wait: float = MAX_WAIT_SECONDS,
+    *,
+    is_prepaid: bool = False,
+    max_page_wait: float = 0.0,
 ) -> Iterator[None]:
     """
     Make the calls of this thread with a priority; each may wait up to `max_wait` seconds.
 
-    With `is_prepaid`, the first call has its token already.
+    With `is_prepaid`, the first call has its token already. The further pages of a read may wait up
+    to `max_page_wait` seconds.
     """
-    token = _pace.set(CallPace(priority, max_wait, is_prepaid))
+    token = _pace.set(CallPace(priority, max_wait, is_prepaid, max_page_wait))
     try:
         yield
     finally:
@@ -82,14 +90,15 @@ class SlackBudget:
         self._local_until = 0.0
         self._stopped = threading.Event()
 
-    def take_call(self, method: str, channel: str | None) -> None:
+    def take_call(self, method: str, channel: str | None, *, is_further_page: bool = False) -> None:
         """Take the tokens of a call at the pace of this thread. Raises `NoBudgetError`."""
         pace = _pace.get()
         if pace.is_prepaid:
             _pace.set(replace(pace, is_prepaid=False))
             return
         buckets = find_buckets(self._team, method, channel)
-        deadline = time.monotonic() + pace.max_wait
+        max_wait = max(pace.max_wait, pace.max_page_wait if is_further_page else 0.0)
+        deadline = time.monotonic() + max_wait
         while buckets and (wait := self._acquire(buckets, pace.priority)):
             if time.monotonic() + wait > deadline or self._stopped.wait(wait):
                 raise NoBudgetError(method, wait)

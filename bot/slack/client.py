@@ -95,9 +95,10 @@ class SlackWebClient(WebClient):
 
     def api_call(self, api_method: str, **arguments: Any) -> SlackResponse:
         """See `WebClient`. Raises `NoBudgetError`, and `AppRefusedError` if the app is refused."""
-        channel = _find_channel(arguments)
+        channel = _find_argument(arguments, "channel")
         if self.budget is not None:
-            self.budget.take_call(api_method, channel)
+            is_further_page = _find_argument(arguments, "cursor") is not None
+            self.budget.take_call(api_method, channel, is_further_page=is_further_page)
         try:
             answer = super().api_call(api_method, **arguments)
         except SlackApiError as error:
@@ -189,8 +190,8 @@ def is_refusal(error: Exception) -> bool:
     return ERROR_NAME.fullmatch(name) is not None and name not in AMBIGUOUS_ERRORS
 
 
-def _find_channel(arguments: Mapping[str, Any]) -> str | None:
-    """Return the channel among the arguments of a call, wherever the SDK has put them."""
+def _find_argument(arguments: Mapping[str, Any], name: str) -> str | None:
+    """Return an argument of a call, wherever the SDK has put it."""
     places = (arguments.get(place) for place in ("json", "params", "data"))
-    found = (place.get("channel") for place in places if isinstance(place, Mapping))
-    return next((str(channel) for channel in found if channel), None)
+    found = (place.get(name) for place in places if isinstance(place, Mapping))
+    return next((str(value) for value in found if value), None)

@@ -13,13 +13,14 @@ from bot.messages.mrkdwn import replace_surrogates
 from bot.slack.budget import pace_calls
 from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.shared_calls import SharedCalls
+from bot.store.client import NotCachedError
 from contract import keys
 from contract.slack_budget import Priority
 
 log = structlog.get_logger()
 
 LOOKUP_TIMEOUT_SECONDS: Final = 1.2
-"""Seconds for all users of one lookup; Slack waits 3 s for the acknowledgement."""
+"""Seconds for all users of one lookup; names are not worth a longer wait."""
 UNRESOLVED_TTL_SECONDS: Final = 60
 """Seconds until a failed lookup of a name is repeated."""
 MAX_NAMES_PER_MESSAGE: Final = 500
@@ -67,24 +68,35 @@ class UserDirectory:
         self._name_calls = SharedCalls(name_executor, self._fetch_user)
         self._author_calls = SharedCalls(author_executor, self._fetch_user)
 
-    def lookup_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
+    def lookup_users(
+        self, team: str, users: Iterable[str], *, cached_only: bool = False
+    ) -> Mapping[str, User]:
         """
         Return the user of every id within `LOOKUP_TIMEOUT_SECONDS`, unresolved ones included.
 
-        The first `MAX_CALLS_PER_MESSAGE` users that are not cached are fetched.
+        The first `MAX_CALLS_PER_MESSAGE` users that are not cached are fetched. With
+        `cached_only`, raises `NotCachedError` if there is one.
         """
         user_ids = list(dict.fromkeys(users))
         cached = self._read_cache(team, user_ids[:MAX_NAMES_PER_MESSAGE])
         missing = [user for user in user_ids[:MAX_NAMES_PER_MESSAGE] if user not in cached]
+        if cached_only and missing:
+            raise NotCachedError
         fetched = self._fetch_users(self._name_calls, team, missing[:MAX_CALLS_PER_MESSAGE])
         unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
         return unresolved | cached | fetched
 
-    def lookup_author(self, team: str, user: str) -> User:
-        """Return the author of a message; a lookup that failed before is repeated."""
+    def lookup_author(self, team: str, user: str, *, cached_only: bool = False) -> User:
+        """
+        Return the author of a message; a lookup that failed before is repeated.
+
+        With `cached_only`, raises `NotCachedError` if a lookup is necessary.
+        """
         cached = self._read_cache(team, [user]).get(user)
         if cached is not None and cached.is_resolved:
             return cached
+        if cached_only:
+            raise NotCachedError
         fetched = self._fetch_users(self._author_calls, team, [user])
         return fetched.get(user, User(name=user, is_resolved=False))
 

@@ -20,6 +20,10 @@ RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 Result = TypeVar("Result")
 
 
+class NotCachedError(Exception):
+    """Redis does not hold what is needed; Slack has to be asked."""
+
+
 def connect_redis(url: str) -> Redis:
     """Create a thread-safe client, which connects on first use."""
     return Redis.from_url(

@@ -1,4 +1,4 @@
-"""Job queue: enqueues each question once, cancels it, and reports depth and live workers."""
+"""Job queue: accepts each question once, cancels it, and reports depth and live workers."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from rq.serializers import JSONSerializer
 from bot.concurrency import KeyedLock
 from bot.failpoints import Failpoint, Failpoints
 from bot.store.client import decode_reply
+from bot.store.received import Received, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
 from contract import keys, worker_status
-from contract.job import QUEUE_NAME, Job, job_id
+from contract.job import QUEUE_NAME, job_id
 from contract.scripts import ACCEPT, FINISH
 
 STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed"})
@@ -86,11 +87,12 @@ class JobQueue:
         self._redis = redis
         self._limits = limits or QueueLimits()
         self._failpoints = failpoints or Failpoints()
-        self._enqueue_script = redis.register_script(ACCEPT)
+        self._accept_script = redis.register_script(ACCEPT)
         self._finish_script = redis.register_script(FINISH)
         self._withdraw_script = redis.register_script(load_script("withdraw"))
-        self._rq_queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
-        self._deferred = DeferredJobRegistry(queue=self._rq_queue)
+        rq_queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
+        self.rq_queue_key = rq_queue.key
+        self.deferred_key = DeferredJobRegistry(queue=rq_queue).key
         self._locks = KeyedLock()
 
     def hold_message(self, channel: str, ts: str) -> AbstractContextManager[None]:
@@ -101,55 +103,45 @@ class JobQueue:
         """Wait until no thread handles a message; return whether one did."""
         return self._locks.wait_until_free(f"{channel}:{ts}")
 
-    def enqueue(self, job: Job, *, client_msg_id: str | None = None) -> Receipt:
-        """Enqueue a question, unless it or its `client_msg_id` was enqueued before."""
-        team, channel = job.thread.team, job.thread.channel
-        marker = keys.idempotency_key(team, channel, job.ts)
-        other = keys.client_msg_id(team, client_msg_id) if client_msg_id else marker
-        return self._run_enqueue_script(job, (marker, other), build_rq_job_hash(self._redis, job))
-
-    def enqueue_reanswer(self, job: Job, version: str, reply_ts: str | None) -> Receipt:
-        """
-        Enqueue a question again that was edited at `version`, once for each edit.
-
-        The new answer replaces the message at `reply_ts`, if there is one.
-        """
-        marker = keys.reanswer(job.thread.team, job.thread.channel, job.ts, version)
-        fields = build_rq_job_hash(self._redis, job)
-        if reply_ts is not None:
-            fields |= {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply_ts}
-        return self._run_enqueue_script(job, (marker, marker), fields)
-
-    def _run_enqueue_script(
-        self, job: Job, markers: tuple[str, str], job_hash: dict[str, Any]
-    ) -> Receipt:
-        team, channel = job.thread.team, job.thread.channel
-        limits = self._limits
-        fields = [part for pair in job_hash.items() for part in pair]
+    def accept(self, received: Received, inbox: str, *, delay: float = 0.0) -> Receipt:
+        """Accept a question once, into `inbox`; its thread may be read after `delay` seconds."""
+        job = received_job_id(received)
+        fields = build_rq_job_hash(self._redis, job, "")
+        fields[keys.RECEIVED] = received.model_dump_json()
         self._failpoints.hit(Failpoint.BEFORE_ENQUEUE)
-        outcome, position, pending = self._enqueue_script(
+        receipt = self._run_accept_script(received, fields, inbox, delay)
+        self._failpoints.hit(Failpoint.AFTER_ENQUEUE)
+        return receipt
+
+    def _run_accept_script(
+        self, received: Received, fields: dict[str, Any], inbox: str, delay: float
+    ) -> Receipt:
+        thread, job, limits = received.thread, received_job_id(received), self._limits
+        outcome, position, pending = self._accept_script(
             keys=[
-                *markers,
+                *received.markers,
                 keys.PENDING_JOBS,
-                keys.thread_queue(team, channel, job.thread.ts),
-                keys.user_quota(team, job.user),
-                RqJob.key_for(job.id),
-                self._rq_queue.key,
-                self._deferred.key,
+                keys.thread_queue(thread.team, thread.channel, thread.ts),
+                keys.user_quota(thread.team, received.user),
+                RqJob.key_for(job),
+                self.rq_queue_key,
+                self.deferred_key,
                 Queue.redis_queues_keys,
+                inbox,
             ],
             args=[
-                job.id,
+                job,
                 keys.IDEMPOTENCY_TTL_SECONDS,
                 limits.max_pending,
                 limits.max_per_user,
                 limits.max_running_per_user,
                 keys.QUEUE_TTL_SECONDS,
-                *fields,
+                received.asked_at,
+                delay,
+                *(part for pair in fields.items() for part in pair),
             ],
         )
-        self._failpoints.hit(Failpoint.AFTER_ENQUEUE)
-        return Receipt(job.id, EnqueueOutcome(decode_reply(outcome)), int(position), int(pending))
+        return Receipt(job, EnqueueOutcome(decode_reply(outcome)), int(position), int(pending))
 
     def is_duplicate(self, team: str, channel: str, ts: str) -> bool:
         """Return whether a message was handled before."""
@@ -169,6 +161,11 @@ class JobQueue:
     def queue_depth(self) -> int:
         """Count the unanswered jobs of all teams."""
         return self._redis.zcard(keys.PENDING_JOBS)
+
+    def count_jobs_ahead(self, job: str) -> int:
+        """Count the unanswered jobs that were accepted before this one."""
+        rank: Any = self._redis.zrank(keys.PENDING_JOBS, job)
+        return rank or 0
 
     def live_workers(self) -> tuple[worker_status.WorkerStatus, ...]:
         """Return the statuses of all live workers."""
@@ -219,7 +216,7 @@ class JobQueue:
     def cancel_job(self, job: str) -> CanceledJob:
         """Cancel a job in any state and delete its text."""
         key = RqJob.key_for(job)
-        state = decode_reply(self._withdraw_script(keys=[key, self._rq_queue.key], args=[job]))
+        state = decode_reply(self._withdraw_script(keys=[key, self.rq_queue_key], args=[job]))
         if state == "running":
             self._stop_running_job(job)
             return CanceledJob()
@@ -232,7 +229,7 @@ class JobQueue:
         if state == "concluded":
             return canceled
         self._finish_script(
-            keys=[keys.PENDING_JOBS, key, self._rq_queue.key, self._deferred.key],
+            keys=[keys.PENDING_JOBS, key, self.rq_queue_key, self.deferred_key],
             args=[job, RqJob.redis_job_namespace_prefix, keys.QUEUE_TTL_SECONDS],
         )
         self._redis.delete(key)

@@ -11,10 +11,11 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply
+from bot.store.received import Received, decode_received
 from bot.store.rq_job import build_rq_job_hash, decode_payload
 from bot.store.scripts import load_script
 from contract import keys
-from contract.job import MAX_JOB_BYTES, Job, Thread
+from contract.job import MAX_JOB_BYTES, Job, Thread, job_id
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class JobUpdates:
         """`redis` must not decode responses: payloads are compressed."""
         self._redis = redis
         self._replace_script = redis.register_script(load_script("replace_payload"))
+        self._mark_script = redis.register_script(load_script("mark_changed"))
 
     def list_unfinished_jobs(self, thread: Thread) -> list[str]:
         """Return the ids of a thread's unfinished jobs, in queue order."""
@@ -69,16 +71,35 @@ class JobUpdates:
         """Replace the payload of a job in any state; a worker that runs it does not restart."""
         return self._replace_payload(job, rebuild, "scrub")
 
+    def is_unread(self, job: str) -> bool:
+        """Return whether a job's thread is not read yet."""
+        return bool(self._redis.hexists(RqJob.key_for(job), keys.RECEIVED))
+
+    def get_received(self, job: str) -> Received | None:
+        """Return a question whose thread is not read yet; `None` if it is read or malformed."""
+        found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
+        return None if found is None else decode_received(found)
+
+    def has_unread_before(self, thread: Thread, ts: str) -> bool:
+        """Return whether a thread's queue has an unread job of a message before `ts`."""
+        before = job_id(thread.team, thread.channel, ts)
+        return any(
+            job < before and self.is_unread(job) for job in self.list_unfinished_jobs(thread)
+        )
+
     def replace_payload(self, job: str, rebuild: Rebuild, *, restart: bool) -> UpdateOutcome:
         """
         Replace a job's payload by what `rebuild` makes of it; `None` leaves it unchanged.
 
-        With `restart`, a running job is replaced too, and its worker restarts it.
+        With `restart`, a running job is replaced too, and its worker restarts it. A job whose
+        thread is unread gets a new revision, so that the thread is read after the change.
         """
         return self._replace_payload(job, rebuild, "restart" if restart else "wait")
 
     def _replace_payload(self, job: str, rebuild: Rebuild, mode: str) -> UpdateOutcome:
         for _ in range(MAX_ATTEMPTS):
+            if self._mark_script(keys=[RqJob.key_for(job)]):
+                return UpdateOutcome.UPDATED
             data = self._redis.hget(RqJob.key_for(job), "data")
             old = None if data is None else decode_payload(self._redis, job, data)
             if data is None or old is None:
@@ -89,7 +110,11 @@ class JobUpdates:
             outcome = decode_reply(
                 self._replace_script(
                     keys=[RqJob.key_for(job)],
-                    args=[data, build_rq_job_hash(self._redis, new)["data"], mode],
+                    args=[
+                        data,
+                        build_rq_job_hash(self._redis, job, new.to_json())["data"],
+                        mode,
+                    ],
                 )
             )
             if outcome != "conflict":

@@ -25,13 +25,13 @@ MAX_RQ_RETRIES: Final = 3
 """Retries by RQ's own tools of a job whose worker died."""
 
 
-def build_rq_job_hash(redis: Redis, job: Job) -> dict[str, Any]:
-    """Return the fields of a job's hash, as RQ stores them."""
+def build_rq_job_hash(redis: Redis, job: str, payload: str) -> dict[str, Any]:
+    """Return the fields of a job's hash, as RQ stores them; an unread job's `payload` is empty."""
     rq_job = RqJob.create(
         FUNCTION_NAME,
-        args=[job.to_json()],
+        args=[payload],
         connection=redis,
-        id=job.id,
+        id=job,
         origin=QUEUE_NAME,
         description=JOB_DESCRIPTION,
         timeout=RQ_JOB_TIMEOUT_SECONDS,

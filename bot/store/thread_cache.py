@@ -29,7 +29,7 @@ from bot.store.thread_reader import (
 )
 from contract import keys
 from contract.job import Thread
-from contract.slack_errors import UNREADABLE_ERRORS
+from contract.slack_errors import THREAD_NOT_FOUND, UNREADABLE_ERRORS
 
 log = structlog.get_logger()
 
@@ -48,6 +48,8 @@ ALL_PEOPLE: Final = "*"
 MAX_BYTES: Final = (MAX_COPY_BYTES, keys.MAX_TEXT_BYTES_PER_TEAM)
 """Bytes of a copy, and of all cached text of its team."""
 
+DELETED_THREAD: Final = ThreadPages((), frozenset())
+"""Thread that Slack does not know, or no more. It gets no copy: its root may be too new."""
 PAGE_VERSION: Final = "0"
 """Version of an entry from a page: older than any event."""
 
@@ -89,7 +91,11 @@ class ThreadCache(ThreadReader):
         return tuple(message for message in map(_decode_entry, entries) if message is not None)
 
     def load_messages(self, thread: Thread) -> tuple[Message, ...] | None:
-        """Return the messages of a thread, from Slack if not cached; `None` if unreadable."""
+        """
+        Return the messages of a thread, from Slack if not cached.
+
+        `None` if it is unreadable, empty if Slack knows no such thread.
+        """
         found = self.get_messages(thread)
         if found is not None:
             return found
@@ -98,6 +104,8 @@ class ThreadCache(ThreadReader):
             pages = None if found is not None else self._read_pages(thread, COPY_TTL_SECONDS)
             if pages is None:
                 return found
+            if pages is DELETED_THREAD:
+                return ()
             is_stored = self._store_copy(thread, pages, "read")
         log.info(
             "thread read",
@@ -111,16 +119,17 @@ class ThreadCache(ThreadReader):
 
     def count_people(self, thread: Thread) -> int | None:
         """Count the people who have written in a thread, without its text; `None` if unreadable."""
-        found = self._count_known_people(thread)
+        found = self.count_known_people(thread)
         if found is None:
             pages = self._read_pages(thread, 0)
-            if pages is None:
+            if pages is None or pages is DELETED_THREAD:
                 return None
             self._store_copy(thread, ThreadPages((), pages.people), "people")
-            found = self._count_known_people(thread)
+            found = self.count_known_people(thread)
         return found
 
-    def _count_known_people(self, thread: Thread) -> int | None:
+    def count_known_people(self, thread: Thread) -> int | None:
+        """Count the people who have written in a thread; `None` if Slack has to be asked."""
         key = _people_key(thread)
         with self._redis.pipeline() as pipe:
             pipe.sismember(key, ALL_PEOPLE)
@@ -171,7 +180,7 @@ class ThreadCache(ThreadReader):
                 raise
             log.warning("thread not readable", channel=thread.channel, why=error.response["error"])
             self._redis.delete(_thread_key(thread), _people_key(thread))
-            return None
+            return DELETED_THREAD if error.response["error"] == THREAD_NOT_FOUND else None
 
     def _store_copy(self, thread: Thread, pages: ThreadPages, scope: str) -> bool:
         entries = [

@@ -207,16 +207,21 @@ EVENTS_DUPLICATED: Final = Scenario(
     "events delivered up to four times, some redelivered later",
     duplicate_events,
 )
-ONE_BOT_SCENARIOS: Final = (
-    kill_at_failpoint(
-        "bot-killed-before-enqueue", "B1", "before it enqueues", Failpoint.BEFORE_ENQUEUE
-    ),
-    kill_at_failpoint(
+KILL_MOMENTS: Final = (
+    ("bot-killed-before-enqueue", "B1", "before it enqueues", Failpoint.BEFORE_ENQUEUE),
+    (
         "bot-killed-before-acknowledgement",
         "B2",
         "between enqueue and acknowledgement",
         Failpoint.AFTER_ENQUEUE,
     ),
+    ("bot-killed-before-reading", "B7", "before it reads a thread", Failpoint.BEFORE_READ),
+    ("bot-killed-while-reading", "B8", "before it fills a job in", Failpoint.DURING_READ),
+    ("bot-killed-after-reading", "B9", "after it has filled a job in", Failpoint.AFTER_FILL),
+)
+"""Name, alias, moment and failpoint of each scenario in which the only bot dies."""
+ONE_BOT_SCENARIOS: Final = (
+    *(kill_at_failpoint(*moment) for moment in KILL_MOMENTS),
     Scenario(
         "socket-mode-disrupted",
         "S5",

@@ -13,7 +13,10 @@ TEXT_INDEX: Final = _load_script("_text_index.lua")
 """Functions that bound a team's cached text, for scripts that write or drop it."""
 
 ACCEPT: Final = _load_script("_queue.lua", "accept.lua")
-"""Enqueue a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
+"""Accept a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
+
+FILL: Final = _load_script("_queue.lua", "fill.lua")
+"""Fill an accepted question in with its conversation. Returns `filled`, `conflict` or `gone`."""
 
 FINISH: Final = _load_script("_queue.lua", "finish.lua")
 """Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""

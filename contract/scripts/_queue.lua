@@ -1,7 +1,8 @@
--- Decides which job runs next; prepended to accept, finish and repair_orphans.
+-- Decides which job runs next; prepended to accept, fill, finish and repair_orphans.
 -- `rq` names RQ's keys: prefix (of its job hashes), queue (list), deferred (registry), and ttl (s).
--- A thread queue is a list of the thread's unfinished jobs; only its head may run. A user quota is
--- three keys: `:pending` (set of unfinished jobs), `:running` (set of jobs with a slot) and
+-- A thread queue is a list of the thread's unfinished jobs. Only its head may run, and only after
+-- the bot has read its thread: until then its hash has a `starchat_message`. A user quota is three
+-- keys: `:pending` (set of unfinished jobs), `:running` (set of jobs with a slot) and
 -- `:waiting` (list of thread heads without a slot).
 
 -- RQ's job data without arguments, uncompressed: RQ's tools can still read the job.
@@ -12,7 +13,8 @@ local ENDED_TTL_SECONDS = 86400
 local function drop_text(job_hash)
   if redis.call('HEXISTS', job_hash, 'data') == 0 then return end
   redis.call('HSET', job_hash, 'data', NO_ARGUMENTS, 'starchat_ended', 1)
-  redis.call('HDEL', job_hash, 'starchat_answer', 'starchat_answer_facts', 'exc_info')
+  redis.call('HDEL', job_hash, 'starchat_message', 'starchat_answer', 'starchat_answer_facts',
+             'exc_info')
   redis.call('EXPIRE', job_hash, ENDED_TTL_SECONDS)
 end
 
@@ -64,9 +66,48 @@ local function promote_thread(rq, thread)
     redis.call('LPOP', thread)
     job = redis.call('LINDEX', thread, 0)
   end
-  if not job or redis.call('HGET', rq.prefix .. job, 'status') ~= 'deferred' then return end
+  if not job then return end
+  local status, message = unpack(
+    redis.call('HMGET', rq.prefix .. job, 'status', 'starchat_message'))
+  if status ~= 'deferred' or message then return end
   local waiting = redis.call('HGET', rq.prefix .. job, 'starchat_user_quota') .. ':waiting'
   if redis.call('LPOS', waiting, job) or promote_job(rq, job) then return end
   redis.call('RPUSH', waiting, job)
   redis.call('EXPIRE', waiting, rq.ttl)
+end
+
+-- Takes the right to run from a job if it was asked after `asked_at` (Slack's s) and has not begun.
+-- Returns whether it waits behind a job asked then. A terminal job holds up nothing.
+local function yield_to_earlier(rq, job, asked_at)
+  if is_terminal(rq, job) then return true end
+  local key = rq.prefix .. job
+  local status, own, worker, user = unpack(redis.call(
+    'HMGET', key, 'status', 'starchat_asked_at', 'worker_name', 'starchat_user_quota'))
+  local has_begun = status == 'started' or (worker and worker ~= '')
+  if has_begun or tonumber(own or 0) <= tonumber(asked_at) then return false end
+  if status == 'queued' then
+    -- A dequeued job is about to begin.
+    if redis.call('LREM', rq.queue, 0, job) == 0 then return false end
+    redis.call('HSET', key, 'status', 'deferred')
+    redis.call('ZADD', rq.deferred, redis.call('TIME')[1] + rq.ttl, job)
+    redis.call('SREM', user .. ':running', job)
+    promote_user(rq, user)
+  end
+  redis.call('LREM', user .. ':waiting', 0, job)
+  return true
+end
+
+-- Puts a job into its thread's queue by the time it was asked, behind jobs that have begun.
+local function insert_job(rq, thread, job, asked_at)
+  local jobs = redis.call('LRANGE', thread, 0, -1)
+  local following
+  for i = #jobs, 1, -1 do
+    if not yield_to_earlier(rq, jobs[i], asked_at) then break end
+    following = jobs[i]
+  end
+  if following then
+    redis.call('LINSERT', thread, 'BEFORE', following, job)
+  else
+    redis.call('RPUSH', thread, job)
+  end
 end

@@ -1,10 +1,11 @@
--- Enqueues one question, once: enforces the limits, appends the job to its thread's queue, saves
--- the RQ job, and hands it to RQ if it is the head of its queue and its user has a free slot.
+-- Accepts one question, once: enforces the limits, saves the message as an RQ job that may not run
+-- yet, puts it into its thread's queue by the time it was asked, and into the inbox.
 -- KEYS: 1 idempotency key  2 client_msg_id marker (without one, the idempotency key again)
 --       3 pending jobs  4 thread queue  5 user quota stem  6 rq job hash  7 rq queue list
---       8 rq deferred registry  9 rq queue index
+--       8 rq deferred registry  9 rq queue index  10 inbox
 -- ARGV: 1 job id  2 idempotency ttl s  3 max pending  4 max pending per user
---       5 max running per user  6 queue ttl s  7.. field, value, ... of the rq job hash
+--       5 max running per user  6 queue ttl s  7 time asked (Slack's ts)
+--       8 seconds until the inbox entry is due  9.. field, value, ... of the rq job hash
 -- Returns {outcome, jobs ahead, pending}.
 -- A job that was answered before may come again under another key: it starts with a clean hash.
 local id, user = ARGV[1], KEYS[5]
@@ -28,14 +29,17 @@ redis.call('SET', KEYS[2], id, 'EX', ARGV[2])
 redis.call('ZADD', KEYS[3], now, id)
 redis.call('SADD', user .. ':pending', id)
 redis.call('EXPIRE', user .. ':pending', rq.ttl)
-redis.call('RPUSH', KEYS[4], id)
-redis.call('EXPIRE', KEYS[4], rq.ttl)
 redis.call('DEL', KEYS[6])
-redis.call('HSET', KEYS[6], unpack(ARGV, 7))
+redis.call('HSET', KEYS[6], unpack(ARGV, 9))
 redis.call('HSET', KEYS[6], 'status', 'deferred', 'starchat_thread_queue', KEYS[4],
-           'starchat_user_quota', user, 'starchat_max_running', ARGV[5])
+           'starchat_user_quota', user, 'starchat_max_running', ARGV[5],
+           'starchat_asked_at', ARGV[7])
+insert_job(rq, KEYS[4], id, ARGV[7])
+redis.call('EXPIRE', KEYS[4], rq.ttl)
 redis.call('EXPIRE', KEYS[6], rq.ttl)
 redis.call('ZADD', rq.deferred, now + tonumber(rq.ttl), id)
+redis.call('ZADD', KEYS[10], now + tonumber(ARGV[8]), id)
+redis.call('EXPIRE', KEYS[10], rq.ttl)
 redis.call('SADD', KEYS[9], rq.queue)
 promote_user(rq, user)
 promote_thread(rq, KEYS[4])

@@ -8,8 +8,9 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
 from testing.polling import poll_until
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job
 from tests.adversarial.envelopes import CANARY_WORD
 from tests.adversarial.queue_entries import generate_cases
@@ -31,7 +32,7 @@ def test_adversarial_queue_entry_has_expected_outcome(
     queue.push_entries(cases)
     with capture_logs() as events:
         outcomes = [queue.process_next() for _ in cases]
-    JobQueue(redis, QueueLimits()).enqueue(make_job(1))
+    PreparedQueue(redis, QueueLimits()).enqueue(make_job(1))
 
     wrong_outcomes = [
         f"{case.id}: {outcome}, not {case.outcome}; {violations}"

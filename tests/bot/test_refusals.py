@@ -13,12 +13,12 @@ from bot.notices import Notice, Sentence
 from bot.slack.access_monitor import AccessMonitor
 from bot.slack.client import AppRefusedError, SlackWebClient
 from bot.slack.poster import Poster
-from bot.store.job_queue import JobQueue
 from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from testing.polling import poll_until
+from testing.prepared_queue import PreparedQueue
 from testing.processes import Process, fetch_page, free_port
 from testing.redis_server import RedisServer
 from testing.slack_events import BOT_IDENTITY, make_message_event
@@ -70,13 +70,13 @@ def test_refused_placeholder_is_posted_later(
 ) -> None:
     """Until then, a worker may post it: no process owns it."""
     refuse_app(workspace)
-    queue = JobQueue(redis)
+    queue = PreparedQueue(redis)
     ts = workspace.post_message(ADA, GENERAL, "what is a mutex?")
     turn = Turn(speaker=Speaker.USER, text="what is a mutex?", ts=ts)
     thread = Thread(team=BOT_IDENTITY.team, channel=GENERAL, ts=ts)
     job = Job(thread=thread, ts=ts, user=ADA, user_team=BOT_IDENTITY.team, turns=(turn,))
-    receipt = queue.enqueue(job)
-    PlaceholderPoster(redis, queue, Poster(client), tasks).schedule_placeholder(job, receipt)
+    queue.enqueue(job)
+    PlaceholderPoster(redis, queue, Poster(client), tasks).schedule_placeholder(thread, ts)
     poll_until(lambda: client.access.refusal == "token_revoked", description="the refusal")
     poll_until(lambda: not redis.hexists(f"rq:job:{job.id}", keys.PLACEHOLDER_OWNER))
 

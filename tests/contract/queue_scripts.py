@@ -50,6 +50,7 @@ class QueueScripts:
             QUEUE_LIST,
             DEFERRED_KEY,
             QUEUE_INDEX,
+            keys.inbox(TEAM),
         )
         limits = (
             self.max_pending,
@@ -64,6 +65,8 @@ class QueueScripts:
             job,
             keys.IDEMPOTENCY_TTL_SECONDS,
             *limits,
+            ts,
+            0,
             "data",
             f"of {ts}",
         )

@@ -17,6 +17,7 @@ CLIENT_MSG_IDS = st.uuids().map(str)
 KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.idempotency_key: (IDS, IDS, TIMESTAMPS),
     keys.client_msg_id: (IDS, CLIENT_MSG_IDS),
+    keys.inbox: (IDS,),
     keys.thread_queue: (IDS, IDS, TIMESTAMPS),
     keys.user_quota: (IDS, IDS),
     keys.command_quota: (IDS, IDS),

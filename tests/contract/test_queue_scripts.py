@@ -197,7 +197,7 @@ def test_every_key_expires(queue: QueueScripts) -> None:
     lives = {key: limited.redis.ttl(key) for key in limited.own_keys()}
     assert lives.pop(keys.PENDING_JOBS) == -1
 
-    assert len(lives) == 9
+    assert len(lives) == 10
     assert all(
         keys.IDEMPOTENCY_TTL_SECONDS - 60 <= seconds <= keys.QUEUE_TTL_SECONDS
         for seconds in lives.values()

@@ -130,7 +130,7 @@ def test_architecture_paths_exist() -> None:
     process = ""
     for line in re.findall(r"^.* \d+ \w+ .*$", text, re.MULTILINE):
         process = line.split()[0] if not line[0].isspace() else process
-        for module in re.findall(r"[a-z_]+/[a-z_]+(?= )", line):
+        for module in re.findall(r"(?:[a-z_]+/)+[a-z_]+(?= )", line):
             package = REPOSITORY / {"engine": "worker/engine"}.get(process, process)
             assert (package / f"{module}.py").exists(), f"{process}: {module}"
 

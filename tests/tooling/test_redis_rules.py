@@ -62,8 +62,9 @@ def _enqueue_job(client: "redis.Redis", ts: str) -> list[object]:
         QUEUE,
         DEFERRED,
         "rq:queues",
+        keys.inbox("T1"),
     )
-    arguments = (job, "60", "9", "9", "1", "60", "data", "{}")
+    arguments = (job, "60", "9", "9", "1", "60", ts.replace("-", "."), "0", "data", "{}")
     found: list[object] = client.eval(scripts.ACCEPT, len(names), *names, *arguments)
     return found
 

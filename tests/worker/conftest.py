@@ -8,7 +8,8 @@ import redis
 from redis.asyncio import Redis
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
+from testing.prepared_queue import PreparedQueue
 from testing.processes import Process
 from testing.redis_server import RedisServer
 from testing.reply_harness import ReplyHarness
@@ -69,9 +70,9 @@ async def loop_client(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def job_queue(client: redis.Redis) -> JobQueue:
+def job_queue(client: redis.Redis) -> PreparedQueue:
     """The bot's end of the queue."""
-    return JobQueue(client, QueueLimits())
+    return PreparedQueue(client, QueueLimits())
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from redis import Redis
 from slack_sdk import WebClient
 
 from bot.handlers.admission_control import AdmissionControl, UserLookupError
-from bot.handlers.job_builder import JobBuilder
+from bot.handlers.job_builder import JobBuilder, Source
 from bot.messages.admission import Policy, Verdict
 from bot.messages.message import AuthorKind
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_updates import JobUpdates
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
 from contract.job import Streaming
-from contract.slack_errors import LAST_DELIVERY_ATTEMPT
 from testing.slack_events import BOT_IDENTITY, make_message_event
 from testing.workspace import ADA, DEPLOYBOT, Workspace
 
@@ -36,6 +36,7 @@ def admission(redis: Redis, web: WebClient) -> Iterator[AdmissionControl]:
             builder,
             users,
             JobQueue(redis, QueueLimits()),
+            JobUpdates(redis),
         )
 
 
@@ -43,7 +44,7 @@ def test_author_that_slack_does_not_know_is_refused(admission: AdmissionControl)
     """Slack's answer is certain."""
     post = make_message_event(user="U0NOBODY01")
 
-    assert admission.admit_message(post, 0) is Verdict.OUTSIDER
+    assert admission.admit_message(post, Source.SLACK) is Verdict.OUTSIDER
 
 
 @pytest.mark.parametrize(
@@ -52,18 +53,17 @@ def test_author_that_slack_does_not_know_is_refused(admission: AdmissionControl)
 def test_failed_lookup_is_no_refusal(
     admission: AdmissionControl, workspace: Workspace, fault: dict[str, str]
 ) -> None:
-    """Slack delivers again; after its last delivery, the author is asked to try again."""
+    """The bot tries again; after the last try, the author is asked to try again."""
     workspace.set_faults({"method": "users.info", **fault})
     try:
-        for attempt in range(LAST_DELIVERY_ATTEMPT):
-            with pytest.raises(UserLookupError):
-                admission.admit_message(make_message_event(), attempt)
-        last = admission.admit_message(make_message_event(), LAST_DELIVERY_ATTEMPT)
+        with pytest.raises(UserLookupError):
+            admission.admit_message(make_message_event(), Source.SLACK)
+        last = admission.admit_message(make_message_event(), Source.LAST_TRY)
     finally:
         workspace.set_faults()
 
     assert last is Verdict.UNVERIFIED
-    assert admission.admit_message(make_message_event(), 0) is Verdict.ANSWER
+    assert admission.admit_message(make_message_event(), Source.SLACK) is Verdict.ANSWER
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,15 @@ def test_message_posted_by_a_tool_is_its_persons(
     admission: AdmissionControl, *, user: str, is_person: bool
 ) -> None:
     """An app may post for a person: the user's profile decides who wrote the message."""
-    post = admission.resolve_author(make_message_event(user=user, bot_id="B0TOOL0001"), 0)
+    post = admission.resolve_author(
+        make_message_event(user=user, bot_id="B0TOOL0001"), Source.SLACK
+    )
 
     assert post.message is not None
     assert (post.message.kind is AuthorKind.PERSON) is is_person
     assert (not post.bot_ids) is is_person
     if is_person:
-        assert admission.admit_message(post, 0) is Verdict.ANSWER
+        assert admission.admit_message(post, Source.SLACK) is Verdict.ANSWER
 
 
 def test_failed_lookup_of_a_tools_user_is_repeated(
@@ -90,9 +92,9 @@ def test_failed_lookup_of_a_tools_user_is_repeated(
     workspace.set_faults({"method": "users.info", "fault": "ratelimited"})
     try:
         with pytest.raises(UserLookupError):
-            admission.resolve_author(post, 0)
-        assert admission.resolve_author(post, LAST_DELIVERY_ATTEMPT).bot_ids
+            admission.resolve_author(post, Source.SLACK)
+        assert admission.resolve_author(post, Source.LAST_TRY).bot_ids
     finally:
         workspace.set_faults()
 
-    assert not admission.resolve_author(post, 1).bot_ids
+    assert not admission.resolve_author(post, Source.SLACK).bot_ids

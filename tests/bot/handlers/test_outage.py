@@ -25,7 +25,10 @@ NOW = 1_700_000_000.0
 def make_outage(since: int, quiet: int) -> Outage:
     """Return an outage between the messages with these numbers."""
     return Outage(
-        since=float(message_ts(since)), unmentioned_since=float(message_ts(quiet)), roots_since=0.0
+        since=float(message_ts(since)),
+        unmentioned_since=float(message_ts(quiet)),
+        roots_since=0.0,
+        until=NOW,
     )
 
 
@@ -45,6 +48,14 @@ def test_outage_starts_after_installation() -> None:
     found = Outage.since_last_event(NOW - 100, NOW - 50, NOW)
 
     assert (found.since, found.unmentioned_since) == (NOW - 100, NOW - 50)
+
+
+def test_outage_hides_deletions_of_older_messages() -> None:
+    """A message of the last minute may not be in Slack's history yet."""
+    found = Outage.since_last_event(NOW - 9000, NOW - 1000, NOW)
+
+    assert found.hides_deletion(f"{NOW - 61:.6f}")
+    assert not found.hides_deletion(f"{NOW - 59:.6f}")
 
 
 def test_outage_is_bounded_by_idempotency_ttl() -> None:

@@ -12,27 +12,28 @@ from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.slack.poster import Poster
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from contract.texts import MODEL_LOADING
 from testing.polling import poll_until
+from testing.prepared_queue import PreparedQueue
 from testing.slack_events import BOT_IDENTITY
 from testing.workspace import ADA, GENERAL, Workspace
 from testing.workspace import message_texts as shown_texts
 
 
 @pytest.fixture
-def queue(redis: Redis) -> JobQueue:
+def queue(redis: Redis) -> PreparedQueue:
     """Return an queue where a person has one slot."""
-    return JobQueue(redis, QueueLimits(max_running_per_user=1))
+    return PreparedQueue(redis, QueueLimits(max_running_per_user=1))
 
 
 @pytest.fixture
 def placeholders(redis: Redis, web: WebClient, background: BackgroundTasks) -> PlaceholderPoster:
     """Return what posts placeholders."""
-    return PlaceholderPoster(redis, JobQueue(redis), Poster(web), background)
+    return PlaceholderPoster(redis, PreparedQueue(redis), Poster(web), background)
 
 
 @pytest.fixture(autouse=True)
@@ -74,14 +75,15 @@ def list_bot_messages(workspace: Workspace, job: Job) -> list[str]:
     return shown_texts(workspace.bot_replies(GENERAL, job.thread.ts))
 
 
-def drain_tasks(background: BackgroundTasks) -> None:
-    """Wait until each background task is done."""
-    background.drain(10)
+def enqueue_and_show(placeholders: PlaceholderPoster, queue: PreparedQueue, job: Job) -> None:
+    """Enqueue a job and schedule its placeholder."""
+    queue.enqueue(job)
+    placeholders.schedule_placeholder(job.thread, job.ts)
 
 
 def test_no_placeholder_if_worker_is_free(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -89,8 +91,8 @@ def test_no_placeholder_if_worker_is_free(
     """A free worker posts the placeholder itself."""
     report_worker(redis, slots=4, busy=1)
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
@@ -98,7 +100,7 @@ def test_no_placeholder_if_worker_is_free(
 
 def test_placeholder_shows_position_and_wait(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -108,8 +110,8 @@ def test_placeholder_shows_position_and_wait(
     for user in ("U1", "U2", "U3"):
         queue.enqueue(ask_as_ada(workspace).model_copy(update={"user": user}))
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == [
         "3 questions are ahead of yours. I expect to start in about 25 seconds."
@@ -118,7 +120,7 @@ def test_placeholder_shows_position_and_wait(
 
 def test_placeholder_while_model_loads(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -126,15 +128,15 @@ def test_placeholder_while_model_loads(
     """While the model loads, the placeholder says so."""
     report_worker(redis, slots=4, busy=0, loading=True)
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == [MODEL_LOADING]
 
 
 def test_stale_worker_status_is_ignored(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -145,15 +147,15 @@ def test_stale_worker_status_is_ignored(
     status["reported_at"] -= keys.WORKER_STALE_SECONDS + 1
     redis.hset(keys.WORKER_STATUSES, "w1", json.dumps(status))
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == [texts.NO_WORKER]
 
 
 def test_placeholder_behind_own_question(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -162,15 +164,15 @@ def test_placeholder_behind_own_question(
     report_worker(redis, slots=4, busy=1)
     queue.enqueue(ask_as_ada(workspace))
     second = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(second, queue.enqueue(second))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, second)
+    background.drain(10)
 
     assert list_bot_messages(workspace, second) == [texts.BEHIND_OWN_QUESTIONS]
 
 
 def test_no_placeholder_behind_question_of_same_thread(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
 ) -> None:
@@ -178,32 +180,32 @@ def test_no_placeholder_behind_question_of_same_thread(
     first = ask_as_ada(workspace)
     queue.enqueue(first)
     second = ask_as_ada(workspace, first.ts)
-    placeholders.schedule_placeholder(second, queue.enqueue(second))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, second)
+    background.drain(10)
 
     assert list_bot_messages(workspace, second) == []
 
 
 def test_first_placeholder_owner_posts(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
 ) -> None:
     """Only the process that sets the owner first posts the placeholder."""
     job = ask_as_ada(workspace)
-    receipt = queue.enqueue(job)
+    queue.enqueue(job)
     redis.hset(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER, "worker:1")
-    placeholders.schedule_placeholder(job, receipt)
-    drain_tasks(background)
+    placeholders.schedule_placeholder(job.thread, job.ts)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
 
 
 def test_late_placeholder_is_deleted(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -211,11 +213,11 @@ def test_late_placeholder_is_deleted(
     """If a worker posted its own placeholder first, the bot deletes the late one."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
+    enqueue_and_show(placeholders, queue, job)
     key = RqJob.key_for(job.id)
     poll_until(lambda: redis.hexists(key, keys.PLACEHOLDER_OWNER), description="the intent")
     redis.hset(key, keys.PLACEHOLDER, "1700000000.000100")
-    drain_tasks(background)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
     assert redis.hget(key, keys.PLACEHOLDER) == b"1700000000.000100"
@@ -223,7 +225,7 @@ def test_late_placeholder_is_deleted(
 
 def test_placeholder_of_deleted_question_is_deleted(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -231,13 +233,13 @@ def test_placeholder_of_deleted_question_is_deleted(
     """If the question was deleted during the post, the placeholder is deleted too."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 0.5})
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
+    enqueue_and_show(placeholders, queue, job)
     poll_until(
         lambda: redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER),
         description="the intent",
     )
     queue.cancel_job(job.id)
-    drain_tasks(background)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
     assert not redis.exists(RqJob.key_for(job.id))
@@ -246,7 +248,7 @@ def test_placeholder_of_deleted_question_is_deleted(
 @pytest.mark.parametrize("fault", ["drop_after", "status_after", "truncated", "error"])
 def test_ambiguous_placeholder_keeps_its_owner(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -255,8 +257,8 @@ def test_ambiguous_placeholder_keeps_its_owner(
     """The owner field remains, so the worker searches before it posts."""
     workspace.set_faults({"method": "chat.postMessage", "fault": fault, "count": 1})
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER)
@@ -264,7 +266,7 @@ def test_ambiguous_placeholder_keeps_its_owner(
 
 def test_rejected_placeholder_clears_its_owner(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
     redis: Redis,
@@ -273,8 +275,8 @@ def test_rejected_placeholder_clears_its_owner(
     fault = {"fault": "error", "error": "msg_too_long", "count": 1}
     workspace.set_faults({"method": "chat.postMessage", **fault})
     job = ask_as_ada(workspace)
-    placeholders.schedule_placeholder(job, queue.enqueue(job))
-    drain_tasks(background)
+    enqueue_and_show(placeholders, queue, job)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []
     assert not redis.hexists(RqJob.key_for(job.id), keys.PLACEHOLDER_OWNER)
@@ -282,15 +284,15 @@ def test_rejected_placeholder_clears_its_owner(
 
 def test_no_placeholder_for_cancelled_job(
     placeholders: PlaceholderPoster,
-    queue: JobQueue,
+    queue: PreparedQueue,
     background: BackgroundTasks,
     workspace: Workspace,
 ) -> None:
     """A question that was deleted at once gets no placeholder."""
     job = ask_as_ada(workspace)
-    receipt = queue.enqueue(job)
+    queue.enqueue(job)
     queue.cancel_job(job.id)
-    placeholders.schedule_placeholder(job, receipt)
-    drain_tasks(background)
+    placeholders.schedule_placeholder(job.thread, job.ts)
+    background.drain(10)
 
     assert list_bot_messages(workspace, job) == []

@@ -172,6 +172,7 @@ def test_bot_messages_are_ignored(workspace: Workspace, redis: Redis, who: str) 
     ts = workspace.post_raw(GENERAL, f"<@{STARCHAT}> hello", user=who)
     workspace.wait_for_acks(ts)
 
+    assert find_job(redis, GENERAL, ts) is None
     assert pending_job_ids(redis) == []
 
 

@@ -11,6 +11,7 @@ from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import (
     TEAM,
+    find_job,
     job_turns,
     pending_job_ids,
 )
@@ -75,6 +76,7 @@ def test_reanswer_finds_reply_after_job_expired(workspace: Workspace, redis: Red
     press_offer(workspace, offer)
     poll_until(lambda: pending_job_ids(redis), description="the job")
 
+    assert find_job(redis, GENERAL, ts) is not None
     name = f"rq:job:{job_id(TEAM, GENERAL, ts)}"
     assert redis.hget(name, keys.PLACEHOLDER) == reply.encode()
 

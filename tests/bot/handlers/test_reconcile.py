@@ -115,5 +115,6 @@ def test_question_in_answered_thread_repeats_no_answer(
     workspace.set_faults()
     bot.wait_for_event("backfill finished")
 
-    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, asked) for asked in (unseen, ts)]
+    asked = [job_id(TEAM, GENERAL, one).encode() for one in (unseen, ts)]
+    assert redis.lrange(keys.thread_queue(TEAM, GENERAL, answered), 0, -1) == asked
     assert final in {m["ts"] for m in workspace.read_messages(GENERAL, answered)}

@@ -87,6 +87,20 @@ def test_background_call_waits_for_its_token(budget: SlackBudget) -> None:
         budget.take_call("chat.postMessage", "C1")
 
 
+def test_further_page_waits_for_its_token(
+    redis: Redis, workspace: Workspace, client: SlackWebClient
+) -> None:
+    """A read that has begun keeps what its first pages cost; its first page does not wait."""
+    root = workspace.post_message(ADA, GENERAL, "hello")
+    client.budget = SlackBudget(redis, TEAM)
+    client.budget.block_calls("conversations.replies", None, 1)
+    with pace_calls(Priority.REPLY, max_wait=0, max_page_wait=30):
+        with pytest.raises(NoBudgetError):
+            client.conversations_replies(channel=GENERAL, ts=root)
+        with pytest.raises(SlackApiError, match="invalid_cursor"):
+            client.conversations_replies(channel=GENERAL, ts=root, cursor="next")
+
+
 def test_shutdown_ends_all_waits(budget: SlackBudget) -> None:
     """A bot that stops waits for no budget."""
     budget.block_calls("chat.update", None, 60)

@@ -6,10 +6,11 @@ from redis.exceptions import ConnectionError as AwayError
 from rq.job import JobStatus
 
 from bot.store.client import connect_redis
-from bot.store.job_queue import CanceledJob, EnqueueOutcome, JobQueue, QueueLimits, Receipt
+from bot.store.job_queue import CanceledJob, EnqueueOutcome, QueueLimits, Receipt
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, Job, Thread
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import fetch_rq_job, finish_job, pending_job_ids, runnable_job_ids
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, LIN, message_ts
 
@@ -18,9 +19,9 @@ FILE_FIELD = f"{keys.FILE_ID_PREFIX}2"
 
 
 @pytest.fixture
-def queue(redis: Redis) -> JobQueue:
+def queue(redis: Redis) -> PreparedQueue:
     """Return an queue with small limits."""
-    return JobQueue(redis, QueueLimits(max_pending=4, max_per_user=2, max_running_per_user=1))
+    return PreparedQueue(redis, QueueLimits(max_pending=4, max_per_user=2, max_running_per_user=1))
 
 
 def make_job(number: int, user: str = ADA, thread: int | None = None) -> Job:
@@ -34,7 +35,7 @@ def make_job(number: int, user: str = ADA, thread: int | None = None) -> Job:
     )
 
 
-def test_question_becomes_rq_job(queue: JobQueue, redis: Redis) -> None:
+def test_question_becomes_rq_job(queue: PreparedQueue, redis: Redis) -> None:
     """RQ's own tools see the job; its text is in the payload alone, without pickle."""
     job = make_job(1)
     receipt = queue.enqueue(job)
@@ -55,7 +56,7 @@ def test_question_becomes_rq_job(queue: JobQueue, redis: Redis) -> None:
     assert 0 < (found.failure_ttl or 0) <= keys.TEXT_TTL_SECONDS
 
 
-def test_question_is_enqueued_once(queue: JobQueue, redis: Redis) -> None:
+def test_question_is_enqueued_once(queue: PreparedQueue, redis: Redis) -> None:
     """A repeated message makes no second job, also after its answer."""
     queue.enqueue(make_job(1))
 
@@ -66,7 +67,7 @@ def test_question_is_enqueued_once(queue: JobQueue, redis: Redis) -> None:
     assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(2))
 
 
-def test_same_client_msg_id_is_enqueued_once(queue: JobQueue, redis: Redis) -> None:
+def test_same_client_msg_id_is_enqueued_once(queue: PreparedQueue, redis: Redis) -> None:
     """Two messages with one `client_msg_id` make one job."""
     queue.enqueue(make_job(1), client_msg_id="3a7c")
 
@@ -75,7 +76,7 @@ def test_same_client_msg_id_is_enqueued_once(queue: JobQueue, redis: Redis) -> N
     assert pending_job_ids(redis) == [make_job(1).id, make_job(3).id]
 
 
-def test_thread_queue_is_ordered(queue: JobQueue, redis: Redis) -> None:
+def test_thread_queue_is_ordered(queue: PreparedQueue, redis: Redis) -> None:
     """The second question of a thread waits for the first, also of another user."""
     queue.enqueue(make_job(1))
     receipt = queue.enqueue(make_job(2, user=LIN, thread=1))
@@ -87,7 +88,7 @@ def test_thread_queue_is_ordered(queue: JobQueue, redis: Redis) -> None:
     assert runnable_job_ids(redis)[-1] == make_job(2).id
 
 
-def test_user_quota_limits_pending_and_running_jobs(queue: JobQueue, redis: Redis) -> None:
+def test_user_quota_limits_pending_and_running_jobs(queue: PreparedQueue, redis: Redis) -> None:
     """A user's jobs are limited, and do not delay others."""
     first, second, third = (queue.enqueue(make_job(number)) for number in (1, 2, 3))
     other = queue.enqueue(make_job(4, user=LIN))
@@ -101,7 +102,7 @@ def test_user_quota_limits_pending_and_running_jobs(queue: JobQueue, redis: Redi
     assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(3))
 
 
-def test_full_queue_refuses_without_marker(queue: JobQueue) -> None:
+def test_full_queue_refuses_without_marker(queue: PreparedQueue) -> None:
     """A refused question has no idempotency key, so it may be asked again."""
     for number in range(1, 5):
         queue.enqueue(make_job(number, user=f"U{number}"))
@@ -111,14 +112,14 @@ def test_full_queue_refuses_without_marker(queue: JobQueue) -> None:
     assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(5))
 
 
-def test_message_is_marked_as_handled_once(queue: JobQueue) -> None:
+def test_message_is_marked_as_handled_once(queue: PreparedQueue) -> None:
     """A message that was marked is no question afterwards."""
     assert queue.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
     assert not queue.mark_as_handled(BOT_IDENTITY.team, CHANNEL, message_ts(1))
     assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_cancelled_job_leaves_queue_and_text(queue: JobQueue, redis: Redis) -> None:
+def test_cancelled_job_leaves_queue_and_text(queue: PreparedQueue, redis: Redis) -> None:
     """The next question of the thread moves up."""
     queue.enqueue(make_job(1))
     queue.enqueue(make_job(2, thread=1))
@@ -130,7 +131,7 @@ def test_cancelled_job_leaves_queue_and_text(queue: JobQueue, redis: Redis) -> N
     assert queue.enqueue(make_job(1)).outcome is EnqueueOutcome.DUPLICATE
 
 
-def test_deferred_job_is_cancelled(queue: JobQueue, redis: Redis) -> None:
+def test_deferred_job_is_cancelled(queue: PreparedQueue, redis: Redis) -> None:
     """A job behind another one leaves its thread queue."""
     queue.enqueue(make_job(1))
     queue.enqueue(make_job(2, thread=1))
@@ -141,7 +142,7 @@ def test_deferred_job_is_cancelled(queue: JobQueue, redis: Redis) -> None:
     assert make_job(2).id not in runnable_job_ids(redis)
 
 
-def test_cancel_returns_orphaned_placeholder(queue: JobQueue, redis: Redis) -> None:
+def test_cancel_returns_orphaned_placeholder(queue: PreparedQueue, redis: Redis) -> None:
     """The placeholder of a cancelled job is returned for deletion."""
     queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", keys.PLACEHOLDER, message_ts(9))
@@ -149,7 +150,7 @@ def test_cancel_returns_orphaned_placeholder(queue: JobQueue, redis: Redis) -> N
     assert queue.cancel_job(make_job(1).id) == CanceledJob(orphan_ts=message_ts(9))
 
 
-def test_running_job_gets_stop_command(queue: JobQueue, redis: Redis) -> None:
+def test_running_job_gets_stop_command(queue: PreparedQueue, redis: Redis) -> None:
     """The worker gets RQ's stop command and ends the job itself."""
     queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", mapping={"status": "started", "worker_name": "w1"})
@@ -165,7 +166,7 @@ def test_running_job_gets_stop_command(queue: JobQueue, redis: Redis) -> None:
     heard.close()
 
 
-def test_job_without_worker_gets_no_stop_command(queue: JobQueue, redis: Redis) -> None:
+def test_job_without_worker_gets_no_stop_command(queue: PreparedQueue, redis: Redis) -> None:
     """The next worker that takes the job ends it."""
     queue.enqueue(make_job(1))
     redis.hset(f"rq:job:{make_job(1).id}", "status", "started")
@@ -173,7 +174,7 @@ def test_job_without_worker_gets_no_stop_command(queue: JobQueue, redis: Redis) 
     assert queue.cancel_job(make_job(1).id) == CanceledJob()
 
 
-def test_cancel_deletes_text_of_answered_job(queue: JobQueue, redis: Redis) -> None:
+def test_cancel_deletes_text_of_answered_job(queue: PreparedQueue, redis: Redis) -> None:
     """Deleting an answered question deletes its job's hash."""
     queue.enqueue(make_job(1))
     finish_job(redis, make_job(1).id)
@@ -185,7 +186,7 @@ def test_cancel_deletes_text_of_answered_job(queue: JobQueue, redis: Redis) -> N
     assert not redis.exists(f"rq:job:{make_job(1).id}")
 
 
-def test_cancel_leaves_end_of_concluded_job_to_worker(queue: JobQueue, redis: Redis) -> None:
+def test_cancel_leaves_end_of_concluded_job_to_worker(queue: PreparedQueue, redis: Redis) -> None:
     """A worker that has posted the reply still records the end; the reply is known as posted."""
     queue.enqueue(make_job(1))
     redis.hset(
@@ -198,12 +199,12 @@ def test_cancel_leaves_end_of_concluded_job_to_worker(queue: JobQueue, redis: Re
     assert not redis.hexists(f"rq:job:{make_job(1).id}", keys.WITHDRAWN)
 
 
-def test_cancel_of_unknown_job_is_harmless(queue: JobQueue) -> None:
+def test_cancel_of_unknown_job_is_harmless(queue: PreparedQueue) -> None:
     """Most deleted messages were no questions."""
     assert queue.cancel_job("T0FAKE0001-C0GENERAL1-1-1") == CanceledJob()
 
 
-def test_all_keys_have_ttls(queue: JobQueue, redis: Redis) -> None:
+def test_all_keys_have_ttls(queue: PreparedQueue, redis: Redis) -> None:
     """Each key has a TTL except two without text and the job hash, which gets one at its end."""
     queue.enqueue(make_job(1), client_msg_id="3a7c")
     queue.enqueue(make_job(2, thread=1))
@@ -215,12 +216,12 @@ def test_all_keys_have_ttls(queue: JobQueue, redis: Redis) -> None:
 
 def test_unreachable_redis_raises() -> None:
     """Each method raises `RedisError`."""
-    queue = JobQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
+    queue = PreparedQueue(connect_redis("unix:///nowhere.sock"), QueueLimits())
     with pytest.raises(AwayError):
         queue.enqueue(make_job(1))
 
 
-def test_offers_to_one_user_are_bounded(queue: JobQueue) -> None:
+def test_offers_to_one_user_are_bounded(queue: PreparedQueue) -> None:
     """Many edits in one minute do not make the bot flood Slack with offers."""
     offers = [queue.count_offer("T1", "C1", "U1") for _ in range(8)]
 

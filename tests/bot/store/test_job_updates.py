@@ -8,11 +8,12 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import QUEUE_NAME, Job, Thread
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import fetch_rq_job, pending_job_ids, runnable_job_ids
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
@@ -20,9 +21,9 @@ THREAD = Thread(team=BOT_IDENTITY.team, channel=CHANNEL, ts=message_ts(1))
 
 
 @pytest.fixture
-def queue(redis: Redis) -> JobQueue:
+def queue(redis: Redis) -> PreparedQueue:
     """Return the bot's queue."""
-    return JobQueue(redis, QueueLimits())
+    return PreparedQueue(redis, QueueLimits())
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def set_job_fields(redis: Redis, job: Job, **fields: str) -> None:
 
 
 def test_waiting_job_is_updated_in_place(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """A queued or deferred job gets the new text and keeps its position."""
     first, second = make_job(1), make_job(2)
@@ -82,7 +83,7 @@ def test_waiting_job_is_updated_in_place(
 
 
 def test_running_job_is_restarted_on_request(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The worker gets a command, and the revision changes in case it misses it."""
     job = make_job(1)
@@ -118,7 +119,7 @@ def test_running_job_is_restarted_on_request(
     ],
 )
 def test_answered_job_is_not_updated(
-    queue: JobQueue, updates: JobUpdates, redis: Redis, fields: dict[str, str]
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis, fields: dict[str, str]
 ) -> None:
     """After the answer is saved, an edit is too late."""
     job = make_job(1)
@@ -132,7 +133,7 @@ def test_answered_job_is_not_updated(
 
 
 def test_unchanged_payload_is_not_written(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The same text, no text, a long text and no job change nothing."""
     job = make_job(1)
@@ -151,7 +152,7 @@ def test_unchanged_payload_is_not_written(
 
 
 def test_concurrent_edits_are_both_applied(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """The second edit rebuilds the payload that the first one wrote."""
     job = make_job(1, "")
@@ -169,7 +170,7 @@ def test_concurrent_edits_are_both_applied(
 
 
 def test_update_gives_up_after_max_attempts(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """A payload that keeps changing is left unchanged."""
     job = make_job(1)
@@ -186,7 +187,7 @@ def test_update_gives_up_after_max_attempts(
     assert read_question(redis, job).endswith("!")
 
 
-def test_reanswer_is_enqueued_once_per_edit(queue: JobQueue, redis: Redis) -> None:
+def test_reanswer_is_enqueued_once_per_edit(queue: PreparedQueue, redis: Redis) -> None:
     """The new job takes over the reply's message, and not the old answer."""
     job = make_job(1)
     queue.enqueue(job)
@@ -221,7 +222,7 @@ def test_reanswer_is_enqueued_once_per_edit(queue: JobQueue, redis: Redis) -> No
     )
 
 
-def test_withdrawn_job_is_marked(queue: JobQueue, redis: Redis) -> None:
+def test_withdrawn_job_is_marked(queue: PreparedQueue, redis: Redis) -> None:
     """The mark refuses the answer if the worker misses the stop command."""
     job = make_job(1)
     queue.enqueue(job)
@@ -233,7 +234,7 @@ def test_withdrawn_job_is_marked(queue: JobQueue, redis: Redis) -> None:
 
 
 def test_updated_payload_is_readable_by_rq(
-    queue: JobQueue, updates: JobUpdates, redis: Redis
+    queue: PreparedQueue, updates: JobUpdates, redis: Redis
 ) -> None:
     """RQ's own serializer decodes an updated payload."""
     job = make_job(1)

@@ -4,13 +4,16 @@ import pytest
 from redis import Redis
 from rq.job import Job as RqJob
 
+from bot.store.inbox import FillOutcome, Inbox
 from bot.store.job_queue import JobQueue
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
+from bot.store.received import ReceivedMessage
 from bot.store.rq_job import decode_payload
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from testing.prepared_queue import PreparedQueue, post_of
 
 THREAD = Thread(team="T1", channel="C1", ts="1.000000")
 
@@ -29,7 +32,7 @@ def make_job(ts: str) -> Job:
 @pytest.fixture
 def jobs(redis: Redis) -> dict[str, Job]:
     """Return a running and two waiting jobs of one thread, by their state."""
-    queue = JobQueue(redis)
+    queue = PreparedQueue(redis)
     found = {state: make_job(f"{n}.000000") for n, state in enumerate(("runs", "waits", "last"), 3)}
     for job in found.values():
         queue.enqueue(job)
@@ -62,6 +65,36 @@ def test_deleted_question_leaves_its_running_job(redis: Redis, jobs: dict[str, J
 
     assert read_job(redis, jobs["runs"]).question.text == ""
     assert read_job(redis, jobs["waits"]).question == jobs["waits"].question
+
+
+@pytest.mark.parametrize("scope", ["message", "thread", "channel"])
+def test_unread_job_is_not_filled_in_with_scrubbed_text(redis: Redis, scope: str) -> None:
+    """What a reader of its thread has in memory is read again; the question is kept."""
+    queue, job = JobQueue(redis), make_job("3.000000")
+    inbox = Inbox(redis, "T1", queue)
+    inbox.accept(ReceivedMessage(post=post_of(job)))
+    revision = inbox.get_revision(job.id)
+    if scope == "message":
+        JobUpdates(redis).scrub_message(THREAD, "1.000000")
+    elif scope == "thread":
+        Purge(redis).drop_thread(THREAD)
+    else:
+        Purge(redis).drop_channel("T1", "C1")
+
+    assert inbox.fill_job(job, revision) is FillOutcome.CONFLICT
+    assert "canary" not in str(redis.hgetall(RqJob.key_for(job.id)))
+    assert inbox.get_entry(job.id) is not None
+
+
+def test_uninstall_deletes_unread_jobs(redis: Redis) -> None:
+    """Neither inbox nor message stays, and a reader of the thread restores nothing."""
+    queue, job = JobQueue(redis), make_job("3.000000")
+    inbox = Inbox(redis, "T1", queue)
+    inbox.accept(ReceivedMessage(post=post_of(job)))
+    Purge(redis).drop_team("T1")
+
+    assert inbox.fill_job(job, "0") is FillOutcome.GONE
+    assert not redis.exists(RqJob.key_for(job.id), keys.inbox("T1"))
 
 
 @pytest.mark.parametrize("scope", ["thread", "channel"])

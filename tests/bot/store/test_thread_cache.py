@@ -205,9 +205,7 @@ def test_concurrent_reads_fetch_thread_once(cache: ThreadCache, workspace: Works
     assert len(workspace.api_calls(start, "conversations.replies")) == 1
 
 
-@pytest.mark.parametrize(
-    "error", ["missing_scope", "not_in_channel", "thread_not_found", "ekm_access_denied"]
-)
+@pytest.mark.parametrize("error", ["missing_scope", "not_in_channel", "ekm_access_denied"])
 def test_unreadable_thread_is_none(
     cache: ThreadCache, workspace: Workspace, redis: Redis, error: str
 ) -> None:
@@ -219,6 +217,20 @@ def test_unreadable_thread_is_none(
     assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
     workspace.set_faults()
     assert list_texts(cache.load_messages(thread)) == ["a", "b"]
+
+
+def test_deleted_thread_is_empty(cache: ThreadCache, workspace: Workspace, redis: Redis) -> None:
+    """Nothing is cached: Slack's history may not show a new thread yet."""
+    thread = post_thread(workspace, "a")
+    workspace.set_faults(
+        {"fault": "error", "method": "conversations.replies", "error": "thread_not_found"}
+    )
+
+    assert cache.load_messages(thread) == ()
+    assert cache.count_people(thread) is None
+    assert redis.keys("*") == [keys.REDIS_SENTINEL.encode()]
+    workspace.set_faults()
+    assert list_texts(cache.load_messages(thread)) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import redis
 
-from bot.store.job_queue import JobQueue, QueueLimits
+from bot.store.job_queue import QueueLimits
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
+from testing.prepared_queue import PreparedQueue
 from worker import scripts
 from worker.jobs.job_context import JobContext
 from worker.jobs.leases import (
@@ -67,7 +68,7 @@ class QueueProtocol:
     workers: list[RqWorker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.job_queue = JobQueue(
+        self.job_queue = PreparedQueue(
             self.redis, QueueLimits(max_pending=1000, max_per_user=1000, max_running_per_user=2)
         )
         self.job_updates = JobUpdates(self.redis)

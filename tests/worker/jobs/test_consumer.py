@@ -11,9 +11,9 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import keys
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status
 from testing.redis_server import RedisServer
 from worker.errors import LeaseLostError, SlackUnavailableError
@@ -95,7 +95,7 @@ async def wait_until(condition: Callable[[], Any]) -> None:
 
 
 async def test_consumer_takes_no_more_jobs_than_its_capacity(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """Other jobs stay on the queue until one has ended."""
     for number in range(4):
@@ -111,7 +111,7 @@ async def test_consumer_takes_no_more_jobs_than_its_capacity(
 
 
 async def test_jobs_of_a_thread_run_one_after_another(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """The thread's next job starts when the previous one has ended."""
     for number in range(3):
@@ -136,7 +136,7 @@ async def test_jobs_of_a_thread_run_one_after_another(
 )
 async def test_each_outcome_is_recorded_in_its_rq_registry(
     client: redis.Redis,
-    job_queue: JobQueue,
+    job_queue: PreparedQueue,
     harness: ConsumerHarness,
     outcome: Outcome | Exception,
     ended: str,
@@ -153,7 +153,7 @@ async def test_each_outcome_is_recorded_in_its_rq_registry(
 
 
 async def test_requeued_job_runs_before_later_jobs(
-    job_queue: JobQueue, harness: ConsumerHarness
+    job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """A requeued job gets a new lease."""
     job_queue.enqueue(make_job(1))
@@ -168,7 +168,7 @@ async def test_requeued_job_runs_before_later_jobs(
 
 
 async def test_drain_requeues_at_once_and_refunds_attempts(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """Requeued jobs are at the front; only a refundable attempt is refunded."""
     job_queue.enqueue(make_job(1))
@@ -188,7 +188,7 @@ async def test_drain_requeues_at_once_and_refunds_attempts(
 
 
 async def test_drain_ends_while_redis_hangs(
-    server: RedisServer, client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    server: RedisServer, client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """A job that cannot be requeued is left to recovery; a blocked thread holds nothing up."""
     job_queue.enqueue(make_job(1))
@@ -207,7 +207,7 @@ async def test_drain_ends_while_redis_hangs(
 
 
 async def test_lost_lease_cancels_the_job(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """The heartbeat's report cancels the execution without an outcome."""
     job_queue.enqueue(make_job(1))
@@ -221,7 +221,7 @@ async def test_lost_lease_cancels_the_job(
 
 @pytest.mark.parametrize("error", [LeaseLostError(), redis.ConnectionError()])
 async def test_job_stays_started_after_lost_lease_or_redis_error(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness, error: Exception
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness, error: Exception
 ) -> None:
     """Neither a lost lease nor a Redis outage is recorded as an end."""
     job_queue.enqueue(make_job(1))
@@ -233,7 +233,7 @@ async def test_job_stays_started_after_lost_lease_or_redis_error(
 
 
 async def test_worker_that_is_not_ready_takes_no_jobs(
-    client: redis.Redis, job_queue: JobQueue, harness: ConsumerHarness
+    client: redis.Redis, job_queue: PreparedQueue, harness: ConsumerHarness
 ) -> None:
     """A loading worker leaves the queue to others."""
     harness.can_take = False
@@ -246,7 +246,7 @@ async def test_worker_that_is_not_ready_takes_no_jobs(
 
 
 async def test_commands_stop_edit_forget_and_drain(
-    server: RedisServer, job_queue: JobQueue, harness: ConsumerHarness, client: redis.Redis
+    server: RedisServer, job_queue: PreparedQueue, harness: ConsumerHarness, client: redis.Redis
 ) -> None:
     """Malformed commands are ignored."""
     ended = asyncio.Event()

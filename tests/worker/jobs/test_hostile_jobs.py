@@ -12,9 +12,9 @@ import pytest
 import redis
 from rq.serializers import JSONSerializer
 
-from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status, ttl_seconds
 from worker.jobs.leases import INTERMEDIATE_QUEUE, JOB_PREFIX, QUEUE_KEY
 from worker.jobs.rq_job import RqJobData
@@ -70,7 +70,7 @@ HOSTILE_JOBS: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", HOSTILE_JOBS)
 def test_hostile_job_is_quarantined_and_never_executed(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker, tmp_path: Path, name: str
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker, tmp_path: Path, name: str
 ) -> None:
     """The next job is claimed as usual."""
     canary = tmp_path / "canary"
@@ -106,7 +106,7 @@ def test_decompression_bomb_is_quarantined_unpacked(
 
 
 def test_callbacks_and_webhooks_are_never_called(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker, tmp_path: Path
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker, tmp_path: Path
 ) -> None:
     """A valid job with added callbacks is answered; the callbacks are ignored."""
     hook = json.dumps([{"url": "http://127.0.0.1:9/", "status": "finished"}])

@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
 from contract import keys
 from contract.job import QUEUE_NAME
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status, runnable_job_ids, ttl_seconds
 from worker.errors import LeaseLostError
 from worker.jobs.job_context import JobContext
@@ -26,7 +26,7 @@ KEY = JOB_PREFIX + JOB.id
 
 
 @pytest.fixture
-def running(client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker) -> JobContext:
+def running(client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker) -> JobContext:
     """Return a running job whose answer is saved."""
     job_queue.enqueue(JOB)
     context = rq_worker.claim_job(str(rq_worker.dequeue_job_id()))
@@ -50,7 +50,7 @@ def decompress_value(value: bytes) -> bytes:
 
 
 def test_pending_job_expires_with_its_queue(
-    client: redis.Redis, job_queue: JobQueue, running: JobContext
+    client: redis.Redis, job_queue: PreparedQueue, running: JobContext
 ) -> None:
     """Neither a waiting nor a running job stays for longer than a queue."""
     job_queue.enqueue(make_job(2))
@@ -101,7 +101,7 @@ async def test_attempt_does_not_restore_deleted_job(
 
 
 def test_late_record_keeps_job_that_was_accepted_again(
-    client: redis.Redis, job_queue: JobQueue, running: JobContext, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, running: JobContext, rq_worker: RqWorker
 ) -> None:
     """A question that is answered again waits, although its earlier execution ends only now."""
     rq_worker.release_quota(JOB.id)

@@ -8,10 +8,10 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.slack_budget import Priority, find_buckets
 from contract.worker_status import live_workers
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status
 from testing.redis_server import RedisServer
 from worker.failpoints import Failpoints
@@ -39,7 +39,7 @@ async def wait_until(condition: Callable[[], Any]) -> None:
 @pytest.mark.parametrize("junk", [value for value in JUNK if value])
 async def test_invalid_count_counts_as_exhausted(
     client: redis.Redis,
-    job_queue: JobQueue,
+    job_queue: PreparedQueue,
     rq_worker: RqWorker,
     loop_client: Redis,
     field: str,
@@ -58,7 +58,7 @@ async def test_invalid_count_counts_as_exhausted(
 
 
 async def test_reaper_recovers_jobs_beside_an_invalid_count(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """One malformed field used to fail the whole script, and with it all recovery."""
     jobs = [make_job(number) for number in range(2)]
@@ -71,7 +71,7 @@ async def test_reaper_recovers_jobs_beside_an_invalid_count(
 
 
 async def test_unforeseen_error_quarantines_the_job(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker, server: RedisServer
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker, server: RedisServer
 ) -> None:
     """The task has a net: the job is set aside, its quota is released, another job runs."""
 

@@ -9,9 +9,9 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
-from bot.store.job_queue import JobQueue
 from contract import keys
 from contract.job import QUEUE_NAME
+from testing.prepared_queue import PreparedQueue
 from testing.queue_inspector import make_job, rq_status, ttl_seconds
 from testing.redis_server import RedisServer
 from worker.jobs.job_context import Outcome
@@ -20,7 +20,7 @@ from worker.jobs.rq_worker import RqWorker
 
 
 def test_job_is_started_and_finished_in_rqs_records(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """RQ's tools see it queued, started by this worker, and finished with its outcome."""
     job = make_job(1)
@@ -50,7 +50,7 @@ def test_job_is_started_and_finished_in_rqs_records(
 
 
 def test_expired_jobs_are_removed_from_rqs_registries(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """Jobs that have not expired stay."""
     queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
@@ -73,7 +73,7 @@ def test_expired_jobs_are_removed_from_rqs_registries(
 
 
 def test_failed_job_expires_within_a_day(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """Its record holds an outcome and no text."""
     job_queue.enqueue(make_job(1))
@@ -91,7 +91,7 @@ def test_failed_job_expires_within_a_day(
 
 
 def test_withdrawn_job_leaves_nothing_in_redis(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """The text of a deleted question is deleted too."""
     job = make_job(1)
@@ -110,7 +110,7 @@ def test_empty_queue_yields_no_job(rq_worker: RqWorker) -> None:
 
 
 def test_duplicate_id_is_claimed_once(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """Further copies of the id are skipped."""
     job = make_job(1)
@@ -121,7 +121,7 @@ def test_duplicate_id_is_claimed_once(
 
 
 def test_cancelled_job_is_skipped_and_the_next_one_runs(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """A cancellation between dequeue and claim blocks nothing."""
     first, second = make_job(1), make_job(2, thread=1)
@@ -134,7 +134,7 @@ def test_cancelled_job_is_skipped_and_the_next_one_runs(
 
 
 def test_id_dequeued_during_shutdown_is_returned(
-    client: redis.Redis, job_queue: JobQueue, rq_worker: RqWorker
+    client: redis.Redis, job_queue: PreparedQueue, rq_worker: RqWorker
 ) -> None:
     """It is at the front of the queue again."""
     job_queue.enqueue(make_job(1))

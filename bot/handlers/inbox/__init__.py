@@ -1,0 +1,1 @@
+"""Inbox: reads the threads of accepted questions after their acknowledgement."""

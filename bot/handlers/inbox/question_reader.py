@@ -1,0 +1,147 @@
+"""
+Question reader: reads the thread of an accepted question and fills its job in.
+
+This runs after the acknowledgement. What fails is tried again later, so each step is idempotent.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bot.concurrency import BackgroundTasks
+from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.admission_control import AdmissionControl
+from bot.handlers.backfill import Backfill
+from bot.handlers.commands import CommandHandler
+from bot.handlers.job_builder import JobBuilder, Source
+from bot.handlers.job_refresher import JobRefresher
+from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.reanswer import ReanswerHandler
+from bot.messages.admission import Verdict
+from bot.notices import Notice, Sentence
+from bot.slack.poster import Poster
+from bot.store.inbox import FillOutcome, Inbox, InboxEntry
+from bot.store.job_queue import JobQueue
+from bot.store.received import Received, ReceivedMessage
+from bot.store.thread_modes import ThreadModes
+from contract.job import MAX_JOB_BYTES
+
+log = structlog.get_logger()
+
+MAX_CONFLICTS: Final = 8
+"""Times that a thread may change while it is read, before the read is postponed."""
+
+
+class ThreadChangingError(Exception):
+    """The thread changed during each of `MAX_CONFLICTS` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionReader:
+    """
+    Reader of accepted questions.
+
+    Methods raise `RedisError`, and `NotCachedError` or `CALL_ERRORS` as the `Source` says.
+    """
+
+    inbox: Inbox
+    queue: JobQueue
+    admission: AdmissionControl
+    commands: CommandHandler
+    job_builder: JobBuilder
+    thread_modes: ThreadModes
+    refresher: JobRefresher
+    placeholders: PlaceholderPoster
+    reanswers: ReanswerHandler
+    backfill: Backfill
+    poster: Poster
+    background: BackgroundTasks
+    failpoints: Failpoints
+
+    def read_question(self, entry: InboxEntry, source: Source) -> None:
+        """Read a question's thread and fill its job in, or find that it is no question."""
+        received = entry.received
+        if isinstance(received, ReceivedMessage):
+            self._read_message(entry.job_id, received, source)
+        elif received is not None:
+            self.reanswers.fill_reanswer(entry.job_id, received, source)
+
+    def free_memory(self, team: str) -> None:
+        """Drop the cached text of a team, which Slack has too: Redis is full."""
+        log.warning("redis full", dropped=self.commands.purge.drop_texts(team))
+
+    def give_up(self, entry: InboxEntry) -> None:
+        """End a question that cannot be read, with an error."""
+        log.error("question given up", job=entry.job_id, readable=entry.received is not None)
+        received = entry.received
+        if isinstance(received, ReceivedMessage) and not received.is_undecided:
+            self.inbox.release_markers(received)
+            self.commands.notices.post_notice(received.post, Notice(Sentence.QUESTION_NOT_READ))
+        elif received is not None and not isinstance(received, ReceivedMessage):
+            self.reanswers.refuse_reanswer(received)
+        self._drop_job(entry.job_id, received)
+
+    def _read_message(self, job: str, received: ReceivedMessage, source: Source) -> None:
+        post = received.post
+        if self.backfill.hides_deletion(post.ts) and self.job_builder.is_deleted(
+            post.thread, post.ts, source
+        ):
+            log.info("question deleted", job=job)
+            self._drop_job(job, received)
+            return
+        if received.check_earlier:
+            self.backfill.handle_earlier_first(post, source)
+        if received.is_undecided:
+            post = self.admission.resolve_author(post, source)
+            received = received.model_copy(update={"post": post})
+            verdict = self.admission.admit_message(post, source)
+            if verdict is not Verdict.ANSWER:
+                self._end_without_job(job, received, verdict)
+                return
+        # The bot that accepted the message may have died before it did this.
+        self.thread_modes.join_thread(post.thread)
+        is_filled = self._fill_message(job, received, source)
+        if is_filled and received.is_undecided:
+            self.placeholders.schedule_placeholder(post.thread, post.ts)
+
+    def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
+        """Fill the job of a message in; return whether it was filled in here."""
+        post = received.post
+        for _ in range(MAX_CONFLICTS):
+            # Read before the thread: a change between the two is read once more, never missed.
+            revision = self.inbox.get_revision(job_id)
+            job = self.job_builder.build_from_message(post, source)
+            if len(job.to_json().encode()) > MAX_JOB_BYTES:
+                self._refuse_long_question(job_id, received)
+                return False
+            # A job behind this one may have been read before this question was there.
+            self.refresher.refresh_later_jobs(post.thread, job_id, source)
+            self.failpoints.hit(Failpoint.DURING_READ)
+            outcome = self.inbox.fill_job(job, revision)
+            if outcome is FillOutcome.CONFLICT:
+                continue
+            if outcome is FillOutcome.FILLED:
+                self.failpoints.hit(Failpoint.AFTER_FILL)
+                log.info("question read", job=job_id, turns=len(job.turns), source=source.value)
+            return outcome is FillOutcome.FILLED
+        raise ThreadChangingError
+
+    def _end_without_job(self, job: str, received: ReceivedMessage, verdict: Verdict) -> None:
+        self.inbox.release_markers(received)
+        if verdict is not Verdict.IGNORE:
+            self.commands.run_command(received.post, verdict)
+        self._drop_job(job, received)
+
+    def _refuse_long_question(self, job: str, received: ReceivedMessage) -> None:
+        self.inbox.release_markers(received)
+        self.commands.refuse_long_question(received.post)
+        self._drop_job(job, received)
+
+    def _drop_job(self, job: str, received: Received | None) -> None:
+        canceled = self.queue.cancel_job(job)
+        self.inbox.discard_entry(job)
+        if canceled.orphan_ts is not None and received is not None:
+            self.background.submit(
+                "delete", self.poster.delete_message, received.thread.channel, canceled.orphan_ts
+            )

@@ -1,0 +1,133 @@
+"""
+Inbox: accepted questions whose threads are not read yet, in Redis.
+
+A question is acknowledged as soon as it is in the inbox. Any bot then leases it by Redis' clock,
+reads its thread and fills the job in. If that bot dies, the lease runs out and another one reads.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from redis import Redis
+from rq.job import Job as RqJob
+
+from bot.store.client import decode_reply, read_clock
+from bot.store.job_queue import JobQueue, Receipt
+from bot.store.received import Received, decode_received, received_job_id
+from bot.store.rq_job import build_rq_job_hash
+from bot.store.scripts import load_script
+from contract import keys
+from contract.job import Job
+from contract.scripts import FILL
+
+READ_LEASE_SECONDS: Final = 30.0
+"""Lease after which another bot may read a thread too; only the first one fills the job in."""
+MAX_DUE_ENTRIES: Final = 2000
+"""Due entries of one look at the inbox."""
+
+
+class FillOutcome(StrEnum):
+    """Outcome of an attempt to fill a job in."""
+
+    FILLED = "filled"
+    CONFLICT = "conflict"
+    """The thread changed after it was read."""
+    GONE = "gone"
+    """The job was filled in or canceled."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """Unread job; `num_reads` counts the reads begun before this one."""
+
+    job_id: str
+    received: Received | None
+    """`None` if the entry is malformed."""
+    num_reads: int = 0
+
+
+class Inbox:
+    """Inbox of one team. Methods raise `redis.exceptions.RedisError`."""
+
+    def __init__(
+        self, redis: Redis, team: str, queue: JobQueue, lease_seconds: float = READ_LEASE_SECONDS
+    ) -> None:
+        self._redis = redis
+        self._queue = queue
+        self.team = team
+        self._key = keys.inbox(team)
+        self._lease_seconds = lease_seconds
+        self._fill_script = redis.register_script(FILL)
+        self._lease_script = redis.register_script(load_script("lease_read"))
+        self._postpone_script = redis.register_script(load_script("postpone_read"))
+        self._release_script = redis.register_script(load_script("release_marker"))
+
+    def accept(self, received: Received, *, delay: float = 0.0) -> Receipt:
+        """Accept a question once; its thread may be read after `delay` seconds."""
+        return self._queue.accept(received, self._key, delay=delay)
+
+    def list_due(self) -> list[str]:
+        """Return the ids of the jobs whose threads may be read now, the longest due first."""
+        now = read_clock(self._redis)
+        found: Any = self._redis.zrangebyscore(self._key, "-inf", now, start=0, num=MAX_DUE_ENTRIES)
+        return [decode_reply(job) for job in found]
+
+    def get_entry(self, job: str) -> InboxEntry | None:
+        """Return an entry without a lease; `None` if the job is not unread."""
+        found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
+        return None if found is None else InboxEntry(job, decode_received(found))
+
+    def lease_entry(self, job: str) -> InboxEntry | None:
+        """Lease an entry; `None` if another bot has it, or if it is gone or not due."""
+        found: Any = self._lease_script(
+            keys=[RqJob.key_for(job), self._key], args=[job, self._lease_seconds]
+        )
+        if found is None:
+            return None
+        message, num_reads = found
+        return InboxEntry(job, decode_received(message), int(num_reads))
+
+    def discard_entry(self, job: str) -> None:
+        """Remove the entry of a job that is gone, or is no job."""
+        self._redis.zrem(self._key, job)
+
+    def postpone_entry(self, job: str, seconds: float, *, refund: bool) -> None:
+        """Read a thread again in `seconds`; with `refund`, this read does not count."""
+        self._postpone_script(
+            keys=[RqJob.key_for(job), self._key], args=[job, seconds, int(refund)]
+        )
+
+    def get_revision(self, job: str) -> str:
+        """Return the revision of a job: it counts the changes of the question and its thread."""
+        found = self._redis.hget(RqJob.key_for(job), keys.REVISION)
+        return decode_reply(found) if found else "0"
+
+    def fill_job(
+        self, job: Job, revision: str, fields: dict[str, str] | None = None
+    ) -> FillOutcome:
+        """Fill a job in with what was read at `revision`, and further fields of its hash."""
+        data = build_rq_job_hash(self._redis, job.id, job.to_json())["data"]
+        parts = [part for pair in (fields or {}).items() for part in pair]
+        outcome = self._fill_script(
+            keys=[
+                RqJob.key_for(job.id),
+                self._queue.rq_queue_key,
+                self._queue.deferred_key,
+                self._key,
+            ],
+            args=[
+                job.id,
+                RqJob.redis_job_namespace_prefix,
+                keys.QUEUE_TTL_SECONDS,
+                revision,
+                "data",
+                data,
+                *parts,
+            ],
+        )
+        return FillOutcome(decode_reply(outcome))
+
+    def release_markers(self, received: Received) -> None:
+        """Forget that a message was accepted: it turned out to be no question."""
+        self._release_script(keys=[*received.markers], args=[received_job_id(received)])

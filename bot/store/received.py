@@ -1,0 +1,101 @@
+"""Received questions: they are accepted, but their threads are not read yet."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bot.messages.events import MessagePosted, SlackId, Timestamp
+from contract import keys
+from contract.job import Thread, job_id
+
+
+class ReceivedMessage(BaseModel):
+    """
+    New message. If it `is_undecided`, only its thread or its author show whether it is a question.
+
+    With `check_earlier`, an outage may hide earlier questions of its thread.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["message"] = "message"
+    post: MessagePosted
+    is_undecided: bool = False
+    check_earlier: bool = False
+
+    @property
+    def thread(self) -> Thread:
+        """Thread of the question."""
+        return self.post.thread
+
+    @property
+    def ts(self) -> str:
+        """Timestamp of the question."""
+        return self.post.ts
+
+    @property
+    def user(self) -> str:
+        """User whose quota counts the question."""
+        return self.post.author
+
+    @property
+    def asked_at(self) -> str:
+        """Slack's time of the question."""
+        return self.post.ts
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """Keys that mark the question as accepted."""
+        team, post = self.thread.team, self.post
+        marker = keys.idempotency_key(team, self.thread.channel, post.ts)
+        return marker, keys.client_msg_id(
+            team, post.client_msg_id
+        ) if post.client_msg_id else marker
+
+
+class ReceivedReanswer(BaseModel):
+    """
+    Request of `user` to answer a question again that was edited at `version`.
+
+    `placeholder` is the `ts` of the present reply, and `files` are Slack's ids of its files.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["reanswer"] = "reanswer"
+    thread: Thread
+    ts: Timestamp
+    version: Timestamp
+    user: SlackId
+    user_team: SlackId
+    placeholder: str | None
+    files: frozenset[str]
+
+    @property
+    def asked_at(self) -> str:
+        """Slack's time of the edit."""
+        return self.version
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """Keys that mark the edit as accepted."""
+        marker = keys.reanswer(self.thread.team, self.thread.channel, self.ts, self.version)
+        return marker, marker
+
+
+Received = ReceivedMessage | ReceivedReanswer
+
+_ADAPTER: TypeAdapter[Received] = TypeAdapter(Annotated[Received, Field(discriminator="kind")])
+
+
+def received_job_id(received: Received) -> str:
+    """Return the id of the job that a received question becomes."""
+    return job_id(received.thread.team, received.thread.channel, received.ts)
+
+
+def decode_received(encoded: bytes | str) -> Received | None:
+    """Decode what `model_dump_json` returned; `None` if it is malformed."""
+    try:
+        return _ADAPTER.validate_json(encoded)
+    except ValidationError:
+        return None

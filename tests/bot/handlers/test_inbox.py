@@ -1,0 +1,152 @@
+"""Inbox: a question is acknowledged before its thread is read, and no slow read delays others."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from bot import texts
+from contract import keys
+from contract.job import job_id
+from testing.polling import poll_until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, find_job, job_turns, pending_job_ids, runnable_job_ids
+from testing.workspace import ADA, GENERAL, LIN, PYTHON, SAM, STARCHAT, Workspace
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+SLOW_READ = {"method": "conversations.replies", "fault": "slow", "channel": GENERAL}
+
+
+@pytest.fixture(autouse=True)
+def restore_workspace(workspace: Workspace) -> Iterator[None]:
+    """Remove injected faults after each test."""
+    yield
+    workspace.set_faults()
+
+
+def ask_in_uncached_thread(
+    workspace: Workspace, channel: str = GENERAL, text: str = "@StarChat why?"
+) -> tuple[str, str]:
+    """Ask in a thread that the bot does not know; return the `ts` of root and question."""
+    root = workspace.post_message(LIN, channel, "the build fails")
+    ts = workspace.post_message(ADA, channel, text, root)
+    workspace.wait_for_acks(ts)
+    return root, ts
+
+
+def is_unread(redis: Redis, ts: str, channel: str = GENERAL) -> bool:
+    """Return whether a question is accepted and its thread is not read yet."""
+    return bool(redis.hexists(f"rq:job:{job_id(TEAM, channel, ts)}", keys.RECEIVED))
+
+
+def test_slow_reads_delay_no_other_question(workspace: Workspace, redis: Redis) -> None:
+    """Twenty threads with slow reads are acknowledged, and other channels are read beside them."""
+    workspace.set_faults({**SLOW_READ, "seconds": 6})
+    slow = [
+        workspace.post_message(
+            user, GENERAL, "@StarChat why?", workspace.post_message(LIN, GENERAL, "it fails")
+        )
+        for user in (ADA, LIN, SAM)
+        for _ in range(7)
+    ]
+    workspace.wait_for_acks(*slow)
+    direct = workspace.open_dm(ADA, STARCHAT)
+    _, other = ask_in_uncached_thread(workspace, PYTHON)
+    asked = workspace.post_message(LIN, workspace.open_dm(LIN, STARCHAT), "what is a mutex?")
+    workspace.wait_for_acks(other, asked)
+
+    assert direct
+    assert job_turns(redis, PYTHON, other) == [("Lin", "the build fails"), ("Ada", "why?")]
+    assert find_job(redis, workspace.open_dm(LIN, STARCHAT), asked) is not None
+    assert all(is_unread(redis, ts) for ts in slow)
+
+
+def test_edit_of_unread_question_is_answered(workspace: Workspace, redis: Redis) -> None:
+    """A question that is edited while its thread is read is asked with its new text."""
+    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    start = len(workspace.api_calls())
+    _, ts = ask_in_uncached_thread(workspace, text="@StarChat what is a mutx?")
+    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
+    workspace.edit_message(ADA, GENERAL, ts, "@StarChat what is a mutex?")
+
+    assert job_turns(redis, GENERAL, ts)[-1] == ("Ada", "what is a mutex?")
+
+
+def test_deleted_unread_question_leaves_no_text(workspace: Workspace, redis: Redis) -> None:
+    """A question that is deleted while its thread is read becomes no job."""
+    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    start = len(workspace.api_calls())
+    _, ts = ask_in_uncached_thread(workspace, text="@StarChat hunter2")
+    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
+    workspace.delete_message(ADA, GENERAL, ts)
+    poll_until(lambda: not pending_job_ids(redis), description="the cancellation")
+
+    assert find_job(redis, GENERAL, ts) is None
+    assert not redis.exists(f"rq:job:{job_id(TEAM, GENERAL, ts)}")
+    poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the empty inbox")
+
+
+def test_unreadable_thread_is_answered_without_it(workspace: Workspace, redis: Redis) -> None:
+    """If Slack refuses to show a thread, its question is answered alone."""
+    workspace.set_faults(
+        {"method": "conversations.replies", "fault": "error", "error": "thread_not_found"}
+    )
+    _, ts = ask_in_uncached_thread(workspace)
+
+    assert job_turns(redis, GENERAL, ts) == [(None, "why?")]
+
+
+def test_error_of_the_app_keeps_question(workspace: Workspace, redis: Redis) -> None:
+    """A token that Slack refuses for a moment costs no question its thread."""
+    workspace.set_faults(
+        {"method": "conversations.replies", "fault": "error", "error": "token_expired", "count": 1}
+    )
+    _, ts = ask_in_uncached_thread(workspace)
+
+    assert job_turns(redis, GENERAL, ts) == [("Lin", "the build fails"), ("Ada", "why?")]
+    assert redis.hget(f"rq:job:{job_id(TEAM, GENERAL, ts)}", keys.NUM_READS) is None
+
+
+def postpone_question(workspace: Workspace, redis: Redis) -> tuple[str, str]:
+    """Ask while Slack refuses the bot's token; return root and job once the read is postponed."""
+    workspace.set_faults(
+        {"method": "conversations.replies", "fault": "error", "error": "token_expired", "count": 1}
+    )
+    root, ts = ask_in_uncached_thread(workspace)
+    job = job_id(TEAM, GENERAL, ts)
+    poll_until(
+        lambda: redis.hget(f"rq:job:{job}", keys.NUM_READS) == b"0", description="the postponement"
+    )
+    return root, job
+
+
+def test_malformed_entry_is_removed(workspace: Workspace, redis: Redis, bot: Process) -> None:
+    """An entry that is no question, as of another version, holds up nothing."""
+    root, job = postpone_question(workspace, redis)
+    redis.hset(f"rq:job:{job}", keys.RECEIVED, '{"kind": "hunter2"}')
+    redis.set("rq:job:hunter2", "no hash")
+    redis.zadd(keys.inbox(TEAM), {job: 0, "hunter2": 0, "no job": 0})
+    later = workspace.post_message(ADA, GENERAL, "@StarChat and now?", root)
+
+    poll_until(
+        lambda: runnable_job_ids(redis) == [job_id(TEAM, GENERAL, later)], description="the next"
+    )
+    assert not redis.exists(f"rq:job:{job}")
+    poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the empty inbox")
+    assert '"kind": "hunter2"' not in bot.log_text
+
+
+def test_question_that_is_never_read_ends_with_an_error(workspace: Workspace, redis: Redis) -> None:
+    """After too many reads, the author is asked to try again."""
+    root, job = postpone_question(workspace, redis)
+    redis.hset(f"rq:job:{job}", keys.NUM_READS, 9)
+    redis.zadd(keys.inbox(TEAM), {job: 0})
+
+    poll_until(
+        lambda: any(
+            texts.QUESTION_NOT_READ in m["text"] for m in workspace.bot_replies(GENERAL, root)
+        ),
+        description="the error",
+    )
+    poll_until(lambda: not pending_job_ids(redis), description="the end of the job")
