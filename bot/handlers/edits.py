@@ -24,7 +24,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EditHandler:
-    """Handles edits and deletions. Methods raise `RedisError` and `CALL_ERRORS`."""
+    """
+    Handles edits and deletions, before their acknowledgement by what Redis holds.
+
+    Methods raise `RedisError`.
+    """
 
     identity: BotIdentity
     thread_cache: ThreadCache
@@ -40,8 +44,11 @@ class EditHandler:
         # The bot's own reply has no message before it is complete.
         if changed.message is None:
             return
-        # Slack may deliver a question after its edit.
-        may_precede_message = changed.is_edit and self._can_be_question(changed, changed.message)
+        # Slack may deliver a question after its edit, and two edits in either order.
+        may_precede_message = changed.is_edit and (
+            self._can_be_question(changed, changed.message)
+            or bool(self.refresher.job_updates.list_unfinished_jobs(changed.thread))
+        )
         self.thread_cache.put_message(
             changed.thread,
             changed.message,
@@ -49,7 +56,7 @@ class EditHandler:
             may_precede_message=may_precede_message,
         )
         if changed.is_unfurl:
-            self.refresher.refresh_thread(changed.thread, Source.for_attempt(attempt))
+            self.refresher.refresh_thread(changed.thread, changed.message)
         if not changed.is_edit:
             return
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
@@ -58,11 +65,10 @@ class EditHandler:
         elif conversation.is_command(changed.message, self.identity):
             self._cancel_job(changed.thread, changed.ts)
         else:
-            self._update_job(changed, job, attempt)
-        source = Source.for_attempt(attempt)
-        self.refresher.refresh_thread(changed.thread, source, except_job=job)
+            self._update_job(changed, changed.message, job)
+        self.refresher.refresh_thread(changed.thread, changed.message, except_job=job)
 
-    def handle_deletion(self, deleted: MessageDeleted, *, attempt: int = 0) -> None:
+    def handle_deletion(self, deleted: MessageDeleted) -> None:
         """Delete a message from the cache; if it was a question, cancel its job."""
         thread = deleted.thread
         self.thread_cache.tombstone_message(thread, deleted.ts, deleted.version)
@@ -72,10 +78,13 @@ class EditHandler:
         if canceled.has_reply:
             self.background.submit("delete reply", self._delete_late_reply, deleted, canceled)
         self.refresher.job_updates.scrub_message(thread, deleted.ts)
-        self.refresher.refresh_thread(thread, Source.for_attempt(attempt))
 
     def recheck_job(self, job: str, *, attempt: int = 0) -> None:
-        """Compare an open job with Slack after an outage, whose edits and deletions are unknown."""
+        """
+        Compare an open job with Slack after an outage, whose edits and deletions are unknown.
+
+        Raises `CALL_ERRORS` too.
+        """
         deleted = self.refresher.find_deleted_question(job, Source.for_attempt(attempt))
         if deleted is not None:
             log.info("question deleted", job=job)
@@ -97,8 +106,8 @@ class EditHandler:
             self.questions.handle_message(changed.question, attempt=attempt)
         return is_new
 
-    def _update_job(self, changed: MessageChanged, job: str, attempt: int) -> None:
-        outcome = self.refresher.refresh_job(job, Source.for_attempt(attempt))
+    def _update_job(self, changed: MessageChanged, message: Message, job: str) -> None:
+        outcome = self.refresher.refresh_job(job, message)
         is_late = outcome in {UpdateOutcome.RUNNING, UpdateOutcome.ANSWERED}
         address = (changed.thread.team, changed.thread.channel, changed.ts)
         # Redis keeps a finished job for an hour, and its idempotency key for a day.

@@ -14,7 +14,7 @@ from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
 from bot.store.client import NotCachedError
 from bot.store.thread_cache import ThreadCache
-from contract.conversation import Conversation
+from contract.conversation import Conversation, Speaker, Turn
 from contract.job import MAX_JOB_BYTES, Job, Streaming, Thread
 from contract.slack_errors import LAST_DELIVERY_ATTEMPT
 
@@ -88,6 +88,28 @@ class JobBuilder:
             return None
         turns = self._build_turns(job.thread, job.ts, messages, source)
         return job.model_copy(update={"turns": turns})
+
+    def replace_message(self, job: Job, changed: Message) -> Job | None:
+        """Rebuild a job after one message of its thread changed, from Redis alone."""
+        try:
+            return self.rebuild_job(job, Source.CACHE)
+        except NotCachedError:
+            # An edit that was delivered late must not replace a newer one.
+            latest = self.thread_cache.get_latest(job.thread, changed.ts) or changed
+            turns = tuple(self._replace_turn(job.thread.team, turn, latest) for turn in job.turns)
+            return job.model_copy(update={"turns": turns})
+
+    def _replace_turn(self, team: str, turn: Turn, changed: Message) -> Turn:
+        if turn.ts != changed.ts or turn.speaker is not Speaker.USER:
+            return turn
+        mentioned = conversation.users_to_resolve(
+            [changed], until=changed.ts, identity=self.identity
+        )
+        users = self.users.lookup_cached(team, mentioned)
+        names = {self.identity.user_id: self.identity.name}
+        names |= {user_id: user.name for user_id, user in users.items()}
+        fresh = conversation.build_turn(changed, self.identity, names, with_name=False)
+        return turn.model_copy(update={"text": fresh.text})
 
     def read_thread(self, thread: Thread, source: Source) -> tuple[Message, ...] | None:
         """

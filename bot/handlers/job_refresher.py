@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.handlers.job_builder import JobBuilder, Source
+from bot.messages.message import Message
 from bot.store.job_updates import JobUpdates, UpdateOutcome
 from contract.job import Job, Thread
 
@@ -11,7 +12,7 @@ from contract.job import Job, Thread
 @dataclass(frozen=True, slots=True)
 class JobRefresher:
     """
-    Rebuilds jobs from their threads. Methods raise `RedisError` and `CALL_ERRORS`.
+    Rebuilds jobs from their threads. Methods raise `RedisError`, and what their `Source` says.
 
     `restart_on_edit` is whether an edited question restarts a running job.
     """
@@ -20,14 +21,14 @@ class JobRefresher:
     job_updates: JobUpdates
     restart_on_edit: bool = True
 
-    def refresh_job(self, job: str, source: Source) -> UpdateOutcome:
+    def refresh_job(self, job: str, changed: Message) -> UpdateOutcome:
         """Rebuild the job of an edited question."""
-        rebuild = partial(self.job_builder.rebuild_job, source=source)
+        rebuild = partial(self.job_builder.replace_message, changed=changed)
         return self.job_updates.replace_payload(job, rebuild, restart=self.restart_on_edit)
 
-    def refresh_thread(self, thread: Thread, source: Source, *, except_job: str = "") -> None:
+    def refresh_thread(self, thread: Thread, changed: Message, *, except_job: str = "") -> None:
         """Rebuild a thread's waiting jobs after another of its messages changed."""
-        rebuild = partial(self.job_builder.rebuild_job, source=source)
+        rebuild = partial(self.job_builder.replace_message, changed=changed)
         for job in self.job_updates.list_unfinished_jobs(thread):
             if job == except_job:
                 continue

@@ -83,13 +83,13 @@ class Router:
             case MessageChanged() as changed:
                 self.edits.handle_change(changed, attempt=_read_retry_number(request))
             case MessageDeleted() as deleted:
-                self.edits.handle_deletion(deleted, attempt=_read_retry_number(request))
+                self.edits.handle_deletion(deleted)
 
-    def on_message_deleted(self, body: Body, request: BoltRequest) -> None:
+    def on_message_deleted(self, body: Body) -> None:
         """Handle a deleted message."""
         event = self._parse_event(body)
         if isinstance(event, MessageDeleted):
-            self.edits.handle_deletion(event, attempt=_read_retry_number(request))
+            self.edits.handle_deletion(event)
 
     def on_app_home_opened(self, body: Body) -> None:
         """Publish the Home tab."""

@@ -41,7 +41,7 @@ def build_conversation(
     before = sorted((m for m in messages if m.ts <= until), key=lambda m: m.ts)
     has_several_authors = len({m.author for m in before if m.kind is not AuthorKind.REPLY}) > 1
     spoken = [
-        _build_turn(m, identity, display_names, with_name=has_several_authors)
+        build_turn(m, identity, display_names, with_name=has_several_authors)
         for m in before
         if m.ts == until or not (m.kind is AuthorKind.REPLY or is_command(m, identity))
     ]
@@ -72,9 +72,10 @@ def _find_mentions(message: Message, identity: BotIdentity) -> set[str]:
     return {user for user in mrkdwn.find_mentions(message.all_text) if user != identity.user_id}
 
 
-def _build_turn(
+def build_turn(
     message: Message, identity: BotIdentity, names: Mapping[str, str], *, with_name: bool
 ) -> Turn:
+    """Return the turn of one message; `with_name` is whether it names its author."""
     text = mrkdwn.to_plain_text(
         mrkdwn.strip_leading_mention(message.all_text, identity.user_id), names
     ).rstrip()

@@ -86,6 +86,10 @@ class UserDirectory:
         unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
         return unresolved | cached | fetched
 
+    def lookup_cached(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
+        """Return the users whose names are cached."""
+        return self._read_cache(team, list(dict.fromkeys(users))[:MAX_NAMES_PER_MESSAGE])
+
     def lookup_author(self, team: str, user: str, *, cached_only: bool = False) -> User:
         """
         Return the author of a message; a lookup that failed before is repeated.

@@ -150,3 +150,29 @@ def test_question_that_is_never_read_ends_with_an_error(workspace: Workspace, re
         description="the error",
     )
     poll_until(lambda: not pending_job_ids(redis), description="the end of the job")
+
+
+def test_edits_and_deletions_are_acknowledged_without_slack(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """Without a copy of the thread, an edit replaces one turn and a deletion drops one."""
+    root, ts = ask_in_uncached_thread(workspace)
+    gone = workspace.post_message(LIN, GENERAL, "my key is hunter2", root)
+    later = workspace.post_message(ADA, GENERAL, "@StarChat and now?", root)
+    workspace.wait_for_acks(gone, later)
+    expected = ["the build fails", "why?", "my key is hunter2", "and now?"]
+    assert [text for _, text in job_turns(redis, GENERAL, later)] == expected
+    assert find_job(redis, GENERAL, ts) is not None
+    redis.delete(keys.thread_cache(TEAM, GENERAL, root))
+    start = len(workspace.api_calls())
+    workspace.edit_message(LIN, GENERAL, root, "the test fails")
+    workspace.edit_message(ADA, GENERAL, later, "@StarChat and then?")
+    workspace.delete_message(LIN, GENERAL, gone)
+
+    expected = ["the test fails", "why?", "and then?"]
+    poll_until(
+        lambda: [text for _, text in job_turns(redis, GENERAL, later)] == expected,
+        description="the changed job",
+    )
+    assert job_turns(redis, GENERAL, ts)[0] == ("Lin", "the test fails")
+    assert workspace.api_calls(start, "conversations.replies") == []
