@@ -26,6 +26,7 @@ from bot.handlers.job_builder import JobBuilder
 from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.outage_monitor import OutageMonitor
+from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
@@ -234,7 +235,16 @@ class Bot:
         )
         slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota)
         app_events = AppEventHandler(slash_commands, poster, purge, background)
-        router = Router(identity, questions, edits, reanswers, backfill, slash_commands, app_events)
+        router = Router(
+            identity,
+            questions,
+            edits,
+            reanswers,
+            backfill,
+            slash_commands,
+            app_events,
+            OutageSigns(identity, poster, background),
+        )
         return _Handlers(
             router, notices, InboxDispatcher(inbox, reader, alarm, failpoints), monitor
         )

@@ -1,6 +1,8 @@
 """A mutex per key, an alarm clock, and a bounded thread pool for background work."""
 
 import heapq
+import itertools
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,8 @@ log = structlog.get_logger()
 P = ParamSpec("P")
 
 BACKGROUND_THREADS: Final = 8
+MAX_TIMER_WAIT_SECONDS: Final = 60.0
+"""Longest wait of the timer; each delayed task wakes it earlier."""
 MAX_WAITING_TASKS: Final = 2000
 """Tasks that may wait for a thread; further ones are dropped and logged."""
 
@@ -112,6 +116,12 @@ class BackgroundTasks:
         self._lock = threading.Lock()
         self._postponing = postponing
         self._postponed: list[tuple[str, Callable[[], Any]]] = []
+        self._delayed: list[tuple[float, int, str, Callable[[], Any]]] = []
+        self._numbers = itertools.count()
+        self._alarm = AlarmClock()
+        self._is_draining = False
+        self._timer = threading.Thread(target=self._submit_delayed, name="timer", daemon=True)
+        self._timer.start()
         self.watch = ProgressWatch()
 
     def submit(self, name: str, task: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> bool:
@@ -126,6 +136,23 @@ class BackgroundTasks:
         future.add_done_callback(self._remove_task)
         return True
 
+    def submit_after(
+        self,
+        delay: float,
+        name: str,
+        task: Callable[P, Any],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Submit a task in `delay` seconds, or when the tasks are drained, if that is earlier."""
+        due = time.monotonic() + delay
+        with self._lock:
+            if self._is_draining:
+                return
+            call: Callable[[], Any] = partial(task, *args, **kwargs)
+            heapq.heappush(self._delayed, (due, next(self._numbers), name, call))
+        self._alarm.set_alarm(delay)
+
     def resume_postponed(self) -> None:
         """Run the postponed tasks again."""
         with self._lock:
@@ -136,9 +163,30 @@ class BackgroundTasks:
     def drain(self, timeout: float) -> None:
         """Finish waiting tasks within `timeout` seconds and drop the rest."""
         with self._lock:
+            self._is_draining = True
+        self._alarm.stop()
+        self._timer.join()
+        with self._lock:
             waiting = set(self._waiting)
         wait(waiting, timeout=timeout)
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _submit_delayed(self) -> None:
+        """Submit each delayed task when it is due, and the rest when the tasks are drained."""
+        is_running = True
+        while is_running:
+            is_running = self._alarm.wait(MAX_TIMER_WAIT_SECONDS)
+            now = time.monotonic() if is_running else math.inf
+            for name, task in self._pop_delayed(now):
+                self.submit(name, task)
+
+    def _pop_delayed(self, now: float) -> list[tuple[str, Callable[[], Any]]]:
+        found: list[tuple[str, Callable[[], Any]]] = []
+        with self._lock:
+            while self._delayed and self._delayed[0][0] <= now:
+                _, _, name, task = heapq.heappop(self._delayed)
+                found.append((name, task))
+        return found
 
     def _remove_task(self, future: Future[None]) -> None:
         with self._lock:

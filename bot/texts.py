@@ -58,6 +58,9 @@ EDITED_WHILE_RUNNING: Final = (
 STILL_ANSWERING: Final = (
     "I'm still answering your question. Press the button again when the answer is complete."
 )
+QUESTION_KEPT: Final = "Your question is queued. I'll answer it here."
+WAITS_IN_THREAD: Final = "will answer your question after the one before it."
+WAITS_FOR_QUEUE: Final = "can't reach the queue. I'll answer your question as soon as I can."
 QUESTION_NOT_READ: Final = "I couldn't read this question. Please ask it again."
 QUESTION_NOT_FOUND: Final = "I can't find that question any more. Please ask it again."
 BEHIND_OWN_QUESTIONS: Final = (

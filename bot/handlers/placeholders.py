@@ -1,11 +1,13 @@
 """
-Placeholders: tell that a question is queued if no worker starts its job within a second.
+Placeholders: tell that a question is queued if no worker takes its job within two seconds.
+
+After half a second, the workers' statuses show whether one will take it. A second later, each
+question that still waits gets a sign: a status may be that of a worker that has just died.
 
 The worker later turns the placeholder into the reply. The process that sets `PLACEHOLDER_OWNER`
 first posts it, the other one does not; `PLACEHOLDER` then holds its `ts`.
 """
 
-import time
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -27,8 +29,11 @@ from contract.job import Thread, job_id
 
 log = structlog.get_logger()
 
-POST_DELAY_SECONDS: Final = 0.5
+FIRST_LOOK_SECONDS: Final = 0.5
 """Seconds before a placeholder is posted, so that acknowledgements come first in a burst."""
+SECOND_LOOK_SECONDS: Final = 1.0
+"""Seconds from then on, after which a question that no worker has taken gets a sign in any case."""
+WAITING_STATUSES: Final = frozenset({"queued", "deferred"})
 MAX_WAIT_SECONDS: Final = 5.0
 """Longest wait for the budget of a placeholder. Without it, the worker posts its own."""
 
@@ -46,20 +51,41 @@ class PlaceholderPoster:
         self._set_once_script = redis.register_script(load_script("set_field_once"))
 
     def schedule_placeholder(self, thread: Thread, ts: str) -> None:
-        """Post a placeholder after `POST_DELAY_SECONDS` if the question at `ts` still waits."""
-        due = time.monotonic() + POST_DELAY_SECONDS
-        self._background.submit("placeholder", self._post_if_waiting, thread, ts, due)
+        """Post a placeholder if no worker takes the question at `ts`."""
+        self._background.submit_after(
+            FIRST_LOOK_SECONDS, "placeholder", self._post_if_waiting, thread, ts, is_first=True
+        )
 
-    def _post_if_waiting(self, thread: Thread, ts: str, due: float) -> None:
-        time.sleep(max(0.0, due - time.monotonic()))
+    def _post_if_waiting(self, thread: Thread, ts: str, *, is_first: bool) -> None:
+        job = job_id(thread.team, thread.channel, ts)
+        if not retry_redis(partial(self._is_waiting, job)):
+            return
+        is_next = retry_redis(partial(self._is_next_in_thread, thread, job))
+        text = retry_redis(partial(self._describe_wait, job)) if is_next else None
+        if text is None and is_first:
+            self._background.submit_after(
+                SECOND_LOOK_SECONDS,
+                "placeholder",
+                self._post_if_waiting,
+                thread,
+                ts,
+                is_first=False,
+            )
+        elif is_next:
+            self._announce_and_post(thread, ts, text or texts.QUESTION_KEPT)
+        else:
+            # The reply before it has no message yet: a placeholder would come above that reply.
+            self._poster.set_status(thread, texts.WAITS_IN_THREAD)
+
+    def _is_waiting(self, job: str) -> bool:
+        """Return whether no worker runs a job, and no process posts its placeholder."""
+        fields = ["status", keys.PLACEHOLDER_OWNER]
+        status, owner = self._redis.hmget(RqJob.key_for(job), fields)
+        return owner is None and status is not None and decode_reply(status) in WAITING_STATUSES
+
+    def _announce_and_post(self, thread: Thread, ts: str, text: str) -> None:
         job = job_id(thread.team, thread.channel, ts)
         key = RqJob.key_for(job)
-        if not retry_redis(partial(self._is_next_in_thread, thread, job)):
-            # The reply before it has no message yet: this placeholder would come above that reply.
-            return
-        text = retry_redis(partial(self._describe_wait, job))
-        if text is None:
-            return
         try:
             # Before the intent is recorded: a worker looks for a post that is announced.
             self._poster.reserve_post(thread.channel, MAX_WAIT_SECONDS)

@@ -18,6 +18,7 @@ from slack_bolt.error import BoltUnhandledRequestError
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
+from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
@@ -55,6 +56,7 @@ class Router:
     backfill: Backfill
     slash_commands: SlashCommandHandler
     app_events: AppEventHandler
+    outage_signs: OutageSigns
 
     def register_listeners(self, app: App) -> None:
         """Register a listener for each kind of request; Bolt runs the first that matches."""
@@ -72,10 +74,15 @@ class Router:
     def on_message(self, body: Body, request: BoltRequest) -> None:
         """Handle a new message or mention."""
         event, attempt = self._parse_event(body), _read_retry_number(request)
-        if isinstance(event, MessagePosted):
+        if not isinstance(event, MessagePosted):
+            return
+        try:
             self.questions.handle_message(
                 event, attempt=attempt, check_earlier=self.backfill.outage is not None
             )
+        except RedisError:
+            self.outage_signs.show_wait(event)
+            raise
 
     def on_message_changed(self, body: Body, request: BoltRequest) -> None:
         """Handle an edited message, or a deleted root, which Slack turns into a tombstone."""

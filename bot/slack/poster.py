@@ -126,6 +126,21 @@ class Poster:
             if error_name(error) != "message_not_found":
                 raise
 
+    def set_status(self, thread: Thread, status: str) -> None:
+        """
+        Show `status` beside the app's name below a thread, if Slack takes it at once.
+
+        A repetition changes nothing. Slack removes it after two minutes and with the app's next
+        message in the thread.
+        """
+        try:
+            with pace_calls(Priority.BACKGROUND, SHORT_WAIT_SECONDS):
+                self._client.assistant_threads_setStatus(
+                    channel_id=thread.channel, thread_ts=thread.ts, status=status
+                )
+        except CALL_ERRORS as error:
+            log.warning("status not set", channel=thread.channel, why=error_name(error))
+
     def publish_home(self, user: str, view: dict[str, Any]) -> None:
         """Publish the Home tab of a user."""
         self._call_with_retry(lambda: self._client.views_publish(user_id=user, view=view))

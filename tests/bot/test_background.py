@@ -31,6 +31,39 @@ def test_drain_waits_for_running_tasks() -> None:
     assert done.is_set()
 
 
+def test_delayed_task_runs_when_due() -> None:
+    """Each delayed task runs by itself, the earliest first."""
+    background = BackgroundTasks(threads=1)
+    order: list[str] = []
+    done = threading.Event()
+
+    def end_order() -> None:
+        order.append("late")
+        done.set()
+
+    background.submit_after(0.2, "late", end_order)
+    background.submit_after(0.0, "soon", order.append, "soon")
+
+    assert done.wait(10)
+    assert order == ["soon", "late"]
+    background.drain(5)
+
+
+def test_drain_runs_delayed_tasks_at_once() -> None:
+    """What they delay in turn is dropped: the process stops."""
+    background = BackgroundTasks(threads=1)
+    order: list[str] = []
+
+    def delay_another() -> None:
+        order.append("first")
+        background.submit_after(0, "second", order.append, "second")
+
+    background.submit_after(1000, "first", delay_another)
+    background.drain(5)
+
+    assert order == ["first"]
+
+
 def test_excess_tasks_are_dropped() -> None:
     """Tasks beyond the limit are dropped."""
     background = BackgroundTasks(threads=1, max_waiting=2)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bot import texts
 from contract.job import job_id
 from testing.polling import poll_until
 from testing.processes import Process
@@ -52,11 +53,17 @@ def list_enqueued_messages(redis: Redis, *asked: str) -> list[str]:
 def test_mention_without_redis_is_redelivered(
     workspace: Workspace, redis: Redis, server: RedisServer, bot: Process
 ) -> None:
-    """Without Redis a mention has no acknowledgement, and Slack delivers it again."""
+    """Without Redis a mention has a status and no acknowledgement; Slack delivers it again."""
     server.kill_server()
+    start = len(workspace.api_calls())
     ts = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
     bot.wait_for_event("not acknowledged")
     assert not any(acknowledged for _, acknowledged in list_attempts(workspace, ts))
+    status = poll_until(
+        lambda: workspace.api_calls(start, "assistant.threads.setStatus"), description="the status"
+    )
+    assert [call["args"]["thread_ts"] for call in status] == [ts]
+    assert status[0]["args"]["status"] == texts.WAITS_FOR_QUEUE
     server.restart_server()
     poll_until(lambda: is_delivered_twice(workspace, ts), description="a later delivery")
 
