@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from bench.engine import command
 
@@ -29,25 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     queue_wait.add_argument(
         "--questions", type=int, default=40, help="questions in one burst (default: %(default)s)"
     )
-    hostile = commands.add_parser("hostile-sockets", help="HTTP mode beside hostile sockets")
-    hostile.add_argument(
-        "--sockets", type=int, default=1000, help="hostile sockets (default: %(default)s)"
-    )
-    hostile.add_argument(
-        "--seconds", type=float, default=30.0, help="seconds of requests (default: %(default)s)"
-    )
-    memory = commands.add_parser("thread-memory", help="memory of long threads in the cache")
-    memory.add_argument("--threads", type=int, default=50, help="threads (default: %(default)s)")
-    memory.add_argument(
-        "--length", type=int, default=4000, help="messages of each (default: %(default)s)"
-    )
-    purge = commands.add_parser("purge-time", help="time of forget and uninstall")
-    purge.add_argument(
-        "--keys", type=int, default=200_000, help="keys in Redis (default: %(default)s)"
-    )
-    commands.add_parser("layout", help="time to lay out the longest replies").add_argument(
-        "--rounds", type=int, default=5, help="layouts of each pattern (default: %(default)s)"
-    )
+    _add_service_benchmarks(commands)
     engine = commands.add_parser(
         "engine", help="throughput of our engine and of others, on one core"
     )
@@ -69,10 +52,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "thread-memory": _run_thread_memory,
         "purge-time": _run_purge_time,
         "layout": _run_layout,
+        "slow-reads": _run_slow_reads,
         "engine": command.main,
         "speculation": _run_speculation,
     }
     print(benchmarks[options.command](options))
+
+
+def _add_service_benchmarks(commands: Any) -> None:
+    """Add the benchmarks of bot and Redis, and of the layout of replies."""
+    hostile = commands.add_parser("hostile-sockets", help="HTTP mode beside hostile sockets")
+    hostile.add_argument(
+        "--sockets", type=int, default=1000, help="hostile sockets (default: %(default)s)"
+    )
+    hostile.add_argument(
+        "--seconds", type=float, default=30.0, help="seconds of requests (default: %(default)s)"
+    )
+    memory = commands.add_parser("thread-memory", help="memory of long threads in the cache")
+    memory.add_argument("--threads", type=int, default=50, help="threads (default: %(default)s)")
+    memory.add_argument(
+        "--length", type=int, default=4000, help="messages of each (default: %(default)s)"
+    )
+    purge = commands.add_parser("purge-time", help="time of forget and uninstall")
+    purge.add_argument(
+        "--keys", type=int, default=200_000, help="keys in Redis (default: %(default)s)"
+    )
+    commands.add_parser("layout", help="time to lay out the longest replies").add_argument(
+        "--rounds", type=int, default=5, help="layouts of each pattern (default: %(default)s)"
+    )
+    slow_reads = commands.add_parser("slow-reads", help="acknowledgements beside slow reads")
+    slow_reads.add_argument(
+        "--threads", type=int, default=100, help="slow threads (default: %(default)s)"
+    )
+    slow_reads.add_argument(
+        "--questions", type=int, default=200, help="questions elsewhere (default: %(default)s)"
+    )
 
 
 def _run_thread_memory(options: argparse.Namespace) -> str:
@@ -115,6 +129,14 @@ def _run_purge_time(options: argparse.Namespace) -> str:
     from bench import purge_time  # noqa: PLC0415
 
     return purge_time.format_times(purge_time.measure_purge(options.keys))
+
+
+def _run_slow_reads(options: argparse.Namespace) -> str:
+    from bench import slow_reads  # noqa: PLC0415
+
+    return slow_reads.format_figures(
+        slow_reads.measure_slow_reads(options.threads, options.questions)
+    )
 
 
 def _run_speculation(options: argparse.Namespace) -> str:
