@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import redis
 
-from bot.store.job_queue import QueueLimits
+from bot.store.inbox import FillOutcome, Inbox
+from bot.store.job_queue import QueueLimits, Receipt
 from bot.store.job_updates import JobUpdates, UpdateOutcome
+from bot.store.received import ReceivedMessage
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
-from testing.prepared_queue import PreparedQueue
+from testing.prepared_queue import PreparedQueue, post_of
 from worker import scripts
 from worker.jobs.job_context import JobContext
 from worker.jobs.leases import (
@@ -71,6 +73,7 @@ class QueueProtocol:
         self.job_queue = PreparedQueue(
             self.redis, QueueLimits(max_pending=1000, max_per_user=1000, max_running_per_user=2)
         )
+        self.inbox = Inbox(self.redis, TEAM, self.job_queue)
         self.job_updates = JobUpdates(self.redis)
         self.leases = LeaseManager(self.redis, LEASE_SECONDS, "w")
         for name in ("w0", "w1"):
@@ -87,6 +90,15 @@ class QueueProtocol:
             worker.executions.clear()
 
     # -- the bot
+
+    def receive_question(self, job: Job) -> Receipt:
+        """Accept a question into the inbox; its thread is not read yet."""
+        return self.inbox.accept(ReceivedMessage(post=post_of(job)))
+
+    def fill_job(self, job: Job, text: str, revision: str) -> FillOutcome:
+        """Fill a job in with the text that a bot read at a revision."""
+        turn = job.question.model_copy(update={"text": text})
+        return self.inbox.fill_job(job.model_copy(update={"turns": (turn,)}), revision)
 
     def edit_question(self, job: Job, text: str, *, restart: bool) -> UpdateOutcome:
         """Put another text into a job."""

@@ -11,6 +11,7 @@ from contract.job import Job
 from tests.worker.jobs.protocol_model import JobExecution, QueueProtocol
 
 THREADS: Final = ("1.1", "2.1")
+USERS: Final = ("U1", "U2")
 
 
 @dataclass
@@ -41,7 +42,8 @@ class StateMachineSteps(RuleBasedStateMachine):
         self.order: dict[str, list[str]] = {thread: [] for thread in THREADS}
         self.alive: list[JobExecution] = []
         self.dead: list[JobExecution] = []
-        self.dequeued: list[str] = []
+        self.unread: dict[str, tuple[str, str]] = {}
+        """What a bot last read for each unread job: the text, and the revision before the read."""
         self.last_number = 0
 
     def next_number(self) -> int:
@@ -59,6 +61,7 @@ class StateMachineSteps(RuleBasedStateMachine):
 
     def begin_job(self, worker: int, job: str) -> None:
         """Claim a job, if it may run."""
+        assert job not in self.unread
         execution = self.protocol.start_job(self.protocol.workers[worker], job)
         if execution is not None:
             self.alive.append(execution)

@@ -21,16 +21,16 @@ from redis import Redis
 
 from bot.store.job_updates import UpdateOutcome
 from contract import keys
+from tests.worker.jobs.protocol_inbox import InboxRules
 from tests.worker.jobs.protocol_model import QueueProtocol, make_job
-from tests.worker.jobs.protocol_steps import THREADS, Question, StateMachineSteps
+from tests.worker.jobs.protocol_steps import THREADS, USERS, Question
 from worker.jobs.leases import JOB_PREFIX
 
 MAX_EXAMPLES: Final = int(os.environ.get("PROTOCOL_RUNS", "25"))
 STEPS_PER_RUN: Final = int(os.environ.get("PROTOCOL_STEPS", "40"))
-USERS: Final = ("U1", "U2")
 
 
-class QueueStateMachine(StateMachineSteps):
+class QueueStateMachine(InboxRules):
     """Users, a bot, two workers and every event that can happen to them."""
 
     # -- people
@@ -257,7 +257,8 @@ class QueueStateMachine(StateMachineSteps):
         assert unanswered <= set(pending)
 
     def teardown(self) -> None:
-        """Live workers finish everything: each remaining question has its one reply."""
+        """Live bots and workers finish everything: each remaining question has its one reply."""
+        self.fill_all_jobs()
         for _ in range(4 * len(self.questions) + 4):
             for execution in list(self.alive):
                 self.drop_execution(execution)
