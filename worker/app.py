@@ -140,7 +140,12 @@ async def _start_and_serve(parts: _Parts, shutdown: ShutdownSignal) -> None:
         raise SettingsError(REDIS_CLUSTER_ERROR)
     await _verify_slack_token(parts.probe)
     services = _build_services(parts)
-    if await _wait_for_redis(services.rq_worker.register_birth, shutdown):
+
+    def register_worker() -> None:
+        services.leases.set_aside_keys()
+        services.rq_worker.register_birth()  # type: ignore[no-untyped-call]
+
+    if await _wait_for_redis(register_worker, shutdown):
         await WorkerRuntime(services, shutdown).run_until_shutdown()
 
 

@@ -207,6 +207,7 @@ class WorkerRuntime:
         Not right after an outage of Redis: live workers then first renew their expired leases.
         """
         services = self._services
+        await services.consumer.run_in_thread(services.leases.set_aside_keys)
         settle_seconds = (
             services.settings.starchat_lease_seconds + services.settings.starchat_heartbeat_interval
         )

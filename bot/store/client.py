@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 
 from contract.base_settings import REDIS_CLUSTER_ERROR
+from contract.scripts import SET_ASIDE
 from contract.settings import SettingsError
 
 COMMAND_TIMEOUT_SECONDS: Final = 1.0
@@ -17,7 +19,32 @@ COMMAND_TIMEOUT_SECONDS: Final = 1.0
 RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Delays between attempts in background tasks."""
 
+KEY_PREFIXES: Final = ("starchat:", "rq:")
+
 Result = TypeVar("Result")
+
+log = structlog.get_logger()
+
+
+class RepairingRedis(Redis):
+    """Client that sets a key of a wrong type aside, and repeats the command that met it."""
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """See `Redis`."""
+        try:
+            return super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            found = [a for a in arguments[1:] if isinstance(a, str) and a.startswith(KEY_PREFIXES)]
+            if not set(found) & set(self._set_aside(found)):
+                raise
+        log.error("key of a wrong type met", command=arguments[0])
+        return super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def _set_aside(self, names: list[str]) -> list[str]:
+        found = self.eval(SET_ASIDE, len(names), *names, "0")
+        return [decode_reply(name) for name in found]
 
 
 class NotCachedError(Exception):
@@ -26,7 +53,7 @@ class NotCachedError(Exception):
 
 def connect_redis(url: str) -> Redis:
     """Create a thread-safe client, which connects on first use."""
-    return Redis.from_url(
+    return RepairingRedis.from_url(
         url,
         socket_timeout=COMMAND_TIMEOUT_SECONDS,
         socket_connect_timeout=COMMAND_TIMEOUT_SECONDS,

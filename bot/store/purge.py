@@ -77,9 +77,8 @@ class Purge:
         for batch in _split_batches(waiting):
             self._redis.zrem(keys.PENDING_JOBS, *batch)
         self._notify_workers(prefix_scope(team))
-        return self._unlink_keys(self._scan_keys(f"starchat:{team}:*")) + self._unlink_keys(
-            self._scan_keys(jobs)
-        )
+        patterns = (f"starchat:{team}:*", jobs, f"starchat:set_aside:*{team}*")
+        return sum(self._unlink_keys(self._scan_keys(pattern)) for pattern in patterns)
 
     def _find_texts(self, pattern: str, team: str) -> list[str]:
         """Find caches by the team's index: a scan of all keys would take seconds."""

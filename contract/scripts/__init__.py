@@ -9,20 +9,26 @@ def _load_script(*names: str) -> str:
     return "".join(package.joinpath(name).read_text("utf-8") for name in names)
 
 
+KEY_TYPES: Final = _load_script("_key_types.lua")
+"""Check of the keys' types; it begins every script."""
+
 TEXT_INDEX: Final = _load_script("_text_index.lua")
 """Functions that bound a team's cached text, for scripts that write or drop it."""
 
-ACCEPT: Final = _load_script("_queue.lua", "accept.lua")
+ACCEPT: Final = KEY_TYPES + _load_script("_queue.lua", "accept.lua")
 """Accept a question once: see `accept.lua`. Returns `[outcome, jobs ahead, pending]`."""
 
-FILL: Final = _load_script("_queue.lua", "fill.lua")
+FILL: Final = KEY_TYPES + _load_script("_queue.lua", "fill.lua")
 """Fill an accepted question in with its conversation. Returns `filled`, `conflict` or `gone`."""
 
-FINISH: Final = _load_script("_queue.lua", "finish.lua")
+FINISH: Final = KEY_TYPES + _load_script("_queue.lua", "finish.lua")
 """Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""
 
-REPAIR_ORPHANS: Final = _load_script("_queue.lua", "repair_orphans.lua")
+REPAIR_ORPHANS: Final = KEY_TYPES + _load_script("_queue.lua", "repair_orphans.lua")
 """Release what deleted jobs still hold. Returns how many jobs became runnable."""
 
-TAKE_TOKEN: Final = _load_script("take_token.lua")
+TAKE_TOKEN: Final = KEY_TYPES + _load_script("take_token.lua")
 """Take a token from each of a call's buckets. Returns the ms to wait, 0 if it is granted."""
+
+SET_ASIDE: Final = KEY_TYPES + _load_script("set_aside.lua")
+"""Set keys of a wrong type aside. Returns the names of those not yet taken."""

@@ -13,6 +13,7 @@ if not message or status ~= 'deferred' then
   return 'gone'
 end
 if (revision or '0') ~= ARGV[4] then return 'conflict' end
+require_queue_types(thread, user)
 redis.call('HDEL', job, 'starchat_message', 'starchat_reads')
 redis.call('HSET', job, unpack(ARGV, 5))
 redis.call('ZREM', KEYS[4], id)

@@ -11,6 +11,7 @@ local thread, user = unpack(
   redis.call('HMGET', KEYS[2], 'starchat_thread_queue', 'starchat_user_quota'))
 drop_text(KEYS[2])
 if not thread or not user then return released end
+require_queue_types(thread, user)
 
 redis.call('SREM', user .. ':pending', id)
 redis.call('SREM', user .. ':running', id)

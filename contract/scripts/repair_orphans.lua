@@ -14,6 +14,7 @@ for _, job in ipairs(redis.call('ZRANGE', rq.deferred, 0, last)) do
     'HMGET', rq.prefix .. job, 'starchat_thread_queue', 'starchat_user_quota')
   local thread, user = fields[1], fields[2]
   if thread and user then
+    require_queue_types(thread, user)
     count_active(rq, user .. ':pending', 0)
     count_active(rq, user .. ':running', 0)
     promote_user(rq, user)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from contract import keys
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
+from contract.scripts import SET_ASIDE
 from worker import scripts
 from worker.jobs.leases import JOB_PREFIX
 
@@ -73,10 +74,12 @@ class AnswerCache:
         """Return the job's conversation with cached answers, and without deleted messages."""
         thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
         timestamps = [turn.ts for turn in job.turns]
+        caches = keys.answer_cache(*thread_key), keys.thread_cache(*thread_key)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.hgetall(keys.answer_cache(*thread_key))
-            pipeline.hmget(keys.thread_cache(*thread_key), timestamps)
-            answers, entries = await pipeline.execute()
+            pipeline.eval(SET_ASIDE, len(caches), *caches, 0)
+            pipeline.hgetall(caches[0])
+            pipeline.hmget(caches[1], timestamps)
+            _, answers, entries = await pipeline.execute()
         cached = {
             str(ts): parsed for ts, entry in answers.items() if (parsed := _parse_answer(entry))
         }

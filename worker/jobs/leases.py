@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import redis
+import structlog
 from redis.asyncio import Redis as AsyncRedis
 
 from contract import keys
 from contract.job import QUEUE_NAME
-from contract.scripts import REPAIR_ORPHANS
+from contract.scripts import REPAIR_ORPHANS, SET_ASIDE
 from worker import scripts
 from worker.errors import EditedError, LeaseLostError
 
@@ -29,8 +30,17 @@ MAX_JOBS_PER_REPAIR: Final = 64
 """Deferred jobs that one repair examines."""
 FIRST_SEEN: Final = "starchat:first_seen"
 """Sorted set: dequeued but unclaimed job ids, by the time a reaper first saw them (s)."""
+GLOBAL_KEYS: Final = (
+    *(keys.PENDING_JOBS, keys.WORKER_STATUSES, keys.REDIS_SENTINEL, FIRST_SEEN),
+    *("starchat:quarantine", QUEUE_KEY, INTERMEDIATE_QUEUE, STARTED_REGISTRY, DEFERRED_REGISTRY),
+    *(f"rq:finished:{QUEUE_NAME}", f"rq:failed:{QUEUE_NAME}"),
+    *("rq:queues", "rq:workers", f"rq:workers:{QUEUE_NAME}"),
+)
+"""Keys that belong to no team; RQ writes some of them outside our scripts."""
 RECOVERY_COUNT: Final = "starchat_recoveries"
 """Field of the job hash: number of times a reaper has put the job back on the queue."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class LeaseManager:
         self._requeue_script = connection.register_script(scripts.REQUEUE)
         self._reap_script = connection.register_script(scripts.REAP)
         self._repair_script = connection.register_script(REPAIR_ORPHANS)
+        self._set_aside_script = connection.register_script(SET_ASIDE)
 
     def claim_lease(self, job_id: str, token: str) -> int:
         """Claim a dequeued job. Return 1, 0 if another execution has it, -1 if it is over."""
@@ -112,6 +123,11 @@ class LeaseManager:
             ],
         )
         return [job_id.decode() for job_id in recovered]
+
+    def set_aside_keys(self) -> None:
+        """Set the queue's own keys of a wrong type aside; log all keys that were set aside."""
+        for name in self._set_aside_script(GLOBAL_KEYS, [1]):
+            log.error("key of a wrong type set aside", key=str(name, "utf-8", "replace"))
 
     def repair_orphans(self) -> int:
         """Release the quotas of jobs that RQ's tools deleted; return how many jobs that freed."""

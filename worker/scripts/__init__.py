@@ -3,11 +3,11 @@
 from importlib.resources import files
 from typing import Final
 
-from contract.scripts import TEXT_INDEX
+from contract.scripts import KEY_TYPES, TEXT_INDEX
 
 
 def _read_script(name: str) -> str:
-    return files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
+    return KEY_TYPES + files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
 
 
 CLAIM: Final = _read_script("claim")
