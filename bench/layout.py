@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -12,7 +13,10 @@ from typing import Final
 
 from testing.worst_replies import generate_worst_replies
 from worker import render
+from worker.__main__ import SWITCH_INTERVAL_SECONDS
 from worker.answering.reply_layout import ReplyLayout
+from worker.answering.stop_conditions.stop_checker import StopChecker
+from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.render import ReplyFacts
 from worker.render.work_limits import MAX_REPLY_CHARACTERS
 
@@ -23,6 +27,10 @@ TICK_SECONDS: Final = 0.001
 """Interval in seconds at which the event loop is expected to run."""
 MAX_LAYOUT_MS: Final = 50
 MAX_GAP_MS: Final = 20
+STEP_CHARACTERS: Final = 16
+"""Characters by which a reply grows: about a step with speculative decoding."""
+LOOP_FREE_CHARACTERS: Final = 400
+"""Characters of a pattern between two numbers, so that it is no endless repetition."""
 MAX_NAMED_PATTERNS: Final = 5
 """Patterns that the table names."""
 
@@ -34,13 +42,16 @@ class LayoutTimes:
     final: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     edit: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     gaps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    checks: list[float] = field(default_factory=list)
+    """Longest step of the stop conditions, which run on the event loop, of each pattern."""
     idle_gaps: list[float] = field(default_factory=list)
     """Gaps while a thread sleeps for the time of a layout: those of other processes."""
 
 
 def measure_layout(rounds: int) -> dict[int, LayoutTimes]:
     """Lay out every worst reply `rounds` times in the worker's threads, beside an idle loop."""
-    gc.freeze()  # as the worker does
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     return {length: asyncio.run(_measure_length(length, rounds)) for length in LENGTHS}
 
 
@@ -56,6 +67,7 @@ def format_layout(figures: dict[int, LayoutTimes]) -> str:
             ("layout, maximum", max(final), ""),
             ("one edit, p99", _p99(_flatten(times.edit)), ""),
             ("gap of the event loop, p99 of the patterns", _p99(gaps.values()), f"≤ {MAX_GAP_MS}"),
+            ("stop conditions, longest step", max(times.checks), f"≤ {MAX_GAP_MS}"),
             ("gap beside an idle thread, p99", _p99(times.idle_gaps), ""),
         ]
         rows += [f"| {length:,} | {name} | {ms:.1f} | {aim} |" for name, ms, aim in cells]
@@ -68,6 +80,7 @@ async def _measure_length(length: int, rounds: int) -> LayoutTimes:
     for name, text in generate_worst_replies(length).items():
         compose_final = functools.partial(render.compose_final, text, facts=FACTS)
         compose_growing = functools.partial(render.compose_growing, text)
+        times.checks.append(_time_checks(text))
         for _ in range(rounds):
             cpu_ms, gap_ms = await _run_beside_loop(layout, compose_final)
             times.final[name].append(cpu_ms)
@@ -89,6 +102,20 @@ async def _run_beside_loop(
         now = time.perf_counter()
         longest, last = max(longest, now - last - TICK_SECONDS), now
     return await work, longest * 1000
+
+
+def _time_checks(text: str) -> float:
+    """Return the longest step of the stop conditions while a reply grows (ms)."""
+    pieces = [
+        text[n : n + LOOP_FREE_CHARACTERS] + str(n)
+        for n in range(0, len(text), LOOP_FREE_CHARACTERS)
+    ]
+    grown = "".join(pieces) + "\n\nAda: so?\n\n"
+    checker = StopChecker(TurnLabels(frozenset({"Ada"})), ("<|system|>", "<|user|>", "<|end|>"))
+    return max(
+        _time_cpu(functools.partial(checker.find_cut, grown[:end]))
+        for end in range(STEP_CHARACTERS, len(grown) + STEP_CHARACTERS, STEP_CHARACTERS)
+    )
 
 
 def _time_cpu(compose: Callable[[], object]) -> float:

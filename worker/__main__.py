@@ -13,6 +13,8 @@ from contract.settings import SettingsError
 from worker.app import run_worker
 from worker.settings import Settings
 
+SWITCH_INTERVAL_SECONDS: Final = 0.001
+"""Seconds after which a thread that renders lets the event loop run; Python's default is 5 ms."""
 EXIT_SECONDS: Final = 5.0
 """Seconds from the end of all work to the exit; a thread may wait for Redis for a minute."""
 
@@ -25,6 +27,7 @@ def main() -> int:
     protect_memory()
     # A full collection of the imports, which stay, would stop the event loop for 20 to 80 ms.
     gc.freeze()
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
         settings = Settings.from_environment()
         logs.configure_logging("worker", settings.starchat_log_level)

@@ -46,6 +46,35 @@ class FenceOutlook:
                 inside, outside = _step_back(line, inside=inside, outside=outside)
             self.pairs_inside[index], self.pairs_outside[index] = inside, outside
 
+    def opens_block(self, index: int) -> bool:
+        """Whether a fence behind words opens a block, so that the fences below it pair up."""
+        return self.pairs_inside[index + 1] or not self.pairs_outside[index + 1]
+
+    def stays_in_block(self, index: int) -> bool:
+        """Whether a fence that shares a line of a block is text, because others pair up."""
+        return self.pairs_inside[index + 1]
+
+
+class UnknownOutlook:
+    """The outlook of a growing text: a fence is read as if no other followed."""
+
+    def __init__(self) -> None:
+        """Start without a doubt."""
+        self.may_be_open = False
+        """Whether later fences may show that one behind words opened a block."""
+        self.may_be_closed = False
+        """Whether later fences may show that one which closed a block was text."""
+
+    def opens_block(self, _index: int) -> bool:
+        """Read a fence behind words as words."""
+        self.may_be_open = True
+        return False
+
+    def stays_in_block(self, _index: int) -> bool:
+        """Read a fence that shares a line of a block as its end."""
+        self.may_be_closed = True
+        return False
+
 
 def _step_back(line: str, *, inside: bool, outside: bool) -> tuple[bool, bool]:
     fence = FENCE_LINE.match(line)

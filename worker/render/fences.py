@@ -6,7 +6,12 @@ from typing import Final
 
 from worker.render import sanitize
 from worker.render.code_runs import CONTAINER, find_code_runs, is_lazy_code
-from worker.render.fence_outlook import FenceOutlook, find_glued_closing, find_glued_opening
+from worker.render.fence_outlook import (
+    FenceOutlook,
+    UnknownOutlook,
+    find_glued_closing,
+    find_glued_opening,
+)
 from worker.render.languages import find_language, is_known_tag, split_info_string
 from worker.render.model import MAX_MESSAGE_WEIGHT, CodeBlock, Piece, Prose, Span, Style
 from worker.render.work_limits import WorkBudget
@@ -45,7 +50,7 @@ def extract_code_blocks(text: str, budget: WorkBudget) -> ExtractedText:
     may share its line with words or code, and lines that read as code need no fence.
     """
     lines = text.split("\n")
-    scanner = _FenceScanner(budget, FenceOutlook(budget.select_affordable(lines)))
+    scanner = FenceScanner(budget, FenceOutlook(budget.select_affordable(lines)))
     for index, line in enumerate(lines):
         if not scanner.scan_line(index, line):
             break
@@ -107,10 +112,10 @@ class _Fence:
         return [_literal_prose(caption), code] if caption else [code]
 
 
-class _FenceScanner:
+class FenceScanner:
     """Separates code from the rest of the text, line by line."""
 
-    def __init__(self, budget: WorkBudget, outlook: FenceOutlook) -> None:
+    def __init__(self, budget: WorkBudget, outlook: FenceOutlook | UnknownOutlook) -> None:
         self._budget = budget
         self._outlook = outlook
         self._remaining_lines: list[str] = []
@@ -149,15 +154,22 @@ class _FenceScanner:
         words, fence = glued
         opening = OPENING_FENCE.match(fence)
         info = opening["info"].strip() if opening else ""
-        tag, _ = split_info_string(info)
-        pairs_as_words = self._outlook.pairs_outside[index + 1]
-        pairs_as_fence = self._outlook.pairs_inside[index + 1] or not pairs_as_words
-        if opening is None or not is_known_tag(tag) or not (info or pairs_as_fence):
+        if opening is None or not is_known_tag(split_info_string(info)[0]):
+            return False
+        if not info and not self._outlook.opens_block(index):
             return False
         self._remaining_lines.append(words)
         margin = re.sub(r"[^ \t>]", " ", prefix)
         self._fence = _Fence(margin, opening["mark"], info)
         return True
+
+    def is_in_block(self, line: str) -> bool:
+        """Whether a further line would be in the open block."""
+        return self._fence is not None and self._fence.strip_quotes(line) is not None
+
+    def list_prose(self, count: int) -> list[str]:
+        """Return the last lines outside of blocks."""
+        return self._remaining_lines[-count:]
 
     def finish_scan(self) -> ExtractedText:
         """Close an open block, or drop it if the budget ended inside it."""
@@ -176,7 +188,7 @@ class _FenceScanner:
             self._close_fence(fence, unclosed=False)
             return
         glued = None if fence.is_markdown else find_glued_closing(body, fence.marker)
-        if glued is None or self._outlook.pairs_inside[index + 1]:
+        if glued is None or self._outlook.stays_in_block(index):
             fence.lines.append(body)
             return
         if glued.code:

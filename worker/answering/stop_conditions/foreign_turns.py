@@ -8,13 +8,13 @@ outside code, and must be neither introduced as an example nor one of several fi
 import re
 from typing import Final
 
-from worker.answering.stop_conditions.code_positions import CodePositions
 from worker.answering.stop_conditions.turn_labels import (
     ASSISTANT_LINE,
     FIELD_LINE,
     TurnLabels,
     TurnLine,
 )
+from worker.render.code_lookup import CodeLookup
 
 MAX_TURN_CHARACTERS: Final = 600
 """Beginning of a possible turn that is examined."""
@@ -31,10 +31,10 @@ FIRST_PERSON: Final = re.compile(
 class ForeignTurnFinder:
     """Reads a growing reply, each line once."""
 
-    def __init__(self, labels: TurnLabels, code_positions: CodePositions) -> None:
+    def __init__(self, labels: TurnLabels, code_lookup: CodeLookup) -> None:
         """Look for turns with these labels."""
         self._labels = labels
-        self._code_positions = code_positions
+        self._code_lookup = code_lookup
         self._next_line = 0
         self._unproven: int | None = None
         self._is_dialogue = False
@@ -65,6 +65,7 @@ class ForeignTurnFinder:
             elif end == len(text):
                 return None
             self._next_line = end + 1
+            self._code_lookup.read_lines(text, self._next_line)
         return None
 
     def _begins_turn(self, text: str, start: int, block: str, turn_line: TurnLine) -> bool:
@@ -76,7 +77,7 @@ class ForeignTurnFinder:
         is_question = bool(QUESTION.search(block))
         if not is_question and _is_among_fields(text, start, block):
             return False
-        if self._code_positions.contains(text, start, start + len(block.partition("\n")[0])):
+        if self._code_lookup.is_code(text, start, start + len(block.partition("\n")[0])):
             return False
         if turn_line.is_weak and not is_question and not FIRST_PERSON.search(turn_line.words):
             self._unproven = start if self._unproven is None else self._unproven

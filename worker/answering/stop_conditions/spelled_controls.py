@@ -8,27 +8,28 @@ chat formats.
 import re
 from collections.abc import Sequence
 
-from worker.answering.stop_conditions.code_positions import CodePositions
+from worker.render.code_lookup import CodeLookup
 
 
 class SpelledControlFinder:
     """Reads a growing reply, each character once."""
 
-    def __init__(self, stop_strings: Sequence[str], code_positions: CodePositions) -> None:
+    def __init__(self, stop_strings: Sequence[str], code_lookup: CodeLookup) -> None:
         """Look for the first of `stop_strings`."""
         self._stop_strings = tuple(stop_strings)
         self._pattern = re.compile("|".join(map(re.escape, stop_strings)) or "(?!)")
         self._max_held = max(map(len, stop_strings), default=1) - 1
-        self._code_positions = code_positions
+        self._code_lookup = code_lookup
         self._searched = 0
 
     def find_control(self, text: str) -> int | None:
         """Return the start of a token outside code in a longer version of the text before."""
         for found in self._pattern.finditer(text, self._searched):
             self._searched = found.end()
-            if not self._code_positions.contains(text, found.start(), found.end()):
+            if not self._code_lookup.is_code(text, found.start(), found.end()):
                 return found.start()
         self._searched = max(self._searched, len(text) - self._max_held)
+        self._code_lookup.read_lines(text, self._searched)
         return None
 
     def count_uncertain(self, text: str) -> int:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from worker.answering.stop_conditions.code_positions import CodePositions
 from worker.answering.stop_conditions.foreign_turns import ForeignTurnFinder
 from worker.answering.stop_conditions.repetition import AT_LIMIT, ENDLESS, find_loop
 from worker.answering.stop_conditions.spelled_controls import SpelledControlFinder
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import FinishReason
+from worker.render.code_lookup import CodeLookup
 from worker.render.model import CutReason
 
 LOOP_CHECK_CHARACTERS: Final = 500
@@ -29,8 +29,8 @@ class StopChecker:
 
     def __init__(self, labels: TurnLabels, stop_strings: Sequence[str]) -> None:
         """`labels` are those of the conversation, `stop_strings` those of the chat format."""
-        self._controls = SpelledControlFinder(stop_strings, CodePositions())
-        self._turns = ForeignTurnFinder(labels, CodePositions())
+        self._controls = SpelledControlFinder(stop_strings, CodeLookup())
+        self._turns = ForeignTurnFinder(labels, CodeLookup())
         self._checked_characters = 0
 
     def find_cut(self, text: str) -> ReplyCut | None:

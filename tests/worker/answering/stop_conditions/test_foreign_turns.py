@@ -3,9 +3,15 @@
 import pytest
 
 from contract.conversation import Speaker, Turn
-from worker.answering.stop_conditions.code_positions import MAX_PASSES, CodePositions
 from worker.answering.stop_conditions.foreign_turns import ForeignTurnFinder
 from worker.answering.stop_conditions.turn_labels import TurnLabels
+from worker.render.code_lookup import (
+    MAX_BARE_RETURNS,
+    MAX_PASS_CHARACTERS,
+    MAX_PASSES,
+    MAX_READ_CHARACTERS,
+    CodeLookup,
+)
 
 
 def build_turn(name: str | None, text: str, speaker: Speaker = Speaker.USER) -> Turn:
@@ -29,7 +35,7 @@ BEFORE = "Use a mutex.\n\n```py\nx = 1\n```\nThat is all."
 
 def build_finder(labels: TurnLabels = LABELS) -> ForeignTurnFinder:
     """Return a finder for a new reply."""
-    return ForeignTurnFinder(labels, CodePositions())
+    return ForeignTurnFinder(labels, CodeLookup())
 
 
 def find_turn(text: str) -> int | None:
@@ -103,6 +109,8 @@ def test_reply_is_cut_where_it_continues_as_a_person(turn: str) -> None:
         "```\nUser: how are you?\nAssistant: fine\n```",
         "```yaml\nAda: what?\n",
         "Look at this ```text\nAda: what?\n```",
+        "Look at this ```\nAda: what?\n```",
+        "```\nx = 1```\n\n```\nAda: what?\n```",
         "services:\n  web:\n    user: a\nAda: what\nother: 1",
         "$ python chat.py\nAda: how are you?\nfine",
         "<|im_start|> marks the beginning of a message.",
@@ -143,9 +151,20 @@ def test_possible_turn_is_not_shown_until_it_is_decided() -> None:
     assert finder.find_turn("Done.\n\nAda: thanks " + "x " * 300, is_complete=False) == 7
 
 
-def test_passes_over_a_reply_are_bounded() -> None:
-    """A hostile reply gets only some of them; then it is not cut."""
-    code = "```\nUser: why?\n```\n\n" * MAX_PASSES
+def test_reply_with_doubtful_fences_is_cut_within_bounds() -> None:
+    """Each look then takes a pass, so a hostile reply gets only some; then it is not cut."""
+    code = "```\nx = 1```\n\n"
+    weak = "User: reads it.\n\n"
 
-    assert find_turn(f"{code}\nAda: why?") is None
-    assert find_turn(f"{code[40:]}\nAda: why?") is not None
+    assert find_turn(f"{code}{weak}Ada: why?") == len(code + weak)
+    assert find_turn(code + weak * MAX_PASSES + "Ada: why?") is None
+    assert find_turn(f"{code}{'x' * MAX_PASS_CHARACTERS}\n\nAda: why?") is None
+
+
+def test_reply_without_line_feeds_is_not_cut() -> None:
+    """All of its lines would be read in one step."""
+    returns = "\r" * MAX_BARE_RETURNS
+
+    assert find_turn(f"x{returns}\n\nAda: why?") == len(returns) + 3
+    assert find_turn(f"x{returns}\r\n\nAda: why?") is None
+    assert find_turn(f"x{'y ' * MAX_READ_CHARACTERS}\n\nAda: why?") is None
