@@ -82,6 +82,7 @@ class Cluster:
         self.workspace = Workspace(
             *("--seed", str(seed), "--speed", str(CLOCK_SPEED), "--max-records", HISTORY_LIMIT),
             *("--ahead", str(spec.slack_clock_offset_seconds)),
+            *("--allow-host", broken_environment.HOST_NAME),
         )
         self.slack_proxy = SlackProxy(self.workspace.port, seed) if spec.with_slack_proxy else None
         self.environment = (
