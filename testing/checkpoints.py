@@ -145,7 +145,7 @@ def _random_checkpoint(
         tokenizer(target)
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+            model = AutoModelForCausalLM.from_config(config)
         model.save_pretrained(target)
 
     return _cache_checkpoint(name, str(config), write_checkpoint)

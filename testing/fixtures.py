@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from testing.engine_fork_server import forked_engine_environment
 from testing.redis_server import RedisServer
 from testing.workspace import Workspace
 
@@ -26,6 +27,13 @@ def redis(server: RedisServer) -> Iterator[Redis]:
     with Redis.from_url(server.url) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture
+def forked_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test's own `EngineClient` get its engines from the fork server."""
+    for name, value in forked_engine_environment().items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="module")

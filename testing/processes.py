@@ -17,12 +17,18 @@ from pathlib import Path
 from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[1]
-INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+INHERITED_VARIABLES = ("PATH", "HOME", "LANG")
+COVERAGE_VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+TRACE_PROCESSES = "TRACE_PROCESSES"
+"""Environment variable: if set, coverage traces the product's processes too."""
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return a clean environment with `variables`, in which torch uses one thread."""
-    inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    names = INHERITED_VARIABLES
+    if os.environ.get(TRACE_PROCESSES):
+        names += COVERAGE_VARIABLES
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
 
 

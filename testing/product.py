@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Self
 
+from testing.engine_fork_server import forked_engine_environment
 from testing.processes import Process
 from testing.redis_server import GuardedRedis
 from testing.worker_harness import END_STATES, FAST_SETTINGS, reply_metadata
@@ -17,12 +18,19 @@ class Product:
     denied a command of the bot or a worker.
     """
 
-    def __init__(self, model: str, *, worker: bool = True, **variables: str) -> None:
-        """Start all processes, with `variables` for bot and worker."""
+    def __init__(
+        self, model: str, *, worker: bool = True, forked_engine: bool = False, **variables: str
+    ) -> None:
+        """
+        Start all processes, with `variables` for bot and worker.
+
+        The engines come from the tests' fork server if `forked_engine` is true.
+        """
         self.redis = GuardedRedis()
         self.workspace = Workspace()
         self.settings = self.workspace.environment | variables
         self.model = model
+        self._engine_variables = forked_engine_environment() if forked_engine else {}
         self.workers: list[Process] = []
         self.bot = self.start_bot()
         if worker:
@@ -54,6 +62,7 @@ class Product:
     def start_worker(self, **variables: str) -> Process:
         """Start another worker, which `workers` then contains."""
         settings = self.settings | FAST_SETTINGS | {"STARCHAT_MODEL": self.model} | variables
+        settings |= self._engine_variables
         process = Process("worker", REDIS_URL=self.redis.url_for("worker"), **settings)
         self.workers.append(process)
         return process

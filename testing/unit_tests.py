@@ -22,6 +22,7 @@ RESOURCE_MODULES: Final = frozenset(
         *("accelerate", "safetensors", "torch", "transformers"),
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
+        "testing.engine_fork_server",
         *(
             "testing.http_proxy",
             "testing.in_process_engine",
@@ -35,6 +36,7 @@ RESOURCE_MODULES: Final = frozenset(
 """Modules that start processes and servers, open connections or load models."""
 RESOURCE_NAMES: Final = frozenset(
     {
+        "forked_engine_environment",
         *("GuardedRedis", "LoadedCheckpoint", "Process", "Product", "RedisServer"),
         *("WorkerHarness", "Workspace", "open_chromium"),
     }

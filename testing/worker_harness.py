@@ -9,6 +9,7 @@ from bot.store.job_queue import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
+from testing.engine_fork_server import forked_engine_environment
 from testing.prepared_queue import PreparedQueue
 from testing.processes import Process
 from testing.redis_server import RedisServer
@@ -54,12 +55,18 @@ class WorkerHarness:
         self.redis.close()
         self.server.stop_server()
 
-    def start_worker(self, model: str, **variables: str) -> Process:
-        """Start a worker process without waiting until it is ready."""
+    def start_worker(self, model: str, *, forked_engine: bool = True, **variables: str) -> Process:
+        """
+        Start a worker process without waiting until it is ready.
+
+        Its engine comes from the fork server unless `forked_engine` is false.
+        """
         environment = self.workspace.environment | {
             "REDIS_URL": self.server.url,
             "STARCHAT_MODEL": model,
         }
+        if forked_engine:
+            environment |= forked_engine_environment()
         return Process("worker", **(environment | FAST_SETTINGS | variables))
 
     def enqueue_question(

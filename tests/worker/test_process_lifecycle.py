@@ -33,7 +33,7 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def worker(harness: WorkerHarness, model: str, port: int) -> Iterator[Process]:
     """A worker with health endpoints and its model loaded."""
-    with harness.start_worker(model, HEALTH_PORT=str(port)) as worker:
+    with harness.start_worker(model, forked_engine=False, HEALTH_PORT=str(port)) as worker:
         worker.wait_for_event("worker started")
         assert fetch_page(port, "/healthz") == (200, "alive\n")
         status, text = fetch_page(port, "/readyz")
@@ -51,7 +51,7 @@ def test_worker_announces_loading_and_drains_on_sigterm(
 
     On SIGTERM the worker finishes its jobs, takes no more, deletes its presence and exits 0.
     """
-    with harness.start_worker(model) as worker:
+    with harness.start_worker(model, forked_engine=False) as worker:
         worker.wait_for_event("worker started")
         early = harness.enqueue_question(memorizing_model.MUTEX)
         [placeholder] = harness.wait_for_reply(early)
@@ -77,7 +77,7 @@ def test_second_sigterm_requeues_running_jobs(
     harness: WorkerHarness, model: str, standby: StandbyWorker
 ) -> None:
     """The job is at the front, no attempt is counted, and the next worker continues its message."""
-    with harness.start_worker(model) as worker:
+    with harness.start_worker(model, forked_engine=False) as worker:
         worker.wait_for_event("model loaded", timeout=120)
         job = harness.enqueue_question(memorizing_model.ENDLESS)
         following = harness.enqueue_question(memorizing_model.MUTEX, previous=job)

@@ -35,8 +35,12 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def worker(harness: WorkerHarness, model: str, port: int, token_file: Path) -> Iterator[Process]:
     """A worker with its model loaded."""
-    variables = {"HEALTH_PORT": str(port), "SLACK_BOT_TOKEN_FILE": str(token_file)}
-    with harness.start_worker(model, SLACK_BOT_TOKEN="", **variables) as worker:
+    with harness.start_worker(
+        model,
+        SLACK_BOT_TOKEN="",
+        SLACK_BOT_TOKEN_FILE=str(token_file),
+        HEALTH_PORT=str(port),
+    ) as worker:
         worker.wait_for_event("model loaded", timeout=120)
         yield worker
 

@@ -28,7 +28,7 @@ class ContinuousBatchingEngine(BenchmarkEngine):
         torch.set_num_threads(1)
         model: Any = AutoModelForCausalLM.from_pretrained(directory)
         model.requires_grad_(requires_grad=False)
-        config = GenerationConfig(  # type: ignore[no-untyped-call]
+        config = GenerationConfig(
             do_sample=False, max_new_tokens=96, eos_token_id=-1, pad_token_id=0
         )
         batching_config = ContinuousBatchingConfig(

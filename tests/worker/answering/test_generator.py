@@ -14,7 +14,7 @@ from worker.engine.protocol import EngineConfig
 CONVERSATION = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
 
-async def test_generation_stops_at_its_deadline_only() -> None:
+async def test_generation_stops_at_its_deadline_only(forked_engines: None) -> None:
     """An expired deadline yields no text; a later one yields all of it, with drafts."""
     config = EngineConfig(
         model=str(memorizing_checkpoint()), slots=1, threads=1, num_speculative_tokens=8

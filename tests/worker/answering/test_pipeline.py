@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def generator(model: str) -> AsyncIterator[Generator]:
+async def generator(model: str, forked_engines: None) -> AsyncIterator[Generator]:
     """A generator with its model loaded."""
     engine = EngineClient(EngineConfig(model=model, slots=1, threads=1))
     generator = Generator(

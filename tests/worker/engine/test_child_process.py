@@ -208,7 +208,7 @@ async def test_hanging_child_is_killed(engine: EngineClient) -> None:
     )
 
 
-async def test_shut_down_ends_child_and_requests() -> None:
+async def test_shut_down_ends_child_and_requests(forked_engines: None) -> None:
     """Running requests are lost, later ones are refused, and no process remains."""
     engine = EngineClient(EngineConfig(model=str(tiny_bigcode()), slots=2, threads=1))
     running = await start_reply(engine, LONG_REQUEST)
@@ -239,7 +239,7 @@ async def test_missing_model_fails_without_restarts(tmp_path: Path) -> None:
     await engine.shut_down()
 
 
-async def test_three_early_deaths_fail_the_engine() -> None:
+async def test_three_early_deaths_fail_the_engine(forked_engines: None) -> None:
     """The model was never loaded."""
     deaths: set[int] = set()
 

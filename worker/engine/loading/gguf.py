@@ -55,7 +55,7 @@ def _write_checkpoint(file: Path, target: Path, progress: Progress) -> None:
     config_fields.pop("quantization_config", None)
     # transformers refuses to save a dequantized model, but not a plain one with the same weights.
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+        model = AutoModelForCausalLM.from_config(
             AutoConfig.for_model(**config_fields), dtype=torch.float32
         )
     model.load_state_dict(dequantized.state_dict(), assign=True)

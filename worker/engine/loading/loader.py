@@ -174,7 +174,7 @@ def _weight_bytes(
     """Return the bytes of the weights in `dtype`, or quantized."""
     if quantization is not None:
         with torch.device("meta"):
-            network = AutoModelForCausalLM.from_config(hf_config)  # type: ignore[no-untyped-call]
+            network = AutoModelForCausalLM.from_config(hf_config)
         return quantized_bytes(quantization, network, dtype)
     stored = getattr(hf_config, "dtype", None)
     scale = dtype.itemsize / stored.itemsize if isinstance(stored, torch.dtype) else 1.0

@@ -33,7 +33,7 @@ def _int8_config(_dtype: torch.dtype) -> Any:
 
 
 def _nf4_config(dtype: torch.dtype) -> Any:
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -62,7 +62,7 @@ def transformers_config(name: str | None, dtype: torch.dtype) -> Any:
 
 def quantized_bytes(name: str, network: PreTrainedModel, dtype: torch.dtype) -> int:
     """Return the bytes of a quantized network. The output layer isn't quantized, tied or not."""
-    output = network.get_output_embeddings()  # type: ignore[no-untyped-call]
+    output = network.get_output_embeddings()
     layers = [m for m in network.modules() if isinstance(m, nn.Linear) and m is not output]
     quantized_weights = sum(layer.in_features * layer.out_features for layer in layers)
     other_weights = sum(map(torch.numel, network.parameters())) - quantized_weights
