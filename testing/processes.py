@@ -25,9 +25,8 @@ TRACE_PROCESSES = "TRACE_PROCESSES"
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return a clean environment with `variables`, in which torch uses one thread."""
-    names = INHERITED_VARIABLES
-    if os.environ.get(TRACE_PROCESSES):
-        names += COVERAGE_VARIABLES
+    traced = COVERAGE_VARIABLES if os.environ.get(TRACE_PROCESSES) else ()
+    names = (*INHERITED_VARIABLES, *traced)
     inherited = {name: os.environ[name] for name in names if name in os.environ}
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
 
