@@ -1,5 +1,5 @@
 """
-Screenshot for docs/page.png: a real thread of the demo in Debian's chromium.
+Screenshot for docs/page.png: a real thread of the demo in Debian's chromium-headless-shell.
 
 `make screenshot` runs it. The demo samples greedily, so every run shows the same words.
 """
@@ -16,7 +16,7 @@ from demo.processes import REPOSITORY
 from demo.stack import Stack
 
 OUTPUT_FILE: Final = REPOSITORY / "docs" / "page.png"
-CHROMIUM_PATH: Final = "/usr/bin/chromium"
+CHROMIUM_PATH: Final = "/usr/lib/chromium/chromium-headless-shell"
 VIEWPORT: Final = {"width": 1280, "height": 800}
 
 

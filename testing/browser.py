@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from testing.workspace import GENERAL, Workspace
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path("/usr/lib/chromium/chromium-headless-shell")
+"""Chromium without windows, which needs half the CPU time of `chromium --headless`."""
 CHROMIUM_SWITCHES = (
-    "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -28,9 +28,9 @@ TIMEOUT_MILLISECONDS = 15_000
 
 @contextlib.contextmanager
 def open_chromium() -> Iterator[Browser]:
-    """Run Chromium. Skips the test if Chromium is not installed."""
+    """Run Chromium. Skips the test if it is not installed."""
     if not CHROMIUM.exists():
-        pytest.skip(f"needs Debian's chromium, which is not at {CHROMIUM}")
+        pytest.skip(f"needs Debian's chromium-headless-shell, which is not at {CHROMIUM}")
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(CHROMIUM_SWITCHES))
