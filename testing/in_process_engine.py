@@ -155,11 +155,20 @@ Replay = Callable[[], None]
 
 @dataclass
 class FakeGraphCapture:
-    """Fake CUDA graph capture, whose replay runs the step again; counts captures and replays."""
+    """
+    Fake CUDA graph capture, whose replay runs the step again; counts captures and replays.
+
+    On its played clock, each replay takes a second.
+    """
 
     graph_sets: int = 0
     captured: int = 0
     replayed: int = 0
+    now: float = 0.0
+
+    def read_clock(self) -> float:
+        """Return the time of the played clock, in seconds."""
+        return self.now
 
     def start_set(self) -> Callable[[Replay], Replay]:
         """Start a new set of graphs."""
@@ -173,6 +182,7 @@ class FakeGraphCapture:
 
         def replay_step() -> None:
             self.replayed += 1
+            self.now += 1.0
             step()
 
         return replay_step
@@ -228,6 +238,8 @@ def build_captured_engine(
     shapes = GraphShapes(slots, kv_cache.max_positions, num_speculative_tokens)
     log_lines: list[str] = []
     capture = capture or FakeGraphCapture()
-    graphs = CudaGraphRunner(network, kv_cache, shapes, capture.start_set, log_lines.append)
+    graphs = CudaGraphRunner(
+        network, kv_cache, shapes, capture.start_set, log_lines.append, clock=capture.read_clock
+    )
     engine_core.use_cuda_graphs(graphs)
     return CapturedEngine(engine_core, graphs, kv_cache, capture, log_lines)

@@ -67,7 +67,8 @@ class CudaGraphRunner:
     Captured decode steps of a model over its KV cache, for `ModelRunner.cuda_graphs`.
 
     `begin_capture` begins a new set of graphs that share memory. `compiled_layers` is the context
-    for capturing compiled layers, if any. `log` receives what had to be turned off.
+    for capturing compiled layers, if any. `log` receives what had to be turned off. `clock`
+    returns seconds, and times the variants of a shape.
     """
 
     def __init__(
@@ -77,8 +78,11 @@ class CudaGraphRunner:
         shapes: GraphShapes,
         begin_capture: Callable[[], Capture],
         log: Log,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.shapes = shapes
+        self._clock = clock
         self.is_disabled = False
         self.compiled_layers: AbstractContextManager[object] | None = None
         self._network = network
@@ -173,11 +177,11 @@ class CudaGraphRunner:
         # The replay writes the KV that the eager step wrote, so it may run again.
         replay()
         reference.check_logits(self._logits_view(shape))
-        started_at = time.perf_counter()
+        started_at = self._clock()
         for _ in range(repetitions * TIMING_STEPS):
             replay()
         self._logits_view(shape)[0, 0].item()  # waits for the device, as `check_logits` did
-        return time.perf_counter() - started_at, replay
+        return self._clock() - started_at, replay
 
     def _copy_inputs(self, inputs: GraphInputs) -> None:
         """Copy a step's inputs to the graph's fixed memory in one transfer."""

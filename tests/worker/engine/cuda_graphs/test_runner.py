@@ -1,6 +1,5 @@
 """CUDA graph runner: captures, fallbacks to eager steps, and unchanged replies."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -125,7 +124,7 @@ class UnevenCapture(FakeGraphCapture):
 
         def slowly() -> None:
             self.waited += 1
-            time.sleep(0.02)
+            self.now += 1.0
             repeat()
 
         return slowly
