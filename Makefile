@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test unit chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
+.PHONY: demo test unit coverage chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -15,6 +15,9 @@ test: ## set up and run all tests with coverage; needs nothing from apt
 unit: ## run the tests that start no process and open no connection, in half a minute
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m pytest -m unit
+
+coverage: ## run all tests and trace the product's processes too, a third slower
+	@TRACE_PROCESSES=1 bash .ci/run tests
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2
 	@$(PYTHON) -m scripts.setup dev

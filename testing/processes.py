@@ -18,6 +18,8 @@ from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[1]
 INHERITED_VARIABLES = ("PATH", "HOME", "LANG")
+WAIT_SECONDS = 180.0
+"""Maximum wait for an event, which a busy machine may delay by a minute."""
 COVERAGE_VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 TRACE_PROCESSES = "TRACE_PROCESSES"
 """Environment variable: if set, coverage traces the product's processes too."""
@@ -72,13 +74,13 @@ class Process:
         """The output of the process so far."""
         return "\n".join(self.lines)
 
-    def wait_for_event(self, event: str, timeout: float = 60.0) -> dict[str, Any]:
+    def wait_for_event(self, event: str, timeout: float = WAIT_SECONDS) -> dict[str, Any]:
         """Return the next log line with this event, and skip those before it."""
         return _parse_event(
             self._next_line(lambda line: _parse_event(line).get("event") == event, event, timeout)
         )
 
-    def wait_for_line(self, start: str, timeout: float = 60.0) -> str:
+    def wait_for_line(self, start: str, timeout: float = WAIT_SECONDS) -> str:
         """Return the next line that begins with `start`, and skip those before it."""
         return self._next_line(lambda line: line.startswith(start), start, timeout).rstrip("\n")
 
@@ -96,7 +98,7 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         self.wait_for_exit()
 
-    def wait_for_exit(self, timeout: float = 60.0) -> int:
+    def wait_for_exit(self, timeout: float = WAIT_SECONDS) -> int:
         """Return the exit status. Raises `TimeoutExpired` if the process runs after `timeout` s."""
         status = self._process.wait(timeout)
         self._reader.join(timeout)

@@ -38,7 +38,7 @@ class Product:
         self.bot.wait_for_event("ready")
         self.workspace.wait_until_connected()
         for process in self.workers:
-            process.wait_for_event("model loaded", timeout=120)
+            process.wait_for_event("model loaded")
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
 from testing.engine_fork_server import forked_engine_environment
 from testing.prepared_queue import PreparedQueue
-from testing.processes import Process
+from testing.processes import WAIT_SECONDS, Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
@@ -116,18 +116,18 @@ class WorkerHarness:
         """Return the states of the app's messages for a job."""
         return [reply_metadata(message)["state"] for message in self.reply_messages(job)]
 
-    def wait_for_reply(self, job: Job, timeout: float = 60.0) -> Messages:
+    def wait_for_reply(self, job: Job, timeout: float = WAIT_SECONDS) -> Messages:
         """Wait for the first message for a job."""
         return self.workspace.wait_until(lambda: self.reply_messages(job), timeout=timeout)
 
-    def wait_for_growth(self, job: Job, timeout: float = 60.0) -> Messages:
+    def wait_for_growth(self, job: Job, timeout: float = WAIT_SECONDS) -> Messages:
         """Wait until a job's reply grows in the thread."""
         return self.workspace.wait_until(
             lambda: self.reply_messages(job) if "growing" in self.reply_states(job) else None,
             timeout=timeout,
         )
 
-    def wait_for_end(self, job: Job, timeout: float = 60.0) -> Messages:
+    def wait_for_end(self, job: Job, timeout: float = WAIT_SECONDS) -> Messages:
         """Wait until all messages for a job are final, and return them."""
 
         def final_messages() -> Messages | None:
@@ -152,7 +152,7 @@ class WorkerHarness:
         found = self.redis.hget(f"rq:job:{job.id}", "status")
         return found.decode() if isinstance(found, bytes) else None
 
-    def wait_for_result(self, job: Job, timeout: float = 60.0) -> None:
+    def wait_for_result(self, job: Job, timeout: float = WAIT_SECONDS) -> None:
         """Wait until RQ has the result of a job."""
         key = f"rq:results:{job.id}"
         assert self.redis.xread({key: "0"}, count=1, block=int(timeout * 1000)), "no result came"

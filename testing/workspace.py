@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
-from testing.processes import Process
+from testing.processes import WAIT_SECONDS, Process
 
 Json = dict[str, Any]
 Messages = list[Json]
@@ -23,7 +23,6 @@ STARCHAT = "U0STARCHAT"
 DEPLOYBOT = "U0DEPLOY01"
 BOT_TOKEN = "xoxb-fakeslack"
 APP_TOKEN = "xapp-fakeslack"
-TIMEOUT_SECONDS = 60.0
 LAST_ATTEMPT = 3
 """Number of Slack's last delivery attempt; the first is 0."""
 FAST_CLOCK_SPEED = 2000.0
@@ -149,7 +148,7 @@ class Workspace:
         thread_ts: str | None = None,
         *,
         user: str = ADA,
-        timeout: float = TIMEOUT_SECONDS,
+        timeout: float = WAIT_SECONDS,
     ) -> Messages:
         """Wait until the messages that a user sees satisfy `is_match`, and return them."""
 
@@ -160,7 +159,7 @@ class Workspace:
         return self._poll_changes(matching_messages, "_control/wait", timeout)
 
     def wait_until(
-        self, probe: Callable[[], Found | None], *, timeout: float = TIMEOUT_SECONDS
+        self, probe: Callable[[], Found | None], *, timeout: float = WAIT_SECONDS
     ) -> Found:
         """Call `probe` after each change, API call and delivery; return its first true result."""
         return self._poll_changes(probe, "_control/activity", timeout)
@@ -203,7 +202,7 @@ class Workspace:
         self.wait_until(has_given_up)
         self.set_clock(speed=1)
 
-    def wait_until_connected(self, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def wait_until_connected(self, *, timeout: float = WAIT_SECONDS) -> None:
         """Wait until the app has an open socket."""
         self.wait_until(lambda: self.read_state()["app"]["connected"], timeout=timeout)
 

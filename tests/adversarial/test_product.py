@@ -84,7 +84,6 @@ def select_cases(category: str, names: Sequence[str]) -> list[Case]:
     return [cases[f"{category}/{name}"] for name in names]
 
 
-@pytest.mark.timeout(300)
 def test_sampled_adversarial_inputs_end_once_in_real_product(product: Product) -> None:
     """Every input is delivered twice, among unreadable queue entries, and has one outcome."""
     entries = select_cases("entry", ENTRY_CASES)

@@ -17,7 +17,7 @@ from chaos.scenarios import mixed_faults, slack_api_failures
 
 SEED = 1
 QUESTION_SCALE = 0.3
-pytestmark = [pytest.mark.timeout(300), pytest.mark.repeats]
+pytestmark = [pytest.mark.repeats]
 
 RunScenario = Callable[[Scenario], ScenarioResult]
 SCENARIOS = {scenario.name: scenario for scenario in list_scenarios()}

@@ -21,8 +21,6 @@ from testing.processes import REPOSITORY, Process, clean_environment
 START_TIMEOUT_SECONDS: Final = 120.0
 """Seconds until everything must be up, on a busy machine."""
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def home() -> Iterator[Path]:

@@ -64,7 +64,7 @@ def product() -> Iterator[Product]:
         SLACK_SIGNING_SECRET=SIGNING_SECRET,
     ) as product:
         worker = product.start_worker(HEALTH_PORT=str(free_port()))
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         yield product
 
 

@@ -1,14 +1,10 @@
 """Backfill: questions asked during an outage longer than Slack's retries are answered."""
 
-import pytest
-
 from testing.memorizing_model import ANSWERS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
 from testing.polling import poll_until
 from testing.product import Product, find_answers
 from testing.worker_harness import reply_metadata, reply_text
 from testing.workspace import ADA, GENERAL, PYTHON, STARCHAT
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def exhaust_deliveries(product: Product, *stamps: str) -> None:

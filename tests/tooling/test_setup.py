@@ -123,7 +123,6 @@ def _run_setup(*arguments: str, **variables: str) -> "subprocess.CompletedProces
     )
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_failed_set_up_prints_one_line_and_can_be_repeated(tmp_path: Path) -> None:
     """Without an index the message is pip's error and the log's path; there is no stamp."""

@@ -41,7 +41,7 @@ def harness() -> Iterator[WorkerHarness]:
 def worker(harness: WorkerHarness, model: str) -> Iterator[Process]:
     """A worker with its model loaded."""
     with harness.start_worker(model) as worker:
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         yield worker
 
 

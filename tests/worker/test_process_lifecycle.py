@@ -18,8 +18,6 @@ from worker.errors import ModelUnavailableError
 from worker.jobs.leases import RECOVERY_COUNT
 from worker.render.texts import RETRYING
 
-pytestmark = pytest.mark.timeout(300)
-
 STOP_MARGIN_SECONDS = 30
 """Seconds that docker-compose.yml gives a worker beyond `STARCHAT_SHUTDOWN_GRACE`."""
 
@@ -39,7 +37,7 @@ def worker(harness: WorkerHarness, model: str, port: int) -> Iterator[Process]:
         status, text = fetch_page(port, "/readyz")
         assert (status, text.partition(" (")[0]) == (503, "waiting for the model")
         assert text.endswith(")\n"), "the stage of loading"
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         yield worker
 
 
@@ -55,7 +53,7 @@ def test_worker_announces_loading_and_drains_on_sigterm(
         worker.wait_for_event("worker started")
         early = harness.enqueue_question(memorizing_model.MUTEX)
         [placeholder] = harness.wait_for_reply(early)
-        [message] = harness.wait_for_end(early, timeout=120)
+        [message] = harness.wait_for_end(early)
         assert "still loading" in context_text([placeholder])
         assert placeholder["ts"] == message["ts"]
         assert reply_text([message]) == memorizing_model.ANSWERS[memorizing_model.MUTEX]
@@ -78,7 +76,7 @@ def test_second_sigterm_requeues_running_jobs(
 ) -> None:
     """The job is at the front, no attempt is counted, and the next worker continues its message."""
     with harness.start_worker(model, forked_engine=False) as worker:
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         job = harness.enqueue_question(memorizing_model.ENDLESS)
         following = harness.enqueue_question(memorizing_model.MUTEX, previous=job)
         [growing] = harness.wait_for_growth(job)
@@ -118,7 +116,7 @@ def test_health_readiness_and_metrics_are_served(
 ) -> None:
     """The metrics contain neither ids nor text."""
     job = harness.enqueue_question(memorizing_model.MUTEX)
-    harness.wait_for_end(job, timeout=120)
+    harness.wait_for_end(job)
     harness.wait_for_result(job)
     assert fetch_page(port, "/readyz") == (200, "ready\n")
     _, numbers = fetch_page(port, "/metrics")

@@ -22,7 +22,7 @@ from worker.render.texts import RETRYING, STOPPED
 MAX_STOPS = 5
 """Attempts to stop a reply before it ends, which takes about two seconds."""
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("worker")]
+pytestmark = [pytest.mark.usefixtures("worker")]
 
 
 def assert_answered_once(harness: WorkerHarness, job: Job) -> None:
@@ -75,12 +75,12 @@ def test_killed_engine_restarts_and_the_reply_is_retried(
 ) -> None:
     """The message announces the retry and becomes the reply; two attempts are counted."""
     job = harness.enqueue_question(memorizing_model.ENDLESS)
-    [growing] = harness.wait_for_growth(job, timeout=120)
+    [growing] = harness.wait_for_growth(job)
     kill_engine(worker.pid)
     harness.workspace.wait_until(
         lambda: RETRYING in context_text(harness.reply_messages(job)) or None
     )
-    [message] = harness.wait_for_end(job, timeout=120)
+    [message] = harness.wait_for_end(job)
     assert message["ts"] == growing["ts"]
     assert reply_text([message]).startswith(memorizing_model.ENDLESS_CHUNK.strip())
     assert harness.bot_messages(job) == [message]
@@ -94,7 +94,7 @@ def test_last_attempt_that_kills_the_engine_posts_an_error(
 ) -> None:
     """A question that waits for the only slot says so, and is answered after the crash."""
     with harness.start_worker(model, STARCHAT_MAX_ATTEMPTS="1", STARCHAT_SLOTS="1") as worker:
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         job = harness.enqueue_question(memorizing_model.ENDLESS)
         harness.wait_for_growth(job)
         waiting = harness.enqueue_question(memorizing_model.MUTEX)
@@ -118,7 +118,7 @@ def test_redis_outage_during_replies_costs_no_attempt(
         harness.enqueue_question(memorizing_model.ENDLESS),
         harness.enqueue_question(memorizing_model.MUTEX),
     ]
-    harness.wait_for_growth(jobs[0], timeout=120)
+    harness.wait_for_growth(jobs[0])
     harness.server.kill_server()
     worker.wait_for_event("heartbeat failed")
     harness.server.restart_server()
@@ -148,7 +148,7 @@ def test_suspended_worker_that_resumes_sends_nothing(
     """Its lease has expired, and another worker has answered the job."""
     failpoint = f"{Failpoint.GENERATING}:pause"
     with harness.start_worker(model, STARCHAT_FAILPOINT=failpoint) as suspended:
-        suspended.wait_for_event("model loaded", timeout=120)
+        suspended.wait_for_event("model loaded")
         job = harness.enqueue_question(memorizing_model.MUTEX)
         wait_until_paused(suspended.pid)
         standby.resume_worker()

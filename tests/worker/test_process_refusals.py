@@ -13,8 +13,6 @@ from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import BOT_TOKEN
 from worker.jobs.leases import RECOVERY_COUNT
 
-pytestmark = pytest.mark.timeout(300)
-
 ANSWER = memorizing_model.ANSWERS[memorizing_model.MUTEX]
 
 
@@ -41,7 +39,7 @@ def worker(harness: WorkerHarness, model: str, port: int, token_file: Path) -> I
         SLACK_BOT_TOKEN_FILE=str(token_file),
         HEALTH_PORT=str(port),
     ) as worker:
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         yield worker
 
 

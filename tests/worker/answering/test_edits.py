@@ -84,7 +84,7 @@ def test_deletion_after_final_withdraws_the_reply(
     with harness.start_worker(
         model, STARCHAT_FAILPOINT="after_final:pause", STARCHAT_LEASE_SECONDS="30"
     ) as worker:
-        worker.wait_for_event("model loaded", timeout=120)
+        worker.wait_for_event("model loaded")
         job = harness.enqueue_question(MUTEX)
         wait_until_paused(worker.pid)
         assert harness.wait_for_end(job)

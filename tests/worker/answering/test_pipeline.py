@@ -29,8 +29,6 @@ from worker.slack.reply_message import ReplyMessage
 
 MAX_ATTEMPTS = 3
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 async def generator(model: str, forked_engines: None) -> AsyncIterator[Generator]:
