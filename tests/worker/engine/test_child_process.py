@@ -239,7 +239,7 @@ async def test_missing_model_fails_without_restarts(tmp_path: Path) -> None:
     await engine.shut_down()
 
 
-async def test_three_early_deaths_fail_the_engine(forked_engines: None) -> None:
+async def test_three_early_deaths_fail_the_engine() -> None:
     """The model was never loaded."""
     deaths: set[int] = set()
 
