@@ -84,7 +84,9 @@ async def test_worker_leaves_a_demoted_server(pair: FailoverPair) -> None:
 def cluster_node(tmp_path: Path) -> Iterator[redis.Redis]:
     """A server in cluster mode."""
     port = free_port()
-    arguments = ["--port", str(port), "--cluster-enabled", "yes", "--save", ""]
+    # By default the cluster's bus listens at `port` + 10000, which may be too high for a port.
+    bus = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+    arguments = ["--port", str(port), *bus, "--save", ""]
     with (
         subprocess.Popen(
             [find_server(), *arguments, "--bind", "127.0.0.1", "--dir", str(tmp_path)],
