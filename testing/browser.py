@@ -44,7 +44,9 @@ class BrowserPage:
     def __init__(self, browser: Browser, workspace: Workspace, user: str, **context: Any) -> None:
         self.workspace = workspace
         self.console_errors: list[str] = []
-        self.context = browser.new_context(**{"viewport": WIDE_VIEWPORT, **context})
+        # Animations would be drawn by the CPU all the time.
+        options = {"viewport": WIDE_VIEWPORT, "reduced_motion": "reduce", **context}
+        self.context = browser.new_context(**options)
         self.context.set_default_timeout(TIMEOUT_MILLISECONDS)
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: self._record_error(message.type, message.text))
