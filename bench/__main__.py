@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "purge-time": _run_purge_time,
         "layout": _run_layout,
         "slow-reads": _run_slow_reads,
+        "flood": _run_flood,
         "engine": command.main,
         "speculation": _run_speculation,
     }
@@ -87,6 +88,10 @@ def _add_service_benchmarks(commands: Any) -> None:
     slow_reads.add_argument(
         "--questions", type=int, default=200, help="questions elsewhere (default: %(default)s)"
     )
+    flood = commands.add_parser("flood", help="waits beside a flood, under Slack's rate limits")
+    flood.add_argument("--questions", type=int, default=45, help="of eight (default: %(default)s)")
+    flood.add_argument("--flood", type=int, default=50, help="of a ninth (default: %(default)s)")
+    flood.add_argument("--threads", type=int, default=20, help="threads (default: %(default)s)")
 
 
 def _run_thread_memory(options: argparse.Namespace) -> str:
@@ -129,6 +134,16 @@ def _run_purge_time(options: argparse.Namespace) -> str:
     from bench import purge_time  # noqa: PLC0415
 
     return purge_time.format_times(purge_time.measure_purge(options.keys))
+
+
+def _run_flood(options: argparse.Namespace) -> str:
+    from bench import flood  # noqa: PLC0415
+
+    alone, flooded = (
+        flood.measure_flood(options.questions, number, options.threads)
+        for number in (0, options.flood)
+    )
+    return flood.format_figures(alone, flooded)
 
 
 def _run_slow_reads(options: argparse.Namespace) -> str:
