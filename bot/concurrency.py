@@ -120,7 +120,7 @@ class BackgroundTasks:
         self._numbers = itertools.count()
         self._alarm = AlarmClock()
         self._is_draining = False
-        self._timer = threading.Thread(target=self._submit_delayed, name="timer", daemon=True)
+        self._timer = threading.Thread(target=self._submit_delayed_tasks, name="timer", daemon=True)
         self._timer.start()
         self.watch = ProgressWatch()
 
@@ -171,16 +171,16 @@ class BackgroundTasks:
         wait(waiting, timeout=timeout)
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _submit_delayed(self) -> None:
+    def _submit_delayed_tasks(self) -> None:
         """Submit each delayed task when it is due, and the rest when the tasks are drained."""
         is_running = True
         while is_running:
             is_running = self._alarm.wait(MAX_TIMER_WAIT_SECONDS)
             now = time.monotonic() if is_running else math.inf
-            for name, task in self._pop_delayed(now):
+            for name, task in self._pop_delayed_tasks(now):
                 self.submit(name, task)
 
-    def _pop_delayed(self, now: float) -> list[tuple[str, Callable[[], Any]]]:
+    def _pop_delayed_tasks(self, now: float) -> list[tuple[str, Callable[[], Any]]]:
         found: list[tuple[str, Callable[[], Any]]] = []
         with self._lock:
             while self._delayed and self._delayed[0][0] <= now:

@@ -15,7 +15,7 @@ class PreparedQueue(JobQueue):
 
     def enqueue(self, job: Job, *, client_msg_id: str | None = None) -> Receipt:
         """Enqueue a question, unless it or its `client_msg_id` was enqueued before."""
-        return self._enqueue_prepared(ReceivedMessage(post=post_of(job, client_msg_id)), job, {})
+        return self._enqueue_question(ReceivedMessage(post=post_of(job, client_msg_id)), job, {})
 
     def enqueue_reanswer(self, job: Job, version: str, reply_ts: str | None) -> Receipt:
         """Enqueue a question again that was edited at `version`; replace `reply_ts`."""
@@ -29,9 +29,9 @@ class PreparedQueue(JobQueue):
             files=frozenset(),
         )
         fields = {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply_ts}
-        return self._enqueue_prepared(received, job, fields if reply_ts else {})
+        return self._enqueue_question(received, job, fields if reply_ts else {})
 
-    def _enqueue_prepared(self, received: Received, job: Job, fields: dict[str, Any]) -> Receipt:
+    def _enqueue_question(self, received: Received, job: Job, fields: dict[str, Any]) -> Receipt:
         prepared = build_rq_job_hash(self._redis, job.id, job.to_json()) | fields
         return self._run_accept_script(received, prepared, keys.inbox(job.thread.team), 0.0)
 

@@ -82,7 +82,9 @@ class Backfill:
         try:
             messages = self._read_replies(thread.channel, thread.ts, outage)
             channel = Channel.from_id(thread.channel)
-            earlier = [p for p in self._parse_missed(messages, channel, outage) if p.ts < post.ts]
+            earlier = [
+                p for p in self._parse_missed_messages(messages, channel, outage) if p.ts < post.ts
+            ]
             for missed in earlier:
                 if self._needs_answer(missed, messages if outage.is_redis_loss else None):
                     self.questions.handle_message(missed)
@@ -116,7 +118,9 @@ class Backfill:
                 ts=ts,
                 **_history_arguments(outage),
             )
-            num_questions += self._handle_missed(replies or (), replies or (), channel, outage)
+            num_questions += self._handle_missed_messages(
+                replies or (), replies or (), channel, outage
+            )
         self.outage = None
         log.info(
             "backfill finished",
@@ -143,7 +147,7 @@ class Backfill:
         single = (
             raw for raw in roots if not (outage.is_redis_loss and has_new_replies(raw, outage))
         )
-        num_questions = self._handle_missed(single, (), channel, outage)
+        num_questions = self._handle_missed_messages(single, (), channel, outage)
         threads = [(latest_reply_at(raw), channel, str(raw["ts"])) for raw in active]
         threads += [(outage.since, channel, ts) for ts in followed if ts < oldest]
         return num_questions, threads
@@ -185,7 +189,7 @@ class Backfill:
         )
         return list(answer.get("messages") or ())
 
-    def _parse_missed(
+    def _parse_missed_messages(
         self, messages: Iterable[Json], channel: Channel, outage: Outage
     ) -> list[MessagePosted]:
         """Return the missed questions among messages, oldest first."""
@@ -193,14 +197,14 @@ class Backfill:
         questions = {post.ts: post for post in parsed if post is not None}
         return [questions[ts] for ts in sorted(questions)]
 
-    def _handle_missed(
+    def _handle_missed_messages(
         self, messages: Iterable[Json], thread: Iterable[Json], channel: Channel, outage: Outage
     ) -> int:
         """Handle the missed questions among messages; return how many had no answer."""
         # Redis knows which questions have answers; after data loss, the thread shows it.
         evidence = thread if outage.is_redis_loss else None
         num_questions = 0
-        for post in self._parse_missed(messages, channel, outage):
+        for post in self._parse_missed_messages(messages, channel, outage):
             if self._needs_answer(post, evidence):
                 self.reader.retry_delivery(partial(self.questions.handle_message, post))
                 num_questions += 1

@@ -105,7 +105,7 @@ class JobBuilder:
         mentioned = conversation.users_to_resolve(
             [changed], until=changed.ts, identity=self.identity
         )
-        users = self.users.lookup_cached(team, mentioned)
+        users = self.users.lookup_cached_users(team, mentioned)
         names = {self.identity.user_id: self.identity.name}
         names |= {user_id: user.name for user_id, user in users.items()}
         fresh = conversation.build_turn(changed, self.identity, names, with_name=False)

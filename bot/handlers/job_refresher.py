@@ -48,7 +48,7 @@ class JobRefresher:
     def find_deleted_question(self, job: str, source: Source) -> tuple[Thread, str] | None:
         """Refresh a job that missed events; return its question's address if that is deleted."""
         deleted: list[tuple[Thread, str]] = []
-        received = self.job_updates.get_received(job)
+        received = self.job_updates.get_unread_question(job)
         if received and self.job_builder.is_deleted(received.thread, received.ts, source):
             return received.thread, received.ts
 

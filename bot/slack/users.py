@@ -86,7 +86,7 @@ class UserDirectory:
         unresolved = {user: User(name=user, is_resolved=False) for user in user_ids}
         return unresolved | cached | fetched
 
-    def lookup_cached(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
+    def lookup_cached_users(self, team: str, users: Iterable[str]) -> Mapping[str, User]:
         """Return the users whose names are cached."""
         return self._read_cache(team, list(dict.fromkeys(users))[:MAX_NAMES_PER_MESSAGE])
 

@@ -14,7 +14,7 @@ from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply, read_clock
 from bot.store.job_queue import JobQueue, Receipt
-from bot.store.received import Received, decode_received, received_job_id
+from bot.store.received import Received, decode_unread_question, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
 from contract import keys
@@ -76,7 +76,7 @@ class Inbox:
     def get_entry(self, job: str) -> InboxEntry | None:
         """Return an entry without a lease; `None` if the job is not unread."""
         found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
-        return None if found is None else InboxEntry(job, decode_received(found))
+        return None if found is None else InboxEntry(job, decode_unread_question(found))
 
     def lease_entry(self, job: str) -> InboxEntry | None:
         """Lease an entry; `None` if another bot has it, or if it is gone or not due."""
@@ -86,7 +86,7 @@ class Inbox:
         if found is None:
             return None
         message, num_reads = found
-        return InboxEntry(job, decode_received(message), int(num_reads))
+        return InboxEntry(job, decode_unread_question(message), int(num_reads))
 
     def discard_entry(self, job: str) -> None:
         """Remove the entry of a job that is gone, or is no job."""

@@ -11,7 +11,7 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply
-from bot.store.received import Received, decode_received
+from bot.store.received import Received, decode_unread_question
 from bot.store.rq_job import build_rq_job_hash, decode_payload
 from bot.store.scripts import load_script
 from contract import keys
@@ -75,10 +75,10 @@ class JobUpdates:
         """Return whether a job's thread is not read yet."""
         return bool(self._redis.hexists(RqJob.key_for(job), keys.RECEIVED))
 
-    def get_received(self, job: str) -> Received | None:
+    def get_unread_question(self, job: str) -> Received | None:
         """Return a question whose thread is not read yet; `None` if it is read or malformed."""
         found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
-        return None if found is None else decode_received(found)
+        return None if found is None else decode_unread_question(found)
 
     def has_unread_before(self, thread: Thread, ts: str) -> bool:
         """Return whether a thread's queue has an unread job of a message before `ts`."""

@@ -93,7 +93,7 @@ def received_job_id(received: Received) -> str:
     return job_id(received.thread.team, received.thread.channel, received.ts)
 
 
-def decode_received(encoded: bytes | str) -> Received | None:
+def decode_unread_question(encoded: bytes | str) -> Received | None:
     """Decode what `model_dump_json` returned; `None` if it is malformed."""
     try:
         return _ADAPTER.validate_json(encoded)

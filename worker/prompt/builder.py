@@ -106,7 +106,7 @@ def build_prompt(
         token_ids,
         window.start,
         min(new_tokens, positions - len(token_ids)),
-        thread.count_shortened(window),
+        thread.count_shortened_turns(window),
     )
 
 
@@ -189,7 +189,7 @@ class _Thread:
             for speaker, side in groupby(in_window, key=lambda message: message.speaker)
         ]
 
-    def count_shortened(self, window: _Window) -> int:
+    def count_shortened_turns(self, window: _Window) -> int:
         """Return how many turns of the prompt have lost their middle."""
         return sum(
             self._short_messages[n] is not self._messages[n]

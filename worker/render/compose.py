@@ -119,7 +119,7 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     sentences = [
         texts.SHOWN_AS_PLAIN_TEXT,
         texts.describe_ending(facts),
-        texts.describe_dropped(facts.dropped_turns),
+        texts.describe_dropped_turns(facts.dropped_turns),
         texts.compose_disclaimer(facts, has_code=False),
     ]
     return (_build_message(pieces, sentences), _create_full_reply(source))
@@ -197,7 +197,7 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
     return [
         "" if pieces else texts.EMPTY_REPLY,
         texts.describe_ending(facts),
-        texts.describe_dropped(facts.dropped_turns),
+        texts.describe_dropped_turns(facts.dropped_turns),
         texts.UNVERIFIED_ADDRESSES if any(span.invented for span in spans) else "",
         texts.INVISIBLE_CHARACTERS if made_visible else "",
     ]

@@ -91,7 +91,7 @@ class _BlockReader:
         if token.type == "inline":
             self._add_inline(token.content)
         elif token.type == "code_block":
-            self.pieces += self._split_indented(token.content)
+            self.pieces += self._split_indented_lines(token.content)
         elif token.type == "table":
             self.pieces.append(tables.draw_table(token.meta["lines"], self._extract_words))
         elif token.type == "hr":
@@ -143,7 +143,7 @@ class _BlockReader:
     def _extract_words(self, cell: str) -> str:
         return extract_words(cell, self._known_addresses)
 
-    def _split_indented(self, content: str) -> Iterator[Piece]:
+    def _split_indented_lines(self, content: str) -> Iterator[Piece]:
         """Yield indented code; it may contain placeholders of indented fences."""
         lines: list[str] = []
         for line in [*content.removesuffix("\n").split("\n"), "\ufdd0"]:

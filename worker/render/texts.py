@@ -73,7 +73,7 @@ def describe_ending(facts: ReplyFacts) -> str:
     return ENDINGS.get(facts.finish_reason, "")
 
 
-def describe_dropped(count: int) -> str:
+def describe_dropped_turns(count: int) -> str:
     """Return how many messages of the thread were not read; empty if none."""
     if not count:
         return ""

@@ -101,7 +101,7 @@ class InboxDispatcher:
             if job in self._in_flight:
                 continue
             try:
-                is_done = job not in self._needs_slack and self._try_cached(job)
+                is_done = job not in self._needs_slack and self._fill_from_cache(job)
             except ResponseError:
                 # One malformed key holds up no other question: the pool judges this one.
                 self._needs_slack[job] = job
@@ -129,7 +129,7 @@ class InboxDispatcher:
             places[channel] += 1
         return [job for _, job in sorted(ranked, key=lambda entry: entry[0])]
 
-    def _try_cached(self, job: str) -> bool:
+    def _fill_from_cache(self, job: str) -> bool:
         """Fill a job in from Redis alone; return whether it is done."""
         entry = self._inbox.get_entry(job)
         if entry is None:
@@ -171,7 +171,7 @@ class InboxDispatcher:
         try:
             entry = self._inbox.lease_entry(job)
             if entry is not None:
-                self._read_leased(entry)
+                self._read_entry(entry)
         except RedisError as error:
             log.warning("question not read", job=job, why=type(error).__name__)
             retry_redis(partial(self._handle_redis_error, job, error))
@@ -189,10 +189,10 @@ class InboxDispatcher:
     def _handle_redis_error(self, job: str, error: RedisError) -> None:
         if isinstance(error, OutOfMemoryError):
             self._reader.free_memory(self._inbox.team)
-        elif _is_malformed(error):
+        elif _has_wrong_type(error):
             self._inbox.discard_entry(job)
 
-    def _read_leased(self, entry: InboxEntry) -> None:
+    def _read_entry(self, entry: InboxEntry) -> None:
         if entry.received is None or entry.num_reads >= MAX_READS:
             self._reader.give_up(entry)
             return
@@ -217,7 +217,7 @@ class InboxDispatcher:
     def _handle_read_error(self, entry: InboxEntry, error: RedisError) -> None:
         if isinstance(error, OutOfMemoryError):
             self._reader.free_memory(self._inbox.team)
-        self._postpone(entry, POLL_INTERVAL_SECONDS, refund=not _is_malformed(error))
+        self._postpone(entry, POLL_INTERVAL_SECONDS, refund=not _has_wrong_type(error))
 
     def _postpone_after_error(self, entry: InboxEntry, error: Exception) -> None:
         wait = retry_after(error, MAX_RETRY_AFTER_SECONDS)
@@ -233,7 +233,7 @@ class InboxDispatcher:
         self._alarm.set_alarm(seconds)
 
 
-def _is_malformed(error: RedisError) -> bool:
+def _has_wrong_type(error: RedisError) -> bool:
     """Return whether a key has another type than its name says, which no retry changes."""
     return "WRONGTYPE" in str(error)
 
