@@ -8,7 +8,7 @@ were handled before. All of this runs beside the events that arrive now.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import structlog
@@ -21,6 +21,7 @@ from bot.handlers.outage import (
     Channel,
     Json,
     Outage,
+    drop_earlier_talk,
     has_new_replies,
     latest_reply_at,
     parse_missed_question,
@@ -193,9 +194,11 @@ class Backfill:
         self, messages: Iterable[Json], channel: Channel, outage: Outage
     ) -> list[MessagePosted]:
         """Return the missed questions among messages, oldest first."""
+        messages = list(messages)
         parsed = (parse_missed_question(raw, channel, outage, self.identity) for raw in messages)
-        questions = {post.ts: post for post in parsed if post is not None}
-        return [questions[ts] for ts in sorted(questions)]
+        found = {post.ts: post for post in parsed if post is not None}
+        questions = drop_earlier_talk(found.values(), messages, outage, self.identity)
+        return sorted(questions, key=attrgetter("ts"))
 
     def _handle_missed_messages(
         self, messages: Iterable[Json], thread: Iterable[Json], channel: Channel, outage: Outage
