@@ -137,6 +137,9 @@ class JobConsumer:
                 await self._quarantine_job(context, error)
             else:
                 self._leave_job(context, error)
+        except (OSError, MemoryError) as error:
+            # This process lacks files or memory: another one, or a later attempt, may succeed.
+            self._leave_job(context, error)
         except asyncio.CancelledError:
             if context.lost:
                 self._abandon_job(context)
@@ -196,8 +199,8 @@ class JobConsumer:
         self._worker.forget_execution(context)
         self._metrics.count_outcome("quarantined")
 
-    def _leave_job(self, context: JobContext, error: redis.RedisError) -> None:
-        """Leave a job to the reaper: Redis did not answer."""
+    def _leave_job(self, context: JobContext, error: Exception) -> None:
+        """Leave a job to the reaper: Redis did not answer, or this process lacks resources."""
         self._worker.forget_execution(context)
         log.warning("job left to recovery", job=context.lease.job_id, error=type(error).__name__)
 

@@ -98,6 +98,37 @@ async def test_unforeseen_error_quarantines_the_job(
     assert rq_status(client, make_job(2).id) == "finished"
 
 
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+async def test_lack_of_resources_leaves_the_job_to_recovery(
+    client: redis.Redis,
+    job_queue: PreparedQueue,
+    rq_worker: RqWorker,
+    server: RedisServer,
+    error: Exception,
+) -> None:
+    """The job is not at fault, so it is not set aside."""
+    failed = asyncio.Event()
+
+    async def answer(_: JobContext) -> Outcome:
+        failed.set()
+        raise error
+
+    heartbeat = Heartbeat(redis.Redis.from_url(server.url), LEASE_SECONDS, 1)
+    consumer = JobConsumer(rq_worker, heartbeat, answer, Metrics(), failpoints=Failpoints())
+    job_queue.enqueue(make_job(1))
+
+    async def can_take() -> bool:
+        return not failed.is_set()
+
+    consuming = asyncio.create_task(consumer.consume_jobs(can_take))
+    await failed.wait()
+    consumer.stop_taking()
+    await consuming
+    await consumer.drain_jobs(asyncio.Event(), 5)
+    assert client.zcard(QUARANTINE) == 0
+    assert rq_status(client, make_job(1).id) == "started"
+
+
 @pytest.mark.parametrize("field", ["tokens", "updated_at", "blocked_until"])
 @pytest.mark.parametrize("junk", JUNK)
 async def test_invalid_token_bucket_grants_calls(
