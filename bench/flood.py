@@ -141,27 +141,16 @@ def _count_early_calls(calls: Sequence[Json]) -> int:
 def format_figures(alone: FloodFigures, flooded: FloodFigures) -> str:
     """Return a Markdown table of a run without and a run with the flood."""
     rows = ["| figure | without the flood | with it | aim |", "|---|---|---|---|"]
-    aims = {
-        "unanswered": "0",
-        "doubled": "0",
-        "misordered": "0",
-        "limited_calls": "≤ 5",
-        "early_calls": "0",
-        "refusals": "",
-        "refusals_too_soon": "0",
-    }
-    for name, spoken in (
-        ("unanswered", "questions of the eight without an answer"),
-        ("doubled", "answered twice"),
-        ("misordered", "answered out of order"),
-        ("limited_calls", "responses 429"),
-        ("early_calls", "calls before `Retry-After` was over"),
-        ("refusals", "refusals to the ninth"),
-        ("refusals_too_soon", "refusals within a minute of the one before"),
+    for name, spoken, aim in (
+        ("unanswered", "questions of the eight without an answer", "0"),
+        ("doubled", "answered twice", "0"),
+        ("misordered", "answered out of order", "0"),
+        ("limited_calls", "responses 429", "≤ 5"),
+        ("early_calls", "calls before `Retry-After` was over", "0"),
+        ("refusals", "refusals to the ninth", ""),
+        ("refusals_too_soon", "refusals within a minute of the one before", "0"),
     ):
-        rows.append(
-            f"| {spoken} | {getattr(alone, name)} | {getattr(flooded, name)} | {aims[name]} |"
-        )
+        rows.append(f"| {spoken} | {getattr(alone, name)} | {getattr(flooded, name)} | {aim} |")
     waits = [f"{median(run.waits):.1f} s" for run in (alone, flooded)]
     longest = [f"{max(run.waits):.1f} s" for run in (alone, flooded)]
     rows.append(f"| wait for the whole reply, median | {waits[0]} | {waits[1]} |  |")
