@@ -168,6 +168,11 @@ def thread_mode(team: str, channel: str, thread_ts: str) -> str:
     return f"starchat:{team}:thread_mode:{channel}:{thread_ts}"
 
 
+def thread_joined(team: str, channel: str, thread_ts: str) -> str:
+    """Return the `ts` of the first message of a thread that addressed the bot."""
+    return f"starchat:{team}:thread_joined:{channel}:{thread_ts}"
+
+
 def user_profile(team: str, user: str) -> str:
     """Return the cached profile of a user as JSON: the name, and whether the user is a guest."""
     return f"starchat:{team}:user_profile:{user}"

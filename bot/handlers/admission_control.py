@@ -41,8 +41,7 @@ class AdmissionControl:
         message = post.message
         if message is None or not message.can_be_person or post.bot_ids & self.policy.allowed_bots:
             return post
-        is_direct = post.channel_type is ChannelType.IM
-        is_addressed = is_direct or admission.is_for_bot(post, self.identity)
+        is_addressed = admission.is_addressed(post, self.identity)
         if not post.can_ask or not (is_addressed or post.is_thread_reply):
             return post
         user = self._lookup_author(post, source)
@@ -56,7 +55,7 @@ class AdmissionControl:
     def admit_message(self, post: MessagePosted, source: Source) -> Verdict:
         """Decide about a new message. Raises `RedisError`, and what its `Source` says."""
         mode = None
-        if post.is_thread_reply and not admission.is_for_bot(post, self.identity):
+        if post.is_thread_reply and not admission.mentions_bot(post, self.identity):
             mode = self._read_mode(post)
         verdict = admission.admit(
             post,
@@ -70,10 +69,10 @@ class AdmissionControl:
         return self._check_guest(post, source) or verdict
 
     def _read_mode(self, post: MessagePosted) -> ThreadMode | None:
-        mode = self.thread_modes.get_mode(post.thread)
+        mode = self.thread_modes.get_mode(post.thread, post.ts)
         # Another thread may be enqueueing the question that starts this Slack thread.
         if mode is None and self.queue.wait_for_message(post.thread.channel, post.thread.ts):
-            mode = self.thread_modes.get_mode(post.thread)
+            mode = self.thread_modes.get_mode(post.thread, post.ts)
         if mode is None and self.job_updates.has_unread_before(post.thread, post.ts):
             # An earlier message of the thread may be a question, which would give it a mode.
             raise NotCachedError

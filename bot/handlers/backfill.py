@@ -21,7 +21,6 @@ from bot.handlers.outage import (
     Channel,
     Json,
     Outage,
-    drop_earlier_talk,
     has_new_replies,
     latest_reply_at,
     parse_missed_question,
@@ -194,11 +193,9 @@ class Backfill:
         self, messages: Iterable[Json], channel: Channel, outage: Outage
     ) -> list[MessagePosted]:
         """Return the missed questions among messages, oldest first."""
-        messages = list(messages)
         parsed = (parse_missed_question(raw, channel, outage, self.identity) for raw in messages)
         found = {post.ts: post for post in parsed if post is not None}
-        questions = drop_earlier_talk(found.values(), messages, outage, self.identity)
-        return sorted(questions, key=attrgetter("ts"))
+        return sorted(found.values(), key=attrgetter("ts"))
 
     def _handle_missed_messages(
         self, messages: Iterable[Json], thread: Iterable[Json], channel: Channel, outage: Outage

@@ -65,9 +65,9 @@ class CommandHandler:
             return
         match verdict:
             case Verdict.FOLLOW:
-                self.thread_modes.set_mode(thread, ThreadMode.FOLLOW)
+                self.thread_modes.join_thread(thread, post.ts, ThreadMode.FOLLOW)
             case Verdict.MUTE:
-                self.thread_modes.set_mode(thread, ThreadMode.MUTE)
+                self.thread_modes.join_thread(thread, post.ts, ThreadMode.MUTE)
             case Verdict.FORGET:
                 self.purge.drop_thread(thread)
         self.metrics.count_notice(verdict)

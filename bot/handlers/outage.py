@@ -1,12 +1,12 @@
 """Outages: their time window, and the messages of a channel's history that fall into it."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from bot.messages.admission import is_addressed
 from bot.messages.event_parser import parse_event
-from bot.messages.events import ChannelType, MessagePosted
+from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 from contract import keys
 
@@ -101,50 +101,16 @@ def parse_missed_question(
     post = parse_event({"event": event, "is_ext_shared_channel": channel.is_shared}, identity)
     if not isinstance(post, MessagePosted) or not post.can_ask:
         return None
-    since = outage.since if _is_addressed(post, identity) else outage.unmentioned_since
+    since = outage.since if is_addressed(post, identity) else outage.unmentioned_since
     return post if float(post.ts) >= since else None
-
-
-def drop_earlier_talk(
-    posts: Iterable[MessagePosted], messages: Iterable[Json], outage: Outage, identity: BotIdentity
-) -> list[MessagePosted]:
-    """
-    Drop what people wrote in a thread before the first question to the bot: no follow-ups.
-
-    `messages` holds the bot's own messages too. In a thread that is older than the outage, the bot
-    may have been before: nothing of it is dropped.
-    """
-    posts = list(posts)
-    addressed = {p.ts for p in posts if _is_addressed(p, identity)}
-    joined_at: dict[str, float] = {}
-    own = (raw for raw in messages if raw.get("user") == identity.user_id)
-    joins = [(post.thread.ts, float(post.ts)) for post in posts if post.ts in addressed]
-    joins += [(str(raw.get("thread_ts")), _parse_time(raw.get("ts"), math.inf)) for raw in own]
-    for thread, at in joins:
-        joined_at[thread] = min(at, joined_at.get(thread, math.inf))
-    return [
-        post
-        for post in posts
-        if post.ts in addressed
-        or float(post.thread.ts) < outage.since
-        or joined_at.get(post.thread.ts, math.inf) < float(post.ts)
-    ]
-
-
-def _is_addressed(post: MessagePosted, identity: BotIdentity) -> bool:
-    return identity.user_id in post.mentions or post.channel_type is ChannelType.IM
 
 
 def latest_reply_at(raw: Json) -> float:
     """Return the time of the last reply to a message (s since the epoch); 0 without replies."""
-    return _parse_time(raw.get("latest_reply"), 0.0)
-
-
-def _parse_time(value: object, default: float) -> float:
     try:
-        return float(str(value))
+        return float(str(raw.get("latest_reply")))
     except ValueError:
-        return default
+        return 0.0
 
 
 def has_new_replies(raw: Json, outage: Outage) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.messages import admission
-from bot.messages.events import ChannelType, MessagePosted
+from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity
 from bot.slack.poster import Poster
 from contract.job import Thread
@@ -36,8 +36,7 @@ class OutageSigns:
 
     def show_wait(self, post: MessagePosted) -> None:
         """Set the status of a message's thread if the message addresses the bot for certain."""
-        is_direct = post.channel_type is ChannelType.IM
-        is_addressed = is_direct or admission.is_for_bot(post, self._identity)
+        is_addressed = admission.is_addressed(post, self._identity)
         if post.can_ask and not post.bot_ids and is_addressed and self._note_sign(post.thread):
             self._background.submit(
                 "status", self._poster.set_status, post.thread, texts.WAITS_FOR_QUEUE

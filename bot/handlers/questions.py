@@ -137,4 +137,4 @@ class QuestionHandler:
         is_new_root = not post.is_thread_reply and attempt == 0 and not post.is_edit
         if is_new_root and post.message is not None:
             self.thread_cache.seed_thread(post.thread, post.message)
-        self.thread_modes.join_thread(post.thread)
+        self.thread_modes.join_thread(post.thread, post.ts)

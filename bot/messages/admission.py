@@ -69,8 +69,7 @@ def admit(
     `mode` is `None` if the bot does not participate in the thread. `num_people` counts the people
     who have written in the thread; it is `None` if unknown.
     """
-    is_addressed = is_for_bot(post, identity)
-    if not _is_request(post, is_addressed, policy, mode, num_people):
+    if not _is_request(post, identity, policy, mode, num_people):
         return Verdict.IGNORE
     if (post.is_external and not policy.allow_external) or (
         post.is_guest and not policy.allow_guests
@@ -79,7 +78,7 @@ def admit(
     # A forwarded message is a question, with or without a comment.
     if post.has_attachments:
         return Verdict.ANSWER
-    if not is_addressed and post.channel_type is not ChannelType.IM:
+    if not is_addressed(post, identity):
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
     return parse_command(post.text, identity) or Verdict.ANSWER
 
@@ -91,9 +90,14 @@ def refuse_guest(*, is_guest: bool, is_resolved: bool) -> Verdict | None:
     return None if is_resolved else Verdict.UNVERIFIED
 
 
-def is_for_bot(post: MessagePosted, identity: BotIdentity) -> bool:
+def mentions_bot(post: MessagePosted, identity: BotIdentity) -> bool:
     """Return whether the author of a message mentions the bot in it."""
     return identity.user_id in post.mentions
+
+
+def is_addressed(post: MessagePosted, identity: BotIdentity) -> bool:
+    """Return whether a message mentions the bot, or is a direct one: no thread decides that."""
+    return post.channel_type is ChannelType.IM or mentions_bot(post, identity)
 
 
 def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
@@ -116,18 +120,19 @@ def read_single_word(text: str) -> str:
 
 def _is_request(
     post: MessagePosted,
-    is_addressed: bool,  # noqa: FBT001
+    identity: BotIdentity,
     policy: Policy,
     mode: ThreadMode | None,
     num_people: int | None,
 ) -> bool:
     if not post.can_ask:
         return False
+    has_mention = mentions_bot(post, identity)
     if post.bot_ids:
-        return bool(post.bot_ids & policy.allowed_bots) and is_addressed
+        return bool(post.bot_ids & policy.allowed_bots) and has_mention
     if post.channel_type is ChannelType.IM:
-        return mode is not ThreadMode.MUTE or is_addressed
-    return is_addressed or (post.is_thread_reply and _is_implicit_request(post, mode, num_people))
+        return mode is not ThreadMode.MUTE or has_mention
+    return has_mention or (post.is_thread_reply and _is_implicit_request(post, mode, num_people))
 
 
 def _is_implicit_request(

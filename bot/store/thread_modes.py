@@ -7,6 +7,7 @@ from redis import Redis
 
 from bot.messages.admission import ThreadMode
 from bot.store.client import decode_reply
+from bot.store.scripts import load_script
 from contract import keys
 from contract.job import Thread
 
@@ -20,11 +21,14 @@ class ThreadModes:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._join_script = redis.register_script(load_script("join_thread"))
 
-    def get_mode(self, thread: Thread) -> ThreadMode | None:
-        """Return the mode of a thread; `None` if the bot does not participate."""
-        found = self._redis.get(_mode_key(thread))
-        return MODES_BY_VALUE.get(decode_reply(found)) if found else None
+    def get_mode(self, thread: Thread, ts: str) -> ThreadMode | None:
+        """Return the mode of a thread for a message; `None` if the bot joined later, or never."""
+        mode, joined_at = self._redis.mget(_mode_key(thread), _joined_key(thread))
+        if mode is None or _parse_time(joined_at) > float(ts):
+            return None
+        return MODES_BY_VALUE.get(decode_reply(mode))
 
     def list_recent_threads(self, team: str, max_threads: int) -> dict[str, tuple[str, ...]]:
         """Return the most recently used threads: channel to root `ts`."""
@@ -41,19 +45,30 @@ class ThreadModes:
         by_channel = groupby(addresses, key=lambda address: address[0])
         return {channel: tuple(ts for _, ts in group) for channel, group in by_channel}
 
-    def join_thread(self, thread: Thread) -> None:
-        """Participate in a thread: automatically unless it has a mode, for another 30 days."""
-        people = keys.thread_people(thread.team, thread.channel, thread.ts)
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.set(_mode_key(thread), ThreadMode.AUTO, nx=True, ex=keys.THREAD_MODE_TTL_SECONDS)
-            pipe.expire(_mode_key(thread), keys.THREAD_MODE_TTL_SECONDS)
-            pipe.expire(people, keys.THREAD_MODE_TTL_SECONDS)
-            pipe.execute()
+    def join_thread(self, thread: Thread, ts: str, mode: ThreadMode | None = None) -> None:
+        """
+        Participate in a thread for another 30 days, from the message at `ts` or an earlier one.
 
-    def set_mode(self, thread: Thread, mode: ThreadMode) -> None:
-        """Set the mode that a person chose."""
-        self._redis.set(_mode_key(thread), mode, ex=keys.THREAD_MODE_TTL_SECONDS)
+        Without a `mode` that a person chose, a thread keeps its mode, or gets the automatic one.
+        """
+        people = keys.thread_people(thread.team, thread.channel, thread.ts)
+        self._join_script(
+            keys=[_mode_key(thread), _joined_key(thread), people],
+            args=[keys.THREAD_MODE_TTL_SECONDS, ts, mode or ""],
+        )
 
 
 def _mode_key(thread: Thread) -> str:
     return keys.thread_mode(thread.team, thread.channel, thread.ts)
+
+
+def _joined_key(thread: Thread) -> str:
+    return keys.thread_joined(thread.team, thread.channel, thread.ts)
+
+
+def _parse_time(found: bytes | str | None) -> float:
+    """Return a stored time (s); 0 if it is missing or malformed."""
+    try:
+        return float(decode_reply(found or ""))
+    except ValueError:
+        return 0.0

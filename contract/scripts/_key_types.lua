@@ -32,7 +32,7 @@ do
     ['rq:failed'] = 'zset', ['rq:execution'] = 'hash', ['rq:executions'] = 'zset',
     idempotency_key = 'string', client_msg_id = 'string', reanswer = 'string',
     reanswer_offer = 'string', notice_quiet = 'string', offer_count = 'string',
-    command_quota = 'string', thread_mode = 'string', user_profile = 'string', lease = 'string',
+    command_quota = 'string', thread_mode = 'string', thread_joined = 'string', user_profile = 'string', lease = 'string',
     pending_notice = 'hash', personal_notice = 'hash', notice_schedule = 'zset',
     inbox = 'zset', thread_queue = 'list', thread_cache = 'hash', answer_cache = 'hash', thread_people = 'set',
     text_index = 'zset', text_sizes = 'hash', connection_window = 'hash', rate_limit = 'hash',

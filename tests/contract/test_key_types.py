@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bot.messages.admission import ThreadMode
 from bot.store.client import connect_redis
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
@@ -49,6 +50,7 @@ QUEUE_KEYS = (
 )
 READ_KEYS = {
     keys.thread_mode(TEAM, CHANNEL, THREAD): "string",
+    keys.thread_joined(TEAM, CHANNEL, THREAD): "string",
     keys.user_profile(TEAM, JOB.user): "string",
     keys.thread_cache(TEAM, CHANNEL, THREAD): "hash",
     keys.answer_cache(TEAM, CHANNEL, THREAD): "hash",
@@ -151,7 +153,10 @@ def test_commands_of_people_work_beside_wrong_keys(client: Redis) -> None:
     """Mode, forget, status and budget meet only wrong keys."""
     for key in (*READ_KEYS, find_buckets(TEAM, "chat.update")[0].key):
         WRITERS["stream"](client, key)
-    assert ThreadModes(client).get_mode(Thread(team=TEAM, channel=CHANNEL, ts=THREAD)) is None
+    thread = Thread(team=TEAM, channel=CHANNEL, ts=THREAD)
+    assert ThreadModes(client).get_mode(thread, THREAD) is None
+    ThreadModes(client).join_thread(thread, THREAD)
+    assert ThreadModes(client).get_mode(thread, THREAD) is ThreadMode.AUTO
     assert Purge(client).drop_channel(TEAM, CHANNEL) == 0
     assert JobQueue(client).live_workers() == ()
     assert JobQueue(client).queue_depth() == 0

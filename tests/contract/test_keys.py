@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.text_index: (IDS,),
     keys.text_sizes: (IDS,),
     keys.thread_mode: (IDS, IDS, TIMESTAMPS),
+    keys.thread_joined: (IDS, IDS, TIMESTAMPS),
     keys.user_profile: (IDS, IDS),
     keys.answer_cache: (IDS, IDS, TIMESTAMPS),
     keys.job_lease: (st.builds(job_id, IDS, IDS, TIMESTAMPS),),
@@ -70,6 +72,14 @@ def test_key_starts_with_its_tenant(made: tuple[Callable[..., str], tuple[str, .
 
     assert make(*parts).startswith(f"starchat:{team}:")
     assert make(*parts) not in {keys.PENDING_JOBS, keys.WORKER_STATUSES}
+
+
+@pytest.mark.parametrize("make", KEY_FUNCTIONS)
+def test_key_ends_with_what_it_names(make: Callable[..., str]) -> None:
+    """A reader of Redis finds a message, a thread or a user by its id."""
+    parts = [f"T1-{number}" for number, _ in enumerate(KEY_FUNCTIONS[make])]
+
+    assert make(*parts).split(":")[-len(parts[1:]) :] == (parts[1:] or make(*parts).split(":"))
 
 
 def test_every_lifetime_is_at_most_a_month() -> None:

@@ -100,7 +100,7 @@ class QuestionReader:
                 self._end_without_job(job, received, verdict)
                 return
         # The bot that accepted the message may have died before it did this.
-        self.thread_modes.join_thread(post.thread)
+        self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts)

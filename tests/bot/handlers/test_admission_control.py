@@ -14,10 +14,11 @@ from bot.messages.message import AuthorKind
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
-from bot.store.thread_cache import ThreadCache
+from bot.store.thread_cache import ALL_PEOPLE, ThreadCache
 from bot.store.thread_modes import ThreadModes
+from contract import keys
 from contract.job import Streaming
-from testing.slack_events import BOT_IDENTITY, make_message_event
+from testing.slack_events import BOT_IDENTITY, MENTION, make_message_event, message_ts
 from testing.workspace import ADA, DEPLOYBOT, Workspace
 
 
@@ -82,6 +83,22 @@ def test_message_posted_by_a_tool_is_its_persons(
     assert (not post.bot_ids) is is_person
     if is_person:
         assert admission.admit_message(post, Source.SLACK) is Verdict.ANSWER
+
+
+def test_talk_before_the_first_question_is_no_follow_up(
+    admission: AdmissionControl, redis: Redis
+) -> None:
+    """After an outage, a thread may hold messages that the bot reads after a later question."""
+    talk, question, follow_up = (
+        make_message_event(number, text, thread_ts=message_ts(1))
+        for number, text in ((2, "it fails"), (3, MENTION), (4, "and here?"))
+    )
+    people = keys.thread_people(talk.thread.team, talk.thread.channel, talk.thread.ts)
+    redis.sadd(people, "", ALL_PEOPLE, ADA)
+    admission.thread_modes.join_thread(question.thread, question.ts)
+
+    assert admission.admit_message(talk, Source.SLACK) is Verdict.IGNORE
+    assert admission.admit_message(follow_up, Source.SLACK) is Verdict.ANSWER
 
 
 def test_failed_lookup_of_a_tools_user_is_repeated(

@@ -60,6 +60,7 @@ def test_new_question_waits_for_missed_ones_in_its_thread(
     """During a backfill, the missed question of a thread is enqueued before a new one."""
     with start_bot(workspace, server) as bot:
         wait_until_serving(workspace, redis, bot)
+        talk = workspace.post_message(ADA, PYTHON, "it fails")
         root = workspace.post_message(ADA, GENERAL, "@StarChat what is a mutex?")
         poll_until(
             lambda: redis.exists(keys.thread_mode(TEAM, GENERAL, root)), description="the session"
@@ -67,17 +68,24 @@ def test_new_question_waits_for_missed_ones_in_its_thread(
         workspace.wait_for_acks(root)
         bot.kill_group()
     unseen = workspace.post_message(ADA, GENERAL, "and in Rust?", root)
-    workspace.exhaust_redeliveries(unseen)
+    more_talk = workspace.post_message(ADA, PYTHON, "it still fails", talk)
+    workspace.exhaust_redeliveries(unseen, more_talk)
     workspace.set_faults({"method": "users.conversations", "fault": "slow", "seconds": 3})
     with start_bot(workspace, server) as bot:
         bot.wait_for_event("connected")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat and in Go?", root)
+        first = workspace.post_message(ADA, PYTHON, "@StarChat why?", talk)
         poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+        poll_until(lambda: find_job(redis, PYTHON, first), description="the first question")
         assert "backfill finished" not in bot.log_text
         lane = redis.lrange(keys.thread_queue(TEAM, GENERAL, root), 0, -1)
 
-    jobs = [job_id(TEAM, GENERAL, asked).encode() for asked in (root, unseen, ts)]
-    assert lane == jobs
+        bot.wait_for_event("backfill finished")
+
+    jobs = [job_id(TEAM, GENERAL, asked) for asked in (root, unseen, ts)]
+    assert lane == [job.encode() for job in jobs]
+    # What people wrote in a thread before its first question is no follow-up.
+    assert sorted(pending_job_ids(redis)) == sorted([*jobs, job_id(TEAM, PYTHON, first)])
 
 
 def test_each_missed_question_is_enqueued_once(

@@ -266,7 +266,7 @@ def test_copy_expires_a_day_after_it_was_read(cache: ThreadCache, redis: Redis) 
     redis.expire(key, 60)
     cache.put_message(thread, parse_message(2, "b"), message_ts(2))
     seed_copy(cache, thread)
-    ThreadModes(redis).join_thread(thread)
+    ThreadModes(redis).join_thread(thread, message_ts(2))
 
     assert 0 < redis.ttl(key) <= 60
 
