@@ -1,12 +1,16 @@
 """Logs: one JSON line per event in both processes, without user text."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 
+from contract import logs
 from testing.processes import REPOSITORY, clean_environment
 
 SETUP_CODE = (
@@ -137,3 +141,41 @@ def test_loop_error_is_logged_without_its_message() -> None:
     (line,) = run_logging(code)
     assert line["event"] == "event loop error"
     assert SECRET not in str(line)
+
+
+@pytest.fixture
+def logging_in_process() -> Iterator[None]:
+    """Configure the logs of this process, and restore what pytest has configured."""
+    root, configuration = logging.getLogger(), structlog.get_config()
+    handlers, level = list(root.handlers), root.level
+    levels = {name: logging.getLogger(name).level for name in logs.WARNING_ONLY_LOGGERS}
+    for handler in handlers:
+        root.removeHandler(handler)
+    logs.configure_logging("bot")
+    yield
+    structlog.configure(**configuration)
+    root.handlers[:], root.level = handlers, level
+    for name, former in levels.items():
+        logging.getLogger(name).setLevel(former)
+
+
+@pytest.mark.usefixtures("logging_in_process")
+def test_lines_of_all_loggers_have_the_same_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    """Our events, a library's warning, an exception and an error of the event loop."""
+    structlog.get_logger().info("job taken", job="1")
+    logging.getLogger("redis").warning("slow: %s", 7)
+    error = ValueError(SECRET)
+    try:
+        raise error
+    except ValueError:
+        structlog.get_logger().exception("reply failed")
+    logs.log_loop_error(None, {"exception": error})
+    logging.getLogger().handlers[0].flush()
+    text = capsys.readouterr().err
+    lines = [json.loads(line) for line in text.splitlines()]
+
+    assert [(line["process"], line["event"]) for line in lines] == [
+        ("bot", name) for name in ("job taken", "slow: 7", "reply failed", "event loop error")
+    ]
+    assert lines[2]["exception"]["type"] == lines[3]["exception"]["type"] == "ValueError"
+    assert SECRET not in text

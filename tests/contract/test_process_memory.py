@@ -1,12 +1,18 @@
 """Protection of a process's memory, where the system has it and where not."""
 
+import ctypes
+import resource
 import subprocess
 import sys
+from typing import Final
 
 import pytest
 
+from contract.process_memory import PR_SET_DUMPABLE, protect_memory
 from testing.processes import REPOSITORY, clean_environment
 
+PR_GET_DUMPABLE: Final = 3
+"""See prctl(2)."""
 CODE = """
 import ctypes, resource, sys
 sys.platform = {platform!r}
@@ -30,3 +36,24 @@ def test_memory_is_hidden_and_never_dumped(platform: str, state: str) -> None:
         timeout=60,
     )
     assert completed.stdout.strip() == state
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+@pytest.mark.parametrize(("platform", "is_dumpable"), [("linux", 0), ("other", 1)])
+def test_only_linux_is_asked_to_hide_memory(
+    monkeypatch: pytest.MonkeyPatch, platform: str, is_dumpable: int
+) -> None:
+    """The state of this process is restored: other tests read what its children may show."""
+    limits: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *arguments: limits.append(arguments))
+    monkeypatch.setattr(sys, "platform", platform)
+    libc = ctypes.CDLL(None)
+    before = libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+    try:
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+        protect_memory()
+        found = libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+    finally:
+        libc.prctl(PR_SET_DUMPABLE, before, 0, 0, 0)
+
+    assert (found, limits) == (is_dumpable, [(resource.RLIMIT_CORE, (0, 0))])

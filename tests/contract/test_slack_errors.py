@@ -21,6 +21,7 @@ from contract.slack_errors import (
     UNREADABLE_ERRORS,
     ErrorKind,
     classify_error,
+    describe_rejected_token,
     retry_after_seconds,
 )
 
@@ -119,3 +120,10 @@ def test_retry_after_is_bounded_or_the_default(header: str | None, seconds: floa
 def test_retry_after_is_a_second_to_an_hour_by_default(header: str) -> None:
     """No header can stop the caller for long, or make it retry at once."""
     assert 1 <= retry_after_seconds(header) <= 3600
+
+
+def test_rejected_token_is_told_without_the_token() -> None:
+    """One line with the variable, what is expected, and Slack's reason."""
+    assert describe_rejected_token("SLACK_BOT_TOKEN", "invalid_auth") == (
+        "SLACK_BOT_TOKEN must be a token that Slack accepts, not the given one (invalid_auth)"
+    )

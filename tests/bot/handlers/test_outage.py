@@ -6,11 +6,11 @@ import pytest
 
 from bot.handlers.outage import (
     MAX_LOOKBACK_SECONDS,
+    MAX_QUESTION_AGE_SECONDS,
     REDELIVERY_WINDOW_SECONDS,
     THREAD_LOOKBACK_SECONDS,
     Channel,
     Outage,
-    drop_earlier_talk,
     has_new_replies,
     parse_missed_question,
 )
@@ -129,38 +129,11 @@ def test_thread_with_new_replies_is_searched(latest: object, found: bool) -> Non
     assert has_new_replies({"latest_reply": latest}, make_outage(5, 5)) is found
 
 
-@pytest.mark.parametrize(
-    ("root", "kept"),
-    [(5, ["mention", "after"]), (1, ["before", "mention", "after"])],
-    ids=["thread of the outage", "older thread, which the bot may have joined"],
-)
-@pytest.mark.parametrize("is_own", [False, True])
-def test_talk_before_the_first_question_is_no_follow_up(
-    root: int, kept: list[str], *, is_own: bool
-) -> None:
-    """A mention or a message of the bot shows when the bot joined."""
-    outage = make_outage(since=3, quiet=3)
-    raws: dict[str, Json] = {
-        "before": make_message(6, text="it fails", thread_ts=message_ts(root)),
-        "mention": make_message(7, text=f"{MENTION} why?", thread_ts=message_ts(root)),
-        "after": make_message(8, text="and here?", thread_ts=message_ts(root)),
-    }
-    if is_own:
-        raws["mention"] |= {"user": BOT_IDENTITY.user_id, "bot_id": BOT_IDENTITY.bot_id}
-    posts = {
-        name: post
-        for name, raw in raws.items()
-        if (post := parse_missed_question(raw, GENERAL, outage, BOT_IDENTITY)) is not None
-    }
-    found = drop_earlier_talk(posts.values(), raws.values(), outage, BOT_IDENTITY)
-    assert [post.ts for post in found] == [posts[name].ts for name in kept if name in posts]
+def test_redis_loss_hides_the_last_hour_since_installation() -> None:
+    """Redis holds neither jobs nor idempotency keys then, so only Slack shows the answers."""
+    found = Outage.since_redis_loss(NOW - 9000, NOW)
 
-
-def test_times_that_are_no_numbers_are_ignored() -> None:
-    """A message of the bot without a time shows nothing."""
-    outage = make_outage(since=3, quiet=3)
-    raw = make_message(6, text="it fails", thread_ts=message_ts(5))
-    post = parse_missed_question(raw, GENERAL, outage, BOT_IDENTITY)
-    own = {"user": BOT_IDENTITY.user_id, "thread_ts": message_ts(5), "ts": "soon"}
-    assert post is not None
-    assert drop_earlier_talk([post], [raw, own], outage, BOT_IDENTITY) == []
+    assert found.is_redis_loss
+    assert found.since == found.unmentioned_since == NOW - MAX_QUESTION_AGE_SECONDS
+    assert found.roots_since == found.since - THREAD_LOOKBACK_SECONDS
+    assert Outage.since_redis_loss(NOW - 100, NOW).since == NOW - 100

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.admission import Policy, ThreadMode, Verdict, admit, read_single_word
+from bot.messages.admission import (
+    Policy,
+    ThreadMode,
+    Verdict,
+    admit,
+    read_single_word,
+    refuse_guest,
+)
 from testing.slack_events import (
     ADA,
     BOT_IDENTITY,
@@ -250,3 +257,18 @@ def test_author_of_question_is_author_of_message() -> None:
     """The author of a question is the author of its message."""
     assert make_message_event(2, user=LIN).author == LIN
     assert make_message(2)["user"] == ADA
+
+
+def test_forwarded_message_is_a_question() -> None:
+    """A mention without further words asks about the message that is forwarded with it."""
+    forwarded = {"is_share": True, "text": "it fails", "author_name": "Lin"}
+
+    assert admit_message(MENTION) is Verdict.EMPTY
+    assert admit_message(MENTION, attachments=[forwarded]) is Verdict.ANSWER
+
+
+def test_author_is_a_guest_a_member_or_unknown() -> None:
+    """Only a profile that Slack has shown makes an author a member."""
+    assert refuse_guest(is_guest=True, is_resolved=True) is Verdict.OUTSIDER
+    assert refuse_guest(is_guest=False, is_resolved=False) is Verdict.UNVERIFIED
+    assert refuse_guest(is_guest=False, is_resolved=True) is None

@@ -288,9 +288,10 @@ def test_oldest_turns_are_dropped(said: list[str], most: int) -> None:
 
 
 def test_turns_within_limit_are_kept() -> None:
-    """Two of three turns fit into a limit of two turns' size."""
+    """A limit of two turns' size drops one of three; the last turn is always kept."""
     turns = tuple(Turn(speaker=Speaker.USER, text="x" * 100, ts=message_ts(n)) for n in range(3))
     size = len(turns[0].model_dump_json().encode())
 
+    assert truncate_oldest(turns, 3 * size) == turns
     assert truncate_oldest(turns, 2 * size) == turns[1:]
     assert truncate_oldest(turns, 1) == turns[2:]
