@@ -21,7 +21,7 @@ from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
 from bot.store.client import NotCachedError
 from bot.store.inbox import Inbox
-from bot.store.job_queue import EnqueueOutcome, JobQueue
+from bot.store.job_queue import REFUSED_OUTCOMES, EnqueueOutcome, JobQueue
 from bot.store.received import ReceivedMessage
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
@@ -103,7 +103,9 @@ class QuestionHandler:
                 self._follow_thread(post, attempt)
             return
         if len(received.model_dump_json().encode()) > MAX_RECEIVED_BYTES:
-            self.commands.refuse_long_question(post)
+            # A person who may not have asked is told nothing.
+            if not received.is_undecided:
+                self.commands.refuse_long_question(post)
             return
         self._accept(received, attempt)
 
@@ -120,8 +122,9 @@ class QuestionHandler:
             decided=not received.is_undecided,
             length=len(post.text),
         )
-        if receipt.outcome in {EnqueueOutcome.QUEUE_FULL, EnqueueOutcome.USER_QUOTA_EXCEEDED}:
-            self.commands.refuse_question(post, receipt)
+        if receipt.outcome in REFUSED_OUTCOMES:
+            if not received.is_undecided:
+                self.commands.refuse_question(post, receipt)
             return
         is_accepted = receipt.outcome is EnqueueOutcome.ACCEPTED
         # A redelivery follows the thread too: the first delivery may have died before it did.

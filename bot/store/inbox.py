@@ -13,7 +13,7 @@ from redis import Redis
 from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply, read_clock
-from bot.store.job_queue import JobQueue, Receipt
+from bot.store.job_queue import EnqueueOutcome, JobQueue, Receipt
 from bot.store.received import Received, decode_unread_question, received_job_id
 from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
@@ -127,6 +127,23 @@ class Inbox:
             ],
         )
         return FillOutcome(decode_reply(outcome))
+
+    def check_limits(self, received: Received) -> Receipt:
+        """Return the receipt that an undecided message gets once it turns out to be a question."""
+        job, limits = received_job_id(received), self._queue.limits
+        quota = keys.user_quota(received.thread.team, received.user)
+        own = [decode_reply(other) for other in self._redis.smembers(f"{quota}:pending")]
+        with self._redis.pipeline() as pipe:
+            pipe.zcard(keys.PENDING_JOBS)
+            pipe.zrank(keys.PENDING_JOBS, job)
+            pipe.zmscore(keys.PENDING_JOBS, [job, *own])
+            pending, rank, (accepted_at, *times) = pipe.execute()
+        own_before = sum(time is not None and time < (accepted_at or 0) for time in times)
+        if (rank or 0) >= limits.max_pending:
+            return Receipt(job, EnqueueOutcome.QUEUE_FULL, rank, pending)
+        if own_before >= limits.max_per_user:
+            return Receipt(job, EnqueueOutcome.USER_QUOTA_EXCEEDED, own_before, pending)
+        return Receipt(job, EnqueueOutcome.ACCEPTED, rank or 0, pending)
 
     def release_markers(self, received: Received) -> None:
         """Forget that a message was accepted: it turned out to be no question."""

@@ -25,6 +25,8 @@ from contract.scripts import ACCEPT, FINISH
 
 STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed"})
 """States in which `withdraw.lua` finds a job whose reply or error is posted."""
+UNDECIDED_LIMIT_FACTOR: Final = 2
+"""Share of the limits up to which messages are accepted that may turn out to be no questions."""
 MAX_OFFERS_PER_MINUTE: Final = 5
 """Offers of a new answer to one user in one channel; further edits get none."""
 
@@ -36,6 +38,10 @@ class EnqueueOutcome(StrEnum):
     DUPLICATE = "duplicate"
     QUEUE_FULL = "queue_full"
     USER_QUOTA_EXCEEDED = "user_quota_exceeded"
+
+
+REFUSED_OUTCOMES: Final = frozenset({EnqueueOutcome.QUEUE_FULL, EnqueueOutcome.USER_QUOTA_EXCEEDED})
+"""Outcomes for a question beyond a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class JobQueue:
     ) -> None:
         """`redis` must not decode responses: payloads are compressed."""
         self._redis = redis
-        self._limits = limits or QueueLimits()
+        self.limits = limits or QueueLimits()
         self._failpoints = failpoints or Failpoints()
         self._accept_script = redis.register_script(ACCEPT)
         self._finish_script = redis.register_script(FINISH)
@@ -116,7 +122,8 @@ class JobQueue:
     def _run_accept_script(
         self, received: Received, fields: dict[str, Any], inbox: str, delay: float
     ) -> Receipt:
-        thread, job, limits = received.thread, received_job_id(received), self._limits
+        thread, job, limits = received.thread, received_job_id(received), self.limits
+        factor = UNDECIDED_LIMIT_FACTOR if received.is_undecided else 1
         outcome, position, pending = self._accept_script(
             keys=[
                 *received.markers,
@@ -132,8 +139,8 @@ class JobQueue:
             args=[
                 job,
                 keys.IDEMPOTENCY_TTL_SECONDS,
-                limits.max_pending,
-                limits.max_per_user,
+                limits.max_pending * factor,
+                limits.max_per_user * factor,
                 limits.max_running_per_user,
                 keys.QUEUE_TTL_SECONDS,
                 received.asked_at,

@@ -72,6 +72,11 @@ class ReceivedReanswer(BaseModel):
     files: frozenset[str]
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether it may turn out to be no question."""
+        return False
+
+    @property
     def asked_at(self) -> str:
         """Slack's time of the edit."""
         return self.version

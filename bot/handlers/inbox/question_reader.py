@@ -22,7 +22,7 @@ from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
 from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
-from bot.store.job_queue import JobQueue
+from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
 from bot.store.received import Received, ReceivedMessage
 from bot.store.thread_modes import ThreadModes
 from contract.job import MAX_JOB_BYTES
@@ -93,17 +93,30 @@ class QuestionReader:
         if received.check_earlier:
             self.backfill.handle_earlier_first(post, source)
         if received.is_undecided:
-            post = self.admission.resolve_author(post, source)
-            received = received.model_copy(update={"post": post})
-            verdict = self.admission.admit_message(post, source)
-            if verdict is not Verdict.ANSWER:
-                self._end_without_job(job, received, verdict)
+            received = received.model_copy(
+                update={"post": self.admission.resolve_author(post, source)}
+            )
+            if not self._decide_message(job, received, source):
                 return
         # The bot that accepted the message may have died before it did this.
         self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts)
+
+    def _decide_message(self, job: str, received: ReceivedMessage, source: Source) -> bool:
+        """Decide about an undecided message; return whether it becomes a job."""
+        verdict = self.admission.admit_message(received.post, source)
+        if verdict is not Verdict.ANSWER:
+            self._end_without_job(job, received, verdict)
+            return False
+        receipt = self.inbox.check_limits(received)
+        if receipt.outcome in REFUSED_OUTCOMES:
+            self.inbox.release_markers(received)
+            self.commands.refuse_question(received.post, receipt)
+            self._drop_job(job, received)
+            return False
+        return True
 
     def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""

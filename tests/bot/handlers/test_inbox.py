@@ -176,3 +176,25 @@ def test_edits_and_deletions_are_acknowledged_without_slack(
     )
     assert job_turns(redis, GENERAL, ts)[0] == ("Lin", "the test fails")
     assert workspace.api_calls(start, "conversations.replies") == []
+
+
+def test_full_quota_refuses_questions_alone(workspace: Workspace, redis: Redis) -> None:
+    """Only the thread shows whether a message asks the bot; a colleague's talk gets no refusal."""
+    talk = workspace.post_message(LIN, GENERAL, "@StarChat what is a mutex?")
+    own = workspace.post_message(ADA, GENERAL, "@StarChat what is a lock?")
+    for number in range(7):
+        workspace.post_message(ADA, PYTHON, f"@StarChat question {number}")
+    poll_until(lambda: len(pending_job_ids(redis)) == 9, description="a full quota")
+    poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the nine questions")
+    redis.delete(*(keys.thread_people(TEAM, GENERAL, root) for root in (talk, own)))
+    start = len(workspace.api_calls())
+    said = [workspace.post_message(ADA, GENERAL, "lunch?", root) for root in (talk, own)]
+    workspace.wait_for_acks(*said)
+    poll_until(lambda: not redis.exists(keys.inbox(TEAM)), description="the decisions")
+    refusals = poll_until(
+        lambda: workspace.api_calls(start, "chat.postEphemeral"), description="the refusal"
+    )
+
+    assert [(call["args"]["user"], call["args"]["thread_ts"]) for call in refusals] == [(ADA, own)]
+    assert "You have 8 questions waiting" in refusals[0]["args"]["text"]
+    assert len(pending_job_ids(redis)) == 9

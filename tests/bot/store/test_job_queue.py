@@ -6,11 +6,13 @@ from redis.exceptions import ConnectionError as AwayError
 from rq.job import JobStatus
 
 from bot.store.client import connect_redis
+from bot.store.inbox import Inbox
 from bot.store.job_queue import CanceledJob, EnqueueOutcome, QueueLimits, Receipt
+from bot.store.received import ReceivedMessage
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import FUNCTION_NAME, JOB_DESCRIPTION, Job, Thread
-from testing.prepared_queue import PreparedQueue
+from testing.prepared_queue import PreparedQueue, post_of
 from testing.queue_inspector import fetch_rq_job, finish_job, pending_job_ids, runnable_job_ids
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, LIN, message_ts
 
@@ -110,6 +112,24 @@ def test_full_queue_refuses_without_marker(queue: PreparedQueue) -> None:
 
     assert receipt == Receipt(make_job(5).id, EnqueueOutcome.QUEUE_FULL, position=4, pending=4)
     assert not queue.is_duplicate(BOT_IDENTITY.team, CHANNEL, message_ts(5))
+
+
+def test_undecided_messages_have_twice_the_limits(queue: PreparedQueue, redis: Redis) -> None:
+    """Once one turns out to be a question, the limits decide by the order of acceptance."""
+    inbox = Inbox(redis, BOT_IDENTITY.team, queue)
+    received = [
+        ReceivedMessage(post=post_of(make_job(number, user)), is_undecided=True)
+        for number, user in enumerate([ADA] * 5 + [LIN], start=1)
+    ]
+    accepted = [inbox.accept(one).outcome for one in received]
+    checked = [inbox.check_limits(one).outcome for one in received if one is not received[4]]
+
+    taken, exceeded = EnqueueOutcome.ACCEPTED, EnqueueOutcome.USER_QUOTA_EXCEEDED
+    assert accepted == [taken] * 4 + [exceeded, taken]
+    assert checked == [taken] * 2 + [exceeded] * 2 + [EnqueueOutcome.QUEUE_FULL]
+    queue.cancel_job(make_job(1).id)
+    assert inbox.check_limits(received[2]).outcome is taken
+    assert inbox.check_limits(received[0]).outcome is taken
 
 
 def test_message_is_marked_as_handled_once(queue: PreparedQueue) -> None:
