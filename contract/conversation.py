@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.attached_files import FileReference
 
 
 class Speaker(StrEnum):
@@ -18,7 +20,8 @@ class Turn(BaseModel):
 
     `ts` is Slack's timestamp of the message. For a user `name` is the display name. For the
     assistant `in_reply_to` is the `ts` of the turn that it answers, so that an answer follows its
-    question even if a later question was posted in between.
+    question even if a later question was posted in between. `files` are those that a worker may
+    read. `text` names the `files_left_out`, which exceed the bound of the thread.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +31,8 @@ class Turn(BaseModel):
     ts: str
     name: str | None = None
     in_reply_to: str | None = None
+    files: tuple[FileReference, ...] = ()
+    files_left_out: int = Field(default=0, ge=0)
 
     @property
     def sort_key(self) -> tuple[str, bool]:

@@ -6,6 +6,7 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from contract.attached_files import MAX_FILES_PER_THREAD
 from contract.conversation import Conversation, Speaker, Turn
 
 QUEUE_NAME: Final = "starchat"
@@ -69,6 +70,8 @@ class Job(BaseModel):
     def _require_question_last(self) -> Self:
         if not self.turns or self.question.speaker is not Speaker.USER:
             raise ValueError("the last turn must be a user's question")
+        if sum(len(turn.files) for turn in self.turns) > MAX_FILES_PER_THREAD:
+            raise ValueError(f"a job refers to at most {MAX_FILES_PER_THREAD} files")
         return self
 
     @property

@@ -97,7 +97,7 @@ class JobBuilder:
             # An edit that was delivered late must not replace a newer one.
             latest = self.thread_cache.get_latest(job.thread, changed.ts) or changed
             turns = tuple(self._replace_turn(job.thread.team, turn, latest) for turn in job.turns)
-            return job.model_copy(update={"turns": turns})
+            return job.model_copy(update={"turns": conversation.limit_files(turns)})
 
     def _replace_turn(self, team: str, turn: Turn, changed: Message) -> Turn:
         if turn.ts != changed.ts or turn.speaker is not Speaker.USER:
@@ -109,7 +109,8 @@ class JobBuilder:
         names = {self.identity.user_id: self.identity.name}
         names |= {user_id: user.name for user_id, user in users.items()}
         fresh = conversation.build_turn(changed, self.identity, names, with_name=False)
-        return turn.model_copy(update={"text": fresh.text})
+        update = {"text": fresh.text, "files": fresh.files, "files_left_out": 0}
+        return turn.model_copy(update=update)
 
     def read_thread(self, thread: Thread, source: Source) -> tuple[Message, ...] | None:
         """

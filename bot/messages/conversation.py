@@ -7,6 +7,7 @@ from typing import Final
 from bot.messages import mrkdwn
 from bot.messages.admission import parse_command
 from bot.messages.message import AuthorKind, BotIdentity, Message
+from contract.attached_files import MAX_FILES_PER_THREAD, FileReference
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 
 CODE_FENCE: Final = "```"
@@ -46,7 +47,31 @@ def build_conversation(
         if m.ts == until or not (m.kind is AuthorKind.REPLY or is_command(m, identity))
     ]
     turns = (*spoken, *_build_replies(before))
-    return order_turns(tuple(t for t in turns if t.text.strip() or t.ts == until), until=until)
+    shown = tuple(t for t in turns if t.text.strip() or t.files or t.ts == until)
+    return limit_files(order_turns(shown, until=until))
+
+
+def limit_files(conversation: Conversation) -> Conversation:
+    """Keep the references of `MAX_FILES_PER_THREAD` files, the newest turns' first; name others."""
+    remaining = MAX_FILES_PER_THREAD
+    turns: list[Turn] = []
+    for turn in reversed(conversation):
+        kept, others = turn.files[:remaining], turn.files[remaining:]
+        remaining -= len(kept)
+        turns.append(_name_files(turn, kept, others) if others else turn)
+    return tuple(reversed(turns))
+
+
+def _name_files(
+    turn: Turn, kept: tuple[FileReference, ...], others: tuple[FileReference, ...]
+) -> Turn:
+    names = [f"(attached file: {reference.label})" for reference in others]
+    update = {
+        "text": "\n".join([turn.text, *names]).lstrip("\n"),
+        "files": kept,
+        "files_left_out": turn.files_left_out + len(others),
+    }
+    return turn.model_copy(update=update)
 
 
 def truncate_oldest(conversation: Conversation, max_bytes: int) -> Conversation:
@@ -63,7 +88,7 @@ def truncate_oldest(conversation: Conversation, max_bytes: int) -> Conversation:
 
 def is_command(message: Message, identity: BotIdentity) -> bool:
     """Return whether a message is a command to the bot, as `follow`, and not for the model."""
-    is_alone = not message.files and not message.attachments
+    is_alone = not (message.files or message.references or message.attachments)
     is_for_bot = identity.user_id in mrkdwn.find_mentions(message.text)
     return is_alone and is_for_bot and parse_command(message.text, identity) is not None
 
@@ -84,7 +109,7 @@ def build_turn(
     name = message.name
     if with_name and message.kind is AuthorKind.PERSON:
         name = names.get(message.author, message.author)
-    return Turn(speaker=Speaker.USER, text=text, ts=message.ts, name=name)
+    return Turn(speaker=Speaker.USER, text=text, ts=message.ts, name=name, files=message.references)
 
 
 def _build_replies(messages: Sequence[Message]) -> tuple[Turn, ...]:

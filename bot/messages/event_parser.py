@@ -150,7 +150,9 @@ def _parse_change(event: Json, body: Json, team: str, identity: BotIdentity) -> 
 
 def _read_own_content(message: Message | None) -> tuple[str, tuple[str, ...]] | None:
     """Return what only the author of a message changes; Slack adds previews by itself."""
-    return None if message is None else (message.text, message.files)
+    if message is None:
+        return None
+    return message.text, (*message.files, *(reference.id for reference in message.references))
 
 
 def _parse_edited_question(

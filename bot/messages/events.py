@@ -51,8 +51,12 @@ class MessagePosted(BaseModel):
 
     @property
     def has_attachments(self) -> bool:
-        """Whether the message shows more words than those of its author."""
-        return self.message is not None and bool(self.message.attachments.strip())
+        """Whether the message shows more words than those of its author, or files with words."""
+        message = self.message
+        return message is not None and (
+            bool(message.attachments.strip())
+            or any(reference.may_be_text for reference in message.references)
+        )
 
 
 class MessageChanged(BaseModel):

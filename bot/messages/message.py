@@ -11,6 +11,7 @@ from bot.messages.content.json_fields import Json, get_mapping, get_text, list_m
 from bot.messages.content.reader import read_content
 from bot.messages.content.rich_text import to_markdown
 from bot.messages.mrkdwn import replace_surrogates
+from contract.attached_files import FileReference
 from contract.authorship import AppAuthor
 from contract.job import SLACK_ID_PATTERN
 from contract.keys import METADATA_EVENT_TYPE
@@ -57,7 +58,8 @@ class Message(BaseModel):
     Message without what no conversation needs.
 
     `text` is Slack's mrkdwn for people and bots, and Markdown for the bot's own replies.
-    `attachments` holds the words below it: forwarded messages, previews, snippets. `part` and
+    `attachments` holds the words below it: forwarded messages and previews. `references` are its
+    files that a worker may read, `files` the names of others. `part` and
     `question_ts` are set for replies only, `name` for bots. `can_be_person` is set if an app posted
     for a user who may be a person: only the user's profile tells.
     """
@@ -71,6 +73,7 @@ class Message(BaseModel):
     attachments: str = ""
     name: str | None = None
     files: tuple[str, ...] = ()
+    references: tuple[FileReference, ...] = ()
     part: int = 1
     question_ts: str | None = None
     can_be_person: bool = False
@@ -116,6 +119,7 @@ class Message(BaseModel):
             text=replace_surrogates(content.text),
             attachments=replace_surrogates(content.attachments),
             files=tuple(map(replace_surrogates, content.files)),
+            references=content.references,
             can_be_person=user not in {"", UNKNOWN_USER},
         )
 
@@ -132,6 +136,7 @@ class Message(BaseModel):
             text=replace_surrogates(content.text),
             attachments=replace_surrogates(content.attachments),
             files=tuple(map(replace_surrogates, content.files)),
+            references=content.references,
         )
 
     @property

@@ -137,7 +137,7 @@ def _drop_message(job: Job, ts: str) -> Job:
     *earlier, question = job.turns
     kept = [turn for turn in earlier if ts not in {turn.ts, turn.in_reply_to}]
     if question.ts == ts:
-        question = question.model_copy(update={"text": ""})
+        question = question.model_copy(update={"text": "", "files": (), "files_left_out": 0})
     return job.model_copy(update={"turns": (*kept, question)})
 
 

@@ -27,7 +27,7 @@ from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import ANSWER_FACTS, JobProgress
-from worker.prompt.builder import Prompt
+from worker.prompt.builder import Prompt, PromptSources
 from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
 
@@ -141,7 +141,9 @@ class GenerationAttempt:
         try:
             async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
-                prompt = await self._generator.build_prompt(loaded, *conversation)
+                prompt = await self._generator.build_prompt(
+                    loaded, conversation.turns, PromptSources(conversation.token_ids)
+                )
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts

@@ -24,8 +24,14 @@ from worker.engine import (
     Request,
     SamplingParams,
 )
-from worker.prompt.builder import Prompt, SystemPromptTooLongError, build_prompt
-from worker.prompt.chat_encoder import NO_GENERATED_IDS, ChatEncoder, GeneratedIds
+from worker.prompt.builder import (
+    NO_SOURCES,
+    Prompt,
+    PromptSources,
+    SystemPromptTooLongError,
+    build_prompt,
+)
+from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.tokenizer import CheckpointError, Tokenizer
 from worker.render import Message
 
@@ -117,7 +123,7 @@ class Generator:
         return loaded
 
     async def build_prompt(
-        self, loaded: LoadedModel, turns: Conversation, token_ids: GeneratedIds = NO_GENERATED_IDS
+        self, loaded: LoadedModel, turns: Conversation, sources: PromptSources = NO_SOURCES
     ) -> Prompt:
         """
         Build the prompt in a thread.
@@ -131,7 +137,7 @@ class Generator:
             system=self._settings.system_prompt,
             positions=loaded.info.max_positions,
             max_new_tokens=self._settings.max_new_tokens,
-            generated_ids=token_ids,
+            sources=sources,
         )
 
     @asynccontextmanager

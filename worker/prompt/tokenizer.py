@@ -122,8 +122,12 @@ class Tokenizer:
     def split_ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
         """Return about the first `head` and the last `tail` tokens of a longer text, as text."""
         text = self.make_encodable(text)
-        offsets = self._backend.encode(text, add_special_tokens=False).offsets
+        offsets = self.find_token_offsets(text)
         return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
+
+    def find_token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return the first and the last character of each token's text, the last one excluded."""
+        return self._backend.encode(self.make_encodable(text), add_special_tokens=False).offsets
 
     def decode_step(self, stream: DecodeStream, token: int) -> str:
         """Return the text that `token` adds to `stream`; empty while a character is incomplete."""

@@ -11,8 +11,16 @@ from typing import Final
 
 from bot.messages import mrkdwn
 from bot.messages.content.blocks import render_blocks
+from bot.messages.content.files import (
+    describe_file,
+    has_preview,
+    read_file_name,
+    read_file_reference,
+    render_snippet,
+)
 from bot.messages.content.json_fields import Json, get_mapping, get_text, list_mappings
-from bot.messages.content.rich_text import Labels, render_code_block
+from bot.messages.content.rich_text import Labels
+from contract.attached_files import FileReference
 
 MAX_ATTACHMENTS: Final = 100
 """Attachments of one message: Slack's maximum."""
@@ -37,17 +45,18 @@ class Content:
     Visible content of a message, as mrkdwn.
 
     `text` is what its author wrote. `attachments` are messages, previews and snippets below it.
-    `files` are the names of files that the bot cannot read.
+    `references` are its own files, which a worker may read, and `files` the names of others.
     """
 
     text: str = ""
     attachments: str = ""
     files: tuple[str, ...] = ()
+    references: tuple[FileReference, ...] = ()
 
     @property
     def all_text(self) -> str:
         """Text, attachments and file names together."""
-        names = map(_describe_file, self.files)
+        names = map(describe_file, self.files)
         return "\n".join(part for part in (self.text, self.attachments, *names) if part)
 
 
@@ -58,20 +67,37 @@ def read_content(raw: Json) -> Content:
 
 def _read_message(raw: Json, labels: Labels, depth: int) -> Content:
     text = _read_own_text(raw, labels)
-    files = [(_read_file_name(file), file) for file in list_mappings(raw, "files")]
+    files, references = _read_files(raw, text, depth)
     attachments = list_mappings(raw, "attachments")[:MAX_ATTACHMENTS]
     parts = [
         *(_render_attachment(attachment, depth) for attachment in attachments),
-        *(_render_snippet(name, file) for name, file in files),
+        *(render_snippet(name, file) for name, file in files),
     ]
-    # A `file` block and the file list name the same file.
+    names = [name for name, file in files if name and not has_preview(file)]
+    return Content(
+        text, _join_attachments(parts, text), tuple(dict.fromkeys(names)), tuple(references)
+    )
+
+
+def _read_files(
+    raw: Json, text: str, depth: int
+) -> tuple[list[tuple[str, Json]], list[FileReference]]:
+    """Return a message's files as names and objects, or as references if they are its own."""
     shown = set(text.split("\n"))
-    names = [
-        name
-        for name, file in files
-        if name and not _read_preview(file) and mrkdwn.escape_text(name) not in shown
-    ]
-    return Content(text, _join_attachments(parts, text), tuple(dict.fromkeys(names)))
+    files: list[tuple[str, Json]] = []
+    references: dict[str, FileReference] = {}
+    for file in list_mappings(raw, "files"):
+        name = read_file_name(file)
+        is_shown = mrkdwn.escape_text(name) in shown and not has_preview(file)
+        # A `file` block and the file list name the same file, which lies outside Slack.
+        if is_shown:
+            continue
+        reference = read_file_reference(file) if depth == 0 else None
+        if reference is not None:
+            references[reference.id] = reference
+        else:
+            files.append((name, file))
+    return files, list(references.values())
 
 
 def _read_own_text(raw: Json, labels: Labels) -> str:
@@ -106,8 +132,8 @@ def _find_attachment_parts(raw: Json, depth: int) -> Iterator[str]:
         pair = (_read_markup(field, "title"), _read_markup(field, "value"))
         yield ": ".join(part for part in pair if part.strip())
     for file in list_mappings(raw, "files"):
-        name = _read_file_name(file)
-        yield _render_snippet(name, file) or (_describe_file(name) if name else "")
+        name = read_file_name(file)
+        yield render_snippet(name, file) or (describe_file(name) if name else "")
     for action in list_mappings(raw, "actions"):
         yield _read_markup(action, "text")
     yield _read_markup(raw, "footer")
@@ -143,44 +169,6 @@ def _read_markup(raw: Json, name: str) -> str:
 
 def _is_stand_in(text: str) -> bool:
     return text.strip().rstrip(".").replace("’", "'").casefold() in STAND_INS
-
-
-def _read_file_name(file: Json) -> str:
-    """Return title and name of a file; one of them if it contains the other."""
-    name, title = get_text(file, "name"), get_text(file, "title")
-    words, title_words = _split_words(name), _split_words(title)
-    if words <= title_words or title_words <= words:
-        return name if len(words) >= len(title_words) else title
-    return f"{title} ({name})"
-
-
-def _split_words(name: str) -> set[str]:
-    return set("".join(c if c.isalnum() else " " for c in name.casefold()).split())
-
-
-def _describe_file(name: str) -> str:
-    return f"(attached file: {mrkdwn.escape_text(name)})"
-
-
-def _render_snippet(name: str, file: Json) -> str:
-    """Return a file with the first lines that Slack shows of it; empty if it shows none."""
-    preview = _read_preview(file)
-    if not preview:
-        return ""
-    language = get_text(file, "filetype")
-    parts = [
-        _describe_file(name),
-        render_code_block(mrkdwn.escape_text(preview), "" if language == "text" else language),
-    ]
-    if file.get("preview_is_truncated") or file.get("lines_more"):
-        parts.append("(the file has more lines)")
-    return "\n".join(parts)
-
-
-def _read_preview(file: Json) -> str:
-    field = {"snippet": "preview", "email": "preview_plain_text"}.get(get_text(file, "mode"))
-    preview = get_text(file, field) if field else ""
-    return preview if preview.strip() else ""
 
 
 def _join_attachments(parts: Sequence[str], text: str) -> str:

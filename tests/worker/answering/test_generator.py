@@ -10,6 +10,7 @@ from worker.answering.generator import GenerationSettings, Generator
 from worker.engine import FinishReason
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
+from worker.prompt.builder import PromptSources
 
 CONVERSATION = (Turn(speaker=Speaker.USER, text=MUTEX, ts="1.0"),)
 
@@ -36,10 +37,8 @@ async def test_generation_stops_at_its_deadline_only(forked_engines: None) -> No
                 pass
         follow_up = Turn(speaker=Speaker.USER, text="And then?", ts="2.0")
         answer = Turn(speaker=Speaker.ASSISTANT, text=texts[1].text, ts="1.5", in_reply_to="1.0")
-        token_ids_by_text = {texts[1].text: texts[1].token_ids}
-        second = await generator.build_prompt(
-            loaded, (*CONVERSATION, answer, follow_up), token_ids_by_text
-        )
+        sources = PromptSources({texts[1].text: texts[1].token_ids})
+        second = await generator.build_prompt(loaded, (*CONVERSATION, answer, follow_up), sources)
     finally:
         await engine.shut_down()
 

@@ -9,13 +9,13 @@ from worker.errors import QuestionTooLongError
 from worker.prompt.builder import (
     MAX_NAME_CHARACTERS,
     MIN_NEW_TOKENS,
-    OMISSION_MARK,
     Prompt,
     SystemPromptTooLongError,
     build_prompt,
 )
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_template import ChatTemplate
+from worker.prompt.context_window import OMISSION_MARK
 
 
 def build_for(checkpoint: LoadedCheckpoint, *turns: Turn, **options: object) -> Prompt:

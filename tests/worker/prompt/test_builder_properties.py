@@ -9,8 +9,9 @@ from testing.loaded_checkpoint import LoadedCheckpoint
 from testing.tokenizers import CODE_TOKENS
 from tests.worker.prompt.turns import alternate_turns
 from worker.errors import QuestionTooLongError
-from worker.prompt.builder import FILL_AFTER_TRIM, MIN_NEW_TOKENS, Prompt, build_prompt
+from worker.prompt.builder import MIN_NEW_TOKENS, Prompt, build_prompt
 from worker.prompt.chat_format import STARCHAT_CONTROLS
+from worker.prompt.context_window import FILL_AFTER_TRIM
 
 TEXTS = st.one_of(
     st.text(st.characters(codec=None), max_size=30),

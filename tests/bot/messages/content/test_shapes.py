@@ -10,6 +10,7 @@ import pytest
 from bot.messages.conversation import build_conversation, users_to_resolve
 from bot.messages.message import Message
 from testing.slack_events import BOT_IDENTITY, LIN, make_message, message_ts
+from worker.prompt.file_excerpts import show_preview
 
 Json = dict[str, Any]
 
@@ -23,13 +24,13 @@ NAMES: Final = {LIN: "Lin"}
 
 
 def read_turn(raw: Json) -> str:
-    """Return the last turn of a conversation whose last message is this one."""
+    """Return the last turn of a conversation whose last message is this one, with its files."""
     message = Message.from_slack({**make_message(1, ""), **raw}, BOT_IDENTITY)
     assert message is not None
     users = users_to_resolve([message], until=message_ts(1), identity=BOT_IDENTITY)
     names = {user: NAMES[user] for user in users & NAMES.keys()}
     turns = build_conversation([message], until=message_ts(1), identity=BOT_IDENTITY, names=names)
-    return turns[-1].text
+    return "\n".join([turns[-1].text, *map(show_preview, turns[-1].files)])
 
 
 def count_word(text: str, word: str) -> int:
