@@ -7,6 +7,35 @@ from worker.answering.stop_conditions.repetition import AT_LIMIT, ENDLESS, LoopB
 PARAGRAPH = "A mutex allows one thread at a time. " * 10 + "It ends here.\n\n"
 
 
+def number_lines(line: str, count: int) -> str:
+    """Return lines with each number at the place of `{}`."""
+    return "".join(line.replace("{}", str(number)) for number in range(1, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("{}. Use a lock.\n", 300),
+        ("{}) Use a lock.\n\n", 300),
+        ("   {}. **Lock**: one thread at a time.\n      It waits.\n", 99),
+        ("{}. \n", 1_000),
+    ],
+    ids=["lines", "parentheses", "items-of-two-lines", "empty-items"],
+)
+@pytest.mark.parametrize("before", ["Sure:\n\n", "5 reasons. " * 2_000 + "\n\n1. Use a queue.\n\n"])
+def test_numbered_list_of_equal_items_is_shortened(before: str, line: str, count: int) -> None:
+    """A model repeats an item and counts on; some items stay whole."""
+    text = before + number_lines(line, count)
+
+    length = find_loop(text, ENDLESS)
+
+    assert length is not None
+    kept = text[:length].removeprefix(before)
+    assert number_lines(line, count).startswith(kept)
+    assert 3 <= kept.count(line.partition("{}")[2]) <= 5
+    assert kept.endswith("\n")
+
+
 @pytest.mark.parametrize(
     ("unit", "kept"),
     [
@@ -53,13 +82,22 @@ def test_repetition_that_begins_within_a_line_ends_at_a_boundary() -> None:
         (" ".join("0" * 28) + "\n") * 28,
         "+---+---+\n|   |   |\n" * 40,
         "*p++ = *q++;\n" * 64,
-        "".join(f"{number}. Use a lock.\n" for number in range(500)),
+        number_lines("{}. Use a lock.\n", 140),
+        number_lines("{}. Use lock {}.\n", 500),
+        number_lines("{} Use a lock.\n", 500),
+        number_lines("case {}: return 1;\n", 500),
+        number_lines("| {} | 0 | 0 |\n", 500),
+        number_lines("FIELD_{} = 0\n", 500),
+        "".join(f"{number * 7}. Use a lock.\n" for number in range(500)),
         "",
     ],
-    ids=["zeros", "rule", "table", "csv", "matrix", "art", "unrolled", "numbered", "empty"],
+    ids=[
+        *("zeros", "rule", "table", "csv", "matrix", "art", "unrolled", "list", "different-items"),
+        *("no-list", "cases", "numbered-rows", "constants", "other-numbers", "empty"),
+    ],
 )
 def test_legitimate_repetition_is_kept(text: str) -> None:
-    """Tables, data and drawings repeat for less long; numbered lines are all different."""
+    """Tables, data and drawings repeat for less long; most numbered lines differ."""
     assert find_loop("Here:\n" + text, ENDLESS) is None
 
 
