@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "hostile-sockets": _run_hostile_sockets,
         "thread-memory": _run_thread_memory,
         "purge-time": _run_purge_time,
+        "canaries": _run_canaries,
         "layout": _run_layout,
         "slow-reads": _run_slow_reads,
         "flood": _run_flood,
@@ -78,6 +79,7 @@ def _add_service_benchmarks(commands: Any) -> None:
     purge.add_argument(
         "--keys", type=int, default=200_000, help="keys in Redis (default: %(default)s)"
     )
+    commands.add_parser("canaries", help="text in Redis and its files after each end of text")
     commands.add_parser("layout", help="time to lay out the longest replies").add_argument(
         "--rounds", type=int, default=5, help="layouts of each pattern (default: %(default)s)"
     )
@@ -100,6 +102,12 @@ def _run_thread_memory(options: argparse.Namespace) -> str:
     return thread_memory.format_memory(
         thread_memory.measure_memory(options.threads, options.length)
     )
+
+
+def _run_canaries(_: argparse.Namespace) -> str:
+    from bench import canaries  # noqa: PLC0415 - each benchmark has its own libraries
+
+    return canaries.format_canaries(canaries.measure_canaries())
 
 
 def _run_layout(options: argparse.Namespace) -> str:

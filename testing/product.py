@@ -19,14 +19,20 @@ class Product:
     """
 
     def __init__(
-        self, model: str, *, worker: bool = True, forked_engine: bool = False, **variables: str
+        self,
+        model: str,
+        *,
+        worker: bool = True,
+        forked_engine: bool = False,
+        redis: GuardedRedis | None = None,
+        **variables: str,
     ) -> None:
         """
-        Start all processes, with `variables` for bot and worker.
+        Start all processes beside `redis`, with `variables` for bot and worker.
 
         The engines come from the tests' fork server if `forked_engine` is true.
         """
-        self.redis = GuardedRedis()
+        self.redis = redis or GuardedRedis()
         self.workspace = Workspace()
         self.settings = self.workspace.environment | variables
         self.model = model

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -48,9 +49,12 @@ class RedisServer:
     start raises `RuntimeError` with the end of the log.
     """
 
-    def __init__(self, server: Path | None = None) -> None:
-        """Start `server`, by default the one that `find_server` returns."""
+    def __init__(
+        self, server: Path | None = None, *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `server`, by default that of `find_server`, with additions to its `environment`."""
         self._server = server or find_server()
+        self._environment = {**os.environ, **(environment or {})}
         # A unix socket's path has at most 107 bytes: pytest's temporary folders can be too deep.
         self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self.socket = self._directory / "redis.sock"
@@ -84,6 +88,10 @@ class RedisServer:
             self._process.terminate()
         self._wait_for_exit()
         self._start_server()
+
+    def data_files(self) -> list[Path]:
+        """Return the append-only files and the snapshot on the disk."""
+        return [path for path in self._directory.rglob("*") if path.suffix in {".aof", ".rdb"}]
 
     @property
     def append_only_bytes(self) -> int:
@@ -119,6 +127,7 @@ class RedisServer:
     def _start_server(self) -> None:
         self._process = subprocess.Popen(
             [self._server, *self._server_arguments()],
+            env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

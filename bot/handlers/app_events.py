@@ -36,3 +36,4 @@ class AppEventHandler:
 
     def _purge_team(self, team: str) -> None:
         log.info("team forgotten", team=team, keys=self.purge.drop_team(team))
+        self.purge.rewrite_log()

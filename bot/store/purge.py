@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+import structlog
 from redis import Redis
+from redis.exceptions import ResponseError
 from rq.command import send_command
 from rq.job import Job as RqJob
 
@@ -14,6 +16,8 @@ from bot.store.job_updates import JobUpdates
 from bot.store.scripts import load_text_script
 from contract import keys
 from contract.job import Thread, prefix_scope
+
+log = structlog.get_logger()
 
 KEYS_PER_BATCH: Final = 500
 """Keys of one command: a small batch does not block Redis for other clients."""
@@ -79,6 +83,13 @@ class Purge:
         self._notify_workers(prefix_scope(team))
         patterns = (f"starchat:{team}:*", jobs, f"starchat:set_aside:*{team}*")
         return sum(self._unlink_keys(self._scan_keys(pattern)) for pattern in patterns)
+
+    def rewrite_log(self) -> None:
+        """Let Redis rewrite its append-only file, which holds deleted text until then."""
+        try:
+            self._redis.bgrewriteaof()
+        except ResponseError as error:
+            log.warning("append-only file not rewritten", why=type(error).__name__)
 
     def _find_texts(self, pattern: str, team: str) -> list[str]:
         """Find caches by the team's index: a scan of all keys would take seconds."""

@@ -15,14 +15,7 @@ import pytest
 from contract import keys
 from contract.job import QUEUE_NAME
 from testing.checkpoints import memorizing_checkpoint
-from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
-from testing.polling import poll_until
-from testing.process_tree import find_engine, kill_engine
-from testing.processes import Process, free_port
-from testing.product import Product
-from testing.worker_harness import reply_metadata
-from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
-from tests.e2e.leak_scanner import (
+from testing.leak_scanner import (
     RedisEntry,
     find_entries,
     read_all_entries,
@@ -30,6 +23,13 @@ from tests.e2e.leak_scanner import (
     read_proc_file,
     run_rq_info,
 )
+from testing.memorizing_model import ANSWERS, ENDLESS, MUTEX
+from testing.polling import poll_until
+from testing.process_tree import find_engine, kill_engine
+from testing.processes import Process, free_port
+from testing.product import Product
+from testing.worker_harness import reply_metadata
+from testing.workspace import ADA, APP_TOKEN, BOT_TOKEN, GENERAL, PYTHON, Messages
 from worker.jobs.leases import STARTED_REGISTRY
 
 SIGNING_SECRET: Final = "signing-canary-4711"

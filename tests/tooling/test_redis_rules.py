@@ -87,6 +87,13 @@ def test_acl_allows_a_job_from_bot_to_worker(clients: Clients) -> None:
         assert abs(client.time()[0] - time.time()) < 60
 
 
+def test_acl_lets_the_bot_alone_rewrite_the_log(clients: Clients) -> None:
+    """The append-only file holds the text of an uninstalled team until it is rewritten."""
+    assert clients["bot"].bgrewriteaof()
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        clients["worker"].bgrewriteaof()
+
+
 def test_acl_allows_rq_commands(clients: Clients) -> None:
     """The bot may publish RQ's stop command on a worker's channel."""
     with clients["worker"].pubsub() as channel:  # type: ignore[no-untyped-call]

@@ -1,5 +1,7 @@
 """Purge: deletes the data of a thread, a channel or a team, and no other."""
 
+import zlib
+
 import pytest
 from redis import Redis
 from rq.job import Job as RqJob
@@ -7,6 +9,9 @@ from rq.job import Job as RqJob
 from bot.store.purge import KEYS_PER_BATCH, Purge
 from contract import keys
 from contract.job import Thread
+from testing.leak_scanner import find_words_in_file
+from testing.polling import poll_until
+from testing.redis_server import RedisServer
 
 TEAM, OTHER = "T0FAKE0001", "T0OTHER001"
 
@@ -81,3 +86,30 @@ def test_purge_of_team_pauses_between_pages_and_leaves_nothing(redis: Redis) -> 
     assert Purge(redis, pauses.append).drop_team(TEAM) == num_keys
     assert len(pauses) >= num_keys // KEYS_PER_BATCH - 1
     assert count_keys(redis, f"starchat:{TEAM}:*") == 0
+
+
+def test_rewritten_log_holds_no_deleted_text(
+    redis: Redis, server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until then, the append-only file holds every write, also a job's compressed payload."""
+    plain, packed, kept = "larkspur-canary", "saffron-canary", "marigold-canary"
+    redis.config_set("rdbcompression", "no")
+    redis.set(f"starchat:{TEAM}:one", plain)
+    redis.set(f"starchat:{TEAM}:two", zlib.compress(packed.encode()))
+    redis.set(f"starchat:{OTHER}:one", kept)
+    purge = Purge(redis)
+    purge.drop_team(TEAM)
+
+    def found_words() -> set[str]:
+        files = server.data_files()
+        return {word for f in files for word in find_words_in_file(f, (plain, packed, kept))}
+
+    assert found_words() == {plain, packed, kept}
+    purge.rewrite_log()
+    poll_until(lambda: found_words() == {kept}, description="the rewritten file")
+    redis.acl_setuser("default", commands=["-bgrewriteaof"])
+    try:
+        purge.rewrite_log()
+    finally:
+        redis.acl_setuser("default", commands=["+bgrewriteaof"])
+    assert "append-only file not rewritten" in capsys.readouterr().out

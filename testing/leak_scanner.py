@@ -1,16 +1,22 @@
-"""Leak scanner: reads Redis, health pages, RQ's tool and /proc, to search them for words."""
+"""Leak scanner: reads Redis, its files, health pages, RQ's tool and /proc, to search for words."""
 
+import contextlib
+import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import redis
+
+ZLIB_HEADER: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+MAX_STREAM_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of a stream that are searched: more than a job has."""
 
 
 class RedisEntry(NamedTuple):
@@ -33,6 +39,25 @@ def read_all_entries(client: redis.Redis) -> list[RedisEntry]:
 def find_entries(entries: Iterable[RedisEntry], *words: str) -> list[RedisEntry]:
     """Return the entries that contain one of these words."""
     return [entry for entry in entries if any(word.encode() in entry.value for word in words)]
+
+
+def find_words_in_file(path: Path, words: Iterable[str]) -> set[str]:
+    """
+    Return the words that a file of Redis holds, in plain bytes or in zlib's format.
+
+    Redis must not compress the values itself (`rdbcompression no`).
+    """
+    content = path.read_bytes()
+    texts = (content, *_find_streams(content))
+    return {word for word in words if any(word.encode() in text for text in texts)}
+
+
+def _find_streams(content: bytes) -> Iterator[bytes]:
+    """Yield the content of each stream of zlib, such as the payload of a job."""
+    for header in ZLIB_HEADER.finditer(content):
+        decompressor = zlib.decompressobj()
+        with contextlib.suppress(zlib.error):
+            yield decompressor.decompress(content[header.start() :], MAX_STREAM_BYTES)
 
 
 def _read_values(client: Any, key: bytes) -> Iterable[bytes]:
