@@ -1,15 +1,18 @@
 """Administrator routes: raw posts, people, channels, files, scopes and subscriptions."""
 
+from base64 import b64decode
+
 from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.json_requests import read_json
 from fakeslack.state.composer import Composer
+from fakeslack.state.files import File
 from fakeslack.state.forwards import forward_message
 from fakeslack.state.messages import PostOptions
 from fakeslack.state.people import Person
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api.files import share_files
+from fakeslack.web_api.files import delete_file, share_files
 
 
 class AdminRoutes:
@@ -23,7 +26,8 @@ class AdminRoutes:
         return [
             web.post("/_control/raw_post", self._post_raw_message),
             web.post("/_control/forward", self._forward_message),
-            web.post("/_control/file", self._share_file),
+            web.post("/_control/file", self._share_files),
+            web.post("/_control/delete_file", self._delete_file),
             web.post("/_control/unfurl", self._add_unfurl),
             web.post("/_control/delete", self._delete_any_message),
             web.post("/_control/create", self._create_channel),
@@ -98,16 +102,14 @@ class AdminRoutes:
         scopes, events = sorted(app.scopes), sorted(app.events)
         return web.json_response({"ok": True, "scopes": scopes, "events": events})
 
-    async def _share_file(self, request: web.Request) -> web.Response:
+    async def _share_files(self, request: web.Request) -> web.Response:
+        """Share one file, or a list of `files`, each with the same fields."""
         arguments = await read_json(request)
         channel = self._workspace.get_channel(str(arguments.get("channel", "")))
         person = self._get_author(arguments)
-        content = str(arguments.get("content", "")).encode()
-        file = self._workspace.files.reserve_upload(
-            person.id, str(arguments.get("name", "")), len(content)
-        )
-        self._workspace.files.store_content(file.id, content)
-        self._workspace.files.complete_upload(file.id, "")
+        files = [
+            self._create_file(person.id, fields) for fields in arguments.get("files", [arguments])
+        ]
         body: Json = {
             "user": person.id,
             "text": str(arguments.get("text", "")),
@@ -115,8 +117,28 @@ class AdminRoutes:
         }
         if arguments.get("thread_ts"):
             body["thread_ts"] = arguments["thread_ts"]
-        ts = share_files(self._workspace, channel.id, body, [file])
-        return web.json_response({"ok": True, "ts": ts, "file": file.id})
+        ts = share_files(self._workspace, channel.id, body, files)
+        ids = [file.id for file in files]
+        return web.json_response({"ok": True, "ts": ts, "file": ids[0], "files": ids})
+
+    def _create_file(self, owner: str, fields: Json) -> File:
+        """Create a file from `content`, or from `base64` if it is no text."""
+        encoded = fields.get("base64")
+        content = b64decode(encoded) if encoded else str(fields.get("content", "")).encode()
+        store = self._workspace.files
+        file = store.reserve_upload(owner, str(fields.get("name", "")), len(content))
+        store.store_content(file.id, content)
+        store.complete_upload(file.id, str(fields.get("title", "")))
+        file.length = int(fields.get("size", file.length))
+        file.mimetype = str(fields.get("mimetype", file.mimetype))
+        file.redirect_url = str(fields.get("redirect", ""))
+        file.needs_info = bool(fields.get("needs_info"))
+        return file
+
+    async def _delete_file(self, request: web.Request) -> web.Response:
+        body = await read_json(request)
+        delete_file(self._workspace, str(body.get("file", "")))
+        return web.json_response({"ok": True})
 
     async def _delete_any_message(self, request: web.Request) -> web.Response:
         body = await read_json(request)

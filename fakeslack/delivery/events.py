@@ -26,6 +26,7 @@ class EventBuilder:
             ChangeKind.REACTION: self._reaction_events,
             ChangeKind.CHANNEL: self._member_joined_events,
             ChangeKind.HOME: self._prepared_events,
+            ChangeKind.FILE_DELETED: self._prepared_events,
             ChangeKind.SESSION: self._prepared_events,
         }
 

@@ -23,6 +23,7 @@ class ChangeKind(StrEnum):
     SESSION = "session"
     VIEW = "view"
     HOME = "home"
+    FILE_DELETED = "file_deleted"
 
 
 @dataclass(frozen=True, slots=True)

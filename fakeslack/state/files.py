@@ -1,11 +1,13 @@
 """File store: three-step uploads, file objects and shares. Pure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.state.people import TEAM_ID
 
+UNSAFE_IN_ADDRESS = re.compile(r"[^a-z0-9._-]")
 MAX_SNIPPET_BYTES = 2**20
 MAX_PREVIEW_CHARACTERS = 500
 SNIPPET_TYPE_NAMES = """
@@ -39,7 +41,12 @@ MIMETYPES_BY_EXTENSION = {
 
 @dataclass(slots=True)
 class File:
-    """One file; other people see it once it is complete."""
+    """
+    One file; other people see it once it is complete.
+
+    A file that `needs_info` is described by `files.info` alone, as in a shared channel. Its address
+    leads to `redirect_url` if there is one.
+    """
 
     id: str
     owner: str
@@ -52,10 +59,23 @@ class File:
     is_complete: bool = False
     created: int = 0
     shares: dict[str, list[Json]] = field(default_factory=dict)
+    is_deleted: bool = False
+    needs_info: bool = False
+    redirect_url: str = ""
+
+    def as_shared(self, base_url: str) -> Json:
+        """Return the file object of a message."""
+        if self.is_deleted:
+            return {"id": self.id, "mode": "tombstone"}
+        if self.needs_info:
+            unknown = {"created": 0, "timestamp": 0, "user": "", "mode": "file_access"}
+            return {"id": self.id, **unknown, "file_access": "check_file_info"}
+        return self.as_slack(base_url)
 
     def as_slack(self, base_url: str) -> Json:
         """Return the file object; `base_url` is the address of the workspace."""
-        private = f"{base_url}/files-pri/{TEAM_ID}-{self.id}/{self.name}"
+        address_name = UNSAFE_IN_ADDRESS.sub("_", self.name.lower())
+        private = f"{base_url}/files-pri/{TEAM_ID}-{self.id}"
         body: Json = {
             "id": self.id,
             "created": self.created,
@@ -72,9 +92,9 @@ class File:
             "mode": "snippet" if self.is_text else "hosted",
             "is_external": False,
             "is_public": False,
-            "url_private": private,
-            "url_private_download": f"{private}?download=1",
-            "permalink": f"{base_url}/files/{self.owner}/{self.id}/{self.name}",
+            "url_private": f"{private}/{address_name}",
+            "url_private_download": f"{private}/download/{address_name}",
+            "permalink": f"{base_url}/files/{self.owner}/{self.id}/{address_name}",
             "file_access": "visible",
         }
         if self.is_text and self.content is not None:
@@ -126,10 +146,18 @@ class FileStore:
         return file
 
     def get_file(self, file_id: str) -> File:
-        """Return a file. Raises `file_not_found` if there is none."""
+        """Return a file. Raises `file_not_found` or `file_deleted` if there is none."""
         file = self._files.get(file_id)
         if file is None:
             raise SlackError("file_not_found")
+        if file.is_deleted:
+            raise SlackError("file_deleted")
+        return file
+
+    def delete_file(self, file_id: str) -> File:
+        """Delete a file's content. Raises the errors of `get_file`."""
+        file = self.get_file(file_id)
+        file.content, file.is_deleted = None, True
         return file
 
     def store_content(self, file_id: str, content: bytes) -> File:

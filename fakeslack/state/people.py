@@ -112,6 +112,7 @@ DEFAULT_EVENTS = (
     "app_home_opened",
     "app_mention",
     "app_uninstalled",
+    "file_deleted",
     "member_joined_channel",
     "message.channels",
     "message.groups",

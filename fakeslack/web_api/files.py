@@ -7,6 +7,7 @@ from aiohttp import web
 
 from fakeslack import block_kit
 from fakeslack.errors import Json, SlackError
+from fakeslack.state.changes import Change, ChangeKind
 from fakeslack.state.files import File
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.arguments import Arguments, missing_argument
@@ -59,7 +60,7 @@ def _files_complete_upload_external(workspace: Workspace, args: Arguments) -> Js
 
 def share_files(workspace: Workspace, channel: str, body: Json, files: list[File]) -> str:
     """Post a message with files; return its ts, or an empty string if its thread is gone."""
-    file_objects = [file.as_slack(workspace.base_url) for file in files]
+    file_objects = [file.as_shared(workspace.base_url) for file in files]
     full_body = {**body, "subtype": "file_share", "upload": True, "files": file_objects}
     try:
         message = workspace.post_message(channel, full_body)
@@ -68,6 +69,22 @@ def share_files(workspace: Workspace, channel: str, body: Json, files: list[File
     for file in files:
         workspace.files.record_share(file, channel, message.ts, message.thread_ts)
     return message.ts
+
+
+def delete_file(workspace: Workspace, file_id: str) -> None:
+    """Delete a file: its messages keep a tombstone of it. Raises the errors of `get_file`."""
+    file = workspace.files.delete_file(file_id)
+    for channel, shares in file.shares.items():
+        for share in shares:
+            message = workspace.channel_history(channel).find_message(share["ts"])
+            if message is not None and "files" in message.body:
+                objects = [
+                    file.as_shared(workspace.base_url) if known["id"] == file_id else known
+                    for known in message.body["files"]
+                ]
+                workspace.replace_message(message, message.with_fields(files=objects))
+    event = {"type": "file_deleted", "file_id": file_id}
+    workspace.publish_change(Change(ChangeKind.FILE_DELETED, detail={"event": event}))
 
 
 def _files_info(workspace: Workspace, args: Arguments) -> Json:
@@ -106,6 +123,8 @@ class FileRoutes:
         return [
             web.post("/upload/v1/{file}", self._upload_content),
             web.get("/files-pri/{file}/{name}", self._download_content),
+            web.get("/files-pri/{file}/download/{name}", self._download_content),
+            web.get("/signin", self._serve_sign_in_page),
         ]
 
     async def _upload_content(self, request: web.Request) -> web.Response:
@@ -122,11 +141,19 @@ class FileRoutes:
         app = self._workspace.app
         allowed = request.headers.get("Authorization") == f"Bearer {app.bot_token}"
         if not allowed or "files:read" not in app.scopes:
-            return web.Response(text=SIGN_IN_PAGE, content_type="text/html")
-        file = self._workspace.files.get_file(request.match_info["file"].partition("-")[2])
+            raise web.HTTPFound(f"/signin?redir={request.path}")
+        try:
+            file = self._workspace.files.get_file(request.match_info["file"].partition("-")[2])
+        except SlackError:
+            raise web.HTTPNotFound from None
         if file.content is None or not _can_see_file(self._workspace, file):
             raise web.HTTPNotFound
+        if file.redirect_url:
+            raise web.HTTPFound(file.redirect_url)
         return web.Response(body=file.content, content_type=file.mimetype)
+
+    async def _serve_sign_in_page(self, _request: web.Request) -> web.Response:
+        return web.Response(text=SIGN_IN_PAGE, content_type="text/html")
 
 
 METHODS: Mapping[str, Method] = {

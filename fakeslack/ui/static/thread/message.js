@@ -122,6 +122,8 @@ function warnings(message, names) {
 }
 
 function file(shared) {
+  if (shared.mode === "tombstone")
+    return el("div", { class: "file" }, icon("file"), "This file was deleted.");
   const name = shared.title || shared.name || "file";
   const address = shared.permalink ?? shared.url_private;
   return el(
@@ -133,6 +135,7 @@ function file(shared) {
       {},
       el("div", { class: "file-name" }, address ? link(address, name) : name),
       el("div", { class: "file-kind" }, shared.pretty_type ?? shared.filetype ?? "File"),
+      shared.preview && el("pre", { class: "file-preview" }, shared.preview),
     ),
   );
 }
