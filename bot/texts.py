@@ -13,7 +13,7 @@ Blocks = list[dict[str, Any]]
 HELP_TEXT: Final = (
     "Mention me with a question about code, and I'll answer in the thread.\n"
     "• While only you and I write in a thread, you don't need to mention me again.\n"
-    "• Paste code into your message: I can't open files.\n"
+    "• Paste code, or attach text files: I read up to 8 files of a thread.\n"
     "• `follow`: I answer every message in this thread.\n"
     "• `mute`: I answer only messages that mention me.\n"
     "• `forget`: I delete my copy of this thread.\n"

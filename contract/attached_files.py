@@ -53,7 +53,7 @@ class FileReference(BaseModel):
     def label(self) -> str:
         """Name and title on one line, as people know the file."""
         label = f"{self.title} ({self.name})" if self.title and self.name else self.name
-        return " ".join((label or self.title).split())
+        return " ".join((label or self.title).split()) or "file"
 
     @property
     def may_be_text(self) -> bool:

@@ -57,14 +57,20 @@ RATE_LIMITS: Final = {
     "conversations.info": TIER_3,
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
+    "files.download": TIER_4,
     "files.getUploadURLExternal": TIER_4,
+    "files.info": TIER_4,
     "reactions.add": TIER_3,
     "reactions.remove": TIER_2,
     "users.conversations": TIER_3,
     "users.info": TIER_4,
     "views.publish": TIER_4,
 }
-"""Rate limit of each method by Slack's tiers; `DEFAULT_RATE_LIMIT` applies to other methods."""
+"""
+Rate limit of each method by Slack's tiers; `DEFAULT_RATE_LIMIT` applies to other methods.
+
+`files.download` is no method: Slack publishes no limit for downloads of files.
+"""
 DEFAULT_RATE_LIMIT: Final = TIER_2
 
 UNLIMITED_METHODS: Final = frozenset({"apps.connections.open", "auth.test"})

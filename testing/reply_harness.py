@@ -6,17 +6,25 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
 
 from contract import keys
 from contract.job import Job
 from testing.worker_harness import WorkerHarness, reply_text
 from testing.workspace import Json, Messages
 from worker import render
+from worker.answering.answer_cache import AnswerCache
+from worker.answering.pipeline import ThreadSources
 from worker.failpoints import Failpoints
+from worker.files.downloads import FileDownloads
+from worker.files.file_cache import FileCache
+from worker.files.file_reader import FileReader
 from worker.jobs.job_state import JobState
 from worker.jobs.leases import JOB_PREFIX, Lease
+from worker.metrics import Metrics
 from worker.render import Message, ReplyFacts
 from worker.slack.client import SlackClient
+from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ThreadMessages
 
@@ -29,11 +37,13 @@ EDIT_INTERVAL_SECONDS = 0.05
 class ReplyHarness:
     """One question; each `take_job` is another execution of its job."""
 
-    def __init__(self, harness: WorkerHarness, client: Redis, slack: SlackClient, job: Job) -> None:
+    def __init__(self, harness: WorkerHarness, client: Redis, web: AsyncWebClient) -> None:
+        """Post a question in the harness' workspace; `web` calls that workspace."""
         self.harness = harness
         self.client = client
-        self.slack = slack
-        self.job = job
+        self.web = web
+        self.slack = SlackClient(web, TokenBuckets(client), Metrics())
+        self.job: Job = harness.post_question("What is a mutex?")
 
     async def take_job(self, within: float = 30.0) -> ReplyMessage:
         """Claim the job for a new execution."""
@@ -43,6 +53,12 @@ class ReplyHarness:
         self.state = JobState(self.client, lease, 600)
         thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)
         return ReplyMessage(thread, self.state, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
+
+    def open_sources(self) -> ThreadSources:
+        """Return the worker's readers of earlier answers and of files."""
+        downloads = FileDownloads(self.web, TokenBuckets(self.client), Metrics())
+        reader = FileReader(self.slack, downloads, FileCache(self.client))
+        return ThreadSources(AnswerCache(self.client), reader)
 
     async def open_reply(self) -> ReplyMessage:
         """Claim the job for a new execution, and post the placeholder."""

@@ -32,11 +32,14 @@ from worker.aio import run_in_thread_until
 from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
-from worker.answering.pipeline import AnswerPipeline
+from worker.answering.pipeline import AnswerPipeline, ThreadSources
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.engine.sandbox import wants_sandbox
 from worker.failpoints import Failpoints
+from worker.files.downloads import FileDownloads
+from worker.files.file_cache import FileCache
+from worker.files.file_reader import FileReader
 from worker.health import HealthServer, WorkerHealth
 from worker.jobs.consumer import JobConsumer
 from worker.jobs.heartbeat import Heartbeat
@@ -243,7 +246,9 @@ def _build_services(parts: _Parts) -> Services:
     leases = LeaseManager(rq_redis, lease_seconds, name)
     worker = RqWorker(rq_redis, name, leases, settings.starchat_result_ttl)
     generator = Generator(parts.engine, _build_generation_settings(settings))
-    slack = SlackClient(parts.client, TokenBuckets(async_redis), metrics, parts.access)
+    buckets = TokenBuckets(async_redis)
+    slack = SlackClient(parts.client, buckets, metrics, parts.access)
+    downloads = FileDownloads(parts.client, buckets, metrics)
 
     def open_reply(context: JobContext) -> ReplyMessage:
         deadline = time.monotonic() + settings.starchat_deadline + DELIVERY_GRACE_SECONDS
@@ -253,7 +258,9 @@ def _build_services(parts: _Parts) -> Services:
 
     pipeline = AnswerPipeline(
         generator,
-        AnswerCache(async_redis),
+        ThreadSources(
+            AnswerCache(async_redis), FileReader(slack, downloads, FileCache(async_redis))
+        ),
         open_reply,
         AttemptLimits(settings.starchat_max_attempts, settings.starchat_deadline),
         metrics,

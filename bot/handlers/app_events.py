@@ -1,4 +1,4 @@
-"""Events about the app itself: its Home tab was opened, or it was uninstalled."""
+"""Events without a message: the Home tab was opened, a file deleted, or the app uninstalled."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import structlog
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.slash_commands import SlashCommandHandler
-from bot.messages.events import AppHomeOpened, AppUninstalled
+from bot.messages.events import AppHomeOpened, AppUninstalled, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
 
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class AppEventHandler:
-    """Publishes the Home tab, and purges a team that has uninstalled the app."""
+    """Publishes the Home tab, and purges deleted files and a team that has uninstalled the app."""
 
     slash_commands: SlashCommandHandler
     poster: Poster
@@ -26,6 +26,11 @@ class AppEventHandler:
     def publish_home(self, opened: AppHomeOpened) -> None:
         """Publish the Home tab of a user, in the background."""
         self.background.submit("publish home", self._publish_home, opened.user)
+
+    def purge_file(self, deleted: FileDeleted) -> None:
+        """Delete the texts of a file. Raises `RedisError`."""
+        dropped = self.purge.drop_file(deleted.team, deleted.file)
+        log.info("file forgotten", file=deleted.file, texts=dropped)
 
     def purge_team(self, uninstalled: AppUninstalled) -> None:
         """Delete all data of a team, in the background."""

@@ -55,6 +55,7 @@ class EditHandler:
             changed.version,
             may_precede_message=may_precede_message,
         )
+        self.thread_cache.drop_removed_files(changed.thread, changed.message)
         if changed.is_unfurl:
             self.refresher.refresh_thread(changed.thread, changed.message)
         if not changed.is_edit:

@@ -32,6 +32,7 @@ from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
     Event,
+    FileDeleted,
     Ignored,
     MessageChanged,
     MessageDeleted,
@@ -65,6 +66,7 @@ class Router:
         app.event("message")(self.on_message)
         app.event("app_mention")(self.on_message)
         app.event("app_home_opened")(self.on_app_home_opened)
+        app.event("file_deleted")(self.on_file_deleted)
         app.event("app_uninstalled")(self.on_app_uninstalled)
         app.event("tokens_revoked")(self.on_app_uninstalled)
         app.action(ANSWER_AGAIN_ACTION_ID)(self.on_answer_again)
@@ -103,6 +105,12 @@ class Router:
         event = self._parse_event(body)
         if isinstance(event, AppHomeOpened):
             self.app_events.publish_home(event)
+
+    def on_file_deleted(self, body: Body) -> None:
+        """Delete the texts of a file."""
+        event = self._parse_event(body)
+        if isinstance(event, FileDeleted):
+            self.app_events.purge_file(event)
 
     def on_app_uninstalled(self, body: Body) -> None:
         """Purge a team that has uninstalled the app or revoked its token."""

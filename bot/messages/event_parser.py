@@ -17,6 +17,7 @@ from bot.messages.events import (
     AppUninstalled,
     ChannelType,
     Event,
+    FileDeleted,
     Ignored,
     MessageChanged,
     MessageDeleted,
@@ -41,19 +42,21 @@ def parse_event(body: Json, identity: BotIdentity) -> Event:
 
 
 def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
+    parsed: Event = Ignored()
     match event.get("type"):
         case "message" | "app_mention":
-            return _parse_message(event, body, identity)
+            parsed = _parse_message(event, body, identity)
         case "app_home_opened":
-            return _parse_home_opened(event, _read_team(body, identity))
+            parsed = _parse_home_opened(event, _read_team(body, identity))
         case "app_uninstalled":
-            return AppUninstalled(team=_read_team(body, identity))
+            parsed = AppUninstalled(team=_read_team(body, identity))
+        case "file_deleted":
+            parsed = FileDeleted(team=_read_team(body, identity), file=event["file_id"])
         case "tokens_revoked":
-            return _parse_tokens_revoked(event, _read_team(body, identity))
+            parsed = _parse_tokens_revoked(event, _read_team(body, identity))
         case None:
-            return Ignored(readable=False)
-        case _:
-            return Ignored()
+            parsed = Ignored(readable=False)
+    return parsed
 
 
 def _parse_home_opened(event: Json, team: str) -> Event:

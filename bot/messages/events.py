@@ -105,6 +105,15 @@ class AppUninstalled(BaseModel):
     team: SlackId
 
 
+class FileDeleted(BaseModel):
+    """File that was deleted; Slack does not say where it was shared."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team: SlackId
+    file: SlackId
+
+
 class Ignored(BaseModel):
     """Any other event, and malformed ones (not `readable`): acknowledged without effect."""
 
@@ -113,4 +122,12 @@ class Ignored(BaseModel):
     readable: bool = True
 
 
-Event = MessagePosted | MessageChanged | MessageDeleted | AppHomeOpened | AppUninstalled | Ignored
+Event = (
+    MessagePosted
+    | MessageChanged
+    | MessageDeleted
+    | FileDeleted
+    | AppHomeOpened
+    | AppUninstalled
+    | Ignored
+)

@@ -12,6 +12,7 @@ from rq.command import send_command
 from rq.job import Job as RqJob
 
 from bot.store.client import decode_reply
+from bot.store.file_texts import FileTexts
 from bot.store.job_updates import JobUpdates
 from bot.store.scripts import load_text_script
 from contract import keys
@@ -35,12 +36,14 @@ class Purge:
         self._redis = redis
         self._pause = pause
         self._job_updates = JobUpdates(redis)
+        self._file_texts = FileTexts(redis)
         self._drop_script = redis.register_script(load_text_script("drop_texts"))
 
     def drop_thread(self, thread: Thread) -> None:
-        """Delete a thread's copy and cached answers; its unfinished jobs keep their questions."""
+        """Delete a thread's cached texts; its unfinished jobs keep their questions."""
         address = (thread.team, thread.channel, thread.ts)
-        self._drop_texts(thread.team, [keys.thread_cache(*address), keys.answer_cache(*address)])
+        caches = (keys.thread_cache, keys.answer_cache, keys.file_cache)
+        self._drop_texts(thread.team, [cache(*address) for cache in caches])
         for job in self._job_updates.list_unfinished_jobs(thread):
             self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(*address))
@@ -60,6 +63,10 @@ class Purge:
                 self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(team, channel))
         return dropped
+
+    def drop_file(self, team: str, file_id: str) -> int:
+        """Delete the texts of a file in all threads; return their number."""
+        return self._file_texts.drop_file(team, file_id)
 
     def drop_copies(self, team: str) -> int:
         """

@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError
 from bot.concurrency import KeyedLock
 from bot.messages.message import AuthorKind, BotIdentity, Message
 from bot.store.client import decode_reply
+from bot.store.file_texts import FileTexts
 from bot.store.scripts import load_script, load_text_script
 from bot.store.thread_reader import (
     MAX_COPY_BYTES,
@@ -75,6 +76,7 @@ class ThreadCache(ThreadReader):
         self._begin_script = redis.register_script(load_script("begin_read"))
         self._put_script = redis.register_script(load_text_script("put_message"))
         self._store_script = redis.register_script(load_text_script("store_copy"))
+        self._file_texts = FileTexts(redis)
         self._locks = KeyedLock()
 
     def seed_thread(self, thread: Thread, root: Message) -> None:
@@ -154,6 +156,11 @@ class ThreadCache(ThreadReader):
         ttl = EARLY_TTL_SECONDS if may_precede_message else 0
         self._put_entry(thread, message.ts, version, message.model_dump_json(), ttl, author)
 
+    def drop_removed_files(self, thread: Thread, message: Message) -> None:
+        """Delete the texts of files that an edited message no longer has."""
+        kept = [reference.id for reference in message.references]
+        self._file_texts.drop_message_files(thread, message.ts, keep=kept)
+
     def _put_entry(self, thread: Thread, *entry: str | int) -> None:
         self._put_script(keys=_copy_keys(thread), args=[*entry, thread.ts, *MAX_BYTES])
 
@@ -163,8 +170,9 @@ class ThreadCache(ThreadReader):
         return None if found is None else _decode_entry(decode_reply(found))
 
     def tombstone_message(self, thread: Thread, ts: str, version: str) -> None:
-        """Delete a message and the worker's cached answer to it; leave a tombstone."""
+        """Delete a message, its files and the worker's answer to it; leave a tombstone."""
         self._put_entry(thread, ts, version, "", 0, "")
+        self._file_texts.drop_message_files(thread, ts)
         self._redis.hdel(keys.answer_cache(thread.team, thread.channel, thread.ts), ts)
 
     def _read_pages(self, thread: Thread, copy_ttl: int) -> ThreadPages | None:

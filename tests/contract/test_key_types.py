@@ -54,6 +54,7 @@ READ_KEYS = {
     keys.user_profile(TEAM, JOB.user): "string",
     keys.thread_cache(TEAM, CHANNEL, THREAD): "hash",
     keys.answer_cache(TEAM, CHANNEL, THREAD): "hash",
+    keys.file_cache(TEAM, CHANNEL, THREAD): "hash",
     keys.connection_window(TEAM): "hash",
     keys.text_sizes(TEAM): "hash",
     keys.pending_notice(TEAM, CHANNEL, THREAD): "hash",

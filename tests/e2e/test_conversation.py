@@ -1,5 +1,8 @@
 """Questions, follow-ups and mentions are answered in their thread."""
 
+import redis
+
+from testing.leak_scanner import find_entries, read_all_entries
 from testing.memorizing_model import (
     ANSWERS,
     FOLLOW_UP,
@@ -10,6 +13,7 @@ from testing.memorizing_model import (
     REVERSE,
     UNKNOWN,
 )
+from testing.polling import poll_until
 from testing.product import Product, find_answers
 from testing.worker_harness import context_text, reply_metadata, reply_text
 from testing.workspace import ADA, DEPLOYBOT, GENERAL, LIN, PYTHON, SAM, STARCHAT
@@ -147,3 +151,32 @@ def test_reply_sends_no_ping_and_no_unfurl(product: Product) -> None:
 
 def _strip_fences(answer: str) -> str:
     return "\n".join(line for line in answer.split("\n") if not line.startswith("```"))
+
+
+def test_files_of_the_thread_are_read_and_forgotten(product: Product) -> None:
+    """
+    Reply and follow-up say what was read of the thread's files; no log holds any of it.
+
+    A deleted file leaves Redis, and the next question no longer refers to it.
+    """
+    files = [
+        {"name": "app.py", "content": "magenta = 1\n" * 3},
+        {"name": "shot.png", "base64": "iVBORw0KGgo="},
+    ]
+    text = f"<@{STARCHAT}> {MUTEX}"
+    made = product.workspace.send_control("file", user=ADA, channel=GENERAL, text=text, files=files)
+    replies = product.wait_for_answer(GENERAL, made["ts"], made["ts"])
+    note = "Read `app.py` (3 lines). I can't read `shot.png`."
+    assert note in context_text(replies)
+    _, replies = product.ask_question(FOLLOW_UP, GENERAL, made["ts"])
+    assert note in context_text(replies)
+
+    with redis.Redis.from_url(product.redis.url) as client:
+        assert find_entries(read_all_entries(client), "magenta")
+        product.workspace.send_control("delete_file", file=made["files"][0])
+        product.bot.wait_for_event("file forgotten")
+        poll_until(lambda: not find_entries(read_all_entries(client), "magenta"))
+    _, replies = product.ask_question(FOLLOW_UP, GENERAL, made["ts"])
+    assert "app.py" not in context_text(replies)
+    assert "I can't read `shot.png`." in context_text(replies)
+    assert "magenta" not in product.all_logs

@@ -21,6 +21,18 @@ def test_every_scope_has_a_reason() -> None:
         assert f"| `{scope}` | " in PRIVACY
 
 
+def test_optional_scopes_are_requested_too() -> None:
+    """Slack shows an optional scope of the manifest apart; a reader learns what it is for."""
+    scopes = MANIFEST["oauth_config"]["scopes"]
+
+    assert set(scopes["bot_optional"]) == {"files:read"}
+    assert set(scopes["bot_optional"]) <= set(scopes["bot"])
+    assert all(
+        generated_docs.SCOPE_REASONS[scope].startswith("optional: ")
+        for scope in scopes["bot_optional"]
+    )
+
+
 def test_manifest_events_have_required_scopes() -> None:
     """Slack refuses a manifest with an event but not its scope."""
     needs = {

@@ -17,9 +17,6 @@ from testing.worker_harness import StandbyWorker, WorkerHarness
 from testing.workspace import BOT_TOKEN
 from worker.jobs.leases import LeaseManager
 from worker.jobs.rq_worker import RqWorker
-from worker.metrics import Metrics
-from worker.slack.client import SlackClient
-from worker.slack.rate_limits import TokenBuckets
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +92,5 @@ async def reply(harness: WorkerHarness) -> AsyncIterator[ReplyHarness]:
         web = AsyncWebClient(
             token=BOT_TOKEN, base_url=harness.workspace.api_url, session=session, retry_handlers=[]
         )
-        slack = SlackClient(web, TokenBuckets(client), Metrics())
-        yield ReplyHarness(harness, client, slack, harness.post_question("What is a mutex?"))
+        yield ReplyHarness(harness, client, web)
     harness.workspace.set_faults()

@@ -25,6 +25,7 @@ from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, RequestRefusedError
 from worker.errors import DeadlineExceededError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
+from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext
 from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt, PromptSources
@@ -94,6 +95,7 @@ class GenerationAttempt:
         self._limits = limits
         self._failpoints = failpoints
         self._request_id = context.lease.member
+        self._file_note = ""
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
         # The deadline counts from now, so that a job claimed late can still be answered.
@@ -110,14 +112,18 @@ class GenerationAttempt:
         answer = Answer(text=self.generated.text, token_ids=self.generated.token_ids)
         return FinishedAnswer(answer, self.facts)
 
-    async def generate_reply(self, conversation: CachedConversation, failed_attempts: int) -> None:
+    async def generate_reply(
+        self, conversation: CachedConversation, files: FileReader, failed_attempts: int
+    ) -> None:
         """
         Generate until the model ends, or until the context is stopped or edited.
+
+        `files` reads the files of the conversation first.
 
         Raises `NoReplyError` if no attempt can succeed, `EngineError` if another may, `LoadError`
         if the model cannot be loaded, and the errors of `ReplyMessage`.
         """
-        work = asyncio.create_task(self._generate_in_slot(conversation, failed_attempts))
+        work = asyncio.create_task(self._generate_in_slot(conversation, files, failed_attempts))
         interrupts = (self._context.stopped, self._context.edited)
         interrupt_waits = {asyncio.create_task(event.wait()) for event in interrupts}
         try:
@@ -135,15 +141,13 @@ class GenerationAttempt:
             await cancel_and_wait({*interrupt_waits, work})
 
     async def _generate_in_slot(
-        self, conversation: CachedConversation, failed_attempts: int
+        self, conversation: CachedConversation, files: FileReader, failed_attempts: int
     ) -> None:
         remaining_seconds = self._limits.deadline_seconds - self._context.age_seconds
         try:
             async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
-                prompt = await self._generator.build_prompt(
-                    loaded, conversation.turns, PromptSources(conversation.token_ids)
-                )
+                prompt = await self._build_prompt(loaded, conversation, files)
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
@@ -157,6 +161,20 @@ class GenerationAttempt:
         except RequestRefusedError as error:
             log.error("engine refused", job=self._context.job.id, reason=str(error))  # noqa: TRY400
             raise NoReplyError from None
+
+    async def _build_prompt(
+        self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
+    ) -> Prompt:
+        turns = conversation.turns
+        found = await files.read_files(self._context.job, turns)
+        sources = PromptSources(conversation.token_ids, found.texts)
+        prompt = await self._generator.build_prompt(loaded, turns, sources)
+        self._file_note = found.describe_use(prompt)
+        # A reply may quote a label at which a line of a file begins.
+        shown = [excerpt.text for excerpt in prompt.excerpts.values()]
+        quoted = [turns[-1].model_copy(update={"text": text}) for text in shown]
+        self.generated.labels = TurnLabels.from_turns((*self._context.job.turns, *quoted))
+        return prompt
 
     async def _stream_reply(self, loaded: LoadedModel, prompt: Prompt) -> None:
         self.number = await self._message.state.count_attempt()
@@ -187,6 +205,7 @@ class GenerationAttempt:
             max_new_tokens=prompt.max_new_tokens,
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,
+            file_note=self._file_note,
         )
 
 

@@ -31,6 +31,7 @@ from worker.errors import (
     SlackUnavailableError,
 )
 from worker.failpoints import Failpoint, Failpoints
+from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND, JobProgress
 from worker.metrics import Metrics
@@ -70,13 +71,21 @@ class PipelineRun:
         return self.context.job.id
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadSources:
+    """Sources of a prompt besides the job: the thread's earlier answers, and its files."""
+
+    answers: AnswerCache
+    files: FileReader
+
+
 class AnswerPipeline:
     """Answers jobs, many at a time."""
 
     def __init__(
         self,
         generator: Generator,
-        answer_cache: AnswerCache,
+        sources: ThreadSources,
         open_reply: Callable[[JobContext], ReplyMessage],
         limits: AttemptLimits,
         metrics: Metrics,
@@ -85,7 +94,8 @@ class AnswerPipeline:
     ) -> None:
         """`open_reply` returns the message of a job's thread."""
         self._generator = generator
-        self._answer_cache = answer_cache
+        self._answer_cache = sources.answers
+        self._files = sources.files
         self._open_reply = open_reply
         self._limits = limits
         self._metrics = metrics
@@ -181,7 +191,7 @@ class AnswerPipeline:
             failpoints=self._failpoints,
         )
         try:
-            await attempt.generate_reply(conversation, run.progress.attempts)
+            await attempt.generate_reply(conversation, self._files, run.progress.attempts)
         except LoadError:
             await run.message.show_status(render.compose_error(ModelUnavailableError.user_message))
             raise RequeueError from None

@@ -118,6 +118,7 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     pieces = [Prose((Span(beginning),))] if beginning.strip() else []
     sentences = [
         texts.SHOWN_AS_PLAIN_TEXT,
+        facts.file_note,
         texts.describe_ending(facts),
         texts.describe_dropped_turns(facts.dropped_turns),
         texts.compose_disclaimer(facts, has_code=False),
@@ -195,6 +196,7 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
     spans = [span for piece in pieces if isinstance(piece, Prose) for span in piece.spans]
     made_visible = sum(piece.text.count("⟨U+") for piece in pieces) > source.count("⟨U+")
     return [
+        facts.file_note,
         "" if pieces else texts.EMPTY_REPLY,
         texts.describe_ending(facts),
         texts.describe_dropped_turns(facts.dropped_turns),

@@ -62,7 +62,8 @@ class ReplyFacts:
     `finish_reason` is a value of `worker.engine.FinishReason` or of `CutReason`.
     `conversation_texts` are the users' turns: only an address in one of them becomes a link.
     Earlier replies must not be in here, because an address that the model invented would become a
-    link. `dropped_turns` did not fit the context window.
+    link. `dropped_turns` did not fit the context window. `file_note` says
+    what was read of the thread's files.
     """
 
     model: str
@@ -70,6 +71,7 @@ class ReplyFacts:
     max_new_tokens: int
     conversation_texts: tuple[str, ...] = ()
     dropped_turns: int = 0
+    file_note: str = ""
 
 
 def utf16_length(text: str) -> int:

@@ -28,5 +28,7 @@ COUNT_ATTEMPT: Final = _read_script("count_attempt")
 """Count an attempt at a job. Returns its number, or 0 if the job is deleted."""
 STORE_ANSWER: Final = TEXT_INDEX + _read_script("store_answer")
 """Store an answer in the answer cache. Returns how many answers it holds."""
+STORE_FILE: Final = TEXT_INDEX + _read_script("store_file")
+"""Store the text of a file in the file cache. Returns how many files it holds."""
 QUARANTINE: Final = _read_script("quarantine")
 """Quarantine an unreadable job: record its id and never run it again."""

@@ -11,6 +11,7 @@ from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
     ChannelType,
+    FileDeleted,
     Ignored,
     MessageChanged,
     MessageDeleted,
@@ -226,6 +227,12 @@ def test_home_opened_has_user() -> None:
     ("event", "found"),
     [
         ({"type": "app_uninstalled"}, AppUninstalled(team=BOT_IDENTITY.team)),
+        (
+            {"type": "file_deleted", "file_id": "F1"},
+            FileDeleted(team=BOT_IDENTITY.team, file="F1"),
+        ),
+        ({"type": "file_deleted", "file_id": "F1*"}, Ignored(readable=False)),
+        ({"type": "file_deleted"}, Ignored(readable=False)),
         (
             {"type": "tokens_revoked", "tokens": {"bot": ["U0STARCHAT"], "oauth": []}},
             AppUninstalled(team=BOT_IDENTITY.team),

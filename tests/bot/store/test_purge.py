@@ -31,6 +31,7 @@ def purge(redis: Redis) -> Purge:
             for thread in ("1.1", "2.2"):
                 store_text(redis, team, keys.thread_cache(team, channel, thread))
                 store_text(redis, team, keys.answer_cache(team, channel, thread))
+                store_text(redis, team, keys.file_cache(team, channel, thread))
             redis.hset(RqJob.key_for(f"{team}-{channel}-2-2"), "data", "waiting")
             redis.zadd(keys.PENDING_JOBS, {f"{team}-{channel}-2-2": 1.0})
             redis.set(keys.thread_mode(team, channel, "1.1"), "auto")
@@ -48,6 +49,7 @@ def test_purge_of_thread_keeps_other_threads(purge: Purge, redis: Redis) -> None
 
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:*") == 3
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:*") == 3
+    assert count_keys(redis, f"starchat:{TEAM}:file_cache:*") == 3
     assert redis.exists(keys.thread_mode(TEAM, "C1", "1.1"))
 
 
@@ -56,8 +58,9 @@ def test_purge_of_channel_keeps_waiting_jobs(purge: Purge, redis: Redis) -> None
     assert purge.drop_channel(TEAM, "C1") == 2
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:answer_cache:C1:*") == 0
+    assert count_keys(redis, f"starchat:{TEAM}:file_cache:C1:*") == 0
     assert count_keys(redis, f"starchat:{TEAM}:thread_cache:C2:*") == 2
-    assert redis.zcard(keys.text_index(TEAM)) == 4
+    assert redis.zcard(keys.text_index(TEAM)) == 6
     assert redis.exists(RqJob.key_for(f"{TEAM}-C1-2-2"))
     assert purge.drop_channel(TEAM, "C1") == 0
 

@@ -10,7 +10,6 @@ from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import reply_text
-from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
@@ -41,7 +40,7 @@ async def run_reply(reply: ReplyHarness, engine: ScriptedEngine, limit: int) -> 
     )
     pipeline = AnswerPipeline(
         Generator(engine, settings),
-        AnswerCache(reply.client),
+        reply.open_sources(),
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),
         Metrics(),

@@ -7,7 +7,6 @@ import pytest
 
 from contract import keys
 from testing.reply_harness import ReplyHarness
-from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import (
@@ -49,7 +48,7 @@ def build_pipeline(
     """Return a pipeline that answers in `message`."""
     return AnswerPipeline(
         generator,
-        AnswerCache(reply.client),
+        reply.open_sources(),
         lambda _: message,
         AttemptLimits(MAX_ATTEMPTS, deadline_seconds),
         Metrics(),

@@ -1,0 +1,41 @@
+"""File texts: the worker's copies of files, deleted with their messages and files."""
+
+from collections.abc import Collection
+from typing import Final
+
+from redis import Redis
+
+from bot.store.client import decode_reply
+from bot.store.scripts import load_text_script
+from contract import keys
+from contract.job import Thread
+
+ENTRIES_PER_PAGE: Final = 2_000
+"""Entries of the index in one page: Redis reads them in a few milliseconds."""
+
+
+class FileTexts:
+    """Deletion of cached files. Methods raise `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Use `redis`."""
+        self._redis = redis
+        self._drop_script = redis.register_script(load_text_script("drop_files"))
+
+    def drop_message_files(self, thread: Thread, ts: str, *, keep: Collection[str] = ()) -> None:
+        """Delete the texts of a message's files, except those with these ids."""
+        cache = keys.file_cache(thread.team, thread.channel, thread.ts)
+        self._drop_files(thread.team, cache, "", ts, keep)
+
+    def drop_file(self, team: str, file_id: str) -> int:
+        """Delete the texts of a file in all threads; return their number."""
+        pattern = keys.file_cache(team, "*", "*")
+        index = self._redis.zscan_iter(keys.text_index(team), match=pattern, count=ENTRIES_PER_PAGE)
+        caches = [decode_reply(key) for key, _ in index]
+        return sum(self._drop_files(team, cache, file_id, "", ()) for cache in caches)
+
+    def _drop_files(
+        self, team: str, cache: str, file_id: str, ts: str, keep: Collection[str]
+    ) -> int:
+        script_keys = [cache, keys.text_index(team), keys.text_sizes(team)]
+        return int(self._drop_script(keys=script_keys, args=[file_id, ts, *keep]))

@@ -1,0 +1,1 @@
+"""Files of threads: downloaded from Slack with care, recognized as text, kept in Redis."""
