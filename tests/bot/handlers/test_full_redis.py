@@ -18,7 +18,6 @@ COPY = keys.thread_cache(TEAM, GENERAL, "1.000001")
 COPY_MIB = 20
 BYTES_PER_MIB = 1024 * 1024
 COPY_BYTES = COPY_MIB * BYTES_PER_MIB
-MANY_SECONDS = 3600
 
 
 def store_copy(redis: Redis) -> int:
@@ -66,7 +65,7 @@ def test_thread_is_read_into_full_redis(workspace: Workspace, redis: Redis) -> N
         lambda: redis.hget(f"rq:job:{job}", keys.NUM_READS) == b"0", description="the postponement"
     )
     # Postponed once more: on a busy disk, the copy is stored in more than the bot's 5 seconds.
-    redis.zadd(keys.inbox(TEAM), {job: MANY_SECONDS}, incr=True)
+    redis.zadd(keys.inbox(TEAM), {job: keys.SECONDS_PER_HOUR}, incr=True)
     limit = store_copy(redis)
     with redis.pipeline() as pipe:
         pipe.zadd(keys.inbox(TEAM), {job: 0})
