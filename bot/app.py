@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from redis import Redis
 from slack_bolt import App
 
 from bot.concurrency import AlarmClock, BackgroundTasks
@@ -33,6 +34,9 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.reconcile import Reconciler
 from bot.handlers.router import Router
 from bot.handlers.slash_commands import SlashCommandHandler
+from bot.handlers.stops.follow_up import StopFollowUp
+from bot.handlers.stops.sessions import SessionSweeper
+from bot.handlers.stops.stop_handler import StopHandler
 from bot.health import Health
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
@@ -53,6 +57,7 @@ from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
+from bot.store.stops import Stops
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
 from contract.listening_socket import describe_address_error
@@ -80,12 +85,20 @@ class _Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Handlers:
-    """The listeners, and the two threads beside them."""
+    """The listeners, and the threads beside them."""
 
     router: Router
     notices: NoticeOutbox
+    stops: StopFollowUp
     inbox: InboxDispatcher
     monitor: OutageMonitor
+
+    def start_threads(self) -> None:
+        """Start the threads beside the listeners."""
+        self.monitor.start_thread()
+        self.notices.start_sweeper()
+        self.stops.start_thread()
+        self.inbox.start_thread()
 
 
 class Bot:
@@ -130,9 +143,7 @@ class Bot:
         handlers.router.register_listeners(app)
         self._health.watch_parts(receiver, shared.background.watch, handlers.inbox.watch)
         access_monitor = self._start_access_monitor(shared.background)
-        handlers.monitor.start_thread()
-        handlers.notices.start_sweeper()
-        handlers.inbox.start_thread()
+        handlers.start_threads()
         try:
             _receive_until(stop, receiver, identity.team)
         finally:
@@ -140,6 +151,7 @@ class Bot:
             budget.stop_waiting()
             handlers.monitor.stop_thread()
             handlers.notices.stop_sweeper()
+            handlers.stops.stop_thread()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
             access_monitor.stop_thread()
             handlers.inbox.stop_thread(DRAIN_TIMEOUT_SECONDS)
@@ -160,8 +172,7 @@ class Bot:
         settings, redis, web_client = self._settings, self._redis, self._web_client
         poster, background = shared.poster, shared.background
         failpoints = Failpoints.parse_plan(settings.starchat_failpoint)
-        quota = CommandQuota(redis, identity.team)
-        queue = JobQueue(redis, _build_limits(settings), failpoints)
+        queue, quota = _build_queue(redis, settings, failpoints), CommandQuota(redis, identity.team)
         inbox, alarm = Inbox(redis, identity.team, queue), AlarmClock()
         thread_cache = ThreadCache(redis, web_client, identity)
         thread_modes, purge, job_updates = ThreadModes(redis), Purge(redis), JobUpdates(redis)
@@ -178,14 +189,11 @@ class Bot:
         reanswers = ReanswerHandler(
             job_builder, queue, inbox, commands, placeholders, poster, background, alarm
         )
-        policy = Policy(
-            allowed_bots=settings.starchat_allowed_bots,
-            allow_external=settings.starchat_external_users == "allow",
-            allow_guests=settings.starchat_guests == "allow",
-        )
+        policy = _build_policy(settings)
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates
         )
+        stops = self._build_stops(identity, shared, queue, users, notices)
         questions = QuestionHandler(
             admission,
             commands,
@@ -196,6 +204,7 @@ class Bot:
             placeholders,
             self._metrics,
             alarm,
+            stops,
         )
         edits = EditHandler(
             identity, thread_cache, queue, refresher, reanswers, questions, poster, background
@@ -240,13 +249,36 @@ class Bot:
             questions,
             edits,
             reanswers,
+            stops,
             backfill,
             slash_commands,
             app_events,
             OutageSigns(identity, poster, background),
         )
         return _Handlers(
-            router, notices, InboxDispatcher(inbox, reader, alarm, failpoints), monitor
+            router,
+            notices,
+            stops.follow_up,
+            InboxDispatcher(inbox, reader, alarm, failpoints),
+            monitor,
+        )
+
+    def _build_stops(
+        self,
+        identity: BotIdentity,
+        shared: _Shared,
+        queue: JobQueue,
+        users: UserDirectory,
+        notices: NoticeOutbox,
+    ) -> StopHandler:
+        stops, failpoints = Stops(self._redis, identity.team, queue), notices.failpoints
+        sessions = SessionSweeper(self._redis, identity.team, shared.poster)
+        follow_up = StopFollowUp(
+            stops, shared.poster, notices.thread_cache, shared.background, sessions, failpoints
+        )
+        admins = self._settings.starchat_admins
+        return StopHandler(
+            identity, admins, stops, queue, users, notices, follow_up, sessions, failpoints
         )
 
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
@@ -285,9 +317,18 @@ def _receive_until(stop: threading.Event, receiver: SocketMode | HttpMode, team:
     log.info("ending")
 
 
-def _build_limits(settings: Settings) -> QueueLimits:
-    return QueueLimits(
+def _build_queue(redis: Redis, settings: Settings, failpoints: Failpoints) -> JobQueue:
+    limits = QueueLimits(
         max_pending=settings.starchat_max_pending,
         max_per_user=settings.starchat_max_pending_per_user,
         max_running_per_user=settings.starchat_max_running_per_user,
+    )
+    return JobQueue(redis, limits, failpoints)
+
+
+def _build_policy(settings: Settings) -> Policy:
+    return Policy(
+        allowed_bots=settings.starchat_allowed_bots,
+        allow_external=settings.starchat_external_users == "allow",
+        allow_guests=settings.starchat_guests == "allow",
     )

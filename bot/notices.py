@@ -27,6 +27,7 @@ class Sentence(StrEnum):
     FOLLOW = Verdict.FOLLOW.value
     MUTE = Verdict.MUTE.value
     FORGET = Verdict.FORGET.value
+    STOP = Verdict.STOP.value
     OUTSIDER = Verdict.OUTSIDER.value
     UNVERIFIED = Verdict.UNVERIFIED.value
     TOO_LONG = "too_long"
@@ -36,6 +37,9 @@ class Sentence(StrEnum):
     QUESTION_NOT_FOUND = "question_not_found"
     QUESTION_NOT_READ = "question_not_read"
     TOO_MANY_COMMANDS = "too_many_commands"
+    STOP_REFUSED = "stop_refused"
+    STOP_ENDED = "stop_ended"
+    STOP_GONE = "stop_gone"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
@@ -45,6 +49,9 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.QUESTION_NOT_FOUND: texts.QUESTION_NOT_FOUND,
     Sentence.QUESTION_NOT_READ: texts.QUESTION_NOT_READ,
     Sentence.TOO_MANY_COMMANDS: texts.TOO_MANY_COMMANDS,
+    Sentence.STOP_REFUSED: texts.STOP_REFUSED,
+    Sentence.STOP_ENDED: texts.STOP_ENDED,
+    Sentence.STOP_GONE: texts.STOP_GONE,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})

@@ -1,5 +1,6 @@
 """Settings of the bot, parsed once from the environment."""
 
+import re
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import SecretStr, field_validator, model_validator
@@ -13,6 +14,9 @@ from contract.settings import setting_field
 
 APP_TOKEN_PREFIXES: Final = ("xapp-",)
 """Prefix of an app-level token."""
+
+USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,63}", re.ASCII)
+"""Slack's id of a user."""
 
 Access = Literal["allow", "deny"]
 
@@ -79,6 +83,11 @@ class Settings(BaseSettings):
         "ids of bots, apps or users with commas between them",
         "Other bots that may ask by a mention.",
     )
+    starchat_admins: Annotated[frozenset[str], NoDecode] = setting_field(
+        frozenset(),
+        "ids of Slack users with commas between them",
+        "Administrators: people who may stop everybody's replies.",
+    )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",
@@ -108,6 +117,16 @@ class Settings(BaseSettings):
         ids = frozenset(part.strip() for part in value.split(",") if part.strip())
         if not all(i.isalnum() and i.isascii() for i in ids):
             raise ValueError("contains something other than ids")
+        return ids
+
+    @field_validator("starchat_admins", mode="before")
+    @classmethod
+    def _split_user_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        ids = frozenset(part.strip() for part in value.split(",") if part.strip())
+        if not all(re.fullmatch(USER_ID, user) for user in ids):
+            raise ValueError("contains something other than ids of users")
         return ids
 
     @field_validator("starchat_failpoint")

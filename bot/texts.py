@@ -17,6 +17,7 @@ HELP_TEXT: Final = (
     "• `follow`: I answer every message in this thread.\n"
     "• `mute`: I answer only messages that mention me.\n"
     "• `forget`: I delete my copy of this thread.\n"
+    "• `stop`: I stop answering your questions in this thread.\n"
     "I can be wrong, so read my code before you run it."
 )
 EMPTY_QUESTION: Final = (
@@ -63,6 +64,17 @@ WAITS_IN_THREAD: Final = "will answer your question after the one before it."
 WAITS_FOR_QUEUE: Final = "can't reach the queue. I'll answer your question as soon as I can."
 QUESTION_NOT_READ: Final = "I couldn't read this question. Please ask it again."
 QUESTION_NOT_FOUND: Final = "I can't find that question any more. Please ask it again."
+NOTHING_TO_STOP: Final = (
+    "None of your questions is waiting or being answered in this thread, so there's nothing to "
+    "stop. Write `stop` in the thread of your question, or press its *Stop* button."
+)
+STOP_REFUSED: Final = (
+    "Only the person who asked, or an administrator, can stop this reply. I'll finish it."
+)
+STOP_ENDED: Final = "That reply was already written, so there was nothing left to stop."
+STOP_GONE: Final = (
+    "There's nothing to stop here: that question was deleted, or its reply is already complete."
+)
 BEHIND_OWN_QUESTIONS: Final = (
     "You have other questions in progress. This one is queued behind them."
 )
@@ -73,6 +85,7 @@ COMMAND_REPLIES: Final = {
     Verdict.FOLLOW: FOLLOW_CONFIRMED,
     Verdict.MUTE: MUTE_CONFIRMED,
     Verdict.FORGET: THREAD_FORGOTTEN,
+    Verdict.STOP: NOTHING_TO_STOP,
     Verdict.OUTSIDER: MEMBERS_ONLY,
     Verdict.UNVERIFIED: AUTHOR_NOT_VERIFIED,
 }

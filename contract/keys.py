@@ -52,9 +52,16 @@ REVISION: Final = "starchat_revision"
 WITHDRAWN: Final = "starchat_withdrawn"
 """Job hash field: set if the question is deleted while a worker runs the job."""
 
+STOPPED_BY: Final = "starchat_stopped_by"
+"""Job hash field: who stopped the job, a `StopRecord` as JSON; written before any command."""
+STOP_TRIES: Final = "starchat_stop_tries"
+"""Job hash field: how often a bot tried to show that a waiting question was stopped."""
+
 FILE_ID_PREFIX: Final = "starchat_file_"
 """Prefix of job hash fields: Slack's id of the file that holds this part of the reply."""
 
+STOP_COMMAND: Final = "stop-job"
+"""RQ's command on a worker's channel: stop this job; the reply keeps its text so far."""
 RESTART_COMMAND: Final = "starchat-restart"
 """Command on a worker's RQ channel: restart this job, because its question was edited."""
 FORGET_COMMAND: Final = "starchat-forget"
@@ -107,6 +114,30 @@ def notice_schedule(team: str) -> str:
     A member is `channel:ts` for a message, or `channel:user` for a joined word to one person.
     """
     return f"starchat:{team}:notice_schedule"
+
+
+def stop_schedule(team: str) -> str:
+    """Return the sorted set of stopped jobs by the time to follow each up (s)."""
+    return f"starchat:{team}:stop_schedule"
+
+
+def session_schedule(team: str) -> str:
+    """
+    Return the sorted set of Slack's sessions that may be `processing`, by the time to check (s).
+
+    `session_member` names a session.
+    """
+    return f"starchat:{team}:session_schedule"
+
+
+def session_member(channel: str, thread_ts: str) -> str:
+    """Return the member of a thread's session in `session_schedule`."""
+    return f"{channel}:{thread_ts}"
+
+
+def session_latch(team: str) -> str:
+    """Return the marker of a workspace in which Slack refused agent sessions in the last hour."""
+    return f"starchat:{team}:session_latch"
 
 
 def reanswer_offer(team: str, channel: str, ts: str, version: str) -> str:

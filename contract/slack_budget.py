@@ -48,6 +48,7 @@ POSTS_IN_CHANNEL: Final = RateLimit(3, 54)
 """Slack allows one post a second in each channel, with short bursts."""
 
 RATE_LIMITS: Final = {
+    "agents.sessions.setStatus": TIER_3,
     "assistant.threads.setStatus": TIER_3,
     "chat.delete": TIER_3,
     "chat.postEphemeral": TIER_4,

@@ -10,3 +10,15 @@ MODEL_LOADING: Final = (
 QUESTION_TOO_LONG: Final = (
     "Your message is too long for me. Please send only the part that matters."
 )
+
+STOP_BUTTON: Final = "Stop"
+ASKER_WITHOUT_NAME: Final = "the person who asked"
+ANY_ADMINISTRATOR: Final = "an administrator"
+
+
+def describe_stop(name: str, num_tokens: int = 0) -> str:
+    """Return who stopped a reply, and after how many tokens of text; 0 if there is no text."""
+    if not num_tokens:
+        return f"Stopped by {name}."
+    tokens = "1 token" if num_tokens == 1 else f"{num_tokens:,} tokens"
+    return f"Stopped by {name} after {tokens}."

@@ -51,6 +51,7 @@ from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
 from worker.slack.access_probe import AccessProbe
+from worker.slack.agent_sessions import AgentSessions
 from worker.slack.client import SlackClient, open_web_client
 from worker.slack.rate_limits import TokenBuckets
 from worker.slack.reply_message import ReplyMessage
@@ -268,9 +269,12 @@ def _build_services(parts: _Parts) -> Services:
     )
     heartbeat = Heartbeat(heartbeat_redis, lease_seconds, settings.starchat_heartbeat_interval)
 
+    sessions = AgentSessions(slack, async_redis)
+
     async def answer_job(context: JobContext) -> Outcome:
         with parts.access.try_work():
-            return await pipeline.run(context)
+            async with sessions.show_processing(context.job):
+                return await pipeline.run(context)
 
     consumer = JobConsumer(worker, heartbeat, answer_job, metrics, failpoints=failpoints)
     return Services(
@@ -283,6 +287,7 @@ def _build_services(parts: _Parts) -> Services:
         engine=parts.engine,
         generator=generator,
         consumer=consumer,
+        sessions=sessions,
         metrics=metrics,
         access=parts.access,
         access_probe=parts.probe,

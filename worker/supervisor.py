@@ -23,6 +23,7 @@ from worker.jobs.rq_worker import RqWorker
 from worker.metrics import Metrics
 from worker.settings import Settings
 from worker.slack.access_probe import AccessProbe
+from worker.slack.agent_sessions import AgentSessions
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Services:
     engine: Engine
     generator: Generator
     consumer: JobConsumer
+    sessions: AgentSessions
     metrics: Metrics
     access: AppAccess
     access_probe: AccessProbe
@@ -120,6 +122,7 @@ class WorkerRuntime:
         await services.consumer.drain_jobs(
             self._shutdown.requeue_requested, services.settings.starchat_shutdown_grace
         )
+        await services.sessions.stop_tasks()
         await cancel_and_wait([consuming, *tasks])
         await self._deregister_worker()
 

@@ -26,6 +26,7 @@ from bot.store.job_queue import JobQueue
 from bot.store.scripts import load_script
 from contract import keys, queue_eta
 from contract.job import Thread, job_id
+from contract.stop import build_stop_block
 
 log = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class PlaceholderPoster:
                 thread,
                 text,
                 metadata={"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload},
+                more_blocks=[build_stop_block(thread.ts, ts)],
                 is_reserved=True,
             )
         except CALL_ERRORS as error:

@@ -16,6 +16,7 @@ from bot.handlers.admission_control import AdmissionControl
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import Source
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.admission import Verdict
 from bot.messages.events import MessagePosted
 from bot.metrics import Metrics
@@ -48,6 +49,7 @@ class QuestionHandler:
     placeholders: PlaceholderPoster
     metrics: Metrics
     alarm: AlarmClock
+    stops: StopHandler
 
     def handle_message(
         self, post: MessagePosted, *, attempt: int = 0, check_earlier: bool = False
@@ -69,7 +71,7 @@ class QuestionHandler:
     def _admit_and_accept(self, post: MessagePosted, attempt: int, *, check_earlier: bool) -> None:
         if post.message is not None and post.is_thread_reply:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
-        if not post.can_ask:
+        if not post.can_ask or self.stops.stop_by_word(post):
             return
         post, verdict = self._decide(post, check_earlier=check_earlier)
         if verdict is None or verdict is Verdict.ANSWER:

@@ -22,9 +22,11 @@ from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
+from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     ReanswerRequested,
+    StopRequested,
     parse_block_action,
 )
 from bot.messages.event_parser import parse_event
@@ -37,9 +39,12 @@ from bot.messages.events import (
     MessageChanged,
     MessageDeleted,
     MessagePosted,
+    SessionStopped,
+    StopReaction,
 )
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS
+from contract.stop import STOP_ACTION_ID
 
 log = structlog.get_logger()
 
@@ -54,6 +59,7 @@ class Router:
     questions: QuestionHandler
     edits: EditHandler
     reanswers: ReanswerHandler
+    stops: StopHandler
     backfill: Backfill
     slash_commands: SlashCommandHandler
     app_events: AppEventHandler
@@ -65,11 +71,14 @@ class Router:
         app.event({"type": "message", "subtype": "message_deleted"})(self.on_message_deleted)
         app.event("message")(self.on_message)
         app.event("app_mention")(self.on_message)
+        app.event("reaction_added")(self.on_stop_event)
+        app.event("agent_session_stopped")(self.on_stop_event)
         app.event("app_home_opened")(self.on_app_home_opened)
         app.event("file_deleted")(self.on_file_deleted)
         app.event("app_uninstalled")(self.on_app_uninstalled)
         app.event("tokens_revoked")(self.on_app_uninstalled)
-        app.action(ANSWER_AGAIN_ACTION_ID)(self.on_answer_again)
+        app.action(ANSWER_AGAIN_ACTION_ID)(self.on_block_action)
+        app.action(STOP_ACTION_ID)(self.on_block_action)
         app.command("/starchat")(self.on_slash_command)
         app.error(self.on_error)
 
@@ -100,6 +109,14 @@ class Router:
         if isinstance(event, MessageDeleted):
             self.edits.handle_deletion(event)
 
+    def on_stop_event(self, body: Body) -> None:
+        """Stop replies after a reaction, or a press of Slack's own Stop."""
+        match self._parse_event(body):
+            case StopReaction() as reaction:
+                self.stops.stop_by_reaction(reaction)
+            case SessionStopped() as stopped:
+                self.stops.stop_by_session(stopped)
+
     def on_app_home_opened(self, body: Body) -> None:
         """Publish the Home tab."""
         event = self._parse_event(body)
@@ -118,9 +135,11 @@ class Router:
         if isinstance(event, AppUninstalled):
             self.app_events.purge_team(event)
 
-    def on_answer_again(self, body: Body, ack: Ack) -> None:
-        """Answer an edited question again."""
+    def on_block_action(self, body: Body, ack: Ack) -> None:
+        """Stop a reply, or answer an edited question again."""
         match parse_block_action(body, self.identity):
+            case StopRequested() as request:
+                self.stops.stop_by_button(request)
             case ReanswerRequested() as request:
                 self.reanswers.answer_again(request)
             case Ignored():

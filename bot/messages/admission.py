@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     FOLLOW = "follow"
     MUTE = "mute"
     FORGET = "forget"
+    STOP = "stop"
     OUTSIDER = "outsider"
     UNVERIFIED = "unverified"
 
@@ -37,7 +38,10 @@ VERDICT_BY_COMMAND: Final = {
     "follow": Verdict.FOLLOW,
     "mute": Verdict.MUTE,
     "forget": Verdict.FORGET,
+    "stop": Verdict.STOP,
 }
+MAX_STOP_CHARACTERS: Final = 200
+"""Maximum length of a message that may be the word `stop`, with its formatting and mentions."""
 
 
 PUNCTUATION: Final = frozenset("\u200b>*_~`'\"“”‘’«».,:;!?¿¡…-–—()[]")
@@ -80,7 +84,9 @@ def admit(
         return Verdict.ANSWER
     if not is_addressed(post, identity):
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
-    return parse_command(post.text, identity) or Verdict.ANSWER
+    verdict = parse_command(post.text, identity) or Verdict.ANSWER
+    # Without a mention the word is a command only for a question that is open.
+    return Verdict.ANSWER if verdict is Verdict.STOP and not is_addressed else verdict
 
 
 def refuse_guest(*, is_guest: bool, is_resolved: bool) -> Verdict | None:
@@ -110,6 +116,11 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
     if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
         return Verdict.EMPTY
     return VERDICT_BY_COMMAND.get(read_single_word(rest))
+
+
+def is_stop_word(text: str, identity: BotIdentity) -> bool:
+    """Return whether a text is the word `stop` alone, with or without a mention of the bot."""
+    return len(text) <= MAX_STOP_CHARACTERS and parse_command(text, identity) is Verdict.STOP
 
 
 def read_single_word(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Slack `block_actions` payloads: a press of the *Answer again* button, parsed into a type."""
+"""Slack `block_actions` payloads: presses of the bot's buttons, parsed into types."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
 from bot.messages.message import BotIdentity, read_slack_id
 from contract.job import Thread
+from contract.stop import STOP_ACTION_ID
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
 """`action_id` of the button that has an edited question answered again."""
@@ -26,20 +27,54 @@ class ReanswerRequested(BaseModel):
     response_url: str
 
 
-def parse_block_action(body: Json, identity: BotIdentity) -> ReanswerRequested | Ignored:
+class StopRequested(BaseModel):
+    """Request of `user` to stop the reply to the question at `ts`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    ts: Timestamp
+    user: SlackId
+
+
+BlockAction = ReanswerRequested | StopRequested
+
+
+def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignored:
     """Parse a `block_actions` body; other buttons and malformed bodies become `Ignored`."""
     try:
         action = body["actions"][0]
-        if action["action_id"] != ANSWER_AGAIN_ACTION_ID:
-            return Ignored()
-        root, ts, version = action["value"].split(" ")
-        return ReanswerRequested(
-            thread=Thread(team=identity.team, channel=body["channel"]["id"], ts=root),
-            ts=ts,
-            version=version,
-            user=body["user"]["id"],
-            user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
-            response_url=get_text(body, "response_url"),
-        )
+        name = action["action_id"]
+        if name == ANSWER_AGAIN_ACTION_ID:
+            return _parse_reanswer(body, action["value"], identity)
+        if name == STOP_ACTION_ID:
+            return _parse_stop(body, action["value"], identity)
+        return Ignored()
     except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
         return Ignored(readable=False)
+
+
+def _parse_reanswer(body: Json, value: str, identity: BotIdentity) -> ReanswerRequested:
+    root, ts, version = value.split(" ")
+    return ReanswerRequested(
+        thread=Thread(team=identity.team, channel=body["channel"]["id"], ts=root),
+        ts=ts,
+        version=version,
+        user=body["user"]["id"],
+        user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
+        response_url=get_text(body, "response_url"),
+    )
+
+
+def _parse_stop(body: Json, value: str, identity: BotIdentity) -> StopRequested:
+    root, ts = value.split(" ")
+    thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=root)
+    return StopRequested(thread=thread, ts=ts, user=_require_user(body))
+
+
+def _require_user(body: Json) -> str:
+    """Return the user who pressed a button. Raises `ValueError` if the payload names none."""
+    user = read_slack_id(body["user"]["id"])
+    if not user:
+        raise ValueError("no user")
+    return user

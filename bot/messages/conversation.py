@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from bot.messages import mrkdwn
-from bot.messages.admission import parse_command
+from bot.messages.admission import is_stop_word, parse_command
 from bot.messages.message import AuthorKind, BotIdentity, Message
 from contract.attached_files import MAX_FILES_PER_THREAD, FileReference
 from contract.conversation import Conversation, Speaker, Turn, order_turns
@@ -90,7 +90,8 @@ def is_command(message: Message, identity: BotIdentity) -> bool:
     """Return whether a message is a command to the bot, as `follow`, and not for the model."""
     is_alone = not (message.files or message.references or message.attachments)
     is_for_bot = identity.user_id in mrkdwn.find_mentions(message.text)
-    return is_alone and is_for_bot and parse_command(message.text, identity) is not None
+    is_command_text = is_for_bot and parse_command(message.text, identity) is not None
+    return is_alone and (is_command_text or is_stop_word(message.text, identity))
 
 
 def _find_mentions(message: Message, identity: BotIdentity) -> set[str]:

@@ -22,6 +22,8 @@ from bot.messages.events import (
     MessageChanged,
     MessageDeleted,
     MessagePosted,
+    SessionStopped,
+    StopReaction,
 )
 from bot.messages.message import BotIdentity, Message, read_slack_id, read_subtype, read_user
 from contract.job import TIMESTAMP_PATTERN, Thread
@@ -30,6 +32,8 @@ QUESTION_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
 )
 """Subtypes of messages that may be questions."""
+STOP_REACTION: Final = "octagonal_sign"
+"""Name of the emoji 🛑."""
 CLIENT_MSG_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -42,21 +46,43 @@ def parse_event(body: Json, identity: BotIdentity) -> Event:
 
 
 def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
-    parsed: Event = Ignored()
     match event.get("type"):
         case "message" | "app_mention":
-            parsed = _parse_message(event, body, identity)
+            return _parse_message(event, body, identity)
+        case "reaction_added" | "agent_session_stopped":
+            return _parse_stop(event, _read_team(body, identity))
+        case str():
+            return _parse_app_event(event, _read_team(body, identity))
+        case name:
+            return Ignored(readable=name is not None)
+
+
+def _parse_app_event(event: Json, team: str) -> Event:
+    match event["type"]:
         case "app_home_opened":
-            parsed = _parse_home_opened(event, _read_team(body, identity))
+            return _parse_home_opened(event, team)
         case "app_uninstalled":
-            parsed = AppUninstalled(team=_read_team(body, identity))
+            return AppUninstalled(team=team)
         case "file_deleted":
-            parsed = FileDeleted(team=_read_team(body, identity), file=event["file_id"])
+            return FileDeleted(team=team, file=event["file_id"])
         case "tokens_revoked":
-            parsed = _parse_tokens_revoked(event, _read_team(body, identity))
-        case None:
-            parsed = Ignored(readable=False)
-    return parsed
+            return _parse_tokens_revoked(event, team)
+        case _:
+            return Ignored()
+
+
+def _parse_stop(event: Json, team: str) -> Event:
+    if event["type"] == "reaction_added":
+        return _parse_reaction(event, team)
+    thread = Thread(team=team, channel=event["channel"], ts=event["thread_ts"])
+    return SessionStopped(thread=thread, user=event["user"])
+
+
+def _parse_reaction(event: Json, team: str) -> Event:
+    item = get_mapping(event, "item")
+    if event.get("reaction") != STOP_REACTION or item.get("type") != "message":
+        return Ignored()
+    return StopReaction(team=team, channel=item["channel"], ts=item["ts"], user=event["user"])
 
 
 def _parse_home_opened(event: Json, team: str) -> Event:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.messages.message import Message
-from contract.job import TIMESTAMP_PATTERN, Thread
+from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread
 
 SlackId = Annotated[str, Field(pattern=r"^[A-Za-z0-9]*$")]
 Timestamp = Annotated[str, Field(pattern=TIMESTAMP_PATTERN)]
@@ -88,6 +88,26 @@ class MessageDeleted(BaseModel):
     version: Timestamp
 
 
+class StopReaction(BaseModel):
+    """Reaction that asks to stop: to a question, or to the reply, by `user`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team: str = Field(pattern=SLACK_ID_PATTERN)
+    channel: str = Field(pattern=SLACK_ID_PATTERN)
+    ts: Timestamp
+    user: str = Field(pattern=SLACK_ID_PATTERN)
+
+
+class SessionStopped(BaseModel):
+    """Press of Slack's own Stop by `user`, for the session of a thread."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    user: str = Field(pattern=SLACK_ID_PATTERN)
+
+
 class AppHomeOpened(BaseModel):
     """User who opened the bot's Home tab."""
 
@@ -127,6 +147,8 @@ Event = (
     | MessageChanged
     | MessageDeleted
     | FileDeleted
+    | StopReaction
+    | SessionStopped
     | AppHomeOpened
     | AppUninstalled
     | Ignored

@@ -1,7 +1,7 @@
 """Poster of the bot's own messages; the workers post the replies."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -52,11 +52,12 @@ class Poster:
         text: str,
         *,
         metadata: dict[str, Any] | None = None,
+        more_blocks: Sequence[dict[str, Any]] = (),
         retry: bool = True,
         is_reserved: bool = False,
     ) -> str:
         """
-        Post into a thread and return the message's `ts`.
+        Post into a thread, with `more_blocks` below the text; return the message's `ts`.
 
         Without `retry`, try once and do not wait. `is_reserved` is for a call of `reserve_post`.
         """
@@ -66,7 +67,7 @@ class Poster:
                 channel=thread.channel,
                 thread_ts=thread.ts,
                 text=text,
-                blocks=texts.context_blocks(text),
+                blocks=[*texts.context_blocks(text), *more_blocks],
                 metadata=metadata,
                 unfurl_links=False,
                 unfurl_media=False,
@@ -108,6 +109,26 @@ class Poster:
             with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
                 call_slack()
 
+    def update_message(
+        self, channel: str, ts: str, text: str, *, metadata: dict[str, Any], retry: bool = True
+    ) -> None:
+        """Replace a message of the bot. Without `retry`, try once; wait little."""
+
+        def call_slack() -> Any:
+            return self._client.chat_update(
+                channel=channel,
+                ts=ts,
+                text=text,
+                blocks=texts.context_blocks(text),
+                metadata=metadata,
+            )
+
+        if retry:
+            self._call_with_retry(call_slack, is_idempotent=True)
+        else:
+            with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
+                call_slack()
+
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""
         client = WebhookClient(
@@ -140,6 +161,13 @@ class Poster:
                 )
         except CALL_ERRORS as error:
             log.warning("status not set", channel=thread.channel, why=error_name(error))
+
+    def end_session(self, thread: Thread) -> None:
+        """End the session of a thread: Slack's own Stop disappears."""
+        with pace_calls(Priority.BACKGROUND, SHORT_WAIT_SECONDS):
+            self._client.agents_sessions_setStatus(
+                channel_id=thread.channel, thread_ts=thread.ts, status="active"
+            )
 
     def publish_home(self, user: str, view: dict[str, Any]) -> None:
         """Publish the Home tab of a user."""

@@ -23,10 +23,12 @@ from contract import keys, worker_status
 from contract.job import QUEUE_NAME, job_id
 from contract.scripts import ACCEPT, FINISH
 
-STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed"})
+STATES_WITH_REPLY: Final = frozenset({"concluded", "finished", "failed", "stopped"})
 """States in which `withdraw.lua` finds a job whose reply or error is posted."""
 UNDECIDED_LIMIT_FACTOR: Final = 2
 """Share of the limits up to which messages are accepted that may turn out to be no questions."""
+STATES_WITHOUT_TEXT: Final = frozenset({"waiting", "stopped"})
+"""States in which it finds a job that never ran: its message says nothing but that."""
 MAX_OFFERS_PER_MINUTE: Final = 5
 """Offers of a new answer to one user in one channel; further edits get none."""
 
@@ -229,7 +231,7 @@ class JobQueue:
             return CanceledJob()
         has_reply = state in STATES_WITH_REPLY
         canceled = CanceledJob(
-            orphan_ts=self.find_placeholder(job) if state == "waiting" else None,
+            orphan_ts=self.find_placeholder(job) if state in STATES_WITHOUT_TEXT else None,
             has_reply=has_reply,
             file_ids=self.find_reply_files(job) if has_reply else frozenset(),
         )

@@ -24,6 +24,9 @@ FILL: Final = KEY_TYPES + _load_script("_queue.lua", "fill.lua")
 FINISH: Final = KEY_TYPES + _load_script("_queue.lua", "finish.lua")
 """Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""
 
+STOP: Final = KEY_TYPES + _load_script("_queue.lua", "stop.lua")
+"""Stop a job for a person. Returns `gone`, `ended`, `running` or `stopped`."""
+
 REPAIR_ORPHANS: Final = KEY_TYPES + _load_script("_queue.lua", "repair_orphans.lua")
 """Release what deleted jobs still hold. Returns how many jobs became runnable."""
 

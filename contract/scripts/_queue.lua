@@ -1,4 +1,5 @@
--- Decides which job runs next; prepended to accept, fill, finish and repair_orphans.
+-- Decides which job runs next; prepended to accept, fill, finish, stop and
+-- repair_orphans.
 -- `rq` names RQ's keys: prefix (of its job hashes), queue (list), deferred (registry), and ttl (s).
 -- A thread queue is a list of the thread's unfinished jobs. Only its head may run, and only after
 -- the bot has read its thread: until then its hash has a `starchat_message`. A user quota is three
@@ -110,4 +111,26 @@ local function insert_job(rq, thread, job, asked_at)
   else
     redis.call('RPUSH', thread, job)
   end
+end
+
+-- Ends a job: drops its text, releases everything it holds and makes the next jobs runnable.
+-- Returns 1, or 0 if the job was released before.
+local function release_job(rq, pending, job)
+  local key = rq.prefix .. job
+  local released = redis.call('ZREM', pending, job)
+  redis.call('ZREM', rq.deferred, job)
+  local thread, user = unpack(
+    redis.call('HMGET', key, 'starchat_thread_queue', 'starchat_user_quota'))
+  drop_text(key)
+  if not thread or not user then return released end
+  require_queue_types(thread, user)
+
+  redis.call('SREM', user .. ':pending', job)
+  redis.call('SREM', user .. ':running', job)
+  redis.call('LREM', user .. ':waiting', 0, job)
+  redis.call('LREM', thread, 0, job)
+  redis.call('EXPIRE', thread, rq.ttl)
+  promote_user(rq, user)
+  promote_thread(rq, thread)
+  return released
 end

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from fakeslack.errors import Json, SlackError
 
+SESSION_SECONDS = 3600.0
+"""Time after which Slack clears a `processing` that the app has forgotten."""
 STATUS_LINE_SECONDS = 120.0
 """Lifetime of a status line that the app does not renew."""
 
@@ -37,17 +39,30 @@ class AgentSessions:
         self.prompts: dict[tuple[str, str | None], list[Json]] = {}
         self._elapsed_seconds = elapsed_seconds
         self._listener = listener
-        self._statuses: dict[tuple[str, str], SessionStatus] = {}
+        self._statuses: dict[tuple[str, str], tuple[SessionStatus, float]] = {}
         self._status_lines: dict[tuple[str, str], tuple[str, float]] = {}
 
     def set_session_status(self, channel: str, thread_ts: str, status: SessionStatus) -> None:
         """Set the status of a session; create the session if it is new."""
-        self._statuses[channel, thread_ts] = status
+        self._statuses[channel, thread_ts] = (status, self._elapsed_seconds())
         self._listener(channel, thread_ts, {"session": status.value})
 
     def session_status(self, channel: str, thread_ts: str) -> SessionStatus | None:
         """Return the status of a session, or None if there is no session."""
-        return self._statuses.get((channel, thread_ts))
+        status, since = self._statuses.get((channel, thread_ts), (None, 0.0))
+        is_forgotten = self._elapsed_seconds() - since > SESSION_SECONDS
+        return SessionStatus.ACTIVE if status and is_forgotten else status
+
+    def list_processing(self, channel: str) -> list[str]:
+        """Return the threads of a channel whose sessions are processing."""
+        threads = [
+            thread for session_channel, thread in self._statuses if session_channel == channel
+        ]
+        return [
+            thread
+            for thread in threads
+            if self.session_status(channel, thread) is SessionStatus.PROCESSING
+        ]
 
     def set_title(self, channel: str, thread_ts: str, title: str) -> None:
         """Set the title of a session."""

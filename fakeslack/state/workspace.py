@@ -154,8 +154,15 @@ class Workspace(MemberDirectory):
             self.agent_sessions.set_status_line(channel, thread_ts, "")
 
     def _publish_session(self, channel: str, thread_ts: str, detail: Json) -> None:
+        if "session" in detail:
+            detail = {**detail, "stoppable": self.can_stop_sessions}
         change_kind = ChangeKind.STATUS if "status" in detail else ChangeKind.SESSION
         self.notify_channel(change_kind, channel, thread_ts=thread_ts, **detail)
+
+    @property
+    def can_stop_sessions(self) -> bool:
+        """Whether Slack draws Stop: without the event, a session only shows that it works."""
+        return "agent_session_stopped" in self.app.events
 
     def get_thread_root(self, channel: str, thread_ts: str) -> Message:
         """

@@ -161,6 +161,8 @@ class Interactivity:
             is not SessionStatus.PROCESSING
         ):
             raise SlackError("not_processing")
+        if not self._workspace.can_stop_sessions:
+            raise SlackError("stop_not_available")
         stopped = self._workspace.stop_streams(channel.id, thread_ts)
         event: Json = {
             "type": "agent_session_stopped",

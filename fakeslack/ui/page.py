@@ -96,8 +96,16 @@ class PageRoutes:
         messages = viewer.list_messages(channel.id, thread_ts)
         if thread_ts is None and messages:
             self._last_read_ts[viewer.person.id, channel.id] = str(messages[-1]["ts"])
-        statuses = self._workspace.agent_sessions.list_status_lines(channel.id)
-        return web.json_response({"ok": True, "messages": messages, "statuses": statuses})
+        sessions = self._workspace.agent_sessions
+        can_stop = self._workspace.can_stop_sessions
+        return web.json_response(
+            {
+                "ok": True,
+                "messages": messages,
+                "statuses": sessions.list_status_lines(channel.id),
+                "stoppable": sessions.list_processing(channel.id) if can_stop else [],
+            }
+        )
 
     async def _post_message(self, request: web.Request) -> web.Response:
         arguments = await read_json(request)

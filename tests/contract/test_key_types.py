@@ -63,6 +63,7 @@ READ_KEYS = {
     keys.text_index(TEAM): "zset",
     keys.notice_schedule(TEAM): "zset",
     keys.inbox(TEAM): "zset",
+    keys.stop_schedule(TEAM): "zset",
     keys.PENDING_JOBS: "zset",
     keys.WORKER_STATUSES: "hash",
     keys.thread_queue(TEAM, CHANNEL, THREAD): "list",

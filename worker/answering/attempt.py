@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from contract import keys
 from contract.conversation import Speaker
 from contract.job import Job, prefix_scope
+from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
 from worker.answering.generated_text import GeneratedText
@@ -107,10 +108,16 @@ class GenerationAttempt:
             model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
         )
 
-    def finish_answer(self) -> FinishedAnswer:
-        """Return the answer as it is now."""
-        answer = Answer(text=self.generated.text, token_ids=self.generated.token_ids)
-        return FinishedAnswer(answer, self.facts)
+    def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
+        """Return the answer as it is now; `stop` is the person who stopped it."""
+        generated, facts = self.generated, self.facts
+        answer = Answer(text=generated.text, token_ids=generated.token_ids)
+        # A stop after the last token changes nothing.
+        if stop is not None and generated.ending == FinishReason.STOPPED:
+            name = stop.label_for(self._context.job.user)
+            new_tokens = generated.new_tokens if answer.text else 0
+            facts = replace(facts, stopped_by=name, new_tokens=new_tokens)
+        return FinishedAnswer(answer, facts)
 
     async def generate_reply(
         self, conversation: CachedConversation, files: FileReader, failed_attempts: int
@@ -123,8 +130,10 @@ class GenerationAttempt:
         Raises `NoReplyError` if no attempt can succeed, `EngineError` if another may, `LoadError`
         if the model cannot be loaded, and the errors of `ReplyMessage`.
         """
-        work = asyncio.create_task(self._generate_in_slot(conversation, files, failed_attempts))
         interrupts = (self._context.stopped, self._context.edited)
+        if self._context.stopped.is_set():
+            return
+        work = asyncio.create_task(self._generate_in_slot(conversation, files, failed_attempts))
         interrupt_waits = {asyncio.create_task(event.wait()) for event in interrupts}
         try:
             await asyncio.wait({work, *interrupt_waits}, return_when=asyncio.FIRST_COMPLETED)

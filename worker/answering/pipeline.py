@@ -113,7 +113,7 @@ class AnswerPipeline:
         run = PipelineRun(context, await message.state.load_progress(), message)
         if run.progress.outcome is not None:
             return Outcome(run.progress.outcome)
-        if run.progress.withdrawn:
+        if run.progress.is_interrupted:
             context.stopped.set()
         try:
             return await self._answer_or_explain(run)
@@ -170,12 +170,15 @@ class AnswerPipeline:
             return
         # A job that was lost before its reader saw anything starts from the beginning for them.
         is_retry = progress.attempts or (progress.recoveries and progress.placeholder)
+        if progress.is_interrupted:
+            await run.message.ensure_placeholder(progress, None)
+            return
         status = render.compose_retrying() if is_retry else self._generator.waiting_message()
         await run.message.ensure_placeholder(progress, status)
         is_exhausted = (
             progress.attempts >= self._limits.max_attempts or progress.recoveries >= MAX_RECOVERIES
         )
-        if is_exhausted and not progress.withdrawn:
+        if is_exhausted:
             raise ModelFailedError
 
     async def _generate(
@@ -211,7 +214,7 @@ class AnswerPipeline:
         Raises `RequeueError` if the question was edited: the queued job holds its new text.
         """
         stopped = run.context.stopped.is_set()
-        answer = attempt.finish_answer()
+        answer = attempt.finish_answer(await run.message.state.read_stop() if stopped else None)
         try:
             if run.context.edited.is_set() and not stopped:
                 raise EditedError  # noqa: TRY301
@@ -230,10 +233,11 @@ class AnswerPipeline:
     async def _publish(self, run: PipelineRun, answer: FinishedAnswer) -> Outcome:
         """Replace the placeholder with the reply, or withdraw it if the question was deleted."""
         stopped = run.context.stopped.is_set()
-        if stopped and await run.message.withdraw_if_deleted():
+        stopped_by = answer.facts.stopped_by
+        if stopped and not stopped_by and await run.message.withdraw_if_deleted():
             return Outcome.WITHDRAWN
         if stopped and not answer.text:
-            notice = [render.compose_stopped("")]
+            notice = [render.compose_stopped(stopped_by)]
             await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
             return Outcome.STOPPED
         parts, kind = await self._layout.compose_final(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contract import keys
+from contract.stop import StopRecord
 from worker import scripts
 from worker.errors import LeaseLostError
 from worker.jobs.job_context import Outcome
@@ -36,6 +37,7 @@ PROGRESS_FIELDS: Final = (
     RECOVERY_COUNT,
     keys.OUTCOME,
     keys.WITHDRAWN,
+    keys.STOPPED_BY,
 )
 
 
@@ -53,6 +55,13 @@ class JobProgress:
     recoveries: int
     outcome: str | None
     withdrawn: bool
+    is_stopped: bool = False
+    """Whether a person has stopped the job: it generates no more."""
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the job may generate no more: it was stopped, or its question was deleted."""
+        return self.withdrawn or self.is_stopped
 
     @property
     def recoveries_with_answer(self) -> int:
@@ -94,12 +103,18 @@ class JobState(Fence):
             recoveries=parse_count(fields[RECOVERY_COUNT]),
             outcome=outcome if outcome in set(Outcome) else None,
             withdrawn=fields[keys.WITHDRAWN] is not None,
+            is_stopped=fields[keys.STOPPED_BY] is not None,
         )
 
     async def read_field(self, field: str) -> str | None:
         """Read one field."""
         value = await self._redis.hget(self._key, field)
         return None if value is None else str(value)
+
+    async def read_stop(self) -> StopRecord | None:
+        """Read who stopped the job; `None` if no person did."""
+        record = await self.read_field(keys.STOPPED_BY)
+        return None if record is None else StopRecord.from_json(record)
 
     async def count_attempt(self) -> int:
         """

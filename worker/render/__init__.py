@@ -4,10 +4,15 @@ from worker.render.compose import (
     compose_final,
     compose_growing,
     compose_plain,
-    compose_stopped,
 )
 from worker.render.model import Message, Part, ReplyFacts, Snippet
-from worker.render.texts import compose_error, compose_loading, compose_retrying, compose_waiting
+from worker.render.texts import (
+    compose_error,
+    compose_loading,
+    compose_retrying,
+    compose_stopped,
+    compose_waiting,
+)
 
 __all__ = [
     "Message",

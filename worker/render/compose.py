@@ -69,12 +69,6 @@ def compose_growing(text: str) -> Message:
     )
 
 
-def compose_stopped(text: str, sentence: str = texts.STOPPED) -> Message:
-    """Return the text of a reply that was stopped, with the reason below it."""
-    pieces, _ = _first_page(text[:MAX_GROWING_CHARACTERS])
-    return _build_message(pieces, [sentence])
-
-
 def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.

@@ -72,6 +72,10 @@ class ReplyFacts:
     conversation_texts: tuple[str, ...] = ()
     dropped_turns: int = 0
     file_note: str = ""
+    stopped_by: str = ""
+    """Name of the person who stopped the reply; empty if no person did."""
+    new_tokens: int = 0
+    """Number of tokens of the reply, if a person stopped it."""
 
 
 def utf16_length(text: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from contract import queue_eta
-from contract.texts import MODEL_LOADING
+from contract.texts import MODEL_LOADING, describe_stop
 from worker.render.model import CutReason, Json, Message, ReplyFacts
 from worker.render.sanitize import escape_fallback
 
@@ -68,6 +68,8 @@ def compose_disclaimer(facts: ReplyFacts, *, has_code: bool) -> str:
 
 def describe_ending(facts: ReplyFacts) -> str:
     """Return why the reply was cut off; empty if the model ended it."""
+    if facts.stopped_by:
+        return describe_stop(facts.stopped_by, facts.new_tokens)
     if facts.finish_reason == "length":
         return f"Stopped at {facts.max_new_tokens} tokens. Ask me to continue."
     return ENDINGS.get(facts.finish_reason, "")
@@ -111,6 +113,11 @@ def compose_loading() -> Message:
 def compose_retrying() -> Message:
     """Return the placeholder after a failed attempt, while another one starts."""
     return _compose_sentence(RETRYING)
+
+
+def compose_stopped(name: str) -> Message:
+    """Return the message of a job that was stopped before its first text; `name` may be empty."""
+    return _compose_sentence(describe_stop(name) if name else STOPPED)
 
 
 def compose_error(sentence: str) -> Message:

@@ -14,6 +14,7 @@ import structlog
 
 from contract import keys
 from contract.job import Job, Streaming
+from contract.stop import build_stop_block
 from worker import render
 from worker.errors import (
     LeaseLostError,
@@ -76,7 +77,7 @@ class ReplyMessage:
             if first_owner != owner:
                 self._ts = await self._adopt_placeholder(first_owner)
         if self._ts is None:
-            await self._post_first(status or render.compose_growing(""))
+            await self._post_first(self._add_button(status or render.compose_growing("")))
         elif status is not None:
             await self.show_status(status)
 
@@ -108,8 +109,14 @@ class ReplyMessage:
         self._failpoints.hit(Failpoint.AFTER_PLACEHOLDER_SAVED)
         self._last_message, self._last_edit_at = message, time.monotonic()
 
+    def _add_button(self, message: Message) -> Message:
+        """Return a message of a reply in progress with the button that stops it."""
+        button = build_stop_block(self._job.thread.ts, self._job.ts)
+        return Message(message.text, [*message.blocks, button])
+
     async def show_status(self, message: Message) -> None:
         """Show what the reply waits for, unless the rate limit does not allow an edit now."""
+        message = self._add_button(message)
         if message == self._last_message or self._ts is None:
             return
         with contextlib.suppress(RetryLaterError, RejectedError):
@@ -124,6 +131,7 @@ class ReplyMessage:
 
     async def update_text(self, message: Message) -> None:
         """Show the text so far. Raises `RetryLaterError` if the rate limit forbids it now."""
+        message = self._add_button(message)
         if message == self._last_message or self._ts is None or self._not_editable:
             return
         try:

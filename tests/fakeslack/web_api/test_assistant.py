@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fakeslack.state.agent_sessions import SessionStatus
+from fakeslack.state.agent_sessions import AgentSessions, SessionStatus
 from testing.in_memory_workspace import ADA, GENERAL, SAM, STARCHAT, InMemoryWorkspace
 
 Json = dict[str, Any]
@@ -43,6 +43,18 @@ def test_processing_without_a_subscription_warns(slack: InMemoryWorkspace, threa
     where = {"channel_id": GENERAL, "thread_ts": thread_ts}
     answer = slack.call_method("agents.sessions.setStatus", **where, status="processing")
     assert answer["warning"] == "missing_agent_session_stopped_event_subscription"
+    assert not slack.workspace.can_stop_sessions
+
+
+def test_forgotten_session_ends_after_an_hour() -> None:
+    """An app that never leaves `processing` shows it for an hour."""
+    now = [0.0]
+    sessions = AgentSessions(lambda: now[0], lambda *_: None)
+    sessions.set_session_status(GENERAL, "1.0", SessionStatus.PROCESSING)
+    assert sessions.list_processing(GENERAL) == ["1.0"]
+    now[0] = 3601.0
+    assert sessions.session_status(GENERAL, "1.0") is SessionStatus.ACTIVE
+    assert sessions.list_processing(GENERAL) == []
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,8 @@ def test_long_growing_reply_shows_start_and_length() -> None:
     assert compose_growing(text + "more ").blocks[0] == message.blocks[0]
 
 
-def test_stopped_reply_keeps_its_text_and_says_why() -> None:
-    """The text stays, with the reason below it."""
-    message = compose_stopped("A **half", "An operator pressed stop.")
-
-    assert model_text([message]) == "A **half"
-    assert context_texts(message) == ["An operator pressed stop."]
+def test_reply_that_was_stopped_before_its_first_text_says_by_whom() -> None:
+    """A person is named; without one, an operator has used RQ's tools."""
+    assert context_texts(compose_stopped("Ada")) == ["Stopped by Ada."]
     assert context_texts(compose_stopped("")) == [texts.STOPPED]
-    assert find_problems(compose_stopped("x" * 40_000)) == []
+    assert find_problems(compose_stopped("<!channel> *Ada*")) == []

@@ -12,7 +12,6 @@ from worker.render import (
     Snippet,
     compose_final,
     compose_growing,
-    compose_stopped,
 )
 from worker.render.model import MAX_FALLBACK_UNITS
 
@@ -20,11 +19,11 @@ FACTS = ReplyFacts("StarChat-β", "length", 256, dropped_turns=2)
 
 
 def assert_safe(text: str) -> None:
-    """Check the growing, the stopped and the finished reply."""
+    """Check the growing and the finished reply."""
     parts = compose_final(text, facts=FACTS)
     assert isinstance(parts[0], Message)
     messages = [part for part in parts if isinstance(part, Message)]
-    for message in [*messages, compose_growing(text), compose_stopped(text)]:
+    for message in [*messages, compose_growing(text)]:
         assert find_problems(message) == []
         assert find_elements([message], "link") == []
     assert len(messages) <= 4

@@ -49,8 +49,10 @@ export class Feed {
   async load() {
     this.fetching = true;
     try {
-      const { messages, statuses } = await api.messages(this.user, this.channel, this.threadTs);
-      this.statuses = statuses ?? {};
+      const found = await api.messages(this.user, this.channel, this.threadTs);
+      const { messages } = found;
+      this.statuses = found.statuses ?? {};
+      this.stoppable = found.stoppable ?? [];
       const ephemerals = [...this.messages.values()].filter((message) => message.is_ephemeral);
       const all = [...messages, ...ephemerals];
       this.messages = new Map(all.map((message) => [message.ts, message]));

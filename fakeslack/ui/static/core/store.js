@@ -167,6 +167,8 @@ export class Store {
     for (const [thread_ts, status] of Object.entries(feed.statuses ?? {})) {
       this.#status({ channel: feed.channel, thread_ts, status });
     }
+    for (const thread_ts of feed.stoppable ?? [])
+      this.sessions.set(threadKey(feed.channel, thread_ts), "processing");
     this.changed();
   }
 
@@ -174,7 +176,10 @@ export class Store {
   applyEvent(event) {
     if (event.type === "status") this.#status(event);
     if (event.type === "session" && event.session)
-      this.sessions.set(threadKey(event.channel, event.thread_ts), event.session);
+      this.sessions.set(
+        threadKey(event.channel, event.thread_ts),
+        event.stoppable ? event.session : "without Stop",
+      );
     if (event.type === "view") this.#view(event.view);
     if (event.type === "message") this.#arrived(event.message, event.channel);
     this.feed?.applyEvent(event);

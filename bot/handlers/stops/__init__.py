@@ -1,0 +1,1 @@
+"""Stops of replies by people: requests, and their follow-up until each job has ended."""

@@ -1,0 +1,197 @@
+"""
+Follow-up of stops: every stopped job ends, and its thread says so.
+
+A worker that misses the command hears it again. A job whose worker died leaves the line when it
+waits again. Any bot continues where another one died: the schedule is in Redis.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from bot.concurrency import BackgroundTasks
+from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.personal_notices import retry_delay
+from bot.handlers.stops.sessions import SessionSweeper
+from bot.slack.client import CALL_ERRORS, error_name, is_refusal
+from bot.slack.poster import Poster
+from bot.store.client import retry_redis
+from bot.store.stops import FOLLOW_UP_SECONDS, StopOutcome, StoppedJob, Stops
+from bot.store.thread_cache import ThreadCache
+from contract import keys
+from contract.slack_errors import UNREADABLE_ERRORS
+from contract.texts import describe_stop
+
+log = structlog.get_logger()
+
+SWEEP_INTERVAL_SECONDS: Final = 5.0
+"""Seconds between two looks for the stops that other bots have left."""
+MAX_LOOKS: Final = 5
+"""Looks for a message that another process has announced; they outlast its call to Slack."""
+MAX_TRIES: Final = 30
+"""Attempts to show the end of a stopped job; they last for more than half an hour."""
+MAX_DELAY_SECONDS: Final = 120
+MAX_WAIT_SECONDS: Final = 5.0
+"""Longest wait for the budget of a post."""
+REANSWER_OWNER: Final = "bot:again"
+"""Owner of a message that holds the previous reply."""
+
+
+@dataclass(slots=True)
+class StopFollowUp:
+    """Follows stops up, in background tasks and by a sweeper thread, which ends sessions too."""
+
+    stops: Stops
+    poster: Poster
+    thread_cache: ThreadCache
+    background: BackgroundTasks
+    sessions: SessionSweeper
+    failpoints: Failpoints = field(default_factory=Failpoints)
+    _stopping: threading.Event = field(init=False, default_factory=threading.Event)
+    _sweeper: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sweeper = threading.Thread(target=self._run_sweeper, name="stops", daemon=True)
+
+    def start_thread(self) -> None:
+        """Start the thread that follows up what other bots have left."""
+        self._sweeper.start()
+
+    def stop_thread(self) -> None:
+        """Stop the thread; another bot follows up the rest."""
+        self._stopping.set()
+        if self._sweeper.is_alive():
+            self._sweeper.join(SWEEP_INTERVAL_SECONDS)
+
+    def schedule(self, job: str, outcome: StopOutcome) -> None:
+        """Follow up a stop that had this outcome a moment ago."""
+        if outcome is StopOutcome.STOPPED:
+            self.background.submit("stop", self.follow_up_job, job)
+        elif outcome is StopOutcome.RUNNING:
+            self.background.submit_after(FOLLOW_UP_SECONDS, "stop", self.follow_up_job, job)
+
+    def follow_up_due(self) -> None:
+        """Follow up the stops that are due. Raises `RedisError`."""
+        for job in self.stops.list_due():
+            self.follow_up_job(job)
+
+    def follow_up_job(self, job: str) -> None:
+        """Bring a stopped job one step closer to its end. Raises `RedisError`."""
+        outcome = retry_redis(partial(self.stops.continue_stop, job))
+        if outcome is StopOutcome.RUNNING:
+            # Its worker may have missed the command, or died: then a reaper lets the job wait.
+            retry_redis(partial(self.stops.send_command, job))
+            return
+        stopped = None
+        if outcome is StopOutcome.STOPPED:
+            stopped = retry_redis(partial(self.stops.read_stopped, job))
+        delay = None if stopped is None else self._show_stopped(stopped)
+        if delay is None:
+            retry_redis(partial(self.stops.remove, job))
+        else:
+            retry_redis(partial(self.stops.postpone, job, delay))
+            self.background.submit_after(delay, "stop", self.follow_up_job, job)
+
+    def _show_stopped(self, stopped: StoppedJob) -> float | None:
+        """Show that a question was stopped; return the seconds until the next attempt, if any."""
+        if stopped.owner == REANSWER_OWNER and not stopped.has_run:
+            # The message is still the previous reply, which stays.
+            return None
+        if stopped.tries >= MAX_TRIES:
+            log.error("stop not shown", job=stopped.job.id)
+            return None
+        try:
+            is_shown = self._try_to_show(stopped)
+        except CALL_ERRORS as error:
+            name = error_name(error)
+            log.warning("stop not shown yet", job=stopped.job.id, why=name)
+            delay = retry_delay(error)
+            if delay is None and (is_refusal(error) or name in UNREADABLE_ERRORS):
+                return None
+            is_shown = False
+        else:
+            delay = None
+        if is_shown:
+            return None
+        retry_redis(partial(self.stops.count_try, stopped.job.id))
+        return delay or min(MAX_DELAY_SECONDS, 2.0**stopped.tries)
+
+    def _try_to_show(self, stopped: StoppedJob) -> bool:
+        """Turn the job's message into the end, or post one; return whether it is shown."""
+        if stopped.placeholder is None and stopped.owner is None:
+            # Before the intent is recorded: others look for a post that is announced.
+            self.poster.reserve_post(stopped.job.thread.channel, MAX_WAIT_SECONDS)
+            owner = f"bot:{uuid4().hex}"
+            claim = partial(
+                self.stops.set_field_once, stopped.job.id, keys.PLACEHOLDER_OWNER, owner
+            )
+            if retry_redis(claim):
+                self._post_end(stopped)
+                return True
+        shown = stopped.placeholder or self._find_message(stopped)
+        if shown is not None:
+            self._update_end(stopped, shown)
+            return True
+        if stopped.tries < MAX_LOOKS:
+            return False
+        self.poster.reserve_post(stopped.job.thread.channel, MAX_WAIT_SECONDS)
+        self._post_end(stopped)
+        return True
+
+    def _find_message(self, stopped: StoppedJob) -> str | None:
+        found = self.thread_cache.find_own_messages(stopped.job.thread, stopped.job.ts)
+        return found[0] if found else None
+
+    def _post_end(self, stopped: StoppedJob) -> None:
+        job = stopped.job.id
+        try:
+            ts = self.poster.post_in_thread(
+                stopped.job.thread,
+                _describe(stopped),
+                metadata=_build_metadata(stopped),
+                retry=False,
+                is_reserved=True,
+            )
+        except CALL_ERRORS as error:
+            if is_refusal(error):
+                # Slack posted nothing, so the next attempt need not look for it.
+                retry_redis(partial(self.stops.release_owner, job))
+            raise
+        self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
+        retry_redis(partial(self.stops.set_field_once, job, keys.PLACEHOLDER, ts))
+
+    def _update_end(self, stopped: StoppedJob, ts: str) -> None:
+        self.poster.update_message(
+            stopped.job.thread.channel,
+            ts,
+            _describe(stopped),
+            metadata=_build_metadata(stopped),
+            retry=False,
+        )
+        self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
+
+    def _run_sweeper(self) -> None:
+        while not self._stopping.wait(SWEEP_INTERVAL_SECONDS):
+            try:
+                self.follow_up_due()
+                self.sessions.end_due()
+            except (RedisError, *CALL_ERRORS) as error:
+                log.warning("stops postponed", why=type(error).__name__)
+            except Exception:
+                # Safety net of the sweeper thread: it must still find later stops.
+                log.exception("stops failed")
+
+
+def _describe(stopped: StoppedJob) -> str:
+    return describe_stop(stopped.record.label_for(stopped.job.user))
+
+
+def _build_metadata(stopped: StoppedJob) -> dict[str, object]:
+    job = stopped.job
+    payload = {"job": job.id, "part": 1, "question": job.ts, "state": "error"}
+    return {"event_type": keys.METADATA_EVENT_TYPE, "event_payload": payload}

@@ -1,0 +1,183 @@
+"""Stops of waiting questions: by button and by word, for the asker and for administrators."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot import texts
+from bot.slack.socket_mode import CONNECTIONS
+from contract import keys
+from contract.job import job_id
+from testing.polling import poll_until
+from testing.processes import Process
+from testing.queue_inspector import TEAM, pending_job_ids, rq_status, runnable_job_ids
+from testing.redis_server import RedisServer
+from testing.workspace import ADA, GENERAL, LIN, SAM, Json, Workspace, message_texts
+from tests.bot.handlers.edit_steps import ask_as_ada, find_offers, set_job_fields
+
+pytestmark = pytest.mark.usefixtures("bot")
+STOPPED = "Stopped by the person who asked."
+
+
+@pytest.fixture(scope="module")
+def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
+    """A bot whose administrator is Sam."""
+    variables = workspace.environment | {"STARCHAT_ADMINS": SAM}
+    with Process("bot", REDIS_URL=server.url, **variables) as process:
+        for _ in range(CONNECTIONS):
+            process.wait_for_event("connected")
+        workspace.wait_until_connected()
+        yield process
+
+
+def wait_for_placeholder(workspace: Workspace, ts: str) -> Json:
+    """Wait until a question has its placeholder with the button."""
+    return poll_until(lambda: find_offers(workspace, ts), description="the placeholder")[-1]
+
+
+def press_stop(workspace: Workspace, message: Json, user: str = ADA) -> None:
+    """Press the button of a message."""
+    wish = {"user": user, "channel": GENERAL, "ts": message["ts"], "action_id": "stop_reply"}
+    workspace.post_json("_page/click", wish)
+
+
+def wait_for_text(workspace: Workspace, text: str, ts: str, user: str = ADA) -> None:
+    """Wait until a person sees a text in a thread."""
+    poll_until(
+        lambda: text in message_texts(workspace.read_messages(GENERAL, ts, user)),
+        description=text,
+    )
+
+
+def test_button_takes_question_out_of_the_line(workspace: Workspace, redis: Redis) -> None:
+    """The placeholder becomes the end, its button goes, and the next question may run."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    following = ask_as_ada(workspace, redis, "@StarChat two", ts)
+    placeholder = wait_for_placeholder(workspace, ts)
+    press_stop(workspace, placeholder)
+
+    wait_for_text(workspace, STOPPED, ts)
+    first, second = (job_id(TEAM, GENERAL, one) for one in (ts, following))
+    assert (pending_job_ids(redis), runnable_job_ids(redis)) == ([second], [second])
+    assert rq_status(redis, first) == "stopped"
+    shown = workspace.bot_replies(GENERAL, ts)[0]
+    assert shown["ts"] == placeholder["ts"]
+    assert [block["type"] for block in shown["blocks"]] == ["context"]
+    poll_until(lambda: redis.zcard(keys.stop_schedule(TEAM)) == 0, description="the end")
+
+
+def test_other_people_read_who_may_stop(workspace: Workspace, redis: Redis) -> None:
+    """Lin can't stop Ada's question; Sam is an administrator."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    placeholder = wait_for_placeholder(workspace, ts)
+    press_stop(workspace, placeholder, LIN)
+    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
+    assert texts.STOP_REFUSED not in message_texts(workspace.read_messages(GENERAL, ts))
+
+    press_stop(workspace, placeholder, SAM)
+    wait_for_text(workspace, "Stopped by an administrator.", ts)
+    assert pending_job_ids(redis) == []
+
+
+def test_stop_of_a_written_reply_is_explained(workspace: Workspace, redis: Redis) -> None:
+    """It stays as it is."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    placeholder = wait_for_placeholder(workspace, ts)
+    set_job_fields(redis, ts, **{keys.ANSWER: "Whole", "status": "started"})
+    press_stop(workspace, placeholder)
+
+    wait_for_text(workspace, texts.STOP_ENDED, ts)
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, ts)]
+
+
+def test_stale_button_is_explained(workspace: Workspace, redis: Redis) -> None:
+    """The question was deleted, or is too old."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    placeholder = wait_for_placeholder(workspace, ts)
+    redis.delete(f"rq:job:{job_id(TEAM, GENERAL, ts)}")
+    press_stop(workspace, placeholder)
+
+    wait_for_text(workspace, texts.STOP_GONE, ts)
+
+
+def test_reaction_stops_question_and_placeholder(workspace: Workspace, redis: Redis) -> None:
+    """Another person's reaction gets a word, another emoji nothing."""
+    first = ask_as_ada(workspace, redis, "@StarChat one")
+    workspace.set_reaction(ADA, GENERAL, first, "tada")
+    workspace.set_reaction(LIN, GENERAL, first, "octagonal_sign")
+    wait_for_text(workspace, texts.STOP_REFUSED, first, LIN)
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, first)]
+    workspace.set_reaction(ADA, GENERAL, first, "octagonal_sign")
+    wait_for_text(workspace, STOPPED, first)
+
+    second = ask_as_ada(workspace, redis, "@StarChat two")
+    placeholder = wait_for_placeholder(workspace, second)
+    workspace.set_reaction(ADA, GENERAL, placeholder["ts"], "octagonal_sign")
+    wait_for_text(workspace, STOPPED, second)
+    assert pending_job_ids(redis) == []
+
+
+def test_session_of_a_dead_worker_ends(workspace: Workspace, redis: Redis, web: WebClient) -> None:
+    """Slack's own Stop works for the asker; the session ends with the thread's last job."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    session = {"channel_id": GENERAL, "thread_ts": ts}
+    web.agents_sessions_setStatus(**session, status="processing")
+    pressed = {"channel": GENERAL, "thread_ts": ts}
+    workspace.post_json("_page/stop", pressed | {"user": LIN})
+    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    workspace.post_json("_page/stop", pressed | {"user": ADA})
+    wait_for_text(workspace, STOPPED, ts)
+
+    def has_ended() -> bool:
+        calls = workspace.api_calls(method="agents.sessions.setStatus")
+        return bool(calls[-1]["args"].get("status") == "active")
+
+    poll_until(has_ended, description="the end of the session")
+    poll_until(lambda: not redis.exists(keys.session_schedule(TEAM)), description="the schedule")
+
+
+def test_word_stops_own_questions_of_the_thread(workspace: Workspace, redis: Redis) -> None:
+    """The bare word is no question; Lin's stays."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    by_lin = workspace.post_message(LIN, GENERAL, "@StarChat two", ts)
+    poll_until(lambda: len(pending_job_ids(redis)) == 2, description="both questions")
+    workspace.post_message(ADA, GENERAL, "*Stop!*", ts)
+
+    wait_for_text(workspace, STOPPED, ts)
+    assert pending_job_ids(redis) == [job_id(TEAM, GENERAL, by_lin)]
+
+
+def test_word_with_a_mention(workspace: Workspace, redis: Redis) -> None:
+    """With nothing to stop, and for another person's question, a word to its author alone."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    workspace.post_message(LIN, GENERAL, "@StarChat stop", ts)
+    wait_for_text(workspace, texts.STOP_REFUSED, ts, LIN)
+    workspace.post_message(SAM, GENERAL, "@StarChat stop", ts)
+    wait_for_text(workspace, "Stopped by an administrator.", ts)
+    workspace.post_message(ADA, GENERAL, "@StarChat stop", ts)
+    wait_for_text(workspace, texts.NOTHING_TO_STOP, ts)
+
+    assert pending_job_ids(redis) == []
+
+
+def test_question_is_stopped_before_its_placeholder(workspace: Workspace, redis: Redis) -> None:
+    """Its thread says so all the same, once."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    workspace.post_message(ADA, GENERAL, "stop", ts)
+    wait_for_text(workspace, STOPPED, ts)
+    poll_until(lambda: redis.zcard(keys.stop_schedule(TEAM)) == 0, description="the end")
+
+    assert message_texts(workspace.bot_replies(GENERAL, ts)) == [STOPPED]
+
+
+def test_deleted_question_takes_its_end_with_it(workspace: Workspace, redis: Redis) -> None:
+    """Nothing of a stopped question stays when its author deletes it."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    press_stop(workspace, wait_for_placeholder(workspace, ts))
+    wait_for_text(workspace, STOPPED, ts)
+    workspace.delete_message(ADA, GENERAL, ts)
+
+    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
