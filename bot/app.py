@@ -277,9 +277,7 @@ class Bot:
             stops, shared.poster, notices.thread_cache, shared.background, sessions, failpoints
         )
         admins = self._settings.starchat_admins
-        return StopHandler(
-            identity, admins, stops, queue, users, notices, follow_up, sessions, failpoints
-        )
+        return StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints)
 
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings

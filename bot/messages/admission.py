@@ -86,7 +86,8 @@ def admit(
         return Verdict.ANSWER if post.text.strip() else Verdict.IGNORE
     verdict = parse_command(post.text, identity) or Verdict.ANSWER
     # Without a mention the word is a command only for a question that is open.
-    return Verdict.ANSWER if verdict is Verdict.STOP and not is_addressed else verdict
+    has_mention = mentions_bot(post, identity)
+    return Verdict.ANSWER if verdict is Verdict.STOP and not has_mention else verdict
 
 
 def refuse_guest(*, is_guest: bool, is_resolved: bool) -> Verdict | None:

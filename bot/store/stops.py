@@ -1,6 +1,7 @@
 """Stops of jobs in Redis: who stopped each, and a schedule until a bot has seen its end."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -78,6 +79,7 @@ class Stops:
         self._queue = queue
         self._schedule = keys.stop_schedule(team)
         self._stop_script = redis.register_script(STOP)
+        self._mark_script = redis.register_script(load_script("mark_stops"))
         self._set_once_script = redis.register_script(load_script("set_field_once"))
 
     def find_job(self, job: str) -> StoppableJob | None:
@@ -106,6 +108,17 @@ class Stops:
             thread_queue = keys.thread_queue(thread.team, thread.channel, thread.ts)
             jobs = [decode_reply(job) for job in self._redis.lrange(thread_queue, 0, -1)]
         return [job for job in self._read_jobs(jobs) if job is not None and job.is_open]
+
+    def mark_stops(
+        self, jobs: Iterable[StoppableJob], record: StopRecord, channel: str, ts: str
+    ) -> None:
+        """Record who stops several jobs, and that the message at `ts` is handled with that."""
+        ids = [job.id for job in jobs]
+        marker = keys.idempotency_key(self._team, channel, ts)
+        self._mark_script(
+            keys=[marker, self._schedule, *map(RqJob.key_for, ids)],
+            args=[keys.IDEMPOTENCY_TTL_SECONDS, record.to_json(), keys.QUEUE_TTL_SECONDS, *ids],
+        )
 
     def stop_job(self, job: StoppableJob, record: StopRecord) -> StopOutcome:
         """Record who stops a job; a waiting one leaves the line at once."""

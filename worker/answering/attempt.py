@@ -32,6 +32,7 @@ from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt, PromptSources
 from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
+from worker.slack.streaming_edits import StreamingEdits
 
 log = structlog.get_logger()
 
@@ -160,9 +161,14 @@ class GenerationAttempt:
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
-                async with self._generator.hold_slot(loaded, exclusive=is_last):
+                # The slot is free before an edit in flight has ended.
+                async with (
+                    self._message.stream_edits(self._layout.compose_growing) as edits,
+                    self._generator.hold_slot(loaded, exclusive=is_last),
+                ):
                     timeout.reschedule(None)
-                    await self._stream_reply(loaded, prompt)
+                    await self._stream_reply(loaded, prompt, edits)
+                self._context.attempt_refundable = False
         except TimeoutError:
             if timeout.expired():
                 raise DeadlineExceededError from None
@@ -170,6 +176,8 @@ class GenerationAttempt:
         except RequestRefusedError as error:
             log.error("engine refused", job=self._context.job.id, reason=str(error))  # noqa: TRY400
             raise NoReplyError from None
+        if self.generated.finish_reason is FinishReason.TIMEOUT and not self.generated.text:
+            raise DeadlineExceededError
 
     async def _build_prompt(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
@@ -185,7 +193,9 @@ class GenerationAttempt:
         self.generated.labels = TurnLabels.from_turns((*self._context.job.turns, *quoted))
         return prompt
 
-    async def _stream_reply(self, loaded: LoadedModel, prompt: Prompt) -> None:
+    async def _stream_reply(
+        self, loaded: LoadedModel, prompt: Prompt, edits: StreamingEdits
+    ) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
         thread = self._context.job.thread
@@ -194,18 +204,12 @@ class GenerationAttempt:
             loaded, self._request_id, prompt, scope, self.generated
         )
         try:
-            async with (
-                aclosing(stream) as texts,
-                self._message.stream_edits(self._layout.compose_growing) as edits,
-            ):
+            async with aclosing(stream) as texts:
                 async for text in texts:
                     await edits.show_text(text)
                     self._failpoints.hit(Failpoint.GENERATING)
         finally:
             self.facts = self._collect_facts(loaded, prompt)
-        self._context.attempt_refundable = False
-        if self.generated.finish_reason is FinishReason.TIMEOUT and not self.generated.text:
-            raise DeadlineExceededError
 
     def _collect_facts(self, loaded: LoadedModel, prompt: Prompt) -> ReplyFacts:
         return ReplyFacts(

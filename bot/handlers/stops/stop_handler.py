@@ -16,7 +16,6 @@ from bot.messages.events import ChannelType, MessagePosted, SessionStopped, Stop
 from bot.messages.message import BotIdentity
 from bot.notices import Notice, Sentence
 from bot.slack.users import UserDirectory
-from bot.store.job_queue import JobQueue
 from bot.store.stops import StopOutcome, StoppableJob, Stops
 from contract.job import Thread, job_id
 from contract.stop import StopRecord
@@ -41,7 +40,6 @@ class StopHandler:
     identity: BotIdentity
     administrators: frozenset[str]
     stops: Stops
-    queue: JobQueue
     users: UserDirectory
     notices: NoticeOutbox
     follow_up: StopFollowUp
@@ -95,13 +93,13 @@ class StopHandler:
         is_direct = post.channel_type is ChannelType.IM
         found = self.stops.list_open_jobs(post.thread, in_channel=is_direct)
         jobs = [job for job in found if job.asked_at < post.ts]
-        is_addressed = admission.is_for_bot(post, self.identity)
+        is_addressed = admission.mentions_bot(post, self.identity)
         chosen = self._choose_jobs(jobs, post.author, is_addressed=is_addressed)
         if chosen:
+            record = self._build_record(post.author)
+            self.stops.mark_stops(chosen, record, post.thread.channel, post.ts)
             for job in chosen:
                 self._stop_job(job, post.author)
-            # Last: the redelivery of a message that is not marked stops the rest.
-            self.queue.mark_as_handled(post.thread.team, post.thread.channel, post.ts)
         elif jobs and is_addressed:
             self.notices.post_notice(post, Notice(Sentence.STOP_REFUSED))
         return bool(chosen or (jobs and is_addressed))
@@ -125,9 +123,7 @@ class StopHandler:
         return user == job.user or user in self.administrators
 
     def _stop_job(self, job: StoppableJob, user: str) -> StopOutcome:
-        found = self.users.lookup_cached_users(self.identity.team, [user]).get(user)
-        name = found.name if found is not None and found.is_resolved else ""
-        outcome = self.stops.stop_job(job, StopRecord(user=user, name=name))
+        outcome = self.stops.stop_job(job, self._build_record(user))
         self.failpoints.hit(Failpoint.AFTER_STOP_RECORD)
         if outcome is StopOutcome.RUNNING:
             self.stops.send_command(job.id)
@@ -135,9 +131,15 @@ class StopHandler:
         log.info("stop requested", job=job.id, outcome=outcome.value, by_asker=user == job.user)
         return outcome
 
+    def _build_record(self, user: str) -> StopRecord:
+        found = self.users.lookup_cached_users(self.identity.team, [user]).get(user)
+        name = found.name if found is not None and found.is_resolved else ""
+        return StopRecord(user=user, name=name)
+
     def _tell_user(self, thread: Thread, user: str, sentence: Sentence) -> None:
         self.notices.tell_user(thread, user, Notice(sentence))
 
 
 def _has_files(post: MessagePosted) -> bool:
-    return post.message is not None and bool(post.message.files)
+    message = post.message
+    return message is not None and bool(message.files or message.references)
