@@ -13,7 +13,6 @@ from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
-from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import MAX_RECOVERIES, AnswerPipeline
@@ -65,7 +64,7 @@ async def build_run(
     )
     pipeline = AnswerPipeline(
         Generator(engine, settings),
-        AnswerCache(reply.client),
+        reply.open_sources(),
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),
         Metrics(),
