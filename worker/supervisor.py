@@ -124,6 +124,7 @@ class WorkerRuntime:
         )
         await services.sessions.stop_tasks()
         await cancel_and_wait([consuming, *tasks])
+        await services.consumer.end_threads()
         await self._deregister_worker()
 
     def _build_background_loops(self) -> list[Callable[[], Awaitable[None]]]:

@@ -256,6 +256,9 @@ class JobConsumer:
             self._requeueing = True
             await cancel_and_wait(c.task for c in self._running.values() if c.task is not None)
             await asyncio.wait({all_done}, timeout=STOP_STEP_SECONDS)
+
+    async def end_threads(self) -> None:
+        """End the threads of `run_in_thread`, once nothing calls it any more."""
         ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown, cancel_futures=True))
         await asyncio.wait({ending}, timeout=STOP_STEP_SECONDS)
 

@@ -74,6 +74,7 @@ class ConsumerHarness:
         if requeue:
             requeue_now.set()
         await self.consumer.drain_jobs(requeue_now, 30)
+        await self.consumer.end_threads()
 
 
 @pytest.fixture
@@ -200,10 +201,22 @@ async def test_drain_ends_while_redis_hangs(
     os.kill(server.pid, signal.SIGSTOP)
     try:
         await harness.consumer.drain_jobs(requeue_now, 30)
+        await harness.consumer.end_threads()
     finally:
         os.kill(server.pid, signal.SIGCONT)
     assert harness.outcomes[context.job.id].cancelled()
     assert client.zcard(keys.PENDING_JOBS) == 1
+
+
+async def test_background_loops_can_use_threads_until_they_end(harness: ConsumerHarness) -> None:
+    """The loops of the supervisor run until the jobs are drained, and a little longer."""
+    harness.consumer.stop_taking()
+    await harness.consuming
+    await harness.consumer.drain_jobs(asyncio.Event(), 30)
+    assert await harness.consumer.run_in_thread(abs, -1) == 1
+    await harness.consumer.end_threads()
+    with pytest.raises(RuntimeError):
+        await harness.consumer.run_in_thread(abs, -1)
 
 
 async def test_lost_lease_cancels_the_job(

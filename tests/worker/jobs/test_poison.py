@@ -93,6 +93,7 @@ async def test_unforeseen_error_quarantines_the_job(
     consumer.stop_taking()
     await consuming
     await consumer.drain_jobs(asyncio.Event(), 5)
+    await consumer.end_threads()
     assert client.zrange(QUARANTINE, 0, -1) == [make_job(1).id.encode()]
     assert rq_status(client, make_job(1).id) == "failed"
     assert rq_status(client, make_job(2).id) == "finished"
@@ -125,6 +126,7 @@ async def test_lack_of_resources_leaves_the_job_to_recovery(
     consumer.stop_taking()
     await consuming
     await consumer.drain_jobs(asyncio.Event(), 5)
+    await consumer.end_threads()
     assert client.zcard(QUARANTINE) == 0
     assert rq_status(client, make_job(1).id) == "started"
 
