@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from testing.engine_fork_server import forked_engine_environment
+from testing.fork_server import forked_engine_environment
 from testing.redis_server import RedisServer
 from testing.workspace import Workspace
 

@@ -12,25 +12,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-REPOSITORY = Path(__file__).parents[1]
-INHERITED_VARIABLES = ("PATH", "HOME", "LANG")
+from testing.environment import REPOSITORY, clean_environment
+from testing.fork_server import ForkedProcess, forks_by_default
+
 WAIT_SECONDS = 180.0
 """Maximum wait for an event, which a busy machine may delay by a minute."""
-COVERAGE_VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
-TRACE_PROCESSES = "TRACE_PROCESSES"
-"""Environment variable: if set, coverage traces the product's processes too."""
-
-
-def clean_environment(**variables: str) -> dict[str, str]:
-    """Return a clean environment with `variables`, in which torch uses one thread."""
-    traced = COVERAGE_VARIABLES if os.environ.get(TRACE_PROCESSES) else ()
-    names = (*INHERITED_VARIABLES, *traced)
-    inherited = {name: os.environ[name] for name in names if name in os.environ}
-    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"} | variables
 
 
 class Process:
@@ -42,18 +31,16 @@ class Process:
         self.variables = variables
         self.lines: list[str] = []
         self._arrived: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=REPOSITORY,
-            env=clean_environment(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self._process = self._start_process(arguments, clean_environment(**variables))
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
+
+    def _start_process(
+        self, arguments: Sequence[str], environment: dict[str, str]
+    ) -> "ForkedProcess | subprocess.Popen[str]":
+        if forks_by_default(self.module):
+            return ForkedProcess(self.module, arguments, environment)
+        return _execute(self.module, arguments, environment)
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +123,30 @@ class Process:
             self.lines.append(line.rstrip("\n"))
             self._arrived.put(line)
         self._arrived.put(None)
+
+
+class FreshProcess(Process):
+    """A process that is no fork of a server, in tests too: Python imports everything."""
+
+    def _start_process(
+        self, arguments: Sequence[str], environment: dict[str, str]
+    ) -> "subprocess.Popen[str]":
+        return _execute(self.module, arguments, environment)
+
+
+def _execute(
+    module: str, arguments: Sequence[str], environment: dict[str, str]
+) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def _parse_event(line: str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from testing.engine_fork_server import forked_engine_environment
-from testing.processes import Process
+from testing.fork_server import forked_engine_environment
+from testing.processes import FreshProcess, Process
 from testing.redis_server import GuardedRedis
 from testing.worker_harness import END_STATES, FAST_SETTINGS, reply_metadata
 from testing.workspace import ADA, STARCHAT, Json, Messages, Workspace
@@ -23,20 +23,21 @@ class Product:
         model: str,
         *,
         worker: bool = True,
-        forked_engine: bool = False,
+        forked: bool = False,
         redis: GuardedRedis | None = None,
         **variables: str,
     ) -> None:
         """
         Start all processes beside `redis`, with `variables` for bot and worker.
 
-        The engines come from the tests' fork server if `forked_engine` is true.
+        Bot, workers and engines come from fork servers if `forked` is true.
         """
         self.redis = redis or GuardedRedis()
         self.workspace = Workspace()
         self.settings = self.workspace.environment | variables
         self.model = model
-        self._engine_variables = forked_engine_environment() if forked_engine else {}
+        self._process_class = Process if forked else FreshProcess
+        self._engine_variables = forked_engine_environment() if forked else {}
         self.workers: list[Process] = []
         self.bot = self.start_bot()
         if worker:
@@ -63,13 +64,13 @@ class Product:
 
     def start_bot(self) -> Process:
         """Start a bot. A caller that replaces the first one assigns it to `bot`."""
-        return Process("bot", REDIS_URL=self.redis.url_for("bot"), **self.settings)
+        return self._process_class("bot", REDIS_URL=self.redis.url_for("bot"), **self.settings)
 
     def start_worker(self, **variables: str) -> Process:
         """Start another worker, which `workers` then contains."""
         settings = self.settings | FAST_SETTINGS | {"STARCHAT_MODEL": self.model} | variables
         settings |= self._engine_variables
-        process = Process("worker", REDIS_URL=self.redis.url_for("worker"), **settings)
+        process = self._process_class("worker", REDIS_URL=self.redis.url_for("worker"), **settings)
         self.workers.append(process)
         return process
 

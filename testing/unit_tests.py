@@ -22,7 +22,7 @@ RESOURCE_MODULES: Final = frozenset(
         *("accelerate", "safetensors", "torch", "transformers"),
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
-        "testing.engine_fork_server",
+        "testing.fork_server",
         *(
             "testing.http_proxy",
             "testing.in_process_engine",

@@ -9,9 +9,9 @@ from bot.store.job_queue import QueueLimits
 from contract import keys
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Streaming, Thread
-from testing.engine_fork_server import forked_engine_environment
+from testing.fork_server import forked_engine_environment
 from testing.prepared_queue import PreparedQueue
-from testing.processes import WAIT_SECONDS, Process
+from testing.processes import WAIT_SECONDS, FreshProcess, Process
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, STARCHAT, Json, Messages, Workspace
 
@@ -55,18 +55,19 @@ class WorkerHarness:
         self.redis.close()
         self.server.stop_server()
 
-    def start_worker(self, model: str, *, forked_engine: bool = True, **variables: str) -> Process:
+    def start_worker(self, model: str, *, forked: bool = True, **variables: str) -> Process:
         """
         Start a worker process without waiting until it is ready.
 
-        Its engine comes from the fork server unless `forked_engine` is false.
+        Both it and its engine come from fork servers unless `forked` is false.
         """
         environment = self.workspace.environment | {
             "REDIS_URL": self.server.url,
             "STARCHAT_MODEL": model,
         }
-        if forked_engine:
-            environment |= forked_engine_environment()
+        if not forked:
+            return FreshProcess("worker", **(environment | FAST_SETTINGS | variables))
+        environment |= forked_engine_environment()
         return Process("worker", **(environment | FAST_SETTINGS | variables))
 
     def enqueue_question(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
+from testing.fork_server import share_servers
+
 # No deadline: the duration of an example depends on other load of the machine.
 settings.register_profile("shared", deadline=None)
 # CI tries the same examples each time: a failure must not depend on chance.
@@ -20,6 +22,12 @@ LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
 INSTALLED_MARKERS = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one set of fork servers for all processes of a parallel run."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        share_servers()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

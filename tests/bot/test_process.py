@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from testing.environment import REPOSITORY, clean_environment
 from testing.polling import poll_until
-from testing.processes import REPOSITORY, Process, clean_environment, fetch_page, free_port
+from testing.processes import FreshProcess, Process, fetch_page, free_port
 from testing.queue_inspector import find_job, pending_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, Workspace
@@ -89,7 +90,7 @@ def test_start_waits_for_slack(workspace: Workspace, server: RedisServer) -> Non
         {"method": "apps.connections.open", "fault": "status", "status": 500, "count": 1},
         {"method": "apps.connections.open", **fault},
     )
-    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("slack not reached")
         bot.wait_for_event("ready")
     workspace.set_faults()
@@ -100,7 +101,7 @@ def test_signal_stops_bot_with_exit_code_0(
     workspace: Workspace, server: RedisServer, name: str
 ) -> None:
     """SIGTERM stops the bot within seconds."""
-    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         bot.send_signal(signal.Signals[name])
         assert bot.wait_for_exit(15) == 0
@@ -137,7 +138,7 @@ def test_second_signal_stops_bot_at_once(
 ) -> None:
     """The second signal does not wait for a slow call; the question is safe."""
     workspace.set_faults({"method": "chat.postMessage", "fault": "slow", "seconds": 8})
-    with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
+    with FreshProcess("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         before = len(workspace.api_calls())
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
@@ -169,7 +170,7 @@ def test_burst_of_mentions_is_enqueued_in_small_process(
 ) -> None:
     """A hundred mentions are acknowledged in time, in less than 150 MiB."""
     limits = {"STARCHAT_MAX_PENDING_PER_USER": "1000"}
-    with Process("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
+    with FreshProcess("bot", REDIS_URL=server.url, **limits, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         with ThreadPoolExecutor(20) as people:
             asked = list(

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from testing.processes import REPOSITORY
+from testing.environment import REPOSITORY
 
 
 def test_bot_ends_although_a_thread_hangs() -> None:

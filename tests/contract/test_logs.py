@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from contract import logs
-from testing.processes import REPOSITORY, clean_environment
+from testing.environment import REPOSITORY, clean_environment
 
 SETUP_CODE = (
     "import logging, structlog; from contract import logs; logs.configure_logging('bot'{level}); "

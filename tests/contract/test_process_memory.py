@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from contract.process_memory import PR_SET_DUMPABLE, protect_memory
-from testing.processes import REPOSITORY, clean_environment
+from testing.environment import REPOSITORY, clean_environment
 
 PR_GET_DUMPABLE: Final = 3
 """See prctl(2)."""

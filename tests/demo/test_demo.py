@@ -14,9 +14,10 @@ import pytest
 
 from demo.valkey import Valkey
 from testing.checkpoints import memorizing_checkpoint
+from testing.environment import REPOSITORY, clean_environment
 from testing.memorizing_model import ANSWERS, MUTEX, REVERSE
 from testing.process_tree import find_survivors, list_descendants
-from testing.processes import REPOSITORY, Process, clean_environment
+from testing.processes import Process
 
 START_TIMEOUT_SECONDS: Final = 120.0
 """Seconds until everything must be up, on a busy machine."""

@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from demo.processes import DemoProcess, stop_processes
+from testing.environment import REPOSITORY, clean_environment
 from testing.process_tree import find_survivors
-from testing.processes import REPOSITORY, clean_environment
 
 IGNORES_SIGTERM: Final = """
 import signal, subprocess, sys

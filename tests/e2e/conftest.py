@@ -11,5 +11,5 @@ from testing.product import Product
 @pytest.fixture(scope="session")
 def product() -> Iterator[Product]:
     """Run fakeslack, Redis, the bot and one worker."""
-    with Product(str(memorizing_checkpoint()), forked_engine=True) as product:
+    with Product(str(memorizing_checkpoint()), forked=True) as product:
         yield product

@@ -18,7 +18,7 @@ from worker.errors import QuestionTooLongError
 def product_without_worker() -> Iterator[Product]:
     """Run the product without a worker, with a queue of at most two questions."""
     model = str(memorizing_checkpoint())
-    with Product(model, worker=False, forked_engine=True, STARCHAT_MAX_PENDING="2") as product:
+    with Product(model, worker=False, forked=True, STARCHAT_MAX_PENDING="2") as product:
         yield product
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from testing.processes import REPOSITORY, clean_environment
+from testing.environment import REPOSITORY, clean_environment
 
 MAKEFILE: Final = (REPOSITORY / "Makefile").read_text("utf-8")
 

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts import lock, setup
-from testing.processes import REPOSITORY, clean_environment
+from testing.environment import REPOSITORY, clean_environment
 
 PROJECT: Final = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 REQUIREMENTS: Final = lock.collect_requirements(PROJECT)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from testing.processes import REPOSITORY, clean_environment
+from testing.environment import REPOSITORY, clean_environment
 from testing.unit_tests import imports_resources
 
 CHEATS = """

@@ -31,7 +31,7 @@ def port() -> int:
 @pytest.fixture(scope="module")
 def worker(harness: WorkerHarness, model: str, port: int) -> Iterator[Process]:
     """A worker with health endpoints and its model loaded."""
-    with harness.start_worker(model, forked_engine=False, HEALTH_PORT=str(port)) as worker:
+    with harness.start_worker(model, forked=False, HEALTH_PORT=str(port)) as worker:
         worker.wait_for_event("worker started")
         assert fetch_page(port, "/healthz") == (200, "alive\n")
         status, text = fetch_page(port, "/readyz")
@@ -49,7 +49,7 @@ def test_worker_announces_loading_and_drains_on_sigterm(
 
     On SIGTERM the worker finishes its jobs, takes no more, deletes its presence and exits 0.
     """
-    with harness.start_worker(model, forked_engine=False) as worker:
+    with harness.start_worker(model, forked=False) as worker:
         worker.wait_for_event("worker started")
         early = harness.enqueue_question(memorizing_model.MUTEX)
         [placeholder] = harness.wait_for_reply(early)
@@ -75,7 +75,7 @@ def test_second_sigterm_requeues_running_jobs(
     harness: WorkerHarness, model: str, standby: StandbyWorker
 ) -> None:
     """The job is at the front, no attempt is counted, and the next worker continues its message."""
-    with harness.start_worker(model, forked_engine=False) as worker:
+    with harness.start_worker(model, forked=False) as worker:
         worker.wait_for_event("model loaded")
         job = harness.enqueue_question(memorizing_model.ENDLESS)
         following = harness.enqueue_question(memorizing_model.MUTEX, previous=job)
@@ -132,7 +132,7 @@ def test_unloadable_model_exits_1_with_one_line(
 ) -> None:
     """The question stays queued without an attempt, and its message names the problem."""
     job = harness.enqueue_question(memorizing_model.MUTEX)
-    with harness.start_worker(str(tmp_path), forked_engine=False) as worker:
+    with harness.start_worker(str(tmp_path), forked=False) as worker:
         assert worker.wait_for_exit(120) == 1
         assert "worker: STARCHAT_MODEL cannot be loaded: " in worker.log_text.splitlines()[-1]
     assert harness.rq_status(job) == "queued"

@@ -14,12 +14,14 @@ if sys.orig_argv[1:] == ["-m", "worker.engine"]:
     from pathlib import Path
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.connect(str(Path(__file__).with_name("engine.sock")))
-        socket.send_fds(server, [json.dumps(dict(os.environ)).encode()], [0, 1, 2])
+        server.connect(str(Path(__file__).with_name("worker.engine.sock")))
+        request = {"arguments": [], "environment": dict(os.environ)}
+        socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
         # The pipes shall end when the fork closes them.
         os.close(0)
         os.close(1)
-        status = server.recv(1)
-    if not status:
-        os.abort()
-    os._exit(status[0])
+        server.recv(32)  # the process id of the fork
+        status = int(server.recv(32) or b"1")
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    os._exit(status)
