@@ -20,6 +20,7 @@ RESOURCE_MODULES: Final = frozenset(
     {
         *("aiohttp", "multiprocessing", "playwright", "redis", "socket", "subprocess"),
         *("accelerate", "safetensors", "torch", "transformers"),
+        "contract.connection_guard",
         *("bench", "chaos.cluster", "chaos.matrix", "chaos.run", "demo.processes", "demo.valkey"),
         *("testing.bolt_app", "testing.browser", "testing.checkpoints"),
         "testing.fork_server",

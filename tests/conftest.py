@@ -2,12 +2,14 @@
 
 import os
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
+from testing.environment import TRACE_PROCESSES
 from testing.fork_server import share_servers
 
 # No deadline: the duration of an example depends on other load of the machine.
@@ -22,6 +24,24 @@ LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
 INSTALLED_MARKERS = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
+MEASURED_TEST_PATHS = (
+    *(
+        "bot/handlers/test_outage.py",
+        "bot/messages/",
+        "bot/test_texts",
+        "contract/",
+        "demo/test_blocks",
+        "fakeslack/block_kit/",
+    ),
+    *("fakeslack/delivery/test_events", "fakeslack/state/", "fakeslack/ui/test_visibility"),
+    *(
+        "worker/answering/stop_conditions/",
+        "worker/engine/core/",
+        "worker/engine/cuda_graphs/test_shapes",
+    ),
+    *("worker/prompt/", "worker/render/"),
+)
+"""Paths of the tests of pure modules, whose coverage `.ci/run` bounds."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,20 +56,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """
-    Switch coverage off for tests that run the same lines thousands of times.
+    Trace the tests of pure modules only, and none that runs the same lines thousands of times.
 
-    Tracing would double their time. Each such line has another test that runs it once.
+    Tracing would double the time of the others. `make coverage` traces all but the repeated ones.
     """
-    if not _is_repetitive(item):
+    if not _is_repetitive(item) and (_is_measured(item) or os.environ.get(TRACE_PROCESSES)):
         return (yield)
     tracer = sys.gettrace()
     sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
     try:
         return (yield)
     finally:
         sys.settrace(tracer)
+        threading.settrace(tracer)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,6 +82,10 @@ def _disable_process_tracing(request: pytest.FixtureRequest) -> Iterator[None]:
             for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
                 patch.delenv(name)
         yield
+
+
+def _is_measured(item: pytest.Item) -> bool:
+    return item.nodeid.removeprefix("tests/").startswith(MEASURED_TEST_PATHS)
 
 
 def _is_repetitive(item: pytest.Item) -> bool:
