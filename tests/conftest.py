@@ -66,12 +66,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     tracer = sys.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     try:
         return (yield)
     finally:
         sys.settrace(tracer)
-        threading.settrace(tracer)  # type: ignore[arg-type]
+        threading.settrace(tracer)
 
 
 @pytest.fixture(scope="module", autouse=True)
