@@ -9,14 +9,14 @@ demo: ## start a local workspace, the bot and a small model; ASK="…" asks one 
 	@$(PYTHON) -m scripts.setup demo
 	@.venv/bin/python -m demo $${STARCHAT_QUESTION:+"--ask=$$STARCHAT_QUESTION"}
 
-test: ## set up and run all tests with coverage; needs nothing from apt
+test: ## set up and run all tests; needs nothing from apt
 	@bash .ci/run tests
 
 unit: ## run the tests that start no process and open no connection, in half a minute
 	@$(PYTHON) -m scripts.setup dev
 	@.venv/bin/python -m pytest -m unit
 
-coverage: ## run all tests and trace the product's processes too, a third slower
+coverage: ## trace all tests and the processes of the product, a third slower
 	@TRACE_PROCESSES=1 bash .ci/run tests
 
 chaos: ## inject faults for 10 minutes and count; SCENARIOS=worker-killed-while-generating SEED=2

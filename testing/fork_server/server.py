@@ -44,7 +44,7 @@ class ForkServer:
     """Forks on request, reports each exit status, and kills the child of a client that is gone."""
 
     def __init__(self, module: str, listener: socket.socket) -> None:
-        """Serve the connections of `listener`; each runs `module` in a process of its own."""
+        """Serve the connections of `listener`; each runs `module` in a separate process."""
         self._module = module
         self._listener = listener
         self._children: list[Child] = []
