@@ -16,6 +16,8 @@ LANGUAGE: Final = re.compile(r"[A-Za-z0-9+#-]{1,20}")
 PLAIN_FILETYPES: Final = frozenset({"auto", "text", "txt", "binary"})
 """Slack's types of files that are in no language."""
 FENCES: Final = re.compile(r"`{3,}+")
+MAX_FENCE_CHARACTERS: Final = 16
+"""A file of backticks must not take three times its room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,15 @@ class FileExcerpt:
 def cut_excerpt(tokenizer: Tokenizer, file: FileText, max_tokens: int) -> FileExcerpt:
     """Return a file's text within a number of tokens; an empty excerpt if that is too few."""
     text, total = file.text, count_lines(file.text)
-    offsets = tokenizer.find_token_offsets(text)
-    if len(offsets) <= max_tokens and not file.is_cut:
+    if not file.is_cut and tokenizer.measure_head(text, max(0, max_tokens))[1] == len(text):
         return FileExcerpt(text, total, 0, total, is_whole=True)
-    mark_tokens = len(tokenizer.encode(_describe_gap(total, total + 1)))
-    budget = min(max_tokens - mark_tokens, len(offsets))
+    budget = max_tokens - len(tokenizer.encode(_describe_gap(total, total + 1)))
     if budget <= 0:
         return FileExcerpt(total_lines=total)
     shows_end = file.shows_end and not file.is_cut
     tail_tokens = budget - int(budget * HEAD_SHARE) if shows_end else 0
-    head_end = offsets[budget - tail_tokens - 1][1]
-    tail_start = offsets[-tail_tokens][0] if tail_tokens else len(text)
+    head_end = tokenizer.measure_head(text, budget - tail_tokens)[1]
+    tail_start = tokenizer.find_tail(text, tail_tokens)
     head, tail = _keep_whole_lines(text, head_end, tail_start)
     head_lines, tail_lines = head.count("\n"), count_lines(tail)
     if not (head or tail):
@@ -90,14 +90,19 @@ def show_preview(reference: FileReference) -> str:
 
 
 def show_content(reference: FileReference, content: str) -> str:
-    """Return a file's name and its content as it is, between fences that it does not contain."""
-    longest = max(map(len, FENCES.findall(content)), default=2)
-    fence = "`" * (longest + 1)
+    """Return a file's name, and its content as it is between fences."""
+    fence = find_fence(content)
     language = reference.filetype
     if language in PLAIN_FILETYPES or not LANGUAGE.fullmatch(language):
         language = ""
     end = "" if content.endswith("\n") or not content else "\n"
     return f"{name_file(reference)}\n{fence}{language}\n{content}{end}{fence}"
+
+
+def find_fence(content: str) -> str:
+    """Return a fence that the content does not contain, unless that would be too long."""
+    longest = max(map(len, FENCES.findall(content)), default=2)
+    return "`" * min(longest + 1, MAX_FENCE_CHARACTERS)
 
 
 def _keep_whole_lines(text: str, head_end: int, tail_start: int) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from worker.prompt.file_excerpts import (
     FileExcerpt,
     FileText,
     cut_excerpt,
+    find_fence,
     name_file,
     show_content,
     show_preview,
@@ -110,10 +111,12 @@ def _cut_excerpts(
     """Return an excerpt of each file, within a number of tokens for all."""
     tokenizer = encoder.tokenizer
     frames = [
-        len(tokenizer.encode(show_content(reference, ""))) + FRAME_TOKENS for reference in files
+        len(tokenizer.encode(show_content(reference, find_fence(texts[reference.id].text))))
+        + FRAME_TOKENS
+        for reference in files
     ]
     costs = [
-        frame + len(tokenizer.find_token_offsets(texts[reference.id].text))
+        frame + tokenizer.measure_head(texts[reference.id].text, max(0, budget))[0]
         for frame, reference in zip(frames, files, strict=True)
     ]
     shares = share_fairly(costs, budget)

@@ -13,6 +13,12 @@ from tokenizers.decoders import DecodeStream
 REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 """The decoder's output for a character whose bytes are incomplete."""
 
+MAX_PIECE_CHARACTERS: Final = 4_096
+"""Characters of a long text that are encoded at once: no other thread runs in the meantime."""
+
+MAX_CHARACTERS_PER_TOKEN: Final = 16
+"""A token of a long text counts as no more, or megabytes of spaces would fit into a prompt."""
+
 SPACE_MARKER: Final = "\u2581"
 """SentencePiece's spelling of a space."""
 
@@ -122,10 +128,37 @@ class Tokenizer:
     def split_ends(self, text: str, head: int, tail: int) -> tuple[str, str]:
         """Return about the first `head` and the last `tail` tokens of a longer text, as text."""
         text = self.make_encodable(text)
-        offsets = self.find_token_offsets(text)
+        offsets = self._find_offsets(text)
         return text[: offsets[head][0]], text[offsets[-tail - 1][1] :]
 
-    def find_token_offsets(self, text: str) -> list[tuple[int, int]]:
+    def measure_head(self, text: str, max_tokens: int) -> tuple[int, int]:
+        """
+        Return how many tokens a text begins with, and how many characters they are.
+
+        The text is encoded in pieces, up to `max_tokens`. Each piece may cost one token too many,
+        and a token counts as at most `MAX_CHARACTERS_PER_TOKEN`.
+        """
+        within_reach = text[: max_tokens * MAX_CHARACTERS_PER_TOKEN]
+        count = 0
+        for start, piece in _split_pieces(within_reach):
+            offsets = self._find_offsets(piece)
+            if count + len(offsets) > max_tokens:
+                return max_tokens, start + offsets[max_tokens - count][0]
+            count += len(offsets)
+        return max(count, len(within_reach) // MAX_CHARACTERS_PER_TOKEN), len(within_reach)
+
+    def find_tail(self, text: str, max_tokens: int) -> int:
+        """Return the first character of the last `max_tokens` tokens; see `measure_head`."""
+        remaining = max_tokens
+        first = max(0, len(text) - max_tokens * MAX_CHARACTERS_PER_TOKEN)
+        for start, piece in reversed(_split_pieces(text[first:])):
+            offsets = self._find_offsets(piece)
+            if len(offsets) >= remaining:
+                return first + start + (offsets[-remaining][0] if remaining else len(piece))
+            remaining -= len(offsets)
+        return first
+
+    def _find_offsets(self, text: str) -> list[tuple[int, int]]:
         """Return the first and the last character of each token's text, the last one excluded."""
         return self._backend.encode(self.make_encodable(text), add_special_tokens=False).offsets
 
@@ -146,6 +179,18 @@ class Tokenizer:
         for text, control in self.control_tokens.items():
             if control.id in self.encode(text):
                 raise CheckpointError(f"{file} encodes plain text as the control token {text}")
+
+
+def _split_pieces(text: str) -> list[tuple[int, str]]:
+    """Return pieces of a text with their positions; each ends with a line if one is in reach."""
+    pieces, start = [], 0
+    while start < len(text):
+        end = start + MAX_PIECE_CHARACTERS
+        if end < len(text):
+            end = text.rfind("\n", start, end) + 1 or end
+        pieces.append((start, text[start:end]))
+        start = end
+    return pieces
 
 
 def _first_byte_ranges() -> Iterator[tuple[int, int]]:

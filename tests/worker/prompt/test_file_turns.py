@@ -192,3 +192,20 @@ def test_files_never_make_a_question_too_long(
 
     assert len(prompt.token_ids) + prompt.max_new_tokens <= positions
     assert set(prompt.excerpts) == set(texts)
+
+
+@pytest.mark.parametrize("shows_end", [True, False])
+@pytest.mark.parametrize(
+    "unit", [" ", "\n", "`", "```\n", "a", "1", "😀", "a\u0301", "<|end|>", "a:\n"]
+)
+def test_monotonous_files_stay_within_their_room(
+    starchat: LoadedCheckpoint, unit: str, *, shows_end: bool
+) -> None:
+    """No text costs more than its share, also if a token of it has hundreds of characters."""
+    texts = {f"F{n}": FileText(unit * (65_536 // len(unit)), shows_end=shows_end) for n in range(3)}
+    turns = (with_files(user_turn("Why?"), *texts),)
+    prompt = build_with(starchat, turns, texts, 2_048)
+
+    assert len(prompt.token_ids) <= 2_048 - 256 + 32
+    assert len(read_texts(starchat, prompt)) <= 16 * 2_048
+    assert all(excerpt.is_shown for excerpt in prompt.excerpts.values())
