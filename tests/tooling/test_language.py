@@ -4,6 +4,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -45,26 +46,47 @@ def list_files(*packages: str, pattern: str = "*.py") -> list[str]:
     return sorted(str(path.relative_to(REPOSITORY)) for path in found)
 
 
+@dataclass(frozen=True, slots=True)
+class FileNames:
+    """What the rules read of a file. Its syntax tree is not kept: all trees take a gigabyte."""
+
+    docstring: str
+    docstrings: list[str]
+    """All docstrings, including those under attributes."""
+    strings: list[str]
+    functions: list[str]
+    constants: list[str]
+    """Names that the module's own statements assign."""
+
+
 @cache
-def parse_file(file: str) -> ast.Module:
-    """Return the syntax tree of a file."""
-    return ast.parse((REPOSITORY / file).read_text("utf-8"))
-
-
-def find_docstrings(tree: ast.AST) -> Iterator[str]:
-    """Yield all docstrings of a module, including those under attributes."""
+def read_names(file: str) -> FileNames:
+    """Parse a file and return what the rules read of it."""
+    tree = ast.parse((REPOSITORY / file).read_text("utf-8"))
+    names = FileNames(ast.get_docstring(tree) or "", [], [], [], [])
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            yield str(node.value.value)
+        match node:
+            case ast.Expr(value=ast.Constant(value=value)):
+                names.docstrings.append(str(value))
+            case ast.Constant(value=value):
+                names.strings.append(str(value))
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.functions.append(name)
+    names.constants.extend(
+        node.id
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )
+    return names
 
 
 def find_functions(files: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the file and the name of every function."""
     for file in files:
-        for node in ast.walk(parse_file(file)):
-            match node:
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                    yield file, name
+        for name in read_names(file).functions:
+            yield file, name
 
 
 def is_participle(name: str) -> bool:
@@ -79,7 +101,7 @@ def test_docstrings_use_no_banned_word(package: str) -> None:
     found = {
         f"{file}: {word}"
         for file in list_files(package)
-        for text in find_docstrings(parse_file(file))
+        for text in read_names(file).docstrings
         for word in BANNED.findall(text)
     }
 
@@ -89,11 +111,10 @@ def test_docstrings_use_no_banned_word(package: str) -> None:
 def test_user_messages_and_documents_use_no_banned_word() -> None:
     """Sentences for people follow the same rule as docstrings."""
     texts = [
-        (file, str(node.value))
+        (file, text)
         for file in TEXT_MODULES
         if (REPOSITORY / file).exists()
-        for node in ast.walk(parse_file(file))
-        if isinstance(node, ast.Constant)
+        for text in read_names(file).strings
     ]
     documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *list_files("docs", pattern="*.md")]
     texts += [(file, (REPOSITORY / file).read_text("utf-8")) for file in documents]
@@ -103,7 +124,7 @@ def test_user_messages_and_documents_use_no_banned_word() -> None:
 
 def test_module_docstrings_are_no_riddles() -> None:
     """A module names itself: its docstring opens with a noun phrase or an imperative."""
-    openings = {file: ast.get_docstring(parse_file(file)) or "" for file in list_files(*PACKAGES)}
+    openings = {file: read_names(file).docstring for file in list_files(*PACKAGES)}
 
     assert [file for file, text in openings.items() if RIDDLE_OPENING.match(text)] == []
 
@@ -118,13 +139,10 @@ def test_no_public_function_is_named_by_a_participle() -> None:
 def test_no_constant_is_named_by_a_superlative() -> None:
     """A bound is named MAX, MIN or DEFAULT, with the thing and its unit."""
     found = [
-        f"{file}: {node.id}"
+        f"{file}: {name}"
         for file in list_files(*PACKAGES)
-        for statement in parse_file(file).body
-        if isinstance(statement, ast.Assign | ast.AnnAssign)
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        if SUPERLATIVE.match(node.id)
+        for name in read_names(file).constants
+        if SUPERLATIVE.match(name)
     ]
 
     assert found == []

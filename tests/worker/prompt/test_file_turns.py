@@ -140,7 +140,7 @@ def test_prompt_tells_which_files_lost_their_place(small: LoadedCheckpoint) -> N
     turns = [with_files(user_turn("Why?", at=1), "log")]
     texts = {"log": FileText(LONG_LOG)}
     seen = set()
-    for n in range(2, 20):
+    for n in range(2, 20, 3):
         turns += [assistant_turn("word " * 40, at=n - 1), user_turn("And? " * 20, at=n)]
         found = build_with(small, tuple(turns), texts, 2_048).excerpts["log"]
         seen.add("shortened" if found.is_shortened else "dropped" if not found.is_shown else "")

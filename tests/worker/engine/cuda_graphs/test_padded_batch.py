@@ -145,6 +145,7 @@ def test_captured_step_writes_only_its_own_positions(
         assert torch.allclose(now, eager[index], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_captured_step_reaches_starchats_last_position(models: Models) -> None:
     """48 heads on one key-value head, up to position 8,191, with drafts across a length's edge."""
     model = models("starchat-long")
