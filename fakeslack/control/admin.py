@@ -1,18 +1,15 @@
 """Administrator routes: raw posts, people, channels, files, scopes and subscriptions."""
 
-from base64 import b64decode
-
 from aiohttp import web
 
 from fakeslack.errors import Json, SlackError
 from fakeslack.json_requests import read_json
 from fakeslack.state.composer import Composer
-from fakeslack.state.files import File
 from fakeslack.state.forwards import forward_message
 from fakeslack.state.messages import PostOptions
 from fakeslack.state.people import Person
 from fakeslack.state.workspace import Workspace
-from fakeslack.web_api.files import delete_file, share_files
+from fakeslack.web_api.files import create_file, delete_file, share_files
 
 
 class AdminRoutes:
@@ -108,7 +105,8 @@ class AdminRoutes:
         channel = self._workspace.get_channel(str(arguments.get("channel", "")))
         person = self._get_author(arguments)
         files = [
-            self._create_file(person.id, fields) for fields in arguments.get("files", [arguments])
+            create_file(self._workspace, person.id, fields)
+            for fields in arguments.get("files", [arguments])
         ]
         body: Json = {
             "user": person.id,
@@ -120,20 +118,6 @@ class AdminRoutes:
         ts = share_files(self._workspace, channel.id, body, files)
         ids = [file.id for file in files]
         return web.json_response({"ok": True, "ts": ts, "file": ids[0], "files": ids})
-
-    def _create_file(self, owner: str, fields: Json) -> File:
-        """Create a file from `content`, or from `base64` if it is no text."""
-        encoded = fields.get("base64")
-        content = b64decode(encoded) if encoded else str(fields.get("content", "")).encode()
-        store = self._workspace.files
-        file = store.reserve_upload(owner, str(fields.get("name", "")), len(content))
-        store.store_content(file.id, content)
-        store.complete_upload(file.id, str(fields.get("title", "")))
-        file.length = int(fields.get("size", file.length))
-        file.mimetype = str(fields.get("mimetype", file.mimetype))
-        file.redirect_url = str(fields.get("redirect", ""))
-        file.needs_info = bool(fields.get("needs_info"))
-        return file
 
     async def _delete_file(self, request: web.Request) -> web.Response:
         body = await read_json(request)

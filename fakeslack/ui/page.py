@@ -19,9 +19,11 @@ from fakeslack.state.messages import Message
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.interactivity import Interactivity
 from fakeslack.ui.visibility import Viewer
+from fakeslack.web_api.files import create_file, share_files
 
 STATIC_DIRECTORY = Path(__file__).with_name("static")
 KEEP_ALIVE_SECONDS = 15.0
+PAGE_FILE_FIELDS = ("name", "base64", "mimetype")
 FILE_PATH_PATTERN = re.compile(r"([\w-]+/)?[\w-]+(\.[\w-]+)+")
 
 
@@ -129,9 +131,17 @@ class PageRoutes:
             "subtype": "thread_broadcast" if arguments.get("broadcast") else None,
         }
         message_body = {name: value for name, value in fields.items() if value is not None}
-        message = self._workspace.post_message(channel.id, message_body)
-        self._sent_ts[person.id, client_msg_id] = message.ts
-        return web.json_response({"ok": True, "ts": message.ts})
+        ts = self._post_with_files(channel.id, message_body, _list_files(arguments))
+        self._sent_ts[person.id, client_msg_id] = ts
+        return web.json_response({"ok": True, "ts": ts})
+
+    def _post_with_files(self, channel: str, body: Json, files: list[Json]) -> str:
+        if not files:
+            return self._workspace.post_message(channel, body).ts
+        if "thread_ts" in body:
+            self._workspace.get_thread_root(channel, body["thread_ts"])
+        created = [create_file(self._workspace, body["user"], fields) for fields in files]
+        return share_files(self._workspace, channel, body, created)
 
     async def _edit_message(self, request: web.Request) -> web.Response:
         body = await read_json(request)
@@ -204,7 +214,7 @@ class PageRoutes:
 
     def _compose_text(self, body: Json) -> str:
         text = str(body.get("text", ""))
-        if not text.strip():
+        if not text.strip() and not _list_files(body):
             raise SlackError("no_text")
         people = self._workspace.people.values()
         return Composer(people, self._workspace.channels.values()).encode_text(text)
@@ -233,6 +243,14 @@ class PageRoutes:
             for message in self._workspace.channel_history(channel.id).channel_messages()
             if float(message.ts) > last_read and message.user != viewer.person.id
         )
+
+
+def _list_files(body: Json) -> list[Json]:
+    """Return the files of a request. Raises `invalid_arguments` if they are malformed."""
+    files = body.get("files") or []
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        raise SlackError("invalid_arguments")
+    return [{name: file[name] for name in PAGE_FILE_FIELDS if name in file} for file in files]
 
 
 def _file_response(name: str) -> web.StreamResponse:

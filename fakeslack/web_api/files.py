@@ -1,6 +1,7 @@
 """`files.*`: three-step uploads, file information and downloads."""
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -69,6 +70,28 @@ def share_files(workspace: Workspace, channel: str, body: Json, files: list[File
     for file in files:
         workspace.files.record_share(file, channel, message.ts, message.thread_ts)
     return message.ts
+
+
+def create_file(workspace: Workspace, owner: str, fields: Json) -> File:
+    """
+    Create a person's file from `content`, or from `base64` if it is no text.
+
+    Raises `invalid_arguments` if its content or size is malformed.
+    """
+    try:
+        content = b64decode(str(fields.get("base64", "")), validate=True)
+        size = int(fields["size"]) if "size" in fields else None
+    except ValueError:
+        raise SlackError("invalid_arguments") from None
+    content = content or str(fields.get("content", "")).encode()
+    file = workspace.files.reserve_upload(owner, str(fields.get("name", "")), len(content))
+    workspace.files.store_content(file.id, content)
+    workspace.files.complete_upload(file.id, str(fields.get("title", "")))
+    file.length = file.length if size is None else size
+    file.mimetype = str(fields.get("mimetype", file.mimetype))
+    file.redirect_url = str(fields.get("redirect", ""))
+    file.needs_info = bool(fields.get("needs_info"))
+    return file
 
 
 def delete_file(workspace: Workspace, file_id: str) -> None:

@@ -266,3 +266,21 @@ def test_a_press_needs_a_message_in_ones_own_channel(workspace: Workspace) -> No
     other_channel = workspace.send_control("create", name="den", members=[LIN])["channel"]
     with pytest.raises(RefusedError, match="not_in_channel"):
         workspace.post_json("_page/click", {**press, "channel": other_channel})
+
+
+def test_a_message_may_have_files_alone(workspace: Workspace) -> None:
+    """Each is checked before the message is posted; other fields of a file are not a person's."""
+    file = {"name": "a.py", "base64": "eCA9IDE=", "redirect": "https://evil.example/"}
+    ts = workspace.post_message(ADA, GENERAL, "", files=[file])
+    [message] = [m for m in workspace.read_messages(GENERAL) if m["ts"] == ts]
+    assert (message["text"], message["files"][0]["preview"]) == ("", "x = 1")
+    for files, error in (
+        ([], "no_text"),
+        (["odd"], "invalid_arguments"),
+        ("odd", "invalid_arguments"),
+        ([{"base64": "a"}], "invalid_arguments"),
+    ):
+        with pytest.raises(RefusedError, match=error):
+            workspace.post_message(ADA, GENERAL, "", files=files)
+    with pytest.raises(RefusedError, match="thread_not_found"):
+        workspace.post_message(ADA, GENERAL, "", "1.000000", files=[file])

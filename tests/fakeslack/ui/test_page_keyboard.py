@@ -75,8 +75,9 @@ def test_the_skip_button_leads_to_the_composer(
 ) -> None:
     """The first Tab stop skips sidebar and messages."""
     ada = open_reader(workspace).open_channel(channel_id)
-    ada.run_script("() => document.activeElement.blur()")
+    ada.run_script("() => { document.body.tabIndex = -1; document.body.focus() }")
     ada.page.keyboard.press("Tab")
+    expect(ada.page.get_by_role("button", name="Skip to the composer")).to_be_focused()
     ada.page.keyboard.press("Enter")
 
     expect(ada.channel_composer).to_be_focused()

@@ -1,6 +1,7 @@
 /** Message composer: Enter sends, drafts are saved, a failed post keeps its text. */
 
 import { messageId } from "../core/api.js";
+import { Attachments } from "./attachments.js";
 import { draft, keepDraft } from "./drafts.js";
 import { el } from "../core/dom.js";
 import { icon } from "../core/icons.js";
@@ -24,7 +25,7 @@ const tool = (shape, label, act) =>
 
 export class Composer {
   /**
-   * `send({text, broadcast, client_msg_id})` posts and may throw a Refusal. `editLast()` edits the
+   * `send({text, files, broadcast, client_msg_id})` posts and may throw a Refusal. `editLast()` edits the
    * last own message and returns whether there is one. `typed()` runs after every change.
    */
   constructor({ send, editLast, names, typed = () => {}, broadcast = false }) {
@@ -57,15 +58,19 @@ export class Composer {
       icon("send"),
     );
     this.error = el("p", { class: "composer-error", role: "alert", hidden: true });
+    this.attachments = new Attachments(() => this.#enable());
     this.also = el("input", { type: "checkbox" });
     this.alsoText = el("span");
     this.frame = el(
       "div",
       { class: "composer-frame" },
       this.field,
+      this.attachments.list,
       el(
         "div",
         { class: "composer-tools" },
+        this.attachments.button,
+        this.attachments.input,
         tool("at", "Mention someone", () => this.insert("@")),
         tool("smile", "Emoji", (event) => this.#emoji(event.currentTarget)),
         tool("code", "Code block", () => this.fence()),
@@ -100,6 +105,7 @@ export class Composer {
     this.key = key;
     this.messageId = messageId();
     this.also.checked = false;
+    this.attachments.clear();
     this.#fail(null);
     this.#put(draft(key));
   }
@@ -167,8 +173,12 @@ export class Composer {
   }
 
   #enable() {
-    this.button.disabled = this.busy || Boolean(this.blocked) || !this.field.value.trim();
+    this.button.disabled = this.busy || Boolean(this.blocked) || this.#isEmpty();
     this.frame.classList.toggle("blocked", Boolean(this.blocked));
+  }
+
+  #isEmpty() {
+    return !this.field.value.trim() && !this.attachments.files.length;
   }
 
   /** Whether the caret is in an open code fence, where Enter inserts a line. */
@@ -199,13 +209,15 @@ export class Composer {
   async #submit(event) {
     event.preventDefault();
     const text = this.field.value;
-    if (this.busy || !text.trim()) return;
+    if (this.busy || this.#isEmpty()) return;
     if (this.blocked) return this.#keep(this.blocked.why);
     const key = this.key;
     this.busy = true;
     this.#enable();
     try {
-      await this.send({ text, broadcast: this.also.checked, client_msg_id: this.messageId });
+      const files = await this.attachments.read();
+      const broadcast = this.also.checked;
+      await this.send({ text, files, broadcast, client_msg_id: this.messageId });
       this.#sent(key, text);
     } catch (refusal) {
       if (key === this.key) this.#keep(refusal.message);
@@ -219,6 +231,7 @@ export class Composer {
     if (key !== this.key) return;
     this.messageId = messageId();
     this.also.checked = false;
+    this.attachments.clear();
     this.#fail(null);
     if (this.field.value === text) this.#put("");
     this.typed();

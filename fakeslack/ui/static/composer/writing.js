@@ -15,10 +15,10 @@ export class Writing {
   }
 
   /** Posts a message; throws a Refusal. */
-  async send({ text, broadcast, client_msg_id }) {
+  async send({ text, files, broadcast, client_msg_id }) {
     const feed = this.feed();
     if (!feed) throw new Refusal("This channel is still loading. Try again in a moment.");
-    const body = { user: this.store.me, channel: feed.channel, text, client_msg_id };
+    const body = { user: this.store.me, channel: feed.channel, text, files, client_msg_id };
     if (feed.threadTs) {
       Object.assign(body, { thread_ts: feed.threadTs, broadcast: broadcast || undefined });
     }
