@@ -33,8 +33,13 @@ def convert_gguf(file: Path, cache_directory: Path, progress: Progress) -> Path:
     cache_directory.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache_directory))
     try:
-        _write_checkpoint(file, temporary, progress)
-        temporary.rename(target)
+        # transformers lists and reads the file's directory, which the sandbox forbids.
+        source = temporary / "source" / file.name
+        source.parent.mkdir()
+        source.symlink_to(file.resolve())
+        checkpoint = temporary / "checkpoint"
+        _write_checkpoint(source, checkpoint, progress)
+        checkpoint.rename(target)
     except OSError:
         if not (target / "config.json").is_file():  # unless another process converted it first
             raise

@@ -76,6 +76,19 @@ def test_broken_gguf_file_raises_load_error(tmp_path: Path) -> None:
     assert list((tmp_path / "converted").iterdir()) == []
 
 
+def test_conversion_reads_nothing_beside_the_file(tmp_path: Path) -> None:
+    """The sandbox allows the file alone, and a folder of downloads may hold other models."""
+    link = tmp_path / "model.gguf"
+    link.symlink_to(write_tiny_gguf(tmp_path / "tiny.gguf"))
+    for name in ("tokenizer_config.json", "config.json", "generation_config.json"):
+        (tmp_path / name).write_text("of another model", "utf-8")
+    options = EngineConfig(model=str(link), gguf_cache=str(tmp_path / "converted"))
+    model = load_model(link, options, _ignore_progress)
+
+    assert "im_start" in (model.info.directory / "tokenizer_config.json").read_text("utf-8")
+    assert list((tmp_path / "converted").iterdir()) == [model.info.directory]
+
+
 def test_conversion_cache_is_in_the_users_cache(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
