@@ -34,7 +34,9 @@ def main() -> None:
         try:
             demo, product = _run_trial(trial)
         except (TrialError, ConfinementError) as error:
-            sys.exit(f"containers: {error}\n{trial.read_logs()}")
+            # Told at once: the removal of the containers may fail too.
+            report_line(f"{error}\n{trial.read_logs()}")
+            sys.exit(1)
         finally:
             engine.remove_containers()
     print(_format_report(engine, build_seconds, demo, product))

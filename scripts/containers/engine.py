@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 RUN_DIRECTORY: Final = Path("/tmp/starchat-containers")  # noqa: S108  root's, mode 700
 """State of running containers: the paths of podman's sockets must be short."""
+REMOVAL_ATTEMPTS: Final = 10
+"""Attempts to remove all containers, a second apart."""
 ENVIRONMENT: Final = {"DISABLE_HC_SYSTEMD": "true"}
 """Health checks are run by the trial: a machine may have no systemd."""
 
@@ -31,14 +34,22 @@ class Engine:
 
     def run_podman(self, *arguments: str) -> str:
         """Run podman and return its output. Raises `EngineError` if it fails."""
-        networks = ["--network-config-dir", str(self._directory / "networks")]
-        options = [*self._storage, "--runtime", "runc", "--cgroup-manager", "cgroupfs", *networks]
-        return _run_command(["podman", *options, *arguments])
+        return _run_command(self._podman_command(*arguments)).stdout
+
+    def read_logs(self, name: str, num_lines: int) -> str:
+        """Return the last lines of a container's stdout and stderr."""
+        found = _run_command(self._podman_command("logs", "--tail", str(num_lines), name))
+        return found.stdout + found.stderr
 
     def build_image(self, *arguments: str) -> None:
         """Run `buildah bud`, which needs no daemon and no user namespace."""
         options = ["--isolation", "chroot", "--layers", "--pull-never"]
         _run_command(["buildah", *self._storage, "bud", *options, *arguments])
+
+    def _podman_command(self, *arguments: str) -> list[str]:
+        networks = ["--network-config-dir", str(self._directory / "networks")]
+        options = [*self._storage, "--runtime", "runc", "--cgroup-manager", "cgroupfs", *networks]
+        return ["podman", *options, *arguments]
 
     def inspect(self, name: str, kind: str = "container") -> dict[str, Any]:
         """Return podman's description of a container or an image."""
@@ -55,19 +66,23 @@ class Engine:
 
     def remove_containers(self) -> None:
         """Remove all containers, volumes and networks of this storage; images stay."""
-        self.run_podman("rm", "--all", "--force", "--time", "1")
+        for _ in range(REMOVAL_ATTEMPTS):
+            # A container that ends and is restarted in this moment can't be removed.
+            if self.succeeds("rm", "--all", "--force", "--time", "1"):
+                break
+            time.sleep(1.0)
         self.run_podman("volume", "prune", "--force")
         self.run_podman("network", "prune", "--force")
 
 
-def _run_command(command: Sequence[str]) -> str:
+def _run_command(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     found = subprocess.run(
         command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False
     )
     if found.returncode:
         lines = (found.stderr or found.stdout).splitlines()[-15:]
         raise EngineError("\n".join([" ".join(command[:1]) + " failed:", *lines]))
-    return found.stdout
+    return found
 
 
 def report_line(line: str) -> None:

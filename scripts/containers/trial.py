@@ -15,6 +15,8 @@ from scripts.containers.engine import Engine, report_line
 START_TIMEOUT_SECONDS: Final = 900.0
 """Seconds until a container must be ready; the first start unpacks the model."""
 POLL_INTERVAL_SECONDS: Final = 1.0
+LOG_LINES: Final = 8
+"""Last lines of each container that are shown after a failure."""
 PAGE_ADDRESS: Final = "http://127.0.0.1:8065"
 FAKESLACK_API: Final = "http://fakeslack:8065/api/"
 NETWORKS: Final = {"queue": ("--internal",), "slack": ()}
@@ -126,7 +128,7 @@ class Trial:
     def read_logs(self) -> str:
         """Return the last log lines of every container."""
         names = self._engine.run_podman("ps", "--all", "--format", "{{.Names}}").split()
-        return "\n".join(f"{n}: {self._engine.run_podman('logs', '--tail', '5', n)}" for n in names)
+        return "\n".join(f"{name}: {self._engine.read_logs(name, LOG_LINES)}" for name in names)
 
     def _pid(self, name: str) -> int:
         return int(self._engine.inspect(name)["State"]["Pid"])
@@ -139,5 +141,5 @@ class Trial:
         while not condition():
             state: dict[str, Any] = self._engine.inspect(name)["State"]
             if not state["Running"] or time.monotonic() > deadline:
-                raise TrialError(f"{name} is not ready: {state['Status']}\n{self.read_logs()}")
+                raise TrialError(f"{name} is not ready: {state['Status']}")
             time.sleep(POLL_INTERVAL_SECONDS)
