@@ -22,3 +22,6 @@ def describe_stop(name: str, num_tokens: int = 0) -> str:
         return f"Stopped by {name}."
     tokens = "1 token" if num_tokens == 1 else f"{num_tokens:,} tokens"
     return f"Stopped by {name} after {tokens}."
+
+
+PASTE_TEXT: Final = "Please write your question, and paste the lines that matter."

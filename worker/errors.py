@@ -3,6 +3,7 @@ Reasons why a job ends without a reply. Each `NoReplyError` carries the sentence
 
 NoReplyError
 ├── QuestionTooLongError     the question alone exceeds the context window
+├── FilesUnreadableError     the question consists of files, and none can be read
 ├── ModelFailedError         the maximum number of attempts has failed
 ├── ReplyNotPostedError      every attempt to post the saved reply has failed
 ├── ModelUnavailableError    the worker cannot load the model
@@ -15,8 +16,6 @@ SilentOutcomeError
 ├── NotAllowedError          Slack permanently refuses posts of the bot
 └── LeaseLostError           another worker has taken the job over
 """
-
-from typing import ClassVar
 
 from contract import texts
 
@@ -44,13 +43,22 @@ class AppRefusedError(Exception):
 class NoReplyError(Exception):
     """The job ends with an error message in the thread."""
 
-    user_message: ClassVar[str] = "I couldn't answer this. Please ask again."
+    user_message: str = "I couldn't answer this. Please ask again."
 
 
 class QuestionTooLongError(NoReplyError):
     """The question alone exceeds the context window."""
 
     user_message = texts.QUESTION_TOO_LONG
+
+
+class FilesUnreadableError(NoReplyError):
+    """The question consists of files, and none of them can be read."""
+
+    def __init__(self, file_note: str) -> None:
+        """`file_note` says why."""
+        super().__init__()
+        self.user_message = f"{file_note} {texts.PASTE_TEXT}"
 
 
 class ModelFailedError(NoReplyError):

@@ -6,6 +6,7 @@ never the message.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from pydantic import ValidationError
@@ -163,7 +164,9 @@ def _parse_change(event: Json, body: Json, team: str, identity: BotIdentity) -> 
     message, is_own = Message.from_slack(raw, identity), identity.is_author_of(raw)
     previous = Message.from_slack(before, identity)
     is_persons = message is not None and not is_own
-    is_edit = is_persons and _read_own_content(message) != _read_own_content(previous)
+    is_edit = is_persons and _read_own_content(message) != _read_own_content(
+        previous, deleted_files=_find_deleted_files(raw)
+    )
     is_new_mention = is_edit and identity.user_id not in _find_mentions(before, previous)
     return MessageChanged(
         thread=thread,
@@ -177,11 +180,20 @@ def _parse_change(event: Json, body: Json, team: str, identity: BotIdentity) -> 
     )
 
 
-def _read_own_content(message: Message | None) -> tuple[str, tuple[str, ...]] | None:
+def _read_own_content(
+    message: Message | None, deleted_files: Collection[str] = ()
+) -> tuple[str, tuple[str, ...]] | None:
     """Return what only the author of a message changes; Slack adds previews by itself."""
     if message is None:
         return None
-    return message.text, (*message.files, *(reference.id for reference in message.references))
+    files = (reference.id for reference in message.references)
+    return message.text, (*message.files, *(file for file in files if file not in deleted_files))
+
+
+def _find_deleted_files(raw: Json) -> frozenset[str]:
+    """Return the files whose deletion changed a message: that is no edit of its question."""
+    files = list_mappings(raw, "files")
+    return frozenset(get_text(file, "id") for file in files if file.get("mode") == "tombstone")
 
 
 def _parse_edited_question(

@@ -88,6 +88,8 @@ def create_file(workspace: Workspace, owner: str, fields: Json) -> File:
     workspace.files.store_content(file.id, content)
     workspace.files.complete_upload(file.id, str(fields.get("title", "")))
     file.length = file.length if size is None else size
+    if b"\0" in content and file.is_text:
+        file.mimetype = "application/octet-stream"
     file.mimetype = str(fields.get("mimetype", file.mimetype))
     file.redirect_url = str(fields.get("redirect", ""))
     file.needs_info = bool(fields.get("needs_info"))

@@ -24,7 +24,7 @@ from worker.answering.generator import Generator, LoadedModel
 from worker.answering.reply_layout import ReplyLayout
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.engine import EngineError, FinishReason, RequestRefusedError
-from worker.errors import DeadlineExceededError, NoReplyError
+from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
 from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext
@@ -187,8 +187,11 @@ class GenerationAttempt:
         sources = PromptSources(conversation.token_ids, found.texts)
         prompt = await self._generator.build_prompt(loaded, turns, sources)
         self._file_note = found.describe_use(prompt)
+        shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_shown]
+        has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
+        if turns[-1].files and not (shown or has_words):
+            raise FilesUnreadableError(self._file_note)
         # A reply may quote a label at which a line of a file begins.
-        shown = [excerpt.text for excerpt in prompt.excerpts.values()]
         quoted = [turns[-1].model_copy(update={"text": text}) for text in shown]
         self.generated.labels = TurnLabels.from_turns((*self._context.job.turns, *quoted))
         return prompt

@@ -75,7 +75,10 @@ async def open_web_client(token: str, base_url: str, stack: AsyncExitStack) -> A
         token=token,
         base_url=base_url,
         timeout=CALL_TIMEOUT_SECONDS,
-        session=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
+        # No cookies: a sign-in page must not change later calls.
+        session=await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        ),
         retry_handlers=[],
     )
     client.proxy = find_proxy(base_url)

@@ -171,6 +171,16 @@ def test_edit_has_message_and_version() -> None:
             False,
         ),
         (make_message(2, "same"), make_message(2, "same", files=[{"name": "a.py"}]), True),
+        (
+            make_message(2, "same", files=[{"id": "F1", "name": "a.py"}]),
+            make_message(2, "same", files=[{"id": "F1", "mode": "tombstone"}]),
+            False,
+        ),
+        (
+            make_message(2, "same", files=[{"id": "F1", "name": "a.py"}]),
+            make_message(2, "same", files=[]),
+            True,
+        ),
         (None, make_message(2, "better"), True),
         (make_message(2, "worse"), make_message(2, "better", user=BOT_IDENTITY.user_id), False),
         (make_message(2, "hi"), make_message(2, "hi", subtype="channel_topic"), False),
