@@ -84,15 +84,16 @@ def _read_files(
 ) -> tuple[list[tuple[str, Json]], list[FileReference]]:
     """Return a message's files as names and objects, or as references if they are its own."""
     shown = set(text.split("\n"))
+    has_block = any(block.get("type") == "file" for block in list_mappings(raw, "blocks"))
     files: list[tuple[str, Json]] = []
     references: dict[str, FileReference] = {}
     for file in list_mappings(raw, "files"):
         name = read_file_name(file)
+        reference = read_file_reference(file) if depth == 0 else None
         is_shown = mrkdwn.escape_text(name) in shown and not has_preview(file)
         # A `file` block and the file list name the same file, which lies outside Slack.
-        if is_shown:
+        if is_shown and (has_block or reference is None):
             continue
-        reference = read_file_reference(file) if depth == 0 else None
         if reference is not None:
             references[reference.id] = reference
         else:

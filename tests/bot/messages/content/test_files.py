@@ -147,6 +147,13 @@ def test_file_shown_by_a_block_is_not_read() -> None:
     assert turn.text.count("1.py") == 1
 
 
+def test_file_whose_name_its_author_writes_is_read() -> None:
+    """A comment may be the name of the file."""
+    [turn] = read_turns(make_message(1, "1.py", files=[make_file(1)]))
+
+    assert [file.id for file in turn.files] == ["F1"]
+
+
 def test_forwarded_message_names_its_files() -> None:
     """Only the files of the thread's own messages are read."""
     entry = {"message": {"text": "look", "user": LIN, "files": [make_file(5)]}}
