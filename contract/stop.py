@@ -1,5 +1,6 @@
 """Stop of a reply: its button, and the record of the person who stopped a job."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +12,8 @@ STOP_ACTION_ID: Final = "stop_reply"
 """`action_id` of the button that stops a reply."""
 MAX_NAME_CHARACTERS: Final = 80
 """Maximum length of a name below a reply."""
+GROWING_STATE: Final = "growing"
+"""State of a reply in progress, as its metadata says."""
 UNKNOWN_USER: Final = "UNKNOWN"
 """User of a record that is malformed: the job stays stopped."""
 
@@ -41,6 +44,25 @@ class StopRecord(BaseModel):
         shown = "".join(sign if sign.isprintable() else " " for sign in self.name)
         name = " ".join(shown.split())[:MAX_NAME_CHARACTERS]
         return name or (ASKER_WITHOUT_NAME if self.user == asker else ANY_ADMINISTRATOR)
+
+
+def select_text_blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """
+    Return the text that a growing reply shows in Slack, as blocks for an edit of it.
+
+    It is what is left of a reply whose worker died. Any other message has none.
+    """
+    metadata = message.get("metadata")
+    payload = metadata.get("event_payload") if isinstance(metadata, dict) else None
+    blocks = message.get("blocks")
+    is_growing = isinstance(payload, dict) and payload.get("state") == GROWING_STATE
+    if not is_growing or not isinstance(blocks, list):
+        return []
+    return [
+        {name: value for name, value in block.items() if name != "block_id"}
+        for block in blocks
+        if isinstance(block, dict) and block.get("type") == "rich_text"
+    ]
 
 
 def build_stop_block(thread_ts: str, ts: str) -> dict[str, Any]:

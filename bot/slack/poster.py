@@ -110,24 +110,23 @@ class Poster:
                 call_slack()
 
     def update_message(
-        self, channel: str, ts: str, text: str, *, metadata: dict[str, Any], retry: bool = True
+        self,
+        channel: str,
+        ts: str,
+        text: str,
+        *,
+        metadata: dict[str, Any],
+        first_blocks: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """Replace a message of the bot. Without `retry`, try once; wait little."""
-
-        def call_slack() -> Any:
-            return self._client.chat_update(
+        """Replace a message of the bot, with `first_blocks` above the text; try once."""
+        with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
+            self._client.chat_update(
                 channel=channel,
                 ts=ts,
                 text=text,
-                blocks=texts.context_blocks(text),
+                blocks=[*first_blocks, *texts.context_blocks(text)],
                 metadata=metadata,
             )
-
-        if retry:
-            self._call_with_retry(call_slack, is_idempotent=True)
-        else:
-            with pace_calls(Priority.REPLY, SHORT_WAIT_SECONDS):
-                call_slack()
 
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""

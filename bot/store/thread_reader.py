@@ -73,6 +73,11 @@ class ThreadReader:
         found = self._fetch_own_messages(thread, question_ts, files)
         return tuple(sorted(str(raw["ts"]) for raw in found))
 
+    def read_own_message(self, thread: Thread, question_ts: str, ts: str) -> dict[str, Any]:
+        """Return the bot's message at `ts` that answers a question, from Slack, or nothing."""
+        found = self._fetch_own_messages(thread, question_ts, frozenset())
+        return next((raw for raw in found if raw.get("ts") == ts), {})
+
     def find_reply_since(
         self, thread: Thread, question_ts: str, since: str, files: frozenset[str]
     ) -> tuple[str, ...]:

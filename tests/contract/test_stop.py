@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.stop import StopRecord, build_stop_block
+from contract.stop import StopRecord, build_stop_block, select_text_blocks
 from contract.texts import describe_stop
 
 
@@ -36,6 +36,24 @@ def test_sentence_counts_tokens() -> None:
     assert describe_stop("Ada") == "Stopped by Ada."
     assert describe_stop("Ada", 1) == "Stopped by Ada after 1 token."
     assert describe_stop("Ada", 1084) == "Stopped by Ada after 1,084 tokens."
+
+
+def test_text_of_a_growing_reply_is_kept() -> None:
+    """Only the model's text, without the ids that Slack has added; a status has none."""
+    text = {"type": "rich_text", "elements": []}
+    shown = {
+        "metadata": {"event_payload": {"state": "growing"}},
+        "blocks": [
+            text | {"block_id": "x"},
+            {"type": "context"},
+            build_stop_block("1.0", "2.0"),
+            1,
+        ],
+    }
+    assert select_text_blocks(shown) == [text]
+    assert select_text_blocks(shown | {"metadata": None}) == []
+    assert select_text_blocks(shown | {"blocks": None}) == []
+    assert select_text_blocks(shown | {"metadata": {"event_payload": {"state": "final"}}}) == []
 
 
 def test_button_names_thread_and_question() -> None:

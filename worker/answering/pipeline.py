@@ -237,7 +237,8 @@ class AnswerPipeline:
         if stopped and not stopped_by and await run.message.withdraw_if_deleted():
             return Outcome.WITHDRAWN
         if stopped and not answer.text:
-            notice = [render.compose_stopped(stopped_by)]
+            shown = await run.message.read_first() if run.progress.has_run else {}
+            notice = [render.compose_stopped(stopped_by, shown)]
             await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
             return Outcome.STOPPED
         parts, kind = await self._layout.compose_final(

@@ -59,6 +59,11 @@ class JobProgress:
     """Whether a person has stopped the job: it generates no more."""
 
     @property
+    def has_run(self) -> bool:
+        """Whether an earlier execution may have shown text."""
+        return bool(self.placeholder and (self.attempts or self.recoveries))
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether the job may generate no more: it was stopped, or its question was deleted."""
         return self.withdrawn or self.is_stopped

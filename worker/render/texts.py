@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from contract import queue_eta
+from contract.stop import select_text_blocks
 from contract.texts import MODEL_LOADING, describe_stop
 from worker.render.model import CutReason, Json, Message, ReplyFacts
 from worker.render.sanitize import escape_fallback
@@ -115,9 +116,16 @@ def compose_retrying() -> Message:
     return _compose_sentence(RETRYING)
 
 
-def compose_stopped(name: str) -> Message:
-    """Return the message of a job that was stopped before its first text; `name` may be empty."""
-    return _compose_sentence(describe_stop(name) if name else STOPPED)
+def compose_stopped(name: str, shown: Json | None = None) -> Message:
+    """
+    Return the message of a job that was stopped without an answer; `name` may be empty.
+
+    `shown` is the message as Slack has it: the text of a worker that died stays.
+    """
+    sentence = describe_stop(name) if name else STOPPED
+    blocks = select_text_blocks(shown or {})
+    fallback = str((shown or {}).get("text") or "") if blocks else escape_fallback(sentence)
+    return Message(fallback, [*blocks, *context_blocks(sentence)])
 
 
 def compose_error(sentence: str) -> Message:

@@ -25,7 +25,7 @@ from worker.errors import (
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobProgress, JobState
 from worker.render.file_messages import mark_incomplete
-from worker.render.model import Message, Part
+from worker.render.model import Json, Message, Part
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
 from worker.slack.later_parts import LaterParts
 from worker.slack.streaming_edits import RenderText, StreamingEdits
@@ -208,6 +208,10 @@ class ReplyMessage:
         with contextlib.suppress(RejectedError):
             await self._thread.delete_message(old_ts)
         await self._post_first(first, state)
+
+    async def read_first(self) -> Json:
+        """Return the first message of the reply as Slack has it; empty if it is not found."""
+        return (await self._thread.find_own()).first
 
     async def withdraw_if_deleted(self) -> bool:
         """If the question was deleted, delete the reply; return whether it was."""

@@ -73,6 +73,8 @@ class OwnMessages:
     file_ids: frozenset[str] = frozenset()
     question_exists: bool = True
     finished: frozenset[int] = frozenset()
+    first: dict[str, Any] = field(default_factory=dict)
+    """The first part as Slack has it."""
 
 
 class ThreadMessages:
@@ -180,7 +182,7 @@ class ThreadMessages:
         parts: dict[int, str] = {}
         file_ids: set[str] = set()
         finished: set[int] = set()
-        question_exists, cursor = False, ""
+        question_exists, cursor, first = False, "", dict[str, Any]()
         for _ in range(MAX_PAGES):
             page = await self._call_slack(
                 LIST_REPLIES,
@@ -201,13 +203,14 @@ class ThreadMessages:
                 part = payload.get("part", FIRST_PART)
                 if payload and isinstance(part, int):
                     parts.setdefault(part, str(message["ts"]))
+                    first = message if part == FIRST_PART and not first else first
                     finished |= {part} if payload.get("state") in END_STATES else set()
                 file_ids |= {str(file["id"]) for file in message.get("files", [])}
             previous_cursor = cursor
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if cursor in {"", previous_cursor}:
                 break
-        return OwnMessages(parts, frozenset(file_ids), question_exists, frozenset(finished))
+        return OwnMessages(parts, frozenset(file_ids), question_exists, frozenset(finished), first)
 
     def _read_payload(self, message: dict[str, Any], author: AppAuthor) -> dict[str, Any]:
         """Return the metadata of a part of the job's reply; empty for any other message."""

@@ -8,7 +8,7 @@ waits again. Any bot continues where another one died: the schedule is in Redis.
 import threading
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -25,6 +25,7 @@ from bot.store.stops import FOLLOW_UP_SECONDS, StopOutcome, StoppedJob, Stops
 from bot.store.thread_cache import ThreadCache
 from contract import keys
 from contract.slack_errors import UNREADABLE_ERRORS
+from contract.stop import select_text_blocks
 from contract.texts import describe_stop
 
 log = structlog.get_logger()
@@ -166,12 +167,16 @@ class StopFollowUp:
         retry_redis(partial(self.stops.set_field_once, job, keys.PLACEHOLDER, ts))
 
     def _update_end(self, stopped: StoppedJob, ts: str) -> None:
+        job, shown = stopped.job, dict[str, Any]()
+        if stopped.has_run:
+            # The text of a worker that died stays.
+            shown = self.thread_cache.read_own_message(job.thread, job.ts, ts)
         self.poster.update_message(
-            stopped.job.thread.channel,
+            job.thread.channel,
             ts,
             _describe(stopped),
             metadata=_build_metadata(stopped),
-            retry=False,
+            first_blocks=select_text_blocks(shown),
         )
         self.failpoints.hit(Failpoint.AFTER_STOP_SHOWN)
 

@@ -13,6 +13,7 @@ from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
+from worker import render
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import MAX_RECOVERIES, AnswerPipeline
@@ -108,6 +109,21 @@ async def test_stopped_job_of_a_dead_worker_is_not_generated(
     assert await pipeline.run(context) is Outcome.STOPPED
     assert (engine.generated_tokens, engine.aborted) == (0, 0)
     assert context_text(reply.visible_messages) == "Stopped by Ada."
+
+
+async def test_text_of_a_dead_worker_stays(reply: ReplyHarness, directory: Path) -> None:
+    """Readers keep what they saw; the button goes."""
+    message = await reply.open_reply()
+    await message.update_text(render.compose_growing("Use a mutex, and hold"))
+    pipeline, context = await build_run(reply, ScriptedEngine(directory, TEXT))
+    await reply.client.hset(
+        reply.job_key, mapping={keys.STOPPED_BY: RECORD, RECOVERY_COUNT: "1", keys.ATTEMPTS: "1"}
+    )
+
+    assert await pipeline.run(context) is Outcome.STOPPED
+    assert reply_text(reply.visible_messages).strip() == "Use a mutex, and hold"
+    assert context_text(reply.visible_messages) == "Stopped by Ada."
+    assert "stop_reply" not in str(reply.visible_messages)
 
 
 async def test_stop_after_the_last_token_changes_nothing(
