@@ -21,6 +21,7 @@ from chaos.scenarios import (
     slow_reads,
     soak,
     startup,
+    stops,
     worker_failures,
 )
 from testing.checkpoints import long_bigcode
@@ -90,6 +91,7 @@ MATRIX: Final = (
         ClusterSpec(bot_count=2, worker_count=2),
         (
             *poison_jobs.POISON_JOBS,
+            *stops.STOPS,
             engine_failures.ENGINE_KILLED,
             worker_failures.WORKER_PAUSED,
             worker_failures.RANDOM_KILLS,
