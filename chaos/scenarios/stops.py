@@ -114,6 +114,7 @@ def kill_bot_after_stop(run: ScenarioRun) -> None:
         asked = [_ask_long(run) for _ in range(run.scale_count(6, 3))]
         for question in asked:
             run.watcher.wait_for_state(question, "placeholder", GROWTH_SECONDS)
+        for question in asked:
             run.rng.choice((stop_by_word, stop_by_reaction))(run, question)
         if not doomed.wait_or_kill():
             run.failures.append(f"no bot died at {point}")
