@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "layout": _run_layout,
         "slow-reads": _run_slow_reads,
         "flood": _run_flood,
+        "stop-time": _run_stop_time,
         "engine": command.main,
         "speculation": _run_speculation,
     }
@@ -89,6 +90,9 @@ def _add_service_benchmarks(commands: Any) -> None:
     )
     slow_reads.add_argument(
         "--questions", type=int, default=200, help="questions elsewhere (default: %(default)s)"
+    )
+    commands.add_parser("stop-time", help="time until a stopped reply frees its slot").add_argument(
+        "--replies", type=int, default=40, help="stopped replies (default: %(default)s)"
     )
     flood = commands.add_parser("flood", help="waits beside a flood, under Slack's rate limits")
     flood.add_argument("--questions", type=int, default=45, help="of eight (default: %(default)s)")
@@ -152,6 +156,12 @@ def _run_flood(options: argparse.Namespace) -> str:
         for number in (0, options.flood)
     )
     return flood.format_figures(alone, flooded)
+
+
+def _run_stop_time(options: argparse.Namespace) -> str:
+    from bench import stop_time  # noqa: PLC0415
+
+    return stop_time.format_stops(stop_time.measure_stops(options.replies))
 
 
 def _run_slow_reads(options: argparse.Namespace) -> str:

@@ -161,14 +161,7 @@ class GenerationAttempt:
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
-                # The slot is free before an edit in flight has ended.
-                async with (
-                    self._message.stream_edits(self._layout.compose_growing) as edits,
-                    self._generator.hold_slot(loaded, exclusive=is_last),
-                ):
-                    timeout.reschedule(None)
-                    await self._stream_reply(loaded, prompt, edits)
-                self._context.attempt_refundable = False
+                await self._reply_in_slot(loaded, prompt, timeout, is_last=is_last)
         except TimeoutError:
             if timeout.expired():
                 raise DeadlineExceededError from None
@@ -178,6 +171,19 @@ class GenerationAttempt:
             raise NoReplyError from None
         if self.generated.finish_reason is FinishReason.TIMEOUT and not self.generated.text:
             raise DeadlineExceededError
+
+    async def _reply_in_slot(
+        self, loaded: LoadedModel, prompt: Prompt, waiting: asyncio.Timeout, *, is_last: bool
+    ) -> None:
+        async with self._message.stream_edits(self._layout.compose_growing) as edits:
+            async with self._generator.hold_slot(loaded, exclusive=is_last):
+                waiting.reschedule(None)
+                await self._stream_reply(loaded, prompt, edits)
+            # An edit may still be in flight: the slot does not wait for it.
+            if self._context.stopped.is_set():
+                tokens = self.generated.new_tokens
+                log.info("slot freed by a stop", job=self._context.job.id, tokens=tokens)
+        self._context.attempt_refundable = False
 
     async def _build_prompt(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
