@@ -13,7 +13,6 @@ from contract.job import Thread
 
 KEYS_PER_SCAN: Final = 500
 """Keys of one SCAN step."""
-MODES_BY_VALUE: Final = {mode.value: mode for mode in ThreadMode}
 
 
 class ThreadModes:
@@ -28,7 +27,10 @@ class ThreadModes:
         mode, joined_at = self._redis.mget(_mode_key(thread), _joined_key(thread))
         if mode is None or _parse_time(joined_at) > float(ts):
             return None
-        return MODES_BY_VALUE.get(decode_reply(mode))
+        try:
+            return ThreadMode(decode_reply(mode))
+        except ValueError:
+            return None
 
     def list_recent_threads(self, team: str, max_threads: int) -> dict[str, tuple[str, ...]]:
         """Return the most recently used threads: channel to root `ts`."""

@@ -44,8 +44,8 @@ def test_mode_of_a_former_version_counts_for_all_messages(redis: Redis) -> None:
     assert modes.get_mode(THREAD, message_ts(2)) is ThreadMode.AUTO
 
 
-@pytest.mark.parametrize("value", ["soon", "", "nan", "\xff", "-inf"])
-def test_malformed_time_counts_as_unknown(redis: Redis, value: str) -> None:
+@pytest.mark.parametrize("value", ["soon", "", "nan", b"\xff", "-inf"])
+def test_malformed_time_counts_as_unknown(redis: Redis, value: str | bytes) -> None:
     """The thread keeps its follow-ups, and takes further questions."""
     modes = ThreadModes(redis)
     modes.join_thread(THREAD, message_ts(5))
@@ -54,3 +54,11 @@ def test_malformed_time_counts_as_unknown(redis: Redis, value: str) -> None:
     assert modes.get_mode(THREAD, message_ts(2)) is ThreadMode.AUTO
     modes.join_thread(THREAD, message_ts(6))
     assert modes.get_mode(THREAD, message_ts(6)) is ThreadMode.AUTO
+
+
+@pytest.mark.parametrize("value", ["loud", "", b"\xff"])
+def test_malformed_mode_counts_as_none(redis: Redis, value: str | bytes) -> None:
+    """The bot follows such a thread only where it is mentioned."""
+    redis.set(MODE_KEY, value)
+
+    assert ThreadModes(redis).get_mode(THREAD, message_ts(2)) is None
