@@ -1,26 +1,36 @@
 """Replies about files, from the thread to Slack, by a scripted engine."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.messages.content.files import read_file_reference
+from contract.attached_files import FileReference
 from contract.conversation import Turn
 from contract.job import Job
 from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
-from testing.workspace import ADA, GENERAL
+from testing.workspace import ADA, BOT_TOKEN, GENERAL
+from tests.worker.files.file_server import serve_files
+from worker.answering.answer_cache import AnswerCache
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
-from worker.answering.pipeline import AnswerPipeline
+from worker.answering.pipeline import AnswerPipeline, ThreadSources
 from worker.engine import Request
 from worker.failpoints import Failpoints
+from worker.files.downloads import FileDownloads
+from worker.files.file_cache import FileCache
+from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome
 from worker.metrics import Metrics
 from worker.prompt.tokenizer import Tokenizer
+from worker.slack.client import open_web_client
+from worker.slack.rate_limits import TokenBuckets
 
 SETTINGS = GenerationSettings(max_new_tokens=500, temperature=0, top_k=0, top_p=1, system_prompt="")
 
@@ -56,17 +66,24 @@ def with_files(reply: ReplyHarness, text: str, *files: dict[str, Any]) -> Job:
     return reply.job.model_copy(update={"turns": (question,)})
 
 
-async def run_job(reply: ReplyHarness, engine: ScriptedEngine, job: Job) -> Outcome:
-    """Run a job once."""
+async def open_pipeline(
+    reply: ReplyHarness, engine: ScriptedEngine, sources: ThreadSources
+) -> AnswerPipeline:
+    """Claim the job; return a pipeline that answers it."""
     message = await reply.take_job()
-    pipeline = AnswerPipeline(
+    return AnswerPipeline(
         Generator(engine, SETTINGS),
-        reply.open_sources(),
+        sources,
         lambda _: message,
         AttemptLimits(max_attempts=3, deadline_seconds=600.0),
         Metrics(),
         failpoints=Failpoints(),
     )
+
+
+async def run_job(reply: ReplyHarness, engine: ScriptedEngine, job: Job) -> Outcome:
+    """Run a job once."""
+    pipeline = await open_pipeline(reply, engine, reply.open_sources())
     return await pipeline.run(JobContext(job, reply.state.lease, age_seconds=0.0))
 
 
@@ -123,3 +140,25 @@ async def test_file_alone_is_a_question(reply: ReplyHarness, directory: Path) ->
     assert await run_job(reply, engine, job) is Outcome.ANSWERED
     assert "magenta = 1" in engine.prompts[0]
     assert "Read `a.py` (1 line)." in context_text(reply.visible_messages)
+
+
+async def test_stop_ends_a_download(reply: ReplyHarness, directory: Path) -> None:
+    """A file that drips holds up no Stop, and the model is never asked."""
+    async with serve_files() as server, AsyncExitStack() as stack:
+        client = await open_web_client(BOT_TOKEN, f"{server.url}/api/", stack)
+        buckets = TokenBuckets(reply.client)
+        downloads = FileDownloads(client, buckets, Metrics(), seconds=3600.0)
+        reader = FileReader(reply.slack, downloads, FileCache(reply.client))
+        file = FileReference(id="F1", name="a.log", url=f"{server.url}/drip.log")
+        question = reply.job.question.model_copy(update={"files": (file,)})
+        job = reply.job.model_copy(update={"turns": (question,)})
+        engine = RecordingEngine(directory, "Never said.")
+        sources = ThreadSources(AnswerCache(reply.client), reader)
+        pipeline = await open_pipeline(reply, engine, sources)
+        context = JobContext(job, reply.state.lease, age_seconds=0.0)
+        running = asyncio.create_task(pipeline.run(context))
+        await server.is_asked.wait()
+        context.stopped.set()
+
+        assert await running is Outcome.STOPPED
+    assert not hasattr(engine, "prompts")

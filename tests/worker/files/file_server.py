@@ -25,6 +25,7 @@ class FileServer:
         self.num_requests = 0
         self.bytes_sent = 0
         self.other_url = ""
+        self.is_asked = asyncio.Event()
         self.is_closing = asyncio.Event()
         application = web.Application()
         application.router.add_get("/{name:.*}", self._answer)
@@ -39,6 +40,7 @@ class FileServer:
         name = request.match_info["name"]
         self.authorizations[name] = request.headers.get("Authorization")
         self.num_requests += 1
+        self.is_asked.set()
         kind = name.partition(".")[0]
         if kind in self._redirects:
             headers = {"Location": self._redirects[kind]}
