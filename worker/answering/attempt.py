@@ -193,7 +193,7 @@ class GenerationAttempt:
         sources = PromptSources(conversation.token_ids, found.texts)
         prompt = await self._generator.build_prompt(loaded, turns, sources)
         self._file_note = found.describe_use(prompt)
-        shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_shown]
+        shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
         has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
         if turns[-1].files and not (shown or has_words):
             raise FilesUnreadableError(self._file_note)

@@ -69,7 +69,7 @@ class ThreadFiles:
             excerpt = prompt.excerpts.get(name, NO_EXCERPT)
             if isinstance(file, UnreadReason):
                 unread.append(UnreadFile(label, file))
-            elif not excerpt.is_shown:
+            elif not excerpt.is_visible:
                 unread.append(UnreadFile(label, UnreadReason.NO_ROOM))
             else:
                 lines = (excerpt.head_lines, excerpt.tail_lines, excerpt.total_lines)

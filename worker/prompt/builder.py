@@ -153,7 +153,7 @@ def _describe_excerpts(files: FileTurns, thread: Thread, window: Window) -> dict
     return {
         name: FileExcerpt(total_lines=excerpt.total_lines)
         if turn < window.start
-        else replace(excerpt, is_shortened=thread.is_shortened(turn, window))
+        else replace(excerpt, is_shortened=thread.has_gap(turn, window))
         for name, (turn, excerpt) in files.excerpts.items()
     }
 

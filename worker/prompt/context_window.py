@@ -76,9 +76,9 @@ class Thread:
 
     def count_shortened_turns(self, window: Window) -> int:
         """Return how many turns of the prompt have lost their middle."""
-        return sum(self.is_shortened(n, window) for n in range(window.start, window.shorten_before))
+        return sum(self.has_gap(n, window) for n in range(window.start, window.shorten_before))
 
-    def is_shortened(self, n: int, window: Window) -> bool:
+    def has_gap(self, n: int, window: Window) -> bool:
         """Whether the turn `n` has lost its middle in a prompt with this window."""
         return n < window.shorten_before and self._short_messages[n] is not self._messages[n]
 

@@ -45,7 +45,7 @@ class FileExcerpt:
     is_shortened: bool = False
 
     @property
-    def is_shown(self) -> bool:
+    def is_visible(self) -> bool:
         """Whether the prompt shows more than the file's name."""
         return self.is_whole or bool(self.text)
 

@@ -78,7 +78,7 @@ def _show_files(
     texts: FileTexts,
 ) -> str:
     """Return the text of a question after the files that are shown with it."""
-    shown = {name for name, excerpt in excerpts.items() if excerpt.is_shown}
+    shown = {name for name, excerpt in excerpts.items() if excerpt.is_visible}
     contents = [show_content(files[name], excerpts[name].text) for name in files if name in shown]
     return "\n\n".join(filter(None, [*contents, _name_files(turn, texts, shown)]))
 

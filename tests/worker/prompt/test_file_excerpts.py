@@ -21,7 +21,7 @@ def test_short_file_is_whole(checkpoint: LoadedCheckpoint) -> None:
     text = "a = 1\r\nb = '\t€'\n\n"
     found = cut_excerpt(checkpoint.tokenizer, FileText(text, shows_end=True), 100)
 
-    assert (found.text, found.is_whole, found.is_shown) == (text, True, True)
+    assert (found.text, found.is_whole, found.is_visible) == (text, True, True)
     assert (found.head_lines, found.tail_lines, found.total_lines) == (3, 0, 3)
 
 
@@ -68,21 +68,21 @@ def test_one_long_line_is_shown_in_part(checkpoint: LoadedCheckpoint, *, shows_e
     assert mark == "[… a part of a long line …]"
     assert part
     assert file.text.endswith(part) if shows_end else file.text.startswith(part)
-    assert (found.head_lines, found.tail_lines, found.is_shown) == (0, 0, True)
+    assert (found.head_lines, found.tail_lines, found.is_visible) == (0, 0, True)
 
 
 def test_too_few_tokens_show_nothing(checkpoint: LoadedCheckpoint) -> None:
     """Not even the line that says what is left out fits."""
     found = cut_excerpt(checkpoint.tokenizer, FileText(LOG), 5)
 
-    assert (found.text, found.is_shown, found.total_lines) == ("", False, 1_000)
+    assert (found.text, found.is_visible, found.total_lines) == ("", False, 1_000)
 
 
 def test_empty_file_is_whole(checkpoint: LoadedCheckpoint) -> None:
     """It has no line."""
     found = cut_excerpt(checkpoint.tokenizer, FileText(""), 5)
 
-    assert (found.is_whole, found.is_shown, found.total_lines) == (True, True, 0)
+    assert (found.is_whole, found.is_visible, found.total_lines) == (True, True, 0)
 
 
 def test_fence_is_longer_than_any_in_the_file() -> None:

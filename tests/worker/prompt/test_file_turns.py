@@ -132,7 +132,7 @@ def test_thread_keeps_a_share_beside_a_long_file(small: LoadedCheckpoint) -> Non
 
     assert prompt.dropped_turns == 0
     assert "Remember teal." in read_texts(small, prompt)
-    assert prompt.excerpts["log"].is_shown
+    assert prompt.excerpts["log"].is_visible
 
 
 def test_prompt_tells_which_files_lost_their_place(small: LoadedCheckpoint) -> None:
@@ -143,7 +143,7 @@ def test_prompt_tells_which_files_lost_their_place(small: LoadedCheckpoint) -> N
     for n in range(2, 20, 3):
         turns += [assistant_turn("word " * 40, at=n - 1), user_turn("And? " * 20, at=n)]
         found = build_with(small, tuple(turns), texts, 2_048).excerpts["log"]
-        seen.add("shortened" if found.is_shortened else "dropped" if not found.is_shown else "")
+        seen.add("shortened" if found.is_shortened else "dropped" if not found.is_visible else "")
 
     assert seen == {"shortened", "dropped"}
 
@@ -154,7 +154,7 @@ def test_file_without_room_is_named(small: LoadedCheckpoint) -> None:
     window = small.encoder.token_cost(turns[0].text) + 256 + 60
     prompt = build_with(small, turns, {"log": FileText(LONG_LOG)}, window)
 
-    assert not prompt.excerpts["log"].is_shown
+    assert not prompt.excerpts["log"].is_visible
     assert "(attached file: log.py)\n\nWhy does this" in read_texts(small, prompt)
 
 
@@ -208,4 +208,4 @@ def test_monotonous_files_stay_within_their_room(
 
     assert len(prompt.token_ids) <= 2_048 - 256 + 32
     assert len(read_texts(starchat, prompt)) <= 16 * 2_048
-    assert all(excerpt.is_shown for excerpt in prompt.excerpts.values())
+    assert all(excerpt.is_visible for excerpt in prompt.excerpts.values())
