@@ -160,3 +160,12 @@ def test_invalid_replaced_token_leaves_the_token_of_the_start(
     assert settings.reload_secret("slack_bot_token") == TOKENS["SLACK_BOT_TOKEN"]
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-2-secret")
     assert settings.reload_secret("slack_bot_token") == "xoxb-2-secret"
+
+
+def test_api_address_of_another_slack_is_taken(
+    process: type[BaseSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test or a demo has a Slack of its kind under another address."""
+    monkeypatch.setenv("SLACK_API_URL", "http://127.0.0.1:8065/api/")
+
+    assert process.from_environment().slack_api_url == "http://127.0.0.1:8065/api/"

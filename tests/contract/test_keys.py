@@ -40,7 +40,16 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.offer_count: (IDS, IDS, IDS),
     keys.notice_schedule: (IDS,),
     keys.rate_limit: (IDS, METHODS),
+    keys.stop_schedule: (IDS,),
+    keys.session_schedule: (IDS,),
+    keys.session_latch: (IDS,),
+    keys.file_cache: (IDS, IDS, TIMESTAMPS),
 }
+MEMBER_FUNCTIONS: dict[Callable[..., str], tuple[str, str]] = {
+    keys.session_member: ("C1", "1.2"),
+    keys.file_field: ("F1", "1.2"),
+}
+"""Functions that name a member or a field of a key."""
 KEY_CALLS = st.sampled_from(list(KEY_FUNCTIONS)).flatmap(
     lambda maker: st.tuples(st.just(maker), st.tuples(*KEY_FUNCTIONS[maker]))
 )
@@ -50,7 +59,15 @@ def test_every_key_function_is_tested() -> None:
     """A new kind of key has to join the tests of this file."""
     made = {function for _, function in inspect.getmembers(keys, inspect.isfunction)}
 
-    assert made == set(KEY_FUNCTIONS)
+    assert made == {*KEY_FUNCTIONS, *MEMBER_FUNCTIONS}
+
+
+@pytest.mark.parametrize("make", MEMBER_FUNCTIONS)
+def test_member_holds_its_parts(make: Callable[..., str]) -> None:
+    """A reader of the key finds both ids."""
+    parts = MEMBER_FUNCTIONS[make]
+
+    assert make(*parts).split(":") == list(parts)
 
 
 @given(one=KEY_CALLS, other=KEY_CALLS)

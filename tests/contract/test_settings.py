@@ -1,12 +1,19 @@
 """Environment settings: parsed once, secrets masked, one line for an invalid value."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
-from contract.settings import MAX_SHOWN_CHARACTERS, EnvironmentSettings, SettingsError
+from contract.settings import (
+    MAX_SHOWN_CHARACTERS,
+    EnvironmentSettings,
+    SettingsError,
+    describe_default,
+)
 
 SECRET = "xoxb-1-secret"
 
@@ -28,6 +35,21 @@ class Example(EnvironmentSettings):
         if self.plain == "odd":
             raise ValueError("PLAIN cannot be odd\nwith these SLOTS")
         return self
+
+
+class DefaultsExample(EnvironmentSettings):
+    """Settings with a default of each kind."""
+
+    text: str = "x"
+    names: tuple[str, ...] = ("b", "a")
+    secret: SecretStr = SecretStr("none")
+    nothing: str | None = None
+
+
+class Renamed(Example):
+    """Settings of which one had another name before."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"EXAMPLE_SIZE": "SLOTS"}
 
 
 @pytest.fixture(autouse=True)
@@ -209,3 +231,25 @@ def test_command_line_argument_is_rejected(
     assert exit_status(environment, "--log-level=debug") == 2
 
     assert "unrecognized arguments: --log-level=debug" in capsys.readouterr().err
+
+
+def test_former_name_is_answered_with_the_new_one(environment: pytest.MonkeyPatch) -> None:
+    """A setting that is ignored silently would start the process with the default."""
+    environment.setenv("TOKEN", SECRET)
+    environment.setenv("EXAMPLE_SIZE", "8")
+    with pytest.raises(SettingsError, match=r"^EXAMPLE_SIZE is now called SLOTS: set SLOTS"):
+        Renamed.from_environment()
+
+
+def test_secret_given_as_such_is_stripped() -> None:
+    """A test or a tool may pass the value itself; its line end is removed too."""
+    assert Example(token=SecretStr(f"{SECRET}\n")).token.get_secret_value() == SECRET
+
+
+def test_default_is_described_as_an_operator_writes_it() -> None:
+    """A list is comma-separated, and a secret's default is shown: it is no secret."""
+    described = {
+        name: describe_default(field) for name, field in DefaultsExample.model_fields.items()
+    }
+
+    assert described == {"text": "x", "names": "a,b", "secret": "none", "nothing": ""}

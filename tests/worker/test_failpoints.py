@@ -1,6 +1,5 @@
 """Failpoints: inactive by default, and exact when armed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -53,14 +52,3 @@ def test_process_dies_at_the_planned_hit() -> None:
     )
     assert done.stdout == "once\n"
     assert done.returncode == -signal.SIGKILL
-
-
-def test_armed_failpoint_sends_one_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pause is taken at its hit alone; other failpoints are only counted."""
-    sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
-    failpoints = Failpoints.parse_plan("generating:pause:2")
-    for point in (Failpoint.CLAIMED, *[Failpoint.GENERATING] * 3):
-        failpoints.hit(point)
-
-    assert sent == [(os.getpid(), signal.SIGSTOP)]

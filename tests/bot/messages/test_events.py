@@ -250,6 +250,7 @@ def test_home_opened_has_user() -> None:
         ({"type": "tokens_revoked", "tokens": {"bot": [], "oauth": ["U1"]}}, Ignored()),
         ({"type": "tokens_revoked"}, Ignored()),
         ({"type": "reaction_added"}, Ignored()),
+        ({"type": "channel_rename"}, Ignored()),
         ({"type": "message"}, Ignored(readable=False)),
         ({"type": "message", "ts": "now", "user": ADA}, Ignored(readable=False)),
         ({"type": "message", "ts": message_ts(1), "channel": "C\ud800"}, Ignored(readable=False)),

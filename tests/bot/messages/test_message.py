@@ -145,3 +145,15 @@ def test_any_message_is_parsed_without_error(raw: Json) -> None:
     found = Message.from_slack({"ts": message_ts(1), **raw}, BOT_IDENTITY)
 
     assert found is None or found.ts == message_ts(1)
+
+
+def test_app_message_of_a_person_becomes_the_persons() -> None:
+    """A tool may post for a person: the author stays, and the app's name goes."""
+    raw = make_message(text="it fails", bot_id="B0TOOL0001", username="tool")
+    message = Message.from_slack(raw, BOT_IDENTITY)
+
+    assert message is not None
+    assert message.can_be_person
+    person = message.as_person()
+    assert (person.kind, person.author, person.name) == (AuthorKind.PERSON, message.author, None)
+    assert not person.can_be_person
