@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.attached_files import cache_field
 from contract.job import Job
 from contract.scripts import SET_ASIDE
 from worker import scripts
@@ -46,7 +47,7 @@ class FileCache:
         if not wanted:
             return {}
         key = _cache_key(job)
-        fields = [keys.file_field(file_id, ts) for file_id, ts in wanted]
+        fields = [cache_field(file_id, ts) for file_id, ts in wanted]
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.eval(SET_ASIDE, 1, key, 0)
             pipeline.hmget(key, fields)
@@ -70,7 +71,7 @@ class FileCache:
                 keys.text_sizes(team),
             ],
             args=[
-                keys.file_field(*share),
+                cache_field(*share),
                 share[1],
                 file.model_dump_json(),
                 keys.TEXT_TTL_SECONDS,

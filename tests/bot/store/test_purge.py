@@ -110,9 +110,9 @@ def test_rewritten_log_holds_no_deleted_text(
     assert found_words() == {plain, packed, kept}
     purge.rewrite_log()
     poll_until(lambda: found_words() == {kept}, description="the rewritten file")
-    redis.acl_setuser("default", commands=["-bgrewriteaof"])
+    redis.acl_setuser("default", enabled=True, commands=["-bgrewriteaof"])
     try:
         purge.rewrite_log()
     finally:
-        redis.acl_setuser("default", commands=["+bgrewriteaof"])
+        redis.acl_setuser("default", enabled=True, commands=["+bgrewriteaof"])
     assert "append-only file not rewritten" in capsys.readouterr().out
