@@ -59,8 +59,3 @@ class FileReference(BaseModel):
     def may_be_text(self) -> bool:
         """Whether the media type does not exclude text."""
         return NO_TEXT_PATTERN.match(self.mimetype) is None
-
-
-def cache_field(file_id: str, message_ts: str) -> str:
-    """Return the field of the file cache that holds a file of a message."""
-    return f"{file_id}:{message_ts}"

@@ -215,8 +215,13 @@ def answer_cache(team: str, channel: str, thread_ts: str) -> str:
 
 
 def file_cache(team: str, channel: str, thread_ts: str) -> str:
-    """Return the texts of the files of a thread: a hash of `cache_field` to JSON."""
+    """Return the texts of the files of a thread: a hash of `file_field` to JSON."""
     return f"starchat:{team}:file_cache:{channel}:{thread_ts}"
+
+
+def file_field(file_id: str, message_ts: str) -> str:
+    """Return the field of a file that a message shares."""
+    return f"{file_id}:{message_ts}"
 
 
 def job_lease(job: str) -> str:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.asyncio import Redis
 
 from contract import keys
-from contract.attached_files import cache_field
 from contract.job import Job
 from contract.scripts import SET_ASIDE
 from worker import scripts
@@ -47,7 +46,7 @@ class FileCache:
         if not wanted:
             return {}
         key = _cache_key(job)
-        fields = [cache_field(file_id, ts) for file_id, ts in wanted]
+        fields = [keys.file_field(file_id, ts) for file_id, ts in wanted]
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.eval(SET_ASIDE, 1, key, 0)
             pipeline.hmget(key, fields)
@@ -71,7 +70,7 @@ class FileCache:
                 keys.text_sizes(team),
             ],
             args=[
-                cache_field(*share),
+                keys.file_field(*share),
                 share[1],
                 file.model_dump_json(),
                 keys.TEXT_TTL_SECONDS,

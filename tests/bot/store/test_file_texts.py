@@ -10,7 +10,6 @@ from bot.store.file_texts import FileTexts
 from bot.store.purge import Purge
 from bot.store.thread_cache import ThreadCache
 from contract import keys
-from contract.attached_files import cache_field
 from contract.job import Thread
 from testing.slack_events import BOT_IDENTITY, CHANNEL, make_message, message_ts
 
@@ -23,7 +22,7 @@ def store_files(redis: Redis, thread: Thread, *shares: tuple[str, int]) -> str:
     """Store texts of files as the worker does; return the key of the thread's cache."""
     key = keys.file_cache(thread.team, thread.channel, thread.ts)
     for file_id, number in shares:
-        redis.hset(key, cache_field(file_id, message_ts(number)), '{"text": "x"}')
+        redis.hset(key, keys.file_field(file_id, message_ts(number)), '{"text": "x"}')
     redis.zadd(keys.text_index(TEAM), {key: 1.0})
     redis.hset(keys.text_sizes(TEAM), mapping={key: 13, "total": 26})
     return key

@@ -5,7 +5,7 @@ from typing import Any
 from bot.messages.content.files import read_file_reference
 from bot.messages.message import AuthorKind, Message
 from contract import keys
-from contract.attached_files import FileReference, cache_field
+from contract.attached_files import FileReference
 from contract.conversation import Conversation, Speaker, Turn
 from testing.reply_harness import ReplyHarness
 from testing.workspace import ADA, GENERAL
@@ -208,7 +208,7 @@ async def test_odd_entries_are_read_again(reply: ReplyHarness) -> None:
     await queue_job(reply)
     turn = share_files(reply, {"name": "a.py", "content": CODE})
     key = find_cache_key(reply)
-    field = cache_field(turn.files[0].id, turn.ts)
+    field = keys.file_field(turn.files[0].id, turn.ts)
     for odd in ('{"text": 7}', "no json", '{"text": "a", "more": 1}'):
         await reply.client.hset(key, field, odd)
         assert (await read_turns(reply, turn)).texts[turn.files[0].id].text in {CODE, "a"}
