@@ -32,6 +32,7 @@ from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.reconcile import Reconciler
+from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.router import Router
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.follow_up import StopFollowUp
@@ -193,7 +194,7 @@ class Bot:
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates
         )
-        stops = self._build_stops(identity, shared, queue, users, notices)
+        stops, deletion = self._build_controls(identity, shared, queue, users, notices)
         questions = QuestionHandler(
             admission,
             commands,
@@ -250,6 +251,7 @@ class Bot:
             edits,
             reanswers,
             stops,
+            deletion,
             backfill,
             slash_commands,
             app_events,
@@ -263,21 +265,26 @@ class Bot:
             monitor,
         )
 
-    def _build_stops(
+    def _build_controls(
         self,
         identity: BotIdentity,
         shared: _Shared,
         queue: JobQueue,
         users: UserDirectory,
         notices: NoticeOutbox,
-    ) -> StopHandler:
+    ) -> tuple[StopHandler, ReplyDeletion]:
         stops, failpoints = Stops(self._redis, identity.team, queue), notices.failpoints
-        sessions = SessionSweeper(self._redis, identity.team, shared.poster)
-        follow_up = StopFollowUp(
-            stops, shared.poster, notices.thread_cache, shared.background, sessions, failpoints
+        admins, poster, cache = self._settings.starchat_admins, shared.poster, notices.thread_cache
+        sessions = SessionSweeper(self._redis, identity.team, poster)
+        deletion = ReplyDeletion(
+            self._redis, identity.team, admins, queue, cache, poster, notices, shared.background
         )
-        admins = self._settings.starchat_admins
-        return StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints)
+        sweeps = (sessions.end_due, deletion.delete_due)
+        follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
+        return (
+            StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
+            deletion,
+        )
 
     def _build_receiver(self, app: App) -> SocketMode | HttpMode:
         settings = self._settings

@@ -40,6 +40,7 @@ class Sentence(StrEnum):
     STOP_REFUSED = "stop_refused"
     STOP_ENDED = "stop_ended"
     STOP_GONE = "stop_gone"
+    DELETE_REFUSED = "delete_refused"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
@@ -52,6 +53,7 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.STOP_REFUSED: texts.STOP_REFUSED,
     Sentence.STOP_ENDED: texts.STOP_ENDED,
     Sentence.STOP_GONE: texts.STOP_GONE,
+    Sentence.DELETE_REFUSED: texts.DELETE_REFUSED,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})

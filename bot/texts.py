@@ -72,6 +72,9 @@ STOP_REFUSED: Final = (
     "Only the person who asked, or an administrator, can stop this reply. I'll finish it."
 )
 STOP_ENDED: Final = "That reply was already written, so there was nothing left to stop."
+DELETE_REFUSED: Final = (
+    "Only the person who asked, or an administrator, can delete this reply. It stays."
+)
 STOP_GONE: Final = (
     "There's nothing to stop here: that question was deleted, or its reply is already complete."
 )

@@ -121,6 +121,15 @@ def stop_schedule(team: str) -> str:
     return f"starchat:{team}:stop_schedule"
 
 
+def deletion_schedule(team: str) -> str:
+    """
+    Return the sorted set of replies to delete, by the time of the next attempt (s).
+
+    A member is `channel:thread_ts:ts` of the question.
+    """
+    return f"starchat:{team}:deletion_schedule"
+
+
 def session_schedule(team: str) -> str:
     """
     Return the sorted set of Slack's sessions that may be `processing`, by the time to check (s).

@@ -59,6 +59,7 @@ RATE_LIMITS: Final = {
     "conversations.replies": TIER_3,
     "files.completeUploadExternal": TIER_4,
     "files.download": TIER_4,
+    "files.delete": TIER_3,
     "files.getUploadURLExternal": TIER_4,
     "files.info": TIER_4,
     "reactions.add": TIER_3,

@@ -8,6 +8,7 @@ from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
 from bot.messages.message import BotIdentity, read_slack_id
 from contract.job import Thread
+from contract.reply_controls import DELETE_ACTION_ID
 from contract.stop import STOP_ACTION_ID
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
@@ -37,7 +38,18 @@ class StopRequested(BaseModel):
     user: SlackId
 
 
-BlockAction = ReanswerRequested | StopRequested
+class DeletionRequested(BaseModel):
+    """Request of `user` to delete the reply to the question at `ts`, which `asker` asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    ts: Timestamp
+    asker: SlackId
+    user: SlackId
+
+
+BlockAction = ReanswerRequested | StopRequested | DeletionRequested
 
 
 def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignored:
@@ -49,6 +61,8 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
             return _parse_reanswer(body, action["value"], identity)
         if name == STOP_ACTION_ID:
             return _parse_stop(body, action["value"], identity)
+        if name == DELETE_ACTION_ID:
+            return _parse_deletion(body, action["value"], identity)
         return Ignored()
     except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
         return Ignored(readable=False)
@@ -70,6 +84,12 @@ def _parse_stop(body: Json, value: str, identity: BotIdentity) -> StopRequested:
     root, ts = value.split(" ")
     thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=root)
     return StopRequested(thread=thread, ts=ts, user=_require_user(body))
+
+
+def _parse_deletion(body: Json, value: str, identity: BotIdentity) -> DeletionRequested:
+    root, ts, asker = value.split(" ")
+    thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=root)
+    return DeletionRequested(thread=thread, ts=ts, asker=asker, user=_require_user(body))
 
 
 def _require_user(body: Json) -> str:

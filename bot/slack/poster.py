@@ -136,6 +136,14 @@ class Poster:
         client.proxy = find_proxy(response_url)
         client.send(delete_original=True)
 
+    def delete_file(self, file: str) -> None:
+        """Delete a file of the bot; ignore that it is deleted already."""
+        try:
+            self._call_with_retry(lambda: self._client.files_delete(file=file), is_idempotent=True)
+        except SlackApiError as error:
+            if error_name(error) not in {"file_not_found", "file_deleted"}:
+                raise
+
     def delete_message(self, channel: str, ts: str) -> None:
         """Delete a message of the bot; ignore that it is deleted already."""
         try:

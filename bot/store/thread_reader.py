@@ -73,6 +73,27 @@ class ThreadReader:
         found = self._fetch_own_messages(thread, question_ts, files)
         return tuple(sorted(str(raw["ts"]) for raw in found))
 
+    def find_whole_reply(
+        self, thread: Thread, question_ts: str, files: frozenset[str]
+    ) -> list[dict[str, Any]]:
+        """
+        Return the bot's messages that answer a question, from Slack, in order.
+
+        A message with a file has no metadata: it belongs to the reply above it, or shares one of
+        `files` (Slack's ids).
+        """
+        found, is_inside = [], False
+        for raw in self._fetch_pages(thread):
+            if not self._identity.is_author_of(raw):
+                continue
+            payload, shared = read_metadata(raw), _as_list(raw.get("files"))
+            if payload:
+                is_inside = payload.get("question") == question_ts
+            is_part = is_inside and bool(payload or shared)
+            if is_part or any(file.get("id") in files for file in shared):
+                found.append(raw)
+        return found
+
     def read_own_message(self, thread: Thread, question_ts: str, ts: str) -> dict[str, Any]:
         """Return the bot's message at `ts` that answers a question, from Slack, or nothing."""
         found = self._fetch_own_messages(thread, question_ts, frozenset())

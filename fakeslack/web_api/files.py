@@ -130,6 +130,14 @@ def _files_info(workspace: Workspace, args: Arguments) -> Json:
     return {"file": body, "comments": [], "response_metadata": {"next_cursor": ""}}
 
 
+def _files_delete(workspace: Workspace, args: Arguments) -> Json:
+    file = workspace.files.get_file(args.require_text("file"))
+    if file.owner != workspace.app.bot.id:
+        raise SlackError("cant_delete_file")
+    delete_file(workspace, file.id)
+    return {}
+
+
 def _can_see_file(workspace: Workspace, file: File) -> bool:
     bot = workspace.app.bot.id
     return file.owner == bot or any(
@@ -182,6 +190,7 @@ class FileRoutes:
 
 
 METHODS: Mapping[str, Method] = {
+    "files.delete": Method(_files_delete, split_names("file"), scope="files:write"),
     "files.getUploadURLExternal": Method(
         _files_get_upload_url_external,
         split_names("filename length alt_txt snippet_type"),

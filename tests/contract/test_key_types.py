@@ -64,6 +64,8 @@ READ_KEYS = {
     keys.notice_schedule(TEAM): "zset",
     keys.inbox(TEAM): "zset",
     keys.stop_schedule(TEAM): "zset",
+    keys.deletion_schedule(TEAM): "zset",
+    keys.session_schedule(TEAM): "zset",
     keys.PENDING_JOBS: "zset",
     keys.WORKER_STATUSES: "hash",
     keys.thread_queue(TEAM, CHANNEL, THREAD): "list",

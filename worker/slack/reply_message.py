@@ -14,6 +14,7 @@ import structlog
 
 from contract import keys
 from contract.job import Job, Streaming
+from contract.reply_controls import build_controls
 from contract.stop import build_stop_block
 from worker import render
 from worker.errors import (
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 BACKOFF_FACTOR: Final = 1.25
 """Factor by which the interval between edits grows, so that a long reply needs few calls."""
+BLOCK_ERRORS: Final = frozenset({"invalid_blocks", "invalid_blocks_format", "block_mismatch"})
+"""Slack's errors about a block that it does not know."""
 MAX_EDIT_INTERVAL_SECONDS: Final = 6.0
 """Maximum seconds between two edits."""
 OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
@@ -62,6 +65,7 @@ class ReplyMessage:
         self._last_message: Message | None = None
         self._last_edit_at = -float("inf")
         self._not_editable = False
+        self._accepts_controls = True
 
     async def ensure_placeholder(self, progress: JobProgress, status: Message | None) -> None:
         """
@@ -163,12 +167,32 @@ class ReplyMessage:
         shown_as = state if is_finished else ReplyState.GROWING
         await self.state.check_lease()
         try:
-            await self._thread.edit_message(str(self._ts), first, shown_as)
+            await self._edit_first(first, shown_as, state)
         except NotEditableError:
             await self._replace_placeholder(str(self._ts), first, state)
             shown_as = state
         self._failpoints.hit(Failpoint.AFTER_FINAL)
         await self._publish_later(first, others, found, shown_as=shown_as, state=state)
+
+    async def _edit_first(self, first: Message, shown_as: str, state: str) -> None:
+        """Edit the first part; a finished reply has the asker's controls, if Slack takes them."""
+        if shown_as == state == ReplyState.FINAL and self._accepts_controls:
+            try:
+                await self._thread.edit_message(str(self._ts), self._add_controls(first), state)
+            except RejectedError as error:
+                if str(error) not in BLOCK_ERRORS:
+                    raise
+                self._accepts_controls = False
+                log.warning("controls refused", job=self._job.id, error=str(error))
+            else:
+                return
+        await self._thread.edit_message(str(self._ts), first, shown_as)
+
+    def _add_controls(self, message: Message) -> Message:
+        thread, user = self._job.thread, self._job.user
+        is_direct = thread.channel.startswith("D")
+        controls = build_controls(thread.ts, self._job.ts, user, is_direct=is_direct)
+        return Message(message.text, [*message.blocks, controls])
 
     async def _publish_later(
         self,
@@ -191,7 +215,7 @@ class ReplyMessage:
             await self.state.check_lease()
             # The first part's state comes last: it speaks for the whole reply.
             with contextlib.suppress(NotEditableError):
-                await self._thread.edit_message(str(self._ts), first, state)
+                await self._edit_first(first, state, state)
 
     async def _admit_gap(self, first: Message) -> None:
         """Say in the first part that later ones are missing, if Slack takes that."""

@@ -6,6 +6,7 @@ waits again. Any bot continues where another one died: the schedule is in Redis.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -17,7 +18,6 @@ from redis.exceptions import RedisError
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
 from bot.handlers.personal_notices import retry_delay
-from bot.handlers.stops.sessions import SessionSweeper
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
 from bot.slack.poster import Poster
 from bot.store.client import retry_redis
@@ -45,13 +45,14 @@ REANSWER_OWNER: Final = "bot:again"
 
 @dataclass(slots=True)
 class StopFollowUp:
-    """Follows stops up, in background tasks and by a sweeper thread, which ends sessions too."""
+    """Follows stops up, in background tasks and by a sweeper thread."""
 
     stops: Stops
     poster: Poster
     thread_cache: ThreadCache
     background: BackgroundTasks
-    sessions: SessionSweeper
+    sweeps: tuple[Callable[[], None], ...]
+    """Further work of the sweeper thread, which Redis keeps for any bot."""
     failpoints: Failpoints = field(default_factory=Failpoints)
     _stopping: threading.Event = field(init=False, default_factory=threading.Event)
     _sweeper: threading.Thread = field(init=False)
@@ -184,7 +185,8 @@ class StopFollowUp:
         while not self._stopping.wait(SWEEP_INTERVAL_SECONDS):
             try:
                 self.follow_up_due()
-                self.sessions.end_due()
+                for sweep in self.sweeps:
+                    sweep()
             except (RedisError, *CALL_ERRORS) as error:
                 log.warning("stops postponed", why=type(error).__name__)
             except Exception:

@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID, ReanswerRequested, parse_block_action
+from bot.messages.block_actions import (
+    ANSWER_AGAIN_ACTION_ID,
+    DeletionRequested,
+    ReanswerRequested,
+    parse_block_action,
+)
 from bot.messages.events import Ignored
+from contract.reply_controls import DELETE_ACTION_ID
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
 Json = dict[str, Any]
@@ -38,6 +44,18 @@ def test_button_press_identifies_question() -> None:
     bare = parse_block_action(block_action(user={"id": ADA}), BOT_IDENTITY)
     assert isinstance(bare, ReanswerRequested)
     assert bare.user_team == BOT_IDENTITY.team
+
+
+def test_deletion_names_thread_question_and_asker() -> None:
+    """The value holds all that a press needs; a malformed one is ignored."""
+    value = f"{message_ts(1)} {message_ts(2)} {ADA}"
+    action = {"action_id": DELETE_ACTION_ID, "value": value}
+    found = parse_block_action(block_action(actions=[action]), BOT_IDENTITY)
+    assert isinstance(found, DeletionRequested)
+    assert (found.thread.ts, found.ts, found.asker) == (message_ts(1), message_ts(2), ADA)
+    action["value"] = f"{message_ts(1)} {message_ts(2)} <!channel>"
+    malformed = parse_block_action(block_action(actions=[action]), BOT_IDENTITY)
+    assert malformed == Ignored(readable=False)
 
 
 @pytest.mark.parametrize(
