@@ -49,6 +49,11 @@ class Canaries:
     name: str
 
 
+def main() -> str:
+    """Measure, and return the table."""
+    return format_canaries(measure_canaries())
+
+
 def measure_canaries() -> list[CanaryFigures]:
     """Let people write in one thread after the other, and end its text in each way."""
     with tempfile.TemporaryDirectory() as directory:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -41,6 +41,12 @@ class FloodFigures:
     refusals_too_soon: int
 
 
+def main(questions: int, flood: int, threads: int) -> str:
+    """Measure without and with the flood, and return the table."""
+    alone, flooded = (measure_flood(questions, number, threads) for number in (0, flood))
+    return format_figures(alone, flooded)
+
+
 def measure_flood(questions: int, flood: int, threads: int) -> FloodFigures:
     """Let eight people ask `questions` in `threads` threads, and a ninth one `flood` of them."""
     model = str(memorizing_checkpoint())
@@ -63,7 +69,8 @@ def measure_flood(questions: int, flood: int, threads: int) -> FloodFigures:
             )
             time.sleep(ASK_INTERVAL_SECONDS)
         workspace.wait_until(
-            lambda: asked.keys() <= _final_times(workspace).keys() or None, timeout=TIMEOUT_SECONDS
+            lambda: asked.keys() <= dict(_list_finals(workspace.message_changes())).keys() or None,
+            timeout=TIMEOUT_SECONDS,
         )
         return _collect_figures(workspace, asked)
 
@@ -75,25 +82,22 @@ def _create_channel(workspace: Workspace) -> str:
     return str(workspace.send_control("create", name="flooded", members=members)["channel"])
 
 
-def _final_times(workspace: Workspace) -> dict[str, float]:
-    """Return when the reply to each question was final, in seconds of a monotonic clock."""
-    found: dict[str, float] = {}
-    for change in workspace.message_changes():
+def _list_finals(changes: Sequence[Json]) -> Iterator[tuple[str, Json]]:
+    """Yield the question of each change to a final message, and the change."""
+    for change in changes:
         metadata = reply_metadata(change["message"])
         if metadata.get("state") in END_STATES:
-            found.setdefault(metadata["question"], change["at"])
-    return found
+            yield metadata["question"], change
 
 
 def _collect_figures(workspace: Workspace, asked: dict[str, str]) -> FloodFigures:
     changes = workspace.message_changes()
     asked_at = {c["message"]["ts"]: c["at"] for c in changes if c["message"]["ts"] in asked}
-    final_at = _final_times(workspace)
+    final_at: dict[str, float] = {}
     messages: dict[str, set[str]] = defaultdict(set)
-    for change in changes:
-        metadata = reply_metadata(change["message"])
-        if metadata.get("state") in END_STATES:
-            messages[metadata["question"]].add(change["message"]["ts"])
+    for question, change in _list_finals(changes):
+        final_at.setdefault(question, change["at"])
+        messages[question].add(change["message"]["ts"])
     calls = workspace.api_calls()
     refusals = [
         call["at"]

@@ -53,6 +53,11 @@ class HostileFigures:
     memory_mib: float
 
 
+def main(sockets: int, seconds: float) -> str:
+    """Measure, and return the table."""
+    return format_figures(measure_hostile_sockets(sockets, seconds))
+
+
 def measure_hostile_sockets(sockets: int, seconds: float) -> HostileFigures:
     """Send signed requests and health checks for `seconds` s beside `sockets` hostile sockets."""
     ports = {"PORT": free_port(), "HEALTH_PORT": free_port()}

@@ -48,6 +48,11 @@ class LayoutTimes:
     """Gaps while a thread sleeps for the time of a layout: those of other processes."""
 
 
+def main(rounds: int) -> str:
+    """Measure, and return the table."""
+    return format_layout(measure_layout(rounds))
+
+
 def measure_layout(rounds: int) -> dict[int, LayoutTimes]:
     """Lay out every worst reply `rounds` times in the worker's threads, beside an idle loop."""
     gc.freeze()

@@ -42,6 +42,11 @@ class ReplyTimes:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started_at)
 
 
+def main(keys: int) -> str:
+    """Measure, and return the table."""
+    return format_times(measure_purge(keys))
+
+
 def measure_purge(num_keys: int) -> dict[str, float]:
     """Fill Redis with `num_keys` keys of one team, half of them threads; purge channel and team."""
     with RedisServer() as server, connect_redis(server.url) as redis:

@@ -34,6 +34,11 @@ class WaitSample:
     actual_seconds: float
 
 
+def main(questions: int) -> str:
+    """Measure, and return the table."""
+    return format_waits(measure_waits(questions))
+
+
 def measure_waits(count: int) -> dict[str, list[WaitSample]]:
     """Ask bursts of `count` questions: the first after a calm time, the others back to back."""
     with Cluster(CLUSTER_CONFIG, SEED) as cluster:

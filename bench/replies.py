@@ -48,6 +48,11 @@ FIGURE_LABELS: Final = {
 }
 
 
+def main(runs: int, burst: int, sequential: int) -> str:
+    """Measure, and return the table."""
+    return format_figures([measure_replies(burst, sequential) for _ in range(runs)])
+
+
 def measure_replies(burst: int, sequential: int) -> ReplyFigures:
     """Start the product, ask `sequential` questions one by one, then `burst` at once."""
     with start_product() as product:

@@ -32,6 +32,11 @@ class SlowReadFigures:
     unread: int
 
 
+def main(threads: int, questions: int) -> str:
+    """Measure, and return the table."""
+    return format_figures(measure_slow_reads(threads, questions))
+
+
 def measure_slow_reads(threads: int, questions: int) -> SlowReadFigures:
     """Ask in `threads` threads of a slow channel, and beside them `questions` elsewhere."""
     with RedisServer() as server, Workspace() as workspace:

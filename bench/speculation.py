@@ -61,6 +61,11 @@ class BenchmarkCase:
     concurrency: int
 
 
+def main(rounds: int) -> str:
+    """Measure, and return the table."""
+    return format_speedups(measure_speculation(rounds))
+
+
 def measure_speculation(rounds: int) -> dict[str, list[tuple[RoundResult, RoundResult]]]:
     """Run each case without and with drafts, `rounds` times, on one thread of one core."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -22,6 +22,11 @@ SEED: Final = 1
 MILLISECONDS: Final = 1000
 
 
+def main(replies: int) -> str:
+    """Measure, and return the table."""
+    return format_stops(measure_stops(replies))
+
+
 def measure_stops(count: int) -> list[float]:
     """Stop `count` growing replies by their button; return the seconds until each slot is free."""
     with Cluster(SPEC, SEED) as cluster:

@@ -40,6 +40,11 @@ class LongThreads:
         return {"messages": messages, "response_metadata": {"next_cursor": following}}
 
 
+def main(threads: int, length: int) -> str:
+    """Measure, and return the table."""
+    return format_memory(measure_memory(threads, length))
+
+
 def measure_memory(threads: int, length: int) -> dict[str, float]:
     """Read `threads` threads of `length` messages, then deliver new messages in each."""
     with RedisServer() as server:
