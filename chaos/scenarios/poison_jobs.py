@@ -14,7 +14,7 @@ from chaos.recovery import find_held_jobs, question_job_id
 from chaos.run import ScenarioRun
 from chaos.scenario import Scenario
 from contract import keys
-from testing.process_tree import find_engine
+from testing.process_tree import find_engine, wait_until_paused
 from testing.processes import Process
 
 MAX_GENERATION_ATTEMPTS: Final = 3
@@ -43,6 +43,7 @@ def crash_engine_repeatedly(run: ScenarioRun) -> None:
     def crash_engine(worker: Process) -> None:
         fatal_signal = next(signals)
         os.kill(find_engine(worker.pid), fatal_signal)
+        worker.send_signal(signal.SIGCONT)
         run.faults[fatal_signal.name] += 1
         worker.wait_for_event("engine_ended")
 
@@ -52,6 +53,8 @@ def crash_engine_repeatedly(run: ScenarioRun) -> None:
 def _run_poison_jobs(run: ScenarioRun, kill: Callable[[Process], None]) -> None:
     """
     Ask poison jobs among other questions, call `kill` at each attempt, and check their ends.
+
+    `kill` gets a paused worker.
 
     On a busy machine an attempt may end before it is noticed. Such a job is answered, and another
     one is asked in its place.
@@ -80,7 +83,7 @@ def _check_ends(run: ScenarioRun, poisons: list[Question], healthy: list[Questio
     if without_error:
         run.failures.append(f"{len(without_error)} poison jobs without an error")
     with run.cluster.connect_redis() as redis:
-        attempts = [_count_attempts(redis, question) for question in poisons]
+        attempts = [_count_attempts(redis, question_job_id(question)) for question in poisons]
     if max(attempts, default=0) > MAX_GENERATION_ATTEMPTS:
         run.failures.append(f"a poison job had {max(attempts)} attempts")
     punished = [question for question in healthy if run.watcher.wait_for_state(question, "error")]
@@ -90,7 +93,7 @@ def _check_ends(run: ScenarioRun, poisons: list[Question], healthy: list[Questio
 
 
 def _iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
-    """Yield the worker of each generation attempt until the question is answered or failed."""
+    """Yield the paused worker of each generation attempt until the question has ended."""
     attempts = 0
     while (writer := _wait_for_attempt(run, question, attempts)) is not None:
         attempts += 1
@@ -98,21 +101,40 @@ def _iterate_writers(run: ScenarioRun, question: Question) -> Iterator[Process]:
 
 
 def _wait_for_attempt(run: ScenarioRun, question: Question, attempts: int) -> Process | None:
-    """Return the worker of the next attempt, `None` if the question has ended instead."""
+    """Return the worker of the next attempt, paused; `None` if the question has ended instead."""
     deadline = time.monotonic() + ATTEMPT_TIMEOUT_SECONDS
     with run.cluster.connect_redis() as redis:
         while time.monotonic() < deadline and run.watcher.find_open([question]):
-            if _has_new_attempt(redis, question, attempts) and (
-                writer := _find_writer(run, question)
+            if (
+                _has_new_attempt(redis, question, attempts)
+                and (writer := _find_writer(run, question))
+                and _pause_in_attempt(redis, question, writer)
             ):
                 return writer
     return None
 
 
+def _pause_in_attempt(redis: Redis, question: Question, worker: Process) -> bool:
+    """
+    Pause a worker that generates the reply to a question; return whether it still does.
+
+    On a busy machine the attempt may have ended since it was noticed. The worker may then run
+    another job's last attempt, which only that job may lose.
+    """
+    worker.send_signal(signal.SIGSTOP)
+    wait_until_paused(worker.pid)
+    others = find_held_jobs(worker) - {question_job_id(question)}
+    is_over = redis.hexists(f"rq:job:{question_job_id(question)}", keys.ANSWER)
+    endangers = any(_count_attempts(redis, job) >= MAX_GENERATION_ATTEMPTS for job in others)
+    if is_over or endangers:
+        worker.send_signal(signal.SIGCONT)
+    return not (is_over or endangers)
+
+
 def _has_new_attempt(redis: Redis, question: Question, attempts: int) -> bool:
     """Poll a while for more than this many generation attempts."""
     for _ in range(MAX_POLLS):
-        if _count_attempts(redis, question) > attempts:
+        if _count_attempts(redis, question_job_id(question)) > attempts:
             return True
         time.sleep(POLL_SECONDS)
     return False
@@ -123,8 +145,8 @@ def _find_writer(run: ScenarioRun, question: Question) -> Process | None:
     return next((worker for worker in run.cluster.workers if job in find_held_jobs(worker)), None)
 
 
-def _count_attempts(redis: Redis, question: Question) -> int:
-    return int(redis.hget(f"rq:job:{question_job_id(question)}", keys.ATTEMPTS) or 0)
+def _count_attempts(redis: Redis, job: str) -> int:
+    return int(redis.hget(f"rq:job:{job}", keys.ATTEMPTS) or 0)
 
 
 POISON_JOBS: Final = (
