@@ -18,6 +18,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 from slack_sdk.web.async_client import AsyncWebClient
@@ -186,12 +187,22 @@ async def _open_redis_connections(settings: Settings, stack: AsyncExitStack) -> 
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=2)
     # After a failover, a connection to the demoted server is closed instead of kept.
     errors: list[type[Exception]] = [ReadOnlyError]
+    # Read once: redis-py would open a file for each connection, also when no descriptor is left.
+    driver_info = DriverInfo()
     rq_redis = redis.Redis.from_url(
-        url, socket_timeout=10, retry=Retry(backoff, 3), retry_on_error=errors
+        url,
+        socket_timeout=10,
+        retry=Retry(backoff, 3),
+        retry_on_error=errors,
+        driver_info=driver_info,
     )
     stack.callback(rq_redis.close)
     heartbeat_redis = redis.Redis.from_url(
-        url, socket_timeout=2, retry=Retry(backoff, 0), retry_on_error=errors
+        url,
+        socket_timeout=2,
+        retry=Retry(backoff, 0),
+        retry_on_error=errors,
+        driver_info=driver_info,
     )
     stack.callback(heartbeat_redis.close)
     async_redis = Redis.from_url(
@@ -200,6 +211,7 @@ async def _open_redis_connections(settings: Settings, stack: AsyncExitStack) -> 
         socket_timeout=10,
         retry=AsyncRetry(backoff, MAX_REDIS_RETRIES),
         retry_on_error=errors,
+        driver_info=driver_info,
     )
     stack.push_async_callback(async_redis.aclose)
     return rq_redis, heartbeat_redis, async_redis

@@ -242,10 +242,10 @@ class WorkerRuntime:
 
 
 async def run_every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Repeat `work` every `seconds`; skip it while Redis is unreachable."""
+    """Repeat `work` every `seconds`; skip it while Redis is unreachable, or files are scarce."""
     while True:
         try:
             await work()
-        except redis.RedisError as error:
-            log.warning("redis unreachable", error=type(error).__name__)
+        except (redis.RedisError, OSError) as error:
+            log.warning("background work skipped", error=type(error).__name__)
         await asyncio.sleep(seconds)

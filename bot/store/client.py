@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 
@@ -18,6 +19,9 @@ COMMAND_TIMEOUT_SECONDS: Final = 1.0
 """Timeout of one attempt at a command; there are two attempts."""
 RETRY_DELAYS_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
 """Delays between attempts in background tasks."""
+
+DRIVER_INFO: Final = DriverInfo()
+"""Read once: redis-py would open a file for each connection, also when no descriptor is left."""
 
 KEY_PREFIXES: Final = ("starchat:", "rq:")
 
@@ -62,6 +66,7 @@ def connect_redis(url: str) -> Redis:
         retry=Retry(NoBackoff(), 1),
         # After a failover, the connection to the demoted server would stay in use.
         retry_on_error=[ReadOnlyError],
+        driver_info=DRIVER_INFO,
     )
 
 

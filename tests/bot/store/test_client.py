@@ -1,5 +1,7 @@
 """Redis client: short timeouts for requests, retries for background tasks."""
 
+import errno
+import importlib.metadata
 import time
 
 import pytest
@@ -37,3 +39,14 @@ def test_background_call_is_retried() -> None:
 def test_replies_are_decoded() -> None:
     """Bytes and text replies give the same text."""
     assert decode_reply(b"one") == decode_reply("one") == "one"
+
+
+def test_connection_opens_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a free descriptor, redis-py's search for its version would be no Redis error."""
+
+    def fail(name: str) -> str:
+        raise OSError(errno.EMFILE, name)
+
+    monkeypatch.setattr(importlib.metadata, "version", fail)
+    with connect_redis("unix:///nowhere.sock") as client, pytest.raises(AwayError):
+        client.ping()
