@@ -93,3 +93,13 @@ def test_second_press_changes_nothing(workspace: Workspace, redis: Redis, web: W
 
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
     poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")
+
+
+def test_deletion_of_a_dead_bot_is_completed(workspace: Workspace, redis: Redis) -> None:
+    """Its request is in Redis; a malformed one beside it is dropped."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    post_answer(workspace, redis, ts, "An answer")
+    redis.zadd(keys.deletion_schedule(TEAM), {f"{GENERAL}:{ts}:{ts}": 0, "poison": 0})
+
+    poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
+    poll_until(lambda: not redis.exists(keys.deletion_schedule(TEAM)), description="the end")

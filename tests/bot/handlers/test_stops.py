@@ -181,3 +181,14 @@ def test_deleted_question_takes_its_end_with_it(workspace: Workspace, redis: Red
     workspace.delete_message(ADA, GENERAL, ts)
 
     poll_until(lambda: not workspace.bot_replies(GENERAL, ts), description="the deletion")
+
+
+def test_stop_of_a_dead_bot_is_completed(workspace: Workspace, redis: Redis) -> None:
+    """Its record is in Redis; a bot takes the question out of the line and says so."""
+    ts = ask_as_ada(workspace, redis, "@StarChat one")
+    set_job_fields(redis, ts, **{keys.STOPPED_BY: '{"user": "U0ADA00001", "name": "Ada"}'})
+    redis.zadd(keys.stop_schedule(TEAM), {job_id(TEAM, GENERAL, ts): 0, "poison": 0})
+
+    wait_for_text(workspace, "Stopped by Ada.", ts)
+    poll_until(lambda: redis.zcard(keys.stop_schedule(TEAM)) == 0, description="the end")
+    assert pending_job_ids(redis) == []
