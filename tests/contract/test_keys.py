@@ -41,6 +41,7 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.notice_schedule: (IDS,),
     keys.rate_limit: (IDS, METHODS),
     keys.stop_schedule: (IDS,),
+    keys.deletion_schedule: (IDS,),
     keys.session_schedule: (IDS,),
     keys.session_latch: (IDS,),
     keys.file_cache: (IDS, IDS, TIMESTAMPS),
