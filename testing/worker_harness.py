@@ -80,9 +80,7 @@ class WorkerHarness:
         streaming: Streaming = Streaming.EDITS,
     ) -> Job:
         """Post a question as a user and enqueue it; `previous` continues that job's thread."""
-        # Slack's limits are per minute: without a refill, a file's many edits would be held back.
-        for budget in self.redis.scan_iter("starchat:*:rate_limit:*", count=1000):
-            self.redis.hdel(budget, "tokens", "updated_at")
+        refill_budgets(self.redis)
         job = self.post_question(
             text, user=user, channel=channel, previous=previous, streaming=streaming
         )
@@ -184,6 +182,17 @@ class StandbyWorker:
     def resume_worker(self) -> None:
         """Let the worker run again."""
         self._process.send_signal(signal.SIGCONT)
+
+
+def refill_budgets(connection: redis.Redis) -> None:
+    """
+    Fill all budgets of Slack's methods.
+
+    Slack's limits are per minute: without a refill, the many edits of a file's tests would be held
+    back, and a reply would not be seen to grow.
+    """
+    for budget in connection.scan_iter("starchat:*:rate_limit:*", count=1000):
+        connection.hdel(budget, "tokens", "updated_at")
 
 
 def reply_metadata(message: Json) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from testing.checkpoints import memorizing_checkpoint
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.redis_server import RedisServer
-from testing.worker_harness import FAST_SETTINGS
+from testing.worker_harness import FAST_SETTINGS, refill_budgets
 from testing.workspace import STARCHAT, Workspace
 
 LEASE_SECONDS: Final = float(FAST_SETTINGS["STARCHAT_LEASE_SECONDS"])
@@ -205,18 +205,13 @@ class Cluster:
     def _refill_loop(self) -> None:
         with self.connect_redis() as redis:
             while not self._stopped.wait(REFILL_SECONDS):
-                _refill_budgets(redis)
+                # Blocked buckets stay blocked.
+                with contextlib.suppress(RedisError):
+                    refill_budgets(redis)
 
 
 def _has_loaded_model(worker: Process) -> bool:
     return any(LOADED_EVENT in line for line in list(worker.lines))
-
-
-def _refill_budgets(redis: Redis) -> None:
-    # Slack's rate limits are per minute, longer than a scenario. Blocked buckets stay blocked.
-    with contextlib.suppress(RedisError):
-        for budget in redis.scan_iter("starchat:*:rate_limit:*", count=1000):
-            redis.hdel(budget, "tokens", "updated_at")
 
 
 def seeded_random(*seeds: object) -> random.Random:

@@ -1,5 +1,7 @@
 """An edited question, before or after its reply, has one reply to its current text."""
 
+import signal
+
 from testing.memorizing_model import ANSWERS, ENDLESS, FOLLOW_UP, FOLLOW_UPS, GREET, MUTEX, REVERSE
 from testing.product import Product, find_answers
 from testing.worker_harness import reply_metadata, reply_text
@@ -20,7 +22,11 @@ def test_edit_during_generation_restarts_reply(product: Product) -> None:
         ts,
     )
     [before] = find_answers(growing, ts)
+    # Paused, so that on a busy machine the reply does not end before the bot has read the edit.
+    product.workers[0].send_signal(signal.SIGSTOP)
     product.workspace.edit_message(ADA, GENERAL, ts, f"@StarChat {MUTEX}")
+    product.bot.wait_for_event("job updated")
+    product.workers[0].send_signal(signal.SIGCONT)
     [reply] = product.wait_for_answer(GENERAL, ts, ts)
 
     assert reply["ts"] == before["ts"]
