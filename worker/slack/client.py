@@ -135,7 +135,12 @@ class SlackClient:
             await asyncio.sleep(delay)
 
     async def call_once(
-        self, method: SlackMethod, team: str, arguments: dict[str, Any], check_lease: LeaseCheck
+        self,
+        method: SlackMethod,
+        team: str,
+        arguments: dict[str, Any],
+        check_lease: LeaseCheck,
+        priority: Priority = Priority.BACKGROUND,
     ) -> dict[str, Any]:
         """
         Call once, if the buckets have a token besides the reserve for more important calls.
@@ -144,7 +149,7 @@ class SlackClient:
         is left, and the errors of `call`.
         """
         buckets = _find_buckets(method, team, arguments)
-        if await self._buckets.acquire(buckets, Priority.BACKGROUND):
+        if await self._buckets.acquire(buckets, priority):
             raise RetryLaterError(method.name)
         await check_lease()
         return await self._send_request(method, team, arguments)

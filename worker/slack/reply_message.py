@@ -15,6 +15,7 @@ import structlog
 from contract import keys
 from contract.job import Job, Streaming
 from contract.reply_controls import build_controls
+from contract.slack_budget import Priority
 from contract.stop import build_stop_block
 from worker import render
 from worker.errors import (
@@ -83,7 +84,8 @@ class ReplyMessage:
         if self._ts is None:
             await self._post_first(self._add_button(status or render.compose_growing("")))
         elif status is not None:
-            await self.show_status(status)
+            # Before the edits of growing replies: a restart without a word looks like a fault.
+            await self.show_status(status, Priority.REPLY)
 
     async def _adopt_placeholder(self, first_owner: str) -> str | None:
         """Find the placeholder that `first_owner` intended to post, if it exists."""
@@ -118,14 +120,16 @@ class ReplyMessage:
         button = build_stop_block(self._job.thread.ts, self._job.ts)
         return Message(message.text, [*message.blocks, button])
 
-    async def show_status(self, message: Message) -> None:
+    async def show_status(self, message: Message, priority: Priority = Priority.BACKGROUND) -> None:
         """Show what the reply waits for, unless the rate limit does not allow an edit now."""
         message = self._add_button(message)
         if message == self._last_message or self._ts is None:
             return
         with contextlib.suppress(RetryLaterError, RejectedError):
             check = self.state.check_lease
-            await self._thread.edit_if_allowed(self._ts, message, ReplyState.PLACEHOLDER, check)
+            await self._thread.edit_if_allowed(
+                self._ts, message, ReplyState.PLACEHOLDER, check, priority
+            )
             self._last_message, self._last_edit_at = message, time.monotonic()
 
     def stream_edits(self, render: RenderText) -> StreamingEdits:

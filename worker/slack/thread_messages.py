@@ -134,11 +134,17 @@ class ThreadMessages:
         await self._call_slack(UPDATE_MESSAGE, **self._build_edit(ts, message, state, part))
 
     async def edit_if_allowed(
-        self, ts: str, message: Message, state: str, check_lease: LeaseCheck
+        self,
+        ts: str,
+        message: Message,
+        state: str,
+        check_lease: LeaseCheck,
+        priority: Priority = Priority.BACKGROUND,
     ) -> None:
         """Edit a message once. Raises `RetryLaterError` if the rate limit does not allow it now."""
         arguments = self._build_edit(ts, message, state, 1)
-        await self._slack.call_once(UPDATE_MESSAGE, self._job.thread.team, arguments, check_lease)
+        team = self._job.thread.team
+        await self._slack.call_once(UPDATE_MESSAGE, team, arguments, check_lease, priority)
 
     def _build_edit(self, ts: str, message: Message, state: str, part: int) -> dict[str, Any]:
         return {
