@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
+from testing.polling import poll_until
 from testing.processes import WAIT_SECONDS, Process
 
 Json = dict[str, Any]
@@ -205,6 +206,15 @@ class Workspace:
     def wait_until_connected(self, *, timeout: float = WAIT_SECONDS) -> None:
         """Wait until the app has an open socket."""
         self.wait_until(lambda: self.read_state()["app"]["connected"], timeout=timeout)
+
+    def wait_for_next_second(self) -> None:
+        """Wait until Slack's `Date` header, which counts seconds, is later than all messages."""
+        before = self._read_date()
+        poll_until(lambda: self._read_date() != before, description="the next second")
+
+    def _read_date(self) -> str:
+        with urllib.request.urlopen(self.url) as response:  # noqa: S310 - our own address
+            return str(response.headers["Date"])
 
     # -- control and journal
 

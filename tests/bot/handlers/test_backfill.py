@@ -150,6 +150,7 @@ def test_messages_before_installation_are_ignored(
     """The first start of a bot backfills nothing, and later starts ignore that time too."""
     ts = workspace.post_message(ADA, GENERAL, "@StarChat are you there?")
     workspace.exhaust_redeliveries(ts)
+    workspace.wait_for_next_second()
     for _ in range(2):
         with start_bot(workspace, server) as bot:
             wait_until_serving(workspace, redis, bot)

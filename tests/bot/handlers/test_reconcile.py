@@ -23,6 +23,7 @@ def running_bot(
     """Run a bot that is installed after a first mention."""
     early = workspace.post_raw(GENERAL, f"<@{STARCHAT}> too early")
     poll_until(lambda: all(e["failure"] for e in workspace.delivery_attempts(early)) or None)
+    workspace.wait_for_next_second()
     with Process("bot", REDIS_URL=server.url, **workspace.environment) as bot:
         bot.wait_for_event("connected")
         poll_until(lambda: redis.hget(CONNECTED, "last"), description="the first heartbeat")

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
-from urllib.request import urlopen
 
 import pytest
 from redis import Redis
@@ -49,18 +48,6 @@ def test_clock_is_set_by_date_header(off: int) -> None:
     assert sync_and_measure(clock, 900.0 + off) == pytest.approx(0, abs=0.5)
 
 
-def wait_for_next_second(workspace: Workspace) -> None:
-    """Wait until the `Date` header of Slack, which counts seconds, is later than all messages."""
-    before = read_date(workspace)
-    poll_until(lambda: read_date(workspace) != before, description="the next second")
-
-
-def read_date(workspace: Workspace) -> str:
-    """Return the `Date` header of an answer."""
-    with urlopen(workspace.url) as response:  # noqa: S310 - our own address
-        return str(response.headers["Date"])
-
-
 @pytest.fixture(
     params=[HOUR, *(pytest.param(off, marks=pytest.mark.slow) for off in OFF if off != HOUR)]
 )
@@ -74,7 +61,7 @@ def test_backfill_uses_slack_time(workspace: Workspace, redis: Redis, server: Re
     """With a skewed machine clock, a backfill finds all questions, and the skew is logged."""
     old = workspace.post_message(ADA, GENERAL, "@StarChat too early")
     workspace.exhaust_redeliveries(old)
-    wait_for_next_second(workspace)
+    workspace.wait_for_next_second()
     given = workspace.environment | {"REDIS_URL": server.url}
     with Process("bot", **given) as bot:
         off = bot.wait_for_event("clock differs from slack's")
