@@ -25,21 +25,15 @@ LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 INSTALLED_MARKERS = ("redis", "browser")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
+    *("bot/handlers/test_outage.py", "bot/messages/", "bot/test_texts", "contract/"),
+    *("demo/test_blocks", "fakeslack/block_kit/", "fakeslack/delivery/", "fakeslack/state/"),
+    *("fakeslack/ui/test_visibility", "fakeslack/web_api/", "worker/answering/"),
     *(
-        "bot/handlers/test_outage.py",
-        "bot/messages/",
-        "bot/test_texts",
-        "contract/",
-        "demo/test_blocks",
-        "fakeslack/block_kit/",
-    ),
-    *("fakeslack/delivery/test_events", "fakeslack/state/", "fakeslack/ui/test_visibility"),
-    *(
-        "worker/answering/stop_conditions/",
         "worker/engine/core/",
         "worker/engine/cuda_graphs/test_shapes",
+        "worker/engine/test_failures",
     ),
-    *("worker/prompt/", "worker/render/"),
+    *("worker/files/", "worker/prompt/", "worker/render/", "worker/slack/"),
 )
 """Paths of the tests of pure modules, whose coverage `.ci/run` bounds."""
 

@@ -82,6 +82,16 @@ def test_decodes_come_before_prefill_chunks() -> None:
     ]
 
 
+def test_request_without_a_proposer_gets_no_draft() -> None:
+    """The engine takes the proposer from a request whose logits were unusable after a draft."""
+    schedule = Scheduler(num_slots=1, max_step_tokens=100, num_speculative_tokens=4)
+    schedule.add_request(make_request("plain", length=3, new=20))
+    run_step(schedule)
+    schedule.running["plain"].proposer = None
+
+    assert schedule.schedule_step()[0].draft_ids == ()
+
+
 def test_prefill_is_spread_evenly_over_its_steps() -> None:
     """100 tokens in steps of 64 become 50 and 50: a small chunk costs nearly a full step."""
     schedule = Scheduler(num_slots=2, max_step_tokens=64)
