@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from contract.attached_files import MAX_FILES_PER_THREAD
 from contract.conversation import Conversation, Speaker, Turn
+from contract.reply_rules import NO_RULES, ReplyRules
 
 QUEUE_NAME: Final = "starchat"
 """The only RQ queue: RQ loses jobs of a dead worker if that worker listens to several queues."""
@@ -65,6 +66,8 @@ class Job(BaseModel):
     """The user's own team: in a shared channel, not the team in which the bot is installed."""
     turns: Conversation
     streaming: Streaming = Streaming.EDITS
+    rules: ReplyRules = Field(default=NO_RULES, exclude_if=lambda rules: rules == NO_RULES)
+    """The channel's rules. Left out if there are none, because older workers know no rules."""
 
     @model_validator(mode="after")
     def _require_question_last(self) -> Self:

@@ -175,6 +175,7 @@ def _build_generation_settings(settings: Settings) -> GenerationSettings:
     return GenerationSettings(
         max_new_tokens=settings.starchat_max_new_tokens,
         temperature=settings.starchat_temperature,
+        max_temperature=settings.starchat_max_temperature,
         top_k=settings.starchat_top_k,
         top_p=settings.starchat_top_p,
         system_prompt=settings.starchat_system_prompt,

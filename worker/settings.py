@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         ge=0,
         le=2,
     )
+    starchat_max_temperature: float = setting_field(
+        1.0,
+        "a number from 0 to 2",
+        "Maximum temperature that a channel's rules may choose.",
+        ge=0,
+        le=2,
+    )
     starchat_top_k: int = setting_field(
         50,
         "a whole number, 0 for no limit",

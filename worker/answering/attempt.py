@@ -104,6 +104,7 @@ class GenerationAttempt:
         self.generated = GeneratedText(
             deadline=time.monotonic() + limits.deadline_seconds,
             labels=TurnLabels.from_turns(context.job.turns),
+            rules=context.job.rules,
         )
         self.facts = ReplyFacts(
             model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
@@ -191,7 +192,8 @@ class GenerationAttempt:
         turns = conversation.turns
         found = await files.read_files(self._context.job, turns)
         sources = PromptSources(conversation.token_ids, found.texts)
-        prompt = await self._generator.build_prompt(loaded, turns, sources)
+        rules = self._context.job.rules
+        prompt = await self._generator.build_prompt(loaded, turns, sources, rules)
         self._file_note = found.describe_use(prompt)
         shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
         has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
@@ -228,6 +230,7 @@ class GenerationAttempt:
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,
             file_note=self._file_note,
+            is_rule_shortened=prompt.is_rule_shortened,
         )
 
 

@@ -6,12 +6,13 @@ import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from contract.conversation import Conversation, Speaker, Turn
+from contract.reply_rules import NO_RULES, ReplyRules
 from worker import render
 from worker.answering.generated_text import GeneratedText, TextBuilder
 from worker.engine import (
@@ -28,10 +29,10 @@ from worker.prompt.builder import (
     NO_SOURCES,
     Prompt,
     PromptSources,
-    SystemPromptTooLongError,
     build_prompt,
 )
 from worker.prompt.chat_encoder import ChatEncoder
+from worker.prompt.system_prompt import SystemPromptTooLongError
 from worker.prompt.tokenizer import CheckpointError, Tokenizer
 from worker.render import Message
 
@@ -52,13 +53,28 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
-    """Settings of generation: maximum length, sampling parameters and system prompt."""
+    """
+    Settings of generation: maximum length, sampling parameters and system prompt.
+
+    `max_temperature` bounds what a channel may choose.
+    """
 
     max_new_tokens: int
     temperature: float
     top_k: int
     top_p: float
     system_prompt: str
+    max_temperature: float = 1.0
+
+    def apply_rules(self, rules: ReplyRules) -> "GenerationSettings":
+        """Return the settings with a channel's rules, within the operator's bounds."""
+        choices = rules.model_dump(exclude={"prompt"}, exclude_none=True)
+        chosen = replace(self, **choices)
+        return replace(
+            chosen,
+            max_new_tokens=min(chosen.max_new_tokens, self.max_new_tokens),
+            temperature=min(chosen.temperature, max(self.temperature, self.max_temperature)),
+        )
 
 
 class RunningMean:
@@ -123,10 +139,14 @@ class Generator:
         return loaded
 
     async def build_prompt(
-        self, loaded: LoadedModel, turns: Conversation, sources: PromptSources = NO_SOURCES
+        self,
+        loaded: LoadedModel,
+        turns: Conversation,
+        sources: PromptSources = NO_SOURCES,
+        rules: ReplyRules = NO_RULES,
     ) -> Prompt:
         """
-        Build the prompt in a thread.
+        Build the prompt in a thread, by the rules of the channel.
 
         Raises `QuestionTooLongError` if the question alone exceeds the context window.
         """
@@ -136,8 +156,8 @@ class Generator:
             encoder=loaded.chat_encoder,
             system=self._settings.system_prompt,
             positions=loaded.info.max_positions,
-            max_new_tokens=self._settings.max_new_tokens,
-            sources=sources,
+            max_new_tokens=self._settings.apply_rules(rules).max_new_tokens,
+            sources=sources._replace(channel_prompt=rules.prompt),
         )
 
     @asynccontextmanager
@@ -191,7 +211,7 @@ class Generator:
         """
         text = TextBuilder(loaded.chat_encoder, generated)
         started = time.monotonic()
-        stream = self._start_request(loaded, request_id, prompt, scope, generated.deadline)
+        stream = self._start_request(loaded, request_id, prompt, scope, generated)
         async with aclosing(stream) as events:
             async for event in events:
                 if isinstance(event, Finished):
@@ -211,9 +231,9 @@ class Generator:
         request_id: str,
         prompt: Prompt,
         scope: str,
-        deadline: float | None,
+        generated: GeneratedText,
     ) -> AsyncGenerator[EngineEvent]:
-        settings = self._settings
+        settings = self._settings.apply_rules(generated.rules)
         sampling = SamplingParams(
             max_new_tokens=prompt.max_new_tokens,
             temperature=settings.temperature,
@@ -227,7 +247,7 @@ class Generator:
             sampling=sampling,
             stop_ids=loaded.chat_encoder.stop_token_ids,
             scope=scope,
-            deadline=deadline,
+            deadline=generated.deadline,
         )
         return self._engine.generate(request)
 

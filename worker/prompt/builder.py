@@ -32,6 +32,7 @@ from worker.prompt.chat_format import Message
 from worker.prompt.context_window import Thread, Window, replay_questions
 from worker.prompt.file_excerpts import FileExcerpt
 from worker.prompt.file_turns import NO_FILES, FileTexts, FileTurns, insert_files
+from worker.prompt.system_prompt import build_system_prompt
 
 MIN_NEW_TOKENS: Final = 64
 """Tokens that remain for the reply to a long question."""
@@ -43,17 +44,14 @@ MAX_NAME_CHARACTERS: Final = 80
 """Longer names are cut in the prompt."""
 
 
-class SystemPromptTooLongError(ValueError):
-    """The system prompt leaves no room for a conversation; the operator must shorten it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """
     Token ids for the engine: `len(token_ids) + max_new_tokens` fits the context window.
 
     `dropped_turns` older turns were left out whole, `shortened_turns` lost their middle. `excerpts`
-    are what is shown of each file that was read, by Slack's id.
+    are what is shown of each file that was read, by Slack's id. `is_rule_shortened` is whether the
+    channel's own prompt lost its end.
     """
 
     token_ids: tuple[int, ...]
@@ -61,17 +59,20 @@ class Prompt:
     max_new_tokens: int
     shortened_turns: int = 0
     excerpts: Mapping[str, FileExcerpt] = field(default_factory=dict)
+    is_rule_shortened: bool = False
 
 
 class PromptSources(NamedTuple):
     """
     Sources of a prompt besides the texts of its turns.
 
-    `generated_ids` are the token ids by which the model wrote earlier replies.
+    `generated_ids` are the token ids by which the model wrote earlier replies. `channel_prompt`
+    follows the system prompt.
     """
 
     generated_ids: GeneratedIds = NO_GENERATED_IDS
     file_texts: FileTexts = NO_FILES
+    channel_prompt: str = ""
 
 
 NO_SOURCES: Final = PromptSources()
@@ -95,21 +96,22 @@ def build_prompt(
     """
     new_tokens = min(max_new_tokens, positions // 2)
     budget = positions - new_tokens
-    overhead = _count_overhead(encoder, system, budget)
-    files = insert_files(_select_turns(turns), sources.file_texts, encoder, budget - overhead)
+    prompt = build_system_prompt(encoder, system, sources.channel_prompt, budget)
+    room = budget - prompt.overhead
+    files = insert_files(_select_turns(turns), sources.file_texts, encoder, room)
     thread = Thread(
         encoder,
         _to_messages(files.turns, with_names=_has_several_names(turns)),
         int(budget * MAX_TURN_SHARE),
     )
-    window = replay_questions(thread, budget - overhead)
+    window = replay_questions(thread, room)
     token_ids = encoder.encode_messages(
-        thread.build_messages(window), system, sources.generated_ids
+        thread.build_messages(window), prompt.text, sources.generated_ids
     )
     while len(token_ids) > budget and window.start < thread.last_turn:
         window = Window(thread.find_question(window.start + 1), window.shorten_before)
         token_ids = encoder.encode_messages(
-            thread.build_messages(window), system, sources.generated_ids
+            thread.build_messages(window), prompt.text, sources.generated_ids
         )
     if len(token_ids) > positions - min(new_tokens, MIN_NEW_TOKENS):
         raise QuestionTooLongError
@@ -119,17 +121,8 @@ def build_prompt(
         min(new_tokens, positions - len(token_ids)),
         thread.count_shortened_turns(window),
         _describe_excerpts(files, thread, window),
+        prompt.is_shortened,
     )
-
-
-def _count_overhead(encoder: ChatEncoder, system: str, budget: int) -> int:
-    """Return the tokens that surround every conversation, including the system prompt."""
-    overhead = len(
-        encoder.encode_messages((Message(Speaker.USER, ""),), system)
-    ) - encoder.token_cost("")
-    if overhead > budget // 2:
-        raise SystemPromptTooLongError(f"the system prompt takes {overhead} of {budget} tokens")
-    return overhead
 
 
 def _select_turns(turns: Conversation) -> list[Turn]:

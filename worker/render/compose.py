@@ -115,6 +115,7 @@ def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
         facts.file_note,
         texts.describe_ending(facts),
         texts.describe_dropped_turns(facts.dropped_turns),
+        texts.CHANNEL_PROMPT_SHORTENED if facts.is_rule_shortened else "",
         texts.compose_disclaimer(facts, has_code=False),
     ]
     return (_build_message(pieces, sentences), _create_full_reply(source))
@@ -194,6 +195,7 @@ def _collect_notices(source: str, pieces: Sequence[Piece], facts: ReplyFacts) ->
         "" if pieces else texts.EMPTY_REPLY,
         texts.describe_ending(facts),
         texts.describe_dropped_turns(facts.dropped_turns),
+        texts.CHANNEL_PROMPT_SHORTENED if facts.is_rule_shortened else "",
         texts.UNVERIFIED_ADDRESSES if any(span.invented for span in spans) else "",
         texts.INVISIBLE_CHARACTERS if made_visible else "",
     ]

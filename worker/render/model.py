@@ -62,8 +62,8 @@ class ReplyFacts:
     `finish_reason` is a value of `worker.engine.FinishReason` or of `CutReason`.
     `conversation_texts` are the users' turns: only an address in one of them becomes a link.
     Earlier replies must not be in here, because an address that the model invented would become a
-    link. `dropped_turns` did not fit the context window. `file_note` says
-    what was read of the thread's files.
+    link. `dropped_turns` did not fit the context window. `file_note` says what was read of the
+    thread's files. `is_rule_shortened` is whether the channel's own prompt lost its end.
     """
 
     model: str
@@ -76,6 +76,7 @@ class ReplyFacts:
     """Name of the person who stopped the reply; empty if no person did."""
     new_tokens: int = 0
     """Number of tokens of the reply, if a person stopped it."""
+    is_rule_shortened: bool = False
 
 
 def utf16_length(text: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from contract import queue_eta
+from contract.reply_rules import MAX_PROMPT_TOKENS
 from contract.stop import select_text_blocks
 from contract.texts import MODEL_LOADING, describe_stop
 from worker.render.model import CutReason, Json, Message, ReplyFacts
@@ -26,6 +27,9 @@ UNVERIFIED_ADDRESSES: Final = (
 )
 INVISIBLE_CHARACTERS: Final = (
     "Invisible characters are shown as ⟨U+…⟩, because they can change how text reads."
+)
+CHANNEL_PROMPT_SHORTENED: Final = (
+    f"I didn't read the end of this channel's own prompt: {MAX_PROMPT_TOKENS} tokens are the most."
 )
 REPLY_TOO_LONG: Final = (
     "This reply is too long for Slack, so its end is missing. Ask for one part of it."

@@ -10,12 +10,12 @@ from worker.prompt.builder import (
     MAX_NAME_CHARACTERS,
     MIN_NEW_TOKENS,
     Prompt,
-    SystemPromptTooLongError,
     build_prompt,
 )
 from worker.prompt.chat_encoder import ChatEncoder
 from worker.prompt.chat_template import ChatTemplate
 from worker.prompt.context_window import OMISSION_MARK
+from worker.prompt.system_prompt import SystemPromptTooLongError
 
 
 def build_for(checkpoint: LoadedCheckpoint, *turns: Turn, **options: object) -> Prompt:
