@@ -24,7 +24,9 @@ from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.reconcile import Reconciler
+from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.replies.deletion import ReplyDeletion
+from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.router import Router
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.follow_up import StopFollowUp
@@ -115,7 +117,7 @@ class Composition:
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates
         )
-        stops, deletion = self._build_controls(queue, users, notices)
+        stops, controls = self._build_controls(queue, users, notices)
         questions = QuestionHandler(
             admission,
             commands,
@@ -171,7 +173,7 @@ class Composition:
             edits,
             reanswers,
             stops,
-            deletion,
+            controls,
             backfill,
             slash_commands,
             AppEventHandler(slash_commands, poster, purge, background),
@@ -187,7 +189,7 @@ class Composition:
 
     def _build_controls(
         self, queue: JobQueue, users: UserDirectory, notices: NoticeOutbox
-    ) -> tuple[StopHandler, ReplyDeletion]:
+    ) -> tuple[StopHandler, ReplyControls]:
         identity, shared = self.identity, self.shared
         stops, failpoints = Stops(self.redis, identity.team, queue), notices.failpoints
         admins, poster, cache = self.settings.starchat_admins, shared.poster, notices.thread_cache
@@ -199,7 +201,7 @@ class Composition:
         follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
         return (
             StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            deletion,
+            ReplyControls(deletion, DetailsHandler(poster, notices, shared.background), notices),
         )
 
 

@@ -41,6 +41,8 @@ class Sentence(StrEnum):
     STOP_ENDED = "stop_ended"
     STOP_GONE = "stop_gone"
     DELETE_REFUSED = "delete_refused"
+    CONTROL_REFUSED = "control_refused"
+    CONTROL_UNREADABLE = "control_unreadable"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
@@ -54,6 +56,8 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.STOP_ENDED: texts.STOP_ENDED,
     Sentence.STOP_GONE: texts.STOP_GONE,
     Sentence.DELETE_REFUSED: texts.DELETE_REFUSED,
+    Sentence.CONTROL_REFUSED: texts.CONTROL_REFUSED,
+    Sentence.CONTROL_UNREADABLE: texts.CONTROL_UNREADABLE,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})

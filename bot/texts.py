@@ -75,6 +75,10 @@ STOP_ENDED: Final = "That reply was already written, so there was nothing left t
 DELETE_REFUSED: Final = (
     "Only the person who asked, or an administrator, can delete this reply. It stays."
 )
+CONTROL_REFUSED: Final = "Only the person who asked can use that button."
+CONTROL_UNREADABLE: Final = (
+    "I can't read that button, so I did nothing. Please ask me again in this thread."
+)
 STOP_GONE: Final = (
     "There's nothing to stop here: that question was deleted, or its reply is already complete."
 )

@@ -1,35 +1,97 @@
-"""Controls below a finished reply: quiet buttons for the person who asked."""
+"""
+Controls below a finished reply: quiet buttons for the person who asked.
 
-from typing import Any, Final
+Slack has two blocks for them. `actions` takes plain buttons. `context_actions` takes icon buttons,
+of which the trash is the only icon, and feedback buttons.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Job
+from contract.reply_details import ReplyDetails
+from contract.texts import DELETE_LABEL, DELETE_QUESTION, DELETE_WARNING, DETAILS_BUTTON
 
 DELETE_ACTION_ID: Final = "delete_reply"
 """`action_id` of the button that deletes a reply."""
+DETAILS_ACTION_ID: Final = "show_details"
+"""`action_id` of the button that shows how a reply was generated."""
+
+Block = dict[str, Any]
 
 
-def build_controls(thread_ts: str, ts: str, user: str, *, is_direct: bool) -> dict[str, Any]:
+class ReplyAddress(BaseModel):
+    """Reply to the question at `ts` in the thread at `thread_ts`, which `asker` asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread_ts: str = Field(pattern=TIMESTAMP_PATTERN)
+    ts: str = Field(pattern=TIMESTAMP_PATTERN)
+    asker: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+
+    @classmethod
+    def from_job(cls, job: Job) -> Self:
+        """Return the address of the reply to a job."""
+        return cls(thread_ts=job.thread.ts, ts=job.ts, asker=job.user)
+
+    @classmethod
+    def from_value(cls, value: str) -> Self:
+        """Parse what `to_value` returned. Raises `ValueError`."""
+        thread_ts, ts, asker = value.split(" ")
+        return cls(thread_ts=thread_ts, ts=ts, asker=asker)
+
+    def to_value(self) -> str:
+        """Serialize the address for a button."""
+        return f"{self.thread_ts} {self.ts} {self.asker}"
+
+
+def build_controls(
+    address: ReplyAddress, details: ReplyDetails, *, is_direct: bool
+) -> tuple[Block, ...]:
     """
-    Return the block with the controls of the reply to the question at `ts`, which `user` asked.
+    Return the blocks with the controls of a reply, the most important one last.
 
-    Others do not see them, except in a direct message. The values hold all that a press needs:
-    Redis forgets a job an hour after its end.
+    Others do not see the buttons, except in a direct message. The values hold all that a press
+    needs: Redis forgets a job an hour after its end.
     """
-    button: dict[str, Any] = {
+    visible_to = [] if is_direct else [address.asker]
+    buttons = [
+        _build_button(
+            DETAILS_ACTION_ID,
+            DETAILS_BUTTON,
+            f"{address.to_value()} {details.to_value()}",
+            visible_to,
+        )
+    ]
+    quiet = [_build_delete_button(address, visible_to)]
+    return (
+        {"type": "actions", "elements": buttons},
+        {"type": "context_actions", "elements": quiet},
+    )
+
+
+def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[str]) -> Block:
+    button: Block = {
+        "type": "button",
+        "action_id": action_id,
+        "text": {"type": "plain_text", "text": label},
+        "value": value,
+    }
+    return button | ({"visible_to_user_ids": list(visible_to)} if visible_to else {})
+
+
+def _build_delete_button(address: ReplyAddress, visible_to: Sequence[str]) -> Block:
+    button = _build_button(DELETE_ACTION_ID, DELETE_LABEL, address.to_value(), visible_to)
+    return button | {
         "type": "icon_button",
-        "action_id": DELETE_ACTION_ID,
         "icon": "trash",
-        "text": {"type": "plain_text", "text": "Delete this reply"},
-        "accessibility_label": "Delete this reply",
-        "value": f"{thread_ts} {ts} {user}",
+        "accessibility_label": DELETE_LABEL,
         "confirm": {
-            "title": {"type": "plain_text", "text": "Delete this reply?"},
-            "text": {
-                "type": "plain_text",
-                "text": "I'll delete all of its messages and files. Your question stays.",
-            },
+            "title": {"type": "plain_text", "text": DELETE_QUESTION},
+            "text": {"type": "plain_text", "text": DELETE_WARNING},
             "confirm": {"type": "plain_text", "text": "Delete"},
             "deny": {"type": "plain_text", "text": "Keep"},
         },
     }
-    if not is_direct:
-        button["visible_to_user_ids"] = [user]
-    return {"type": "context_actions", "elements": [button]}

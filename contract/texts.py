@@ -12,6 +12,10 @@ QUESTION_TOO_LONG: Final = (
 )
 
 STOP_BUTTON: Final = "Stop"
+DETAILS_BUTTON: Final = "Details"
+DELETE_LABEL: Final = "Delete this reply"
+DELETE_QUESTION: Final = "Delete this reply?"
+DELETE_WARNING: Final = "I'll delete all of its messages and files. Your question stays."
 ASKER_WITHOUT_NAME: Final = "the person who asked"
 ANY_ADMINISTRATOR: Final = "an administrator"
 

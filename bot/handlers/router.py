@@ -21,12 +21,12 @@ from bot.handlers.edits import EditHandler
 from bot.handlers.outage_signs import OutageSigns
 from bot.handlers.questions import QuestionHandler
 from bot.handlers.reanswer import ReanswerHandler
-from bot.handlers.replies.deletion import ReplyDeletion
+from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
-    DeletionRequested,
+    CONTROLS,
     ReanswerRequested,
     StopRequested,
     parse_block_action,
@@ -46,7 +46,6 @@ from bot.messages.events import (
 )
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS
-from contract.reply_controls import DELETE_ACTION_ID
 from contract.stop import STOP_ACTION_ID
 
 log = structlog.get_logger()
@@ -63,7 +62,7 @@ class Router:
     edits: EditHandler
     reanswers: ReanswerHandler
     stops: StopHandler
-    deletion: ReplyDeletion
+    controls: ReplyControls
     backfill: Backfill
     slash_commands: SlashCommandHandler
     app_events: AppEventHandler
@@ -83,7 +82,8 @@ class Router:
         app.event("tokens_revoked")(self.on_app_uninstalled)
         app.action(ANSWER_AGAIN_ACTION_ID)(self.on_block_action)
         app.action(STOP_ACTION_ID)(self.on_block_action)
-        app.action(DELETE_ACTION_ID)(self.on_block_action)
+        for control in CONTROLS:
+            app.action(control)(self.on_block_action)
         app.command("/starchat")(self.on_slash_command)
         app.error(self.on_error)
 
@@ -141,16 +141,16 @@ class Router:
             self.app_events.purge_team(event)
 
     def on_block_action(self, body: Body, ack: Ack) -> None:
-        """Stop or delete a reply, or answer an edited question again."""
+        """Stop a reply, follow a control of a finished one, or answer an edited question."""
         match parse_block_action(body, self.identity):
             case StopRequested() as request:
                 self.stops.stop_by_button(request)
-            case DeletionRequested() as request:
-                self.deletion.delete_by_button(request)
             case ReanswerRequested() as request:
                 self.reanswers.answer_again(request)
             case Ignored():
                 log.warning("action not readable")
+            case request:
+                self.controls.handle_press(request)
         ack()
 
     def on_slash_command(self, body: Body, ack: Ack) -> None:

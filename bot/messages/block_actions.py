@@ -8,7 +8,8 @@ from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
 from bot.messages.message import BotIdentity, read_slack_id
 from contract.job import Thread
-from contract.reply_controls import DELETE_ACTION_ID
+from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID, ReplyAddress
+from contract.reply_details import ReplyDetails
 from contract.stop import STOP_ACTION_ID
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
@@ -49,7 +50,32 @@ class DeletionRequested(BaseModel):
     user: SlackId
 
 
-BlockAction = ReanswerRequested | StopRequested | DeletionRequested
+class DetailsRequested(BaseModel):
+    """Request of `user` to see how a reply was generated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    address: ReplyAddress
+    details: ReplyDetails
+    user: SlackId
+
+
+class UnreadablePress(BaseModel):
+    """Press by `user` of a control of a reply whose value is none that the bot writes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    user: SlackId
+
+
+UNREADABLE_ERRORS: Final = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
+BlockAction = (
+    ReanswerRequested | StopRequested | DeletionRequested | DetailsRequested | UnreadablePress
+)
+CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID})
+"""Controls of a finished reply."""
 
 
 def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignored:
@@ -61,11 +87,24 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
             return _parse_reanswer(body, action["value"], identity)
         if name == STOP_ACTION_ID:
             return _parse_stop(body, action["value"], identity)
-        if name == DELETE_ACTION_ID:
-            return _parse_deletion(body, action["value"], identity)
-        return Ignored()
-    except (ValidationError, LookupError, TypeError, ValueError, AttributeError):
+        return _parse_control(body, action, identity) if name in CONTROLS else Ignored()
+    except UNREADABLE_ERRORS:
         return Ignored(readable=False)
+
+
+def _parse_control(
+    body: Json, action: Json, identity: BotIdentity
+) -> DeletionRequested | DetailsRequested | UnreadablePress:
+    """Parse a press of a reply's control; a bad value is no reason to stay silent."""
+    try:
+        if action["action_id"] == DELETE_ACTION_ID:
+            return _parse_deletion(body, action["value"], identity)
+        return _parse_details(body, action["value"], identity)
+    except UNREADABLE_ERRORS:
+        container = body["container"]
+        thread_ts = container.get("thread_ts") or container["message_ts"]
+        thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=thread_ts)
+        return UnreadablePress(thread=thread, user=_require_user(body))
 
 
 def _parse_reanswer(body: Json, value: str, identity: BotIdentity) -> ReanswerRequested:
@@ -87,9 +126,28 @@ def _parse_stop(body: Json, value: str, identity: BotIdentity) -> StopRequested:
 
 
 def _parse_deletion(body: Json, value: str, identity: BotIdentity) -> DeletionRequested:
-    root, ts, asker = value.split(" ")
-    thread = Thread(team=identity.team, channel=body["channel"]["id"], ts=root)
-    return DeletionRequested(thread=thread, ts=ts, asker=asker, user=_require_user(body))
+    address = ReplyAddress.from_value(value)
+    return DeletionRequested(
+        thread=_read_thread(body, address, identity),
+        ts=address.ts,
+        asker=address.asker,
+        user=_require_user(body),
+    )
+
+
+def _parse_details(body: Json, value: str, identity: BotIdentity) -> DetailsRequested:
+    *words, details = value.split(" ", 3)
+    address = ReplyAddress.from_value(" ".join(words))
+    return DetailsRequested(
+        thread=_read_thread(body, address, identity),
+        address=address,
+        details=ReplyDetails.from_value(details),
+        user=_require_user(body),
+    )
+
+
+def _read_thread(body: Json, address: ReplyAddress, identity: BotIdentity) -> Thread:
+    return Thread(team=identity.team, channel=body["channel"]["id"], ts=address.thread_ts)
 
 
 def _require_user(body: Json) -> str:

@@ -55,6 +55,7 @@ OPTION = object_rule(
     {"description": text_rule(75), "url": string_rule(3_000)},
 )
 BUTTON_FIELDS = {"action_id": ID_RULE, "accessibility_label": string_rule(75)}
+VISIBLE_TO = list_rule(string_rule(20), 10)
 FEEDBACK_BUTTON = object_rule(
     {"text": plain_text_rule(75), "value": string_rule(2_000)},
     {"accessibility_label": string_rule(75)},
@@ -74,6 +75,7 @@ BUTTON = object_rule(
         "value": string_rule(2_000),
         "url": string_rule(3_000),
         "style": choice_rule("primary", "danger"),
+        "visible_to_user_ids": VISIBLE_TO,
         "confirm": CONFIRM,
     },
 )
@@ -88,7 +90,7 @@ ICON_BUTTON = object_rule(
     {
         "value": string_rule(2_000),
         "accessibility_label": string_rule(75),
-        "visible_to_user_ids": list_rule(string_rule(20), 10),
+        "visible_to_user_ids": VISIBLE_TO,
         "confirm": CONFIRM,
     },
 )

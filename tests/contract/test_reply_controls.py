@@ -1,11 +1,89 @@
-"""Controls below a finished reply."""
+"""Controls below a finished reply, and the details that they carry."""
 
-from contract.reply_controls import build_controls
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.reply_controls import ReplyAddress, build_controls
+from contract.reply_details import (
+    MAX_COUNT,
+    MAX_SEED,
+    MAX_VALUE_CHARACTERS,
+    ReplyDetails,
+    limit_count,
+    shorten_line,
+)
+
+ADDRESS = ReplyAddress(thread_ts="1.0", ts="2.0", asker="U1")
+FULL_DETAILS = ReplyDetails(
+    reply_id="f" * 16,
+    model="é" * 240,
+    revision='"' * 240,
+    device="c" * 40,
+    dtype="d" * 40,
+    seed=MAX_SEED,
+    temperature=99.123456789,
+    top_k=MAX_COUNT,
+    top_p=0.123456789123,
+    checks='"' * 240,
+    is_reproducible=True,
+    **dict.fromkeys(
+        (
+            *("max_new_tokens", "prompt_tokens", "new_tokens", "left_out_turns"),
+            *("shortened_turns", "files_read", "files_left_out", "wait_ms"),
+            *("first_text_ms", "total_ms"),
+        ),
+        MAX_COUNT,
+    ),
+)
 
 
 def test_only_the_asker_sees_the_controls() -> None:
     """In a direct message, everyone of it does."""
-    [button] = build_controls("1.0", "2.0", "U1", is_direct=False)["elements"]
-    assert (button["value"], button["visible_to_user_ids"]) == ("1.0 2.0 U1", ["U1"])
-    [button] = build_controls("1.0", "2.0", "U1", is_direct=True)["elements"]
-    assert "visible_to_user_ids" not in button
+    actions, quiet = build_controls(ADDRESS, ReplyDetails(), is_direct=False)
+    [details], [delete] = actions["elements"], quiet["elements"]
+    assert (delete["value"], delete["visible_to_user_ids"]) == ("1.0 2.0 U1", ["U1"])
+    assert (details["value"], details["visible_to_user_ids"]) == ("1.0 2.0 U1 {}", ["U1"])
+    for block in build_controls(ADDRESS, ReplyDetails(), is_direct=True):
+        assert "visible_to_user_ids" not in block["elements"][0]
+
+
+def test_address_and_details_come_back() -> None:
+    """The value of a button holds both."""
+    details = ReplyDetails(reply_id="0a", model="m", seed=7, temperature=0.2)
+    assert ReplyDetails.from_value(details.to_value()) == details
+    assert ReplyAddress.from_value(ADDRESS.to_value()) == ADDRESS
+
+
+def test_the_longest_details_fit_a_button() -> None:
+    """Slack refuses a longer value."""
+    [actions, _] = build_controls(ADDRESS, FULL_DETAILS, is_direct=False)
+    assert len(actions["elements"][0]["value"]) <= MAX_VALUE_CHARACTERS
+    assert ReplyDetails.from_value(FULL_DETAILS.to_value()) == FULL_DETAILS
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "null", "[]", "{", '{"seed": "1"}', '{"seed": -1}', '{"top_p": NaN}'),
+        *('{"model": "a\\nb"}', '{"model": "\\u202e"}', '{"other": 1}', '{"new_tokens": 1e999}'),
+        *('{"reply_id": "<!channel>"}', '{"model": "' + "x" * 3_000 + '"}'),
+    ],
+)
+def test_forged_details_are_refused(value: str) -> None:
+    """The error quotes nothing of them."""
+    with pytest.raises(ValueError, match=r"^not the details of a reply$"):
+        ReplyDetails.from_value(value)
+
+
+@given(st.text(max_size=300))
+def test_any_text_becomes_one_printable_line(text: str) -> None:
+    """It is a valid field of the details."""
+    line = shorten_line(text)
+    assert ReplyDetails(model=line).model == line
+
+
+def test_counts_stay_within_their_bounds() -> None:
+    """A clock may step."""
+    assert [limit_count(n) for n in (-1.0, 2.6, 1e12)] == [0, 3, MAX_COUNT]
+    assert shorten_line("word " * 9, 8) == "word wo…"

@@ -5,30 +5,32 @@ A stop, an edit or an error ends the attempt; the text so far stays available.
 """
 
 import asyncio
-import json
+import secrets
 import time
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
-from typing import Self
+from dataclasses import dataclass, replace
 
 import structlog
 
-from contract import keys
-from contract.conversation import Speaker
-from contract.job import Job, prefix_scope
+from contract.job import prefix_scope
+from contract.reply_details import MAX_SEED, ReplyDetails, limit_count, shorten_line
 from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import Answer, CachedConversation
+from worker.answering.finished_answer import (
+    FinishedAnswer,
+    collect_trusted_texts,
+    create_reply_id,
+)
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import Generator, LoadedModel
 from worker.answering.reply_layout import ReplyLayout
 from worker.answering.stop_conditions.turn_labels import TurnLabels
-from worker.engine import EngineError, FinishReason, RequestRefusedError
+from worker.engine import EngineError, FinishReason, Request, RequestRefusedError, SamplingParams
 from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
-from worker.files.file_reader import FileReader
+from worker.files.file_reader import FileReader, ThreadFiles
 from worker.jobs.job_context import JobContext
-from worker.jobs.job_state import ANSWER_FACTS, JobProgress
 from worker.prompt.builder import Prompt, PromptSources
 from worker.render import ReplyFacts
 from worker.slack.reply_message import ReplyMessage
@@ -47,34 +49,6 @@ class AttemptLimits:
 
     max_attempts: int
     deadline_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedAnswer:
-    """An answer that is saved, or about to be."""
-
-    answer: Answer
-    facts: ReplyFacts
-
-    @property
-    def text(self) -> str:
-        """The answer as the model wrote it; empty if stopped before its first text."""
-        return self.answer.text
-
-    @classmethod
-    def from_progress(cls, job: Job, progress: JobProgress) -> Self | None:
-        """Restore the answer that an earlier execution saved, if there is one."""
-        if progress.answer is None:
-            return None
-        fields = json.loads(progress.answer_facts or "{}")
-        facts = ReplyFacts(**fields, conversation_texts=collect_trusted_texts(job))
-        return cls(Answer(text=progress.answer), facts)
-
-    def to_fields(self) -> dict[str, str]:
-        """Return the fields of the job hash. The conversation stays in the job itself."""
-        facts = asdict(self.facts)
-        del facts["conversation_texts"]
-        return {keys.ANSWER: self.text, ANSWER_FACTS: json.dumps(facts)}
 
 
 class GenerationAttempt:
@@ -97,6 +71,8 @@ class GenerationAttempt:
         self._limits = limits
         self._failpoints = failpoints
         self._request_id = context.lease.member
+        self._started_at = time.monotonic()
+        self._files = ThreadFiles()
         self._file_note = ""
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
@@ -104,11 +80,11 @@ class GenerationAttempt:
         self.generated = GeneratedText(
             deadline=time.monotonic() + limits.deadline_seconds,
             labels=TurnLabels.from_turns(context.job.turns),
-            rules=context.job.rules,
         )
         self.facts = ReplyFacts(
             model="", finish_reason=str(self.generated.finish_reason), max_new_tokens=0
         )
+        self.details = ReplyDetails()
 
     def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
         """Return the answer as it is now; `stop` is the person who stopped it."""
@@ -119,7 +95,7 @@ class GenerationAttempt:
             name = stop.label_for(self._context.job.user)
             new_tokens = generated.new_tokens if answer.text else 0
             facts = replace(facts, stopped_by=name, new_tokens=new_tokens)
-        return FinishedAnswer(answer, facts)
+        return FinishedAnswer(answer, facts, self.details)
 
     async def generate_reply(
         self, conversation: CachedConversation, files: FileReader, failed_attempts: int
@@ -194,7 +170,7 @@ class GenerationAttempt:
         sources = PromptSources(conversation.token_ids, found.texts)
         rules = self._context.job.rules
         prompt = await self._generator.build_prompt(loaded, turns, sources, rules)
-        self._file_note = found.describe_use(prompt)
+        self._files, self._file_note = found, found.describe_use(prompt)
         shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
         has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)
         if turns[-1].files and not (shown or has_words):
@@ -209,10 +185,11 @@ class GenerationAttempt:
     ) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
-        thread = self._context.job.thread
-        scope = prefix_scope(thread.team, thread.channel, thread.ts)
+        seed = secrets.randbelow(MAX_SEED + 1)
+        sampling = self._generator.build_sampling(prompt, seed, self._context.job.rules)
+        started = time.monotonic()
         stream = self._generator.stream_text(
-            loaded, self._request_id, prompt, scope, self.generated
+            loaded, self._build_request(loaded, prompt, sampling), self.generated
         )
         try:
             async with aclosing(stream) as texts:
@@ -221,6 +198,20 @@ class GenerationAttempt:
                     self._failpoints.hit(Failpoint.GENERATING)
         finally:
             self.facts = self._collect_facts(loaded, prompt)
+            self.details = self._collect_details(loaded, prompt, sampling, started)
+
+    def _build_request(
+        self, loaded: LoadedModel, prompt: Prompt, sampling: SamplingParams
+    ) -> Request:
+        thread = self._context.job.thread
+        return Request(
+            id=self._request_id,
+            prompt=prompt.token_ids,
+            sampling=sampling,
+            stop_ids=loaded.chat_encoder.stop_token_ids,
+            scope=prefix_scope(thread.team, thread.channel, thread.ts),
+            deadline=self.generated.deadline,
+        )
 
     def _collect_facts(self, loaded: LoadedModel, prompt: Prompt) -> ReplyFacts:
         return ReplyFacts(
@@ -233,7 +224,31 @@ class GenerationAttempt:
             is_rule_shortened=prompt.is_rule_shortened,
         )
 
-
-def collect_trusted_texts(job: Job) -> tuple[str, ...]:
-    """Return what people wrote. Only an address in these texts may become a link."""
-    return tuple(turn.text for turn in job.turns if turn.speaker is Speaker.USER)
+    def _collect_details(
+        self, loaded: LoadedModel, prompt: Prompt, sampling: SamplingParams, started: float
+    ) -> ReplyDetails:
+        """Return the details of a generation that started at `started` (s, monotonic)."""
+        info, generated = loaded.info, self.generated
+        files_read, files_left_out = self._files.count_use(prompt)
+        wait_seconds = self._context.age_seconds + started - self._started_at
+        return ReplyDetails(
+            reply_id=create_reply_id(),
+            model=shorten_line(info.name),
+            revision=shorten_line(info.revision or ""),
+            device=shorten_line(info.device, 40),
+            dtype=shorten_line(info.dtype, 40),
+            seed=sampling.seed,
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            max_new_tokens=sampling.max_new_tokens,
+            prompt_tokens=len(prompt.token_ids),
+            new_tokens=generated.new_tokens,
+            left_out_turns=prompt.dropped_turns,
+            shortened_turns=prompt.shortened_turns,
+            files_read=files_read,
+            files_left_out=files_left_out,
+            wait_ms=limit_count(wait_seconds * 1000),
+            first_text_ms=limit_count((generated.first_text_seconds or 0) * 1000),
+            total_ms=limit_count((time.monotonic() - started) * 1000),
+        )

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.reply_rules import NO_RULES, ReplyRules
 from worker.answering.stop_conditions.stop_checker import ReplyCut, StopChecker
 from worker.answering.stop_conditions.turn_labels import NO_LABELS, TurnLabels
 from worker.engine import FinishReason
@@ -20,8 +19,6 @@ class GeneratedText:
     """Time at which the engine stops (s, monotonic)."""
     labels: TurnLabels = NO_LABELS
     """Labels at which a line begins a person's turn."""
-    rules: ReplyRules = NO_RULES
-    """Rules of the channel."""
     text: str = ""
     token_ids: tuple[int, ...] = ()
     """Generated token ids, if they decode to exactly this text."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from worker import render
 from worker.answering.generated_text import GeneratedText, TextBuilder
 from worker.engine import (
     Engine,
-    EngineEvent,
     EngineState,
     Finished,
     LoadError,
@@ -196,13 +194,21 @@ class Generator:
         wait_seconds = None if mean is None else (self.waiting_jobs + 1) * mean / loaded.info.slots
         return render.compose_waiting(self.waiting_jobs, wait_seconds)
 
+    def build_sampling(
+        self, prompt: Prompt, seed: int, rules: ReplyRules = NO_RULES
+    ) -> SamplingParams:
+        """Return the sampling parameters of a reply to a prompt, by the rules of the channel."""
+        settings = self._settings.apply_rules(rules)
+        return SamplingParams(
+            max_new_tokens=prompt.max_new_tokens,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            seed=seed,
+        )
+
     async def stream_text(
-        self,
-        loaded: LoadedModel,
-        request_id: str,
-        prompt: Prompt,
-        scope: str,
-        generated: GeneratedText,
+        self, loaded: LoadedModel, request: Request, generated: GeneratedText
     ) -> AsyncGenerator[str]:
         """
         Generate; yield the whole text each time it grows, and fill in `generated`.
@@ -211,8 +217,7 @@ class Generator:
         """
         text = TextBuilder(loaded.chat_encoder, generated)
         started = time.monotonic()
-        stream = self._start_request(loaded, request_id, prompt, scope, generated)
-        async with aclosing(stream) as events:
+        async with aclosing(self._engine.generate(request)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     generated.finish_reason, generated.new_tokens = event.reason, event.new_tokens
@@ -224,32 +229,6 @@ class Generator:
                 if text.has_ended:
                     break
         text.finish_text()
-
-    def _start_request(
-        self,
-        loaded: LoadedModel,
-        request_id: str,
-        prompt: Prompt,
-        scope: str,
-        generated: GeneratedText,
-    ) -> AsyncGenerator[EngineEvent]:
-        settings = self._settings.apply_rules(generated.rules)
-        sampling = SamplingParams(
-            max_new_tokens=prompt.max_new_tokens,
-            temperature=settings.temperature,
-            top_k=settings.top_k,
-            top_p=settings.top_p,
-            seed=zlib.crc32(request_id.encode()),
-        )
-        request = Request(
-            id=request_id,
-            prompt=prompt.token_ids,
-            sampling=sampling,
-            stop_ids=loaded.chat_encoder.stop_token_ids,
-            scope=scope,
-            deadline=generated.deadline,
-        )
-        return self._engine.generate(request)
 
     def stop_request(self, request_id: str) -> None:
         """Stop a request; its stream ends with the text so far."""

@@ -13,9 +13,13 @@ import structlog
 from redis.exceptions import RedisError
 
 from contract import keys
+from contract.job import Job
+from contract.reply_controls import Block, ReplyAddress, build_controls
+from contract.reply_details import shorten_line
 from worker import render
 from worker.answering.answer_cache import AnswerCache, CachedConversation
-from worker.answering.attempt import AttemptLimits, FinishedAnswer, GenerationAttempt
+from worker.answering.attempt import AttemptLimits, GenerationAttempt
+from worker.answering.finished_answer import FinishedAnswer
 from worker.answering.generator import Generator
 from worker.answering.reply_layout import ReplyLayout, choose_layout
 from worker.engine import EngineError, LoadError
@@ -35,6 +39,7 @@ from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND, JobProgress
 from worker.metrics import Metrics
+from worker.render import ComposedReply
 from worker.slack.client import RejectedError
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ReplyState
@@ -241,13 +246,18 @@ class AnswerPipeline:
             notice = [render.compose_stopped(stopped_by, shown)]
             await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
             return Outcome.STOPPED
-        parts, kind = await self._layout.compose_final(
+        composed, kind = await self._layout.compose_final(
             answer.text, answer.facts, choose_layout(run.progress)
         )
         if run.progress.layout_kind is None:
             await run.message.state.write_fields({LAYOUT_KIND: kind})
         parts_may_exist = run.progress.answer is not None
-        await run.message.publish_final(parts, state=ReplyState.FINAL, may_exist=parts_may_exist)
+        await run.message.publish_final(
+            composed.parts,
+            state=ReplyState.FINAL,
+            may_exist=parts_may_exist,
+            controls=_build_controls(run.context.job, answer, composed),
+        )
         if answer.text:
             await self._answer_cache.store_answer(run.context.job, answer.answer)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
@@ -270,3 +280,9 @@ class AnswerPipeline:
                 raise RequeueError from None
             await state.write_fields({keys.OUTCOME: outcome})
         return outcome
+
+
+def _build_controls(job: Job, answer: FinishedAnswer, composed: ComposedReply) -> tuple[Block, ...]:
+    details = answer.details.model_copy(update={"checks": shorten_line(composed.checks)})
+    is_direct = job.thread.channel.startswith("D")
+    return build_controls(ReplyAddress.from_job(job), details, is_direct=is_direct)

@@ -16,7 +16,7 @@ import structlog
 from contract.thread_pool import eager_thread_pool
 from worker import render
 from worker.jobs.job_state import JobProgress
-from worker.render import Message, Part, ReplyFacts
+from worker.render import ComposedReply, Message, ReplyFacts
 
 T = TypeVar("T")
 
@@ -63,15 +63,15 @@ class ReplyLayout:
 
     async def compose_final(
         self, text: str, facts: ReplyFacts, kind: LayoutKind
-    ) -> tuple[tuple[Part, ...], LayoutKind]:
+    ) -> tuple[ComposedReply, LayoutKind]:
         """Return the finished reply and its layout: plain if Markdown is not rendered in time."""
         if kind is LayoutKind.MARKDOWN:
             try:
-                compose = functools.partial(render.compose_final, text, facts=facts)
+                compose = functools.partial(render.compose_reply, text, facts=facts)
                 return await self.run_in_thread(compose), LayoutKind.MARKDOWN
             except Exception as error:  # noqa: BLE001 - a saved answer must reach its reader
                 log.error("layout failed", error=type(error).__name__)  # noqa: TRY400
-        return render.compose_plain(text, facts=facts), LayoutKind.PLAIN
+        return ComposedReply(render.compose_plain(text, facts=facts)), LayoutKind.PLAIN
 
     async def run_in_thread(self, call: Callable[..., T], *arguments: object) -> T:
         """Run a call in a layout thread. Raises `TimeoutError` at the time limit."""

@@ -61,6 +61,11 @@ class ThreadFiles:
         """Texts of the files that were read, by id."""
         return {name: file for name, (_, file) in self.files.items() if isinstance(file, FileText)}
 
+    def count_use(self, prompt: Prompt) -> tuple[int, int]:
+        """Return how many files the prompt shows, and how many it does not."""
+        shown = sum(prompt.excerpts.get(name, NO_EXCERPT).is_visible for name in self.files)
+        return shown, len(self.files) - shown + self.left_out
+
     def describe_use(self, prompt: Prompt) -> str:
         """Return the sentences about what the prompt shows of the files."""
         read: list[ReadFile] = []

@@ -21,6 +21,8 @@ EXHAUSTED_COUNT: Final = 10**9
 ANSWER_FACTS: Final = "starchat_answer_facts"
 """Field of the job hash: facts about the saved answer besides its text, as JSON."""
 
+ANSWER_DETAILS: Final = "starchat_answer_details"
+"""Field of the job hash: how the saved answer was generated, as `ReplyDetails.to_value`."""
 ANSWER_RECOVERIES: Final = "starchat_answer_recoveries"
 """Field of the job hash: number of recoveries when the answer was saved."""
 LAYOUT_KIND: Final = "starchat_layout"
@@ -31,6 +33,7 @@ PROGRESS_FIELDS: Final = (
     keys.PLACEHOLDER_OWNER,
     keys.ANSWER,
     ANSWER_FACTS,
+    ANSWER_DETAILS,
     ANSWER_RECOVERIES,
     LAYOUT_KIND,
     keys.ATTEMPTS,
@@ -55,6 +58,7 @@ class JobProgress:
     recoveries: int
     outcome: str | None
     withdrawn: bool
+    answer_details: str | None = None
     is_stopped: bool = False
     """Whether a person has stopped the job: it generates no more."""
 
@@ -102,6 +106,7 @@ class JobState(Fence):
             placeholder_owner=fields[keys.PLACEHOLDER_OWNER],
             answer=fields[keys.ANSWER],
             answer_facts=fields[ANSWER_FACTS],
+            answer_details=fields[ANSWER_DETAILS],
             answer_recoveries=parse_count(fields[ANSWER_RECOVERIES], invalid=0),
             layout_kind=fields[LAYOUT_KIND],
             attempts=parse_count(fields[keys.ATTEMPTS]),

@@ -4,8 +4,9 @@ from worker.render.compose import (
     compose_final,
     compose_growing,
     compose_plain,
+    compose_reply,
 )
-from worker.render.model import Message, Part, ReplyFacts, Snippet
+from worker.render.model import ComposedReply, Message, Part, ReplyFacts, Snippet
 from worker.render.texts import (
     compose_error,
     compose_loading,
@@ -15,6 +16,7 @@ from worker.render.texts import (
 )
 
 __all__ = [
+    "ComposedReply",
     "Message",
     "Part",
     "ReplyFacts",
@@ -24,6 +26,7 @@ __all__ = [
     "compose_growing",
     "compose_loading",
     "compose_plain",
+    "compose_reply",
     "compose_retrying",
     "compose_stopped",
     "compose_waiting",

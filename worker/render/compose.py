@@ -14,6 +14,7 @@ from worker.render.model import (
     MAX_MESSAGE_WEIGHT,
     MAX_MESSAGES,
     CodeBlock,
+    ComposedReply,
     Message,
     Part,
     Piece,
@@ -70,6 +71,11 @@ def compose_growing(text: str) -> Message:
 
 
 def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
+    """Return the parts of the finished reply: see `compose_reply`."""
+    return compose_reply(text, facts=facts).parts
+
+
+def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
     """
     Return the finished reply in posting order; the first part replaces the placeholder.
 
@@ -93,11 +99,12 @@ def compose_final(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:
         pages = pages[: MAX_MESSAGES - 1]
         pages[-1].files.append(_create_full_reply(source))
         closing_sentences = [texts.FULL_REPLY_BELOW, *closing_sentences]
-    return tuple(
+    parts = tuple(
         part
         for number, page in enumerate(pages, 1)
         for part in _build_parts(page, number, pages, closing_sentences)
     )
+    return ComposedReply(parts, code_checks.summarize_checks(pieces))
 
 
 def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:

@@ -46,6 +46,14 @@ class Snippet:
 Part = Message | Snippet
 
 
+@dataclass(frozen=True, slots=True)
+class ComposedReply:
+    """A finished reply in posting order, and the verdicts on its code as one line."""
+
+    parts: tuple[Part, ...]
+    checks: str = ""
+
+
 class CutReason(StrEnum):
     """Why the text of a reply was cut, although the model had not ended it."""
 

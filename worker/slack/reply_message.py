@@ -14,7 +14,7 @@ import structlog
 
 from contract import keys
 from contract.job import Job, Streaming
-from contract.reply_controls import build_controls
+from contract.reply_controls import Block
 from contract.slack_budget import Priority
 from contract.stop import build_stop_block
 from worker import render
@@ -66,7 +66,7 @@ class ReplyMessage:
         self._last_message: Message | None = None
         self._last_edit_at = -float("inf")
         self._not_editable = False
-        self._accepts_controls = True
+        self._controls: Sequence[Block] = ()
 
     async def ensure_placeholder(self, progress: JobProgress, status: Message | None) -> None:
         """
@@ -155,14 +155,23 @@ class ReplyMessage:
         interval = min(MAX_EDIT_INTERVAL_SECONDS, self._edit_interval * BACKOFF_FACTOR**edits)
         return max(0.0, self._last_edit_at + interval - time.monotonic())
 
-    async def publish_final(self, parts: Sequence[Part], *, state: str, may_exist: bool) -> None:
+    async def publish_final(
+        self,
+        parts: Sequence[Part],
+        *,
+        state: str,
+        may_exist: bool,
+        controls: Sequence[Block] = (),
+    ) -> None:
         """
         Publish the finished reply: the first part replaces the placeholder, the others follow.
 
         The parts get their final `state` when all of them are there. With `may_exist`, search first
-        for the parts that an earlier execution has posted.
+        for the parts that an earlier execution has posted. `controls` are the blocks below the
+        first part: the last of them alone if Slack does not take all, or none.
         """
         first, *others = parts
+        self._controls = controls
         assert isinstance(first, Message)  # noqa: S101 - a file follows the message that names it
         if self._ts is None:
             await self._post_first(first)
@@ -179,24 +188,20 @@ class ReplyMessage:
         await self._publish_later(first, others, found, shown_as=shown_as, state=state)
 
     async def _edit_first(self, first: Message, shown_as: str, state: str) -> None:
-        """Edit the first part; a finished reply has the asker's controls, if Slack takes them."""
-        if shown_as == state == ReplyState.FINAL and self._accepts_controls:
+        """Edit the first part; a finished reply has the controls that Slack takes."""
+        while shown_as == state and self._controls:
+            message = Message(first.text, [*first.blocks, *self._controls])
             try:
-                await self._thread.edit_message(str(self._ts), self._add_controls(first), state)
+                await self._thread.edit_message(str(self._ts), message, state)
             except RejectedError as error:
                 if str(error) not in BLOCK_ERRORS:
                     raise
-                self._accepts_controls = False
+                # A control is never worth a reply. The last block is the one that Slack knows best.
+                self._controls = self._controls[1:]
                 log.warning("controls refused", job=self._job.id, error=str(error))
             else:
                 return
         await self._thread.edit_message(str(self._ts), first, shown_as)
-
-    def _add_controls(self, message: Message) -> Message:
-        thread, user = self._job.thread, self._job.user
-        is_direct = thread.channel.startswith("D")
-        controls = build_controls(thread.ts, self._job.ts, user, is_direct=is_direct)
-        return Message(message.text, [*message.blocks, controls])
 
     async def _publish_later(
         self,

@@ -8,7 +8,8 @@ from slack_sdk import WebClient
 
 from bot import texts
 from contract import keys
-from contract.reply_controls import build_controls
+from contract.reply_controls import ReplyAddress, build_controls
+from contract.reply_details import ReplyDetails
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, RefusedError, Workspace, message_texts
@@ -20,14 +21,14 @@ pytestmark = pytest.mark.usefixtures("bot")
 def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, asker: str) -> None:
     """Give a reply the controls, as a worker does."""
     [message] = [m for m in workspace.bot_replies(GENERAL, ts) if m["ts"] == reply]
-    controls = build_controls(ts, ts, asker, is_direct=False)
-    # Slack's own check whether a person sees the button is left to a test of its own.
-    controls["elements"][0].pop("visible_to_user_ids")
+    address = ReplyAddress(thread_ts=ts, ts=ts, asker=asker)
+    # Whether a person sees a button is left to another test: here, all do.
+    controls = build_controls(address, ReplyDetails(seed=41), is_direct=True)
     web.chat_update(
         channel=GENERAL,
         ts=reply,
         text=message["text"],
-        blocks=[*message["blocks"], controls],
+        blocks=[*message["blocks"], *controls],
         metadata=message["metadata"],
     )
 

@@ -7,14 +7,17 @@ import pytest
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     DeletionRequested,
+    DetailsRequested,
     ReanswerRequested,
+    UnreadablePress,
     parse_block_action,
 )
 from bot.messages.events import Ignored
-from contract.reply_controls import DELETE_ACTION_ID
+from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
 Json = dict[str, Any]
+ADDRESS = f"{message_ts(1)} {message_ts(2)} {ADA}"
 
 
 def block_action(**more: Any) -> Json:
@@ -46,16 +49,37 @@ def test_button_press_identifies_question() -> None:
     assert bare.user_team == BOT_IDENTITY.team
 
 
-def test_deletion_names_thread_question_and_asker() -> None:
-    """The value holds all that a press needs; a malformed one is ignored."""
-    value = f"{message_ts(1)} {message_ts(2)} {ADA}"
-    action = {"action_id": DELETE_ACTION_ID, "value": value}
-    found = parse_block_action(block_action(actions=[action]), BOT_IDENTITY)
+def press(action_id: str, value: object, **more: Any) -> object:
+    """Parse a press of a control of a finished reply."""
+    container = {"message_ts": message_ts(3), "thread_ts": message_ts(1)}
+    action = {"action_id": action_id, "value": value}
+    body = block_action(actions=[action], container=container)
+    return parse_block_action(body | more, BOT_IDENTITY)
+
+
+def test_controls_name_thread_question_and_asker() -> None:
+    """The value holds all that a press needs."""
+    found = press(DELETE_ACTION_ID, ADDRESS)
     assert isinstance(found, DeletionRequested)
     assert (found.thread.ts, found.ts, found.asker) == (message_ts(1), message_ts(2), ADA)
-    action["value"] = f"{message_ts(1)} {message_ts(2)} <!channel>"
-    malformed = parse_block_action(block_action(actions=[action]), BOT_IDENTITY)
-    assert malformed == Ignored(readable=False)
+    found = press(DETAILS_ACTION_ID, ADDRESS + ' {"seed":41,"model":"a b"}')
+    assert isinstance(found, DetailsRequested)
+    assert (found.thread.ts, found.address.ts, found.user) == (message_ts(1), message_ts(2), ADA)
+    assert (found.details.seed, found.details.model) == (41, "a b")
+
+
+@pytest.mark.parametrize("action_id", [DELETE_ACTION_ID, DETAILS_ACTION_ID])
+@pytest.mark.parametrize("value", [None, "", "1.0", ADDRESS.replace(ADA, "<!channel>"), "a b c d"])
+def test_forged_value_of_a_control_is_told_to_its_person(action_id: str, value: object) -> None:
+    """The thread is that of the message; without one, nothing is done."""
+    found = press(action_id, value)
+    assert isinstance(found, UnreadablePress)
+    assert (found.thread.ts, found.user) == (message_ts(1), ADA)
+    for more in ({"container": None}, {"user": {"id": ""}}, {"channel": {"id": "C:1"}}):
+        assert press(action_id, value, **more) == Ignored(readable=False)
+    root = press(action_id, value, container={"message_ts": message_ts(3)})
+    assert isinstance(root, UnreadablePress)
+    assert root.thread.ts == message_ts(3)
 
 
 @pytest.mark.parametrize(

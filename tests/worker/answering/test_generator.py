@@ -7,7 +7,7 @@ from testing.checkpoints import memorizing_checkpoint
 from testing.memorizing_model import ANSWERS, MUTEX
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import GenerationSettings, Generator
-from worker.engine import FinishReason
+from worker.engine import FinishReason, Request
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.prompt.builder import PromptSources
@@ -32,8 +32,13 @@ async def test_generation_stops_at_its_deadline_only(forked_engines: None) -> No
     try:
         loaded = await generator.wait_for_model()
         prompt = await generator.build_prompt(loaded, CONVERSATION)
+        stop_ids = loaded.chat_encoder.stop_token_ids
         for text in texts:
-            async for _ in generator.stream_text(loaded, "a", prompt, "T1", text):
+            sampling = generator.build_sampling(prompt, seed=1)
+            request = Request(
+                "a", prompt.token_ids, sampling, stop_ids, scope="T1", deadline=text.deadline
+            )
+            async for _ in generator.stream_text(loaded, request, text):
                 pass
         follow_up = Turn(speaker=Speaker.USER, text="And then?", ts="2.0")
         answer = Turn(speaker=Speaker.ASSISTANT, text=texts[1].text, ts="1.5", in_reply_to="1.0")

@@ -32,16 +32,16 @@ async def test_reply_is_rendered_in_another_thread() -> None:
     thread = await layout.run_in_thread(threading.current_thread)
 
     assert thread is not threading.current_thread()
-    parts, kind = await layout.compose_final("**x**", FACTS, LayoutKind.MARKDOWN)
-    assert (model_text(parts), kind) == ("x", LayoutKind.MARKDOWN)
+    composed, kind = await layout.compose_final("**x**", FACTS, LayoutKind.MARKDOWN)
+    assert (model_text(composed.parts), kind) == ("x", LayoutKind.MARKDOWN)
     layout._threads.shutdown()
 
 
 async def test_reply_that_takes_too_long_is_plain_text(busy_layout: ReplyLayout) -> None:
     """All of its text is in the file."""
-    parts, kind = await busy_layout.compose_final("**x**\n\tcode", FACTS, LayoutKind.MARKDOWN)
+    composed, kind = await busy_layout.compose_final("**x**\n\tcode", FACTS, LayoutKind.MARKDOWN)
 
-    message, file = parts
+    message, file = composed.parts
     assert kind is LayoutKind.PLAIN
     assert isinstance(message, Message)
     assert isinstance(file, Snippet)

@@ -1,24 +1,35 @@
 """Controls below a finished reply, where Slack takes them."""
 
+import pytest
+
+from contract.reply_controls import ReplyAddress, build_controls
+from contract.reply_details import ReplyDetails
 from testing.reply_harness import ReplyHarness, build_message
 from testing.worker_harness import reply_text
 
 
-async def test_finished_reply_has_the_askers_controls(reply: ReplyHarness) -> None:
-    """The first part has them; a growing one has not."""
-    await reply.finish_reply(build_message("Done."))
-
-    [message] = reply.visible_messages
-    [controls] = [block for block in message["blocks"] if block["type"] == "context_actions"]
-    assert controls["elements"][0]["visible_to_user_ids"] == [reply.job.user]
-
-
-async def test_reply_without_controls_is_better_than_none(reply: ReplyHarness) -> None:
-    """Slack may not know the block: the reply is then posted as it was before."""
-    rule = {"fault": "error", "method": "chat.update", "error": "invalid_blocks", "count": 1}
+async def publish_reply(reply: ReplyHarness, *faults: dict[str, object]) -> list[str]:
+    """Publish a reply with controls beside faults of Slack; return the kinds of its blocks."""
+    address = ReplyAddress.from_job(reply.job)
+    controls = build_controls(address, ReplyDetails(), is_direct=False)
     message = await reply.open_reply()
-    reply.harness.workspace.set_faults(rule)
-    await message.publish_final([build_message("Done.")], state="final", may_exist=False)
+    reply.harness.workspace.set_faults(*faults)
+    await message.publish_final(
+        [build_message("Done.")], state="final", may_exist=False, controls=controls
+    )
+    [shown] = reply.visible_messages
+    assert "Done." in reply_text([shown])
+    return [block["type"] for block in shown["blocks"] if "actions" in block["type"]]
 
-    assert "Done." in reply_text(reply.visible_messages)
-    assert "context_actions" not in str(reply.visible_messages)
+
+@pytest.mark.parametrize(
+    ("refusals", "expected"),
+    [(0, ["actions", "context_actions"]), (1, ["context_actions"]), (2, [])],
+)
+async def test_reply_has_the_controls_that_slack_takes(
+    reply: ReplyHarness, refusals: int, expected: list[str]
+) -> None:
+    """Slack may not know a block: fewer controls are better than no reply."""
+    rule: dict[str, object] = {"fault": "error", "method": "chat.update", "error": "invalid_blocks"}
+    faults = [rule | {"count": refusals}] if refusals else []
+    assert await publish_reply(reply, *faults) == expected

@@ -31,6 +31,12 @@ function clickAttributes(element, block, value) {
   };
 }
 
+/** Whether an element is hidden from the reader. */
+function isHidden(element, names) {
+  const only = element.visible_to_user_ids;
+  return Boolean(only) && !only.includes(names.me);
+}
+
 function button(element, block, names) {
   const look = element.style ? `block-button ${element.style}` : "block-button";
   const label = element.accessibility_label ?? null;
@@ -97,8 +103,6 @@ function feedback(element, block, names) {
 }
 
 function iconButton(element, block, names) {
-  const only = element.visible_to_user_ids;
-  if (only && !only.includes(names.me)) return null;
   const label = element.accessibility_label ?? element.text?.text ?? element.icon;
   return el(
     "button",
@@ -122,11 +126,13 @@ const ELEMENTS = {
 };
 
 const elements = (block, names) =>
-  (block.elements ?? []).map(
-    (element) =>
-      ELEMENTS[element.type]?.(element, block, names) ??
-      el("span", { class: "context-text" }, words(element, names)),
-  );
+  (block.elements ?? [])
+    .filter((element) => !isHidden(element, names))
+    .map(
+      (element) =>
+        ELEMENTS[element.type]?.(element, block, names) ??
+        el("span", { class: "context-text" }, words(element, names)),
+    );
 
 function section(block, names) {
   const fields = (block.fields ?? []).map((field) =>
@@ -202,9 +208,15 @@ const BLOCKS = {
   alert,
 };
 
+/** Whether all elements of a block are hidden from the reader. */
+function isEmpty(block, names) {
+  const found = block.elements ?? [];
+  return found.length > 0 && found.every((element) => isHidden(element, names));
+}
+
 /** Renders a message's blocks as DOM nodes. */
 export function blocks(list, names) {
-  return list.map(
+  return list.filter((block) => !isEmpty(block, names)).map(
     (block) =>
       BLOCKS[block.type]?.(block, names) ??
       el("div", { class: "block context" }, `Unsupported block: ${block.type}`),

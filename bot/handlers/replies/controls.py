@@ -1,0 +1,33 @@
+"""Reply controls: leads each press of a finished reply's buttons to its handler."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from bot.handlers.notice_outbox import NoticeOutbox
+from bot.handlers.replies.deletion import ReplyDeletion
+from bot.handlers.replies.details import DetailsHandler
+from bot.messages.block_actions import DeletionRequested, DetailsRequested, UnreadablePress
+from bot.notices import Notice, Sentence
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyControls:
+    """Handlers of the controls. Methods raise `RedisError`."""
+
+    deletion: ReplyDeletion
+    details: DetailsHandler
+    notices: NoticeOutbox
+
+    def handle_press(self, press: DeletionRequested | DetailsRequested | UnreadablePress) -> None:
+        """Do what a press asks for."""
+        match press:
+            case DeletionRequested():
+                self.deletion.delete_by_button(press)
+            case DetailsRequested():
+                self.details.show_details(press)
+            case UnreadablePress(thread=thread, user=user):
+                log.warning("action not readable", channel=thread.channel)
+                self.notices.tell_user(thread, user, Notice(Sentence.CONTROL_UNREADABLE))

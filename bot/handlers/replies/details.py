@@ -1,0 +1,43 @@
+"""Details of a reply: shown to the person who asked, from what the reply's own message carries."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from bot.concurrency import BackgroundTasks
+from bot.handlers.notice_outbox import NoticeOutbox
+from bot.messages.block_actions import DetailsRequested
+from bot.messages.detail_lines import TITLE, build_detail_blocks
+from bot.notices import Notice, Sentence
+from bot.slack.poster import Poster
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsHandler:
+    """Shows details. Nothing is stored: a press that a bot's death loses can be repeated."""
+
+    poster: Poster
+    notices: NoticeOutbox
+    background: BackgroundTasks
+
+    def show_details(self, request: DetailsRequested) -> None:
+        """Show the details to the person who pressed the button. Raises `RedisError`."""
+        thread = request.thread
+        is_direct = thread.channel.startswith("D")
+        if not is_direct and request.user != request.address.asker:
+            self.notices.tell_user(thread, request.user, Notice(Sentence.CONTROL_REFUSED))
+            return
+        log.info("details requested", channel=thread.channel, ts=request.address.ts)
+        self.background.submit("details", self._post_details, request)
+
+    def _post_details(self, request: DetailsRequested) -> None:
+        self.poster.post_ephemeral(
+            request.thread.channel,
+            request.user,
+            TITLE,
+            thread_ts=request.thread.ts,
+            blocks=build_detail_blocks(request.details),
+            retry=False,
+        )

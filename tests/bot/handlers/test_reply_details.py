@@ -1,0 +1,61 @@
+"""Details of a reply: an ephemeral word to the person who asked."""
+
+import json
+
+import pytest
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot import texts
+from testing.polling import poll_until
+from testing.workspace import ADA, GENERAL, LIN, Workspace, message_texts
+from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
+from tests.bot.handlers.test_reply_deletion import add_controls
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+def press_details(workspace: Workspace, reply: str, user: str, value: str | None = None) -> None:
+    """Press *Details* below a reply, with a forged `value` if one is given."""
+    click = {"user": user, "channel": GENERAL, "ts": reply, "action_id": "show_details"}
+    workspace.post_json("_page/click", click | ({"value": value} if value else {}))
+
+
+def wait_for_words(workspace: Workspace, thread: str, user: str, words: str) -> str:
+    """Wait until a person sees these words in a thread; return the person's view of it."""
+
+    def find_words() -> str | None:
+        shown = json.dumps(workspace.read_messages(GENERAL, thread, user))
+        return shown if words in shown else None
+
+    return poll_until(find_words, description=words)
+
+
+def test_asker_alone_sees_the_details(workspace: Workspace, redis: Redis, web: WebClient) -> None:
+    """They come from the message, although Redis has forgotten the job; others are refused."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [reply] = post_answer(workspace, redis, ts, "An answer")
+    add_controls(workspace, web, ts, reply, ADA)
+    for key in redis.scan_iter("rq:job:*"):
+        redis.delete(key)
+    press_details(workspace, reply, ADA)
+    wait_for_words(workspace, ts, ADA, "Seed: 41")
+    press_details(workspace, reply, LIN)
+    shown = wait_for_words(workspace, ts, LIN, texts.CONTROL_REFUSED)
+
+    assert "Seed: 41" not in shown
+
+
+def test_forged_value_is_refused_with_a_word(
+    workspace: Workspace, redis: Redis, web: WebClient
+) -> None:
+    """Nothing of it is shown."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    [reply] = post_answer(workspace, redis, ts, "An answer")
+    add_controls(workspace, web, ts, reply, ADA)
+    press_details(workspace, reply, ADA, f'{ts} {ts} {ADA} {{"model": 1, "x": "<!channel>"}}')
+    wait_for_words(workspace, ts, ADA, texts.CONTROL_UNREADABLE)
+
+    assert not any(
+        "<!channel>" in text for text in message_texts(workspace.read_messages(GENERAL, ts))
+    )

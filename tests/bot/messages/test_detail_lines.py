@@ -1,0 +1,57 @@
+"""Details of a reply as people read them."""
+
+from bot.messages.detail_lines import build_detail_blocks, describe_details
+from contract.reply_details import ReplyDetails
+
+
+def test_details_are_lines_of_plain_text() -> None:
+    """Each fact has its unit."""
+    details = ReplyDetails(
+        reply_id="0a1b",
+        model="starchat-beta",
+        revision="b1bcda6",
+        device="cuda",
+        dtype="bfloat16",
+        seed=41,
+        temperature=0.2,
+        top_k=50,
+        top_p=0.95,
+        max_new_tokens=1024,
+        prompt_tokens=1234,
+        new_tokens=84,
+        left_out_turns=3,
+        shortened_turns=1,
+        files_read=2,
+        files_left_out=1,
+        wait_ms=400,
+        first_text_ms=1300,
+        total_ms=2000,
+        checks="python: parses",
+    )
+
+    assert describe_details(details) == [
+        "Model: starchat-beta, revision b1bcda6",
+        "Engine: built-in, on cuda, bfloat16",
+        "Seed: 41",
+        "Sampling: temperature 0.2, top_k 50, top_p 0.95, at most 1,024 tokens",
+        "Tokens: 1,234 in, 84 out",
+        "Context: 3 messages left out, 1 message shortened, 2 files read, 1 file left out",
+        "Time: waited 0.4 s in line, first words after 1.3 s, 42.0 tokens a second",
+        "Checks: python: parses",
+        "Id: 0a1b",
+    ]
+
+
+def test_details_without_facts_say_so() -> None:
+    """A reply of an older worker has few."""
+    lines = "\n".join(describe_details(ReplyDetails()))
+    for words in ("unknown", "greedy", "all messages, no files", "no code to check"):
+        assert words in lines
+
+
+def test_forged_words_stay_words() -> None:
+    """A mention or a link in them is plain text."""
+    details = ReplyDetails(model="<!channel> <https://evil.example|docs> *x*")
+    _, section = build_detail_blocks(details)
+    assert section["text"]["type"] == "plain_text"
+    assert details.model in section["text"]["text"]
