@@ -11,6 +11,9 @@ COPY requirements/bot.txt requirements/
 RUN pip install --no-deps --only-binary :all: -r requirements/bot.txt
 COPY contract contract
 COPY bot bot
+# Writable by any user, because compose chooses the user id. A volume here keeps the records.
+RUN install -d -m 1777 /data
+ENV DATABASE_URL=sqlite:////data/starchat.db
 USER 10001
 ENTRYPOINT ["python", "-m", "bot"]
 

@@ -12,6 +12,7 @@ from bot.concurrency import BackgroundTasks
 from bot.health import Health
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
+from bot.records.database import Records
 from bot.settings import Settings
 from bot.slack.access_monitor import AccessMonitor
 from bot.slack.bolt_app import create_app
@@ -38,17 +39,21 @@ class Bot:
     """The bot's process, without its signal handling."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start the health server. Raises `SettingsError` if its address cannot be bound."""
+        """Start the health server. Raises `SettingsError` if its address or a file is unusable."""
         self._settings = settings
         self._web_client = create_client(settings)
         self._redis = connect_redis(settings.redis_url.get_secret_value())
+        self._records = Records(settings.database_url.get_secret_value())
         self._metrics = Metrics()
-        self._health = Health(self._redis, self._metrics, self._web_client.access)
+        self._health = Health(
+            self._redis, self._metrics, self._web_client.access, lambda: self._records.problem
+        )
         self._health_server = self._start_health_server()
 
     def run_until(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set. Raises `SettingsError` if Slack or Redis cannot be used."""
+        """Serve until `stop` is set. Raises `SettingsError` if a service refuses the settings."""
         try:
+            self._records.open_database()
             refuse_cluster(self._redis)
             identity = authenticate(self._web_client, stop)
             if identity is not None:
@@ -58,6 +63,7 @@ class Bot:
             if self._health_server is not None:
                 self._health_server.close_server()
             self._redis.close()
+            self._records.close_database()
         log.info("ended")
 
     def _serve_slack(

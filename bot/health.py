@@ -1,5 +1,6 @@
 """Liveness, readiness and metrics over HTTP, for a supervisor and for Prometheus."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from redis import Redis
@@ -34,10 +35,18 @@ class Health:
     Health endpoints. The bot is ready if Slack reaches and accepts it, and it reaches Redis.
 
     Liveness depends on nothing outside the process: a restart would not bring Slack back.
+    Readiness does not depend on the records: without their database, questions are answered.
     """
 
-    def __init__(self, redis: Redis, metrics: Metrics, access: AppAccess) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        metrics: Metrics,
+        access: AppAccess,
+        find_records_problem: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._redis = redis
+        self._find_records_problem = find_records_problem
         self._metrics = metrics
         self._access = access
         self._receiver: Receiver | None = None
@@ -86,13 +95,17 @@ class Health:
 
     def _serve_readiness(self, _: Request) -> Response:
         missing = self.find_missing()
-        if missing is None:
-            return Response(200, b"ready\n")
-        return Response(503, f"waiting for {missing}\n".encode())
+        if missing is not None:
+            return Response(503, f"waiting for {missing}\n".encode())
+        problem = self._find_records_problem()
+        remark = f"; records unavailable ({problem})" if problem else ""
+        return Response(200, f"ready{remark}\n".encode())
 
     def _serve_metrics(self, _: Request) -> Response:
         return Response(
             200,
-            self._metrics.export_text(ready=self.find_missing() is None),
+            self._metrics.export_text(
+                ready=self.find_missing() is None, records=self._find_records_problem() is None
+            ),
             {"Content-Type": METRICS_CONTENT_TYPE},
         )

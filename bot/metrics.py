@@ -39,6 +39,11 @@ class Metrics:
         self._ready = Gauge(
             "starchat_bot_ready", "1 if the bot is ready, else 0.", registry=self.registry
         )
+        self._records_available = Gauge(
+            "starchat_bot_records_available",
+            "1 if the last use of the records' database succeeded, else 0.",
+            registry=self.registry,
+        )
 
     def count_request(self, kind: str, seconds: float, *, acknowledged: bool) -> None:
         """Count a Slack request; `seconds` passed from its arrival to the decision."""
@@ -57,7 +62,8 @@ class Metrics:
         """Count a new Socket Mode connection."""
         self._connections.inc()
 
-    def export_text(self, *, ready: bool) -> bytes:
-        """Return all metrics in Prometheus' text format."""
+    def export_text(self, *, ready: bool, records: bool = True) -> bytes:
+        """Return all metrics in Prometheus' text format; `records` are available or not."""
         self._ready.set(int(ready))
+        self._records_available.set(int(records))
         return generate_latest(self.registry)

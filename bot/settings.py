@@ -7,6 +7,7 @@ from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 from redis import ConnectionPool
 
+from bot.database_url import check_database_url
 from bot.failpoints import Failpoints
 from contract.base_settings import BaseSettings, require_token
 from contract.job import Streaming
@@ -40,6 +41,13 @@ class Settings(BaseSettings):
         "Port for Slack's HTTP requests; unused with Socket Mode.",
         ge=1,
         le=65535,
+    )
+    database_url: SecretStr = setting_field(
+        SecretStr("sqlite:///starchat.db"),
+        "an address such as sqlite:////data/starchat.db, with the path of a file, or "
+        "postgresql://user:password@host/database",
+        "Database of the records that outlast Redis. An SQLite file serves the bots of one "
+        "machine; a path with three slashes begins in the working directory.",
     )
     starchat_streaming: Streaming = setting_field(
         Streaming.EDITS,
@@ -103,6 +111,12 @@ class Settings(BaseSettings):
     def try_redis_url(cls, url: str) -> None:
         """See `BaseSettings`."""
         ConnectionPool.from_url(url).make_connection()
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr) -> SecretStr:
+        check_database_url(value.get_secret_value())
+        return value
 
     @field_validator("slack_signing_secret")
     @classmethod

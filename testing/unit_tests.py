@@ -30,7 +30,8 @@ RESOURCE_MODULES: Final = frozenset(
             "testing.processes",
             "testing.product",
         ),
-        *("testing.redis_server", "testing.reply_harness", "testing.worker_harness"),
+        *("testing.postgres_server", "testing.redis_server", "testing.reply_harness"),
+        "testing.worker_harness",
         *("testing.workspace", "tests.adversarial", "worker.engine.loading"),
     }
 )
@@ -39,7 +40,7 @@ RESOURCE_NAMES: Final = frozenset(
     {
         "forked_engine_environment",
         *("GuardedRedis", "LoadedCheckpoint", "Process", "Product", "RedisServer"),
-        *("WorkerHarness", "Workspace", "open_chromium"),
+        *("PostgresServer", "WorkerHarness", "Workspace", "_provide_database", "open_chromium"),
     }
 )
 """Classes and functions that do so in fixtures."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -47,6 +48,7 @@ class Workspace:
         """Start fakeslack with more arguments and wait until it serves."""
         self._process = Process("fakeslack", "--port", "0", *arguments)
         self.url = self._process.wait_for_line("fakeslack: http").partition(": ")[2]
+        self._directory = tempfile.TemporaryDirectory(prefix="workspace-")
         self._token = ""
         self._token = str(self.read_state()["token"])
 
@@ -73,7 +75,13 @@ class Workspace:
             "SLACK_API_URL": self.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
+            "DATABASE_URL": self.database_url,
         }
+
+    @property
+    def database_url(self) -> str:
+        """Address of the SQLite file that the bots of this workspace share."""
+        return f"sqlite:///{self._directory.name}/starchat.db"
 
     @property
     def token_header(self) -> dict[str, str]:
@@ -87,6 +95,7 @@ class Workspace:
 
     def stop_process(self) -> int:
         """Stop the workspace; return the exit status."""
+        self._directory.cleanup()
         return self._process.stop_process()
 
     def end_by_signal(self, name: str = "SIGTERM") -> int:

@@ -18,11 +18,11 @@ settings.register_profile("shared", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
-pytest_plugins = ["testing.fixtures", "testing.unit_tests"]
+pytest_plugins = ["testing.fixtures", "testing.databases", "testing.unit_tests"]
 
 LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
-INSTALLED_MARKERS = ("redis", "browser")
+INSTALLED_MARKERS = ("redis", "browser", "postgres")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
     *("bot/handlers/test_outage.py", "bot/messages/", "bot/test_texts", "contract/"),

@@ -111,11 +111,12 @@ def test_signal_stops_bot_with_exit_code_0(
     assert "Traceback" not in bot.log_text
 
 
-def test_signal_stops_bot_that_waits_for_slack(server: RedisServer) -> None:
+def test_signal_stops_bot_that_waits_for_slack(server: RedisServer, tmp_path: Path) -> None:
     """A bot without a connection stops at once."""
     nowhere = f"http://127.0.0.1:{free_port()}/api/"
-    tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
-    with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **tokens) as bot:
+    given = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+    given["DATABASE_URL"] = f"sqlite:///{tmp_path}/starchat.db"
+    with Process("bot", REDIS_URL=server.url, SLACK_API_URL=nowhere, **given) as bot:
         bot.wait_for_event("slack not reached")
         assert bot.stop_process() == 0
     assert "ready" not in bot.log_text

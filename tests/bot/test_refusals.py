@@ -20,6 +20,7 @@ from contract.job import Job, Thread
 from testing.polling import poll_until
 from testing.prepared_queue import PreparedQueue
 from testing.processes import Process, fetch_page, free_port
+from testing.queue_inspector import find_job
 from testing.redis_server import RedisServer
 from testing.slack_events import BOT_IDENTITY, make_message_event
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, message_texts
@@ -127,3 +128,21 @@ def test_readiness_names_the_refusal(
         workspace.set_faults()
         bot.wait_for_event("app accepted by slack")
         assert fetch_page(port, "/readyz") == (200, "ready\n")
+
+
+def test_bot_without_database_answers(
+    workspace: Workspace, redis: Redis, server: RedisServer
+) -> None:
+    """A database that is away stops no question; readiness and metrics name it."""
+    port = free_port()
+    variables = workspace.environment | {"HEALTH_PORT": str(port)}
+    variables["DATABASE_URL"] = f"postgresql://u:s3cr3t@127.0.0.1:{free_port()}/d"
+    with Process("bot", REDIS_URL=server.url, **variables) as bot:
+        bot.wait_for_event("ready")
+        ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")
+        poll_until(lambda: find_job(redis, GENERAL, ts), description="the job")
+        reason = "ready; records unavailable (OperationalError: no connection)\n"
+
+        assert fetch_page(port, "/readyz") == (200, reason)
+        assert "starchat_bot_records_available 0.0" in fetch_page(port, "/metrics")[1]
+        assert "s3cr3t" not in bot.log_text

@@ -41,6 +41,7 @@ def test_tokens_are_the_only_required_settings(monkeypatch: pytest.MonkeyPatch) 
         ("SLACK_APP_TOKEN", "oops", "an app-level token"),
         ("SLACK_API_URL", "https://slack.com/api", "ends with /api/"),
         ("REDIS_URL", "localhost:6379", "redis://"),
+        ("DATABASE_URL", "mysql://h/d", "sqlite:////data/starchat.db"),
         ("PORT", "many", "a port from 1 to 65535"),
         ("HEALTH_PORT", "65536", "a port from 0 to 65535"),
         ("STARCHAT_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING or ERROR"),

@@ -83,6 +83,45 @@ def test_usable_redis_url_is_accepted(
 @pytest.mark.parametrize(
     "url",
     [
+        *("mysql://u:s3cr3t@h/d", "postgresql+asyncpg://u:s3cr3t@h/d", "sqlite://", "sqlite:///"),
+        *("sqlite://u:s3cr3t@h/d", "sqlite:///:memory:", "sqlite:///file:a?uri=true", "postgresql"),
+        *("sqlite:///a?mode=s3cr3t", "sqlite://s3cr3t/starchat.db", "postgresql://u:s3cr3t@h"),
+        *("postgresql://u:s3@cr3t@h/d", "postgresql://u:s3cr3t@h:port/d", "s3cr3t"),
+        *("postgresql://u:s3cr3t@h/d?no_such_option=1", "postgresql://u:s3\ncr3t@h/d"),
+        *("postgresql://u:s3cr3t@h/d?sslrootcert=/no/such/s3cr3t", "postgres://u:s3cr3t@h/d"),
+    ],
+)
+def test_unusable_database_url_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The line has two examples, and no part of the address."""
+    for name, value in TOKENS.items():
+        monkeypatch.setenv(name, value)
+    line = find_error(bot.settings.Settings, monkeypatch, "DATABASE_URL", url)
+    assert "sqlite:////data/starchat.db" in line
+    assert line.endswith(", not the given one")
+    assert not re.search(r"s3|cr3t", line)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("sqlite:///starchat.db", "sqlite:////data/starchat.db", "postgresql://u:p%40@h/d"),
+        *("postgresql+psycopg://u:p@[::1]:5432/d?sslmode=require", "postgresql://u@/d?host=/run"),
+    ],
+)
+def test_usable_database_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A file, a server, a socket, and the options of PostgreSQL's own library."""
+    for name, value in TOKENS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATABASE_URL", url)
+    settings = bot.settings.Settings.from_environment()
+
+    assert settings.database_url.get_secret_value() == url
+    assert url not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         *("http://127.0.0.1:port/api/", "http://127.0.0.1:99999/api/", "http://[::1/api/"),
         *("http:///api/", "http://a..b/api/", "http://h/?x/api/", "http://h/#/api/"),
     ],

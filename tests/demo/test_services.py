@@ -16,6 +16,8 @@ def test_real_settings_do_not_reach_demo(tmp_path: Path) -> None:
         "SLACK_BOT_TOKEN_FILE": "/theirs",
         "REDIS_URL": "redis://theirs",
         "REDIS_URL_FILE": "/theirs",
+        "DATABASE_URL": "postgresql://theirs/theirs",
+        "DATABASE_URL_FILE": "/theirs",
         "HEALTH_PORT": "1",
         "PORT": "1",
         "PATH": "/bin",
@@ -28,6 +30,7 @@ def test_real_settings_do_not_reach_demo(tmp_path: Path) -> None:
     assert "theirs" not in str(found)
     assert found["SLACK_API_URL"] == "http://page/api/"
     assert found["REDIS_URL"] == "unix:///s"
+    assert found["DATABASE_URL"] == f"sqlite:///{tmp_path}/records.db"
     assert found["PATH"] == "/bin"
     assert not {"PORT", "HEALTH_PORT", "SLACK_SIGNING_SECRET"} & set(found)
 

@@ -134,6 +134,14 @@ def test_worker_writes_only_to_its_volume_and_to_tmp() -> None:
     assert directories["HOME"] == "/tmp"
 
 
+def test_bot_writes_only_its_records_and_to_tmp() -> None:
+    """The default database is in the mounted volume; the demo's is another one."""
+    assert "ENV DATABASE_URL=sqlite:////data/starchat.db\n" in DOCKERFILE
+    assert SERVICES["bot"]["volumes"] == ["records:/data"]
+    assert SERVICES["demo-bot"]["volumes"] == ["demo-records:/data"]
+    assert {"records", "demo-records"} <= set(DOCUMENT["volumes"])
+
+
 def test_fakeslack_answers_to_its_service_name() -> None:
     """Bot and worker of the demo reach it under a name that it must allow."""
     assert SERVICES["fakeslack"]["command"] == ["--allow-host", "fakeslack"]

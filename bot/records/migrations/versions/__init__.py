@@ -1,0 +1,1 @@
+"""Revisions of the schema, each after its `down_revision`."""

@@ -1,0 +1,62 @@
+"""Tables of the records: replies with votes, and the votes."""
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, MetaData, String, Table, Text
+
+PURGED_BY: Final = "purged_by"
+"""Key of `Table.info`: names of the columns by which the table's rows are purged."""
+
+metadata: Final = MetaData()
+
+ID: Final = String(64)
+"""Type of Slack's ids."""
+TIMESTAMP: Final = String(32)
+"""Type of Slack's timestamps, which are also ids of messages."""
+
+voted_replies: Final = Table(
+    "voted_replies",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("channel", ID, primary_key=True),
+    Column("message_ts", TIMESTAMP, primary_key=True),
+    Column("thread_ts", TIMESTAMP, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("conversation", Text),
+    Column("reply", Text),
+    info={PURGED_BY: ("team", "channel", "thread_ts", "message_ts")},
+)
+"""
+A finished reply that people have voted on.
+
+`facts` is a JSON object: model, sampling, checks. `conversation` (a JSON list) and `reply` are
+texts, present only with the workspace's consent.
+"""
+
+votes: Final = Table(
+    "votes",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("channel", ID, primary_key=True),
+    Column("message_ts", TIMESTAMP, primary_key=True),
+    Column("user_id", ID, primary_key=True),
+    Column("thread_ts", TIMESTAMP, nullable=False),
+    Column("opinion", String(8)),
+    Column("reason", String(16)),
+    Column("ran", Boolean, nullable=False),
+    Column("voted_at", TIMESTAMP, nullable=False, index=True),
+    Column("presses", Text, nullable=False),
+    ForeignKeyConstraint(
+        ("team", "channel", "message_ts"),
+        ("voted_replies.team", "voted_replies.channel", "voted_replies.message_ts"),
+        name="fk_votes_voted_replies",
+        ondelete="CASCADE",
+    ),
+    info={PURGED_BY: ("team", "channel", "thread_ts", "message_ts", "user_id")},
+)
+"""
+One person's vote on one reply.
+
+`opinion` is `up`, `down` or null; `ran` is whether the code ran for the person. Both follow from
+`presses`, a JSON list of what the person has pressed. `voted_at` is Slack's time of the last one.
+"""
