@@ -13,6 +13,7 @@ from bot.health import Health
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
 from bot.records.database import Records
+from bot.rules.channels_file import load_channels_file
 from bot.settings import Settings
 from bot.slack.access_monitor import AccessMonitor
 from bot.slack.bolt_app import create_app
@@ -41,6 +42,7 @@ class Bot:
     def __init__(self, settings: Settings) -> None:
         """Start the health server. Raises `SettingsError` if its address or a file is unusable."""
         self._settings = settings
+        self._channels_file = load_channels_file(settings.starchat_channels_file)
         self._web_client = create_client(settings)
         self._redis = connect_redis(settings.redis_url.get_secret_value())
         self._records = Records(settings.database_url.get_secret_value())
@@ -79,7 +81,13 @@ class Bot:
         app = create_app(self._web_client, identity, self._metrics)
         receiver = self._build_receiver(app)
         handlers = Composition(
-            self._settings, self._redis, self._web_client, self._metrics, identity, shared
+            self._settings,
+            self._redis,
+            self._web_client,
+            self._metrics,
+            identity,
+            shared,
+            self._channels_file,
         ).build_handlers(receiver)
         handlers.router.register_listeners(app)
         self._health.watch_parts(receiver, shared.background.watch, handlers.inbox.watch)

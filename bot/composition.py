@@ -28,6 +28,7 @@ from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.router import Router
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
@@ -35,12 +36,14 @@ from bot.handlers.stops.stop_handler import StopHandler
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
+from bot.rules.channels_file import ChannelsFile
 from bot.settings import Settings
 from bot.slack.client import SlackWebClient
 from bot.slack.http_mode import HttpMode
 from bot.slack.paging import PacedReader
 from bot.slack.poster import Poster
 from bot.slack.socket_mode import SocketMode
+from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
 from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue, QueueLimits
@@ -90,6 +93,7 @@ class Composition:
     metrics: Metrics
     identity: BotIdentity
     shared: Shared
+    channels_file: ChannelsFile
 
     def build_handlers(self, receiver: SocketMode | HttpMode) -> Handlers:
         """Build all handlers; `receiver` knows whether Slack can reach the bot."""
@@ -100,22 +104,28 @@ class Composition:
         inbox, alarm = Inbox(redis, identity.team, queue), AlarmClock()
         thread_cache = ThreadCache(redis, web_client, identity)
         thread_modes, purge, job_updates = ThreadModes(redis), Purge(redis), JobUpdates(redis)
-        users = UserDirectory(redis, web_client, self.shared.name_pool, self.shared.author_pool)
+        users, rules = self._build_readers()
         job_builder = JobBuilder(identity, settings.starchat_streaming, thread_cache, users)
         refresher = JobRefresher(
             job_builder, job_updates, restart_on_edit=settings.starchat_on_edit == "restart"
         )
         notices = NoticeOutbox(
-            redis, identity.team, poster, thread_cache, background, failpoints=failpoints
+            redis,
+            identity.team,
+            poster,
+            thread_cache,
+            background,
+            failpoints=failpoints,
+            describe_rules=rules.describe_channel,
         )
         commands = CommandHandler(thread_modes, purge, queue, notices, self.metrics, quota)
         placeholders = PlaceholderPoster(redis, queue, poster, background)
         reanswers = ReanswerHandler(
-            job_builder, queue, inbox, commands, placeholders, poster, background, alarm
+            job_builder, rules, queue, inbox, commands, placeholders, poster, background, alarm
         )
         policy = _build_policy(settings)
         admission = AdmissionControl(
-            identity, policy, thread_modes, job_builder, users, queue, job_updates
+            identity, policy, thread_modes, job_builder, users, queue, job_updates, rules
         )
         stops, controls = self._build_controls(queue, users, notices)
         questions = QuestionHandler(
@@ -166,7 +176,7 @@ class Composition:
             has_connection=receiver.has_connection,
             stopped=self.shared.stopped,
         )
-        slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota)
+        slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota, rules)
         router = Router(
             identity,
             questions,
@@ -186,6 +196,11 @@ class Composition:
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
         )
+
+    def _build_readers(self) -> tuple[UserDirectory, RuleReader]:
+        web_client, shared = self.web_client, self.shared
+        users = UserDirectory(self.redis, web_client, shared.name_pool, shared.author_pool)
+        return users, RuleReader(self.identity, self.channels_file, UserGroups(web_client))
 
     def _build_controls(
         self, queue: JobQueue, users: UserDirectory, notices: NoticeOutbox

@@ -28,8 +28,13 @@ class Sentence(StrEnum):
     MUTE = Verdict.MUTE.value
     FORGET = Verdict.FORGET.value
     STOP = Verdict.STOP.value
+    RULES = Verdict.RULES.value
     OUTSIDER = Verdict.OUTSIDER.value
     UNVERIFIED = Verdict.UNVERIFIED.value
+    NOT_ALLOWED = Verdict.NOT_ALLOWED.value
+    CHANNEL_CLOSED = Verdict.CHANNEL_CLOSED.value
+    GROUP_UNREADABLE = Verdict.GROUP_UNREADABLE.value
+    RULES_UNREADABLE = Verdict.RULES_UNREADABLE.value
     TOO_LONG = "too_long"
     QUEUE_FULL = "queue_full"
     USER_QUOTA = "user_quota"
@@ -72,6 +77,10 @@ REFUSALS: Final = frozenset(
     {
         Sentence.OUTSIDER,
         Sentence.UNVERIFIED,
+        Sentence.NOT_ALLOWED,
+        Sentence.CHANNEL_CLOSED,
+        Sentence.GROUP_UNREADABLE,
+        Sentence.RULES_UNREADABLE,
         Sentence.TOO_LONG,
         Sentence.QUEUE_FULL,
         Sentence.USER_QUOTA,

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         "ids of Slack users with commas between them",
         "Administrators: people who may stop everybody's replies.",
     )
+    starchat_channels_file: str = setting_field(
+        "",
+        "the path of a TOML file",
+        "Rules of channels as a file, read at the start; its keys override and lock those of "
+        "`/starchat settings`. See docs/operations.md.",
+    )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",

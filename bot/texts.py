@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from bot.messages.admission import Verdict
 from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID
+from bot.rules import texts as rule_texts
 from contract import queue_eta
 from contract.texts import MODEL_LOADING
 from contract.worker_status import WorkerStatus
@@ -18,6 +19,7 @@ HELP_TEXT: Final = (
     "• `mute`: I answer only messages that mention me.\n"
     "• `forget`: I delete my copy of this thread.\n"
     "• `stop`: I stop answering your questions in this thread.\n"
+    "• `rules`: I show this channel's rules, and what I'm told here.\n"
     "I can be wrong, so read my code before you run it."
 )
 EMPTY_QUESTION: Final = (
@@ -95,6 +97,11 @@ COMMAND_REPLIES: Final = {
     Verdict.STOP: NOTHING_TO_STOP,
     Verdict.OUTSIDER: MEMBERS_ONLY,
     Verdict.UNVERIFIED: AUTHOR_NOT_VERIFIED,
+    Verdict.RULES: rule_texts.RULES_OFFERED,
+    Verdict.NOT_ALLOWED: rule_texts.NOT_ALLOWED,
+    Verdict.CHANNEL_CLOSED: rule_texts.CHANNEL_CLOSED,
+    Verdict.GROUP_UNREADABLE: rule_texts.GROUP_UNREADABLE,
+    Verdict.RULES_UNREADABLE: rule_texts.RULES_UNREADABLE,
 }
 """Reply to each message that is no question."""
 
@@ -152,7 +159,7 @@ def reanswer_blocks(text: str, thread: str, ts: str, version: str) -> Blocks:
         "text": {"type": "plain_text", "text": "Answer again"},
         "value": f"{thread} {ts} {version}",
     }
-    return [_section_block(text), {"type": "actions", "elements": [button]}]
+    return [section_block(text), {"type": "actions", "elements": [button]}]
 
 
 def status_text(pending: int, workers: tuple[WorkerStatus, ...], seconds: float | None) -> str:
@@ -187,15 +194,17 @@ def home_view(status_line: str) -> dict[str, Any]:
         "type": "home",
         "blocks": [
             {"type": "header", "text": {"type": "plain_text", "text": "StarChat"}},
-            _section_block(HELP_TEXT),
+            section_block(HELP_TEXT),
             {"type": "divider"},
-            _section_block(status_line),
+            section_block(status_line),
             *context_blocks(
-                "`/starchat help`, `/starchat status` and `/starchat forget` work in any channel."
+                "`/starchat help`, `/starchat status`, `/starchat rules` and `/starchat forget` "
+                "work in any channel."
             ),
         ],
     }
 
 
-def _section_block(text: str) -> dict[str, Any]:
+def section_block(text: str) -> dict[str, Any]:
+    """Return a text as a section block."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}

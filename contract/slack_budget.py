@@ -65,8 +65,11 @@ RATE_LIMITS: Final = {
     "reactions.add": TIER_3,
     "reactions.remove": TIER_2,
     "users.conversations": TIER_3,
+    "usergroups.users.list": TIER_2,
     "users.info": TIER_4,
+    "views.open": TIER_4,
     "views.publish": TIER_4,
+    "views.update": TIER_4,
 }
 """
 Rate limit of each method by Slack's tiers; `DEFAULT_RATE_LIMIT` applies to other methods.

@@ -24,7 +24,16 @@ from fakeslack.state.change_log import DEFAULT_MAX_CHANGES, ActivityCounter, Cha
 from fakeslack.state.limits import RateLimits
 from fakeslack.state.workspace import Workspace
 from fakeslack.ui.page import PageRoutes
-from fakeslack.web_api import assistant, chat, conversations, files, streams, users, views
+from fakeslack.web_api import (
+    assistant,
+    chat,
+    conversations,
+    files,
+    streams,
+    user_groups,
+    users,
+    views,
+)
 from fakeslack.web_api.arguments import Arguments
 from fakeslack.web_api.method import Method
 from fakeslack.web_api.responses import ResponseUrlRoutes
@@ -138,6 +147,7 @@ class WorkspaceServer:
             **conversations.METHODS,
             **files.METHODS,
             **streams.METHODS,
+            **user_groups.METHODS,
             **users.METHODS,
             **views.METHODS,
         }

@@ -25,7 +25,7 @@ LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 INSTALLED_MARKERS = ("redis", "browser", "postgres")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
-    *("bot/handlers/test_outage.py", "bot/messages/", "bot/test_texts", "contract/"),
+    *("bot/handlers/test_outage.py", "bot/messages/", "bot/rules/", "bot/test_texts", "contract/"),
     *("demo/test_blocks", "fakeslack/block_kit/", "fakeslack/delivery/", "fakeslack/state/"),
     *("fakeslack/ui/test_visibility", "fakeslack/web_api/", "worker/answering/"),
     *(

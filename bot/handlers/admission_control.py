@@ -1,12 +1,15 @@
 """Admission control: collects what the decision about a message needs, and decides."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.handlers.job_builder import JobBuilder, Source
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages import admission
 from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
+from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import User, UserDirectory
 from bot.store.client import NotCachedError
@@ -17,6 +20,13 @@ from bot.store.thread_modes import ThreadModes
 
 class UserLookupError(ConnectionError):
     """The author of a question is not known yet; the question is read again."""
+
+
+class Admission(NamedTuple):
+    """Decision about a message, and the rules of its channel if it is a question."""
+
+    verdict: Verdict
+    rules: ChannelRules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class AdmissionControl:
     users: UserDirectory
     queue: JobQueue
     job_updates: JobUpdates
+    rules: RuleReader
 
     def resolve_author(self, post: MessagePosted, source: Source) -> MessagePosted:
         """
@@ -52,8 +63,23 @@ class AdmissionControl:
             return post
         return post.model_copy(update={"bot_ids": frozenset(), "message": message.as_person()})
 
-    def admit_message(self, post: MessagePosted, source: Source) -> Verdict:
+    def admit_message(self, post: MessagePosted, source: Source) -> Admission:
         """Decide about a new message. Raises `RedisError`, and what its `Source` says."""
+        is_talk = admission.is_channel_talk(post)
+        rules = self.rules.read_talk_rules(post) if is_talk else DEFAULT_RULES
+        verdict = self._decide(post, rules, source)
+        if verdict is not Verdict.ANSWER:
+            return Admission(verdict)
+        if not is_talk:
+            rules = self.read_rules(post, source)
+        return Admission(self.rules.refuse_author(post, rules, source) or verdict, rules)
+
+    def read_rules(self, post: MessagePosted, source: Source) -> ChannelRules:
+        """Return the rules for the reply to a question."""
+        is_direct = post.channel_type is ChannelType.IM
+        return DEFAULT_RULES if is_direct else self.rules.read_rules(post.thread.channel, source)
+
+    def _decide(self, post: MessagePosted, rules: ChannelRules, source: Source) -> Verdict:
         mode = None
         if post.is_thread_reply and not admission.mentions_bot(post, self.identity):
             mode = self._read_mode(post)
@@ -63,6 +89,7 @@ class AdmissionControl:
             policy=self.policy,
             mode=mode,
             num_people=self._count_people(post, mode, source),
+            rules=rules,
         )
         if verdict in {Verdict.IGNORE, Verdict.OUTSIDER} or self.policy.allow_guests:
             return verdict

@@ -10,6 +10,7 @@ import structlog
 from bot.messages import conversation
 from bot.messages.events import MessagePosted
 from bot.messages.message import BotIdentity, Message
+from bot.rules.channel_rules import ChannelRules
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import UserDirectory
 from bot.store.client import NotCachedError
@@ -80,6 +81,11 @@ class JobBuilder:
         return Job(
             thread=thread, ts=ts, user=user, user_team=team, turns=turns, streaming=self.streaming
         )
+
+    def apply_rules(self, job: Job, rules: ChannelRules) -> Job:
+        """Return a job with the rules of its channel, which do not change afterwards."""
+        streaming = rules.streaming or self.streaming
+        return job.model_copy(update={"rules": rules.reply_rules, "streaming": streaming})
 
     def rebuild_job(self, job: Job, source: Source) -> Job | None:
         """Rebuild a job from its thread as it is now; `None` if its question is gone."""

@@ -21,7 +21,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from bot.concurrency import BackgroundTasks
 from bot.failpoints import Failpoint, Failpoints
-from bot.handlers.personal_notices import PersonalNotices, retry_delay
+from bot.handlers.personal_notices import (
+    DescribeRules,
+    PersonalNotices,
+    offer_rules,
+    retry_delay,
+)
 from bot.messages.events import MessagePosted
 from bot.notices import PUBLIC_SENTENCES, THREAD_SENTENCES, Notice
 from bot.slack.client import CALL_ERRORS, error_name, is_refusal
@@ -65,6 +70,7 @@ class NoticeOutbox:
     thread_cache: ThreadCache
     background: BackgroundTasks
     failpoints: Failpoints = field(default_factory=Failpoints)
+    describe_rules: DescribeRules = offer_rules
     lease_seconds: float = NOTICE_LEASE_SECONDS
     personal: PersonalNotices = field(init=False)
     _due_key: str = field(init=False)
@@ -74,7 +80,7 @@ class NoticeOutbox:
     _sweeper: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.personal = PersonalNotices(self.redis, self.team, self.poster)
+        self.personal = PersonalNotices(self.redis, self.team, self.poster, self.describe_rules)
         self._due_key = keys.notice_schedule(self.team)
         self._record_script = self.redis.register_script(load_script("record_notice"))
         self._lease_script = self.redis.register_script(load_script("lease_notice"))

@@ -6,6 +6,7 @@ it sends it, and settles it afterwards. If the bot dies in between, another one 
 even if it is then shown twice: Slack cannot tell whether an ephemeral message was delivered.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -14,8 +15,10 @@ import structlog
 from redis import Redis
 from redis.commands.core import Script
 
+from bot import texts
 from bot.messages.events import MessagePosted
-from bot.notices import REFUSALS, Notice
+from bot.notices import REFUSALS, Notice, Sentence
+from bot.rules.texts import RULES_OFFERED, Words
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.poster import Poster, retry_after
 from bot.store.client import decode_reply, retry_redis
@@ -33,6 +36,15 @@ MAX_REFUSED: Final = 1_000_000
 """Largest number of refused questions that a notice tells."""
 
 
+DescribeRules = Callable[[str], Words]
+"""Returns the words about a channel's rules, as they are when a notice is sent."""
+
+
+def offer_rules(_channel: str) -> Words:
+    """Return the words of a bot that knows no rules."""
+    return Words(RULES_OFFERED)
+
+
 @dataclass(slots=True)
 class PersonalNotices:
     """Personal notices of one team. Methods raise `redis.exceptions.RedisError`."""
@@ -40,6 +52,7 @@ class PersonalNotices:
     redis: Redis
     team: str
     poster: Poster
+    describe_rules: DescribeRules = offer_rules
     quiet_seconds: float = keys.NOTICE_QUIET_SECONDS
     lease_seconds: float = PERSONAL_LEASE_SECONDS
     _due_key: str = field(init=False)
@@ -78,23 +91,25 @@ class PersonalNotices:
             return
         try:
             recorded, thread_ts, refused, told = (decode_reply(part) for part in leased)
-            text = Notice.from_json(recorded).render(_read_count(refused), is_more=told == "1")
-            has_thread = bool(thread_ts)
-            thread = Thread(team=self.team, channel=channel, ts=thread_ts) if has_thread else None
+            notice = Notice.from_json(recorded)
+            text = notice.render(_read_count(refused), is_more=told == "1")
+            address = {"team": self.team, "channel": channel, "ts": thread_ts}
+            thread = Thread(**address) if thread_ts else None
         except ValueError:
             log.error("notice not readable", channel=channel)  # noqa: TRY400 - it may hold text
             self._remove(name, key)
             return
         delay = None
         try:
-            self._send(channel, user, thread, text)
+            is_rules = notice.sentence is Sentence.RULES
+            words = self.describe_rules(channel) if is_rules else Words(text)
+            self._send(channel, user, thread, words)
         except CALL_ERRORS as error:
             log.warning("notice not posted", channel=channel, why=error_name(error))
             delay = retry_delay(error)
-        is_over = delay is None
         seconds = self.quiet_seconds if delay is None else delay
         settle = partial(self._settle_script, keys=[key, self._due_key])
-        retry_redis(partial(settle, args=[name, seconds, recorded, refused, int(is_over)]))
+        retry_redis(partial(settle, args=[name, seconds, recorded, refused, int(delay is None)]))
 
     def _remove(self, name: str, key: str) -> None:
         with self.redis.pipeline() as pipe:
@@ -120,12 +135,16 @@ class PersonalNotices:
             )
         )
 
-    def _send(self, channel: str, user: str, thread: Thread | None, text: str) -> None:
+    def _send(self, channel: str, user: str, thread: Thread | None, words: Words) -> None:
+        text, more_blocks = words
         if thread is not None and _is_direct(channel):
-            self.poster.post_in_thread(thread, text, retry=False)
+            self.poster.post_in_thread(thread, text, more_blocks=more_blocks, retry=False)
         else:
+            blocks = [*texts.context_blocks(text), *more_blocks]
             thread_ts = None if thread is None else thread.ts
-            self.poster.post_ephemeral(channel, user, text, thread_ts=thread_ts, retry=False)
+            self.poster.post_ephemeral(
+                channel, user, text, thread_ts=thread_ts, blocks=blocks, retry=False
+            )
 
 
 def retry_delay(error: Exception) -> float | None:

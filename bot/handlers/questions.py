@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import OutOfMemoryError
 
 from bot.concurrency import AlarmClock
-from bot.handlers.admission_control import AdmissionControl
+from bot.handlers.admission_control import Admission, AdmissionControl
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import Source
 from bot.handlers.placeholders import PlaceholderPoster
@@ -73,28 +73,31 @@ class QuestionHandler:
             self.thread_cache.put_message(post.thread, post.message, post.ts)
         if not post.can_ask or self.stops.stop_by_word(post):
             return
-        post, verdict = self._decide(post, check_earlier=check_earlier)
-        if verdict is None or verdict is Verdict.ANSWER:
+        post, admitted = self._decide(post, check_earlier=check_earlier)
+        if admitted is None or admitted.verdict is Verdict.ANSWER:
             received = ReceivedMessage(
-                post=post, is_undecided=verdict is None, check_earlier=check_earlier
+                post=post,
+                is_undecided=admitted is None,
+                check_earlier=check_earlier,
+                rules=None if admitted is None else admitted.rules,
             )
             with self.queue.hold_message(post.thread.channel, post.ts):
                 self._accept_once(received, attempt)
-        elif verdict is not Verdict.IGNORE:
-            self.commands.run_command(post, verdict)
+        elif admitted.verdict is not Verdict.IGNORE:
+            self.commands.run_command(post, admitted.verdict)
 
     def _decide(
         self, post: MessagePosted, *, check_earlier: bool
-    ) -> tuple[MessagePosted, Verdict | None]:
-        """Decide by what Redis holds; without a verdict, Slack has to be asked."""
+    ) -> tuple[MessagePosted, Admission | None]:
+        """Decide by what Redis holds; without a decision, Slack has to be asked."""
         try:
             resolved = self.admission.resolve_author(post, Source.CACHE)
-            verdict = self.admission.admit_message(resolved, Source.CACHE)
+            admitted = self.admission.admit_message(resolved, Source.CACHE)
         except NotCachedError:
             return post, None
         # An earlier question that was missed would have made the bot follow the thread.
-        is_undecided = verdict is Verdict.IGNORE and check_earlier
-        return (post, None) if is_undecided else (resolved, verdict)
+        is_undecided = admitted.verdict is Verdict.IGNORE and check_earlier
+        return (post, None) if is_undecided else (resolved, admitted)
 
     def _accept_once(self, received: ReceivedMessage, attempt: int) -> None:
         post = received.post

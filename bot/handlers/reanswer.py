@@ -10,6 +10,7 @@ from bot.concurrency import AlarmClock, BackgroundTasks
 from bot.handlers.commands import CommandHandler
 from bot.handlers.job_builder import JobBuilder, Source
 from bot.handlers.placeholders import PlaceholderPoster
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.block_actions import ReanswerRequested
 from bot.messages.events import MessageChanged
 from bot.messages.message import AuthorKind, Message
@@ -31,6 +32,7 @@ class ReanswerHandler:
     """Handles the *Answer again* button. Methods raise `RedisError`."""
 
     job_builder: JobBuilder
+    rules: RuleReader
     queue: JobQueue
     inbox: Inbox
     commands: CommandHandler
@@ -89,8 +91,14 @@ class ReanswerHandler:
             self.refuse_reanswer(received)
             self.queue.cancel_job(job_name)
             return
+        rules, refusal = self.rules.admit_user(received.thread.channel, received.user, source)
+        if refusal is not None:
+            self._respond(received, Notice(Sentence(refusal.value)))
+            self.queue.cancel_job(job_name)
+            return
         author = (received.user, received.user_team)
         job = self.job_builder.build_job(received.thread, received.ts, author, messages, source)
+        job = self.job_builder.apply_rules(job, rules)
         reply, *rest = self._find_reply(received)
         fields = {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply} if reply else {}
         outcome = self.inbox.fill_job(job, revision, fields)

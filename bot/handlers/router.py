@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_bolt.error import BoltUnhandledRequestError
 
+from bot import texts
 from bot.handlers.app_events import AppEventHandler
 from bot.handlers.backfill import Backfill
 from bot.handlers.edits import EditHandler
@@ -155,7 +156,7 @@ class Router:
 
     def on_slash_command(self, body: Body, ack: Ack) -> None:
         """Run `/starchat` and reply to its author alone."""
-        text = self.slash_commands.run_slash_command(
+        text, more_blocks = self.slash_commands.run_slash_command(
             SlashCommand(
                 text=str(body.get("text") or ""),
                 team=str(body.get("team_id")),
@@ -163,7 +164,8 @@ class Router:
                 user=str(body.get("user_id")),
             )
         )
-        ack(text=text, response_type="ephemeral")
+        blocks = [texts.section_block(text), *more_blocks] if more_blocks else None
+        ack(text=text, blocks=blocks, response_type="ephemeral")
 
     def on_error(self, error: Exception, body: Body) -> BoltResponse | None:
         """Acknowledge a request without a listener; leave a failed one unacknowledged."""

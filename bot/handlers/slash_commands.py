@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.handlers.commands import CommandQuota
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.admission import Policy, read_single_word, refuse_guest
 from bot.messages.message import BotIdentity
+from bot.rules.texts import Words
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
@@ -32,22 +34,25 @@ class SlashCommandHandler:
     queue: JobQueue
     purge: Purge
     quota: CommandQuota
+    rules: RuleReader
 
-    def run_slash_command(self, command: SlashCommand) -> str:
+    def run_slash_command(self, command: SlashCommand) -> Words:
         """Run a command and return the reply; without a known command, the help."""
         if not command.user.isalnum() or not self.quota.take_command(command.user):
-            return texts.TOO_MANY_COMMANDS
+            return Words(texts.TOO_MANY_COMMANDS)
         refusal = self._refuse_outsider(command)
         if refusal is not None:
-            return refusal
+            return Words(refusal)
         match read_single_word(command.text):
             case "status":
-                return self.describe_status()
+                return Words(self.describe_status())
+            case "rules" if command.channel.isalnum():
+                return self.rules.describe_channel(command.channel)
             case "forget" if command.channel.isalnum():
                 dropped = self.purge.drop_channel(self.identity.team, command.channel)
-                return texts.purge_text(dropped)
+                return Words(texts.purge_text(dropped))
             case _:
-                return texts.HELP_TEXT
+                return Words(texts.HELP_TEXT)
 
     def describe_status(self) -> str:
         """Describe queue and workers."""

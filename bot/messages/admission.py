@@ -1,6 +1,7 @@
 """Admission control: whether a message is a question, a command, or not for the bot."""
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from bot.messages import mrkdwn
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
+from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
 
 
 class ThreadMode(StrEnum):
@@ -29,8 +31,13 @@ class Verdict(StrEnum):
     MUTE = "mute"
     FORGET = "forget"
     STOP = "stop"
+    RULES = "rules"
     OUTSIDER = "outsider"
     UNVERIFIED = "unverified"
+    NOT_ALLOWED = "not_allowed"
+    CHANNEL_CLOSED = "channel_closed"
+    GROUP_UNREADABLE = "group_unreadable"
+    RULES_UNREADABLE = "rules_unreadable"
 
 
 VERDICT_BY_COMMAND: Final = {
@@ -39,7 +46,12 @@ VERDICT_BY_COMMAND: Final = {
     "mute": Verdict.MUTE,
     "forget": Verdict.FORGET,
     "stop": Verdict.STOP,
+    "rules": Verdict.RULES,
 }
+RULES_QUESTION: Final = ("what", "are", "you", "told", "here")
+"""Words that ask for a channel's rules, as the command `rules` does."""
+MAX_COMMAND_CHARACTERS: Final = 200
+"""Maximum length of a text that may be a command of several words."""
 MAX_STOP_CHARACTERS: Final = 200
 """Maximum length of a message that may be the word `stop`, with its formatting and mentions."""
 
@@ -66,19 +78,22 @@ def admit(
     policy: Policy,
     mode: ThreadMode | None,
     num_people: int | None,
+    rules: ChannelRules = DEFAULT_RULES,
 ) -> Verdict:
     """
-    Decide about a new message.
+    Decide about a new message; `refuse_asker` decides whether its author may ask in the channel.
 
     `mode` is `None` if the bot does not participate in the thread. `num_people` counts the people
-    who have written in the thread; it is `None` if unknown.
+    who have written in the thread; it is `None` if unknown. Of the channel's `rules`, only
+    `without_mention` counts.
     """
-    if not _is_request(post, identity, policy, mode, num_people):
+    is_talk = rules.without_mention and is_channel_talk(post)
+    if not (is_talk or _is_request(post, identity, policy, mode, num_people)):
         return Verdict.IGNORE
     if (post.is_external and not policy.allow_external) or (
         post.is_guest and not policy.allow_guests
     ):
-        return Verdict.OUTSIDER
+        return Verdict.IGNORE if is_talk else Verdict.OUTSIDER
     # A forwarded message is a question, with or without a comment.
     if post.has_attachments:
         return Verdict.ANSWER
@@ -95,6 +110,26 @@ def refuse_guest(*, is_guest: bool, is_resolved: bool) -> Verdict | None:
     if is_guest:
         return Verdict.OUTSIDER
     return None if is_resolved else Verdict.UNVERIFIED
+
+
+def refuse_asker(
+    ids: AbstractSet[str], rules: ChannelRules, members: frozenset[str]
+) -> Verdict | None:
+    """
+    Return the verdict about an author who may not ask by a channel's rules; `None` if allowed.
+
+    `ids` are all of the author's, and `members` those of the rules' user group.
+    """
+    if rules.allows(ids, members):
+        return None
+    is_closed = rules.who is WhoMayAsk.NO_ONE
+    return Verdict.CHANNEL_CLOSED if is_closed else Verdict.NOT_ALLOWED
+
+
+def is_channel_talk(post: MessagePosted) -> bool:
+    """Return whether a message is a person's new message to a channel, and mentions no user."""
+    is_in_channel = post.channel_type is not ChannelType.IM and not post.is_thread_reply
+    return post.can_ask and is_in_channel and not (post.bot_ids or post.mentions)
 
 
 def mentions_bot(post: MessagePosted, identity: BotIdentity) -> bool:
@@ -116,6 +151,8 @@ def parse_command(text: str, identity: BotIdentity) -> Verdict | None:
     rest = mrkdwn.to_plain_text(mrkdwn.remove_mentions(text, identity.user_id), {})
     if all(sign.isspace() or sign in PUNCTUATION for sign in rest):
         return Verdict.EMPTY
+    if len(rest) <= MAX_COMMAND_CHARACTERS and tuple(read_words(rest)) == RULES_QUESTION:
+        return Verdict.RULES
     return VERDICT_BY_COMMAND.get(read_single_word(rest))
 
 
@@ -126,8 +163,13 @@ def is_stop_word(text: str, identity: BotIdentity) -> bool:
 
 def read_single_word(text: str) -> str:
     """Return the only word of a text, in lower case; empty if it has none or several."""
-    words = WORD.findall(EMOJI.sub(" ", text).casefold())
-    return str(words[0]) if len(words) == 1 else ""
+    words = read_words(text)
+    return words[0] if len(words) == 1 else ""
+
+
+def read_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, without emoji and punctuation."""
+    return [str(word) for word in WORD.findall(EMOJI.sub(" ", text).casefold())]
 
 
 def _is_request(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.messages.events import MessagePosted, SlackId, Timestamp
+from bot.rules.channel_rules import ChannelRules
 from contract import keys
 from contract.job import Thread, job_id
 
@@ -13,7 +14,8 @@ class ReceivedMessage(BaseModel):
     """
     New message. If it `is_undecided`, only its thread or its author show whether it is a question.
 
-    With `check_earlier`, an outage may hide earlier questions of its thread.
+    With `check_earlier`, an outage may hide earlier questions of its thread. `rules` are the
+    channel's at the acceptance; `None` if they were not read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,6 +24,7 @@ class ReceivedMessage(BaseModel):
     post: MessagePosted
     is_undecided: bool = False
     check_earlier: bool = False
+    rules: ChannelRules | None = None
 
     @property
     def thread(self) -> Thread:

@@ -8,6 +8,7 @@ from fakeslack.state.composer import Composer
 from fakeslack.state.forwards import forward_message
 from fakeslack.state.messages import PostOptions
 from fakeslack.state.people import Person
+from fakeslack.state.user_groups import UserGroup
 from fakeslack.state.workspace import Workspace
 from fakeslack.web_api.files import create_file, delete_file, share_files
 
@@ -32,6 +33,7 @@ class AdminRoutes:
             web.post("/_control/invite", self._invite_member),
             web.post("/_control/kick", self._kick_member),
             web.post("/_control/person", self._add_person),
+            web.post("/_control/user_group", self._put_user_group),
             web.post("/_control/app", self._configure_app),
         ]
 
@@ -148,6 +150,19 @@ class AdminRoutes:
         person = Person(**{"color": "888888", **body})
         self._workspace.people[person.id] = person
         return web.json_response({"ok": True, "user": person.as_slack()})
+
+    async def _put_user_group(self, request: web.Request) -> web.Response:
+        """Create, change, disable or remove a user group."""
+        body = await read_json(request)
+        group_id = str(body.get("id", "S0GROUP001"))
+        if body.get("removed"):
+            self._workspace.user_groups.remove_group(group_id)
+            return web.json_response({"ok": True})
+        members = [self._workspace.get_person(str(name)).id for name in body.get("users", [])]
+        handle, is_disabled = str(body.get("handle", "group")), bool(body.get("disabled"))
+        group = UserGroup(group_id, handle, members, is_disabled)
+        self._workspace.user_groups.put_group(group)
+        return web.json_response({"ok": True, "usergroup": group.id})
 
     def _get_author(self, body: Json) -> Person:
         name = body.pop("user", None) or body.pop("bot_id", None) or ""

@@ -103,6 +103,7 @@ DEFAULT_SCOPES = (
     "mpim:read",
     "reactions:read",
     "reactions:write",
+    "usergroups:read",
     "users:read",
 )
 DEFAULT_EVENTS = (

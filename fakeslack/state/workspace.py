@@ -14,6 +14,7 @@ from fakeslack.state.messages import Message, PostOptions
 from fakeslack.state.people import DEFAULT_PEOPLE, TEAM_ID, TEAM_NAME, AppInstallation, Person
 from fakeslack.state.streams import Stream
 from fakeslack.state.trigger_ids import ResponseUrls, TriggerIds
+from fakeslack.state.user_groups import UserGroups
 from fakeslack.state.views import View, ViewStore
 
 MICROSECONDS_PER_SECOND = 1_000_000
@@ -39,6 +40,7 @@ class Workspace(MemberDirectory):
         self.streams: dict[tuple[str, str], Stream] = {}
         self.agent_sessions = AgentSessions(elapsed_seconds, self._publish_session)
         self.files = FileStore(epoch_seconds)
+        self.user_groups = UserGroups()
         self.views = ViewStore(self._publish_view)
         self.trigger_ids = TriggerIds(elapsed_seconds)
         self.response_urls = ResponseUrls(elapsed_seconds)

@@ -25,7 +25,7 @@ def test_optional_scopes_are_requested_too() -> None:
     """Slack shows an optional scope of the manifest apart; a reader learns what it is for."""
     scopes = MANIFEST["oauth_config"]["scopes"]
 
-    assert set(scopes["bot_optional"]) == {"files:read", "reactions:read"}
+    assert set(scopes["bot_optional"]) == {"files:read", "reactions:read", "usergroups:read"}
     assert set(scopes["bot_optional"]) <= set(scopes["bot"])
     assert all(
         generated_docs.SCOPE_REASONS[scope].startswith("optional: ")

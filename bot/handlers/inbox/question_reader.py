@@ -20,6 +20,7 @@ from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.reanswer import ReanswerHandler
 from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
+from bot.rules.channel_rules import ChannelRules
 from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
 from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
@@ -96,35 +97,41 @@ class QuestionReader:
             received = received.model_copy(
                 update={"post": self.admission.resolve_author(post, source)}
             )
-            if not self._decide_message(job, received, source):
+            rules = self._decide_message(job, received, source)
+            if rules is None:
                 return
+            received = received.model_copy(update={"rules": rules})
         # The bot that accepted the message may have died before it did this.
         self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts)
 
-    def _decide_message(self, job: str, received: ReceivedMessage, source: Source) -> bool:
-        """Decide about an undecided message; return whether it becomes a job."""
-        verdict = self.admission.admit_message(received.post, source)
+    def _decide_message(
+        self, job: str, received: ReceivedMessage, source: Source
+    ) -> ChannelRules | None:
+        """Decide about an undecided message; return the rules of its job, `None` without one."""
+        verdict, rules = self.admission.admit_message(received.post, source)
         if verdict is not Verdict.ANSWER:
             self._end_without_job(job, received, verdict)
-            return False
+            return None
         receipt = self.inbox.check_limits(received)
         if receipt.outcome in REFUSED_OUTCOMES:
             self.inbox.release_markers(received)
             self.commands.refuse_question(received.post, receipt)
             self._drop_job(job, received)
-            return False
-        return True
+            return None
+        return rules
 
     def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
+        rules = received.rules or self.admission.read_rules(post, source)
         for _ in range(MAX_CONFLICTS):
             # Read before the thread: a change between the two is read once more, never missed.
             revision = self.inbox.get_revision(job_id)
             job = self.job_builder.build_from_message(post, source)
+            job = self.job_builder.apply_rules(job, rules)
             if len(job.to_json().encode()) > MAX_JOB_BYTES:
                 self._refuse_long_question(job_id, received)
                 return False

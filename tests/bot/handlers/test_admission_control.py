@@ -9,8 +9,10 @@ from slack_sdk import WebClient
 
 from bot.handlers.admission_control import AdmissionControl, UserLookupError
 from bot.handlers.job_builder import JobBuilder, Source
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.admission import Policy, Verdict
 from bot.messages.message import AuthorKind
+from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
@@ -38,6 +40,7 @@ def admission(redis: Redis, web: WebClient) -> Iterator[AdmissionControl]:
             users,
             JobQueue(redis, QueueLimits()),
             JobUpdates(redis),
+            RuleReader(BOT_IDENTITY, {}, UserGroups(web)),
         )
 
 
@@ -45,7 +48,7 @@ def test_author_that_slack_does_not_know_is_refused(admission: AdmissionControl)
     """Slack's answer is certain."""
     post = make_message_event(user="U0NOBODY01")
 
-    assert admission.admit_message(post, Source.SLACK) is Verdict.OUTSIDER
+    assert admission.admit_message(post, Source.SLACK).verdict is Verdict.OUTSIDER
 
 
 @pytest.mark.parametrize(
@@ -59,12 +62,12 @@ def test_failed_lookup_is_no_refusal(
     try:
         with pytest.raises(UserLookupError):
             admission.admit_message(make_message_event(), Source.SLACK)
-        last = admission.admit_message(make_message_event(), Source.LAST_TRY)
+        last = admission.admit_message(make_message_event(), Source.LAST_TRY).verdict
     finally:
         workspace.set_faults()
 
     assert last is Verdict.UNVERIFIED
-    assert admission.admit_message(make_message_event(), Source.SLACK) is Verdict.ANSWER
+    assert admission.admit_message(make_message_event(), Source.SLACK).verdict is Verdict.ANSWER
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_message_posted_by_a_tool_is_its_persons(
     assert (post.message.kind is AuthorKind.PERSON) is is_person
     assert (not post.bot_ids) is is_person
     if is_person:
-        assert admission.admit_message(post, Source.SLACK) is Verdict.ANSWER
+        assert admission.admit_message(post, Source.SLACK).verdict is Verdict.ANSWER
 
 
 def test_talk_before_the_first_question_is_no_follow_up(
@@ -97,8 +100,8 @@ def test_talk_before_the_first_question_is_no_follow_up(
     redis.sadd(people, "", ALL_PEOPLE, ADA)
     admission.thread_modes.join_thread(question.thread, question.ts)
 
-    assert admission.admit_message(talk, Source.SLACK) is Verdict.IGNORE
-    assert admission.admit_message(follow_up, Source.SLACK) is Verdict.ANSWER
+    assert admission.admit_message(talk, Source.SLACK).verdict is Verdict.IGNORE
+    assert admission.admit_message(follow_up, Source.SLACK).verdict is Verdict.ANSWER
 
 
 def test_failed_lookup_of_a_tools_user_is_repeated(

@@ -9,9 +9,11 @@ from slack_sdk import WebClient
 
 from bot import texts
 from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
+from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.messages.admission import Policy
 from bot.messages.message import AuthorKind, Message
+from bot.slack.user_groups import UserGroups
 from bot.slack.users import User, UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
@@ -39,12 +41,13 @@ def strict(redis: Redis, web: WebClient) -> Iterator[SlashCommandHandler]:
             JobQueue(redis),
             Purge(redis),
             CommandQuota(redis, TEAM),
+            RuleReader(BOT_IDENTITY, {}, UserGroups(web)),
         )
 
 
 def test_member_forgets_channel(strict: SlashCommandHandler, redis: Redis) -> None:
     """The channel's copies are deleted before the reply."""
-    assert strict.run_slash_command(FORGET) == texts.purge_text(1)
+    assert strict.run_slash_command(FORGET).text == texts.purge_text(1)
     assert not redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
 
 
@@ -56,14 +59,14 @@ def test_outsider_cannot_forget(strict: SlashCommandHandler, redis: Redis, who: 
     team = TEAM if who == "guest" else "T0OTHER001"
 
     reply = strict.run_slash_command(SlashCommand("forget", team, GENERAL, ADA))
-    assert reply == texts.MEMBERS_ONLY
+    assert reply.text == texts.MEMBERS_ONLY
     assert redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
 
 
 def test_commands_of_one_user_are_limited(strict: SlashCommandHandler, redis: Redis) -> None:
     """After ten commands within a minute the next one is refused; other users are not."""
     status = SlashCommand("status", TEAM, GENERAL, ADA)
-    replies = [strict.run_slash_command(status) for _ in range(MAX_COMMANDS_PER_MINUTE + 2)]
+    replies = [strict.run_slash_command(status).text for _ in range(MAX_COMMANDS_PER_MINUTE + 2)]
 
     assert replies[-3] != texts.TOO_MANY_COMMANDS
     assert replies[-2:] == [texts.TOO_MANY_COMMANDS] * 2

@@ -1,0 +1,1 @@
+"""Rules of channels as the bot reads, shows and changes them."""

@@ -1,0 +1,57 @@
+"""Words about a channel's rules: each rule in plain words, the prompt literally."""
+
+from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
+from bot.rules.texts import LABELS, describe_rules
+from contract.job import Streaming
+
+
+def test_channel_without_rules() -> None:
+    """It says who may ask, and that there is no further prompt."""
+    words = describe_rules(DEFAULT_RULES)
+
+    assert words.text == (
+        "*This channel has no rules of its own*\n• Everyone here may ask me.\n"
+        "• I'm told nothing in this channel beyond my operator's own instructions."
+    )
+    assert words.more_blocks == []
+
+
+def test_each_rule_is_told() -> None:
+    """The prompt is preformatted, so that no sign of it has an effect."""
+    prompt = "*bold* <@U1A> ```x```"
+    rules = ChannelRules(
+        who=WhoMayAsk.LIST,
+        users=("U1A", "U2A"),
+        prompt=prompt,
+        max_new_tokens=1024,
+        temperature=0,
+        top_k=40,
+        top_p=0.9,
+        without_mention=True,
+        streaming=Streaming.OFF,
+    )
+    words = describe_rules(rules, {"who", "users"})
+
+    assert words.text.splitlines() == [
+        "*This channel's rules*",
+        "• Only these may ask me: <@U1A>, <@U2A>.",
+        "• A reply has at most 1,024 tokens.",
+        "• Sampling: temperature 0, top-k 40, top-p 0.9.",
+        "• I answer each new message of a person here, without a mention too.",
+        "• A reply appears when it is complete.",
+        "• My operator has set these in `channels.toml`: who may ask, list of people.",
+        "• In this channel I'm also told this, after my operator's own instructions:",
+    ]
+    [block] = words.more_blocks
+    assert block["elements"][0]["elements"] == [{"type": "text", "text": prompt}]
+
+
+def test_group_and_closed_channel_are_told() -> None:
+    """Slack shows the group's name; a closed channel says so."""
+    group = describe_rules(ChannelRules(who=WhoMayAsk.GROUP, group="S1A"))
+    closed = describe_rules(ChannelRules(who=WhoMayAsk.NO_ONE, streaming=Streaming.EDITS))
+
+    assert "• Only members of <!subteam^S1A> may ask me." in group.text
+    assert "• I answer no questions here." in closed.text
+    assert "• A reply appears while I write it." in closed.text
+    assert set(LABELS) == set(ChannelRules.model_fields)
