@@ -27,6 +27,7 @@ from bot.handlers.reconcile import Reconciler
 from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
+from bot.handlers.replies.rework import ReworkHandler
 from bot.handlers.router import Router
 from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommandHandler
@@ -50,6 +51,7 @@ from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
 from bot.store.stops import Stops
+from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_cache import ThreadCache
 from bot.store.thread_modes import ThreadModes
 
@@ -127,7 +129,24 @@ class Composition:
         admission = AdmissionControl(
             identity, policy, thread_modes, job_builder, users, queue, job_updates, rules
         )
-        stops, controls = self._build_controls(queue, users, notices)
+        stops, controls = self._build_controls(
+            queue,
+            users,
+            notices,
+            ReworkHandler(
+                job_builder,
+                rules,
+                queue,
+                inbox,
+                job_updates,
+                StoredAnswers(redis),
+                commands,
+                poster,
+                background,
+                alarm,
+                failpoints,
+            ),
+        )
         questions = QuestionHandler(
             admission,
             commands,
@@ -163,6 +182,7 @@ class Composition:
             refresher,
             placeholders,
             reanswers,
+            controls.reworks,
             backfill,
             poster,
             background,
@@ -203,7 +223,11 @@ class Composition:
         return users, RuleReader(self.identity, self.channels_file, UserGroups(web_client))
 
     def _build_controls(
-        self, queue: JobQueue, users: UserDirectory, notices: NoticeOutbox
+        self,
+        queue: JobQueue,
+        users: UserDirectory,
+        notices: NoticeOutbox,
+        reworks: ReworkHandler,
     ) -> tuple[StopHandler, ReplyControls]:
         identity, shared = self.identity, self.shared
         stops, failpoints = Stops(self.redis, identity.team, queue), notices.failpoints
@@ -216,7 +240,9 @@ class Composition:
         follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
         return (
             StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            ReplyControls(deletion, DetailsHandler(poster, notices, shared.background), notices),
+            ReplyControls(
+                deletion, DetailsHandler(poster, notices, shared.background), reworks, notices
+            ),
         )
 
 

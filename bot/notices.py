@@ -48,6 +48,12 @@ class Sentence(StrEnum):
     DELETE_REFUSED = "delete_refused"
     CONTROL_REFUSED = "control_refused"
     CONTROL_UNREADABLE = "control_unreadable"
+    REPLY_CHANGED = "reply_changed"
+    REPLY_NOT_KEPT = "reply_not_kept"
+    REPLY_DELETED = "reply_deleted"
+    PREVIOUS_NOT_KEPT = "previous_not_kept"
+    REPLY_NOT_CUT = "reply_not_cut"
+    LATER_TURN = "later_turn"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
@@ -63,6 +69,12 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.DELETE_REFUSED: texts.DELETE_REFUSED,
     Sentence.CONTROL_REFUSED: texts.CONTROL_REFUSED,
     Sentence.CONTROL_UNREADABLE: texts.CONTROL_UNREADABLE,
+    Sentence.REPLY_CHANGED: texts.REPLY_CHANGED,
+    Sentence.REPLY_NOT_KEPT: texts.REPLY_NOT_KEPT,
+    Sentence.REPLY_DELETED: texts.REPLY_DELETED,
+    Sentence.PREVIOUS_NOT_KEPT: texts.PREVIOUS_NOT_KEPT,
+    Sentence.REPLY_NOT_CUT: texts.REPLY_NOT_CUT,
+    Sentence.LATER_TURN: texts.LATER_TURN,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})

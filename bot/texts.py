@@ -78,6 +78,21 @@ DELETE_REFUSED: Final = (
     "Only the person who asked, or an administrator, can delete this reply. It stays."
 )
 CONTROL_REFUSED: Final = "Only the person who asked can use that button."
+REPLY_CHANGED: Final = (
+    "That reply has changed since this button was shown. Please use the buttons below it now."
+)
+REPLY_NOT_KEPT: Final = (
+    "I no longer keep this reply's text, so I couldn't bring it back if something went wrong. "
+    "It stays as it is. Please ask again in this thread."
+)
+REPLY_DELETED: Final = "That reply was deleted, so I did nothing. Please ask again."
+PREVIOUS_NOT_KEPT: Final = "I no longer keep the version before this one. The reply stays."
+REPLY_NOT_CUT: Final = "That reply is complete, so there's nothing to continue."
+LATER_TURN: Final = (
+    "This thread has a later question that builds on that reply, so the reply stays. "
+    "Please ask again in this thread."
+)
+REWORK_WAITS: Final = "will work on that reply when it's your turn."
 CONTROL_UNREADABLE: Final = (
     "I can't read that button, so I did nothing. Please ask me again in this thread."
 )

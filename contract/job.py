@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from contract.attached_files import MAX_FILES_PER_THREAD
 from contract.conversation import Conversation, Speaker, Turn
 from contract.reply_rules import NO_RULES, ReplyRules
+from contract.rework import Rework
 
 QUEUE_NAME: Final = "starchat"
 """The only RQ queue: RQ loses jobs of a dead worker if that worker listens to several queues."""
@@ -68,6 +69,9 @@ class Job(BaseModel):
     streaming: Streaming = Streaming.EDITS
     rules: ReplyRules = Field(default=NO_RULES, exclude_if=lambda rules: rules == NO_RULES)
     """The channel's rules. Left out if there are none, because older workers know no rules."""
+
+    rework: Rework | None = Field(default=None, exclude_if=lambda rework: rework is None)
+    """What to do with the finished reply. Left out for a question, as older workers expect."""
 
     @model_validator(mode="after")
     def _require_question_last(self) -> Self:

@@ -52,6 +52,13 @@ REVISION: Final = "starchat_revision"
 WITHDRAWN: Final = "starchat_withdrawn"
 """Job hash field: set if the question is deleted while a worker runs the job."""
 
+SURPLUS: Final = "starchat_surplus"
+"""Job hash field: `Surplus` of the reply that the job replaces; empty once it is deleted."""
+REWORK: Final = "starchat_rework"
+"""Job hash field: set if the job works on a finished reply, which stays until a worker begins."""
+BOT_AGAIN: Final = "bot:again"
+"""Owner of a placeholder that is a finished reply."""
+
 STOPPED_BY: Final = "starchat_stopped_by"
 """Job hash field: who stopped the job, a `StopRecord` as JSON; written before any command."""
 STOP_TRIES: Final = "starchat_stop_tries"

@@ -6,18 +6,38 @@ of which the trash is the only icon, and feedback buttons.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Job
 from contract.reply_details import ReplyDetails
-from contract.texts import DELETE_LABEL, DELETE_QUESTION, DELETE_WARNING, DETAILS_BUTTON
+from contract.rework import ReworkKind
+from contract.texts import (
+    CONTINUE_BUTTON,
+    DELETE_LABEL,
+    DELETE_QUESTION,
+    DELETE_WARNING,
+    DETAILS_BUTTON,
+    PREVIOUS_BUTTON,
+    REGENERATE_BUTTON,
+    REPLAY_BUTTON,
+)
 
 DELETE_ACTION_ID: Final = "delete_reply"
 """`action_id` of the button that deletes a reply."""
 DETAILS_ACTION_ID: Final = "show_details"
 """`action_id` of the button that shows how a reply was generated."""
+
+REWORK_ACTION_IDS: Final = {kind: f"{kind}_reply" for kind in ReworkKind}
+"""`action_id` of each button that asks for work on a reply."""
+REWORK_BUTTONS: Final = {
+    ReworkKind.REGENERATE: REGENERATE_BUTTON,
+    ReworkKind.PREVIOUS: PREVIOUS_BUTTON,
+    ReworkKind.CONTINUE: CONTINUE_BUTTON,
+    ReworkKind.REPLAY: REPLAY_BUTTON,
+}
 
 Block = dict[str, Any]
 
@@ -47,8 +67,24 @@ class ReplyAddress(BaseModel):
         return f"{self.thread_ts} {self.ts} {self.asker}"
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyVersions:
+    """Whether a reply was cut, and whether Redis has the version before it."""
+
+    is_cut: bool = False
+    has_previous: bool = False
+
+
+ONE_VERSION: Final = ReplyVersions()
+"""A reply that is complete, and never had another version."""
+
+
 def build_controls(
-    address: ReplyAddress, details: ReplyDetails, *, is_direct: bool
+    address: ReplyAddress,
+    details: ReplyDetails,
+    versions: ReplyVersions = ONE_VERSION,
+    *,
+    is_direct: bool,
 ) -> tuple[Block, ...]:
     """
     Return the blocks with the controls of a reply, the most important one last.
@@ -57,19 +93,31 @@ def build_controls(
     needs: Redis forgets a job an hour after its end.
     """
     visible_to = [] if is_direct else [address.asker]
+    shown = {
+        ReworkKind.REGENERATE: bool(details.reply_id),
+        ReworkKind.CONTINUE: versions.is_cut,
+        ReworkKind.PREVIOUS: versions.has_previous,
+    }
     buttons = [
-        _build_button(
-            DETAILS_ACTION_ID,
-            DETAILS_BUTTON,
-            f"{address.to_value()} {details.to_value()}",
-            visible_to,
-        )
+        build_rework_button(kind, address, details.reply_id, visible_to)
+        for kind, is_shown in shown.items()
+        if is_shown
     ]
+    facts = f"{address.to_value()} {details.to_value()}"
+    buttons.append(_build_button(DETAILS_ACTION_ID, DETAILS_BUTTON, facts, visible_to))
     quiet = [_build_delete_button(address, visible_to)]
     return (
         {"type": "actions", "elements": buttons},
         {"type": "context_actions", "elements": quiet},
     )
+
+
+def build_rework_button(
+    kind: ReworkKind, address: ReplyAddress, reply_id: str, visible_to: Sequence[str] = ()
+) -> Block:
+    """Return the button that asks for work on one version of a reply."""
+    value = f"{address.to_value()} {reply_id}"
+    return _build_button(REWORK_ACTION_IDS[kind], REWORK_BUTTONS[kind], value, visible_to)
 
 
 def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[str]) -> Block:

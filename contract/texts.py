@@ -12,6 +12,10 @@ QUESTION_TOO_LONG: Final = (
 )
 
 STOP_BUTTON: Final = "Stop"
+REGENERATE_BUTTON: Final = "Regenerate"
+CONTINUE_BUTTON: Final = "Continue"
+PREVIOUS_BUTTON: Final = "Previous"
+REPLAY_BUTTON: Final = "Replay"
 DETAILS_BUTTON: Final = "Details"
 DELETE_LABEL: Final = "Delete this reply"
 DELETE_QUESTION: Final = "Delete this reply?"

@@ -45,14 +45,18 @@ class ReplyHarness:
         self.slack = SlackClient(web, TokenBuckets(client), Metrics())
         self.job: Job = harness.post_question("What is a mutex?")
 
-    async def take_job(self, within: float = 30.0) -> ReplyMessage:
+    async def take_job(
+        self, within: float = 30.0, failpoints: Failpoints | None = None
+    ) -> ReplyMessage:
         """Claim the job for a new execution."""
         lease = Lease(self.job.id, uuid4().hex)
         await self.client.set(keys.job_lease(self.job.id), lease.execution_id, ex=600)
         await self.client.hset(self.job_key, "status", "started")
         self.state = JobState(self.client, lease, 600)
         thread = ThreadMessages(self.slack, self.job, time.monotonic() + within)
-        return ReplyMessage(thread, self.state, self.job, Failpoints(), EDIT_INTERVAL_SECONDS)
+        return ReplyMessage(
+            thread, self.state, self.job, failpoints or Failpoints(), EDIT_INTERVAL_SECONDS
+        )
 
     def open_sources(self) -> ThreadSources:
         """Return the worker's readers of earlier answers and of files."""

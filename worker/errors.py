@@ -7,6 +7,10 @@ NoReplyError
 ├── ModelFailedError         the maximum number of attempts has failed
 ├── ReplyNotPostedError      every attempt to post the saved reply has failed
 ├── ModelUnavailableError    the worker cannot load the model
+├── VersionGoneError         Redis no longer keeps the version before the present reply
+├── ModelChangedError        another model, or another device, runs than wrote the reply
+├── PromptChangedError       the thread has changed since the reply was written
+├── ContextFullError         reply and question fill the context window
 └── DeadlineExceededError    the question waited past its deadline
 
 Outcomes without a message, because none can be posted or none is due:
@@ -86,6 +90,30 @@ class ModelUnavailableError(NoReplyError):
         "I can't answer because the model failed to load. "
         "An administrator can find the reason in the worker's log."
     )
+
+
+class VersionGoneError(NoReplyError):
+    """Redis no longer keeps the version before the present reply."""
+
+    user_message = "I no longer keep the version before this one."
+
+
+class ModelChangedError(NoReplyError):
+    """Another model, or another device, runs than wrote the reply."""
+
+    user_message = "Another model or device runs now, so I can't work on by this reply's tokens."
+
+
+class PromptChangedError(NoReplyError):
+    """The thread has changed since the reply was written."""
+
+    user_message = "The thread has changed since this reply, so I can't replay it."
+
+
+class ContextFullError(NoReplyError):
+    """Reply and question fill the context window."""
+
+    user_message = "There's no room left to continue this reply. Please ask for the rest."
 
 
 class DeadlineExceededError(NoReplyError):

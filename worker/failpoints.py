@@ -13,6 +13,7 @@ class Failpoint(StrEnum):
     BEFORE_PLACEHOLDER = "before_placeholder"
     AFTER_PLACEHOLDER_POST = "after_placeholder_post"
     AFTER_PLACEHOLDER_SAVED = "after_placeholder_saved"
+    AFTER_SURPLUS_DELETED = "after_surplus_deleted"
     GENERATING = "generating"
     BEFORE_ANSWER_SAVED = "before_answer_saved"
     AFTER_ANSWER_SAVED = "after_answer_saved"

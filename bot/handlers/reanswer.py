@@ -100,7 +100,7 @@ class ReanswerHandler:
         job = self.job_builder.build_job(received.thread, received.ts, author, messages, source)
         job = self.job_builder.apply_rules(job, rules)
         reply, *rest = self._find_reply(received)
-        fields = {keys.PLACEHOLDER_OWNER: "bot:again", keys.PLACEHOLDER: reply} if reply else {}
+        fields = {keys.PLACEHOLDER_OWNER: keys.BOT_AGAIN, keys.PLACEHOLDER: reply} if reply else {}
         outcome = self.inbox.fill_job(job, revision, fields)
         if outcome is FillOutcome.CONFLICT:
             raise NotCachedError

@@ -8,8 +8,14 @@ from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
 from bot.messages.message import BotIdentity, read_slack_id
 from contract.job import Thread
-from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID, ReplyAddress
+from contract.reply_controls import (
+    DELETE_ACTION_ID,
+    DETAILS_ACTION_ID,
+    REWORK_ACTION_IDS,
+    ReplyAddress,
+)
 from contract.reply_details import ReplyDetails
+from contract.rework import Rework
 from contract.stop import STOP_ACTION_ID
 
 ANSWER_AGAIN_ACTION_ID: Final = "answer_again"
@@ -61,6 +67,19 @@ class DetailsRequested(BaseModel):
     user: SlackId
 
 
+class ReworkRequested(BaseModel):
+    """Request of `user`, pressed at `pressed_at` (Slack's time), for work on a finished reply."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    address: ReplyAddress
+    rework: Rework
+    user: SlackId
+    user_team: SlackId
+    pressed_at: Timestamp
+
+
 class UnreadablePress(BaseModel):
     """Press by `user` of a control of a reply whose value is none that the bot writes."""
 
@@ -71,10 +90,11 @@ class UnreadablePress(BaseModel):
 
 
 UNREADABLE_ERRORS: Final = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
-BlockAction = (
-    ReanswerRequested | StopRequested | DeletionRequested | DetailsRequested | UnreadablePress
-)
-CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID})
+ControlPress = DeletionRequested | DetailsRequested | ReworkRequested | UnreadablePress
+"""Press of a control of a finished reply."""
+BlockAction = ReanswerRequested | StopRequested | ControlPress
+KIND_BY_ACTION: Final = {action: kind for kind, action in REWORK_ACTION_IDS.items()}
+CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION})
 """Controls of a finished reply."""
 
 
@@ -92,14 +112,14 @@ def parse_block_action(body: Json, identity: BotIdentity) -> BlockAction | Ignor
         return Ignored(readable=False)
 
 
-def _parse_control(
-    body: Json, action: Json, identity: BotIdentity
-) -> DeletionRequested | DetailsRequested | UnreadablePress:
+def _parse_control(body: Json, action: Json, identity: BotIdentity) -> ControlPress:
     """Parse a press of a reply's control; a bad value is no reason to stay silent."""
     try:
         if action["action_id"] == DELETE_ACTION_ID:
             return _parse_deletion(body, action["value"], identity)
-        return _parse_details(body, action["value"], identity)
+        if action["action_id"] == DETAILS_ACTION_ID:
+            return _parse_details(body, action["value"], identity)
+        return _parse_rework(body, action, identity)
     except UNREADABLE_ERRORS:
         container = body["container"]
         thread_ts = container.get("thread_ts") or container["message_ts"]
@@ -143,6 +163,19 @@ def _parse_details(body: Json, value: str, identity: BotIdentity) -> DetailsRequ
         address=address,
         details=ReplyDetails.from_value(details),
         user=_require_user(body),
+    )
+
+
+def _parse_rework(body: Json, action: Json, identity: BotIdentity) -> ReworkRequested:
+    words, _, reply_id = action["value"].rpartition(" ")
+    address = ReplyAddress.from_value(words)
+    return ReworkRequested(
+        thread=_read_thread(body, address, identity),
+        address=address,
+        rework=Rework(kind=KIND_BY_ACTION[action["action_id"]], reply_id=reply_id),
+        user=_require_user(body),
+        user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
+        pressed_at=action["action_ts"],
     )
 
 

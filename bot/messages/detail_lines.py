@@ -2,19 +2,35 @@
 
 from typing import Any, Final
 
+from contract.reply_controls import ReplyAddress, build_rework_button
 from contract.reply_details import ReplyDetails
+from contract.rework import ReworkKind
 
 TITLE: Final = "Details of this reply"
 MS_PER_SECOND: Final = 1000
+REPLAY_PROMISE: Final = (
+    "Replay generates this reply once more with the same seed and says whether it is the same. In "
+    "our tests, float32 on a CPU gives the same text beside any other replies."
+)
+NO_REPLAY: Final = (
+    "No replay: on this device, or for a reply that was cut by hand or continued, the same seed "
+    "may give another text."
+)
 
 
-def build_detail_blocks(details: ReplyDetails) -> list[dict[str, Any]]:
+def build_detail_blocks(address: ReplyAddress, details: ReplyDetails) -> list[dict[str, Any]]:
     """Return the details as blocks. Nothing in them can mention, link or format."""
-    lines = "\n".join(describe_details(details))
-    return [
+    can_replay = details.is_reproducible and bool(details.reply_id)
+    lines = [*describe_details(details), "", REPLAY_PROMISE if can_replay else NO_REPLAY]
+    words = {"type": "plain_text", "text": "\n".join(lines), "emoji": False}
+    blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": TITLE}},
-        {"type": "section", "text": {"type": "plain_text", "text": lines, "emoji": False}},
+        {"type": "section", "text": words},
     ]
+    if can_replay:
+        button = build_rework_button(ReworkKind.REPLAY, address, details.reply_id)
+        blocks.append({"type": "actions", "elements": [button]})
+    return blocks
 
 
 def describe_details(details: ReplyDetails) -> list[str]:

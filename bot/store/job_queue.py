@@ -230,8 +230,10 @@ class JobQueue:
             self._stop_running_job(job)
             return CanceledJob()
         has_reply = state in STATES_WITH_REPLY
+        # A finished reply on which no worker has begun to work is no placeholder.
+        is_orphan = state in STATES_WITHOUT_TEXT and not self._redis.hexists(key, keys.REWORK)
         canceled = CanceledJob(
-            orphan_ts=self.find_placeholder(job) if state in STATES_WITHOUT_TEXT else None,
+            orphan_ts=self.find_placeholder(job) if is_orphan else None,
             has_reply=has_reply,
             file_ids=self.find_reply_files(job) if has_reply else frozenset(),
         )

@@ -22,6 +22,9 @@ log = structlog.get_logger()
 MAX_ATTEMPTS: Final = 8
 """Attempts to replace a payload that changes between read and write."""
 
+WAITING_STATUSES: Final = frozenset({"queued", "deferred"})
+"""RQ's statuses of jobs that no worker has taken."""
+
 Rebuild = Callable[[Job], Job | None]
 
 
@@ -57,6 +60,15 @@ class JobUpdates:
         """Return the ids of a thread's unfinished jobs, in queue order."""
         thread_queue = keys.thread_queue(thread.team, thread.channel, thread.ts)
         return [decode_reply(job) for job in self._redis.lrange(thread_queue, 0, -1)]
+
+    def is_unfinished(self, thread: Thread, job: str) -> bool:
+        """Return whether a thread's queue has this job."""
+        return job in self.list_unfinished_jobs(thread)
+
+    def is_waiting(self, job: str) -> bool:
+        """Return whether no worker has taken a job yet."""
+        status = self._redis.hget(RqJob.key_for(job), "status")
+        return status is not None and decode_reply(status) in WAITING_STATUSES
 
     def scrub_message(self, thread: Thread, ts: str) -> None:
         """Drop a deleted message and the reply to it from all unfinished jobs of its thread."""

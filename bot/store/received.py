@@ -8,6 +8,7 @@ from bot.messages.events import MessagePosted, SlackId, Timestamp
 from bot.rules.channel_rules import ChannelRules
 from contract import keys
 from contract.job import Thread, job_id
+from contract.rework import Rework
 
 
 class ReceivedMessage(BaseModel):
@@ -91,7 +92,43 @@ class ReceivedReanswer(BaseModel):
         return marker, marker
 
 
-Received = ReceivedMessage | ReceivedReanswer
+class ReceivedRework(BaseModel):
+    """
+    Request for work on the finished reply to the question of `user`, pressed at `pressed_at`.
+
+    `files` are Slack's ids of its files, as far as they are known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["rework"] = "rework"
+    thread: Thread
+    ts: Timestamp
+    user: SlackId
+    user_team: SlackId
+    rework: Rework
+    pressed_at: Timestamp
+    files: frozenset[str]
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it may turn out to be no question."""
+        return False
+
+    @property
+    def asked_at(self) -> str:
+        """Slack's time of the press."""
+        return self.pressed_at
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """Keys that mark the press as accepted."""
+        address = (self.thread.team, self.thread.channel, self.ts)
+        marker = keys.reanswer(*address, self.pressed_at)
+        return marker, marker
+
+
+Received = ReceivedMessage | ReceivedReanswer | ReceivedRework
 
 _ADAPTER: TypeAdapter[Received] = TypeAdapter(Annotated[Received, Field(discriminator="kind")])
 

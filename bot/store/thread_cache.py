@@ -29,6 +29,7 @@ from bot.store.thread_reader import (
     list_people,
 )
 from contract import keys
+from contract.answers import previous_field
 from contract.job import Thread
 from contract.slack_errors import THREAD_NOT_FOUND, UNREADABLE_ERRORS
 
@@ -173,7 +174,9 @@ class ThreadCache(ThreadReader):
         """Delete a message, its files and the worker's answer to it; leave a tombstone."""
         self._put_entry(thread, ts, version, "", 0, "")
         self._file_texts.drop_message_files(thread, ts)
-        self._redis.hdel(keys.answer_cache(thread.team, thread.channel, thread.ts), ts)
+        self._redis.hdel(
+            keys.answer_cache(thread.team, thread.channel, thread.ts), ts, previous_field(ts)
+        )
 
     def _read_pages(self, thread: Thread, copy_ttl: int) -> ThreadPages | None:
         """Read a thread, with a copy for the events from here on if `copy_ttl` (s) is not 0."""

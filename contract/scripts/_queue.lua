@@ -15,7 +15,7 @@ local function drop_text(job_hash)
   if redis.call('HEXISTS', job_hash, 'data') == 0 then return end
   redis.call('HSET', job_hash, 'data', NO_ARGUMENTS, 'starchat_ended', 1)
   redis.call('HDEL', job_hash, 'starchat_message', 'starchat_answer', 'starchat_answer_facts',
-             'starchat_answer_details', 'exc_info')
+             'starchat_answer_details', 'starchat_answer_ids', 'exc_info')
   redis.call('EXPIRE', job_hash, ENDED_TTL_SECONDS)
 end
 

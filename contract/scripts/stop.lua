@@ -8,8 +8,9 @@
 -- left the line and never runs.
 local id, job = ARGV[1], KEYS[2]
 local rq = {prefix = ARGV[2], queue = KEYS[3], deferred = KEYS[4], ttl = ARGV[3]}
-local status, outcome, answer, stopped_by = unpack(redis.call(
-  'HMGET', job, 'status', 'starchat_outcome', 'starchat_answer', 'starchat_stopped_by'))
+local status, outcome, answer, stopped_by, rework, recoveries = unpack(redis.call(
+  'HMGET', job, 'status', 'starchat_outcome', 'starchat_answer', 'starchat_stopped_by',
+  'starchat_rework', 'starchat_recoveries'))
 if not status then return 'gone' end
 if status == 'stopped' then return 'stopped' end
 local is_waiting = status == 'queued' or status == 'deferred'
@@ -21,7 +22,8 @@ end
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[6], tonumber(time[1]) + tonumber(ARGV[5]), id)
 redis.call('EXPIRE', KEYS[6], rq.ttl)
-if status == 'started' then return 'running' end
+-- Where a worker died while it replaced a finished reply, the next one brings that reply back.
+if status == 'started' or (rework and recoveries) then return 'running' end
 redis.call('LREM', rq.queue, 0, id)
 redis.call('ZREM', KEYS[5], id)
 redis.call('HSET', job, 'status', 'stopped', 'starchat_outcome', 'stopped')

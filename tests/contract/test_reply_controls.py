@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.reply_controls import ReplyAddress, build_controls
+from contract.conversation import Speaker, Turn
+from contract.job import Job, Thread
+from contract.reply_controls import ReplyAddress, ReplyVersions, build_controls
 from contract.reply_details import (
     MAX_COUNT,
     MAX_SEED,
@@ -13,6 +15,7 @@ from contract.reply_details import (
     limit_count,
     shorten_line,
 )
+from contract.rework import Rework, ReworkKind
 
 ADDRESS = ReplyAddress(thread_ts="1.0", ts="2.0", asker="U1")
 FULL_DETAILS = ReplyDetails(
@@ -87,3 +90,29 @@ def test_counts_stay_within_their_bounds() -> None:
     """A clock may step."""
     assert [limit_count(n) for n in (-1.0, 2.6, 1e12)] == [0, 3, MAX_COUNT]
     assert shorten_line("word " * 9, 8) == "word wo…"
+
+
+def list_labels(reply_id: str, versions: ReplyVersions) -> list[str]:
+    """Return the labels of the plain buttons."""
+    actions, _ = build_controls(ADDRESS, ReplyDetails(reply_id=reply_id), versions, is_direct=False)
+    return [element["text"]["text"] for element in actions["elements"]]
+
+
+def test_buttons_are_those_that_can_do_something() -> None:
+    """A reply of an older worker has no id, so nothing can be done with it."""
+    assert list_labels("", ReplyVersions()) == ["Details"]
+    assert list_labels("0a", ReplyVersions()) == ["Regenerate", "Details"]
+    whole = ReplyVersions(is_cut=True, has_previous=True)
+    assert list_labels("0a", whole) == ["Regenerate", "Continue", "Previous", "Details"]
+
+
+def test_address_of_a_job_is_that_of_its_reply() -> None:
+    """Thread, question and asker."""
+    thread = Thread(team="T1", channel="C1", ts="1.0")
+    turn = Turn(speaker=Speaker.USER, text="?", ts="2.0")
+    job = Job(thread=thread, ts="2.0", user="U1", user_team="T1", turns=(turn,))
+    assert ReplyAddress.from_job(job) == ADDRESS
+    assert "rework" not in job.to_json()
+    rework = Rework(kind=ReworkKind.REGENERATE, reply_id="0a")
+    asked = job.model_copy(update={"rework": rework})
+    assert Job.from_json(asked.to_json()) == asked

@@ -4,12 +4,13 @@ Answer cache: finished answers per thread in Redis, exactly as the model wrote t
 The next turn of the thread reuses their token ids, so that the engine's prefix cache matches.
 """
 
-from typing import Annotated, Final, NamedTuple
+from enum import StrEnum
+from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from redis.asyncio import Redis
 
 from contract import keys
+from contract.answers import Answer, previous_field
 from contract.conversation import Conversation, Speaker, Turn, order_turns
 from contract.job import Job
 from contract.scripts import SET_ASIDE
@@ -21,17 +22,16 @@ MAX_ANSWERS_PER_THREAD: Final = 64
 MAX_ANSWER_BYTES_PER_THREAD: Final = 256 * 1024
 """Bytes of a thread's answers as JSON: more than any model's context window."""
 
-TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-"""Id of a token in any vocabulary."""
 
+class StoreMode(StrEnum):
+    """What storing an answer does to the version before it."""
 
-class Answer(BaseModel):
-    """An answer, and the generated token ids if they decode to exactly this text."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
-
-    text: str
-    token_ids: tuple[TokenId, ...] = ()
+    REPLACE = "replace"
+    """It answers a question, so nothing older belongs to it."""
+    SHIFT = "shift"
+    """The present version becomes the one before."""
+    EXTEND = "extend"
+    """The version before stays."""
 
 
 class CachedConversation(NamedTuple):
@@ -39,6 +39,13 @@ class CachedConversation(NamedTuple):
 
     turns: Conversation
     token_ids: dict[str, tuple[int, ...]]
+
+
+class ReplyVersions(NamedTuple):
+    """The present version of a reply and the one before it, as far as Redis keeps them."""
+
+    present: Answer | None
+    previous: Answer | None
 
 
 class AnswerCache:
@@ -49,26 +56,41 @@ class AnswerCache:
         self._redis = connection
         self._store_script = connection.register_script(scripts.STORE_ANSWER)
 
-    async def store_answer(self, job: Job, answer: Answer) -> None:
-        """Store the answer to a job that still exists, and evict the thread's oldest answers."""
+    async def store_answer(
+        self, job: Job, answer: Answer, mode: StoreMode = StoreMode.REPLACE
+    ) -> None:
+        """
+        Store the answer to a job that still exists, and evict the thread's oldest answers.
+
+        Storing a version again changes nothing.
+        """
         key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
         team = job.thread.team
         await self._store_script(
             keys=[key, JOB_PREFIX + job.id, keys.text_index(team), keys.text_sizes(team)],
             args=[
                 job.ts,
-                answer.model_dump_json(),
+                answer.model_dump_json(exclude_defaults=True),
                 keys.TEXT_TTL_SECONDS,
                 MAX_ANSWERS_PER_THREAD,
                 MAX_ANSWER_BYTES_PER_THREAD,
                 keys.MAX_TEXT_BYTES_PER_TEAM,
+                mode.value,
+                previous_field(job.ts),
+                f'"reply_id":"{answer.reply_id}"' if answer.reply_id else "",
             ],
         )
+
+    async def load_versions(self, job: Job) -> ReplyVersions:
+        """Return the versions of the reply to a job's question."""
+        key = keys.answer_cache(job.thread.team, job.thread.channel, job.thread.ts)
+        present, previous = await self._redis.hmget(key, [job.ts, previous_field(job.ts)])
+        return ReplyVersions(Answer.from_json(present), Answer.from_json(previous))
 
     async def delete_answer(self, job: Job) -> None:
         """Delete the answer to a job's question."""
         thread_key = (job.thread.team, job.thread.channel, job.thread.ts)
-        await self._redis.hdel(keys.answer_cache(*thread_key), job.ts)
+        await self._redis.hdel(keys.answer_cache(*thread_key), job.ts, previous_field(job.ts))
 
     async def recall_conversation(self, job: Job) -> CachedConversation:
         """Return the job's conversation with cached answers, and without deleted messages."""
@@ -80,9 +102,9 @@ class AnswerCache:
             pipeline.hgetall(caches[0])
             pipeline.hmget(caches[1], timestamps)
             _, answers, entries = await pipeline.execute()
-        cached = {
-            str(ts): parsed for ts, entry in answers.items() if (parsed := _parse_answer(entry))
-        }
+        parsed = {str(ts): Answer.from_json(entry) for ts, entry in answers.items()}
+        # An empty answer is kept for its controls, and is no turn.
+        cached = {ts: answer for ts, answer in parsed.items() if answer and answer.text}
         deleted = {ts for ts, entry in zip(timestamps, entries, strict=True) if _is_deletion(entry)}
         texts = {ts: answer.text for ts, answer in cached.items()}
         return CachedConversation(
@@ -95,14 +117,6 @@ def drop_deleted(turns: Conversation, deleted: set[str]) -> Conversation:
     """Drop deleted messages and the answers to them. The question stays: it is the job."""
     *earlier, question = turns
     return (*(t for t in earlier if not deleted & {t.ts, t.in_reply_to}), question)
-
-
-def _parse_answer(entry: str) -> Answer | None:
-    """Parse an entry; `None` if another version of the worker wrote it."""
-    try:
-        return Answer.model_validate_json(entry)
-    except ValidationError:
-        return None
 
 
 def _is_deletion(entry: object) -> bool:

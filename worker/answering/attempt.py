@@ -5,28 +5,37 @@ A stop, an edit or an error ends the attempt; the text so far stays available.
 """
 
 import asyncio
-import secrets
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import structlog
 
+from contract.answers import Answer
 from contract.job import prefix_scope
-from contract.reply_details import MAX_SEED, ReplyDetails, limit_count, shorten_line
+from contract.reply_details import ReplyDetails
+from contract.rework import ReworkKind
 from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
-from worker.answering.answer_cache import Answer, CachedConversation
+from worker.answering.answer_cache import CachedConversation
 from worker.answering.finished_answer import (
     FinishedAnswer,
     collect_trusted_texts,
-    create_reply_id,
+    present_facts,
 )
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import Generator, LoadedModel
 from worker.answering.reply_layout import ReplyLayout
+from worker.answering.reply_plans import (
+    CUT_ENDINGS,
+    ReplyPlan,
+    describe_generation,
+    plan_continuation,
+    plan_replay,
+    plan_reply,
+)
 from worker.answering.stop_conditions.turn_labels import TurnLabels
-from worker.engine import EngineError, FinishReason, Request, RequestRefusedError, SamplingParams
+from worker.engine import EngineError, FinishReason, Request, RequestRefusedError
 from worker.errors import DeadlineExceededError, FilesUnreadableError, NoReplyError
 from worker.failpoints import Failpoint, Failpoints
 from worker.files.file_reader import FileReader, ThreadFiles
@@ -65,6 +74,8 @@ class GenerationAttempt:
         failpoints: Failpoints,
     ) -> None:
         self._layout = layout
+        self.present: Answer | None = None
+        """The finished reply that the job works on, if it is no question."""
         self._context = context
         self._message = message
         self._generator = generator
@@ -74,6 +85,8 @@ class GenerationAttempt:
         self._started_at = time.monotonic()
         self._files = ThreadFiles()
         self._file_note = ""
+        self._base_ids: tuple[int, ...] = ()
+        self._digest = ""
         self.number = 0
         """Number of this attempt at the job, from 1; 0 until generation starts."""
         # The deadline counts from now, so that a job claimed late can still be answered.
@@ -89,7 +102,12 @@ class GenerationAttempt:
     def finish_answer(self, stop: StopRecord | None = None) -> FinishedAnswer:
         """Return the answer as it is now; `stop` is the person who stopped it."""
         generated, facts = self.generated, self.facts
-        answer = Answer(text=generated.text, token_ids=generated.token_ids)
+        answer = Answer(
+            text=generated.text, token_ids=generated.token_ids, prompt_digest=self._digest
+        )
+        if generated.all_ids and generated.ending in CUT_ENDINGS:
+            cut = {"prompt_ids": self._base_ids, "cut_ids": generated.all_ids}
+            answer = answer.model_copy(update=cut)
         # A stop after the last token changes nothing.
         if stop is not None and generated.ending == FinishReason.STOPPED:
             name = stop.label_for(self._context.job.user)
@@ -134,11 +152,11 @@ class GenerationAttempt:
         try:
             async with asyncio.timeout(max(0.0, remaining_seconds)) as timeout:
                 loaded = await self._generator.wait_for_model()
-                prompt = await self._build_prompt(loaded, conversation, files)
+                plan = await self._make_plan(loaded, conversation, files)
                 if loaded.slots.locked():
                     await self._message.show_status(self._generator.waiting_message())
                 is_last = failed_attempts + 1 >= self._limits.max_attempts
-                await self._reply_in_slot(loaded, prompt, timeout, is_last=is_last)
+                await self._reply_in_slot(loaded, plan, timeout, is_last=is_last)
         except TimeoutError:
             if timeout.expired():
                 raise DeadlineExceededError from None
@@ -150,17 +168,34 @@ class GenerationAttempt:
             raise DeadlineExceededError
 
     async def _reply_in_slot(
-        self, loaded: LoadedModel, prompt: Prompt, waiting: asyncio.Timeout, *, is_last: bool
+        self, loaded: LoadedModel, plan: ReplyPlan, waiting: asyncio.Timeout, *, is_last: bool
     ) -> None:
         async with self._message.stream_edits(self._layout.compose_growing) as edits:
             async with self._generator.hold_slot(loaded, exclusive=is_last):
                 waiting.reschedule(None)
-                await self._stream_reply(loaded, prompt, edits)
+                await self._stream_reply(loaded, plan, edits)
             # An edit may still be in flight: the slot does not wait for it.
             if self._context.stopped.is_set():
                 tokens = self.generated.new_tokens
                 log.info("slot freed by a stop", job=self._context.job.id, tokens=tokens)
         self._context.attempt_refundable = False
+
+    async def _make_plan(
+        self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
+    ) -> ReplyPlan:
+        job, present = self._context.job, self.present
+        kind = job.rework.kind if job.rework else None
+        if kind is ReworkKind.CONTINUE:
+            plan = await plan_continuation(self._generator, loaded, job, present)
+            self._file_note = present_facts(job, present).file_note
+        else:
+            prompt = await self._build_prompt(loaded, conversation, files)
+            if kind is ReworkKind.REPLAY:
+                plan = plan_replay(prompt, job, present, loaded.info)
+            else:
+                plan = plan_reply(self._generator, prompt, job, present)
+        self._base_ids, self._digest = plan.base_ids, plan.digest
+        return plan
 
     async def _build_prompt(
         self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
@@ -181,15 +216,13 @@ class GenerationAttempt:
         return prompt
 
     async def _stream_reply(
-        self, loaded: LoadedModel, prompt: Prompt, edits: StreamingEdits
+        self, loaded: LoadedModel, plan: ReplyPlan, edits: StreamingEdits
     ) -> None:
         self.number = await self._message.state.count_attempt()
         self._context.attempt_refundable = True
-        seed = secrets.randbelow(MAX_SEED + 1)
-        sampling = self._generator.build_sampling(prompt, seed, self._context.job.rules)
         started = time.monotonic()
         stream = self._generator.stream_text(
-            loaded, self._build_request(loaded, prompt, sampling), self.generated
+            loaded, self._build_request(loaded, plan), self.generated, plan.prefix_ids
         )
         try:
             async with aclosing(stream) as texts:
@@ -197,27 +230,26 @@ class GenerationAttempt:
                     await edits.show_text(text)
                     self._failpoints.hit(Failpoint.GENERATING)
         finally:
-            self.facts = self._collect_facts(loaded, prompt)
-            self.details = self._collect_details(loaded, prompt, sampling, started)
+            self.facts = self._collect_facts(loaded, plan)
+            self.details = self._collect_details(loaded, plan, started)
 
-    def _build_request(
-        self, loaded: LoadedModel, prompt: Prompt, sampling: SamplingParams
-    ) -> Request:
+    def _build_request(self, loaded: LoadedModel, plan: ReplyPlan) -> Request:
         thread = self._context.job.thread
         return Request(
             id=self._request_id,
-            prompt=prompt.token_ids,
-            sampling=sampling,
+            prompt=plan.prompt.token_ids,
+            sampling=plan.sampling,
             stop_ids=loaded.chat_encoder.stop_token_ids,
             scope=prefix_scope(thread.team, thread.channel, thread.ts),
             deadline=self.generated.deadline,
         )
 
-    def _collect_facts(self, loaded: LoadedModel, prompt: Prompt) -> ReplyFacts:
+    def _collect_facts(self, loaded: LoadedModel, plan: ReplyPlan) -> ReplyFacts:
+        prompt = plan.prompt
         return ReplyFacts(
             model=loaded.info.name,
             finish_reason=self.generated.ending,
-            max_new_tokens=prompt.max_new_tokens,
+            max_new_tokens=len(plan.prefix_ids) + prompt.max_new_tokens,
             conversation_texts=collect_trusted_texts(self._context.job),
             dropped_turns=prompt.dropped_turns,
             file_note=self._file_note,
@@ -225,30 +257,15 @@ class GenerationAttempt:
         )
 
     def _collect_details(
-        self, loaded: LoadedModel, prompt: Prompt, sampling: SamplingParams, started: float
+        self, loaded: LoadedModel, plan: ReplyPlan, started: float
     ) -> ReplyDetails:
         """Return the details of a generation that started at `started` (s, monotonic)."""
-        info, generated = loaded.info, self.generated
-        files_read, files_left_out = self._files.count_use(prompt)
         wait_seconds = self._context.age_seconds + started - self._started_at
-        return ReplyDetails(
-            reply_id=create_reply_id(),
-            model=shorten_line(info.name),
-            revision=shorten_line(info.revision or ""),
-            device=shorten_line(info.device, 40),
-            dtype=shorten_line(info.dtype, 40),
-            seed=sampling.seed,
-            temperature=sampling.temperature,
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-            max_new_tokens=sampling.max_new_tokens,
-            prompt_tokens=len(prompt.token_ids),
-            new_tokens=generated.new_tokens,
-            left_out_turns=prompt.dropped_turns,
-            shortened_turns=prompt.shortened_turns,
-            files_read=files_read,
-            files_left_out=files_left_out,
-            wait_ms=limit_count(wait_seconds * 1000),
-            first_text_ms=limit_count((generated.first_text_seconds or 0) * 1000),
-            total_ms=limit_count((time.monotonic() - started) * 1000),
-        )
+        files_read, files_left_out = self._files.count_use(plan.prompt)
+        return describe_generation(
+            plan,
+            self.generated,
+            loaded.info,
+            wait_seconds=wait_seconds,
+            total_seconds=time.monotonic() - started,
+        ).model_copy(update={"files_read": files_read, "files_left_out": files_left_out})

@@ -3,21 +3,22 @@
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
 from contract import keys
+from contract.answers import Answer
 from contract.conversation import Speaker
 from contract.job import Job
 from contract.reply_details import ReplyDetails
-from worker.answering.answer_cache import Answer
-from worker.jobs.job_state import ANSWER_DETAILS, ANSWER_FACTS, JobProgress
+from worker.jobs.job_state import ANSWER_DETAILS, ANSWER_FACTS, ANSWER_IDS, JobProgress
 from worker.render import ReplyFacts
 
 log = structlog.get_logger()
 
-REPLY_ID_BYTES = 6
+UNKNOWN_MODEL: Final = "an unknown model"
+REPLY_ID_BYTES: Final = 6
 """Bytes of a reply's id."""
 
 
@@ -28,30 +29,72 @@ class FinishedAnswer:
     answer: Answer
     facts: ReplyFacts
     details: ReplyDetails = field(default_factory=ReplyDetails)
+    note: str = ""
+    """What happened to the reply, in a sentence below its first message."""
 
     @property
     def text(self) -> str:
         """The answer as the model wrote it; empty if stopped before its first text."""
         return self.answer.text
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the reply can go further."""
+        return self.answer.is_cut
+
     @classmethod
     def from_progress(cls, job: Job, progress: JobProgress) -> Self | None:
         """Restore the answer that an earlier execution saved, if there is one."""
         if progress.answer is None:
             return None
-        fields = json.loads(progress.answer_facts or "{}")
-        facts = ReplyFacts(**fields, conversation_texts=collect_trusted_texts(job))
-        return cls(Answer(text=progress.answer), facts, parse_details(progress.answer_details))
+        facts = _parse_facts(job, progress.answer_facts)
+        answer = Answer.from_json(progress.answer_ids) or Answer(text="")
+        answer = answer.model_copy(update={"text": progress.answer})
+        return cls(answer, facts, parse_details(progress.answer_details))
+
+    @classmethod
+    def from_stored(cls, job: Job, answer: Answer) -> Self:
+        """Restore a version of the reply to a job that the thread's cache keeps."""
+        details = parse_details(answer.details)
+        return cls(answer, _parse_facts(job, answer.facts), details)
 
     def to_fields(self) -> dict[str, str]:
         """Return the fields of the job hash. The conversation stays in the job itself."""
-        facts = asdict(self.facts)
-        del facts["conversation_texts"]
         return {
             keys.ANSWER: self.text,
-            ANSWER_FACTS: json.dumps(facts),
+            ANSWER_IDS: self.answer.model_copy(update={"text": ""}).model_dump_json(),
+            ANSWER_FACTS: self._dump_facts(),
             ANSWER_DETAILS: self.details.to_value(),
         }
+
+    def to_stored(self) -> Answer:
+        """Return the answer with its facts and details, for the thread's cache."""
+        update = {
+            "reply_id": self.details.reply_id,
+            "facts": self._dump_facts(),
+            "details": self.details.to_value(),
+        }
+        return self.answer.model_copy(update=update)
+
+    def _dump_facts(self) -> str:
+        facts = asdict(self.facts)
+        del facts["conversation_texts"]
+        return json.dumps(facts)
+
+
+def _parse_facts(job: Job, text: str | None) -> ReplyFacts:
+    """Parse what `FinishedAnswer` wrote; unknown facts for anything else."""
+    texts = collect_trusted_texts(job)
+    try:
+        return ReplyFacts(**json.loads(text or "{}"), conversation_texts=texts)
+    except (ValueError, TypeError):
+        log.warning("facts not readable")
+        return ReplyFacts(UNKNOWN_MODEL, "stop", 0, conversation_texts=texts)
+
+
+def present_facts(job: Job, present: Answer | None) -> ReplyFacts:
+    """Return the facts of the reply that a job works on."""
+    return _parse_facts(job, None if present is None else present.facts)
 
 
 def parse_details(text: str | None) -> ReplyDetails:

@@ -22,6 +22,8 @@ class GeneratedText:
     text: str = ""
     token_ids: tuple[int, ...] = ()
     """Generated token ids, if they decode to exactly this text."""
+    all_ids: tuple[int, ...] = ()
+    """All generated token ids, unless the text was cut before their end."""
     finish_reason: FinishReason = FinishReason.STOPPED
     cut_reason: CutReason | None = None
     """Why the text was cut; `None` if the model, a limit or an operator ended it."""
@@ -70,6 +72,8 @@ class TextBuilder:
             generated.text += self._detokenizer.flush_text()
             reason = generated.finish_reason
             self._cut_text(self._checker.find_final_cut(generated.text, reason))
+        if generated.cut_reason is None:
+            generated.all_ids = tuple(self._token_ids)
         if self._tokenizer.encodes_exactly(self._token_ids, generated.text):
             generated.token_ids = tuple(self._token_ids)
 

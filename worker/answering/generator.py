@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -142,9 +142,12 @@ class Generator:
         turns: Conversation,
         sources: PromptSources = NO_SOURCES,
         rules: ReplyRules = NO_RULES,
+        reserved_tokens: int = 0,
     ) -> Prompt:
         """
         Build the prompt in a thread, by the rules of the channel.
+
+        `reserved_tokens` of the context window stay free.
 
         Raises `QuestionTooLongError` if the question alone exceeds the context window.
         """
@@ -153,7 +156,7 @@ class Generator:
             turns,
             encoder=loaded.chat_encoder,
             system=self._settings.system_prompt,
-            positions=loaded.info.max_positions,
+            positions=loaded.info.max_positions - reserved_tokens,
             max_new_tokens=self._settings.apply_rules(rules).max_new_tokens,
             sources=sources._replace(channel_prompt=rules.prompt),
         )
@@ -194,6 +197,10 @@ class Generator:
         wait_seconds = None if mean is None else (self.waiting_jobs + 1) * mean / loaded.info.slots
         return render.compose_waiting(self.waiting_jobs, wait_seconds)
 
+    def limit_reply(self, rules: ReplyRules) -> int:
+        """Return the maximum number of tokens of a reply, by the rules of the channel."""
+        return self._settings.apply_rules(rules).max_new_tokens
+
     def build_sampling(
         self, prompt: Prompt, seed: int, rules: ReplyRules = NO_RULES
     ) -> SamplingParams:
@@ -208,19 +215,26 @@ class Generator:
         )
 
     async def stream_text(
-        self, loaded: LoadedModel, request: Request, generated: GeneratedText
+        self,
+        loaded: LoadedModel,
+        request: Request,
+        generated: GeneratedText,
+        prefix_ids: Sequence[int] = (),
     ) -> AsyncGenerator[str]:
         """
         Generate; yield the whole text each time it grows, and fill in `generated`.
 
-        The request is aborted where the text continues as a person, or repeats endlessly.
+        `prefix_ids` are the reply so far, with which the prompt ends. The request is aborted where
+        the text continues as a person, or repeats endlessly.
         """
         text = TextBuilder(loaded.chat_encoder, generated)
+        text.add_ids(prefix_ids)
         started = time.monotonic()
         async with aclosing(self._engine.generate(request)) as events:
             async for event in events:
                 if isinstance(event, Finished):
-                    generated.finish_reason, generated.new_tokens = event.reason, event.new_tokens
+                    generated.finish_reason = event.reason
+                    generated.new_tokens = len(prefix_ids) + event.new_tokens
                     break
                 if text.add_ids(event.ids):
                     elapsed_seconds = time.monotonic() - started

@@ -13,15 +13,27 @@ import structlog
 from redis.exceptions import RedisError
 
 from contract import keys
-from contract.job import Job
-from contract.reply_controls import Block, ReplyAddress, build_controls
-from contract.reply_details import shorten_line
+from contract.rework import ReworkKind
+from contract.texts import describe_stop
 from worker import render
-from worker.answering.answer_cache import AnswerCache, CachedConversation
+from worker.answering.answer_cache import (
+    AnswerCache,
+    CachedConversation,
+    ReplyVersions,
+    StoreMode,
+)
 from worker.answering.attempt import AttemptLimits, GenerationAttempt
 from worker.answering.finished_answer import FinishedAnswer
 from worker.answering.generator import Generator
-from worker.answering.reply_layout import ReplyLayout, choose_layout
+from worker.answering.reply_layout import LayoutKind, ReplyLayout, choose_layout
+from worker.answering.reworks import (
+    KEEPING_TEXT,
+    NO_VERSIONS,
+    add_note,
+    collect_controls,
+    note_replay,
+    select_mode,
+)
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     AppRefusedError,
@@ -33,13 +45,14 @@ from worker.errors import (
     ReplyNotPostedError,
     SilentOutcomeError,
     SlackUnavailableError,
+    VersionGoneError,
 )
 from worker.failpoints import Failpoint, Failpoints
 from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
 from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND, JobProgress
 from worker.metrics import Metrics
-from worker.render import ComposedReply
+from worker.render import Message
 from worker.slack.client import RejectedError
 from worker.slack.reply_message import ReplyMessage
 from worker.slack.thread_messages import ReplyState
@@ -69,6 +82,22 @@ class PipelineRun:
     context: JobContext
     progress: JobProgress
     message: ReplyMessage
+    versions: ReplyVersions = NO_VERSIONS
+    """Versions of the finished reply that the job works on."""
+
+    @property
+    def rework(self) -> ReworkKind | None:
+        """Work on a finished reply, if the job is no question."""
+        return None if self.context.job.rework is None else self.context.job.rework.kind
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the reply is no longer the one that the job was to work on."""
+        rework, present = self.context.job.rework, self.versions.present
+        has_begun = self.progress.has_run or self.progress.answer is not None
+        if rework is None or has_begun:
+            return False
+        return present is None or present.reply_id != rework.reply_id
 
     @property
     def job_id(self) -> str:
@@ -114,8 +143,7 @@ class AnswerPipeline:
         Raises `LeaseLostError`, `RequeueError`, `RedisError`, `SlackUnavailableError` and
         `AppRefusedError`: the job is then still undecided.
         """
-        message = self._open_reply(context)
-        run = PipelineRun(context, await message.state.load_progress(), message)
+        run = await self._open_run(context)
         if run.progress.outcome is not None:
             return Outcome(run.progress.outcome)
         if run.progress.is_interrupted:
@@ -137,6 +165,14 @@ class AnswerPipeline:
             log.error("reply rejected", job=run.job_id, error=str(error))  # noqa: TRY400
             return Outcome.UNSENT
 
+    async def _open_run(self, context: JobContext) -> PipelineRun:
+        message = self._open_reply(context)
+        progress = await message.state.load_progress()
+        versions = NO_VERSIONS
+        if context.job.rework is not None:
+            versions = await self._answer_cache.load_versions(context.job)
+        return PipelineRun(context, progress, message, versions)
+
     async def _answer_or_explain(self, run: PipelineRun) -> Outcome:
         try:
             return await self._answer(run)
@@ -149,21 +185,37 @@ class AnswerPipeline:
             # The last resort: an unforeseen error still ends as a sentence in the thread.
             log.exception("job failed", job=run.job_id)
             explanation = NoReplyError()
-        return await self._conclude(run, await self._post_error(run, explanation))
+        outcome = await self._restore(run, explanation.user_message, Outcome.RESTORED)
+        return await self._conclude(run, outcome or await self._post_error(run, explanation))
 
     async def _answer(self, run: PipelineRun) -> Outcome:
         """Run the steps in order."""
         if run.progress.recoveries >= MAX_RECOVERIES_IN_ALL:
             log.error("job given up", job=run.job_id, recoveries=run.progress.recoveries)
             return Outcome.UNSENT
+        if run.is_stale:
+            # Forgotten or changed since the press: the reply stays as it is.
+            log.warning("rework abandoned", job=run.job_id)
+            return await self._conclude(run, Outcome.ABANDONED)
         await self._ensure_placeholder(run)
         answer = FinishedAnswer.from_progress(run.context.job, run.progress)
-        if answer is None:
+        if answer is None and run.rework is ReworkKind.PREVIOUS:
+            answer = await self._bring_back(run)
+        elif answer is None:
             conversation = await self._answer_cache.recall_conversation(run.context.job)
             attempt = await self._generate(run, conversation)
             answer = await self._save(run, attempt)
         outcome = await self._publish(run, answer)
         return await self._conclude(run, outcome)
+
+    async def _bring_back(self, run: PipelineRun) -> FinishedAnswer:
+        """Save the version before the present one as the answer. Raises `VersionGoneError`."""
+        if run.versions.previous is None:
+            raise VersionGoneError
+        answer = FinishedAnswer.from_stored(run.context.job, run.versions.previous)
+        recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
+        await run.message.state.write_fields(answer.to_fields() | recoveries)
+        return answer
 
     async def _ensure_placeholder(self, run: PipelineRun) -> None:
         """Post or adopt the placeholder. Raises `ModelFailedError` if no attempt is left."""
@@ -178,8 +230,14 @@ class AnswerPipeline:
         if progress.is_interrupted:
             await run.message.ensure_placeholder(progress, None)
             return
-        status = render.compose_retrying() if is_retry else self._generator.waiting_message()
+        status: Message | None
+        if run.rework in KEEPING_TEXT:
+            status = None
+        else:
+            status = render.compose_retrying() if is_retry else self._generator.waiting_message()
         await run.message.ensure_placeholder(progress, status)
+        if run.rework is ReworkKind.REGENERATE:
+            await run.message.surplus.delete_old()
         is_exhausted = (
             progress.attempts >= self._limits.max_attempts or progress.recoveries >= MAX_RECOVERIES
         )
@@ -198,6 +256,7 @@ class AnswerPipeline:
             layout=self._layout,
             failpoints=self._failpoints,
         )
+        attempt.present = run.versions.present
         try:
             await attempt.generate_reply(conversation, self._files, run.progress.attempts)
         except LoadError:
@@ -242,25 +301,60 @@ class AnswerPipeline:
         if stopped and not stopped_by and await run.message.withdraw_if_deleted():
             return Outcome.WITHDRAWN
         if stopped and not answer.text:
-            shown = await run.message.read_first() if run.progress.has_run else {}
-            notice = [render.compose_stopped(stopped_by, shown)]
-            await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
-            return Outcome.STOPPED
+            sentence = describe_stop(stopped_by) if stopped_by else render.texts.STOPPED
+            restored = await self._restore(run, sentence, Outcome.STOPPED)
+            return restored or await self._post_stop(run, stopped_by)
         composed, kind = await self._layout.compose_final(
             answer.text, answer.facts, choose_layout(run.progress)
         )
         if run.progress.layout_kind is None:
             await run.message.state.write_fields({LAYOUT_KIND: kind})
-        parts_may_exist = run.progress.answer is not None
+        if run.rework is not None:
+            await run.message.surplus.delete_old()
+        answer = note_replay(run.rework, answer, run.versions.present)
+        mode = select_mode(run.rework, answer, run.versions.present)
         await run.message.publish_final(
-            composed.parts,
+            add_note(composed.parts, answer.note),
             state=ReplyState.FINAL,
-            may_exist=parts_may_exist,
-            controls=_build_controls(run.context.job, answer, composed),
+            may_exist=run.progress.answer is not None,
+            controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
         )
-        if answer.text:
-            await self._answer_cache.store_answer(run.context.job, answer.answer)
+        await self._answer_cache.store_answer(run.context.job, answer.to_stored(), mode)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
+
+    async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
+        shown = await run.message.read_first() if run.progress.has_run else {}
+        notice = [render.compose_stopped(stopped_by, shown)]
+        await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
+        return Outcome.STOPPED
+
+    async def _restore(self, run: PipelineRun, why: str, outcome: Outcome) -> Outcome | None:
+        """
+        Bring the finished reply back that the job was to change, and say why; return `outcome`.
+
+        Return `None` if the job is a question, or Redis no longer keeps the reply.
+        """
+        job, present = run.context.job, run.versions.present
+        if run.rework is None or present is None:
+            return None
+        answer = FinishedAnswer.from_stored(job, present)
+        composed, _ = await self._layout.compose_final(
+            answer.text, answer.facts, LayoutKind.MARKDOWN
+        )
+        parts = add_note(composed.parts, f"{why} {render.texts.REPLY_RESTORED}")
+        if await run.message.surplus.is_left():
+            # The later parts of the reply are still there.
+            parts = parts[:1]
+        else:
+            await run.message.surplus.delete_new()
+        mode = StoreMode.EXTEND
+        await run.message.publish_final(
+            parts,
+            state=ReplyState.FINAL,
+            may_exist=False,
+            controls=collect_controls(job, answer, composed, mode, run.versions),
+        )
+        return outcome
 
     async def _post_error(self, run: PipelineRun, error: NoReplyError) -> Outcome:
         parts = [render.compose_error(error.user_message)]
@@ -280,9 +374,3 @@ class AnswerPipeline:
                 raise RequeueError from None
             await state.write_fields({keys.OUTCOME: outcome})
         return outcome
-
-
-def _build_controls(job: Job, answer: FinishedAnswer, composed: ComposedReply) -> tuple[Block, ...]:
-    details = answer.details.model_copy(update={"checks": shorten_line(composed.checks)})
-    is_direct = job.thread.channel.startswith("D")
-    return build_controls(ReplyAddress.from_job(job), details, is_direct=is_direct)

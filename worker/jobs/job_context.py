@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     """The thread is gone, or Slack does not let the bot post there."""
     ERROR_POSTED = "error_posted"
     """The thread shows an error message instead of a reply."""
+    RESTORED = "restored"
+    """The thread shows the finished reply as it was, because no new version could be written."""
     UNSENT = "unsent"
     """Slack accepted no final message before the deadline."""
 

@@ -21,6 +21,8 @@ EXHAUSTED_COUNT: Final = 10**9
 ANSWER_FACTS: Final = "starchat_answer_facts"
 """Field of the job hash: facts about the saved answer besides its text, as JSON."""
 
+ANSWER_IDS: Final = "starchat_answer_ids"
+"""Field of the job hash: the saved `Answer` without its text, as JSON."""
 ANSWER_DETAILS: Final = "starchat_answer_details"
 """Field of the job hash: how the saved answer was generated, as `ReplyDetails.to_value`."""
 ANSWER_RECOVERIES: Final = "starchat_answer_recoveries"
@@ -34,6 +36,7 @@ PROGRESS_FIELDS: Final = (
     keys.ANSWER,
     ANSWER_FACTS,
     ANSWER_DETAILS,
+    ANSWER_IDS,
     ANSWER_RECOVERIES,
     LAYOUT_KIND,
     keys.ATTEMPTS,
@@ -59,6 +62,7 @@ class JobProgress:
     outcome: str | None
     withdrawn: bool
     answer_details: str | None = None
+    answer_ids: str | None = None
     is_stopped: bool = False
     """Whether a person has stopped the job: it generates no more."""
 
@@ -107,6 +111,7 @@ class JobState(Fence):
             answer=fields[keys.ANSWER],
             answer_facts=fields[ANSWER_FACTS],
             answer_details=fields[ANSWER_DETAILS],
+            answer_ids=fields[ANSWER_IDS],
             answer_recoveries=parse_count(fields[ANSWER_RECOVERIES], invalid=0),
             layout_kind=fields[LAYOUT_KIND],
             attempts=parse_count(fields[keys.ATTEMPTS]),
@@ -120,6 +125,14 @@ class JobState(Fence):
         """Read one field."""
         value = await self._redis.hget(self._key, field)
         return None if value is None else str(value)
+
+    async def read_fields(self, prefix: str) -> dict[str, str]:
+        """Read the fields whose names begin with `prefix`."""
+        # Not all fields at once: the job's data is no text.
+        names = [str(name) for name in await self._redis.hkeys(self._key)]
+        chosen = [name for name in names if name.startswith(prefix)]
+        values = await self._redis.hmget(self._key, chosen) if chosen else []
+        return {name: str(value or "") for name, value in zip(chosen, values, strict=True)}
 
     async def read_stop(self) -> StopRecord | None:
         """Read who stopped the job; `None` if no person did."""

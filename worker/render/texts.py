@@ -21,6 +21,11 @@ STOPPED_REPEATING: Final = (
     "The reply was cut because the model repeated itself. Please rephrase your question."
 )
 TIMED_OUT: Final = "Stopped at the time limit. Ask me to continue."
+REPLY_RESTORED: Final = "This is the reply as it was."
+REPLAYED_SAME: Final = "Replayed with the same seed: the text is the same, token for token."
+REPLAYED_DIFFERENT: Final = (
+    "Replayed with the same seed, but the text differs. *Previous* brings the earlier one back."
+)
 RETRYING: Final = "Something went wrong. I'm trying again."
 UNVERIFIED_ADDRESSES: Final = (
     "Addresses shown as code were written by the model. I didn't open them, and they may not exist."

@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 
 from contract import keys
-from worker.errors import ThreadGoneError
+from contract.surplus import Surplus
+from worker.errors import NotAllowedError, ThreadGoneError
 from worker.failpoints import Failpoint, Failpoints
 from worker.jobs.job_state import JobState
 from worker.render.file_messages import MAX_FILE_MESSAGES, compose_file_messages
@@ -75,7 +76,7 @@ class LaterParts:
 
     async def _publish_file(self, number: int, snippet: Snippet) -> None:
         field = f"{IN_MESSAGES_PREFIX}{number}"
-        if await self._state.read_field(field) is None:
+        if not await self._state.read_field(field):
             try:
                 await self._share_file(f"{keys.FILE_ID_PREFIX}{number}", snippet)
             except UploadFailedError as error:
@@ -92,7 +93,7 @@ class LaterParts:
 
     async def _share_file(self, field: str, snippet: Snippet) -> None:
         file_id = await self._state.read_field(field)
-        if file_id is None:
+        if not file_id:
             if not self._can_upload:
                 raise UploadFailedError("an earlier file failed")
             file_id = await self._thread.files.upload_file(snippet)
@@ -102,3 +103,46 @@ class LaterParts:
             return
         await self._thread.files.share_file(file_id, snippet)
         self._failpoints.hit(Failpoint.AFTER_FILE_POST)
+
+
+class SurplusParts:
+    """Parts of a finished reply that a new version replaces: its later messages and its files."""
+
+    def __init__(self, thread: ThreadMessages, state: JobState, failpoints: Failpoints) -> None:
+        self._thread = thread
+        self._state = state
+        self._failpoints = failpoints
+
+    async def is_left(self) -> bool:
+        """Return whether the old version still has its later parts."""
+        return bool(await self._state.read_field(keys.SURPLUS))
+
+    async def delete_old(self) -> None:
+        """Delete the later parts of the old version, once."""
+        field = await self._state.read_field(keys.SURPLUS)
+        if field:
+            await self._delete(Surplus.from_json(field))
+            self._failpoints.hit(Failpoint.AFTER_SURPLUS_DELETED)
+            await self._state.write_fields({keys.SURPLUS: ""})
+
+    async def delete_new(self) -> None:
+        """Delete what a new version has posted besides the first message."""
+        found = await self._thread.find_own()
+        later = [ts for part, ts in found.parts.items() if part != FIRST_PART]
+        shared = await self._state.read_fields(keys.FILE_ID_PREFIX)
+        await self._delete(
+            Surplus(messages=tuple(later), files=tuple(filter(None, shared.values())))
+        )
+        in_messages = await self._state.read_fields(IN_MESSAGES_PREFIX)
+        if shared or in_messages:
+            await self._state.write_fields(dict.fromkeys((*shared, *in_messages), ""))
+
+    async def _delete(self, surplus: Surplus) -> None:
+        for ts in surplus.messages:
+            await self._state.check_lease()
+            with contextlib.suppress(RejectedError):
+                await self._thread.delete_message(ts)
+        for file in surplus.files:
+            await self._state.check_lease()
+            with contextlib.suppress(RejectedError, ThreadGoneError, NotAllowedError):
+                await self._thread.delete_file(file)

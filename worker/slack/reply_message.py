@@ -29,7 +29,7 @@ from worker.jobs.job_state import JobProgress, JobState
 from worker.render.file_messages import mark_incomplete
 from worker.render.model import Json, Message, Part
 from worker.slack.client import NotEditableError, RejectedError, RetryLaterError
-from worker.slack.later_parts import LaterParts
+from worker.slack.later_parts import LaterParts, SurplusParts
 from worker.slack.streaming_edits import RenderText, StreamingEdits
 from worker.slack.thread_messages import FIRST_PART, OwnMessages, ReplyState, ThreadMessages
 
@@ -46,7 +46,11 @@ OWNER_POLL_DELAYS_SECONDS: Final = (0.3, 0.3, 0.4)
 
 
 class ReplyMessage:
-    """Message of one job's reply. `state` is the job's durable state."""
+    """
+    Message of one job's reply.
+
+    `state` is the job's durable state, `surplus` what a new version of the reply replaces.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class ReplyMessage:
         """Edit at most once per `edit_interval` seconds."""
         self._thread = thread
         self.state = state
+        self.surplus = SurplusParts(thread, state, failpoints)
         self._job = job
         self._failpoints = failpoints
         self._edit_interval = edit_interval

@@ -25,6 +25,7 @@ from worker.slack.client import (
 )
 from worker.slack.file_uploads import FileUploads
 from worker.slack.methods import (
+    DELETE_FILE,
     DELETE_MESSAGE,
     LIST_REPLIES,
     POST_MESSAGE,
@@ -163,6 +164,10 @@ class ThreadMessages:
             await self._call_slack(DELETE_MESSAGE, **self._channel, ts=ts)
         except ThreadGoneError:
             return
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file. Raises `RejectedError` if it does not exist."""
+        await self._call_slack(DELETE_FILE, file=file_id)
 
     async def has_file(self, file_id: str) -> bool:
         """Return whether the thread shows a file; search several times if it does not."""

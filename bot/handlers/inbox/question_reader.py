@@ -18,13 +18,14 @@ from bot.handlers.job_builder import JobBuilder, Source
 from bot.handlers.job_refresher import JobRefresher
 from bot.handlers.placeholders import PlaceholderPoster
 from bot.handlers.reanswer import ReanswerHandler
+from bot.handlers.replies.rework import ReworkHandler
 from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
 from bot.rules.channel_rules import ChannelRules
 from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
 from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
-from bot.store.received import Received, ReceivedMessage
+from bot.store.received import Received, ReceivedMessage, ReceivedReanswer, ReceivedRework
 from bot.store.thread_modes import ThreadModes
 from contract.job import MAX_JOB_BYTES
 
@@ -55,6 +56,7 @@ class QuestionReader:
     refresher: JobRefresher
     placeholders: PlaceholderPoster
     reanswers: ReanswerHandler
+    reworks: ReworkHandler
     backfill: Backfill
     poster: Poster
     background: BackgroundTasks
@@ -65,6 +67,8 @@ class QuestionReader:
         received = entry.received
         if isinstance(received, ReceivedMessage):
             self._read_message(entry.job_id, received, source)
+        elif isinstance(received, ReceivedRework):
+            self.reworks.fill_rework(entry.job_id, received, source)
         elif received is not None:
             self.reanswers.fill_reanswer(entry.job_id, received, source)
 
@@ -79,7 +83,9 @@ class QuestionReader:
         if isinstance(received, ReceivedMessage) and not received.is_undecided:
             self.inbox.release_markers(received)
             self.commands.notices.post_notice(received.post, Notice(Sentence.QUESTION_NOT_READ))
-        elif received is not None and not isinstance(received, ReceivedMessage):
+        elif isinstance(received, ReceivedRework):
+            self.reworks.refuse_rework(received, Sentence.QUESTION_NOT_FOUND)
+        elif isinstance(received, ReceivedReanswer):
             self.reanswers.refuse_reanswer(received)
         self._drop_job(entry.job_id, received)
 

@@ -7,7 +7,14 @@ import structlog
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
-from bot.messages.block_actions import DeletionRequested, DetailsRequested, UnreadablePress
+from bot.handlers.replies.rework import ReworkHandler
+from bot.messages.block_actions import (
+    ControlPress,
+    DeletionRequested,
+    DetailsRequested,
+    ReworkRequested,
+    UnreadablePress,
+)
 from bot.notices import Notice, Sentence
 
 log = structlog.get_logger()
@@ -19,15 +26,18 @@ class ReplyControls:
 
     deletion: ReplyDeletion
     details: DetailsHandler
+    reworks: ReworkHandler
     notices: NoticeOutbox
 
-    def handle_press(self, press: DeletionRequested | DetailsRequested | UnreadablePress) -> None:
+    def handle_press(self, press: ControlPress) -> None:
         """Do what a press asks for."""
         match press:
             case DeletionRequested():
                 self.deletion.delete_by_button(press)
             case DetailsRequested():
                 self.details.show_details(press)
+            case ReworkRequested():
+                self.reworks.accept_press(press)
             case UnreadablePress(thread=thread, user=user):
                 log.warning("action not readable", channel=thread.channel)
                 self.notices.tell_user(thread, user, Notice(Sentence.CONTROL_UNREADABLE))

@@ -23,6 +23,7 @@ from bot.store.client import decode_reply, read_clock, retry_redis
 from bot.store.job_queue import JobQueue
 from bot.store.thread_cache import ThreadCache
 from contract import keys
+from contract.answers import previous_field
 from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Thread, job_id
 
 log = structlog.get_logger()
@@ -82,7 +83,7 @@ class ReplyDeletion:
             partial(self.queue.find_reply_files, job_id(thread.team, thread.channel, ts))
         )
         answers = keys.answer_cache(thread.team, thread.channel, thread.ts)
-        retry_redis(partial(self.redis.hdel, answers, ts))
+        retry_redis(partial(self.redis.hdel, answers, ts, previous_field(ts)))
         try:
             for raw in self.thread_cache.find_whole_reply(thread, ts, files):
                 self._delete_message(thread, raw)

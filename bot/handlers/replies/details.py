@@ -38,6 +38,6 @@ class DetailsHandler:
             request.user,
             TITLE,
             thread_ts=request.thread.ts,
-            blocks=build_detail_blocks(request.details),
+            blocks=build_detail_blocks(request.address, request.details),
             retry=False,
         )

@@ -39,8 +39,6 @@ MAX_TRIES: Final = 30
 MAX_DELAY_SECONDS: Final = 120
 MAX_WAIT_SECONDS: Final = 5.0
 """Longest wait for the budget of a post."""
-REANSWER_OWNER: Final = "bot:again"
-"""Owner of a message that holds the previous reply."""
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ class StopFollowUp:
 
     def _show_stopped(self, stopped: StoppedJob) -> float | None:
         """Show that a question was stopped; return the seconds until the next attempt, if any."""
-        if stopped.owner == REANSWER_OWNER and not stopped.has_run:
+        if stopped.owner == keys.BOT_AGAIN and not stopped.has_run:
             # The message is still the previous reply, which stays.
             return None
         if stopped.tries >= MAX_TRIES:

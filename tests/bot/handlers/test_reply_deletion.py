@@ -8,29 +8,13 @@ from slack_sdk import WebClient
 
 from bot import texts
 from contract import keys
-from contract.reply_controls import ReplyAddress, build_controls
-from contract.reply_details import ReplyDetails
 from testing.polling import poll_until
 from testing.queue_inspector import TEAM
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, LIN, RefusedError, Workspace, message_texts
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
+from tests.bot.handlers.rework_steps import add_controls
 
 pytestmark = pytest.mark.usefixtures("bot")
-
-
-def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, asker: str) -> None:
-    """Give a reply the controls, as a worker does."""
-    [message] = [m for m in workspace.bot_replies(GENERAL, ts) if m["ts"] == reply]
-    address = ReplyAddress(thread_ts=ts, ts=ts, asker=asker)
-    # Whether a person sees a button is left to another test: here, all do.
-    controls = build_controls(address, ReplyDetails(seed=41), is_direct=True)
-    web.chat_update(
-        channel=GENERAL,
-        ts=reply,
-        text=message["text"],
-        blocks=[*message["blocks"], *controls],
-        metadata=message["metadata"],
-    )
 
 
 def press_delete(workspace: Workspace, reply: str, user: str = ADA) -> None:

@@ -10,7 +10,7 @@ from bot import texts
 from testing.polling import poll_until
 from testing.workspace import ADA, GENERAL, LIN, Workspace, message_texts
 from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
-from tests.bot.handlers.test_reply_deletion import add_controls
+from tests.bot.handlers.rework_steps import add_controls
 
 pytestmark = pytest.mark.usefixtures("bot")
 

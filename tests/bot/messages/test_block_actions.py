@@ -9,11 +9,13 @@ from bot.messages.block_actions import (
     DeletionRequested,
     DetailsRequested,
     ReanswerRequested,
+    ReworkRequested,
     UnreadablePress,
     parse_block_action,
 )
 from bot.messages.events import Ignored
-from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID
+from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID, REWORK_ACTION_IDS
+from contract.rework import ReworkKind
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
 Json = dict[str, Any]
@@ -52,7 +54,7 @@ def test_button_press_identifies_question() -> None:
 def press(action_id: str, value: object, **more: Any) -> object:
     """Parse a press of a control of a finished reply."""
     container = {"message_ts": message_ts(3), "thread_ts": message_ts(1)}
-    action = {"action_id": action_id, "value": value}
+    action = {"action_id": action_id, "value": value, "action_ts": message_ts(8)}
     body = block_action(actions=[action], container=container)
     return parse_block_action(body | more, BOT_IDENTITY)
 
@@ -68,7 +70,19 @@ def test_controls_name_thread_question_and_asker() -> None:
     assert (found.details.seed, found.details.model) == (41, "a b")
 
 
-@pytest.mark.parametrize("action_id", [DELETE_ACTION_ID, DETAILS_ACTION_ID])
+@pytest.mark.parametrize("kind", list(ReworkKind))
+def test_rework_names_the_version_of_the_reply(kind: ReworkKind) -> None:
+    """And the time of the press, by which it is accepted once."""
+    found = press(REWORK_ACTION_IDS[kind], f"{ADDRESS} 0a0b")
+    assert isinstance(found, ReworkRequested)
+    assert (found.rework.kind, found.rework.reply_id) == (kind, "0a0b")
+    assert (found.address.ts, found.pressed_at) == (message_ts(2), message_ts(8))
+    assert (found.user, found.user_team) == (ADA, "T0OTHER001")
+
+
+@pytest.mark.parametrize(
+    "action_id", [DELETE_ACTION_ID, DETAILS_ACTION_ID, *REWORK_ACTION_IDS.values()]
+)
 @pytest.mark.parametrize("value", [None, "", "1.0", ADDRESS.replace(ADA, "<!channel>"), "a b c d"])
 def test_forged_value_of_a_control_is_told_to_its_person(action_id: str, value: object) -> None:
     """The thread is that of the message; without one, nothing is done."""

@@ -1,7 +1,15 @@
 """Details of a reply as people read them."""
 
-from bot.messages.detail_lines import build_detail_blocks, describe_details
+from bot.messages.detail_lines import (
+    NO_REPLAY,
+    REPLAY_PROMISE,
+    build_detail_blocks,
+    describe_details,
+)
+from contract.reply_controls import ReplyAddress
 from contract.reply_details import ReplyDetails
+
+ADDRESS = ReplyAddress(thread_ts="1.0", ts="2.0", asker="U1")
 
 
 def test_details_are_lines_of_plain_text() -> None:
@@ -52,6 +60,18 @@ def test_details_without_facts_say_so() -> None:
 def test_forged_words_stay_words() -> None:
     """A mention or a link in them is plain text."""
     details = ReplyDetails(model="<!channel> <https://evil.example|docs> *x*")
-    _, section = build_detail_blocks(details)
+    _, section = build_detail_blocks(ADDRESS, details)
     assert section["text"]["type"] == "plain_text"
     assert details.model in section["text"]["text"]
+
+
+def test_replay_is_offered_where_it_is_promised() -> None:
+    """Elsewhere, a sentence says why not."""
+    _, section, actions = build_detail_blocks(
+        ADDRESS, ReplyDetails(reply_id="0a", is_reproducible=True)
+    )
+    assert REPLAY_PROMISE in section["text"]["text"]
+    [button] = actions["elements"]
+    assert (button["text"]["text"], button["value"]) == ("Replay", "1.0 2.0 U1 0a")
+    _, section = build_detail_blocks(ADDRESS, ReplyDetails(reply_id="0a"))
+    assert NO_REPLAY in section["text"]["text"]

@@ -56,6 +56,21 @@ def test_waiting_job_leaves_the_line(queue: PreparedQueue, stops: Stops, redis: 
     assert [job.id for job in stops.list_open_jobs(first.thread, in_channel=True)] == [other.id]
 
 
+def test_rework_that_a_dead_worker_began_is_left_to_the_next(
+    queue: PreparedQueue, stops: Stops, redis: Redis
+) -> None:
+    """That worker brings the reply back; one that no worker has begun leaves the line."""
+    begun, waiting = make_job(1), make_job(2)
+    for job in (begun, waiting):
+        queue.enqueue(job)
+        redis.hset(f"rq:job:{job.id}", keys.REWORK, "regenerate")
+    redis.hset(f"rq:job:{begun.id}", "starchat_recoveries", 1)
+
+    assert stops.stop_job(find(stops, begun), RECORD) is StopOutcome.RUNNING
+    assert runnable_job_ids(redis) == [begun.id]
+    assert stops.stop_job(find(stops, waiting), RECORD) is StopOutcome.STOPPED
+
+
 def test_dequeued_job_is_never_claimed(queue: PreparedQueue, stops: Stops, redis: Redis) -> None:
     """A worker that has taken its id from the queue finds that the job is over."""
     job = make_job(1)

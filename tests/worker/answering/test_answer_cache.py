@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from bot.messages.message import AuthorKind, Message
 from bot.store.thread_cache import ThreadCache
 from contract import keys
+from contract.answers import Answer
 from contract.conversation import Speaker, Turn
 from contract.job import Job, Thread
 from testing.queue_inspector import make_job
@@ -18,7 +19,6 @@ from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 from worker.answering.answer_cache import (
     MAX_ANSWER_BYTES_PER_THREAD,
     MAX_ANSWERS_PER_THREAD,
-    Answer,
     AnswerCache,
     merge_answers,
 )

@@ -1,0 +1,177 @@
+"""
+Rework: *Regenerate*, *Previous*, *Continue* and *Replay* change a finished reply in place.
+
+A press is a job like a question: accepted by what Redis holds, read afterwards, and taken by a
+worker in its thread's order. Until a worker begins, the reply stays as it is.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from bot import texts
+from bot.concurrency import AlarmClock, BackgroundTasks
+from bot.failpoints import Failpoint, Failpoints
+from bot.handlers.commands import CommandHandler
+from bot.handlers.job_builder import JobBuilder, Source
+from bot.handlers.rules.rule_reader import RuleReader
+from bot.messages.block_actions import ReworkRequested
+from bot.messages.message import Message, read_metadata
+from bot.notices import Notice, Sentence
+from bot.slack.poster import Poster
+from bot.store.client import NotCachedError, retry_redis
+from bot.store.inbox import FillOutcome, Inbox
+from bot.store.job_queue import REFUSED_OUTCOMES, EnqueueOutcome, JobQueue
+from bot.store.job_updates import JobUpdates
+from bot.store.received import ReceivedRework, received_job_id
+from bot.store.stored_answers import StoredAnswers
+from contract import keys
+from contract.job import SLACK_ID_PATTERN, Thread, job_id
+from contract.rework import Rework, ReworkKind
+from contract.surplus import MAX_SURPLUS, Surplus
+
+log = structlog.get_logger()
+
+FIRST_LOOK_SECONDS: Final = 0.5
+"""Seconds after which a press that no worker has taken gets a sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReworkHandler:
+    """Handles presses. Methods raise `RedisError`."""
+
+    job_builder: JobBuilder
+    rules: RuleReader
+    queue: JobQueue
+    inbox: Inbox
+    job_updates: JobUpdates
+    answers: StoredAnswers
+    commands: CommandHandler
+    poster: Poster
+    background: BackgroundTasks
+    alarm: AlarmClock
+    failpoints: Failpoints
+
+    def accept_press(self, request: ReworkRequested) -> None:
+        """Accept a press as a job, once; tell its person why if that is refused."""
+        thread, address = request.thread, request.address
+        if not thread.channel.startswith("D") and request.user != address.asker:
+            self._tell(thread, request.user, Notice(Sentence.CONTROL_REFUSED))
+            return
+        job = job_id(thread.team, thread.channel, address.ts)
+        refusal = self._find_refusal(thread, address.ts, request.rework)
+        if refusal is not None:
+            if self.job_updates.is_unfinished(thread, job):
+                # The reply's button was pressed before its job had ended.
+                refusal = Sentence.STILL_ANSWERING
+            self._tell(thread, request.user, Notice(refusal))
+            return
+        received = ReceivedRework(
+            thread=thread,
+            ts=address.ts,
+            user=address.asker,
+            user_team=request.user_team,
+            rework=request.rework,
+            pressed_at=request.pressed_at,
+            files=self.queue.find_reply_files(job),
+        )
+        receipt = self.inbox.accept(received)
+        log.info("rework", job=job, kind=request.rework.kind, outcome=receipt.outcome)
+        if receipt.outcome in REFUSED_OUTCOMES:
+            self._tell(thread, request.user, self.commands.describe_refusal(receipt))
+        elif receipt.outcome is EnqueueOutcome.ACCEPTED:
+            self.alarm.set_alarm()
+            self.background.submit_after(FIRST_LOOK_SECONDS, "rework", self._show_wait, thread, job)
+
+    def fill_rework(self, job_name: str, received: ReceivedRework, source: Source) -> None:
+        """
+        Fill the job of an accepted press in, or refuse it. The reply stays until a worker begins.
+
+        Raises what its `Source` says.
+        """
+        if source is Source.CACHE:
+            raise NotCachedError
+        revision = self.inbox.get_revision(job_name)
+        messages = self.job_builder.read_thread(received.thread, source) or ()
+        parts = self.job_builder.thread_cache.find_whole_reply(
+            received.thread, received.ts, received.files
+        )
+        channel = received.thread.channel
+        rules, verdict = self.rules.admit_user(channel, received.user, source)
+        refusal = _check_thread(messages, parts, received)
+        refusal = refusal or (None if verdict is None else Sentence(verdict.value))
+        if refusal is not None:
+            self.refuse_rework(received, refusal)
+            self.queue.cancel_job(job_name)
+            return
+        author = (received.user, received.user_team)
+        job = self.job_builder.build_job(received.thread, received.ts, author, messages, source)
+        job = self.job_builder.apply_rules(job, rules)
+        fields = {
+            keys.REWORK: received.rework.kind.value,
+            keys.PLACEHOLDER_OWNER: keys.BOT_AGAIN,
+            keys.PLACEHOLDER: str(parts[0]["ts"]),
+            keys.SURPLUS: _find_surplus(parts).model_dump_json(),
+        }
+        outcome = self.inbox.fill_job(
+            job.model_copy(update={"rework": received.rework}), revision, fields
+        )
+        if outcome is FillOutcome.CONFLICT:
+            raise NotCachedError
+        self.failpoints.hit(Failpoint.AFTER_FILL)
+
+    def refuse_rework(self, received: ReceivedRework, sentence: Sentence) -> None:
+        """Tell why a press that was accepted does nothing."""
+        log.info("rework refused", job=received_job_id(received), why=sentence.value)
+        self._tell(received.thread, received.user, Notice(sentence))
+
+    def _find_refusal(self, thread: Thread, ts: str, rework: Rework) -> Sentence | None:
+        """Return why Redis alone speaks against a press; `None` if nothing does."""
+        present, previous = self.answers.read_versions(thread, ts)
+        if present is None:
+            return Sentence.REPLY_NOT_KEPT
+        if present.reply_id != rework.reply_id:
+            return Sentence.REPLY_CHANGED
+        if rework.kind is ReworkKind.PREVIOUS and previous is None:
+            return Sentence.PREVIOUS_NOT_KEPT
+        if rework.kind is ReworkKind.CONTINUE and not present.is_cut:
+            return Sentence.REPLY_NOT_CUT
+        own = job_id(thread.team, thread.channel, ts)
+        # Slack's timestamps have a fixed width, so their order as text is their order in time.
+        is_later = any(job > own for job in self.job_updates.list_unfinished_jobs(thread))
+        return Sentence.LATER_TURN if is_later else None
+
+    def _show_wait(self, thread: Thread, job: str) -> None:
+        if retry_redis(partial(self.job_updates.is_waiting, job)):
+            self.poster.set_status(thread, texts.REWORK_WAITS)
+
+    def _tell(self, thread: Thread, user: str, notice: Notice) -> None:
+        self.commands.notices.tell_user(thread, user, notice)
+
+
+def _check_thread(
+    messages: tuple[Message, ...], parts: list[dict[str, Any]], received: ReceivedRework
+) -> Sentence | None:
+    """Return why a thread speaks against work on a reply; `None` if nothing does."""
+    question = next((m for m in messages if m.ts == received.ts), None)
+    if question is None or question.author != received.user:
+        return Sentence.QUESTION_NOT_FOUND
+    if not parts or read_metadata(parts[0]).get("part") != 1:
+        return Sentence.REPLY_DELETED
+    is_later = any((m.question_ts or "") > received.ts for m in messages)
+    return Sentence.LATER_TURN if is_later else None
+
+
+def _find_surplus(parts: list[dict[str, Any]]) -> Surplus:
+    """Return the messages and files of a reply besides its first message."""
+    found = [
+        str(file["id"])
+        for raw in parts
+        for file in raw.get("files") or []
+        if isinstance(file, dict) and re.fullmatch(SLACK_ID_PATTERN, str(file.get("id")))
+    ]
+    later = [str(raw["ts"]) for raw in parts[1:]]
+    return Surplus(messages=tuple(later[:MAX_SURPLUS]), files=tuple(found[:MAX_SURPLUS]))

@@ -1,0 +1,20 @@
+"""Stored answers: the versions of a reply that Redis keeps."""
+
+from redis import Redis
+
+from contract import keys
+from contract.answers import Answer, previous_field
+from contract.job import Thread
+
+
+class StoredAnswers:
+    """Answers that the workers have stored. Methods raise `redis.exceptions.RedisError`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def read_versions(self, thread: Thread, ts: str) -> tuple[Answer | None, Answer | None]:
+        """Return the present version of the reply to a question, and the one before it."""
+        key = keys.answer_cache(thread.team, thread.channel, thread.ts)
+        present, previous = self._redis.hmget(key, [ts, previous_field(ts)])
+        return Answer.from_json(present), Answer.from_json(previous)

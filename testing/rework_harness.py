@@ -1,0 +1,174 @@
+"""Rework harness: a finished reply, and jobs that work on it, in one process."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from contract import keys
+from contract.answers import Answer, previous_field
+from contract.rework import Rework, ReworkKind
+from contract.surplus import Surplus
+from testing.reply_harness import ReplyHarness
+from testing.scripted_engine import ScriptedEngine
+from testing.worker_harness import reply_metadata
+from worker.answering.attempt import AttemptLimits
+from worker.answering.generator import GenerationSettings, Generator
+from worker.answering.pipeline import AnswerPipeline
+from worker.engine import (
+    EngineEvent,
+    EngineLostError,
+    Finished,
+    FinishReason,
+    ModelInfo,
+    Request,
+    Tokens,
+)
+from worker.failpoints import Failpoints
+from worker.jobs.job_context import JobContext, Outcome, RequeueError
+from worker.metrics import Metrics
+from worker.prompt.tokenizer import Tokenizer
+
+MAX_EXECUTIONS = 6
+"""Executions of one job; a job that needs more is stuck."""
+
+
+class KilledError(BaseException):
+    """The execution ended here, as by a kill."""
+
+
+class RaisingFailpoints(Failpoints):
+    """Failpoints that end the execution at the first one of `armed`, once."""
+
+    def __init__(self, armed: StrEnum) -> None:
+        super().__init__()
+        self._armed: StrEnum | None = armed
+
+    def hit(self, failpoint: StrEnum) -> None:
+        """Raise `KilledError` at the armed failpoint."""
+        if failpoint == self._armed:
+            self._armed = None
+            raise KilledError
+
+
+@dataclass
+class RecordingEngine(ScriptedEngine):
+    """
+    An engine that keeps the requests.
+
+    Of a prompt that ends with the beginning of `text`, it generates the rest. With `is_broken`, it
+    fails instead.
+    """
+
+    requests: list[Request] = field(default_factory=list)
+    is_broken: bool = False
+    positions: int = 8192
+
+    async def wait_ready(self) -> ModelInfo:
+        """Return the model with the context window of `positions`."""
+        return replace(await super().wait_ready(), max_positions=self.positions)
+
+    async def generate(self, request: Request) -> AsyncGenerator[EngineEvent]:
+        """Yield the ids of the text, or of its rest, up to the requested maximum."""
+        self.requests.append(request)
+        if self.is_broken:
+            raise EngineLostError
+        ids = Tokenizer.from_checkpoint(self.directory).encode(self.text)
+        shown = next(n for n in range(len(ids), -1, -1) if _ends_with(request.prompt, ids[:n]))
+        limit = request.sampling.max_new_tokens
+        rest = ids[shown : shown + limit]
+        for token in rest:
+            yield Tokens((token,))
+        reason = FinishReason.LENGTH if len(ids) - shown > limit else FinishReason.STOP
+        yield Finished(reason, len(request.prompt), len(rest))
+
+
+def _ends_with(prompt: Sequence[int], ids: Sequence[int]) -> bool:
+    return not ids or list(prompt[-len(ids) :]) == list(ids)
+
+
+class ReworkHarness:
+    """A question, its reply, and the work on that reply. `reply` runs the jobs."""
+
+    def __init__(self, reply: ReplyHarness, directory: Path, text: str, limit: int = 400) -> None:
+        """Let the engine generate `text`, at most `limit` tokens a request."""
+        self.reply = reply
+        self.engine = RecordingEngine(directory, text)
+        self.limit = limit
+
+    async def ask(self, failpoints: Failpoints | None = None) -> Outcome:
+        """Answer the question."""
+        return await self._run_executions(failpoints)
+
+    async def rework(
+        self,
+        kind: ReworkKind,
+        failpoints: Failpoints | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> Outcome:
+        """Run a job that works on the reply, as the bot fills it in."""
+        first, *later = self.reply.visible_messages
+        present = (await self.read_versions())[0]
+        rework = Rework(kind=kind, reply_id=present.reply_id if present else "0")
+        self.reply.job = self.reply.job.model_copy(update={"rework": rework})
+        files = [file["id"] for message in later for file in message.get("files", [])]
+        surplus = Surplus(messages=tuple(m["ts"] for m in later), files=tuple(files))
+        await self.reply.client.delete(self.reply.job_key)
+        filled = {
+            keys.REWORK: kind.value,
+            keys.PLACEHOLDER: first["ts"],
+            keys.PLACEHOLDER_OWNER: keys.BOT_AGAIN,
+            keys.SURPLUS: surplus.model_dump_json(),
+        }
+        for name, value in (filled | (fields or {})).items():
+            await self.reply.client.hset(self.reply.job_key, name, value)
+        return await self._run_executions(failpoints)
+
+    async def read_versions(self) -> tuple[Answer | None, Answer | None]:
+        """Return the version of the reply that Redis keeps, and the one before."""
+        thread = self.reply.job.thread
+        key = keys.answer_cache(thread.team, thread.channel, thread.ts)
+        names = [self.reply.job.ts, previous_field(self.reply.job.ts)]
+        present, previous = await self.reply.client.hmget(key, names)
+        return Answer.from_json(present), Answer.from_json(previous)
+
+    def list_buttons(self) -> list[str]:
+        """Return the labels of the buttons below the reply."""
+        return [
+            str(element["text"]["text"])
+            for block in self.reply.visible_messages[0]["blocks"]
+            if block["type"] == "actions"
+            for element in block["elements"]
+        ]
+
+    def list_states(self) -> list[str]:
+        """Return the states of the reply's messages; those of files have none."""
+        found = (reply_metadata(message) for message in self.reply.visible_messages)
+        return [str(payload["state"]) for payload in found if payload]
+
+    async def _run_executions(self, failpoints: Failpoints | None) -> Outcome:
+        """Run executions of the job until one ends it."""
+        for number in range(MAX_EXECUTIONS):
+            try:
+                return await self._run_once(failpoints or Failpoints(), number)
+            except KilledError:
+                await self.reply.client.hincrby(self.reply.job_key, "starchat_recoveries", 1)
+            except RequeueError:
+                pass
+        raise AssertionError("the job never ends")
+
+    async def _run_once(self, failpoints: Failpoints, number: int) -> Outcome:
+        message = await self.reply.take_job(failpoints=failpoints)
+        settings = GenerationSettings(
+            max_new_tokens=self.limit, temperature=0.2, top_k=50, top_p=0.95, system_prompt=""
+        )
+        pipeline = AnswerPipeline(
+            Generator(self.engine, settings),
+            self.reply.open_sources(),
+            lambda _: message,
+            AttemptLimits(max_attempts=3, deadline_seconds=600.0),
+            Metrics(),
+            failpoints=failpoints,
+        )
+        context = JobContext(self.reply.job, self.reply.state.lease, age_seconds=float(number))
+        return await pipeline.run(context)

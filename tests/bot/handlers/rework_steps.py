@@ -1,0 +1,85 @@
+"""Steps of tests that press the buttons of a finished reply."""
+
+from redis import Redis
+from slack_sdk import WebClient
+
+from contract import keys
+from contract.answers import Answer, previous_field
+from contract.job import Job
+from contract.reply_controls import (
+    REWORK_ACTION_IDS,
+    ReplyAddress,
+    ReplyVersions,
+    build_controls,
+)
+from contract.reply_details import ReplyDetails
+from contract.rework import ReworkKind
+from testing.polling import poll_until
+from testing.queue_inspector import TEAM, find_job
+from testing.workspace import ADA, GENERAL, Workspace, message_texts
+from tests.bot.handlers.edit_steps import ask_as_ada, post_answer
+
+REPLY_ID = "0a0b0c"
+
+
+def store_answers(redis: Redis, ts: str, present: Answer, previous: Answer | None = None) -> None:
+    """Store the versions of a reply, as a worker does."""
+    key = keys.answer_cache(TEAM, GENERAL, ts)
+    redis.hset(key, ts, present.model_dump_json())
+    if previous is not None:
+        redis.hset(key, previous_field(ts), previous.model_dump_json())
+
+
+def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, asker: str) -> None:
+    """Give a reply the controls, as a worker does."""
+    [message] = [m for m in workspace.bot_replies(GENERAL, ts) if m["ts"] == reply]
+    address = ReplyAddress(thread_ts=ts, ts=ts, asker=asker)
+    # Whether a person sees a button is left to another test: here, all do.
+    details = ReplyDetails(reply_id=REPLY_ID, seed=41)
+    versions = ReplyVersions(is_cut=True, has_previous=True)
+    web.chat_update(
+        channel=GENERAL,
+        ts=reply,
+        text=message["text"],
+        blocks=[*message["blocks"], *build_controls(address, details, versions, is_direct=True)],
+        metadata=message["metadata"],
+    )
+
+
+def finish_reply(
+    workspace: Workspace, redis: Redis, web: WebClient, *parts: str
+) -> tuple[str, list[str]]:
+    """Ask and answer a question; return its `ts`, and those of the reply with its controls."""
+    ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
+    reply = post_answer(workspace, redis, ts, *(parts or ("An answer",)))
+    store_answers(redis, ts, Answer(text="An answer", reply_id=REPLY_ID))
+    add_controls(workspace, web, ts, reply[0], ADA)
+    return ts, reply
+
+
+def press_control(
+    workspace: Workspace, reply: str, kind: ReworkKind, user: str = ADA, value: str | None = None
+) -> None:
+    """Press a button below a reply, with a forged `value` if one is given."""
+    click = {"user": user, "channel": GENERAL, "ts": reply, "action_id": REWORK_ACTION_IDS[kind]}
+    workspace.post_json("_page/click", click | ({"value": value} if value else {}))
+
+
+def wait_for_rework(redis: Redis, ts: str) -> Job:
+    """Wait until the job of a press is filled in."""
+
+    def find_rework() -> Job | None:
+        job = find_job(redis, GENERAL, ts)
+        return job if job is not None and job.rework is not None else None
+
+    return poll_until(find_rework, description="the job")
+
+
+def wait_for_word(workspace: Workspace, thread: str, words: str, user: str = ADA) -> None:
+    """Wait until a person reads these words in a thread."""
+    poll_until(
+        lambda: any(
+            words in text for text in message_texts(workspace.read_messages(GENERAL, thread, user))
+        ),
+        description=words,
+    )

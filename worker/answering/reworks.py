@@ -1,0 +1,70 @@
+"""Reworks: what work on a finished reply changes in its publication. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from contract.answers import Answer
+from contract.job import Job
+from contract.reply_controls import Block, ReplyAddress, build_controls
+from contract.reply_controls import ReplyVersions as ShownVersions
+from contract.reply_details import shorten_line
+from contract.rework import ReworkKind
+from worker.answering.answer_cache import ReplyVersions, StoreMode
+from worker.answering.finished_answer import FinishedAnswer
+from worker.render import ComposedReply, Message, Part, texts
+
+NO_VERSIONS: Final = ReplyVersions(None, None)
+"""Versions of a reply that is not written yet."""
+KEEPING_TEXT: Final = frozenset({*ReworkKind} - {ReworkKind.REGENERATE})
+"""Work during which the reply stays readable; for the other, it becomes a placeholder."""
+
+
+def select_mode(
+    kind: ReworkKind | None, answer: FinishedAnswer, present: Answer | None
+) -> StoreMode:
+    """Return what happens to the version before when an answer is stored."""
+    if kind is None:
+        return StoreMode.REPLACE
+    is_same_text = present is not None and present.text == answer.text
+    if kind is ReworkKind.CONTINUE or (kind is ReworkKind.REPLAY and is_same_text):
+        return StoreMode.EXTEND
+    return StoreMode.SHIFT
+
+
+def note_replay(
+    kind: ReworkKind | None, answer: FinishedAnswer, present: Answer | None
+) -> FinishedAnswer:
+    """Return an answer with a note whether its replay gave the same text."""
+    if kind is not ReworkKind.REPLAY or present is None:
+        return answer
+    is_same_text = present.text == answer.text
+    note = texts.REPLAYED_SAME if is_same_text else texts.REPLAYED_DIFFERENT
+    return replace(answer, note=note)
+
+
+def add_note(parts: Sequence[Part], note: str) -> tuple[Part, ...]:
+    """Return the parts of a reply with a note below the first of them."""
+    first, *others = parts
+    if not note or not isinstance(first, Message):
+        return tuple(parts)
+    return Message(first.text, [*first.blocks, *texts.context_blocks(note)]), *others
+
+
+def collect_controls(
+    job: Job,
+    answer: FinishedAnswer,
+    composed: ComposedReply,
+    mode: StoreMode,
+    versions: ReplyVersions,
+) -> tuple[Block, ...]:
+    """Return the controls of a reply that is about to be stored in this mode."""
+    details = answer.details.model_copy(update={"checks": shorten_line(composed.checks)})
+    present, previous = versions
+    is_stored = present is not None and present.reply_id == details.reply_id
+    before = present if mode is StoreMode.SHIFT and not is_stored else previous
+    shown = ShownVersions(
+        is_cut=answer.is_cut, has_previous=mode is not StoreMode.REPLACE and before is not None
+    )
+    is_direct = job.thread.channel.startswith("D")
+    return build_controls(ReplyAddress.from_job(job), details, shown, is_direct=is_direct)
