@@ -6,6 +6,7 @@ import sys
 import threading
 
 from bot.app import Bot
+from bot.records.export_command import run_export
 from bot.settings import Settings
 from contract import logs
 from contract.process_memory import protect_memory
@@ -19,8 +20,12 @@ MAX_STOP_SECONDS = 20
 
 def main() -> int:
     """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
+    if sys.argv[1:2] == ["export"]:
+        return _export_votes()
     Settings.parse_command_line(
-        "bot", "StarChat Slack bot. Configured by environment variables alone."
+        "bot",
+        "StarChat Slack bot. Configured by environment variables alone. "
+        "`python -m bot export --help` tells how to export the votes.",
     )
     protect_memory()
     stop = threading.Event()
@@ -35,6 +40,14 @@ def main() -> int:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201
         return SETTINGS_ERROR_EXIT_CODE
     return 0
+
+
+def _export_votes() -> int:
+    try:
+        return run_export(sys.argv[2:])
+    except SettingsError as error:
+        print(f"bot: {error}", file=sys.stderr)  # noqa: T201
+        return SETTINGS_ERROR_EXIT_CODE
 
 
 def _stop_on_signal(stop: threading.Event) -> None:
