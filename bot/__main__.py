@@ -6,8 +6,8 @@ import sys
 import threading
 
 from bot.app import Bot
-from bot.records.export_command import run_export
 from bot.settings import Settings
+from bot.smoke.command import run_smoke
 from contract import logs
 from contract.process_memory import protect_memory
 from contract.settings import SettingsError
@@ -19,35 +19,30 @@ MAX_STOP_SECONDS = 20
 
 
 def main() -> int:
-    """Run the bot and return its exit status: 0 after a signal, 2 for a wrong setting."""
-    if sys.argv[1:2] == ["export"]:
-        return _export_votes()
-    Settings.parse_command_line(
-        "bot",
-        "StarChat Slack bot. Configured by environment variables alone. "
-        "`python -m bot export --help` tells how to export the votes.",
-    )
-    protect_memory()
-    stop = threading.Event()
-    # Not a signal handler: it could interrupt the thread that holds the event's lock, and deadlock.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    threading.Thread(target=_stop_on_signal, args=(stop,), name="signals", daemon=True).start()
+    """Run the bot, or the smoke test; return the exit status, 2 for a wrong setting."""
     try:
-        settings = Settings.from_environment()
-        logs.configure_logging("bot", settings.starchat_log_level)
-        Bot(settings).run_until(stop)
+        if sys.argv[1:2] == ["smoke"]:
+            return run_smoke(sys.argv[2:])
+        _run_bot()
     except SettingsError as error:
         print(f"bot: {error}", file=sys.stderr)  # noqa: T201
         return SETTINGS_ERROR_EXIT_CODE
     return 0
 
 
-def _export_votes() -> int:
-    try:
-        return run_export(sys.argv[2:])
-    except SettingsError as error:
-        print(f"bot: {error}", file=sys.stderr)  # noqa: T201
-        return SETTINGS_ERROR_EXIT_CODE
+def _run_bot() -> None:
+    """Run the bot until a signal. Raises `SettingsError`."""
+    Settings.parse_command_line(
+        "bot", "StarChat Slack bot. Configured by environment variables alone."
+    )
+    protect_memory()
+    stop = threading.Event()
+    # Not a signal handler: it could interrupt the thread that holds the event's lock, and deadlock.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    threading.Thread(target=_stop_on_signal, args=(stop,), name="signals", daemon=True).start()
+    settings = Settings.from_environment()
+    logs.configure_logging("bot", settings.starchat_log_level)
+    Bot(settings).run_until(stop)
 
 
 def _stop_on_signal(stop: threading.Event) -> None:

@@ -16,10 +16,10 @@ from slack_sdk.signature import Clock
 from slack_sdk.web import SlackResponse
 
 from bot.messages.message import BotIdentity
-from bot.settings import Settings
 from bot.slack.budget import NoBudgetError, SlackBudget
 from contract import clock_skew
 from contract.app_access import AppAccess
+from contract.base_settings import BaseSettings
 from contract.proxies import find_proxy
 from contract.settings import SettingsError
 from contract.slack_errors import (
@@ -116,7 +116,7 @@ class SlackWebClient(WebClient):
         return answer
 
 
-def create_client(settings: Settings) -> SlackWebClient:
+def create_client(settings: BaseSettings) -> SlackWebClient:
     """Create a client without retries: a post may have arrived although its response did not."""
     # For a call without a proxy, slack_sdk uses urllib's opener, which would find one by itself.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

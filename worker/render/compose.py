@@ -104,8 +104,7 @@ def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
         for number, page in enumerate(pages, 1)
         for part in _build_parts(page, number, pages, closing_sentences)
     )
-    has_code = any(isinstance(piece, CodeBlock) for piece in pieces)
-    return ComposedReply(parts, code_checks.summarize_checks(pieces), has_code)
+    return ComposedReply(parts, code_checks.summarize_checks(pieces))
 
 
 def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:

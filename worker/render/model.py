@@ -52,7 +52,6 @@ class ComposedReply:
 
     parts: tuple[Part, ...]
     checks: str = ""
-    has_code: bool = False
 
 
 class CutReason(StrEnum):

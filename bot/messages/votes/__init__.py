@@ -1,1 +1,0 @@
-"""Votes on replies: presses, what follows from them, and how the outbox keeps them."""
