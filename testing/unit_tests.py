@@ -68,6 +68,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a unit test; property tests and tests of thousands of repetitions take too long."""
+    if "unit" not in item.config.option.markexpr:
+        return  # reading all files takes seconds
     is_long = item.get_closest_marker("repeats") or is_hypothesis_test(getattr(item, "obj", None))
     if not is_long and not imports_resources(item.path) and not _requests_resources(item):
         item.add_marker("unit")

@@ -39,9 +39,9 @@ MEASURED_TEST_PATHS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one set of fork servers for all processes of a parallel run."""
+    """Start one set of fork servers for all processes of a parallel run, which are forks too."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        share_servers()
+        config.option.tx = [share_servers()] * len(config.option.tx)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

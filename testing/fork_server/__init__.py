@@ -6,6 +6,9 @@ takes a bot or worker a second of a core, and an engine five. A server imports o
 once, and forks for each start. From the first line of `__main__`, all is as in the product: a
 process with its own session, environment, pipes, signals and exit status.
 
+A parallel run's test processes are forks too, of a server that has imported torch and the other
+libraries, but no module of the product: coverage must see those imports.
+
 A worker starts its engine itself, by `python -m worker.engine`. In the environment that
 `forked_engine_environment` returns, `sitecustomize.py` asks for a fork in its place. Of the
 signals, only a deadly one reaches that fork. A test that pauses an engine, or looks into its
@@ -31,6 +34,7 @@ from testing.environment import REPOSITORY, TRACE_PROCESSES, clean_environment
 from worker.engine.child_process import build_environment
 
 FORKED_MODULES: Final = ("bot", "worker", "fakeslack", "worker.engine")
+TEST_PROCESS_MODULE: Final = "testing.fork_server.test_process"
 SERVER_DIRECTORY: Final = "FORK_SERVERS"
 """Environment variable: directory with the sockets of servers that another process started."""
 STARTUP_FILE: Final = Path(__file__).with_name("sitecustomize.py")
@@ -93,12 +97,14 @@ def forked_engine_environment() -> dict[str, str]:
     return {"PYTHONPATH": str(server_directory("worker.engine"))}
 
 
-def share_servers() -> None:
-    """Start all servers for this process and its children, which are the workers of a test run."""
+def share_servers() -> str:
+    """Start all servers for a parallel test run; return xdist's specification of its processes."""
     directory = _create_directory()
-    for module in FORKED_MODULES:
+    for module in (TEST_PROCESS_MODULE, *FORKED_MODULES):
         _start_server(module, directory)
     os.environ[SERVER_DIRECTORY] = str(directory)
+    # Without `site`, which imports what the fork has already.
+    return f"popen//python={sys.executable} -IS {directory / STARTUP_FILE.name}"
 
 
 @functools.cache

@@ -19,6 +19,14 @@ PRELOADED_MODULES: Final = {
         "worker.engine.loading.warmup",
         "transformers.models.gpt_bigcode.modeling_gpt_bigcode",
     ),
+    "testing.fork_server.test_process": (
+        "transformers.models.gpt_bigcode.modeling_gpt_bigcode",
+        "transformers.models.llama.modeling_llama",
+        "transformers.models.mistral.modeling_mistral",
+        "pytest",
+        "rq",
+        "slack_bolt",
+    ),
 }
 """What a module imports late; the others import all in `<module>.app`."""
 

@@ -3,18 +3,20 @@ Startup file of a test's worker and its engine: Python imports a module of this 
 
 In `python -m worker.engine` it gives the environment and the three pipes to the fork server. It
 stays as the process that the worker knows: it exits as the fork does, and its death kills the fork.
+As a script it does the same for a test process of xdist.
 """
 
 import sys
 
-if sys.orig_argv[1:] == ["-m", "worker.engine"]:
+if __name__ == "__main__" or sys.orig_argv[1:] == ["-m", "worker.engine"]:
     import json
     import os
     import socket
     from pathlib import Path
 
+    module = "testing.fork_server.test_process" if __name__ == "__main__" else "worker.engine"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.connect(str(Path(__file__).with_name("worker.engine.sock")))
+        server.connect(str(Path(__file__).with_name(f"{module}.sock")))
         request = {"arguments": [], "environment": dict(os.environ)}
         socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
         # The pipes shall end when the fork closes them.
