@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contract import keys
 from contract.answers import Answer, previous_field
+from contract.reply_controls import RAN_ACTION_ID
 from contract.rework import Rework, ReworkKind
 from contract.surplus import Surplus
 from testing.reply_harness import ReplyHarness
@@ -133,12 +134,13 @@ class ReworkHarness:
         return Answer.from_json(present), Answer.from_json(previous)
 
     def list_buttons(self) -> list[str]:
-        """Return the labels of the buttons below the reply."""
+        """Return the labels of the asker's buttons below the reply."""
         return [
             str(element["text"]["text"])
             for block in self.reply.visible_messages[0]["blocks"]
             if block["type"] == "actions"
             for element in block["elements"]
+            if element["action_id"] != RAN_ACTION_ID
         ]
 
     def list_states(self) -> list[str]:
