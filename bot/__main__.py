@@ -6,6 +6,7 @@ import sys
 import threading
 
 from bot.app import Bot
+from bot.records.export_command import run_export
 from bot.settings import Settings
 from bot.smoke.command import run_smoke
 from contract import logs
@@ -19,8 +20,10 @@ MAX_STOP_SECONDS = 20
 
 
 def main() -> int:
-    """Run the bot, or the smoke test; return the exit status, 2 for a wrong setting."""
+    """Run the bot, or another command; return the exit status, 2 for a wrong setting."""
     try:
+        if sys.argv[1:2] == ["export"]:
+            return run_export(sys.argv[2:])
         if sys.argv[1:2] == ["smoke"]:
             return run_smoke(sys.argv[2:])
         _run_bot()
@@ -33,7 +36,9 @@ def main() -> int:
 def _run_bot() -> None:
     """Run the bot until a signal. Raises `SettingsError`."""
     Settings.parse_command_line(
-        "bot", "StarChat Slack bot. Configured by environment variables alone."
+        "bot",
+        "StarChat Slack bot. Configured by environment variables alone. "
+        "`python -m bot export --help` tells how to export the votes.",
     )
     protect_memory()
     stop = threading.Event()

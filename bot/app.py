@@ -87,6 +87,7 @@ class Bot:
             self._metrics,
             identity,
             shared,
+            self._records,
             self._channels_file,
         ).build_handlers(receiver)
         handlers.router.register_listeners(app)
@@ -101,6 +102,7 @@ class Bot:
             handlers.monitor.stop_thread()
             handlers.notices.stop_sweeper()
             handlers.stops.stop_thread()
+            handlers.votes.stop_thread()
             receiver.stop_receiving(DRAIN_TIMEOUT_SECONDS)
             access_monitor.stop_thread()
             handlers.inbox.stop_thread(DRAIN_TIMEOUT_SECONDS)

@@ -34,9 +34,12 @@ from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
 from bot.handlers.stops.stop_handler import StopHandler
+from bot.handlers.votes.parts import VoteParts
+from bot.handlers.votes.vote_keeper import VoteKeeper
 from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
+from bot.records.database import Records
 from bot.rules.channels_file import ChannelsFile
 from bot.settings import Settings
 from bot.slack.client import SlackWebClient
@@ -74,6 +77,7 @@ class Handlers:
     router: Router
     notices: NoticeOutbox
     stops: StopFollowUp
+    votes: VoteKeeper
     inbox: InboxDispatcher
     monitor: OutageMonitor
 
@@ -82,6 +86,7 @@ class Handlers:
         self.monitor.start_thread()
         self.notices.start_sweeper()
         self.stops.start_thread()
+        self.votes.start_thread()
         self.inbox.start_thread()
 
 
@@ -95,6 +100,7 @@ class Composition:
     metrics: Metrics
     identity: BotIdentity
     shared: Shared
+    records: Records
     channels_file: ChannelsFile
 
     def build_handlers(self, receiver: SocketMode | HttpMode) -> Handlers:
@@ -160,7 +166,15 @@ class Composition:
             stops,
         )
         edits = EditHandler(
-            identity, thread_cache, queue, refresher, reanswers, questions, poster, background
+            identity,
+            thread_cache,
+            queue,
+            refresher,
+            reanswers,
+            questions,
+            poster,
+            background,
+            controls.votes.outbox,
         )
         backfill = Backfill(
             identity,
@@ -206,13 +220,14 @@ class Composition:
             controls,
             backfill,
             slash_commands,
-            AppEventHandler(slash_commands, poster, purge, background),
+            AppEventHandler(slash_commands, poster, purge, controls.votes.keeper, background),
             OutageSigns(identity, poster, background),
         )
         return Handlers(
             router,
             notices,
             stops.follow_up,
+            controls.votes.keeper,
             InboxDispatcher(inbox, reader, alarm, failpoints),
             monitor,
         )
@@ -238,11 +253,13 @@ class Composition:
         )
         sweeps = (sessions.end_due, deletion.delete_due)
         follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
+        votes = VoteParts(
+            self.settings, identity, self.records, users, notices, self.metrics, failpoints
+        ).build_handler()
+        details = DetailsHandler(poster, notices, shared.background)
         return (
             StopHandler(identity, admins, stops, users, notices, follow_up, sessions, failpoints),
-            ReplyControls(
-                deletion, DetailsHandler(poster, notices, shared.background), reworks, notices
-            ),
+            ReplyControls(deletion, details, reworks, votes, notices),
         )
 
 

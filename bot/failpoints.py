@@ -17,6 +17,9 @@ class Failpoint(StrEnum):
     AFTER_NOTICE_POST = "after_notice_post"
     AFTER_STOP_RECORD = "after_stop_record"
     AFTER_STOP_SHOWN = "after_stop_shown"
+    AFTER_VOTE_RECORD = "after_vote_record"
+    AFTER_VOTE_STORED = "after_vote_stored"
+    AFTER_RAN_LINE = "after_ran_line"
 
 
 class Failpoints(failpoints.Failpoints):

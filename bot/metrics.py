@@ -33,6 +33,12 @@ class Metrics:
             ("verdict",),
             registry=self.registry,
         )
+        self._votes = Counter(
+            "starchat_votes",
+            "Changes of votes that were stored, by kind.",
+            ("kind",),
+            registry=self.registry,
+        )
         self._connections = Counter(
             "starchat_bot_connections", "Socket Mode connections opened.", registry=self.registry
         )
@@ -57,6 +63,10 @@ class Metrics:
     def count_notice(self, verdict: str) -> None:
         """Count a message that the bot answered itself."""
         self._notices.labels(verdict).inc()
+
+    def count_vote(self, kind: str) -> None:
+        """Count a stored change of a vote: `up`, `down`, `ran`, `reason` or `withdrawn`."""
+        self._votes.labels(kind).inc()
 
     def count_connection(self) -> None:
         """Count a new Socket Mode connection."""

@@ -54,6 +54,10 @@ class Sentence(StrEnum):
     PREVIOUS_NOT_KEPT = "previous_not_kept"
     REPLY_NOT_CUT = "reply_not_cut"
     LATER_TURN = "later_turn"
+    VOTE_DELAYED = "vote_delayed"
+    VOTE_GONE = "vote_gone"
+    VOTE_REFUSED = "vote_refused"
+    VOTE_WITHDRAWN = "vote_withdrawn"
 
 
 FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
@@ -75,6 +79,10 @@ FIXED_TEXTS: Final[Mapping[Sentence, str]] = {
     Sentence.PREVIOUS_NOT_KEPT: texts.PREVIOUS_NOT_KEPT,
     Sentence.REPLY_NOT_CUT: texts.REPLY_NOT_CUT,
     Sentence.LATER_TURN: texts.LATER_TURN,
+    Sentence.VOTE_DELAYED: texts.VOTE_DELAYED,
+    Sentence.VOTE_GONE: texts.VOTE_GONE,
+    Sentence.VOTE_REFUSED: texts.VOTE_REFUSED,
+    Sentence.VOTE_WITHDRAWN: texts.VOTE_WITHDRAWN,
 }
 """Sentences without numbers."""
 THREAD_SENTENCES: Final = frozenset({Sentence.FOLLOW, Sentence.MUTE, Sentence.FORGET})

@@ -11,7 +11,7 @@ from bot.database_url import check_database_url
 from bot.failpoints import Failpoints
 from contract.base_settings import BaseSettings, require_token
 from contract.job import Streaming
-from contract.settings import setting_field
+from contract.settings import EnvironmentSettings, setting_field
 
 APP_TOKEN_PREFIXES: Final = ("xapp-",)
 """Prefix of an app-level token."""
@@ -22,7 +22,32 @@ USER_ID: Final = re.compile(r"[UW][A-Z0-9]{2,63}", re.ASCII)
 Access = Literal["allow", "deny"]
 
 
-class Settings(BaseSettings):
+class DatabaseSettings(EnvironmentSettings):
+    """The bot's database. The export of the votes needs no other settings."""
+
+    database_url: SecretStr = setting_field(
+        SecretStr("sqlite:///starchat.db"),
+        "an address such as sqlite:////data/starchat.db, with the path of a file, or "
+        "postgresql://user:password@host/database",
+        "Database of the records that outlast Redis. An SQLite file serves the bots of one "
+        "machine; a path with three slashes begins in the working directory.",
+    )
+    starchat_votes_retention_days: int = setting_field(
+        365,
+        "a whole number from 1 to 3650",
+        "Days that votes stay in the database, with their texts.",
+        ge=1,
+        le=3650,
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr) -> SecretStr:
+        check_database_url(value.get_secret_value())
+        return value
+
+
+class Settings(DatabaseSettings, BaseSettings):
     """Everything an operator may choose for a bot."""
 
     slack_app_token: SecretStr | None = setting_field(
@@ -41,13 +66,6 @@ class Settings(BaseSettings):
         "Port for Slack's HTTP requests; unused with Socket Mode.",
         ge=1,
         le=65535,
-    )
-    database_url: SecretStr = setting_field(
-        SecretStr("sqlite:///starchat.db"),
-        "an address such as sqlite:////data/starchat.db, with the path of a file, or "
-        "postgresql://user:password@host/database",
-        "Database of the records that outlast Redis. An SQLite file serves the bots of one "
-        "machine; a path with three slashes begins in the working directory.",
     )
     starchat_streaming: Streaming = setting_field(
         Streaming.EDITS,
@@ -102,6 +120,12 @@ class Settings(BaseSettings):
         "Rules of channels as a file, read at the start; its keys override and lock those of "
         "`/starchat settings`. See docs/operations.md.",
     )
+    starchat_votes_with_text: Literal["on", "off"] = setting_field(
+        "off",
+        "on or off",
+        "Store the conversation and the reply beside a vote (`on`), for which the workspace must "
+        "have consented, or the vote without text (`off`).",
+    )
     starchat_failpoint: str = setting_field(
         "",
         "failpoint:kill or failpoint:pause",
@@ -117,12 +141,6 @@ class Settings(BaseSettings):
     def try_redis_url(cls, url: str) -> None:
         """See `BaseSettings`."""
         ConnectionPool.from_url(url).make_connection()
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database_url(cls, value: SecretStr) -> SecretStr:
-        check_database_url(value.get_secret_value())
-        return value
 
     @field_validator("slack_signing_secret")
     @classmethod

@@ -10,6 +10,8 @@ from contract.texts import MODEL_LOADING
 from contract.worker_status import WorkerStatus
 
 Blocks = list[dict[str, Any]]
+MAX_NAME_CHARACTERS: Final = 80
+"""Longest name in a line below a reply."""
 
 HELP_TEXT: Final = (
     "Mention me with a question about code, and I'll answer in the thread.\n"
@@ -96,6 +98,23 @@ REWORK_WAITS: Final = "will work on that reply when it's your turn."
 CONTROL_UNREADABLE: Final = (
     "I can't read that button, so I did nothing. Please ask me again in this thread."
 )
+VOTE_DELAYED: Final = "I've kept your vote. I'll store it as soon as I can reach what I need."
+VOTE_GONE: Final = "That reply was deleted, so I didn't store your vote."
+VOTE_REFUSED: Final = "I couldn't store your vote. Please vote again in a few minutes."
+VOTE_WITHDRAWN: Final = "You withdrew your vote on that reply. Press the button again to vote."
+REASON_TITLE: Final = "What was wrong?"
+REASON_QUESTION: Final = "Why was this a bad answer?"
+REASON_SUBMIT: Final = "Send"
+REASON_CLOSE: Final = "Skip"
+REASON_NOTE: Final = "Your vote counts already. A reason is optional."
+VOTE_REASONS: Final = {
+    "broken": "Doesn't run",
+    "wrong": "Wrong",
+    "unsafe": "Unsafe",
+    "invented": "Invented link or package",
+    "other": "Other",
+}
+"""Label of each reason of a 👎."""
 STOP_GONE: Final = (
     "There's nothing to stop here: that question was deleted, or its reply is already complete."
 )
@@ -159,6 +178,14 @@ def placeholder_text(
     return (
         queue_eta.describe_position(position, seconds) if not free and position >= slots else None
     )
+
+
+def describe_ran(name: str, count: int) -> str:
+    """Tell for whom a reply's code ran: the first person and the number of all, at least 1."""
+    if not name:
+        return "✓ ran for 1 person" if count == 1 else f"✓ ran for {count} people"
+    shown = " ".join(name.split())[:MAX_NAME_CHARACTERS]
+    return f"✓ ran for {shown}" if count == 1 else f"✓ ran for {shown} ({count})"
 
 
 def context_blocks(text: str) -> Blocks:

@@ -137,6 +137,25 @@ def deletion_schedule(team: str) -> str:
     return f"starchat:{team}:deletion_schedule"
 
 
+def vote_outbox(team: str) -> str:
+    """Return the list of votes and deletions that are not in the bots' database yet, as JSON."""
+    return f"starchat:{team}:vote_outbox"
+
+
+def ran_line_schedule(team: str) -> str:
+    """
+    Return the sorted set of replies whose line *ran for* is out of date, by the time to edit (s).
+
+    A member is `channel:message_ts:version`.
+    """
+    return f"starchat:{team}:ran_line_schedule"
+
+
+def ran_line_lease(team: str, channel: str, message_ts: str) -> str:
+    """Return the lease of the bot that edits the line of a reply."""
+    return f"starchat:{team}:ran_line_lease:{channel}:{message_ts}"
+
+
 def session_schedule(team: str) -> str:
     """
     Return the sorted set of Slack's sessions that may be `processing`, by the time to check (s).

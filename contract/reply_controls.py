@@ -15,12 +15,15 @@ from contract.job import SLACK_ID_PATTERN, TIMESTAMP_PATTERN, Job
 from contract.reply_details import ReplyDetails
 from contract.rework import ReworkKind
 from contract.texts import (
+    BAD_LABEL,
     CONTINUE_BUTTON,
     DELETE_LABEL,
     DELETE_QUESTION,
     DELETE_WARNING,
     DETAILS_BUTTON,
+    GOOD_LABEL,
     PREVIOUS_BUTTON,
+    RAN_BUTTON,
     REGENERATE_BUTTON,
     REPLAY_BUTTON,
 )
@@ -29,6 +32,15 @@ DELETE_ACTION_ID: Final = "delete_reply"
 """`action_id` of the button that deletes a reply."""
 DETAILS_ACTION_ID: Final = "show_details"
 """`action_id` of the button that shows how a reply was generated."""
+VOTE_ACTION_ID: Final = "vote_reply"
+"""`action_id` of the feedback buttons, with 👍 and 👎."""
+RAN_ACTION_ID: Final = "code_ran"
+"""`action_id` of the button by which a person tells that the code ran."""
+NO_VERSION: Final = "-"
+"""Word for the version of a reply without an id."""
+
+CONTROL_BLOCKS: Final = frozenset({"actions", "context_actions"})
+"""Types of the blocks that hold controls."""
 
 REWORK_ACTION_IDS: Final = {kind: f"{kind}_reply" for kind in ReworkKind}
 """`action_id` of each button that asks for work on a reply."""
@@ -85,27 +97,30 @@ def build_controls(
     versions: ReplyVersions = ONE_VERSION,
     *,
     is_direct: bool,
+    has_code: bool = False,
 ) -> tuple[Block, ...]:
     """
     Return the blocks with the controls of a reply, the most important one last.
 
-    Others do not see the buttons, except in a direct message. The values hold all that a press
-    needs: Redis forgets a job an hour after its end.
+    Others see the votes alone, except in a direct message. *It ran* is there if the reply
+    `has_code`. The values hold all that a press needs: Redis forgets a job an hour after its end.
     """
     visible_to = [] if is_direct else [address.asker]
+    vote = f"{address.to_value()} {details.reply_id or NO_VERSION}"
+    buttons = [_build_button(RAN_ACTION_ID, RAN_BUTTON, f"ran {vote}", ())] if has_code else []
     shown = {
         ReworkKind.REGENERATE: bool(details.reply_id),
         ReworkKind.CONTINUE: versions.is_cut,
         ReworkKind.PREVIOUS: versions.has_previous,
     }
-    buttons = [
+    buttons += [
         build_rework_button(kind, address, details.reply_id, visible_to)
         for kind, is_shown in shown.items()
         if is_shown
     ]
     facts = f"{address.to_value()} {details.to_value()}"
     buttons.append(_build_button(DETAILS_ACTION_ID, DETAILS_BUTTON, facts, visible_to))
-    quiet = [_build_delete_button(address, visible_to)]
+    quiet = [_build_feedback_buttons(vote), _build_delete_button(address, visible_to)]
     return (
         {"type": "actions", "elements": buttons},
         {"type": "context_actions", "elements": quiet},
@@ -128,6 +143,19 @@ def _build_button(action_id: str, label: str, value: str, visible_to: Sequence[s
         "value": value,
     }
     return button | ({"visible_to_user_ids": list(visible_to)} if visible_to else {})
+
+
+def _build_feedback_buttons(vote: str) -> Block:
+    def build_side(mark: str, label: str) -> Block:
+        text = {"type": "plain_text", "text": label}
+        return {"text": text, "accessibility_label": label, "value": f"{mark} {vote}"}
+
+    return {
+        "type": "feedback_buttons",
+        "action_id": VOTE_ACTION_ID,
+        "positive_button": build_side("up", GOOD_LABEL),
+        "negative_button": build_side("down", BAD_LABEL),
+    }
 
 
 def _build_delete_button(address: ReplyAddress, visible_to: Sequence[str]) -> Block:

@@ -32,7 +32,8 @@ SCOPE_REASONS: Final = {
     "im:read": "the same as `channels:read` for direct messages",
     "mpim:history": "read group direct messages it is in",
     "mpim:read": "the same as `channels:read` for group direct messages",
-    "reactions:read": "optional: stop a reply by the reaction 🛑; the other ways work without it",
+    "reactions:read": "optional: stop a reply by the reaction 🛑, and vote on it by 👍 and 👎; "
+    "buttons work without it",
     "usergroups:read": "optional: let only a user group ask in a channel, by that channel's rules",
     "users:read": "use people's display names in the conversation, and recognize guests",
 }

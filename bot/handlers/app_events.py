@@ -7,6 +7,7 @@ import structlog
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.slash_commands import SlashCommandHandler
+from bot.handlers.votes.vote_keeper import VoteKeeper
 from bot.messages.events import AppHomeOpened, AppUninstalled, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
@@ -21,6 +22,7 @@ class AppEventHandler:
     slash_commands: SlashCommandHandler
     poster: Poster
     purge: Purge
+    votes: VoteKeeper
     background: BackgroundTasks
 
     def publish_home(self, opened: AppHomeOpened) -> None:
@@ -41,4 +43,5 @@ class AppEventHandler:
 
     def _purge_team(self, team: str) -> None:
         log.info("team forgotten", team=team, keys=self.purge.drop_team(team))
+        self.votes.purge_team(team)
         self.purge.rewrite_log()

@@ -12,11 +12,13 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.messages import conversation, mrkdwn
 from bot.messages.events import MessageChanged, MessageDeleted
 from bot.messages.message import BotIdentity, Message
+from bot.messages.votes.entries import DropRecords
 from bot.slack.client import CALL_ERRORS, AppRefusedError, error_name
 from bot.slack.poster import Poster
 from bot.store.job_queue import CanceledJob, JobQueue
 from bot.store.job_updates import UpdateOutcome
 from bot.store.thread_cache import ThreadCache
+from bot.store.vote_outbox import VoteOutbox
 from contract.job import Thread, job_id
 
 log = structlog.get_logger()
@@ -38,6 +40,7 @@ class EditHandler:
     questions: QuestionHandler
     poster: Poster
     background: BackgroundTasks
+    votes: VoteOutbox
 
     def handle_change(self, changed: MessageChanged, *, attempt: int = 0) -> None:
         """Update the cached thread and its jobs after a message changed."""
@@ -60,6 +63,8 @@ class EditHandler:
             self.refresher.refresh_thread(changed.thread, changed.message)
         if not changed.is_edit:
             return
+        # The former text may be in the database, with the votes of its thread.
+        self._drop_recorded_texts(changed.thread)
         job = job_id(changed.thread.team, changed.thread.channel, changed.ts)
         if self._ask_new_question(changed, attempt):
             log.info("question asked by an edit", job=job)
@@ -79,6 +84,7 @@ class EditHandler:
         if canceled.has_reply:
             self.background.submit("delete reply", self._delete_late_reply, deleted, canceled)
         self.refresher.job_updates.scrub_message(thread, deleted.ts)
+        self._drop_recorded_texts(thread, deleted.ts)
 
     def recheck_job(self, job: str, *, attempt: int = 0) -> None:
         """
@@ -90,6 +96,18 @@ class EditHandler:
         if deleted is not None:
             log.info("question deleted", job=job)
             self._cancel_job(*deleted)
+
+    def _drop_recorded_texts(self, thread: Thread, deleted_ts: str | None = None) -> None:
+        """Have a thread's texts deleted from the database, and the votes on a deleted reply."""
+        self.votes.push_entry(
+            DropRecords(
+                channel=thread.channel,
+                thread_ts=thread.ts,
+                message_ts=deleted_ts,
+                texts_only=True,
+                queued_at=0,
+            )
+        )
 
     def _can_be_question(self, changed: MessageChanged, message: Message) -> bool:
         is_im = changed.thread.channel.startswith("D")

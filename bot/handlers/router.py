@@ -25,6 +25,7 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.controls import ReplyControls
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.handlers.stops.stop_handler import StopHandler
+from bot.handlers.votes.reason_form import REASON_CALLBACK_ID, parse_reason
 from bot.messages.block_actions import (
     ANSWER_AGAIN_ACTION_ID,
     CONTROLS,
@@ -44,6 +45,7 @@ from bot.messages.events import (
     MessagePosted,
     SessionStopped,
     StopReaction,
+    VoteReaction,
 )
 from bot.messages.message import BotIdentity
 from bot.slack.client import CALL_ERRORS
@@ -75,7 +77,8 @@ class Router:
         app.event({"type": "message", "subtype": "message_deleted"})(self.on_message_deleted)
         app.event("message")(self.on_message)
         app.event("app_mention")(self.on_message)
-        app.event("reaction_added")(self.on_stop_event)
+        app.event("reaction_added")(self.on_reaction)
+        app.event("reaction_removed")(self.on_reaction)
         app.event("agent_session_stopped")(self.on_stop_event)
         app.event("app_home_opened")(self.on_app_home_opened)
         app.event("file_deleted")(self.on_file_deleted)
@@ -85,6 +88,7 @@ class Router:
         app.action(STOP_ACTION_ID)(self.on_block_action)
         for control in CONTROLS:
             app.action(control)(self.on_block_action)
+        app.view(REASON_CALLBACK_ID)(self.on_vote_reason)
         app.command("/starchat")(self.on_slash_command)
         app.error(self.on_error)
 
@@ -115,13 +119,28 @@ class Router:
         if isinstance(event, MessageDeleted):
             self.edits.handle_deletion(event)
 
-    def on_stop_event(self, body: Body) -> None:
-        """Stop replies after a reaction, or a press of Slack's own Stop."""
+    def on_reaction(self, body: Body) -> None:
+        """Stop a reply, or count a vote on it."""
         match self._parse_event(body):
             case StopReaction() as reaction:
                 self.stops.stop_by_reaction(reaction)
-            case SessionStopped() as stopped:
-                self.stops.stop_by_session(stopped)
+            case VoteReaction() as reaction:
+                self.controls.votes.vote_by_reaction(reaction)
+
+    def on_stop_event(self, body: Body) -> None:
+        """Stop replies after a press of Slack's own Stop."""
+        event = self._parse_event(body)
+        if isinstance(event, SessionStopped):
+            self.stops.stop_by_session(event)
+
+    def on_vote_reason(self, body: Body, ack: Ack) -> None:
+        """Accept the reason of a 👎, and close its form."""
+        given = parse_reason(body, self.identity)
+        if given is None:
+            log.warning("action not readable")
+        else:
+            self.controls.votes.give_reason(given)
+        ack()
 
     def on_app_home_opened(self, body: Body) -> None:
         """Publish the Home tab."""

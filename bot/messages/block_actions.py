@@ -2,16 +2,21 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.messages.content.json_fields import Json, get_text
 from bot.messages.events import Ignored, SlackId, Timestamp
 from bot.messages.message import BotIdentity, read_slack_id
+from bot.messages.votes.entries import Id, Version
+from bot.messages.votes.presses import Mark
 from contract.job import Thread
 from contract.reply_controls import (
     DELETE_ACTION_ID,
     DETAILS_ACTION_ID,
+    NO_VERSION,
+    RAN_ACTION_ID,
     REWORK_ACTION_IDS,
+    VOTE_ACTION_ID,
     ReplyAddress,
 )
 from contract.reply_details import ReplyDetails
@@ -80,6 +85,20 @@ class ReworkRequested(BaseModel):
     pressed_at: Timestamp
 
 
+class VoteRequested(BaseModel):
+    """Press by `user` of a vote, at `pressed_at`, on this version of the reply at `message_ts`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    thread: Thread
+    message_ts: Timestamp
+    version: Version
+    user: Id
+    mark: Mark
+    pressed_at: Timestamp
+    trigger_id: str = Field(max_length=200)
+
+
 class UnreadablePress(BaseModel):
     """Press by `user` of a control of a reply whose value is none that the bot writes."""
 
@@ -90,11 +109,14 @@ class UnreadablePress(BaseModel):
 
 
 UNREADABLE_ERRORS: Final = (ValidationError, LookupError, TypeError, ValueError, AttributeError)
-ControlPress = DeletionRequested | DetailsRequested | ReworkRequested | UnreadablePress
+ControlPress = (
+    DeletionRequested | DetailsRequested | ReworkRequested | VoteRequested | UnreadablePress
+)
 """Press of a control of a finished reply."""
 BlockAction = ReanswerRequested | StopRequested | ControlPress
 KIND_BY_ACTION: Final = {action: kind for kind, action in REWORK_ACTION_IDS.items()}
-CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION})
+VOTES: Final = frozenset({VOTE_ACTION_ID, RAN_ACTION_ID})
+CONTROLS: Final = frozenset({DELETE_ACTION_ID, DETAILS_ACTION_ID, *KIND_BY_ACTION, *VOTES})
 """Controls of a finished reply."""
 
 
@@ -119,6 +141,8 @@ def _parse_control(body: Json, action: Json, identity: BotIdentity) -> ControlPr
             return _parse_deletion(body, action["value"], identity)
         if action["action_id"] == DETAILS_ACTION_ID:
             return _parse_details(body, action["value"], identity)
+        if action["action_id"] in VOTES:
+            return _parse_vote(body, action, identity)
         return _parse_rework(body, action, identity)
     except UNREADABLE_ERRORS:
         container = body["container"]
@@ -176,6 +200,20 @@ def _parse_rework(body: Json, action: Json, identity: BotIdentity) -> ReworkRequ
         user=_require_user(body),
         user_team=read_slack_id(body["user"].get("team_id")) or identity.team,
         pressed_at=action["action_ts"],
+    )
+
+
+def _parse_vote(body: Json, action: Json, identity: BotIdentity) -> VoteRequested:
+    mark, *words, version = action["value"].split(" ")
+    address = ReplyAddress.from_value(" ".join(words))
+    return VoteRequested(
+        thread=_read_thread(body, address, identity),
+        message_ts=body["container"]["message_ts"],
+        version="" if version == NO_VERSION else version,
+        user=_require_user(body),
+        mark=mark,
+        pressed_at=action["action_ts"],
+        trigger_id=get_text(body, "trigger_id"),
     )
 
 

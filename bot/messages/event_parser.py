@@ -24,17 +24,15 @@ from bot.messages.events import (
     MessageDeleted,
     MessagePosted,
     SessionStopped,
-    StopReaction,
 )
 from bot.messages.message import BotIdentity, Message, read_slack_id, read_subtype, read_user
+from bot.messages.votes.reactions import parse_reaction
 from contract.job import TIMESTAMP_PATTERN, Thread
 
 QUESTION_SUBTYPES: Final = frozenset(
     {"", "thread_broadcast", "file_share", "bot_message", "me_message"}
 )
 """Subtypes of messages that may be questions."""
-STOP_REACTION: Final = "octagonal_sign"
-"""Name of the emoji 🛑."""
 CLIENT_MSG_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -50,8 +48,12 @@ def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
     match event.get("type"):
         case "message" | "app_mention":
             return _parse_message(event, body, identity)
-        case "reaction_added" | "agent_session_stopped":
-            return _parse_stop(event, _read_team(body, identity))
+        case "reaction_added" | "reaction_removed":
+            return parse_reaction(event, _read_team(body, identity), identity)
+        case "agent_session_stopped":
+            thread_ts, channel = event["thread_ts"], event["channel"]
+            thread = Thread(team=_read_team(body, identity), channel=channel, ts=thread_ts)
+            return SessionStopped(thread=thread, user=event["user"])
         case str():
             return _parse_app_event(event, _read_team(body, identity))
         case name:
@@ -70,20 +72,6 @@ def _parse_app_event(event: Json, team: str) -> Event:
             return _parse_tokens_revoked(event, team)
         case _:
             return Ignored()
-
-
-def _parse_stop(event: Json, team: str) -> Event:
-    if event["type"] == "reaction_added":
-        return _parse_reaction(event, team)
-    thread = Thread(team=team, channel=event["channel"], ts=event["thread_ts"])
-    return SessionStopped(thread=thread, user=event["user"])
-
-
-def _parse_reaction(event: Json, team: str) -> Event:
-    item = get_mapping(event, "item")
-    if event.get("reaction") != STOP_REACTION or item.get("type") != "message":
-        return Ignored()
-    return StopReaction(team=team, channel=item["channel"], ts=item["ts"], user=event["user"])
 
 
 def _parse_home_opened(event: Json, team: str) -> Event:

@@ -99,6 +99,19 @@ class StopReaction(BaseModel):
     user: str = Field(pattern=SLACK_ID_PATTERN)
 
 
+class VoteReaction(BaseModel):
+    """Reaction 👍 or 👎 of `user` to the bot's message at `ts`, added or removed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channel: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+    ts: Timestamp
+    user: str = Field(pattern=SLACK_ID_PATTERN, max_length=64)
+    is_positive: bool
+    is_removed: bool
+    reacted_at: Timestamp
+
+
 class SessionStopped(BaseModel):
     """Press of Slack's own Stop by `user`, for the session of a thread."""
 
@@ -148,6 +161,7 @@ Event = (
     | MessageDeleted
     | FileDeleted
     | StopReaction
+    | VoteReaction
     | SessionStopped
     | AppHomeOpened
     | AppUninstalled

@@ -20,6 +20,7 @@ voted_replies: Final = Table(
     Column("team", ID, primary_key=True),
     Column("channel", ID, primary_key=True),
     Column("message_ts", TIMESTAMP, primary_key=True),
+    Column("version", String(16), primary_key=True),
     Column("thread_ts", TIMESTAMP, nullable=False),
     Column("facts", Text, nullable=False),
     Column("conversation", Text),
@@ -29,7 +30,8 @@ voted_replies: Final = Table(
 """
 A finished reply that people have voted on.
 
-`facts` is a JSON object: model, sampling, checks. `conversation` (a JSON list) and `reply` are
+`version` is the reply's id: a message may show another version later. `facts` is a JSON object:
+model, sampling, checks. `conversation` (a JSON list) and `reply` are
 texts, present only with the workspace's consent.
 """
 
@@ -39,6 +41,7 @@ votes: Final = Table(
     Column("team", ID, primary_key=True),
     Column("channel", ID, primary_key=True),
     Column("message_ts", TIMESTAMP, primary_key=True),
+    Column("version", String(16), primary_key=True),
     Column("user_id", ID, primary_key=True),
     Column("thread_ts", TIMESTAMP, nullable=False),
     Column("opinion", String(8)),
@@ -47,8 +50,8 @@ votes: Final = Table(
     Column("voted_at", TIMESTAMP, nullable=False, index=True),
     Column("presses", Text, nullable=False),
     ForeignKeyConstraint(
-        ("team", "channel", "message_ts"),
-        ("voted_replies.team", "voted_replies.channel", "voted_replies.message_ts"),
+        ("team", "channel", "message_ts", "version"),
+        [f"voted_replies.{name}" for name in ("team", "channel", "message_ts", "version")],
         name="fk_votes_voted_replies",
         ondelete="CASCADE",
     ),

@@ -1,7 +1,7 @@
 """Poster of the bot's own messages; the workers post the replies."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -127,6 +127,22 @@ class Poster:
                 blocks=[*first_blocks, *texts.context_blocks(text)],
                 metadata=metadata,
             )
+
+    def replace_blocks(self, channel: str, raw: Mapping[str, Any], blocks: texts.Blocks) -> None:
+        """Replace the blocks of the bot's message `raw`; all else stays. Try once."""
+        with pace_calls(Priority.BACKGROUND, SHORT_WAIT_SECONDS):
+            self._client.chat_update(
+                channel=channel,
+                ts=str(raw["ts"]),
+                text=str(raw.get("text", "")),
+                blocks=blocks,
+                metadata=raw.get("metadata"),
+            )
+
+    def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
+        """Open a modal for the person whose press had this trigger, within Slack's 3 seconds."""
+        with pace_calls(Priority.REPLY, max_wait=1.0):
+            self._client.views_open(trigger_id=trigger_id, view=view)
 
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""

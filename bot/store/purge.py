@@ -1,4 +1,4 @@
-"""Purge: deletes the cached data of a thread, a channel or a team from Redis."""
+"""Purge: deletes the data of a thread, a channel or a team from Redis, and has records deleted."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +11,12 @@ from redis.exceptions import ResponseError
 from rq.command import send_command
 from rq.job import Job as RqJob
 
+from bot.messages.votes.entries import DropRecords
 from bot.store.client import decode_reply
 from bot.store.file_texts import FileTexts
 from bot.store.job_updates import JobUpdates
 from bot.store.scripts import load_text_script
+from bot.store.vote_outbox import VoteOutbox
 from contract import keys
 from contract.job import Thread, prefix_scope
 
@@ -47,6 +49,7 @@ class Purge:
         for job in self._job_updates.list_unfinished_jobs(thread):
             self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(*address))
+        self._drop_records(thread.team, channel=thread.channel, thread_ts=thread.ts)
 
     def drop_channel(self, team: str, channel: str) -> int:
         """
@@ -62,6 +65,7 @@ class Purge:
             if job.startswith(f"{team}-{channel}-"):
                 self._job_updates.scrub_job(job)
         self._notify_workers(prefix_scope(team, channel))
+        self._drop_records(team, channel=channel)
         return dropped
 
     def drop_file(self, team: str, file_id: str) -> int:
@@ -97,6 +101,11 @@ class Purge:
             self._redis.bgrewriteaof()
         except ResponseError as error:
             log.warning("append-only file not rewritten", why=type(error).__name__)
+
+    def _drop_records(self, team: str, *, channel: str, thread_ts: str | None = None) -> None:
+        """Have the database's rows deleted too, as soon as it answers."""
+        drop = DropRecords(channel=channel, thread_ts=thread_ts, queued_at=0)
+        VoteOutbox(self._redis, team).push_entry(drop)
 
     def _find_texts(self, pattern: str, team: str) -> list[str]:
         """Find caches by the team's index: a scan of all keys would take seconds."""

@@ -94,6 +94,19 @@ class ThreadReader:
                 found.append(raw)
         return found
 
+    def read_message(self, channel: str, thread_ts: str, ts: str) -> dict[str, Any]:
+        """Return one message from Slack, or nothing; `thread_ts` may be empty."""
+        answer = self._client.conversations_replies(
+            channel=channel,
+            ts=thread_ts or ts,
+            oldest=ts,
+            latest=ts,
+            inclusive=True,
+            limit=self._page_size,
+            include_all_metadata=True,
+        )
+        return next((m for m in _as_list(answer.get("messages")) if m.get("ts") == ts), {})
+
     def read_own_message(self, thread: Thread, question_ts: str, ts: str) -> dict[str, Any]:
         """Return the bot's message at `ts` that answers a question, from Slack, or nothing."""
         found = self._fetch_own_messages(thread, question_ts, frozenset())

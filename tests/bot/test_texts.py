@@ -25,6 +25,15 @@ def test_no_placeholder_if_a_worker_is_free() -> None:
     assert texts.placeholder_text(1, (BUSY,), 2.0, is_behind_own=False) is None
 
 
+def test_line_names_the_first_person_and_the_number_of_all() -> None:
+    """A name is one line of bounded length."""
+    assert texts.describe_ran("Ada", 1) == "✓ ran for Ada"
+    assert texts.describe_ran("Ada\n L", 2) == "✓ ran for Ada L (2)"
+    assert texts.describe_ran("", 1) == "✓ ran for 1 person"
+    assert texts.describe_ran("", 3) == "✓ ran for 3 people"
+    assert len(texts.describe_ran("x" * 999, 3)) < 100
+
+
 def test_placeholder_without_workers_says_question_is_queued() -> None:
     """Without a worker, the text says that the question is not lost."""
     assert texts.placeholder_text(0, (), None, is_behind_own=False) == texts.NO_WORKER

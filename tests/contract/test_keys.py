@@ -45,6 +45,9 @@ KEY_FUNCTIONS: dict[Callable[..., str], tuple[st.SearchStrategy[str], ...]] = {
     keys.session_schedule: (IDS,),
     keys.session_latch: (IDS,),
     keys.file_cache: (IDS, IDS, TIMESTAMPS),
+    keys.vote_outbox: (IDS,),
+    keys.ran_line_schedule: (IDS,),
+    keys.ran_line_lease: (IDS, IDS, TIMESTAMPS),
 }
 MEMBER_FUNCTIONS: dict[Callable[..., str], tuple[str, str]] = {
     keys.session_member: ("C1", "1.2"),

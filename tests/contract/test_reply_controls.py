@@ -44,11 +44,25 @@ FULL_DETAILS = ReplyDetails(
 def test_only_the_asker_sees_the_controls() -> None:
     """In a direct message, everyone of it does."""
     actions, quiet = build_controls(ADDRESS, ReplyDetails(), is_direct=False)
-    [details], [delete] = actions["elements"], quiet["elements"]
+    [details], [_, delete] = actions["elements"], quiet["elements"]
     assert (delete["value"], delete["visible_to_user_ids"]) == ("1.0 2.0 U1", ["U1"])
     assert (details["value"], details["visible_to_user_ids"]) == ("1.0 2.0 U1 {}", ["U1"])
     for block in build_controls(ADDRESS, ReplyDetails(), is_direct=True):
-        assert "visible_to_user_ids" not in block["elements"][0]
+        assert not any("visible_to_user_ids" in element for element in block["elements"])
+
+
+def test_everyone_may_vote() -> None:
+    """*It ran* is there if there is code; a reply without an id has a word for it."""
+    details = ReplyDetails(reply_id="0a")
+    actions, quiet = build_controls(ADDRESS, details, is_direct=False, has_code=True)
+    ran, feedback = actions["elements"][0], quiet["elements"][0]
+    sides = [feedback["positive_button"]["value"], feedback["negative_button"]["value"]]
+
+    assert ran["value"] == "ran 1.0 2.0 U1 0a"
+    assert sides == ["up 1.0 2.0 U1 0a", "down 1.0 2.0 U1 0a"]
+    assert "visible_to_user_ids" not in ran | feedback
+    _, plain = build_controls(ADDRESS, ReplyDetails(), is_direct=False)
+    assert plain["elements"][0]["positive_button"]["value"] == "up 1.0 2.0 U1 -"
 
 
 def test_address_and_details_come_back() -> None:

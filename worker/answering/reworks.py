@@ -67,4 +67,10 @@ def collect_controls(
         is_cut=answer.is_cut, has_previous=mode is not StoreMode.REPLACE and before is not None
     )
     is_direct = job.thread.channel.startswith("D")
-    return build_controls(ReplyAddress.from_job(job), details, shown, is_direct=is_direct)
+    return build_controls(
+        ReplyAddress.from_job(job),
+        details,
+        shown,
+        is_direct=is_direct,
+        has_code=composed.has_code,
+    )

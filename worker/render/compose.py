@@ -104,7 +104,8 @@ def compose_reply(text: str, *, facts: ReplyFacts) -> ComposedReply:
         for number, page in enumerate(pages, 1)
         for part in _build_parts(page, number, pages, closing_sentences)
     )
-    return ComposedReply(parts, code_checks.summarize_checks(pieces))
+    has_code = any(isinstance(piece, CodeBlock) for piece in pieces)
+    return ComposedReply(parts, code_checks.summarize_checks(pieces), has_code)
 
 
 def compose_plain(text: str, *, facts: ReplyFacts) -> tuple[Part, ...]:

@@ -52,6 +52,7 @@ class ComposedReply:
 
     parts: tuple[Part, ...]
     checks: str = ""
+    has_code: bool = False
 
 
 class CutReason(StrEnum):

@@ -8,12 +8,14 @@ from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.replies.deletion import ReplyDeletion
 from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.replies.rework import ReworkHandler
+from bot.handlers.votes.vote_handler import VoteHandler
 from bot.messages.block_actions import (
     ControlPress,
     DeletionRequested,
     DetailsRequested,
     ReworkRequested,
     UnreadablePress,
+    VoteRequested,
 )
 from bot.notices import Notice, Sentence
 
@@ -27,6 +29,7 @@ class ReplyControls:
     deletion: ReplyDeletion
     details: DetailsHandler
     reworks: ReworkHandler
+    votes: VoteHandler
     notices: NoticeOutbox
 
     def handle_press(self, press: ControlPress) -> None:
@@ -38,6 +41,8 @@ class ReplyControls:
                 self.details.show_details(press)
             case ReworkRequested():
                 self.reworks.accept_press(press)
+            case VoteRequested():
+                self.votes.vote_by_button(press)
             case UnreadablePress(thread=thread, user=user):
                 log.warning("action not readable", channel=thread.channel)
                 self.notices.tell_user(thread, user, Notice(Sentence.CONTROL_UNREADABLE))

@@ -37,11 +37,12 @@ def add_controls(workspace: Workspace, web: WebClient, ts: str, reply: str, aske
     # Whether a person sees a button is left to another test: here, all do.
     details = ReplyDetails(reply_id=REPLY_ID, seed=41)
     versions = ReplyVersions(is_cut=True, has_previous=True)
+    controls = build_controls(address, details, versions, is_direct=True, has_code=True)
     web.chat_update(
         channel=GENERAL,
         ts=reply,
         text=message["text"],
-        blocks=[*message["blocks"], *build_controls(address, details, versions, is_direct=True)],
+        blocks=[*message["blocks"], *controls],
         metadata=message["metadata"],
     )
 

@@ -11,10 +11,18 @@ from bot.messages.block_actions import (
     ReanswerRequested,
     ReworkRequested,
     UnreadablePress,
+    VoteRequested,
     parse_block_action,
 )
 from bot.messages.events import Ignored
-from contract.reply_controls import DELETE_ACTION_ID, DETAILS_ACTION_ID, REWORK_ACTION_IDS
+from bot.messages.votes.presses import Mark
+from contract.reply_controls import (
+    DELETE_ACTION_ID,
+    DETAILS_ACTION_ID,
+    RAN_ACTION_ID,
+    REWORK_ACTION_IDS,
+    VOTE_ACTION_ID,
+)
 from contract.rework import ReworkKind
 from testing.slack_events import ADA, BOT_IDENTITY, CHANNEL, message_ts
 
@@ -80,8 +88,24 @@ def test_rework_names_the_version_of_the_reply(kind: ReworkKind) -> None:
     assert (found.user, found.user_team) == (ADA, "T0OTHER001")
 
 
+def test_vote_names_reply_version_and_time() -> None:
+    """The trigger opens a form."""
+    found = press(VOTE_ACTION_ID, f"down {ADDRESS} 0a", trigger_id="1.2.ab")
+    assert isinstance(found, VoteRequested)
+    assert (found.thread.ts, found.message_ts, found.user) == (message_ts(1), message_ts(3), ADA)
+    assert (found.mark, found.version, found.pressed_at) == (Mark.DOWN, "0a", message_ts(8))
+    assert found.trigger_id == "1.2.ab"
+    bare = press(RAN_ACTION_ID, f"ran {ADDRESS} -")
+    assert isinstance(bare, VoteRequested)
+    assert (bare.mark, bare.version) == (Mark.RAN, "")
+
+
 @pytest.mark.parametrize(
-    "action_id", [DELETE_ACTION_ID, DETAILS_ACTION_ID, *REWORK_ACTION_IDS.values()]
+    "action_id",
+    [
+        *(DELETE_ACTION_ID, DETAILS_ACTION_ID, VOTE_ACTION_ID, RAN_ACTION_ID),
+        *REWORK_ACTION_IDS.values(),
+    ],
 )
 @pytest.mark.parametrize("value", [None, "", "1.0", ADDRESS.replace(ADA, "<!channel>"), "a b c d"])
 def test_forged_value_of_a_control_is_told_to_its_person(action_id: str, value: object) -> None:

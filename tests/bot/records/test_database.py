@@ -16,7 +16,8 @@ from bot.records.tables import voted_replies
 from contract.settings import SettingsError
 from testing.postgres_server import PASSWORD, PostgresServer, find_postgres
 
-ROW = {"team": "T1", "channel": "C1", "message_ts": "1.1", "thread_ts": "1.0", "facts": "{}"}
+ROW = {"team": "T1", "channel": "C1", "message_ts": "1.1", "version": ""}
+ROW |= {"thread_ts": "1.0", "facts": "{}"}
 
 
 def store_row(connection: Connection) -> None:
@@ -75,7 +76,9 @@ def test_refused_values_say_nothing_about_availability(records: Records) -> None
 
 def test_row_without_owner_is_refused(records: Records) -> None:
     """SQLite checks foreign keys too."""
-    statement = "INSERT INTO votes VALUES ('T1', 'C1', '1', 'U1', '1', 'up', NULL, true, '1', '[]')"
+    statement = (
+        "INSERT INTO votes VALUES ('T1', 'C1', '1', '', 'U1', '1', 'up', NULL, true, '1', '[]')"
+    )
     with pytest.raises(RecordRefusedError):
         records.write(lambda connection: connection.exec_driver_sql(statement))
 

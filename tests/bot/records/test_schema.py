@@ -94,7 +94,7 @@ def test_purge_deletes_rows_of_its_scope(records: Records) -> None:
 def _store_rows(connection: Connection) -> None:
     for thread in ("1", "2"):
         owner = {"team": "T1", "channel": "C1", "thread_ts": f"{thread}.0"}
-        owner |= {"message_ts": f"{thread}.1"}
+        owner |= {"message_ts": f"{thread}.1", "version": ""}
         connection.execute(voted_replies.insert().values(owner | {"facts": "{}"}))
         for user in ("U1", "U2"):
             vote = {"user_id": user, "opinion": "up", "ran": False, "voted_at": "9.0"}

@@ -1,0 +1,1 @@
+"""Votes on replies: buttons, reactions, reasons, and the line of the people for whom code ran."""

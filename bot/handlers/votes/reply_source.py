@@ -1,0 +1,120 @@
+"""Source of voted replies: what Slack's message says of a reply, and its texts with consent."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from slack_sdk.errors import SlackApiError
+
+from bot.messages.content.json_fields import Json, get_text, list_mappings
+from bot.messages.message import FINAL_STATE, AuthorKind, BotIdentity, Message, read_metadata
+from bot.messages.votes.entries import CastVote
+from bot.records.votes import ReplyKey, VotedReply
+from bot.slack.budget import pace_calls
+from bot.slack.client import error_name
+from bot.store.thread_cache import ThreadCache
+from contract.job import Thread
+from contract.reply_controls import DETAILS_ACTION_ID
+from contract.reply_details import ReplyDetails
+from contract.slack_budget import Priority
+from contract.slack_errors import UNREADABLE_ERRORS
+
+MAX_WAIT_SECONDS: Final = 5.0
+"""Longest wait for the budget of a read."""
+FIRST_PART: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundReply:
+    """A finished reply as Slack has it; `raw` is its first message."""
+
+    raw: Json
+    thread: Thread
+    question_ts: str
+    details: ReplyDetails
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySource:
+    """Reader of replies. Methods raise `CALL_ERRORS`, and `RedisError` for texts."""
+
+    identity: BotIdentity
+    thread_cache: ThreadCache
+    has_consent: bool
+    """Whether the workspace's operator allows texts in the database."""
+
+    def find_reply(self, channel: str, thread_ts: str, message_ts: str) -> FoundReply | None:
+        """
+        Return the finished reply whose message this is; `None` if there is none.
+
+        `thread_ts` may be empty. A reaction may be to any message of the reply.
+        """
+        with pace_calls(Priority.BACKGROUND, MAX_WAIT_SECONDS):
+            try:
+                raw = self.thread_cache.read_message(channel, thread_ts, message_ts)
+                found = self._parse_reply(channel, raw)
+                if found is None or read_metadata(raw).get("part", FIRST_PART) == FIRST_PART:
+                    return found
+                own = self.thread_cache.find_own_messages(found.thread, found.question_ts)
+                first = self.thread_cache.read_message(channel, found.thread.ts, own[0])
+                return self._parse_reply(channel, first)
+            except SlackApiError as error:
+                if error_name(error) in UNREADABLE_ERRORS:
+                    return None
+                raise
+
+    def describe_reply(self, found: FoundReply, vote: CastVote) -> tuple[ReplyKey, VotedReply]:
+        """Return the key and the facts of a reply for the database, with its texts if allowed."""
+        version = found.details.reply_id if vote.version is None else vote.version
+        channel, team = found.thread.channel, self.identity.team
+        key = ReplyKey(team, channel, str(found.raw["ts"]), version)
+        if version != found.details.reply_id:
+            # The message shows another version of the reply by now.
+            return key, VotedReply(found.thread.ts, "{}")
+        facts = json.dumps(found.details.model_dump() | {"question_ts": found.question_ts})
+        if not self.has_consent:
+            return key, VotedReply(found.thread.ts, facts)
+        return key, VotedReply(found.thread.ts, facts, *self._read_texts(found))
+
+    def _read_texts(self, found: FoundReply) -> tuple[str, str]:
+        """Return the conversation up to the question as JSON, and the text of the reply."""
+        messages = self.thread_cache.load_messages(found.thread) or ()
+        conversation = [
+            {
+                "role": "assistant" if message.kind is AuthorKind.REPLY else "user",
+                "user": message.author,
+                "text": message.all_text,
+            }
+            for message in messages
+            if message.ts <= found.question_ts
+        ]
+        own = self.thread_cache.find_whole_reply(found.thread, found.question_ts, frozenset())
+        parts = (Message.from_slack(raw, self.identity) for raw in own)
+        reply = "\n\n".join(part.text for part in parts if part is not None)
+        return json.dumps(conversation), reply.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+    def _parse_reply(self, channel: str, raw: Json) -> FoundReply | None:
+        payload, thread_ts = read_metadata(raw), get_text(raw, "thread_ts")
+        question = payload.get("question")
+        if not self.identity.is_author_of(raw) or payload.get("state") != FINAL_STATE:
+            return None
+        if not isinstance(question, str) or not thread_ts:
+            return None
+        thread = Thread(team=self.identity.team, channel=channel, ts=thread_ts)
+        return FoundReply(raw, thread, question, read_details(raw))
+
+
+def read_details(raw: Json) -> ReplyDetails:
+    """Return the details that a reply's message carries in its button; empty ones without it."""
+    for block in list_mappings(raw, "blocks"):
+        for element in list_mappings(block, "elements"):
+            if element.get("action_id") == DETAILS_ACTION_ID:
+                return _parse_details(element)
+    return ReplyDetails()
+
+
+def _parse_details(element: Json) -> ReplyDetails:
+    try:
+        return ReplyDetails.from_value(get_text(element, "value").split(" ", 3)[3])
+    except (ValueError, IndexError):
+        return ReplyDetails()
