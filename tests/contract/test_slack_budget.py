@@ -42,14 +42,14 @@ def test_other_calls_are_counted_by_method_and_workspace() -> None:
     keys = {
         find_buckets(team, method)[0].key
         for team in ("T1", "T2")
-        for method in (*RATE_LIMITS, "views.open")
+        for method in (*RATE_LIMITS, "views.push")
     }
     assert len(keys) == 2 * (len(RATE_LIMITS) + 1)
 
 
 def test_method_without_a_known_tier_has_a_low_limit() -> None:
     """A new method cannot be called without a budget."""
-    assert [bucket.limit for bucket in find_buckets("T1", "views.open")] == [TIER_2]
+    assert [bucket.limit for bucket in find_buckets("T1", "views.push")] == [TIER_2]
     assert find_buckets("T1", "auth.test") == ()
 
 
