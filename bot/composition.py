@@ -30,6 +30,7 @@ from bot.handlers.replies.details import DetailsHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.handlers.router import Router
 from bot.handlers.rules.rule_reader import RuleReader
+from bot.handlers.rules.settings_handler import SettingsHandler
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.stops.follow_up import StopFollowUp
 from bot.handlers.stops.sessions import SessionSweeper
@@ -40,8 +41,10 @@ from bot.messages.admission import Policy
 from bot.messages.message import BotIdentity
 from bot.metrics import Metrics
 from bot.records.database import Records
+from bot.records.rules import RuleStore
 from bot.rules.channels_file import ChannelsFile
 from bot.settings import Settings
+from bot.slack.channel_managers import ChannelManagers
 from bot.slack.client import SlackWebClient
 from bot.slack.http_mode import HttpMode
 from bot.slack.paging import PacedReader
@@ -53,6 +56,7 @@ from bot.store.inbox import Inbox
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
 from bot.store.purge import Purge
+from bot.store.rules_cache import RulesCache
 from bot.store.stops import Stops
 from bot.store.stored_answers import StoredAnswers
 from bot.store.thread_cache import ThreadCache
@@ -210,7 +214,9 @@ class Composition:
             has_connection=receiver.has_connection,
             stopped=self.shared.stopped,
         )
-        slash_commands = SlashCommandHandler(identity, policy, users, queue, purge, quota, rules)
+        slash_commands = SlashCommandHandler(
+            identity, policy, users, queue, purge, quota, self._build_settings(rules)
+        )
         router = Router(
             identity,
             questions,
@@ -235,7 +241,21 @@ class Composition:
     def _build_readers(self) -> tuple[UserDirectory, RuleReader]:
         web_client, shared = self.web_client, self.shared
         users = UserDirectory(self.redis, web_client, shared.name_pool, shared.author_pool)
-        return users, RuleReader(self.identity, self.channels_file, UserGroups(web_client))
+        cache = RulesCache(self.redis, self.identity.team)
+        store, groups = RuleStore(self.records), UserGroups(web_client)
+        return users, RuleReader(self.identity, self.channels_file, groups, cache, store)
+
+    def _build_settings(self, rules: RuleReader) -> SettingsHandler:
+        web_client, shared = self.web_client, self.shared
+        return SettingsHandler(
+            self.identity,
+            rules,
+            ChannelManagers(web_client, self.settings.starchat_admins),
+            shared.poster,
+            shared.background,
+            web_client.clock.now,
+            Failpoints.parse_plan(self.settings.starchat_failpoint),
+        )
 
     def _build_controls(
         self,
@@ -251,7 +271,7 @@ class Composition:
         deletion = ReplyDeletion(
             self.redis, identity.team, admins, queue, cache, poster, notices, shared.background
         )
-        sweeps = (sessions.end_due, deletion.delete_due)
+        sweeps = (sessions.end_due, deletion.delete_due, reworks.rules.refresh_due)
         follow_up = StopFollowUp(stops, poster, cache, shared.background, sweeps, failpoints)
         votes = VoteParts(
             self.settings, identity, self.records, users, notices, self.metrics, failpoints

@@ -20,6 +20,7 @@ class Failpoint(StrEnum):
     AFTER_VOTE_RECORD = "after_vote_record"
     AFTER_VOTE_STORED = "after_vote_stored"
     AFTER_RAN_LINE = "after_ran_line"
+    AFTER_RULES_SAVED = "after_rules_saved"
 
 
 class Failpoints(failpoints.Failpoints):

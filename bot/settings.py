@@ -112,7 +112,7 @@ class Settings(DatabaseSettings, BaseSettings):
     starchat_admins: Annotated[frozenset[str], NoDecode] = setting_field(
         frozenset(),
         "ids of Slack users with commas between them",
-        "Administrators: people who may stop everybody's replies.",
+        "Administrators: people who may stop all replies and change all channels' rules.",
     )
     starchat_channels_file: str = setting_field(
         "",

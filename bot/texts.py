@@ -240,7 +240,8 @@ def home_view(status_line: str) -> dict[str, Any]:
             {"type": "divider"},
             section_block(status_line),
             *context_blocks(
-                "`/starchat help`, `/starchat status`, `/starchat rules` and `/starchat forget` "
+                "`/starchat help`, `/starchat status`, `/starchat rules`, "
+                "`/starchat settings` and `/starchat forget` "
                 "work in any channel."
             ),
         ],

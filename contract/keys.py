@@ -239,6 +239,11 @@ def thread_joined(team: str, channel: str, thread_ts: str) -> str:
     return f"starchat:{team}:thread_joined:{channel}:{thread_ts}"
 
 
+def channel_rules(team: str) -> str:
+    """Return the cached rules of a team's channels: a hash without time limit, see `RulesCache`."""
+    return f"starchat:{team}:channel_rules"
+
+
 def user_profile(team: str, user: str) -> str:
     """Return the cached profile of a user as JSON: the name, and whether the user is a guest."""
     return f"starchat:{team}:user_profile:{user}"

@@ -35,7 +35,7 @@ SCOPE_REASONS: Final = {
     "reactions:read": "optional: stop a reply by the reaction 🛑, and vote on it by 👍 and 👎; "
     "buttons work without it",
     "usergroups:read": "optional: let only a user group ask in a channel, by that channel's rules",
-    "users:read": "use people's display names in the conversation, and recognize guests",
+    "users:read": "use people's display names, and recognize guests and administrators",
 }
 """Reason for each OAuth scope that the manifest requests."""
 

@@ -10,6 +10,7 @@ from bot.messages.admission import Policy, ThreadMode, Verdict
 from bot.messages.events import ChannelType, MessagePosted
 from bot.messages.message import BotIdentity
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
+from bot.rules.versions import RulesUnreadableError
 from bot.slack.client import CALL_ERRORS
 from bot.slack.users import User, UserDirectory
 from bot.store.client import NotCachedError
@@ -66,12 +67,15 @@ class AdmissionControl:
     def admit_message(self, post: MessagePosted, source: Source) -> Admission:
         """Decide about a new message. Raises `RedisError`, and what its `Source` says."""
         is_talk = admission.is_channel_talk(post)
-        rules = self.rules.read_talk_rules(post) if is_talk else DEFAULT_RULES
+        rules = self.rules.read_talk_rules(post, source) if is_talk else DEFAULT_RULES
         verdict = self._decide(post, rules, source)
         if verdict is not Verdict.ANSWER:
             return Admission(verdict)
         if not is_talk:
-            rules = self.read_rules(post, source)
+            try:
+                rules = self.read_rules(post, source)
+            except RulesUnreadableError:
+                return Admission(self.rules.hide_refusal(post, Verdict.RULES_UNREADABLE))
         return Admission(self.rules.refuse_author(post, rules, source) or verdict, rules)
 
     def read_rules(self, post: MessagePosted, source: Source) -> ChannelRules:

@@ -48,6 +48,7 @@ from bot.messages.events import (
     VoteReaction,
 )
 from bot.messages.message import BotIdentity
+from bot.rules.modal import RULES_CALLBACK_ID
 from bot.slack.client import CALL_ERRORS
 from contract.stop import STOP_ACTION_ID
 
@@ -90,6 +91,7 @@ class Router:
             app.action(control)(self.on_block_action)
         app.view(REASON_CALLBACK_ID)(self.on_vote_reason)
         app.command("/starchat")(self.on_slash_command)
+        app.view(RULES_CALLBACK_ID)(self.on_rules_form)
         app.error(self.on_error)
 
     def on_message(self, body: Body, request: BoltRequest) -> None:
@@ -175,16 +177,25 @@ class Router:
 
     def on_slash_command(self, body: Body, ack: Ack) -> None:
         """Run `/starchat` and reply to its author alone."""
-        text, more_blocks = self.slash_commands.run_slash_command(
+        words = self.slash_commands.run_slash_command(
             SlashCommand(
                 text=str(body.get("text") or ""),
                 team=str(body.get("team_id")),
                 channel=str(body.get("channel_id")),
                 user=str(body.get("user_id")),
+                trigger_id=str(body.get("trigger_id")),
             )
         )
+        if words is None:
+            ack()
+            return
+        text, more_blocks = words
         blocks = [texts.section_block(text), *more_blocks] if more_blocks else None
         ack(text=text, blocks=blocks, response_type="ephemeral")
+
+    def on_rules_form(self, body: Body, ack: Ack) -> None:
+        """Save the form of a channel's rules, or keep it open with what is wrong."""
+        ack(**self.slash_commands.settings.submit_form(body))
 
     def on_error(self, error: Exception, body: Body) -> BoltResponse | None:
         """Acknowledge a request without a listener; leave a failed one unacknowledged."""

@@ -1,11 +1,11 @@
-"""Slash command `/starchat`: help, queue status, and deletion of a channel's cached data."""
+"""Slash command `/starchat`: help, status, rules of a channel, and deletion of cached data."""
 
 from dataclasses import dataclass
 
 from bot import texts
 from bot.handlers.commands import CommandQuota
-from bot.handlers.rules.rule_reader import RuleReader
-from bot.messages.admission import Policy, read_single_word, refuse_guest
+from bot.handlers.rules.settings_handler import SettingsCommand, SettingsHandler
+from bot.messages.admission import Policy, read_words, refuse_guest
 from bot.messages.message import BotIdentity
 from bot.rules.texts import Words
 from bot.slack.users import UserDirectory
@@ -22,6 +22,7 @@ class SlashCommand:
     team: str
     channel: str
     user: str
+    trigger_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,35 @@ class SlashCommandHandler:
     queue: JobQueue
     purge: Purge
     quota: CommandQuota
-    rules: RuleReader
+    settings: SettingsHandler
 
-    def run_slash_command(self, command: SlashCommand) -> Words:
-        """Run a command and return the reply; without a known command, the help."""
+    def run_slash_command(self, command: SlashCommand) -> Words | None:
+        """
+        Run a command and return the reply; without a known command, the help.
+
+        `None` is no reply: a form opens.
+        """
         if not command.user.isalnum() or not self.quota.take_command(command.user):
             return Words(texts.TOO_MANY_COMMANDS)
         refusal = self._refuse_outsider(command)
         if refusal is not None:
             return Words(refusal)
-        match read_single_word(command.text):
-            case "status":
+        if not command.channel.isalnum():
+            return Words(texts.HELP_TEXT)
+        return self._run_command(command)
+
+    def _run_command(self, command: SlashCommand) -> Words | None:
+        form = SettingsCommand(command.channel, command.user, command.trigger_id)
+        match read_words(command.text):
+            case ["status"]:
                 return Words(self.describe_status())
-            case "rules" if command.channel.isalnum():
-                return self.rules.describe_channel(command.channel)
-            case "forget" if command.channel.isalnum():
+            case ["rules"]:
+                return self.settings.rules.describe_channel(command.channel)
+            case ["settings"]:
+                return self.settings.open_form(form)
+            case ["settings", "undo"]:
+                return self.settings.undo_change(form)
+            case ["forget"]:
                 dropped = self.purge.drop_channel(self.identity.team, command.channel)
                 return Words(texts.purge_text(dropped))
             case _:

@@ -1,8 +1,17 @@
-"""Tables of the records: replies with votes, and the votes."""
+"""Tables of the records: votes, rules of channels, and the log of their changes."""
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKeyConstraint, MetaData, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 PURGED_BY: Final = "purged_by"
 """Key of `Table.info`: names of the columns by which the table's rows are purged."""
@@ -62,4 +71,41 @@ One person's vote on one reply.
 
 `opinion` is `up`, `down` or null; `ran` is whether the code ran for the person. Both follow from
 `presses`, a JSON list of what the person has pressed. `voted_at` is Slack's time of the last one.
+"""
+
+channel_rules: Final = Table(
+    "channel_rules",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("channel", ID, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("rules", Text, nullable=False),
+    info={PURGED_BY: ("team",)},
+)
+"""
+Present rules of a channel as a JSON object; `version` counts its changes.
+
+They outlast their channel's texts: without them, everyone could ask there.
+"""
+
+rule_changes: Final = Table(
+    "rule_changes",
+    metadata,
+    Column("team", ID, primary_key=True),
+    Column("channel", ID, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rule", ID, primary_key=True),
+    Column("old_value", Text, nullable=False),
+    Column("new_value", Text, nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("changed_at", TIMESTAMP, nullable=False),
+    Column("request", String(128), nullable=False),
+    Column("undoes", Integer),
+    info={PURGED_BY: ("team",)},
+)
+"""
+Log of the changes, a row for each changed rule: who, when, and both values as JSON.
+
+`version` is the one that the change has led to. `request` identifies what the person pressed, so
+that a repetition changes nothing. `undoes` is the version that an undo has taken back.
 """

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
+from bot.rules.channels_file import EXPECTATIONS
 from contract.job import Streaming
 
 Blocks = list[dict[str, Any]]
+
+MAX_CONTEXT_CHARACTERS: Final = 3_000
+"""Slack's limit of a text in a context block."""
 
 NOT_ALLOWED: Final = (
     "Only some people may ask me questions in this channel, and you aren't among them. "
@@ -46,6 +50,83 @@ LABELS: Final = {
     "streaming": "growing replies",
 }
 """Name of each rule, for people."""
+
+
+FORM_LABELS: Final = {
+    "who": "Who may ask",
+    "users": "People who may ask",
+    "group": "User group that may ask",
+    "prompt": "What I'm told in this channel",
+    "max_new_tokens": "Length of a reply in tokens",
+    "temperature": "Temperature",
+    "top_k": "Top-k",
+    "top_p": "Top-p",
+    "without_mention": "Without a mention",
+    "streaming": "Replies",
+}
+"""Label of each input of the modal."""
+FORM_EXPECTATIONS: Final = {
+    "who": "one of the choices. An input that it needs may be set by my operator",
+    "users": "a choice of 1 to 100 people",
+    "group": "the id of a user group, such as S0123456789",
+    "prompt": "at most 2,000 characters of text, without control characters",
+}
+"""What inputs must be, where people read other words than operators."""
+SETTINGS_LOADING: Final = "I'm reading the rules of this channel …"
+NOT_A_MANAGER: Final = (
+    "Only the person who created this channel, owners and administrators of the workspace, and my "
+    "operator's administrators can change its rules. `/starchat rules` shows them."
+)
+MANAGER_UNKNOWN: Final = (
+    "Slack didn't tell me whether you may change the rules of this channel, so nothing has "
+    "changed. Please try again in a minute."
+)
+RULES_UNAVAILABLE: Final = (
+    "I can't reach my database right now, so nothing has changed. Please try again in a minute."
+)
+SAVE_FAILED: Final = (
+    "I couldn't reach my database. Press *Save* again in a minute: what you typed is still here, "
+    "and it can't be saved twice."
+)
+STORED_UNREADABLE: Final = (
+    "The stored rules of this channel are from a newer version of me, or damaged. No one may ask "
+    "here until my operator has repaired that."
+)
+FORM_UNREADABLE: Final = (
+    "I couldn't read this form. Please close it, and open it again by `/starchat settings`."
+)
+SETTINGS_EXPIRED: Final = (
+    "I couldn't open the form in time. Please write `/starchat settings` once more."
+)
+GROUP_NOT_FOUND: Final = (
+    "I can't read this user group: it is gone or disabled, or I lack the scope usergroups:read."
+)
+GROUP_NOT_CHECKED: Final = "Slack didn't show me this user group in time. Please save once more."
+NOTHING_TO_UNDO: Final = "There's no change of this channel's rules left to take back."
+ALREADY_DONE: Final = "That was already done. This channel's rules haven't changed again."
+RULES_SAVED: Final = (
+    "I changed this channel's rules: {names}. `/starchat settings undo` takes it back."
+)
+CHANGE_UNDONE: Final = "I took the last change of this channel's rules back: {names}."
+
+
+def describe_error(key: str) -> str:
+    """Tell what an input of the form must be."""
+    return f"It must be {FORM_EXPECTATIONS.get(key) or EXPECTATIONS[key]}."
+
+
+def describe_conflict(user: str, rules: Iterable[str], current: ChannelRules) -> str:
+    """Tell that the rules were changed while a form was open, and what they are now."""
+    lines = describe_rules(current).text.split("\n")[1:]
+    changed = f"<@{user}> has changed these rules since you opened the form: {join_labels(rules)}."
+    return "\n".join(
+        [f"{changed} You see what you typed; *Save* replaces these present rules:", *lines]
+    )[:MAX_CONTEXT_CHARACTERS]
+
+
+def context_block(text: str) -> dict[str, Any]:
+    """Return a text as small print."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
 
 
 class Words(NamedTuple):

@@ -139,10 +139,15 @@ class Poster:
                 metadata=raw.get("metadata"),
             )
 
-    def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
-        """Open a modal for the person whose press had this trigger, within Slack's 3 seconds."""
+    def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        """
+        Open a modal for the person whose press had this trigger, within Slack's 3 seconds.
+
+        Return the view's id.
+        """
         with pace_calls(Priority.REPLY, max_wait=1.0):
-            self._client.views_open(trigger_id=trigger_id, view=view)
+            answer = self._client.views_open(trigger_id=trigger_id, view=view)
+        return str(answer["view"]["id"])
 
     def delete_original(self, response_url: str) -> None:
         """Delete the ephemeral message whose button a user pressed."""
@@ -195,6 +200,12 @@ class Poster:
     def publish_home(self, user: str, view: dict[str, Any]) -> None:
         """Publish the Home tab of a user."""
         self._call_with_retry(lambda: self._client.views_publish(user_id=user, view=view))
+
+    def update_view(self, view_id: str, view: dict[str, Any]) -> None:
+        """Replace an open modal."""
+        self._call_with_retry(
+            lambda: self._client.views_update(view_id=view_id, view=view), is_idempotent=True
+        )
 
     def stop_waiting(self) -> None:
         """End all waits for rate limits: the process stops."""

@@ -17,6 +17,7 @@ CHOICE_ELEMENT_TYPES = (
     "static_select",
     "multi_static_select",
     "users_select",
+    "multi_users_select",
     "conversations_select",
     "channels_select",
     "checkboxes",
@@ -118,6 +119,14 @@ ACTION_ELEMENTS = variant_rule(
             },
         ),
         "users_select": object_rule({}, {**SELECT_FIELDS, "initial_user": ID_RULE}),
+        "multi_users_select": object_rule(
+            {},
+            {
+                **SELECT_FIELDS,
+                "initial_users": list_rule(string_rule(20), 1_000),
+                "max_selected_items": integer_rule(1, 1_000),
+            },
+        ),
         "conversations_select": object_rule(
             {},
             {

@@ -39,6 +39,12 @@ class Channel:
     members: list[str] = field(default_factory=list)
     is_archived: bool = False
     is_shared: bool = False
+    creator: str = ""
+    """The first member, if it is not given."""
+
+    def __post_init__(self) -> None:
+        if not self.creator and self.members:
+            self.creator = self.members[0]
 
     def is_visible_to(self, person: str) -> bool:
         """Whether `person` may see the channel: everyone sees public ones, members see others."""
@@ -65,6 +71,7 @@ class Channel:
             others = [member for member in self.members if member != viewer]
             return body | {"user": others[0] if others else viewer}
         return body | {
+            "creator": self.creator,
             "name": self.name,
             "name_normalized": self.name,
             "topic": {"value": "", "creator": "", "last_set": 0},

@@ -19,6 +19,7 @@ class Person:
     bot_id: str | None = None
     app_id: str | None = None
     is_restricted: bool = False
+    is_admin: bool = False
     tz: str = "Europe/Amsterdam"
     team: str = TEAM_ID
 
@@ -50,7 +51,7 @@ class Person:
             "tz_label": self.tz,
             "tz_offset": 3600,
             "profile": profile,
-            "is_admin": False,
+            "is_admin": self.is_admin,
             "is_owner": False,
             "is_primary_owner": False,
             "is_restricted": self.is_restricted,

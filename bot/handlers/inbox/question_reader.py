@@ -21,7 +21,7 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
-from bot.rules.channel_rules import ChannelRules
+from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
 from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
 from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
@@ -132,7 +132,8 @@ class QuestionReader:
     def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
-        rules = received.rules or self.admission.read_rules(post, source)
+        # A bot of a version without rules has accepted a question without them.
+        rules = received.rules or DEFAULT_RULES
         for _ in range(MAX_CONFLICTS):
             # Read before the thread: a change between the two is read once more, never missed.
             revision = self.inbox.get_revision(job_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -9,10 +10,8 @@ from slack_sdk import WebClient
 
 from bot.handlers.admission_control import AdmissionControl, UserLookupError
 from bot.handlers.job_builder import JobBuilder, Source
-from bot.handlers.rules.rule_reader import RuleReader
 from bot.messages.admission import Policy, Verdict
 from bot.messages.message import AuthorKind
-from bot.slack.user_groups import UserGroups
 from bot.slack.users import UserDirectory
 from bot.store.job_queue import JobQueue, QueueLimits
 from bot.store.job_updates import JobUpdates
@@ -22,10 +21,11 @@ from contract import keys
 from contract.job import Streaming
 from testing.slack_events import BOT_IDENTITY, MENTION, make_message_event, message_ts
 from testing.workspace import ADA, DEPLOYBOT, Workspace
+from tests.bot.handlers.rule_parts import build_rule_reader
 
 
 @pytest.fixture
-def admission(redis: Redis, web: WebClient) -> Iterator[AdmissionControl]:
+def admission(redis: Redis, web: WebClient, tmp_path: Path) -> Iterator[AdmissionControl]:
     """Return an admission control that denies guests."""
     with ThreadPoolExecutor(1) as names, ThreadPoolExecutor(1) as authors:
         users = UserDirectory(redis, web, names, authors)
@@ -40,7 +40,7 @@ def admission(redis: Redis, web: WebClient) -> Iterator[AdmissionControl]:
             users,
             JobQueue(redis, QueueLimits()),
             JobUpdates(redis),
-            RuleReader(BOT_IDENTITY, {}, UserGroups(web)),
+            build_rule_reader(redis, web, tmp_path),
         )
 
 

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from slack_sdk import WebClient
 
 from bot import texts
+from bot.concurrency import BackgroundTasks
 from bot.handlers.commands import MAX_COMMANDS_PER_MINUTE, CommandQuota
-from bot.handlers.rules.rule_reader import RuleReader
 from bot.handlers.slash_commands import SlashCommand, SlashCommandHandler
 from bot.messages.admission import Policy
 from bot.messages.message import AuthorKind, Message
-from bot.slack.user_groups import UserGroups
 from bot.slack.users import User, UserDirectory
 from bot.store.job_queue import JobQueue
 from bot.store.purge import Purge
@@ -22,13 +22,23 @@ from contract import keys
 from contract.job import Thread
 from testing.slack_events import BOT_IDENTITY, message_ts
 from testing.workspace import ADA, GENERAL
+from tests.bot.handlers.rule_parts import build_rule_reader, build_settings
 
 TEAM = BOT_IDENTITY.team
 FORGET = SlashCommand("forget", TEAM, GENERAL, ADA)
 
 
+def run_command(handler: SlashCommandHandler, command: SlashCommand) -> str:
+    """Run a command that is answered by a text."""
+    words = handler.run_slash_command(command)
+    assert words is not None
+    return words.text
+
+
 @pytest.fixture
-def strict(redis: Redis, web: WebClient) -> Iterator[SlashCommandHandler]:
+def strict(
+    redis: Redis, web: WebClient, background: BackgroundTasks, tmp_path: Path
+) -> Iterator[SlashCommandHandler]:
     """Return slash commands for members only, with a cached thread in the channel."""
     root = Message(ts=message_ts(1), kind=AuthorKind.PERSON, author=ADA, text="a text")
     thread = Thread(team=TEAM, channel=GENERAL, ts=message_ts(1))
@@ -41,13 +51,13 @@ def strict(redis: Redis, web: WebClient) -> Iterator[SlashCommandHandler]:
             JobQueue(redis),
             Purge(redis),
             CommandQuota(redis, TEAM),
-            RuleReader(BOT_IDENTITY, {}, UserGroups(web)),
+            build_settings(build_rule_reader(redis, web, tmp_path), web, background),
         )
 
 
 def test_member_forgets_channel(strict: SlashCommandHandler, redis: Redis) -> None:
     """The channel's copies are deleted before the reply."""
-    assert strict.run_slash_command(FORGET).text == texts.purge_text(1)
+    assert run_command(strict, FORGET) == texts.purge_text(1)
     assert not redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
 
 
@@ -58,15 +68,15 @@ def test_outsider_cannot_forget(strict: SlashCommandHandler, redis: Redis, who: 
     redis.set(keys.user_profile(TEAM, ADA), guest.model_dump_json())
     team = TEAM if who == "guest" else "T0OTHER001"
 
-    reply = strict.run_slash_command(SlashCommand("forget", team, GENERAL, ADA))
-    assert reply.text == texts.MEMBERS_ONLY
+    reply = run_command(strict, SlashCommand("forget", team, GENERAL, ADA))
+    assert reply == texts.MEMBERS_ONLY
     assert redis.exists(keys.thread_cache(TEAM, GENERAL, message_ts(1)))
 
 
 def test_commands_of_one_user_are_limited(strict: SlashCommandHandler, redis: Redis) -> None:
     """After ten commands within a minute the next one is refused; other users are not."""
     status = SlashCommand("status", TEAM, GENERAL, ADA)
-    replies = [strict.run_slash_command(status).text for _ in range(MAX_COMMANDS_PER_MINUTE + 2)]
+    replies = [run_command(strict, status) for _ in range(MAX_COMMANDS_PER_MINUTE + 2)]
 
     assert replies[-3] != texts.TOO_MANY_COMMANDS
     assert replies[-2:] == [texts.TOO_MANY_COMMANDS] * 2

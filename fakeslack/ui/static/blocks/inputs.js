@@ -35,6 +35,14 @@ function select(element, id) {
   return el("select", { id, multiple, class: "input-field" }, hint, list);
 }
 
+function users(element, id, people) {
+  const chosen = new Set(element.initial_users ?? []);
+  const list = people.map((person) =>
+    el("option", { value: person.id, selected: chosen.has(person.id) }, person.name),
+  );
+  return el("select", { id, multiple: true, class: "input-field" }, list);
+}
+
 function boxes(element, id) {
   const type = element.type === "checkboxes" ? "checkbox" : "radio";
   const first = element.initial_options ?? [element.initial_option].filter(Boolean);
@@ -57,6 +65,7 @@ const DRAW = {
   timepicker: field,
   static_select: select,
   multi_static_select: select,
+  multi_users_select: users,
   checkboxes: boxes,
   radio_buttons: boxes,
 };
@@ -74,13 +83,14 @@ const READ = {
   static_select: (node, element) => ({ selected_option: one(element, node.value) }),
   radio_buttons: (node, element) => ({ selected_option: one(element, checked(node)[0]) }),
   multi_static_select: (node, element) => ({ selected_options: many(element, checked(node)) }),
+  multi_users_select: (node) => ({ selected_users: checked(node) }),
   checkboxes: (node, element) => ({ selected_options: many(element, checked(node)) }),
 };
 
 const idOf = (block) => `input-${block.block_id}`;
 
-/** Renders one `input` block: label, field, hint and error line. */
-export function input(block) {
+/** Renders one `input` block: label, field, hint and error line. `people` may be chosen. */
+export function input(block, people) {
   const { element } = block;
   const draw = DRAW[element.type];
   const label = [
@@ -91,7 +101,7 @@ export function input(block) {
     "div",
     { class: "input", "data-input": block.block_id },
     el("label", { for: idOf(block) }, label),
-    draw ? draw(element, idOf(block)) : el("p", {}, `Unsupported input: ${element.type}`),
+    draw ? draw(element, idOf(block), people) : el("p", {}, `Unsupported input: ${element.type}`),
     block.hint && el("p", { class: "input-hint" }, words(block.hint)),
     el("p", { class: "composer-error", role: "alert", hidden: true }),
   );

@@ -39,7 +39,7 @@ export class Modal {
   #draw(view) {
     const names = { ...this.store.names, pressed: () => undefined };
     const parts = view.blocks.map((block) =>
-      block.type === "input" ? input(block) : blocks([block], names),
+      block.type === "input" ? input(block, this.store.humans) : blocks([block], names),
     );
     const leave = el(
       "button",

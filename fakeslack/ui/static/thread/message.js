@@ -105,10 +105,10 @@ function ping(token, names) {
   return `@${names.person(person)?.name ?? group ?? token.replace(/^@/, "")}`;
 }
 
-/** Warnings about pings and unfurls that Slack would cause for this message. */
+/** Warnings about pings and unfurls by this message. An ephemeral one notifies its reader only. */
 function warnings(message, names) {
   const said = (value) => (typeof value === "string" ? value : JSON.stringify(value));
-  const pings = (message.pings ?? []).map((token) => ping(said(token), names));
+  const pings = (message.is_ephemeral ? [] : (message.pings ?? [])).map((token) => ping(said(token), names));
   const unfurls = (message.unfurls ?? []).map(said);
   if (!pings.length && !unfurls.length) return null;
   return el(

@@ -1,0 +1,82 @@
+"""Form of a channel's rules: valid for Slack, and without what the operator has locked."""
+
+from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
+from bot.rules.modal import build_message_modal, build_modal
+from bot.rules.submission import FormAddress
+from bot.rules.texts import FORM_LABELS, describe_conflict
+from contract.job import Streaming
+from contract.reply_rules import MAX_PROMPT_CHARACTERS
+from fakeslack.state.views import validate_view
+
+ADDRESS = FormAddress("C0GENERAL1", 7)
+FULL = ChannelRules(
+    who=WhoMayAsk.LIST,
+    users=("U0ADA00001", "B0DEPLOY01"),
+    group="S0GROUP001",
+    prompt="p" * MAX_PROMPT_CHARACTERS,
+    max_new_tokens=64,
+    temperature=0.5,
+    top_k=0,
+    top_p=1,
+    without_mention=True,
+    streaming=Streaming.OFF,
+)
+
+
+def find_elements(view: dict[str, object]) -> dict[str, dict[str, object]]:
+    """Return the inputs of a form by the rules that they belong to."""
+    blocks: list[dict[str, dict[str, object]]] = view["blocks"]  # type: ignore[assignment]
+    return {str(block["block_id"]): block["element"] for block in blocks if "element" in block}
+
+
+def test_forms_are_valid_for_slack() -> None:
+    """Empty, full, with a note, and a modal with a sentence."""
+    note = describe_conflict("U1A", ("who", "users"), FULL)
+    for view in (
+        build_modal(ADDRESS, DEFAULT_RULES),
+        build_modal(ADDRESS, FULL, locked=["who"], notes=[note]),
+        build_message_modal("A sentence."),
+    ):
+        assert validate_view(view, "modal")
+
+
+def test_form_shows_the_present_rules() -> None:
+    """Every rule has an input."""
+    elements = find_elements(build_modal(ADDRESS, FULL))
+
+    assert list(elements) == list(FORM_LABELS)
+    assert elements["who"]["initial_option"]["value"] == "list"  # type: ignore[index]
+    assert elements["users"]["initial_users"] == ["U0ADA00001"]
+    assert elements["prompt"]["initial_value"] == FULL.prompt
+    assert elements["top_k"]["initial_value"] == "0"
+    assert "initial_options" in elements["without_mention"]
+    assert elements["streaming"]["initial_option"]["value"] == "off"  # type: ignore[index]
+
+
+def test_locked_rules_are_named_and_not_asked() -> None:
+    """The file of the operator has the last word."""
+    view = build_modal(ADDRESS, FULL, locked=["who", "prompt"])
+
+    assert not {"who", "prompt"} & find_elements(view).keys()
+    assert "Set in `channels.toml`: who may ask, what I'm told here." in str(view["blocks"])
+
+
+def test_typed_values_stay_above_newer_rules() -> None:
+    """A person who has typed much loses nothing by a conflict."""
+    view = build_modal(ADDRESS, FULL, typed={"prompt": "mine", "top_k": None, "who": None})
+    elements = find_elements(view)
+
+    assert elements["prompt"]["initial_value"] == "mine"
+    assert "initial_value" not in elements["top_k"]
+    assert "initial_option" not in elements["who"]
+
+
+def test_conflict_says_who_changed_what() -> None:
+    """And what the rules are now, within Slack's limit."""
+    people = tuple(f"U{n:063d}" for n in range(100))
+    long = describe_conflict("U1A", ("users",), ChannelRules(who=WhoMayAsk.LIST, users=people))
+    note = describe_conflict("U1A", ("who",), ChannelRules(who=WhoMayAsk.NO_ONE))
+
+    assert note.startswith("<@U1A> has changed these rules since you opened the form: who may ask.")
+    assert "• I answer no questions here." in note
+    assert len(long) == 3_000

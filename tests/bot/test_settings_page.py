@@ -1,0 +1,47 @@
+"""Form of a channel's rules on fakeslack's page: a manager closes the channel, a colleague asks."""
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from bot.rules import texts
+from testing.browser import BrowserPage, open_chromium
+from testing.workspace import ADA, LIN, Workspace
+
+pytestmark = pytest.mark.usefixtures("bot", "redis")
+
+
+def open_form(page: BrowserPage) -> Locator:
+    """Open the form; return its dialog."""
+    page.write_message("/starchat settings")
+    form = page.page.get_by_role("dialog", name="Rules of this channel")
+    expect(form.get_by_role("button", name="Save")).to_be_visible()
+    return form
+
+
+def test_manager_sets_who_may_ask(workspace: Workspace) -> None:
+    """The refused person reads why; the rules can be read and taken back."""
+    with open_chromium() as browser:
+        ada = BrowserPage(browser, workspace, ADA).open_channel()
+        form = open_form(ada)
+        form.get_by_label("Who may ask", exact=True).select_option("Only the people below")
+        form.get_by_role("button", name="Save").click()
+        expect(form.get_by_text("It must be a choice of 1 to 100 people.")).to_be_visible()
+        form.get_by_label("People who may ask").select_option("Ada")
+        form.get_by_label("What I'm told in this channel").fill("Answer in *Go*.")
+        form.get_by_role("button", name="Save").click()
+        expect(form).to_have_count(0)
+        expect(ada.find_message("I changed this channel's rules:")).to_contain_text(
+            "who may ask, list of people, what I'm told here"
+        )
+
+        lin = BrowserPage(browser, workspace, LIN).open_channel()
+        lin.write_message("@StarChat what is a mutex?")
+        expect(lin.find_message(texts.NOT_ALLOWED[:40])).to_be_visible()
+        lin.write_message("/starchat rules")
+        expect(lin.find_message("Only these may ask me: @Ada.")).to_contain_text("Answer in *Go*.")
+        lin.write_message("/starchat settings")
+        refusal = lin.page.get_by_role("dialog", name="Rules of this channel")
+        expect(refusal).to_contain_text("can change its rules")
+
+        ada.write_message("/starchat settings undo")
+        expect(ada.find_message("I took the last change")).to_be_visible()
