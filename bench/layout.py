@@ -14,7 +14,7 @@ from typing import Final
 from testing.worst_replies import generate_worst_replies
 from worker import render
 from worker.__main__ import SWITCH_INTERVAL_SECONDS
-from worker.answering.reply_layout import ReplyLayout
+from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.stop_conditions.stop_checker import StopChecker
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.render import ReplyFacts

@@ -21,6 +21,8 @@ class Failpoint(StrEnum):
     AFTER_VOTE_STORED = "after_vote_stored"
     AFTER_RAN_LINE = "after_ran_line"
     AFTER_RULES_SAVED = "after_rules_saved"
+    AFTER_DELETION_RECORD = "after_deletion_record"
+    AFTER_PART_DELETED = "after_part_deleted"
 
 
 class Failpoints(failpoints.Failpoints):

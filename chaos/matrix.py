@@ -16,6 +16,7 @@ from chaos.scenarios import (
     poison_jobs,
     redis_failures,
     resource_limits,
+    reworks,
     slack_api_failures,
     slack_unreachable,
     slow_reads,
@@ -92,6 +93,7 @@ MATRIX: Final = (
         (
             *poison_jobs.POISON_JOBS,
             *stops.STOPS,
+            *reworks.REWORKS,
             engine_failures.ENGINE_KILLED,
             worker_failures.WORKER_PAUSED,
             worker_failures.RANDOM_KILLS,

@@ -39,7 +39,7 @@ class ReplyDetails(BaseModel):
     generates the same text again from the same prompt and seed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     reply_id: str = Field(default="", pattern=r"^[0-9a-f]{0,16}$")
     model: Line = ""

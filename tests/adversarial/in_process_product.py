@@ -23,8 +23,8 @@ from testing.worker_harness import reply_metadata, reply_text
 from tests.adversarial.case import Case, CaseOutcome, EntryPoint, Json, ThreadInput
 from tests.adversarial.in_process_channel import InProcessChannel, round_trip_json
 from worker import render
-from worker.answering.finished_answer import collect_trusted_texts
 from worker.answering.generated_text import GeneratedText, TextBuilder
+from worker.answering.publishing.finished_answer import collect_trusted_texts
 from worker.answering.stop_conditions.turn_labels import TurnLabels
 from worker.errors import QuestionTooLongError
 from worker.prompt.builder import Prompt, build_prompt

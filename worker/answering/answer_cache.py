@@ -48,6 +48,10 @@ class ReplyVersions(NamedTuple):
     previous: Answer | None
 
 
+NO_VERSIONS: Final = ReplyVersions(None, None)
+"""Versions of a reply that is not written yet."""
+
+
 class AnswerCache:
     """Answers in Redis: per thread a hash from the question's `ts` to the answer as JSON."""
 

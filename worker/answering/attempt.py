@@ -8,6 +8,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -18,14 +19,14 @@ from contract.rework import ReworkKind
 from contract.stop import StopRecord
 from worker.aio import cancel_and_wait
 from worker.answering.answer_cache import CachedConversation
-from worker.answering.finished_answer import (
+from worker.answering.generated_text import GeneratedText
+from worker.answering.generator import Generator, LoadedModel
+from worker.answering.publishing.finished_answer import (
     FinishedAnswer,
     collect_trusted_texts,
     present_facts,
 )
-from worker.answering.generated_text import GeneratedText
-from worker.answering.generator import Generator, LoadedModel
-from worker.answering.reply_layout import ReplyLayout
+from worker.answering.publishing.reply_layout import ReplyLayout
 from worker.answering.reply_plans import (
     CUT_ENDINGS,
     ReplyPlan,
@@ -186,8 +187,9 @@ class GenerationAttempt:
         job, present = self._context.job, self.present
         kind = job.rework.kind if job.rework else None
         if kind is ReworkKind.CONTINUE:
-            plan = await plan_continuation(self._generator, loaded, job, present)
             self._file_note = present_facts(job, present).file_note
+            rebuild = partial(self._build_prompt, loaded, conversation, files)
+            plan = await plan_continuation(self._generator, loaded, job, present, rebuild)
         else:
             prompt = await self._build_prompt(loaded, conversation, files)
             if kind is ReworkKind.REPLAY:
@@ -198,13 +200,17 @@ class GenerationAttempt:
         return plan
 
     async def _build_prompt(
-        self, loaded: LoadedModel, conversation: CachedConversation, files: FileReader
+        self,
+        loaded: LoadedModel,
+        conversation: CachedConversation,
+        files: FileReader,
+        reserved_tokens: int = 0,
     ) -> Prompt:
         turns = conversation.turns
         found = await files.read_files(self._context.job, turns)
         sources = PromptSources(conversation.token_ids, found.texts)
         rules = self._context.job.rules
-        prompt = await self._generator.build_prompt(loaded, turns, sources, rules)
+        prompt = await self._generator.build_prompt(loaded, turns, sources, rules, reserved_tokens)
         self._files, self._file_note = found, found.describe_use(prompt)
         shown = [excerpt.text for excerpt in prompt.excerpts.values() if excerpt.is_visible]
         has_words = turns[-1].text.strip() or any(file.preview for file in turns[-1].files)

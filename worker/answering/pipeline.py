@@ -14,26 +14,15 @@ from redis.exceptions import RedisError
 
 from contract import keys
 from contract.rework import ReworkKind
-from contract.texts import describe_stop
 from worker import render
-from worker.answering.answer_cache import (
-    AnswerCache,
-    CachedConversation,
-    ReplyVersions,
-    StoreMode,
-)
+from worker.answering.answer_cache import NO_VERSIONS, AnswerCache, CachedConversation
 from worker.answering.attempt import AttemptLimits, GenerationAttempt
-from worker.answering.finished_answer import FinishedAnswer
 from worker.answering.generator import Generator
-from worker.answering.reply_layout import LayoutKind, ReplyLayout, choose_layout
-from worker.answering.reworks import (
-    KEEPING_TEXT,
-    NO_VERSIONS,
-    add_note,
-    collect_controls,
-    note_replay,
-    select_mode,
-)
+from worker.answering.pipeline_run import PipelineRun
+from worker.answering.publishing.finished_answer import FinishedAnswer
+from worker.answering.publishing.publisher import ReplyPublisher
+from worker.answering.publishing.reply_layout import ReplyLayout
+from worker.answering.publishing.reworks import KEEPING_TEXT
 from worker.engine import EngineError, LoadError
 from worker.errors import (
     AppRefusedError,
@@ -50,12 +39,11 @@ from worker.errors import (
 from worker.failpoints import Failpoint, Failpoints
 from worker.files.file_reader import FileReader
 from worker.jobs.job_context import JobContext, Outcome, RequeueError
-from worker.jobs.job_state import ANSWER_RECOVERIES, LAYOUT_KIND, JobProgress
+from worker.jobs.job_state import ANSWER_RECOVERIES
 from worker.metrics import Metrics
 from worker.render import Message
 from worker.slack.client import RejectedError
 from worker.slack.reply_message import ReplyMessage
-from worker.slack.thread_messages import ReplyState
 
 log = structlog.get_logger()
 
@@ -73,36 +61,6 @@ UNDECIDED_ERRORS: Final = (
     AppRefusedError,
 )
 """Errors that no message in the thread can or should explain."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineRun:
-    """One run of the pipeline: the execution, its recorded progress and its message."""
-
-    context: JobContext
-    progress: JobProgress
-    message: ReplyMessage
-    versions: ReplyVersions = NO_VERSIONS
-    """Versions of the finished reply that the job works on."""
-
-    @property
-    def rework(self) -> ReworkKind | None:
-        """Work on a finished reply, if the job is no question."""
-        return None if self.context.job.rework is None else self.context.job.rework.kind
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the reply is no longer the one that the job was to work on."""
-        rework, present = self.context.job.rework, self.versions.present
-        has_begun = self.progress.has_run or self.progress.answer is not None
-        if rework is None or has_begun:
-            return False
-        return present is None or present.reply_id != rework.reply_id
-
-    @property
-    def job_id(self) -> str:
-        """The job's id."""
-        return self.context.job.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +93,7 @@ class AnswerPipeline:
         self._metrics = metrics
         self._failpoints = failpoints
         self._layout = ReplyLayout()
+        self._publisher = ReplyPublisher(self._layout, self._answer_cache)
 
     async def run(self, context: JobContext) -> Outcome:
         """
@@ -185,8 +144,7 @@ class AnswerPipeline:
             # The last resort: an unforeseen error still ends as a sentence in the thread.
             log.exception("job failed", job=run.job_id)
             explanation = NoReplyError()
-        outcome = await self._restore(run, explanation.user_message, Outcome.RESTORED)
-        return await self._conclude(run, outcome or await self._post_error(run, explanation))
+        return await self._conclude(run, await self._publisher.explain_failure(run, explanation))
 
     async def _answer(self, run: PipelineRun) -> Outcome:
         """Run the steps in order."""
@@ -205,7 +163,7 @@ class AnswerPipeline:
             conversation = await self._answer_cache.recall_conversation(run.context.job)
             attempt = await self._generate(run, conversation)
             answer = await self._save(run, attempt)
-        outcome = await self._publish(run, answer)
+        outcome = await self._publisher.publish_answer(run, answer)
         return await self._conclude(run, outcome)
 
     async def _bring_back(self, run: PipelineRun) -> FinishedAnswer:
@@ -293,73 +251,6 @@ class AnswerPipeline:
             raise RequeueError from None
         self._failpoints.hit(Failpoint.AFTER_ANSWER_SAVED)
         return answer
-
-    async def _publish(self, run: PipelineRun, answer: FinishedAnswer) -> Outcome:
-        """Replace the placeholder with the reply, or withdraw it if the question was deleted."""
-        stopped = run.context.stopped.is_set()
-        stopped_by = answer.facts.stopped_by
-        if stopped and not stopped_by and await run.message.withdraw_if_deleted():
-            return Outcome.WITHDRAWN
-        if stopped and not answer.text:
-            sentence = describe_stop(stopped_by) if stopped_by else render.texts.STOPPED
-            restored = await self._restore(run, sentence, Outcome.STOPPED)
-            return restored or await self._post_stop(run, stopped_by)
-        composed, kind = await self._layout.compose_final(
-            answer.text, answer.facts, choose_layout(run.progress)
-        )
-        if run.progress.layout_kind is None:
-            await run.message.state.write_fields({LAYOUT_KIND: kind})
-        if run.rework is not None:
-            await run.message.surplus.delete_old()
-        answer = note_replay(run.rework, answer, run.versions.present)
-        mode = select_mode(run.rework, answer, run.versions.present)
-        await run.message.publish_final(
-            add_note(composed.parts, answer.note),
-            state=ReplyState.FINAL,
-            may_exist=run.progress.answer is not None,
-            controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
-        )
-        await self._answer_cache.store_answer(run.context.job, answer.to_stored(), mode)
-        return Outcome.STOPPED if stopped else Outcome.ANSWERED
-
-    async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
-        shown = await run.message.read_first() if run.progress.has_run else {}
-        notice = [render.compose_stopped(stopped_by, shown)]
-        await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
-        return Outcome.STOPPED
-
-    async def _restore(self, run: PipelineRun, why: str, outcome: Outcome) -> Outcome | None:
-        """
-        Bring the finished reply back that the job was to change, and say why; return `outcome`.
-
-        Return `None` if the job is a question, or Redis no longer keeps the reply.
-        """
-        job, present = run.context.job, run.versions.present
-        if run.rework is None or present is None:
-            return None
-        answer = FinishedAnswer.from_stored(job, present)
-        composed, _ = await self._layout.compose_final(
-            answer.text, answer.facts, LayoutKind.MARKDOWN
-        )
-        parts = add_note(composed.parts, f"{why} {render.texts.REPLY_RESTORED}")
-        if await run.message.surplus.is_left():
-            # The later parts of the reply are still there.
-            parts = parts[:1]
-        else:
-            await run.message.surplus.delete_new()
-        mode = StoreMode.EXTEND
-        await run.message.publish_final(
-            parts,
-            state=ReplyState.FINAL,
-            may_exist=False,
-            controls=collect_controls(job, answer, composed, mode, run.versions),
-        )
-        return outcome
-
-    async def _post_error(self, run: PipelineRun, error: NoReplyError) -> Outcome:
-        parts = [render.compose_error(error.user_message)]
-        await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
-        return Outcome.ERROR_POSTED
 
     async def _conclude(self, run: PipelineRun, outcome: Outcome) -> Outcome:
         """Record the outcome. If the question was edited or deleted, follow that first."""

@@ -2,15 +2,16 @@
 
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from contract.answers import Answer
 from contract.job import Job
 from contract.reply_details import MAX_SEED, ReplyDetails, limit_count, shorten_line
-from worker.answering.finished_answer import FinishedAnswer, create_reply_id
 from worker.answering.generated_text import GeneratedText
 from worker.answering.generator import Generator, LoadedModel
+from worker.answering.publishing.finished_answer import FinishedAnswer, create_reply_id
 from worker.engine import FinishReason, ModelInfo, SamplingParams
 from worker.errors import (
     ContextFullError,
@@ -90,14 +91,19 @@ def plan_replay(prompt: Prompt, job: Job, present: Answer | None, info: ModelInf
 
 
 async def plan_continuation(
-    generator: Generator, loaded: LoadedModel, job: Job, present: Answer | None
+    generator: Generator,
+    loaded: LoadedModel,
+    job: Job,
+    present: Answer | None,
+    rebuild_prompt: Callable[[int], Awaitable[Prompt]],
 ) -> ReplyPlan:
     """
     Plan the rest of the `present` reply, which was cut, as the same turn.
 
     The prompt is the old one with the reply's ids. If it fills the context window, the oldest turns
-    of the thread are left out. Raises `VersionGoneError`, `ModelChangedError` or
-    `ContextFullError` if that is impossible.
+    of the thread are left out: `rebuild_prompt` keeps a number of tokens free.
+
+    Raises `VersionGoneError`, `ModelChangedError` or `ContextFullError` if that is impossible.
     """
     if present is None or not present.is_cut:
         raise VersionGoneError
@@ -114,9 +120,7 @@ async def plan_continuation(
     room = loaded.info.max_positions - len(base.token_ids) - len(prefix)
     if room < MIN_CONTINUATION_TOKENS:
         try:
-            base = await generator.build_prompt(
-                loaded, job.turns, rules=job.rules, reserved_tokens=len(prefix)
-            )
+            base = await rebuild_prompt(len(prefix))
         except (QuestionTooLongError, ValueError):
             raise ContextFullError from None
         room = base.max_new_tokens

@@ -13,6 +13,7 @@ import structlog
 from redis import Redis
 
 from bot.concurrency import BackgroundTasks
+from bot.failpoints import Failpoint
 from bot.handlers.notice_outbox import NoticeOutbox
 from bot.handlers.personal_notices import retry_delay
 from bot.messages.block_actions import DeletionRequested
@@ -56,6 +57,7 @@ class ReplyDeletion:
         member = f"{thread.channel}:{thread.ts}:{request.ts}"
         due = read_clock(self.redis) + RETRY_SECONDS
         self.redis.zadd(keys.deletion_schedule(self.team), {member: due})
+        self.notices.failpoints.hit(Failpoint.AFTER_DELETION_RECORD)
         log.info("deletion requested", channel=thread.channel, ts=request.ts)
         self.background.submit("delete reply", self._delete_reply, member)
 
@@ -87,6 +89,7 @@ class ReplyDeletion:
         try:
             for raw in self.thread_cache.find_whole_reply(thread, ts, files):
                 self._delete_message(thread, raw)
+                self.notices.failpoints.hit(Failpoint.AFTER_PART_DELETED)
         except CALL_ERRORS as error:
             log.warning("reply not deleted", channel=thread.channel, why=error_name(error))
             delay = retry_delay(error)

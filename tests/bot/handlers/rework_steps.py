@@ -53,6 +53,10 @@ def finish_reply(
     """Ask and answer a question; return its `ts`, and those of the reply with its controls."""
     ts = ask_as_ada(workspace, redis, "@StarChat sort a list")
     reply = post_answer(workspace, redis, ts, *(parts or ("An answer",)))
+    for message in workspace.bot_replies(GENERAL, ts):
+        # On a busy machine, the bot has told before that the question waits.
+        if message["ts"] not in reply:
+            web.chat_delete(channel=GENERAL, ts=message["ts"])
     store_answers(redis, ts, Answer(text="An answer", reply_id=REPLY_ID))
     add_controls(workspace, web, ts, reply[0], ADA)
     return ts, reply

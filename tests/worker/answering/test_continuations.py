@@ -10,7 +10,7 @@ from testing.reply_harness import ReplyHarness
 from testing.rework_harness import RaisingFailpoints, ReworkHarness
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
-from worker.answering.finished_answer import FinishedAnswer
+from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.errors import ContextFullError
 from worker.failpoints import Failpoint
 from worker.jobs.job_context import Outcome

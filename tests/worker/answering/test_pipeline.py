@@ -14,7 +14,7 @@ from worker.answering.pipeline import (
     MAX_RECOVERIES_IN_ALL,
     AnswerPipeline,
 )
-from worker.answering.reply_layout import MAX_DEATHS_BEFORE_LAYOUT, LayoutKind
+from worker.answering.publishing.reply_layout import MAX_DEATHS_BEFORE_LAYOUT, LayoutKind
 from worker.engine.client import EngineClient
 from worker.engine.protocol import EngineConfig
 from worker.errors import DeadlineExceededError, ModelFailedError, ReplyNotPostedError

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from testing.slack_parser import context_texts, model_text
-from worker.answering.reply_layout import LAYOUT_THREADS, LayoutKind, ReplyLayout
+from worker.answering.publishing.reply_layout import LAYOUT_THREADS, LayoutKind, ReplyLayout
 from worker.render import Message, ReplyFacts, Snippet, texts
 
 FACTS = ReplyFacts("m", "stop", 256)

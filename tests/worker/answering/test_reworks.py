@@ -11,7 +11,7 @@ from testing.reply_harness import ReplyHarness
 from testing.rework_harness import RaisingFailpoints, ReworkHarness
 from testing.tokenizers import write_starchat_tokenizer
 from testing.worker_harness import context_text, reply_text
-from worker.answering.finished_answer import parse_details
+from worker.answering.publishing.finished_answer import parse_details
 from worker.errors import ModelFailedError, PromptChangedError, VersionGoneError
 from worker.failpoints import Failpoint
 from worker.jobs.job_context import Outcome

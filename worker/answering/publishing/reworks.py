@@ -11,11 +11,9 @@ from contract.reply_controls import ReplyVersions as ShownVersions
 from contract.reply_details import shorten_line
 from contract.rework import ReworkKind
 from worker.answering.answer_cache import ReplyVersions, StoreMode
-from worker.answering.finished_answer import FinishedAnswer
+from worker.answering.publishing.finished_answer import FinishedAnswer
 from worker.render import ComposedReply, Message, Part, texts
 
-NO_VERSIONS: Final = ReplyVersions(None, None)
-"""Versions of a reply that is not written yet."""
 KEEPING_TEXT: Final = frozenset({*ReworkKind} - {ReworkKind.REGENERATE})
 """Work during which the reply stays readable; for the other, it becomes a placeholder."""
 

@@ -1,0 +1,39 @@
+"""Pipeline run: one execution of a job, with its recorded progress and its message."""
+
+from dataclasses import dataclass
+
+from contract.rework import ReworkKind
+from worker.answering.answer_cache import NO_VERSIONS, ReplyVersions
+from worker.jobs.job_context import JobContext
+from worker.jobs.job_state import JobProgress
+from worker.slack.reply_message import ReplyMessage
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """One run of the pipeline: the execution, its recorded progress and its message."""
+
+    context: JobContext
+    progress: JobProgress
+    message: ReplyMessage
+    versions: ReplyVersions = NO_VERSIONS
+    """Versions of the finished reply that the job works on."""
+
+    @property
+    def rework(self) -> ReworkKind | None:
+        """Work on a finished reply, if the job is no question."""
+        return None if self.context.job.rework is None else self.context.job.rework.kind
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the reply is no longer the one that the job was to work on."""
+        rework, present = self.context.job.rework, self.versions.present
+        has_begun = self.progress.has_run or self.progress.answer is not None
+        if rework is None or has_begun:
+            return False
+        return present is None or present.reply_id != rework.reply_id
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.context.job.id

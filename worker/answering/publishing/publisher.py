@@ -1,0 +1,103 @@
+"""
+Publisher: posts a finished answer, an error, or the reply that a failed change would have lost.
+
+Repeating a step changes nothing: each one edits known messages, or looks for what it has posted.
+"""
+
+from dataclasses import dataclass
+
+from contract.texts import describe_stop
+from worker import render
+from worker.answering.answer_cache import AnswerCache, StoreMode
+from worker.answering.pipeline_run import PipelineRun
+from worker.answering.publishing.finished_answer import FinishedAnswer
+from worker.answering.publishing.reply_layout import LayoutKind, ReplyLayout, choose_layout
+from worker.answering.publishing.reworks import (
+    add_note,
+    collect_controls,
+    note_replay,
+    select_mode,
+)
+from worker.errors import NoReplyError
+from worker.jobs.job_context import Outcome
+from worker.jobs.job_state import LAYOUT_KIND
+from worker.slack.thread_messages import ReplyState
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPublisher:
+    """Publishes replies. Methods raise the errors of `ReplyMessage`."""
+
+    _layout: ReplyLayout
+    _answer_cache: AnswerCache
+
+    async def publish_answer(self, run: PipelineRun, answer: FinishedAnswer) -> Outcome:
+        """Replace the placeholder with the reply, or withdraw it if the question was deleted."""
+        stopped = run.context.stopped.is_set()
+        stopped_by = answer.facts.stopped_by
+        if stopped and not stopped_by and await run.message.withdraw_if_deleted():
+            return Outcome.WITHDRAWN
+        if stopped and not answer.text:
+            sentence = describe_stop(stopped_by) if stopped_by else render.texts.STOPPED
+            restored = await self.restore_reply(run, sentence, Outcome.STOPPED)
+            return restored or await self._post_stop(run, stopped_by)
+        composed, kind = await self._layout.compose_final(
+            answer.text, answer.facts, choose_layout(run.progress)
+        )
+        if run.progress.layout_kind is None:
+            await run.message.state.write_fields({LAYOUT_KIND: kind})
+        if run.rework is not None:
+            await run.message.surplus.delete_old()
+        answer = note_replay(run.rework, answer, run.versions.present)
+        mode = select_mode(run.rework, answer, run.versions.present)
+        await run.message.publish_final(
+            add_note(composed.parts, answer.note),
+            state=ReplyState.FINAL,
+            may_exist=run.progress.answer is not None,
+            controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
+        )
+        await self._answer_cache.store_answer(run.context.job, answer.to_stored(), mode)
+        return Outcome.STOPPED if stopped else Outcome.ANSWERED
+
+    async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
+        shown = await run.message.read_first() if run.progress.has_run else {}
+        notice = [render.compose_stopped(stopped_by, shown)]
+        await run.message.publish_final(notice, state=ReplyState.ERROR, may_exist=False)
+        return Outcome.STOPPED
+
+    async def restore_reply(self, run: PipelineRun, why: str, outcome: Outcome) -> Outcome | None:
+        """
+        Bring the finished reply back that the job was to change, and say why; return `outcome`.
+
+        Return `None` if the job is a question, or Redis no longer keeps the reply.
+        """
+        job, present = run.context.job, run.versions.present
+        if run.rework is None or present is None:
+            return None
+        answer = FinishedAnswer.from_stored(job, present)
+        composed, _ = await self._layout.compose_final(
+            answer.text, answer.facts, LayoutKind.MARKDOWN
+        )
+        parts = add_note(composed.parts, f"{why} {render.texts.REPLY_RESTORED}")
+        if await run.message.surplus.is_left():
+            # The later parts of the reply are still there.
+            parts = parts[:1]
+        else:
+            await run.message.surplus.delete_new()
+        mode = StoreMode.EXTEND
+        await run.message.publish_final(
+            parts,
+            state=ReplyState.FINAL,
+            may_exist=False,
+            controls=collect_controls(job, answer, composed, mode, run.versions),
+        )
+        return outcome
+
+    async def explain_failure(self, run: PipelineRun, error: NoReplyError) -> Outcome:
+        """Bring back the reply that the job was to change; an error takes a question's place."""
+        restored = await self.restore_reply(run, error.user_message, Outcome.RESTORED)
+        if restored is not None:
+            return restored
+        parts = [render.compose_error(error.user_message)]
+        await run.message.publish_final(parts, state=ReplyState.ERROR, may_exist=False)
+        return Outcome.ERROR_POSTED
