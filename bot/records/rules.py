@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 MAX_CHANGES_PER_CHANNEL: Final = 200
 """Versions of a channel whose changes are kept; an older one cannot be taken back."""
-MAX_SECONDS: Final = 1.0
+MAX_SECONDS: Final = 1.5
 """Time limit of a use: Slack waits 3 s for the answer to a submission."""
 MAX_CONFLICTS: Final = 3
 

@@ -52,6 +52,10 @@ class RulesCache:
             raise RulesUnreadableError
         return VersionedRules(parse_rules(rules), int(version))
 
+    def is_complete(self) -> bool:
+        """Return whether the rules of all channels are cached."""
+        return bool(self.redis.hexists(self._key, COMPLETE))
+
     def read_clock(self) -> float:
         """Return Redis' time (s), which `replace_rules` needs from before the database was read."""
         return read_clock(self.redis)

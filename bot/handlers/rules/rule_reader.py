@@ -129,9 +129,13 @@ class RuleReader:
         return self.file[channel].set_keys if channel in self.file else frozenset()
 
     def refresh_due(self) -> None:
-        """Compare the cache with the database once in `REFRESH_SECONDS`, for a sweeper."""
+        """
+        Compare the cache with the database once in `REFRESH_SECONDS`, for a sweeper.
+
+        The next question fills an empty cache: after an uninstall, there is none.
+        """
         now = time.monotonic()
-        if now < self.refresh.due_at:
+        if now < self.refresh.due_at or not self.cache.is_complete():
             return
         self.refresh.due_at = now + REFRESH_SECONDS
         with contextlib.suppress(RecordsUnavailableError):

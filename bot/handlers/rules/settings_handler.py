@@ -122,7 +122,7 @@ class SettingsHandler:
             names = texts.join_labels(result.changed)
             text = texts.RULES_SAVED.format(names=names)
             self.background.submit(
-                "rules saved", self.poster.post_ephemeral, address.channel, submission.user, text
+                "rules saved", self._tell_user, address.channel, submission.user, text
             )
         return CLOSE
 
@@ -132,9 +132,16 @@ class SettingsHandler:
             view_id = self.poster.open_view(command.trigger_id, loading)
         except CALL_ERRORS as error:
             log.warning("form not opened", channel=command.channel, why=error_name(error))
-            self.poster.post_ephemeral(command.channel, command.user, texts.SETTINGS_EXPIRED)
+            self._tell_user(command.channel, command.user, texts.SETTINGS_EXPIRED)
             return
         self.poster.update_view(view_id, self._build_form(command))
+
+    def _tell_user(self, channel: str, user: str, text: str) -> None:
+        try:
+            self.poster.post_ephemeral(channel, user, text)
+        except CALL_ERRORS as error:
+            # The bot may not be in that channel; the form itself shows what matters.
+            log.warning("word not posted", channel=channel, why=error_name(error))
 
     def _build_form(self, command: SettingsCommand) -> View:
         refusal = self._refuse_user(command.channel, command.user)

@@ -32,10 +32,20 @@ def build_rule_reader(
 
 
 def build_settings(
-    rules: RuleReader, web: WebClient, background: BackgroundTasks
+    rules: RuleReader,
+    web: WebClient,
+    background: BackgroundTasks,
+    failpoints: Failpoints | None = None,
+    admins: frozenset[str] = frozenset({ADMIN}),
 ) -> SettingsHandler:
     """Return a handler of the form, with a clock that is still."""
-    managers = ChannelManagers(web, frozenset({ADMIN}))
+    managers = ChannelManagers(web, admins)
     return SettingsHandler(
-        BOT_IDENTITY, rules, managers, Poster(web), background, lambda: 1.5, Failpoints()
+        BOT_IDENTITY,
+        rules,
+        managers,
+        Poster(web),
+        background,
+        lambda: 1.5,
+        failpoints or Failpoints(),
     )
