@@ -58,6 +58,7 @@ def product() -> Iterator[Product]:
     """The whole product with a memorizing model and debug logs."""
     with Product(
         str(memorizing_checkpoint()),
+        forked=True,
         STARCHAT_LOG_LEVEL="DEBUG",
         STARCHAT_SLOTS="8",
         STARCHAT_MAX_PENDING_PER_USER="100",

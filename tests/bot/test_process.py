@@ -22,7 +22,13 @@ HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "worker",
 
 
 def run_bot(**variables: str) -> tuple[int, str]:
-    """Run the bot to its end; return exit status and what it wrote to stderr."""
+    """Run the bot to its end; return exit status and output."""
+    with Process("bot", **variables) as bot:
+        return bot.wait_for_exit(), f"{bot.log_text}\n"
+
+
+def execute_bot(**variables: str) -> tuple[int, str]:
+    """Do the same as `run_bot`, with a new Python; return what it wrote to stderr only."""
     done = subprocess.run(
         [sys.executable, "-m", "bot"],
         cwd=REPOSITORY,
@@ -38,7 +44,7 @@ def run_bot(**variables: str) -> tuple[int, str]:
 
 def test_invalid_setting_stops_start_with_one_line() -> None:
     """The line has the variable and what it must be."""
-    status, line = run_bot(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
+    status, line = execute_bot(SLACK_BOT_TOKEN="xoxb-1", SLACK_APP_TOKEN="xapp-1", PORT="many")
 
     assert (status, line) == (2, "bot: PORT must be a port from 1 to 65535, not 'many'\n")
 

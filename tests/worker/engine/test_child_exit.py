@@ -1,5 +1,6 @@
 """Exit of the engine's process while its parent keeps stdin open, as the parent does."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.fork_server import forked_engine_environment
 from worker.engine import protocol
-from worker.engine.child_process import EXIT_LOAD_FAILED, PROJECT_ROOT
+from worker.engine.child_process import EXIT_LOAD_FAILED, PROJECT_ROOT, build_environment
 from worker.engine.protocol import EngineConfig
 
 
@@ -32,6 +34,7 @@ def test_model_that_cannot_be_loaded_ends_process_with_66(
     with subprocess.Popen(
         [sys.executable, "-m", "worker.engine"],
         cwd=PROJECT_ROOT,
+        env=build_environment(os.environ | forked_engine_environment()),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
