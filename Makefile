@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test unit coverage chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
+.PHONY: demo test thorough unit coverage chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -9,7 +9,10 @@ demo: ## start a local workspace, the bot and a small model; ASK="…" asks one 
 	@$(PYTHON) -m scripts.setup demo
 	@.venv/bin/python -m demo $${STARCHAT_QUESTION:+"--ask=$$STARCHAT_QUESTION"}
 
-test: ## set up and run all tests; needs nothing from apt
+test: ## set up and run the tests, without the slowest, in 6 minutes; needs nothing from apt
+	@bash .ci/run tests --quick
+
+thorough: ## run all tests but the ones marked slow, as CI does, in 11 minutes
 	@bash .ci/run tests
 
 unit: ## run the tests that start no process and open no connection, in half a minute

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,25 @@ settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
 pytest_plugins = ["testing.fixtures", "testing.databases", "testing.unit_tests"]
 
+TEST_DIRECTORY = Path(__file__).parent
 LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
+THOROUGH_TEST_PATHS = (
+    *("adversarial/", "bench/test_engine", "chaos/test_broken_bots", "chaos/test_scenarios"),
+    *("demo/test_demo", "demo/test_valkey", "e2e/test_canaries", "e2e/test_smoke"),
+    *("fakeslack/ui/test_page", "worker/answering/test_cut_replies"),
+    *("worker/engine/cuda_graphs/test_compiled", "worker/engine/cuda_graphs/test_padded_batch"),
+    *("worker/engine/cuda_graphs/test_runner", "worker/engine/test_child"),
+    *("worker/engine/test_distribution", "worker/engine/test_neighbours"),
+    *("worker/engine/test_speculative", "worker/engine/test_turns", "worker/render/test_work"),
+    *("worker/test_process_lifecycle", "worker/test_process_recovery"),
+    "worker/test_process_refusals",
+)
+"""
+Paths of files that take half of the time: the page in Chromium, fresh processes, many examples.
+
+`--quick` leaves them out. `make test` does so, `.ci/run` and `make thorough` do not.
+"""
 INSTALLED_MARKERS = ("redis", "browser", "postgres")
 """Markers of tests whose programs `.ci/run` installs."""
 MEASURED_TEST_PATHS = (
@@ -36,6 +54,19 @@ MEASURED_TEST_PATHS = (
     *("worker/files/", "worker/prompt/", "worker/render/", "worker/slack/"),
 )
 """Paths of the tests of pure modules, whose coverage `.ci/run` bounds."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`."""
+    parser.addoption("--quick", action="store_true", help="leave out THOROUGH_TEST_PATHS")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out thorough tests before their import."""
+    if not config.option.quick or not collection_path.is_relative_to(TEST_DIRECTORY):
+        return None
+    path = collection_path.relative_to(TEST_DIRECTORY).as_posix()
+    return f"{path}/".startswith(THOROUGH_TEST_PATHS) or None
 
 
 def pytest_configure(config: pytest.Config) -> None:
