@@ -226,7 +226,9 @@ class Composition:
             controls,
             backfill,
             slash_commands,
-            AppEventHandler(slash_commands, poster, purge, controls.votes.keeper, background),
+            AppEventHandler(
+                redis, slash_commands, poster, purge, controls.votes.keeper, background
+            ),
             OutageSigns(identity, poster, background),
         )
         return Handlers(

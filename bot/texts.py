@@ -24,6 +24,11 @@ HELP_TEXT: Final = (
     "• `rules`: I show this channel's rules, and what I'm told here.\n"
     "I can be wrong, so read my code before you run it."
 )
+WELCOME: Final = (
+    "Mention me with a question about code, and I'll answer it in a thread. "
+    "I run a small language model that can be wrong, so read my code before you run it. "
+    "To see everything I can do, mention me with `help`."
+)
 EMPTY_QUESTION: Final = (
     "What would you like to know? Write your question after my name.\n" + HELP_TEXT
 )

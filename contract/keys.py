@@ -239,6 +239,11 @@ def thread_joined(team: str, channel: str, thread_ts: str) -> str:
     return f"starchat:{team}:thread_joined:{channel}:{thread_ts}"
 
 
+def welcome(team: str, channel: str) -> str:
+    """Return the mark of a channel that was welcomed."""
+    return f"starchat:{team}:welcome:{channel}"
+
+
 def channel_rules(team: str) -> str:
     """Return the cached rules of a team's channels: a hash without time limit, see `RulesCache`."""
     return f"starchat:{team}:channel_rules"

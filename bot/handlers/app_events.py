@@ -1,24 +1,35 @@
-"""Events without a message: the Home tab was opened, a file deleted, or the app uninstalled."""
+"""Events without a message: Home tab opened, bot invited, file deleted, app uninstalled."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
+from redis import Redis
 
 from bot import texts
 from bot.concurrency import BackgroundTasks
 from bot.handlers.slash_commands import SlashCommandHandler
 from bot.handlers.votes.vote_keeper import VoteKeeper
-from bot.messages.events import AppHomeOpened, AppUninstalled, FileDeleted
+from bot.messages.events import AppHomeOpened, AppUninstalled, BotInvited, FileDeleted
 from bot.slack.poster import Poster
 from bot.store.purge import Purge
+from contract import keys
 
 log = structlog.get_logger()
+
+WELCOME_QUIET_SECONDS: Final = 30 * 24 * 3600
+"""Seconds within which a channel is welcomed once, however often the bot is invited."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppEventHandler:
-    """Publishes the Home tab, and purges deleted files and a team that has uninstalled the app."""
+    """
+    Publishes the Home tab, welcomes channels, purges deleted files and uninstalled teams.
 
+    Methods raise `RedisError`.
+    """
+
+    redis: Redis
     slash_commands: SlashCommandHandler
     poster: Poster
     purge: Purge
@@ -29,8 +40,16 @@ class AppEventHandler:
         """Publish the Home tab of a user, in the background."""
         self.background.submit("publish home", self._publish_home, opened.user)
 
+    def welcome_channel(self, invited: BotInvited) -> None:
+        """Say in a channel what the bot does, at most once, in the background."""
+        key = keys.welcome(invited.team, invited.channel)
+        if self.redis.set(key, 1, nx=True, ex=WELCOME_QUIET_SECONDS):
+            self.background.submit(
+                "welcome", self.poster.post_in_channel, invited.channel, texts.WELCOME
+            )
+
     def purge_file(self, deleted: FileDeleted) -> None:
-        """Delete the texts of a file. Raises `RedisError`."""
+        """Delete the texts of a file."""
         dropped = self.purge.drop_file(deleted.team, deleted.file)
         log.info("file forgotten", file=deleted.file, texts=dropped)
 

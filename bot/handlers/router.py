@@ -37,6 +37,7 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
+    BotInvited,
     Event,
     FileDeleted,
     Ignored,
@@ -82,6 +83,7 @@ class Router:
         app.event("reaction_removed")(self.on_reaction)
         app.event("agent_session_stopped")(self.on_stop_event)
         app.event("app_home_opened")(self.on_app_home_opened)
+        app.event("member_joined_channel")(self.on_member_joined)
         app.event("file_deleted")(self.on_file_deleted)
         app.event("app_uninstalled")(self.on_app_uninstalled)
         app.event("tokens_revoked")(self.on_app_uninstalled)
@@ -149,6 +151,12 @@ class Router:
         event = self._parse_event(body)
         if isinstance(event, AppHomeOpened):
             self.app_events.publish_home(event)
+
+    def on_member_joined(self, body: Body) -> None:
+        """Welcome a channel that the bot was invited to."""
+        event = self._parse_event(body)
+        if isinstance(event, BotInvited):
+            self.app_events.welcome_channel(event)
 
     def on_file_deleted(self, body: Body) -> None:
         """Delete the texts of a file."""

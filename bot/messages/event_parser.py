@@ -16,6 +16,7 @@ from bot.messages.content.json_fields import Json, get_mapping, get_text, list_m
 from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
+    BotInvited,
     ChannelType,
     Event,
     FileDeleted,
@@ -55,12 +56,12 @@ def _parse_by_type(event: Json, body: Json, identity: BotIdentity) -> Event:
             thread = Thread(team=_read_team(body, identity), channel=channel, ts=thread_ts)
             return SessionStopped(thread=thread, user=event["user"])
         case str():
-            return _parse_app_event(event, _read_team(body, identity))
+            return _parse_app_event(event, _read_team(body, identity), identity)
         case name:
             return Ignored(readable=name is not None)
 
 
-def _parse_app_event(event: Json, team: str) -> Event:
+def _parse_app_event(event: Json, team: str, identity: BotIdentity) -> Event:
     match event["type"]:
         case "app_home_opened":
             return _parse_home_opened(event, team)
@@ -68,6 +69,8 @@ def _parse_app_event(event: Json, team: str) -> Event:
             return AppUninstalled(team=team)
         case "file_deleted":
             return FileDeleted(team=team, file=event["file_id"])
+        case "member_joined_channel" if event["user"] == identity.user_id:
+            return BotInvited(team=team, channel=event["channel"])
         case "tokens_revoked":
             return _parse_tokens_revoked(event, team)
         case _:

@@ -138,6 +138,15 @@ class AppUninstalled(BaseModel):
     team: SlackId
 
 
+class BotInvited(BaseModel):
+    """Channel that the bot has joined."""
+
+    model_config = ConfigDict(frozen=True)
+
+    team: SlackId
+    channel: SlackId
+
+
 class FileDeleted(BaseModel):
     """File that was deleted; Slack does not say where it was shared."""
 
@@ -165,5 +174,6 @@ Event = (
     | SessionStopped
     | AppHomeOpened
     | AppUninstalled
+    | BotInvited
     | Ignored
 )

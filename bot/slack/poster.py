@@ -78,6 +78,14 @@ class Poster:
             answer = self._repeat_call(call_slack) if retry else call_slack()
         return str(answer["ts"])
 
+    def post_in_channel(self, channel: str, text: str) -> None:
+        """Post a message that belongs to no thread."""
+        self._call_with_retry(
+            lambda: self._client.chat_postMessage(
+                channel=channel, text=text, blocks=texts.context_blocks(text)
+            )
+        )
+
     def post_ephemeral(
         self,
         channel: str,

@@ -37,6 +37,8 @@ def test_manifest_events_have_required_scopes() -> None:
     """Slack refuses a manifest with an event but not its scope."""
     needs = {
         "app_mention": "app_mentions:read",
+        "file_deleted": "files:read",
+        "member_joined_channel": "channels:read",
         "message.channels": "channels:history",
         "message.groups": "groups:history",
         "message.im": "im:history",

@@ -10,6 +10,7 @@ from bot.messages.event_parser import parse_event
 from bot.messages.events import (
     AppHomeOpened,
     AppUninstalled,
+    BotInvited,
     ChannelType,
     FileDeleted,
     Ignored,
@@ -242,7 +243,12 @@ def test_home_opened_has_user() -> None:
             FileDeleted(team=BOT_IDENTITY.team, file="F1"),
         ),
         ({"type": "file_deleted", "file_id": "F1*"}, Ignored(readable=False)),
-        ({"type": "file_deleted"}, Ignored(readable=False)),
+        (
+            {"type": "member_joined_channel", "user": BOT_IDENTITY.user_id, "channel": "C1"},
+            BotInvited(team=BOT_IDENTITY.team, channel="C1"),
+        ),
+        ({"type": "member_joined_channel", "user": ADA, "channel": "C1"}, Ignored()),
+        ({"type": "member_joined_channel", "channel": "C1"}, Ignored(readable=False)),
         (
             {"type": "tokens_revoked", "tokens": {"bot": ["U0STARCHAT"], "oauth": []}},
             AppUninstalled(team=BOT_IDENTITY.team),
@@ -250,7 +256,6 @@ def test_home_opened_has_user() -> None:
         ({"type": "tokens_revoked", "tokens": {"bot": [], "oauth": ["U1"]}}, Ignored()),
         ({"type": "tokens_revoked"}, Ignored()),
         ({"type": "reaction_added"}, Ignored()),
-        ({"type": "channel_rename"}, Ignored()),
         ({"type": "message"}, Ignored(readable=False)),
         ({"type": "message", "ts": "now", "user": ADA}, Ignored(readable=False)),
         ({"type": "message", "ts": message_ts(1), "channel": "C\ud800"}, Ignored(readable=False)),
