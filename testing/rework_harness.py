@@ -125,6 +125,11 @@ class ReworkHarness:
             await self.reply.client.hset(self.reply.job_key, name, value)
         return await self._run_executions(failpoints)
 
+    async def repeat(self) -> Outcome:
+        """Run the last job once more, as after a death between its last step and its record."""
+        await self.reply.client.hdel(self.reply.job_key, keys.OUTCOME)
+        return await self._run_executions(None)
+
     async def read_versions(self) -> tuple[Answer | None, Answer | None]:
         """Return the version of the reply that Redis keeps, and the one before."""
         thread = self.reply.job.thread

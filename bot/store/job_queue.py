@@ -231,7 +231,8 @@ class JobQueue:
             return CanceledJob()
         has_reply = state in STATES_WITH_REPLY
         # A finished reply on which no worker has begun to work is no placeholder.
-        is_orphan = state in STATES_WITHOUT_TEXT and not self._redis.hexists(key, keys.REWORK)
+        rework, worker = self._redis.hmget(key, [keys.REWORK, "worker_name"])
+        is_orphan = state in STATES_WITHOUT_TEXT and (rework is None or bool(worker))
         canceled = CanceledJob(
             orphan_ts=self.find_placeholder(job) if is_orphan else None,
             has_reply=has_reply,

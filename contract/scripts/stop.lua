@@ -8,9 +8,9 @@
 -- left the line and never runs.
 local id, job = ARGV[1], KEYS[2]
 local rq = {prefix = ARGV[2], queue = KEYS[3], deferred = KEYS[4], ttl = ARGV[3]}
-local status, outcome, answer, stopped_by, rework, recoveries = unpack(redis.call(
+local status, outcome, answer, stopped_by, rework, worker = unpack(redis.call(
   'HMGET', job, 'status', 'starchat_outcome', 'starchat_answer', 'starchat_stopped_by',
-  'starchat_rework', 'starchat_recoveries'))
+  'starchat_rework', 'worker_name'))
 if not status then return 'gone' end
 if status == 'stopped' then return 'stopped' end
 local is_waiting = status == 'queued' or status == 'deferred'
@@ -22,8 +22,9 @@ end
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[6], tonumber(time[1]) + tonumber(ARGV[5]), id)
 redis.call('EXPIRE', KEYS[6], rq.ttl)
--- Where a worker died while it replaced a finished reply, the next one brings that reply back.
-if status == 'started' or (rework and recoveries) then return 'running' end
+-- Where a worker has begun to replace a finished reply, the next one brings that reply back.
+local has_begun = worker and worker ~= ''
+if status == 'started' or (rework and has_begun) then return 'running' end
 redis.call('LREM', rq.queue, 0, id)
 redis.call('ZREM', KEYS[5], id)
 redis.call('HSET', job, 'status', 'stopped', 'starchat_outcome', 'stopped')

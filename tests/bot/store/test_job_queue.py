@@ -170,6 +170,19 @@ def test_cancel_returns_orphaned_placeholder(queue: PreparedQueue, redis: Redis)
     assert queue.cancel_job(make_job(1).id) == CanceledJob(orphan_ts=message_ts(9))
 
 
+def test_cancel_leaves_a_finished_reply_until_a_worker_begins(
+    queue: PreparedQueue, redis: Redis
+) -> None:
+    """The message that a rework is to change is no placeholder before."""
+    for worker, orphan_ts in (("", None), ("w1", message_ts(9))):
+        queue.enqueue(make_job(1))
+        fields = {keys.PLACEHOLDER: message_ts(9), keys.REWORK: "regenerate"}
+        for name, value in (fields | {"worker_name": worker}).items():
+            redis.hset(f"rq:job:{make_job(1).id}", name, value)
+        assert queue.cancel_job(make_job(1).id) == CanceledJob(orphan_ts=orphan_ts)
+        redis.flushall()
+
+
 def test_running_job_gets_stop_command(queue: PreparedQueue, redis: Redis) -> None:
     """The worker gets RQ's stop command and ends the job itself."""
     queue.enqueue(make_job(1))

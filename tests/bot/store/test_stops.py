@@ -64,7 +64,7 @@ def test_rework_that_a_dead_worker_began_is_left_to_the_next(
     for job in (begun, waiting):
         queue.enqueue(job)
         redis.hset(f"rq:job:{job.id}", keys.REWORK, "regenerate")
-    redis.hset(f"rq:job:{begun.id}", "starchat_recoveries", 1)
+    redis.hset(f"rq:job:{begun.id}", "worker_name", "w1")
 
     assert stops.stop_job(find(stops, begun), RECORD) is StopOutcome.RUNNING
     assert runnable_job_ids(redis) == [begun.id]

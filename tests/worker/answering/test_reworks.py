@@ -62,6 +62,24 @@ async def test_regenerated_reply_replaces_the_first_and_previous_brings_it_back(
     assert len(harness_of.engine.requests) == 2
 
 
+@pytest.mark.parametrize("kind", [ReworkKind.REGENERATE, ReworkKind.PREVIOUS])
+async def test_repeated_execution_changes_nothing(
+    harness_of: ReworkHarness, kind: ReworkKind
+) -> None:
+    """Its worker died after the last step: the version before stays the version before."""
+    await harness_of.ask()
+    harness_of.engine.text = SECOND
+    await harness_of.rework(ReworkKind.REGENERATE)
+    await harness_of.rework(kind)
+    before = await harness_of.read_versions()
+    buttons = harness_of.list_buttons()
+    assert await harness_of.repeat() is Outcome.ANSWERED
+
+    assert await harness_of.read_versions() == before
+    assert harness_of.list_buttons() == buttons
+    assert len(harness_of.reply.visible_messages) == 1
+
+
 async def test_details_name_the_seed_of_the_request(harness_of: ReworkHarness) -> None:
     """A fresh reply has an explicit seed, which its details keep."""
     await harness_of.ask()
@@ -91,6 +109,8 @@ async def test_surplus_parts_and_files_are_deleted(
     after = reply.visible_messages
     assert len(after) == len(before)
     assert reply_text(after) == reply_text(before)
+    await harness.rework(ReworkKind.PREVIOUS)
+    assert [m["ts"] for m in reply.visible_messages] == [before[0]["ts"]]
 
 
 @pytest.mark.parametrize("text", [FIRST, LONG, CODE])
