@@ -23,6 +23,7 @@ from chaos.scenarios import (
     soak,
     startup,
     stops,
+    votes,
     worker_failures,
 )
 from testing.checkpoints import long_bigcode
@@ -94,6 +95,7 @@ MATRIX: Final = (
             *poison_jobs.POISON_JOBS,
             *stops.STOPS,
             *reworks.REWORKS,
+            votes.VOTES,
             engine_failures.ENGINE_KILLED,
             worker_failures.WORKER_PAUSED,
             worker_failures.RANDOM_KILLS,

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Final, TypeVar
 
@@ -60,6 +61,9 @@ class Records:
         self._threads = eager_thread_pool(DATABASE_THREADS, "records")
         self._is_migrated = False
         self._migration_lock = threading.Lock()
+        # SQLite has one writer. Its own wait is no queue: under load, some threads would starve.
+        has_one_writer = self._engine.dialect.name == "sqlite"
+        self._writers = threading.BoundedSemaphore(1 if has_one_writer else DATABASE_THREADS)
         self._problem: str | None = None
 
     @property
@@ -131,7 +135,7 @@ class Records:
     def _use_connection(self, use: Callable[[Connection], Result], *, is_reader: bool) -> Result:
         self._ensure_schema()
         engine = self._engine.execution_options(**{READ_ONLY: is_reader})
-        with engine.begin() as connection:
+        with nullcontext() if is_reader else self._writers, engine.begin() as connection:
             return use(connection)
 
     def _ensure_schema(self) -> None:

@@ -24,7 +24,7 @@ MAX_WAITING_VOTES: Final = 10_000
 ENTRIES_PER_PAGE: Final = 200
 JOIN_SECONDS: Final = 2.0
 """Delay of an edit, which joins the votes of so many seconds."""
-LINE_LEASE_SECONDS: Final = 60
+LINE_LEASE_SECONDS: Final = 40
 """Lease of an edit: longer than its calls."""
 MAX_DUE_LINES: Final = 20
 

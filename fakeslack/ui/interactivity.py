@@ -83,7 +83,8 @@ class Interactivity:
         else:
             payload = self._payloads.build_block_actions(person, source, pressed_action, element)
         await self._deliver_to_app(Envelope("interactive", payload))
-        return web.json_response({"ok": True})
+        # The time of an acknowledged press, for tests that count presses.
+        return web.json_response({"ok": True, "action_ts": pressed_action["action_ts"]})
 
     async def _run_shortcut(self, request: web.Request) -> web.Response:
         body = await read_json(request)
