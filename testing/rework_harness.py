@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
 
 from contract import keys
@@ -12,7 +13,7 @@ from contract.rework import Rework, ReworkKind
 from contract.surplus import Surplus
 from testing.reply_harness import ReplyHarness
 from testing.scripted_engine import ScriptedEngine
-from testing.worker_harness import reply_metadata
+from testing.worker_harness import refill_budgets, reply_metadata
 from worker.answering.attempt import AttemptLimits
 from worker.answering.generator import GenerationSettings, Generator
 from worker.answering.pipeline import AnswerPipeline
@@ -74,7 +75,7 @@ class RecordingEngine(ScriptedEngine):
         self.requests.append(request)
         if self.is_broken:
             raise EngineLostError
-        ids = Tokenizer.from_checkpoint(self.directory).encode(self.text)
+        ids = _load_tokenizer(self.directory).encode(self.text)
         shown = next(n for n in range(len(ids), -1, -1) if _ends_with(request.prompt, ids[:n]))
         limit = request.sampling.max_new_tokens
         rest = ids[shown : shown + limit]
@@ -82,6 +83,11 @@ class RecordingEngine(ScriptedEngine):
             yield Tokens((token,))
         reason = FinishReason.LENGTH if len(ids) - shown > limit else FinishReason.STOP
         yield Finished(reason, len(request.prompt), len(rest))
+
+
+@cache
+def _load_tokenizer(directory: Path) -> Tokenizer:
+    return Tokenizer.from_checkpoint(directory)
 
 
 def _ends_with(prompt: Sequence[int], ids: Sequence[int]) -> bool:
@@ -95,7 +101,16 @@ class ReworkHarness:
         """Let the engine generate `text`, at most `limit` tokens a request."""
         self.reply = reply
         self.engine = RecordingEngine(directory, text)
-        self.limit = limit
+        settings = GenerationSettings(
+            max_new_tokens=limit, temperature=0.2, top_k=50, top_p=0.95, system_prompt=""
+        )
+        self._create_generator = partial(Generator, self.engine, settings)
+        self._generator = self._create_generator()
+
+    def resize_context(self, positions: int) -> None:
+        """Load the model again, with a context window of `positions` tokens."""
+        self.engine.positions = positions
+        self._generator = self._create_generator()
 
     async def ask(self, failpoints: Failpoints | None = None) -> Outcome:
         """Answer the question."""
@@ -165,12 +180,10 @@ class ReworkHarness:
         raise AssertionError("the job never ends")
 
     async def _run_once(self, failpoints: Failpoints, number: int) -> Outcome:
+        refill_budgets(self.reply.harness.redis)
         message = await self.reply.take_job(failpoints=failpoints)
-        settings = GenerationSettings(
-            max_new_tokens=self.limit, temperature=0.2, top_k=50, top_p=0.95, system_prompt=""
-        )
         pipeline = AnswerPipeline(
-            Generator(self.engine, settings),
+            self._generator,
             self.reply.open_sources(),
             lambda _: message,
             AttemptLimits(max_attempts=3, deadline_seconds=600.0),

@@ -17,7 +17,7 @@ from worker.jobs.job_context import Outcome
 from worker.prompt.tokenizer import Tokenizer
 from worker.render import ReplyFacts
 
-CODE = "".join(f'value_{n} = "{n * n} größe 日本 👩‍💻"\n' for n in range(24))
+CODE = "".join(f'value_{n} = "{n * n} größe 日本 👩‍💻"\n' for n in range(8))
 TEXT = f"Here it is:\n\n```python\n{CODE}```\n\nThat is all."
 LIMIT = 50
 
@@ -118,13 +118,13 @@ async def test_full_context_leaves_out_the_oldest_turns(
     reply.job = reply.job.model_copy(update={"turns": (old, answer, *reply.job.turns)})
     await harness.ask()
     full = harness.engine.requests[0].prompt
-    harness.engine.positions = len(full) + LIMIT + 8
+    harness.resize_context(len(full) + LIMIT + 8)
     assert await harness.rework(ReworkKind.CONTINUE) is Outcome.ANSWERED
     request = harness.engine.requests[-1]
     ids = tuple(Tokenizer.from_checkpoint(directory).encode(TEXT))
     assert request.prompt[-LIMIT:] == ids[:LIMIT]
     assert len(request.prompt) < len(full)
-    harness.engine.positions = LIMIT + 20
+    harness.resize_context(LIMIT + 20)
     assert await harness.rework(ReworkKind.CONTINUE) is Outcome.RESTORED
     assert ContextFullError.user_message in context_text(reply.visible_messages)
 
