@@ -17,7 +17,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from bot.records.engine import READ_ONLY, open_engine
+from bot.records.engine import LONG_USE_SECONDS, READ_ONLY, open_engine
 from bot.records.purge import PurgeScope, purge_rows
 from bot.records.schema import NewerSchemaError, migrate_schema
 from contract.settings import SettingsError
@@ -104,7 +104,7 @@ class Records:
 
     def purge(self, scope: PurgeScope) -> int:
         """Delete all rows of a scope; return their number. Raises `RecordsUnavailableError`."""
-        return self.write(partial(purge_rows, scope=scope))
+        return self.write(partial(purge_rows, scope=scope), LONG_USE_SECONDS)
 
     def close_database(self) -> None:
         """Close the connections that are not in use."""

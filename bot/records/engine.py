@@ -15,6 +15,8 @@ CONNECT_TIMEOUT_SECONDS: Final = 2
 STATEMENT_TIMEOUT_MS: Final = 2_000
 LOCK_TIMEOUT_MS: Final = 1_000
 """Wait for another transaction's lock; in SQLite for its whole transaction."""
+LONG_USE_SECONDS: Final = 60
+"""Time limit of a use that deletes many rows."""
 POOL_CONNECTIONS: Final = 4
 POOL_TIMEOUT_SECONDS: Final = 2.0
 READ_ONLY: Final = "read_only"
@@ -32,6 +34,12 @@ def open_engine(url: str) -> Engine:
         _create_file(parsed)
         return _open_sqlite(parsed)
     return _open_postgresql(parsed)
+
+
+def allow_long_use(connection: Connection) -> None:
+    """Let a use that deletes many rows take `LONG_USE_SECONDS`."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {LONG_USE_SECONDS * 1000}")
 
 
 def _open_sqlite(url: URL) -> Engine:

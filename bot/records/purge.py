@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, and_, delete
 
+from bot.records.engine import allow_long_use
 from bot.records.tables import PURGED_BY, metadata
 
 
@@ -24,6 +25,7 @@ def purge_rows(connection: Connection, scope: PurgeScope) -> int:
 
     Raises `SQLAlchemyError`. Repeating it changes nothing.
     """
+    allow_long_use(connection)
     owners = {name: value for name, value in asdict(scope).items() if value is not None}
     num_deleted = 0
     for table in reversed(metadata.sorted_tables):

@@ -14,6 +14,7 @@ from bot.messages.votes.presses import (
     encode_presses,
     sum_up_presses,
 )
+from bot.records.engine import allow_long_use
 from bot.records.tables import voted_replies, votes
 
 
@@ -103,6 +104,7 @@ def drop_texts(connection: Connection, team: str, channel: str, thread_ts: str) 
 
 def drop_old_votes(connection: Connection, before_ts: str) -> int:
     """Delete votes before a Slack timestamp, and replies without votes; return their number."""
+    allow_long_use(connection)
     num_deleted = connection.execute(delete(votes).where(votes.c.voted_at < before_ts)).rowcount
     names = ("team", "channel", "message_ts", "version")
     has_votes = exists().where(*(votes.c[name] == voted_replies.c[name] for name in names))

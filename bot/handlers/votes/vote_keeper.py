@@ -24,6 +24,7 @@ from bot.messages.votes.presses import Mark, PressKind
 from bot.metrics import Metrics
 from bot.notices import Notice, Sentence
 from bot.records.database import RecordRefusedError, Records, RecordsUnavailableError
+from bot.records.engine import LONG_USE_SECONDS
 from bot.records.purge import PurgeScope
 from bot.records.votes import ReplyKey, VoteChange, add_press, drop_old_votes, drop_texts
 from bot.slack.client import CALL_ERRORS, is_refusal
@@ -203,7 +204,8 @@ class VoteKeeper:
         if time.monotonic() - self._cleaned_at < RETENTION_INTERVAL_SECONDS:
             return
         oldest = time.time() - self.retention_days * SECONDS_PER_DAY
-        dropped = self.records.write(partial(drop_old_votes, before_ts=f"{oldest:.6f}"))
+        use = partial(drop_old_votes, before_ts=f"{oldest:.6f}")
+        dropped = self.records.write(use, LONG_USE_SECONDS)
         self._cleaned_at = time.monotonic()
         log.info("old votes dropped", votes=dropped)
 
