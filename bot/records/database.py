@@ -124,7 +124,7 @@ class Records:
             future.cancel()
             self._note_problem("no answer in time")
             raise RecordsUnavailableError("no answer in time") from None
-        except (SQLAlchemyError, NewerSchemaError) as error:
+        except (SQLAlchemyError, NewerSchemaError, OSError, MemoryError) as error:
             reason = self._note_error(error)
             if isinstance(error, IntegrityError | DataError):
                 raise RecordRefusedError(reason) from error
