@@ -74,6 +74,10 @@ BENCHMARKS: Final = {
             Option("--threads", 20, "threads"),
         ),
     ),
+    "growing-text": Benchmark(
+        "calls and age of growing replies, under Slack's rate limits",
+        (Option("--minutes", 10.0, "minutes with eight talkers"),),
+    ),
     "stop-time": Benchmark(
         "time until a stopped reply frees its slot", (Option("--replies", 40, "stopped replies"),)
     ),
