@@ -5,6 +5,7 @@ from typing import Any
 from redis import Redis
 from slack_sdk import WebClient
 
+from bot.messages.block_actions import ANSWER_AGAIN_ACTION_ID
 from contract import keys
 from contract.job import job_id
 from testing.polling import poll_until
@@ -83,15 +84,15 @@ def post_answer(workspace: Workspace, redis: Redis, ts: str, *parts: str) -> lis
 
 
 def find_offers(workspace: Workspace, thread: str, user: str = ADA) -> list[Json]:
-    """Return the buttons that a person sees in a thread."""
+    """Return the messages with the button *Answer again* that a person sees in a thread."""
     return [
         message
         for message in workspace.read_messages(GENERAL, thread, user)
-        if any(block["type"] == "actions" for block in message.get("blocks", []))
+        if ANSWER_AGAIN_ACTION_ID in str(message.get("blocks"))
     ]
 
 
 def press_offer(workspace: Workspace, offer: Json) -> None:
     """Press the button of an offer as Ada."""
-    wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": "answer_again"}
+    wish = {"user": ADA, "channel": GENERAL, "ts": offer["ts"], "action_id": ANSWER_AGAIN_ACTION_ID}
     workspace.post_json("_page/click", wish)
