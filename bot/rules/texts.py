@@ -9,8 +9,8 @@ from contract.job import Streaming
 
 Blocks = list[dict[str, Any]]
 
-MAX_CONTEXT_CHARACTERS: Final = 3_000
-"""Slack's limit of a text in a context block."""
+MAX_SHOWN_USERS: Final = 30
+"""People of a list that are named."""
 
 NOT_ALLOWED: Final = (
     "Only some people may ask me questions in this channel, and you aren't among them. "
@@ -121,7 +121,7 @@ def describe_conflict(user: str, rules: Iterable[str], current: ChannelRules) ->
     changed = f"<@{user}> has changed these rules since you opened the form: {join_labels(rules)}."
     return "\n".join(
         [f"{changed} You see what you typed; *Save* replaces these present rules:", *lines]
-    )[:MAX_CONTEXT_CHARACTERS]
+    )
 
 
 def context_block(text: str) -> dict[str, Any]:
@@ -178,8 +178,9 @@ def _describe_who(rules: ChannelRules) -> str:
         case WhoMayAsk.EVERYONE:
             return "Everyone here may ask me."
         case WhoMayAsk.LIST:
-            people = ", ".join(f"<@{user}>" for user in rules.users)
-            return f"Only these may ask me: {people}."
+            people = ", ".join(f"<@{user}>" for user in rules.users[:MAX_SHOWN_USERS])
+            others = len(rules.users) - MAX_SHOWN_USERS
+            return f"Only these may ask me: {people}{f' and {others} more' if others > 0 else ''}."
         case WhoMayAsk.GROUP:
             return f"Only members of <!subteam^{rules.group}> may ask me."
         case WhoMayAsk.NO_ONE:

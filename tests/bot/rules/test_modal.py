@@ -79,4 +79,4 @@ def test_conflict_says_who_changed_what() -> None:
 
     assert note.startswith("<@U1A> has changed these rules since you opened the form: who may ask.")
     assert "• I answer no questions here." in note
-    assert len(long) == 3_000
+    assert len(long) < 3_000

@@ -46,6 +46,15 @@ def test_each_rule_is_told() -> None:
     assert block["elements"][0]["elements"] == [{"type": "text", "text": prompt}]
 
 
+def test_long_list_of_people_is_cut() -> None:
+    """The text fits a block of Slack's, however long the ids are."""
+    people = tuple(f"U{n:063d}" for n in range(100))
+    words = describe_rules(ChannelRules(who=WhoMayAsk.LIST, users=people), LABELS)
+
+    assert " and 70 more." in words.text
+    assert len(words.text) < 3_000
+
+
 def test_group_and_closed_channel_are_told() -> None:
     """Slack shows the group's name; a closed channel says so."""
     group = describe_rules(ChannelRules(who=WhoMayAsk.GROUP, group="S1A"))
