@@ -24,10 +24,14 @@ class UserLookupError(ConnectionError):
 
 
 class Admission(NamedTuple):
-    """Decision about a message, and the rules of its channel if it is a question."""
+    """
+    Decision about a message, and the rules of its channel if it is a question.
+
+    `rules` is `None` if they are not cached. Then `check_rules` decides after the acknowledgement.
+    """
 
     verdict: Verdict
-    rules: ChannelRules = DEFAULT_RULES
+    rules: ChannelRules | None = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,24 @@ class AdmissionControl:
         verdict = self._decide(post, rules, source)
         if verdict is not Verdict.ANSWER:
             return Admission(verdict)
-        if not is_talk:
-            try:
-                rules = self.read_rules(post, source)
-            except RulesUnreadableError:
-                return Admission(self.rules.hide_refusal(post, Verdict.RULES_UNREADABLE))
-        return Admission(self.rules.refuse_author(post, rules, source) or verdict, rules)
+        if is_talk:
+            return Admission(self.rules.refuse_author(post, rules, source) or verdict, rules)
+        try:
+            return self.check_rules(post, source)
+        except NotCachedError:
+            # Nothing else is open about this question: its reader checks the rules.
+            return Admission(verdict, None)
 
-    def read_rules(self, post: MessagePosted, source: Source) -> ChannelRules:
-        """Return the rules for the reply to a question."""
+    def check_rules(self, post: MessagePosted, source: Source) -> Admission:
+        """Decide about a question by the rules of its channel. Raises what its `Source` says."""
+        try:
+            rules = self._read_rules(post, source)
+        except RulesUnreadableError:
+            return Admission(self.rules.hide_refusal(post, Verdict.RULES_UNREADABLE))
+        refusal = self.rules.refuse_author(post, rules, source)
+        return Admission(refusal or Verdict.ANSWER, rules)
+
+    def _read_rules(self, post: MessagePosted, source: Source) -> ChannelRules:
         is_direct = post.channel_type is ChannelType.IM
         return DEFAULT_RULES if is_direct else self.rules.read_rules(post.thread.channel, source)
 

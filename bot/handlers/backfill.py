@@ -100,6 +100,9 @@ class Backfill:
         Raises `RedisError`, `CALL_ERRORS`, and `ShutdownError` if the bot stops.
         """
         self.outage = outage
+        if outage.is_redis_loss:
+            # A channel's rules decide which messages without a mention were questions.
+            self.questions.admission.rules.warm_cache()
         calls_before = self.reader.num_calls
         followed = self.thread_modes.list_recent_threads(self.identity.team, MAX_FOLLOWED_THREADS)
         channels = {channel.id: channel for channel in self._list_channels()}

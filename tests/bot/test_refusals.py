@@ -20,7 +20,7 @@ from contract.job import Job, Thread
 from testing.polling import poll_until
 from testing.prepared_queue import PreparedQueue
 from testing.processes import Process, fetch_page, free_port
-from testing.queue_inspector import find_job
+from testing.queue_inspector import TEAM, find_job
 from testing.redis_server import RedisServer
 from testing.slack_events import BOT_IDENTITY, make_message_event
 from testing.workspace import ADA, BOT_TOKEN, GENERAL, Workspace, message_texts
@@ -137,6 +137,8 @@ def test_bot_without_database_answers(
     port = free_port()
     variables = workspace.environment | {"HEALTH_PORT": str(port)}
     variables["DATABASE_URL"] = f"postgresql://u:s3cr3t@127.0.0.1:{free_port()}/d"
+    # Redis has the rules of all channels: none.
+    redis.hset(keys.channel_rules(TEAM), "*", "1.0")
     with Process("bot", REDIS_URL=server.url, **variables) as bot:
         bot.wait_for_event("ready")
         ts = workspace.post_message(ADA, GENERAL, "@StarChat hi")

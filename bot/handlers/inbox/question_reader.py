@@ -104,9 +104,11 @@ class QuestionReader:
                 update={"post": self.admission.resolve_author(post, source)}
             )
             rules = self._decide_message(job, received, source)
-            if rules is None:
-                return
-            received = received.model_copy(update={"rules": rules})
+        else:
+            rules = received.rules or self._check_rules(job, received, source)
+        if rules is None:
+            return
+        received = received.model_copy(update={"rules": rules})
         # The bot that accepted the message may have died before it did this.
         self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source)
@@ -129,10 +131,19 @@ class QuestionReader:
             return None
         return rules
 
+    def _check_rules(
+        self, job: str, received: ReceivedMessage, source: Source
+    ) -> ChannelRules | None:
+        """Check the rules of a question that was accepted without them; `None` if refused."""
+        verdict, rules = self.admission.check_rules(received.post, source)
+        if verdict is not Verdict.ANSWER:
+            self._end_without_job(job, received, verdict)
+            return None
+        return rules
+
     def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""
         post = received.post
-        # A bot of a version without rules has accepted a question without them.
         rules = received.rules or DEFAULT_RULES
         for _ in range(MAX_CONFLICTS):
             # Read before the thread: a change between the two is read once more, never missed.

@@ -77,11 +77,16 @@ class RuleReader:
         """
         Return the rules for a message that may be a question by `without_mention` alone.
 
-        Without readable rules, such a message is for people.
+        Without known rules, such a message is for people: no copy of their talk is kept.
         """
+        channel = post.thread.channel
         try:
-            return self.read_rules(post.thread.channel, source)
+            return self.read_rules(channel, source)
         except RulesUnreadableError:
+            return DEFAULT_RULES
+        except NotCachedError:
+            if self.file.get(channel, DEFAULT_RULES).without_mention:
+                raise
             return DEFAULT_RULES
 
     def refuse_author(
@@ -132,12 +137,17 @@ class RuleReader:
         """
         Compare the cache with the database once in `REFRESH_SECONDS`, for a sweeper.
 
-        The next question fills an empty cache: after an uninstall, there is none.
+        After the first time, a question fills an empty cache: after an uninstall, there is none.
         """
         now = time.monotonic()
-        if now < self.refresh.due_at or not self.cache.is_complete():
+        is_first = self.refresh.due_at == 0
+        if now < self.refresh.due_at or not (is_first or self.cache.is_complete()):
             return
         self.refresh.due_at = now + REFRESH_SECONDS
+        self.warm_cache()
+
+    def warm_cache(self) -> None:
+        """Compare the cache with the database if that can be reached."""
         with contextlib.suppress(RecordsUnavailableError):
             self.refresh_cache()
 
