@@ -52,7 +52,7 @@ def main(minutes: float) -> str:
 
 
 def measure_burst(count: int) -> GrowingFigures:
-    """Ask `count` questions at once, each in a channel of its own."""
+    """Ask `count` questions at once, each in a separate channel."""
     with start_product(count) as product:
         return _measure_rounds(product.workspace, count, 0.0)
 
