@@ -58,7 +58,7 @@ def wait_for_quiet_period(redis: Redis, user: str = ADA, channel: str = GENERAL)
 
 def end_quiet_period(redis: Redis, user: str = ADA, channel: str = GENERAL) -> None:
     """Let the minute after a notice pass, once the notice is settled."""
-    wait_for_quiet_period(redis, channel, user)
+    wait_for_quiet_period(redis, user, channel)
     key = keys.personal_notice(TEAM, channel, user)
     redis.hset(key, "quiet_until", 1)
     if redis.zscore(keys.notice_schedule(TEAM), f"{channel}:{user}") is not None:
