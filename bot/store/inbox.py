@@ -19,7 +19,7 @@ from bot.store.rq_job import build_rq_job_hash
 from bot.store.scripts import load_script
 from contract import keys
 from contract.job import Job
-from contract.scripts import FILL
+from contract.scripts import DROP_UNREAD, FILL
 
 READ_LEASE_SECONDS: Final = 30.0
 """Lease after which another bot may read a thread too; only the first one fills the job in."""
@@ -59,6 +59,7 @@ class Inbox:
         self._key = keys.inbox(team)
         self._lease_seconds = lease_seconds
         self._fill_script = redis.register_script(FILL)
+        self._drop_script = redis.register_script(DROP_UNREAD)
         self._lease_script = redis.register_script(load_script("lease_read"))
         self._postpone_script = redis.register_script(load_script("postpone_read"))
         self._release_script = redis.register_script(load_script("release_marker"))
@@ -144,6 +145,22 @@ class Inbox:
         if own_before >= limits.max_per_user:
             return Receipt(job, EnqueueOutcome.USER_QUOTA_EXCEEDED, own_before, pending)
         return Receipt(job, EnqueueOutcome.ACCEPTED, rank or 0, pending)
+
+    def drop_unread(self, received: Received, revision: str) -> bool:
+        """Drop a message that is no question; `False` if it was edited since `revision`."""
+        job = received_job_id(received)
+        dropped = self._drop_script(
+            keys=[
+                *received.markers,
+                keys.PENDING_JOBS,
+                RqJob.key_for(job),
+                self._queue.rq_queue_key,
+                self._queue.deferred_key,
+                self._key,
+            ],
+            args=[job, RqJob.redis_job_namespace_prefix, keys.QUEUE_TTL_SECONDS, revision],
+        )
+        return bool(dropped)
 
     def release_markers(self, received: Received) -> None:
         """Forget that a message was accepted: it turned out to be no question."""

@@ -10,8 +10,9 @@ from redis import Redis
 from rq.command import send_command
 from rq.job import Job as RqJob
 
+from bot.messages.events import MessagePosted
 from bot.store.client import decode_reply
-from bot.store.received import Received, decode_unread_question
+from bot.store.received import Received, ReceivedMessage, decode_unread_question
 from bot.store.rq_job import build_rq_job_hash, decode_payload
 from bot.store.scripts import load_script
 from contract import keys
@@ -91,6 +92,15 @@ class JobUpdates:
         """Return a question whose thread is not read yet; `None` if it is read or malformed."""
         found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
         return None if found is None else decode_unread_question(found)
+
+    def replace_undecided(self, post: MessagePosted) -> bool:
+        """Decide about an edited message by its new text; `False` if it is no undecided one."""
+        job = job_id(post.thread.team, post.thread.channel, post.ts)
+        received = self.get_unread_question(job)
+        if not isinstance(received, ReceivedMessage) or not received.is_undecided:
+            return False
+        edited = received.model_copy(update={"post": post})
+        return bool(self._mark_script(keys=[RqJob.key_for(job)], args=[edited.model_dump_json()]))
 
     def has_unread_before(self, thread: Thread, ts: str) -> bool:
         """Return whether a thread's queue has an unread job of a message before `ts`."""

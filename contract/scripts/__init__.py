@@ -21,6 +21,9 @@ ACCEPT: Final = KEY_TYPES + _load_script("_queue.lua", "accept.lua")
 FILL: Final = KEY_TYPES + _load_script("_queue.lua", "fill.lua")
 """Fill an accepted question in with its conversation. Returns `filled`, `conflict` or `gone`."""
 
+DROP_UNREAD: Final = KEY_TYPES + _load_script("_queue.lua", "drop_unread.lua")
+"""Drop an accepted message that is no question. Returns 1, or 0 if it was edited since."""
+
 FINISH: Final = KEY_TYPES + _load_script("_queue.lua", "finish.lua")
 """Release a job's quota and queue place, and promote the next job. Returns 1, or 0 if repeated."""
 

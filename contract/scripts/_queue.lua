@@ -1,4 +1,4 @@
--- Decides which job runs next; prepended to accept, fill, finish, stop and
+-- Decides which job runs next; prepended to accept, fill, drop_unread, finish, stop and
 -- repair_orphans.
 -- `rq` names RQ's keys: prefix (of its job hashes), queue (list), deferred (registry), and ttl (s).
 -- A thread queue is a list of the thread's unfinished jobs. Only its head may run, and only after

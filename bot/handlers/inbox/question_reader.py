@@ -21,7 +21,7 @@ from bot.handlers.reanswer import ReanswerHandler
 from bot.handlers.replies.rework import ReworkHandler
 from bot.messages.admission import Verdict
 from bot.notices import Notice, Sentence
-from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules
+from bot.rules.channel_rules import DEFAULT_RULES
 from bot.slack.poster import Poster
 from bot.store.inbox import FillOutcome, Inbox, InboxEntry
 from bot.store.job_queue import REFUSED_OUTCOMES, JobQueue
@@ -100,46 +100,60 @@ class QuestionReader:
         if received.check_earlier:
             self.backfill.handle_earlier_first(post, source)
         if received.is_undecided:
-            received = received.model_copy(
-                update={"post": self.admission.resolve_author(post, source)}
-            )
-            rules = self._decide_message(job, received, source)
+            decided = self._decide_message(job, source)
         else:
-            rules = received.rules or self._check_rules(job, received, source)
-        if rules is None:
+            decided = self._check_rules(job, received, source)
+        if decided is None:
             return
-        received = received.model_copy(update={"rules": rules})
+        received, post = decided, decided.post
         # The bot that accepted the message may have died before it did this.
         self.thread_modes.join_thread(post.thread, post.ts)
         is_filled = self._fill_message(job, received, source)
         if is_filled and received.is_undecided:
             self.placeholders.schedule_placeholder(post.thread, post.ts)
 
-    def _decide_message(
-        self, job: str, received: ReceivedMessage, source: Source
-    ) -> ChannelRules | None:
-        """Decide about an undecided message; return the rules of its job, `None` without one."""
-        verdict, rules = self.admission.admit_message(received.post, source)
-        if verdict is not Verdict.ANSWER:
-            self._end_without_job(job, received, verdict)
-            return None
+    def _decide_message(self, job: str, source: Source) -> ReceivedMessage | None:
+        """Decide about an undecided message; return it with its rules, `None` without a job."""
+        for _ in range(MAX_CONFLICTS):
+            # Read before the message: an edit after this is decided once more, never missed.
+            revision = self.inbox.get_revision(job)
+            entry = self.inbox.get_entry(job)
+            received = None if entry is None else entry.received
+            if not isinstance(received, ReceivedMessage):
+                return None
+            post = self.admission.resolve_author(received.post, source)
+            verdict, rules = self.admission.admit_message(post, source)
+            received = received.model_copy(update={"post": post, "rules": rules})
+            if verdict is Verdict.ANSWER:
+                return self._keep_within_limits(job, received)
+            if verdict is not Verdict.IGNORE:
+                self._end_without_job(job, received, verdict)
+                return None
+            if self.inbox.drop_unread(received, revision) or not self.inbox.get_entry(job):
+                return None
+        raise ThreadChangingError
+
+    def _keep_within_limits(self, job: str, received: ReceivedMessage) -> ReceivedMessage | None:
+        """Return the question, or refuse it and return `None` if its author's quota is full."""
         receipt = self.inbox.check_limits(received)
         if receipt.outcome in REFUSED_OUTCOMES:
             self.inbox.release_markers(received)
             self.commands.refuse_question(received.post, receipt)
             self._drop_job(job, received)
             return None
-        return rules
+        return received
 
     def _check_rules(
         self, job: str, received: ReceivedMessage, source: Source
-    ) -> ChannelRules | None:
-        """Check the rules of a question that was accepted without them; `None` if refused."""
+    ) -> ReceivedMessage | None:
+        """Return a question with its rules, which it may not have yet; `None` if refused."""
+        if received.rules is not None:
+            return received
         verdict, rules = self.admission.check_rules(received.post, source)
         if verdict is not Verdict.ANSWER:
             self._end_without_job(job, received, verdict)
             return None
-        return rules
+        return received.model_copy(update={"rules": rules})
 
     def _fill_message(self, job_id: str, received: ReceivedMessage, source: Source) -> bool:
         """Fill the job of a message in; return whether it was filled in here."""

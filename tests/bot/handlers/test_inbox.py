@@ -62,6 +62,24 @@ def test_slow_reads_delay_no_other_question(workspace: Workspace, redis: Redis) 
     assert all(is_unread(redis, ts) for ts in slow)
 
 
+def test_mention_added_to_an_undecided_message_is_answered(
+    workspace: Workspace, redis: Redis
+) -> None:
+    """The edit comes while a reader finds out that the former text was no question."""
+    root, first = ask_in_uncached_thread(workspace)
+    assert find_job(redis, GENERAL, first) is not None
+    # Lin writes in the thread too, so that only a mention is a question.
+    redis.delete(keys.thread_cache(TEAM, GENERAL, root), keys.thread_people(TEAM, GENERAL, root))
+    workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
+    start = len(workspace.api_calls())
+    ts = workspace.post_message(ADA, GENERAL, "I see", root)
+    poll_until(lambda: workspace.api_calls(start, "conversations.replies"), description="the read")
+    assert is_unread(redis, ts)
+    workspace.edit_message(ADA, GENERAL, ts, "@StarChat I see, and now?")
+
+    assert job_turns(redis, GENERAL, ts)[-1] == ("Ada", "I see, and now?")
+
+
 def test_edit_of_unread_question_is_answered(workspace: Workspace, redis: Redis) -> None:
     """A question that is edited while its thread is read is asked with its new text."""
     workspace.set_faults({**SLOW_READ, "seconds": 2, "count": 1})
