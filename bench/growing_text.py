@@ -48,7 +48,7 @@ def main(minutes: float) -> str:
     rows = [("1 reply", measure_burst(1)), ("8 replies at once", measure_burst(8))]
     rows += [("32 replies at once", measure_burst(32))]
     rows += [(f"{NUM_TALKERS} talkers, {minutes:g} minutes", measure_talkers(60 * minutes))]
-    return format_figures(rows)
+    return format_growth(rows)
 
 
 def measure_burst(count: int) -> GrowingFigures:
@@ -127,7 +127,7 @@ def _collect_figures(
     )
 
 
-def format_figures(rows: Sequence[tuple[str, GrowingFigures]]) -> str:
+def format_growth(rows: Sequence[tuple[str, GrowingFigures]]) -> str:
     """Return a Markdown table, one row a run."""
     header = "run | replies | calls a reply | most of one message | age p50 / p95 | responses 429"
     lines = [f"| {header} |", "|---|---|---|---|---|---|"]

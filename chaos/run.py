@@ -94,7 +94,7 @@ class ScenarioRun:
         self.abandoned |= {question.ts for question in unanswered}
         return unanswered
 
-    def excuse_refused(self, questions: list[Question]) -> int:
+    def excuse_refused_questions(self, questions: list[Question]) -> int:
         """
         Excuse the questions that the bot refused; return their number.
 

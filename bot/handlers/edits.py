@@ -119,7 +119,7 @@ class EditHandler:
         if changed.question is None:
             return False
         thread = changed.thread
-        if self.refresher.job_updates.replace_undecided(changed.question):
+        if self.refresher.job_updates.replace_undecided_message(changed.question):
             return False
         is_new = not self.queue.is_duplicate(thread.team, thread.channel, changed.ts)
         # A redelivery completes what the first delivery may have left undone.

@@ -85,7 +85,7 @@ def parse_submission(body: Json) -> Submission:
     return Submission(FormAddress.from_json(view.get("private_metadata")), user, view_id, typed)
 
 
-def apply_typed(
+def apply_typed_values(
     stored: ChannelRules, typed: Mapping[str, Any]
 ) -> tuple[ChannelRules | None, dict[str, str]]:
     """

@@ -57,7 +57,7 @@ class UserGroups:
         Raises `GroupUnreadableError`, and `CALL_ERRORS` if a repetition may succeed. With
         `cached_only`, raises `NotCachedError` if a call is necessary.
         """
-        cached = self._find_cached(group)
+        cached = self._find_cached_members(group)
         if cached is None:
             if cached_only:
                 raise NotCachedError
@@ -66,7 +66,7 @@ class UserGroups:
             raise GroupUnreadableError
         return cached.members
 
-    def _find_cached(self, group: str) -> _CachedGroup | None:
+    def _find_cached_members(self, group: str) -> _CachedGroup | None:
         with self._lock:
             cached = self._groups.get(group)
         if cached is None:

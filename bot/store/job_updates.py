@@ -93,7 +93,7 @@ class JobUpdates:
         found = self._redis.hget(RqJob.key_for(job), keys.RECEIVED)
         return None if found is None else decode_unread_question(found)
 
-    def replace_undecided(self, post: MessagePosted) -> bool:
+    def replace_undecided_message(self, post: MessagePosted) -> bool:
         """Decide about an edited message by its new text; `False` if it is no undecided one."""
         job = job_id(post.thread.team, post.thread.channel, post.ts)
         received = self.get_unread_question(job)

@@ -70,7 +70,7 @@ def kill_during_notices(run: ScenarioRun) -> None:
         if not doomed.wait_or_kill():
             run.failures.append("a bot did not die")
     cluster.restore_processes()
-    declined = run.excuse_refused(run.questions)
+    declined = run.excuse_refused_questions(run.questions)
     run.wait_for_replies()
     run.notes.append(f"{declined} of {len(run.questions)} declined")
 

@@ -117,7 +117,7 @@ def flood_from_one_user(run: ScenarioRun) -> None:
         flood += [run.load.ask_question(GREET, user=flooding) for _ in range(more)]
     beside = _measure_waits(run, asked)
     run.questions += flood
-    refused = run.excuse_refused(flood)
+    refused = run.excuse_refused_questions(flood)
     run.wait_for_replies()
     before, after = percentile(alone, 95), percentile(beside, 95)
     run.faults["flood"] += len(flood)

@@ -103,7 +103,7 @@ def kill_bot_while_deleting(run: ScenarioRun) -> None:
                 _press(run, question, "delete_reply", may_fail=True)
         for question in questions:
             try:
-                poll_until(partial(_is_gone, run, question), timeout=END_SECONDS)
+                poll_until(partial(_is_reply_gone, run, question), timeout=END_SECONDS)
             except AssertionError:
                 run.failures.append("a deleted reply is still there")
 
@@ -158,7 +158,7 @@ def _read_reply(run: ScenarioRun, question: Question) -> Messages:
     return [m for m in thread if reply_metadata(m).get("question") == question.ts]
 
 
-def _is_gone(run: ScenarioRun, question: Question) -> bool:
+def _is_reply_gone(run: ScenarioRun, question: Question) -> bool:
     time.sleep(POLL_PAUSE_SECONDS)
     return not _read_reply(run, question)
 
@@ -166,7 +166,7 @@ def _is_gone(run: ScenarioRun, question: Question) -> bool:
 def _wait_for_end(run: ScenarioRun, questions: Sequence[Question]) -> None:
     """Wait until no job is left, and every reply is final."""
 
-    def has_ended() -> bool:
+    def has_rework_ended() -> bool:
         time.sleep(POLL_PAUSE_SECONDS)
         with run.cluster.connect_redis() as redis:
             if redis.zcard(keys.PENDING_JOBS):
@@ -176,7 +176,7 @@ def _wait_for_end(run: ScenarioRun, questions: Sequence[Question]) -> None:
         return all(replies) and states == {"final"}
 
     try:
-        poll_until(has_ended, timeout=END_SECONDS)
+        poll_until(has_rework_ended, timeout=END_SECONDS)
     except AssertionError:
         run.failures.append("a reply has not ended")
 

@@ -170,7 +170,7 @@ class AnswerPipeline:
         """Save the version before the present one as the answer. Raises `VersionGoneError`."""
         if run.versions.previous is None:
             raise VersionGoneError
-        answer = FinishedAnswer.from_stored(run.context.job, run.versions.previous)
+        answer = FinishedAnswer.from_stored_answer(run.context.job, run.versions.previous)
         recoveries = {ANSWER_RECOVERIES: str(run.progress.recoveries)}
         await run.message.state.write_fields(answer.to_fields() | recoveries)
         return answer

@@ -58,7 +58,7 @@ def plan_reply(
     generator: Generator, prompt: Prompt, job: Job, present: Answer | None = None
 ) -> ReplyPlan:
     """Plan a reply with a new seed, which is another one than that of the `present` reply."""
-    used = None if present is None else FinishedAnswer.from_stored(job, present).details.seed
+    used = None if present is None else FinishedAnswer.from_stored_answer(job, present).details.seed
     seed = secrets.randbelow(MAX_SEED + 1)
     if seed == used:
         seed = (seed + 1) % (MAX_SEED + 1)
@@ -73,7 +73,7 @@ def plan_replay(prompt: Prompt, job: Job, present: Answer | None, info: ModelInf
     """
     if present is None:
         raise VersionGoneError
-    details = FinishedAnswer.from_stored(job, present).details
+    details = FinishedAnswer.from_stored_answer(job, present).details
     if not (is_same_model(details, info) and is_exact(info)):
         raise ModelChangedError
     sampling = SamplingParams(
@@ -107,7 +107,7 @@ async def plan_continuation(
     """
     if present is None or not present.is_cut:
         raise VersionGoneError
-    stored = FinishedAnswer.from_stored(job, present)
+    stored = FinishedAnswer.from_stored_answer(job, present)
     if not is_same_model(stored.details, loaded.info):
         raise ModelChangedError
     base = Prompt(

@@ -125,11 +125,11 @@ class RuleReader:
             return Words(DIRECT_MESSAGE_RULES)
         try:
             rules = self.read_rules(channel, Source.LAST_TRY)
-            return describe_rules(rules, self.list_locked(channel))
+            return describe_rules(rules, self.list_locked_rules(channel))
         except RulesUnreadableError:
             return Words(RULES_UNREADABLE)
 
-    def list_locked(self, channel: str) -> frozenset[str]:
+    def list_locked_rules(self, channel: str) -> frozenset[str]:
         """Return the names of the rules that the channels file sets."""
         return self.file[channel].set_keys if channel in self.file else frozenset()
 

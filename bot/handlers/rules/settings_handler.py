@@ -24,7 +24,7 @@ from bot.rules.submission import (
     BadSubmissionError,
     FormAddress,
     Submission,
-    apply_typed,
+    apply_typed_values,
     parse_submission,
 )
 from bot.rules.texts import Words
@@ -108,7 +108,7 @@ class SettingsHandler:
     def _save_form(self, submission: Submission) -> Json:
         address = submission.address
         stored = self.rules.store.load_rules(self.identity.team, address.channel)
-        rules, errors = apply_typed(stored.rules, submission.typed)
+        rules, errors = apply_typed_values(stored.rules, submission.typed)
         errors |= self._check_group(submission, stored.rules)
         if rules is None or errors:
             return {"response_action": "errors", "errors": errors}
@@ -154,7 +154,9 @@ class SettingsHandler:
         except RulesUnreadableError:
             return build_message_modal(texts.STORED_UNREADABLE)
         address = FormAddress(command.channel, stored.version)
-        return build_modal(address, stored.rules, locked=self.rules.list_locked(command.channel))
+        return build_modal(
+            address, stored.rules, locked=self.rules.list_locked_rules(command.channel)
+        )
 
     def _rebuild_form(
         self, submission: Submission, current: ChannelRules, note: str, version: int | None = None
@@ -163,7 +165,7 @@ class SettingsHandler:
         address = submission.address
         if version is not None:
             address = FormAddress(address.channel, version)
-        locked = self.rules.list_locked(address.channel)
+        locked = self.rules.list_locked_rules(address.channel)
         typed = {key: value for key, value in submission.typed.items() if key not in locked}
         return build_modal(address, current, locked=locked, notes=[note], typed=typed)
 

@@ -90,14 +90,14 @@ class StopFollowUp:
         stopped = None
         if outcome is StopOutcome.STOPPED:
             stopped = retry_redis(partial(self.stops.read_stopped, job))
-        delay = None if stopped is None else self._show_stopped(stopped)
+        delay = None if stopped is None else self._show_stopped_reply(stopped)
         if delay is None:
             retry_redis(partial(self.stops.remove, job))
         else:
             retry_redis(partial(self.stops.postpone, job, delay))
             self.background.submit_after(delay, "stop", self.follow_up_job, job)
 
-    def _show_stopped(self, stopped: StoppedJob) -> float | None:
+    def _show_stopped_reply(self, stopped: StoppedJob) -> float | None:
         """Show that a question was stopped; return the seconds until the next attempt, if any."""
         if stopped.owner == keys.BOT_AGAIN and not stopped.has_run:
             # The message is still the previous reply, which stays.

@@ -8,7 +8,7 @@ from bot.rules.channel_rules import DEFAULT_RULES, ChannelRules, WhoMayAsk
 from bot.rules.submission import (
     BadSubmissionError,
     FormAddress,
-    apply_typed,
+    apply_typed_values,
     parse_submission,
 )
 from contract.job import Streaming
@@ -25,7 +25,7 @@ def test_form_is_read_whole() -> None:
             temperature="0.5", top_k="3", top_p="", without_mention=True, streaming="off",
         )
     )  # fmt: skip
-    rules, errors = apply_typed(DEFAULT_RULES, submission.typed)
+    rules, errors = apply_typed_values(DEFAULT_RULES, submission.typed)
 
     assert submission.address == FormAddress("C01", 3)
     assert submission.request_id == "V1:3"
@@ -46,7 +46,7 @@ def test_untouched_form_changes_nothing() -> None:
     """The option of the operator is no rule."""
     typed = parse_submission(make_body("C01", 0)).typed
 
-    assert apply_typed(DEFAULT_RULES, typed) == (DEFAULT_RULES, {})
+    assert apply_typed_values(DEFAULT_RULES, typed) == (DEFAULT_RULES, {})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,9 @@ def test_untouched_form_changes_nothing() -> None:
 )
 def test_wrong_input_gets_a_sentence(typed: Json, wrong: str) -> None:
     """It says what the input must be."""
-    rules, errors = apply_typed(DEFAULT_RULES, parse_submission(make_body("C01", 0, **typed)).typed)
+    rules, errors = apply_typed_values(
+        DEFAULT_RULES, parse_submission(make_body("C01", 0, **typed)).typed
+    )
 
     assert rules is None
     assert set(errors) == {wrong}
@@ -81,7 +83,7 @@ def test_wrong_input_gets_a_sentence(typed: Json, wrong: str) -> None:
 
 def test_error_of_a_locked_input_is_shown_at_the_choice_that_needs_it() -> None:
     """Slack shows errors below the inputs of the form only."""
-    _, errors = apply_typed(DEFAULT_RULES, {"who": "list"})
+    _, errors = apply_typed_values(DEFAULT_RULES, {"who": "list"})
 
     assert list(errors) == ["who"]
 
@@ -89,7 +91,7 @@ def test_error_of_a_locked_input_is_shown_at_the_choice_that_needs_it() -> None:
 def test_bots_in_the_list_stay() -> None:
     """Slack's list of people cannot show them."""
     stored = ChannelRules(who=WhoMayAsk.LIST, users=("B1A", "U1A"))
-    rules, _ = apply_typed(stored, {"users": ["U2A"]})
+    rules, _ = apply_typed_values(stored, {"users": ["U2A"]})
 
     assert rules is not None
     assert rules.users == ("U2A", "B1A")

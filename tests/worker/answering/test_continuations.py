@@ -75,7 +75,7 @@ async def test_continued_reply_is_one_turn_of_the_next_prompt(
     await harness.rework(ReworkKind.CONTINUE)
     present, _ = await harness.read_versions()
     assert present is not None
-    stored = FinishedAnswer.from_stored(reply.job, present)
+    stored = FinishedAnswer.from_stored_answer(reply.job, present)
     assert stored.details.new_tokens == len(present.token_ids) == 6
     assert stored.facts.max_new_tokens == 6
     assert not stored.details.is_reproducible

@@ -53,7 +53,7 @@ class FinishedAnswer:
         return cls(answer, facts, parse_details(progress.answer_details))
 
     @classmethod
-    def from_stored(cls, job: Job, answer: Answer) -> Self:
+    def from_stored_answer(cls, job: Job, answer: Answer) -> Self:
         """Restore a version of the reply to a job that the thread's cache keeps."""
         details = parse_details(answer.details)
         return cls(answer, _parse_facts(job, answer.facts), details)
@@ -67,7 +67,7 @@ class FinishedAnswer:
             ANSWER_DETAILS: self.details.to_value(),
         }
 
-    def to_stored(self) -> Answer:
+    def to_stored_answer(self) -> Answer:
         """Return the answer with its facts and details, for the thread's cache."""
         update = {
             "reply_id": self.details.reply_id,

@@ -56,7 +56,7 @@ class ReplyPublisher:
             may_exist=run.progress.answer is not None,
             controls=collect_controls(run.context.job, answer, composed, mode, run.versions),
         )
-        await self._answer_cache.store_answer(run.context.job, answer.to_stored(), mode)
+        await self._answer_cache.store_answer(run.context.job, answer.to_stored_answer(), mode)
         return Outcome.STOPPED if stopped else Outcome.ANSWERED
 
     async def _post_stop(self, run: PipelineRun, stopped_by: str) -> Outcome:
@@ -74,7 +74,7 @@ class ReplyPublisher:
         job, present = run.context.job, run.versions.present
         if run.rework is None or present is None:
             return None
-        answer = FinishedAnswer.from_stored(job, present)
+        answer = FinishedAnswer.from_stored_answer(job, present)
         composed, _ = await self._layout.compose_final(
             answer.text, answer.facts, LayoutKind.MARKDOWN
         )
