@@ -84,7 +84,8 @@ def test_all_steps_work_on_the_product(product: Product) -> None:
         attach_file(product, smoke)
         smoke.wait_for_line("Add a thumbs-up")
         threads = product.workspace.read_messages(PYTHON)
-        [first] = [m for m in threads if m["text"].endswith(MUTEX)]
+        # Other tests have asked it in this channel before.
+        *_, first = [m for m in threads if m["text"].endswith(MUTEX)]
         [reply] = find_answers(product.workspace.bot_replies(PYTHON, first["ts"]), first["ts"])
         product.workspace.set_reaction(ADA, PYTHON, reply["ts"], "+1")
         smoke.wait_for_line("Stop the bot")

@@ -10,12 +10,13 @@ from bot import texts
 from bot.slack.socket_mode import CONNECTIONS
 from contract import keys
 from contract.job import job_id
+from contract.stop import STOP_ACTION_ID
 from testing.polling import poll_until
 from testing.processes import Process
 from testing.queue_inspector import TEAM, pending_job_ids, rq_status, runnable_job_ids
 from testing.redis_server import RedisServer
 from testing.workspace import ADA, GENERAL, LIN, SAM, Json, Workspace, message_texts
-from tests.bot.handlers.edit_steps import ask_as_ada, find_offers, set_job_fields
+from tests.bot.handlers.edit_steps import ask_as_ada, set_job_fields
 
 pytestmark = pytest.mark.usefixtures("bot")
 STOPPED = "Stopped by the person who asked."
@@ -34,7 +35,12 @@ def bot(server: RedisServer, workspace: Workspace) -> Iterator[Process]:
 
 def wait_for_placeholder(workspace: Workspace, ts: str) -> Json:
     """Wait until a question has its placeholder with the button."""
-    return poll_until(lambda: find_offers(workspace, ts), description="the placeholder")[-1]
+
+    def find_placeholders() -> list[Json]:
+        messages = workspace.read_messages(GENERAL, ts)
+        return [message for message in messages if STOP_ACTION_ID in str(message.get("blocks"))]
+
+    return poll_until(find_placeholders, description="the placeholder")[-1]
 
 
 def press_stop(workspace: Workspace, message: Json, user: str = ADA) -> None:
