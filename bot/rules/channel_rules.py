@@ -87,7 +87,7 @@ class ChannelRules(ReplyRules):
                 return not frozenset(ids).isdisjoint(self.users)
             case WhoMayAsk.GROUP:
                 return not frozenset(ids).isdisjoint(members)
-            case WhoMayAsk.NO_ONE:
+            case _:
                 return False
 
 

@@ -183,7 +183,7 @@ def _describe_who(rules: ChannelRules) -> str:
             return f"Only these may ask me: {people}{f' and {others} more' if others > 0 else ''}."
         case WhoMayAsk.GROUP:
             return f"Only members of <!subteam^{rules.group}> may ask me."
-        case WhoMayAsk.NO_ONE:
+        case _:
             return "I answer no questions here."
 
 
