@@ -26,8 +26,10 @@ LONG_TEST_PATHS = ("worker/", "chaos", "e2e", "adversarial", "demo", "tooling")
 """Paths of slow files. They run first, so that none of them runs alone at the end."""
 THOROUGH_TEST_PATHS = (
     *("adversarial/", "bench/test_engine", "chaos/test_broken_bots", "chaos/test_scenarios"),
-    *("demo/test_demo", "demo/test_valkey", "e2e/test_canaries", "e2e/test_smoke"),
-    *("fakeslack/ui/test_page", "worker/answering/test_cut_replies"),
+    *("bot/test_settings_page", "bot/test_votes_page", "demo/test_demo", "demo/test_valkey"),
+    *("e2e/test_canaries", "e2e/test_rework_page", "e2e/test_smoke", "fakeslack/ui/test_page"),
+    *("worker/answering/test_continuations", "worker/answering/test_cut_replies"),
+    "worker/answering/test_reworks",
     *("worker/engine/cuda_graphs/test_compiled", "worker/engine/cuda_graphs/test_padded_batch"),
     *("worker/engine/cuda_graphs/test_runner", "worker/engine/test_child"),
     *("worker/engine/test_distribution", "worker/engine/test_neighbours"),

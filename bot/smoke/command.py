@@ -59,7 +59,12 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help="seconds between two reads (default: %(default)s)",
     )
     parser.add_argument(
-        "--steps", nargs="+", choices=STEPS, default=list(STEPS), help="only these steps"
+        "--steps",
+        nargs="+",
+        metavar="STEP",
+        choices=STEPS,
+        default=list(STEPS),
+        help=f"only these steps: {', '.join(STEPS)}",
     )
     return parser.parse_args(arguments)
 
