@@ -57,75 +57,66 @@ class ReceivedMessage(BaseModel):
         ) if post.client_msg_id else marker
 
 
-class ReceivedReanswer(BaseModel):
+class _ReplyRequest(BaseModel):
     """
-    Request of `user` to answer a question again that was edited at `version`.
+    Press of `user` that asks for work on the reply to the question at `ts`.
 
-    `placeholder` is the `ts` of the present reply, and `files` are Slack's ids of its files.
+    `files` are Slack's ids of the reply's files, as far as they are known.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["reanswer"] = "reanswer"
     thread: Thread
     ts: Timestamp
-    version: Timestamp
     user: SlackId
     user_team: SlackId
-    placeholder: str | None
     files: frozenset[str]
 
     @property
     def is_undecided(self) -> bool:
         """Whether it may turn out to be no question."""
         return False
+
+    @property
+    def asked_at(self) -> str:
+        """Slack's time of what is asked for."""
+        raise NotImplementedError
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """Keys that mark the request as accepted."""
+        marker = keys.reanswer(self.thread.team, self.thread.channel, self.ts, self.asked_at)
+        return marker, marker
+
+
+class ReceivedReanswer(_ReplyRequest):
+    """
+    Request to answer a question again that was edited at `version`.
+
+    `placeholder` is the `ts` of the present reply.
+    """
+
+    kind: Literal["reanswer"] = "reanswer"
+    version: Timestamp
+    placeholder: str | None
 
     @property
     def asked_at(self) -> str:
         """Slack's time of the edit."""
         return self.version
 
-    @property
-    def markers(self) -> tuple[str, str]:
-        """Keys that mark the edit as accepted."""
-        marker = keys.reanswer(self.thread.team, self.thread.channel, self.ts, self.version)
-        return marker, marker
 
-
-class ReceivedRework(BaseModel):
-    """
-    Request for work on the finished reply to the question of `user`, pressed at `pressed_at`.
-
-    `files` are Slack's ids of its files, as far as they are known.
-    """
-
-    model_config = ConfigDict(frozen=True)
+class ReceivedRework(_ReplyRequest):
+    """Request for work on a finished reply, pressed at `pressed_at`."""
 
     kind: Literal["rework"] = "rework"
-    thread: Thread
-    ts: Timestamp
-    user: SlackId
-    user_team: SlackId
     rework: Rework
     pressed_at: Timestamp
-    files: frozenset[str]
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether it may turn out to be no question."""
-        return False
 
     @property
     def asked_at(self) -> str:
         """Slack's time of the press."""
         return self.pressed_at
-
-    @property
-    def markers(self) -> tuple[str, str]:
-        """Keys that mark the press as accepted."""
-        address = (self.thread.team, self.thread.channel, self.ts)
-        marker = keys.reanswer(*address, self.pressed_at)
-        return marker, marker
 
 
 Received = ReceivedMessage | ReceivedReanswer | ReceivedRework
