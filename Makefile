@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: demo test thorough unit coverage chaos soak protocol slow lint format docs screenshot containers lock credentials clean help
+.PHONY: demo test thorough unit coverage chaos soak protocol slow lint format docs catalogues screenshot containers lock credentials clean help
 export PYTHON ?= python3
 # $(value …) keeps the question as typed: a dollar sign in it is not a variable of make.
 export STARCHAT_QUESTION := $(value ASK)
@@ -47,6 +47,9 @@ format: ## format the code and apply ruff's fixes
 
 docs: ## regenerate the tables in docs/
 	@.venv/bin/python -m scripts.generated_docs
+
+catalogues: ## collect the sentences that people read in the catalogues of translations, and compile
+	@.venv/bin/python -m scripts.catalogues
 
 screenshot: ## retake docs/page.png: a real thread of the demo in Chromium
 	@.venv/bin/python -m scripts.screenshot

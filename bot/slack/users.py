@@ -15,6 +15,7 @@ from bot.slack.client import CALL_ERRORS, error_name
 from bot.slack.shared_calls import SharedCalls
 from bot.store.client import NotCachedError
 from contract import keys
+from contract.language import Language, choose_language
 from contract.slack_budget import Priority
 
 log = structlog.get_logger()
@@ -35,8 +36,8 @@ class User(BaseModel):
     """
     Display name of a user; the user's id if the lookup failed (`is_resolved` is false then).
 
-    A user whom Slack does not show to the bot counts as a guest. `is_bot` is `None` if unknown, as
-    in entries of versions without it.
+    A user whom Slack does not show to the bot counts as a guest, and reads English. `is_bot` is
+    `None` if unknown, as in entries of versions without it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,6 +46,7 @@ class User(BaseModel):
     is_bot: bool | None = None
     is_guest: bool = False
     is_resolved: bool = True
+    language: Language = Language.ENGLISH
 
     @property
     def is_person(self) -> bool:
@@ -104,6 +106,10 @@ class UserDirectory:
         fetched = self._fetch_users(self._author_calls, team, [user])
         return fetched.get(user, User(name=user, is_resolved=False))
 
+    def lookup_language(self, team: str, user: str) -> Language:
+        """Return the language of a user; English if Slack does not tell it in time."""
+        return self.lookup_users(team, [user])[user].language
+
     def _read_cache(self, team: str, user_ids: list[str]) -> dict[str, User]:
         if not user_ids:
             return {}
@@ -121,7 +127,7 @@ class UserDirectory:
     def _fetch_user(self, user: str) -> User:
         try:
             with pace_calls(Priority.REPLY, max_wait=0):
-                answer = self._client.users_info(user=user)
+                answer = self._client.users_info(user=user, include_locale=True)
         except CALL_ERRORS as error:
             log.warning("user not found", user=user, why=type(error).__name__)
             is_invisible = error_name(error) in INVISIBLE_USER_ERRORS
@@ -146,11 +152,14 @@ def _parse_user(raw: Mapping[str, Any], user: str) -> User:
     name = next((n for n in (*names, raw.get("name")) if isinstance(n, str) and n.strip()), user)
     guest = bool(raw.get("is_restricted") or raw.get("is_ultra_restricted"))
     is_bot = bool(raw.get("is_bot") or raw.get("is_workflow_bot"))
-    return User(name=replace_surrogates(name), is_bot=is_bot, is_guest=guest)
+    language = choose_language(raw.get("locale"))
+    return User(name=replace_surrogates(name), is_bot=is_bot, is_guest=guest, language=language)
 
 
 def _decode_user(stored: bytes | str | None) -> User | None:
     try:
-        return None if stored is None else User.model_validate_json(stored)
+        user = None if stored is None else User.model_validate_json(stored)
     except ValidationError:
         return None
+    # Slack is asked again about a user that a version without languages has cached.
+    return user if user is not None and "language" in user.model_fields_set else None

@@ -144,7 +144,9 @@ class AdminRoutes:
 
     async def _add_person(self, request: web.Request) -> web.Response:
         body = await read_json(request)
-        allowed_fields = {"id", "name", "real_name", "is_restricted", "is_admin", "team", "color"}
+        allowed_fields = {
+            *("id", "name", "real_name", "is_restricted", "is_admin", "team", "color", "locale"),
+        }
         if not {"id", "name"} <= body.keys() <= allowed_fields:
             raise SlackError("invalid_arguments")
         person = Person(**{"color": "888888", **body})

@@ -21,6 +21,7 @@ class Person:
     is_restricted: bool = False
     is_admin: bool = False
     tz: str = "Europe/Amsterdam"
+    locale: str = "en-US"
     team: str = TEAM_ID
 
     @property
@@ -28,8 +29,8 @@ class Person:
         """Whether this is a bot user."""
         return self.bot_id is not None
 
-    def as_slack(self) -> Json:
-        """Return the user object of `users.info`."""
+    def as_slack(self, *, with_locale: bool = False) -> Json:
+        """Return the user object of `users.info`; only one that asks for the locale gets it."""
         name = self.real_name or self.name
         profile: Json = {
             "real_name": name,
@@ -60,6 +61,7 @@ class Person:
             "is_bot": self.is_bot,
             "is_app_user": False,
             "updated": 1700000000,
+            **({"locale": self.locale} if with_locale else {}),
         }
 
     def bot_profile(self) -> Json:

@@ -31,7 +31,7 @@ def _users_info(workspace: Workspace, args: Arguments) -> Json:
     person = workspace.people.get(args.require_text("user"))
     if person is None:
         raise SlackError("user_not_found")
-    return {"user": person.as_slack()}
+    return {"user": person.as_slack(with_locale=args.get_flag("include_locale"))}
 
 
 def _get_reaction_target(workspace: Workspace, args: Arguments) -> tuple[Message, str]:

@@ -15,8 +15,9 @@ from bot.slack.users import (
     UserDirectory,
 )
 from contract import keys
+from contract.language import Language
 from testing.slack_events import BOT_IDENTITY
-from testing.workspace import ADA, LIN, Workspace
+from testing.workspace import ADA, LIN, SAM, Workspace
 
 UNRESOLVED_ADA = User(name=ADA, is_resolved=False)
 
@@ -99,6 +100,25 @@ def test_invalid_cache_entry_is_fetched_again(users: UserDirectory, redis: Redis
     redis.set(keys.user_profile(BOT_IDENTITY.team, ADA), "not json")
 
     assert users.lookup_users(BOT_IDENTITY.team, [ADA])[ADA].name == "Ada"
+
+
+def test_language_comes_with_the_name(
+    users: UserDirectory, workspace: Workspace, redis: Redis
+) -> None:
+    """One call tells both. A person without a known locale reads English."""
+    workspace.send_control("person", id=LIN, name="Lin", locale="zh-CN")
+    workspace.send_control("person", id=SAM, name="Sam", locale="tlh")
+    # As a version without languages has cached it.
+    redis.set(keys.user_profile(BOT_IDENTITY.team, LIN), '{"name": "Lin"}')
+    start = len(workspace.api_calls())
+
+    languages = [
+        users.lookup_language(BOT_IDENTITY.team, user) for user in (LIN, LIN, SAM, "U0NOBODY01")
+    ]
+
+    assert languages == [Language.CHINESE, Language.CHINESE, Language.ENGLISH, Language.ENGLISH]
+    assert len(workspace.api_calls(start, "users.info")) == 3
+    workspace.send_control("person", id=LIN, name="Lin")
 
 
 def test_message_with_many_mentions_makes_few_calls(
